@@ -1,0 +1,1 @@
+"""What producers and workers share: vocabulary, store, settings, prices."""

@@ -1,0 +1,72 @@
+"""Homa's errors. Each message names the offender, its value, what was expected, and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class HomaError(Exception):
+    """Base of every error that Homa raises."""
+
+
+class ConfigError(HomaError):
+    """A setting is missing or wrong; the message names it, its value, its origin and what was expected."""
+
+
+class InvalidRequest(HomaError):
+    """A request cannot be accepted as it stands; nothing was submitted."""
+
+
+class UnknownModel(InvalidRequest):
+    """A model is neither `provider:model` with a configured provider nor a configured alias."""
+
+
+class MissingExtra(HomaError):
+    """An optional part is not installed; the message carries the install line."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an optional part that is not installed: pip install 'homa-queue[{extra}]'")
+
+
+class StoreUnavailable(HomaError):
+    """The store cannot be reached, or is not one that can keep jobs safely."""
+
+
+class StoreFull(HomaError):
+    """The store has no room for another job; what was accepted before stays."""
+
+
+class BudgetExceeded(HomaError):
+    """A budget's cap leaves no room for this job."""
+
+
+class JobNotFound(HomaError):
+    """No job of this id is in the store: it never was, or its retention has ended."""
+
+
+class JobEnded(HomaError):
+    """Base of the errors that tell how a job ended without a reply."""
+
+    def __init__(self, message: str, *, job_id: str = "", attempts: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        #: The job's id.
+        self.job_id = job_id
+        #: Its attempts in order, each with target, outcome, error and cost.
+        self.attempts = list(attempts)
+
+
+class JobFailed(JobEnded):
+    """The job failed at every target that it could go to."""
+
+
+class JobCancelled(JobEnded):
+    """The job was cancelled."""
+
+
+class JobExpired(JobEnded):
+    """The job's deadline passed before it had a reply."""
+
+
+class ResultTimeout(HomaError, TimeoutError):
+    """The job has not ended within the time given; it goes on."""

@@ -1,0 +1,71 @@
+"""What a call brings back: tokens used and a body in the shape of a chat completion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one reply, in Homa's terms: parts are contained in their totals, whatever the provider reports."""
+
+    #: All prompt tokens, cached ones included.
+    input_tokens: int = 0
+    #: All completion tokens, reasoning included.
+    output_tokens: int = 0
+    #: Prompt tokens read from the provider's cache (part of input_tokens).
+    cached_tokens: int = 0
+    #: Prompt tokens written to the provider's cache (part of input_tokens).
+    cache_write_tokens: int = 0
+    #: Completion tokens spent on reasoning (part of output_tokens).
+    reasoning_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a reply's headers say of the provider's limits; None where they say nothing."""
+
+    limit_requests: int | None = None
+    remaining_requests: int | None = None
+    limit_tokens: int | None = None
+    remaining_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A complete reply of a provider, as an adapter returns it."""
+
+    #: A `chat.completion` object: id, object, created, model, choices, usage.
+    body: dict[str, Any]
+    usage: Usage
+    #: The provider's own id of the request, for its support desk.
+    request_id: str | None = None
+    quota: Quota | None = None
+
+    @property
+    def text(self) -> str:
+        """The first choice's text, empty when it answered with tool calls only."""
+        return message_text(self.body)
+
+    @property
+    def finish_reason(self) -> str | None:
+        choices = self.body.get("choices") or [{}]
+        reason = choices[0].get("finish_reason")
+        return str(reason) if reason else None
+
+
+def message_text(body: dict[str, Any]) -> str:
+    """Text of the first choice of a chat completion body."""
+    choices = body.get("choices") or [{}]
+    content = (choices[0].get("message") or {}).get("content")
+    return content if isinstance(content, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call as an adapter gets it. `params` has OpenAI's names; an adapter maps those it knows, passes on the rest."""
+
+    model: str
+    messages: list[dict[str, Any]]
+    params: dict[str, Any] = field(default_factory=dict)

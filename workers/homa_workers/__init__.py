@@ -1,0 +1,1 @@
+"""Homa's workers: they take jobs from the store, call providers and settle what came back."""
