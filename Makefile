@@ -1,0 +1,82 @@
+# `make demo` and `make test` do all of their own set-up: they need Python >= 3.11, make and a network, nothing else.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+#: The interpreter to build .venv with; found by tools/make_venv.sh when empty.
+PYTHON ?=
+#: Arguments for pytest, e.g. `make test PYTEST_ARGS='-k limiter'`.
+PYTEST_ARGS ?=
+#: Processes that run tests side by side.
+PYTEST_WORKERS ?= 2
+ROOTS := producer/homa shared/homa_shared workers/homa_workers
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
+# Reports of one run are never combined with those of another.
+PYTEST := $(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile
+
+.PHONY: help demo test lint types contracts pytest test-store chaos bench up format lock upgrade install clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: install ## simulated providers, real workers, a real batch and its bill; no key, no server
+	@$(VENV)/bin/homa demo
+
+test: lint types contracts pytest ## everything that CI checks, in one go
+
+lint: install ## ruff: rules and format
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types: install ## mypy, strict
+	$(PY) -m mypy
+
+contracts: install ## imports point one way
+	$(VENV)/bin/lint-imports --no-cache
+
+pytest: install ## the tests, with branch coverage of at least 90 %
+	$(PYTEST) -m "not chaos and not live" --cov --cov-report=term $(PYTEST_ARGS)
+
+test-store: install ## the tests of the store alone, against the Redis of HOMA_TEST_REDIS_URL
+	$(PYTEST) -m store $(PYTEST_ARGS)
+
+chaos: install ## break workers and stores under load for some minutes, then check the books
+	$(PY) -m pytest -m chaos $(PYTEST_ARGS)
+
+bench: install ## throughput, latency and memory of one worker against simulated providers
+	$(PY) -m bench $(BENCH_ARGS)
+
+up: install ## everything on this machine: store, workers, gateway, dashboard
+	@$(VENV)/bin/homa up
+
+format: install ## let ruff rewrite what it can
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+lock: $(PY) ## recompile requirements/*.txt, keeping versions where pyproject.toml allows
+	@PY=$(PY) sh tools/lock.sh
+
+upgrade: $(PY) ## recompile requirements/*.txt with the newest versions
+	@PY=$(PY) sh tools/lock.sh --upgrade
+
+install: $(VENV)/.editable ## .venv with the pinned, hash-checked requirements and this tree
+
+clean: ## remove .venv, caches and build products
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
+	find $(ROOTS) tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@PYTHON="$(PYTHON)" sh tools/make_venv.sh $(VENV)
+
+# A stamp is touched only after success: an interrupted install starts over.
+$(VENV)/.locked: requirements/dev.txt | $(PY)
+	@echo "Installing the pinned requirements into $(VENV) (once; a minute or two)" >&2
+	@$(PIP) install --require-hashes --only-binary=:all: -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.editable: pyproject.toml $(VENV)/.locked
+	@$(PIP) install --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
