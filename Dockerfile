@@ -1,0 +1,25 @@
+# syntax=docker/dockerfile:1
+# One image for workers and gateway: `docker run IMAGE worker openai`, `docker run IMAGE gateway --host 0.0.0.0`.
+FROM python:3.13-slim AS build
+WORKDIR /src
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python -m venv /opt/homa
+# Pinned requirements first: a change of Homa's own code reuses this layer.
+COPY requirements/runtime.txt requirements/build.txt requirements/
+RUN /opt/homa/bin/pip install --require-hashes --only-binary=:all: -r requirements/runtime.txt \
+    && pip install --require-hashes --only-binary=:all: -r requirements/build.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY producer producer
+COPY shared shared
+COPY workers workers
+RUN hatchling build -t wheel && /opt/homa/bin/pip install --no-deps --no-index dist/*.whl
+
+FROM python:3.13-slim
+RUN useradd --create-home --uid 10001 homa
+COPY --from=build /opt/homa /opt/homa
+ENV PATH=/opt/homa/bin:$PATH PYTHONUNBUFFERED=1
+USER 10001
+WORKDIR /home/homa
+# No shell in between: SIGTERM reaches the worker itself, which drains.
+ENTRYPOINT ["homa"]
+CMD ["--help"]

@@ -1,0 +1,60 @@
+"""What holds for every test: shared fixtures are loaded, and in CI a test that is skipped has failed.
+
+A skip is how a suite quietly stops checking something. Where `CI` is set, only the reasons in `ALLOWED_SKIPS` pass.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+#: Reasons (their beginnings) for which a test may be skipped in CI: what is missing there by intention.
+ALLOWED_SKIPS = (
+    "HOMA_TEST_REDIS_URL is not set",
+    "no keys in the environment",
+)
+
+pytest_plugins = [
+    f"tests.fixtures.{path.stem}" for path in sorted((Path(__file__).parent / "fixtures").glob("[!_]*.py"))
+]
+
+
+def in_ci() -> bool:
+    return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str | None:
+    """The reason why a test or a module was skipped; None where it was not, or where it is an expected failure."""
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return None
+    if isinstance(report.longrepr, tuple):  # path, line, "Skipped: reason"
+        return report.longrepr[2].removeprefix("Skipped: ")
+    return str(report.longrepr)
+
+
+def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip that CI does not allow into a failure that names its reason."""
+    reason = skip_reason(report)
+    if reason is None or not in_ci() or reason.startswith(ALLOWED_SKIPS):
+        return
+    report.outcome = "failed"
+    report.longrepr = (
+        f"Skipped in CI: {reason!r}. Install what the test needs, or add the reason to ALLOWED_SKIPS in tests/conftest.py"
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    refuse_skip(report)
+    return report
