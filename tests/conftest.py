@@ -42,7 +42,7 @@ def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
         return
     report.outcome = "failed"
     report.longrepr = (
-        f"Skipped in CI: {reason!r}. Install what the test needs, or add the reason to ALLOWED_SKIPS in tests/conftest.py"
+        f"Skipped in CI: {reason!r}. Install what it needs, or add the reason to ALLOWED_SKIPS in tests/conftest.py"
     )
 
 

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def sealing() -> ModuleType:
     spec = importlib.util.spec_from_file_location("seal_changelog", ROOT / "tools" / "seal_changelog.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -51,9 +52,7 @@ def test_sealing_without_a_version_is_wrong_usage(
     assert "NEW_VERSION is not set" in capsys.readouterr().err
 
 
-def test_the_tool_rewrites_the_file(
-    sealing: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_tool_rewrites_the_file(sealing: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     changelog = tmp_path / "CHANGELOG.md"
     changelog.write_text("## Unreleased\n\n- A thing.\n")
     monkeypatch.setattr(sealing, "CHANGELOG", changelog)
