@@ -1,8 +1,8 @@
 """Money is an integer of nano-dollars (a billionth of a dollar), from the price list to the ledger.
 
 The dearest common model costs some 75 000 nano-dollars a token and the cheapest about 10, so that a token's price is
-nearly always a whole number here and sums are exact. Scripts in the store compute with doubles, which hold whole numbers
-up to 2**53: nine million dollars of nano-dollars. That is the most that one amount may be.
+nearly always a whole number here and sums are exact. Scripts in the store compute with doubles, which hold whole
+numbers up to 2**53: nine million dollars of nano-dollars. That is the most that one amount may be.
 """
 
 from __future__ import annotations
@@ -38,21 +38,25 @@ def parse_usd(amount: str | int | float | Decimal) -> int:
     """
     dollars = _decimal(amount)
     if not dollars.is_finite():
-        raise ValueError(f"{amount!r} is not an amount of money: expected {_EXPECTED}")
+        raise ValueError(f"{_said(amount)} is not an amount of money: expected {_EXPECTED}")
     if dollars < 0:
-        raise ValueError(f"{amount!r} is negative: expected {_EXPECTED}, zero or more")
+        raise ValueError(f"{_said(amount)} is negative: expected {_EXPECTED}, zero or more")
     if dollars > MAX_USD:
-        raise ValueError(f"{amount!r} is more than {MAX_USD:,} dollars, the most that one amount may be")
+        raise ValueError(f"{_said(amount)} is more than {MAX_USD:,} dollars, the most that one amount may be")
     nano_usd = dollars * NANO_PER_USD
     if nano_usd != int(nano_usd):
-        raise ValueError(f"{amount!r} is finer than a nano-dollar: expected at most nine decimal places")
+        raise ValueError(f"{_said(amount)} is finer than a nano-dollar: expected at most nine decimal places")
     return int(nano_usd)
 
 
 def _decimal(amount: object) -> Decimal:
     if isinstance(amount, bool) or not isinstance(amount, str | int | float | Decimal):
-        raise ValueError(f"{amount!r} is not an amount of money: expected {_EXPECTED}")
+        raise ValueError(f"{_said(amount)} is not an amount of money: expected {_EXPECTED}")
     try:
         return Decimal(repr(amount)) if isinstance(amount, float) else Decimal(amount)
     except InvalidOperation:
-        raise ValueError(f"{amount!r} is not an amount of money: expected {_EXPECTED}") from None
+        raise ValueError(f"{_said(amount)} is not an amount of money: expected {_EXPECTED}") from None
+
+
+def _said(amount: object) -> str:
+    return str(amount) if isinstance(amount, Decimal) else repr(amount)

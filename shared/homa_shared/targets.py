@@ -1,8 +1,8 @@
 """Where a call may go (`Target`), and what has to be reserved at the provider before it goes there (`TargetPlan`).
 
 Providers count tokens differently: OpenAI admits by the larger of max_tokens and its estimate, Azure charges the whole
-max_tokens and never gives it back, Anthropic keeps input and output apart and counts no cache reads, Gemini counts input
-only, Bedrock weighs output by a factor. `reservation` and `settlement` say it once, as pure functions over a plan; the
+max_tokens and never gives it back, Anthropic keeps input and output apart and counts no cache reads, Gemini counts
+input only, Bedrock weighs output by a factor. `reservation` and `settlement` say it once, as pure functions over a plan; the
 store's scripts only subtract the numbers that they are given.
 """
 
@@ -151,8 +151,8 @@ def plan(fleet: Fleet, target: Target) -> TargetPlan:
     provider = fleet.provider(target)
     pattern = most_specific(target.model, provider.models)
     group = provider.models[pattern] if pattern is not None else None
-    limits = provider.limits if group is None else group.limits.over(provider.limits)
-    burst_ms = provider.burst_ms if group is None or group.burst_ms is None else group.burst_ms
+    limits = provider.limits.quota if group is None else group.limits.quota.over(provider.limits.quota)
+    burst_ms = (group.limits.burst_ms if group else None) or provider.limits.burst_ms or DEFAULT_BURST_MS
     return TargetPlan(
         target=target,
         kind=provider.kind,
@@ -163,9 +163,10 @@ def plan(fleet: Fleet, target: Target) -> TargetPlan:
         limits=limits,
         adaptive=not limits.any and provider.kind != "ollama",
         concurrency=provider.concurrency,
-        burst_ms=DEFAULT_BURST_MS if burst_ms is None else burst_ms,
+        burst_ms=burst_ms,
         rpd_zone=provider.rpd_zone or RPD_ZONE_OF_KIND.get(provider.kind, "UTC"),
-        reserve=POLICY_OF_KIND[provider.kind],
+        # A kind that only a newer release knows is still counted, by plain totals.
+        reserve=POLICY_OF_KIND.get(provider.kind, ReservePolicy.REQUESTS),
         burndown=1.0 if group is None else group.burndown,
     )
 

@@ -1,0 +1,95 @@
+"""A wrong setting in one line: its name, its value, where it came from, what was expected, and what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from homa_shared.settings import schema
+from homa_shared.settings.sources import Gathered
+from homa_shared.settings.toml_lines import SettingPath, dotted
+from homa_shared.targets import nearest
+
+MASK = "********"
+_SECRET_NAMES = ("api_key", "dsn", "secret", "token", "password", "credential")
+_NO_SECRET = frozenset({"api_key_file", "max_tokens", "max_completion_tokens"})
+#: What was expected, by pydantic's type of error; `{…}` are its own details.
+_EXPECTED = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+}
+
+
+def explain(error: ValidationError, settings: type[BaseModel], gathered: Gathered) -> str:
+    """All faults that validation found, a line each."""
+    return "\n".join(_fault(fault, settings, gathered) for fault in error.errors(include_url=False))
+
+
+def masked(path: SettingPath, value: Any) -> Any:
+    """A value as it may be shown: keys hidden, passwords in addresses too."""
+    if isinstance(value, SecretStr):
+        return MASK
+    if isinstance(value, Mapping):
+        return {key: masked((*path, str(key)), item) for key, item in value.items()}
+    name = path[-1].lower() if path else ""
+    if value is not None and name not in _NO_SECRET and any(secret in name for secret in _SECRET_NAMES):
+        return MASK
+    return _without_password(value) if isinstance(value, str) and "@" in value else value
+
+
+def _fault(fault: Any, settings: type[BaseModel], gathered: Gathered) -> str:
+    # "[key]" is pydantic's mark for a fault in the name of an entry itself.
+    path = tuple(str(part) for part in fault["loc"] if part != "[key]")
+    origin = gathered.origin(path) or "default"
+    name = dotted(path)
+    if fault["type"] == "extra_forbidden":
+        return f"{name} ({origin}) is no setting{_meant(path, settings)}"
+    if fault["type"] == "missing":
+        choices = ", ".join(schema.choices(schema.at(settings, path)))
+        return f"{name} is missing ({origin}): expected {f'one of {choices}' if choices else 'it to be set'}"
+    shown = "" if isinstance(fault["input"], Mapping | BaseModel) else f" = {_written(masked(path, fault['input']))}"
+    return f"{name}{shown} ({origin}): {_expected(fault)}"
+
+
+def _expected(fault: Any) -> str:
+    if fault["type"] == "value_error":
+        return str(fault["ctx"]["error"])
+    wording = _EXPECTED.get(fault["type"])
+    return f"expected {wording.format(**fault.get('ctx', {}))}" if wording else str(fault["msg"])
+
+
+def _meant(path: SettingPath, settings: type[BaseModel]) -> str:
+    known = schema.names(schema.at(settings, path[:-1]))
+    close = nearest(path[-1], known)
+    return f"; did you mean {close}?" if close else f": expected one of {', '.join(known)}"
+
+
+def _written(value: Any) -> str:
+    return str(value) if isinstance(value, Decimal) else repr(value)
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.scheme or "@" not in parts.netloc:
+        return url
+    credentials, _, host = parts.netloc.rpartition("@")
+    user = credentials.partition(":")[0]
+    return urlunsplit(parts._replace(netloc=f"{user}:{MASK}@{host}" if ":" in credentials else f"{MASK}@{host}"))

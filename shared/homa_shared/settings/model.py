@@ -1,0 +1,221 @@
+"""The settings of one process, read once at its start and passed in from there.
+
+Environment over homa.toml over defaults; arguments (command line options) stand above all. Every value knows where it
+came from, so that a wrong one can be found and `homa config show` can explain a right one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from homa_shared.errors import ConfigError, UnknownModel
+from homa_shared.settings.explain import explain, masked
+from homa_shared.settings.fleet import Fleet, FleetProvider
+from homa_shared.settings.sections import (
+    Budget,
+    Kind,
+    ModelAlias,
+    Price,
+    ProviderSettings,
+    Retention,
+    Tenant,
+)
+from homa_shared.settings.sources import Gathered, gather
+from homa_shared.settings.toml_lines import SettingPath, dotted
+from homa_shared.settings.values import Name, StoreUrl
+
+#: Shown as the origin of what nobody set.
+DEFAULT = "default"
+
+
+class Settings(BaseSettings):
+    """Everything that a process is told. Made by `load_settings`; frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HOMA_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    #: Prefix and hash tag of all keys: one fleet, one cell.
+    namespace: Name = "homa"
+    #: None starts or joins the embedded store in `home`.
+    redis_url: Annotated[StoreUrl | None, Field(repr=False)] = None
+    #: Directory of the embedded store and of local files.
+    home: Path
+    providers: dict[Name, ProviderSettings] = {}
+    models: dict[Name, ModelAlias] = {}
+    budgets: dict[Name, Budget] = {}
+    prices: dict[str, Price] = {}
+    tenants: dict[str, Tenant] = {}
+    retention: Retention = Retention()
+    #: Seconds after which the work of a silent worker is given to another.
+    lease_s: Annotated[int, Field(ge=3)] = 30
+    sentry_dsn: SecretStr | None = None
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], BeforeValidator(lambda level: str(level).lower())
+    ] = "info"
+    log_format: Literal["auto", "console", "json"] = "auto"
+
+    _gathered: Gathered = PrivateAttr(default_factory=Gathered)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the caller should tell on stderr, such as HOMA_ variables that are no setting."""
+        return tuple(self._gathered.warnings)
+
+    @property
+    def config_file(self) -> Path | None:
+        """The homa.toml that was read."""
+        return self._gathered.config_file
+
+    def fleet(self) -> Fleet:
+        """The part that all processes share, without keys and addresses with credentials."""
+        return Fleet(
+            providers={name: _for_fleet(provider) for name, provider in self.providers.items()},
+            models=self.models,
+            budgets=self.budgets,
+            prices=self.prices,
+            tenants=self.tenants,
+            retention=self.retention,
+        )
+
+    def origin(self, path: SettingPath) -> str:
+        """Where a setting came from: a variable, file:line, an argument, or `default`."""
+        return self._gathered.origins.get(path, DEFAULT)
+
+    def gathered_from(self, gathered: Gathered) -> Settings:
+        """These settings, knowing their sources."""
+        self._gathered = gathered
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed in: `load_settings` gathers the sources, since it needs the origin of each value."""
+        return (init_settings,)
+
+
+class Row(NamedTuple):
+    """A setting as `homa config show` prints it."""
+
+    name: str
+    value: str
+    origin: str
+
+
+def load_settings(
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the settings of this process.
+
+    Args:
+        env: variables; the process's own where nothing is given.
+        cwd: where the search for homa.toml begins; the working directory where nothing is given.
+        overrides: settings from the command line or from code, nested as in homa.toml; None values are left out.
+
+    Raises:
+        ConfigError: a setting is wrong or unknown, or the file cannot be read; the message names the setting, its
+            value, its origin and what was expected.
+    """
+    variables = os.environ if env is None else env
+    gathered = gather(Settings, variables, (cwd or Path.cwd()).absolute(), overrides)
+    tree = gathered.tree()
+    tree.setdefault("home", _default_home(gathered.config_file, variables))
+    _name_kinds(tree)
+    try:
+        settings = Settings(**tree)
+    except ValidationError as error:
+        raise ConfigError(explain(error, Settings, gathered)) from None
+    _refuse_loops(settings, gathered)
+    return settings.gathered_from(gathered)
+
+
+def origins(settings: Settings) -> list[Row]:
+    """Every setting with its value, secrets masked, and its origin (variable, file:line, argument or default)."""
+    tree = settings.model_dump(mode="json", by_alias=True)
+    return [Row(dotted(path), _shown(masked(path, value)), settings.origin(path)) for path, value in _leaves(tree)]
+
+
+def _default_home(config_file: Path | None, env: Mapping[str, str]) -> Path:
+    if config_file is not None:
+        return config_file.absolute().parent / ".homa"
+    state = env.get("XDG_STATE_HOME") or str(Path(env.get("HOME") or Path.home()) / ".local" / "state")
+    return Path(state) / "homa"
+
+
+def _name_kinds(tree: dict[str, Any]) -> None:
+    """A provider that bears the name of a kind is of that kind unless it says otherwise."""
+    providers = tree.get("providers")
+    for name, provider in providers.items() if isinstance(providers, dict) else ():
+        if isinstance(provider, dict) and name in get_args(Kind):
+            provider.setdefault("kind", name)
+
+
+def _refuse_loops(settings: Settings, gathered: Gathered) -> None:
+    # A producer may not know the providers, so that only the aliases themselves are followed here.
+    fleet = settings.fleet()
+    for alias in settings.models:
+        try:
+            fleet.follow(alias)
+        except UnknownModel as error:
+            raise ConfigError(f"models.{alias} ({gathered.origin(('models', alias))}): {error}") from None
+
+
+def _for_fleet(provider: ProviderSettings) -> FleetProvider:
+    return FleetProvider(
+        kind=provider.kind,
+        limits=provider.limits,
+        models=provider.models,
+        concurrency=provider.concurrency,
+        rpd_zone=provider.rpd_zone,
+        price_list=provider.price_list,
+        endpoint=_endpoint(provider.base_url),
+    )
+
+
+def _endpoint(base_url: str | None) -> str | None:
+    """Scheme and host, enough to recognise whose prices apply. A local server's are nobody's business."""
+    host = urlsplit(base_url).hostname if base_url else None
+    if host is None or host == "localhost":
+        return None
+    try:
+        return None if ip_address(host).is_loopback else f"https://{host}"
+    except ValueError:
+        return f"https://{host}"
+
+
+def _leaves(tree: Mapping[str, Any], above: SettingPath = ()) -> list[tuple[SettingPath, Any]]:
+    leaves: list[tuple[SettingPath, Any]] = []
+    for key, value in tree.items():
+        path = (*above, str(key))
+        leaves += _leaves(value, path) if isinstance(value, Mapping) and value else [(path, value)]
+    return leaves
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,57 @@
+"""What may stand at each place in the settings' tree, read from the models: for unknown names and their suggestions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+
+def at(model: Any, path: Sequence[str]) -> Any | None:
+    """The type that belongs at a path below a model; None where the model knows no such place."""
+    for name in path:
+        model = _member(model, name)
+        if model is None:
+            return None
+    return model
+
+
+def names(model: Any) -> list[str]:
+    """The keys that a table of this type may have; none where any are allowed."""
+    return [
+        field.alias or name
+        for part in _alternatives(model)
+        if isinstance(part, type) and issubclass(part, BaseModel)
+        for name, field in part.model_fields.items()
+    ]
+
+
+def choices(model: Any) -> list[str]:
+    """The words that a setting is limited to; none where it is free."""
+    return [str(word) for part in _alternatives(model) if get_origin(part) is Literal for word in get_args(part)]
+
+
+def _member(model: Any, name: str) -> Any | None:
+    for part in _alternatives(model):
+        if part is Any:
+            return Any
+        if get_origin(part) is dict:
+            return get_args(part)[1]
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            for own, field in part.model_fields.items():
+                if (field.alias or own) == name:
+                    return field.annotation
+    return None
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _alternatives(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for part in get_args(annotation):
+            yield from _alternatives(part)
+    else:
+        yield annotation

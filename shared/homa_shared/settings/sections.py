@@ -1,0 +1,203 @@
+"""The tables of homa.toml, one frozen record each. An unknown key is refused, so that a slip of the pen is not silent.
+
+What the fleet shares (limits, models, budgets, prices, tenants, retention) is kept in the store in the same shape.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from homa_shared.errors import ConfigError
+from homa_shared.settings.values import (
+    HttpUrl,
+    NanoUsd,
+    Parameters,
+    Positive,
+    Seconds,
+    Words,
+    Zone,
+)
+from homa_shared.targets import Limits
+
+Kind = Literal["openai", "azure", "anthropic", "gemini", "ollama", "bedrock", "cohere"]
+
+
+class Section(BaseModel):
+    """A table of settings: immutable, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True)
+
+
+class LimitSettings(Section):
+    """`limits`: quota of one model, or of a group of models that share it. What is left out is not limited."""
+
+    rpm: Positive | None = None
+    tpm: Positive | None = None
+    input_tpm: Positive | None = None
+    output_tpm: Positive | None = None
+    rpd: Positive | None = None
+    #: Seconds of quota that may be used at once; half a second where nothing is said.
+    burst_s: Annotated[float, Field(gt=0, le=60)] | None = None
+
+    @property
+    def quota(self) -> Limits:
+        return Limits(self.rpm, self.tpm, self.input_tpm, self.output_tpm, self.rpd)
+
+    @property
+    def burst_ms(self) -> int | None:
+        return None if self.burst_s is None else max(1, round(self.burst_s * 1000))
+
+
+class GroupSettings(Section):
+    """`[providers.<name>.models."gpt-*"]`: models of a provider that share one quota."""
+
+    limits: LimitSettings = LimitSettings()
+    #: What one output token weighs in the quota (Bedrock counts some models' output five times).
+    burndown: Annotated[float, Field(ge=1)] = 1.0
+
+
+class ProviderSettings(Section):
+    """`[providers.<name>]`: an account at a provider."""
+
+    #: Left out where the name says it.
+    kind: Kind
+    api_key: SecretStr | None = None
+    api_key_file: Path | None = None
+    base_url: HttpUrl | None = None
+    #: Seconds for one call, connecting and streaming included.
+    timeout_s: Annotated[float, Field(gt=0)] = 600.0
+    #: Most calls at once in the whole fleet.
+    concurrency: Positive | None = None
+    limits: LimitSettings = LimitSettings()
+    models: dict[str, GroupSettings] = Field(default_factory=dict)
+    #: Bedrock's region.
+    region: str | None = None
+    #: Where the provider's day turns for requests a day; by kind where nothing is said.
+    rpd_zone: Zone | None = None
+    #: Id of a provider in genai-prices, for a server that bills by another's price list.
+    price_list: str | None = None
+    #: Further arguments of the provider's SDK client.
+    options: Parameters = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.api_key is not None and self.api_key_file is not None:
+            raise ValueError("expected api_key or api_key_file, not both")
+        return self
+
+    def key(self) -> str | None:
+        """The API key, read from its file if it has one; None where none is set.
+
+        Raises:
+            ConfigError: the file cannot be read or is empty.
+        """
+        if self.api_key_file is None:
+            return None if self.api_key is None else self.api_key.get_secret_value()
+        try:
+            key = self.api_key_file.expanduser().read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeError) as error:
+            raise ConfigError(
+                f"api_key_file {self.api_key_file} cannot be read ({error}): expected one line"
+            ) from error
+        if not key:
+            raise ConfigError(f"api_key_file {self.api_key_file} is empty: expected the key on one line")
+        return key
+
+
+class Price(Section):
+    """A price in dollars per million tokens."""
+
+    input_nano_usd_per_mtok: NanoUsd = Field(alias="input")
+    #: Zero for models that only read, such as embeddings.
+    output_nano_usd_per_mtok: NanoUsd = Field(0, alias="output")
+    #: Tokens read from the provider's cache; as other input where nothing is said.
+    cached_nano_usd_per_mtok: NanoUsd | None = Field(None, alias="cached")
+    #: Tokens written to the provider's cache; as other input where nothing is said.
+    cache_write_nano_usd_per_mtok: NanoUsd | None = Field(None, alias="cache_write")
+
+
+class ModelAlias(Section):
+    """`[models.<alias>]`: a name of one's own for a target, or for a pool of targets."""
+
+    target: str | None = None
+    #: Targets that serve the alias side by side.
+    pool: Words = ()
+    fallbacks: Words = ()
+    #: The model that an Azure deployment, or another name of one's own, stands for in price lists.
+    model: str | None = None
+    price: Price | None = None
+    #: Tokens of prompt and reply together.
+    context_window: Positive | None = None
+    #: What the model can do (vision, tools, schema, …); nothing said is taken as everything.
+    capabilities: Words | None = None
+    #: Whether replies may come from the cache when a request does not say.
+    cache: bool = False
+    #: Parameters for requests that do not set them.
+    defaults: Parameters = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _target_or_pool(self) -> Self:
+        if (self.target is None) == (not self.pool):
+            raise ValueError('expected either target = "provider:model" or pool = ["provider:model", …]')
+        return self
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The target, or the pool's."""
+        return self.pool if self.target is None else (self.target,)
+
+
+class Budget(Section):
+    """`[budgets.<name>]`: a cap on spending."""
+
+    cap_nano_usd: NanoUsd = Field(alias="cap_usd")
+    period: Literal["day", "month", "total"] = "total"
+    #: What the cap applies to: everything, each tenant (or one), each value of a tag (or one).
+    scope: Literal["all", "tenant", "tag"] = "all"
+    #: With scope "tenant": only this one.
+    tenant: str | None = None
+    #: With scope "tag": `team` caps each team by itself, `team=a` only that one.
+    tag: str | None = None
+    on_exceed: Literal["reject", "defer"] = "reject"
+
+    @model_validator(mode="after")
+    def _scope_named(self) -> Self:
+        if self.scope == "tag" and not self.tag:
+            raise ValueError('expected tag = "name" or tag = "name=value" beside scope = "tag"')
+        if self.tag and self.scope != "tag":
+            raise ValueError(f'expected scope = "tag" beside tag = "{self.tag}"')
+        if self.tenant and self.scope != "tenant":
+            raise ValueError(f'expected scope = "tenant" beside tenant = "{self.tenant}"')
+        return self
+
+
+class Tenant(Section):
+    """`[tenants.<name>]`: a share of the fleet."""
+
+    #: Relative to other tenants' while both have jobs waiting.
+    weight: Annotated[int, Field(gt=0, le=1_000_000)] = 1
+
+
+class Retention(Section):
+    """`[retention]`: how long the store keeps what has ended, in seconds or as "7d"."""
+
+    results: Seconds = 604_800
+    #: After success; 0 drops a request as soon as its reply is stored. A failed job keeps its request for a retry.
+    requests: Seconds = 0
+    ledger: Seconds = 2_592_000
+    #: Idempotency keys; as results where nothing is said.
+    keys: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _keys_outlive_results(self) -> Self:
+        if self.keys is not None and self.keys < self.results:
+            raise ValueError(f"keys are kept {self.keys} s, results {self.results} s: expected keys no shorter")
+        return self
+
+    @property
+    def keys_s(self) -> int:
+        """Seconds that idempotency keys are kept."""
+        return self.results if self.keys is None else self.keys

@@ -1,0 +1,98 @@
+"""Kinds of value that settings are written in: durations, dollars, lists, URLs, zones, names.
+
+Each takes what a person writes in a file or a variable, and says what it expected when it cannot.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from homa_shared.money import parse_usd, usd
+
+_SECONDS_OF_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"(\d+)\s*([smhdw]?)")
+_NAME = re.compile(r"[^\s:/{}]+")
+STORE_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
+
+
+def duration_s(value: Any) -> int:
+    """Seconds of "7d", "12h", "90s" or a whole number.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    match = _DURATION.fullmatch(str(value).strip()) if isinstance(value, str | int) else None
+    if match is None or isinstance(value, bool):
+        raise ValueError('expected a duration such as "7d", "12h", "30m" or "90s", or a whole number of seconds')
+    return int(match[1]) * _SECONDS_OF_UNIT[match[2]]
+
+
+def _listed(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _http_url(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ValueError("expected a URL such as https://api.example.com/v1")
+    return value
+
+
+def _store_url(value: str) -> str:
+    if urlsplit(value).scheme not in STORE_SCHEMES:
+        raise ValueError(
+            "expected redis://host:port/db, rediss://…, unix:///path or redis+sentinel://host1,host2/service/db"
+        )
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError):
+        raise ValueError("expected an IANA time zone such as UTC or America/Los_Angeles") from None
+    return value
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("expected a name without spaces, colons, slashes and braces")
+    return value
+
+
+def _price(value: Any) -> Any:
+    return value if value is None else parse_usd(value)
+
+
+#: A length of time in whole seconds.
+Seconds = Annotated[int, BeforeValidator(duration_s), Field(ge=0)]
+#: Nano-dollars, written in dollars.
+NanoUsd = Annotated[
+    int, BeforeValidator(_price), PlainSerializer(usd, when_used="json"), WithJsonSchema({"type": "string"})
+]
+#: Several words: a list, or one string with commas between them.
+Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+StoreUrl = Annotated[str, AfterValidator(_store_url)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Name = Annotated[str, AfterValidator(_name)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: TOML's decimals become numbers again where they are no money."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+#: Parameters handed through to a provider or its SDK.
+Parameters = Annotated[dict[str, Any], BeforeValidator(plain)]
