@@ -1,0 +1,51 @@
+"""Identifiers: sortable by time, short, unique without a round trip.
+
+A job or batch id is a letter, ten characters of milliseconds and eight random ones, in Crockford's base 32. A job of a
+batch is named by its line, `<batch>-<line>`, so that sending the same line twice cannot make two jobs.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+
+
+def _base32(number: int, pairs: int) -> str:
+    return "".join(_PAIRS[(number >> (10 * i)) & 1023] for i in range(pairs - 1, -1, -1))
+
+
+def _unique() -> str:
+    return _base32(time.time_ns() // 1_000_000, 5) + _base32(int.from_bytes(os.urandom(5), "big"), 4)
+
+
+def new_job_id() -> str:
+    return "j" + _unique()
+
+
+def new_batch_id() -> str:
+    return "b" + _unique()
+
+
+def new_worker_id(provider: str) -> str:
+    return f"{provider}-{_unique()[4:]}"
+
+
+def new_nonce() -> str:
+    return os.urandom(8).hex()
+
+
+def batch_job_id(batch_id: str, line: int) -> str:
+    return f"{batch_id}-{line}"
+
+
+def attempt_id(job_id: str, attempt: int) -> str:
+    return f"{job_id}:{attempt}"
+
+
+def split_attempt(name: str) -> tuple[str, int]:
+    """`job:attempt` apart. Job ids hold no colon; ids of foreign messages may, hence the last one counts."""
+    job_id, _, attempt = name.rpartition(":")
+    return job_id, int(attempt)

@@ -1,0 +1,134 @@
+"""The one place that spells a key of the store.
+
+Every key begins with the namespace as a hash tag, `{homa}:`, so that all keys of a namespace live in one cluster slot and
+scripts may touch any of them. Python asks `Keys`; Lua gets the same table as a prelude (`lua_prelude`), so that neither
+side spells a key by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpec:
+    """One family of keys: how it is spelled, what it is and how long it lives."""
+
+    pattern: str
+    type: str
+    lifetime: str
+    meaning: str
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return tuple(re.findall(r"<(\w+)>", self.pattern))
+
+
+KEYS: dict[str, KeySpec] = {
+    # jobs
+    "job": KeySpec("j:<id>", "hash", "retention.results after the end", "the record: fields in records.py"),
+    "request": KeySpec("p:<id>", "string", "until success", "the request as JSON"),
+    "reply": KeySpec("o:<id>", "string", "retention.results", "the outcome as JSON: reply, or error of the last attempt"),
+    "attempts": KeySpec("a:<id>", "hash", "as the record", "attempt number -> ended attempt as a JSON array"),
+    "deltas": KeySpec("d:<id>", "stream", "an hour after the end", "streamed text of the job"),
+    "idempotency": KeySpec("k:<tenant>:<key>", "string", "retention.keys", "`job digest` of the first request with this key"),
+    # where a job waits: exactly one of backlog, due, leases, waiting
+    "lane": KeySpec("x:<queue>:<lane>", "zset", "-", "targets with a backlog -> when last served (us)"),
+    "group": KeySpec("g:<queue>:<lane>:<target>", "zset", "-", "tenants with a backlog -> virtual time"),
+    "backlog": KeySpec("b:<queue>:<lane>:<target>:<tenant>", "zset", "-", "job -> sequence number"),
+    "due": KeySpec("due", "zset", "-", "job -> when it becomes ready (ms)"),
+    "leases": KeySpec("l", "zset", "-", "job:attempt -> expiry (ms)"),
+    "waiting": KeySpec("w:<reason>", "zset", "-", "job -> sequence number; reason is batch:<id>, budget:<instance> or follow:<key>"),
+    "reasons": KeySpec("wr", "zset", "-", "reasons for which something waits -> since (ms)"),
+    "deadlines": KeySpec("dl", "zset", "-", "live jobs with a deadline -> deadline (ms)"),
+    # counters
+    "counters": KeySpec("n", "hash", "-", "submitted, live, succeeded, failed, cancelled, expired"),
+    "sequence": KeySpec("seq", "string", "-", "order of submission"),
+    "queues": KeySpec("q", "set", "-", "every queue ever used"),
+    "queue": KeySpec("qc:<queue>", "hash", "-", "`lane.state` -> number of jobs; `paused` -> since (ms)"),
+    # batches
+    "batches": KeySpec("bs", "zset", "retention.results after the end", "batch -> created (ms)"),
+    "batch": KeySpec("ba:<id>", "hash", "retention.results after the end", "state, total, counts, costs, cap, flags"),
+    "batch_done": KeySpec("bd:<id>", "list", "as the batch", "jobs in the order in which they ended"),
+    "batch_lines": KeySpec("bl:<id>", "hash", "as the batch", "line -> latest job, for lines that were retried"),
+    # limits and money
+    "target": KeySpec("t:<target>", "hash", "-", "the plan of a target: its scopes"),
+    "targets": KeySpec("ts", "set", "-", "every target with a plan"),
+    "scope": KeySpec("s:<scope>", "hash", "-", "limits and state of a scope"),
+    "scopes": KeySpec("ss", "set", "-", "every scope"),
+    "breaker": KeySpec("m:<name>", "hash", "-", "circuit breaker of an account or a target"),
+    "budget": KeySpec("bu:<instance>", "hash", "400 days", "spent, unresolved, reserved (nano-dollars)"),
+    "budgets": KeySpec("bus", "set", "-", "every budget instance"),
+    "ledger": KeySpec("led", "stream", "retention.ledger", "a line an attempt, and a line a correction"),
+    "unresolved": KeySpec("un", "zset", "-", "job:attempt -> since (ms)"),
+    "day": KeySpec("day:<day>", "hash", "for ever", "`row|measure` -> totals of a day; row is target|tenant or #tag"),
+    "days": KeySpec("days", "set", "for ever", "days with totals"),
+    # cache
+    "cached": KeySpec("cc:<key>", "string", "the entry's time to live", "job whose reply answers equal requests"),
+    "cache_index": KeySpec("ci", "zset", "-", "cache key -> last used (ms)"),
+    "cache_stats": KeySpec("cs", "hash", "-", "hits, misses, followers, stored"),
+    "leader": KeySpec("cl:<key>", "string", "while the leader lives", "the job in flight that equal jobs follow"),
+    # fleet
+    "fleet": KeySpec("fleet", "string", "for ever", "the fleet's settings as JSON"),
+    "config": KeySpec("cfg", "hash", "for ever", "what scripts need of them: retention, budgets, weights, version"),
+    "workers": KeySpec("wks", "zset", "-", "worker -> last beat (ms)"),
+    "worker": KeySpec("wk:<worker>", "hash", "an hour after the last beat", "what it is, and its last take"),
+    "control": KeySpec("c:<worker>", "list", "a minute", "orders to one worker: cancel job attempt"),
+    "bell": KeySpec("bell:<queue>", "list", "a minute", "wakes workers that wait for this queue"),
+    "beat": KeySpec("beat", "hash", "-", "last renewal of anybody's leases, and until when none is judged"),
+    "events": KeySpec("ev", "stream", "the last 100 000", "what happened, past tense"),
+    "ended": KeySpec("ended", "zset", "retention.results", "jobs that failed, expired or were cancelled -> when (ms)"),
+    # conversations, schedules, gateway keys: kept by their own modules
+    "own": KeySpec("own:<kind>:<id>", "any", "as its module says", "records of modules outside the engine"),
+}
+
+
+class Keys:
+    """Spells keys of one namespace: `Keys("homa").job("j1") == "{homa}:j:j1"`."""
+
+    __slots__ = ("namespace", "prefix")
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        self.prefix = f"{{{namespace}}}:"
+
+    def __getattr__(self, name: str) -> _Speller:
+        try:
+            spec = KEYS[name]
+        except KeyError:
+            raise AttributeError(f"no key family {name!r}") from None
+        return _Speller(self.prefix, spec)
+
+    def channel_end(self, job_id: str) -> str:
+        """Channel on which the end of a job is published."""
+        return f"{self.prefix}end:{job_id}"
+
+
+class _Speller:
+    __slots__ = ("prefix", "spec")
+
+    def __init__(self, prefix: str, spec: KeySpec) -> None:
+        self.prefix, self.spec = prefix, spec
+
+    def __call__(self, *values: str) -> str:
+        names = self.spec.parameters
+        if len(values) != len(names):
+            raise TypeError(f"key {self.spec.pattern!r} takes {names}, got {values}")
+        head = self.spec.pattern.split("<", 1)[0]
+        return self.prefix + (head + ":".join(values) if names else self.spec.pattern)
+
+
+@cache
+def lua_prelude(names: frozenset[str]) -> str:
+    """Lua source that defines `K.<name>(…)` for the families in names; the anchor KEYS[1] gives the prefix."""
+    lines = ["local P = KEYS[1]", "local K = {}"]
+    for name in sorted(names):
+        spec = KEYS[name]
+        parameters = ", ".join(spec.parameters)
+        head = spec.pattern.split("<", 1)[0]
+        parts = [f"P .. '{head}'" if spec.parameters else f"P .. '{spec.pattern}'"]
+        parts += [part for i, p in enumerate(spec.parameters) for part in ((["':'"] if i else []) + [p])]
+        lines.append(f"function K.{name}({parameters}) return {' .. '.join(parts)} end")
+    return "\n".join(lines) + "\n"

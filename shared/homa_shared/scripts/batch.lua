@@ -1,0 +1,49 @@
+--! use clock, record, backlog, ending
+-- The life of a batch: open, sealed with a total, complete; paused, resumed or cancelled on the way.
+--
+-- KEYS[1] anchor
+-- ARGV: order, batch, then
+--   open    facts as JSON: {name, tenant, cap (nano-dollars or ''), …} (kept as fields)
+--   seal    number of lines
+--   pause   why; resume; cancel
+-- Returns the batch's state after it, or '' when there is no such batch. Repeating an order changes nothing.
+local order, id = ARGV[1], ARGV[2]
+local key = K.batch(id)
+local state = redis.call('HGET', key, 'state')
+
+if order == 'open' then
+  if not state then
+    redis.call('HSET', key, 'state', 'open', 'created', now, 'submitted', 0)
+    for field, value in pairs(cjson.decode(ARGV[3])) do
+      if value ~= cjson.null then redis.call('HSET', key, field, value) end
+    end
+    redis.call('ZADD', K.batches(), now, id)
+  end
+elseif not state then
+  return ''
+elseif order == 'seal' and state == 'open' then
+  redis.call('HSET', key, 'state', 'sealed', 'total', ARGV[3], 'lines', ARGV[3])
+  local v = redis.call('HMGET', key, 'succeeded', 'failed', 'cancelled', 'expired')
+  local ended = 0
+  for _, n in ipairs(v) do ended = ended + tonumber(n or 0) end
+  if ended >= tonumber(ARGV[3]) then
+    redis.call('HSET', key, 'state', 'complete', 'completed', now)
+    redis.call('PEXPIRE', key, retention('results'))
+    redis.call('PEXPIRE', K.batch_done(id), retention('results'))
+  end
+elseif order == 'pause' and state ~= 'complete' then
+  redis.call('HSET', key, 'paused', now, 'paused_why', ARGV[3] or '')
+  redis.call('XADD', K.events(), 'MAXLEN', '~', 100000, '*', 'event', 'batch.paused', 'job', '', 'target', '', 'batch', id,
+    'tenant', '', 'detail', ARGV[3] or '')
+elseif order == 'resume' then
+  redis.call('HDEL', key, 'paused', 'paused_why')
+  let_go('batch:' .. id, 500)
+elseif order == 'cancel' and state ~= 'complete' then
+  redis.call('HDEL', key, 'paused', 'paused_why')
+  redis.call('HSET', key, 'cancel', now)
+  if not redis.call('HGET', key, 'lines') then redis.call('HSET', key, 'lines', redis.call('HGET', key, 'submitted')) end
+  -- A batch still open when it is cancelled takes no more lines; what it has is all there will be.
+  if state == 'open' then redis.call('HSET', key, 'state', 'sealed', 'total', redis.call('HGET', key, 'submitted')) end
+  redis.call('ZADD', K.reasons(), now, 'cancel:' .. id)
+end
+return redis.call('HGET', key, 'state')

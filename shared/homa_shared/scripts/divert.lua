@@ -1,0 +1,23 @@
+--! flags allow-oom
+--! use clock, record, backlog
+-- Moves a job that waits for a target out of reach to its next target; no attempt was made.
+--
+-- KEYS[1] anchor
+-- ARGV: job, target that it waits for, reason, new fields as JSON (tg, q, bn, rt, ri, ro, fb)
+-- Returns ok, or stale when the job no longer waits there.
+local id, from, reason = ARGV[1], ARGV[2], ARGV[3]
+local r = load_record(id)
+if not r or r.st ~= 'queued' or r.tg ~= from then return 'stale' end
+withdraw(id, r)
+redis.call('HSET', K.attempts(id), 'diverted.' .. int(r.fb or 0), cjson.encode({
+  target = from, outcome = 'diverted', charge = 'none', nano = '0', unres = '0', unpriced = 0, budgets = '',
+  started = now, ended = now, note = cjson.encode({error = reason}),
+}))
+for field, value in pairs(cjson.decode(ARGV[4])) do
+  r[field] = value
+  redis.call('HSET', K.job(id), field, value)
+end
+make_ready(id, r)
+ring(r.q, 1)
+emit('job.rerouted', id, r, reason)
+return 'ok'

@@ -1,0 +1,109 @@
+--! use clock, record, backlog, limiter, breaker, budget, ledger
+-- The end of an attempt, whatever becomes of its job: lease, slots, quota, budget, ledger and history in one place.
+--
+-- `report` is what the worker (or recovery) says of it:
+--   outcome   succeeded, or the kind of failure, or released / lost
+--   charge    none | actual | unresolved
+--   nano      actual cost ('' or nil: unpriced)
+--   floor     least cost of an unresolved attempt (what a stream had delivered)
+--   input, output, cached   tokens
+--   used      actual quota by dimension {r, t, i, o}, or nil to keep what was reserved
+--   health    good | bad | account | model | '' : what breakers learn
+--   cool_ms   how long a breaker opens for `account` and `model`
+--   freeze_ms  >= -1: the quota scope freezes (-1: the provider named no time); nil: it does not
+--   limits    {requests, tokens} per minute from headers, or nil
+--   note      JSON for people: error, status, request id, times
+
+local function attempt_line(id, r, attempt, report)
+  return {
+    job = id, attempt = attempt, target = r.tt or r.tg, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
+    requests = 1, input = report.input, output = report.output, cached = report.cached,
+    nano = report.charge == 'actual' and tonumber(report.nano or nil) or 0,
+    unres = report.charge == 'unresolved' and math.max(tonumber(r.bn or nil) or 0, report.floor or 0) or 0,
+    unpriced = ((report.charge == 'actual' and not tonumber(report.nano or nil))
+      or (report.charge == 'unresolved' and not tonumber(r.bn or nil))) and 1 or 0,
+  }
+end
+
+local function learn(r, report)
+  local quota = scope(r.qs)
+  if report.health == 'good' then
+    set(quota, 'acc', (quota.acc or 0) + 1)
+    breaker_good(breaker(r.ps))
+    breaker_good(breaker(r.tt or r.tg))
+  elseif report.health == 'bad' then
+    breaker_bad(breaker(r.tt or r.tg), report.outcome)
+  elseif report.health == 'account' then
+    breaker_open(breaker(r.ps), report.cool_ms or FIRST_OPEN_MS, report.outcome)
+  elseif report.health == 'model' then
+    breaker_open(breaker(r.tt or r.tg), report.cool_ms or FIRST_OPEN_MS, report.outcome)
+  end
+  if report.freeze_ms then congest(quota, report.freeze_ms) end
+  if report.limits then
+    if report.limits[1] and report.limits[1] > 0 then set(quota, 'hrpm', report.limits[1]) end
+    if report.limits[2] and report.limits[2] > 0 then set(quota, 'htpm', report.limits[2]) end
+  end
+end
+
+-- Ends the running attempt of r (which must be attempt r.at) and leaves the job in no index.
+local function end_attempt(id, r, report)
+  local line = attempt_line(id, r, r.at, report)
+  redis.call('ZREM', K.leases(), id .. ':' .. int(r.at))
+  count(r.q, r.ln, 'running', -1)
+  if r.kd ~= 'm' then
+    local reserved = {r = 1, t = r.rt or 0, i = r.ri or 0, o = r.ro or 0}
+    free_slot(scope(r.ps))
+    if r.qs ~= r.ps then free_slot(scope(r.qs)) end
+    if report.used then settle_quota(scope(r.qs), reserved, report.used, r.as) end
+    learn(r, report)
+    save_scopes()
+    local bound = tonumber(r.bn or nil) or 0
+    for name in string.gmatch(r.bi or '', '[^\n]+') do
+      charge(name, line.nano, line.unres, -bound)
+      tell_budget(name)
+      let_go('budget:' .. name, 16)
+    end
+    -- What costs nothing and was never sent leaves no line; every other attempt does.
+    if report.outcome ~= 'released' then enter(line, now) end
+    if line.nano ~= 0 then redis.call('HINCRBY', K.job(id), 'co', int(line.nano)) end
+    if line.unres ~= 0 then redis.call('HINCRBY', K.job(id), 'un', int(line.unres)) end
+    -- A success is told by record and reply; only other attempts need a history of their own.
+    if report.outcome ~= 'succeeded' and report.outcome ~= 'released' then
+      redis.call('HSET', K.attempts(id), int(r.at), cjson.encode({
+        target = line.target, worker = r.wk, started = r.as, ended = now, outcome = report.outcome, charge = report.charge,
+        nano = int(line.nano), unres = int(line.unres), unpriced = line.unpriced, budgets = r.bi or '', note = report.note or '',
+      }))
+    end
+    if report.charge == 'unresolved' then redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(r.at)) end
+  end
+  redis.call('HDEL', K.job(id), 'wk', 'as', 'ps', 'qs', 'tt', 'bi')
+  return line
+end
+
+-- Replaces what stands unresolved for an attempt that is over by what is now known of it; false when nothing does.
+local function resolve_attempt(id, r, attempt, report)
+  local text = redis.call('HGET', K.attempts(id), int(attempt))
+  if not text then return false end
+  local past = cjson.decode(text)
+  if past.charge ~= 'unresolved' then return false end
+  local unres = tonumber(past.unres)
+  local nano = tonumber(report.nano or nil)
+  local line = {
+    job = id, attempt = attempt, target = past.target, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
+    requests = 0, input = report.input, output = report.output, cached = report.cached, nano = nano or 0, unres = -unres,
+    unpriced = (nano and 0 or 1) - past.unpriced,
+  }
+  enter(line, past.ended)
+  for name in string.gmatch(past.budgets, '[^\n]+') do
+    charge(name, line.nano, -unres, 0)
+    tell_budget(name)
+    let_go('budget:' .. name, 16)
+  end
+  past.charge, past.nano, past.unres, past.unpriced = 'actual', int(line.nano), '0', nano and 0 or 1
+  past.resolved, past.note = report.outcome, report.note or past.note
+  redis.call('HSET', K.attempts(id), int(attempt), cjson.encode(past))
+  redis.call('HINCRBY', K.job(id), 'co', int(line.nano))
+  redis.call('HINCRBY', K.job(id), 'un', int(-unres))
+  redis.call('ZREM', K.unresolved(), id .. ':' .. int(attempt))
+  return true
+end

@@ -1,0 +1,100 @@
+--! use clock, record
+-- Where a job waits. Its group is (queue, lane, target, tenant); the sequence number is its place there for good, so that
+-- a job that comes back (recovery, backoff, a budget that turned) stands at the head of its own group again.
+
+local function count(queue, lane, state, by)
+  redis.call('HINCRBY', K.queue(queue), lane .. '.' .. state, by)
+end
+
+local BELLS = 8
+
+-- Wakes up to n sleeping workers. Tokens stay on the list, so a worker that is about to sleep cannot miss them.
+local function ring(queue, n)
+  local bell = K.bell(queue)
+  local lack = math.min(n, BELLS) - redis.call('LLEN', bell)
+  for _ = 1, lack do redis.call('RPUSH', bell, '1') end
+  if lack > 0 then redis.call('PEXPIRE', bell, 60000) end
+end
+
+local function enqueue(id, r)
+  local backlog = K.backlog(r.q, r.ln, r.tg, r.tn)
+  if redis.call('ZADD', backlog, r.sq, id) == 1 then
+    count(r.q, r.ln, 'queued', 1)
+    if redis.call('ZCARD', backlog) == 1 then
+      -- A tenant that comes back starts at the present virtual time: it neither owes nor is owed for its absence.
+      local group = K.group(r.q, r.ln, r.tg)
+      local first = redis.call('ZRANGE', group, 0, 0, 'WITHSCORES')
+      redis.call('ZADD', group, 'NX', first[2] or 0, r.tn)
+      redis.call('ZADD', K.lane(r.q, r.ln), 'NX', 0, r.tg)
+    end
+  end
+end
+
+local function dequeue(id, r)
+  local backlog = K.backlog(r.q, r.ln, r.tg, r.tn)
+  if redis.call('ZREM', backlog, id) == 1 then
+    count(r.q, r.ln, 'queued', -1)
+    if redis.call('EXISTS', backlog) == 0 then
+      local group = K.group(r.q, r.ln, r.tg)
+      redis.call('ZREM', group, r.tn)
+      if redis.call('EXISTS', group) == 0 then redis.call('ZREM', K.lane(r.q, r.ln), r.tg) end
+    end
+  end
+end
+
+-- queued -> ready again, at its own place, or due later when ms lies ahead.
+local function make_ready(id, r, due_ms)
+  if due_ms and due_ms > now then
+    redis.call('ZADD', K.due(), due_ms, id)
+    redis.call('HSET', K.job(id), 'st', 'due', 'due', due_ms)
+    count(r.q, r.ln, 'due', 1)
+  else
+    redis.call('HSET', K.job(id), 'st', 'queued')
+    enqueue(id, r)
+  end
+end
+
+-- Aside, for a reason that must pass first: a paused batch, a budget, a leader.
+local function set_aside(id, r, reason)
+  redis.call('ZADD', K.waiting(reason), r.sq, id)
+  redis.call('ZADD', K.reasons(), 'NX', now, reason)
+  redis.call('HSET', K.job(id), 'st', 'waiting', 'why', reason)
+  count(r.q, r.ln, 'waiting', 1)
+end
+
+local function leave_waiting(id, r)
+  local waiting = K.waiting(r.why)
+  if redis.call('ZREM', waiting, id) == 1 then
+    count(r.q, r.ln, 'waiting', -1)
+    if redis.call('EXISTS', waiting) == 0 then redis.call('ZREM', K.reasons(), r.why) end
+  end
+  redis.call('HDEL', K.job(id), 'why')
+end
+
+-- Up to n jobs of a reason back to their groups; returns how many.
+local function let_go(reason, n)
+  local ids = redis.call('ZRANGE', K.waiting(reason), 0, n - 1)
+  for _, id in ipairs(ids) do
+    local r = load_record(id)
+    if r and r.st == 'waiting' then
+      leave_waiting(id, r)
+      make_ready(id, r)
+      ring(r.q, 1)
+    else
+      redis.call('ZREM', K.waiting(reason), id)
+    end
+  end
+  return #ids
+end
+
+-- Takes a live job that does not run out of the one index that holds it.
+local function withdraw(id, r)
+  if r.st == 'queued' then
+    dequeue(id, r)
+  elseif r.st == 'due' then
+    if redis.call('ZREM', K.due(), id) == 1 then count(r.q, r.ln, 'due', -1) end
+    redis.call('HDEL', K.job(id), 'due')
+  elseif r.st == 'waiting' then
+    leave_waiting(id, r)
+  end
+end

@@ -1,0 +1,70 @@
+--! use clock
+-- Circuit breakers of an account or a target, shared by the fleet. Closed: failures in a row are counted. Open: nothing is
+-- dispatched until `until`. Half-open: one probe at a time; a good reply closes, a failure opens for twice as long.
+local TRIP_AFTER, FIRST_OPEN_MS, LONGEST_OPEN_MS, PROBE_MS = 5, 5000, 60000, 30000
+local breakers = {}
+
+local function breaker(name)
+  local b = breakers[name]
+  if not b then
+    local v = redis.call('HMGET', K.breaker(name), 'state', 'fails', 'until', 'open_ms', 'probe')
+    b = {name = name, state = v[1] or 'closed', fails = tonumber(v[2] or 0), till = tonumber(v[3] or 0),
+      open_ms = tonumber(v[4] or 0), probe = tonumber(v[5] or 0)}
+    breakers[name] = b
+  end
+  return b
+end
+
+local function keep(b)
+  redis.call('HSET', K.breaker(b.name), 'state', b.state, 'fails', b.fails, 'until', b.till, 'open_ms', b.open_ms, 'probe', b.probe)
+end
+
+-- Milliseconds until a call may pass: 0 is now.
+local function breaker_wait(b)
+  if b.state == 'closed' then return 0 end
+  if b.till > now then return b.till - now end
+  if b.probe > now then return b.probe - now end
+  return 0
+end
+
+-- A call passes. From an open breaker whose time is up it is the probe.
+local function breaker_pass(b)
+  if b.state ~= 'closed' then
+    b.state = 'half-open'
+    b.probe = now + PROBE_MS
+    keep(b)
+  end
+end
+
+local function announce(b, name, detail)
+  redis.call('XADD', K.events(), 'MAXLEN', '~', 100000, '*', 'event', name, 'job', '', 'target', b.name, 'batch', '', 'tenant', '',
+    'detail', detail)
+end
+
+local function breaker_open(b, for_ms, why)
+  b.state, b.open_ms, b.till, b.probe = 'open', for_ms, now + for_ms, 0
+  keep(b)
+  announce(b, 'breaker.opened', why .. ' for ' .. int(for_ms) .. ' ms')
+end
+
+local function breaker_good(b)
+  if b.state ~= 'closed' then
+    b.state, b.fails, b.till, b.open_ms, b.probe = 'closed', 0, 0, 0, 0
+    keep(b)
+    announce(b, 'breaker.closed', '')
+  elseif b.fails > 0 then
+    b.fails = 0
+    keep(b)
+  end
+end
+
+local function breaker_bad(b, why)
+  b.fails = b.fails + 1
+  if b.state == 'half-open' then
+    breaker_open(b, math.min(math.max(b.open_ms, FIRST_OPEN_MS) * 2, LONGEST_OPEN_MS), why)
+  elseif b.state == 'closed' and b.fails >= TRIP_AFTER then
+    breaker_open(b, FIRST_OPEN_MS, why)
+  elseif b.state == 'closed' then
+    keep(b)
+  end
+end

@@ -1,0 +1,103 @@
+--! use clock, backlog
+-- Budgets. An instance (a budget, for one tenant or tag value where it says so, in one period) holds spent, unresolved
+-- and reserved nano-dollars. A job may be dispatched when spent + unresolved + reserved + its bound <= cap.
+local budget_rules = nil
+local instances = {}
+
+local function rules()
+  if not budget_rules then
+    budget_rules = cjson.decode(redis.call('HGET', K.config(), 'budgets') or '[]')
+  end
+  return budget_rules
+end
+
+local function period_suffix(period)
+  if period == 'total' then return '' end
+  local y, m, d = date(now)
+  if period == 'month' then return string.format('~%04d-%02d', y, m) end
+  return string.format('~%04d-%02d-%02d', y, m, d)
+end
+
+-- Is `k=v` among the tags (a line each)? `value` nil asks for any value and returns it.
+local function tag_value(tags, wanted)
+  for tag in string.gmatch(tags or '', '[^\n]+') do
+    if tag == wanted then return tag end
+    if string.sub(tag, 1, #wanted + 1) == wanted .. '=' then return tag end
+  end
+  return nil
+end
+
+-- Every cap that a job stands under: {instance, cap, on_exceed, period}.
+local function caps_of(id, r)
+  local caps = {}
+  for _, rule in ipairs(rules()) do
+    local name = nil
+    if rule.scope == 'all' then
+      name = rule.name
+    elseif rule.scope == 'tenant' then
+      if not rule.match or rule.match == r.tn then name = rule.name .. '@' .. r.tn end
+    elseif rule.scope == 'tag' then
+      local tag = rule.match and tag_value(r.tags, rule.match)
+      if tag then name = rule.name .. '#' .. tag end
+    end
+    if name then
+      caps[#caps + 1] = {name .. period_suffix(rule.period), tonumber(rule.cap), rule.on_exceed, rule.period}
+    end
+  end
+  if r.ba then
+    local cap = redis.call('HGET', K.batch(r.ba), 'cap')
+    if cap and cap ~= '' then caps[#caps + 1] = {'batch:' .. r.ba, tonumber(cap), 'reject', 'total'} end
+  end
+  if r.jb then caps[#caps + 1] = {'job:' .. id, r.jb, 'reject', 'total'} end
+  return caps
+end
+
+local function instance(name)
+  local b = instances[name]
+  if not b then
+    local v = redis.call('HMGET', K.budget(name), 'spent', 'unres', 'reserved', 'told')
+    b = {spent = tonumber(v[1] or 0), unres = tonumber(v[2] or 0), reserved = tonumber(v[3] or 0), told = tonumber(v[4] or 0)}
+    instances[name] = b
+  end
+  return b
+end
+
+-- Moves an instance's sums; tells once when 50, 80 and 100 % of the cap are used.
+local function charge(name, spent, unres, reserved, cap)
+  local b = instance(name)
+  local key = K.budget(name)
+  if spent ~= 0 then b.spent = b.spent + spent; redis.call('HINCRBY', key, 'spent', int(spent)) end
+  if unres ~= 0 then b.unres = b.unres + unres; redis.call('HINCRBY', key, 'unres', int(unres)) end
+  if reserved ~= 0 then b.reserved = b.reserved + reserved; redis.call('HINCRBY', key, 'reserved', int(reserved)) end
+  if cap then
+    redis.call('HSET', key, 'cap', int(cap))
+    redis.call('SADD', K.budgets(), name)
+  end
+end
+
+local function tell_budget(name)
+  local b = instance(name)
+  local cap = tonumber(redis.call('HGET', K.budget(name), 'cap') or 0)
+  if cap <= 0 then return end
+  local used = (b.spent + b.unres) * 100 / cap
+  for _, mark in ipairs({50, 80, 100}) do
+    if used >= mark and b.told < mark then
+      b.told = mark
+      redis.call('HSET', K.budget(name), 'told', mark)
+      redis.call('XADD', K.events(), 'MAXLEN', '~', 100000, '*', 'event', 'budget.used', 'job', '', 'target', '', 'batch', '',
+        'tenant', '', 'detail', name .. ' ' .. mark .. '%')
+    end
+  end
+end
+
+-- May a job be dispatched at this bound? 'yes', or 'reject', 'defer', 'wait' with the instance that stands in the way.
+local function afford(caps, bound)
+  for _, cap in ipairs(caps) do
+    local b = instance(cap[1])
+    if b.spent + b.unres + bound > cap[2] then
+      return cap[3] == 'defer' and 'defer' or 'reject', cap[1]
+    end
+    if b.spent + b.unres + b.reserved + bound > cap[2] then return 'wait', cap[1] end
+  end
+  return 'yes'
+end

@@ -1,0 +1,39 @@
+-- The store's own clock: whatever clients believe the time to be changes nothing.
+local TIME = redis.call('TIME')
+local now_us = tonumber(TIME[1]) * 1000000 + tonumber(TIME[2])
+local now = math.floor(now_us / 1000)
+
+-- Lua's `..` prints large numbers in exponent form; every number that becomes part of a string goes through here.
+local function int(x) return string.format('%.0f', x) end
+
+local DAY_MS = 86400000
+
+-- Proleptic Gregorian date of a time in ms (UTC): year, month, day. Source: H. Hinnant, days-from-civil, inverted.
+local function date(ms)
+  local z = math.floor(ms / DAY_MS) + 719468
+  local era = math.floor(z / 146097)
+  local doe = z - era * 146097
+  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+  local mp = math.floor((5 * doy + 2) / 153)
+  local month = mp < 10 and mp + 3 or mp - 9
+  return yoe + era * 400 + (month <= 2 and 1 or 0), month, doy - math.floor((153 * mp + 2) / 5) + 1
+end
+
+local function day_name(ms)
+  local y, m, d = date(ms)
+  return string.format('%04d-%02d-%02d', y, m, d)
+end
+
+-- Start of the next day or month (UTC, ms): when a budget's period turns.
+local function period_end(period, ms)
+  local midnight = (math.floor(ms / DAY_MS) + 1) * DAY_MS
+  if period == 'day' then return midnight end
+  if period ~= 'month' then return nil end
+  local _, month = date(ms)
+  while true do
+    local _, m = date(midnight)
+    if m ~= month then return midnight end
+    midnight = midnight + DAY_MS
+  end
+end

@@ -1,0 +1,58 @@
+--! use clock, record, backlog
+-- How a job ends: exactly once, and with it its place in batch, counters and indexes.
+
+local retention_row = nil
+
+local function retention(what)
+  retention_row = retention_row or redis.call('HMGET', K.config(), 'keep.results', 'keep.requests')
+  local value = tonumber((what == 'results' and retention_row[1] or retention_row[2]) or nil)
+  return value or (what == 'results' and 604800000 or 0)
+end
+
+local function batch_progress(batch, state)
+  local key = K.batch(batch)
+  redis.call('HINCRBY', key, state, 1)
+  local v = redis.call('HMGET', key, 'state', 'total', 'succeeded', 'failed', 'cancelled', 'expired')
+  local ended = tonumber(v[3] or 0) + tonumber(v[4] or 0) + tonumber(v[5] or 0) + tonumber(v[6] or 0)
+  if v[1] == 'sealed' and ended >= tonumber(v[2]) then
+    redis.call('HSET', key, 'state', 'complete', 'completed', now)
+    redis.call('XADD', K.events(), 'MAXLEN', '~', 100000, '*', 'event', 'batch.completed', 'job', '', 'target', '', 'batch', batch,
+      'tenant', '', 'detail', '')
+    local keep = retention('results')
+    redis.call('PEXPIRE', key, keep)
+    redis.call('PEXPIRE', K.batch_done(batch), keep)
+  end
+end
+
+-- Ends a live job that stands in no index any more. `reply` is the outcome as JSON, nil when a script ends the job.
+local function end_job(id, r, state, reply, detail)
+  local keep = retention('results')
+  redis.call('HSET', K.job(id), 'st', state, 'en', now)
+  redis.call('HDEL', K.job(id), 'wk', 'as', 'ps', 'qs', 'bi', 'due', 'why')
+  redis.call('PEXPIRE', K.job(id), keep)
+  redis.call('PEXPIRE', K.attempts(id), keep)
+  if reply then
+    redis.call('SET', K.reply(id), reply, 'PX', keep)
+  else
+    redis.call('SET', K.reply(id), cjson.encode({error = {kind = state, message = detail or state}, custom_id = r.ci}), 'PX', keep)
+  end
+  if state == 'succeeded' then
+    local keep_request = retention('requests')
+    if keep_request > 0 then redis.call('PEXPIRE', K.request(id), keep_request) else redis.call('DEL', K.request(id)) end
+  else
+    redis.call('PEXPIRE', K.request(id), keep)
+    redis.call('ZADD', K.ended(), now, id)
+  end
+  if r.dl then redis.call('ZREM', K.deadlines(), id) end
+  redis.call('HINCRBY', K.counters(), 'live', -1)
+  redis.call('HINCRBY', K.counters(), state, 1)
+  if r.kd ~= 'm' then
+    emit('job.' .. state, id, r, detail)
+    if r.ba then
+      redis.call('RPUSH', K.batch_done(r.ba), id)
+      batch_progress(r.ba, state)
+    end
+    redis.call('PUBLISH', P .. 'end:' .. id, state)
+  end
+  r.st = state
+end

@@ -1,0 +1,54 @@
+--! use clock, record, backlog, ending, ledger
+-- Cache and single flight. Equal jobs (field ck) follow the first of them that runs: they stand aside under
+-- `follow:<key>` and end with its reply. Only complete successes are kept.
+
+-- Ends a follower by another job's reply; its ledger line costs nothing and names the source.
+local function end_by_reply(id, r, source)
+  enter({job = id, attempt = 0, target = r.tg, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = 'cached ' .. source,
+    requests = 0}, now)
+  local text = cjson.encode({cached = source, custom_id = r.ci})
+  end_job(id, r, 'succeeded', text)
+end
+
+-- Followers of a key that wait, in slices; the rest stays for the sweep.
+local function end_followers(key, source, n)
+  local reason = 'follow:' .. key
+  local ids = redis.call('ZRANGE', K.waiting(reason), 0, n - 1)
+  for _, id in ipairs(ids) do
+    local f = load_record(id)
+    if f and f.st == 'waiting' then
+      leave_waiting(id, f)
+      end_by_reply(id, f, source)
+    else
+      redis.call('ZREM', K.waiting(reason), id)
+    end
+  end
+  return #ids
+end
+
+local function after_success(id, r)
+  if not r.ck or r.ck == '' then return end
+  local ttl, size = unpack(redis.call('HMGET', K.config(), 'cache.ttl_ms', 'cache.entries'))
+  ttl, size = tonumber(ttl or 86400000), tonumber(size or 100000)
+  -- The entry may not outlive the reply that it points to.
+  redis.call('SET', K.cached(r.ck), id, 'PX', math.min(ttl, retention('results')))
+  redis.call('ZADD', K.cache_index(), now, r.ck)
+  redis.call('HINCRBY', K.cache_stats(), 'stored', 1)
+  local excess = redis.call('ZCARD', K.cache_index()) - size
+  if excess > 0 then
+    for _, key in ipairs(redis.call('ZRANGE', K.cache_index(), 0, math.min(excess, 100) - 1)) do
+      redis.call('DEL', K.cached(key))
+      redis.call('ZREM', K.cache_index(), key)
+    end
+  end
+  if redis.call('GET', K.leader(r.ck)) == id then redis.call('DEL', K.leader(r.ck)) end
+  end_followers(r.ck, id, 100)
+end
+
+-- A leader that ends without success hands over: the first follower goes to the backlog, and leads when it is taken.
+local function after_failure(id, r)
+  if not r.ck or r.ck == '' then return end
+  if redis.call('GET', K.leader(r.ck)) ~= id then return end
+  redis.call('DEL', K.leader(r.ck))
+  let_go('follow:' .. r.ck, 1)
+end

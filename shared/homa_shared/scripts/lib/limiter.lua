@@ -1,0 +1,158 @@
+--! use clock
+-- The limiter. A scope's quota is a GCRA per dimension (ITU-T I.371; one timestamp, the theoretical arrival time in us,
+-- instead of a bucket): r requests, t total tokens, i input tokens, o output tokens. Daily quotas are fixed windows that
+-- end at `dayend`; concurrency is a count of leases. A scope without any configured limit is adaptive: it has a rate of its
+-- own, raised a little while work waits and cut when the provider answers 429.
+local SCOPE = {'rpm', 'tpm', 'itpm', 'otpm', 'rpd', 'conc', 'burst', 'adaptive', 'hrpm', 'htpm', 'r', 't', 'i', 'o', 'busy',
+  'frozen', 'ramp', 'dayend', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc'}
+local DIMENSIONS = {{'r', 'rpm', 'hrpm'}, {'t', 'tpm', 'htpm'}, {'i', 'itpm'}, {'o', 'otpm'}}
+local MINUTE_US = 60000000
+-- Adaptive mode: first rate (requests a second), how far below the measured rate it restarts, and how fast it probes.
+local FIRST_RATE, RESTART, FIRST_CUT, PROBE_PER_S, SAME_EVENT_MS = 20, 0.98, 0.7, 0.005, 500
+local REFUND_WINDOW_MS = 60000
+
+local scopes = {}
+
+local function scope(name)
+  local s = scopes[name]
+  if not s then
+    s = {name = name, dirty = {}}
+    local values = redis.call('HMGET', K.scope(name), unpack(SCOPE))
+    for i, field in ipairs(SCOPE) do s[field] = values[i] and tonumber(values[i]) or nil end
+    scopes[name] = s
+  end
+  return s
+end
+
+local function set(s, field, value)
+  s[field] = value
+  s.dirty[field] = true
+end
+
+local function save_scopes()
+  for name, s in pairs(scopes) do
+    local args = {}
+    for field in pairs(s.dirty) do
+      args[#args + 1] = field
+      args[#args + 1] = s[field]
+    end
+    if #args > 0 then redis.call('HSET', K.scope(name), unpack(args)) end
+    s.dirty = {}
+  end
+end
+
+-- What a dimension allows per minute, or nil. Headers may lower a limit, never raise it.
+local function per_minute(s, dimension)
+  local limit = s[dimension[2]]
+  local told = dimension[3] and s[dimension[3]]
+  if told and (not limit or told < limit) then limit = told end
+  if not limit and dimension[1] == 'r' and s.adaptive == 1 then limit = (s.rate or FIRST_RATE) * 60 end
+  return limit
+end
+
+-- After a freeze quota opens slowly: from a tenth to the whole over as long as the freeze lasted (at most 5 s).
+local function pace(s)
+  if not s.frozen or not s.ramp or s.ramp <= 0 then return 1 end
+  local since = now - s.frozen
+  if since >= s.ramp then return 1 end
+  return 0.1 + 0.9 * math.max(0, since) / s.ramp
+end
+
+local function roll_day(s)
+  if s.rpd and s.dayend and now >= s.dayend then
+    set(s, 'dayend', s.dayend + DAY_MS * (math.floor((now - s.dayend) / DAY_MS) + 1))
+    set(s, 'dayn', 0)
+  end
+end
+
+-- Milliseconds until this cost (a table r, t, i, o) may be reserved: 0 is now. Second value: what stands in the way.
+-- nil when it never may, because it is larger than the limit itself.
+local function headroom(s, cost)
+  if s.frozen and s.frozen > now then return s.frozen - now, 'frozen' end
+  if s.conc and (s.busy or 0) >= s.conc then return 1000, 'concurrency' end
+  local wait, what = 0, nil
+  local speed = pace(s)
+  for _, dimension in ipairs(DIMENSIONS) do
+    local limit, amount = per_minute(s, dimension), cost[dimension[1]]
+    if limit and amount and amount > 0 then
+      if dimension[1] ~= 'r' and amount > limit then return nil, dimension[2] end
+      local debit = amount * MINUTE_US / (limit * speed)
+      -- One request larger than the burst is admitted at a full bucket, into debt.
+      local tolerance = math.max((s.burst or 500) * 1000, debit)
+      local over = math.max(s[dimension[1]] or 0, now_us) + debit - tolerance - now_us
+      if over > wait then wait, what = over, dimension[2] end
+    end
+  end
+  roll_day(s)
+  if s.rpd and (s.dayn or 0) >= s.rpd then return s.dayend - now, 'rpd' end
+  return math.ceil(wait / 1000), what
+end
+
+local function reserve(s, cost)
+  local speed = pace(s)
+  for _, dimension in ipairs(DIMENSIONS) do
+    local limit, amount = per_minute(s, dimension), cost[dimension[1]]
+    if limit and amount and amount > 0 then
+      set(s, dimension[1], math.max(s[dimension[1]] or 0, now_us) + amount * MINUTE_US / (limit * speed))
+    end
+  end
+  if s.rpd then set(s, 'dayn', (s.dayn or 0) + (cost.r or 0)) end
+  set(s, 'busy', (s.busy or 0) + 1)
+end
+
+-- Replaces a reservation by what was really used. Unused quota goes back only while the window that it was reserved in
+-- still counts; what was used beyond it always counts.
+local function settle_quota(s, reserved, actual, reserved_at)
+  for _, dimension in ipairs(DIMENSIONS) do
+    local name = dimension[1]
+    local limit = per_minute(s, dimension)
+    local surplus = (actual[name] or reserved[name] or 0) - (reserved[name] or 0)
+    if limit and surplus ~= 0 and (surplus > 0 or now - reserved_at < REFUND_WINDOW_MS) then
+      set(s, name, (s[name] or now_us) + surplus * MINUTE_US / limit)
+    end
+  end
+end
+
+local function free_slot(s)
+  set(s, 'busy', math.max(0, (s.busy or 0) - 1))
+end
+
+-- While work waits for an adaptive rate the rate grows: doubling each second until the first 429 ever, then gently, and
+-- less gently the longer none came.
+local function grow(s)
+  if s.adaptive ~= 1 or s.rpm or s.hrpm then return end
+  local dt = math.min(now - (s.grown or now), 1000) / 1000
+  local rate = s.rate or FIRST_RATE
+  if s.cut_at then
+    local calm_s = (now - s.cut_at) / 1000
+    rate = rate * (1 + PROBE_PER_S * dt * math.max(1, calm_s / 10))
+  else
+    rate = rate * 2 ^ dt
+  end
+  set(s, 'rate', rate)
+  set(s, 'grown', now)
+end
+
+-- A 429: the whole fleet stops on this scope until Retry-After (ms; negative when the provider named none).
+-- Between two 429s the provider's bucket was empty at both ends, so what it accepted in between is its true rate.
+local function congest(s, retry_after)
+  local adaptive = s.adaptive == 1 and not s.rpm and not s.hrpm
+  if retry_after < 0 then retry_after = adaptive and 100 or 1000 end
+  if now + retry_after > (s.frozen or 0) then
+    set(s, 'frozen', now + retry_after)
+    set(s, 'ramp', math.min(retry_after, 5000))
+  end
+  if not adaptive then return end
+  local rate, accepted = s.rate or FIRST_RATE, s.acc or 0
+  if s.cut_at and now - s.cut_at < SAME_EVENT_MS then return end
+  if s.cut_at and accepted - s.cut_acc >= 20 then
+    local measured = (accepted - s.cut_acc) * 1000 / (now - s.cut_at)
+    rate = math.min(rate * 0.95, measured * RESTART)
+  else
+    rate = rate * FIRST_CUT
+  end
+  set(s, 'rate', math.max(rate, 0.05))
+  set(s, 'grown', now)
+  set(s, 'cut_at', now)
+  set(s, 'cut_acc', accepted)
+end

@@ -1,0 +1,34 @@
+--! flags allow-oom
+--! use clock
+-- Writes what take needs to know of targets: their scopes, and the limits of each scope.
+--
+-- KEYS[1] anchor
+-- ARGV: a JSON array of {name, account, quota, real, account_limits: {conc}, quota_limits: {rpm, tpm, itpm, otpm, rpd,
+--       burst, adaptive, dayend}}
+-- Returns the number of targets. A limit that is gone is removed; the state of a scope (what is used of it) stays.
+local CONFIGURED = {'rpm', 'tpm', 'itpm', 'otpm', 'rpd', 'burst', 'adaptive', 'dayend'}
+
+local function configure(name, fields, limits)
+  redis.call('SADD', K.scopes(), name)
+  for _, field in ipairs(fields) do
+    local value = limits[field]
+    if value and value ~= cjson.null then
+      -- The end of the day is only ever moved forward here; take turns the window itself.
+      if field ~= 'dayend' or tonumber(redis.call('HGET', K.scope(name), 'dayend') or 0) <= now then
+        redis.call('HSET', K.scope(name), field, value)
+        if field == 'dayend' then redis.call('HSET', K.scope(name), 'dayn', 0) end
+      end
+    elseif field ~= 'dayend' then
+      redis.call('HDEL', K.scope(name), field)
+    end
+  end
+end
+
+local plans = cjson.decode(ARGV[1])
+for _, plan in ipairs(plans) do
+  redis.call('SADD', K.targets(), plan.name)
+  redis.call('HSET', K.target(plan.name), 'account', plan.account, 'quota', plan.quota, 'real', plan.real)
+  configure(plan.account, {'conc'}, plan.account_limits)
+  configure(plan.quota, CONFIGURED, plan.quota_limits)
+end
+return #plans

@@ -1,0 +1,41 @@
+--! flags allow-oom
+--! use clock, record, backlog
+-- A worker's beat: it lives, and its attempts' leases go on. Attempts that the store has forgotten (it came back with
+-- older data) are re-asserted, so that a call in flight is not made again.
+--
+-- KEYS[1] anchor
+-- ARGV: worker, lease_ms, facts about the worker as JSON, job:attempt…
+-- Returns {lost…}: attempts that are no longer this worker's. Cost: O(n log N).
+local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
+local lost = {}
+for i = 4, #ARGV do
+  local name = ARGV[i]
+  if redis.call('ZADD', K.leases(), 'XX', 'CH', now + lease_ms, name) == 0 and not redis.call('ZSCORE', K.leases(), name) then
+    local id, attempt = string.match(name, '^(.*):(%d+)$')
+    attempt = tonumber(attempt)
+    local r = load_record(id)
+    if r and r.at < attempt and not ENDED[r.st] and r.st ~= 'running' then
+      withdraw(id, r)
+      local plan = redis.call('HMGET', K.target(r.tg), 'account', 'quota')
+      redis.call('HSET', K.job(id), 'st', 'running', 'at', attempt, 'tr', (r.tr or 0) + attempt - r.at, 'wk', worker, 'as', now,
+        'ps', plan[1] or r.q, 'qs', plan[2] or r.q)
+      redis.call('ZADD', K.leases(), now + lease_ms, name)
+      redis.call('HINCRBY', K.scope(plan[1] or r.q), 'busy', 1)
+      if plan[2] and plan[2] ~= plan[1] then redis.call('HINCRBY', K.scope(plan[2]), 'busy', 1) end
+      count(r.q, r.ln, 'running', 1)
+    elseif r and r.st == 'running' and r.at == attempt and r.wk == worker then
+      redis.call('ZADD', K.leases(), now + lease_ms, name)
+    else
+      lost[#lost + 1] = name
+    end
+  end
+end
+redis.call('ZADD', K.workers(), now, worker)
+redis.call('HSET', K.worker(worker), 'facts', ARGV[3], 'beat', now)
+redis.call('PEXPIRE', K.worker(worker), 3600000)
+-- After a gap in everybody's beats the store was away, or all workers were: nobody's lease is judged before its holder
+-- had the time of one lease to say that it lives.
+local last = tonumber(redis.call('HGET', K.beat(), 'last') or now)
+if now - last > lease_ms / 2 then redis.call('HSET', K.beat(), 'grace', now + lease_ms) end
+redis.call('HSET', K.beat(), 'last', now)
+return lost

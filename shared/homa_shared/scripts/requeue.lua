@@ -1,0 +1,37 @@
+--! flags allow-oom
+--! use clock, record, backlog, ending, attempt, report, follow
+-- The attempt is over, the job goes on: deferred (same target, due later), rerouted (next target), or released (handed
+-- back unsent, as if it had not been taken).
+--
+-- KEYS[1] anchor
+-- ARGV: job, attempt, event (job.deferred, job.rerouted, job.released), delay_ms, report JSON,
+--       1 when the attempt counts against the job's attempt budget, new fields as JSON ({} or tg, q, bn, rt, ri, ro, fb)
+-- Returns ok, ended (cancelled or expired instead), stale, late, unknown.
+local id, attempt, event, delay = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+local report = read_report(ARGV[5])
+local r = load_record(id)
+if not is_running(r, attempt) then return refuse(id, r, attempt, report) end
+end_attempt(id, r, report)
+if ARGV[6] ~= '1' then redis.call('HINCRBY', K.job(id), 'tr', -1) end
+
+if r.cx or (r.ba and redis.call('HEXISTS', K.batch(r.ba), 'cancel') == 1) then
+  end_job(id, r, 'cancelled', nil, 'cancelled while it ran')
+  after_failure(id, r)
+  return 'ended'
+end
+if r.dl and r.dl <= now then
+  end_job(id, r, 'expired', nil, 'its deadline passed')
+  after_failure(id, r)
+  return 'ended'
+end
+local fields = cjson.decode(ARGV[7])
+-- At another target it is another question: who followed it follows somebody else.
+if fields.tg then after_failure(id, r) end
+for field, value in pairs(fields) do
+  r[field] = value
+  redis.call('HSET', K.job(id), field, value)
+end
+make_ready(id, r, delay > 0 and now + delay or nil)
+ring(r.q, 1)
+if event ~= 'job.released' then emit(event, id, r, report.outcome) end
+return 'ok'

@@ -1,0 +1,105 @@
+--! use clock, record, backlog, ending
+-- Accepts jobs: record, request, place in an index, idempotency key, batch count and doorbell, all or nothing.
+--
+-- KEYS[1] anchor
+-- ARGV[1] common fields as JSON: {kd, q, ln, tg, tn, mx, ba, tags, oa, sl, fb, jb, ck}
+-- ARGV[2] room: bytes that must stay free, times 100 / maxmemory (percent of maxmemory that may be used; 0: do not look)
+-- ARGV[3…] eight per job: id, request, custom id, idempotency key and digest (`key digest` or ''), bound ('' unpriced),
+--          `total:input:output` tokens reserved, deadline (ms from now; 0 none), due (ms from now; 0 now)
+-- Returns {accepted, {index, existing id, …} of jobs that were there before, {index, …} of keys used for another request}
+-- Cost: O(log N) a job.
+local common = cjson.decode(ARGV[1])
+local STRIDE = 8
+local accepted, existing, conflicts = 0, {}, {}
+
+local base = {'v', 1, 'st', 'queued', 'tr', 0, 'at', 0, 'sb', now}
+for _, field in ipairs({'kd', 'q', 'ln', 'tg', 'tn', 'mx', 'ba', 'tags', 'oa', 'sl', 'fb', 'jb', 'ck'}) do
+  local value = common[field]
+  if value and value ~= cjson.null then
+    base[#base + 1] = field
+    base[#base + 1] = value
+  end
+end
+local width = #base
+
+if common.ba and common.ba ~= cjson.null then
+  local state = redis.call('HMGET', K.batch(common.ba), 'state', 'cancel')
+  if not state[1] then return redis.error_reply('HOMA no batch ' .. common.ba) end
+  if state[1] ~= 'open' then return redis.error_reply('HOMA batch ' .. common.ba .. ' is ' .. state[1]) end
+end
+
+local jobs = (#ARGV - 2) / STRIDE
+local sequence = tonumber(redis.call('INCRBY', K.sequence(), jobs)) - jobs
+local queued, due_count = 0, 0
+local backlog = K.backlog(common.q, common.ln, common.tg, common.tn)
+local was_empty = redis.call('EXISTS', backlog) == 0
+
+for i = 0, jobs - 1 do
+  local a = 2 + i * STRIDE
+  local id, request, custom, key = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
+  local known = nil
+  if key ~= '' then
+    local name, digest = string.match(key, '^(.*) (%x+)$')
+    local entry = K.idempotency(common.tn, name)
+    local held = redis.call('GET', entry)
+    if held then
+      local first, first_digest = string.match(held, '^(%S+) (%x+)$')
+      if first_digest == digest then known = first else conflicts[#conflicts + 1] = i end
+    else
+      local keep = tonumber(redis.call('HGET', K.config(), 'keep.keys') or 604800000)
+      redis.call('SET', entry, id .. ' ' .. digest, 'PX', keep)
+    end
+  elseif redis.call('EXISTS', K.job(id)) == 1 then
+    known = id
+  end
+  if known then
+    existing[#existing + 1] = i
+    existing[#existing + 1] = known
+  elseif #conflicts == 0 or conflicts[#conflicts] ~= i then
+    local fields, n = {unpack(base)}, width
+    local function put(field, value) fields[n + 1], fields[n + 2] = field, value; n = n + 2 end
+    put('sq', sequence + i)
+    if custom ~= '' then put('ci', custom) end
+    if ARGV[a + 5] ~= '' then put('bn', ARGV[a + 5]) end
+    local total, input, output = string.match(ARGV[a + 6], '^(%d+):(%d+):(%d+)$')
+    if total and total ~= '0' then put('rt', total) end
+    if input and input ~= '0' then put('ri', input) end
+    if output and output ~= '0' then put('ro', output) end
+    local deadline, due = tonumber(ARGV[a + 7]), tonumber(ARGV[a + 8])
+    if deadline > 0 then
+      put('dl', now + deadline)
+      redis.call('ZADD', K.deadlines(), now + deadline, id)
+    end
+    if due > 0 then
+      fields[4] = 'due'
+      put('due', now + due)
+      redis.call('ZADD', K.due(), now + due, id)
+      due_count = due_count + 1
+    else
+      redis.call('ZADD', backlog, sequence + i, id)
+      queued = queued + 1
+    end
+    redis.call('HSET', K.job(id), unpack(fields))
+    redis.call('SET', K.request(id), request)
+    accepted = accepted + 1
+  end
+end
+
+if accepted > 0 then
+  redis.call('HINCRBY', K.counters(), 'submitted', accepted)
+  redis.call('HINCRBY', K.counters(), 'live', accepted)
+  redis.call('SADD', K.queues(), common.q)
+  if common.ba and common.ba ~= cjson.null then redis.call('HINCRBY', K.batch(common.ba), 'submitted', accepted) end
+  if due_count > 0 then count(common.q, common.ln, 'due', due_count) end
+end
+if queued > 0 then
+  count(common.q, common.ln, 'queued', queued)
+  if was_empty then
+    local group = K.group(common.q, common.ln, common.tg)
+    local first = redis.call('ZRANGE', group, 0, 0, 'WITHSCORES')
+    redis.call('ZADD', group, 'NX', first[2] or 0, common.tn)
+    redis.call('ZADD', K.lane(common.q, common.ln), 'NX', 0, common.tg)
+  end
+end
+if queued + due_count > 0 then ring(common.q, queued + due_count) end
+return {accepted, existing, conflicts}

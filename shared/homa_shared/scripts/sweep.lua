@@ -1,0 +1,155 @@
+--! flags allow-oom
+--! use clock, record, backlog, ending, attempt, follow
+-- The fleet's housekeeping, in bounded slices: leases that ran out, jobs that became due, deadlines, reasons that passed,
+-- batches that were cancelled, retention. Any worker may call it; one call each half second does the work.
+--
+-- KEYS[1] anchor
+-- ARGV: largest slice, lease_ms
+-- Returns {recovered, promoted, expired, let go, cancelled, more}: more is 1 when a slice was full. Cost: O(slice · log N).
+local SLICE, LEASE_MS = tonumber(ARGV[1]), tonumber(ARGV[2])
+local recovered, promoted, expired, released, cancelled = 0, 0, 0, 0, 0
+local POISON = 3
+
+local beat = redis.call('HMGET', K.beat(), 'swept', 'grace', 'more', 'trimmed')
+if beat[1] and now - tonumber(beat[1]) < 500 and beat[3] ~= '1' then return {0, 0, 0, 0, 0, 0} end
+
+local function recover(id, attempt)
+  local r = load_record(id)
+  if not (r and r.st == 'running' and r.at == attempt) then
+    redis.call('ZREM', K.leases(), id .. ':' .. int(attempt))
+    return
+  end
+  recovered = recovered + 1
+  local px = (r.px or 0) + 1
+  redis.call('HSET', K.job(id), 'px', px)
+  end_attempt(id, r, {outcome = 'lost', charge = r.kd == 'm' and 'none' or 'unresolved', health = '',
+    note = cjson.encode({error = 'lease expired: its worker died, froze or lost the store'})})
+  if r.cx or (r.ba and redis.call('HEXISTS', K.batch(r.ba), 'cancel') == 1) then
+    end_job(id, r, 'cancelled', nil, 'cancelled; its worker was lost')
+  elseif px >= POISON then
+    end_job(id, r, 'failed', nil, 'poisoned: its worker was lost ' .. px .. ' times')
+  elseif r.oa == 'fail' then
+    end_job(id, r, 'failed', nil, 'ambiguous: its worker was lost, and on_ambiguous is fail')
+  elseif r.mx and r.tr >= r.mx and r.kd ~= 'm' then
+    end_job(id, r, 'failed', nil, 'lost: its worker was lost at the last of ' .. int(r.mx) .. ' attempts')
+  elseif r.dl and r.dl <= now then
+    end_job(id, r, 'expired', nil, 'its deadline passed')
+  else
+    make_ready(id, r)
+    ring(r.q, 1)
+    emit('job.recovered', id, r, 'attempt ' .. int(attempt) .. ' lost')
+    return
+  end
+  after_failure(id, r)
+end
+
+local full = false
+local function each(ids, act)
+  for _, id in ipairs(ids) do act(id) end
+  if #ids >= SLICE then full = true end
+end
+
+if now >= tonumber(beat[2] or 0) then
+  each(redis.call('ZRANGEBYSCORE', K.leases(), '-inf', now, 'LIMIT', 0, SLICE), function(name)
+    local id, attempt = string.match(name, '^(.*):(%d+)$')
+    recover(id, tonumber(attempt))
+  end)
+end
+
+each(redis.call('ZRANGEBYSCORE', K.due(), '-inf', now, 'LIMIT', 0, SLICE), function(id)
+  local r = load_record(id)
+  redis.call('ZREM', K.due(), id)
+  if r and r.st == 'due' then
+    count(r.q, r.ln, 'due', -1)
+    redis.call('HDEL', K.job(id), 'due')
+    make_ready(id, r)
+    ring(r.q, 1)
+    promoted = promoted + 1
+  end
+end)
+
+-- A running job's deadline is its worker's to keep; it comes back here only when its lease ran out.
+each(redis.call('ZRANGEBYSCORE', K.deadlines(), '-inf', now, 'LIMIT', 0, SLICE), function(id)
+  local r = load_record(id)
+  if not r or ENDED[r.st] or r.st == 'running' then
+    redis.call('ZREM', K.deadlines(), id)
+  else
+    withdraw(id, r)
+    end_job(id, r, 'expired', nil, 'its deadline passed while it waited')
+    after_failure(id, r)
+    expired = expired + 1
+  end
+end)
+
+local function sweep_cancelled(batch)
+  local key = K.batch(batch)
+  local v = redis.call('HMGET', key, 'swept', 'lines', 'cancel')
+  local cursor, lines = tonumber(v[1] or 0), tonumber(v[2] or 0)
+  local stop = math.min(cursor + SLICE, lines)
+  for line = cursor, stop - 1 do
+    local id = redis.call('HGET', K.batch_lines(batch), line) or (batch .. '-' .. line)
+    local r = load_record(id)
+    if r and not ENDED[r.st] then
+      if r.st == 'running' then
+        redis.call('HSET', K.job(id), 'cx', 1)
+        redis.call('RPUSH', K.control(r.wk), 'cancel ' .. id .. ' ' .. int(r.at))
+        redis.call('PEXPIRE', K.control(r.wk), 60000)
+      else
+        withdraw(id, r)
+        end_job(id, r, 'cancelled', nil, 'its batch was cancelled')
+        after_failure(id, r)
+        cancelled = cancelled + 1
+      end
+    end
+  end
+  redis.call('HSET', key, 'swept', stop)
+  if stop < lines then full = true else redis.call('ZREM', K.reasons(), 'cancel:' .. batch) end
+end
+
+local function sweep_reason(reason)
+  local kind, name = string.match(reason, '^(%a+):(.*)$')
+  if kind == 'cancel' then return sweep_cancelled(name) end
+  if redis.call('EXISTS', K.waiting(reason)) == 0 then
+    redis.call('ZREM', K.reasons(), reason)
+  elseif kind == 'batch' then
+    local flags = redis.call('HMGET', K.batch(name), 'paused', 'cancel')
+    if not flags[1] or flags[2] then
+      local n = let_go(reason, SLICE)
+      released = released + n
+      if n >= SLICE then full = true end
+    end
+  elseif kind == 'budget' then
+    local v = redis.call('HMGET', K.budget(name), 'spent', 'unres', 'reserved', 'cap')
+    local free = tonumber(v[4] or 0) - tonumber(v[1] or 0) - tonumber(v[2] or 0) - tonumber(v[3] or 0)
+    local over = string.match(name, '~') and string.sub(name, -#period_suffix('day')) ~= period_suffix('day')
+      and string.sub(name, -#period_suffix('month')) ~= period_suffix('month')
+    if over or free > 0 then released = released + let_go(reason, over and SLICE or 16) end
+  elseif kind == 'follow' then
+    local source = redis.call('GET', K.cached(name))
+    if source then
+      if end_followers(name, source, SLICE) >= SLICE then full = true end
+    elseif redis.call('EXISTS', K.leader(name)) == 0 then
+      released = released + let_go(reason, 1)
+    end
+  end
+end
+for _, reason in ipairs(redis.call('ZRANGE', K.reasons(), 0, 19)) do
+  sweep_reason(reason)
+  -- Reasons take turns when there are more than one call looks at.
+  redis.call('ZADD', K.reasons(), 'XX', now, reason)
+end
+
+if now - tonumber(beat[4] or 0) > 60000 then
+  redis.call('HSET', K.beat(), 'trimmed', now)
+  local keep = redis.call('HMGET', K.config(), 'keep.results', 'keep.ledger')
+  redis.call('ZREMRANGEBYSCORE', K.ended(), '-inf', now - tonumber(keep[1] or 604800000))
+  redis.call('XTRIM', K.ledger(), 'MINID', '~', int(now - tonumber(keep[2] or 2592000000)), 'LIMIT', 10000)
+  for _, worker in ipairs(redis.call('ZRANGEBYSCORE', K.workers(), '-inf', now - 3600000, 'LIMIT', 0, SLICE)) do
+    redis.call('ZREM', K.workers(), worker)
+  end
+  for _, batch in ipairs(redis.call('ZRANGEBYSCORE', K.batches(), '-inf', now - tonumber(keep[1] or 604800000), 'LIMIT', 0, SLICE)) do
+    if redis.call('EXISTS', K.batch(batch)) == 0 then redis.call('ZREM', K.batches(), batch) end
+  end
+end
+redis.call('HSET', K.beat(), 'swept', now, 'more', full and 1 or 0)
+return {recovered, promoted, expired, released, cancelled, full and 1 or 0}

@@ -1,0 +1,316 @@
+--! flags allow-oom
+--! use clock, record, backlog, ending, limiter, breaker, budget, follow
+-- The one door: chooses jobs, reserves their quota and budget, journals their attempts, leases them, returns them.
+-- What it hands out may be called at once.
+--
+-- KEYS[1] anchor
+-- ARGV: worker, nonce, slots, lease_ms, provider, suspects that the worker runs, queue…
+-- Returns {jobs, wait_ms, diverts}: a job is {id, attempt, request, target, fields of its record as TAKEN lists them};
+-- wait_ms says how long until something may run (-1: nothing waits); a divert is {reason, job}: a job whose target is out
+-- of reach for longer than the job bears; it stays queued until `divert` moves it to its next target.
+-- The same nonce gets the same jobs again. Cost: O(slots · log N), independent of how much waits.
+local worker, nonce, slots, lease_ms, provider, suspects =
+  ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
+local LANES = {'high', 'default', 'bulk'}
+local SKIPS, DIVERTS, ASIDE = 500, 50, 0
+local jobs, diverts = {}, {}
+local soonest = nil
+local skips = 0
+
+local function sooner(ms) if not soonest or ms < soonest then soonest = ms end end
+
+-- What a worker needs of a record, in the order in which operations.py reads it.
+local TAKEN = {'kd', 'q', 'ln', 'tn', 'ba', 'ci', 'tags', 'dl', 'tr', 'mx', 'px', 'bn', 'oa', 'sl', 'fb', 'ck', 'co', 'un', 'sb', 'rt', 'ri', 'ro', 'v'}
+
+local function entry(id, r, last)
+  local fields = {id, r.at, redis.call('GET', K.request(id)) or '', last}
+  for _, field in ipairs(TAKEN) do fields[#fields + 1] = r[field] or '' end
+  return fields
+end
+
+local function hand_out(id, r) jobs[#jobs + 1] = entry(id, r, r.tt or r.tg) end
+
+-- The same question gets the same answer: a reply that was lost on its way strands nothing.
+local past = redis.call('HMGET', K.worker(worker), 'nonce', 'took')
+if past[1] == nonce then
+  for id, attempt in string.gmatch(past[2] or '', '(%S+):(%d+)') do
+    local r = load_record(id)
+    if r and r.st == 'running' and r.at == tonumber(attempt) and r.wk == worker then hand_out(id, r) end
+  end
+  return {jobs, 0, {}}
+end
+
+-- Due jobs join their groups before the choice, so that a delay ends on time while workers live.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.due(), '-inf', now, 'LIMIT', 0, 100)) do
+  local r = load_record(id)
+  redis.call('ZREM', K.due(), id)
+  if r and r.st == 'due' then
+    count(r.q, r.ln, 'due', -1)
+    redis.call('HDEL', K.job(id), 'due')
+    make_ready(id, r)
+    ring(r.q, 1)
+  end
+end
+local next_due = redis.call('ZRANGE', K.due(), 0, 0, 'WITHSCORES')
+if next_due[2] then sooner(math.max(1, tonumber(next_due[2]) - now)) end
+
+local plans = {}
+
+-- Scopes of a target as this provider serves it. A pool's queue has a row for each member: `target|provider`.
+local function plan_of(queue, target)
+  local name = queue == provider and target or (target .. '|' .. provider)
+  local plan = plans[name]
+  if not plan then
+    local v = redis.call('HMGET', K.target(name), 'account', 'quota', 'real')
+    plan = {account = v[1] or provider, quota = v[2] or v[1] or provider, real = v[3] or target}
+    plans[name] = plan
+  end
+  return plan
+end
+
+-- Milliseconds until the target may be called at all, and why not now.
+local function blocked(plan)
+  local wait = breaker_wait(breaker(plan.account))
+  if wait > 0 then return wait, 'breaker ' .. plan.account end
+  wait = breaker_wait(breaker(plan.real))
+  if wait > 0 then return wait, 'breaker ' .. plan.real end
+  local account, why = headroom(scope(plan.account), {r = 0})
+  if account > 0 then return account, why end
+  return 0
+end
+
+-- The cancel of a batch is one flag that its lines meet here; a paused batch's lines step aside.
+local batches = {}
+local function batch_flags(id)
+  local flags = batches[id]
+  if not flags then
+    flags = redis.call('HMGET', K.batch(id), 'cancel', 'paused')
+    batches[id] = flags
+  end
+  return flags
+end
+
+-- Ends or sets aside what must not run; true when the job is out of the backlog.
+local function turned_away(id, r)
+  local flags = r.ba and batch_flags(r.ba) or {}
+  if r.cx or flags[1] then
+    dequeue(id, r)
+    end_job(id, r, 'cancelled', nil, 'cancelled before it ran')
+    return true
+  end
+  if r.dl and r.dl <= now then
+    dequeue(id, r)
+    end_job(id, r, 'expired', nil, 'its deadline passed while it waited')
+    return true
+  end
+  if flags[2] then
+    dequeue(id, r)
+    set_aside(id, r, 'batch:' .. r.ba)
+    return true
+  end
+  return false
+end
+
+-- Ends a job by the reply of an equal one that is kept, or sets it aside behind an equal one in flight; else it leads.
+local function served_by_another(id, r)
+  local source = redis.call('GET', K.cached(r.ck))
+  if source and redis.call('EXISTS', K.reply(source)) == 1 then
+    dequeue(id, r)
+    redis.call('ZADD', K.cache_index(), 'XX', now, r.ck)
+    redis.call('HINCRBY', K.cache_stats(), 'hits', 1)
+    end_by_reply(id, r, source)
+    return true
+  end
+  local leader = redis.call('GET', K.leader(r.ck))
+  if leader and leader ~= id then
+    local state = redis.call('HGET', K.job(leader), 'st')
+    if state and not ENDED[state] then
+      dequeue(id, r)
+      redis.call('HINCRBY', K.cache_stats(), 'followers', 1)
+      set_aside(id, r, 'follow:' .. r.ck)
+      return true
+    end
+  end
+  redis.call('SET', K.leader(r.ck), id)
+  redis.call('HINCRBY', K.cache_stats(), 'misses', 1)
+  return false
+end
+
+local function bears(r)
+  return r.sl or (r.ln == 'bulk' and 600000 or 30000)
+end
+
+-- Offers jobs at the head of a blocked group to their next targets, when the wait is more than they bear.
+local function offer_diverts(queue, lane, target, wait, why)
+  local tenants = redis.call('ZRANGE', K.group(queue, lane, target), 0, 7)
+  for _, tenant in ipairs(tenants) do
+    for _, id in ipairs(redis.call('ZRANGE', K.backlog(queue, lane, target, tenant), 0, DIVERTS - 1)) do
+      if #diverts >= DIVERTS or skips >= SKIPS then return end
+      skips = skips + 1
+      local r = load_record(id)
+      local at_once = string.sub(why or '', 1, 7) == 'breaker'
+      if r and not turned_away(id, r) and r.fb and r.fb > 0 and (at_once or wait > bears(r)) then
+        diverts[#diverts + 1] = {why, entry(id, r, r.tg)}
+      end
+    end
+  end
+end
+
+local function budget_allows(id, r)
+  local caps = caps_of(id, r)
+  if #caps == 0 then return true, caps end
+  if not r.bn then
+    dequeue(id, r)
+    end_job(id, r, 'failed', nil, 'unpriced: a budget applies, and the price of ' .. r.tg .. ' is not known')
+    return false
+  end
+  local verdict, name = afford(caps, tonumber(r.bn))
+  if verdict == 'yes' then return true, caps end
+  dequeue(id, r)
+  if verdict == 'reject' then
+    end_job(id, r, 'failed', nil, 'budget: ' .. name .. ' leaves no room for a call of up to ' .. r.bn .. ' nano-dollars')
+  else
+    for _, cap in ipairs(caps) do charge(cap[1], 0, 0, 0, cap[2]) end
+    set_aside(id, r, 'budget:' .. name)
+  end
+  return false
+end
+
+local took = {}
+
+local function lease(id, r, plan, caps, cost)
+  dequeue(id, r)
+  count(r.q, r.ln, 'running', 1)
+  r.at, r.tr, r.st, r.wk, r.as = r.at + 1, r.tr + 1, 'running', worker, now
+  redis.call('ZADD', K.leases(), now + lease_ms, id .. ':' .. int(r.at))
+  local fields = {'st', 'running', 'at', r.at, 'tr', r.tr, 'wk', worker, 'as', now}
+  if r.kd ~= 'm' then
+    local account, quota = scope(plan.account), scope(plan.quota)
+    reserve(quota, cost)
+    if plan.account ~= plan.quota then set(account, 'busy', (account.busy or 0) + 1) end
+    breaker_pass(breaker(plan.account))
+    breaker_pass(breaker(plan.real))
+    fields[#fields + 1], fields[#fields + 2] = 'ps', plan.account
+    fields[#fields + 1], fields[#fields + 2] = 'qs', plan.quota
+    if plan.real ~= r.tg then
+      fields[#fields + 1], fields[#fields + 2] = 'tt', plan.real
+      r.tt = plan.real
+    end
+    local names = {}
+    for _, cap in ipairs(caps) do
+      charge(cap[1], 0, 0, tonumber(r.bn), cap[2])
+      names[#names + 1] = cap[1]
+    end
+    if #names > 0 then fields[#fields + 1], fields[#fields + 2] = 'bi', table.concat(names, '\n') end
+  end
+  redis.call('HSET', K.job(id), unpack(fields))
+  if (r.px or 0) > 1 then suspects = suspects + 1 end
+  took[#took + 1] = id .. ':' .. int(r.at)
+  hand_out(id, r)
+end
+
+local weights = nil
+local function weight(tenant)
+  weights = weights or cjson.decode(redis.call('HGET', K.config(), 'weights') or '{}')
+  return weights[tenant] or 1
+end
+
+-- The next job of a tenant that this worker may run: the head, unless it is a suspect and a suspect runs here already.
+local function candidate(backlog)
+  for _, id in ipairs(redis.call('ZRANGE', backlog, 0, suspects > 0 and 15 or 0)) do
+    local r = load_record(id)
+    if not r then
+      redis.call('ZREM', backlog, id)
+    elseif not (suspects > 0 and (r.px or 0) > 1) then
+      return id, r
+    end
+  end
+end
+
+-- Serves one target until `room` jobs are out or something stands in the way; returns how many it gave.
+local function serve(queue, lane, target, room)
+  local group, plan = K.group(queue, lane, target), plan_of(queue, target)
+  local given, passed_over = 0, {}
+  while given < room and skips < SKIPS do
+    local wait, why = 0, nil
+    if target ~= 'actor' then wait, why = blocked(plan) end
+    if wait > 0 then
+      sooner(wait)
+      offer_diverts(queue, lane, target, wait, why)
+      break
+    end
+    local tenant = redis.call('ZRANGE', group, #passed_over, #passed_over)[1]
+    if not tenant then break end
+    local id, r = candidate(K.backlog(queue, lane, target, tenant))
+    if not id then
+      if redis.call('EXISTS', K.backlog(queue, lane, target, tenant)) == 0 then redis.call('ZREM', group, tenant)
+      else passed_over[#passed_over + 1] = tenant; sooner(1000) end
+      if redis.call('EXISTS', group) == 0 then redis.call('ZREM', K.lane(queue, lane), target); break end
+      skips = skips + 1
+    elseif turned_away(id, r) then
+      skips = skips + 1
+    elseif r.ck and r.ck ~= '' and served_by_another(id, r) then
+      skips = skips + 1
+    elseif r.kd == 'm' then
+      lease(id, r, plan, {}, {})
+      given = given + 1
+    else
+      local quota = scope(plan.quota)
+      local cost = {r = 1, t = r.rt, i = r.ri, o = r.ro}
+      local ms, what = headroom(quota, cost)
+      if not ms then
+        dequeue(id, r)
+        end_job(id, r, 'failed', nil, 'too large: it needs more ' .. what .. ' than the limit of ' .. plan.quota .. ' allows in a minute')
+      elseif ms > 0 then
+        if what == 'rpm' then grow(quota) end
+        sooner(ms)
+        offer_diverts(queue, lane, target, ms, what)
+        break
+      else
+        local ok, caps = budget_allows(id, r)
+        if ok then
+          lease(id, r, plan, caps, cost)
+          given = given + 1
+          -- dequeue() removed an emptied tenant; ZINCRBY must not bring it back.
+          if redis.call('EXISTS', K.backlog(queue, lane, target, tenant)) == 1 then
+            redis.call('ZINCRBY', group, 1 / weight(tenant), tenant)
+          end
+        else
+          skips = skips + 1
+        end
+      end
+    end
+  end
+  return given
+end
+
+local function serve_lane(lane)
+  local progress = true
+  while progress and #jobs < slots and skips < SKIPS do
+    progress = false
+    local open = {}
+    for q = 7, #ARGV do
+      local queue = ARGV[q]
+      if redis.call('HEXISTS', K.queue(queue), 'paused') == 0 then
+        for _, target in ipairs(redis.call('ZRANGE', K.lane(queue, lane), 0, 63)) do open[#open + 1] = {queue, target} end
+      end
+    end
+    for i, pair in ipairs(open) do
+      local share = math.ceil((slots - #jobs) / (#open - i + 1))
+      if share > 0 then
+        local given = serve(pair[1], lane, pair[2], share)
+        -- Targets take turns; a blocked one too, so that no number of them hides another.
+        if given > 0 or #open >= 64 then redis.call('ZADD', K.lane(pair[1], lane), 'XX', now_us, pair[2]) end
+        if given >= share then progress = true end
+      end
+    end
+  end
+end
+
+for _, lane in ipairs(LANES) do
+  if #jobs < slots then serve_lane(lane) end
+end
+save_scopes()
+redis.call('HSET', K.worker(worker), 'nonce', nonce, 'took', table.concat(took, ' '))
+if skips >= SKIPS then sooner(1) end
+return {jobs, soonest or -1, diverts}
