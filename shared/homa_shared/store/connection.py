@@ -1,0 +1,192 @@
+"""Clients of the store, sync and async, with every choice of redis-py's that matters made explicitly.
+
+* Two retries with jittered backoff, where redis-py 8 has ten: an outage is the pipeline's to sit out, a retry here only
+  bridges a dropped connection. A command whose reply timed out may then run twice; Homa's scripts are idempotent by
+  (job, attempt, step), so the second run gets the first one's answer. Nothing else may be sent that is not repeatable.
+* A pool that waits for a free connection; redis-py's default raises.
+* RESP2 without legacy conversions, undecoded: a reply is bytes, int, list or None, whatever server or command.
+* TCP keepalive plus a limit on unacknowledged data, so that a vanished peer is noticed without a read timeout.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import Sentinel as AsyncSentinel
+from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelConnectionPool
+from redis.backoff import EqualJitterBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelConnectionPool
+
+from homa_shared.store.address import StoreAddress, masked
+from homa_shared.store.outage import store_error, store_errors
+
+__all__ = ["StoreAddress", "connect_async", "connect_sync", "masked", "store_error", "store_errors"]
+
+CONNECT_TIMEOUT_S = 5.0
+#: A slice of Homa's work blocks the store for milliseconds; ten seconds without a reply is an outage.
+READ_TIMEOUT_S = 10.0
+POOL_WAIT_S = 20.0
+HEALTH_CHECK_S = 30
+RETRIES = 2
+_BACKOFF_BASE_S, _BACKOFF_CAP_S = 0.05, 0.5
+#: Data that the peer's kernel does not acknowledge for so long ends the connection (TCP_USER_TIMEOUT, Linux).
+_UNACKNOWLEDGED_MS = 30_000
+
+
+def connect_sync(
+    address: StoreAddress,
+    *,
+    role: str = "client",
+    max_connections: int = 16,
+    blocking: bool = False,
+    read_timeout_s: float = READ_TIMEOUT_S,
+    connect_timeout_s: float = CONNECT_TIMEOUT_S,
+) -> redis.Redis:
+    """A client for threads. It connects at the first command, and anew after a fork; close it with `close()`.
+
+    Args:
+        address: the store.
+        role: what the connection is for; `CLIENT LIST` shows it as `homa-<role>`.
+        max_connections: most connections at once; a command waits for a free one.
+        blocking: for commands that wait in the store (BLPOP, XREAD BLOCK): no read timeout.
+        read_timeout_s: seconds to wait for a reply otherwise.
+        connect_timeout_s: seconds to wait for a connection.
+    """
+    options = _options(address, role, None if blocking else read_timeout_s, connect_timeout_s)
+    options |= {"max_connections": max_connections, "timeout": POOL_WAIT_S, "retry": _retry(Retry)}
+    pool: redis.ConnectionPool
+    if address.service is not None:
+        sentinel = Sentinel(list(address.hosts), sentinel_kwargs=_sentinel_options(address, Retry, connect_timeout_s))
+        pool = _SentinelPool(address.service, sentinel, **options)  # type: ignore[no-untyped-call]
+    else:
+        pool = redis.BlockingConnectionPool(connection_class=_connection_class(address, redis), **options)
+    # from_pool makes the client the pool's owner: closing one closes the other.
+    return redis.Redis.from_pool(pool)
+
+
+def connect_async(
+    address: StoreAddress,
+    *,
+    role: str = "client",
+    max_connections: int = 16,
+    blocking: bool = False,
+    read_timeout_s: float = READ_TIMEOUT_S,
+    connect_timeout_s: float = CONNECT_TIMEOUT_S,
+) -> redis.asyncio.Redis:
+    """A client for one event loop; arguments as for `connect_sync`. Close it with `await client.aclose()`."""
+    options = _options(address, role, None if blocking else read_timeout_s, connect_timeout_s)
+    options |= {"max_connections": max_connections, "timeout": POOL_WAIT_S, "retry": _retry(AsyncRetry)}
+    pool: redis.asyncio.ConnectionPool
+    if address.service is not None:
+        sentinel_options = _sentinel_options(address, AsyncRetry, connect_timeout_s)
+        sentinel = AsyncSentinel(list(address.hosts), sentinel_kwargs=sentinel_options)
+        pool = _AsyncSentinelPool(address.service, sentinel, **options)  # type: ignore[no-untyped-call]
+    else:
+        pool = _AsyncPool(connection_class=_connection_class(address, redis.asyncio), **options)
+    return redis.asyncio.Redis.from_pool(pool)
+
+
+class _SentinelPool(SentinelConnectionPool, redis.BlockingConnectionPool):
+    """redis-py has a pool that asks sentinels and a pool that waits; this is both."""
+
+
+class _AsyncPool(redis.asyncio.BlockingConnectionPool):
+    """A waiting pool that starts empty in a forked child, as redis-py's sync pools do and its async ones don't."""
+
+    #: Connections of a parent process, kept from the garbage collector: closing one here would unregister it from the
+    #: epoll instance that parent and child share, and so deafen the parent.
+    _inherited: list[object] = []  # noqa: RUF012  (one list for all pools is what is meant)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._pid = os.getpid()
+
+    async def get_connection(self, *args: Any, **options: Any) -> Any:
+        if self._pid != os.getpid():
+            self._disown()
+        return await super().get_connection(*args, **options)  # type: ignore[no-untyped-call]
+
+    def _disown(self) -> None:
+        self._inherited.extend((self._available_connections, self._in_use_connections, self._condition, self._lock))
+        self._available_connections, self._in_use_connections = [], set()
+        self._condition, self._lock = type(self._condition)(), type(self._lock)()
+        self._pid = os.getpid()
+
+
+class _AsyncSentinelPool(AsyncSentinelConnectionPool, _AsyncPool):
+    """The same for a store behind sentinels."""
+
+
+def _options(
+    address: StoreAddress, role: str, read_timeout_s: float | None, connect_timeout_s: float
+) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "db": address.db,
+        "username": address.username,
+        "password": address.password,
+        "client_name": f"homa-{role}",
+        "socket_timeout": read_timeout_s,
+        "socket_connect_timeout": connect_timeout_s,
+        "health_check_interval": HEALTH_CHECK_S,
+        "protocol": 2,
+        "legacy_responses": False,
+        "decode_responses": False,
+    }
+    if address.socket_path is not None:
+        return options | {"path": str(address.socket_path)}
+    options |= {"socket_keepalive": True, "socket_keepalive_options": _keepalive()}
+    if address.service is None:
+        host, port = address.hosts[0]
+        options |= {"host": host, "port": port}
+    return options | _tls_options(address.options)
+
+
+def _tls_options(given: Mapping[str, str]) -> dict[str, Any]:
+    options: dict[str, Any] = {name: value for name, value in given.items() if name.startswith("ssl_")}
+    if "ssl_check_hostname" in options:
+        options["ssl_check_hostname"] = options["ssl_check_hostname"].lower() == "true"
+    elif options.get("ssl_cert_reqs") == "none":
+        # OpenSSL refuses to check a host name against a certificate that it was told not to look at.
+        options["ssl_check_hostname"] = False
+    return options
+
+
+def _sentinel_options(address: StoreAddress, retry: type, connect_timeout_s: float) -> dict[str, Any]:
+    return {
+        "username": address.options.get("sentinel_username"),
+        "password": address.options.get("sentinel_password"),
+        "socket_timeout": connect_timeout_s,
+        "socket_connect_timeout": connect_timeout_s,
+        # The next sentinel is the retry.
+        "retry": retry(EqualJitterBackoff(), 0),
+        "protocol": 2,
+        "legacy_responses": False,
+    }
+
+
+def _connection_class(address: StoreAddress, package: Any) -> Any:
+    if address.socket_path is not None:
+        return package.UnixDomainSocketConnection
+    return package.SSLConnection if address.scheme == "rediss" else package.Connection
+
+
+def _retry(kind: type) -> Any:
+    return kind(EqualJitterBackoff(cap=_BACKOFF_CAP_S, base=_BACKOFF_BASE_S), RETRIES)
+
+
+def _keepalive() -> dict[int, int]:
+    """Idle 30 s, then three probes 5 s apart; constants that a platform lacks are left out."""
+    wanted = {
+        "TCP_KEEPIDLE": 30,
+        "TCP_KEEPALIVE": 30,  # macOS's name for TCP_KEEPIDLE
+        "TCP_KEEPINTVL": 5,
+        "TCP_KEEPCNT": 3,
+        "TCP_USER_TIMEOUT": _UNACKNOWLEDGED_MS,
+    }
+    return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}

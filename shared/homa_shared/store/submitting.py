@@ -1,0 +1,102 @@
+"""What an application asks of the store when it submits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from homa_shared.keys import Keys
+from homa_shared.store.op import Op, call
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One job of a submission: what differs from job to job."""
+
+    id: str
+    request: bytes
+    custom_id: str = ""
+    #: Idempotency key and hex digest of the request, `key digest`; empty for none.
+    key: str = ""
+    #: Upper bound of one call's cost, nano-dollars; None: unpriced.
+    bound: int | None = None
+    #: Tokens to reserve: total, input, output.
+    tokens: tuple[int, int, int] = (0, 0, 0)
+    #: From now, ms; 0 for none.
+    deadline_ms: int = 0
+    due_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What all jobs of one submission share."""
+
+    queue: str
+    lane: str
+    target: str
+    tenant: str = ""
+    kind: str = "j"
+    max_attempts: int = 6
+    batch: str | None = None
+    tags: str = ""
+    on_ambiguous: str = "retry"
+    slack_ms: int | None = None
+    #: Targets left after the first.
+    fallbacks: int = 0
+    job_budget: int | None = None
+    cache_key: str | None = None
+
+    def encode(self) -> bytes:
+        fields: dict[str, Any] = {
+            "kd": self.kind,
+            "q": self.queue,
+            "ln": self.lane,
+            "tg": self.target,
+            "tn": self.tenant,
+        }
+        fields["mx"] = self.max_attempts
+        if self.batch is not None:
+            fields["ba"] = self.batch
+        if self.tags:
+            fields["tags"] = self.tags
+        if self.on_ambiguous != "retry":
+            fields["oa"] = self.on_ambiguous
+        if self.slack_ms is not None:
+            fields["sl"] = self.slack_ms
+        if self.fallbacks:
+            fields["fb"] = self.fallbacks
+        if self.job_budget is not None:
+            fields["jb"] = self.job_budget
+        if self.cache_key is not None:
+            fields["ck"] = self.cache_key
+        return orjson.dumps(fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Answer of submit."""
+
+    count: int
+    #: Index of an entry that was there before -> id of the job that it names.
+    existing: dict[int, str]
+    #: Indexes of entries whose key was used before with another request.
+    conflicts: list[int]
+
+
+def submit(keys: Keys, common: Common, entries: Sequence[Entry]) -> Op[Accepted]:
+    """Accepts all entries, or none when the store has no room. Sending the same entries again changes nothing."""
+    args: list[Any] = [common.encode(), 0]
+    for e in entries:
+        total, given, wanted = e.tokens
+        bound = "" if e.bound is None else e.bound
+        args += (e.id, e.request, e.custom_id, e.key, bound, f"{total}:{given}:{wanted}", e.deadline_ms, e.due_ms)
+    return call(keys, "submit", args, _parse)
+
+
+def _parse(reply: Any) -> Accepted:
+    count, existing, conflicts = reply
+    known = {int(existing[i]): existing[i + 1].decode() for i in range(0, len(existing), 2)}
+    return Accepted(int(count), known, [int(i) for i in conflicts])
