@@ -1,0 +1,103 @@
+"""Reading Anthropic's request bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from homa_workers.simulator.dialect import expect_count, expect_list, expect_text
+from homa_workers.simulator.wire import (
+    MEDIA_TOKENS,
+    Failure,
+    FailureKind,
+    Operation,
+    Prompt,
+    byte_length,
+    compact_json,
+    tokens_of_bytes,
+)
+
+_MEDIA = frozenset({"image", "document"})
+
+
+def read_messages(operation: Operation, body: Mapping[str, Any]) -> Prompt:
+    """The body of a message, or of a count of its tokens.
+
+    Raises:
+        Failure: of kind INVALID, where Anthropic would answer 400.
+    """
+    system, media = _content("system", body.get("system") or "")
+    texts = [system] if system else []
+    last_user, after_tool = "", False
+    for number, message in enumerate(expect_list(body, "messages")):
+        where = f"messages.{number}"
+        if not isinstance(message, dict) or message.get("role") not in ("user", "assistant", "system"):
+            raise Failure(FailureKind.INVALID, f"{where}: {message!r:.80} needs a role of 'user' or 'assistant'")
+        text, n_media = _content(f"{where}.content", message.get("content"))
+        texts.append(text)
+        media += n_media
+        after_tool = _brings_tool_result(message)
+        if message["role"] == "user" and not after_tool:
+            last_user = text
+    text = "\n".join(texts)
+    n_bytes = byte_length(text)
+    tools = body.get("tools") or []
+    if tools:
+        n_bytes += len(compact_json(tools).encode())
+    return Prompt(
+        operation=operation,
+        model=expect_text(body, "model"),
+        text=text,
+        last_user=last_user,
+        after_tool=after_tool,
+        prompt_tokens=tokens_of_bytes(n_bytes) + media * MEDIA_TOKENS,
+        max_tokens=expect_count(body, "max_tokens", required=operation is Operation.CHAT),
+        stream=bool(body.get("stream")),
+        tools={str(tool.get("name")): tool.get("input_schema") for tool in tools if isinstance(tool, dict)},
+        forced_tool=_forced_tool(body.get("tool_choice")),
+        schema=_schema(body),
+        marker=str((body.get("metadata") or {}).get("user_id") or ""),
+    )
+
+
+def _content(where: str, content: Any) -> tuple[str, int]:
+    """Text and number of media parts of a message's content."""
+    if isinstance(content, str):
+        return content, 0
+    if not isinstance(content, list):
+        raise Failure(FailureKind.INVALID, f"{where}: {content!r:.60} is neither text nor a list of blocks")
+    texts: list[str] = []
+    media = 0
+    for block in content:
+        kind = block.get("type") if isinstance(block, dict) else None
+        if kind in _MEDIA:
+            media += 1
+        elif kind == "text":
+            texts.append(str(block.get("text") or ""))
+        elif kind == "thinking":
+            texts.append(str(block.get("thinking") or ""))
+        elif kind == "tool_use":
+            texts.append(compact_json({"name": block.get("name"), "input": block.get("input")}))
+        elif kind == "tool_result":
+            text, n_media = _content(f"{where}.tool_result", block.get("content") or "")
+            texts.append(text)
+            media += n_media
+        else:
+            raise Failure(FailureKind.INVALID, f"{where}: a block of type {kind!r} is not known")
+    return "\n".join(texts), media
+
+
+def _brings_tool_result(message: Mapping[str, Any]) -> bool:
+    content = message.get("content")
+    return isinstance(content, list) and any(block.get("type") == "tool_result" for block in content)
+
+
+def _forced_tool(choice: Any) -> str:
+    if not isinstance(choice, dict):
+        return ""
+    return {"any": "*", "tool": str(choice.get("name") or "")}.get(str(choice.get("type")), "")
+
+
+def _schema(body: Mapping[str, Any]) -> Any:
+    wanted = (body.get("output_config") or {}).get("format") or body.get("output_format")
+    return wanted.get("schema") if isinstance(wanted, dict) and wanted.get("type") == "json_schema" else None

@@ -1,0 +1,242 @@
+"""OpenAI: chat completions, embeddings, models. Also what OpenAI-compatible servers speak.
+
+Shapes: https://platform.openai.com/docs/api-reference; checked against the openai package 3.54.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import orjson
+
+from homa_shared.reply import Usage
+from homa_workers.simulator.dialect import Piece, Reply, expect_text, stretches
+from homa_workers.simulator.dialects.openai_prompt import embedding_inputs, read_chat
+from homa_workers.simulator.limits import Accounting, Level
+from homa_workers.simulator.wire import (
+    Answer,
+    Failure,
+    FailureKind,
+    Finish,
+    Operation,
+    Prompt,
+    Route,
+    tokens_of_bytes,
+)
+
+#: Status, `type` and `code` of an error body.
+_FAILURES: Mapping[FailureKind, tuple[int, str, str | None]] = {
+    FailureKind.INVALID: (400, "invalid_request_error", None),
+    FailureKind.UNPROCESSABLE: (422, "invalid_request_error", None),
+    FailureKind.CONTEXT: (400, "invalid_request_error", "context_length_exceeded"),
+    FailureKind.CONTENT_FILTER: (400, "invalid_request_error", "content_filter"),
+    FailureKind.UNAUTHORIZED: (401, "invalid_request_error", "invalid_api_key"),
+    FailureKind.FORBIDDEN: (403, "invalid_request_error", "unsupported_country_region_territory"),
+    FailureKind.NOT_FOUND: (404, "invalid_request_error", "model_not_found"),
+    FailureKind.TIMEOUT: (408, "timeout", None),
+    FailureKind.CONFLICT: (409, "conflict", None),
+    FailureKind.RATE_LIMITED: (429, "requests", "rate_limit_exceeded"),
+    FailureKind.QUOTA: (429, "insufficient_quota", "insufficient_quota"),
+    FailureKind.ERROR: (500, "server_error", None),
+    FailureKind.BAD_GATEWAY: (502, "server_error", None),
+    FailureKind.OVERLOADED: (503, "server_error", None),
+    FailureKind.GATEWAY_TIMEOUT: (504, "server_error", None),
+}
+_FINISHES = {
+    Finish.STOP: "stop",
+    Finish.LENGTH: "length",
+    Finish.TOOL_CALLS: "tool_calls",
+    Finish.REFUSAL: "content_filter",
+}
+
+
+class OpenAIDialect:
+    """api.openai.com."""
+
+    kind: str = "openai"
+    price_id: str = "openai"
+    free: bool = False
+    accounting: Accounting = Accounting.MAX_THEN_ACTUAL
+    writes_cache: bool = False
+    stream_type: str = "text/event-stream; charset=utf-8"
+    _path: ClassVar[re.Pattern[str]] = re.compile(
+        r"(?:/([\w.:-]+))?/v1/(?:(chat/completions)|(embeddings)|(models)(?:/(.+))?)"
+    )
+
+    def route(self, method: str, path: str) -> Route | None:
+        match = self._path.fullmatch(path)
+        if match is None:
+            return None
+        account, chat, embed, _, model = match.groups()
+        if chat or embed:
+            return Route(Operation.CHAT if chat else Operation.EMBED, account or "") if method == "POST" else None
+        return Route(Operation.MODELS, account or "", model or "") if method == "GET" else None
+
+    def read(self, route: Route, body: Mapping[str, Any]) -> Prompt:
+        if route.operation is Operation.CHAT:
+            return read_chat(body)
+        inputs = embedding_inputs(body)
+        return Prompt(
+            operation=Operation.EMBED,
+            model=expect_text(body, "model"),
+            text="\n".join(inputs),
+            last_user=inputs[-1],
+            prompt_tokens=sum(tokens_of_bytes(len(text.encode())) for text in inputs),
+            inputs=tuple(inputs),
+            dimensions=body.get("dimensions"),
+            base64=body.get("encoding_format") == "base64",
+            marker=str(body.get("user") or ""),
+        )
+
+    def write(self, reply: Reply) -> Any:
+        if reply.prompt.operation is Operation.EMBED:
+            return _embeddings(reply)
+        choice = _choice(reply.answer)
+        return {
+            "id": f"chatcmpl-{reply.request_id}",
+            "object": "chat.completion",
+            "created": reply.created_s,
+            "model": reply.prompt.model,
+            "choices": [{"index": index, **choice} for index in range(reply.prompt.choices)],
+            "usage": _usage(reply.answer.usage),
+            "service_tier": "default",
+            "system_fingerprint": "fp_simulated",
+        }
+
+    def stream(self, reply: Reply) -> Sequence[Piece]:
+        prompt, answer = reply.prompt, reply.answer
+        base = {
+            "id": f"chatcmpl-{reply.request_id}",
+            "object": "chat.completion.chunk",
+            "created": reply.created_s,
+            "model": prompt.model,
+            "service_tier": "default",
+            "system_fingerprint": "fp_simulated",
+        }
+        if prompt.include_usage:
+            base["usage"] = None
+        pieces: list[Piece] = []
+        for index in range(prompt.choices):
+            for delta, finish, tokens in _deltas(answer):
+                choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+                pieces.append(Piece(_event({**base, "choices": [choice]}), tokens))
+        if prompt.include_usage:
+            pieces.append(Piece(_event({**base, "choices": [], "usage": _usage(answer.usage)})))
+        pieces.append(Piece(b"data: [DONE]\n\n"))
+        return pieces
+
+    def stream_failure(self, failure: Failure, request_id: str) -> bytes:
+        return _event(self.failure(failure, request_id)[1])
+
+    def failure(self, failure: Failure, request_id: str) -> tuple[int, Any]:
+        status, kind, code = _FAILURES[failure.kind]
+        if failure.kind is FailureKind.RATE_LIMITED and failure.dimension.endswith("tokens"):
+            kind = "tokens"
+        return status, {"error": {"message": failure.message, "type": kind, "param": None, "code": code}}
+
+    def headers(self, request_id: str, levels: Mapping[str, Level], failure: Failure | None) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        for dimension in ("requests", "tokens"):
+            level = levels.get(dimension)
+            if level is not None:
+                headers[f"x-ratelimit-limit-{dimension}"] = str(level.limit)
+                headers[f"x-ratelimit-remaining-{dimension}"] = str(level.remaining)
+                headers[f"x-ratelimit-reset-{dimension}"] = duration(level.reset_s)
+        if failure is not None and failure.retry_after_s is not None:
+            headers["retry-after"] = str(-int(-failure.retry_after_s // 1))
+            headers["retry-after-ms"] = str(-int(-failure.retry_after_s * 1000 // 1))
+        return headers
+
+    def identity(self, request_id: str) -> dict[str, str]:
+        return {"x-request-id": f"req_{request_id}"}
+
+    def count(self, prompt: Prompt) -> Any:
+        raise NotImplementedError("OpenAI's chat completions have no call that counts tokens; route() never gives one")
+
+    def models(self, names: Sequence[str]) -> Any:
+        return {"object": "list", "data": [self.model(name) for name in names]}
+
+    def model(self, name: str) -> Any:
+        return {"id": name, "object": "model", "created": 1_700_000_000, "owned_by": self.kind}
+
+
+def duration(seconds: float) -> str:
+    """A time as OpenAI's reset headers write it: `120ms`, `6.5s`, `6m0s`."""
+    if seconds < 1:
+        return f"{round(seconds * 1000)}ms"
+    if seconds < 60:
+        return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
+    return f"{int(seconds // 60)}m{int(seconds % 60)}s"
+
+
+def _choice(answer: Answer) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None, "annotations": []}
+    if answer.finish is Finish.REFUSAL:
+        message.update(content=None, refusal=answer.text)
+    if answer.tool_calls:
+        message.update(content=None, tool_calls=_tool_calls(answer))
+    return {"message": message, "logprobs": None, "finish_reason": _FINISHES[answer.finish]}
+
+
+def _tool_calls(answer: Answer) -> list[dict[str, Any]]:
+    return [
+        {"id": f"call_{index}", "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for index, call in enumerate(answer.tool_calls, 1)
+    ]
+
+
+def _deltas(answer: Answer) -> list[tuple[dict[str, Any], str | None, int]]:
+    """Delta, finish reason and tokens of each chunk of a choice."""
+    deltas: list[tuple[dict[str, Any], str | None, int]] = [
+        ({"role": "assistant", "content": "" if answer.text else None, "refusal": None}, None, 0)
+    ]
+    field = "refusal" if answer.finish is Finish.REFUSAL else "content"
+    deltas += [({field: text}, None, tokens) for text, tokens in stretches(answer.text)]
+    for index, call in enumerate(_tool_calls(answer)):
+        function = call["function"]
+        opening = {**call, "index": index, "function": {"name": function["name"], "arguments": ""}}
+        deltas.append(({"tool_calls": [opening]}, None, tokens_of_bytes(len(function["name"]))))
+        for text, tokens in stretches(function["arguments"]):
+            deltas.append(({"tool_calls": [{"index": index, "function": {"arguments": text}}]}, None, tokens))
+    deltas.append(({}, _FINISHES[answer.finish], 0))
+    return deltas
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning_tokens,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+def _embeddings(reply: Reply) -> Any:
+    used = reply.answer.usage.input_tokens
+    return {
+        "object": "list",
+        "data": [
+            {"object": "embedding", "index": index, "embedding": _packed(vector) if reply.prompt.base64 else vector}
+            for index, vector in enumerate(reply.answer.vectors)
+        ],
+        "model": reply.prompt.model,
+        "usage": {"prompt_tokens": used, "total_tokens": used},
+    }
+
+
+def _packed(vector: Sequence[float]) -> str:
+    return base64.b64encode(array("f", vector).tobytes()).decode()
+
+
+def _event(data: Any) -> bytes:
+    return b"data: " + orjson.dumps(data) + b"\n\n"

@@ -1,0 +1,94 @@
+"""Orders that a test writes into its prompt's last user message.
+
+```
+[[fault:500]]            this fault, each time          [[fault:500*2]]   the first two times that this prompt comes
+[[fault:429@openai]]     only at this account (or model)
+[[tool:NAME {"a": 1}]]   call this tool; without JSON the arguments fit the tool's schema
+[[say:TEXT]]             answer exactly this            [[refuse]]        a refusal, billed
+[[context]]              the context is too long        [[tokens:N]]      answer with N tokens
+[[latency:MS]]           take this long
+```
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import orjson
+
+from homa_workers.simulator.faults import Fault, fault_named
+from homa_workers.simulator.wire import Failure, FailureKind, ToolCall, compact_json
+
+_FAULT = re.compile(r"\[\[fault:(\w+)(?:\*(\d+))?(?:@([^\]]+))?\]\]")
+_TOOL = re.compile(r"\[\[tool:([\w.-]+)\s*(.*?)\]\](?!\])", re.DOTALL)
+_SAY = re.compile(r"\[\[say:(.*?)\]\](?!\])", re.DOTALL)
+_TOKENS = re.compile(r"\[\[tokens:(\d+)\]\]")
+_LATENCY = re.compile(r"\[\[latency:(\d+)\]\]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultOrder:
+    fault: Fault
+    #: How many times; None: always.
+    times: int | None
+    #: Account or model that it is for; empty: all.
+    only_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What a prompt asks of the simulator itself."""
+
+    faults: tuple[FaultOrder, ...] = ()
+    tools: tuple[ToolCall, ...] = ()
+    say: str | None = None
+    refuse: bool = False
+    output_tokens: int | None = None
+    latency_ms: float | None = None
+
+
+NO_ORDERS = Orders()
+
+
+def read_orders(text: str) -> Orders:
+    """The orders in a text.
+
+    Raises:
+        Failure: of kind INVALID, where a fault is unknown or a tool's arguments are no JSON object.
+    """
+    if "[[" not in text:
+        return NO_ORDERS
+    say, tokens, latency = _SAY.search(text), _TOKENS.search(text), _LATENCY.search(text)
+    faults = tuple(_fault_order(match) for match in _FAULT.finditer(text))
+    if "[[context]]" in text:
+        faults += (FaultOrder(fault=Fault.CONTEXT, times=None, only_at=""),)
+    return Orders(
+        faults=faults,
+        tools=tuple(ToolCall(name=m[1], arguments=_arguments(m[1], m[2])) for m in _TOOL.finditer(text)),
+        say=say[1] if say else None,
+        refuse="[[refuse]]" in text,
+        output_tokens=int(tokens[1]) if tokens else None,
+        latency_ms=float(latency[1]) if latency else None,
+    )
+
+
+def _fault_order(match: re.Match[str]) -> FaultOrder:
+    name, times, only_at = match.groups()
+    try:
+        fault = fault_named(name)
+    except Exception as error:
+        raise Failure(FailureKind.INVALID, f"in marker {match[0]}: {error}") from None
+    return FaultOrder(fault=fault, times=int(times) if times else None, only_at=only_at or "")
+
+
+def _arguments(name: str, text: str) -> str:
+    if not text.strip():
+        return ""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Failure(FailureKind.INVALID, f"in marker [[tool:{name} …]]: {text!r} is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise Failure(FailureKind.INVALID, f"in marker [[tool:{name} …]]: {text!r} is no JSON object")
+    return compact_json(value)

@@ -1,0 +1,146 @@
+"""What the simulator understands of a call, whatever the dialect that it came in.
+
+A dialect reads a body into a `Prompt`, the engine turns it into an `Answer` or a `Failure`, and the dialect writes that
+back. Tokens are counted by one rule for all of them, so that any test can compute them by hand:
+
+* text: its UTF-8 bytes divided by four, rounded up, over all text of the request together (messages, system prompt,
+  tool calls and their results, tool definitions as compact JSON);
+* an image, document or other media part: `MEDIA_TOKENS`;
+* output: the text's UTF-8 bytes and those of tool names and arguments, divided by four, rounded up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Any
+
+import orjson
+
+from homa_shared.reply import Usage
+
+#: Prompt tokens of each image or other media part.
+MEDIA_TOKENS = 85
+#: Bytes of UTF-8 in one token.
+TOKEN_BYTES = 4
+
+
+def tokens_of_bytes(n_bytes: int) -> int:
+    return -(-n_bytes // TOKEN_BYTES)
+
+
+def byte_length(text: str) -> int:
+    """Bytes of a text in UTF-8, without encoding the usual, plain ASCII one."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
+class Operation(StrEnum):
+    CHAT = "chat"
+    EMBED = "embed"
+    COUNT = "count"
+    MODELS = "models"
+
+
+class Finish(Enum):
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    REFUSAL = "refusal"
+
+
+class FailureKind(StrEnum):
+    """Why a call gets an error; each dialect has its own status and words for it."""
+
+    INVALID = "invalid"
+    UNPROCESSABLE = "unprocessable"
+    CONTEXT = "context"
+    CONTENT_FILTER = "content_filter"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    TIMEOUT = "timeout"
+    CONFLICT = "conflict"
+    RATE_LIMITED = "rate_limited"
+    QUOTA = "quota"
+    ERROR = "error"
+    BAD_GATEWAY = "bad_gateway"
+    OVERLOADED = "overloaded"
+    GATEWAY_TIMEOUT = "gateway_timeout"
+
+
+@dataclass(slots=True, eq=False)
+class Failure(Exception):
+    """An error that the caller gets; raised by dialects that cannot read a body."""
+
+    kind: FailureKind
+    message: str
+    #: Which limit refused the call: requests, tokens, input_tokens, output_tokens, requests_per_day, concurrency.
+    dimension: str = ""
+    #: Seconds until the same call could be admitted; None where waiting does not help.
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes: operation and account, and the model where the path names it."""
+
+    operation: Operation
+    #: The path's prefix; empty: the dialect's own name.
+    account: str = ""
+    model: str = ""
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    name: str
+    #: Arguments as compact JSON.
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """One call, read."""
+
+    operation: Operation
+    model: str
+    #: Everything that was said, joined: replies are a function of it and the model.
+    text: str
+    #: The last user message: markers are looked for here only.
+    last_user: str = ""
+    #: Whether the last message brings a tool's result; such a call is answered in words.
+    after_tool: bool = False
+    prompt_tokens: int = 0
+    max_tokens: int | None = None
+    stream: bool = False
+    #: Whether a stream ends with a chunk of usage (OpenAI's include_usage).
+    include_usage: bool = False
+    choices: int = 1
+    #: Tools by name, each with the JSON schema of its arguments.
+    tools: Mapping[str, Any] = field(default_factory=dict)
+    #: The tool that the caller insists on; "*" for any.
+    forced_tool: str = ""
+    #: The JSON schema that the reply has to fit.
+    schema: Any = None
+    #: Inputs of an embeddings call.
+    inputs: tuple[str, ...] = ()
+    dimensions: int | None = None
+    base64: bool = False
+    #: What the caller wrote onto the request (metadata, user), for the bill.
+    marker: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A complete reply, before a dialect writes it."""
+
+    text: str
+    finish: Finish
+    usage: Usage
+    tool_calls: tuple[ToolCall, ...] = ()
+    vectors: tuple[tuple[float, ...], ...] = ()
+
+
+def compact_json(value: Any) -> str:
+    return orjson.dumps(value).decode()
