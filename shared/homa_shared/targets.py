@@ -2,8 +2,8 @@
 
 Providers count tokens differently: OpenAI admits by the larger of max_tokens and its estimate, Azure charges the whole
 max_tokens and never gives it back, Anthropic keeps input and output apart and counts no cache reads, Gemini counts
-input only, Bedrock weighs output by a factor. `reservation` and `settlement` say it once, as pure functions over a plan; the
-store's scripts only subtract the numbers that they are given.
+input only, Bedrock weighs output by a factor. `reservation` and `settlement` say it once, as pure functions over a
+plan; the store's scripts only subtract the numbers that they are given.
 """
 
 from __future__ import annotations

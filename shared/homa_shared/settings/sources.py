@@ -191,7 +191,7 @@ def _spelt(path: SettingPath, gathered: Gathered) -> SettingPath:
         known = {other[depth] for other in gathered.origins if len(other) > depth and other[:depth] == spelt}
         plain = name.replace("-", "_")
         fitting = [other for other in known if other.lower().replace("-", "_").replace(".", "_") == plain]
-        spelt = (*spelt, name if name in known or not fitting else sorted(fitting)[0])
+        spelt = (*spelt, name if name in known or not fitting else min(fitting))
     return spelt
 
 
