@@ -176,11 +176,42 @@ local function budget_allows(id, r)
   return false
 end
 
-local took = {}
+-- Heads of a backlog, fetched a block at a time; `more` says whether there may be others behind the block.
+local BLOCK = 16
+local heads = {}
 
-local function lease(id, r, plan, caps, cost)
-  dequeue(id, r)
-  count(r.q, r.ln, 'running', 1)
+local function head_of(backlog)
+  local h = heads[backlog]
+  if not h or (h.at > #h.ids and h.more) then
+    local ids = redis.call('ZRANGE', backlog, 0, math.min(BLOCK, slots) - 1)
+    h = {ids = ids, at = 1, more = #ids == math.min(BLOCK, slots)}
+    heads[backlog] = h
+  end
+  return h
+end
+
+local took, moved = {}, {}
+
+-- The same as dequeue, for a job at the head of its block: queue counts are written once at the end, and whether the
+-- backlog is empty is asked only where the block cannot tell.
+local function draw(id, r, backlog)
+  redis.call('ZREM', backlog, id)
+  local h = heads[backlog]
+  h.at = h.at + 1
+  moved[r.q] = moved[r.q] or {}
+  moved[r.q][r.ln] = (moved[r.q][r.ln] or 0) + 1
+  if h.at > #h.ids and (not h.more or redis.call('EXISTS', backlog) == 0) then
+    h.more = false
+    redis.call('ZREM', K.group(r.q, r.ln, r.tg), r.tn)
+    if redis.call('EXISTS', K.group(r.q, r.ln, r.tg)) == 0 then redis.call('ZREM', K.lane(r.q, r.ln), r.tg) end
+    return true
+  end
+  return false
+end
+
+-- Leases a job; true when its backlog is empty now.
+local function lease(id, r, plan, caps, cost, backlog)
+  local emptied = draw(id, r, backlog)
   r.at, r.tr, r.st, r.wk, r.as = r.at + 1, r.tr + 1, 'running', worker, now
   redis.call('ZADD', K.leases(), now + lease_ms, id .. ':' .. int(r.at))
   local fields = {'st', 'running', 'at', r.at, 'tr', r.tr, 'wk', worker, 'as', now}
@@ -207,6 +238,7 @@ local function lease(id, r, plan, caps, cost)
   if (r.px or 0) > 1 then suspects = suspects + 1 end
   took[#took + 1] = id .. ':' .. int(r.at)
   hand_out(id, r)
+  return emptied
 end
 
 local weights = nil
@@ -217,20 +249,60 @@ end
 
 -- The next job of a tenant that this worker may run: the head, unless it is a suspect and a suspect runs here already.
 local function candidate(backlog)
-  for _, id in ipairs(redis.call('ZRANGE', backlog, 0, suspects > 0 and 15 or 0)) do
+  local h = head_of(backlog)
+  while true do
+    local id = h.ids[h.at]
+    if not id then return nil end
     local r = load_record(id)
     if not r then
       redis.call('ZREM', backlog, id)
     elseif not (suspects > 0 and (r.px or 0) > 1) then
       return id, r
     end
+    h.at = h.at + 1
   end
+end
+
+-- Gives one job of a tenant, or says why not: given, skipped (this one is out of the way), none (of this tenant), stop.
+local function give(queue, lane, target, tenant, plan, several)
+  local backlog = K.backlog(queue, lane, target, tenant)
+  local id, r = candidate(backlog)
+  if not id then return 'none' end
+  if turned_away(id, r) or (r.ck and r.ck ~= '' and served_by_another(id, r)) then
+    heads[backlog] = nil
+    return 'skipped'
+  end
+  local cost, caps = {}, {}
+  if r.kd ~= 'm' then
+    cost = {r = 1, t = r.rt, i = r.ri, o = r.ro}
+    local ms, what = headroom(scope(plan.quota), cost)
+    if not ms then
+      dequeue(id, r)
+      end_job(id, r, 'failed', nil, 'too large: it needs more ' .. what .. ' than the limit of ' .. plan.quota .. ' allows in a minute')
+      heads[backlog] = nil
+      return 'skipped'
+    end
+    if ms > 0 then
+      if what == 'rpm' then grow(scope(plan.quota)) end
+      return 'stop', ms, what
+    end
+    local ok
+    ok, caps = budget_allows(id, r)
+    if not ok then
+      heads[backlog] = nil
+      return 'skipped'
+    end
+  end
+  local emptied = lease(id, r, plan, caps, cost, backlog)
+  if several and not emptied then redis.call('ZINCRBY', K.group(queue, lane, target), 1 / weight(tenant), tenant) end
+  return 'given'
 end
 
 -- Serves one target until `room` jobs are out or something stands in the way; returns how many it gave.
 local function serve(queue, lane, target, room)
   local group, plan = K.group(queue, lane, target), plan_of(queue, target)
-  local given, passed_over = 0, {}
+  local several = redis.call('ZCARD', group) > 1
+  local given, passed_over = 0, 0
   while given < room and skips < SKIPS do
     local wait, why = 0, nil
     if target ~= 'actor' then wait, why = blocked(plan) end
@@ -239,46 +311,24 @@ local function serve(queue, lane, target, room)
       offer_diverts(queue, lane, target, wait, why)
       break
     end
-    local tenant = redis.call('ZRANGE', group, #passed_over, #passed_over)[1]
+    local tenant = redis.call('ZRANGE', group, passed_over, passed_over)[1]
     if not tenant then break end
-    local id, r = candidate(K.backlog(queue, lane, target, tenant))
-    if not id then
-      if redis.call('EXISTS', K.backlog(queue, lane, target, tenant)) == 0 then redis.call('ZREM', group, tenant)
-      else passed_over[#passed_over + 1] = tenant; sooner(1000) end
-      if redis.call('EXISTS', group) == 0 then redis.call('ZREM', K.lane(queue, lane), target); break end
-      skips = skips + 1
-    elseif turned_away(id, r) then
-      skips = skips + 1
-    elseif r.ck and r.ck ~= '' and served_by_another(id, r) then
-      skips = skips + 1
-    elseif r.kd == 'm' then
-      lease(id, r, plan, {}, {})
+    local verdict, ms, what = give(queue, lane, target, tenant, plan, several)
+    if verdict == 'given' then
       given = given + 1
+    elseif verdict == 'skipped' then
+      skips = skips + 1
+    elseif verdict == 'stop' then
+      sooner(ms)
+      offer_diverts(queue, lane, target, ms, what)
+      break
+    elseif redis.call('EXISTS', K.backlog(queue, lane, target, tenant)) == 0 then
+      redis.call('ZREM', group, tenant)
+      if redis.call('EXISTS', group) == 0 then redis.call('ZREM', K.lane(queue, lane), target) end
     else
-      local quota = scope(plan.quota)
-      local cost = {r = 1, t = r.rt, i = r.ri, o = r.ro}
-      local ms, what = headroom(quota, cost)
-      if not ms then
-        dequeue(id, r)
-        end_job(id, r, 'failed', nil, 'too large: it needs more ' .. what .. ' than the limit of ' .. plan.quota .. ' allows in a minute')
-      elseif ms > 0 then
-        if what == 'rpm' then grow(quota) end
-        sooner(ms)
-        offer_diverts(queue, lane, target, ms, what)
-        break
-      else
-        local ok, caps = budget_allows(id, r)
-        if ok then
-          lease(id, r, plan, caps, cost)
-          given = given + 1
-          -- dequeue() removed an emptied tenant; ZINCRBY must not bring it back.
-          if redis.call('EXISTS', K.backlog(queue, lane, target, tenant)) == 1 then
-            redis.call('ZINCRBY', group, 1 / weight(tenant), tenant)
-          end
-        else
-          skips = skips + 1
-        end
-      end
+      -- Only suspects wait here, and one runs in this process already.
+      passed_over = passed_over + 1
+      sooner(1000)
     end
   end
   return given
@@ -311,6 +361,12 @@ for _, lane in ipairs(LANES) do
   if #jobs < slots then serve_lane(lane) end
 end
 save_scopes()
+for queue, lanes in pairs(moved) do
+  for lane, n in pairs(lanes) do
+    count(queue, lane, 'queued', -n)
+    count(queue, lane, 'running', n)
+  end
+end
 redis.call('HSET', K.worker(worker), 'nonce', nonce, 'took', table.concat(took, ' '))
 if skips >= SKIPS then sooner(1) end
 return {jobs, soonest or -1, diverts}

@@ -1,9 +1,4 @@
 -- A job's record. Field names are short because a million records stand in memory; records.py spells them out.
-local FIELDS = {
-  'v', 'st', 'kd', 'q', 'ln', 'tg', 'tn', 'sq', 'at', 'tr', 'mx', 'dl', 'px', 'rt', 'ri', 'ro', 'bn', 'jb', 'ba', 'ci',
-  'tags', 'cx', 'oa', 'sl', 'fb', 'ck', 'co', 'un', 'sb', 'wk', 'as', 'ps', 'qs', 'tt', 'bi', 'due', 'why', 'en', 'wa',
-}
-
 local NUMBERS = {}
 for _, f in ipairs({'v', 'sq', 'at', 'tr', 'mx', 'dl', 'px', 'rt', 'ri', 'ro', 'jb', 'sl', 'fb', 'co', 'un', 'sb', 'as', 'due', 'en', 'wa'}) do
   NUMBERS[f] = true
@@ -11,12 +6,12 @@ end
 
 -- The record as a table (numbers as numbers, absent fields nil), or nil when the store holds none.
 local function load_record(id)
-  local values = redis.call('HMGET', K.job(id), unpack(FIELDS))
-  if not values[2] then return nil end
+  local flat = redis.call('HGETALL', K.job(id))
+  if #flat == 0 then return nil end
   local r = {}
-  for i, field in ipairs(FIELDS) do
-    local value = values[i]
-    if value then r[field] = NUMBERS[field] and tonumber(value) or value end
+  for i = 1, #flat, 2 do
+    local field = flat[i]
+    r[field] = NUMBERS[field] and tonumber(flat[i + 1]) or flat[i + 1]
   end
   return r
 end

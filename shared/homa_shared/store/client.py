@@ -1,0 +1,195 @@
+"""Runs operations: `Store` for threads, `AsyncStore` for an event loop.
+
+A script that the store does not know yet (a fresh or restarted one) is loaded and asked again. `AsyncStore` sends what
+concurrent tasks ask in one turn of the loop as one write: at two thousand calls in flight that is most of a worker's cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
+
+import redis
+import redis.asyncio
+from redis.exceptions import NoScriptError, RedisError
+
+from homa_shared.keys import Keys
+from homa_shared.store.connection import StoreAddress, connect_async, connect_sync, store_error
+from homa_shared.store.op import Op
+
+T = TypeVar("T")
+
+#: Most operations in one write, so that no single write keeps the store busy for long.
+_WRITE_OPS = 64
+
+
+class Store:
+    """The store for threads. Connects at the first operation."""
+
+    def __init__(self, address: StoreAddress, namespace: str, *, role: str = "client") -> None:
+        self.address = address
+        self.keys = Keys(namespace)
+        self._client = connect_sync(address, role=role)
+        self._waiting: redis.Redis | None = None
+        self._role = role
+
+    def run(self, op: Op[T]) -> T:
+        """The operation's answer.
+
+        Raises:
+            StoreUnavailable, StoreFull: the store cannot be asked, or has no room.
+        """
+        try:
+            try:
+                return op.parse(self._send(op))
+            except NoScriptError:
+                assert op.script is not None
+                self._client.script_load(op.script.text)
+                return op.parse(self._send(op))
+        except RedisError as error:
+            raise self._translated(error) from error
+
+    def _send(self, op: Op[Any]) -> list[Any]:
+        if len(op.commands) == 1:
+            return [self._client.execute_command(*op.commands[0])]
+        pipe = self._client.pipeline(transaction=False)
+        for command in op.commands:
+            pipe.execute_command(*command)
+        return list(pipe.execute())
+
+    def _translated(self, error: Exception) -> Exception:
+        """The error in Homa's words; one that is a defect of ours is seen as it is."""
+        return store_error(error, self.address) or error
+
+    def wait(self, *command: Any) -> Any:
+        """A command that waits in the store (BLPOP, XREAD BLOCK), on a connection of its own."""
+        if self._waiting is None:
+            self._waiting = connect_sync(self.address, role=f"{self._role}-wait", blocking=True)
+        try:
+            return self._waiting.execute_command(*command)
+        except RedisError as error:
+            raise self._translated(error) from error
+
+    @contextmanager
+    def subscription(self, channels: Sequence[str]) -> Iterator[Any]:
+        """A redis-py PubSub on channels, closed at the end."""
+        pubsub = self._client.pubsub(ignore_subscribe_messages=True)
+        try:
+            pubsub.subscribe(*channels)
+            yield pubsub
+        except RedisError as error:
+            raise self._translated(error) from error
+        finally:
+            pubsub.close()
+
+    def close(self) -> None:
+        self._client.close()
+        if self._waiting is not None:
+            self._waiting.close()
+
+
+class AsyncStore:
+    """The store for one event loop. Connects at the first operation."""
+
+    def __init__(self, address: StoreAddress, namespace: str, *, role: str = "client") -> None:
+        self.address = address
+        self.keys = Keys(namespace)
+        self._client = connect_async(address, role=role)
+        self._waiting: redis.asyncio.Redis | None = None
+        self._role = role
+        self._asked: deque[tuple[Op[Any], asyncio.Future[Any]]] = deque()
+        self._writer: asyncio.Task[None] | None = None
+
+    async def run(self, op: Op[T]) -> T:
+        """The operation's answer; raises as `Store.run`."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._asked.append((op, future))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        replies = await future
+        return op.parse(replies)
+
+    async def _write(self) -> None:
+        # One turn of the loop, so that every task that is ready joins the same write.
+        await asyncio.sleep(0)
+        while self._asked:
+            batch = [self._asked.popleft() for _ in range(min(len(self._asked), _WRITE_OPS))]
+            batch = [(op, future) for op, future in batch if not future.done()]
+            if batch:
+                await self._write_batch(batch)
+
+    async def _write_batch(self, batch: list[tuple[Op[Any], asyncio.Future[Any]]]) -> None:
+        try:
+            replies = await self._send([command for op, _ in batch for command in op.commands])
+        except RedisError as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(self._translated(error))
+            return
+        except BaseException as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            raise
+        unknown = []
+        position = 0
+        for op, future in batch:
+            mine = replies[position : position + len(op.commands)]
+            position += len(op.commands)
+            error = next((reply for reply in mine if isinstance(reply, Exception)), None)
+            if isinstance(error, NoScriptError):
+                unknown.append((op, future))
+            elif future.done():
+                continue
+            elif error is not None:
+                future.set_exception(self._translated(error))
+            else:
+                future.set_result(mine)
+        if unknown:
+            await self._load([op for op, _ in unknown])
+            self._asked.extendleft(reversed(unknown))
+
+    async def _load(self, ops: list[Op[Any]]) -> None:
+        scripts = {op.script.sha: op.script for op in ops if op.script is not None}
+        await self._send([("SCRIPT LOAD", code.text) for code in scripts.values()])
+
+    async def _send(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        pipe = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*command)
+        return list(await pipe.execute(raise_on_error=False))
+
+    def _translated(self, error: Exception) -> Exception:
+        """The error in Homa's words; one that is a defect of ours is seen as it is."""
+        return store_error(error, self.address) or error
+
+    async def wait(self, *command: Any) -> Any:
+        """A command that waits in the store, on a connection of its own."""
+        if self._waiting is None:
+            self._waiting = connect_async(self.address, role=f"{self._role}-wait", blocking=True)
+        try:
+            return await self._waiting.execute_command(*command)
+        except RedisError as error:
+            raise self._translated(error) from error
+
+    @asynccontextmanager
+    async def subscription(self, channels: Sequence[str]) -> AsyncIterator[Any]:
+        """A redis-py asyncio PubSub on channels, closed at the end."""
+        pubsub = self._client.pubsub(ignore_subscribe_messages=True)
+        try:
+            await pubsub.subscribe(*channels)
+            yield pubsub
+        except RedisError as error:
+            raise self._translated(error) from error
+        finally:
+            await pubsub.aclose()
+
+    async def aclose(self) -> None:
+        if self._writer is not None and not self._writer.done():
+            await asyncio.wait([self._writer])
+        await self._client.aclose()
+        if self._waiting is not None:
+            await self._waiting.aclose()
