@@ -42,6 +42,8 @@ class Completion:
     #: The provider's own id of the request, for its support desk.
     request_id: str | None = None
     quota: Quota | None = None
+    #: False where the provider reported no usage: `usage` is then empty, and the cost unresolved, not zero.
+    metered: bool = True
 
     @property
     def text(self) -> str:
@@ -69,3 +71,26 @@ class Call:
     model: str
     messages: list[dict[str, Any]]
     params: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a streamed reply: text, reasoning, or a part of a tool call."""
+
+    text: str = ""
+    reasoning: str = ""
+    #: A piece of a tool call as OpenAI streams it: index, and id, function.name or function.arguments as they come.
+    tool_call: dict[str, Any] | None = None
+    #: Which of the reply's choices it belongs to.
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Vectors in the order of their inputs."""
+
+    vectors: list[list[float]]
+    model: str
+    usage: Usage
+    request_id: str | None = None
+    metered: bool = True

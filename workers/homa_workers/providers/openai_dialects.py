@@ -1,0 +1,67 @@
+"""How servers of OpenAI's protocol differ: endpoints, keys, names of parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from homa_shared.reply import Call
+
+#: Models of OpenAI's that still take `max_tokens`; all later ones refuse it.
+TAKES_MAX_TOKENS = re.compile(r"^(?:ft:)?(?:gpt-3|gpt-4|chatgpt-4o|davinci|babbage)")
+
+#: Hosts where `max_completion_tokens` is known: OpenAI's own and Azure's.
+OWN_HOST = re.compile(r"(?:^|\.)(?:api\.openai\.com|openai\.azure\.com|services\.ai\.azure\.com)$")
+
+
+def _bearer_only(_: str) -> dict[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What sets one kind of server apart."""
+
+    #: Its own endpoint; None where every account has its own.
+    base_url: str | None
+    #: Whether its own endpoint needs a key.
+    key_needed: bool = True
+    #: Headers that carry the key besides `authorization`.
+    key_headers: Callable[[str], Mapping[str, str]] = _bearer_only
+    #: Parameters of chat completions that it refuses.
+    refused: frozenset[str] = frozenset()
+    #: Sent with each embeddings request unless the caller says otherwise. The SDK's default, base64, is OpenAI's alone.
+    embedding_params: Mapping[str, Any] = field(default_factory=lambda: {"encoding_format": "float"})
+
+
+OPENAI = Dialect("https://api.openai.com/v1")
+AZURE = Dialect(None, key_headers=lambda key: {"api-key": key})
+OLLAMA = Dialect("http://127.0.0.1:11434/v1", key_needed=False)
+COHERE = Dialect(
+    "https://api.cohere.ai/compatibility/v1",
+    refused=frozenset({"logit_bias", "metadata", "n", "parallel_tool_calls", "service_tier", "store", "top_logprobs"}),
+    embedding_params={"encoding_format": "float", "input_type": "search_document"},
+)
+
+
+def request_body(call: Call, dialect: Dialect, base_url: str) -> dict[str, Any]:
+    """The body of a chat completion request: the call's own parameters, its output cap under the name the model takes.
+
+    Unknown parameters are passed on. `stream` is the adapter's to say.
+    """
+    body = {"model": call.model, "messages": call.messages, **call.params}
+    for name in ("stream", "stream_options", *dialect.refused):
+        body.pop(name, None)
+    cap = body.pop("max_tokens", None)
+    cap = body.pop("max_completion_tokens", cap)
+    if cap is not None:
+        body[_cap_name(call.model, base_url)] = cap
+    return body
+
+
+def _cap_name(model: str, base_url: str) -> str:
+    own = OWN_HOST.search(urlsplit(base_url).hostname or "") is not None
+    return "max_completion_tokens" if own and not TAKES_MAX_TOKENS.match(model) else "max_tokens"

@@ -1,0 +1,43 @@
+"""Exceptions of the OpenAI and Anthropic SDKs as `ProviderError`s.
+
+The two SDKs share their generator, and so the shape of their exceptions: `response` where a status was refused, `body`
+where an error was told, `__cause__` where the connection failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import httpx2
+
+from homa_shared.failures import ErrorKind, ProviderError
+from homa_workers.providers.classify import Rule, classify, failure_of
+
+
+def from_sdk(error: Exception, rules: Sequence[Rule], *, partial_text: str = "") -> ProviderError:
+    """Classify an exception of an SDK, or of httpx2 where the SDK lets it through.
+
+    `partial_text` is what a stream had delivered before it.
+    """
+    cause = error if isinstance(error, httpx2.HTTPError) else error.__cause__
+    if isinstance(cause, httpx2.HTTPError) and not isinstance(cause, httpx2.HTTPStatusError):
+        return _connection_failure(cause, partial_text)
+    response = getattr(error, "response", None)
+    body = getattr(error, "body", None) or str(error)
+    if response is None:
+        return classify(failure_of(None, body, {}), rules, partial_text=partial_text)
+    # An error inside a stream comes under the stream's own status, which says nothing of it.
+    status = None if response.is_success else response.status_code
+    return classify(failure_of(status, body, response.headers), rules, partial_text=partial_text)
+
+
+def _connection_failure(cause: httpx2.HTTPError, partial_text: str) -> ProviderError:
+    match cause:
+        case httpx2.ConnectError() | httpx2.ConnectTimeout() | httpx2.UnsupportedProtocol():
+            kind = ErrorKind.UNREACHABLE
+        case httpx2.DecodingError():
+            kind = ErrorKind.MALFORMED
+        case _:
+            kind = ErrorKind.AMBIGUOUS
+    message = f"{cause.request.method} {cause.request.url}: {cause}" if str(cause) else repr(cause)
+    return ProviderError(kind=kind, message=message, code=type(cause).__name__, partial_text=partial_text)
