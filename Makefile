@@ -14,7 +14,7 @@ ROOTS := producer/homa shared/homa_shared workers/homa_workers
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
-# Reports of one run are never combined with those of another.
+# A file's tests stay in one process, so that its module fixtures (a store, a simulator) start once.
 PYTEST := $(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile
 
 .PHONY: help demo test lint types contracts pytest test-store chaos bench up format lock upgrade install clean
@@ -44,7 +44,7 @@ test-store: install ## the tests of the store alone, against the Redis of HOMA_T
 	$(PYTEST) -m store $(PYTEST_ARGS)
 
 chaos: install ## break workers and stores under load for some minutes, then check the books
-	$(PY) -m pytest -m chaos $(PYTEST_ARGS)
+	$(PY) -m pytest -m chaos -o faulthandler_timeout=1800 $(PYTEST_ARGS)
 
 bench: install ## throughput, latency and memory of one worker against simulated providers
 	$(PY) -m bench $(BENCH_ARGS)

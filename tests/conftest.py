@@ -1,6 +1,8 @@
-"""What holds for every test: shared fixtures are loaded, and in CI a test that is skipped has failed.
+"""What holds for every test: shared fixtures, no settings of the person who runs them, and no skips in CI.
 
 A skip is how a suite quietly stops checking something. Where `CI` is set, only the reasons in `ALLOWED_SKIPS` pass.
+Keys and `HOMA_…` variables are taken out of the environment before anything starts, so that no test can reach a
+provider or a store that is in use; `-m live` alone keeps them.
 """
 
 from __future__ import annotations
@@ -9,7 +11,20 @@ import os
 from collections.abc import Generator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+#: Variables besides `HOMA_…` by which a provider would exist.
+PROVIDER_VARIABLES = (
+    "ANTHROPIC_",
+    "AWS_",
+    "AZURE_OPENAI_",
+    "CO_API_",
+    "GEMINI_",
+    "GOOGLE_API_",
+    "OLLAMA_",
+    "OPENAI_",
+)
 
 #: Reasons (their beginnings) for which a test may be skipped in CI: what is missing there by intention.
 ALLOWED_SKIPS = (
@@ -22,8 +37,21 @@ pytest_plugins = [
 ]
 
 
+# A shared machine is slow at times: how long one example takes says nothing.
+hypothesis.settings.register_profile("homa", deadline=None)
+
+
 def in_ci() -> bool:
     return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("ci" if in_ci() else "homa")
+    if config.getoption("markexpr") == "live":
+        return
+    for name in list(os.environ):
+        if name.startswith(PROVIDER_VARIABLES) or (name.startswith("HOMA_") and not name.startswith("HOMA_TEST_")):
+            del os.environ[name]
 
 
 def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str | None:
