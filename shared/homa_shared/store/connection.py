@@ -100,8 +100,8 @@ class _AsyncPool(redis.asyncio.BlockingConnectionPool):
     """A waiting pool that starts empty in a forked child, as redis-py's sync pools do and its async ones don't."""
 
     #: Connections of a parent process, kept from the garbage collector: closing one here would unregister it from the
-    #: epoll instance that parent and child share, and so deafen the parent.
-    _inherited: list[object] = []  # noqa: RUF012  (one list for all pools is what is meant)
+    #: epoll instance that parent and child share, and so deafen the parent. One list for all pools.
+    _inherited: list[object] = []
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

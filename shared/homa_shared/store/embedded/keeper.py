@@ -137,7 +137,7 @@ class Keeper:
             try:
                 if not Path(socket).exists():
                     # Nobody can come in any more; and without its directory there is nothing to come for.
-                    shut_down(client)
+                    self._end(client)
                     return self._directory.path.exists()
                 activity.look(client)
                 if activity.idle_s >= self._settings.idle_stop_s and self._stop(client, activity):
@@ -154,10 +154,15 @@ class Keeper:
             activity.look(client)
             if activity.idle_s < self._settings.idle_stop_s:
                 return False
-            shut_down(client)
+            self._end(client)
             return True
         finally:
             os.close(lock)
+
+    def _end(self, client: redis.Redis) -> None:
+        shut_down(client)
+        if self._child is not None:
+            self._child.wait()
 
     def _crashed(self) -> bool:
         """Whether the server that hung up crashed; one that exits with 0 was told to. Of a found one nobody knows."""

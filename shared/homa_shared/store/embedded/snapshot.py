@@ -12,6 +12,7 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -50,7 +51,7 @@ def save(directory: StoreDirectory, address: StoreAddress, target: Path) -> None
     """Have the server write a snapshot, then move it to the target, whole or not at all."""
     assert address.socket_path is not None
     with store_errors(address), closing(control(address.socket_path)) as client:
-        _snapshot(client)
+        _write_snapshot(client)
     part = target.with_name(f".{target.name}.part")
     try:
         with directory.snapshot.open("rb") as read, part.open("wb") as written:
@@ -59,26 +60,27 @@ def save(directory: StoreDirectory, address: StoreAddress, target: Path) -> None
             os.fsync(written.fileno())
         part.replace(target)
         _sync_directory(target.absolute().parent)
+    except OSError as error:
+        raise StoreUnavailable(f"cannot write the backup {target}: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
         directory.snapshot.unlink(missing_ok=True)
 
 
-def _snapshot(client: redis.Redis) -> None:
+def _write_snapshot(client: redis.Redis) -> None:
     _wait_for_background(client)
-    saves_before = int(client.info("persistence")["rdb_saves"])
     client.bgsave()
-    _wait_for_background(client)
-    if int(client.info("persistence")["rdb_saves"]) == saves_before:
+    info = _wait_for_background(client)
+    if info["rdb_last_bgsave_status"] != "ok":
         raise StoreUnavailable("the store could not write its snapshot; its log says why (often a full disk)")
 
 
-def _wait_for_background(client: redis.Redis) -> None:
+def _wait_for_background(client: redis.Redis) -> dict[str, Any]:
     """A server writes one file at a time in the background: a snapshot has to wait for a rewrite to end."""
     while True:
-        info = client.info("persistence")
+        info: dict[str, Any] = client.info("persistence")
         if not (int(info["rdb_bgsave_in_progress"]) or int(info["aof_rewrite_in_progress"])):
-            return
+            return info
         time.sleep(_POLL_S)
 
 
