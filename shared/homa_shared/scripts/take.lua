@@ -20,9 +20,11 @@ local skips = 0
 local function sooner(ms) if not soonest or ms < soonest then soonest = ms end end
 
 -- What a worker needs of a record, in the order in which operations.py reads it.
-local TAKEN = {'kd', 'q', 'ln', 'tn', 'ba', 'ci', 'tags', 'dl', 'tr', 'mx', 'px', 'bn', 'oa', 'sl', 'fb', 'ck', 'co', 'un', 'sb', 'rt', 'ri', 'ro', 'v'}
+local TAKEN = {'kd', 'q', 'ln', 'tn', 'ba', 'ci', 'tags', 'left', 'tr', 'mx', 'px', 'bn', 'oa', 'sl', 'fb', 'ck', 'co', 'un', 'waited', 'rt', 'ri', 'ro', 'v'}
 
 local function entry(id, r, last)
+  -- Spans instead of times, so that no clock but the store's matters.
+  r.left, r.waited = r.dl and math.max(1, r.dl - now), now - r.sb
   local fields = {id, r.at, redis.call('GET', K.request(id)) or '', last}
   for _, field in ipairs(TAKEN) do fields[#fields + 1] = r[field] or '' end
   return fields

@@ -15,9 +15,9 @@ from homa_shared.store.op import Op, call, number, text
 
 #: Fields of a taken job after id, attempt, request and target; the order of TAKEN in take.lua.
 _TAKEN = (
-    *("kind", "queue", "lane", "tenant", "batch", "custom_id", "tags", "deadline_ms", "tries", "max_attempts"),
+    *("kind", "queue", "lane", "tenant", "batch", "custom_id", "tags", "left_ms", "tries", "max_attempts"),
     *("expired_leases", "bound", "on_ambiguous", "slack_ms", "fallbacks_left", "cache_key", "cost", "unresolved"),
-    *("submitted_ms", "total_tokens", "input_tokens", "output_tokens", "version"),
+    *("waited_ms", "total_tokens", "input_tokens", "output_tokens", "version"),
 )
 
 
@@ -36,8 +36,8 @@ class Claim:
     batch: str
     custom_id: str
     tags: str
-    #: Deadline by the store's clock, ms; 0 for none.
-    deadline_ms: int
+    #: Time left until its deadline when it was taken, ms; 0 for no deadline.
+    left_ms: int
     #: Attempts that count, this one included, of at most max_attempts.
     tries: int
     max_attempts: int
@@ -51,7 +51,8 @@ class Claim:
     #: Known and unresolved cost of the attempts before, nano-dollars.
     cost: int
     unresolved: int
-    submitted_ms: int
+    #: Time since it was submitted, ms.
+    waited_ms: int
     total_tokens: int
     input_tokens: int
     output_tokens: int
@@ -233,7 +234,7 @@ def _claim(entry: list[Any]) -> Claim:
         batch=text(raw["batch"]),
         custom_id=text(raw["custom_id"]),
         tags=text(raw["tags"]),
-        deadline_ms=number(raw["deadline_ms"]),
+        left_ms=number(raw["left_ms"]),
         tries=number(raw["tries"]),
         max_attempts=number(raw["max_attempts"], 1),
         expired_leases=number(raw["expired_leases"]),
@@ -244,7 +245,7 @@ def _claim(entry: list[Any]) -> Claim:
         cache_key=text(raw["cache_key"]),
         cost=number(raw["cost"]),
         unresolved=number(raw["unresolved"]),
-        submitted_ms=number(raw["submitted_ms"]),
+        waited_ms=number(raw["waited_ms"]),
         total_tokens=number(raw["total_tokens"]),
         input_tokens=number(raw["input_tokens"]),
         output_tokens=number(raw["output_tokens"]),

@@ -10,9 +10,10 @@ local function load_record(id)
   if #flat == 0 then return nil end
   local r = {}
   for i = 1, #flat, 2 do
-    local field = flat[i]
-    r[field] = NUMBERS[field] and tonumber(flat[i + 1]) or flat[i + 1]
+    local field, value = flat[i], flat[i + 1]
+    if value ~= '' then r[field] = NUMBERS[field] and tonumber(value) or value end
   end
+  r.tn = r.tn or ''
   return r
 end
 
