@@ -164,9 +164,9 @@ class Change:
 
     def __str__(self) -> str:
         if self.old is None:
-            return f"{self.name} is new: {_words(self.new)}"
+            return f"{self.name} is added: {_words(self.new)}"
         if self.new is None:
-            return f"{self.name} goes: it was {_words(self.old)}"
+            return f"{self.name} is removed: it was {_words(self.old)}"
         return f"{self.name} changes from {_words(self.old)} to {_words(self.new)}"
 
 

@@ -55,7 +55,7 @@ def _store_url(value: str) -> str:
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         raise ValueError("expected an IANA time zone such as UTC or America/Los_Angeles") from None
     return value
 
