@@ -18,9 +18,10 @@ class Digests:
 
     def add(self, custom_id: str) -> bool:
         """Remember an id; False when it was known already."""
-        before = len(self._seen)
-        self._seen.add(digest(custom_id))
-        return len(self._seen) > before
+        seen = self._seen
+        before = len(seen)
+        seen.add(digest(custom_id))
+        return len(seen) > before
 
     def __contains__(self, custom_id: object) -> bool:
         return isinstance(custom_id, str) and digest(custom_id) in self._seen
@@ -31,4 +32,4 @@ class Digests:
 
 def digest(custom_id: str) -> bytes:
     """16 bytes that stand for an id."""
-    return blake2b(custom_id.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+    return blake2b(custom_id.encode(), digest_size=DIGEST_BYTES).digest()

@@ -153,11 +153,15 @@ def _rows_of(
 def _opened(source: Source, stdin: IO[bytes] | None) -> AbstractContextManager[io.BufferedReader]:
     """The source's bytes; standard input stays open, it is not ours to close."""
     if source.file is not None:
-        return source.file.open("rb", buffering=HEAD_BYTES)
+        return _buffered(source.file)
     given = sys.stdin.buffer if stdin is None else stdin
     if isinstance(given, io.BufferedReader):
         return nullcontext(given)
     return nullcontext(io.BufferedReader(cast(io.RawIOBase, given), HEAD_BYTES))  # a BytesIO reads like a raw stream
+
+
+def _buffered(file: Path) -> io.BufferedReader:
+    return io.BufferedReader(io.FileIO(file), HEAD_BYTES)
 
 
 def _seekable(stream: io.BufferedReader) -> IO[bytes]:
@@ -211,7 +215,7 @@ def count_inputs(inputs: Sequence[str], *, encoding: str = "utf-8") -> InputCoun
 def _count(source: Source, file: Path, encoding: str) -> tuple[int, int]:
     """Rows and bytes of one file; a file that will be a bad row counts as one."""
     try:
-        with file.open("rb", buffering=HEAD_BYTES) as stream:
+        with _buffered(file) as stream:
             head = stream.peek(HEAD_BYTES)
             size = file.stat().st_size
             form = _format_of(source, head)

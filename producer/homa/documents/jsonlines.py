@@ -82,7 +82,7 @@ def _complaint(line: bytes, encoding: str, error: ValueError) -> str:
 
 def is_batch_line(fields: Mapping[str, Any]) -> bool:
     """Whether a line is one of an OpenAI batch file."""
-    return isinstance(fields.get("body"), dict) and "url" in fields and "method" in fields
+    return "body" in fields and type(fields["body"]) is dict and "url" in fields and "method" in fields
 
 
 def batch_row(path: str, line: int, fields: Mapping[str, Any], registrar: Registrar) -> Row | BadRow:

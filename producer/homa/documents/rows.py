@@ -108,7 +108,9 @@ class Registrar:
         try:
             custom_id = self._own_id(fields) or location(path, line)
             if text is None and "text" in fields:
-                text = as_text(fields["text"])
+                text = fields["text"]
+                if type(text) is not str:
+                    text = as_text(text)
         except InvalidRequest as error:
             return bad_row(path, line, str(error))
         return self.admit_as(custom_id, path, line, fields, text, request)
@@ -135,7 +137,8 @@ class Registrar:
     def _own_id(self, fields: Mapping[str, Any]) -> str | None:
         if self._id_column is None:
             for column in DEFAULT_ID_COLUMNS:
-                if (found := id_text(fields.get(column))) is not None:
+                value = fields.get(column)
+                if value is not None and (found := id_text(value)) is not None:
                     return found
             return None
         if not fields:  # a document has no columns: its path names it
@@ -152,7 +155,7 @@ class Registrar:
 
 def id_text(value: object) -> str | None:
     """A value that can serve as an id as text; None for empty ones and for those that cannot."""
-    if isinstance(value, str):
+    if type(value) is str:
         return value or None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

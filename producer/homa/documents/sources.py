@@ -114,7 +114,7 @@ def _expand(given: str, skipped: Skipped) -> Iterator[Source | BadRow]:
 
 def _matches(pattern: str) -> list[Path]:
     """Files that match; directories do not count, since `**` reaches what is in them anyway."""
-    found = glob.iglob(pattern, recursive=True)  # noqa: PTH207  # Path.glob takes no absolute pattern
+    found = glob.iglob(pattern, recursive=True)  # Path.glob takes no absolute pattern
     return sorted(file for file in map(Path, found) if file.is_file())
 
 
