@@ -224,6 +224,26 @@ class TestKeeper:
             assert server_pid(directory) == pid
         thread.join()
 
+    def test_it_ends_a_server_whose_socket_went_before_it_could_connect(self, directory: Path) -> None:
+        place = StoreDirectory.at(directory)
+        place.prepare()
+        its_keeper = Keeper(place, ServerSettings("no"))
+        socket = its_keeper._started_or_found()
+        Path(socket).unlink()
+        shall_start_again = its_keeper._watch(socket)
+        assert shall_start_again
+        assert not is_locked(place.server_lock)
+
+    def test_it_leaves_when_a_server_that_it_found_has_ended(self, directory: Path) -> None:
+        store = EmbeddedStore(directory, idle_stop_s=60)
+        store.ensure()
+        os.kill(keeper_pid(directory), signal.SIGKILL)
+        wait_for_end_of_keeper(directory)
+        thread = self.kept(directory, idle_stop_s=60)
+        os.kill(server_pid(directory), signal.SIGKILL)
+        thread.join()
+        assert store.running() is None
+
     def test_a_second_keeper_leaves_at_once(self, directory: Path) -> None:
         EmbeddedStore(directory, idle_stop_s=60).ensure()
         keeper.main([str(directory)])

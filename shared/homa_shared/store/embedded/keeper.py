@@ -20,7 +20,7 @@ from pathlib import Path
 import redis
 
 from homa_shared.store.embedded.directory import ServerState, StoreDirectory
-from homa_shared.store.embedded.locks import try_lock
+from homa_shared.store.embedded.locks import is_locked, try_lock
 from homa_shared.store.embedded.server import (
     FSYNC,
     IDLE_STOP_S,
@@ -122,9 +122,14 @@ class Keeper:
                 with closing(control(socket)) as client:
                     return self._watch_through(client, socket, activity)
             except redis.RedisError:
-                # Only this connection may have ended, by a CLIENT KILL say.
-                if ask(socket) is Answer.NONE:
-                    return self._crashed()
+                # Only this connection may have ended (CLIENT KILL), or the server may be too busy to take a new one.
+                if self._has_ended():
+                    return self._child is not None and self._child.returncode != 0
+                if self._child is not None and not Path(socket).exists():
+                    self._child.terminate()
+                    self._child.wait()
+                    return self._directory.path.exists()
+                time.sleep(_SHORTEST_POLL_S)
 
     def _watch_through(self, client: redis.Redis, socket: str, activity: Activity) -> bool:
         """Watch until there is a reason to stop the server. Returns whether it shall be started again.
@@ -164,9 +169,11 @@ class Keeper:
         if self._child is not None:
             self._child.wait()
 
-    def _crashed(self) -> bool:
-        """Whether the server that hung up crashed; one that exits with 0 was told to. Of a found one nobody knows."""
-        return self._child is not None and self._child.wait() != 0
+    def _has_ended(self) -> bool:
+        """Whether the server is gone; only its parent learns its exit status, 0 where it was told to end."""
+        if self._child is not None:
+            return self._child.poll() is not None
+        return not (self._directory.path.exists() and is_locked(self._directory.server_lock))
 
 
 class Activity:
