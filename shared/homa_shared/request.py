@@ -1,0 +1,185 @@
+"""A job's request as the store keeps it: messages and parameters in OpenAI's names, and the chain of targets.
+
+    {"v": 1, "messages": […], "params": {…}, "targets": ["openai:gpt-5-mini", …],
+     "plans": [[bound, total, input, output], …], "stream": false}
+
+`plans` stands beside `targets`: what a call to each would reserve (upper bound of its cost in nano-dollars, null where
+unpriced; tokens). Whoever submits knows the price book; a worker that reroutes needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from homa_shared.errors import InvalidRequest
+from homa_shared.reply import Call
+from homa_shared.targets import Target
+
+#: Version of the request that this release writes.
+REQUEST_VERSION = 1
+#: Roles that a message may have.
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One target of a chain, with what a call to it reserves."""
+
+    target: str
+    #: Upper bound of one call's cost, nano-dollars; None: unpriced.
+    bound: int | None = None
+    #: Tokens to reserve: total, input, output.
+    tokens: tuple[int, int, int] = (0, 0, 0)
+
+    @property
+    def provider(self) -> str:
+        return self.target.partition(":")[0]
+
+    def record_fields(self, legs_left: int) -> dict[str, Any]:
+        """Fields of the record of a job that waits for this target.
+
+        Args:
+            legs_left: targets that stay in the chain behind it.
+        """
+        total, given, wanted = self.tokens
+        return {
+            "q": self.provider,
+            "tg": self.target,
+            "bn": "" if self.bound is None else self.bound,
+            "rt": total,
+            "ri": given,
+            "ro": wanted,
+            "fb": legs_left,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """One completion that is asked for."""
+
+    messages: list[dict[str, Any]]
+    #: OpenAI's names; what an adapter does not know it passes to the provider.
+    params: dict[str, Any] = field(default_factory=dict)
+    #: The resolved chain: never empty in a request that was accepted.
+    legs: tuple[Leg, ...] = ()
+    #: Whether deltas are wanted as they come.
+    stream: bool = False
+    version: int = REQUEST_VERSION
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return tuple(leg.target for leg in self.legs)
+
+    def encode(self) -> bytes:
+        """The request as the store keeps it.
+
+        Raises:
+            InvalidRequest: a value is no JSON.
+        """
+        return (
+            request_head(self.params, self.targets, stream=self.stream)
+            + to_json(self.messages, "messages")
+            + request_tail(self.legs)
+        )
+
+    @classmethod
+    def decode(cls, raw: bytes) -> JobRequest:
+        """Read what `encode` wrote.
+
+        Raises:
+            InvalidRequest: it is no request, or one of a version that this release does not know.
+        """
+        try:
+            found = orjson.loads(raw)
+            if found["v"] > REQUEST_VERSION:
+                raise InvalidRequest(
+                    f"request of version {found['v']}: this release reads up to {REQUEST_VERSION}; upgrade it"
+                )
+            legs = tuple(
+                Leg(target, bound, (total, given, wanted))
+                for target, (bound, total, given, wanted) in zip(found["targets"], found["plans"], strict=True)
+            )
+            return cls(found["messages"], found["params"], legs, found["stream"], found["v"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidRequest(
+                f"{raw[:80]!r} is no stored request ({type(error).__name__}: {error}); expected JSON with v, messages, "
+                "params, targets, plans and stream"
+            ) from error
+
+    def call(self, target: str) -> Call:
+        """What an adapter gets to call one of the targets."""
+        return Call(Target.parse(target).model, self.messages, self.params)
+
+    def behind(self, target: str) -> tuple[Leg, ...]:
+        """Legs of the chain behind a target; all of them when it is not in the chain."""
+        for i, leg in enumerate(self.legs):
+            if leg.target == target:
+                return self.legs[i + 1 :]
+        return self.legs
+
+
+def request_head(params: Mapping[str, Any], targets: Sequence[str], *, stream: bool) -> bytes:
+    """The encoded request up to its messages: what the jobs of a batch have in common, encoded once."""
+    return b'{"v":%d,"params":%b,"targets":%b,"stream":%b,"messages":' % (
+        REQUEST_VERSION,
+        to_json(params, "params"),
+        orjson.dumps(targets),
+        b"true" if stream else b"false",
+    )
+
+
+def request_tail(legs: Sequence[Leg]) -> bytes:
+    """The encoded request behind its messages."""
+    return b',"plans":[%b]}' % b",".join(
+        b"[%b,%d,%d,%d]" % (b"null" if leg.bound is None else b"%d" % leg.bound, *leg.tokens) for leg in legs
+    )
+
+
+def to_json(value: object, name: str) -> bytes:
+    """A part of a request as JSON.
+
+    Raises:
+        InvalidRequest: it cannot be written as JSON (half a surrogate pair, a date, a number beyond 64 bits).
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise InvalidRequest(f"{name} is no JSON: {error}; expected text, numbers, lists and objects only") from error
+
+
+def check_messages(messages: object) -> list[dict[str, Any]]:
+    """Messages in the shape of Chat Completions, as given.
+
+    Raises:
+        InvalidRequest: the message that is wrong is named by its place.
+    """
+    if not isinstance(messages, list | tuple) or not messages:
+        raise InvalidRequest(f"messages is {_said(messages)}: expected a list of at least one message")
+    for i, message in enumerate(messages):
+        _check_message(message, f"messages[{i}]")
+    return list(messages)
+
+
+def _check_message(message: object, name: str) -> None:
+    if not isinstance(message, Mapping):
+        raise InvalidRequest(f'{name} is {_said(message)}: expected an object such as {{"role": "user", "content": "…"}}')
+    role = message.get("role")
+    if role not in ROLES:
+        raise InvalidRequest(f"{name}.role is {_said(role)}: expected one of {', '.join(sorted(ROLES))}")
+    content = message.get("content")
+    if content is None and (role == "assistant" or "tool_calls" in message):
+        return
+    if not isinstance(content, str) and not (isinstance(content, list | tuple) and content):
+        raise InvalidRequest(f"{name}.content is {_said(content)}: expected text or a list of parts")
+    for i, part in enumerate(content if not isinstance(content, str) else ()):
+        if not isinstance(part, Mapping) or not isinstance(part.get("type"), str):
+            raise InvalidRequest(f"{name}.content[{i}] is {_said(part)}: expected an object with a type")
+
+
+def _said(value: object) -> str:
+    text = "missing" if value is None else repr(value)
+    return text if len(text) <= 80 else text[:77] + "…"
