@@ -112,7 +112,10 @@ class AnthropicProvider:
         await self._client.close()
 
     def _body(self, call: Call) -> dict[str, Any]:
-        return request_body(call, max_tokens=self._max_tokens, adapt_schema=_adapted)
+        try:
+            return request_body(call, max_tokens=self._max_tokens, adapt_schema=_adapted)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise refused("messages or params", f"not in the shape of a chat completion request ({error!r})") from error
 
     async def _post(self, url: str, body: Mapping[str, Any]) -> httpx2.Response:
         try:
@@ -132,7 +135,7 @@ def _completion(message: Mapping[str, Any], headers: Mapping[str, str]) -> Compl
 
 
 def _adapted(schema: dict[str, Any]) -> dict[str, Any]:
-    """A JSON schema in the subset that Claude's structured output accepts; what falls outside goes into descriptions."""
+    """A JSON schema in the subset that structured output accepts; what falls outside moves into descriptions."""
     try:
         return transform_schema(schema)
     except ValueError as error:

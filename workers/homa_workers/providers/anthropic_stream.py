@@ -39,9 +39,9 @@ class EventAssembly:
                 yield from self._start(index, dict(block))
             case {"type": "content_block_delta", "index": int(index), "delta": dict(delta)} if index in self._blocks:
                 yield from self._grow(index, delta)
-            case {"type": "message_delta", "delta": dict(delta)}:
+            case {"type": "message_delta", "delta": dict(delta), **rest}:
                 self._message |= {name: value for name, value in delta.items() if value is not None}
-                self._add_usage(event.get("usage"))
+                self._add_usage(rest.get("usage"))
 
     def _start(self, index: int, block: dict[str, Any]) -> Iterator[Delta]:
         self._blocks[index] = block

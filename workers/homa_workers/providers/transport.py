@@ -151,7 +151,9 @@ def _translated(error: Exception, request: httpx2.Request) -> Exception:
     match error:
         case aiohttp.ConnectionTimeoutError():
             return httpx2.ConnectTimeout(text, request=request)
-        case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError() | aiohttp.InvalidURL():
+        case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
+            return httpx2.ConnectError(text, request=request)
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             return httpx2.ConnectError(text, request=request)
         case aiohttp.ServerTimeoutError() | TimeoutError():
             return httpx2.ReadTimeout(text, request=request)

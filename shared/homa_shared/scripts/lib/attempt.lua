@@ -68,7 +68,7 @@ local function end_attempt(id, r, report)
     if line.nano ~= 0 then redis.call('HINCRBY', K.job(id), 'co', int(line.nano)) end
     if line.unres ~= 0 then redis.call('HINCRBY', K.job(id), 'un', int(line.unres)) end
     -- A success is told by record and reply; only other attempts need a history of their own.
-    if report.outcome ~= 'succeeded' and report.outcome ~= 'released' then
+    if report.outcome ~= 'released' and (report.outcome ~= 'succeeded' or report.charge == 'unresolved') then
       redis.call('HSET', K.attempts(id), int(r.at), cjson.encode({
         target = line.target, worker = r.wk, started = r.as, ended = now, outcome = report.outcome, charge = report.charge,
         nano = int(line.nano), unres = int(line.unres), unpriced = line.unpriced, budgets = r.bi or '', note = report.note or '',

@@ -1,0 +1,148 @@
+"""Homa's broker for Dramatiq: ordinary actors' messages live in the same store, under the same guarantees, as jobs.
+
+A message is an entry of its own kind, leased and recovered like a job. What an actor enqueues while it runs is kept back
+and committed together with its ack, so that a run that is lost half-way leaves no half of its messages behind, and
+Dramatiq's retries (which enqueue the message anew) are one transition instead of two.
+"""
+
+from __future__ import annotations
+
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import dramatiq
+from dramatiq.common import current_millis
+from dramatiq.errors import QueueNotFound
+from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, Middleware, Pipelines, Retries
+
+from homa_shared.records import Lane
+from homa_shared.store.client import Store
+from homa_shared.store.connection import StoreAddress
+from homa_shared.store.op import Op, mapping, number
+from homa_shared.store.submitting import Common, Entry, submit
+from homa_shared.store.working import Enqueued
+
+#: The target under which messages wait: they stand under no provider's limits.
+ACTOR_TARGET = "actor"
+
+
+@dataclass(slots=True)
+class Run:
+    """What a running actor has enqueued so far."""
+
+    message_id: str
+    enqueued: list[Enqueued] = field(default_factory=list)
+    #: The message itself, enqueued anew (a retry).
+    again: Enqueued | None = None
+
+
+#: The run that the present context belongs to, if any.
+current_run: ContextVar[Run | None] = ContextVar("homa_current_run", default=None)
+
+
+class HomaBroker(dramatiq.Broker):
+    """A `dramatiq.Broker` on Homa's store.
+
+    Dramatiq's thread-based middleware (TimeLimit, ShutdownNotifications) is left out: the worker runs on one event loop
+    and cannot interrupt threads.
+
+    Args:
+        address: the store.
+        namespace: the cell in it.
+        middleware: replaces the default one, as in Dramatiq.
+    """
+
+    def __init__(self, address: StoreAddress, namespace: str, *, middleware: list[Middleware] | None = None) -> None:
+        default = [AgeLimit(), Callbacks(), Pipelines(), Retries(), CurrentMessage()]
+        super().__init__(middleware=default if middleware is None else middleware)
+        self.queues: set[str] = set()
+        self.address = address
+        self.namespace = namespace
+        self.store = Store(address, namespace, role="broker")
+
+    def close(self) -> None:
+        """Closes the connection; messages stay."""
+        self.store.close()
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> dramatiq.Consumer:
+        raise RuntimeError(
+            f"queue {queue_name!r} cannot be consumed by Dramatiq's own worker: run `homa worker`, or HomaWorker(broker)"
+        )
+
+    def declare_queue(self, queue_name: str) -> None:
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+    def get_declared_queues(self) -> set[str]:
+        return set(self.queues)
+
+    def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
+        """Puts a message on its queue, after `delay` ms. Inside a running actor: together with its ack."""
+        self.declare_queue(message.queue_name)
+        if delay is not None:
+            # As Dramatiq's brokers do, for middleware that looks at the eta of a delayed message.
+            message.options["eta"] = current_millis() + delay
+        self.emit_before("enqueue", message, delay)
+        message.options.pop("eta", None)
+        entry = Enqueued(
+            message.message_id, message.queue_name, self._lane(message), message.encode(), max(0, int(delay or 0))
+        )
+        run = current_run.get()
+        if run is None:
+            self._submit(entry)
+        elif entry.id == run.message_id:
+            run.again = entry
+        else:
+            run.enqueued.append(entry)
+        self.emit_after("enqueue", message, delay)
+        return message
+
+    def _submit(self, entry: Enqueued) -> None:
+        common = Common(entry.queue, entry.lane, ACTOR_TARGET, kind="m")
+        self.store.run(submit(self.store.keys, common, [Entry(entry.id, entry.body, due_ms=entry.delay_ms)]))
+
+    def _lane(self, message: dramatiq.Message[Any]) -> str:
+        """Dramatiq's priorities (lower goes first) as lanes."""
+        actor = self.actors.get(message.actor_name)
+        priority = message.options.get("broker_priority", actor.priority if actor else 0)
+        return Lane.HIGH if priority < 0 else Lane.BULK if priority > 0 else Lane.DEFAULT
+
+    def flush(self, queue_name: str) -> None:
+        """Drops the messages that wait on a queue. Jobs are cancelled, never flushed."""
+        from homa_shared.store.steering import flush_messages
+
+        while self.store.run(flush_messages(self.store.keys, queue_name)):
+            pass
+
+    def flush_all(self) -> None:
+        for queue_name in self.get_declared_queues():
+            self.flush(queue_name)
+
+    def join(self, queue_name: str, *, timeout: int | None = None) -> None:
+        """Waits until nothing of a queue waits, is due or runs.
+
+        Raises:
+            QueueNotFound: it was never declared.
+            QueueJoinTimeout: it took longer than `timeout` ms.
+        """
+        from dramatiq.errors import QueueJoinTimeout
+
+        if queue_name not in self.queues:
+            raise QueueNotFound(queue_name)
+        deadline = None if timeout is None else time.monotonic() + timeout / 1000
+        while self.store.run(_unfinished(self.store, queue_name)):
+            if deadline is not None and time.monotonic() >= deadline:
+                raise QueueJoinTimeout(queue_name)
+            time.sleep(0.02)
+
+
+def _unfinished(store: Store, queue_name: str) -> Op[int]:
+    def parse(replies: list[Any]) -> int:
+        counts = mapping(replies[0])
+        return sum(number(value) for name, value in counts.items() if name != "paused")
+
+    return Op((("HGETALL", store.keys.queue(queue_name)),), parse)

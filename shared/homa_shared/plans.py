@@ -1,0 +1,44 @@
+"""A target's plan as `plan.lua` writes it down for take: scopes by name, limits by field."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from homa_shared.targets import TargetPlan
+
+
+def plan_row(plan: TargetPlan, *, name: str | None = None, now: datetime | None = None) -> dict[str, Any]:
+    """The row of a target.
+
+    Args:
+        plan: what the fleet's settings say of it.
+        name: name of the row where it isn't the target's own: `pool:<alias>|<provider>` for a member of a pool.
+        now: the present, for tests.
+    """
+    limits = plan.limits
+    return {
+        "name": name or str(plan.target),
+        "account": plan.account_scope,
+        "quota": plan.quota_scope,
+        "real": str(plan.target),
+        "account_limits": {"conc": plan.concurrency},
+        "quota_limits": {
+            "rpm": limits.rpm,
+            "tpm": limits.tpm,
+            "itpm": limits.input_tpm,
+            "otpm": limits.output_tpm,
+            "rpd": limits.rpd,
+            "burst": plan.burst_ms,
+            "adaptive": 1 if plan.adaptive else None,
+            "dayend": day_end_ms(plan.rpd_zone, now) if limits.rpd else None,
+        },
+    }
+
+
+def day_end_ms(zone: str, now: datetime | None = None) -> int:
+    """The next midnight in a zone, ms since 1970. The store can't reckon zones; it only adds whole days to this."""
+    local = (now or datetime.now(UTC)).astimezone(ZoneInfo(zone))
+    midnight = datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), tzinfo=ZoneInfo(zone))
+    return int(midnight.timestamp() * 1000)
