@@ -29,12 +29,12 @@ def write(place: Path, text: str) -> Path:
 
 
 def load(place: Path, /, overrides: dict[str, Any] | None = None, **env: str) -> Settings:
-    return load_settings(env={"HOME": str(place), **env}, cwd=place, overrides=overrides)
+    return load_settings(env={"XDG_STATE_HOME": str(place), **env}, cwd=place, overrides=overrides)
 
 
 def complaint(place: Path, /, **env: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        load(place, **env)
+        load(place, **env)  # type: ignore[arg-type]
     return str(caught.value).splitlines()
 
 
@@ -49,7 +49,7 @@ def origin_of(settings: Settings, name: str) -> tuple[str, str]:
 def test_nothing_set_gives_the_defaults(place: Path) -> None:
     settings = load(place)
     assert (settings.namespace, settings.redis_url, settings.providers) == ("homa", None, {})
-    assert settings.home == place / ".local" / "state" / "homa"
+    assert settings.home == place / "homa"
     assert settings.retention.results == settings.retention.keys_s == 7 * 86_400
     assert settings.config_file is None
     assert {row.origin for row in origins(settings)} == {"default"}
@@ -83,8 +83,8 @@ def test_homa_config_names_the_file(place: Path) -> None:
 
 
 def test_an_empty_variable_is_not_set(place: Path) -> None:
-    settings = load(place, HOMA_REDIS_URL="", OPENAI_API_KEY="", HOMA_CONFIG="", XDG_STATE_HOME="/var/state")
-    assert (settings.redis_url, settings.providers, settings.home) == (None, {}, Path("/var/state/homa"))
+    settings = load(place, HOMA_REDIS_URL="", OPENAI_API_KEY="", HOMA_CONFIG="")
+    assert (settings.redis_url, settings.providers) == (None, {})
 
 
 def test_the_processs_own_environment_and_directory_are_read_where_nothing_is_given(
@@ -231,8 +231,8 @@ def test_ollamas_host_may_leave_out_scheme_and_port(place: Path, host: str, base
 
 
 def test_an_address_a_region_or_azures_key_alone_is_no_account(place: Path) -> None:
-    env = {"OPENAI_BASE_URL": "http://x", "AWS_REGION": "eu-west-1", "AZURE_OPENAI_API_KEY": "z"}
-    assert load(place, **env).providers == {}
+    settings = load(place, OPENAI_BASE_URL="http://x", AWS_REGION="eu-west-1", AZURE_OPENAI_API_KEY="z")
+    assert settings.providers == {}
 
 
 def test_a_conventional_variable_is_the_weakest_source(place: Path) -> None:
@@ -245,6 +245,7 @@ def test_a_conventional_variable_is_the_weakest_source(place: Path) -> None:
         api_key_file = "{key_file}"
         [providers.gemini]
         kind = "openai"
+        rpd_zone = "Europe/Berlin"
         [providers.azure]
         base_url = "https://mine.example/openai/v1"
         """,
@@ -447,6 +448,7 @@ def test_an_unknown_variable_warns_with_the_nearest_name(place: Path) -> None:
         HOMA_NAMESPCE="x",
         HOMA_PROVIDERS__OPENAI__API_KYE="sk-secret",
         HOMA_PROVIDERS__OPENAI__LIMITS__ROM="5",
+        HOMA_MODELS__FAST__PRICE__INPT="1",
         HOMA_ZZZZZZ="x",
         HOMAGE="not ours",
     )
@@ -457,6 +459,7 @@ def test_an_unknown_variable_warns_with_the_nearest_name(place: Path) -> None:
             "HOMA_PROVIDERS__OPENAI__LIMITS__ROM is no setting and was ignored; "
             "did you mean HOMA_PROVIDERS__OPENAI__LIMITS__RPM?"
         ),
+        "HOMA_MODELS__FAST__PRICE__INPT is no setting and was ignored; did you mean HOMA_MODELS__FAST__PRICE__INPUT?",
         "HOMA_ZZZZZZ is no setting and was ignored",
     )
     assert settings.providers == {}
@@ -475,6 +478,19 @@ def test_a_key_file_without_a_key_is_refused_when_the_key_is_needed(
 
 
 # What is shown, and what is shared
+
+
+def test_a_path_may_begin_at_the_users_own_directory(place: Path) -> None:
+    assert load(place, HOMA_HOME="~/jobs").home == Path.home() / "jobs"
+
+
+def test_no_password_in_an_addresss_query_is_shown(place: Path) -> None:
+    url = "redis+sentinel://h1:1,h2:2/main/0?sentinel_password=s3cret&ssl=true"
+    shown, origin = origin_of(load(place, HOMA_REDIS_URL=url), "redis_url")
+    assert shown == "redis+sentinel://h1:1,h2:2/main/0?sentinel_password=********&ssl=true"
+    assert origin == "HOMA_REDIS_URL"
+    socket = "unix:///run/store.sock?db=0"
+    assert origin_of(load(place, HOMA_REDIS_URL=socket), "redis_url")[0] == socket
 
 
 def test_no_secret_is_shown(place: Path) -> None:
@@ -547,4 +563,4 @@ def test_a_setting_below_one_that_has_no_parts_is_unknown(place: Path) -> None:
 
 def test_settings_cannot_be_changed_afterwards(place: Path) -> None:
     with pytest.raises(ValidationError):
-        load(place).lease_s = 5
+        load(place).lease_s = 5  # type: ignore[misc]

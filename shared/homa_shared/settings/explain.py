@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
@@ -15,8 +15,8 @@ from homa_shared.settings.toml_lines import SettingPath, dotted
 from homa_shared.targets import nearest
 
 MASK = "********"
-_SECRET_NAMES = ("api_key", "dsn", "secret", "token", "password", "credential")
-_NO_SECRET = frozenset({"api_key_file", "max_tokens", "max_completion_tokens"})
+_SECRET_NAMES = ("key", "dsn", "secret", "token", "password", "credential", "authorization")
+_NO_SECRET = frozenset({"api_key_file", "keys", "max_tokens", "max_completion_tokens"})
 #: What was expected, by pydantic's type of error; `{…}` are its own details.
 _EXPECTED = {
     "int_parsing": "a whole number",
@@ -49,10 +49,9 @@ def masked(path: SettingPath, value: Any) -> Any:
         return MASK
     if isinstance(value, Mapping):
         return {key: masked((*path, str(key)), item) for key, item in value.items()}
-    name = path[-1].lower() if path else ""
-    if value is not None and name not in _NO_SECRET and any(secret in name for secret in _SECRET_NAMES):
+    if value is not None and path and _is_secret(path[-1]):
         return MASK
-    return _without_password(value) if isinstance(value, str) and "@" in value else value
+    return _without_passwords(value) if isinstance(value, str) and "://" in value else value
 
 
 def _fault(fault: Any, settings: type[BaseModel], gathered: Gathered) -> str:
@@ -86,10 +85,21 @@ def _written(value: Any) -> str:
     return str(value) if isinstance(value, Decimal) else repr(value)
 
 
-def _without_password(url: str) -> str:
+def _is_secret(name: str) -> bool:
+    return name.lower() not in _NO_SECRET and any(secret in name.lower() for secret in _SECRET_NAMES)
+
+
+def _without_passwords(url: str) -> str:
+    """A URL whose user part and query show no password: `redis://u:…@host`, `?sentinel_password=…`."""
     parts = urlsplit(url)
-    if not parts.scheme or "@" not in parts.netloc:
+    credentials, at, host = parts.netloc.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    query = [(name, MASK if _is_secret(name) else value) for name, value in parse_qsl(parts.query)]
+    if not at and all(value != MASK for _, value in query):
         return url
-    credentials, _, host = parts.netloc.rpartition("@")
-    user = credentials.partition(":")[0]
-    return urlunsplit(parts._replace(netloc=f"{user}:{MASK}@{host}" if ":" in credentials else f"{MASK}@{host}"))
+    return urlunsplit(
+        parts._replace(
+            netloc=f"{user}:{MASK}@{host}" if colon else f"{MASK}@{host}" if at else host,
+            query=urlencode(query, safe="*/:") if query else parts.query,
+        )
+    )

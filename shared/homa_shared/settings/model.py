@@ -30,7 +30,7 @@ from homa_shared.settings.sections import (
 )
 from homa_shared.settings.sources import Gathered, gather
 from homa_shared.settings.toml_lines import SettingPath, dotted
-from homa_shared.settings.values import Name, StoreUrl
+from homa_shared.settings.values import LocalPath, Name, StoreUrl
 
 #: Shown as the origin of what nobody set.
 DEFAULT = "default"
@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     #: None starts or joins the embedded store in `home`.
     redis_url: Annotated[StoreUrl | None, Field(repr=False)] = None
     #: Directory of the embedded store and of local files.
-    home: Path
+    home: LocalPath
     providers: dict[Name, ProviderSettings] = {}
     models: dict[Name, ModelAlias] = {}
     budgets: dict[Name, Budget] = {}
@@ -141,7 +141,10 @@ def load_settings(
     variables = os.environ if env is None else env
     gathered = gather(Settings, variables, (cwd or Path.cwd()).absolute(), overrides)
     tree = gathered.tree()
-    tree.setdefault("home", _default_home(gathered.config_file, variables))
+    # Imported late: it brings the store's client with it, which `homa config show` can do without.
+    from homa_shared.store.embedded.directory import default_directory
+
+    tree.setdefault("home", default_directory(gathered.config_file, variables))
     _name_kinds(tree)
     try:
         settings = Settings(**tree)
@@ -155,13 +158,6 @@ def origins(settings: Settings) -> list[Row]:
     """Every setting with its value, secrets masked, and its origin (variable, file:line, argument or default)."""
     tree = settings.model_dump(mode="json", by_alias=True)
     return [Row(dotted(path), _shown(masked(path, value)), settings.origin(path)) for path, value in _leaves(tree)]
-
-
-def _default_home(config_file: Path | None, env: Mapping[str, str]) -> Path:
-    if config_file is not None:
-        return config_file.absolute().parent / ".homa"
-    state = env.get("XDG_STATE_HOME") or str(Path(env.get("HOME") or Path.home()) / ".local" / "state")
-    return Path(state) / "homa"
 
 
 def _name_kinds(tree: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ What the fleet shares (limits, models, budgets, prices, tenants, retention) is k
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from homa_shared.errors import ConfigError
 from homa_shared.settings.values import (
     HttpUrl,
+    LocalPath,
     NanoUsd,
     Parameters,
     Positive,
@@ -65,7 +65,7 @@ class ProviderSettings(Section):
     #: Left out where the name says it.
     kind: Kind
     api_key: SecretStr | None = None
-    api_key_file: Path | None = None
+    api_key_file: LocalPath | None = None
     base_url: HttpUrl | None = None
     #: Seconds for one call, connecting and streaming included.
     timeout_s: Annotated[float, Field(gt=0)] = 600.0
@@ -97,7 +97,7 @@ class ProviderSettings(Section):
         if self.api_key_file is None:
             return None if self.api_key is None else self.api_key.get_secret_value()
         try:
-            key = self.api_key_file.expanduser().read_text(encoding="utf-8").strip()
+            key = self.api_key_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeError) as error:
             raise ConfigError(
                 f"api_key_file {self.api_key_file} cannot be read ({error}): expected one line"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -78,6 +79,8 @@ NanoUsd = Annotated[
 ]
 #: Several words: a list, or one string with commas between them.
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+#: A path on this machine; `~` is the user's own directory.
+LocalPath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
 Zone = Annotated[str, AfterValidator(_zone)]
