@@ -92,6 +92,8 @@ class Stub:
     #: Set when the client has closed a connection on which it was owed an answer.
     left: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
+    #: Connections that were opened.
+    connections: int = 0
 
     @property
     def request(self) -> Request:
@@ -105,6 +107,7 @@ class Stub:
         self.left.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             while request := await _read(reader):
                 self.requests.append(request)

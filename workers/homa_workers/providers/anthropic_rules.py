@@ -28,8 +28,7 @@ ANTHROPIC_RULES: tuple[Rule, ...] = (
     by_code(ErrorKind.MODEL_NOT_FOUND, "not_found_error"),
     by_code(ErrorKind.CONTEXT_TOO_LONG, "request_too_large"),
     by_code(ErrorKind.CONFLICT, "conflict_error"),
-    by_code(ErrorKind.AMBIGUOUS, "timeout_error"),
     *STATUS_RULES,
-    by_code(ErrorKind.AMBIGUOUS, "api_error"),
+    by_code(ErrorKind.AMBIGUOUS, "api_error", "timeout_error"),
     by_code(ErrorKind.INVALID_REQUEST, "invalid_request_error"),
 )
