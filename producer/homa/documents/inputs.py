@@ -11,7 +11,7 @@ import io
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePath
@@ -150,14 +150,22 @@ def _rows_of(
         yield from text_rows(source.path, Text.of(stream, encoding), registrar)
 
 
-def _opened(source: Source, stdin: IO[bytes] | None) -> AbstractContextManager[io.BufferedReader]:
+@contextmanager
+def _opened(source: Source, stdin: IO[bytes] | None) -> Iterator[io.BufferedReader]:
     """The source's bytes; standard input stays open, it is not ours to close."""
     if source.file is not None:
-        return _buffered(source.file)
+        with _buffered(source.file) as stream:
+            yield stream
+        return
     given = sys.stdin.buffer if stdin is None else stdin
     if isinstance(given, io.BufferedReader):
-        return nullcontext(given)
-    return nullcontext(io.BufferedReader(cast(io.RawIOBase, given), HEAD_BYTES))  # a BytesIO reads like a raw stream
+        yield given
+        return
+    stream = io.BufferedReader(cast(io.RawIOBase, given), HEAD_BYTES)  # a BytesIO reads like a raw stream
+    try:
+        yield stream
+    finally:
+        stream.detach()
 
 
 def _buffered(file: Path) -> io.BufferedReader:

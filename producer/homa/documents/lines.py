@@ -32,7 +32,7 @@ BYTE_ORDER_MARKS = (
 def check_encoding(encoding: str) -> None:
     """Raise InvalidRequest unless Python knows the encoding as one of text."""
     try:
-        b"".decode(encoding)
+        b" ".decode(encoding, "ignore")  # an empty string would not be looked up
     except LookupError:
         raise InvalidRequest(
             f"--encoding is {encoding!r}: expected a text encoding that Python knows, such as utf-8, utf-16 or cp1252"

@@ -92,7 +92,7 @@ def find_sources(inputs: Sequence[str], skipped: Skipped) -> Iterator[Source | B
     seen = Digests()
     for given in inputs:
         for source in _expand(given, skipped):
-            if isinstance(source, BadRow) or source.file is None or seen.add(os.path.normpath(source.file.absolute())):
+            if isinstance(source, BadRow) or source.file is None or seen.add(shown(source.file.absolute())):
                 yield source
             else:
                 skipped.count("repeated", source.path)
@@ -128,7 +128,7 @@ def _walk(root: str, skipped: Skipped) -> Iterator[Source | BadRow]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(name for name in files if not name.startswith(".")):
             file = Path(folder, name)
-            if file.is_file():
+            if file.is_file() or not (file.exists() or file.is_symlink()):  # one that has just gone is told when opened
                 yield Source(shown(file), file, named=False)
             else:
                 skipped.count("special", shown(file))

@@ -1,0 +1,157 @@
+"""CSV and TSV: rows are told by the line on which they start."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homa.documents import BadRow, Row, open_inputs
+from homa.documents.lines import Text
+from homa.documents.rows import Registrar
+from homa.documents.table import table_rows
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def read(content: str | bytes, name: str = "a.csv", **options: Any) -> list[Row | BadRow]:
+    Path(name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return list(open_inputs([name], **options))
+
+
+def told(row: Row | BadRow) -> str:
+    assert isinstance(row, BadRow), row
+    return str(row)
+
+
+def test_a_record_is_a_row_with_its_columns() -> None:
+    assert read("id,text\r\n7,hello\r\n") == [Row("7", "a.csv", 2, "hello", {"id": "7", "text": "hello"})]
+
+
+def test_tabs_separate_the_columns_of_a_tsv_file() -> None:
+    assert read("a\tb\n1,5\t2\n", "a.tsv")[0] == Row("a.tsv:2", "a.tsv", 2, None, {"a": "1,5", "b": "2"})
+
+
+def test_a_spreadsheet_that_writes_semicolons_is_read() -> None:
+    (row,) = read("id;price\n1;2,50\n")
+    assert isinstance(row, Row)
+    assert row.fields == {"id": "1", "price": "2,50"}
+
+
+def test_a_record_over_several_lines_is_told_by_its_first() -> None:
+    first, second, bad = read('text,n\n"one\n\ntwo",1\n"three",2\nonly\n')
+    assert isinstance(first, Row)
+    assert (first.line, first.text) == (2, "one\n\ntwo")
+    assert isinstance(second, Row)
+    assert second.line == 5
+    assert told(bad) == "a.csv:6: has 1 columns: expected 2 (text, n)"
+
+
+def test_a_record_with_too_many_columns_is_told() -> None:
+    (bad, good) = read("text,n\na,1,x\nb,2\n")
+    assert told(bad) == "a.csv:2: has 3 columns: expected 2 (text, n)"
+    assert isinstance(good, Row)
+
+
+def test_blank_lines_are_passed_over_but_counted() -> None:
+    (row,) = read("\n\nid,n\n\n\n5,6\n")
+    assert (row.custom_id, row.line) == ("5", 6)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column() -> None:
+    (row,) = read("\ufeffid,text\n7,x\n")
+    assert row.custom_id == "7"
+
+
+def test_a_utf_16_spreadsheet_is_read() -> None:
+    (row,) = read("id\ttext\r\n7\tgrün\r\n".encode("utf-16"), "a.tsv")
+    assert isinstance(row, Row)
+    assert row.text == "grün"
+
+
+def test_names_are_trimmed_and_unnamed_columns_numbered() -> None:
+    (row,) = read(",name , x\n0,a,b\n")
+    assert isinstance(row, Row)
+    assert row.fields == {"column_1": "0", "name": "a", "x": "b"}
+
+
+def test_a_bad_header_is_told_once_for_the_file() -> None:
+    assert [told(row) for row in read("a,b,a\n1,2,3\n")] == [
+        "a.csv:1: header names 'a' twice: expected a name of its own for each column"
+    ]
+
+
+def test_an_id_column_that_the_header_lacks_is_told_once_for_the_file() -> None:
+    (bad,) = read("a,b\n1,2\n3,4\n", id_column="key")
+    assert told(bad) == "a.csv:1: header has no column 'key' (--id-column); its columns: a, b"
+
+
+def test_an_id_cell_that_is_empty_is_told() -> None:
+    (bad,) = read("key,b\n,2\n", id_column="key")
+    assert "column 'key' is ''" in told(bad)
+
+
+def test_a_table_without_rows_is_a_bad_row() -> None:
+    assert told(read("a,b\n")[0]) == "a.csv: has a header but no rows"
+    assert told(read("\n\n")[0]) == "a.csv: is empty"
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (b"Gr\xfc\xdfe,1", "is not valid utf-8: byte 0xfc"),
+        (b"a\0b,1", "holds a NUL"),
+        (b'"a"b,1', "is no valid CSV"),
+    ],
+)
+def test_a_bad_line_spoils_its_record_only(line: bytes, error: str) -> None:
+    first, bad, last = read(b"text,n\nx,1\n" + line + b"\ny,2\n")
+    assert isinstance(first, Row)
+    assert isinstance(last, Row)
+    assert told(bad).startswith(f"a.csv:3: {error}")
+
+
+def test_a_bad_header_line_is_told() -> None:
+    assert told(read(b"a\xff,b\n1,2\n")[0]).startswith("a.csv:1: is not valid utf-8")
+
+
+def test_a_line_that_is_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = Text.lines
+    monkeypatch.setattr(Text, "lines", lambda self: lines(self, 50))
+    first, bad, last = read("text,n\nx,1\n" + "y" * 60 + ",2\nz,3\n")
+    assert "is longer than 50 bytes" in told(bad)
+    assert (first.line, bad.line, last.line) == (2, 3, 4)
+
+
+def test_a_quote_that_is_never_closed_is_told_where_it_opens() -> None:
+    first, bad = read('text,n\nx,1\n"open,2\ny,3\n')
+    assert isinstance(first, Row)
+    assert told(bad) == ("a.csv:3: opens a quote that is never closed: all up to the last line, 4, belongs to this row")
+
+
+def test_a_cell_longer_than_csv_allows_by_default_is_read() -> None:
+    (row,) = read("text\n" + "x" * 500_000 + "\n")
+    assert isinstance(row, Row)
+    assert row.text == "x" * 500_000
+
+
+cells = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+
+
+@given(st.lists(st.tuples(cells, cells), min_size=1, max_size=8))
+def test_any_cell_that_csv_can_write_is_read_back(records: list[tuple[str, str]]) -> None:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["a", "b"])
+    writer.writerows(records)
+    text = Text.of(io.BufferedReader(io.BytesIO(out.getvalue().encode())), "utf-8")  # type: ignore[arg-type]
+    rows = list(table_rows("a.csv", text, Registrar(), ","))
+    assert [row.fields for row in rows if isinstance(row, Row)] == [{"a": a, "b": b} for a, b in records]
