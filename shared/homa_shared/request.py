@@ -26,7 +26,7 @@ ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
+class Option:
     """One target of a chain, with what a call to it reserves."""
 
     target: str
@@ -34,27 +34,6 @@ class Leg:
     bound: int | None = None
     #: Tokens to reserve: total, input, output.
     tokens: tuple[int, int, int] = (0, 0, 0)
-
-    @property
-    def provider(self) -> str:
-        return self.target.partition(":")[0]
-
-    def record_fields(self, legs_left: int) -> dict[str, Any]:
-        """Fields of the record of a job that waits for this target.
-
-        Args:
-            legs_left: targets that stay in the chain behind it.
-        """
-        total, given, wanted = self.tokens
-        return {
-            "q": self.provider,
-            "tg": self.target,
-            "bn": "" if self.bound is None else self.bound,
-            "rt": total,
-            "ri": given,
-            "ro": wanted,
-            "fb": legs_left,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +44,14 @@ class JobRequest:
     #: OpenAI's names; what an adapter does not know it passes to the provider.
     params: dict[str, Any] = field(default_factory=dict)
     #: The resolved chain: never empty in a request that was accepted.
-    legs: tuple[Leg, ...] = ()
+    options: tuple[Option, ...] = ()
     #: Whether deltas are wanted as they come.
     stream: bool = False
     version: int = REQUEST_VERSION
 
     @property
     def targets(self) -> tuple[str, ...]:
-        return tuple(leg.target for leg in self.legs)
+        return tuple(option.target for option in self.options)
 
     def encode(self) -> bytes:
         """The request as the store keeps it.
@@ -83,7 +62,7 @@ class JobRequest:
         return (
             request_head(self.params, self.targets, stream=self.stream)
             + to_json(self.messages, "messages")
-            + request_tail(self.legs)
+            + request_tail(self.options)
         )
 
     @classmethod
@@ -99,11 +78,11 @@ class JobRequest:
                 raise InvalidRequest(
                     f"request of version {found['v']}: this release reads up to {REQUEST_VERSION}; upgrade it"
                 )
-            legs = tuple(
-                Leg(target, bound, (total, given, wanted))
+            options = tuple(
+                Option(target, bound, (total, given, wanted))
                 for target, (bound, total, given, wanted) in zip(found["targets"], found["plans"], strict=True)
             )
-            return cls(found["messages"], found["params"], legs, found["stream"], found["v"])
+            return cls(found["messages"], found["params"], options, found["stream"], found["v"])
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
                 f"{raw[:80]!r} is no stored request ({type(error).__name__}: {error}); expected JSON with v, messages, "
@@ -113,13 +92,6 @@ class JobRequest:
     def call(self, target: str) -> Call:
         """What an adapter gets to call one of the targets."""
         return Call(Target.parse(target).model, self.messages, self.params)
-
-    def behind(self, target: str) -> tuple[Leg, ...]:
-        """Legs of the chain behind a target; all of them when it is not in the chain."""
-        for i, leg in enumerate(self.legs):
-            if leg.target == target:
-                return self.legs[i + 1 :]
-        return self.legs
 
 
 def request_head(params: Mapping[str, Any], targets: Sequence[str], *, stream: bool) -> bytes:
@@ -132,10 +104,10 @@ def request_head(params: Mapping[str, Any], targets: Sequence[str], *, stream: b
     )
 
 
-def request_tail(legs: Sequence[Leg]) -> bytes:
+def request_tail(options: Sequence[Option]) -> bytes:
     """The encoded request behind its messages."""
     return b',"plans":[%b]}' % b",".join(
-        b"[%b,%d,%d,%d]" % (b"null" if leg.bound is None else b"%d" % leg.bound, *leg.tokens) for leg in legs
+        b"[%b,%d,%d,%d]" % (b"null" if option.bound is None else b"%d" % option.bound, *option.tokens) for option in options
     )
 
 
