@@ -11,8 +11,8 @@ from homa_shared.prices import PriceBook
 from homa_shared.reply import Completion
 from homa_shared.request import JobRequest
 from homa_shared.settings.fleet import Fleet
-from homa_shared.store import steering
 from homa_shared.store.client import AsyncStore
+from homa_shared.store.fleet import read_fleet, write_plans
 from homa_shared.store.working import Claim
 from homa_shared.targets import Target, TargetPlan, plan
 
@@ -34,7 +34,7 @@ class FleetBook:
 
     async def refresh(self) -> bool:
         """Reads the fleet's settings again; true when they had changed. All plans known here are then written anew."""
-        fleet = await self._store.run(steering.read_fleet(self._store.keys))
+        fleet = await self._store.run(read_fleet(self._store.keys))
         if fleet is None or fleet.version == self.fleet.version:
             return False
         self.fleet, self._prices = fleet, PriceBook(fleet)
@@ -67,7 +67,7 @@ class FleetBook:
         missing = [target for target in targets if target not in self._written]
         rows = [plan_row(p) for target in missing if (p := self.plan(target))]
         if rows:
-            await self._store.run(steering.write_plans(self._store.keys, rows))
+            await self._store.run(write_plans(self._store.keys, rows))
         self._written.update(missing)
 
     def price(self, target: str, completion: Completion) -> int | None:
@@ -79,22 +79,10 @@ class FleetBook:
 
         A target whose provider the fleet no longer has is passed over.
         """
-        left = claim.fallbacks_left
-        while left > 0:
-            option = request.options[len(request.options) - left]
-            left -= 1
-            option_plan = self.plan(option.target)
-            if option_plan is None:
-                continue
-            total, given, wanted = option.tokens
-            return {
-                "tg": option.target,
-                "q": option_plan.queue,
-                "bn": "" if option.bound is None else str(option.bound),
-                "rt": total,
-                "ri": given,
-                "ro": wanted,
-                "fb": left,
-                "ck": "",
-            }
+        behind = request.legs[len(request.legs) - claim.fallbacks_left :] if claim.fallbacks_left else ()
+        for i, leg in enumerate(behind):
+            leg_plan = self.plan(leg.target)
+            if leg_plan is not None:
+                # At another target it is another question, so nobody else's answer serves: no cache key.
+                return leg.record_fields(len(behind) - i - 1) | {"q": leg_plan.queue, "ck": ""}
         return None

@@ -17,6 +17,7 @@ import redis.asyncio
 from redis.exceptions import NoScriptError, RedisError
 
 from homa_shared.keys import Keys
+from homa_shared.store.checks import StoreFacts, read_facts, read_facts_async
 from homa_shared.store.connection import StoreAddress, connect_async, connect_sync, store_error
 from homa_shared.store.op import Op
 
@@ -84,6 +85,13 @@ class Store:
             raise self._translated(error) from error
         finally:
             pubsub.close()
+
+    def facts(self) -> StoreFacts:
+        """What the server is and how it is set up."""
+        try:
+            return read_facts(self._client)
+        except RedisError as error:
+            raise self._translated(error) from error
 
     def close(self) -> None:
         self._client.close()
@@ -186,6 +194,13 @@ class AsyncStore:
             raise self._translated(error) from error
         finally:
             await pubsub.aclose()
+
+    async def facts(self) -> StoreFacts:
+        """What the server is and how it is set up."""
+        try:
+            return await read_facts_async(self._client)
+        except RedisError as error:
+            raise self._translated(error) from error
 
     async def aclose(self) -> None:
         if self._writer is not None and not self._writer.done():

@@ -60,7 +60,7 @@ class Delivery:
 
     def _error(self, exchange: Exchange, failure: Failure) -> web.Response:
         status, body = exchange.dialect.failure(failure, exchange.reply.request_id)
-        return json_response(status, body, self._headers(exchange))
+        return json_response(status, body, {**self._headers(exchange), **exchange.dialect.error_headers(failure)})
 
     def _malformed(self, exchange: Exchange) -> web.Response | None:
         headers = self._headers(exchange)

@@ -67,6 +67,9 @@ class Dialect(Protocol):
     def failure(self, failure: Failure, request_id: str) -> tuple[int, Any]:
         """Status and body of an error."""
 
+    def error_headers(self, failure: Failure) -> dict[str, str]:
+        """Headers without which an error cannot be understood; most dialects need none."""
+
     def headers(self, request_id: str, levels: Mapping[str, Level], failure: Failure | None) -> dict[str, str]:
         """Rate limit and retry headers."""
 

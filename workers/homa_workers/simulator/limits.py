@@ -6,6 +6,7 @@ How tokens are counted against quota is the provider's own rule, its `Accounting
 |---|---|---|
 | `MAX_THEN_ACTUAL` (OpenAI) | max(output cap, prompt) | what was used |
 | `SUM_NO_REFUND` (Azure) | prompt + output cap | nothing comes back |
+| `SUM_THEN_ACTUAL` (Bedrock) | prompt + output cap | what was used |
 | `SPLIT` (Anthropic, and input_tpm/output_tpm anywhere) | prompt without cache reads; output not in debt | output |
 | `INPUT_ONLY` (Gemini) | prompt | – |
 """
@@ -26,10 +27,13 @@ from homa_workers.simulator.wire import Failure, FailureKind, Prompt
 class Accounting(Enum):
     MAX_THEN_ACTUAL = "max_then_actual"
     SUM_NO_REFUND = "sum_no_refund"
+    SUM_THEN_ACTUAL = "sum_then_actual"
     SPLIT = "split"
     INPUT_ONLY = "input_only"
 
 
+#: Accountings whose reservation is replaced by what was used.
+_SETTLED_BY_USE = frozenset({Accounting.MAX_THEN_ACTUAL, Accounting.SUM_THEN_ACTUAL, Accounting.SPLIT})
 #: Smallest amount asked of a bucket that only must not be in debt.
 _ANY = 1.0
 
@@ -133,7 +137,7 @@ class LimitTable:
             self._settle_failed(ticket)
             return
         now_s = self._clock()
-        if "tokens" in scope.buckets and ticket.accounting in (Accounting.MAX_THEN_ACTUAL, Accounting.SPLIT):
+        if "tokens" in scope.buckets and ticket.accounting in _SETTLED_BY_USE:
             scope.buckets["tokens"].take(usage.input_tokens + usage.output_tokens - ticket.taken["tokens"], now_s)
         if "output_tokens" in scope.buckets:
             scope.buckets["output_tokens"].take(usage.output_tokens - ticket.taken["output_tokens"], now_s)
@@ -230,7 +234,7 @@ def _needs(prompt: Prompt, accounting: Accounting, cached_tokens: int) -> dict[s
     match accounting:
         case Accounting.MAX_THEN_ACTUAL:
             tokens = max(cap, prompt.prompt_tokens)
-        case Accounting.SUM_NO_REFUND:
+        case Accounting.SUM_NO_REFUND | Accounting.SUM_THEN_ACTUAL:
             tokens = prompt.prompt_tokens + cap
         case _:
             tokens = prompt.prompt_tokens

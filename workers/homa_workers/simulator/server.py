@@ -197,7 +197,7 @@ class Simulator:
 
     def _refuse(self, dialect: Dialect, account: str, model: str, request_id: str, failure: Failure) -> web.Response:
         status, body = dialect.failure(failure, request_id)
-        headers = dialect.identity(request_id)
+        headers = {**dialect.identity(request_id), **dialect.error_headers(failure)}
         if self.config.headers:
             levels = self.engine.levels(account, model) if model else {}
             headers.update(dialect.headers(request_id, levels, failure))

@@ -90,6 +90,7 @@ class Route:
     account: str = ""
     model: str = ""
     stream: bool = False
+    shape: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +128,8 @@ class Prompt:
     inputs: tuple[str, ...] = ()
     dimensions: int | None = None
     base64: bool = False
+    #: Which of several shapes of one operation the reply has, where a dialect has several.
+    shape: str = ""
     #: What the caller wrote onto the request (metadata, user), for the bill.
     marker: str = ""
 

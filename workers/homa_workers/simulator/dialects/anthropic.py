@@ -113,6 +113,9 @@ class AnthropicDialect:
             "request_id": f"req_{request_id}",
         }
 
+    def error_headers(self, failure: Failure) -> dict[str, str]:
+        return {}
+
     def headers(self, request_id: str, levels: Mapping[str, Level], failure: Failure | None) -> dict[str, str]:
         headers: dict[str, str] = {}
         for dimension, level in levels.items():

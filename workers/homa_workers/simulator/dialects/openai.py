@@ -138,6 +138,9 @@ class OpenAIDialect:
             kind = "tokens"
         return status, {"error": {"message": failure.message, "type": kind, "param": None, "code": code}}
 
+    def error_headers(self, failure: Failure) -> dict[str, str]:
+        return {}
+
     def headers(self, request_id: str, levels: Mapping[str, Level], failure: Failure | None) -> dict[str, str]:
         headers: dict[str, str] = {}
         for dimension in ("requests", "tokens"):
