@@ -181,6 +181,22 @@ def test_the_format_of_standard_input_can_be_told() -> None:
     assert rows == [Row("7", "-", 2, "x", {"id": "7", "text": "x"})]
 
 
+def test_an_unknown_format_of_standard_input_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="'xml': expected text, pdf, jsonl, csv, tsv"):
+        open_inputs(["-"], stdin_format="xml")
+
+
+def test_a_pipe_is_read_like_standard_input() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b'{"id": "x"}\n')
+    os.close(writing)
+    try:
+        assert ids(f"/dev/fd/{reading}") == ["x"]
+        assert count_inputs([f"/dev/fd/{reading}"]).open_ended
+    finally:
+        os.close(reading)
+
+
 def test_empty_standard_input_is_a_bad_row() -> None:
     (bad,) = open_inputs(["-"], stdin=io.BytesIO(b""))
     assert str(bad) == "-: is empty"

@@ -103,6 +103,24 @@ def test_the_journal_goes_when_nothing_is_left_to_resume(path: Path) -> None:
     assert pq.read_table(path)["custom_id"].to_pylist() == ["b"]
 
 
+def test_no_other_run_resumes_while_the_table_is_made(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it added to the journal would go with the journal."""
+    make = parquet_results.rewrite_parquet
+    refused: list[str] = []
+
+    def make_while_another_resumes(*parts: Any) -> None:
+        with pytest.raises(InvalidRequest) as told:
+            open_output(str(path), resume=True)
+        refused.append(str(told.value))
+        make(*parts)
+
+    monkeypatch.setattr(parquet_results, "rewrite_parquet", make_while_another_resumes)
+    results = open_output(str(path))
+    results.write(good("a"))
+    results.close(finished=True)
+    assert "is being written by another run" in refused[0]
+
+
 def test_the_journal_stays_while_an_input_has_failed(path: Path) -> None:
     results = open_output(str(path))
     results.write(result_line("a", Failure("overloaded", "busy")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import signal
@@ -34,7 +35,7 @@ def opened(path: Path, **options: bool) -> ResultsWriter:
 
 def ids_in(path: Path) -> list[str]:
     if path.suffix == ".csv":
-        return [record["custom_id"] for record in csv.DictReader(path.open(newline="", encoding="utf-8"))]
+        return [record["custom_id"] for record in csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""))]
     return [json.loads(line)["custom_id"] for line in path.read_text("utf-8").splitlines()]
 
 
@@ -135,7 +136,7 @@ def test_a_resumed_file_keeps_its_permissions_and_its_links(path: Path, tmp_path
 )
 def test_a_file_that_is_no_results_file_is_refused_and_left_alone(path: Path, content: str) -> None:
     path.write_text(content)
-    with pytest.raises(InvalidRequest, match="line 1 of .* expected a results file|is no valid CSV"):
+    with pytest.raises(InvalidRequest, match=r"line 1 of .* expected a results file|is no valid CSV"):
         opened(path, resume=True)
     with pytest.raises(InvalidRequest):
         done(str(path))
@@ -151,10 +152,17 @@ def test_a_foreign_line_among_results_is_refused(path: Path) -> None:
         opened(path, resume=True)
 
 
+def test_scanning_a_table_leaves_the_bound_of_cells_as_it_was(path: Path) -> None:
+    before = csv.field_size_limit()
+    first_run(path)
+    opened(path, resume=True).close()
+    assert csv.field_size_limit() == before
+
+
 def test_a_csv_file_of_other_columns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     first_run(path)
-    with pytest.raises(InvalidRequest, match="has columns custom_id, name, .*: expected custom_id, other, "):
+    with pytest.raises(InvalidRequest, match=r"has columns custom_id, name, .*: expected custom_id, other, "):
         open_output(str(path), columns=["other"], resume=True)
 
 

@@ -78,23 +78,24 @@ LAST = list(HOMA_KINDS)[-1]
 
 def _whole_records(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Records with the line each ends on; the last one only if its newline is there too."""
-    csv.field_size_limit(2**31 - 1)  # our own file: replies may be of any length
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        reader = csv.reader(stream, strict=True)
-        previous: tuple[int, list[str]] | None = None
-        try:
+    bound = csv.field_size_limit(2**31 - 1)  # our own file: replies may be of any length
+    last: tuple[int, list[str]] | None = None
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            reader = csv.reader(stream, strict=True)
             for record in reader:
-                if previous is not None:
-                    yield previous
-                previous = reader.line_num, record
-        except csv.Error as error:
-            if "unexpected end of data" not in str(error):  # that one is the torn end
-                raise no_results(path, reader.line_num, f"is no valid CSV ({error})") from None
-            if previous is not None:
-                yield previous
-            return
-    if previous is not None and _ends_whole(path):
-        yield previous
+                if last is not None:
+                    yield last
+                last = reader.line_num, record
+        torn = not _ends_whole(path)
+    except csv.Error as error:
+        if "unexpected end of data" not in str(error):
+            raise no_results(path, reader.line_num, f"is no valid CSV ({error})") from None
+        torn = False  # the torn record is the one that the reader gave up; the last one it gave is whole
+    finally:
+        csv.field_size_limit(bound)
+    if last is not None and not torn:
+        yield last
 
 
 def _ends_whole(path: Path) -> bool:

@@ -25,13 +25,14 @@ from homa.documents.plaintext import text_rows
 from homa.documents.rows import BadRow, Registrar, Row, bad_row
 from homa.documents.sources import Skipped, Source, find_sources, unreadable
 from homa.documents.table import table_rows
+from homa_shared.errors import InvalidRequest
 
 #: Bytes looked at to tell a file's format; the read buffer too.
 HEAD_BYTES = 64 * 1024
 #: First bytes of common formats that are no text and may be short enough to hold no NUL.
 BINARY_MAGIC = (b"\x1f\x8b", b"PK\x03\x04", b"\x89PNG", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BZh", b"\xfd7zXZ")
 PDF_MAGIC = b"%PDF-"
-#: A line that starts like this on standard input is taken for JSON Lines.
+#: What starts like this on standard input or in a pipe is taken for JSON Lines.
 JSON_START = re.compile(rb"\s*\{[ \t]*\"")
 
 
@@ -95,13 +96,21 @@ def open_inputs(
         id_column: field or column that names a row; default `custom_id` or `id`, else `path` or `path:line`.
         stdin: bytes to read for `-`; default the process's own.
         stdin_format: how to read them; default JSON Lines if they start with `{"`, PDF if with `%PDF-`, else text.
+            A pipe that is named (`<(zcat rows.jsonl.gz)`) is told apart the same way.
         skipped: tally that is told which files were passed over, while rows are read.
 
     Raises what `check_inputs` raises, at the call and not at the first row.
     """
     check_inputs(inputs, encoding=encoding)
-    chosen = None if stdin_format is None else Format(stdin_format)
+    chosen = None if stdin_format is None else _chosen(stdin_format)
     return _rows(inputs, encoding, Registrar(id_column), stdin, chosen, Skipped() if skipped is None else skipped)
+
+
+def _chosen(stdin_format: str) -> Format:
+    try:
+        return Format(stdin_format)
+    except ValueError:
+        raise InvalidRequest(f"format of standard input is {stdin_format!r}: expected {', '.join(Format)}") from None
 
 
 def _rows(
@@ -183,7 +192,7 @@ def _suffix(path: str) -> str:
 def _format_of(source: Source, head: bytes) -> Format:
     if head.startswith(PDF_MAGIC):
         return Format.PDF
-    if source.file is not None:
+    if source.file is not None and (source.file.is_file() or _suffix(source.path) in SUFFIXES):
         return SUFFIXES.get(_suffix(source.path), Format.TEXT)
     return Format.JSONL if JSON_START.match(head[mark_of(head, "utf-8")[0] :]) else Format.TEXT
 

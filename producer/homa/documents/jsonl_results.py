@@ -26,6 +26,10 @@ class JsonlResults(ResultsWriter):
     def _append(self, line: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
         self._output.append(line_bytes({**line, "input": dict(fields)} if self._keep_fields else line))
 
+    def sync(self) -> None:
+        """Have every line on the disk."""
+        self._output.sync()
+
     def _close(self, *, finished: bool) -> None:
         self._output.close()
 

@@ -47,7 +47,7 @@ def parse_object(line: bytes, encoding: str) -> dict[str, Any] | str:
         return _exact(value, line, encoding)
     except UnicodeDecodeError as error:
         return undecodable(error)
-    except ValueError as error:
+    except orjson.JSONDecodeError as error:
         return _complaint(line, encoding, error)
 
 
@@ -70,13 +70,11 @@ def _exact(fields: dict[str, Any], line: bytes, encoding: str) -> dict[str, Any]
     return fields
 
 
-def _complaint(line: bytes, encoding: str, error: ValueError) -> str:
+def _complaint(line: bytes, encoding: str, error: orjson.JSONDecodeError) -> str:
     try:
         line.decode(encoding)
     except UnicodeDecodeError as fault:
         return undecodable(fault)
-    if not isinstance(error, json.JSONDecodeError):
-        return f"is no valid JSON: {error}"
     return f"is no valid JSON: {error.msg} at column {error.colno}"
 
 

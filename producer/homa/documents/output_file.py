@@ -63,14 +63,19 @@ class OutputFile:
         except OSError as error:
             raise self._unwritable(error) from error
 
+    def sync(self) -> None:
+        """Have everything on the disk. Raises OutputUnwritable when the disk fails."""
+        try:
+            self._sync()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
     def close(self) -> None:
         """Have everything on the disk and give up the lock; standard output stays open."""
         if not self._ours or self._stream.closed:
             return
         try:
-            self._sync()
-        except OSError as error:
-            raise self._unwritable(error) from error
+            self.sync()
         finally:
             with contextlib.suppress(OSError):  # told by the sync already
                 self._stream.close()

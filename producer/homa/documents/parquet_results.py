@@ -72,10 +72,13 @@ class ParquetResults(ResultsWriter):
         if self._closed:
             return
         self._closed = True
-        self._journal.close()
-        rewrite_parquet(self._path, journal_path(self._path), self._layout)
-        if finished and not self.failed:
-            journal_path(self._path).unlink()
+        try:  # under the journal's lock, so that no other run adds to it what would then be lost
+            self._journal.sync()
+            rewrite_parquet(self._path, journal_path(self._path), self._layout)
+            if finished and not self.failed:
+                journal_path(self._path).unlink()
+        finally:
+            self._journal.close()
 
 
 class ParquetStream(ResultsWriter):
