@@ -21,7 +21,7 @@ from homa_workers.simulator.bill import Bill
 from homa_workers.simulator.buckets import Clock
 from homa_workers.simulator.config import SimulatorConfig
 from homa_workers.simulator.control import Control
-from homa_workers.simulator.delivery import Delivery, cut, json_response
+from homa_workers.simulator.delivery import Delivery, cut, json_response, raw_response
 from homa_workers.simulator.dialect import Dialect, Router
 from homa_workers.simulator.dialects import all_dialects
 from homa_workers.simulator.engine import Dropped, Engine
@@ -157,7 +157,7 @@ class Simulator:
             if route.operation is Operation.COUNT:
                 return json_response(200, dialect.count(prompt), dialect.identity(request_id))
         except Failure as failure:
-            return self._refuse(dialect, account, "", request_id, failure)
+            return self._refuse(dialect, account, None, request_id, failure)
         self.stats.arrive()
         try:
             response = await self._call(request, dialect, account, prompt, request_id)
@@ -187,7 +187,7 @@ class Simulator:
         try:
             exchange = self.engine.admit(dialect, account, prompt, request_id, marker)
         except Failure as failure:
-            return self._refuse(dialect, account, prompt.model, request_id, failure)
+            return self._refuse(dialect, account, prompt, request_id, failure)
         except Dropped:
             return cut(request)
         try:
@@ -195,12 +195,16 @@ class Simulator:
         finally:
             self.engine.settle(exchange)
 
-    def _refuse(self, dialect: Dialect, account: str, model: str, request_id: str, failure: Failure) -> web.Response:
+    def _refuse(
+        self, dialect: Dialect, account: str, prompt: Prompt | None, request_id: str, failure: Failure
+    ) -> web.Response:
         status, body = dialect.failure(failure, request_id)
         headers = {**dialect.identity(request_id), **dialect.error_headers(failure)}
         if self.config.headers:
-            levels = self.engine.levels(account, model) if model else {}
+            levels = self.engine.levels(account, prompt.model) if prompt else {}
             headers.update(dialect.headers(request_id, levels, failure))
+        if status == 200 and prompt is not None and prompt.stream:
+            return raw_response(200, dialect.stream_failure(failure, request_id), headers, dialect.stream_type)
         return json_response(status, body, headers)
 
     def _models(self, dialect: Dialect, route: Route, request_id: str) -> web.Response:

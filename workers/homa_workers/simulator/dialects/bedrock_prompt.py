@@ -1,0 +1,107 @@
+"""Reading Bedrock's request bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from homa_workers.simulator.dialect import expect_count, expect_list
+from homa_workers.simulator.wire import (
+    MEDIA_TOKENS,
+    Failure,
+    FailureKind,
+    Operation,
+    Prompt,
+    Route,
+    byte_length,
+    compact_json,
+    tokens_of_bytes,
+)
+
+_MEDIA = frozenset({"image", "document", "video"})
+
+
+def read_converse(route: Route, body: Mapping[str, Any]) -> Prompt:
+    """The body of Converse, of its stream, or of CountTokens.
+
+    Raises:
+        Failure: of kind INVALID, where Bedrock would answer ValidationException.
+    """
+    if route.operation is Operation.COUNT:
+        body = (body.get("input") or {}).get("converse") or {}
+    texts = [str(block.get("text") or "") for block in body.get("system") or []]
+    media, last_user, after_tool = 0, "", False
+    for message in expect_list(body, "messages"):
+        text, n_media, after_tool = _content(message)
+        texts.append(text)
+        media += n_media
+        if message.get("role") == "user" and not after_tool:
+            last_user = text
+    text = "\n".join(texts)
+    n_bytes = byte_length(text)
+    tool_config = body.get("toolConfig") or {}
+    if tool_config:
+        n_bytes += len(compact_json(tool_config).encode())
+    return Prompt(
+        operation=route.operation,
+        model=route.model,
+        text=text,
+        last_user=last_user,
+        after_tool=after_tool,
+        prompt_tokens=tokens_of_bytes(n_bytes) + media * MEDIA_TOKENS,
+        max_tokens=expect_count(body.get("inferenceConfig") or {}, "maxTokens"),
+        stream=route.stream,
+        tools=_tools(tool_config),
+        forced_tool=_forced_tool(tool_config.get("toolChoice") or {}),
+        marker=compact_json(body["requestMetadata"]) if body.get("requestMetadata") else "",
+    )
+
+
+def read_invoke(route: Route, body: Mapping[str, Any]) -> Prompt:
+    """The body of InvokeModel for an embedding model: Titan's (`inputText`) or Cohere's (`texts`).
+
+    Raises:
+        Failure: of kind INVALID.
+    """
+    titan = "inputText" in body
+    inputs = (str(body["inputText"]),) if titan else tuple(map(str, expect_list(body, "texts")))
+    return Prompt(
+        operation=Operation.EMBED,
+        model=route.model,
+        text="\n".join(inputs),
+        last_user=inputs[-1],
+        prompt_tokens=sum(tokens_of_bytes(byte_length(text)) for text in inputs),
+        inputs=inputs,
+        dimensions=body.get("dimensions") or body.get("output_dimension") or 1024,
+        shape="titan" if titan else "cohere",
+    )
+
+
+def _content(message: Any) -> tuple[str, int, bool]:
+    """Text, number of media blocks, and whether a tool's result is among the blocks."""
+    if not isinstance(message, dict) or message.get("role") not in ("user", "assistant"):
+        raise Failure(FailureKind.INVALID, f"a message is {message!r:.80}; expected a role of 'user' or 'assistant'")
+    texts: list[str] = []
+    media, result = 0, False
+    for block in expect_list(message, "content"):
+        if "text" in block:
+            texts.append(str(block["text"]))
+        elif "toolUse" in block:
+            texts.append(compact_json(block["toolUse"]))
+        elif "toolResult" in block:
+            texts.append(compact_json(block["toolResult"].get("content")))
+            result = True
+        elif _MEDIA & block.keys():
+            media += 1
+        elif "cachePoint" not in block:
+            raise Failure(FailureKind.INVALID, f"a block of content is of no known kind: {list(block)}")
+    return "\n".join(texts), media, result
+
+
+def _tools(config: Mapping[str, Any]) -> dict[str, Any]:
+    specs = [tool["toolSpec"] for tool in config.get("tools") or [] if "toolSpec" in tool]
+    return {str(spec.get("name")): (spec.get("inputSchema") or {}).get("json") for spec in specs}
+
+
+def _forced_tool(choice: Mapping[str, Any]) -> str:
+    return "*" if "any" in choice else str((choice.get("tool") or {}).get("name") or "")
