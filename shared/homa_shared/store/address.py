@@ -164,6 +164,9 @@ def _db(text: str) -> int:
 def _options(scheme: str, query: str) -> dict[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     for name in options:
+        if "@" in query:
+            # Nothing that follows an unescaped reserved character of a password is quoted.
+            raise _PartError("has an @ behind its question mark")
         if name not in _OPTIONS[scheme]:
             known = ", ".join(sorted(_OPTIONS[scheme])) or "none"
             raise _PartError(f"has the unknown option {name!r} (known for {scheme}://: {known})")

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import redis.asyncio
@@ -59,7 +60,7 @@ def connect_sync(
         connect_timeout_s: seconds to wait for a connection.
     """
     options = _options(address, role, None if blocking else read_timeout_s, connect_timeout_s)
-    options |= {"max_connections": max_connections, "timeout": POOL_WAIT_S, "retry": _retry(Retry)}
+    options |= {"max_connections": max_connections, "timeout": POOL_WAIT_S, "retry": _retry(_OneBudgetRetry)}
     pool: redis.ConnectionPool
     if address.service is not None:
         sentinel = Sentinel(list(address.hosts), sentinel_kwargs=_sentinel_options(address, Retry, connect_timeout_s))
@@ -81,7 +82,7 @@ def connect_async(
 ) -> redis.asyncio.Redis:
     """A client for one event loop; arguments as for `connect_sync`. Close it with `await client.aclose()`."""
     options = _options(address, role, None if blocking else read_timeout_s, connect_timeout_s)
-    options |= {"max_connections": max_connections, "timeout": POOL_WAIT_S, "retry": _retry(AsyncRetry)}
+    options |= {"max_connections": max_connections, "timeout": POOL_WAIT_S, "retry": _retry(_OneBudgetAsyncRetry)}
     pool: redis.asyncio.ConnectionPool
     if address.service is not None:
         sentinel_options = _sentinel_options(address, AsyncRetry, connect_timeout_s)
@@ -92,8 +93,48 @@ def connect_async(
     return redis.asyncio.Redis.from_pool(pool)
 
 
+class _OneBudget:
+    """redis-py retries a command and, within each try, connecting: three tries of both are nine, a minute and a half of
+    a mute store. Within a try of a command this tries to connect once. Each connection has a retry object of its own.
+    """
+
+    _retries: int
+    _trying = False
+
+    @contextmanager
+    def _budget(self) -> Iterator[None]:
+        if self._trying:
+            retries, self._retries = self._retries, 0
+            try:
+                yield
+            finally:
+                self._retries = retries
+        else:
+            self._trying = True
+            try:
+                yield
+            finally:
+                self._trying = False
+
+
+class _OneBudgetRetry(_OneBudget, Retry):
+    def call_with_retry(self, *args: Any, **options: Any) -> Any:
+        with self._budget():
+            return super().call_with_retry(*args, **options)
+
+
+class _OneBudgetAsyncRetry(_OneBudget, AsyncRetry):
+    async def call_with_retry(self, *args: Any, **options: Any) -> Any:
+        with self._budget():
+            return await super().call_with_retry(*args, **options)
+
+
 class _SentinelPool(SentinelConnectionPool, redis.BlockingConnectionPool):
-    """redis-py has a pool that asks sentinels and a pool that waits; this is both."""
+    """redis-py has a pool that asks sentinels and a pool that waits; this is both. It closes its sentinels' clients."""
+
+    def close(self) -> None:
+        super().close()
+        self.sentinel_manager.close()
 
 
 class _AsyncPool(redis.asyncio.BlockingConnectionPool):
@@ -121,6 +162,10 @@ class _AsyncPool(redis.asyncio.BlockingConnectionPool):
 
 class _AsyncSentinelPool(AsyncSentinelConnectionPool, _AsyncPool):
     """The same for a store behind sentinels."""
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self.sentinel_manager.aclose()
 
 
 def _options(

@@ -36,6 +36,8 @@ from homa_shared.store.embedded.server import (
 _QUICK_DEATH_S = 10.0
 #: Longest time to wait for somebody else's server to answer, or to let go of the directory.
 _TAKEOVER_S = 60.0
+#: A server that ends removes its socket as its last act but one; one that lives on for so long has lost it.
+_GRACE_S = 1.0
 _LONGEST_POLL_S = 15.0
 _SHORTEST_POLL_S = 0.05
 _START_POLL_S = 0.01
@@ -108,7 +110,7 @@ class Keeper:
             # From here on the lock is the server's alone.
             os.close(lock)
         self._directory.record(ServerState(pid=self._child.pid, socket=socket))
-        while ask(socket) is not Answer.READY:
+        while ask(socket) is not Answer.READY and self._directory.path.exists():
             if self._child.poll() is not None:
                 sys.exit(f"keeper: the server did not start: exit status {self._child.returncode}")
             time.sleep(_START_POLL_S)
@@ -126,9 +128,7 @@ class Keeper:
                 if self._has_ended():
                     return self._child is not None and self._child.returncode != 0
                 if self._child is not None and not Path(socket).exists():
-                    self._child.terminate()
-                    self._child.wait()
-                    return self._directory.path.exists()
+                    return self._ended_unreachable(self._child)
                 time.sleep(_SHORTEST_POLL_S)
 
     def _watch_through(self, client: redis.Redis, socket: str, activity: Activity) -> bool:
@@ -142,6 +142,7 @@ class Keeper:
             try:
                 if not Path(socket).exists():
                     # Nobody can come in any more; and without its directory there is nothing to come for.
+                    _wait_for_end(client, _GRACE_S)
                     self._end(client)
                     return self._directory.path.exists()
                 activity.look(client)
@@ -168,6 +169,15 @@ class Keeper:
         shut_down(client)
         if self._child is not None:
             self._child.wait()
+
+    def _ended_unreachable(self, child: subprocess.Popen[bytes]) -> bool:
+        """End a server that nobody, the keeper neither, can connect to. Returns whether it shall be started again."""
+        try:
+            return child.wait(timeout=_GRACE_S) != 0
+        except subprocess.TimeoutExpired:
+            child.terminate()
+            child.wait()
+            return self._directory.path.exists()
 
     def _has_ended(self) -> bool:
         """Whether the server is gone; only its parent learns its exit status, 0 where it was told to end."""

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,21 +225,29 @@ class EmbeddedStore:
     def _stopped(self) -> bool:
         if not self._in_use():
             return False
-        state = self._directory.state()
-        if state is not None and is_locked(self._directory.server_lock):
-            try:
-                with closing(control(state.socket)) as client:
-                    shut_down(client)
-            except redis.RedisError:
-                # Mute, but alive, since it holds its lock: the recorded pid is its own.
-                with suppress(ProcessLookupError):
-                    os.kill(state.pid, signal.SIGTERM)
-        if not _eventually(lambda: not self._in_use()):
-            raise StoreUnavailable(
-                f"the store in {self.directory} does not stop within {PATIENCE_S:.0f} s; "
-                f"its log is {self._directory.log}, its process {state.pid if state else 'unknown'}"
-            )
+        deadline_s = time.monotonic() + PATIENCE_S
+        while self._in_use():
+            if time.monotonic() > deadline_s:
+                raise StoreUnavailable(
+                    f"the store in {self.directory} does not stop within {PATIENCE_S:.0f} s; its log is "
+                    f"{self._directory.log}, its last server {self._directory.state()}"
+                )
+            # Again and again: a crash just now may have made the keeper start another one.
+            self._ask_to_end()
+            time.sleep(_POLL_S)
         return True
+
+    def _ask_to_end(self) -> None:
+        state = self._directory.state()
+        if state is None or not is_locked(self._directory.server_lock):
+            return
+        try:
+            with closing(control(state.socket)) as client:
+                shut_down(client)
+        except redis.RedisError:
+            # Mute, but alive, since its lock is held: the recorded process is its own.
+            with suppress(ProcessLookupError):
+                os.kill(state.pid, signal.SIGTERM)
 
     def _in_use(self) -> bool:
         return is_locked(self._directory.server_lock) or is_locked(self._directory.keeper_lock)
@@ -262,12 +269,3 @@ def _keeper_environment() -> dict[str, str]:
     root = str(Path(homa_shared.__file__).parent.parent)
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, [root, kept.get("PYTHONPATH", "")]))
     return kept
-
-
-def _eventually(condition: Callable[[], bool]) -> bool:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline_s:
-            return False
-        time.sleep(_POLL_S)
-    return True
