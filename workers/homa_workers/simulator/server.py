@@ -142,7 +142,7 @@ class Simulator:
         await self.stop()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        preferred = "anthropic" if "anthropic-version" in request.headers else ""
+        preferred = next((kind for header, kind in _OWN_HEADERS if header in request.headers), "")
         found = self._router.find(request.method, request.path, preferred)
         if found is None:
             return await self._control.handle(request)
@@ -236,6 +236,8 @@ async def _body(request: web.BaseRequest) -> dict[str, Any]:
     return body
 
 
+#: Headers that tell whose `/v1/models` is asked for.
+_OWN_HEADERS = (("anthropic-version", "anthropic"), ("x-goog-api-key", "gemini"))
 _KEY_HEADERS: Iterable[str] = ("x-api-key", "api-key", "x-goog-api-key")
 
 

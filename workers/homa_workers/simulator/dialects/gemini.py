@@ -30,7 +30,7 @@ from homa_workers.simulator.wire import (
 )
 
 _CALL = re.compile(r"(?:/([\w.:-]+))?/v1(?:beta|alpha)?/models/([^:]+):(\w+)")
-_MODELS = re.compile(r"(?:/([\w.:-]+))?/v1(?:beta|alpha)/models(?:/([^:]+))?")
+_MODELS = re.compile(r"(?:/([\w.:-]+))?/v1(?:beta|alpha)?/models(?:/([^:]+))?")
 _VERBS: Mapping[str, tuple[Operation, bool]] = {
     "generateContent": (Operation.CHAT, False),
     "streamGenerateContent": (Operation.CHAT, True),

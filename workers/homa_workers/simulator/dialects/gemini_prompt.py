@@ -106,7 +106,7 @@ def _content(content: Any) -> tuple[str, int, bool]:
 def _tools(tools: list[Any]) -> dict[str, Any]:
     functions = [function for tool in tools for function in tool.get("functionDeclarations") or []]
     return {
-        str(function.get("name")): function.get("parametersJsonSchema") or function.get("parameters")
+        str(function.get("name")): _either(function, "parametersJsonSchema", "parameters_json_schema", "parameters")
         for function in functions
     }
 
@@ -119,7 +119,12 @@ def _forced_tool(config: Mapping[str, Any]) -> str:
 
 
 def _schema(config: Mapping[str, Any]) -> Any:
-    schema = config.get("responseJsonSchema") or config.get("responseSchema")
+    schema = _either(config, "responseJsonSchema", "response_json_schema", "responseSchema")
     if schema is None and config.get("responseMimeType") == "application/json":
         return {"type": "object", "properties": {"answer": {"type": "string"}}}
     return schema
+
+
+def _either(fields: Mapping[str, Any], *names: str) -> Any:
+    """The first of several names that is there: Google takes camelCase and snake_case, and its package sends both."""
+    return next((fields[name] for name in names if fields.get(name) is not None), None)
