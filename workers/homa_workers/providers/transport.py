@@ -32,6 +32,9 @@ CONNECT_TIMEOUT_S = 30.0
 #: Bodies above it go out in chunks: aiohttp writes bytes in one piece, which blocks the loop for large ones.
 CHUNKED_ABOVE_BYTES = 256 * 1024
 
+#: Decodes any byte. Where none is set, httpx2 tries encodings over all headers at the first look-up.
+HEADER_ENCODING = "iso-8859-1"
+
 
 class AiohttpClient(httpx2.AsyncClient):
     """An `httpx2.AsyncClient` that sends through aiohttp and skips what a JSON API never needs.
@@ -49,7 +52,9 @@ class AiohttpClient(httpx2.AsyncClient):
         if not isinstance(headers, list) or not isinstance(content, bytes) or options.get("params"):
             return super().build_request(method, url, headers=headers, content=content, **options)
         headers.append(("accept-encoding", self._accept_encoding))
-        return httpx2.Request(method, _httpx_url(str(url)), headers=headers, stream=httpx2.ByteStream(content))
+        request = httpx2.Request(method, _httpx_url(str(url)), headers=headers, stream=httpx2.ByteStream(content))
+        request.headers.encoding = HEADER_ENCODING
+        return request
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **_: Any) -> httpx2.Response:
         if stream:
@@ -163,8 +168,7 @@ def _translated(error: Exception, request: httpx2.Request) -> Exception:
 
 
 def _headers(response: aiohttp.ClientResponse) -> httpx2.Headers:
-    # Latin-1 decodes any byte; without it httpx2 tries encodings over all headers at the first look-up.
-    return httpx2.Headers(response.raw_headers, encoding="iso-8859-1")
+    return httpx2.Headers(response.raw_headers, encoding=HEADER_ENCODING)
 
 
 @lru_cache(maxsize=256)
