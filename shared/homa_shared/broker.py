@@ -27,6 +27,9 @@ from homa_shared.store.working import Enqueued
 #: The target under which messages wait: they stand under no provider's limits.
 ACTOR_TARGET = "actor"
 
+#: Middleware of Dramatiq's that acts on options which jobs don't have.
+_NO_BUSINESS = (AgeLimit, Callbacks, CurrentMessage, Pipelines, Retries)
+
 
 @dataclass(slots=True)
 class Run:
@@ -58,9 +61,20 @@ class HomaBroker(dramatiq.Broker):
         default = [AgeLimit(), Callbacks(), Pipelines(), Retries(), CurrentMessage()]
         super().__init__(middleware=default if middleware is None else middleware)
         self.queues: set[str] = set()
+        #: Whether anybody but Dramatiq's own middleware, which has no business with jobs, watches messages go by.
+        self.watched = False
+        for installed in self.middleware:
+            self._note(installed)
         self.address = address
         self.namespace = namespace
         self.store = Store(address, namespace, role="broker")
+
+    def add_middleware(self, middleware: Middleware, **place: Any) -> None:
+        super().add_middleware(middleware, **place)
+        self._note(middleware)
+
+    def _note(self, middleware: Middleware) -> None:
+        self.watched = getattr(self, "watched", False) or type(middleware) not in _NO_BUSINESS
 
     def close(self) -> None:
         """Closes the connection; messages stay."""

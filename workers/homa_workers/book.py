@@ -79,10 +79,10 @@ class FleetBook:
 
         A target whose provider the fleet no longer has is passed over.
         """
-        behind = request.legs[len(request.legs) - claim.fallbacks_left :] if claim.fallbacks_left else ()
-        for i, leg in enumerate(behind):
-            leg_plan = self.plan(leg.target)
-            if leg_plan is not None:
+        behind = request.options[len(request.options) - claim.fallbacks_left :] if claim.fallbacks_left else ()
+        for i, option in enumerate(behind):
+            option_plan = self.plan(option.target)
+            if option_plan is not None:
                 # At another target it is another question, so nobody else's answer serves: no cache key.
-                return leg.record_fields(len(behind) - i - 1) | {"q": leg_plan.queue, "ck": ""}
+                return option.record_fields(len(behind) - i - 1) | {"q": option_plan.queue, "ck": ""}
         return None

@@ -1,0 +1,147 @@
+"""`homa worker`: one worker process.
+
+SIGTERM and SIGINT drain: nothing more is taken, calls in flight finish. A second one stops at once. The first line on
+stderr names store and settings file, the next the workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+import dramatiq
+
+from homa_shared.broker import HomaBroker
+from homa_shared.errors import ConfigError, HomaError, StoreUnavailable
+from homa_shared.settings.model import Settings, load_settings
+from homa_shared.store.connection import StoreAddress
+from homa_shared.store.entry import address_of
+from homa_shared.store.reading import batch
+from homa_workers import alarms, logs
+from homa_workers.process import WorkerProcess, build
+
+USAGE, STORE = 2, 3
+#: How often a worker that lives for one batch looks whether the batch is complete, s.
+_LOOK_S = 0.5
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a worker until it is told to stop; returns the exit status."""
+    options = _parser().parse_args(argv)
+    try:
+        settings = load_settings()
+        for warning in settings.warnings:
+            print(f"homa: warning: {warning}", file=sys.stderr)
+        logs.start(settings.log_level, settings.log_format)
+        return asyncio.run(_serve(settings, options))
+    except StoreUnavailable as error:
+        print(f"homa: {error}", file=sys.stderr)
+        return STORE
+    except HomaError as error:
+        print(f"homa: {error}", file=sys.stderr)
+        return USAGE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="homa worker", description="Run one worker process.")
+    parser.add_argument("providers", nargs="*", metavar="PROVIDER", help="accounts to serve (default: all configured)")
+    parser.add_argument("--concurrency", type=int, help="most calls at once in this process, for each provider")
+    parser.add_argument("--actors", action="append", default=[], metavar="MODULE", help="module with Dramatiq actors")
+    parser.add_argument("--for-batch", metavar="ID", help="end when this batch is complete")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="drain when whoever started this is gone")
+    return parser
+
+
+async def _serve(settings: Settings, options: argparse.Namespace) -> int:
+    address = address_of(settings)
+    print(f"homa: store {address}, settings {settings.config_file or 'from the environment'}", file=sys.stderr)
+    broker = _broker(settings, address, options.actors)
+    process = await build(settings, address, options.providers, concurrency=options.concurrency, broker=broker)
+    if settings.sentry_dsn is not None:
+        alarms.start(settings.sentry_dsn.get_secret_value(), worker=process.workers[0].id, release=_release())
+    for worker in process.workers:
+        print(f"homa: worker {worker.id} serves {', '.join(worker.queues_served())}", file=sys.stderr, flush=True)
+    stopped_by = _on_signals(process)
+    watchers = [asyncio.create_task(work) for work in _conditions(process, options)]
+    try:
+        await asyncio.gather(*(worker.serve() for worker in process.workers))
+    finally:
+        for watcher in watchers:
+            watcher.cancel()
+        await asyncio.gather(*watchers, return_exceptions=True)
+        await process.aclose()
+        alarms.flush()
+    return 128 + stopped_by[0] if len(stopped_by) > 1 else 0
+
+
+def _broker(settings: Settings, address: StoreAddress, modules: Sequence[str]) -> HomaBroker:
+    broker = HomaBroker(address, settings.namespace)
+    dramatiq.set_broker(broker)
+    for name in modules:
+        try:
+            import_module(name)
+        except ModuleNotFoundError as error:
+            raise ConfigError(f"--actors {name}: {error}; expected an importable module") from error
+    return broker
+
+
+def _on_signals(process: WorkerProcess) -> list[int]:
+    """First signal: drain. Second: stop now. Returns the list in which received signals gather."""
+    received: list[int] = []
+
+    def receive(number: int) -> None:
+        received.append(number)
+        if len(received) == 1:
+            print("homa: draining: calls in flight finish; once more to stop at once", file=sys.stderr, flush=True)
+            process.drain()
+        else:
+            process.stop_now()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, receive, number)
+    return received
+
+
+def _conditions(process: WorkerProcess, options: argparse.Namespace) -> list[object]:
+    conditions: list[object] = []
+    if options.for_batch:
+        conditions.append(_until_complete(process, options.for_batch))
+    if options.until_stdin_closes:
+        conditions.append(_until_orphaned(process))
+    return conditions
+
+
+async def _until_complete(process: WorkerProcess, batch_id: str) -> None:
+    while True:
+        with contextlib.suppress(StoreUnavailable):
+            view = await process.store.run(batch(process.store.keys, batch_id))
+            if view is None or view.state == "complete":
+                process.drain()
+                return
+        await asyncio.sleep(_LOOK_S)
+
+
+async def _until_orphaned(process: WorkerProcess) -> None:
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
+    process.drain()
+
+
+def _release() -> str:
+    try:
+        return version("homa-queue")
+    except PackageNotFoundError:
+        return "0"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
