@@ -1,0 +1,66 @@
+"""What a command works with: settings, store and fleet; its first line on stderr names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from homa_shared.keys import Keys
+    from homa_shared.settings.model import Settings
+    from homa_shared.store.client import Store
+    from homa_shared.store.connection import StoreAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Settings of this process and the store that they lead to."""
+
+    settings: Settings
+    address: StoreAddress
+    store: Store
+
+    @property
+    def keys(self) -> Keys:
+        return self.store.keys
+
+
+@contextmanager
+def session(*, start: bool = False) -> Iterator[Session]:
+    """Settings and an open store, closed at the end. The fleet's settings are not touched: that is `entry.enter`'s.
+
+    Args:
+        start: start the embedded store where HOMA_REDIS_URL is unset and none runs.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        StoreUnavailable: there is no store to join, or it does not start.
+    """
+    from homa_shared.settings.model import load_settings
+    from homa_shared.store.client import Store
+    from homa_shared.store.entry import address_of
+
+    settings = load_settings()
+    address = address_of(settings, start=start)
+    say(first_line(settings, address))
+    for warning in settings.warnings:
+        say(f"warning: {warning}")
+    store = Store(address, settings.namespace, role="cli")
+    try:
+        yield Session(settings, address, store)
+    finally:
+        store.close()
+
+
+def first_line(settings: Settings, address: StoreAddress) -> str:
+    """Store and settings file, passwords masked."""
+    return f"store {address}, settings {settings.config_file or 'from the environment'}"
+
+
+def say(message: str) -> None:
+    """A message to the person, on stderr: stdout belongs to results."""
+    click.echo(f"homa: {message}", err=True)
