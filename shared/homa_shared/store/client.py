@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 #: Most operations in one write, so that no single write keeps the store busy for long.
 _WRITE_OPS = 64
+#: Most connections that wait at once (results, streams): whoever waits needs one of its own.
+_WAITING_CONNECTIONS = 1000
 
 
 class Store:
@@ -67,17 +69,15 @@ class Store:
 
     def wait(self, *command: Any) -> Any:
         """A command that waits in the store (BLPOP, XREAD BLOCK), on a connection of its own."""
-        if self._waiting is None:
-            self._waiting = connect_sync(self.address, role=f"{self._role}-wait", blocking=True)
         try:
-            return self._waiting.execute_command(*command)
+            return self._waiters().execute_command(*command)
         except RedisError as error:
             raise self._translated(error) from error
 
     @contextmanager
     def subscription(self, channels: Sequence[str]) -> Iterator[Any]:
         """A redis-py PubSub on channels, closed at the end."""
-        pubsub = self._client.pubsub(ignore_subscribe_messages=True)
+        pubsub = self._waiters().pubsub(ignore_subscribe_messages=True)
         try:
             pubsub.subscribe(*channels)
             yield pubsub
@@ -85,6 +85,13 @@ class Store:
             raise self._translated(error) from error
         finally:
             pubsub.close()
+
+    def _waiters(self) -> redis.Redis:
+        if self._waiting is None:
+            self._waiting = connect_sync(
+                self.address, role=f"{self._role}-wait", blocking=True, max_connections=_WAITING_CONNECTIONS
+            )
+        return self._waiting
 
     def facts(self) -> StoreFacts:
         """What the server is and how it is set up."""
@@ -176,17 +183,15 @@ class AsyncStore:
 
     async def wait(self, *command: Any) -> Any:
         """A command that waits in the store, on a connection of its own."""
-        if self._waiting is None:
-            self._waiting = connect_async(self.address, role=f"{self._role}-wait", blocking=True)
         try:
-            return await self._waiting.execute_command(*command)
+            return await self._waiters().execute_command(*command)
         except RedisError as error:
             raise self._translated(error) from error
 
     @asynccontextmanager
     async def subscription(self, channels: Sequence[str]) -> AsyncIterator[Any]:
         """A redis-py asyncio PubSub on channels, closed at the end."""
-        pubsub = self._client.pubsub(ignore_subscribe_messages=True)
+        pubsub = self._waiters().pubsub(ignore_subscribe_messages=True)
         try:
             await pubsub.subscribe(*channels)
             yield pubsub
@@ -194,6 +199,13 @@ class AsyncStore:
             raise self._translated(error) from error
         finally:
             await pubsub.aclose()
+
+    def _waiters(self) -> redis.asyncio.Redis:
+        if self._waiting is None:
+            self._waiting = connect_async(
+                self.address, role=f"{self._role}-wait", blocking=True, max_connections=_WAITING_CONNECTIONS
+            )
+        return self._waiting
 
     async def facts(self) -> StoreFacts:
         """What the server is and how it is set up."""
