@@ -44,7 +44,7 @@ KEYS: dict[str, KeySpec] = {
     "reasons": KeySpec("wr", "zset", "-", "reasons for which something waits -> since (ms)"),
     "deadlines": KeySpec("dl", "zset", "-", "live jobs with a deadline -> deadline (ms)"),
     # counters
-    "counters": KeySpec("n", "hash", "-", "submitted, live, succeeded, failed, cancelled, expired"),
+    "counters": KeySpec("n", "hash", "-", "submitted, live, succeeded, failed, cancelled, expired; replies, reply_bytes"),
     "sequence": KeySpec("seq", "string", "-", "order of submission"),
     "queues": KeySpec("q", "set", "-", "every queue ever used"),
     "queue": KeySpec("qc:<queue>", "hash", "-", "`lane.state` -> number of jobs; `paused` -> since (ms)"),

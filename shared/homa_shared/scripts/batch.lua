@@ -23,14 +23,7 @@ elseif not state then
   return ''
 elseif order == 'seal' and state == 'open' then
   redis.call('HSET', key, 'state', 'sealed', 'total', ARGV[3], 'lines', ARGV[3])
-  local v = redis.call('HMGET', key, 'succeeded', 'failed', 'cancelled', 'expired')
-  local ended = 0
-  for _, n in ipairs(v) do ended = ended + tonumber(n or 0) end
-  if ended >= tonumber(ARGV[3]) then
-    redis.call('HSET', key, 'state', 'complete', 'completed', now)
-    redis.call('PEXPIRE', key, retention('results'))
-    redis.call('PEXPIRE', K.batch_done(id), retention('results'))
-  end
+  complete_batch(id)
 elseif order == 'pause' and state ~= 'complete' then
   redis.call('HSET', key, 'paused', now, 'paused_why', ARGV[3] or '')
   redis.call('XADD', K.events(), 'MAXLEN', '~', 100000, '*', 'event', 'batch.paused', 'job', '', 'target', '', 'batch', id,
@@ -45,5 +38,6 @@ elseif order == 'cancel' and state ~= 'complete' then
   -- A batch still open when it is cancelled takes no more lines; what it has is all there will be.
   if state == 'open' then redis.call('HSET', key, 'state', 'sealed', 'total', redis.call('HGET', key, 'submitted')) end
   redis.call('ZADD', K.reasons(), now, 'cancel:' .. id)
+  complete_batch(id)
 end
 return redis.call('HGET', key, 'state')

@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog
+--! use clock, record, backlog, ending, follow
 -- Moves a job that waits for a target out of reach to its next target; no attempt was made.
 --
 -- KEYS[1] anchor
@@ -13,10 +13,11 @@ redis.call('HSET', K.attempts(id), 'diverted.' .. int(r.fb or 0), cjson.encode({
   target = from, outcome = 'diverted', charge = 'none', nano = '0', unres = '0', unpriced = 0, budgets = '',
   started = now, ended = now, note = cjson.encode({error = reason}),
 }))
-for field, value in pairs(cjson.decode(ARGV[4])) do
-  r[field] = value
-  redis.call('HSET', K.job(id), field, value)
-end
+-- At another target it is another question: who followed it follows somebody else, and its reply answers nobody else.
+local fields = cjson.decode(ARGV[4])
+after_failure(id, r)
+fields.ck = fields.ck or cjson.null
+change(id, r, fields)
 make_ready(id, r)
 ring(r.q, 1)
 emit('job.rerouted', id, r, reason)

@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog
+--! use clock, record, backlog, budget, reassert
 -- A worker's beat: it lives, and its attempts' leases go on. Attempts that the store has forgotten (it came back with
 -- older data) are re-asserted, so that a call in flight is not made again.
 --
@@ -14,15 +14,9 @@ for i = 4, #ARGV do
     local id, attempt = string.match(name, '^(.*):(%d+)$')
     attempt = tonumber(attempt)
     local r = load_record(id)
-    if r and r.at < attempt and not ENDED[r.st] and r.st ~= 'running' then
-      withdraw(id, r)
-      local plan = redis.call('HMGET', K.target(r.tg), 'account', 'quota')
-      redis.call('HSET', K.job(id), 'st', 'running', 'at', attempt, 'tr', (r.tr or 0) + attempt - r.at, 'wk', worker, 'as', now,
-        'ps', plan[1] or r.q, 'qs', plan[2] or r.q)
+    if forgotten(r, attempt) then
+      reassert(id, r, attempt, worker)
       redis.call('ZADD', K.leases(), now + lease_ms, name)
-      redis.call('HINCRBY', K.scope(plan[1] or r.q), 'busy', 1)
-      if plan[2] and plan[2] ~= plan[1] then redis.call('HINCRBY', K.scope(plan[2]), 'busy', 1) end
-      count(r.q, r.ln, 'running', 1)
     elseif r and r.st == 'running' and r.at == attempt and r.wk == worker then
       redis.call('ZADD', K.leases(), now + lease_ms, name)
     else

@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, attempt, report, follow
+--! use clock, record, backlog, ending, attempt, report, follow, reassert
 -- The attempt is over, the job goes on: deferred (same target, due later), rerouted (next target), or released (handed
 -- back unsent, as if it had not been taken).
 --
@@ -10,6 +10,7 @@
 local id, attempt, event, delay = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local report = read_report(ARGV[5])
 local r = load_record(id)
+if forgotten(r, attempt) then reassert(id, r, attempt, '') end
 if not is_running(r, attempt) then return refuse(id, r, attempt, report) end
 end_attempt(id, r, report)
 if ARGV[6] ~= '1' then redis.call('HINCRBY', K.job(id), 'tr', -1) end
@@ -25,12 +26,12 @@ if r.dl and r.dl <= now then
   return 'ended'
 end
 local fields = cjson.decode(ARGV[7])
--- At another target it is another question: who followed it follows somebody else.
-if fields.tg then after_failure(id, r) end
-for field, value in pairs(fields) do
-  r[field] = value
-  redis.call('HSET', K.job(id), field, value)
+-- At another target it is another question: who followed it follows somebody else, and its reply answers nobody else.
+if fields.tg then
+  after_failure(id, r)
+  fields.ck = fields.ck or cjson.null
 end
+change(id, r, fields)
 make_ready(id, r, delay > 0 and now + delay or nil)
 ring(r.q, 1)
 if event ~= 'job.released' then emit(event, id, r, report.outcome) end

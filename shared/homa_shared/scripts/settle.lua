@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, attempt, report, follow
+--! use clock, record, backlog, ending, attempt, report, follow, reassert
 -- A good reply: the attempt ends at its actual cost, the job ends as succeeded.
 --
 -- KEYS[1] anchor
@@ -11,6 +11,7 @@ local id, attempt, reply = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local report = read_report(ARGV[4])
 local r = load_record(id)
 if not r then return 'unknown' end
+if forgotten(r, attempt) then reassert(id, r, attempt, '') end
 
 if is_running(r, attempt) then
   end_attempt(id, r, report)
@@ -24,7 +25,7 @@ if r.wa == attempt then return 'ok' end
 if not resolve_attempt(id, r, attempt, report) then return 'ok' end
 if ENDED[r.st] then
   if r.st ~= 'succeeded' then
-    redis.call('SET', K.reply(id), '{"late":true,' .. string.sub(reply, 2), 'KEEPTTL')
+    redis.call('SET', K.reply(id), (string.gsub(reply, '^{', '{"late":true,', 1)), 'KEEPTTL')
   end
   return 'late'
 end

@@ -3,7 +3,7 @@
 --
 -- KEYS[1] anchor
 -- ARGV[1] common fields as JSON: {kd, q, ln, tg, tn, mx, ba, tags, oa, sl, fb, jb, ck}
--- ARGV[2] room: bytes that must stay free, times 100 / maxmemory (percent of maxmemory that may be used; 0: do not look)
+-- ARGV[2] percent of maxmemory that used memory and owed replies may take (0: do not look)
 -- ARGV[3…] eight per job: id, request, custom id, idempotency key and digest (`key digest` or ''), bound ('' unpriced),
 --          `total:input:output` tokens reserved, deadline (ms from now; 0 none), due (ms from now; 0 now)
 -- Returns {accepted, {index, existing id, …} of jobs that were there before, {index, …} of keys used for another request}
@@ -28,6 +28,22 @@ if common.ba and common.ba ~= cjson.null then
   if state[1] ~= 'open' then return redis.error_reply('HOMA batch ' .. common.ba .. ' is ' .. state[1]) end
 end
 
+-- What is used plus the replies owed to accepted jobs must leave room: a store that is full can take no reply.
+local percent = tonumber(ARGV[2])
+if percent > 0 then
+  local info = redis.call('INFO', 'memory')
+  local used, most = tonumber(string.match(info, 'used_memory:(%d+)')), tonumber(string.match(info, 'maxmemory:(%d+)'))
+  if most > 0 then
+    local v = redis.call('HMGET', K.counters(), 'live', 'replies', 'reply_bytes')
+    local replies = tonumber(v[2] or 0)
+    local owed = tonumber(v[1] or 0) * (replies > 0 and tonumber(v[3]) / replies or 2048)
+    if (used + owed) * 100 > most * percent then
+      return redis.error_reply('OOM ' .. int(used) .. ' bytes used and ' .. int(owed) .. ' owed to accepted jobs pass '
+        .. int(percent) .. '% of maxmemory ' .. int(most))
+    end
+  end
+end
+
 local jobs = (#ARGV - 2) / STRIDE
 local sequence = tonumber(redis.call('INCRBY', K.sequence(), jobs)) - jobs
 local queued, due_count = 0, 0
@@ -44,8 +60,16 @@ for i = 0, jobs - 1 do
     local held = redis.call('GET', entry)
     if held then
       local first, first_digest = string.match(held, '^(%S+) (%x+)$')
-      if first_digest == digest then known = first else conflicts[#conflicts + 1] = i end
-    else
+      -- A key whose job has been purged is free again.
+      if redis.call('EXISTS', K.job(first)) == 0 then
+        held = nil
+      elseif first_digest == digest then
+        known = first
+      else
+        conflicts[#conflicts + 1] = i
+      end
+    end
+    if not held then
       local keep = tonumber(redis.call('HGET', K.config(), 'keep.keys') or 604800000)
       redis.call('SET', entry, id .. ' ' .. digest, 'PX', keep)
     end

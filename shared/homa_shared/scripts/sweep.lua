@@ -10,7 +10,7 @@ local SLICE, LEASE_MS = tonumber(ARGV[1]), tonumber(ARGV[2])
 local recovered, promoted, expired, released, cancelled = 0, 0, 0, 0, 0
 local POISON = 3
 
-local beat = redis.call('HMGET', K.beat(), 'swept', 'grace', 'more', 'trimmed')
+local beat = redis.call('HMGET', K.beat(), 'swept', 'grace', 'more', 'trimmed', 'last')
 if beat[1] and now - tonumber(beat[1]) < 500 and beat[3] ~= '1' then return {0, 0, 0, 0, 0, 0} end
 
 local function recover(id, attempt)
@@ -47,6 +47,13 @@ local full = false
 local function each(ids, act)
   for _, id in ipairs(ids) do act(id) end
   if #ids >= SLICE then full = true end
+end
+
+-- After a gap in everybody's beats nobody's lease is judged before its holder had the time to say that it lives (as renew
+-- does, should housekeeping be the first to come back).
+if beat[5] and now - tonumber(beat[5]) > LEASE_MS / 2 then
+  beat[2] = now + LEASE_MS
+  redis.call('HSET', K.beat(), 'grace', beat[2], 'last', now)
 end
 
 if now >= tonumber(beat[2] or 0) then
@@ -119,21 +126,30 @@ local function sweep_reason(reason)
       if n >= SLICE then full = true end
     end
   elseif kind == 'budget' then
-    local v = redis.call('HMGET', K.budget(name), 'spent', 'unres', 'reserved', 'cap')
-    local free = tonumber(v[4] or 0) - tonumber(v[1] or 0) - tonumber(v[2] or 0) - tonumber(v[3] or 0)
-    local over = string.match(name, '~') and string.sub(name, -#period_suffix('day')) ~= period_suffix('day')
-      and string.sub(name, -#period_suffix('month')) ~= period_suffix('month')
-    if over or free > 0 then released = released + let_go(reason, over and SLICE or 16) end
+    local cap, b, over = cap_of(name), instance(name), is_over(name)
+    if over or not cap or cap > b.spent + b.unres + b.reserved then
+      released = released + let_go(reason, (over or not cap) and SLICE or 16)
+    end
   elseif kind == 'follow' then
     local source = redis.call('GET', K.cached(name))
     if source then
       if end_followers(name, source, SLICE) >= SLICE then full = true end
-    elseif redis.call('EXISTS', K.leader(name)) == 0 then
-      released = released + let_go(reason, 1)
+    else
+      local leader = redis.call('GET', K.leader(name))
+      local state = leader and redis.call('HGET', K.job(leader), 'st')
+      if not state or ENDED[state] then
+        redis.call('DEL', K.leader(name))
+        released = released + let_go(reason, 1)
+      end
     end
   end
 end
 for _, reason in ipairs(redis.call('ZRANGE', K.reasons(), 0, 19)) do
+  -- What one call lets go or cancels is bounded over all reasons; the rest comes first in the next.
+  if released + cancelled >= SLICE then
+    full = true
+    break
+  end
   sweep_reason(reason)
   -- Reasons take turns when there are more than one call looks at.
   redis.call('ZADD', K.reasons(), 'XX', now, reason)
@@ -143,6 +159,10 @@ if now - tonumber(beat[4] or 0) > 60000 then
   redis.call('HSET', K.beat(), 'trimmed', now)
   local keep = redis.call('HMGET', K.config(), 'keep.results', 'keep.ledger')
   redis.call('ZREMRANGEBYSCORE', K.ended(), '-inf', now - tonumber(keep[1] or 604800000))
+  redis.call('ZREMRANGEBYSCORE', K.unresolved(), '-inf', now - tonumber(keep[2] or 2592000000))
+  for _, name in ipairs(redis.call('SRANDMEMBER', K.budgets(), 100)) do
+    if redis.call('EXISTS', K.budget(name)) == 0 then redis.call('SREM', K.budgets(), name) end
+  end
   redis.call('XTRIM', K.ledger(), 'MINID', '~', int(now - tonumber(keep[2] or 2592000000)), 'LIMIT', 10000)
   for _, worker in ipairs(redis.call('ZRANGEBYSCORE', K.workers(), '-inf', now - 3600000, 'LIMIT', 0, SLICE)) do
     redis.call('ZREM', K.workers(), worker)

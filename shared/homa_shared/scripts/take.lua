@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, limiter, breaker, budget, follow
+--! use clock, record, backlog, ending, limiter, breaker, budget, follow, target
 -- The one door: chooses jobs, reserves their quota and budget, journals their attempts, leases them, returns them.
 -- What it hands out may be called at once.
 --
@@ -12,10 +12,13 @@
 local worker, nonce, slots, lease_ms, provider, suspects =
   ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local LANES = {'high', 'default', 'bulk'}
-local SKIPS, DIVERTS, ASIDE = 500, 50, 0
+local RANK = {high = 1, default = 2, bulk = 3}
+-- Most jobs put out of the way, offered for diversion, and looked at for that, in one call.
+local SKIPS, DIVERTS, LOOKS = 500, 50, 200
+local LOOKS_AT_ONCE = 16
 local jobs, diverts = {}, {}
 local soonest = nil
-local skips = 0
+local skips, looks = 0, 0
 
 local function sooner(ms) if not soonest or ms < soonest then soonest = ms end end
 
@@ -56,31 +59,6 @@ end
 local next_due = redis.call('ZRANGE', K.due(), 0, 0, 'WITHSCORES')
 if next_due[2] then sooner(math.max(1, tonumber(next_due[2]) - now)) end
 
-local plans = {}
-
--- Scopes of a target as this provider serves it. A pool's queue has a row for each member: `target|provider`.
-local function plan_of(queue, target)
-  local name = queue == provider and target or (target .. '|' .. provider)
-  local plan = plans[name]
-  if not plan then
-    local v = redis.call('HMGET', K.target(name), 'account', 'quota', 'real')
-    plan = {account = v[1] or provider, quota = v[2] or v[1] or provider, real = v[3] or target}
-    plans[name] = plan
-  end
-  return plan
-end
-
--- Milliseconds until the target may be called at all, and why not now.
-local function blocked(plan)
-  local wait = breaker_wait(breaker(plan.account))
-  if wait > 0 then return wait, 'breaker ' .. plan.account end
-  wait = breaker_wait(breaker(plan.real))
-  if wait > 0 then return wait, 'breaker ' .. plan.real end
-  local account, why = headroom(scope(plan.account), {r = 0})
-  if account > 0 then return account, why end
-  return 0
-end
-
 -- The cancel of a batch is one flag that its lines meet here; a paused batch's lines step aside.
 local batches = {}
 local function batch_flags(id)
@@ -98,11 +76,13 @@ local function turned_away(id, r)
   if r.cx or flags[1] then
     dequeue(id, r)
     end_job(id, r, 'cancelled', nil, 'cancelled before it ran')
+    after_failure(id, r)
     return true
   end
   if r.dl and r.dl <= now then
     dequeue(id, r)
     end_job(id, r, 'expired', nil, 'its deadline passed while it waited')
+    after_failure(id, r)
     return true
   end
   if flags[2] then
@@ -124,9 +104,11 @@ local function served_by_another(id, r)
     return true
   end
   local leader = redis.call('GET', K.leader(r.ck))
-  if leader and leader ~= id then
-    local state = redis.call('HGET', K.job(leader), 'st')
-    if state and not ENDED[state] then
+  if leader == id then return false end
+  if leader then
+    local l = redis.call('HMGET', K.job(leader), 'st', 'ln')
+    -- A leader that waits in a lower lane gives way: equal jobs are served as early as the most urgent of them.
+    if l[1] and not ENDED[l[1]] and (l[1] == 'running' or RANK[r.ln] >= RANK[l[2]]) then
       dequeue(id, r)
       redis.call('HINCRBY', K.cache_stats(), 'followers', 1)
       set_aside(id, r, 'follow:' .. r.ck)
@@ -142,18 +124,42 @@ local function bears(r)
   return r.sl or (r.ln == 'bulk' and 600000 or 30000)
 end
 
--- Offers jobs at the head of a blocked group to their next targets, when the wait is more than they bear.
+-- Heads of backlogs as they were fetched: {ids, at, more}.
+local heads = {}
+
+-- Offers one job for diversion, if it has somewhere to go and the wait is more than it bears.
+local function offer(id, wait, why, backlog)
+  looks = looks + 1
+  local r = load_record(id)
+  if not r or r.st ~= 'queued' then return end
+  if turned_away(id, r) then
+    heads[backlog] = nil
+    skips = skips + 1
+  elseif r.fb and r.fb > 0 and (string.sub(why or '', 1, 7) == 'breaker' or wait > bears(r)) then
+    diverts[#diverts + 1] = {why, entry(id, r, r.tg)}
+  end
+end
+
+local offered = {}
+
+-- Offers jobs of a blocked group to their next targets: those at its head and, where none of these may go, some at a place
+-- that moves with the clock, so that jobs without a fallback do not hide others. Each group is asked once a call, and what
+-- is looked at here is counted by itself: a blocked target's backlog costs the others nothing.
 local function offer_diverts(queue, lane, target, wait, why)
-  local tenants = redis.call('ZRANGE', K.group(queue, lane, target), 0, 7)
-  for _, tenant in ipairs(tenants) do
-    for _, id in ipairs(redis.call('ZRANGE', K.backlog(queue, lane, target, tenant), 0, DIVERTS - 1)) do
-      if #diverts >= DIVERTS or skips >= SKIPS then return end
-      skips = skips + 1
-      local r = load_record(id)
-      local at_once = string.sub(why or '', 1, 7) == 'breaker'
-      if r and not turned_away(id, r) and r.fb and r.fb > 0 and (at_once or wait > bears(r)) then
-        diverts[#diverts + 1] = {why, entry(id, r, r.tg)}
+  local group = K.group(queue, lane, target)
+  if offered[group] then return end
+  offered[group] = true
+  for _, tenant in ipairs(redis.call('ZRANGE', group, 0, 7)) do
+    local backlog = K.backlog(queue, lane, target, tenant)
+    local before, card = #diverts, redis.call('ZCARD', backlog)
+    for _, start in ipairs({0, now_us % math.max(1, card)}) do
+      if start == 0 or #diverts == before then
+        for _, id in ipairs(redis.call('ZRANGE', backlog, start, start + LOOKS_AT_ONCE - 1)) do
+          if #diverts >= DIVERTS or looks >= LOOKS then return end
+          offer(id, wait, why, backlog)
+        end
       end
+      if card <= LOOKS_AT_ONCE then break end
     end
   end
 end
@@ -164,6 +170,7 @@ local function budget_allows(id, r)
   if not r.bn then
     dequeue(id, r)
     end_job(id, r, 'failed', nil, 'unpriced: a budget applies, and the price of ' .. r.tg .. ' is not known')
+    after_failure(id, r)
     return false
   end
   local verdict, name = afford(caps, tonumber(r.bn))
@@ -171,6 +178,7 @@ local function budget_allows(id, r)
   dequeue(id, r)
   if verdict == 'reject' then
     end_job(id, r, 'failed', nil, 'budget: ' .. name .. ' leaves no room for a call of up to ' .. r.bn .. ' nano-dollars')
+    after_failure(id, r)
   else
     for _, cap in ipairs(caps) do charge(cap[1], 0, 0, 0, cap[2]) end
     set_aside(id, r, 'budget:' .. name)
@@ -180,7 +188,6 @@ end
 
 -- Heads of a backlog, fetched a block at a time; `more` says whether there may be others behind the block.
 local BLOCK = 16
-local heads = {}
 
 local function head_of(backlog)
   local h = heads[backlog]
@@ -202,13 +209,13 @@ local function draw(id, r, backlog)
   h.at = h.at + 1
   moved[r.q] = moved[r.q] or {}
   moved[r.q][r.ln] = (moved[r.q][r.ln] or 0) + 1
-  if h.at > #h.ids and (not h.more or redis.call('EXISTS', backlog) == 0) then
-    h.more = false
-    redis.call('ZREM', K.group(r.q, r.ln, r.tg), r.tn)
-    if redis.call('EXISTS', K.group(r.q, r.ln, r.tg)) == 0 then redis.call('ZREM', K.lane(r.q, r.ln), r.tg) end
-    return true
-  end
-  return false
+  if h.at <= #h.ids then return false end
+  -- Even a block that was the last may leave something behind: suspects passed over, followers that came back meanwhile.
+  h.more = redis.call('EXISTS', backlog) == 1
+  if h.more then return false end
+  redis.call('ZREM', K.group(r.q, r.ln, r.tg), r.tn)
+  if redis.call('EXISTS', K.group(r.q, r.ln, r.tg)) == 0 then redis.call('ZREM', K.lane(r.q, r.ln), r.tg) end
+  return true
 end
 
 -- Leases a job; true when its backlog is empty now.
@@ -256,7 +263,7 @@ local function candidate(backlog)
     local id = h.ids[h.at]
     if not id then return nil end
     local r = load_record(id)
-    if not r then
+    if not r or r.st ~= 'queued' then
       redis.call('ZREM', backlog, id)
     elseif not (suspects > 0 and (r.px or 0) > 1) then
       return id, r
@@ -281,6 +288,7 @@ local function give(queue, lane, target, tenant, plan, several)
     if not ms then
       dequeue(id, r)
       end_job(id, r, 'failed', nil, 'too large: it needs more ' .. what .. ' than the limit of ' .. plan.quota .. ' allows in a minute')
+      after_failure(id, r)
       heads[backlog] = nil
       return 'skipped'
     end
@@ -302,7 +310,7 @@ end
 
 -- Serves one target until `room` jobs are out or something stands in the way; returns how many it gave.
 local function serve(queue, lane, target, room)
-  local group, plan = K.group(queue, lane, target), plan_of(queue, target)
+  local group, plan = K.group(queue, lane, target), plan_of(queue, target, provider)
   local several = redis.call('ZCARD', group) > 1
   local given, passed_over = 0, 0
   while given < room and skips < SKIPS do

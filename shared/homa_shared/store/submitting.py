@@ -11,6 +11,9 @@ import orjson
 from homa_shared.keys import Keys
 from homa_shared.store.op import Op, call
 
+#: Percent of the store's maxmemory that used memory and the replies owed to accepted jobs may take.
+FULL_PERCENT = 80
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -88,7 +91,7 @@ class Accepted:
 
 def submit(keys: Keys, common: Common, entries: Sequence[Entry]) -> Op[Accepted]:
     """Accepts all entries, or none when the store has no room. Sending the same entries again changes nothing."""
-    args: list[Any] = [common.encode(), 0]
+    args: list[Any] = [common.encode(), FULL_PERCENT]
     for e in entries:
         total, given, wanted = e.tokens
         bound = "" if e.bound is None else e.bound

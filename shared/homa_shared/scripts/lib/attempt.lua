@@ -29,8 +29,9 @@ local function learn(r, report)
   local quota = scope(r.qs)
   if report.health == 'good' then
     set(quota, 'acc', (quota.acc or 0) + 1)
-    breaker_good(breaker(r.ps))
-    breaker_good(breaker(r.tt or r.tg))
+    local account, target = breaker_good(breaker(r.ps)), breaker_good(breaker(r.tt or r.tg))
+    -- Workers sleep for as long as the probe may last: it lasted less.
+    if account or target then ring(r.q, BELLS) end
   elseif report.health == 'bad' then
     breaker_bad(breaker(r.tt or r.tg), report.outcome)
   elseif report.health == 'account' then
@@ -52,7 +53,8 @@ local function end_attempt(id, r, report)
   count(r.q, r.ln, 'running', -1)
   if r.kd ~= 'm' then
     local reserved = {r = 1, t = r.rt or 0, i = r.ri or 0, o = r.ro or 0}
-    free_slot(scope(r.ps))
+    -- Where slots were what held others back, somebody may be asleep for the lack of one.
+    if free_slot(scope(r.ps)) then ring(r.q, 1) end
     if r.qs ~= r.ps then free_slot(scope(r.qs)) end
     if report.used then settle_quota(scope(r.qs), reserved, report.used, r.as) end
     learn(r, report)

@@ -42,8 +42,10 @@ local function dequeue(id, r)
   end
 end
 
--- queued -> ready again, at its own place, or due later when ms lies ahead.
+-- Ready again, at its own place, or due later when ms lies ahead.
 local function make_ready(id, r, due_ms)
+  -- While it ran its deadline was its worker's to keep; whoever waits stands in the index.
+  if r.dl then redis.call('ZADD', K.deadlines(), r.dl, id) end
   if due_ms and due_ms > now then
     redis.call('ZADD', K.due(), due_ms, id)
     redis.call('HSET', K.job(id), 'st', 'due', 'due', due_ms)

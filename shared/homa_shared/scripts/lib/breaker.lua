@@ -42,16 +42,19 @@ local function announce(b, name, detail)
 end
 
 local function breaker_open(b, for_ms, why)
-  b.state, b.open_ms, b.till, b.probe = 'open', for_ms, now + for_ms, 0
+  -- A signal that comes later never shortens what an earlier one asked for.
+  b.state, b.open_ms, b.till, b.probe = 'open', for_ms, math.max(b.till, now + for_ms), 0
   keep(b)
   announce(b, 'breaker.opened', why .. ' for ' .. int(for_ms) .. ' ms')
 end
 
+-- True when it closes.
 local function breaker_good(b)
   if b.state ~= 'closed' then
     b.state, b.fails, b.till, b.open_ms, b.probe = 'closed', 0, 0, 0, 0
     keep(b)
     announce(b, 'breaker.closed', '')
+    return true
   elseif b.fails > 0 then
     b.fails = 0
     keep(b)

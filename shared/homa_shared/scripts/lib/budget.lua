@@ -1,6 +1,7 @@
 --! use clock, backlog
 -- Budgets. An instance (a budget, for one tenant or tag value where it says so, in one period) holds spent, unresolved
 -- and reserved nano-dollars. A job may be dispatched when spent + unresolved + reserved + its bound <= cap.
+local KEEP_MS = 400 * DAY_MS
 local budget_rules = nil
 local instances = {}
 
@@ -71,8 +72,30 @@ local function charge(name, spent, unres, reserved, cap)
   if reserved ~= 0 then b.reserved = b.reserved + reserved; redis.call('HINCRBY', key, 'reserved', int(reserved)) end
   if cap then
     redis.call('HSET', key, 'cap', int(cap))
-    redis.call('SADD', K.budgets(), name)
+    redis.call('PEXPIRE', key, KEEP_MS)
+    -- A batch's and a job's own cap are found by their names; only budgets of the settings need an index.
+    if not string.match(name, '^batch:') and not string.match(name, '^job:') then redis.call('SADD', K.budgets(), name) end
   end
+end
+
+-- The cap that an instance stands under now, nil when it stands under none any more. Settings may have changed it since.
+local function cap_of(name)
+  local kind, id = string.match(name, '^(%a+):(.*)$')
+  if kind == 'batch' then return tonumber(redis.call('HGET', K.batch(id), 'cap') or nil) end
+  if kind == 'job' then return tonumber(redis.call('HGET', K.job(id), 'jb') or nil) end
+  for _, rule in ipairs(rules()) do
+    local rest = string.sub(name, #rule.name + 1)
+    if string.sub(name, 1, #rule.name) == rule.name and (rest == '' or string.match(rest, '^[@#~]')) then
+      return tonumber(rule.cap)
+    end
+  end
+  return nil
+end
+
+-- Has the period of this instance turned?
+local function is_over(name)
+  local day, month = string.match(name, '~%d%d%d%d%-%d%d%-%d%d$'), string.match(name, '~%d%d%d%d%-%d%d$')
+  return (day and day ~= period_suffix('day')) or (month and month ~= period_suffix('month')) or false
 end
 
 local function tell_budget(name)

@@ -9,9 +9,9 @@ local function retention(what)
   return value or (what == 'results' and 604800000 or 0)
 end
 
-local function batch_progress(batch, state)
+-- A sealed batch is complete when each of its lines has ended.
+local function complete_batch(batch)
   local key = K.batch(batch)
-  redis.call('HINCRBY', key, state, 1)
   local v = redis.call('HMGET', key, 'state', 'total', 'succeeded', 'failed', 'cancelled', 'expired')
   local ended = tonumber(v[3] or 0) + tonumber(v[4] or 0) + tonumber(v[5] or 0) + tonumber(v[6] or 0)
   if v[1] == 'sealed' and ended >= tonumber(v[2]) then
@@ -21,6 +21,7 @@ local function batch_progress(batch, state)
     local keep = retention('results')
     redis.call('PEXPIRE', key, keep)
     redis.call('PEXPIRE', K.batch_done(batch), keep)
+    redis.call('PEXPIRE', K.batch_lines(batch), keep)
   end
 end
 
@@ -33,8 +34,14 @@ local function end_job(id, r, state, reply, detail)
   redis.call('PEXPIRE', K.attempts(id), keep)
   if reply then
     redis.call('SET', K.reply(id), reply, 'PX', keep)
+    if state == 'succeeded' and r.kd ~= 'm' then
+      redis.call('HINCRBY', K.counters(), 'replies', 1)
+      redis.call('HINCRBY', K.counters(), 'reply_bytes', #reply)
+    end
   else
-    redis.call('SET', K.reply(id), cjson.encode({error = {kind = state, message = detail or state}, custom_id = r.ci}), 'PX', keep)
+    -- `budget: …` says what kind of failure it is; without such a word the state says it.
+    local kind = string.gsub(state == 'failed' and string.match(detail or '', '^(%a[%a ]*): ') or state, ' ', '_')
+    redis.call('SET', K.reply(id), cjson.encode({error = {kind = kind, message = detail or state}, custom_id = r.ci}), 'PX', keep)
   end
   if state == 'succeeded' then
     local keep_request = retention('requests')
@@ -44,13 +51,15 @@ local function end_job(id, r, state, reply, detail)
     redis.call('ZADD', K.ended(), now, id)
   end
   if r.dl then redis.call('ZREM', K.deadlines(), id) end
+  if r.jb then redis.call('PEXPIRE', K.budget('job:' .. id), keep) end
   redis.call('HINCRBY', K.counters(), 'live', -1)
   redis.call('HINCRBY', K.counters(), state, 1)
   if r.kd ~= 'm' then
     emit('job.' .. state, id, r, detail)
     if r.ba then
       redis.call('RPUSH', K.batch_done(r.ba), id)
-      batch_progress(r.ba, state)
+      redis.call('HINCRBY', K.batch(r.ba), state, 1)
+      complete_batch(r.ba)
     end
     redis.call('PUBLISH', P .. 'end:' .. id, state)
   end

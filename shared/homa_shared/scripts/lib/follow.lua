@@ -7,6 +7,8 @@ local function end_by_reply(id, r, source)
   enter({job = id, attempt = 0, target = r.tg, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = 'cached ' .. source,
     requests = 0}, now)
   local text = cjson.encode({cached = source, custom_id = r.ci})
+  -- The reply that this one refers to must be readable for as long.
+  redis.call('PEXPIRE', K.reply(source), retention('results'), 'GT')
   end_job(id, r, 'succeeded', text)
 end
 
@@ -31,7 +33,7 @@ local function after_success(id, r)
   local ttl, size = unpack(redis.call('HMGET', K.config(), 'cache.ttl_ms', 'cache.entries'))
   ttl, size = tonumber(ttl or 86400000), tonumber(size or 100000)
   -- The entry may not outlive the reply that it points to.
-  redis.call('SET', K.cached(r.ck), id, 'PX', math.min(ttl, retention('results')))
+  redis.call('SET', K.cached(r.ck), id, 'PX', math.max(1, math.min(ttl, retention('results'))))
   redis.call('ZADD', K.cache_index(), now, r.ck)
   redis.call('HINCRBY', K.cache_stats(), 'stored', 1)
   local excess = redis.call('ZCARD', K.cache_index()) - size

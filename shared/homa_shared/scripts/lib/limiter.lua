@@ -59,7 +59,8 @@ local function pace(s)
 end
 
 local function roll_day(s)
-  if s.rpd and s.dayend and now >= s.dayend then
+  if s.rpd and not s.dayend then set(s, 'dayend', (math.floor(now / DAY_MS) + 1) * DAY_MS) end
+  if s.rpd and now >= s.dayend then
     set(s, 'dayend', s.dayend + DAY_MS * (math.floor((now - s.dayend) / DAY_MS) + 1))
     set(s, 'dayn', 0)
   end
@@ -111,10 +112,15 @@ local function settle_quota(s, reserved, actual, reserved_at)
       set(s, name, (s[name] or now_us) + surplus * MINUTE_US / limit)
     end
   end
+  -- A request that was never sent counts against no day.
+  if s.rpd and actual.r == 0 and reserved.r > 0 then set(s, 'dayn', math.max(0, (s.dayn or 0) - reserved.r)) end
 end
 
+-- Gives a concurrency slot back; true when it was the last one taken.
 local function free_slot(s)
+  local was_full = s.conc and (s.busy or 0) >= s.conc
   set(s, 'busy', math.max(0, (s.busy or 0) - 1))
+  return was_full
 end
 
 -- While work waits for an adaptive rate the rate grows: doubling each second until the first 429 ever, then gently, and

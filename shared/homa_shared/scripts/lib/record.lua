@@ -17,6 +17,20 @@ local function load_record(id)
   return r
 end
 
+-- Gives fields of a record new values; null and '' take a field away (an unpriced target has no bound).
+local function change(id, r, fields)
+  for field, value in pairs(fields) do
+    if value == cjson.null or value == '' then
+      r[field] = nil
+      redis.call('HDEL', K.job(id), field)
+    else
+      r[field] = NUMBERS[field] and tonumber(value) or value
+      redis.call('HSET', K.job(id), field, value)
+    end
+  end
+  if fields.q then redis.call('SADD', K.queues(), fields.q) end
+end
+
 local ENDED = {succeeded = true, failed = true, cancelled = true, expired = true}
 
 local function emit(name, id, r, extra)
