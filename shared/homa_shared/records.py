@@ -76,6 +76,9 @@ FIELDS: dict[str, str] = {
     "why": "what it waits for",
     "en": "ended, ms",
     "wa": "attempt whose reply ended it",
+    "of": "job that this one retries",
+    "rb": "job that retries this one",
+    "li": "line of its batch, where a retry's id does not tell it",
 }
 
 _NUMBERS = frozenset(
@@ -126,6 +129,8 @@ class Job:
     cost_nano_usd: int = 0
     unresolved_nano_usd: int = 0
     expired_leases: int = 0
+    retry_of: str | None = None
+    retried_by: str | None = None
     raw: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -163,6 +168,8 @@ def job_from_fields(job_id: str, f: dict[str, Any]) -> Job:
         cost_nano_usd=f.get("co", 0),
         unresolved_nano_usd=f.get("un", 0),
         expired_leases=f.get("px", 0),
+        retry_of=f.get("of"),
+        retried_by=f.get("rb"),
         raw=f,
     )
 

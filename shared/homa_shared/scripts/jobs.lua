@@ -1,0 +1,129 @@
+--! flags allow-oom
+--! use clock, record, budget
+-- A page of jobs from one of the indexes, without a scan of the keyspace; writes nothing.
+--
+-- KEYS[1] anchor
+-- ARGV: source, position, most rows, filters as JSON: {state, batch, queue, provider, tenant, tag}
+--   source running, due, waiting, queued, ended, succeeded, or batch (lines of filters.batch)
+-- Returns {rows, next position or ''}: a row is {job, flat record}. Looks at 500 jobs at most, so a page may be short, or
+-- empty with a next position. Cost: O(log N + 500), for waiting and queued also the number of groups.
+local LOOKS = 500
+local source, position, most, want = ARGV[1], ARGV[2], tonumber(ARGV[3]), cjson.decode(ARGV[4])
+local rows, looked, seen = {}, 0, {}
+
+local function wanted(r)
+  if want.state and r.st ~= want.state then return false end
+  if want.batch and r.ba ~= want.batch then return false end
+  if want.queue and r.q ~= want.queue then return false end
+  if want.tenant and r.tn ~= want.tenant then return false end
+  if want.tag and not tag_value(r.tags, want.tag) then return false end
+  local target = r.tt or r.tg
+  return not want.provider or string.sub(target, 1, #want.provider + 1) == want.provider .. ':'
+end
+
+-- False when the page is full.
+local function look(id)
+  looked = looked + 1
+  local flat = redis.call('HGETALL', K.job(id))
+  if #flat > 0 and not seen[id] then
+    seen[id] = true
+    local r = {}
+    for i = 1, #flat, 2 do r[flat[i]] = flat[i + 1] end
+    if r.kd ~= 'm' and wanted(r) then rows[#rows + 1] = {id, flat} end
+  end
+  return #rows < most and looked < LOOKS
+end
+
+-- Jobs of a sorted set from a rank on; the next rank, or nil at its end.
+local function walk(key, from, name_of, order)
+  local ids = redis.call('ZRANGE', key, from, from + LOOKS - 1, unpack(order or {}))
+  for i, id in ipairs(ids) do
+    if not look(name_of and name_of(id) or id) then return from + i end
+  end
+  return #ids == LOOKS and from + LOOKS or nil
+end
+
+-- Groups of a kind one after the other; a position is `group:rank`.
+local function walk_all(keys)
+  local group, rank = string.match(position, '^(%d+):(%d+)$')
+  group, rank = tonumber(group or 1), tonumber(rank or 0)
+  for i = group, #keys do
+    local following = walk(keys[i], i == group and rank or 0)
+    if following then return i .. ':' .. int(following) end
+  end
+  return ''
+end
+
+local function backlogs()
+  local keys = {}
+  local queues = want.queue and {want.queue} or redis.call('SMEMBERS', K.queues())
+  table.sort(queues)
+  for _, queue in ipairs(queues) do
+    for _, lane in ipairs({'high', 'default', 'bulk'}) do
+      local targets = redis.call('ZRANGE', K.lane(queue, lane), 0, -1)
+      table.sort(targets)
+      for _, target in ipairs(targets) do
+        local tenants = want.tenant and {want.tenant} or redis.call('ZRANGE', K.group(queue, lane, target), 0, -1)
+        table.sort(tenants)
+        for _, tenant in ipairs(tenants) do keys[#keys + 1] = K.backlog(queue, lane, target, tenant) end
+      end
+    end
+  end
+  return keys
+end
+
+local function waiting_lists()
+  local reasons, keys = redis.call('ZRANGE', K.reasons(), 0, -1), {}
+  table.sort(reasons)
+  for _, reason in ipairs(reasons) do keys[#keys + 1] = K.waiting(reason) end
+  return keys
+end
+
+local function rank() return tonumber(position == '' and 0 or position) end
+
+-- Newest first; a position is the id of the last ledger line looked at. A line of an attempt that did not end its job by
+-- its reply is passed over, so a page costs at most LOOKS lines.
+local function successes()
+  local lines = redis.call('XREVRANGE', K.ledger(), position == '' and '+' or ('(' .. position), '-', 'COUNT', LOOKS)
+  for _, line in ipairs(lines) do
+    local f = line[2]
+    local id, outcome
+    for i = 1, #f, 2 do
+      if f[i] == 'job' then id = f[i + 1] elseif f[i] == 'outcome' then outcome = f[i + 1] end
+    end
+    looked = looked + 1
+    if outcome == 'succeeded' or string.sub(outcome, 1, 7) == 'cached ' then
+      if not look(id) then return line[1] end
+    elseif looked >= LOOKS then
+      return line[1]
+    end
+  end
+  return #lines == LOOKS and lines[#lines][1] or ''
+end
+
+local function batch_lines()
+  local lines = tonumber(redis.call('HGET', K.batch(want.batch), 'lines') or redis.call('HGET', K.batch(want.batch), 'submitted') or 0)
+  for line = rank(), lines - 1 do
+    local id = redis.call('HGET', K.batch_lines(want.batch), line) or (want.batch .. '-' .. line)
+    if not look(id) then return line + 1 < lines and int(line + 1) or '' end
+  end
+  return ''
+end
+
+local following
+if source == 'running' then
+  following = walk(K.leases(), rank(), function(name) return string.match(name, '^(.*):%d+$') end)
+elseif source == 'due' then
+  following = walk(K.due(), rank())
+elseif source == 'ended' then
+  following = walk(K.ended(), rank(), nil, {'REV'})
+elseif source == 'waiting' then
+  following = walk_all(waiting_lists())
+elseif source == 'queued' then
+  following = walk_all(backlogs())
+elseif source == 'succeeded' then
+  following = successes()
+elseif source == 'batch' then
+  following = batch_lines()
+end
+return {rows, following and tostring(following) or ''}

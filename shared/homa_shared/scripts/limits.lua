@@ -1,0 +1,48 @@
+--! flags allow-oom
+--! use clock, limiter, breaker
+-- What is used of each limit, reckoned by the limiter itself; writes nothing.
+--
+-- KEYS[1] anchor
+-- ARGV: none
+-- Returns rows {scope, dimension, limit, used, available, frozen_ms, adaptive rate a second as text or '', state, wait_ms};
+-- dimension is rpm, tpm, itpm, otpm, rpd, concurrency or breaker. For quotas a minute `used` is what the bucket has not
+-- recovered yet and `available` what may be reserved at once; state and wait_ms are the breaker's.
+local rows = {}
+
+local function row(s, dimension, limit, used, available, state, wait)
+  local frozen = s.frozen and math.max(0, s.frozen - now) or 0
+  rows[#rows + 1] = {s.name, dimension, int(limit), int(used), int(available), int(frozen),
+    s.adaptive == 1 and not s.rpm and string.format('%.3f', s.rate or FIRST_RATE) or '', state or '', int(wait or 0)}
+end
+
+for _, name in ipairs(redis.call('SMEMBERS', K.scopes())) do
+  local s = scope(name)
+  for _, dimension in ipairs(DIMENSIONS) do
+    local limit = per_minute(s, dimension)
+    if limit then
+      local used_us = math.max(0, (s[dimension[1]] or 0) - now_us)
+      local free_us = math.max(0, math.max((s.burst or 500) * 1000, MINUTE_US / limit) - used_us)
+      local available = math.floor(free_us * limit * pace(s) / MINUTE_US + 1e-6)
+      row(s, dimension[2], limit, math.ceil(used_us * limit / MINUTE_US - 1e-6), headroom(s, {r = 0}) > 0 and 0 or available)
+    end
+  end
+  if s.rpd then
+    roll_day(s)
+    row(s, 'rpd', s.rpd, s.dayn or 0, math.max(0, s.rpd - (s.dayn or 0)))
+  end
+  if s.conc or not string.find(name, '/', 1, true) then
+    row(s, 'concurrency', s.conc or -1, s.busy or 0, s.conc and math.max(0, s.conc - (s.busy or 0)) or -1)
+  end
+end
+
+local seen = {}
+local function breaker_row(name)
+  if seen[name] or redis.call('EXISTS', K.breaker(name)) == 0 then return end
+  seen[name] = true
+  local b = breaker(name)
+  local wait = breaker_wait(b)
+  row({name = name}, 'breaker', TRIP_AFTER, b.fails, wait == 0 and 1 or 0, b.state, wait)
+end
+for _, name in ipairs(redis.call('SMEMBERS', K.scopes())) do breaker_row(name) end
+for _, name in ipairs(redis.call('SMEMBERS', K.targets())) do breaker_row(name) end
+return rows

@@ -1,0 +1,21 @@
+--! flags allow-oom
+--! use clock, record, backlog
+-- Pauses or resumes a queue: what waits in it is not taken, what runs goes on.
+--
+-- KEYS[1] anchor
+-- ARGV: pause or resume, queue
+-- Returns 1 when that changed something.
+local order, queue = ARGV[1], ARGV[2]
+redis.call('SADD', K.queues(), queue)
+local changed
+if order == 'pause' then
+  changed = redis.call('HSETNX', K.queue(queue), 'paused', now)
+else
+  changed = redis.call('HDEL', K.queue(queue), 'paused')
+  ring(queue, BELLS)
+end
+if changed == 1 then
+  redis.call('XADD', K.events(), 'MAXLEN', '~', 100000, '*', 'event', 'queue.' .. (order == 'pause' and 'paused' or 'resumed'),
+    'job', '', 'target', '', 'batch', '', 'tenant', '', 'detail', queue)
+end
+return changed
