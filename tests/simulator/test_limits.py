@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai import AsyncOpenAI, RateLimitError
 
-from homa_workers.simulator import Limits, Simulator, SimulatorConfig
+from homa_workers.simulator import Limits
 from homa_workers.simulator.buckets import DayWindow, TokenBucket
 from tests.simulator.conftest import until, user
 
@@ -77,9 +77,14 @@ async def test_more_than_the_limit_itself_never_passes_and_no_wait_is_offered(si
 
 
 async def test_concurrency_is_held_until_the_reply(simulator, ask):
-    simulator.configure(limits=Limits(concurrency=3), latency_ms=300)
-    assert await burst(ask, 8) == 5
-    assert await burst(ask, 3) == 0
+    simulator.configure(limits=Limits(concurrency=3))
+    calls = [asyncio.ensure_future(ask("[[latency:60000]]")) for _ in range(3)]
+    await until(lambda: simulator.stats.in_flight == 3)
+    assert await burst(ask, 5) == 5
+    for call in calls:
+        call.cancel()
+    await until(lambda: simulator.stats.in_flight == 0)
+    assert await burst(ask, 1) == 0
     assert simulator.engine.limits.peaks() == {"openai/gpt-5-mini": 3}
 
 
@@ -196,16 +201,14 @@ async def test_keys_are_accounts_where_that_is_set(simulator):
     assert all(account.startswith("openai:") and "sk-" not in account for account in accounts)
 
 
-async def test_requests_in_flight_outlive_a_change_of_limits():
-    async with Simulator(SimulatorConfig(limits=Limits(tpm=600_000))) as simulator:
-        async with AsyncOpenAI(base_url=f"{simulator.url}/v1", api_key="any", max_retries=0) as client:
-            call = asyncio.ensure_future(
-                client.chat.completions.create(model="gpt-5-mini", messages=user("[[latency:200]]"))
-            )
-            await until(lambda: simulator.stats.in_flight == 1)
-            simulator.configure(limits=Limits(output_tpm=600, tpm=1200))
-            await call
-        assert simulator.stats.in_flight == 0
+async def test_requests_in_flight_outlive_a_change_of_limits(simulator, ask):
+    simulator.configure(limits=Limits(tpm=600_000))
+    call = asyncio.ensure_future(ask("[[latency:60000]]"))
+    await until(lambda: simulator.stats.in_flight == 1)
+    simulator.configure(limits=Limits(output_tpm=60_000, tpm=1200))
+    call.cancel()
+    await until(lambda: simulator.stats.in_flight == 0)
+    await ask()
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 30)), max_size=60))

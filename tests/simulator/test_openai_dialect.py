@@ -228,6 +228,15 @@ async def test_models_are_listed_and_others_do_not_exist(simulator, openai: Asyn
             },
             "schema",
         ),
+        (
+            {
+                "model": "m",
+                "messages": [{"role": "user", "content": "x"}],
+                "response_format": {"type": "json_schema", "json_schema": {"schema": {"$ref": "#/nowhere"}}},
+            },
+            "nowhere",
+        ),
+        ({"model": "m", "messages": [{"role": "user", "content": "x"}], "stream_options": "yes"}, "wrong type"),
     ],
 )
 async def test_a_wrong_body_is_refused_with_its_fault_named(simulator, openai: AsyncOpenAI, body, words):
@@ -241,6 +250,11 @@ async def test_a_wrong_body_is_refused_with_its_fault_named(simulator, openai: A
 async def test_a_body_that_is_no_json_object_is_refused(simulator, body):
     async with ClientSession() as session, session.post(f"{simulator.url}/v1/chat/completions", data=body) as reply:
         assert reply.status == 400
+
+
+async def test_a_body_may_be_many_megabytes(openai: AsyncOpenAI):
+    reply = await openai.embeddings.create(model="m", input="x" * 5_000_000, encoding_format="float")
+    assert reply.usage.prompt_tokens == 1_250_000
 
 
 async def test_a_context_that_is_too_long_has_its_code(simulator, ask):

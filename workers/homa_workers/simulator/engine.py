@@ -112,7 +112,11 @@ class Engine:
         if fault in REFUSALS:
             self.limits.settle(ticket, None)
             raise self._refusal(fault)
-        answer = compose(prompt, orders, self.config, writes_cache=dialect.writes_cache)
+        try:
+            answer = compose(prompt, orders, self.config, writes_cache=dialect.writes_cache)
+        except Failure:
+            self.limits.settle(ticket, None)
+            raise
         self.stats.admitted_by(ticket.scope.name, answer.usage.input_tokens + answer.usage.output_tokens)
         reply = Reply(request_id, prompt, answer, int(self._epoch()))
         latency_s = self._latency_s(orders, fault)
@@ -148,7 +152,9 @@ class Engine:
         self.charge(exchange, replace(whole, output_tokens=generated))
 
     def settle(self, exchange: Exchange) -> None:
-        """End a call: its slot is free, its quota settled."""
+        """End a call: its slot is free, its quota settled. A stream that never began is billed for its prompt."""
+        if not exchange.free:
+            self.charge_part(exchange, 0)
         self.limits.settle(exchange.ticket, None if exchange.free else exchange.reply.answer.usage)
 
     def levels(self, account: str, model: str) -> dict[str, Level]:
@@ -190,7 +196,7 @@ class Engine:
         if fault is None:
             fault = self.faults.draw()
         if fault is not Fault.OK:
-            self.stats.faults[fault] += 1
+            self.stats.faults[fault.value] += 1
         return fault
 
     def _ordered_fault(self, orders: Orders, prompt: Prompt, account: str) -> Fault | None:

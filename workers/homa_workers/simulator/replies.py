@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from math import sqrt
 from random import Random
+from typing import Any
 from zlib import crc32
 
 from homa_shared.reply import Usage
@@ -18,6 +19,8 @@ from homa_workers.simulator.schema import fitting
 from homa_workers.simulator.wire import (
     TOKEN_BYTES,
     Answer,
+    Failure,
+    FailureKind,
     Finish,
     Prompt,
     ToolCall,
@@ -42,6 +45,9 @@ def compose(prompt: Prompt, orders: Orders, config: SimulatorConfig, *, writes_c
         orders: what the prompt asks of the simulator itself.
         config: length, mode and cache shares.
         writes_cache: whether the provider bills what it writes to its prompt cache.
+
+    Raises:
+        Failure: of kind INVALID, where a schema cannot be followed.
     """
     seed = crc32(prompt.text.encode(), crc32(prompt.model.encode()))
     if prompt.inputs:
@@ -94,7 +100,7 @@ def _text(prompt: Prompt, orders: Orders, config: SimulatorConfig, seed: int) ->
     if orders.say is not None:
         return orders.say
     if prompt.schema is not None:
-        return compact_json(fitting(prompt.schema, seed))
+        return _fitting_json(prompt.schema, seed)
     if config.reply == "echo":
         return prompt.last_user
     n_tokens = orders.output_tokens
@@ -132,7 +138,14 @@ def _tool_calls(prompt: Prompt, orders: Orders, seed: int) -> tuple[ToolCall, ..
 
 
 def _arguments(prompt: Prompt, tool: str, seed: int) -> str:
-    return compact_json(fitting(prompt.tools.get(tool) or {"type": "object"}, seed))
+    return _fitting_json(prompt.tools.get(tool) or {"type": "object"}, seed)
+
+
+def _fitting_json(schema: Any, seed: int) -> str:
+    try:
+        return compact_json(fitting(schema, seed))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise Failure(FailureKind.INVALID, f"Invalid schema: {error!r}") from error
 
 
 def _width(model: str, config: SimulatorConfig) -> int:

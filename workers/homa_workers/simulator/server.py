@@ -28,7 +28,7 @@ from homa_workers.simulator.engine import Dropped, Engine
 from homa_workers.simulator.stats import Stats
 from homa_workers.simulator.wire import Failure, FailureKind, Operation, Prompt, Route
 
-#: Largest body, in bytes: long documents and images as base64.
+#: Largest body, in bytes.
 _MAX_BODY_BYTES = 256 * 2**20
 _DEFAULT_MODELS = ("gpt-5-mini", "gpt-5-nano", "text-embedding-3-small", "claude-haiku-4-5", "claude-sonnet-4-5")
 
@@ -109,7 +109,7 @@ class Simulator:
             OSError: the port is taken.
         """
         # A handler whose client went away is cancelled: it gives its concurrency slot back and stops generating.
-        server = web.Server(self._handle, access_log=None, handler_cancellation=True)
+        server = web.Server(self._handle, request_factory=_request, access_log=None, handler_cancellation=True)
         runner = web.ServerRunner(server, shutdown_timeout=0)
         await runner.setup()
         site = web.TCPSite(runner, self._host, self._port, backlog=4096)
@@ -153,7 +153,7 @@ class Simulator:
             self._expect_key(request)
             if route.operation is Operation.MODELS:
                 return self._models(dialect, route, request_id)
-            prompt = dialect.read(route, await _body(request))
+            prompt = _prompt(dialect, route, await _body(request))
             if route.operation is Operation.COUNT:
                 return json_response(200, dialect.count(prompt), dialect.identity(request_id))
         except Failure as failure:
@@ -164,21 +164,20 @@ class Simulator:
             self.stats.by_status[response.status] += 1
         except (ConnectionError, asyncio.CancelledError):
             self.stats.disconnects += 1
+            self._leave()
             raise
-        finally:
-            self.stats.leave()
         if self._max_requests is not None:
-            await self._stop_after_last(request, response)
+            # Written out here: the server goes when the last one has left.
+            with suppress(ConnectionError):
+                await response.prepare(request)
+                await response.write_eof()
+        self._leave()
         return response
 
-    async def _stop_after_last(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Where that was the last of `max_requests`, write it out before the server goes."""
-        if self.stats.received < (self._max_requests or 0) or self.stats.in_flight:
-            return
-        with suppress(ConnectionError):
-            await response.prepare(request)
-            await response.write_eof()
-        self._done.set()
+    def _leave(self) -> None:
+        self.stats.leave()
+        if self._max_requests is not None and self.stats.received >= self._max_requests and not self.stats.in_flight:
+            self._done.set()
 
     async def _call(
         self, request: web.BaseRequest, dialect: Dialect, account: str, prompt: Prompt, request_id: str
@@ -224,6 +223,20 @@ class Simulator:
     def _expect_key(self, request: web.BaseRequest) -> None:
         if self.config.api_keys and _api_key(request) not in self.config.api_keys:
             raise Failure(FailureKind.UNAUTHORIZED, "Incorrect API key provided.")
+
+
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]) -> web.BaseRequest:
+    """aiohttp's own request, for bodies above its default of 1 MiB: documents and images come as base64."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_MAX_BODY_BYTES)
+
+
+def _prompt(dialect: Dialect, route: Route, body: dict[str, Any]) -> Prompt:
+    try:
+        return dialect.read(route, body)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # A field of another type than the dialect expects: every provider answers that with a 400.
+        raise Failure(FailureKind.INVALID, f"A field of the body is of the wrong type: {error}") from error
 
 
 async def _body(request: web.BaseRequest) -> dict[str, Any]:

@@ -57,7 +57,11 @@ class Stats:
         return second
 
     def as_json(self, peaks: dict[str, int]) -> dict[str, Any]:
-        """All counts; `per_second` lists [second since the epoch, received, admitted, tokens] by account and model."""
+        """All counts.
+
+        Status 499 stands for a connection that was cut before the reply. `per_second` lists [second since the epoch,
+        received, admitted, tokens] by account and model.
+        """
         return {
             "received": self.received,
             "in_flight": self.in_flight,
