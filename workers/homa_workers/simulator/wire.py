@@ -4,7 +4,7 @@ A dialect reads a body into a `Prompt`, the engine turns it into an `Answer` or 
 back. Tokens are counted by one rule for all of them, so that any test can compute them by hand:
 
 * text: its UTF-8 bytes divided by four, rounded up, over all text of the request together (messages, system prompt,
-  tool calls and their results, tool definitions as compact JSON);
+  tool calls and their results, tool definitions as compact JSON); each input of an embeddings call by itself;
 * an image, document or other media part: `MEDIA_TOKENS`;
 * output: the text's UTF-8 bytes and those of tool names and arguments, divided by four, rounded up.
 """
