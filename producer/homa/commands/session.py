@@ -30,11 +30,12 @@ class Session:
 
 
 @contextmanager
-def session(*, start: bool = False) -> Iterator[Session]:
+def session(*, start: bool = False, revive: bool = False) -> Iterator[Session]:
     """Settings and an open store, closed at the end. The fleet's settings are not touched: that is `entry.enter`'s.
 
     Args:
         start: start the embedded store where HOMA_REDIS_URL is unset and none runs.
+        revive: start it only where it stopped with data in it, as it does when nobody has used it for long.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -45,7 +46,7 @@ def session(*, start: bool = False) -> Iterator[Session]:
     from homa_shared.store.entry import address_of
 
     settings = load_settings()
-    address = address_of(settings, start=start)
+    address = address_of(settings, start=start or (revive and _holds_data(settings)))
     say(first_line(settings, address))
     for warning in settings.warnings:
         say(f"warning: {warning}")
@@ -54,6 +55,12 @@ def session(*, start: bool = False) -> Iterator[Session]:
         yield Session(settings, address, store)
     finally:
         store.close()
+
+
+def _holds_data(settings: Settings) -> bool:
+    from homa_shared.store.embedded import StoreDirectory
+
+    return StoreDirectory.at(settings.home).append_only.exists()
 
 
 def first_line(settings: Settings, address: StoreAddress) -> str:
