@@ -1,1 +1,71 @@
-"""Homa's client: submit LLM jobs, read their results, run batches of documents."""
+"""Homa's client: submit LLM jobs, read their results, run batches of documents.
+
+    from homa import Homa
+
+    with Homa() as homa:
+        job = homa.submit("Summarise: …", model="openai:gpt-5-mini")
+        print(job.result(timeout=60).text)
+
+Importing it connects to nothing, reads no settings and loads no provider's SDK.
+"""
+
+from __future__ import annotations
+
+from homa.aclient import AsyncHoma
+from homa.ahandles import AsyncBatch, AsyncJob, AsyncOpenBatch
+from homa.batches import Line, Progress
+from homa.client import Homa
+from homa.handles import Batch, Job, OpenBatch
+from homa.outcomes import Failure, JobOverBudget, Reply
+from homa.streams import Piece
+from homa_shared.errors import (
+    BudgetExceeded,
+    ConfigError,
+    HomaError,
+    InvalidReply,
+    InvalidRequest,
+    JobCancelled,
+    JobEnded,
+    JobExpired,
+    JobFailed,
+    JobNotFound,
+    MissingExtra,
+    ResultTimeout,
+    StoreFull,
+    StoreUnavailable,
+    UnknownModel,
+)
+from homa_shared.reply import Usage
+
+__all__ = [
+    "AsyncBatch",
+    "AsyncHoma",
+    "AsyncJob",
+    "AsyncOpenBatch",
+    "Batch",
+    "BudgetExceeded",
+    "ConfigError",
+    "Failure",
+    "Homa",
+    "HomaError",
+    "InvalidReply",
+    "InvalidRequest",
+    "Job",
+    "JobCancelled",
+    "JobEnded",
+    "JobExpired",
+    "JobFailed",
+    "JobNotFound",
+    "JobOverBudget",
+    "Line",
+    "MissingExtra",
+    "OpenBatch",
+    "Piece",
+    "Progress",
+    "Reply",
+    "ResultTimeout",
+    "StoreFull",
+    "StoreUnavailable",
+    "UnknownModel",
+    "Usage",
+]

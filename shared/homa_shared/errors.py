@@ -68,5 +68,9 @@ class JobExpired(JobEnded):
     """The job's deadline passed before it had a reply."""
 
 
+class InvalidReply(HomaError):
+    """A reply's text does not fit the schema that was asked for; the text is kept."""
+
+
 class ResultTimeout(HomaError, TimeoutError):
     """The job has not ended within the time given; it goes on."""

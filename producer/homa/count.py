@@ -1,0 +1,22 @@
+"""`homa.count`: how many tokens a text has, offline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from homa_shared.tokens import Count
+from homa_shared.tokens import count as count_tokens
+
+
+def count(content: str | Sequence[Mapping[str, Any]], *, model: str) -> Count:
+    """Tokens of a text or of messages.
+
+    Args:
+        content: the text, or messages in OpenAI's shape.
+        model: `provider:model`, or the model's own name.
+
+    Returns:
+        The number, and whether it is exact: OpenAI's encodings are public, those of others are estimated.
+    """
+    return count_tokens(content, model.partition(":")[2] or model)

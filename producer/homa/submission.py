@@ -1,0 +1,170 @@
+"""How jobs get into the store: the fleet's settings read, requests checked and turned into entries, sent so that no
+repetition makes a second job.
+
+A job without a key gets its id before anything is sent, and a job of a batch is named by its line; sending the same
+entries again, after a reply that was lost, changes nothing. A job with a key is known by it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from homa.flow import Flow, ask, ask_patiently
+from homa.local import Place
+from homa.messages import build_messages
+from homa.options import Options, check_key, check_options
+from homa.planning import FleetView, Prepared, digest
+from homa_shared.errors import BudgetExceeded, InvalidRequest, UnknownModel
+from homa_shared.ids import new_job_id
+from homa_shared.keys import Keys
+from homa_shared.money import usd
+from homa_shared.store import reading
+from homa_shared.store.fleet import read_fleet, write_fleet, write_plans
+from homa_shared.store.submitting import submit
+
+#: How long a process goes by the fleet's settings before it reads them again, s.
+FLEET_FRESH_S = 30.0
+#: The same where a model is not among them: it may just have been added.
+_DOUBTED_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request as the application gave it, checked."""
+
+    options: Options
+    prepared: Prepared
+    key: str | None = None
+
+
+class Submitter:
+    """Submits for one client. It holds nothing that may not be lost."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._view: FleetView | None = None
+        self._read_s = 0.0
+
+    @property
+    def keys(self) -> Keys:
+        return Keys(self._place.settings.namespace)
+
+    def submit(self, asked: Asked) -> Flow[str]:
+        """Accepts one job; returns its id, that of the first one where its key was used before.
+
+        Raises:
+            InvalidRequest: its key was used before with another request.
+            UnknownModel, BudgetExceeded, StoreUnavailable, StoreFull: nothing was submitted.
+        """
+        view = yield from self.view_for(asked.options)
+        template = view.template(asked.options)
+        yield from self.write_plans(view, template.targets)
+        key = f"{asked.key} {digest(asked.options, asked.prepared)}" if asked.key else ""
+        due_ms = yield from self._due_ms(asked.options)
+        entry = template.entry(new_job_id(), asked.prepared, key=key, due_ms=due_ms)
+        check_affordable(template.targets[0], entry.bound, asked.options.job_budget)
+        accepted = yield from ask(submit(self.keys, template.common_for(asked.prepared), [entry]))
+        if accepted.conflicts:
+            raise InvalidRequest(
+                f"key {asked.key!r} was used before with another request: expected the same request, or another key"
+            )
+        return accepted.existing.get(0, entry.id)
+
+    def view_for(self, options: Options) -> Flow[FleetView]:
+        """The fleet's settings as of late; newer ones where they do not know the options' models."""
+        view = yield from self.view()
+        try:
+            view.fleet.resolve(options.model, options.fallbacks)
+        except UnknownModel:
+            if time.monotonic() - self._read_s > _DOUBTED_S:
+                view = yield from self.view(fresh_s=0.0)
+        return view
+
+    def view(self, *, fresh_s: float = FLEET_FRESH_S) -> Flow[FleetView]:
+        """The fleet's settings, read again where they are older than `fresh_s`."""
+        view = self._view
+        if view is None or time.monotonic() - self._read_s > fresh_s:
+            fleet = yield from self._enter()
+            if view is None or view.fleet.version != fleet.version:
+                view = self._view = FleetView(fleet)
+            self._read_s = time.monotonic()
+        return view
+
+    def write_plans(self, view: FleetView, targets: Sequence[str]) -> Flow[None]:
+        """Tells the store the limits of targets, once for each version of the fleet, before a job waits for them."""
+        missing = view.unwritten(targets)
+        if missing:
+            yield from ask_patiently(write_plans(self.keys, view.plan_rows(missing)))
+            view.written.update(missing)
+
+    def _enter(self) -> Flow[Any]:
+        mine = self._place.settings.fleet()
+        while True:
+            theirs = yield from ask(read_fleet(self.keys))
+            if theirs is not None and not self._supersedes(mine, theirs):
+                return theirs
+            yield from ask(write_fleet(self.keys, mine, seen=theirs.version if theirs else 0))
+
+    def _supersedes(self, mine: Any, theirs: Any) -> bool:
+        """A producer that came first may have known no provider; and a local process brings its own file."""
+        if not mine.providers or mine.digest == theirs.digest:
+            return False
+        return self._place.owns_fleet or not theirs.providers
+
+    def _due_ms(self, options: Options) -> Flow[int | None]:
+        """Delay until a wall-clock time, by the store's clock: this machine's may be wrong."""
+        if options.at_ms is None:
+            return None
+        now_ms = yield from ask(reading.server_time(self.keys))
+        return max(0, options.at_ms - now_ms)
+
+
+#: Names in a method's `locals()` that are no arguments of the request.
+_NO_ARGUMENT = frozenset({"self", "options"})
+_OF_MESSAGES = frozenset({"prompt", "messages", "system", "images", "key"})
+
+
+def ask_for(arguments: Mapping[str, Any]) -> Asked:
+    """A request from the arguments of `submit`, its further `options` among them as a mapping.
+
+    Raises:
+        InvalidRequest: the first wrong one, named with its value and what was expected.
+    """
+    said = {name: value for name, value in arguments.items() if name not in _NO_ARGUMENT}
+    said.update(arguments.get("options") or {})
+    messages = build_messages(said.get("prompt"), said.get("messages"), said.get("system"), said.get("images") or ())
+    key = said.get("key")
+    return Asked(
+        check_options({name: value for name, value in said.items() if name not in _OF_MESSAGES}),
+        Prepared.of(messages),
+        None if key is None else check_key(key),
+    )
+
+
+def check_affordable(target: str, bound: int | None, *budgets: int | None) -> None:
+    """Refuses a job whose own budget, or its batch's, can never allow its first call.
+
+    Args:
+        bound: what one call may cost, nano-dollars; None: nobody knows.
+        budgets: nano-dollars; None is no budget.
+
+    Raises:
+        BudgetExceeded: one call may cost more than a budget.
+        InvalidRequest: nobody knows what it costs.
+    """
+    for budget in budgets:
+        if budget is None:
+            continue
+        if bound is None:
+            raise InvalidRequest(
+                f"budget_usd is {usd(budget)}, but {target} has no known price: "
+                f'set [prices."{target}"], or leave the budget out'
+            )
+        if bound > budget:
+            raise BudgetExceeded(
+                f"budget_usd is {usd(budget)}, but one call of {target} may cost {usd(bound)}: "
+                "lower max_tokens, or raise the budget"
+            )
