@@ -29,6 +29,7 @@ BUILTIN = {
     "ollama": _Builtin("homa_workers.providers.openai_chat", "ollama", "workers"),
     "cohere": _Builtin("homa_workers.providers.openai_chat", "cohere", "workers"),
     "anthropic": _Builtin("homa_workers.providers.anthropic_messages", "AnthropicProvider", "workers"),
+    "gemini": _Builtin("homa_workers.providers.gemini", "GeminiProvider", "gemini"),
 }
 
 

@@ -133,6 +133,9 @@ class _Body(httpx2.AsyncByteStream):
                 yield chunk
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _translated(error, self._request) from error
+        finally:
+            # Not every SDK closes its response when its reader is cancelled.
+            await self.aclose()
 
     async def aclose(self) -> None:
         if self._response.content.at_eof():

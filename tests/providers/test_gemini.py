@@ -1,0 +1,403 @@
+"""Calls to Gemini, asked and answered in the shape of chat completions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+
+from homa_shared.errors import ConfigError
+from homa_shared.failures import Charge, ErrorKind, ProviderError
+from homa_shared.reply import Call, Delta, Usage
+from homa_workers.providers.base import Provider, ProviderConfig
+from homa_workers.providers.gemini_request import config, contents
+from homa_workers.providers.registry import create
+from tests.providers.stub import Stub, drop, events, reply
+from tests.providers.test_failures_are_classified import _closed_port, ignore
+from tests.providers.test_openai import Pieces
+
+pytest.importorskip("google.genai", reason="the gemini extra is not installed")
+
+K = ErrorKind
+
+USAGE = {
+    "promptTokenCount": 90,
+    "toolUsePromptTokenCount": 10,
+    "cachedContentTokenCount": 60,
+    "candidatesTokenCount": 10,
+    "thoughtsTokenCount": 30,
+}
+
+
+def candidate(*parts: dict[str, Any], reason: str | None = "STOP") -> dict[str, Any]:
+    content = {"role": "model", "parts": list(parts)}
+    return {"content": content, "index": 0} | ({"finishReason": reason} if reason else {})
+
+
+def answer(*parts: dict[str, Any], reason: str | None = "STOP", **fields: Any) -> dict[str, Any]:
+    return {
+        "candidates": [candidate(*parts, reason=reason)],
+        "usageMetadata": USAGE,
+        "modelVersion": "gemini-3-flash",
+        "responseId": "resp_1",
+        **fields,
+    }
+
+
+def chunks(*bodies: dict[str, Any]) -> list[str]:
+    return [f"data: {orjson.dumps(body).decode()}\r\n\r\n" for body in bodies]
+
+
+def refusal(code: int, status: str, message: str, *details: dict[str, Any]) -> dict[str, Any]:
+    return {"error": {"code": code, "status": status, "message": message, "details": list(details)}}
+
+
+@pytest.fixture
+async def gemini(stub: Stub) -> AsyncIterator[Provider]:
+    provider = create(ProviderConfig("gemini", "gemini", None, stub.url, options={"headers": {"x-team": "a"}}))
+    yield provider
+    await provider.aclose()
+
+
+async def test_a_reply_is_a_chat_completion(stub: Stub, gemini: Provider, hello: Call) -> None:
+    stub.answer = reply(200, answer({"text": "hm", "thought": True}, {"text": "Hi "}, {"text": "there"}))
+    completion = await gemini.complete(hello)
+    assert completion.text == "Hi there"
+    assert completion.finish_reason == "stop"
+    assert completion.body["choices"][0]["message"]["reasoning_content"] == "hm"
+    assert completion.usage == Usage(100, 40, cached_tokens=60, reasoning_tokens=30)
+    assert completion.body["usage"]["total_tokens"] == 140
+    assert (completion.request_id, completion.body["model"]) == ("resp_1", "gemini-3-flash")
+    assert stub.request.path.endswith("/models/some-model:generateContent")
+    assert stub.request.headers["x-team"] == "a"
+    assert stub.request.json["contents"] == [{"role": "user", "parts": [{"text": "Hello"}]}]
+    assert stub.request.json["generationConfig"] == {"maxOutputTokens": 50}
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"), [("MAX_TOKENS", "length"), ("SAFETY", "content_filter"), ("RECITATION", "content_filter")]
+)
+async def test_finish_reasons_are_translated(
+    stub: Stub, gemini: Provider, hello: Call, reason: str, finish: str
+) -> None:
+    stub.answer = reply(200, answer({"text": "x"}, reason=reason))
+    assert (await gemini.complete(hello)).finish_reason == finish
+
+
+async def test_function_calls_come_back_as_they_went(stub: Stub, gemini: Provider, hello: Call) -> None:
+    call = {"functionCall": {"name": "weather", "args": {"city": "Rome"}}, "thoughtSignature": "c2ln"}
+    stub.answer = reply(200, answer(call))
+    completion = await gemini.complete(hello)
+    message = completion.body["choices"][0]["message"]
+    assert completion.finish_reason == "tool_calls"
+    assert message["content"] is None
+    (tool_call,) = message["tool_calls"]
+    assert tool_call["function"] == {"name": "weather", "arguments": '{"city":"Rome"}'}
+    result = {"role": "tool", "tool_call_id": tool_call["id"], "content": '{"celsius": 21}'}
+    await gemini.complete(Call("m", [{"role": "user", "content": "Weather?"}, message, result]))
+    assert stub.requests[1].json["contents"][1:] == [
+        {"role": "model", "parts": [call]},
+        {"role": "user", "parts": [{"functionResponse": {"name": "weather", "response": {"celsius": 21}}}]},
+    ]
+
+
+def turns(*messages: dict[str, Any]) -> Any:
+    return contents(list(messages))
+
+
+def test_messages_become_turns() -> None:
+    call = {"id": "a", "function": {"name": "f", "arguments": ""}}
+    assert turns(
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": ["one", {"type": "text", "text": ""}]},
+        {"role": "user", "content": "two"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "a", "content": "sunny"},
+    ) == [
+        {"role": "user", "parts": [{"text": "one"}, {"text": "two"}]},
+        {"role": "model", "parts": [{"function_call": {"name": "f", "args": {}}}]},
+        {"role": "user", "parts": [{"function_response": {"name": "f", "response": {"result": "sunny"}}}]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
+            {"inline_data": {"mime_type": "image/png", "data": b"hi"}},
+        ),
+        (
+            {"type": "image_url", "image_url": {"url": "https://x/y.webp?z"}},
+            {"file_data": {"file_uri": "https://x/y.webp", "mime_type": "image/webp"}},
+        ),
+        (
+            {"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav"}},
+            {"inline_data": {"mime_type": "audio/wav", "data": b"hi"}},
+        ),
+        (
+            {"type": "file", "file": {"file_id": "https://g/files/1"}},
+            {"file_data": {"file_uri": "https://g/files/1", "mime_type": "application/pdf"}},
+        ),
+        ({"video_metadata": {"fps": 1}}, {"video_metadata": {"fps": 1}}),
+    ],
+)
+def test_parts_are_translated(part: dict[str, Any], expected: dict[str, Any]) -> None:
+    (turn,) = turns({"role": "user", "content": [part]})
+    if "file_data" in expected:
+        expected["file_data"]["file_uri"] = turn["parts"][0]["file_data"]["file_uri"]
+    assert turn["parts"] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("messages", "complaint"),
+    [
+        ([{"role": "narrator"}], "role 'narrator'"),
+        ([{"role": "user", "content": 7}], "content 7"),
+        ([{"role": "user", "content": [{"type": "hologram"}]}], "type 'hologram'"),
+        ([{"role": "user", "content": [{"type": "file", "file": {"file_data": "data:x;base64,?"}}]}], "not base64"),
+        ([{"role": "tool", "tool_call_id": "z", "content": "x"}], "no earlier message calls it"),
+        (
+            [{"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{"}}]}],
+            "tool call 'a'",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_named(messages: list[dict[str, Any]], complaint: str) -> None:
+    with pytest.raises(ProviderError, match=complaint) as caught:
+        turns(*messages)
+    assert caught.value.kind is K.INVALID_REQUEST
+
+
+FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+SCHEMA = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"max_completion_tokens": 5, "n": 2, "stop": "x"}, {"max_output_tokens": 5, "candidate_count": 2}),
+        ({"stop": ["a"]}, {"stop_sequences": ["a"]}),
+        ({"logprobs": True, "top_logprobs": 3}, {"response_logprobs": True, "logprobs": 3}),
+        ({"response_format": {"type": "json_object"}}, {"response_mime_type": "application/json"}),
+        ({"response_format": SCHEMA}, {"response_json_schema": {"type": "object"}}),
+        ({"reasoning_effort": "none"}, {"thinking_config": {"thinking_level": "minimal"}}),
+        (
+            {"tools": [FUNCTION, {"google_search": {}}]},
+            {
+                "tools": [
+                    {
+                        "function_declarations": [
+                            {"name": "f", "description": None, "parameters_json_schema": {"type": "object"}}
+                        ]
+                    },
+                    {"google_search": {}},
+                ]
+            },
+        ),
+        (
+            {"tools": [FUNCTION], "tool_choice": {"type": "function", "function": {"name": "f"}}},
+            {"tool_config": {"function_calling_config": {"mode": "ANY", "allowed_function_names": ["f"]}}},
+        ),
+        (
+            {"tools": [FUNCTION], "tool_choice": "required"},
+            {"tool_config": {"function_calling_config": {"mode": "ANY"}}},
+        ),
+        ({"top_k": 3, "user": "u"}, {"top_k": 3}),
+    ],
+)
+def test_parameters_are_translated(params: dict[str, Any], expected: dict[str, Any]) -> None:
+    body = config(Call("gemini-3-pro", [], params))
+    assert {name: body.get(name) for name in expected} == expected
+    assert "user" not in body
+
+
+def test_earlier_models_think_within_a_budget() -> None:
+    assert config(Call("gemini-2.5-flash", [], {"reasoning_effort": "none"})) == {
+        "thinking_config": {"thinking_budget": 0}
+    }
+
+
+def test_system_messages_are_the_system_instruction() -> None:
+    body = config(Call("m", [{"role": "system", "content": "A"}, {"role": "developer", "content": "B"}]))
+    assert body == {"system_instruction": {"parts": [{"text": "A"}, {"text": "B"}]}}
+
+
+def test_an_odd_choice_of_tools_is_named() -> None:
+    with pytest.raises(ProviderError, match="'sometimes'"):
+        config(Call("m", [], {"tools": [FUNCTION], "tool_choice": "sometimes"}))
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        (Call("m", [], {"temprature": 1}), "temprature"),
+        (Call("m", [{"role": "user", "content": [{"type": "image_url"}]}]), "not in the shape"),
+    ],
+)
+async def test_what_gemini_does_not_know_is_refused_unsent(
+    stub: Stub, gemini: Provider, call: Call, complaint: str
+) -> None:
+    with pytest.raises(ProviderError, match=complaint) as caught:
+        await gemini.complete(call)
+    assert (caught.value.kind, stub.requests) == (K.INVALID_REQUEST, [])
+
+
+PER_DAY = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}
+PER_MINUTE = {"violations": [{"quotaId": "GenerateRequestsPerMinutePerProjectPerModel"}]}
+TOO_LONG = "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."
+
+ROWS = [
+    (400, refusal(400, "INVALID_ARGUMENT", "Invalid value"), K.INVALID_REQUEST),
+    (400, refusal(400, "INVALID_ARGUMENT", TOO_LONG), K.CONTEXT_TOO_LONG),
+    (400, refusal(400, "INVALID_ARGUMENT", "API key not valid.", {"reason": "API_KEY_INVALID"}), K.UNAUTHORIZED),
+    (400, refusal(400, "FAILED_PRECONDITION", "Please enable billing on your project"), K.QUOTA_EXHAUSTED),
+    (400, refusal(400, "FAILED_PRECONDITION", "User location is not supported"), K.UNAUTHORIZED),
+    (402, refusal(402, "PAYMENT_REQUIRED", "Prepaid credits are used up"), K.QUOTA_EXHAUSTED),
+    (403, refusal(403, "PERMISSION_DENIED", "No"), K.UNAUTHORIZED),
+    (404, refusal(404, "NOT_FOUND", "models/x is not found"), K.MODEL_NOT_FOUND),
+    (429, refusal(429, "RESOURCE_EXHAUSTED", "Quota", PER_MINUTE), K.RATE_LIMITED),
+    (429, refusal(429, "RESOURCE_EXHAUSTED", "Quota", PER_DAY), K.QUOTA_EXHAUSTED),
+    (500, refusal(500, "INTERNAL", "An internal error"), K.AMBIGUOUS),
+    (502, b"<html>Bad gateway</html>", K.AMBIGUOUS),
+    (503, refusal(503, "UNAVAILABLE", "The model is overloaded"), K.OVERLOADED),
+    (504, refusal(504, "DEADLINE_EXCEEDED", "Deadline"), K.AMBIGUOUS),
+    (200, b"not json", K.MALFORMED),
+    (200, {}, K.MALFORMED),
+    (200, answer({"text": "x"}, reason=None), K.MALFORMED),
+    (200, answer(reason="MALFORMED_FUNCTION_CALL"), K.MALFORMED),
+    (200, {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": USAGE}, K.CONTENT_POLICY),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "expected"), ROWS)
+async def test_a_failure_is_classified(
+    stub: Stub, gemini: Provider, hello: Call, status: int, body: Any, expected: ErrorKind
+) -> None:
+    stub.answer = reply(status, body)
+    with pytest.raises(ProviderError) as caught:
+        await gemini.complete(hello)
+    assert caught.value.kind is expected
+    assert len(stub.requests) == 1
+    if isinstance(body, dict) and "usageMetadata" in body:
+        assert caught.value.charge is Charge.ACTUAL
+
+
+async def test_the_wait_stands_in_the_details(stub: Stub, gemini: Provider, hello: Call) -> None:
+    stub.answer = reply(429, refusal(429, "RESOURCE_EXHAUSTED", "Quota", PER_MINUTE, {"retryDelay": "34.5s"}))
+    with pytest.raises(ProviderError) as caught:
+        await gemini.complete(hello)
+    assert caught.value.retry_after_s == 34.5
+
+
+@pytest.mark.parametrize("way", ["complete", "stream"])
+async def test_a_dropped_connection_is_ambiguous_and_not_tried_again(
+    stub: Stub, gemini: Provider, hello: Call, way: str
+) -> None:
+    stub.answer = drop()
+    with pytest.raises(ProviderError) as caught:
+        await (gemini.complete(hello) if way == "complete" else gemini.stream(hello, ignore))
+    assert caught.value.kind is K.AMBIGUOUS
+    assert len(stub.requests) == 1
+
+
+async def test_a_refused_connection_cost_nothing(hello: Call) -> None:
+    provider = create(ProviderConfig("gemini", "gemini", None, f"http://127.0.0.1:{_closed_port()}"))
+    with pytest.raises(ProviderError) as caught:
+        await provider.complete(hello)
+    assert (caught.value.kind, caught.value.charge) == (K.UNREACHABLE, Charge.NONE)
+    await provider.aclose()
+
+
+@pytest.mark.parametrize("way", ["complete", "stream"])
+async def test_cancelling_a_call_closes_its_connection(stub: Stub, gemini: Provider, hello: Call, way: str) -> None:
+    stub.answer = stub.hang
+    task = asyncio.ensure_future(gemini.complete(hello) if way == "complete" else gemini.stream(hello, ignore))
+    await stub.asked.wait()
+    task.cancel()
+    async with asyncio.timeout(1):
+        await stub.left.wait()
+
+
+async def test_a_stream_gives_its_pieces_and_the_whole(stub: Stub, gemini: Provider, hello: Call) -> None:
+    stub.answer = events(
+        *chunks(
+            answer({"text": "hm", "thought": True}, reason=None),
+            answer({"text": "Hi "}, reason=None),
+            answer({"text": "there"}, {"functionCall": {"name": "f", "args": {}}}),
+        )
+    )
+    pieces = Pieces()
+    completion = await gemini.stream(hello, pieces.emit)
+    assert pieces.text == "Hi there" == completion.text
+    assert pieces.taken[0] == Delta(reasoning="hm")
+    assert pieces.taken[-1].tool_call is not None
+    assert completion.finish_reason == "tool_calls"
+    assert completion.usage.output_tokens == 40
+    assert "streamGenerateContent" in stub.request.path
+
+
+@pytest.mark.parametrize("end", [True, False])
+async def test_a_stream_that_ends_early_is_ambiguous_and_keeps_its_text(
+    stub: Stub, gemini: Provider, hello: Call, end: bool
+) -> None:
+    stub.answer = events(*chunks(answer({"text": "Hi"}, reason=None)), end=end)
+    with pytest.raises(ProviderError) as caught:
+        await gemini.stream(hello, ignore)
+    assert (caught.value.kind, caught.value.partial_text) == (K.AMBIGUOUS, "Hi")
+
+
+async def test_a_cut_chunk_is_ambiguous(stub: Stub, gemini: Provider, hello: Call) -> None:
+    stub.answer = events(*chunks(answer({"text": "Hi"}, reason=None)), 'data: {"candidates": [{"con\r\n\r\n')
+    with pytest.raises(ProviderError) as caught:
+        await gemini.stream(hello, ignore)
+    assert (caught.value.kind, caught.value.partial_text) == (K.AMBIGUOUS, "Hi")
+
+
+async def test_a_blocked_stream_is_a_matter_of_policy(stub: Stub, gemini: Provider, hello: Call) -> None:
+    stub.answer = events(*chunks({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": USAGE}))
+    with pytest.raises(ProviderError) as caught:
+        await gemini.stream(hello, ignore)
+    assert caught.value.kind is K.CONTENT_POLICY
+
+
+async def test_embeddings_come_in_order_and_are_not_metered(stub: Stub, gemini: Provider) -> None:
+    stub.answer = reply(200, {"embeddings": [{"values": [0.25]}, {"values": [0.5]}]})
+    embeddings = await gemini.embed("m", ["a", "b"], {"dimensions": 1, "encoding_format": "float"})
+    assert (embeddings.vectors, embeddings.metered) == ([[0.25], [0.5]], False)
+    assert stub.request.json["requests"][0]["outputDimensionality"] == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "params", "expected"),
+    [
+        (200, {"embeddings": []}, {}, K.MALFORMED),
+        (404, refusal(404, "NOT_FOUND", "no"), {}, K.MODEL_NOT_FOUND),
+        (200, {}, {"colour": "red"}, K.INVALID_REQUEST),
+    ],
+)
+async def test_embeddings_that_fail_are_classified(
+    stub: Stub, gemini: Provider, status: int, body: Any, params: dict[str, Any], expected: ErrorKind
+) -> None:
+    stub.answer = reply(status, body)
+    with pytest.raises(ProviderError) as caught:
+        await gemini.embed("m", ["a"], params)
+    assert caught.value.kind is expected
+
+
+async def test_gemini_counts_tokens(stub: Stub, gemini: Provider) -> None:
+    stub.answer = reply(200, {"totalTokens": 14})
+    call = Call("m", [{"role": "system", "content": "A"}, {"role": "user", "content": "B"}])
+    assert await gemini.count(call) == 14
+    assert stub.request.json["contents"] == [{"role": "user", "parts": [{"text": "A"}, {"text": "B"}]}]
+    stub.answer = reply(503, b"")
+    with pytest.raises(ProviderError):
+        await gemini.count(call)
+
+
+def test_a_missing_key_names_its_setting() -> None:
+    with pytest.raises(ConfigError, match="HOMA_PROVIDERS__MINE__API_KEY"):
+        create(ProviderConfig("mine", "gemini"))
