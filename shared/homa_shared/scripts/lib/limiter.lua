@@ -4,11 +4,13 @@
 -- end at `dayend`; concurrency is a count of leases. A scope without any configured limit is adaptive: it has a rate of its
 -- own, raised a little while work waits and cut when the provider answers 429.
 local SCOPE = {'rpm', 'tpm', 'itpm', 'otpm', 'rpd', 'conc', 'burst', 'adaptive', 'hrpm', 'htpm', 'r', 't', 'i', 'o', 'busy',
-  'frozen', 'ramp', 'dayend', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc'}
+  'frozen', 'ramp', 'dayend', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc', 'top'}
 local DIMENSIONS = {{'r', 'rpm', 'hrpm'}, {'t', 'tpm', 'htpm'}, {'i', 'itpm'}, {'o', 'otpm'}}
 local MINUTE_US = 60000000
 -- Adaptive mode: first rate (requests a second), how far below the measured rate it restarts, and how fast it probes.
 local FIRST_RATE, RESTART, FIRST_CUT, PROBE_PER_S, SAME_EVENT_MS = 20, 0.98, 0.7, 0.005, 500
+-- After a cut that could not be measured: how much of the way back to the rate that was cut is made up in a second.
+local RECOVER_PER_S, NEAR_TOP = 0.3, 0.97
 local REFUND_WINDOW_MS = 60000
 
 local scopes = {}
@@ -123,13 +125,15 @@ local function free_slot(s)
   return was_full
 end
 
--- While work waits for an adaptive rate the rate grows: doubling each second until the first 429 ever, then gently, and
--- less gently the longer none came.
+-- While work waits for an adaptive rate the rate grows: doubling each second until the first 429 ever; after a cut that
+-- could not be measured quickly back towards the rate that was cut; else gently, and less gently the longer none came.
 local function grow(s)
   if s.adaptive ~= 1 or s.rpm or s.hrpm then return end
   local dt = math.min(now - (s.grown or now), 1000) / 1000
   local rate = s.rate or FIRST_RATE
-  if s.cut_at then
+  if s.top and rate < s.top * NEAR_TOP then
+    rate = rate + (s.top - rate) * RECOVER_PER_S * dt
+  elseif s.cut_at then
     local calm_s = (now - s.cut_at) / 1000
     rate = rate * (1 + PROBE_PER_S * dt * math.max(1, calm_s / 10))
   else
@@ -143,7 +147,12 @@ end
 -- Between two 429s the provider's bucket was empty at both ends, so what it accepted in between is its true rate.
 local function congest(s, retry_after)
   local adaptive = s.adaptive == 1 and not s.rpm and not s.hrpm
-  if retry_after < 0 then retry_after = adaptive and 100 or 1000 end
+  -- Where the rate is not known, what is in flight already will be refused too: a moment's rest spares most of that.
+  if adaptive then
+    retry_after = math.max(retry_after, 100)
+  elseif retry_after < 0 then
+    retry_after = 1000
+  end
   if now + retry_after > (s.frozen or 0) then
     set(s, 'frozen', now + retry_after)
     set(s, 'ramp', math.min(retry_after, 5000))
@@ -154,7 +163,9 @@ local function congest(s, retry_after)
   if s.cut_at and accepted - s.cut_acc >= 20 then
     local measured = (accepted - s.cut_acc) * 1000 / (now - s.cut_at)
     rate = math.min(rate * 0.95, measured * RESTART)
+    set(s, 'top', 0)
   else
+    set(s, 'top', rate)
     rate = rate * FIRST_CUT
   end
   set(s, 'rate', math.max(rate, 0.05))
