@@ -1,0 +1,186 @@
+"""A namespace of the real store, and the few verbs by which tests drive it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from homa_shared.failures import Charge
+from homa_shared.ids import new_nonce
+from homa_shared.records import Job, State
+from homa_shared.store import reading, steering
+from homa_shared.store.client import Store
+from homa_shared.store.connection import StoreAddress
+from homa_shared.store.op import pairs
+from homa_shared.store.submitting import Accepted, Common, Entry, submit
+from homa_shared.store.working import Answer, Claim, Report, Taken, fail, requeue, settle, sweep, take
+
+LEASE_MS = 30_000
+MODEL = "p:m"
+OTHER = "p:other"
+#: A good reply's cost, nano-dollars.
+COST = 70
+#: Bound of a job's call, nano-dollars.
+BOUND = 100
+
+
+class Cell:
+    """A namespace, driven by one worker of provider `p` unless a test says otherwise."""
+
+    def __init__(self, address: StoreAddress, namespace: str) -> None:
+        self.store = Store(address, namespace, role="test")
+        self.keys = self.store.keys
+        self.run = self.store.run
+
+    # what an application does
+
+    def submit(self, *ids: str, lane: str = "default", target: str = MODEL, tenant: str = "", **more: Any) -> Accepted:
+        """Jobs of one group; `more` is shared out to Common and Entry by name."""
+        of_entry = {name: more.pop(name) for name in list(more) if name in Entry.__dataclass_fields__}
+        of_entry = {"request": b"{}", "bound": BOUND} | of_entry
+        common = Common(more.pop("queue", "p"), lane, target, tenant, **more)
+        return self.run(submit(self.keys, common, [Entry(job_id, **of_entry) for job_id in ids]))
+
+    # what a worker does
+
+    def take(
+        self,
+        slots: int = 10,
+        *,
+        worker: str = "w",
+        nonce: str | None = None,
+        provider: str = "p",
+        suspects: int = 0,
+        queues: Sequence[str] = ("p",),
+    ) -> Taken:
+        return self.run(
+            take(
+                self.keys,
+                worker=worker,
+                nonce=nonce or new_nonce(),
+                slots=slots,
+                lease_ms=LEASE_MS,
+                provider=provider,
+                suspects=suspects,
+                queues=queues,
+            )
+        )
+
+    def taken(self, slots: int = 10, **more: Any) -> list[str]:
+        return [claim.id for claim in self.take(slots, **more).claims]
+
+    def claim(self, **more: Any) -> Claim:
+        claims = self.take(1, **more).claims
+        assert claims, "nothing to take"
+        return claims[0]
+
+    def settle(self, claim: Claim, reply: dict[str, Any] | None = None, **report: Any) -> Answer:
+        told = {"charge": Charge.ACTUAL, "nano": COST, "input": 5, "output": 3, "health": "good"} | report
+        body = reply or {"body": {"said": claim.id}, "cost_nano": told["nano"]}
+        return self.run(settle(self.keys, (claim.id, claim.attempt), orjson.dumps(body), Report("succeeded", **told)))
+
+    def fail(self, claim: Claim, state: str = "failed", outcome: str = "invalid_request", **report: Any) -> Answer:
+        error = orjson.dumps({"error": {"kind": outcome, "message": "no"}})
+        return self.run(fail(self.keys, (claim.id, claim.attempt), state, error, Report(outcome, **report), "no"))
+
+    def requeue(
+        self,
+        claim: Claim,
+        event: str = "job.deferred",
+        *,
+        outcome: str = "overloaded",
+        delay_ms: int = 0,
+        counts: bool = True,
+        fields: dict[str, Any] | None = None,
+        **report: Any,
+    ) -> Answer:
+        told = Report(outcome, **report)
+        name = (claim.id, claim.attempt)
+        return self.run(requeue(self.keys, name, event, delay_ms=delay_ms, report=told, counts=counts, fields=fields))
+
+    def release(self, claim: Claim) -> Answer:
+        return self.requeue(claim, "job.released", outcome="released", counts=False, used=(0, 0, 0, 0))
+
+    def sweep(self, slice_size: int = 500) -> None:
+        """Housekeeping, now and until it has nothing to do at once."""
+        while True:
+            self.redis("HDEL", self.keys.beat(), "swept")
+            if not self.run(sweep(self.keys, slice_size=slice_size, lease_ms=LEASE_MS)):
+                return
+
+    # what a test does to time, and what it looks at
+
+    def redis(self, *command: Any) -> Any:
+        return self.store._client.execute_command(*command)
+
+    def now(self) -> int:
+        return self.run(reading.server_time(self.keys))
+
+    def lose(self, claim: Claim) -> None:
+        """The worker's lease has run out, and housekeeping comes by."""
+        self.redis("ZADD", self.keys.leases(), 1, claim.name)
+        self.sweep()
+
+    def plan(self, target: str = MODEL, *, account: str = "p", quota: str | None = None, conc: int | None = None, **limits: Any) -> str:
+        """Writes a target's plan; returns its quota scope."""
+        scope = quota or target.replace(":", "/")
+        row = {"name": target, "account": account, "quota": scope, "real": target}
+        row |= {"account_limits": {"conc": conc}, "quota_limits": limits}
+        self.run(steering.write_plans(self.keys, [row]))
+        return scope
+
+    def config(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            encoded = value if isinstance(value, (str, int)) else orjson.dumps(value)
+            self.redis("HSET", self.keys.config(), name, encoded)
+
+    def budget(self, cap: int, *, name: str = "b", **rule: Any) -> None:
+        """One budget, in the place of all others."""
+        row = {"name": name, "cap": str(cap), "period": "total", "scope": "all", "on_exceed": "reject"} | rule
+        self.config(budgets=[row])
+
+    def job(self, job_id: str) -> Job:
+        view = self.run(reading.job(self.keys, job_id))
+        assert view is not None, job_id
+        return view.job
+
+    def view(self, job_id: str) -> reading.JobView:
+        view = self.run(reading.job(self.keys, job_id))
+        assert view is not None, job_id
+        return view
+
+    def state(self, job_id: str) -> State | None:
+        return self.run(reading.state(self.keys, job_id))
+
+    def error(self, job_id: str) -> dict[str, Any]:
+        reply = self.run(reading.reply(self.keys, job_id))
+        assert reply is not None
+        error: dict[str, Any] = orjson.loads(reply)["error"]
+        return error
+
+    def counters(self) -> dict[str, int]:
+        return self.numbers(self.keys.counters())
+
+    def numbers(self, key: str) -> dict[str, int]:
+        flat = self.redis("HGETALL", key)
+        items = flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True)
+        return {name.decode(): int(float(value)) for name, value in items if _numeric(value)}
+
+    def scores(self, key: str) -> dict[str, float]:
+        return dict(pairs(self.redis("ZRANGE", key, 0, -1, "WITHSCORES")))
+
+    def events(self) -> list[str]:
+        return [event.name for event in self.run(reading.events(self.keys, count=10_000))]
+
+    def orders(self, worker: str = "w") -> list[str]:
+        return [order.decode() for order in self.redis("LRANGE", self.keys.control(worker), 0, -1)]
+
+
+def _numeric(value: bytes) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
