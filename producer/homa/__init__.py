@@ -11,8 +11,9 @@ Importing it connects to nothing, reads no settings and loads no provider's SDK.
 
 from __future__ import annotations
 
-from homa.aclient import AsyncHoma
-from homa.ahandles import AsyncBatch, AsyncJob, AsyncOpenBatch
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from homa.batches import Line, Progress
 from homa.client import Homa
 from homa.handles import Batch, Job, OpenBatch
@@ -36,6 +37,10 @@ from homa_shared.errors import (
     UnknownModel,
 )
 from homa_shared.reply import Usage
+
+if TYPE_CHECKING:
+    from homa.aclient import AsyncHoma
+    from homa.ahandles import AsyncBatch, AsyncJob, AsyncOpenBatch
 
 __all__ = [
     "AsyncBatch",
@@ -69,3 +74,18 @@ __all__ = [
     "UnknownModel",
     "Usage",
 ]
+
+#: Loaded at first use: asyncio alone takes a third of the whole import.
+_LAZY = {
+    "AsyncBatch": "homa.ahandles",
+    "AsyncHoma": "homa.aclient",
+    "AsyncJob": "homa.ahandles",
+    "AsyncOpenBatch": "homa.ahandles",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_LAZY[name]), name)
+    return value
