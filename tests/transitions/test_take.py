@@ -1,0 +1,212 @@
+"""Taking: strict lanes, fair turns, one answer to one question, and nobody delayed by somebody else's limit."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from homa_shared.records import State
+from homa_shared.store import reading, steering
+from homa_shared.store.working import divert
+from tests.transitions.cell import MODEL, OTHER, Cell
+
+
+def test_a_higher_lane_is_always_served_first(cell: Cell) -> None:
+    cell.submit("b1", "b2", lane="bulk")
+    cell.submit("d1", lane="default", target=OTHER)
+    cell.submit("h1", lane="high", tenant="t")
+    assert cell.taken(10) == ["h1", "d1", "b1", "b2"]
+
+
+def test_jobs_of_a_group_are_served_in_order(cell: Cell) -> None:
+    cell.submit(*(f"j{i}" for i in range(40)))
+    assert cell.taken(25) + cell.taken(25) == [f"j{i}" for i in range(40)]
+
+
+def test_targets_take_turns(cell: Cell) -> None:
+    cell.submit(*(f"a{i}" for i in range(10)))
+    cell.submit(*(f"b{i}" for i in range(10)), target=OTHER)
+    first = [cell.claim().target for _ in range(4)]
+    assert Counter(first) == {MODEL: 2, OTHER: 2}
+    assert Counter(c.target for c in cell.take(8).claims) == {MODEL: 4, OTHER: 4}
+
+
+def test_tenants_share_by_weight(cell: Cell) -> None:
+    cell.config(weights={"heavy": 3})
+    cell.submit(*(f"h{i}" for i in range(40)), tenant="heavy")
+    cell.submit(*(f"l{i}" for i in range(40)), tenant="light")
+    assert Counter(c.tenant for c in cell.take(20).claims) == {"heavy": 15, "light": 5}
+
+
+def test_a_tenant_that_comes_back_is_not_paid_for_its_absence(cell: Cell) -> None:
+    cell.submit(*(f"a{i}" for i in range(30)), tenant="a")
+    cell.submit("b", tenant="b")
+    cell.take(20)
+    cell.submit(*(f"b{i}" for i in range(30)), tenant="b")
+    assert Counter(c.tenant for c in cell.take(10).claims) == {"a": 5, "b": 5}
+
+
+def test_what_one_takes_nobody_else_does(cell: Cell) -> None:
+    cell.submit("a", "b")
+    assert cell.taken(1, worker="w1") == ["a"]
+    assert cell.taken(10, worker="w2") == ["b"]
+    assert cell.taken(10, worker="w3") == []
+
+
+def test_the_same_question_gets_the_same_answer(cell: Cell) -> None:
+    cell.submit("a", "b", "c")
+    first = cell.take(2, nonce="n1")
+    again = cell.take(2, nonce="n1")
+    assert [c.name for c in again.claims] == [c.name for c in first.claims] == ["a:1", "b:1"]
+    assert cell.taken(2, nonce="n2") == ["c"]
+
+
+def test_a_repeated_answer_leaves_out_what_has_ended_since(cell: Cell) -> None:
+    cell.submit("a", "b")
+    cell.settle(cell.take(2, nonce="n1").claims[0])
+    assert cell.taken(2, nonce="n1") == ["b"]
+
+
+def test_nothing_waiting_is_said_so(cell: Cell) -> None:
+    assert cell.take().wait_ms is None
+
+
+def test_a_blocked_model_delays_nobody_else(cell: Cell) -> None:
+    cell.plan(MODEL, rpm=60)
+    cell.submit(*(f"a{i}" for i in range(2000)))
+    cell.submit(*(f"b{i}" for i in range(30)), target=OTHER)
+    assert len(cell.taken(1)) == 1
+    answer = cell.take(31)
+    assert Counter(c.target for c in answer.claims)[OTHER] >= 29
+
+
+def test_many_blocked_models_do_not_use_up_the_look_at_others(cell: Cell) -> None:
+    for n in range(8):
+        cell.plan(f"p:slow{n}", rpm=1)
+        cell.submit(*(f"s{n}.{i}" for i in range(60)), target=f"p:slow{n}")
+    cell.take(8)
+    cell.submit(*(f"b{i}" for i in range(30)), target=OTHER)
+    assert Counter(c.target for c in cell.take(30).claims) == {OTHER: 30}
+
+
+def test_queues_of_other_providers_are_left_alone(cell: Cell) -> None:
+    cell.submit("a", queue="q", target="q:m")
+    assert cell.taken() == []
+    assert cell.taken(provider="q", queues=("p", "q")) == ["a"]
+
+
+def test_a_pool_is_served_by_whoever_has_quota(cell: Cell) -> None:
+    for member, conc in (("p", 1), ("q", 5)):
+        row = {"name": f"pool:fast|{member}", "account": member, "quota": f"{member}/m", "real": f"{member}:m"}
+        row |= {"account_limits": {"conc": conc}, "quota_limits": {}}
+        cell.run(steering.write_plans(cell.keys, [row]))
+    cell.submit(*(f"j{i}" for i in range(6)), queue="pool:fast", target="pool:fast")
+    at_p = cell.take(5, queues=("p", "pool:fast")).claims
+    assert [c.target for c in at_p] == ["p:m"]
+    at_q = cell.take(9, provider="q", worker="w2", queues=("q", "pool:fast")).claims
+    assert [c.target for c in at_q] == ["q:m"] * 5
+    cell.settle(at_p[0])
+    assert cell.view(at_p[0].id).attempts[0].number == 1
+    assert cell.run(reading.ledger(cell.keys))[0].target == "p:m"
+
+
+def test_a_job_that_became_due_is_taken_at_its_own_place(cell: Cell) -> None:
+    cell.submit("a", due_ms=60_000)
+    cell.submit("b")
+    cell.redis("ZADD", cell.keys.due(), 1, "a")
+    assert cell.taken() == ["a", "b"]
+
+
+def test_a_paused_queue_gives_nothing_until_it_is_resumed(cell: Cell) -> None:
+    cell.submit("a")
+    assert cell.run(steering.pause_queue(cell.keys, "p"))
+    assert not cell.run(steering.pause_queue(cell.keys, "p"))
+    assert cell.taken() == []
+    assert cell.run(reading.queues(cell.keys))[0].paused
+    assert cell.run(steering.resume_queue(cell.keys, "p"))
+    assert cell.taken() == ["a"]
+
+
+def test_a_job_past_its_deadline_expires_instead_of_being_called(cell: Cell) -> None:
+    cell.submit("a", "b", deadline_ms=60_000)
+    cell.redis("HSET", cell.keys.job("a"), "dl", 1)
+    assert cell.taken() == ["b"]
+    assert cell.state("a") is State.EXPIRED
+    assert "deadline" in cell.error("a")["message"]
+
+
+def test_housekeeping_expires_what_waits_past_its_deadline(cell: Cell) -> None:
+    cell.submit("a", deadline_ms=60_000)
+    cell.submit("b", deadline_ms=60_000, due_ms=600_000)
+    for job_id in "ab":
+        cell.redis("ZADD", cell.keys.deadlines(), 1, job_id)
+    cell.sweep()
+    assert cell.state("a") is cell.state("b") is State.EXPIRED
+    assert cell.counters()["live"] == 0
+
+
+def test_a_recovered_job_keeps_its_deadline(cell: Cell) -> None:
+    cell.submit("a", deadline_ms=600_000)
+    claim = cell.claim()
+    cell.redis("ZADD", cell.keys.deadlines(), 1, "a")
+    cell.sweep()  # it runs: its worker keeps the deadline
+    assert cell.scores(cell.keys.deadlines()) == {}
+    cell.lose(claim)
+    assert cell.scores(cell.keys.deadlines()).keys() == {"a"}
+
+
+def test_a_job_whose_target_is_out_of_reach_is_offered_to_its_next(cell: Cell) -> None:
+    cell.plan(MODEL)
+    cell.submit("a", "b", fallbacks=1)
+    cell.submit("c")
+    cell.redis("HSET", cell.keys.breaker(MODEL), "state", "open", "until", cell.now() + 60_000, "open_ms", 60_000)
+    answer = cell.take()
+    assert [(why, claim.id) for why, claim in answer.diverts] == [("breaker p:m", "a"), ("breaker p:m", "b")]
+    fields = {"tg": "q:m", "q": "q", "bn": "", "fb": 0}
+    assert cell.run(divert(cell.keys, "a", MODEL, "breaker p:m", fields)) == "ok"
+    assert cell.run(divert(cell.keys, "a", MODEL, "breaker p:m", fields)) == "stale"
+    assert cell.taken(provider="q", queues=("q",)) == ["a"]
+    assert [a.outcome for a in cell.view("a").attempts] == ["diverted"]
+    assert {row.queue for row in cell.run(reading.queues(cell.keys))} == {"p", "q"}
+
+
+def test_a_short_wait_is_borne(cell: Cell) -> None:
+    scope = cell.plan(MODEL, rpm=60)
+    cell.submit("a", fallbacks=1)
+    cell.submit("b", fallbacks=1, slack_ms=100, target=MODEL)
+    cell.redis("HSET", cell.keys.scope(scope), "frozen", cell.now() + 20_000)
+    assert [claim.id for _, claim in cell.take().diverts] == ["b"]
+
+
+def test_jobs_without_a_fallback_do_not_hide_those_that_have_one(cell: Cell) -> None:
+    scope = cell.plan(MODEL, rpm=60)
+    cell.submit(*(f"n{i}" for i in range(17)))
+    cell.submit(*(f"f{i}" for i in range(1000)), fallbacks=1)
+    cell.redis("HSET", cell.keys.scope(scope), "frozen", cell.now() + 600_000)
+    offered: set[str] = set()
+    for _ in range(20):
+        offered |= {claim.id for _, claim in cell.take().diverts}
+    assert any(job_id.startswith("f") for job_id in offered)
+
+
+def test_a_line_cancelled_behind_a_blocked_one_ends_once(cell: Cell) -> None:
+    scope = cell.plan(MODEL, tpm=1000)
+    cell.redis("HSET", cell.keys.scope(scope), "burst", 60_000)
+    cell.submit("a1", "a2", tenant="a", tokens=(600, 0, 0))
+    cell.submit("b1", "b2", tenant="b", tokens=(10, 0, 0))
+    cell.redis("HSET", cell.keys.job("b2"), "cx", 1)
+    for _ in range(3):
+        cell.take(10)
+    assert cell.counters()["cancelled"] == 1
+    assert cell.state("b2") is State.CANCELLED
+
+
+def test_ordinary_messages_stand_under_no_limit(cell: Cell) -> None:
+    cell.plan(MODEL, conc=1)
+    cell.submit("m1", "m2", target="actor", kind="m")
+    assert cell.taken() == ["m1", "m2"]
+    assert cell.numbers(cell.keys.scope("p")).get("busy", 0) == 0
+
+
+def test_a_hundred_jobs_cost_one_question(cell: Cell) -> None:
+    cell.submit(*(f"j{i}" for i in range(300)))
+    assert len(cell.take(300).claims) == 300
