@@ -47,7 +47,7 @@ chaos: install ## break workers and stores under load for some minutes, then che
 	$(PY) -m pytest -m chaos -o faulthandler_timeout=1800 $(PYTEST_ARGS)
 
 bench: install ## throughput, latency and memory of one worker against simulated providers
-	$(PY) -m bench $(BENCH_ARGS)
+	$(PY) -m benchmarks $(BENCH_ARGS)
 
 up: install ## everything on this machine: store, workers, gateway, dashboard
 	@$(VENV)/bin/homa up

