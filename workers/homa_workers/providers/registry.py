@@ -30,6 +30,7 @@ BUILTIN = {
     "cohere": _Builtin("homa_workers.providers.openai_chat", "cohere", "workers"),
     "anthropic": _Builtin("homa_workers.providers.anthropic_messages", "AnthropicProvider", "workers"),
     "gemini": _Builtin("homa_workers.providers.gemini", "GeminiProvider", "gemini"),
+    "bedrock": _Builtin("homa_workers.providers.bedrock", "BedrockProvider", "bedrock"),
 }
 
 
