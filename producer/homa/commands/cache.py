@@ -1,0 +1,40 @@
+"""`homa cache`: how much it saves, and an end of it."""
+
+from __future__ import annotations
+
+import click
+
+from homa.commands.printing import json_option, number, print_facts, print_json
+from homa.commands.session import session
+from homa_shared.store import reading, steering
+
+
+@click.group("cache")
+def command() -> None:
+    """Count or clear cached replies."""
+
+
+@command.command()
+@json_option
+def stats(as_json: bool) -> None:
+    """Hits, misses, jobs that followed an equal one in flight, replies stored and held now."""
+    with session(revive=True) as here:
+        told = here.store.run(reading.cache_stats(here.keys))
+    if as_json:
+        print_json(told)
+    else:
+        print_facts((name, number(count)) for name, count in told.items())
+
+
+@command.command()
+@json_option
+def clear(as_json: bool) -> None:
+    """Forget which replies answer equal requests; the jobs and their replies stay."""
+    cleared = 0
+    with session(revive=True) as here:
+        while some := here.store.run(steering.clear_cache(here.keys)):
+            cleared += some
+    if as_json:
+        print_json({"cleared": cleared})
+    else:
+        click.echo(f"{number(cleared)} entries cleared")

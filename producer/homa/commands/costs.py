@@ -1,0 +1,89 @@
+"""`homa costs`: what was spent, from the ledger's totals."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import cast, get_args
+
+import click
+
+from homa.commands.arguments import day_argument
+from homa.commands.printing import dollars, json_option, number, print_json, print_table
+from homa.commands.selecting import require_batch
+from homa.commands.session import say, session
+from homa_shared.money import usd
+from homa_shared.store import reading
+from homa_shared.store.reading_money import By
+
+
+@click.command("costs")
+@click.option("--by", type=click.Choice(get_args(By)), default="provider", show_default=True, help="What a row is.")
+@click.option("--since", type=day_argument, metavar="YYYY-MM-DD", help="First day (UTC).")
+@click.option("--until", type=day_argument, metavar="YYYY-MM-DD", help="Last day (UTC), included.")
+@click.option("--batch", metavar="ID", help="Only this batch, whatever the days.")
+@json_option
+def command(by: str, since: date | None, until: date | None, batch: str | None, as_json: bool) -> None:
+    """What was spent, by provider, model, tenant, tag, day or batch.
+
+    A call whose outcome nobody knows counts as unresolved, at the most that it may have cost; one whose price nobody
+    knows counts as unpriced, and is in no sum.
+    """
+    if since and until and since > until:
+        raise click.UsageError(f"--since {since} is after --until {until}: expected an earlier day")
+    if batch is not None and (since or until or by not in ("provider", "batch")):
+        raise click.UsageError("--batch goes with neither --since, --until nor --by: a batch is one row")
+    with session(revive=True) as here:
+        require_batch(here, batch)
+        table = here.store.run(reading.costs(here.keys, cast(By, by), since, until, batch))
+    if as_json:
+        print_json(_document(table))
+        return
+    print_table(
+        (by.upper(), "REQUESTS", "INPUT", "OUTPUT", "CACHED", "COST", "UNRESOLVED", "UNPRICED"),
+        (
+            (
+                row.key or "–",
+                number(row.requests),
+                number(row.input_tokens),
+                number(row.output_tokens),
+                number(row.cached_tokens) if row.cached_tokens else "",
+                dollars(row.nano_usd),
+                dollars(row.unresolved_nano_usd) if row.unresolved_nano_usd else "",
+                number(row.unpriced) if row.unpriced else "",
+            )
+            for row in table.rows
+        ),
+        right={"REQUESTS", "INPUT", "OUTPUT", "CACHED", "COST", "UNRESOLVED", "UNPRICED"},
+        empty="nothing was spent",
+    )
+    say(_total(table))
+
+
+def _document(table: reading.CostTable) -> dict[str, object]:
+    return {
+        "total_usd": usd(table.nano_usd),
+        "unresolved_usd": usd(table.unresolved_nano_usd),
+        "unpriced_jobs": table.unpriced,
+        "rows": [
+            {
+                "key": row.key,
+                "requests": row.requests,
+                "input_tokens": row.input_tokens,
+                "output_tokens": row.output_tokens,
+                "cached_tokens": row.cached_tokens,
+                "cost_usd": usd(row.nano_usd),
+                "unresolved_usd": usd(row.unresolved_nano_usd),
+                "unpriced_jobs": row.unpriced,
+            }
+            for row in table.rows
+        ],
+    }
+
+
+def _total(table: reading.CostTable) -> str:
+    total = f"total {dollars(table.nano_usd)}"
+    if table.unresolved_nano_usd:
+        total += f", and at most {dollars(table.unresolved_nano_usd)} unresolved (`homa jobs resolve` lists it)"
+    if table.unpriced:
+        total += f"; {number(table.unpriced)} calls have no known price"
+    return total

@@ -1,0 +1,247 @@
+"""`homa jobs`: list, show, explain, cancel, retry, resolve and purge jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import orjson
+
+from homa.commands.jobs_changes import cancel, purge, resolve, retry
+from homa.commands.printing import (
+    dollars,
+    json_option,
+    moment,
+    number,
+    print_facts,
+    print_json,
+    print_table,
+    span,
+    usd_or_null,
+)
+from homa.commands.selecting import filter_options, job_not_found, selected
+from homa.commands.session import session
+from homa_shared.records import Attempt, Job
+from homa_shared.reply import message_text
+from homa_shared.store import reading
+
+#: Characters of prompt and answer that `show` prints; `--json` has all.
+_EXCERPT = 2000
+
+
+@click.group("jobs")
+def command() -> None:
+    """List, show, explain, cancel, retry, resolve or purge jobs."""
+
+
+for _changing in (cancel, retry, resolve, purge):
+    command.add_command(_changing)
+
+
+@command.command("list")
+@filter_options
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Most jobs to list.")
+@json_option
+def list_(limit: int, as_json: bool, **filters: str | None) -> None:
+    """List jobs.
+
+    Live ones first, then the ended, newest first; a batch's in the order of its lines.
+    """
+    with session(revive=True) as here:
+        found = selected(here, filters, limit)
+        now_ms = here.store.run(reading.server_time(here.keys))
+    if as_json:
+        print_json({"jobs": [job_document(job) for job in found]})
+        return
+    print_table(
+        ("JOB", "STATE", "TARGET", "TENANT", "AGE", "COST", "WAITS FOR"),
+        (
+            [*_row(job), span(max(0, now_ms - job.submitted_ms)), dollars(_cost(job)), job.waits_for or ""]
+            for job in found
+        ),
+        right={"AGE", "COST"},
+        empty="no job fits",
+    )
+    if len(found) == limit:
+        click.echo(f"homa: the first {limit}; --limit shows more", err=True)
+
+
+@command.command()
+@click.argument("job")
+@json_option
+def show(job: str, as_json: bool) -> None:
+    """Show a job: record, attempts, request, reply."""
+    with session(revive=True) as here:
+        view = here.store.run(reading.job(here.keys, job))
+    if view is None:
+        raise job_not_found(job)
+    request = orjson.loads(view.request) if view.request else None
+    reply = orjson.loads(view.reply) if view.reply else None
+    if as_json:
+        attempts = [attempt_document(attempt) for attempt in view.attempts]
+        print_json(job_document(view.job) | {"attempts": attempts, "request": request, "reply": reply})
+        return
+    print_facts(_facts(view.job))
+    if view.attempts:
+        click.echo()
+        print_attempts(view.attempts)
+    for name, text in (("prompt", _prompt(request)), ("answer", _answer(reply))):
+        if text:
+            click.echo(f"\n{name}:\n{text[:_EXCERPT]}{'…' if len(text) > _EXCERPT else ''}")
+
+
+@command.command()
+@click.argument("job")
+@json_option
+def why(job: str, as_json: bool) -> None:
+    """Explain what holds a job, and until when.
+
+    It may be a limit, a budget, a breaker, a pause, an equal job in flight, its deadline, or that no worker lives.
+    """
+    with session(revive=True) as here:
+        answer = here.store.run(reading.why(here.keys, job))
+        view = here.store.run(reading.job(here.keys, job))
+        if answer is None or view is None:
+            raise job_not_found(job)
+        live = here.store.run(reading.live_workers(here.keys, view.job.queue))
+    if as_json:
+        holds = [
+            {"kind": hold.kind, "name": hold.name, "wait_ms": hold.wait_ms, "detail": hold.detail}
+            for hold in answer.holds
+        ]
+        print_json({"job": job, "state": answer.state, "holds": holds, "live_workers": live})
+        return
+    click.echo(_verdict(view, answer, live))
+    print_table(
+        ("HELD BY", "NAME", "FOR", "DETAIL"),
+        ((hold.kind, hold.name, span(hold.wait_ms), hold.detail) for hold in answer.holds),
+        right={"FOR"},
+    )
+
+
+def job_document(job: Job) -> dict[str, Any]:
+    """A job for programs."""
+    return {
+        "job": job.id,
+        "state": job.state,
+        "queue": job.queue,
+        "lane": job.lane,
+        "target": job.target,
+        "tenant": job.tenant,
+        "batch": job.batch,
+        "custom_id": job.custom_id,
+        "tags": job.tags,
+        "attempt": job.attempt,
+        "worker": job.worker,
+        "waits_for": job.waits_for,
+        "submitted_ms": job.submitted_ms,
+        "due_ms": job.due_ms,
+        "deadline_ms": job.deadline_ms,
+        "ended_ms": job.ended_ms,
+        "cost_usd": usd_or_null(job.cost_nano_usd),
+        "unresolved_usd": usd_or_null(job.unresolved_nano_usd),
+        "retry_of": job.retry_of,
+        "retried_by": job.retried_by,
+    }
+
+
+def attempt_document(attempt: Attempt) -> dict[str, Any]:
+    """An attempt for programs."""
+    return {
+        "attempt": attempt.number,
+        "target": attempt.target,
+        "outcome": attempt.outcome,
+        "charge": attempt.charge,
+        "cost_usd": None if attempt.unpriced else usd_or_null(attempt.nano_usd),
+        "unresolved_usd": usd_or_null(attempt.unresolved_nano_usd),
+        "worker": attempt.worker,
+        "started_ms": attempt.started_ms,
+        "ended_ms": attempt.ended_ms,
+        "error": attempt.error,
+        "note": attempt.note,
+    }
+
+
+def print_attempts(attempts: list[Attempt]) -> None:
+    """A job's history."""
+    print_table(
+        ("ATTEMPT", "TARGET", "OUTCOME", "TOOK", "COST", "UNRESOLVED", "ERROR"),
+        (
+            (
+                str(a.number) if a.number else "–",
+                a.target,
+                a.outcome,
+                span(a.ended_ms - a.started_ms) if a.started_ms else "",
+                "unpriced" if a.unpriced else dollars(a.nano_usd) if a.nano_usd else "",
+                dollars(a.unresolved_nano_usd) if a.unresolved_nano_usd else "",
+                a.error,
+            )
+            for a in attempts
+        ),
+        right={"TOOK", "COST", "UNRESOLVED"},
+    )
+
+
+def _row(job: Job) -> list[str]:
+    return [job.id, job.state, job.target, job.tenant]
+
+
+def _cost(job: Job) -> int | None:
+    return job.cost_nano_usd or None
+
+
+def _facts(job: Job) -> list[tuple[str, str]]:
+    return [
+        ("job", job.id),
+        ("state", job.state),
+        ("target", job.target),
+        ("queue", f"{job.queue}, lane {job.lane}"),
+        ("tenant", job.tenant),
+        ("batch", job.batch or ""),
+        ("custom id", job.custom_id or ""),
+        ("tags", ", ".join(f"{key}={value}" for key, value in job.tags.items())),
+        ("worker", job.worker or ""),
+        ("waits for", job.waits_for or ""),
+        ("submitted", moment(job.submitted_ms)),
+        ("due", moment(job.due_ms)),
+        ("deadline", moment(job.deadline_ms)),
+        ("ended", moment(job.ended_ms)),
+        ("cost", dollars(job.cost_nano_usd)),
+        ("unresolved", dollars(job.unresolved_nano_usd) if job.unresolved_nano_usd else ""),
+        ("lost leases", number(job.expired_leases) if job.expired_leases else ""),
+        ("retry of", job.retry_of or ""),
+        ("retried by", job.retried_by or ""),
+    ]
+
+
+def _prompt(request: Any) -> str:
+    messages = (request or {}).get("messages") or []
+    content = messages[-1].get("content") if messages else ""
+    return content if isinstance(content, str) else orjson.dumps(content).decode()
+
+
+def _answer(reply: Any) -> str:
+    if not reply:
+        return ""
+    if "error" in reply:
+        return f"{reply['error'].get('kind', 'error')}: {reply['error'].get('message', '')}"
+    return message_text(reply.get("body") or {})
+
+
+def _verdict(view: reading.JobView, why: reading.Why, live: int) -> str:
+    """One sentence; the table below it has the details."""
+    job = view.job
+    if job.ended:
+        answer = _answer(orjson.loads(view.reply)) if view.reply else ""
+        return f"{job.id} {_ENDED[job.state]} {moment(job.ended_ms)}" + (
+            f": {answer}" if answer and job.state != "succeeded" else ""
+        )
+    standing = f"{job.id} is {why.state} for {job.target} (queue {job.queue}, lane {job.lane})"
+    if not live and why.state != "running":
+        return f"{standing}; no live worker serves the queue {job.queue}: start one with `homa worker {job.queue}`"
+    if not why.holds:
+        return f"{standing}; nothing holds it: it goes as soon as one of {live} live workers has a free slot"
+    return standing
+
+
+_ENDED = {"succeeded": "succeeded at", "failed": "failed at", "cancelled": "was cancelled at", "expired": "expired at"}
