@@ -62,8 +62,17 @@ def streamed(*frames: bytes) -> Answer:
     return reply(200, b"".join(frames), {"content-type": "application/vnd.amazon.eventstream", **REQUEST_ID})
 
 
+@pytest.fixture(scope="module")
+def aws() -> Any:
+    """One session for all tests: it reads megabytes of service descriptions."""
+    from aiobotocore.session import get_session
+
+    return get_session()
+
+
 @pytest.fixture
-async def bedrock(stub: Stub) -> AsyncIterator[Provider]:
+async def bedrock(stub: Stub, aws: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Provider]:
+    monkeypatch.setattr("homa_workers.providers.bedrock.get_session", lambda: aws)
     provider = create(ProviderConfig("bedrock", "bedrock", None, stub.url, options=ACCOUNT))
     yield provider
     await provider.aclose()

@@ -123,6 +123,18 @@ def test_cohere_is_spared_what_it_refuses() -> None:
     assert body == {"model": "m", "messages": [], "seed": 1}
 
 
+async def test_an_accounts_own_parameters_give_way_to_the_calls(stub: Stub, connect: Connect, hello: Call) -> None:
+    stub.answer = reply(200, CHAT)
+    provider = connect("ollama", stub.url, options={"params": {"keep_alive": "10m", "max_tokens": 9}})
+    await provider.complete(hello)
+    assert stub.request.json == {
+        "model": "some-model",
+        "messages": hello.messages,
+        "keep_alive": "10m",
+        "max_tokens": 50,
+    }
+
+
 async def test_azure_gets_its_key_header(stub: Stub, connect: Connect, hello: Call) -> None:
     stub.answer = reply(200, CHAT)
     await connect("azure", stub.url).complete(hello)

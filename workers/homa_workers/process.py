@@ -103,7 +103,7 @@ def _chosen(settings: Settings, providers: Sequence[str]) -> list[str]:
 
 
 def _config(name: str, given: ProviderSettings) -> ProviderConfig:
-    options: Mapping[str, Any] = dict(given.options)
+    options: Mapping[str, Any] = {**({"region": given.region} if given.region else {}), **given.options}
     return ProviderConfig(
         name=name,
         kind=str(given.kind),

@@ -38,7 +38,8 @@ QUOTA_HEADERS = (
 class OpenAIProvider:
     """An account at OpenAI, or an endpoint that speaks its protocol.
 
-    `dialect` holds what the kind of server differs in. Options: `organization`, `project`, `headers`.
+    `dialect` holds what the kind of server differs in. Options: `organization`, `project`, `headers`,
+    `params` (parameters of every chat completion that sets none of its own, such as Ollama's `keep_alive`).
     """
 
     def __init__(self, config: ProviderConfig, dialect: Dialect) -> None:
@@ -73,7 +74,7 @@ class OpenAIProvider:
         return self._config.kind
 
     async def complete(self, call: Call) -> Completion:
-        response = await self._post("/chat/completions", request_body(call, self._dialect, self._base_url))
+        response = await self._post("/chat/completions", self._body(call))
         headers = plain(response.headers)
         body = checked(decoded(response.content), response.content, headers)
         return Completion(
@@ -85,8 +86,7 @@ class OpenAIProvider:
         )
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
-        body = request_body(call, self._dialect, self._base_url)
-        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        body = self._body(call) | {"stream": True, "stream_options": {"include_usage": True}}
         assembly = ChunkAssembly()
         try:
             stream = await self._client.post(
@@ -137,6 +137,9 @@ class OpenAIProvider:
     async def aclose(self) -> None:
         await self._client.close()
 
+    def _body(self, call: Call) -> dict[str, Any]:
+        return request_body(call, self._dialect, self._base_url, self._config.options.get("params", {}))
+
     async def _post(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
         try:
             # An absolute address spares the SDK a merge of URLs at each call.
@@ -169,7 +172,11 @@ def azure(config: ProviderConfig) -> OpenAIProvider:
 
 
 def ollama(config: ProviderConfig) -> OpenAIProvider:
-    """A local Ollama."""
+    """A local Ollama.
+
+    It cuts a prompt that is longer than its window without a word: set the window where it runs, by
+    `OLLAMA_CONTEXT_LENGTH` or the model's `num_ctx`.
+    """
     return OpenAIProvider(config, OLLAMA)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,12 +48,15 @@ COHERE = Dialect(
 )
 
 
-def request_body(call: Call, dialect: Dialect, base_url: str) -> dict[str, Any]:
+def request_body(
+    call: Call, dialect: Dialect, base_url: str, defaults: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     """The body of a chat completion request: the call's own parameters, its output cap under the name the model takes.
 
-    Unknown parameters are passed on. `stream` is the adapter's to say.
+    `defaults` are the account's own parameters, for what the call leaves open. Unknown parameters are passed on.
+    `stream` is the adapter's to say.
     """
-    body = {"model": call.model, "messages": call.messages, **call.params}
+    body = {"model": call.model, "messages": call.messages, **defaults, **call.params}
     for name in ("stream", "stream_options", *dialect.refused):
         body.pop(name, None)
     cap = body.pop("max_tokens", None)
