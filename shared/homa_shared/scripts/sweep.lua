@@ -138,8 +138,7 @@ local function sweep_reason(reason)
       local leader = redis.call('GET', K.leader(name))
       local state = leader and redis.call('HGET', K.job(leader), 'st')
       if not state or ENDED[state] then
-        redis.call('DEL', K.leader(name))
-        released = released + let_go(reason, 1)
+        released = released + hand_over(name)
       end
     end
   end

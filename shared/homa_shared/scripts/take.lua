@@ -12,7 +12,6 @@
 local worker, nonce, slots, lease_ms, provider, suspects =
   ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local LANES = {'high', 'default', 'bulk'}
-local RANK = {high = 1, default = 2, bulk = 3}
 -- Most jobs put out of the way, offered for diversion, and looked at for that, in one call.
 local SKIPS, DIVERTS, LOOKS = 500, 50, 200
 local LOOKS_AT_ONCE = 16

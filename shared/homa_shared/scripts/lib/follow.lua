@@ -47,10 +47,31 @@ local function after_success(id, r)
   end_followers(r.ck, id, 100)
 end
 
--- A leader that ends without success hands over: the first follower goes to the backlog, and leads when it is taken.
+local RANK = {high = 1, default = 2, bulk = 3}
+
+-- Makes a follower the leader and sends it to its backlog: the most urgent of the first 100. Returns how many that were.
+local function hand_over(key)
+  redis.call('DEL', K.leader(key))
+  local reason = 'follow:' .. key
+  local heir, record
+  for _, id in ipairs(redis.call('ZRANGE', K.waiting(reason), 0, 99)) do
+    local f = load_record(id)
+    if not f or f.st ~= 'waiting' then
+      redis.call('ZREM', K.waiting(reason), id)
+    elseif not heir or RANK[f.ln] < RANK[record.ln] then
+      heir, record = id, f
+    end
+  end
+  if not heir then return 0 end
+  redis.call('SET', K.leader(key), heir)
+  leave_waiting(heir, record)
+  make_ready(heir, record)
+  ring(record.q, 1)
+  return 1
+end
+
+-- A leader that ends without success, or goes on to another target, hands over.
 local function after_failure(id, r)
   if not r.ck or r.ck == '' then return end
-  if redis.call('GET', K.leader(r.ck)) ~= id then return end
-  redis.call('DEL', K.leader(r.ck))
-  let_go('follow:' .. r.ck, 1)
+  if redis.call('GET', K.leader(r.ck)) == id then hand_over(r.ck) end
 end

@@ -1,0 +1,201 @@
+"""Cache and single flight: equal jobs are called once, and none of them is forgotten when the one that is called fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from homa_shared.records import State
+from homa_shared.store import reading, steering
+from homa_shared.store.working import divert
+from tests.transitions.cell import COST, MODEL, Cell
+
+KEY = "c0ffee"
+
+
+def equal(cell: Cell, *ids: str, **more: Any) -> None:
+    cell.submit(*ids, cache_key=KEY, **more)
+
+
+def reply(cell: Cell, job_id: str) -> dict[str, Any]:
+    found = cell.run(reading.resolved_replies(cell.keys, [job_id]))[0]
+    told: dict[str, Any] = orjson.loads(found or b"{}")
+    return told
+
+
+def stats(cell: Cell) -> dict[str, int]:
+    return cell.run(steering.cache_stats(cell.keys))
+
+
+def test_an_equal_job_gets_the_reply_that_is_kept(cell: Cell) -> None:
+    equal(cell, "a")
+    cell.settle(cell.claim())
+    equal(cell, "b", custom_id="row 2")
+    assert cell.taken() == []
+    assert cell.state("b") is State.SUCCEEDED
+    assert reply(cell, "b") == {"body": {"said": "a"}, "cost_nano": 0, "cached": "a", "custom_id": "row 2", "prior_nano": 0}
+    assert cell.run(reading.reply(cell.keys, "b")) != cell.run(reading.reply(cell.keys, "a"))
+    assert stats(cell) == {"hits": 1, "misses": 1, "followers": 0, "stored": 1, "entries": 1}
+
+
+def test_a_reply_from_the_cache_costs_nothing_and_names_its_source(cell: Cell) -> None:
+    equal(cell, "a")
+    cell.settle(cell.claim())
+    equal(cell, "b")
+    cell.take()
+    line = cell.run(reading.ledger(cell.keys))[-1]
+    assert (line.job, line.outcome, line.nano_usd) == ("b", "cached a", 0)
+    assert cell.run(reading.costs(cell.keys)).nano_usd == COST
+
+
+def test_equal_jobs_in_flight_follow_the_first(cell: Cell) -> None:
+    equal(cell, "a", "b", "c")
+    claim = cell.take().claims[0]
+    assert cell.state("b") is cell.state("c") is State.WAITING
+    cell.settle(claim)
+    assert [reply(cell, job_id)["body"] for job_id in "bc"] == [{"said": "a"}] * 2
+    assert (stats(cell)["followers"], cell.counters()["live"]) == (2, 0)
+
+
+def test_more_followers_than_one_call_ends_are_ended_by_housekeeping(cell: Cell) -> None:
+    equal(cell, "a", *(f"f{i}" for i in range(250)))
+    claim = cell.take(10).claims[0]
+    cell.take(10)
+    cell.settle(claim)
+    assert cell.counters()["live"] == 150
+    cell.sweep()
+    assert cell.counters()["live"] == 0
+
+
+@pytest.mark.parametrize("how", ["fail", "cancel", "deadline", "reroute", "poison"])
+def test_a_leader_that_ends_otherwise_hands_over(cell: Cell, how: str) -> None:
+    equal(cell, "a", "b", "c", deadline_ms=600_000)
+    claim = cell.take().claims[0]
+    if how == "fail":
+        cell.fail(claim)
+    elif how == "cancel":
+        cell.run(steering.cancel(cell.keys, ["a"]))
+        cell.requeue(claim)
+    elif how == "deadline":
+        cell.redis("HSET", cell.keys.job("a"), "dl", 1)
+        cell.requeue(claim)
+    elif how == "reroute":
+        cell.requeue(claim, "job.rerouted", fields={"tg": "q:m", "q": "q", "fb": 0})
+    else:
+        cell.redis("HSET", cell.keys.job("a"), "px", 2)
+        cell.lose(claim)
+    second = cell.claim()
+    assert second.id == "b"
+    assert cell.state("c") is State.WAITING
+    cell.settle(second)
+    assert reply(cell, "c")["body"] == {"said": "b"}
+
+
+@pytest.mark.parametrize("how", ["cancelled", "expired", "over budget", "too large"])
+def test_a_leader_that_take_itself_ends_hands_over(cell: Cell, how: str) -> None:
+    equal(cell, "a", "b", deadline_ms=600_000, tokens=(10, 0, 0))
+    claim = cell.take().claims[0]
+    cell.requeue(claim)
+    if how == "cancelled":
+        cell.redis("HSET", cell.keys.job("a"), "cx", 1)
+    elif how == "expired":
+        cell.redis("HSET", cell.keys.job("a"), "dl", 1)
+    elif how == "over budget":
+        cell.redis("HSET", cell.keys.job("a"), "jb", 1)
+    else:
+        cell.plan(tpm=100)
+        cell.redis("HSET", cell.keys.job("a"), "rt", 1000)
+    assert cell.taken() == ["b"]
+
+
+def test_followers_of_a_leader_that_vanished_are_not_forgotten(cell: Cell) -> None:
+    equal(cell, "a", "b")
+    cell.take()
+    cell.redis("DEL", cell.keys.job("a"))
+    cell.sweep()
+    assert cell.state("b") is State.QUEUED
+
+
+def test_a_rerouted_job_answers_nobody_for_its_first_target(cell: Cell) -> None:
+    equal(cell, "a")
+    cell.requeue(cell.claim(), "job.rerouted", fields={"tg": "q:m", "q": "q", "fb": 0})
+    cell.settle(cell.claim(provider="q", queues=("q",)))
+    equal(cell, "b")
+    assert cell.taken() == ["b"]
+    assert stats(cell)["hits"] == 0
+
+
+def test_a_diverted_leader_hands_over(cell: Cell) -> None:
+    equal(cell, "a", "b", fallbacks=1)
+    cell.requeue(cell.take().claims[0])
+    assert cell.run(divert(cell.keys, "a", MODEL, "frozen", {"tg": "q:m", "q": "q", "fb": 0})) == "ok"
+    assert cell.taken() == ["b"]
+
+
+def test_equal_jobs_are_served_in_the_highest_lane_among_them(cell: Cell) -> None:
+    cell.plan(conc=1)
+    equal(cell, "low", lane="bulk")
+    cell.requeue(cell.claim())
+    cell.submit("filler", lane="default")
+    equal(cell, "urgent", lane="high")
+    claim = cell.claim()
+    assert claim.id == "urgent"
+    cell.settle(claim)
+    cell.settle(cell.claim())
+    cell.take()
+    assert reply(cell, "low")["body"] == {"said": "urgent"}
+
+
+def test_followers_keep_their_deadlines(cell: Cell) -> None:
+    equal(cell, "a")
+    equal(cell, "b", deadline_ms=60_000)
+    cell.take()
+    cell.redis("ZADD", cell.keys.deadlines(), 1, "b")
+    cell.sweep()
+    assert (cell.state("a"), cell.state("b")) == (State.RUNNING, State.EXPIRED)
+
+
+def test_a_reply_lives_as_long_as_those_that_refer_to_it(cell: Cell) -> None:
+    equal(cell, "a")
+    cell.settle(cell.claim())
+    cell.redis("PEXPIRE", cell.keys.reply("a"), 5000)
+    equal(cell, "b")
+    cell.take()
+    assert cell.redis("PTTL", cell.keys.reply("a")) > 600_000_000
+
+
+def test_only_as_many_replies_are_kept_as_settings_say(cell: Cell) -> None:
+    cell.config(**{"cache.entries": 2})
+    for n in range(4):
+        cell.submit(f"j{n}", cache_key=f"k{n}")
+        cell.settle(cell.claim())
+    assert stats(cell)["entries"] == 2
+    assert cell.redis("EXISTS", cell.keys.cached("k0")) == 0
+
+
+def test_clearing_the_cache_forgets_replies_in_slices(cell: Cell) -> None:
+    for n in range(3):
+        cell.submit(f"j{n}", cache_key=f"k{n}")
+        cell.settle(cell.claim())
+    assert [cell.run(steering.clear_cache(cell.keys, 2)) for _ in range(3)] == [2, 1, 0]
+    equal(cell, "again")
+    assert cell.taken() == ["again"]
+
+
+def test_tenants_that_do_not_ask_for_it_share_nothing(cell: Cell) -> None:
+    cell.submit("a", "b")
+    assert cell.taken() == ["a", "b"]
+
+
+def test_the_most_urgent_follower_leads_next(cell: Cell) -> None:
+    equal(cell, "a", lane="bulk")
+    claim = cell.claim()
+    equal(cell, "b", lane="bulk")
+    equal(cell, "c", lane="high")
+    assert cell.taken() == []
+    cell.fail(claim)
+    cell.sweep()
+    assert cell.taken() == ["c"]
+    assert cell.state("b") is State.WAITING
