@@ -60,7 +60,7 @@ KEYS: dict[str, KeySpec] = {
     "scopes": KeySpec("ss", "set", "-", "every scope"),
     "breaker": KeySpec("m:<name>", "hash", "-", "circuit breaker of an account or a target"),
     "budget": KeySpec("bu:<instance>", "hash", "400 days", "spent, unresolved, reserved (nano-dollars)"),
-    "budgets": KeySpec("bus", "set", "-", "every budget instance"),
+    "budgets": KeySpec("bus", "set", "-", "every instance of the settings' budgets"),
     "ledger": KeySpec("led", "stream", "retention.ledger", "a line an attempt, and a line a correction"),
     "unresolved": KeySpec("un", "zset", "-", "job:attempt -> since (ms)"),
     "day": KeySpec("day:<day>", "hash", "for ever", "`row|measure` -> totals of a day; row is target|tenant or #tag"),

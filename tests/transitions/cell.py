@@ -123,7 +123,15 @@ class Cell:
         self.redis("ZADD", self.keys.leases(), 1, claim.name)
         self.sweep()
 
-    def plan(self, target: str = MODEL, *, account: str = "p", quota: str | None = None, conc: int | None = None, **limits: Any) -> str:
+    def plan(
+        self,
+        target: str = MODEL,
+        *,
+        account: str = "p",
+        quota: str | None = None,
+        conc: int | None = None,
+        **limits: Any,
+    ) -> str:
         """Writes a target's plan; returns its quota scope."""
         scope = quota or target.replace(":", "/")
         row = {"name": target, "account": account, "quota": scope, "real": target}

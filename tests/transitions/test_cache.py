@@ -1,4 +1,4 @@
-"""Cache and single flight: equal jobs are called once, and none of them is forgotten when the one that is called fails."""
+"""Cache and single flight: equal jobs are called once, and none is forgotten when the one that is called fails."""
 
 from __future__ import annotations
 
@@ -35,7 +35,13 @@ def test_an_equal_job_gets_the_reply_that_is_kept(cell: Cell) -> None:
     equal(cell, "b", custom_id="row 2")
     assert cell.taken() == []
     assert cell.state("b") is State.SUCCEEDED
-    assert reply(cell, "b") == {"body": {"said": "a"}, "cost_nano": 0, "cached": "a", "custom_id": "row 2", "prior_nano": 0}
+    assert reply(cell, "b") == {
+        "body": {"said": "a"},
+        "cost_nano": 0,
+        "cached": "a",
+        "custom_id": "row 2",
+        "prior_nano": 0,
+    }
     assert cell.run(reading.reply(cell.keys, "b")) != cell.run(reading.reply(cell.keys, "a"))
     assert stats(cell) == {"hits": 1, "misses": 1, "followers": 0, "stored": 1, "entries": 1}
 

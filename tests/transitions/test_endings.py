@@ -235,6 +235,12 @@ def test_what_has_ended_lives_for_its_retention(cell: Cell) -> None:
     cell.submit("a", "b")
     cell.settle(cell.claim())
     cell.fail(cell.claim())
-    for key in (cell.keys.job("a"), cell.keys.reply("a"), cell.keys.job("b"), cell.keys.attempts("b"), cell.keys.request("b")):
+    for key in (
+        cell.keys.job("a"),
+        cell.keys.reply("a"),
+        cell.keys.job("b"),
+        cell.keys.attempts("b"),
+        cell.keys.request("b"),
+    ):
         ttl = cell.run(read((("PTTL", key),), lambda r: int(r[0])))
         assert 80_000 < ttl <= 90_000

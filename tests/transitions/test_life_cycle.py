@@ -14,7 +14,14 @@ from collections import Counter
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from homa_shared.failures import Charge
 from homa_shared.records import ENDED, State
@@ -44,7 +51,11 @@ ANY = st.integers(min_value=0, max_value=1_000_000)
 class LifeCycle(RuleBasedStateMachine):
     address: StoreAddress
 
-    @initialize(conc=st.sampled_from((None, 3)), cap=st.sampled_from((10**9, 700)), on_exceed=st.sampled_from(("reject", "defer")))
+    @initialize(
+        conc=st.sampled_from((None, 3)),
+        cap=st.sampled_from((10**9, 700)),
+        on_exceed=st.sampled_from(("reject", "defer")),
+    )
     def a_cell(self, conc: int | None, cap: int, on_exceed: str) -> None:
         self.cell = Cell(self.address, f"t{uuid.uuid4().hex[:12]}")
         self.cell.plan(MODEL, conc=conc)
@@ -73,8 +84,17 @@ class LifeCycle(RuleBasedStateMachine):
 
     # jobs come
 
-    @rule(lane=LANES, tenant=TENANTS, model=TARGETS, count=st.integers(1, 3), cached=st.booleans(), fallbacks=st.integers(0, 1),
-          delayed=st.booleans(), deadline=st.booleans(), ambiguous=st.sampled_from(("retry", "fail")))
+    @rule(
+        lane=LANES,
+        tenant=TENANTS,
+        model=TARGETS,
+        count=st.integers(1, 3),
+        cached=st.booleans(),
+        fallbacks=st.integers(0, 1),
+        delayed=st.booleans(),
+        deadline=st.booleans(),
+        ambiguous=st.sampled_from(("retry", "fail")),
+    )
     def submit(self, lane, tenant, model, count, cached, fallbacks, delayed, deadline, ambiguous) -> None:  # type: ignore[no-untyped-def]
         ids = [f"j{len(self.ids) + i}" for i in range(count)]
         self.cell.submit(
@@ -122,7 +142,12 @@ class LifeCycle(RuleBasedStateMachine):
         self.finish(claim)
 
     @precondition(lambda self: self.running)
-    @rule(pick=ANY, report=CHARGES, state=st.sampled_from(("failed", "cancelled", "expired")), health=st.sampled_from(("", "bad")))
+    @rule(
+        pick=ANY,
+        report=CHARGES,
+        state=st.sampled_from(("failed", "cancelled", "expired")),
+        health=st.sampled_from(("", "bad")),
+    )
     def fail(self, pick: int, report: dict[str, object], state: str, health: str) -> None:
         claim = self.one(self.running, pick)
         self.cell.fail(claim, state, health=health, **report)
@@ -238,7 +263,9 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule()
     def breakers_close(self) -> None:
-        self.cell.redis("DEL", self.cell.keys.breaker(MODEL), self.cell.keys.breaker(OTHER), self.cell.keys.breaker("q:m"))
+        self.cell.redis(
+            "DEL", self.cell.keys.breaker(MODEL), self.cell.keys.breaker(OTHER), self.cell.keys.breaker("q:m")
+        )
 
     @rule()
     def sweep(self) -> None:
@@ -272,7 +299,9 @@ class LifeCycle(RuleBasedStateMachine):
                 assert state is self.ends[job_id]
             elif state in ENDED:
                 self.ends[job_id] = state
-        ended = Counter(e.job for e in self.cell.run(reading.events(self.cell.keys, count=10_000)) if e.name[4:] in ENDED)
+        ended = Counter(
+            e.job for e in self.cell.run(reading.events(self.cell.keys, count=10_000)) if e.name[4:] in ENDED
+        )
         assert set(ended.values()) <= {1}
 
     @invariant()
@@ -327,4 +356,3 @@ def test_no_order_of_events_loses_a_job_or_a_nano_dollar(store_url: str) -> None
             suppress_health_check=list(HealthCheck),
         ),
     )
-

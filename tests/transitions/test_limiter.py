@@ -1,4 +1,4 @@
-"""The limiter: bursts of seconds, an even pace, refunds while they count, debts, freezes and rates that find themselves."""
+"""The limiter: short bursts, an even pace, refunds while they count, debts, freezes, rates that find themselves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from homa_shared.records import State
 from homa_shared.store import reading
-from tests.transitions.cell import MODEL, OTHER, Cell
+from tests.transitions.cell import OTHER, Cell
 
 
 def tat_ahead_ms(cell: Cell, scope: str, dimension: str) -> float:
@@ -152,7 +152,9 @@ def test_without_a_limit_the_rate_grows_while_work_waits(cell: Cell) -> None:
     cell.submit(*(f"j{i}" for i in range(3000)))
     cell.take(100)
     cell.take(100)
-    cell.redis("HSET", cell.keys.scope(scope), "rate", 20, "grown", cell.now() - 1000, "r", (cell.now() + 60_000) * 1000)
+    cell.redis(
+        "HSET", cell.keys.scope(scope), "rate", 20, "grown", cell.now() - 1000, "r", (cell.now() + 60_000) * 1000
+    )
     cell.take(1)
     assert field(cell, scope, "rate") == pytest.approx(40, rel=0.05)
 

@@ -16,7 +16,7 @@ def test_the_store_compiles(cell: Cell, name: str) -> None:
 
 @pytest.mark.parametrize("name", scripts.names())
 def test_says_what_it_takes_and_returns(name: str) -> None:
-    header = scripts._read(f"{name}.lua")
+    header = scripts.source(name)
     assert "-- KEYS[1] anchor" in header
     assert "-- ARGV" in header
     assert "-- Returns" in header

@@ -41,6 +41,11 @@ def script(name: str) -> Script:
     return Script(name, text, hashlib.sha1(text.encode()).hexdigest())
 
 
+def source(name: str) -> str:
+    """The text of `<name>.lua` as people wrote it, header and all."""
+    return _read(f"{name}.lua")
+
+
 def names() -> list[str]:
     """Every script by name."""
     folder = files(__name__)
