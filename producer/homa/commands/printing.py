@@ -61,7 +61,7 @@ def print_table(
     for row in found:
         # As Text: a prompt or an error message is no markup.
         table.add_row(*(Text(row[i]) for i in kept))
-    console().print(table)
+    _print(table)
 
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
@@ -72,7 +72,18 @@ def print_facts(facts: Iterable[tuple[str, str]]) -> None:
     for name, value in facts:
         if value:
             table.add_row(Text(name), Text(value))
-    console().print(table)
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    here = console()
+    if here.is_terminal:
+        here.print(table)
+        return
+    with here.capture() as captured:
+        here.print(table)
+    # Rich fills the last column up with spaces, which only a terminal's background would show.
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def console(*, stderr: bool = False) -> Console:

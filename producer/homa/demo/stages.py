@@ -1,0 +1,102 @@
+"""How the demo is shown: a bar on a terminal, lines elsewhere, and the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from homa.demo.findings import Findings
+from homa.demo.story import Moment, Stage
+from homa_shared.money import usd
+
+#: Between two lines where there is no terminal, s.
+_LINE_S = 5.0
+
+
+@contextmanager
+def stage(console: Console) -> Iterator[Stage]:
+    """A bar with counts on a terminal, else a line now and then."""
+    if console.is_terminal:
+        yield from _bar(console)
+    else:
+        yield from _lines(console)
+
+
+def _bar(console: Console) -> Iterator[Stage]:
+    columns = (BarColumn(24), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def show(moment: Moment) -> None:
+            bar.update(task, total=moment.total, completed=moment.progress.ended, description=_words(moment))
+
+        yield Stage(lambda message: console.print(Text(message)), show)
+
+
+def _lines(console: Console) -> Iterator[Stage]:
+    told_s = 0.0
+
+    def show(moment: Moment) -> None:
+        nonlocal told_s
+        if time.monotonic() - told_s >= _LINE_S or moment.progress.complete:
+            told_s = time.monotonic()
+            console.print(Text(f"{moment.progress.ended} of {moment.total}: {_words(moment)}"))
+
+    yield Stage(lambda message: console.print(Text(message)), show)
+
+
+def _words(moment: Moment) -> str:
+    progress = moment.progress
+    parts = [f"{moment.running:>3} in flight"]
+    parts += [f"{count} {name}" for name, count in _counts(moment) if count]
+    return ", ".join([*parts, f"${usd(progress.cost_nano_usd // 100_000 * 100_000)}"])
+
+
+def _counts(moment: Moment) -> tuple[tuple[str, int], ...]:
+    failed = moment.progress.ended - moment.progress.succeeded
+    return ("rerouted", moment.rerouted), ("recovered", moment.recovered), ("failed", failed)
+
+
+def report(console: Console, found: Findings) -> None:
+    """The report at the end."""
+    console.print()
+    for name, value in _facts(found):
+        console.print(Text.assemble((f"{name:<11}", "bold"), value))
+    console.print()
+    console.print(_money(found))
+    console.print()
+    for check in found.checks:
+        mark = Text("held  ", style="green") if check.held else Text("BROKEN", style="bold red")
+        console.print(Text.assemble(mark, " ", (check.name, "bold"), f": {check.detail}"))
+
+
+def _facts(found: Findings) -> Iterator[tuple[str, str]]:
+    yield (
+        "documents",
+        f"{found.documents}: {found.succeeded} succeeded, {found.failed} failed, in {found.seconds:.1f} s",
+    )
+    yield "results", f"{found.results.total()}, for {len(found.results)} documents"
+    faults = ", ".join(f"{count} {name}" for name, count in sorted(found.faults.items()) if name != "ok")
+    yield "faults", f"{faults or 'none'} injected into {found.calls} calls"
+    yield "retries", f"{found.retried} at the same model, {found.rerouted} rerouted to the next one"
+    yield "recovered", f"{found.recovered} jobs of the killed worker"
+    for quota in found.quotas:
+        share = 100 * quota.used_rpm / quota.rpm
+        yield "quota", f"{quota.scope}: {quota.used_rpm:.0f} of {quota.rpm} calls a minute while busy ({share:.0f} %)"
+    yield "429s", str(found.rate_limited)
+
+
+def _money(found: Findings) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("PROVIDER", no_wrap=True)
+    for header in ("CALLS", "KNOWN", "UNRESOLVED", "BILL"):
+        table.add_column(header, justify="right")
+    for b in found.balances:
+        table.add_row(b.provider, str(b.calls), *(f"${usd(nano)}" for nano in (b.known, b.unresolved, b.bill)))
+    return table

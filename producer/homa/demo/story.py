@@ -1,0 +1,170 @@
+"""The demo's course: workers start, a batch goes in, one worker is killed, results come out, the books are compared."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from homa import Homa
+from homa.batches import Progress
+from homa.demo.documents import Document, documents
+from homa.demo.findings import Balance, Findings, quota_use
+from homa.demo.scene import FALLBACK, MODEL, RPM, DemoFailed, Scene
+from homa.handles import Batch
+from homa_shared.store import reading
+from homa_shared.store.books import audit
+from homa_shared.store.client import Store
+from homa_shared.store.entry import address_of
+
+WORKERS = 2
+#: The worker is killed when this share of the documents is through.
+_KILL_AT = 1 / 3
+_LOOK_S = 0.2
+#: Start of workers, the slowest document of all, s.
+_PATIENCE_S, _PATIENCE_PER_DOCUMENT_S = 90.0, 0.2
+_PROMPT = "Summarise this section of the Python documentation in one sentence.\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A look at the demo while it runs."""
+
+    progress: Progress
+    total: int
+    rerouted: int
+    recovered: int
+    #: Calls in flight.
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Who is told what happens."""
+
+    say: Callable[[str], None]
+    show: Callable[[Moment], None]
+
+
+def play(scene: Scene, count: int, seed: int, stage: Stage) -> Findings:
+    """The whole demo.
+
+    Raises:
+        DemoFailed: it does not come to its end in time, or a worker dies that nobody killed.
+    """
+    started_s = time.monotonic()
+    with Homa(settings=scene.settings, local=True) as homa:
+        texts = documents(count, seed)
+        batch = homa.submit_batch(
+            map(_request, texts), model=MODEL, fallbacks=[FALLBACK], max_tokens=200, name="demo", tags={"demo": "yes"}
+        )
+        stage.say(f"{count} documents are queued for {MODEL}, fallback {FALLBACK}")
+        with closing(Store(address_of(scene.settings), scene.settings.namespace, role="demo")) as store:
+            workers = [scene.start_worker() for _ in range(WORKERS)]
+            stage.say(f"{WORKERS} worker processes start: {', '.join(f'pid {worker.pid}' for worker in workers)}")
+            _watch(scene, store, batch, workers, count, stage)
+            stage.say("all documents have ended; comparing ledger and bills")
+            return _findings(scene, store, batch, count, time.monotonic() - started_s)
+
+
+def _request(document: Document) -> dict[str, Any]:
+    return {"custom_id": document.name, "prompt": _PROMPT + document.text}
+
+
+def _watch(scene: Scene, store: Store, batch: Batch, victim: subprocess.Popen[bytes], count: int, stage: Stage) -> None:
+    """Looks on until the batch is complete; kills one worker on the way and starts another."""
+    give_up_s = time.monotonic() + _PATIENCE_S + count * _PATIENCE_PER_DOCUMENT_S
+    killed: list[subprocess.Popen[bytes]] = []
+    events = _EventCounts(store)
+    while True:
+        progress = batch.progress()
+        stage.show(_moment(store, progress, count, events.update()))
+        if progress.complete:
+            return
+        if not killed and progress.ended >= count * _KILL_AT:
+            victim = _busiest(store, workers)
+            victim.kill()
+            victim.wait()
+            killed.append(victim)
+            newcomer = scene.start_worker()
+            stage.say(f"worker pid {victim.pid} is killed in mid-call (SIGKILL); pid {newcomer.pid} starts")
+        if dead := scene.dead_workers(killed):
+            raise DemoFailed("\n".join(dead))
+        if time.monotonic() > give_up_s:
+            raise DemoFailed(
+                f"{progress.ended} of {count} documents have ended, and time is up; a worker's log ends with:\n"
+                + scene.log_tail(f"worker-{WORKERS}")
+            )
+        time.sleep(_LOOK_S)
+
+
+def _busiest(store: Store, workers: list[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    """The worker process with the most calls in flight."""
+    pids = {row.id: row.facts.get("pid") for row in store.run(reading.workers(store.keys))}
+    page = store.run(reading.jobs(store.keys, state="running", limit=500))
+    busy = Counter(pids.get(job.worker or "") for job in page.jobs)
+    return max(workers, key=lambda worker: busy[worker.pid])
+
+
+def _moment(store: Store, progress: Progress, count: int, events: Counter[str]) -> Moment:
+    running = sum(row.running for row in store.run(reading.queues(store.keys)))
+    return Moment(progress, count, events["job.rerouted"], events["job.recovered"], running)
+
+
+class _EventCounts:
+    """Counts events by name, from where it stopped reading."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._after, self._counts = store, "-", Counter[str]()
+
+    def update(self) -> Counter[str]:
+        while page := self._store.run(reading.events(self._store.keys, self._after, 1000)):
+            self._counts.update(event.name for event in page)
+            self._after = page[-1].id
+        return self._counts
+
+
+def _findings(scene: Scene, store: Store, batch: Batch, count: int, seconds: float) -> Findings:
+    results = Counter(line.custom_id for line in batch.results())
+    progress, events = batch.progress(), _EventCounts(store).update()
+    stats, bill = _settled_stats(scene), scene.simulator.get("/bill")
+    return Findings(
+        documents=count,
+        succeeded=progress.succeeded,
+        failed=progress.ended - progress.succeeded,
+        results=results,
+        faults=stats["faults"],
+        retried=events["job.deferred"],
+        rerouted=events["job.rerouted"],
+        recovered=events["job.recovered"],
+        rate_limited=stats["rate_limited"],
+        calls=stats["received"],
+        unresolved_attempts=len(store.run(reading.unresolved(store.keys, 100_000))),
+        balances=list(_balances(store, bill)),
+        quotas=[
+            quota_use(scope, RPM[scope.partition("/")[0]], per_second)
+            for scope, per_second in sorted(stats["per_second"].items())
+        ],
+        book_errors=[str(finding) for finding in audit(store)],
+        seconds=seconds,
+    )
+
+
+def _settled_stats(scene: Scene) -> dict[str, Any]:
+    """The simulator's counts once it has noticed that nobody waits any more: what a killed worker left counts too."""
+    give_up_s = time.monotonic() + 10
+    while (stats := scene.simulator.get("/stats"))["in_flight"] and time.monotonic() < give_up_s:
+        time.sleep(_LOOK_S)
+    return stats
+
+
+def _balances(store: Store, bill: dict[str, Any]) -> Iterator[Balance]:
+    rows = {row.key: row for row in store.run(reading.costs(store.keys, "provider")).rows}
+    for name in sorted(rows.keys() | bill["accounts"].keys()):
+        row = rows.get(name, reading.CostRow(name))
+        charged = bill["accounts"].get(name, {}).get("nano_usd", 0)
+        yield Balance(name, row.requests, row.nano_usd, row.unresolved_nano_usd, charged)
