@@ -1,8 +1,9 @@
 """Homa's broker for Dramatiq: ordinary actors' messages live in the same store, under the same guarantees, as jobs.
 
-A message is an entry of its own kind, leased and recovered like a job. What an actor enqueues while it runs is kept back
-and committed together with its ack, so that a run that is lost half-way leaves no half of its messages behind, and
-Dramatiq's retries (which enqueue the message anew) are one transition instead of two.
+A message is an entry of its own kind, leased and recovered like a job. What an actor enqueues while it runs is kept
+back and committed together with its ack, so that a run that is lost half-way leaves no half of its messages behind, and
+Dramatiq's retries (which enqueue the message anew) are one transition instead of two. An actor can therefore not wait
+for the result of a message that it has just sent.
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ from typing import Any
 
 import dramatiq
 from dramatiq.common import current_millis
-from dramatiq.errors import QueueNotFound
+from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, Middleware, Pipelines, Retries
 
+from homa_shared.failures import ProviderError
 from homa_shared.records import Lane
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.op import Op, mapping, number
+from homa_shared.store.steering import flush_messages
 from homa_shared.store.submitting import Common, Entry, submit
 from homa_shared.store.working import Enqueued
 
 #: The target under which messages wait: they stand under no provider's limits.
 ACTOR_TARGET = "actor"
+
+#: The actor that all jobs are messages to, as middleware sees it.
+COMPLETE = "homa.complete"
 
 #: Middleware of Dramatiq's that acts on options which jobs don't have.
 _NO_BUSINESS = (AgeLimit, Callbacks, CurrentMessage, Pipelines, Retries)
@@ -76,13 +82,32 @@ class HomaBroker(dramatiq.Broker):
     def _note(self, middleware: Middleware) -> None:
         self.watched = getattr(self, "watched", False) or type(middleware) not in _NO_BUSINESS
 
+    def declare_actor(self, actor: dramatiq.Actor[Any, Any]) -> None:
+        """Registers an actor and its queue. Jobs' queues are their providers' own: their actor brings none."""
+        if actor.actor_name != COMPLETE:
+            super().declare_actor(actor)
+            return
+        self.emit_before("declare_actor", actor)
+        self.actors[COMPLETE] = actor
+        self.emit_after("declare_actor", actor)
+
+    def declare_completion(self) -> None:
+        """Declares the actor of jobs: middleware may look up the actor of any message that it is shown."""
+        if COMPLETE not in self.actors:
+            # Retries must leave jobs alone: the pipeline decides.
+            options = {"max_retries": 0, "throws": ProviderError}
+            dramatiq.Actor(
+                _complete, broker=self, actor_name=COMPLETE, queue_name="default", priority=0, options=options
+            )
+
     def close(self) -> None:
         """Closes the connection; messages stay."""
         self.store.close()
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> dramatiq.Consumer:
         raise RuntimeError(
-            f"queue {queue_name!r} cannot be consumed by Dramatiq's own worker: run `homa worker`, or HomaWorker(broker)"
+            f"queue {queue_name!r} cannot be consumed by Dramatiq's own worker: "
+            "run `homa worker --actors MODULE`, or HomaWorker(broker)"
         )
 
     def declare_queue(self, queue_name: str) -> None:
@@ -127,8 +152,6 @@ class HomaBroker(dramatiq.Broker):
 
     def flush(self, queue_name: str) -> None:
         """Drops the messages that wait on a queue. Jobs are cancelled, never flushed."""
-        from homa_shared.store.steering import flush_messages
-
         while self.store.run(flush_messages(self.store.keys, queue_name)):
             pass
 
@@ -143,8 +166,6 @@ class HomaBroker(dramatiq.Broker):
             QueueNotFound: it was never declared.
             QueueJoinTimeout: it took longer than `timeout` ms.
         """
-        from dramatiq.errors import QueueJoinTimeout
-
         if queue_name not in self.queues:
             raise QueueNotFound(queue_name)
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
@@ -152,6 +173,10 @@ class HomaBroker(dramatiq.Broker):
             if deadline is not None and time.monotonic() >= deadline:
                 raise QueueJoinTimeout(queue_name)
             time.sleep(0.02)
+
+
+def _complete() -> None:
+    raise RuntimeError(f"{COMPLETE} is run by HomaWorker's pipeline; submit jobs with homa.Homa, not as messages")
 
 
 def _unfinished(store: Store, queue_name: str) -> Op[int]:

@@ -34,6 +34,9 @@ class Charge(StrEnum):
     ACTUAL = "actual"
 
 
+#: Statuses of a request that was refused before any work, whatever the reason; nothing is charged.
+REFUSED = frozenset({400, 401, 402, 403, 404, 422, 429})
+
 #: Signals after which the provider has certainly charged nothing.
 FREE = frozenset(
     {
@@ -54,7 +57,7 @@ class ProviderError(Exception):
     """A call that brought no good reply, classified.
 
     `usage` is set where the provider reported tokens all the same (a refusal, a truncated reply); the attempt is then
-    charged at its actual cost. Elsewhere the kind decides: `FREE` ones cost nothing, all others are unresolved.
+    charged at its actual cost. Elsewhere the kind decides: `FREE` ones and refusals by status cost nothing, all others are unresolved.
     """
 
     kind: ErrorKind
@@ -77,4 +80,5 @@ class ProviderError(Exception):
     def charge(self) -> Charge:
         if self.usage is not None:
             return Charge.ACTUAL
-        return Charge.NONE if self.kind in FREE else Charge.UNRESOLVED
+        refused = self.kind in FREE or (self.status in REFUSED and not self.partial_text)
+        return Charge.NONE if refused else Charge.UNRESOLVED

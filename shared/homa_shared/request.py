@@ -25,6 +25,10 @@ REQUEST_VERSION = 1
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 
+class NewerRequest(InvalidRequest):
+    """A stored request is of a version that this release does not know: a newer worker can do it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One target of a chain, with what a call to it reserves."""
@@ -70,12 +74,13 @@ class JobRequest:
         """Read what `encode` wrote.
 
         Raises:
-            InvalidRequest: it is no request, or one of a version that this release does not know.
+            NewerRequest: it is of a version that this release does not know.
+            InvalidRequest: it is no request.
         """
         try:
             found = orjson.loads(raw)
             if found["v"] > REQUEST_VERSION:
-                raise InvalidRequest(
+                raise NewerRequest(
                     f"request of version {found['v']}: this release reads up to {REQUEST_VERSION}; upgrade it"
                 )
             options = tuple(
@@ -107,7 +112,8 @@ def request_head(params: Mapping[str, Any], targets: Sequence[str], *, stream: b
 def request_tail(options: Sequence[Option]) -> bytes:
     """The encoded request behind its messages."""
     return b',"plans":[%b]}' % b",".join(
-        b"[%b,%d,%d,%d]" % (b"null" if option.bound is None else b"%d" % option.bound, *option.tokens) for option in options
+        b"[%b,%d,%d,%d]" % (b"null" if option.bound is None else b"%d" % option.bound, *option.tokens)
+        for option in options
     )
 
 
@@ -138,7 +144,9 @@ def check_messages(messages: object) -> list[dict[str, Any]]:
 
 def _check_message(message: object, name: str) -> None:
     if not isinstance(message, Mapping):
-        raise InvalidRequest(f'{name} is {_said(message)}: expected an object such as {{"role": "user", "content": "…"}}')
+        raise InvalidRequest(
+            f'{name} is {_said(message)}: expected an object such as {{"role": "user", "content": "…"}}'
+        )
     role = message.get("role")
     if role not in ROLES:
         raise InvalidRequest(f"{name}.role is {_said(role)}: expected one of {', '.join(sorted(ROLES))}")

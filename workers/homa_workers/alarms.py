@@ -1,7 +1,7 @@
 """Sentry: unexpected errors and dead jobs, and nothing else. Never a retried attempt, a prompt or a key.
 
-Reports are built from a few named facts instead of being scrubbed of everything else: no local variables, no breadcrumbs,
-no logging integration, no request data.
+Reports are built from a few named facts instead of being scrubbed of everything else: no local variables, no
+breadcrumbs, no logging integration, no request data.
 """
 
 from __future__ import annotations
@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
 #: Fields of an event that may leave the machine.
 _ALLOWED = frozenset(
-    {"event_id", "timestamp", "level", "platform", "release", "environment", "server_name", "sdk", "message", "logentry"}
+    {
+        "event_id",
+        "timestamp",
+        "level",
+        "platform",
+        "release",
+        "environment",
+        "server_name",
+        "sdk",
+        "message",
+        "logentry",
+    }
     | {"exception", "tags", "contexts", "fingerprint", "transaction", "logger", "type", "modules"}
 )
 
@@ -73,7 +84,12 @@ def flush() -> None:
 
 
 def _tag(scope: sentry_sdk.Scope, claim: Claim) -> None:
-    for name, value in (("job", claim.id), ("attempt", claim.attempt), ("target", claim.target), ("batch", claim.batch)):
+    for name, value in (
+        ("job", claim.id),
+        ("attempt", claim.attempt),
+        ("target", claim.target),
+        ("batch", claim.batch),
+    ):
         scope.set_tag(name, str(value))
 
 
@@ -83,6 +99,8 @@ def _only_what_is_named(event: Event, hint: Hint) -> Event:
         exception["value"] = ""
         for frame in (exception.get("stacktrace") or {}).get("frames", []):
             frame.pop("vars", None)
-    kept["contexts"] = {name: kept["contexts"][name] for name in ("runtime", "trace") if name in kept.get("contexts", {})}
+    kept["contexts"] = {
+        name: kept["contexts"][name] for name in ("runtime", "trace") if name in kept.get("contexts", {})
+    }
     result: Event = kept
     return result

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from homa_shared.errors import HomaError
@@ -12,9 +13,13 @@ from homa_shared.reply import Completion
 from homa_shared.request import JobRequest
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.fleet import read_fleet, write_plans
+from homa_shared.store.fleet import write_plans
+from homa_shared.store.op import Op, read, text
 from homa_shared.store.working import Claim
 from homa_shared.targets import Target, TargetPlan, plan
+
+#: How often plans with daily windows are written anew, s: their day ends at midnight across changes of the clocks.
+DAYS_S = 1800.0
 
 
 class FleetBook:
@@ -29,26 +34,48 @@ class FleetBook:
         self._store = store
         self._plans: dict[str, TargetPlan | None] = {}
         self._written: set[str] = set()
+        self._raw: bytes | None = None
+        self._days_at = time.monotonic()
         self.fleet = fleet
         self._prices = PriceBook(fleet)
 
     async def refresh(self) -> bool:
-        """Reads the fleet's settings again; true when they had changed. All plans known here are then written anew."""
-        fleet = await self._store.run(read_fleet(self._store.keys))
-        if fleet is None or fleet.version == self.fleet.version:
-            return False
-        self.fleet, self._prices = fleet, PriceBook(fleet)
-        known = list(self._written)
-        self._plans.clear()
-        self._written.clear()
-        await self.ensure_plans(known)
-        return True
+        """Reads the fleet's settings again; true when they had changed.
 
-    async def renew_days(self) -> None:
-        """Writes the plans again, so that daily windows end at midnight across changes of the clocks."""
-        known = [target for target in self._written if (p := self.plan(target)) and p.limits.rpd]
-        self._written.difference_update(known)
-        await self.ensure_plans(known)
+        The plans of all targets that the store knows are then written anew, whoever wrote them first: limits that
+        `homa apply` changed hold within a beat, also for targets that only producers have named.
+
+        Raises:
+            ConfigError: a newer release wrote settings that this one cannot read; the old ones stay in force.
+        """
+        raw = await self._store.run(read((("GET", self._store.keys.fleet()),), lambda replies: replies[0]))
+        if raw is None or raw == self._raw:
+            await self._renew_days()
+            return False
+        fleet = Fleet.from_json(raw)
+        if fleet.version != self.fleet.version:
+            self.fleet, self._prices = fleet, PriceBook(fleet)
+            self._plans.clear()
+            self._written.clear()
+            await self.ensure_plans(await self._known())
+            self._raw = raw
+            return True
+        self._raw = raw
+        return False
+
+    async def _renew_days(self) -> None:
+        if time.monotonic() - self._days_at < DAYS_S:
+            return
+        daily = [name for name in await self._known() if (found := self.plan(name)) and found.limits.rpd]
+        self._written.difference_update(daily)
+        await self.ensure_plans(daily)
+        self._days_at = time.monotonic()
+
+    async def _known(self) -> list[str]:
+        """Targets with a plan in the store; rows of a pool's members are written with their pool."""
+        keys = self._store.keys
+        names = await self._store.run(read((("SMEMBERS", keys.targets()),), lambda r: [text(name) for name in r[0]]))
+        return [name for name in names if "|" not in name]
 
     def plan(self, target: str) -> TargetPlan | None:
         """A target's plan; None where the settings no longer know its provider."""
@@ -59,30 +86,56 @@ class FleetBook:
                 self._plans[target] = None
         return self._plans[target]
 
-    async def ensure_plan(self, target: str) -> None:
-        """Sees to it that the store knows a target's scopes before a job waits for it."""
-        await self.ensure_plans([target])
+    async def ensure_plans(self, targets: Sequence[str]) -> None:
+        """Sees to it that the store knows targets' scopes before a job waits for them."""
+        op = self.writing(targets)
+        if op is not None:
+            await self._store.run(op)
+            self.written(targets)
 
-    async def ensure_plans(self, targets: Iterable[str]) -> None:
-        missing = [target for target in targets if target not in self._written]
-        rows = [plan_row(p) for target in missing if (p := self.plan(target))]
-        if rows:
-            await self._store.run(write_plans(self._store.keys, rows))
-        self._written.update(missing)
+    def writing(self, targets: Iterable[str]) -> Op[int] | None:
+        """The operation that writes the plans which this worker has not written yet; None where there is none."""
+        rows = [plan_row(p) for target in targets if target not in self._written and (p := self.plan(target))]
+        return write_plans(self._store.keys, rows) if rows else None
+
+    def written(self, targets: Iterable[str]) -> None:
+        """Notes that the store has these plans."""
+        self._written.update(targets)
 
     def price(self, target: str, completion: Completion) -> int | None:
         """Nano-dollars of a completion; None when its target is unpriced."""
         return self._prices.cost(Target.parse(target), completion.usage)
 
-    def next_target(self, claim: Claim, request: JobRequest) -> dict[str, Any] | None:
+    def next_target(self, claim: Claim, request: JobRequest, *, wider: bool = False) -> dict[str, Any] | None:
         """Fields of the record that send a job on to the next target of its chain, None where the chain ends.
 
         A target whose provider the fleet no longer has is passed over.
+
+        Args:
+            wider: only to a target whose context window is larger, as far as the settings say.
         """
         behind = request.options[len(request.options) - claim.fallbacks_left :] if claim.fallbacks_left else ()
         for i, option in enumerate(behind):
             option_plan = self.plan(option.target)
-            if option_plan is not None:
-                # At another target it is another question, so nobody else's answer serves: no cache key.
-                return option.record_fields(len(behind) - i - 1) | {"q": option_plan.queue, "ck": ""}
+            if option_plan is not None and not (wider and self._no_wider(option.target, claim.target)):
+                total, given, wanted = option.tokens
+                return {
+                    "tg": option.target,
+                    "q": option_plan.queue,
+                    # As text: Lua would round what lies beyond 2^53. None takes the field away: unpriced.
+                    "bn": None if option.bound is None else str(option.bound),
+                    "rt": total,
+                    "ri": given,
+                    "ro": wanted,
+                    "fb": len(behind) - i - 1,
+                }
         return None
+
+    def _no_wider(self, target: str, than: str) -> bool:
+        mine, theirs = self._window(target), self._window(than)
+        return mine is not None and theirs is not None and mine <= theirs
+
+    def _window(self, target: str) -> int | None:
+        """Context window of a target, tokens; None where no alias in the settings says."""
+        aliases = self.fleet.models.values()
+        return next((a.context_window for a in aliases if a.context_window and target in a.targets), None)

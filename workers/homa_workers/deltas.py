@@ -3,63 +3,85 @@
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
-from typing import Self
+import contextlib
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 
-from homa_shared.errors import StoreFull, StoreUnavailable
 from homa_shared.reply import Delta
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.op import Op
+from homa_shared.store.op import Command, Op
 from homa_shared.store.working import Claim
 
 #: Pieces that arrive within this time of the first are written together, s.
 JOIN_S = 0.005
-#: Streams live as long after the last piece, ms.
+#: A stream lives for so long after its attempt began, and again after it ended, ms.
 KEEP_MS = 3_600_000
+#: A store that does not take the end of a stream within this time goes without it, s.
+FLUSH_S = 1.0
 
 
 class DeltaWriter:
     """Writes one attempt's pieces; an earlier attempt's text is declared void by `restarted`.
 
-    A stream is a view of the answer, not the answer: where the store is away, pieces are dropped and the reply still
-    arrives whole with its settlement.
+    A stream is a view of the answer, not the answer: nothing here waits for the store while text arrives, and where the
+    store is away pieces are dropped. Readers make up what they lack from the reply, which arrives whole.
     """
 
     def __init__(self, store: AsyncStore, claim: Claim) -> None:
         self._store = store
         self._key = store.keys.deltas(claim.id)
         self._attempt = claim.attempt
-        self._pieces: list[str] = []
         self._writer: asyncio.Task[None] | None = None
+        self._entries: list[tuple[str, str]] = []
+        self._seen: list[str] = []
+        self._add("e", "started" if claim.attempt == 1 else "restarted")
+
+    @property
+    def text(self) -> str:
+        """All text that has arrived: what a cut stream has certainly cost."""
+        return "".join(self._seen)
 
     async def emit(self, delta: Delta) -> None:
         """Takes a piece; never waits for the store."""
         if delta.text and delta.choice == 0:
-            self._pieces.append(delta.text)
-            if self._writer is None:
-                # The first piece goes at once: the time to the first token is what people feel.
-                self._writer = asyncio.create_task(self._write())
+            self._seen.append(delta.text)
+            self._add("t", delta.text)
 
-    async def __aenter__(self) -> Self:
-        await self._add("e", "started" if self._attempt == 1 else "restarted")
-        return self
+    async def finish(self, event: str) -> None:
+        """Writes what is left and how it ended (done or broken), for at most a second.
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if self._writer is not None:
-            await self._writer
-        await self._add("e", "done" if kind is None else "broken")
+        Cancelling cuts that short and goes no further: whoever calls this holds a reply that must still be stored.
+        """
+        writer = self._add("e", event)
+        try:
+            async with asyncio.timeout(FLUSH_S):
+                await writer
+        except (TimeoutError, asyncio.CancelledError):
+            writer.cancel()
+
+    def _add(self, field: str, value: str) -> asyncio.Task[None]:
+        self._entries.append((field, value))
+        if self._writer is None or self._writer.done():
+            # The first piece goes at once: the time to the first token is what people feel.
+            self._writer = asyncio.create_task(self._write())
+        return self._writer
 
     async def _write(self) -> None:
-        while self._pieces:
-            text = "".join(self._pieces)
-            self._pieces.clear()
-            await self._add("t", text)
+        while self._entries:
+            entries, self._entries = self._entries, []
+            commands: list[Command] = [
+                ("XADD", self._key, "*", "a", self._attempt, field, value) for field, value in _joined(entries)
+            ]
+            if any(field == "e" for field, _ in entries):
+                commands.append(("PEXPIRE", self._key, KEEP_MS))
+            # Whatever ails the store, the call goes on.
+            with contextlib.suppress(Exception):
+                await self._store.run(Op(commands, lambda _: None))
             await asyncio.sleep(JOIN_S)
-        self._writer = None
 
-    async def _add(self, field: str, value: str) -> None:
-        commands = (("XADD", self._key, "*", "a", self._attempt, field, value), ("PEXPIRE", self._key, KEEP_MS))
-        try:
-            await self._store.run(Op(commands, lambda _: None))
-        except (StoreUnavailable, StoreFull):
-            pass
+
+def _joined(entries: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for field, group in groupby(entries, key=itemgetter(0)):
+        values = [value for _, value in group]
+        yield from [(field, "".join(values))] if field == "t" else [(field, value) for value in values]

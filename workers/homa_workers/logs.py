@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 import structlog
@@ -23,8 +25,11 @@ def start(level: str, form: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if console:
-        processors = [*shared, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-        factory: object = structlog.PrintLoggerFactory(sys.stderr)
+        processors: list[structlog.typing.Processor] = [
+            *shared,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ]
+        factory: Callable[..., Any] = structlog.PrintLoggerFactory(sys.stderr)
     else:
         processors = [*shared, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(orjson.dumps)]
         factory = structlog.BytesLoggerFactory(sys.stderr.buffer)

@@ -1,7 +1,8 @@
 """`homa worker`: one worker process.
 
-SIGTERM and SIGINT drain: nothing more is taken, calls in flight finish. A second one stops at once. The first line on
-stderr names store and settings file, the next the workers.
+SIGTERM and SIGINT drain: nothing more is taken, calls in flight finish. A second one stops at once: calls are cut and
+their jobs handed back, which takes a store. A third one leaves as if killed. The first line on stderr names store and
+settings file, the next the workers.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import dramatiq
 
@@ -37,14 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings()
         for warning in settings.warnings:
-            print(f"homa: warning: {warning}", file=sys.stderr)
+            _say(f"warning: {warning}")
         logs.start(settings.log_level, settings.log_format)
         return asyncio.run(_serve(settings, options))
     except StoreUnavailable as error:
-        print(f"homa: {error}", file=sys.stderr)
+        _say(str(error))
         return STORE
     except HomaError as error:
-        print(f"homa: {error}", file=sys.stderr)
+        _say(str(error))
         return USAGE
 
 
@@ -60,17 +63,19 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     address = address_of(settings)
-    print(f"homa: store {address}, settings {settings.config_file or 'from the environment'}", file=sys.stderr)
+    _say(f"store {address}, settings {settings.config_file or 'from the environment'}")
     broker = _broker(settings, address, options.actors)
     process = await build(settings, address, options.providers, concurrency=options.concurrency, broker=broker)
     if settings.sentry_dsn is not None:
         alarms.start(settings.sentry_dsn.get_secret_value(), worker=process.workers[0].id, release=_release())
     for worker in process.workers:
-        print(f"homa: worker {worker.id} serves {', '.join(worker.queues_served())}", file=sys.stderr, flush=True)
+        _say(f"worker {worker.id} serves {', '.join(worker.queues_served())}")
     stopped_by = _on_signals(process)
     watchers = [asyncio.create_task(work) for work in _conditions(process, options)]
     try:
-        await asyncio.gather(*(worker.serve() for worker in process.workers))
+        async with asyncio.TaskGroup() as group:
+            for worker in process.workers:
+                group.create_task(worker.serve())
     finally:
         for watcher in watchers:
             watcher.cancel()
@@ -97,11 +102,15 @@ def _on_signals(process: WorkerProcess) -> list[int]:
 
     def receive(number: int) -> None:
         received.append(number)
-        if len(received) == 1:
-            print("homa: draining: calls in flight finish; once more to stop at once", file=sys.stderr, flush=True)
-            process.drain()
-        else:
-            process.stop_now()
+        match len(received):
+            case 1:
+                _say("draining: calls in flight finish; once more to stop at once")
+                process.drain()
+            case 2:
+                _say("stopping: calls are cut, their jobs handed back; once more to leave them to their leases")
+                process.stop_now()
+            case _:
+                os._exit(128 + number)
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -109,8 +118,12 @@ def _on_signals(process: WorkerProcess) -> list[int]:
     return received
 
 
-def _conditions(process: WorkerProcess, options: argparse.Namespace) -> list[object]:
-    conditions: list[object] = []
+def _say(text: str) -> None:
+    print(f"homa: {text}", file=sys.stderr, flush=True)  # noqa: T201 - stdout stays empty
+
+
+def _conditions(process: WorkerProcess, options: argparse.Namespace) -> list[Coroutine[Any, Any, None]]:
+    conditions: list[Coroutine[Any, Any, None]] = []
     if options.for_batch:
         conditions.append(_until_complete(process, options.for_batch))
     if options.until_stdin_closes:

@@ -1,7 +1,7 @@
 """Runs ordinary Dramatiq messages: the same hooks in the same order as Dramatiq's own worker, on Homa's event loop.
 
-Hooks and sync actors run in threads, in a context of the run's own, so that blocking code blocks nobody; async actors run
-on the loop. Whatever is enqueued on the way is committed with the ack.
+A sync actor runs in a thread together with its hooks, in a context of the run's own, so that blocking code blocks
+nobody; an async actor runs on the loop, its hooks in threads. What is enqueued on the way is committed with the ack.
 """
 
 from __future__ import annotations
@@ -16,18 +16,24 @@ from typing import Any, TypeVar
 import dramatiq
 import structlog
 from dramatiq.broker import MessageProxy
-from dramatiq.errors import ActorNotFound, DecodeError, RateLimitExceeded, Retry
+from dramatiq.errors import DecodeError, RateLimitExceeded, Retry
 from dramatiq.middleware import SkipMessage
 
 from homa_shared.broker import HomaBroker, Run, current_run
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.working import Claim, ack
-from homa_workers.persistence import persist
+from homa_workers.persistence import hand_back, persist
 from homa_workers.watching import Watch
 
 T = TypeVar("T")
+Actor = dramatiq.Actor[Any, Any]
 
 log = structlog.get_logger("homa.actor")
+
+
+def is_async(actor: Actor) -> bool:
+    """Whether an actor is a coroutine function, which Dramatiq wraps so that a thread can wait for it."""
+    return iscoroutinefunction(getattr(actor.fn, "__wrapped__", None))
 
 
 class MessageRunner:
@@ -36,6 +42,7 @@ class MessageRunner:
     Args:
         broker: knows actors and middleware.
         store: where acks go.
+        watch: told when the store is away.
         threads: sync actors and hooks that may run at once.
     """
 
@@ -46,83 +53,150 @@ class MessageRunner:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="homa-actor")
 
     async def run(self, claim: Claim) -> None:
-        """One run of a message, from claim to ack. A run that is cancelled acks nothing: its lease runs out."""
+        """One run of a message, from claim to ack.
+
+        A run that is cancelled is handed back. Only a sync actor in mid-run can't be interrupted: it is acked when it
+        ends, or its lease runs out if its process ends before.
+        """
         try:
             message = MessageProxy(dramatiq.Message.decode(claim.request))
         except DecodeError as error:
             log.error("message.unreadable", message=claim.id, error=str(error))
-            await persist(self.store, ack(self.store.keys, (claim.id, claim.attempt), "failed"), self.watch)
+            await self._ack(claim, Run(claim.id), failed=True)
             return
-        context = contextvars.copy_context()
-        run = Run(claim.id)
+        run, context = Run(claim.id), contextvars.copy_context()
         context.run(current_run.set, run)
-        await self._process(message, context)
-        state = "failed" if message.failed else "succeeded"
-        await self._in_thread(context, self._emit_end, message)
-        operation = ack(
-            self.store.keys,
-            (claim.id, claim.attempt),
-            "again" if run.again and not message.failed else state,
-            again=run.again if not message.failed else None,
-            enqueued=run.enqueued,
-        )
-        await persist(self.store, operation, self.watch)
+        processing = _Processing(self.broker, message)
+        try:
+            await self._process(processing, context)
+        except _CutOff:
+            await hand_back(self.store, claim, self.watch)
+            return
+        await self._ack(claim, run, failed=message.failed)
         message.clear_exception()
 
-    async def _process(self, message: MessageProxy, context: contextvars.Context) -> None:
-        actor: dramatiq.Actor[Any, Any] | None = None
+    async def _process(self, processing: _Processing, context: contextvars.Context) -> None:
+        actor = self.broker.actors.get(processing.message.actor_name)
+        if actor is None:
+            await self._in_thread(context, processing.refuse)
+        elif not is_async(actor):
+            await self._in_thread(context, processing.whole, actor)
+        elif await self._in_thread(context, processing.begin):
+            result, error = await _called(actor, processing.message, context)
+            await self._in_thread(context, processing.finish, result, error)
+
+    async def _ack(self, claim: Claim, run: Run, *, failed: bool) -> None:
+        again = None if failed else run.again
+        state = "failed" if failed else "again" if again else "succeeded"
+        name = (claim.id, claim.attempt)
+        await persist(self.store, ack(self.store.keys, name, state, again=again, enqueued=run.enqueued), self.watch)
+
+    async def _in_thread(self, context: contextvars.Context, call: Callable[..., T], *args: Any) -> T:
+        work = self._threads.submit(context.run, call, *args)
         try:
-            await self._in_thread(context, self.broker.emit_before, "process_message", message)
-            result = None
-            if not message.failed:
-                actor = self.broker.get_actor(message.actor_name)
-                result = await self._call(actor, message, context)
-            await self._in_thread(context, self._emit_after, message, result, None)
-        except SkipMessage as error:
-            if message.failed:
-                message.stuff_exception(error)
-            await self._in_thread(context, self.broker.emit_after, "skip_message", message)
-        except ActorNotFound as error:
-            log.error("actor.unknown", actor=message.actor_name, message=message.message_id)
-            message.fail()
-            message.stuff_exception(error)
-        except Exception as error:
-            message.stuff_exception(error)
-            self._tell(actor, message, error)
-            await self._in_thread(context, self._emit_after, message, None, error)
-
-    async def _call(self, actor: dramatiq.Actor[Any, Any], message: MessageProxy, context: contextvars.Context) -> Any:
-        # Dramatiq wraps coroutine functions so that threads can wait for them; here the loop is at hand.
-        inner = getattr(actor.fn, "__wrapped__", None)
-        if inner is not None and iscoroutinefunction(inner):
-            return await asyncio.create_task(inner(*message.args, **message.kwargs), context=context)
-        return await self._in_thread(context, actor, *message.args, **message.kwargs)
-
-    def _emit_after(self, message: MessageProxy, result: Any, error: BaseException | None) -> None:
-        if error is None:
-            self.broker.emit_after("process_message", message, result=result)
-        else:
-            # Retries notes the traceback of the exception being handled.
-            try:
-                raise error
-            except Exception:
-                self.broker.emit_after("process_message", message, exception=error)
-
-    def _emit_end(self, message: MessageProxy) -> None:
-        signal = "nack" if message.failed else "ack"
-        self.broker.emit_before(signal, message)
-        self.broker.emit_after(signal, message)
-
-    async def _in_thread(self, context: contextvars.Context, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: context.run(call, *args, **kwargs))
-
-    def _tell(self, actor: dramatiq.Actor[Any, Any] | None, message: MessageProxy, error: Exception) -> None:
-        throws = message.options.get("throws") or (actor and actor.options.get("throws"))
-        expected = isinstance(error, (RateLimitExceeded, Retry)) or (throws and isinstance(error, throws))
-        tell = log.info if expected else log.error
-        tell("actor.failed", actor=message.actor_name, message=message.message_id, error=repr(error))
+            return await asyncio.shield(asyncio.wrap_future(work))
+        except asyncio.CancelledError:
+            if work.cancel():
+                raise _CutOff from None
+            # It runs and can't be stopped. Whoever waits for the worker to end decides how long it may go on.
+            return await asyncio.wrap_future(work)
 
     def close(self) -> None:
         """Lets go of the threads; a sync actor that still runs is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _CutOff(Exception):
+    """A run was stopped before it came to its end, and nothing of it goes on."""
+
+
+async def _called(
+    actor: Actor, message: MessageProxy, context: contextvars.Context
+) -> tuple[Any, BaseException | None]:
+    """Result or error of an async actor."""
+    inner: Callable[..., Any] = actor.fn.__wrapped__  # type: ignore[attr-defined]
+
+    async def body() -> tuple[Any, BaseException | None]:
+        try:
+            return await inner(*message.args, **message.kwargs), None
+        except BaseException as error:
+            # An actor that calls sys.exit() fails; the loop that a thousand others run on goes on.
+            return None, error
+
+    task = asyncio.create_task(body(), context=context)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait([task])
+        raise _CutOff from None
+
+
+class _Processing:
+    """Dramatiq's `WorkerThread.process_message`, in steps."""
+
+    def __init__(self, broker: HomaBroker, message: MessageProxy) -> None:
+        self.broker = broker
+        self.message = message
+
+    def whole(self, actor: Actor) -> None:
+        """Everything, in the present thread."""
+        if not self.begin():
+            return
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            result = actor(*self.message.args, **self.message.kwargs)
+        except BaseException as raised:
+            error = raised
+        self.finish(result, error)
+
+    def begin(self) -> bool:
+        """The hooks before the run; true when the actor is to be called."""
+        try:
+            self.broker.emit_before("process_message", self.message)
+        except Exception as error:
+            self.finish(None, error)
+            return False
+        if self.message.failed:
+            self.finish(None, None)
+            return False
+        return True
+
+    def finish(self, result: Any, error: BaseException | None) -> None:
+        """The hooks after the run, and those around its ack."""
+        if error is None:
+            self.broker.emit_after("process_message", self.message, result=result)
+        elif isinstance(error, SkipMessage):
+            if self.message.failed:
+                self.message.stuff_exception(error)
+            self.broker.emit_after("skip_message", self.message)
+        else:
+            self.message.stuff_exception(error)
+            self._tell(error)
+            try:
+                # Retries notes the traceback of the exception being handled.
+                raise error
+            except BaseException:
+                self.broker.emit_after("process_message", self.message, exception=error)
+        self._acknowledge()
+
+    def refuse(self) -> None:
+        """A message for an actor that nobody has declared: dead, as in Dramatiq."""
+        log.error("actor.unknown", actor=self.message.actor_name, message=self.message.message_id)
+        self.message.fail()
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        signal = "nack" if self.message.failed else "ack"
+        self.broker.emit_before(signal, self.message)
+        self.broker.emit_after(signal, self.message)
+
+    def _tell(self, error: BaseException) -> None:
+        actor = self.broker.actors.get(self.message.actor_name)
+        throws = self.message.options.get("throws") or (actor and actor.options.get("throws"))
+        facts = {"actor": self.message.actor_name, "message": self.message.message_id}
+        if isinstance(error, RateLimitExceeded | Retry) or (throws and isinstance(error, throws)):
+            log.info("actor.failed", **facts, error=repr(error))
+        else:
+            log.error("actor.failed", **facts, exc_info=error)

@@ -5,9 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from homa_shared.failures import ProviderError
+from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.records import State
 from homa_shared.reply import Completion
+
+
+class Interrupted(ProviderError):
+    """A call that this side ended: the job was cancelled, its deadline passed, or the worker stops.
+
+    What it may have cost is open, as after any cut; but the provider did nothing wrong, so breakers learn nothing.
+
+    Args:
+        why: cancelled, expired or stopped: the outcome in ledger and history.
+        message: for people.
+        partial_text: what a stream had delivered.
+    """
+
+    def __init__(self, why: str, message: str, partial_text: str = "") -> None:
+        super().__init__(ErrorKind.AMBIGUOUS, message, partial_text=partial_text)
+        self.why = why
+
+
+def name_of(error: ProviderError) -> str:
+    """An error's kind as ledger, history and logs call it."""
+    return error.why if isinstance(error, Interrupted) else str(error.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +57,7 @@ class Rerouted:
     error: ProviderError
     #: Fields of the record that change: target, queue, bound, tokens to reserve, targets left.
     fields: dict[str, Any]
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +73,7 @@ class Released:
     """Handed back unsent, as if it had not been taken."""
 
     why: str
+    delay_ms: int = 0
 
 
 Outcome = Succeeded | Deferred | Rerouted | Ended | Released

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from homa_shared.errors import StoreFull, StoreUnavailable
+from homa_shared.failures import Charge
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.op import Op
+from homa_shared.store.working import Claim, Enqueued, Report, ack, requeue
 from homa_workers.watching import Watch
 
 T = TypeVar("T")
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
+#: What is handed back because this worker cannot do it is left for others for so long, ms.
+NOT_HERE_MS = 5000
 
 
 async def persist(store: AsyncStore, op: Op[T], watch: Watch) -> T:
     """Runs an operation until the store has taken it.
 
-    The operations are idempotent, so one whose reply was lost may be sent again. Cancelling the caller doesn't end the
-    attempt: the operation goes on, and the cancellation is passed on when it is through.
+    The operations are idempotent, so one whose reply was lost may be sent again. Cancelling the caller doesn't end
+    this: the operation goes on, and the cancellation is passed on when it is through.
     """
+    cancelled: asyncio.CancelledError | None = None
+    try:
+        return await store.run(op)
+    except (StoreUnavailable, StoreFull) as error:
+        watch.store_away(error)
+    except asyncio.CancelledError as error:
+        cancelled = error
     work = asyncio.ensure_future(_until_taken(store, op, watch))
-    cancelled = None
     while not work.done():
         try:
             await asyncio.shield(work)
@@ -39,12 +49,25 @@ async def persist(store: AsyncStore, op: Op[T], watch: Watch) -> T:
     return result
 
 
-async def _until_taken(store: AsyncStore, op: Op[Any], watch: Watch) -> Any:
+async def hand_back(store: AsyncStore, claim: Claim, watch: Watch, *, delay_ms: int = 0) -> None:
+    """Gives a job or message back unsent, as if it had not been taken."""
+    name = (claim.id, claim.attempt)
+    if claim.kind == "m":
+        again = Enqueued(claim.id, claim.queue, claim.lane, claim.request, delay_ms)
+        await persist(store, ack(store.keys, name, "again", again=again), watch)
+        return
+    unsent = Report("released", Charge.NONE, used=(0, 0, 0, 0))
+    await persist(
+        store, requeue(store.keys, name, "job.released", delay_ms=delay_ms, report=unsent, counts=False), watch
+    )
+
+
+async def _until_taken(store: AsyncStore, op: Op[T], watch: Watch) -> T:
     pause_s = FIRST_PAUSE_S
     while True:
+        await asyncio.sleep(pause_s * (0.5 + random.random() / 2))
         try:
             return await store.run(op)
         except (StoreUnavailable, StoreFull) as error:
             watch.store_away(error)
-        await asyncio.sleep(pause_s * (0.5 + random.random() / 2))
         pause_s = min(LONGEST_PAUSE_S, pause_s * 2)

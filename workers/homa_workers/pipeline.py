@@ -10,33 +10,27 @@ from __future__ import annotations
 
 import asyncio
 from time import perf_counter
-from typing import Any
+from typing import TypeVar
 
 from homa_shared.errors import HomaError
 from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.records import State
 from homa_shared.reply import Completion
-from homa_shared.request import JobRequest
+from homa_shared.request import JobRequest, NewerRequest
 from homa_shared.store import steering
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.op import Op
-from homa_shared.store.working import Claim, divert, fail, requeue, settle
+from homa_shared.store.working import Answer, Claim, divert, fail, requeue, settle
 from homa_workers import reports
 from homa_workers.book import FleetBook
 from homa_workers.deltas import DeltaWriter
-from homa_workers.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded
-from homa_workers.persistence import persist
+from homa_workers.outcomes import Deferred, Ended, Interrupted, Outcome, Released, Rerouted, Succeeded
+from homa_workers.persistence import NOT_HERE_MS, hand_back, persist
 from homa_workers.providers.base import Provider
 from homa_workers.retry import decide
 from homa_workers.watching import Watch
 
-
-class _TooLate(ProviderError):
-    """The time for a call ran out: the provider's, or (`expired`) the job's own."""
-
-    def __init__(self, kind: ErrorKind, message: str, *, expired: bool) -> None:
-        super().__init__(kind, message)
-        self.expired = expired
+T = TypeVar("T")
 
 
 class Pipeline:
@@ -58,111 +52,147 @@ class Pipeline:
         self.watch = watch
         self._cancelled: set[str] = set()
 
-    async def run(self, claim: Claim) -> None:
-        """One attempt, from claim to acknowledgement. Cancelling the task hands the job back, or leaves its cost open."""
+    async def run(self, claim: Claim) -> Outcome:
+        """One attempt, from claim to acknowledgement. Cancelling it hands the job on, with the call's cost open."""
         started = perf_counter()
         outcome = await self._attempt(claim)
         latency_ms = round((perf_counter() - started) * 1000)
-        await self._acknowledge(claim, outcome, latency_ms)
-        self.watch.attempt(claim, outcome, latency_ms)
+        nano = self._nano(claim, outcome)
+        answer: Answer | None = None
+        try:
+            answer = await self._acknowledge(claim, outcome, latency_ms, nano)
+        finally:
+            self._cancelled.discard(claim.name)
+            self.watch.attempt(claim, outcome, latency_ms, nano, answer)
+        return outcome
 
     def cancel(self, task: asyncio.Task[None], claim: Claim) -> None:
         """Stops a running attempt because its job was cancelled: the provider's connection is closed at once."""
         self._cancelled.add(claim.name)
-        task.cancel()
+        # Not before its first step: it has a claim to acknowledge.
+        asyncio.get_running_loop().call_soon(task.cancel)
 
     async def _attempt(self, claim: Claim) -> Outcome:
         try:
             request = JobRequest.decode(claim.request)
+        except NewerRequest as error:
+            return Released(str(error), NOT_HERE_MS)
         except HomaError as error:
-            return Ended(ProviderError(ErrorKind.INTERNAL, f"unreadable request: {error}"), State.FAILED)
+            return Ended(ProviderError(ErrorKind.INVALID_REQUEST, f"unreadable request: {error}"), State.FAILED)
         try:
             return Succeeded(await self._call(claim, request))
         except ProviderError as error:
             return self._judge(claim, request, error)
-        except asyncio.CancelledError:
-            return self._stopped(claim)
         except Exception as error:
             self.watch.unexpected(claim, error)
             return Ended(ProviderError(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"), State.FAILED)
 
     async def _call(self, claim: Claim, request: JobRequest) -> Completion:
-        """The call, under its deadline."""
-        seconds = min(self.timeout_s, claim.left_ms / 1000) if claim.left_ms else self.timeout_s
+        """The call, under its deadline: the provider's time, or the job's own where that is shorter."""
+        expires = 0 < claim.left_ms < self.timeout_s * 1000
+        seconds = claim.left_ms / 1000 if expires else self.timeout_s
         call = request.call(claim.target)
+        deltas = DeltaWriter(self.store, claim) if request.stream else None
+        ending = "broken"
+        limit = asyncio.timeout(seconds)
         try:
-            async with asyncio.timeout(seconds):
-                if not request.stream:
+            async with limit:
+                if deltas is None:
                     return await self.provider.complete(call)
-                async with DeltaWriter(self.store, claim) as deltas:
-                    return await self.provider.stream(call, deltas.emit)
-        except TimeoutError:
-            late = bool(claim.left_ms) and seconds < self.timeout_s
-            raise _TooLate(ErrorKind.AMBIGUOUS, f"no complete reply within {seconds:g} s", expired=late) from None
+                completion = await self.provider.stream(call, deltas.emit)
+            # From here on nothing may lose the reply: neither the deadline nor a cancel.
+            ending = "done"
+            return completion
+        except TimeoutError as error:
+            seen = deltas.text if deltas else ""
+            late = f"no complete reply within {seconds:g} s"
+            if expires and limit.expired():
+                raise Interrupted("expired", f"{late}: the job's deadline", seen) from None
+            # An adapter that lets a bare TimeoutError through means the same.
+            raise ProviderError(ErrorKind.AMBIGUOUS, late, partial_text=seen) from error
+        except asyncio.CancelledError:
+            why = "cancelled" if claim.name in self._cancelled else "stopped"
+            raise Interrupted(why, f"{why} in mid-call", deltas.text if deltas else "") from None
+        finally:
+            if deltas is not None:
+                await deltas.finish(ending)
 
     def _judge(self, claim: Claim, request: JobRequest, error: ProviderError) -> Outcome:
-        if isinstance(error, _TooLate) and error.expired:
-            return Ended(error, State.EXPIRED)
-        if error.partial_text and request.stream:
-            # Somebody may have read the beginning: another beginning must not follow it.
-            return Ended(error, State.FAILED)
-        return decide(claim, error, lambda: self.book.next_target(claim, request))
+        if isinstance(error, Interrupted):
+            return self._end_or_leave(claim, error)
+        # Somebody may have read the beginning: another model's words must not follow it.
+        begun = bool(error.partial_text) and request.stream
+        wider = error.kind is ErrorKind.CONTEXT_TOO_LONG
+        return decide(claim, error, lambda: self.book.next_target(claim, request, wider=wider), switch=not begun)
 
-    def _stopped(self, claim: Claim) -> Outcome:
-        error = ProviderError(ErrorKind.AMBIGUOUS, "stopped in mid-call")
-        if claim.name in self._cancelled:
-            self._cancelled.discard(claim.name)
+    def _end_or_leave(self, claim: Claim, error: Interrupted) -> Outcome:
+        if error.why == "cancelled":
             return Ended(error, State.CANCELLED)
-        # The worker stops at once: the call may have been charged, the job goes on elsewhere.
-        return Deferred(error, 0, counts=False)
+        if error.why == "expired":
+            return Ended(error, State.EXPIRED)
+        # The worker stops at once. The call may have been made, so that only a job that bears two goes on elsewhere.
+        return Ended(error, State.FAILED) if claim.on_ambiguous == "fail" else Deferred(error, 0, counts=False)
 
-    async def _acknowledge(self, claim: Claim, outcome: Outcome, latency_ms: int) -> None:
+    def _nano(self, claim: Claim, outcome: Outcome) -> int | None:
+        """What a reply cost. A price that cannot be found must not lose the reply: the job is then unpriced."""
+        if not isinstance(outcome, Succeeded) or not outcome.completion.metered:
+            return None
+        try:
+            return self.book.price(claim.target, outcome.completion)
+        except Exception as error:
+            self.watch.unexpected(claim, error)
+            return None
+
+    async def _acknowledge(self, claim: Claim, outcome: Outcome, latency_ms: int, nano: int | None) -> Answer | None:
         """One clause an outcome; every operation is repeated until the store has it."""
-        keys, name = self.store.keys, (claim.id, claim.attempt)
-        plan, price = self.book.plan(claim.target), self.book.price
+        keys, name, price = self.store.keys, (claim.id, claim.attempt), self.book.price
         match outcome:
             case Succeeded(completion):
-                nano = price(claim.target, completion)
-                report = reports.of_success(claim, completion, nano, plan)
+                report = reports.of_success(claim, completion, nano, self.book.plan(claim.target))
                 reply = reports.reply_json(claim, completion, nano, latency_ms)
-                await self._persist(settle(keys, name, reply, report))
+                return await self._persist(settle(keys, name, reply, report))
             case Deferred(error, delay_ms, counts, pause):
                 report = reports.of_error(claim, error, price, latency_ms)
                 if pause:
                     await self._persist(steering.pause_batch(keys, claim.batch, pause))
-                await self._persist(
+                return await self._persist(
                     requeue(keys, name, "job.deferred", delay_ms=delay_ms, report=report, counts=counts)
                 )
-            case Rerouted(error, fields):
+            case Rerouted(error, fields, counts):
                 report = reports.of_error(claim, error, price, latency_ms)
-                await self.book.ensure_plan(fields["tg"])
-                await self._persist(
-                    requeue(keys, name, "job.rerouted", delay_ms=0, report=report, counts=True, fields=fields)
+                await self._persist_plan(fields["tg"])
+                return await self._persist(
+                    requeue(keys, name, "job.rerouted", delay_ms=0, report=report, counts=counts, fields=fields)
                 )
             case Ended(error, state):
                 report = reports.of_error(claim, error, price, latency_ms)
                 envelope = reports.error_json(claim, error, latency_ms)
-                await self._persist(fail(keys, name, state, envelope, report, str(error)))
-            case Released():
-                await self._persist(
-                    requeue(keys, name, "job.released", delay_ms=0, report=reports.of_release(), counts=False)
-                )
-
-    async def release(self, claim: Claim, why: str) -> None:
-        """Hands a job back that was not called."""
-        await self._acknowledge(claim, Released(why), 0)
+                return await self._persist(fail(keys, name, state, envelope, report, str(error)))
+            case Released(_, delay_ms):
+                await hand_back(self.store, claim, self.watch, delay_ms=delay_ms)
+                return None
 
     async def divert(self, why: str, claim: Claim) -> None:
-        """Moves a waiting job whose target is out of reach to the next one that can do it."""
+        """Moves a waiting job whose target is out of reach to the next one that can do it.
+
+        Raises:
+            StoreUnavailable: the job waits where it waited, and is offered again.
+        """
         try:
             request = JobRequest.decode(claim.request)
         except HomaError:
             return
         fields = self.book.next_target(claim, request)
         if fields is not None:
-            await self.book.ensure_plan(fields["tg"])
+            await self.book.ensure_plans([fields["tg"]])
             await self.store.run(divert(self.store.keys, claim.id, claim.target, why, fields))
 
-    async def _persist(self, op: Op[Any]) -> None:
+    async def _persist_plan(self, target: str) -> None:
+        op = self.book.writing([target])
+        if op is not None:
+            await self._persist(op)
+            self.book.written([target])
+
+    async def _persist(self, op: Op[T]) -> T:
         """Until the store has it. Not even a cancelled task gives up a reply that arrived."""
-        await persist(self.store, op, self.watch)
+        return await persist(self.store, op, self.watch)

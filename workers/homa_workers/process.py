@@ -1,4 +1,4 @@
-"""Puts a worker process together from settings: store, fleet, one adapter and one worker for each provider it serves."""
+"""Puts a worker process together from settings: store, fleet, an adapter and a worker for each provider it serves."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pydantic import SecretStr
 
 from homa_shared.broker import HomaBroker
 from homa_shared.errors import ConfigError
-from homa_shared.settings.model import Settings
+from homa_shared.ids import new_worker_id
 from homa_shared.settings.fleet import Fleet
+from homa_shared.settings.model import Settings
 from homa_shared.settings.sections import ProviderSettings
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
@@ -90,7 +91,8 @@ def _chosen(settings: Settings, providers: Sequence[str]) -> list[str]:
     unknown = [name for name in providers if name.lower() not in configured]
     if unknown:
         raise ConfigError(
-            f"provider {unknown[0]!r} is not configured: expected one of {', '.join(sorted(configured)) or 'none yet'}; "
+            f"provider {unknown[0]!r} is not configured: expected one of "
+            f"{', '.join(sorted(configured)) or 'none yet'}; "
             f"set HOMA_PROVIDERS__{unknown[0].upper()}__KIND and __API_KEY, or [providers.{unknown[0]}] in homa.toml"
         )
     names = [name.lower() for name in providers] or sorted(configured)
@@ -126,8 +128,13 @@ def _worker(
 ) -> HomaWorker:
     book = FleetBook(store, fleet)
     pools = {f"pool-{name}" for name, alias in fleet.models.items() if _serves(alias.pool, provider.name)}
-    worker = HomaWorker(
+    worker_id = new_worker_id(provider.name)
+    watch = Watch(worker_id)
+    return HomaWorker(
         broker,
+        worker_id=worker_id,
+        watch=watch,
+        pipeline=Pipeline(store, provider, book, given.timeout_s, watch),
         store=store,
         book=book,
         provider=provider.name,
@@ -135,10 +142,6 @@ def _worker(
         concurrency=concurrency or given.concurrency or DEFAULT_CONCURRENCY,
         lease_s=settings.lease_s,
     )
-    watch = Watch(worker.id)
-    worker.watch = watch
-    worker.adopt(Pipeline(store, provider, book, given.timeout_s, watch))
-    return worker
 
 
 def _serves(pool: Sequence[str] | None, provider: str) -> bool:

@@ -11,6 +11,7 @@ from homa_shared.failures import Charge, ErrorKind, ProviderError
 from homa_shared.reply import Completion, Usage
 from homa_shared.store.working import Claim, Report
 from homa_shared.targets import Reservation, TargetPlan, settlement
+from homa_workers.outcomes import Interrupted, name_of
 from homa_workers.retry import ACCOUNT_COOL_MS, RULES
 
 #: Nano-dollars of a completion at a target, None when unpriced.
@@ -52,8 +53,10 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int) 
         seen = Usage(output_tokens=-(-len(error.partial_text.encode()) // 4))
         floor = price(claim.target, Completion({}, seen)) or 0
     rate_limited = error.kind is ErrorKind.RATE_LIMITED
+    # What this side cut says nothing about the provider.
+    health = "" if isinstance(error, Interrupted) else rule.health
     return Report(
-        str(error.kind),
+        name_of(error),
         error.charge,
         nano=nano,
         floor=floor,
@@ -61,19 +64,14 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int) 
         output=usage.output_tokens,
         cached=usage.cached_tokens,
         used=_NOTHING if error.kind in _UNSENT else None,
-        health=rule.health,
-        cool_ms=_cool_ms(error) if rule.health in ("account", "model") else None,
+        health=health,
+        cool_ms=_cool_ms(error) if health in ("account", "model") else None,
         freeze_ms=(-1 if error.retry_after_s is None else int(error.retry_after_s * 1000)) if rate_limited else None,
         note=orjson.dumps(
             {"error": error.message[:500], "status": error.status, "code": error.code, "request_id": error.request_id}
             | {"latency_ms": latency_ms}
         ).decode(),
     )
-
-
-def of_release() -> Report:
-    """The report of a job that is handed back unsent."""
-    return Report("released", Charge.NONE, used=_NOTHING)
 
 
 def reply_json(claim: Claim, completion: Completion, nano: int | None, latency_ms: int) -> bytes:
@@ -108,7 +106,7 @@ def error_json(claim: Claim, error: ProviderError, latency_ms: int) -> bytes:
     """The end of a job without a reply, for people."""
     provider, _, model = claim.target.partition(":")
     fields: dict[str, Any] = {
-        "error": {"kind": str(error.kind), "message": error.message, "status": error.status, "code": error.code},
+        "error": {"kind": name_of(error), "message": error.message, "status": error.status, "code": error.code},
         "provider": provider,
         "model": model,
         "attempts": claim.tries,

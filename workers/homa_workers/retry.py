@@ -15,7 +15,7 @@ from homa_shared.records import State
 from homa_shared.store.working import Claim
 from homa_workers.outcomes import Deferred, Ended, Outcome, Rerouted
 
-#: First and longest pause before another try at the same target, ms; the pause doubles and is drawn from its upper half.
+#: First and longest pause before another try at the same target, ms; it doubles and is drawn from its upper half.
 FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS = 500, 60_000
 #: How long an account's breaker stays open where the provider named no time, ms.
 ACCOUNT_COOL_MS = 60_000
@@ -68,6 +68,7 @@ def decide(
     error: ProviderError,
     next_target: Callable[[], dict[str, Any] | None],
     *,
+    switch: bool = True,
     draw: Callable[[], float] = random.random,
 ) -> Outcome:
     """What to do about an error.
@@ -76,6 +77,7 @@ def decide(
         claim: the attempt that met it.
         error: the classified error.
         next_target: fields of the next target that can do the job, None where the chain ends; asked only when needed.
+        switch: whether the job may go on elsewhere; not after text of this target has been delivered.
         draw: source of jitter, in [0, 1).
     """
     rule = RULES[error.kind]
@@ -84,19 +86,23 @@ def decide(
         return Deferred(error, 0, counts=False, pause_batch=f"{claim.target}: {error}")
     if error.kind is ErrorKind.AMBIGUOUS and claim.on_ambiguous == "fail":
         return Ended(error, State.FAILED)
-    wait_ms = max(int((error.retry_after_s or 0) * 1000), 0)
-    spent = rule.counts and claim.tries >= claim.max_attempts
-    if spent:
+    if rule.counts and claim.tries >= claim.max_attempts:
         return Ended(error, State.FAILED)
-    slack_ms = claim.slack_ms if claim.slack_ms is not None else SLACK_MS.get(claim.lane, 30_000)
-    patient = wait_ms <= slack_ms and not (rule.counts and claim.fallbacks_left and claim.tries % TRIES_PER_TARGET == 0)
-    if rule.again and patient:
+    elsewhere = switch and rule.next and claim.fallbacks_left > 0
+    wait_ms = max(int((error.retry_after_s or 0) * 1000), 0)
+    if rule.again and not (elsewhere and _moves_on(rule, claim, wait_ms)):
         return Deferred(error, _pause(rule, claim, wait_ms, draw), rule.counts)
-    if rule.next and claim.fallbacks_left and (fields := next_target()) is not None:
-        return Rerouted(error, fields)
+    if elsewhere and (fields := next_target()) is not None:
+        return Rerouted(error, fields, rule.counts)
     if rule.again:
         return Deferred(error, _pause(rule, claim, wait_ms, draw), rule.counts)
     return Ended(error, State.FAILED)
+
+
+def _moves_on(rule: Rule, claim: Claim, wait_ms: int) -> bool:
+    """Whether the next target's turn has come: the wait is more than the job bears, or this one was tried enough."""
+    slack_ms = claim.slack_ms if claim.slack_ms is not None else SLACK_MS.get(claim.lane, SLACK_MS["default"])
+    return wait_ms > slack_ms or (rule.counts and claim.tries % TRIES_PER_TARGET == 0)
 
 
 def _out_of_money(error: ProviderError, claim: Claim) -> bool:

@@ -5,65 +5,120 @@ Neither ever holds a prompt, a reply or a key.
 
 from __future__ import annotations
 
+import logging
 import time
+from typing import Any
 
 import structlog
 
 from homa_shared.failures import ErrorKind
 from homa_shared.money import usd
 from homa_shared.records import State
-from homa_shared.store.working import Claim
+from homa_shared.store.working import Answer, Claim
 from homa_workers import alarms
-from homa_workers.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded
+from homa_workers.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded, name_of
 
-#: While the store is away one line in so many seconds says so.
+#: While the store is away, or a defect repeats itself, one line in so many seconds says so.
 _QUIET_S = 10.0
 
 
 class Watch:
-    """Tells of attempts and of the store.
+    """Tells of attempts, of the store and of defects.
 
     Args:
         worker: the worker's id, in every line.
-        price: nano-dollars of a completion at a target.
     """
 
     def __init__(self, worker: str) -> None:
         self.log = structlog.get_logger("homa.worker").bind(worker=worker)
-        self._told_away = -_QUIET_S
+        self._told: dict[str, float] = {}
 
-    def attempt(self, claim: Claim, outcome: Outcome, latency_ms: int, cost_nano: int | None = None) -> None:
-        """One line for an attempt that is over."""
-        line: dict[str, object] = {"job": claim.id, "attempt": claim.attempt, "target": claim.target}
-        if claim.batch:
-            line["batch"] = claim.batch
-        line |= {"queued_ms": claim.waited_ms, "latency_ms": latency_ms}
-        match outcome:
-            case Succeeded(completion):
-                usage = completion.usage
-                line |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
-                line["cost_usd"] = None if cost_nano is None else usd(cost_nano)
-                self.log.info("attempt.succeeded", **line)
-            case Deferred(error, delay_ms):
-                self.log.info("attempt.deferred", **line, error=str(error.kind), status=error.status, delay_ms=delay_ms)
-            case Rerouted(error, fields):
-                self.log.info("attempt.rerouted", **line, error=str(error.kind), status=error.status, to=fields["tg"])
-            case Ended(error, state):
-                self.log.warning(f"attempt.{state}", **line, error=str(error.kind), status=error.status)
-                if state is State.FAILED and error.kind is not ErrorKind.INTERNAL:
-                    alarms.dead_job(claim, error)
-            case Released(why):
-                self.log.info("attempt.released", **line, why=why)
+    def attempt(
+        self,
+        claim: Claim,
+        outcome: Outcome,
+        latency_ms: int,
+        cost_nano: int | None = None,
+        answer: Answer | None = None,
+    ) -> None:
+        """One line for an attempt that is over.
+
+        Args:
+            cost_nano: known cost in nano-dollars; None is unpriced, or not known.
+            answer: how the store took it, where that is worth a word.
+        """
+        failed = outcome.error if isinstance(outcome, Ended) and outcome.state is State.FAILED else None
+        if failed and answer is Answer.OK and failed.kind is not ErrorKind.INTERNAL:
+            alarms.dead_job(claim, failed)
+        if answer is Answer.UNKNOWN:
+            # The store came back without this job: what the call cost stands nowhere but in this line.
+            self.log.error("attempt.homeless", job=claim.id, attempt=claim.attempt, target=claim.target)
+        if not self.log.is_enabled_for(logging.WARNING if failed else logging.INFO):
+            return
+        line = _line(claim, latency_ms)
+        if answer not in (None, Answer.OK):
+            line["store_said"] = str(answer)
+        event = f"attempt.{_NAMES[type(outcome)]}" if not isinstance(outcome, Ended) else f"attempt.{outcome.state}"
+        (self.log.warning if failed else self.log.info)(event, **line, **_details(outcome, cost_nano))
 
     def unexpected(self, claim: Claim | None, error: BaseException) -> None:
-        """A defect: ours, or an adapter's."""
+        """A defect: ours, or an adapter's. One that repeats itself is told now and then.
+
+        An exception may quote the prompt: its words stay out of the log, its place goes in.
+        """
+        if not self._is_due(f"{type(error).__name__} {_place(error)}"):
+            return
         ids = {"job": claim.id, "attempt": claim.attempt, "target": claim.target} if claim else {}
-        self.log.error("defect", **ids, error=type(error).__name__, exc_info=error)
+        self.log.error("defect", **ids, error=type(error).__name__, at=_place(error))
         alarms.unexpected(error, claim)
 
     def store_away(self, error: Exception) -> None:
         """The store cannot be asked; told now and then, not at every try."""
-        now = time.monotonic()
-        if now - self._told_away >= _QUIET_S:
-            self._told_away = now
+        if self._is_due("store"):
             self.log.warning("store.away", error=str(error))
+
+    def lost(self, attempts: list[str]) -> None:
+        """Leases that ran out under this worker: the jobs may run elsewhere, too."""
+        if attempts and self._is_due("lost"):
+            self.log.warning("leases.lost", attempts=attempts[:20], count=len(attempts))
+
+    def _is_due(self, subject: str) -> bool:
+        now = time.monotonic()
+        if now - self._told.get(subject, -_QUIET_S) < _QUIET_S:
+            return False
+        self._told[subject] = now
+        return True
+
+
+_NAMES = {Succeeded: "succeeded", Deferred: "deferred", Rerouted: "rerouted", Released: "released"}
+
+
+def _line(claim: Claim, latency_ms: int) -> dict[str, Any]:
+    line: dict[str, Any] = {"job": claim.id, "attempt": claim.attempt, "target": claim.target}
+    if claim.batch:
+        line["batch"] = claim.batch
+    return line | {"queued_ms": claim.waited_ms, "latency_ms": latency_ms}
+
+
+def _details(outcome: Outcome, cost_nano: int | None) -> dict[str, Any]:
+    match outcome:
+        case Succeeded(completion):
+            usage = completion.usage
+            cost = None if cost_nano is None else usd(cost_nano)
+            return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "cost_usd": cost}
+        case Deferred(error, delay_ms):
+            return {"error": name_of(error), "status": error.status, "delay_ms": delay_ms}
+        case Rerouted(error, fields):
+            return {"error": name_of(error), "status": error.status, "to": fields["tg"]}
+        case Ended(error):
+            return {"error": name_of(error), "status": error.status}
+        case Released(why):
+            return {"why": why}
+
+
+def _place(error: BaseException) -> str:
+    """Where an exception was raised: file and line of the innermost frame."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown"

@@ -1,12 +1,14 @@
 """Runs operations: `Store` for threads, `AsyncStore` for an event loop.
 
 A script that the store does not know yet (a fresh or restarted one) is loaded and asked again. `AsyncStore` sends what
-concurrent tasks ask in one turn of the loop as one write: at two thousand calls in flight that is most of a worker's cost.
+concurrent tasks ask in one turn of the loop as one write: at two thousand calls in flight that is most of a worker's
+cost.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -25,8 +27,14 @@ T = TypeVar("T")
 
 #: Most operations in one write, so that no single write keeps the store busy for long.
 _WRITE_OPS = 64
+#: Most commands of one process that wait in the store at once.
+_WAITERS = 256
 #: Most connections that wait at once (results, streams): whoever waits needs one of its own.
 _WAITING_CONNECTIONS = 1000
+
+
+#: An operation, and where its replies are awaited.
+_Asked = tuple[Op[Any], asyncio.Future[list[Any]]]
 
 
 class Store:
@@ -115,12 +123,12 @@ class AsyncStore:
         self._client = connect_async(address, role=role)
         self._waiting: redis.asyncio.Redis | None = None
         self._role = role
-        self._asked: deque[tuple[Op[Any], asyncio.Future[Any]]] = deque()
+        self._asked: deque[_Asked] = deque()
         self._writer: asyncio.Task[None] | None = None
 
     async def run(self, op: Op[T]) -> T:
         """The operation's answer; raises as `Store.run`."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self._asked.append((op, future))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
@@ -136,40 +144,43 @@ class AsyncStore:
             if batch:
                 await self._write_batch(batch)
 
-    async def _write_batch(self, batch: list[tuple[Op[Any], asyncio.Future[Any]]]) -> None:
+    async def _write_batch(self, batch: list[_Asked]) -> None:
         try:
             replies = await self._send([command for op, _ in batch for command in op.commands])
         except RedisError as error:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(self._translated(error))
+            _refuse(batch, self._translated(error))
             return
         except BaseException as error:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
+            _refuse(batch, error)
             raise
+        unknown = self._answer(batch, replies)
+        if unknown:
+            # Asked again before the scripts are there: should loading fail, the next write tells everybody why.
+            self._asked.extendleft(reversed(unknown))
+            await self._load([op for op, _ in unknown])
+
+    def _answer(self, batch: list[_Asked], replies: list[Any]) -> list[_Asked]:
+        """Gives everybody what was asked for; returns those whose script the store does not know."""
         unknown = []
         position = 0
         for op, future in batch:
             mine = replies[position : position + len(op.commands)]
             position += len(op.commands)
-            error = next((reply for reply in mine if isinstance(reply, Exception)), None)
-            if isinstance(error, NoScriptError):
+            failed = next((reply for reply in mine if isinstance(reply, Exception)), None)
+            if isinstance(failed, NoScriptError):
                 unknown.append((op, future))
             elif future.done():
                 continue
-            elif error is not None:
-                future.set_exception(self._translated(error))
+            elif failed is not None:
+                future.set_exception(self._translated(failed))
             else:
                 future.set_result(mine)
-        if unknown:
-            await self._load([op for op, _ in unknown])
-            self._asked.extendleft(reversed(unknown))
+        return unknown
 
     async def _load(self, ops: list[Op[Any]]) -> None:
         scripts = {op.script.sha: op.script for op in ops if op.script is not None}
-        await self._send([("SCRIPT LOAD", code.text) for code in scripts.values()])
+        with contextlib.suppress(RedisError):
+            await self._send([("SCRIPT LOAD", code.text) for code in scripts.values()])
 
     async def _send(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         pipe = self._client.pipeline(transaction=False)
@@ -220,3 +231,9 @@ class AsyncStore:
         await self._client.aclose()
         if self._waiting is not None:
             await self._waiting.aclose()
+
+
+def _refuse(batch: list[_Asked], error: BaseException) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)

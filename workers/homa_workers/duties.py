@@ -1,0 +1,117 @@
+"""What a worker does beside its jobs: the beat that keeps its leases, the fleet's housekeeping, orders sent to it.
+
+A duty outlives whatever goes wrong with one of its turns: a worker without a beat would lose its jobs one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from homa_shared.errors import StoreFull, StoreUnavailable
+from homa_shared.store.client import AsyncStore
+from homa_shared.store.working import renew, sweep
+from homa_workers.book import FleetBook
+from homa_workers.running import InFlight, Running
+from homa_workers.watching import Watch
+
+BEAT_S = 1.0
+SWEEP_SLICE = 200
+_SLICE_PAUSE_S = 0.01
+#: Most leases that one script renews.
+RENEW_SLICE = 500
+#: Longest wait for an order, s: what is listened to may have gone without a word.
+_LISTEN_S = 5
+#: Pause after a turn that went wrong, s.
+_PAUSE_S = 0.2
+
+
+class Duties:
+    """The three duties of a worker.
+
+    Args:
+        worker: its id.
+        lease_ms: length of its leases.
+        facts: what it tells the fleet of itself, asked at each beat.
+        obey: carries out an order.
+    """
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        worker: str,
+        lease_ms: int,
+        in_flight: InFlight,
+        watch: Watch,
+        *,
+        book: FleetBook | None,
+        facts: Callable[[], dict[str, Any]],
+        obey: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._worker = worker
+        self._lease_ms = lease_ms
+        self._in_flight = in_flight
+        self._watch = watch
+        self._book = book
+        self._facts = facts
+        self._obey = obey
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        third_s = self._lease_ms / 3000
+        self._tasks = [
+            asyncio.create_task(self._each(min(BEAT_S, third_s), self._beat)),
+            asyncio.create_task(self._each(BEAT_S, self._sweep)),
+            asyncio.create_task(self._each(0, self._listen)),
+        ]
+        if self._book is not None:
+            self._tasks.append(asyncio.create_task(self._each(BEAT_S, self._book.refresh)))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _each(self, seconds: float, turn: Callable[[], Awaitable[Any]]) -> None:
+        while True:
+            pause_s = seconds
+            try:
+                await turn()
+            except (StoreUnavailable, StoreFull) as error:
+                self._watch.store_away(error)
+                pause_s = max(seconds, _PAUSE_S)
+            except Exception as error:
+                self._watch.unexpected(None, error)
+                pause_s = max(seconds, _PAUSE_S)
+            await asyncio.sleep(pause_s)
+
+    async def _beat(self) -> None:
+        ripe = self._in_flight.ripe(self._lease_ms / 3000)
+        slices = [ripe[i : i + RENEW_SLICE] for i in range(0, len(ripe), RENEW_SLICE)] or [[]]
+        await asyncio.gather(*(self._renew(leases) for leases in slices))
+
+    async def _renew(self, leases: list[Running]) -> None:
+        asked = time.monotonic()
+        names = [running.claim.name for running in leases]
+        lost = await self._store.run(
+            renew(self._store.keys, worker=self._worker, lease_ms=self._lease_ms, facts=self._facts(), attempts=names)
+        )
+        for running in leases:
+            running.renewed = asked
+        # A lost attempt goes on: its good reply still ends the job, and its cost is better known than left open.
+        self._watch.lost(lost)
+
+    async def _sweep(self) -> None:
+        more = True
+        while more:
+            more = await self._store.run(sweep(self._store.keys, slice_size=SWEEP_SLICE, lease_ms=self._lease_ms))
+            # Between two slices the store is others'.
+            await asyncio.sleep(_SLICE_PAUSE_S)
+
+    async def _listen(self) -> None:
+        reply = await self._store.wait("BLPOP", self._store.keys.control(self._worker), _LISTEN_S)
+        if reply is not None:
+            self._obey(reply[1].decode())
