@@ -234,6 +234,19 @@ class TestKeeper:
         assert shall_start_again
         assert not is_locked(place.server_lock)
 
+    def test_it_ends_a_server_whose_directory_went_while_it_started(
+        self, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def gone(*args: object) -> None:
+            raise FileNotFoundError
+
+        place = StoreDirectory.at(directory)
+        place.prepare()
+        monkeypatch.setattr(StoreDirectory, "record", gone)
+        with pytest.raises(FileNotFoundError):
+            Keeper(place, ServerSettings("no")).run()
+        assert not is_locked(place.server_lock)
+
     def test_it_leaves_when_a_server_that_it_found_has_ended(self, directory: Path) -> None:
         store = EmbeddedStore(directory, idle_stop_s=60)
         store.ensure()

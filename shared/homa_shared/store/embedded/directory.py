@@ -46,6 +46,8 @@ class ServerState:
 
     pid: int
     socket: str
+    #: Whether the keeper has seen it answer: only then it watches, and only then the store is handed out.
+    ready: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import redis
@@ -96,9 +97,13 @@ class Keeper:
             if lock is not None:
                 return self._started(lock)
             state = self._directory.state()
-            if state is not None and ask(state.socket) is not Answer.NONE:
+            answer = ask(state.socket) if state else Answer.NONE
+            if state is not None and answer is Answer.READY:
                 self._child = None
+                self._directory.record(replace(state, ready=True))
                 return state.socket
+            if answer is Answer.LOADING:
+                deadline_s = time.monotonic() + _TAKEOVER_S
             time.sleep(_START_POLL_S)
         sys.exit("keeper: a server holds the directory but does not answer")
 
@@ -109,12 +114,22 @@ class Keeper:
         finally:
             # From here on the lock is the server's alone.
             os.close(lock)
-        self._directory.record(ServerState(pid=self._child.pid, socket=socket))
-        while ask(socket) is not Answer.READY and self._directory.path.exists():
-            if self._child.poll() is not None:
-                sys.exit(f"keeper: the server did not start: exit status {self._child.returncode}")
-            time.sleep(_START_POLL_S)
+        try:
+            self._wait_until_ready(self._child, ServerState(self._child.pid, socket))
+        except OSError:
+            # The directory went away: nobody would ever find this server, nor another keeper.
+            self._child.terminate()
+            self._child.wait()
+            raise
         return socket
+
+    def _wait_until_ready(self, child: subprocess.Popen[bytes], state: ServerState) -> None:
+        self._directory.record(state)
+        while ask(state.socket) is not Answer.READY:
+            if child.poll() is not None:
+                sys.exit(f"keeper: the server did not start: exit status {child.returncode}")
+            time.sleep(_START_POLL_S)
+        self._directory.record(replace(state, ready=True))
 
     def _watch(self, socket: str) -> bool:
         """Watch until the server ends. Returns whether it shall be started again."""

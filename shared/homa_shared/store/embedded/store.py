@@ -196,7 +196,7 @@ class EmbeddedStore:
                     raise self._no_start("it does not start", log_size)
                 self._launch_keeper()
                 launched = True
-            elif state is not None and answer is Answer.READY:
+            elif state is not None and state.ready and answer is Answer.READY:
                 return _url(state.socket)
             else:
                 time.sleep(_POLL_S)
