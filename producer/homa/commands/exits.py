@@ -11,7 +11,7 @@ INTERRUPTED, TERMINATED = 130, 143
 _STUCK = (StoreUnavailable, StoreFull, BudgetExceeded, ResultTimeout)
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: it carries a status past a command whose message is out already
+class Stopped(Exception):
     """The command ends with a status; everything has been said."""
 
     def __init__(self, status: int) -> None:

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from homa.blocking import BlockingDriver
+    from homa.local import Place
+    from homa.planning import FleetView
+    from homa.submission import Submitter
     from homa_shared.keys import Keys
     from homa_shared.settings.model import Settings
     from homa_shared.store.client import Store
@@ -63,7 +67,72 @@ def _holds_data(settings: Settings) -> bool:
     return StoreDirectory.at(settings.home).append_only.exists()
 
 
-def first_line(settings: Settings, address: StoreAddress) -> str:
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a command that submits works with."""
+
+    place: Place
+    #: Runs the client's flows.
+    driver: BlockingDriver
+    submitter: Submitter
+    #: False: nothing is asked of the store, and the fleet's settings are this process's own.
+    joined: bool
+
+    @property
+    def settings(self) -> Settings:
+        return self.place.settings
+
+    @property
+    def keys(self) -> Keys:
+        return self.submitter.keys
+
+    def view(self) -> FleetView:
+        """The fleet's settings and prices."""
+        from homa.planning import FleetView
+
+        if not self.joined:
+            return FleetView(self.settings.fleet())
+        return self.driver.run(self.submitter.view())
+
+
+@contextmanager
+def desk(*, start: bool = True) -> Iterator[Desk]:
+    """The client's parts on the store of this process's settings.
+
+    Args:
+        start: start the embedded store where HOMA_REDIS_URL is unset; without it, work goes on without a store where
+            none runs.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        StoreUnavailable: the store cannot be reached or started, or cannot keep jobs safely.
+    """
+    from homa.blocking import BlockingDriver
+    from homa.local import Place
+    from homa.submission import Submitter
+    from homa_shared.errors import StoreUnavailable
+    from homa_shared.settings.model import load_settings
+
+    settings = load_settings()
+    place = Place(lambda: settings, local=start)
+    try:
+        said = str(place.address())
+        joined = True
+    except StoreUnavailable:
+        if start:
+            raise
+        said, joined = "none", False
+    say(first_line(settings, said))
+    for warning in settings.warnings:
+        say(f"warning: {warning}")
+    driver = BlockingDriver(place)
+    try:
+        yield Desk(place, driver, Submitter(place), joined)
+    finally:
+        driver.close()
+
+
+def first_line(settings: Settings, address: StoreAddress | str) -> str:
     """Store and settings file, passwords masked."""
     return f"store {address}, settings {settings.config_file or 'from the environment'}"
 

@@ -1,0 +1,172 @@
+"""What `homa ask` does: submit one job, follow its text, cancel it when the person leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import orjson
+
+from homa.commands.exits import Stopped
+from homa.commands.session import Desk, desk, say
+from homa.commands.values import tags_of
+from homa.documents import BadRow, open_inputs, read_argument
+from homa.flow import Flow, Sleep
+from homa.jobs import JobFlows
+from homa.outcomes import Reply
+from homa.running.progress import span
+from homa.running.staffing import NONE, staff, unserved
+from homa.running.stopping import Interruption
+from homa.running.workforce import WorkerLost, Workforce
+from homa.streams import Piece
+from homa.submission import Asked, ask_for
+from homa_shared.errors import HomaError, InvalidRequest
+from homa_shared.ids import new_job_id
+from homa_shared.money import usd
+
+_PARTING_S = 5.0
+_LOOK_S = 0.1
+
+
+def ask_job(**options: Any) -> None:
+    """Carries out `homa ask`; ends with `Stopped` for every exit status but 0."""
+    streamed = options["stream"] and not options["as_json"]
+    asked = _asked(options, streamed)
+    with desk() as at:
+        view = at.view()
+        targets = view.template(asked.options).targets
+        providers, count = staff(options["workers"], at.settings, at.driver, at.keys, view, targets)
+        if options["workers"] == NONE and (missing := unserved(at.driver, at.keys, view, targets[:1])):
+            say(f"warning: no live worker serves {missing[0]}: the job waits until one is started")
+        workforce = Workforce(at.settings, providers, count, f"ask-{new_job_id()[1:]}")
+        with Interruption().listening() as interruption, _at_work(workforce):
+            reply = _answer(at, asked, workforce, interruption, streamed)
+        workforce.forget_logs()
+        _tell(reply, as_json=options["as_json"], streamed=streamed)
+
+
+def _asked(options: dict[str, Any], streamed: bool) -> Asked:
+    prompt = sys.stdin.read() if options["prompt"] == "-" else options["prompt"]
+    texts = [_text_of(file) for file in options["files"]]
+    arguments = {
+        "model": options["model"],
+        "fallbacks": options["fallbacks"],
+        "max_tokens": options["max_tokens"],
+        "temperature": options["temperature"],
+        "budget_usd": None if options["budget"] is None else usd(options["budget"]),
+        "tags": tags_of(options["tags"]),
+        "tenant": options["tenant"],
+        "lane": options["lane"],
+        "deadline_s": options["deadline"],
+        "cache": options["cache"],
+        "stream": streamed,
+    }
+    system = None if options["system"] is None else read_argument(options["system"], "--system")
+    return ask_for(arguments, prompt="\n\n".join([*texts, prompt]), messages=None, system=system)
+
+
+def _text_of(file: str) -> str:
+    """A document's text.
+
+    Raises:
+        InvalidRequest: the file is missing, holds rows instead of one text, or cannot be read.
+    """
+    rows = list(open_inputs([file]))
+    if len(rows) != 1 or rows[0].line is not None:
+        raise InvalidRequest(f"--file {file} holds {len(rows)} rows: expected one text; `homa run` asks about each row")
+    row = rows[0]
+    if isinstance(row, BadRow):
+        raise InvalidRequest(f"--file {row}")
+    return row.text or ""
+
+
+@contextlib.contextmanager
+def _at_work(workforce: Workforce) -> Iterator[None]:
+    workforce.start()
+    try:
+        yield
+    except BaseException:
+        workforce.stop_now()
+        raise
+    workforce.drain()
+    workforce.wait(_PARTING_S)
+
+
+def _answer(at: Desk, asked: Asked, workforce: Workforce, interruption: Interruption, streamed: bool) -> Reply[Any]:
+    job_id = at.driver.run(at.submitter.submit(asked))
+    flows = JobFlows(at.keys, job_id)
+    # The first signal is the last here: one answer is not worth waiting for by somebody who leaves.
+    interruption.on_signal = lambda: interruption.receive(interruption.signal or 0)
+    try:
+        written: list[Piece] = []
+        for piece in at.driver.iterate(_watched(flows, workforce, streamed)):
+            _show(piece, written)
+        if written:
+            click.echo()
+        return at.driver.run(flows.result(None))
+    except (Stopped, WorkerLost) as error:
+        with contextlib.suppress(HomaError):
+            at.driver.run(flows.cancel())
+        say(f"cancelled job {job_id}" if isinstance(error, Stopped) else f"{error}\nhoma: cancelled job {job_id}")
+        raise Stopped(error.status) from None
+
+
+def _watched(flows: JobFlows, workforce: Workforce, streamed: bool) -> Flow[None]:
+    """The pieces of the answer, or none; with an eye on the workers while they come."""
+    following = flows.stream(None) if streamed else _until_ended(flows)
+    send, argument = following.send, None
+    while True:
+        workforce.check()
+        try:
+            effect = send(argument)
+        except StopIteration:
+            return
+        try:
+            send, argument = following.send, (yield effect)
+        except Exception as error:
+            send, argument = following.throw, error  # type: ignore[assignment]
+
+
+def _until_ended(flows: JobFlows) -> Flow[None]:
+    while not (yield from flows.view()).job.ended:
+        yield Sleep(_LOOK_S)
+
+
+def _show(piece: Piece, written: list[Piece]) -> None:
+    if piece.event == "restarted" and written:
+        click.echo("\n")
+        say("the attempt broke; its answer begins anew")
+    click.echo(piece, nl=False)
+    sys.stdout.flush()
+    written.append(piece)
+
+
+def _tell(reply: Reply[Any], *, as_json: bool, streamed: bool) -> None:
+    if as_json:
+        click.echo(orjson.dumps(_document(reply)))
+    elif not streamed:
+        click.echo(reply.text)
+    cost = "unpriced" if reply.cost_nano_usd is None else f"${usd(reply.cost_nano_usd)}"
+    took = f", {span(reply.latency_ms / 1000)}" if reply.latency_ms is not None else ", cached"
+    tokens = f"{reply.usage.input_tokens} tokens in, {reply.usage.output_tokens} out"
+    say(f"{reply.provider}:{reply.model}, {tokens}, {cost}{took}, job {reply.job_id}")
+
+
+def _document(reply: Reply[Any]) -> dict[str, Any]:
+    return {
+        "job": reply.job_id,
+        "text": reply.text,
+        "provider": reply.provider,
+        "model": reply.model,
+        "finish_reason": reply.finish_reason,
+        "attempts": reply.attempts,
+        "cached": reply.cached,
+        "cost_usd": None if reply.cost_nano_usd is None else usd(reply.cost_nano_usd),
+        "input_tokens": reply.usage.input_tokens,
+        "output_tokens": reply.usage.output_tokens,
+        "cached_tokens": reply.usage.cached_tokens,
+        "latency_ms": reply.latency_ms,
+    }

@@ -1,0 +1,158 @@
+"""The thread that reads rows and submits them, never far ahead of what has ended.
+
+What cannot be sent goes to the collecting side as a line of its own, since one thread writes the results. The window
+bounds what the store holds of a run and what is held of its inputs here.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+
+from homa.batches import BatchSubmission
+from homa.blocking import BlockingDriver
+from homa.documents import BadRow, Digests, Row
+from homa.running.asking import Asking
+from homa.running.kept_fields import KeptFields
+from homa_shared.errors import BudgetExceeded, InvalidRequest
+
+#: Most lines that are submitted and not yet written.
+WINDOW = 20_000
+#: Most bad rows that wait to be written.
+_BAD_ROWS = 1000
+_NAP_S = 0.05
+
+
+class Missing:
+    """The rows of a run that have no line yet."""
+
+    def __init__(self, rows: Iterable[Row | BadRow], done: Digests) -> None:
+        self._rows, self._done = rows, done
+        #: Rows that were left out so far.
+        self.skipped = 0
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        for row in self._rows:
+            if row.custom_id in self._done:
+                self.skipped += 1
+            else:
+                yield row
+
+
+class Feeder:
+    """Submits the rows of a run to one batch.
+
+    Args:
+        driver: of its own, since a thread waits in it.
+        submission: an opened batch; sealed at the end of the rows.
+        rows: good and bad ones.
+        asking: how rows become requests.
+        kept: where the fields of rows are put for the results; None where nobody wants them.
+        window: most lines that are submitted and not yet written; None for no bound.
+    """
+
+    def __init__(
+        self,
+        driver: BlockingDriver,
+        submission: BatchSubmission,
+        rows: Iterable[Row | BadRow],
+        asking: Asking,
+        *,
+        kept: KeptFields | None = None,
+        window: int | None = WINDOW,
+    ) -> None:
+        self._driver, self._submission, self._rows = driver, submission, rows
+        self._asking, self._kept, self._window = asking, kept, window
+        self._bad: queue.Queue[BadRow] = queue.Queue(_BAD_ROWS)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        #: Rows that became jobs.
+        self.submitted = 0
+        #: Lines of this batch that are written; set by the collecting side.
+        self.written = 0
+        #: The batch is sealed: every row was read.
+        self.finished = False
+        #: What ended the feeding early.
+        self.error: BaseException | None = None
+
+    def start(self) -> None:
+        """Feeds in a thread of its own."""
+        self._thread = threading.Thread(target=self._guarded, name="homa-feeder", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Reads no further row; what is submitted stays submitted."""
+        self._stopping.set()
+
+    def join(self, timeout_s: float) -> None:
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    @property
+    def running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def bad_rows(self) -> list[BadRow]:
+        """Rows that could not be sent since the last time that this was asked."""
+        found: list[BadRow] = []
+        while len(found) < _BAD_ROWS:
+            try:
+                found.append(self._bad.get_nowait())
+            except queue.Empty:
+                break
+        return found
+
+    def feed(self, on_bad: Callable[[BadRow], None]) -> None:
+        """Submits all rows and seals the batch, unless it is told to stop.
+
+        Args:
+            on_bad: is given the rows that cannot be sent.
+        """
+        for row in self._rows:
+            if self._stopping.is_set():
+                break
+            if isinstance(row, BadRow):
+                on_bad(row)
+            elif (bad := self._add(row)) is not None:
+                on_bad(bad)
+        if self._stopping.is_set():
+            self._driver.run(self._submission.flush())
+            return
+        self._driver.run(self._submission.seal())
+        self.finished = True
+
+    def _add(self, row: Row) -> BadRow | None:
+        request = self._asking.request(row)
+        if isinstance(request, BadRow):
+            return request
+        # Kept before it is sent: its end may be there before this thread goes on.
+        if self._kept is not None:
+            self._kept.put(row.custom_id, row.fields)
+        try:
+            due = self._submission.add(request)
+        except (InvalidRequest, BudgetExceeded) as error:
+            return row.rejected(str(error))
+        self.submitted += 1
+        if due or self._is_full():
+            self._driver.run(self._submission.flush())
+            while self._is_full() and not self._stopping.is_set():
+                self._stopping.wait(_NAP_S)
+        return None
+
+    def _is_full(self) -> bool:
+        return self._window is not None and self.submitted - self.written >= self._window
+
+    def _guarded(self) -> None:
+        try:
+            self.feed(self._hand_over)
+        except BaseException as error:
+            self.error = error
+
+    def _hand_over(self, bad: BadRow) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._bad.put(bad, timeout=_NAP_S)
+            except queue.Full:
+                continue
+            return

@@ -1,0 +1,57 @@
+"""Which providers need workers of this process's own, before anything is submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from homa.blocking import BlockingDriver
+from homa.flow import ask_patiently
+from homa.planning import FleetView
+from homa.running.workforce import check_startable
+from homa_shared.errors import InvalidRequest
+from homa_shared.keys import Keys
+from homa_shared.settings.model import Settings
+from homa_shared.store import reading
+from homa_shared.targets import Target
+
+AUTO, NONE = "auto", "none"
+
+
+def unserved(driver: BlockingDriver, keys: Keys, view: FleetView, targets: Iterable[str]) -> list[str]:
+    """Providers of these targets whose queue no live worker takes from."""
+    providers = []
+    for target in map(Target.parse, targets):
+        queue = view.plan(target).queue
+        if target.provider not in providers and not driver.run(ask_patiently(reading.live_workers(keys, queue))):
+            providers.append(target.provider)
+    return providers
+
+
+def providers_of(targets: Iterable[str]) -> list[str]:
+    """The providers of targets, each once."""
+    return list(dict.fromkeys(Target.parse(target).provider for target in targets))
+
+
+def staff(
+    workers: str, settings: Settings, driver: BlockingDriver, keys: Keys, view: FleetView, targets: Sequence[str]
+) -> tuple[list[str], int]:
+    """Providers that own worker processes should serve, and how many processes.
+
+    Args:
+        workers: auto, none, or a number.
+
+    Raises:
+        InvalidRequest: it is none of them.
+        ConfigError: a provider would need a worker here and is not configured here.
+    """
+    if workers == NONE:
+        return [], 0
+    if workers == AUTO:
+        wanted, count = unserved(driver, keys, view, targets), 1
+    elif workers.isascii() and workers.isdigit() and 1 <= int(workers) <= 64:
+        wanted, count = providers_of(targets), int(workers)
+    else:
+        raise InvalidRequest(f"--workers is {workers!r}: expected auto, none, or a number from 1 to 64")
+    if wanted:
+        check_startable(settings, wanted)
+    return wanted, count
