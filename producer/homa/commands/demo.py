@@ -1,4 +1,4 @@
-"""`homa demo`: simulated providers with limits and faults, real workers of which one is killed, a batch, and its bill."""
+"""`homa demo`: simulated providers with faults, real workers of which one is killed, a real batch, and its bill."""
 
 from __future__ import annotations
 

@@ -75,7 +75,9 @@ def _request(document: Document) -> dict[str, Any]:
     return {"custom_id": document.name, "prompt": _PROMPT + document.text}
 
 
-def _watch(scene: Scene, store: Store, batch: Batch, victim: subprocess.Popen[bytes], count: int, stage: Stage) -> None:
+def _watch(
+    scene: Scene, store: Store, batch: Batch, workers: list[subprocess.Popen[bytes]], count: int, stage: Stage
+) -> None:
     """Looks on until the batch is complete; kills one worker on the way and starts another."""
     give_up_s = time.monotonic() + _PATIENCE_S + count * _PATIENCE_PER_DOCUMENT_S
     killed: list[subprocess.Popen[bytes]] = []
