@@ -1,0 +1,25 @@
+"""Real workers against simulated providers, on the shared store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from homa_workers.simulator import Simulator, SimulatorConfig
+from tests.worker.cell import Cell
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[Simulator]:
+    async with Simulator(SimulatorConfig()) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def cell(store_url: str, namespace: str, simulator: Simulator, tmp_path: Path) -> AsyncIterator[Cell]:
+    """A namespace of its own on the shared store."""
+    cell = Cell(store_url, namespace, simulator, tmp_path)
+    yield cell
+    await cell.close()

@@ -1,0 +1,148 @@
+"""A job's way through a worker when nothing goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+
+from homa_shared.records import State
+from homa_shared.store import reading, steering
+from homa_shared.store.op import mapping, read
+from homa_shared.store.submitting import Common, Entry, submit
+from tests.worker.cell import HAIKU, MINI, Cell, reply_of, until
+
+
+async def test_a_reply_is_stored_with_its_cost_and_the_ledger_says_what_the_provider_bills(cell: Cell) -> None:
+    await cell.worker()
+    job = await cell.submit("[[say:A short answer]]")
+    view = await cell.ended(job)
+    reply = reply_of(view)
+    assert view.job.state is State.SUCCEEDED
+    assert reply["body"]["choices"][0]["message"]["content"] == "A short answer"
+    assert (reply["provider"], reply["model"], reply["attempts"]) == ("openai", "gpt-5-mini", 1)
+    assert reply["cost_nano"] == view.job.cost_nano_usd == cell.bill_nano() > 0
+    assert view.job.unresolved_nano_usd == 0
+    assert [(line.outcome, line.nano_usd) for line in await cell.ledger()] == [("succeeded", cell.bill_nano())]
+    assert view.request is None, "a request is dropped as soon as its reply is stored"
+
+
+async def test_many_jobs_cost_what_the_bill_says(cell: Cell) -> None:
+    jobs = [await cell.submit(f"Document {n}") for n in range(150)]
+    await cell.worker(concurrency=40)
+    for job in jobs:
+        assert (await cell.ended(job)).job.state is State.SUCCEEDED
+    assert sum(line.nano_usd for line in await cell.ledger()) == cell.bill_nano()
+    counters = await cell.counters()
+    assert (counters["submitted"], counters["succeeded"], counters["live"]) == (150, 150, 0)
+    assert cell.simulator.stats.max_in_flight <= 40
+
+
+async def test_each_provider_has_a_worker_of_its_own_in_one_process(cell: Cell) -> None:
+    process = await cell.process("openai", "anthropic")
+    assert [worker.queues_served() for worker in process.workers] == [["openai"], ["anthropic"]]
+    for worker in process.workers:
+        cell.serve(worker)
+    mini, haiku = await cell.submit(), await cell.submit(targets=(HAIKU,))
+    assert reply_of(await cell.ended(mini))["provider"] == "openai"
+    assert reply_of(await cell.ended(haiku))["provider"] == "anthropic"
+
+
+async def test_an_unpriced_model_says_so_and_never_counts_as_free(cell: Cell) -> None:
+    worker = await cell.worker()
+    target = "openai:model-without-a-price"
+    await worker._book.ensure_plans([target])  # type: ignore[union-attr]
+    job = await cell.submit(targets=(target,), bound=None)
+    view = await cell.ended(job)
+    assert reply_of(view)["cost_nano"] is None
+    assert [(line.nano_usd, line.unpriced) for line in await cell.ledger()] == [(0, 1)]
+
+
+async def test_a_price_that_cannot_be_found_does_not_lose_the_reply(cell: Cell, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    worker = await cell.worker()
+
+    def broken(target: str, completion: object) -> int:
+        raise ZeroDivisionError(target)
+
+    monkeypatch.setattr(worker._book, "price", broken)
+    view = await cell.ended(await cell.submit())
+    assert view.job.state is State.SUCCEEDED
+    assert [line.unpriced for line in await cell.ledger()] == [1]
+
+
+async def test_a_request_of_a_newer_release_is_handed_back_uncalled(cell: Cell) -> None:
+    await cell.worker()
+    request = orjson.dumps({"v": 99, "what": "a newer release wrote"})
+    await cell.store.run(submit(cell.keys, Common("openai", "default", MINI), [Entry("jnew", request, bound=1)]))
+    view = await cell.reaches("jnew", State.DUE)
+    assert view.job.raw["tr"] == 0, "it was not tried"
+    assert (cell.simulator.stats.received, await cell.ledger()) == (0, [])
+
+
+async def test_what_is_no_request_fails_and_costs_nothing(cell: Cell) -> None:
+    await cell.worker()
+    await cell.store.run(submit(cell.keys, Common("openai", "default", MINI), [Entry("jbad", b"{}", bound=1)]))
+    view = await cell.ended("jbad")
+    assert view.job.state is State.FAILED
+    assert "unreadable request" in reply_of(view)["error"]["message"]
+    assert (view.job.cost_nano_usd, view.job.unresolved_nano_usd) == (0, 0)
+
+
+async def test_a_worker_wakes_for_a_job_long_before_its_longest_sleep(cell: Cell) -> None:
+    await cell.worker()
+    first = await cell.submit()
+    await cell.ended(first)
+    async with asyncio.timeout(2):
+        await cell.ended(await cell.submit())
+
+
+async def test_a_paused_worker_takes_nothing_until_it_is_resumed(cell: Cell) -> None:
+    worker = await cell.worker()
+    await cell.ended(await cell.submit())
+    worker.pause()
+    job = await cell.submit()
+
+    async def awake() -> bool:
+        return (await cell.store.run(reading.workers(cell.keys)))[0].live
+
+    await until(awake)
+    worker.resume()
+    assert (await cell.ended(job)).job.state is State.SUCCEEDED
+
+
+async def test_a_worker_tells_the_fleet_of_itself_and_signs_off(cell: Cell) -> None:
+    process = await cell.process(concurrency=7)
+    served = cell.serve(process.workers[0])
+
+    async def seen() -> bool:
+        rows = await cell.store.run(reading.workers(cell.keys))
+        return bool(rows) and rows[0].facts["concurrency"] == 7 and rows[0].live
+
+    await until(seen)
+    process.drain()
+    await served
+    assert await cell.store.run(reading.workers(cell.keys)) == []
+
+
+async def test_settings_of_the_fleet_are_followed_within_a_beat(cell: Cell) -> None:
+    worker = await cell.worker()
+    fleet = worker._book.fleet  # type: ignore[union-attr]
+    limits = {**fleet.content(), "version": fleet.version}
+    limits["providers"]["openai"]["limits"] = {"rpm": 120}
+    changed = type(fleet).model_validate(limits)
+    assert await cell.store.run(steering.write_fleet(cell.keys, changed, seen=fleet.version)) == fleet.version + 1
+
+    async def limited() -> bool:
+        scope = read((("HGETALL", cell.keys.scope("openai/gpt-5-mini")),), lambda r: mapping(r[0]))
+        return (await cell.store.run(scope)).get("rpm") == "120"
+
+    await until(limited)
+    assert worker._book.fleet.version == fleet.version + 1  # type: ignore[union-attr]
+    assert (await cell.ended(await cell.submit())).job.state is State.SUCCEEDED
+
+
+async def test_settings_that_a_newer_release_wrote_leave_the_old_ones_in_force(cell: Cell) -> None:
+    worker = await cell.worker()
+    await cell.store.run(read((("SET", cell.keys.fleet(), '{"version": 9, "tenants": "what?"}'),), lambda _: None))
+    assert (await cell.ended(await cell.submit())).job.state is State.SUCCEEDED
+    assert worker._book.fleet.version != 9  # type: ignore[union-attr]
