@@ -29,8 +29,8 @@ from homa.commands.values import nano_usd, seconds
 def command(**options: Any) -> None:
     """Run one job and stream the answer. PROMPT is the question, or - to read it from standard input.
 
-    Exit status: 0 answered, 1 the job failed, 2 wrong usage or settings, 3 store or budget, 130 and 143 interrupted (the
-    job is then cancelled).
+    Exit status: 0 answered, 1 the job failed, 2 wrong usage or settings, 3 store or budget, 130 and 143 interrupted:
+    the job is then cancelled.
     """
     from homa.commands.ask_job import ask_job
 

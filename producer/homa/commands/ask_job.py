@@ -65,7 +65,7 @@ def _asked(options: dict[str, Any], streamed: bool) -> Asked:
         "stream": streamed,
     }
     system = None if options["system"] is None else read_argument(options["system"], "--system")
-    return ask_for(arguments, prompt="\n\n".join([*texts, prompt]), messages=None, system=system)
+    return ask_for({**arguments, "prompt": "\n\n".join([*texts, prompt]), "system": system})
 
 
 def _text_of(file: str) -> str:
@@ -127,7 +127,7 @@ def _watched(flows: JobFlows, workforce: Workforce, streamed: bool) -> Flow[None
         try:
             send, argument = following.send, (yield effect)
         except Exception as error:
-            send, argument = following.throw, error  # type: ignore[assignment]
+            send, argument = following.throw, error
 
 
 def _until_ended(flows: JobFlows) -> Flow[None]:

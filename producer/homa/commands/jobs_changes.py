@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import click
 
@@ -48,8 +48,7 @@ def cancel(jobs: Sequence[str], as_json: bool, **filters: str | None) -> None:
             return told.count("cancelled")
 
         move_all(here, filters, act)
-        counts["cancelling"] = len(running)
-    _tell_counts(counts, as_json)
+    _tell_counts({"cancelled": counts["cancelled"], "cancelling": len(running)}, as_json)
 
 
 @click.command()
@@ -72,7 +71,7 @@ def retry(jobs: Sequence[str], as_json: bool, **filters: str | None) -> None:
         wanted = {**filters, "state": filters.get("state") or State.FAILED.value}
         for page in each_page(here, wanted):
             counts.update(retrier.retry(job.id)[0] for job in page if job.ended and job.retried_by is None)
-    _tell_counts(Counter({"retried": counts.pop("ok", 0)}) + counts, as_json)
+    _tell_counts({"retried": counts.pop("ok", 0), **counts}, as_json)
 
 
 @click.command()
@@ -126,7 +125,8 @@ def purge(jobs: Sequence[str], age_ms: int | None, as_json: bool, **filters: str
         counts: Counter[str] = Counter()
         for wanted in _ended_filters(filters):
             move_all(here, wanted, _purge_page(here, before_ms, counts))
-    _tell_counts(counts, as_json)
+    kept = {"kept for their unresolved cost": counts["kept"]} if counts["kept"] else {}
+    _tell_counts({"purged": counts["purged"], **kept}, as_json)
 
 
 def _purge_page(here: Session, before_ms: int, counts: Counter[str]) -> Callable[[list[Job]], int]:
@@ -134,9 +134,10 @@ def _purge_page(here: Session, before_ms: int, counts: Counter[str]) -> Callable
 
     def act(page: list[Job]) -> int:
         old = [job for job in page if job.ended and (job.ended_ms or 0) <= before_ms]
-        kept.update(job.id for job in old if job.unresolved_nano_usd)
-        counts["kept for their unresolved cost"] = len(kept)
-        purged = here.store.run(steering.purge(here.keys, [job.id for job in old if not job.unresolved_nano_usd]))
+        doubtful = {job.id for job in old if job.unresolved_nano_usd}
+        counts["kept"] += len(doubtful - kept)
+        kept.update(doubtful)
+        purged = here.store.run(steering.purge(here.keys, [job.id for job in old if job.id not in doubtful]))
         counts["purged"] += purged
         return purged
 
@@ -240,12 +241,11 @@ def _tell(verb: str, answers: Sequence[tuple[str, ...]], as_json: bool) -> None:
         raise Stopped(SOME_FAILED)
 
 
-def _tell_counts(counts: Counter[str], as_json: bool) -> None:
-    told = {name: count for name, count in counts.items() if count or name in ("cancelled", "retried", "purged")}
+def _tell_counts(counts: Mapping[str, int], as_json: bool) -> None:
     if as_json:
-        print_json({name.replace(" ", "_"): count for name, count in told.items()})
+        print_json({name.replace(" ", "_"): count for name, count in counts.items()})
     else:
-        click.echo(", ".join(f"{count} {name}" for name, count in told.items()) or "0")
+        click.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
 
 
 _REFUSALS = {

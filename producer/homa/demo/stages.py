@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from homa.demo.findings import Findings
+from homa.demo.scene import MODEL
 from homa.demo.story import Moment, Stage
 from homa_shared.money import usd
 
@@ -87,8 +88,10 @@ def _facts(found: Findings) -> Iterator[tuple[str, str]]:
     yield "retries", f"{found.retried} at the same model, {found.rerouted} rerouted to the next one"
     yield "recovered", f"{found.recovered} jobs of the killed worker"
     for quota in found.quotas:
-        share = 100 * quota.used_rpm / quota.rpm
-        yield "quota", f"{quota.scope}: {quota.used_rpm:.0f} of {quota.rpm} calls a minute while busy ({share:.0f} %)"
+        if quota.scope == MODEL.replace(":", "/"):  # of the fallback's quota only a little is wanted
+            share = 100 * quota.used_rpm / quota.rpm
+            used = f"{quota.used_rpm:.0f} of {quota.rpm} calls a minute while busy ({share:.0f} %)"
+            yield "quota", f"{quota.scope}: {used}"
     yield "429s", str(found.rate_limited)
 
 

@@ -1,0 +1,43 @@
+"""A namespace of the shared store, with settings in a directory of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from homa import Homa
+from homa_shared.settings.model import load_settings
+from homa_shared.store.client import Store
+from homa_shared.store.connection import StoreAddress
+from tests.commands_b.stand import Stand
+
+TOML = """
+[providers.openai]
+api_key = "not-a-key"
+base_url = "http://127.0.0.1:9/v1"
+limits = { rpm = 60000 }
+[providers.anthropic]
+base_url = "http://127.0.0.1:9"
+[budgets.month]
+cap_usd = 5
+period = "month"
+[budgets.unused]
+cap_usd = 1
+scope = "tenant"
+tenant = "nobody"
+"""
+
+
+@pytest.fixture
+def stand(tmp_path: Path, store_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
+    (tmp_path / "homa.toml").write_text(TOML)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOMA_REDIS_URL", store_url)
+    monkeypatch.setenv("HOMA_NAMESPACE", namespace)
+    settings = load_settings()
+    store = Store(StoreAddress.parse(store_url), namespace, role="test")
+    with Homa(settings=settings) as homa:
+        yield Stand(settings, store, homa, tmp_path)
+    store.close()
