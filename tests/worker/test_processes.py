@@ -1,0 +1,161 @@
+"""`python -m homa_workers` as a process: signals, a kill, a batch's own worker, an orphaned one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from homa_shared.records import State
+from homa_shared.store import steering
+from homa_workers.main import main
+from tests.worker.cell import MINI, Cell, until
+
+
+@asynccontextmanager
+async def process(cell: Cell, *arguments: str, stdin: int | None = None, **more: str) -> AsyncIterator[Process]:
+    """A worker process of the cell that has begun to serve."""
+    environment = os.environ | cell.environment(HOMA_LOG_FORMAT="json", **more)
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "homa_workers", *arguments), env=environment, stdin=stdin, stderr=PIPE, cwd=cell.home
+    )
+    try:
+        await told(started, "serves")
+        yield started
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await started.communicate()
+
+
+async def told(started: Process, words: str) -> str:
+    """The line of stderr that has these words."""
+    assert started.stderr is not None
+    async with asyncio.timeout(20):
+        while line := (await started.stderr.readline()).decode():
+            if words in line:
+                return line
+    raise AssertionError(f"the worker ended without a word of {words!r}")
+
+
+async def plan(cell: Cell) -> None:
+    """Joins the fleet, as whoever submits does."""
+    await cell.process()
+
+
+async def test_sigterm_drains(cell: Cell) -> None:
+    await plan(cell)
+    cell.simulator.configure(latency_ms=600)
+    async with process(cell, "openai") as worker:
+        job = await cell.submit()
+        await until(lambda: cell.simulator.stats.in_flight == 1)
+        worker.send_signal(signal.SIGTERM)
+        assert "draining" in await told(worker, "draining")
+        assert await asyncio.wait_for(worker.wait(), 10) == 0
+    assert await cell.state(job) is State.SUCCEEDED
+
+
+async def test_a_second_signal_stops_at_once_and_leaves_nothing_stranded(cell: Cell) -> None:
+    await plan(cell)
+    cell.simulator.configure(latency_ms=60_000)
+    async with process(cell, "openai") as worker:
+        job = await cell.submit()
+        await until(lambda: cell.simulator.stats.in_flight == 1)
+        worker.send_signal(signal.SIGTERM)
+        await told(worker, "draining")
+        worker.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(worker.wait(), 10) == 128 + signal.SIGTERM
+    assert await cell.state(job) is State.QUEUED
+    assert await cell.history(job) == [(MINI, "stopped", "unresolved")]
+
+
+async def test_the_jobs_of_a_killed_worker_are_recovered_when_their_leases_ran_out(cell: Cell) -> None:
+    await plan(cell)
+    cell.simulator.configure(latency_ms=60_000)
+    async with process(cell, "openai", HOMA_LEASE_S="3") as worker:
+        job = await cell.submit()
+        await until(lambda: cell.simulator.stats.in_flight == 1)
+        worker.kill()
+        await worker.wait()
+    cell.simulator.configure(latency_ms=0)
+    await cell.worker(HOMA_LEASE_S="3")
+    view = await cell.ended(job)
+    assert view.job.state is State.SUCCEEDED
+    assert await cell.history(job) == [(MINI, "lost", "unresolved"), (MINI, "succeeded", "actual")]
+    assert view.job.unresolved_nano_usd == 50_000_000
+
+
+async def test_a_worker_for_a_batch_ends_with_it(cell: Cell) -> None:
+    await plan(cell)
+    await cell.store.run(steering.open_batch(cell.keys, "b1", {}))
+    job = await cell.submit(batch="b1")
+    await cell.store.run(steering.seal_batch(cell.keys, "b1", 1))
+    async with process(cell, "openai", "--for-batch", "b1") as worker:
+        assert await asyncio.wait_for(worker.wait(), 10) == 0
+    assert await cell.state(job) is State.SUCCEEDED
+
+
+async def test_a_worker_drains_when_whoever_started_it_is_gone(cell: Cell) -> None:
+    async with process(cell, "openai", "--until-stdin-closes", stdin=PIPE) as worker:
+        assert worker.stdin is not None
+        worker.stdin.close()
+        assert await asyncio.wait_for(worker.wait(), 10) == 0
+
+
+async def test_actors_of_a_module_are_served_beside_the_provider(cell: Cell) -> None:
+    (cell.home / "my_actors.py").write_text(
+        "import dramatiq, pathlib\n"
+        "@dramatiq.actor\n"
+        "def note(path, text):\n"
+        "    pathlib.Path(path).write_text(text)\n"
+        f"note.send({str(cell.home / 'noted')!r}, 'done')\n"
+    )
+    async with process(cell, "openai", "--actors", "my_actors", PYTHONPATH=_path(cell)):
+        await until(lambda: (cell.home / "noted").exists() and (cell.home / "noted").read_text() == "done")
+
+
+def _path(cell: Cell) -> str:
+    return os.pathsep.join([str(cell.home), *sys.path])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "status", "words"),
+    [
+        (["nobody"], {}, 2, "provider 'nobody' is not configured"),
+        (["openai", "--actors", "no_such_module"], {}, 2, "--actors no_such_module"),
+        (["openai"], {"HOMA_REDIS_URL": "redis://127.0.0.1:1"}, 3, "127.0.0.1:1"),
+        (["openai"], {"HOMA_LEASE_S": "soon"}, 2, "soon"),
+    ],
+)
+def test_what_is_wrong_at_the_start_is_said_with_a_status(
+    cell: Cell,
+    arguments: list[str],
+    environment: dict[str, str],
+    status: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in (cell.environment() | environment).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(cell.home)
+    assert main(arguments) == status
+    assert words in capsys.readouterr().err
+
+
+def test_without_a_provider_the_worker_says_what_to_set(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOMA_REDIS_URL", cell.url)
+    monkeypatch.setenv("HOMA_NAMESPACE", cell.namespace)
+    monkeypatch.chdir(cell.home)
+    assert main([]) == 2
+    assert "OPENAI_API_KEY" in capsys.readouterr().err
+
+
