@@ -33,6 +33,8 @@ class Cell:
         self.store = Store(address, namespace, role="test")
         self.keys = self.store.keys
         self.run = self.store.run
+        #: Whether the test itself has made the books wrong; else they are audited when it is over.
+        self.cooked = False
 
     # what an application does
 

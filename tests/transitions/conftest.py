@@ -1,4 +1,4 @@
-"""A fresh namespace for each test of a transition."""
+"""A fresh namespace for each test of a transition, and books that add up when it is over."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from homa_shared.store.books import audit
 from homa_shared.store.connection import StoreAddress
 from tests.transitions.cell import Cell
 
@@ -14,4 +15,6 @@ from tests.transitions.cell import Cell
 def cell(store_url: str, namespace: str) -> Iterator[Cell]:
     found = Cell(StoreAddress.parse(store_url), namespace)
     yield found
+    if not found.cooked:
+        assert list(map(str, audit(found.store))) == []
     found.store.close()

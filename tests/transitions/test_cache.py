@@ -119,6 +119,7 @@ def test_a_leader_that_take_itself_ends_hands_over(cell: Cell, how: str) -> None
 def test_followers_of_a_leader_that_vanished_are_not_forgotten(cell: Cell) -> None:
     equal(cell, "a", "b")
     cell.take()
+    cell.cooked = True
     cell.redis("DEL", cell.keys.job("a"))
     cell.sweep()
     assert cell.state("b") is State.QUEUED

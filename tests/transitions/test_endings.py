@@ -105,6 +105,7 @@ def test_a_stale_failure_corrects_the_cost_and_nothing_else(cell: Cell) -> None:
 def test_reports_of_jobs_that_nobody_knows_are_answered_so(cell: Cell) -> None:
     cell.submit("a")
     claim = cell.claim()
+    cell.cooked = True
     cell.redis("DEL", cell.keys.job("a"))
     assert cell.settle(claim) == cell.fail(claim) == cell.requeue(claim) == "unknown"
     assert cell.run(steering.resolve(cell.keys, "a", 1, 5)) == "unknown"
