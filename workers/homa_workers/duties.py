@@ -6,6 +6,7 @@ A duty outlives whatever goes wrong with one of its turns: a worker without a be
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -24,6 +25,8 @@ _SLICE_PAUSE_S = 0.01
 RENEW_SLICE = 500
 #: Longest wait for an order, s: what is listened to may have gone without a word.
 _LISTEN_S = 5
+#: A reply that is so late, s, was lost on a connection that stays open.
+_LATE_S = 2
 #: Pause after a turn that went wrong, s.
 _PAUSE_S = 0.2
 
@@ -112,6 +115,9 @@ class Duties:
             await asyncio.sleep(_SLICE_PAUSE_S)
 
     async def _listen(self) -> None:
-        reply = await self._store.wait("BLPOP", self._store.keys.control(self._worker), _LISTEN_S)
+        reply = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LISTEN_S + _LATE_S):
+                reply = await self._store.wait("BLPOP", self._store.keys.control(self._worker), _LISTEN_S)
         if reply is not None:
             self._obey(reply[1].decode())

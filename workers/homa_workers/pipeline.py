@@ -172,8 +172,8 @@ class Pipeline:
                 await hand_back(self.store, claim, self.watch, delay_ms=delay_ms)
                 return None
 
-    async def divert(self, why: str, claim: Claim) -> None:
-        """Moves a waiting job whose target is out of reach to the next one that can do it.
+    async def divert(self, why: str, claim: Claim) -> bool:
+        """Moves a waiting job whose target is out of reach to the next one that can do it; false where there is none.
 
         Raises:
             StoreUnavailable: the job waits where it waited, and is offered again.
@@ -181,11 +181,13 @@ class Pipeline:
         try:
             request = JobRequest.decode(claim.request)
         except HomaError:
-            return
+            return False
         fields = self.book.next_target(claim, request)
-        if fields is not None:
-            await self.book.ensure_plans([fields["tg"]])
-            await self.store.run(divert(self.store.keys, claim.id, claim.target, why, fields))
+        if fields is None:
+            return False
+        await self.book.ensure_plans([fields["tg"]])
+        await self.store.run(divert(self.store.keys, claim.id, claim.target, why, fields))
+        return True
 
     async def _persist_plan(self, target: str) -> None:
         op = self.book.writing([target])

@@ -48,6 +48,8 @@ DEFAULT_CONCURRENCY = 200
 TAKE_AT_MOST = 50
 #: Longest sleep, s: bells may be lost with the store, time is not.
 LONGEST_SLEEP_S = 5.0
+#: How much later than asked for the store may answer that no bell rang, s.
+LATE_BELL_S = 2.0
 #: Where quota opens job by job, several are taken together, s.
 QUOTA_NAP_S = 0.02
 #: A full worker lets freed slots gather for so long before it asks again, s.
@@ -230,14 +232,15 @@ class HomaWorker(dramatiq.Worker):
                 taken = await store.run(self._take(store, nonce, slots))
                 for claim in taken.claims:
                     self._start(claim, store, messages, asked)
-                await self._divert(taken)
+                moved = await self._divert(taken)
             except Exception as error:
                 # The same nonce is asked again: if the answer was lost on its way, it is given again.
                 self._tell(error)
                 await self._until_stopping(pause_s)
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
                 continue
-            if len(taken.claims) < slots:
+            # Behind jobs that moved on there may be more, which would else wait as long as their target does.
+            if len(taken.claims) < slots and not moved:
                 await self._sleep(store, taken.wait_ms)
             nonce, asked, pause_s = new_nonce(), time.monotonic(), _FIRST_PAUSE_S
 
@@ -290,10 +293,13 @@ class HomaWorker(dramatiq.Worker):
             case _:
                 self.homa_broker.emit_after("process_message", proxy, result=None)
 
-    async def _divert(self, taken: Taken) -> None:
-        if taken.diverts and self._pipeline is not None:
-            with contextlib.suppress(StoreUnavailable, StoreFull):
-                await asyncio.gather(*(self._pipeline.divert(why, claim) for why, claim in taken.diverts))
+    async def _divert(self, taken: Taken) -> bool:
+        """Sends jobs on whose targets are out of reach; true when one of them had somewhere to go."""
+        if not taken.diverts or self._pipeline is None:
+            return False
+        with contextlib.suppress(StoreUnavailable, StoreFull):
+            return any(await asyncio.gather(*(self._pipeline.divert(why, claim) for why, claim in taken.diverts)))
+        return False
 
     # -- waiting ----------------------------------------------------------------------------------------------------
 
@@ -306,7 +312,8 @@ class HomaWorker(dramatiq.Worker):
         bells = [store.keys.bell(queue) for queue in self.queues_served()]
         ringing = asyncio.create_task(store.wait("BLPOP", *bells, f"{wait_s:.3f}"))
         stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait([ringing, stopping], return_when=asyncio.FIRST_COMPLETED)
+        # A bell's reply may be lost on a connection that stays open: then nobody would ever wake this worker.
+        await asyncio.wait([ringing, stopping], timeout=wait_s + LATE_BELL_S, return_when=asyncio.FIRST_COMPLETED)
         for waiting in (ringing, stopping):
             waiting.cancel()
         answers = await asyncio.gather(ringing, stopping, return_exceptions=True)
