@@ -120,9 +120,14 @@ def run_batch(**options: Any) -> None:
     request = Request(options)
     request.check()
     _ = request.order
-    if request.intake.inputs.count(STDIN):
-        # Looked into before the run, and read again by it.
-        request.intake.keep_stdin()
+    with contextlib.closing(request.intake):
+        if STDIN in request.intake.inputs:
+            # Looked into before the run, and read again by it.
+            request.intake.keep_stdin()
+        _run(request)
+
+
+def _run(request: Request) -> None:
     with desk(start=not request.dry_run) as at:
         view = at.view()
         head = _checked_head(request, view)
@@ -130,11 +135,10 @@ def run_batch(**options: Any) -> None:
         asking = Asking(request.template, request.model, view.fleet, request.max_tokens is not None)
         if request.dry_run:
             _dry_run(request, view, asking)
-            return
-        if request.detach:
+        elif request.detach:
             _detach(request, at, view, asking, head, targets)
-            return
-        _attached(request, at, view, asking, head, targets)
+        else:
+            _attached(request, at, view, asking, head, targets)
 
 
 # -- checks ----------------------------------------------------------------------------------------------------------

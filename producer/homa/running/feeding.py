@@ -148,6 +148,8 @@ class Feeder:
             self.feed(self._hand_over)
         except BaseException as error:
             self.error = error
+        finally:
+            self._driver.close()
 
     def _hand_over(self, bad: BadRow) -> None:
         while not self._stopping.is_set():

@@ -44,6 +44,12 @@ class Intake:
             self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the run
             shutil.copyfileobj(sys.stdin.buffer, self._spool)
 
+    def close(self) -> None:
+        """Forgets the copy of standard input."""
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
+
     def rows(self) -> Iterator[Row | BadRow]:
         """All rows, from the first one on. Standard input can be read once, unless it is kept."""
         if self._spool is not None:

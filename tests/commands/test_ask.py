@@ -1,0 +1,107 @@
+"""`homa ask`: one job and its answer."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from homa_shared.records import State
+from homa_shared.store import reading
+from tests.commands.conftest import MODEL, Fleet, Invoke, finished, start
+from tests.fixtures.store import eventually
+
+
+@pytest.mark.parametrize("way", ["--stream", "--no-stream"])
+def test_an_answer_goes_to_stdout_and_its_cost_to_stderr(staffed: Fleet, invoke: Invoke, way: str):
+    answer = invoke(staffed, "ask", "Tell me", "--model", MODEL, way)
+    assert answer.exit_code == 0, answer.stderr
+    assert answer.stdout == "Tell me\n"
+    assert "openai:gpt-5-mini, " in answer.stderr
+    assert "$0.00" in answer.stderr
+
+
+def test_an_answer_comes_as_it_is_written(staffed: Fleet, folder: Path):
+    staffed.simulator.configure(token_ms=300.0)
+    process = start(staffed, "ask", "one two three four five six seven eight", "--model", MODEL)
+    assert process.stdout is not None
+    first = process.stdout.read(3)
+    assert first == "one"
+    assert process.poll() is None
+    staffed.simulator.configure(token_ms=0.0)
+    status, rest, err = finished(process)
+    assert status == 0, err
+    assert first + rest == "one two three four five six seven eight\n"
+
+
+def test_json_is_one_document(staffed: Fleet, invoke: Invoke):
+    answer = invoke(staffed, "ask", "Tell me", "--model", MODEL, "--system", "Be brief", "--max-tokens", "50", "--json")
+    told = json.loads(answer.stdout)
+    assert (told["text"], told["provider"], told["model"], told["attempts"]) == ("Tell me", "openai", "gpt-5-mini", 1)
+    assert float(told["cost_usd"]) > 0
+
+
+def test_files_and_standard_input_make_the_prompt(staffed: Fleet, invoke: Invoke, folder: Path):
+    (folder / "a.txt").write_text("First")
+    (folder / "b.md").write_text("Second")
+    answer = invoke(staffed, "ask", "-", "--model", MODEL, "--file", "a.txt", "--file", "b.md", given="Question")
+    assert answer.stdout == "First\n\nSecond\n\nQuestion\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("", "--model", MODEL), "prompt is empty"),
+        (("x",), "--model"),
+        (("x", "--model", "nope:x"), "no provider is named 'nope'"),
+        (("x", "--model", MODEL, "--file", "nowhere.txt"), "no such file"),
+        (("x", "--model", MODEL, "--file", "rows.jsonl"), "expected one text"),
+        (("x", "--model", MODEL, "--file", "blank.txt"), "is empty"),
+        (("x", "--model", MODEL, "--tag", "a"), "NAME=VALUE"),
+        (("x", "--model", MODEL, "--workers", "x"), "expected auto, none"),
+    ],
+)
+def test_wrong_usage_exits_with_2(
+    staffed: Fleet, invoke: Invoke, folder: Path, arguments: tuple[str, ...], said: str
+):
+    (folder / "rows.jsonl").write_text('{"text": "a"}\n{"text": "b"}\n')
+    (folder / "blank.txt").write_text("")
+    answer = invoke(staffed, "ask", *arguments)
+    assert answer.exit_code == 2, answer.output
+    assert said in answer.stderr
+
+
+def test_a_job_that_fails_exits_with_1(staffed: Fleet, invoke: Invoke):
+    for way in ("--stream", "--no-stream"):
+        answer = invoke(staffed, "ask", "[[fault:400]]", "--model", MODEL, way)
+        assert answer.exit_code == 1, answer.output
+        assert "failed" in answer.stderr
+        assert "Traceback" not in answer.stderr
+
+
+def test_it_brings_a_worker_where_none_lives(fleet: Fleet, folder: Path):
+    status, out, err = finished(start(fleet, "ask", "Hello", "--model", MODEL))
+    assert status == 0, err
+    assert out == "Hello\n"
+    eventually(lambda: fleet.workers() == 0)
+
+
+def test_who_leaves_cancels_the_job(fleet: Fleet, folder: Path):
+    fleet.simulator.configure(latency_ms=60_000.0)
+    process = start(fleet, "ask", "Hello", "--model", MODEL)
+    eventually(lambda: fleet.simulator.stats()["in_flight"] > 0)
+    process.send_signal(signal.SIGINT)
+    status, _, err = finished(process, 20)
+    assert status == 130, err
+    job_id = err.split("cancelled job ")[1].split()[0]
+    eventually(lambda: fleet.store.run(reading.state(fleet.store.keys, job_id)) is State.CANCELLED)
+    eventually(lambda: fleet.simulator.stats()["in_flight"] == 0)
+
+
+def test_a_worker_that_cannot_start_ends_it_with_its_log(fleet: Fleet, folder: Path):
+    fleet.env["HOMA_SENTRY_DSN"] = "no address"
+    status, _, err = finished(start(fleet, "ask", "Hello", "--model", MODEL, "--no-stream"))
+    assert status in (2, 3)
+    assert "worker ended" in err

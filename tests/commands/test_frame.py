@@ -1,0 +1,101 @@
+"""The frame of the command line: lazy, and with the exit statuses of the contract."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from homa.commands import SUMMARIES, main
+from homa.commands.exits import Stopped, status_of
+from homa_shared.errors import (
+    BudgetExceeded,
+    ConfigError,
+    HomaError,
+    InvalidRequest,
+    JobFailed,
+    JobNotFound,
+    ResultTimeout,
+    StoreFull,
+    StoreUnavailable,
+)
+
+
+def test_help_imports_no_command_and_no_client():
+    code = (
+        "import sys; from homa.commands import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'redis', 'pydantic', 'rich', 'homa.commands.run'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Run a batch" in done.stdout
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_every_command_that_help_names_is_there_and_has_help(name: str):
+    assert isinstance(import_module(f"homa.commands.{name}").command, click.Command)
+    # A process of its own: some commands become another program.
+    command = [sys.executable, "-m", "homa.commands", name, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout or "usage" in done.stdout
+
+
+def test_an_unknown_command_is_wrong_usage():
+    answer = CliRunner().invoke(main, ["rum"])
+    assert answer.exit_code == 2
+    assert "rum" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ConfigError("x"), 2),
+        (InvalidRequest("x"), 2),
+        (JobNotFound("x"), 2),
+        (JobFailed("x"), 1),
+        (StoreUnavailable("x"), 3),
+        (StoreFull("x"), 3),
+        (BudgetExceeded("x"), 3),
+        (ResultTimeout("x"), 3),
+    ],
+)
+def test_an_error_has_its_exit_status(error: HomaError, status: int):
+    assert status_of(error) == status
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (StoreUnavailable("the store is away"), 3, "homa: the store is away"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (Stopped(143), 143, ""),
+    ],
+)
+def test_an_error_becomes_a_message_and_a_status(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, status: int, said: str
+):
+    @click.command()
+    def failing() -> None:
+        raise error
+
+    monkeypatch.setattr("homa.commands.run.command", failing)
+    answer = CliRunner().invoke(main, ["run"])
+    assert answer.exit_code == status
+    assert said in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly():
+    done = subprocess.run(
+        f"{sys.executable} -m homa.commands config show | head -c 1", shell=True, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert "Broken" not in done.stderr
