@@ -11,7 +11,9 @@ from homa import Homa
 from homa_shared.settings.model import load_settings
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
+from homa_shared.store.embedded import EmbeddedStore
 from tests.commands_b.stand import Stand
+from tests.fixtures.store import temporary_store
 
 TOML = """
 [providers.openai]
@@ -41,3 +43,12 @@ def stand(tmp_path: Path, store_url: str, namespace: str, monkeypatch: pytest.Mo
     with Homa(settings=settings) as homa:
         yield Stand(settings, store, homa, tmp_path)
     store.close()
+
+
+@pytest.fixture
+def embedded(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedStore]:
+    """An embedded store of its own is the one that settings lead to; it does not run yet."""
+    with temporary_store() as store:
+        monkeypatch.delenv("HOMA_REDIS_URL")
+        monkeypatch.setenv("HOMA_HOME", str(store.directory))
+        yield store

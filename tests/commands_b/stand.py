@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +19,10 @@ from homa.commands import main
 from homa_shared.failures import Charge
 from homa_shared.ids import new_nonce
 from homa_shared.settings.model import Settings
+from homa_shared.store import reading
 from homa_shared.store.client import Store
-from homa_shared.store.working import Claim, Report, fail, renew, settle, take
+from homa_shared.store.op import Op
+from homa_shared.store.working import Claim, Report, fail, renew, settle, sweep, take
 
 MODEL = "openai:gpt-5-mini"
 #: Cost of a good reply, and its tokens.
@@ -56,6 +63,23 @@ class Stand:
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Said(result.exit_code, result.stdout, result.stderr)
+
+    @contextmanager
+    def process(self, *arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
+        """Runs `homa …` as a process of its own session, which is gone afterwards."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "homa.commands", *arguments],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
 
     def json(self, *arguments: str) -> Any:
         """The document of a command that must succeed."""
@@ -154,6 +178,24 @@ class Stand:
         told = orjson.dumps(error | {"custom_id": claim.custom_id or None})
         self.store.run(fail(self.store.keys, name, state, told, report, "it broke"))
         self.claims.remove(claim)
+
+    def break_model(self) -> None:
+        """A call fails in a way that opens the model's breaker."""
+        claim = self.claimed(self.queued())
+        report = Report("model_not_found", health="model", cool_ms=60_000)
+        self.store.run(fail(self.store.keys, (claim.id, claim.attempt), "failed", b"{}", report, "no such model"))
+        self.claims.remove(claim)
+
+    def sweep(self) -> None:
+        """Housekeeping, as often as it is asked for."""
+        self.redis("HDEL", self.store.keys.beat(), "swept")
+        self.store.run(sweep(self.store.keys, slice_size=500, lease_ms=30_000))
+
+    def now_ms(self) -> int:
+        return self.store.run(reading.server_time(self.store.keys))
+
+    def redis(self, *command: Any) -> Any:
+        return self.store.run(Op((command,), lambda replies: replies[0]))
 
     def batch(self, good: int = 2, bad: int = 1, live: int = 0) -> str:
         """A batch with lines that succeeded, failed and still wait."""

@@ -33,7 +33,7 @@ def command(count: int, seed: int, as_json: bool) -> None:
     from homa.demo.story import play
 
     require_workers("homa demo")
-    signal.signal(signal.SIGTERM, _terminated)
+    before = signal.signal(signal.SIGTERM, _terminated)
     console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False)
     try:
         with scene(seed) as here, stage(console) as told:
@@ -41,6 +41,8 @@ def command(count: int, seed: int, as_json: bool) -> None:
     except HomaError as error:
         click.echo(f"homa: the demo did not come to its end: {error}", err=True)
         raise Stopped(SOME_FAILED) from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if as_json:
         print_json(found.document())
     else:

@@ -25,7 +25,9 @@ def documents(count: int, seed: int) -> list[Document]:
     """
     found: list[Document] = []
     for size in _SIZES:
-        found = [document for topic in sorted(topics) for document in _sections(topic, size)]
+        # Some topics are aliases of others: each text once.
+        texts = {document.text: document for topic in sorted(topics) for document in _sections(topic, size)}
+        found = list(texts.values())
         if len(found) >= count:
             break
     random.Random(seed).shuffle(found)

@@ -1,0 +1,243 @@
+"""Costs, queues, limits, workers, budgets, events and cache: the contract's shapes, and tables for people."""
+
+from __future__ import annotations
+
+import signal
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pytest
+
+from tests.commands_b.stand import INPUT, MODEL, NANO, OUTPUT, Stand
+
+
+def row(key: str, requests: int, nano: int = NANO) -> dict[str, object]:
+    return {
+        "key": key,
+        "requests": requests,
+        "input_tokens": INPUT * requests,
+        "output_tokens": OUTPUT * requests,
+        "cached_tokens": 0,
+        "cost_usd": f"{nano * requests / 1e9:.7f}".rstrip("0"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("by", "key"),
+    [("provider", "openai"), ("model", MODEL), ("tenant", "acme"), ("tag", "team=a"), ("day", None), ("batch", None)],
+)
+def test_costs_have_the_shape_of_the_contract_by_every_key(stand: Stand, by: str, key: str | None) -> None:
+    if by == "batch":
+        key = stand.batch(good=2, bad=0)
+    else:
+        stand.succeeded(tenant="acme", tags={"team": "a"})
+        stand.succeeded(tenant="acme", tags={"team": "a"})
+    found = stand.json("costs", "--by", by)
+    assert found.keys() >= {"total_usd", "unresolved_usd", "unpriced_jobs", "rows"}
+    assert (found["total_usd"], found["unresolved_usd"], found["unpriced_jobs"]) == ("0.000003", "0.00", 0)
+    key = key or datetime.now(UTC).date().isoformat()
+    assert [{name: r[name] for name in row("", 0)} for r in found["rows"]] == [row(key, 2)]
+
+
+def test_costs_of_days_without_calls_are_nothing(stand: Stand) -> None:
+    stand.succeeded()
+    today = datetime.now(UTC).date()
+    tomorrow, yesterday = today + timedelta(days=1), today - timedelta(days=1)
+    assert stand.json("costs", "--since", str(tomorrow)) == {
+        "total_usd": "0.00",
+        "unresolved_usd": "0.00",
+        "unpriced_jobs": 0,
+        "rows": [],
+    }
+    assert stand.json("costs", "--since", str(yesterday), "--until", str(tomorrow))["total_usd"] == "0.0000015"
+
+
+def test_costs_tell_what_is_unresolved(stand: Stand) -> None:
+    stand.failed(unresolved=True)
+    said = stand.said("costs")
+    assert "openai" in said.stdout
+    assert "`homa jobs resolve` lists it" in said.stderr
+    assert float(stand.json("costs")["unresolved_usd"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--since", "yesterday"), "'yesterday' is no day"),
+        (("--since", "2026-02-30"), "is no day"),
+        (("--until", "2026W05"), "is no day"),
+        (("--since", "2026-02-02", "--until", "2026-02-01"), "expected an earlier day"),
+        (("--by", "weather"), "'weather' is not one of"),
+        (("--batch", "b0nowhere"), "batch b0nowhere is not in the store"),
+        (("--batch", "b1", "--since", "2026-02-02"), "a batch is one row"),
+    ],
+)
+def test_bad_arguments_of_costs_end_with_status_2(stand: Stand, arguments: tuple[str, ...], message: str) -> None:
+    said = stand.said("costs", *arguments)
+    assert (said.status, said.stdout) == (2, "")
+    assert message in said.stderr
+
+
+def test_costs_of_one_batch(stand: Stand) -> None:
+    batch = stand.batch(good=3, bad=0)
+    stand.succeeded()
+    found = stand.json("costs", "--batch", batch)
+    assert [r["key"] for r in found["rows"]] == [batch]
+    assert found["total_usd"] == "0.0000045"
+
+
+def test_queues_have_the_shape_of_the_contract(stand: Stand) -> None:
+    assert stand.json("queues") == {"queues": []}
+    stand.running()
+    stand.queued()
+    stand.due()
+    stand.queued(lane="high")
+    rows = stand.json("queues")["queues"]
+    wanted = {"queue", "lane", "queued", "running", "due", "paused"}
+    assert [{name: r[name] for name in wanted} for r in rows] == [
+        {"queue": "openai", "lane": "high", "queued": 1, "running": 0, "due": 0, "paused": False},
+        {"queue": "openai", "lane": "default", "queued": 1, "running": 1, "due": 1, "paused": False},
+    ]
+    assert "QUEUE" in stand.said("queues").stdout
+
+
+def test_a_queue_is_paused_and_resumed(stand: Stand) -> None:
+    job = stand.queued()
+    assert stand.json("queues", "pause", "openai") == {"queue": "openai", "paused": True, "changed": True}
+    assert stand.said("queues", "pause", "openai").stdout == "openai was paused before\n"
+    assert stand.take() == []
+    assert stand.json("queues")["queues"][0]["paused"] is True
+    assert stand.said("queues", "resume", "openai").stdout == "openai is resumed\n"
+    assert stand.said("queues", "resume", "openai").stdout == "openai was not paused before\n"
+    assert [claim.id for claim in stand.take()] == [job]
+
+
+def test_a_slip_in_a_queues_name_pauses_nothing(stand: Stand) -> None:
+    said = stand.said("queues", "pause", "opena")
+    assert said.status == 2
+    assert "there is no queue 'opena': expected one of anthropic, openai" in said.stderr
+
+
+def test_limits_have_a_row_for_each_scope_and_dimension(stand: Stand) -> None:
+    assert stand.json("limits") == {"limits": []}
+    stand.running()
+    rows = {(r["scope"], r["dimension"]): r for r in stand.json("limits")["limits"]}
+    quota = rows["openai/gpt-5-mini", "rpm"]
+    assert (quota["limit"], quota["frozen_ms"]) == (60000, 0)
+    assert quota["used"] + quota["available"] > 0
+    assert rows["openai", "concurrency"]["used"] == 1
+    assert rows["openai", "concurrency"]["limit"] is None
+    assert "openai/gpt-5-mini" in stand.said("limits").stdout
+
+
+def test_a_frozen_limit_and_an_open_breaker_are_told(stand: Stand) -> None:
+    keys = stand.store.keys
+    stand.break_model()
+    stand.redis("HSET", keys.scope("openai/gpt-5-mini"), "frozen", stand.now_ms() + 60_000)
+    said = stand.said("limits").stdout
+    assert "frozen for" in said
+    assert "open, next call in" in said
+    rows = {(r["scope"], r["dimension"]): r for r in stand.json("limits")["limits"]}
+    assert rows["openai/gpt-5-mini", "rpm"]["frozen_ms"] > 0
+    assert rows[MODEL, "breaker"]["state"] == "open"
+
+
+def test_workers_that_live_are_listed(stand: Stand) -> None:
+    assert "no worker lives" in stand.said("workers").stderr
+    stand.beat()
+    found = stand.json("workers")["workers"]
+    assert [(w["worker"], w["live"], w["provider"], w["running"]) for w in found] == [
+        ("openai-fake", True, "openai", 1)
+    ]
+    assert "openai-fake" in stand.said("workers").stdout
+    stand.beat(draining=True)
+    assert "draining" in stand.said("workers").stdout
+    stand.redis("ZADD", stand.store.keys.workers(), stand.now_ms() - 60_000, "openai-fake")
+    assert stand.json("workers") == {"workers": []}
+    assert "gone" in stand.said("workers", "--all").stdout
+
+
+def test_budgets_tell_what_is_left_of_each_cap(stand: Stand) -> None:
+    assert "no budget is set" in stand.said("budgets").stderr
+    stand.said("apply")
+    stand.succeeded()
+    rows = {r["budget"].partition("~")[0]: r for r in stand.json("budgets")["budgets"]}
+    assert rows["month"]["cap_usd"] == "5.00"
+    assert rows["month"]["spent_usd"] == "0.0000015"
+    assert rows["month"]["free_usd"] == "4.9999985"
+    assert rows["month"]["over"] is False
+    assert rows["unused"]["spent_usd"] == "0.00"
+    assert "$4.9999985" in stand.said("budgets").stdout
+
+
+def test_budgets_of_past_periods_are_listed_on_request(stand: Stand) -> None:
+    stand.said("apply")
+    stand.redis("SADD", stand.store.keys.budgets(), "month~2020-01")
+    stand.redis("HSET", stand.store.keys.budget("month~2020-01"), "spent", 5, "cap", 10)
+    assert [r["budget"] for r in stand.json("budgets")["budgets"]] == ["month", "unused"]
+    past = [r for r in stand.json("budgets", "--all")["budgets"] if r["over"]]
+    assert [(r["budget"], r["spent_usd"]) for r in past] == [("month~2020-01", "0.000000005")]
+    assert "over" in stand.said("budgets", "--all").stdout
+
+
+def test_events_are_told_oldest_first_and_filtered(stand: Stand) -> None:
+    assert "nothing happened" in stand.said("events").stderr
+    job = stand.succeeded()
+    other = stand.failed()
+    batch = stand.batch(good=1, bad=0)
+    told = stand.json("events", "--event", "job")["events"]
+    assert [(e["event"], e["job"]) for e in told[:2]] == [("job.succeeded", job), ("job.failed", other)]
+    assert [e["event"] for e in stand.json("events", "--job", job)["events"]] == ["job.succeeded"]
+    assert stand.json("events", "--event", "batch")["events"][-1]["batch"] == batch
+    assert stand.json("events", "--batch", batch, "--limit", "1")["events"][0]["event"] == "batch.completed"
+    assert stand.json("events", "--event", "job.fail")["events"] == []
+    assert stand.json("events", "--limit", "0")["events"] == []
+    assert "job.succeeded" in stand.said("events").stdout
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_followed_events_come_as_they_happen_until_ctrl_c(stand: Stand, as_json: bool) -> None:
+    first = stand.succeeded()
+    options = ["--follow", "--event", "job", *(["--json"] if as_json else [])]
+    with stand.process("events", *options) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline()]
+        stand.cancelled()
+        lines.append(process.stdout.readline())
+        stand.failed()
+        lines.append(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
+    assert first in lines[0]
+    for name, line in zip(("job.succeeded", "job.cancelled", "job.failed"), lines, strict=True):
+        assert name in line
+    if as_json:
+        assert {orjson.loads(line)["event"] for line in lines} == {"job.succeeded", "job.cancelled", "job.failed"}
+
+
+def test_the_cache_is_counted_and_cleared(stand: Stand) -> None:
+    assert stand.json("cache", "stats") == {"hits": 0, "misses": 0, "followers": 0, "stored": 0, "entries": 0}
+    stand.succeeded(prompt="same", cache=True)
+    again = stand.queued(prompt="same", cache=True)
+    stand.take()
+    assert stand.json("jobs", "show", again)["state"] == "succeeded"
+    told = stand.json("cache", "stats")
+    assert (told["hits"], told["stored"], told["entries"]) == (1, 1, 1)
+    assert "hits" in stand.said("cache", "stats").stdout
+    assert stand.json("cache", "clear") == {"cleared": 1}
+    assert stand.said("cache", "clear").stdout == "0 entries cleared\n"
+
+
+def test_a_store_that_cannot_be_reached_ends_with_status_3(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMA_REDIS_URL", "redis://127.0.0.1:1/0")
+    for command in (["queues"], ["costs"], ["jobs", "list"], ["batches", "list"], ["events"]):
+        said = stand.said(*command)
+        assert (said.status, said.stdout) == (3, "")
+        assert "127.0.0.1:1" in said.stderr
+
+
+def test_without_any_store_the_message_says_what_to_set(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOMA_REDIS_URL")
+    said = stand.said("queues")
+    assert said.status == 3
+    assert "HOMA_REDIS_URL is not set" in said.stderr
