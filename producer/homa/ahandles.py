@@ -74,7 +74,7 @@ class AsyncJob(Generic[T]):
         return await self._driver.run(self._flows.view())
 
     def __repr__(self) -> str:
-        return f"<Job {self.id}>"
+        return f"<AsyncJob {self.id}>"
 
 
 class AsyncBatch:
@@ -121,7 +121,7 @@ class AsyncBatch:
         await self._driver.run(self._flows.resume())
 
     def __repr__(self) -> str:
-        return f"<Batch {self.id}>"
+        return f"<AsyncBatch {self.id}>"
 
 
 class AsyncOpenBatch:

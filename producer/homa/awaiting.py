@@ -134,6 +134,8 @@ class Ends:
         self._stale: list[str] = []
         self._pubsub: Any = None
         self._reader: asyncio.Task[None] | None = None
+        #: Set when the reader listens, or has given up.
+        self._listening = asyncio.Event()
 
     async def join(self, job_id: str) -> asyncio.Event:
         """Begins to listen for a job's end, which sets the event. Every `join` is followed by a `leave`."""
@@ -141,9 +143,11 @@ class Ends:
         event, waiters = self._waiting.get(channel, (asyncio.Event(), 0))
         self._waiting[channel] = (event, waiters + 1)
         if self._reader is None or self._reader.done():
+            self._listening.clear()
             self._reader = asyncio.create_task(self._read())
         elif self._pubsub is not None and waiters == 0:
             await self._pubsub.subscribe(channel)
+        await self._listening.wait()
         return event
 
     def leave(self, job_id: str) -> None:
@@ -162,19 +166,26 @@ class Ends:
 
     async def _read(self) -> None:
         """Reads for as long as anybody waits. An outage ends it; the next one who waits begins it anew."""
-        first = list(self._waiting)
-        with suppress(HomaError):
-            async with self._store.subscription(first) as pubsub:
-                while late := self._waiting.keys() - set(first):
-                    await pubsub.subscribe(*late)
-                    first += late
-                self._pubsub = pubsub
-                try:
-                    while self._waiting:
-                        self._tell(await pubsub.get_message(timeout=_TICK_S))
-                        await self._unsubscribe(pubsub)
-                finally:
-                    self._pubsub = None
+        try:
+            await self._listen(list(self._waiting))
+        except HomaError:
+            return
+        finally:
+            self._listening.set()
+
+    async def _listen(self, first: list[str]) -> None:
+        async with self._store.subscription(first) as pubsub:
+            while late := self._waiting.keys() - set(first):
+                await pubsub.subscribe(*late)
+                first += late
+            self._pubsub = pubsub
+            self._listening.set()
+            try:
+                while self._waiting:
+                    self._tell(await pubsub.get_message(timeout=_TICK_S))
+                    await self._unsubscribe(pubsub)
+            finally:
+                self._pubsub = None
 
     def _tell(self, message: Any) -> None:
         if message is not None:

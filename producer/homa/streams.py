@@ -8,19 +8,19 @@ the store was away) is made up from the reply, so that the pieces since the last
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable
 from typing import Any
 
 from homa.flow import Block, Emit, Flow, ask_patiently
-from homa.outcomes import Failure, look, outcomes
+from homa.outcomes import Failure, Reply, look, outcomes
 from homa_shared.errors import InvalidRequest, JobNotFound
 from homa_shared.keys import Keys
-from homa_shared.store.op import read
+from homa_shared.store.op import mapping, read
 
 _EVENT_ID = re.compile(r"\d{1,20}-\d{1,20}")
-#: How long one read waits in the store before the job itself is looked at, ms; shorter once its attempt is over.
-_BLOCK_MS, _CLOSING_MS = 1000, 50
+#: How long a read waits in the store before the job itself is looked at, ms: short at first, and behind an attempt.
+_FIRST_BLOCK_MS, _LONGEST_BLOCK_MS = 20, 1000
+#: Most entries of one read.
 _COUNT = 500
 
 
@@ -67,13 +67,12 @@ class Transcript:
         #: The running attempt is over, as far as the stream tells.
         self.closing = False
 
-    def read(self, entries: Iterable[tuple[bytes, list[bytes]]]) -> list[Piece]:
+    def read(self, entries: Iterable[tuple[bytes, Any]]) -> list[Piece]:
         """The pieces of some entries, in order; those up to `after` are only remembered."""
         pieces = []
         for entry_id, flat in entries:
-            fields = dict(zip(flat[::2], flat[1::2], strict=True))
             self.last_id = entry_id.decode()
-            piece = self._piece(fields)
+            piece = self._piece(mapping(flat))
             if piece is not None and self._is_new():
                 pieces.append(piece)
         return pieces
@@ -88,19 +87,18 @@ class Transcript:
         self.text = whole
         return [self._made("", "restarted"), self._made(whole)]
 
-    def _piece(self, fields: dict[bytes, bytes]) -> Piece | None:
-        attempt, event = int(fields.get(b"a", b"0")), fields.get(b"e", b"").decode()
+    def _piece(self, fields: dict[str, str]) -> Piece | None:
+        attempt, event = int(fields.get("a", 0)), fields.get("e", "")
         self.closing = event in ("done", "broken", "failed")
         anew = attempt != self.attempt and self.text != ""
         self.attempt = max(attempt, self.attempt)
         if event == "restarted" or anew:
-            had, self.text = self.text, fields.get(b"t", b"").decode()
+            had, self.text = self.text, fields.get("t", "")
             return self._made(self.text, "restarted") if had else None
-        if b"t" not in fields:
+        if "t" not in fields:
             return None
-        piece = fields[b"t"].decode()
-        self.text += piece
-        return self._made(piece)
+        self.text += fields["t"]
+        return self._made(fields["t"])
 
     def _made(self, text: str, event: str | None = None) -> Piece:
         return Piece(text, id=self.last_id, attempt=self.attempt, event=event)
@@ -121,36 +119,42 @@ def follow(keys: Keys, job_id: str, after: str | None) -> Flow[None]:
         JobFailed, JobCancelled, JobExpired: it ended without a reply.
     """
     transcript = Transcript(after)
-    looked_s = 0.0
+    wait_ms = _FIRST_BLOCK_MS
     while True:
-        # The state is read before the stream, so that nothing written before the end is missed.
-        ended, failed = None, None
-        if transcript.closing or time.monotonic() - looked_s >= _BLOCK_MS / 1000:
-            looked_s = time.monotonic()
-            found = (yield from ask_patiently(look(keys, [job_id])))[0]
-            if found.state is None:
-                raise JobNotFound(f"job {job_id} is not in the store: its id is wrong, or its retention has ended")
-            if found.ended:
-                outcome = (yield from outcomes(keys, [found]))[0]
-                ended, failed = (None, outcome) if isinstance(outcome, Failure) else (outcome, None)
-        over = ended is not None or failed is not None
-        for piece in transcript.read((yield from _entries(keys, job_id, transcript, over))):
-            yield Emit(piece)
-        if failed is not None:
-            raise failed.error()
-        if ended is not None:
-            for piece in transcript.rest(ended.text):
+        # The job is looked at before the stream is read to its end, so that nothing written before the end is missed.
+        outcome = yield from _outcome(keys, job_id)
+        while True:
+            entries = yield from _entries(keys, job_id, transcript.last_id, None if outcome else wait_ms)
+            for piece in transcript.read(entries):
+                yield Emit(piece)
+            if not entries or transcript.closing:
+                break
+        if isinstance(outcome, Failure):
+            raise outcome.error()
+        if outcome is not None:
+            for piece in transcript.rest(outcome.text):
                 yield Emit(piece)
             return
+        # Most jobs that are followed are streamed, and tell of their end; for the others a look now and then has to do.
+        wait_ms = _FIRST_BLOCK_MS if transcript.closing else min(_LONGEST_BLOCK_MS, wait_ms * 2)
 
 
-def _entries(keys: Keys, job_id: str, transcript: Transcript, over: bool) -> Flow[list[Any]]:
-    """The next entries; waits for them unless the job is over, of which all are read."""
+def _outcome(keys: Keys, job_id: str) -> Flow[Reply[Any] | Failure | None]:
+    """How the job has ended; None while it lives."""
+    found = (yield from ask_patiently(look(keys, [job_id])))[0]
+    if found.state is None:
+        raise JobNotFound(f"job {job_id} is not in the store: its id is wrong, or its retention has ended")
+    return (yield from outcomes(keys, [found]))[0] if found.ended else None
+
+
+def _entries(keys: Keys, job_id: str, after: str, wait_ms: int | None) -> Flow[list[Any]]:
+    """The next entries; waits for the first where `wait_ms` says so."""
     key = keys.deltas(job_id)
-    if over:
-        start = f"({transcript.last_id}"
-        entries: list[Any] = yield from ask_patiently(read((("XRANGE", key, start, "+"),), lambda replies: replies[0]))
-        return entries
-    wait_ms = _CLOSING_MS if transcript.closing else _BLOCK_MS
-    reply = yield Block(("XREAD", "COUNT", _COUNT, "BLOCK", wait_ms, "STREAMS", key, transcript.last_id))
-    return list(reply[0][1]) if reply else []
+    if wait_ms is None:
+        command = ("XRANGE", key, f"({after}", "+", "COUNT", _COUNT)
+        found: list[Any] = yield from ask_patiently(read((command,), lambda replies: replies[0]))
+        return found
+    reply = yield Block(("XREAD", "COUNT", _COUNT, "BLOCK", wait_ms, "STREAMS", key, after))
+    if not reply:
+        return []
+    return list(next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1])

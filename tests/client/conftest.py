@@ -133,6 +133,7 @@ class FakeWorker:
 TOML = """
 [providers.openai]
 api_key = "not-a-key"
+limits = { rpm = 10000000 }
 [providers.anthropic]
 api_key = "not-a-key"
 limits = { rpm = 100000, input_tpm = 10000000, output_tpm = 1000000 }

@@ -91,7 +91,14 @@ def test_many_threads_share_one_client(homa: Homa, workers: Workers) -> None:
 def test_the_request_says_what_was_asked(homa: Homa, store: Store) -> None:
     tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
     job = homa.submit(
-        "Hi", model=MODEL, system="Be kind", tools=tools, temperature=0.5, max_tokens=7, seed=3, fallbacks=["ollama:llama3:8b"]
+        "Hi",
+        model=MODEL,
+        system="Be kind",
+        tools=tools,
+        temperature=0.5,
+        max_tokens=7,
+        seed=3,
+        fallbacks=["ollama:llama3:8b"],
     )
     request = stored_request(store, job.id)
     assert request.messages == [{"role": "system", "content": "Be kind"}, {"role": "user", "content": "Hi"}]
@@ -187,7 +194,7 @@ def test_a_job_past_its_deadline_says_so(homa: Homa, workers: Workers) -> None:
 
 def test_a_timeout_says_that_no_worker_serves_the_queue(homa: Homa, workers: Workers) -> None:
     job = homa.submit("Hi", model=MODEL)
-    with pytest.raises(ResultTimeout, match="no live worker serves the queue openai: start one with `homa worker openai`"):
+    with pytest.raises(ResultTimeout, match="no live worker serves the queue openai: start one with `homa worker"):
         job.result(timeout=0)
     worker = workers(lambda claim, request: None, start=False)
     eventually(worker.step)
