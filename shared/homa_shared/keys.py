@@ -31,7 +31,8 @@ KEYS: dict[str, KeySpec] = {
     "job": KeySpec("j:<id>", "hash", "retention.results after the end", "the record: fields in records.py"),
     "request": KeySpec("p:<id>", "string", "until success", "the request as JSON"),
     "reply": KeySpec("o:<id>", "string", "retention.results", "the outcome as JSON: reply, or error of the last attempt"),
-    "attempts": KeySpec("a:<id>", "hash", "as the record", "attempt number -> ended attempt as a JSON array"),
+    "attempts": KeySpec("a:<id>", "hash", "as the record", "attempt number -> ended attempt; `step.<n>` -> paid reply"),
+    "steps": KeySpec("e:<id>", "hash", "until the end", "`<n>` -> what to go on from; `<n>.<i>` -> tool call"),
     "deltas": KeySpec("d:<id>", "stream", "an hour after the end", "streamed text of the job"),
     "idempotency": KeySpec("k:<tenant>:<key>", "string", "retention.keys", "`job digest` of the first request with this key"),
     # where a job waits: exactly one of backlog, due, leases, waiting
@@ -70,6 +71,12 @@ KEYS: dict[str, KeySpec] = {
     "cache_index": KeySpec("ci", "zset", "-", "cache key -> last used (ms)"),
     "cache_stats": KeySpec("cs", "hash", "-", "hits, misses, followers, stored"),
     "leader": KeySpec("cl:<key>", "string", "while the leader lives", "the job in flight that equal jobs follow"),
+    # media: images and documents by digest, wherever their bytes are
+    "media": KeySpec("md:<digest>", "string", "while a job needs it", "bytes of a medium, where no blob store holds it"),
+    "media_places": KeySpec("mp", "hash", "-", "digest -> path in the blob store; `store` for bytes under media"),
+    "media_until": KeySpec("mu", "zset", "-", "digest -> when somebody looks whether it is still needed (ms)"),
+    "media_users": KeySpec("mj:<digest>", "set", "while a job needs it", "ends of keys that refer to it: it lives as long as one of them"),
+    "learned": KeySpec("tl:<target>", "hash", "for ever", "estimated and actual input tokens: what estimates are scaled by"),
     # fleet
     "fleet": KeySpec("fleet", "string", "for ever", "the fleet's settings as JSON"),
     "config": KeySpec("cfg", "hash", "for ever", "what scripts need of them: retention, budgets, weights, version"),

@@ -78,12 +78,19 @@ FIELDS: dict[str, str] = {
     "wa": "attempt whose reply ended it",
     "of": "job that this one retries",
     "rb": "job that retries this one",
+    "sn": "steps: paid replies that a later attempt goes on from",
+    "sw": "1: between two steps, nothing is in flight (running)",
+    "sr": "step whose call is reserved (running)",
+    "sa": "when that was, ms (running)",
+    "sx": "known cost of the attempt's steps, nano-dollars (running)",
+    "su": "unresolved cost of the attempt's steps, nano-dollars (running)",
+    "sy": "budget instances of steps with unresolved cost, a line each (running)",
     "li": "line of its batch, where a retry's id does not tell it",
 }
 
 _NUMBERS = frozenset(
     {"v", "sq", "at", "tr", "mx", "dl", "px", "rt", "ri", "ro", "bn", "jb", "sl", "fb", "co", "un", "sb", "as", "due", "en"}
-    | {"wa"}
+    | {"wa", "sn", "sr", "sa", "sx", "su"}
 )
 
 

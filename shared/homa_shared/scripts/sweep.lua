@@ -28,7 +28,7 @@ local function recover(id, attempt)
     end_job(id, r, 'cancelled', nil, 'cancelled; its worker was lost')
   elseif px >= POISON then
     end_job(id, r, 'failed', nil, 'poisoned: its worker was lost ' .. px .. ' times')
-  elseif r.oa == 'fail' then
+  elseif r.oa == 'fail' and not r.sw then
     end_job(id, r, 'failed', nil, 'ambiguous: its worker was lost, and on_ambiguous is fail')
   elseif r.mx and r.tr >= r.mx and r.kd ~= 'm' then
     end_job(id, r, 'failed', nil, 'lost: its worker was lost at the last of ' .. int(r.mx) .. ' attempts')

@@ -83,7 +83,8 @@ def job(keys: Keys, job_id: str) -> Op[JobView | None]:
             return None
         found = job_from_fields(job_id, fields)
         reply = _resolve(*answers[0])
-        attempts = [_attempt(name.decode(), orjson.loads(value)) for name, value in _raw(history).items()]
+        told = {name.decode(): value for name, value in _raw(history).items()}
+        attempts = [_attempt(name, orjson.loads(value)) for name, value in told.items() if not name.startswith("step.")]
         winner = _winner(found, reply, attempts)
         if winner is not None:
             attempts = [a for a in attempts if a.number != winner.number] + [winner]

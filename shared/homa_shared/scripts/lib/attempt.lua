@@ -17,7 +17,7 @@
 local function attempt_line(id, r, attempt, report)
   return {
     job = id, attempt = attempt, target = r.tt or r.tg, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
-    requests = 1, input = report.input, output = report.output, cached = report.cached,
+    requests = (r.sw and report.charge ~= 'actual') and 0 or 1, input = report.input, output = report.output, cached = report.cached,
     nano = report.charge == 'actual' and tonumber(report.nano or nil) or 0,
     unres = report.charge == 'unresolved' and math.max(tonumber(r.bn or nil) or 0, report.floor or 0) or 0,
     unpriced = ((report.charge == 'actual' and not tonumber(report.nano or nil))
@@ -46,39 +46,52 @@ local function learn(r, report)
   end
 end
 
+-- Settles the call that r's running attempt holds a reservation for: quota, breakers, budgets, ledger, the record's sums.
+local function settle_call(id, r, report, line)
+  local reserved = {r = 1, t = r.rt or 0, i = r.ri or 0, o = r.ro or 0}
+  if report.used then settle_quota(scope(r.qs), reserved, report.used, r.sa or r.as) end
+  learn(r, report)
+  save_scopes()
+  local bound = tonumber(r.bn or nil) or 0
+  for name in string.gmatch(r.bi or '', '[^\n]+') do
+    charge(name, line.nano, line.unres, -bound)
+    tell_budget(name)
+    let_go('budget:' .. name, 16)
+  end
+  -- What costs nothing and was never sent leaves no line; every other call does.
+  if report.outcome ~= 'released' then enter(line, now) end
+  if line.nano ~= 0 then redis.call('HINCRBY', K.job(id), 'co', int(line.nano)) end
+  if line.unres ~= 0 then redis.call('HINCRBY', K.job(id), 'un', int(line.unres)) end
+end
+
 -- Ends the running attempt of r (which must be attempt r.at) and leaves the job in no index.
 local function end_attempt(id, r, report)
+  -- Between two steps no call is in flight: whatever its worker or recovery believes, the end costs nothing.
+  if r.sw then
+    report.used = nil
+    if report.charge ~= 'actual' then report.charge, report.health = 'none', '' end
+  end
   local line = attempt_line(id, r, r.at, report)
   redis.call('ZREM', K.leases(), id .. ':' .. int(r.at))
   count(r.q, r.ln, 'running', -1)
   if r.kd ~= 'm' then
-    local reserved = {r = 1, t = r.rt or 0, i = r.ri or 0, o = r.ro or 0}
     -- Where slots were what held others back, somebody may be asleep for the lack of one.
     if free_slot(scope(r.ps)) then ring(r.q, 1) end
     if r.qs ~= r.ps then free_slot(scope(r.qs)) end
-    if report.used then settle_quota(scope(r.qs), reserved, report.used, r.as) end
-    learn(r, report)
-    save_scopes()
-    local bound = tonumber(r.bn or nil) or 0
-    for name in string.gmatch(r.bi or '', '[^\n]+') do
-      charge(name, line.nano, line.unres, -bound)
-      tell_budget(name)
-      let_go('budget:' .. name, 16)
-    end
-    -- What costs nothing and was never sent leaves no line; every other attempt does.
-    if report.outcome ~= 'released' then enter(line, now) end
-    if line.nano ~= 0 then redis.call('HINCRBY', K.job(id), 'co', int(line.nano)) end
-    if line.unres ~= 0 then redis.call('HINCRBY', K.job(id), 'un', int(line.unres)) end
+    settle_call(id, r, report, line)
+    -- What its steps cost belongs to the attempt's history; their own lines told the ledger.
+    local nano, unres = line.nano + (r.sx or 0), line.unres + (r.su or 0)
+    local open = report.charge == 'unresolved' or unres > 0
     -- A success is told by record and reply; only other attempts need a history of their own.
-    if report.outcome ~= 'released' and (report.outcome ~= 'succeeded' or report.charge == 'unresolved') then
+    if report.outcome ~= 'released' and (report.outcome ~= 'succeeded' or open) then
       redis.call('HSET', K.attempts(id), int(r.at), cjson.encode({
-        target = line.target, worker = r.wk, started = r.as, ended = now, outcome = report.outcome, charge = report.charge,
-        nano = int(line.nano), unres = int(line.unres), unpriced = line.unpriced, budgets = r.bi or '', note = report.note or '',
+        target = line.target, worker = r.wk, started = r.as, ended = now, outcome = report.outcome, charge = open and 'unresolved' or report.charge,
+        nano = int(nano), unres = int(unres), unpriced = line.unpriced, budgets = r.bi or r.sy or '', note = report.note or '',
       }))
     end
-    if report.charge == 'unresolved' then redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(r.at)) end
+    if open then redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(r.at)) end
   end
-  redis.call('HDEL', K.job(id), 'wk', 'as', 'ps', 'qs', 'tt', 'bi')
+  redis.call('HDEL', K.job(id), 'wk', 'as', 'ps', 'qs', 'tt', 'bi', 'sw', 'sr', 'sa', 'sx', 'su', 'sy')
   return line
 end
 
@@ -101,7 +114,7 @@ local function resolve_attempt(id, r, attempt, report)
     tell_budget(name)
     let_go('budget:' .. name, 16)
   end
-  past.charge, past.nano, past.unres, past.unpriced = 'actual', int(line.nano), '0', nano and 0 or 1
+  past.charge, past.nano, past.unres, past.unpriced = 'actual', int(tonumber(past.nano) + line.nano), '0', nano and 0 or 1
   past.resolved, past.note = report.outcome, report.note or past.note
   redis.call('HSET', K.attempts(id), int(attempt), cjson.encode(past))
   redis.call('HINCRBY', K.job(id), 'co', int(line.nano))

@@ -50,6 +50,8 @@ local function end_job(id, r, state, reply, detail)
     redis.call('PEXPIRE', K.request(id), keep)
     redis.call('ZADD', K.ended(), now, id)
   end
+  -- What a later attempt would have gone on from: of use only to a retry by hand, which begins anew.
+  if r.sn then redis.call('DEL', K.steps(id)) end
   if r.dl then redis.call('ZREM', K.deadlines(), id) end
   if r.jb then redis.call('PEXPIRE', K.budget('job:' .. id), keep) end
   redis.call('HINCRBY', K.counters(), 'live', -1)

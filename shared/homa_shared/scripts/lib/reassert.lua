@@ -10,8 +10,9 @@ local function reassert(id, r, attempt, worker)
   if r.st == 'running' then
     -- The store remembers an older attempt as running: what that one reserved passes to this one.
     redis.call('ZREM', K.leases(), id .. ':' .. int(r.at))
-    r.at, r.wk, r.as = attempt, worker, now
+    r.at, r.wk, r.as, r.sw = attempt, worker, now, nil
     redis.call('HSET', K.job(id), 'at', attempt, 'tr', r.tr, 'wk', worker, 'as', now)
+    redis.call('HDEL', K.job(id), 'sw', 'sr')
     return
   end
   withdraw(id, r)

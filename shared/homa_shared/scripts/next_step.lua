@@ -1,0 +1,82 @@
+--! flags allow-oom
+--! use clock, record, backlog, limiter, breaker, budget
+-- Reserves quota and budget for the next call of a running attempt, atomically, as take did for its first. An attempt
+-- that resumes with more to say than it was taken for asks too, before its first call. Nothing is called before the
+-- answer is ok.
+--
+-- KEYS[1] anchor
+-- ARGV: job, attempt, step number of the call, bound ('' unpriced), total, input, output tokens
+-- Returns {answer, ms, what}: ok; wait (ask again after ms: `what` has no room); reject or defer (a budget); cancelled;
+-- expired; too_large (no limit will ever admit it); unpriced (a budget applies); stale. Asking again changes nothing.
+-- Whatever is not ok leaves the attempt without a reservation, its need in the record for the next take.
+local id, attempt, step = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local bound = ARGV[4] ~= '' and ARGV[4] or nil
+local cost = {r = 1, t = tonumber(ARGV[5]), i = tonumber(ARGV[6]), o = tonumber(ARGV[7])}
+local r = load_record(id)
+if not (r and r.st == 'running' and r.at == attempt) then return {'stale', 0, ''} end
+if r.sr == step then return {'ok', 0, ''} end
+
+local quota, account = scope(r.qs), scope(r.ps)
+
+-- What take reserved for a smaller call goes back, and all is asked for anew.
+local function give_back()
+  local reserved = {r = 1, t = r.rt or 0, i = r.ri or 0, o = r.ro or 0}
+  settle_quota(quota, reserved, {r = 0, t = 0, i = 0, o = 0}, r.as)
+  for name in string.gmatch(r.bi or '', '[^\n]+') do charge(name, 0, 0, -(tonumber(r.bn or nil) or 0)) end
+  redis.call('HSET', K.job(id), 'sw', 1)
+  redis.call('HDEL', K.job(id), 'bi')
+end
+
+local function need()
+  redis.call('HSET', K.job(id), 'rt', cost.t, 'ri', cost.i, 'ro', cost.o)
+  if bound then redis.call('HSET', K.job(id), 'bn', bound) else redis.call('HDEL', K.job(id), 'bn') end
+end
+
+-- Headroom beside the slot that this attempt holds already.
+local function room(s, wanted)
+  s.busy = (s.busy or 0) - 1
+  local ms, what = headroom(s, wanted)
+  s.busy = s.busy + 1
+  return ms, what
+end
+
+local function barred()
+  if r.cx or (r.ba and redis.call('HEXISTS', K.batch(r.ba), 'cancel') == 1) then return 'cancelled', 0, '' end
+  if r.dl and r.dl <= now then return 'expired', 0, '' end
+  local caps = caps_of(id, r)
+  if #caps > 0 then
+    if not bound then return 'unpriced', 0, r.tt or r.tg end
+    local verdict, name = afford(caps, tonumber(bound))
+    if verdict == 'wait' then return 'wait', 1000, 'budget ' .. name end
+    if verdict ~= 'yes' then return verdict, 0, name end
+  end
+  for _, name in ipairs({r.ps, r.tt or r.tg}) do
+    local ms = breaker_wait(breaker(name))
+    if ms > 0 then return 'wait', ms, 'breaker ' .. name end
+  end
+  local ms, what = room(account, {r = 0})
+  if ms == 0 then ms, what = room(quota, cost) end
+  if not ms then return 'too_large', 0, what end
+  if ms > 0 then return 'wait', ms, what end
+  return 'ok', 0, '', caps
+end
+
+if not r.sw then give_back() end
+need()
+local answer, ms, what, caps = barred()
+if answer == 'ok' then
+  reserve(quota, cost)
+  set(quota, 'busy', quota.busy - 1)
+  breaker_pass(breaker(r.ps))
+  breaker_pass(breaker(r.tt or r.tg))
+  local names = {}
+  for _, cap in ipairs(caps) do
+    charge(cap[1], 0, 0, tonumber(bound), cap[2])
+    names[#names + 1] = cap[1]
+  end
+  redis.call('HSET', K.job(id), 'sr', step, 'sa', now)
+  if #names > 0 then redis.call('HSET', K.job(id), 'bi', table.concat(names, '\n')) end
+  redis.call('HDEL', K.job(id), 'sw')
+end
+save_scopes()
+return {answer, ms, what or ''}

@@ -1,0 +1,53 @@
+--! flags allow-oom
+--! use clock, record, backlog, attempt, report, reassert
+-- A step: a paid reply that does not end its job (a tool is called, the answer does not fit its schema, a part of many
+-- embeddings). Its cost is settled and its state journaled, so that any later attempt, also at another target, goes on
+-- from there instead of paying again. The attempt then holds its slots and nothing else, until `next_step`.
+--
+-- KEYS[1] anchor
+-- ARGV: job, attempt, step number, worker, report JSON, state (what to go on from, as the worker wrote it)
+-- Returns ok (also when repeated), late (the attempt was over: only its cost was recorded), stale, unknown.
+-- Cost: O(log N), plus the size of the state.
+local id, attempt, step, worker = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local report = read_report(ARGV[5])
+local field = 'step.' .. int(step)
+local r = load_record(id)
+if not r then return 'unknown' end
+
+local past = redis.call('HGET', K.attempts(id), field)
+if past and cjson.decode(past).attempt == attempt then return is_running(r, attempt) and 'ok' or 'stale' end
+
+local function journal(line)
+  redis.call('HSET', K.attempts(id), field, cjson.encode({
+    attempt = attempt, target = r.tt or r.tg, at = now, nano = int(line.nano or 0), unres = int(line.unres or 0),
+    unpriced = line.unpriced or 0, input = report.input or 0, output = report.output or 0, cached = report.cached or 0,
+    note = report.note or '',
+  }))
+  redis.call('HSET', K.steps(id), int(step), ARGV[6])
+  redis.call('HSET', K.job(id), 'sn', int(step))
+end
+
+if forgotten(r, attempt) then
+  reassert(id, r, attempt, worker)
+  -- A lease of its own, until the worker's next beat takes over.
+  redis.call('ZADD', K.leases(), now + 30000, id .. ':' .. int(attempt))
+end
+
+if is_running(r, attempt) then
+  local line = attempt_line(id, r, attempt, report)
+  settle_call(id, r, report, line)
+  journal(line)
+  redis.call('HSET', K.job(id), 'sw', 1)
+  if line.nano ~= 0 then redis.call('HINCRBY', K.job(id), 'sx', int(line.nano)) end
+  if line.unres ~= 0 then
+    redis.call('HINCRBY', K.job(id), 'su', int(line.unres))
+    if r.bi then redis.call('HSET', K.job(id), 'sy', r.bi) end
+  end
+  redis.call('HDEL', K.job(id), 'bi', 'sr', 'sa')
+  return 'ok'
+end
+
+if report.charge ~= 'actual' or not resolve_attempt(id, r, attempt, report) then return 'stale' end
+-- Nobody has asked again so far: what was paid for need not be asked twice.
+if not ENDED[r.st] and r.st ~= 'running' and (r.sn or 0) == step - 1 then journal({nano = tonumber(report.nano or nil)}) end
+return 'late'
