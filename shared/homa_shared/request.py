@@ -3,6 +3,9 @@
     {"v": 1, "messages": […], "params": {…}, "targets": ["openai:gpt-5-mini", …],
      "plans": [[bound, total, input, output], …], "stream": false}
 
+A job of embeddings has `"kind": "embedding", "inputs": […]` and no messages. `"steps": {"tools": […], "max_steps": 10,
+"content_retries": 2}` stands where an answer may take several calls.
+
 `plans` stands beside `targets`: what a call to each would reserve (upper bound of its cost in nano-dollars, null where
 unpriced; tokens). Whoever submits knows the price book; a worker that reroutes needs none.
 """
@@ -25,6 +28,10 @@ REQUEST_VERSION = 1
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 
+#: Kinds of request.
+CHAT, EMBEDDING = "chat", "embedding"
+
+
 class NewerRequest(InvalidRequest):
     """A stored request is of a version that this release does not know: a newer worker can do it."""
 
@@ -41,8 +48,31 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class StepRules:
+    """How far an answer may be pursued over several calls."""
+
+    #: Names of registered tools that the worker runs itself; calls of others are the reply.
+    tools: tuple[str, ...] = ()
+    #: Most calls of a job with tools, over all its attempts.
+    max_steps: int = 10
+    #: Most calls that repeat one whose answer did not fit the schema.
+    content_retries: int = 2
+
+    def encode(self) -> bytes:
+        return orjson.dumps({"tools": self.tools, "max_steps": self.max_steps, "content_retries": self.content_retries})
+
+    @classmethod
+    def decode(cls, found: Mapping[str, Any]) -> StepRules:
+        return cls(tuple(found["tools"]), int(found["max_steps"]), int(found["content_retries"]))
+
+
+#: Rules of a request that says nothing of them.
+NO_TOOLS = StepRules()
+
+
+@dataclass(frozen=True, slots=True)
 class JobRequest:
-    """One completion that is asked for."""
+    """One completion that is asked for, or the embeddings of some texts."""
 
     messages: list[dict[str, Any]]
     #: OpenAI's names; what an adapter does not know it passes to the provider.
@@ -52,6 +82,10 @@ class JobRequest:
     #: Whether deltas are wanted as they come.
     stream: bool = False
     version: int = REQUEST_VERSION
+    kind: str = CHAT
+    #: Texts to embed.
+    inputs: list[str] = field(default_factory=list)
+    steps: StepRules = NO_TOOLS
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -64,8 +98,8 @@ class JobRequest:
             InvalidRequest: a value is no JSON.
         """
         return (
-            request_head(self.params, self.targets, stream=self.stream)
-            + to_json(self.messages, "messages")
+            request_head(self.params, self.targets, stream=self.stream, kind=self.kind, steps=self.steps)
+            + (to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages"))
             + request_tail(self.options)
         )
 
@@ -87,7 +121,16 @@ class JobRequest:
                 Option(target, bound, (total, given, wanted))
                 for target, (bound, total, given, wanted) in zip(found["targets"], found["plans"], strict=True)
             )
-            return cls(found["messages"], found["params"], options, found["stream"], found["v"])
+            return cls(
+                [] if "inputs" in found else found["messages"],
+                found["params"],
+                options,
+                found["stream"],
+                found["v"],
+                found.get("kind", CHAT),
+                found.get("inputs", []),
+                StepRules.decode(found["steps"]) if "steps" in found else NO_TOOLS,
+            )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
                 f"{raw[:80]!r} is no stored request ({type(error).__name__}: {error}); expected JSON with v, messages, "
@@ -99,14 +142,24 @@ class JobRequest:
         return Call(Target.parse(target).model, self.messages, self.params)
 
 
-def request_head(params: Mapping[str, Any], targets: Sequence[str], *, stream: bool) -> bytes:
-    """The encoded request up to its messages: what the jobs of a batch have in common, encoded once."""
-    return b'{"v":%d,"params":%b,"targets":%b,"stream":%b,"messages":' % (
+def request_head(
+    params: Mapping[str, Any],
+    targets: Sequence[str],
+    *,
+    stream: bool,
+    kind: str = CHAT,
+    steps: StepRules = NO_TOOLS,
+) -> bytes:
+    """The encoded request up to its messages or inputs: what the jobs of a batch have in common, encoded once."""
+    head = b'{"v":%d,"params":%b,"targets":%b,"stream":%b' % (
         REQUEST_VERSION,
         to_json(params, "params"),
         orjson.dumps(targets),
         b"true" if stream else b"false",
     )
+    if steps != NO_TOOLS:
+        head += b',"steps":%b' % steps.encode()
+    return head + (b',"messages":' if kind == CHAT else b',"kind":%b,"inputs":' % orjson.dumps(kind))
 
 
 def request_tail(options: Sequence[Option]) -> bytes:
