@@ -30,7 +30,7 @@ from homa_shared.settings.sections import (
 )
 from homa_shared.settings.sources import Gathered, gather
 from homa_shared.settings.toml_lines import SettingPath, dotted
-from homa_shared.settings.values import LocalPath, Name, StoreUrl
+from homa_shared.settings.values import BlobsUrl, LocalPath, Name, StoreUrl
 
 #: Shown as the origin of what nobody set.
 DEFAULT = "default"
@@ -54,6 +54,11 @@ class Settings(BaseSettings):
     redis_url: Annotated[StoreUrl | None, Field(repr=False)] = None
     #: Directory of the embedded store and of local files.
     home: LocalPath
+    #: Where media and large requests live: a directory, or a bucket by URL. None: beside an embedded store a directory in
+    #: its home, else the store itself.
+    blobs: BlobsUrl | None = None
+    #: Requests and replies above so many bytes go there, too.
+    blobs_above: Annotated[int, Field(ge=1024)] = 65_536
     providers: dict[Name, ProviderSettings] = {}
     models: dict[Name, ModelAlias] = {}
     budgets: dict[Name, Budget] = {}

@@ -20,6 +20,7 @@ _SECONDS_OF_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800
 _DURATION = re.compile(r"(\d+)\s*([smhdw]?)")
 _NAME = re.compile(r"[^\s:/{}]+")
 STORE_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
+BLOB_SCHEMES = ("file", "s3", "gs", "az", "azure", "abfss", "memory")
 
 
 def duration_s(value: Any) -> int:
@@ -53,6 +54,18 @@ def _store_url(value: str) -> str:
     return value
 
 
+def _blobs_url(value: Any) -> Any:
+    """A bucket's URL as it is; a directory as a file: URL."""
+    if not isinstance(value, str):
+        return value
+    scheme = urlsplit(value).scheme
+    if len(scheme) <= 1:  # a path; on some systems it begins with a drive's letter
+        return Path(value).expanduser().absolute().as_uri()
+    if scheme not in BLOB_SCHEMES:
+        raise ValueError("expected a directory, or s3://bucket/prefix, gs://bucket/prefix or az://container/prefix")
+    return value
+
+
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -82,6 +95,7 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 #: A path on this machine; `~` is the user's own directory.
 LocalPath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+BlobsUrl = Annotated[str, BeforeValidator(_blobs_url)]
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, AfterValidator(_name)]

@@ -1,0 +1,81 @@
+--! flags allow-oom
+--! use clock
+-- Media by digest: noted for whoever shows them, removed when nobody does. A medium lives as long as a key that refers to
+-- it (a stored request, a reply), and an hour more, so that the next job finds it uploaded.
+--
+-- KEYS[1] anchor
+-- ARGV: order, then
+--   hold     digest, end of a key that refers to it (p:<job>), …      returns the digests that are not uploaded, each once
+--   placed   digest, path in the blob store, …                        returns OK
+--   release  end of a key, digest…                                    returns OK: the key refers to them no more
+--   sweep    most to look at                                          returns {1 when more is due, path of a blob to delete, …}
+-- `hold` comes before the key that it names: what is held is not looked at for an hour.
+-- Cost: O(log N) a medium; sweep looks at up to 100 references of each.
+local HOUR, LOOK_AGAIN, SOON = 3600000, 600000, 60000
+local REFERENCES = 100
+local order = ARGV[1]
+
+if order == 'hold' then
+  local missing, seen = {}, {}
+  for i = 2, #ARGV, 2 do
+    local digest = ARGV[i]
+    redis.call('SADD', K.media_users(digest), ARGV[i + 1])
+    if not seen[digest] then
+      seen[digest] = true
+      redis.call('ZADD', K.media_until(), 'GT', now + HOUR, digest)
+      if redis.call('HEXISTS', K.media_places(), digest) == 0 then missing[#missing + 1] = digest end
+    end
+  end
+  return missing
+end
+
+if order == 'placed' then
+  for i = 2, #ARGV, 2 do redis.call('HSETNX', K.media_places(), ARGV[i], ARGV[i + 1]) end
+  return 'OK'
+end
+
+if order == 'release' then
+  for i = 3, #ARGV do
+    local users = K.media_users(ARGV[i])
+    redis.call('SREM', users, ARGV[2])
+    -- In the store itself room is dear: what nobody shows any more goes within a minute.
+    if redis.call('EXISTS', users) == 0 and redis.call('HGET', K.media_places(), ARGV[i]) == 'store' then
+      redis.call('ZADD', K.media_until(), 'XX', 'LT', now + SOON, ARGV[i])
+    end
+  end
+  return 'OK'
+end
+
+-- A request that a retry copied lives on under the retry's name.
+local function needed(digest, user)
+  if redis.call('EXISTS', P .. user) == 1 then return true end
+  redis.call('SREM', K.media_users(digest), user)
+  local job = string.match(user, '^p:(.+)$')
+  local retry = job and redis.call('HGET', K.job(job), 'rb')
+  if not retry then return false end
+  redis.call('SADD', K.media_users(digest), 'p:' .. retry)
+  return true
+end
+
+local most = tonumber(ARGV[2])
+local due = redis.call('ZRANGEBYSCORE', K.media_until(), '-inf', now, 'LIMIT', 0, most)
+local answer = {#due == most and 1 or 0}
+for _, digest in ipairs(due) do
+  local users, alive = K.media_users(digest), false
+  for _, user in ipairs(redis.call('SRANDMEMBER', users, REFERENCES)) do
+    if needed(digest, user) then
+      alive = true
+      break
+    end
+  end
+  if alive then
+    redis.call('ZADD', K.media_until(), now + LOOK_AGAIN, digest)
+  elseif redis.call('EXISTS', users) == 0 then
+    local place = redis.call('HGET', K.media_places(), digest)
+    redis.call('HDEL', K.media_places(), digest)
+    redis.call('ZREM', K.media_until(), digest)
+    redis.call('DEL', K.media(digest))
+    if place and place ~= 'store' then answer[#answer + 1] = place end
+  end
+end
+return answer

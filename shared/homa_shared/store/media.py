@@ -1,0 +1,80 @@
+"""Media in the store: who shows them, where their bytes are, when they may go (scripts/media.lua)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from homa_shared.keys import Keys
+from homa_shared.store.op import Op, call, read, text
+from homa_shared.store.submitting import FULL_PERCENT
+
+#: What stands as a medium's place where its bytes are in the store itself.
+IN_STORE = "store"
+#: Largest medium that is kept in the store itself. A store of Redis holds everything in memory.
+MOST_IN_STORE_BYTES = 8 * 1024 * 1024
+
+
+def request_user(job_id: str) -> str:
+    """The end of the key of a job's request, as what refers to a medium."""
+    return f"p:{job_id}"
+
+
+def reply_user(job_id: str) -> str:
+    """The same of its reply."""
+    return f"o:{job_id}"
+
+
+def hold(keys: Keys, uses: Iterable[tuple[str, str]]) -> Op[list[str]]:
+    """Notes who is about to refer to media; returns the digests that nobody has uploaded yet.
+
+    Args:
+        uses: digest and the end of the key that refers to it.
+    """
+    args = [value for use in uses for value in use]
+    return call(keys, "media", ("hold", *args), lambda reply: [text(digest) for digest in reply])
+
+
+def placed(keys: Keys, paths: Mapping[str, str]) -> Op[None]:
+    """Tells where uploads are: digest -> path in the blob store. Of two uploads of the same content the first counts."""
+    args = [value for item in paths.items() for value in item]
+    return call(keys, "media", ("placed", *args), lambda _: None)
+
+
+def put(keys: Keys, digest: str, data: bytes) -> Op[None]:
+    """Keeps a medium in the store itself; refused with StoreFull where room is short."""
+    return call(keys, "media_put", (FULL_PERCENT, digest, data), lambda _: None)
+
+
+def release(keys: Keys, user: str, digests: Sequence[str]) -> Op[None]:
+    """Tells that a key refers to media no more."""
+    return call(keys, "media", ("release", user, *digests), lambda _: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Answer of a sweep."""
+
+    #: Whether more is due at once.
+    more: bool
+    #: Paths in the blob store that nothing refers to.
+    paths: list[str]
+
+
+def sweep_media(keys: Keys, most: int = 100) -> Op[Swept]:
+    """Forgets media that nothing refers to any more."""
+    return call(keys, "media", ("sweep", most), lambda reply: Swept(bool(reply[0]), [text(path) for path in reply[1:]]))
+
+
+def places(keys: Keys, digests: Sequence[str]) -> Op[list[str]]:
+    """Where media are: IN_STORE, a path in the blob store, or empty for unknown ones; in order."""
+    return read((("HMGET", keys.media_places(), *digests),), lambda replies: [text(place) for place in replies[0]])
+
+
+def stored(keys: Keys, digest: str) -> Op[bytes | None]:
+    """Bytes of a medium that is kept in the store itself."""
+
+    def parse(replies: list[bytes | None]) -> bytes | None:
+        return replies[0]
+
+    return read((("GET", keys.media(digest)),), parse)
