@@ -42,7 +42,9 @@ def cancelled_batch(lines: int = 100_000, *, seed: int = 31) -> Outcome:
         outcome.facts |= {"cancel took ms": round(cancel_ms), "records ended after s": round(ended_s, 1)}
         outcome.facts |= {"calls begun after it": max(0, calls - received), "in flight then": running}
         outcome.facts["longest script ms"] = round(longest_ms, 1)
-        outcome.expect(calls <= received + running, f"{calls} calls, {received} before the cancel and {running} in flight")
+        outcome.expect(
+            calls <= received + running, f"{calls} calls, {received} before the cancel and {running} in flight"
+        )
         outcome.expect(running <= 2 * concurrency, f"{running} in flight, {2 * concurrency} allowed")
         outcome.expect(longest_ms < _LONGEST_SCRIPT_MS, f"a script took {longest_ms:.0f} ms")
         progress = batch.progress()

@@ -86,7 +86,10 @@ def failover(*, seed: int = 13, jobs: int = 300, work_again_s: float = 30.0) -> 
             tally = world.tally(batch)
             lost_jobs = told["submitted"] - world.counters()["submitted"]
             outcome.facts |= {"new primary after s": round(promoted_s, 1), "work again after s": round(again_s, 1)}
-            outcome.facts |= {"accepted jobs lost": lost_jobs, "ends lost": max(0, told["submitted"] - told["live"] - before)}
+            outcome.facts |= {
+                "accepted jobs lost": lost_jobs,
+                "ends lost": max(0, told["submitted"] - told["live"] - before),
+            }
             outcome.expect(again_s <= work_again_s, f"work went on after {again_s:.1f} s")
             outcome.expect(all(worker.alive for worker in crew), "a worker ended")
             return outcome.close(tally)
@@ -130,5 +133,7 @@ def full(*, seed: int = 14, maxmemory_bytes: int = 16_000_000, words: int = 2000
             outcome.expect(after.get("succeeded") == len(accepted), f"{after} of {len(accepted)} accepted jobs")
             world.homa.submit("There is room again.", model=MODEL, max_tokens=300).result(timeout=30)
             bill = world.simulator.get("/bill")["total"]
-            outcome.expect(bill["requests"] == len(accepted) + 1, f"{bill['requests']} calls for {len(accepted) + 1} jobs")
+            outcome.expect(
+                bill["requests"] == len(accepted) + 1, f"{bill['requests']} calls for {len(accepted) + 1} jobs"
+            )
             return outcome.close(world.tally_of([*accepted]))

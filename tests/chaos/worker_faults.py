@@ -69,7 +69,7 @@ def clocks(*, seed: int = 3, jobs: int = 100, wrong_by_s: int = 300) -> Outcome:
     outcome = Outcome("clocks ± 5 min")
     with World(seed=seed, latency_ms=200) as world:
         right = time.time
-        with mock.patch("time.time", lambda: right() + wrong_by_s):
+        with mock.patch("time.time", side_effect=lambda: right() + wrong_by_s):
             batch = world.submit(jobs, deadline_s=60)
             later = world.submit(5, delay_s=3, deadline_s=60)
         submitted = time.monotonic()
@@ -109,9 +109,7 @@ def lethal(*, seed: int = 4, jobs: int = 60, deadly: int = 1, workers: int = 2) 
         tally = world.tally(guilty, innocent)
         outcome.facts["expired leases of the guilty"] = ", ".join(str(job.expired_leases) for job in poisoned)
         outcome.expect(all(job.state == "failed" for job in poisoned), "a guilty job did not fail")
-        outcome.expect(all(job.expired_leases == 3 for job in poisoned), "a guilty job did not fail at its third recovery")
+        outcome.expect(all(job.expired_leases == 3 for job in poisoned), "a guilty job did not fail at its third death")
         progress = innocent.progress()
         outcome.expect(progress.succeeded == jobs, f"{jobs - progress.succeeded} innocent jobs did not succeed")
         return outcome.close(tally)
-
-

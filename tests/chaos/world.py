@@ -9,14 +9,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from homa import Batch, Homa
+from homa_shared.errors import StoreUnavailable
 from homa_shared.ids import batch_job_id
 from homa_shared.settings.model import load_settings
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.op import mapping, number, pairs, read, text
+from homa_shared.store.op import Op, mapping, number, pairs, read, text
 from tests.chaos.processes import SimulatorProcess, Worker, until
 from tests.chaos.servers import Server
 from tests.chaos.tally import Tally, take_tally
@@ -24,6 +25,10 @@ from tests.chaos.tally import Tally, take_tally
 MODEL = "openai:gpt-5-mini"
 LEASE_S = 3
 _MARGIN_S = 0.05
+#: How long an outage of the store may last for the campaign's own eyes, s.
+_PATIENCE_S = 60.0
+
+T = TypeVar("T")
 
 
 class World:
@@ -52,8 +57,16 @@ class World:
         settings: Mapping[str, str] | None = None,
         simulate: tuple[str, ...] = (),
     ) -> None:
-        self._seed, self._url, self._given = seed, url, server
-        self._simulate = ("--seed", str(seed), "--latency-ms", str(latency_ms), "--latency-sigma", str(sigma), *simulate)
+        self._url, self._given = url, server
+        self._simulate = (
+            "--seed",
+            str(seed),
+            "--latency-ms",
+            str(latency_ms),
+            "--latency-sigma",
+            str(sigma),
+            *simulate,
+        )
         self._settings = {"HOMA_LEASE_S": str(lease_s), **(settings or {})}
         self.lease_s = lease_s
         self._stack = ExitStack()
@@ -136,8 +149,19 @@ class World:
         filling.add(self.requests(filling.id, range(count), prompt=prompt))
         return filling.seal()
 
+    def ask(self, op: Op[T]) -> T:
+        """An operation's answer; one that the store cannot be asked just now is asked again."""
+        give_up_s = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return self.store.run(op)
+            except StoreUnavailable:
+                if time.monotonic() > give_up_s:
+                    raise
+                time.sleep(0.05)
+
     def counters(self) -> dict[str, int]:
-        told = self.store.run(read((("HGETALL", self.store.keys.counters()),), lambda r: mapping(r[0])))
+        told = self.ask(read((("HGETALL", self.store.keys.counters()),), lambda r: mapping(r[0])))
         return {name: number(value) for name, value in told.items()}
 
     def ended(self) -> int:
@@ -146,7 +170,7 @@ class World:
 
     def leases(self) -> list[tuple[str, float]]:
         key = self.store.keys.leases()
-        return self.store.run(read((("ZRANGE", key, 0, -1, "WITHSCORES"),), lambda r: pairs(r[0])))
+        return self.ask(read((("ZRANGE", key, 0, -1, "WITHSCORES"),), lambda r: pairs(r[0])))
 
     def until_idle(self, timeout_s: float = 60.0) -> None:
         """Waits until no job is live."""

@@ -1,0 +1,101 @@
+"""`python -m tests.chaos [NAME…]`: runs the campaigns, prints their table, fails where a promise broke."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from homa_shared.money import usd
+from tests.chaos.campaigns import CAMPAIGNS, Campaign
+from tests.chaos.outcome import Outcome
+
+COLUMNS = (
+    *(
+        "fault",
+        "rounds",
+        "jobs",
+        "kills",
+        "lost",
+        "ended twice",
+        "calls made twice",
+        "unresolved",
+        "bill $",
+        "ledger $",
+    ),
+    *("overshoot $", "429s", "s", "promises"),
+)
+NAMES = [campaign.name for campaign in CAMPAIGNS]
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(NAMES))
+@click.option("--short", is_flag=True, help="The sizes of `make test`.")
+@click.option("--seed", type=int, help="Seed of all campaigns; by default each has its own.")
+@click.option("--markdown", is_flag=True, help="Print the table as docs/reliability.md has it.")
+def main(names: Sequence[str], short: bool, seed: int | None, markdown: bool) -> None:
+    """Break a fleet in each way (or in those NAMED) and check its promises."""
+    chosen = [campaign for campaign in CAMPAIGNS if not names or campaign.name in names]
+    outcomes = [_run(campaign, short, seed) for campaign in chosen]
+    rows = [_row(outcome) for outcome in outcomes]
+    Console().print(_markdown(rows) if markdown else _table(rows), soft_wrap=markdown)
+    for outcome in outcomes:
+        facts = "; ".join(f"{name}: {value}" for name, value in outcome.facts.items())
+        click.echo(f"{outcome.fault}: {facts}" if facts else outcome.fault)
+        for what in outcome.broken:
+            click.echo(f"  BROKEN {what}")
+    sys.exit(any(outcome.broken for outcome in outcomes))
+
+
+def _run(campaign: Campaign, short: bool, seed: int | None) -> Outcome:
+    click.echo(f"{campaign.name} …", err=True)
+    seeded = {} if seed is None or campaign.name == "tenants" else {"seed": seed}
+    try:
+        outcome = (campaign.short if short else campaign.long)(**seeded)
+    except Exception as error:  # a campaign that breaks down is a row, too
+        traceback.print_exc()
+        outcome = Outcome(campaign.name, broken=[f"{type(error).__name__}: {error}"]).close()
+    click.echo(f"{campaign.name}: {'BROKEN' if outcome.broken else 'held'} in {outcome.seconds:.0f} s", err=True)
+    return outcome
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    tally = outcome.tally
+    counts: list[str] = ["–"] * 7
+    limited = "–"
+    if tally is not None:
+        lost, twice, calls = tally.lost, tally.ended_twice, tally.called_twice
+        counts = [f"{tally.jobs:,}", str(outcome.kills), str(lost), str(twice), str(calls), str(tally.unresolved)]
+        counts += [usd(tally.bill)]
+        limited = str(tally.rate_limited)
+    ledger = "–" if tally is None else _ledger(tally.known, tally.unresolved_nano)
+    overshoot = "–" if outcome.overshoot is None else usd(outcome.overshoot)
+    promises = "broken" if outcome.broken else "held"
+    return (
+        *(outcome.fault, str(outcome.rounds), *counts, ledger),
+        *(overshoot, limited, f"{outcome.seconds:.0f}", promises),
+    )
+
+
+def _ledger(known: int, unresolved: int) -> str:
+    return usd(known) + (f" + ≤ {usd(unresolved)}" if unresolved else "")
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Table:
+    table = Table(*COLUMNS, title="Faults and promises")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _markdown(rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [COLUMNS, ("---",) * len(COLUMNS), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+if __name__ == "__main__":
+    main()

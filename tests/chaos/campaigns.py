@@ -1,0 +1,53 @@
+"""Every fault with the size of its long campaign and of its short one; the short ones run in `make test`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from tests.chaos import crowd_faults, money_faults, store_faults, worker_faults
+from tests.chaos.outcome import Outcome
+from tests.chaos.storm import storm
+
+Run = Callable[..., Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """One fault; `long` and `short` take a seed by name where the fault is drawn."""
+
+    name: str
+    long: Run
+    short: Run
+
+
+CAMPAIGNS = (
+    Campaign("bill", partial(money_faults.no_faults, jobs=2000), partial(money_faults.no_faults, jobs=200)),
+    Campaign("kills", partial(worker_faults.kills, 100), partial(worker_faults.kills, 3, jobs_a_round=20)),
+    Campaign("frozen", partial(worker_faults.frozen, jobs=200), partial(worker_faults.frozen, jobs=30)),
+    Campaign("clocks", partial(worker_faults.clocks, jobs=500), partial(worker_faults.clocks, jobs=50)),
+    Campaign("lethal", partial(worker_faults.lethal, jobs=200), partial(worker_faults.lethal, jobs=30)),
+    Campaign("outage-two-leases", partial(store_faults.outage, 6.0), partial(store_faults.outage, 4.0, jobs=60)),
+    Campaign("outage-10s", partial(store_faults.outage, 10.0), partial(store_faults.outage, 1.0, jobs=60)),
+    Campaign(
+        "lost-replies",
+        partial(store_faults.lost_replies, 0.01, jobs=5000),
+        partial(store_faults.lost_replies, 0.03, jobs=200, mute=0.0),
+    ),
+    Campaign("failover", partial(store_faults.failover, jobs=600), partial(store_faults.failover, jobs=60)),
+    Campaign("full", partial(store_faults.full, maxmemory_bytes=64_000_000), store_faults.full),
+    Campaign(
+        "budget-race",
+        partial(money_faults.budget_race, "1"),
+        partial(money_faults.budget_race, "0.2", processes=2),
+    ),
+    Campaign("equal-burst", money_faults.equal_burst, partial(money_faults.equal_burst, jobs=200)),
+    Campaign(
+        "dead-provider", partial(money_faults.dead_provider, jobs=2000), partial(money_faults.dead_provider, jobs=100)
+    ),
+    Campaign("cancel", crowd_faults.cancelled_batch, partial(crowd_faults.cancelled_batch, 2000)),
+    Campaign("small-tenant", crowd_faults.small_tenant, partial(crowd_faults.small_tenant, 2000)),
+    Campaign("tenants", crowd_faults.many_tenants, partial(crowd_faults.many_tenants, 1000, takes=30)),
+    Campaign("storm", storm, partial(storm, 4, jobs_a_round=20)),
+)
