@@ -110,6 +110,15 @@ class Cell:
         await self.store.run(submit(self.keys, shared, [entry]))
         return job_id
 
+    async def submit_many(self, count: int, prompt: str = "Hello", **common: Any) -> list[str]:
+        """Equal jobs in one submission; returns their ids."""
+        ids = [next(self._ids) for _ in range(count)]
+        options = (Option(MINI, BOUND),)
+        request = JobRequest([{"role": "user", "content": prompt}], {"max_tokens": 300}, options).encode()
+        entries = [Entry(job_id, request, bound=BOUND) for job_id in ids]
+        await self.store.run(submit(self.keys, Common("openai", "default", MINI, **common), entries))
+        return ids
+
     async def view(self, job_id: str) -> JobView:
         view = await self.store.run(reading.job(self.keys, job_id))
         assert view is not None

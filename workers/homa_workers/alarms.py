@@ -54,7 +54,6 @@ def start(dsn: str, *, worker: str, release: str, environment: str | None = None
         auto_enabling_integrations=False,
         include_local_variables=False,
         max_breadcrumbs=0,
-        send_default_pii=False,
         before_send=_only_what_is_named,
     )
     sentry_sdk.set_tag("worker", worker)

@@ -1,0 +1,47 @@
+"""Several workers together stay inside what the provider enforces, and hundreds of calls keep their times."""
+
+from __future__ import annotations
+
+import time
+
+from homa_shared.records import State
+from tests.worker.cell import Cell, until
+
+
+async def test_two_workers_never_exceed_the_providers_rate(cell: Cell) -> None:
+    """20 a second with bursts of half a second, enforced by the simulator with little more."""
+    cell.simulator.configure(limits={"rpm": 1200}, burst_s=0.6)
+    limits = {"HOMA_PROVIDERS__OPENAI__LIMITS__RPM": "1200"}
+    await cell.worker(concurrency=30, **limits)
+    await cell.worker(concurrency=30, **limits)
+    started = time.monotonic()
+    jobs = [await cell.submit() for _ in range(60)]
+    for job in jobs:
+        assert (await cell.ended(job)).job.state is State.SUCCEEDED
+    assert cell.simulator.stats.refused.total() == 0
+    assert 2.0 <= time.monotonic() - started < 6.0, "fifty beyond the burst take two and a half seconds"
+
+
+async def test_two_workers_never_exceed_the_providers_concurrency(cell: Cell) -> None:
+    cell.simulator.configure(limits={"concurrency": 4}, latency_ms=60)
+    slots = {"HOMA_PROVIDERS__OPENAI__CONCURRENCY": "4"}
+    await cell.worker(concurrency=20, **slots)
+    await cell.worker(concurrency=20, **slots)
+    jobs = [await cell.submit() for _ in range(60)]
+    for job in jobs:
+        assert (await cell.ended(job)).job.state is State.SUCCEEDED
+    assert cell.simulator.stats.refused.total() == 0
+    assert cell.simulator.stats.max_in_flight == 4, "and uses all of it"
+
+
+async def test_five_hundred_calls_in_flight_are_cut_on_time(cell: Cell) -> None:
+    cell.simulator.configure(latency_ms=60_000)
+    wide = {"HOMA_PROVIDERS__OPENAI__LIMITS__RPM": "1000000", "HOMA_PROVIDERS__OPENAI__TIMEOUT_S": "5"}
+    await cell.worker(concurrency=500, **wide)
+    jobs = await cell.submit_many(500, on_ambiguous="fail")
+    await until(lambda: cell.simulator.stats.max_in_flight == 500)
+    for job in jobs:
+        view = await cell.ended(job)
+        assert view.job.state is State.FAILED
+        (attempt,) = view.attempts
+        assert 4900 <= attempt.ended_ms - attempt.started_ms < 6500

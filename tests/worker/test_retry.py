@@ -1,0 +1,155 @@
+"""The retry and reroute table, row by row, without a provider."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from homa_shared.failures import Charge, ErrorKind, ProviderError
+from homa_shared.records import State
+from homa_shared.reply import Completion, Quota, Usage
+from homa_shared.store.working import Claim
+from homa_workers import reports
+from homa_workers.outcomes import Deferred, Ended, Interrupted, Rerouted
+from homa_workers.retry import LONGEST_BACKOFF_MS, RULES, backoff_ms, decide
+
+NEXT: dict[str, Any] = {"tg": "anthropic:claude-haiku-4-5", "q": "anthropic"}
+
+
+def claim(**changes: Any) -> Claim:
+    plain = Claim(
+        id="j1",
+        attempt=1,
+        request=b"{}",
+        target="openai:gpt-5-mini",
+        kind="j",
+        queue="openai",
+        lane="default",
+        tenant="",
+        batch="",
+        custom_id="",
+        tags="",
+        left_ms=0,
+        tries=1,
+        max_attempts=6,
+        expired_leases=0,
+        bound=1000,
+        on_ambiguous="retry",
+        slack_ms=None,
+        fallbacks_left=0,
+        cache_key="",
+        cost=0,
+        unresolved=0,
+        waited_ms=5,
+        total_tokens=0,
+        input_tokens=0,
+        output_tokens=0,
+        version=1,
+    )
+    return replace(plain, **changes)
+
+
+def decided(kind: ErrorKind, *, switch: bool = True, retry_after_s: float | None = None, **changes: Any) -> Any:
+    error = ProviderError(kind, "no", retry_after_s=retry_after_s)
+    return decide(claim(**changes), error, lambda: NEXT, switch=switch, draw=lambda: 0.5)
+
+
+def test_every_signal_has_a_row() -> None:
+    assert set(RULES) == set(ErrorKind)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [ErrorKind.OVERLOADED, ErrorKind.UNREACHABLE, ErrorKind.AMBIGUOUS, ErrorKind.CONFLICT, ErrorKind.MALFORMED],
+)
+def test_what_may_pass_is_tried_again_then_elsewhere_then_given_up(kind: ErrorKind) -> None:
+    assert isinstance(decided(kind, fallbacks_left=1), Deferred)
+    moved = decided(kind, tries=2, fallbacks_left=1)
+    assert isinstance(moved, Rerouted)
+    assert (moved.fields, moved.counts) == (NEXT, True)
+    assert isinstance(decided(kind, tries=2), Deferred)
+    ended = decided(kind, tries=6, fallbacks_left=1)
+    assert isinstance(ended, Ended)
+    assert ended.state is State.FAILED
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.CONTENT_POLICY, ErrorKind.INTERNAL])
+def test_what_cannot_pass_ends_the_job_at_once(kind: ErrorKind) -> None:
+    assert isinstance(decided(kind, fallbacks_left=3), Ended)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(ErrorKind.QUOTA_EXHAUSTED, ErrorKind.UNAUTHORIZED),
+        *(ErrorKind.MODEL_NOT_FOUND, ErrorKind.CONTEXT_TOO_LONG),
+    ],
+)
+def test_what_only_another_target_can_do_goes_there_or_ends(kind: ErrorKind) -> None:
+    assert isinstance(decided(kind, fallbacks_left=1), Rerouted)
+    assert isinstance(decided(kind), Ended)
+    assert isinstance(decided(kind, fallbacks_left=1, switch=False), Ended)
+
+
+def test_a_rate_limited_job_waits_in_its_group_as_long_as_it_bears() -> None:
+    waiting = decided(ErrorKind.RATE_LIMITED, retry_after_s=10, fallbacks_left=1, tries=99)
+    assert (waiting.delay_ms, waiting.counts) == (0, False)
+    moved = decided(ErrorKind.RATE_LIMITED, retry_after_s=31, fallbacks_left=1)
+    assert isinstance(moved, Rerouted)
+    assert not moved.counts
+    assert isinstance(decided(ErrorKind.RATE_LIMITED, retry_after_s=31, lane="bulk", fallbacks_left=1), Deferred)
+    assert isinstance(decided(ErrorKind.RATE_LIMITED, retry_after_s=2, slack_ms=1000, fallbacks_left=1), Rerouted)
+    assert isinstance(decided(ErrorKind.RATE_LIMITED, retry_after_s=3600), Deferred)
+
+
+def test_a_batch_pauses_where_each_line_would_meet_the_same_wall() -> None:
+    paused = decided(ErrorKind.UNAUTHORIZED, batch="b1", fallbacks_left=1)
+    assert paused.pause_batch.startswith("openai:gpt-5-mini: unauthorized")
+    assert not paused.counts
+    assert decided(ErrorKind.QUOTA_EXHAUSTED, batch="b1").pause_batch
+    assert isinstance(decided(ErrorKind.QUOTA_EXHAUSTED, batch="b1", fallbacks_left=1), Rerouted)
+
+
+def test_a_chain_whose_rest_cannot_do_it_stays_where_it_is() -> None:
+    error = ProviderError(ErrorKind.OVERLOADED, "no")
+    assert isinstance(decide(claim(tries=2, fallbacks_left=1), error, lambda: None), Deferred)
+    gone = ProviderError(ErrorKind.MODEL_NOT_FOUND, "no")
+    assert isinstance(decide(claim(fallbacks_left=1), gone, lambda: None), Ended)
+
+
+def test_backoff_doubles_with_jitter_up_to_a_minute() -> None:
+    assert [backoff_ms(n, lambda: 1.0) for n in (1, 2, 3)] == [500, 1000, 2000]
+    assert backoff_ms(1, lambda: 0.0) == 250
+    assert backoff_ms(50, lambda: 1.0) == LONGEST_BACKOFF_MS
+    assert decided(ErrorKind.OVERLOADED, retry_after_s=7).delay_ms == 7000
+
+
+def test_what_this_side_cut_teaches_breakers_nothing() -> None:
+    report = reports.of_error(claim(), Interrupted("cancelled", "in mid-call"), lambda *_: None, 5)
+    assert (report.outcome, report.charge, report.health) == ("cancelled", Charge.UNRESOLVED, "")
+
+
+def test_a_refusal_with_usage_is_charged_at_it() -> None:
+    error = ProviderError(ErrorKind.CONTENT_POLICY, "no", usage=Usage(10, 5))
+    report = reports.of_error(claim(), error, lambda _, completion: completion.usage.input_tokens * 7, 5)
+    assert (report.charge, report.nano, report.input, report.output) == (Charge.ACTUAL, 70, 10, 5)
+
+
+def test_an_account_cools_for_as_long_as_the_provider_says() -> None:
+    def cool(after: float | None) -> int | None:
+        error = ProviderError(ErrorKind.QUOTA_EXHAUSTED, "no", retry_after_s=after)
+        return reports.of_error(claim(), error, lambda *_: None, 5).cool_ms
+
+    assert (cool(5), cool(None)) == (5000, 60_000)
+
+
+def test_a_reply_without_usage_leaves_its_cost_open() -> None:
+    report = reports.of_success(claim(), Completion({}, Usage(), metered=False), None, None)
+    assert (report.outcome, report.charge) == ("succeeded", Charge.UNRESOLVED)
+
+
+def test_headers_about_limits_are_passed_on() -> None:
+    completion = Completion({}, Usage(1, 1), quota=Quota(limit_requests=500, limit_tokens=None))
+    assert reports.of_success(claim(), completion, 1, None).limits == (500, 0)
