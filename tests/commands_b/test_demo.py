@@ -91,7 +91,7 @@ def test_workers_that_die_or_dawdle_end_the_demo(monkeypatch: pytest.MonkeyPatch
         with pytest.raises(DemoFailed, match=r"worker-\d ended with status 2:\n(.|\n)*lease_s"):
             story.play(here, 50, 1, quiet)
         monkeypatch.setattr(story, "_PATIENCE_S", -100.0)
-        monkeypatch.setattr(here, "dead_workers", lambda expected: [])
+        monkeypatch.setattr(scene.Scene, "dead_workers", lambda self, expected: [])
         with pytest.raises(DemoFailed, match="0 of 50 documents have ended, and time is up"):
             story.play(here, 50, 1, quiet)
 
