@@ -1,0 +1,93 @@
+"""What a call will take: the upper bound of its cost for budgets, the tokens to reserve from quotas.
+
+Clients reckon it at submit for each target of a chain; workers again for each further call of an answer that takes
+several, whose prompt has grown meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from homa_shared.prices import PriceBook
+from homa_shared.request import Option, to_json
+from homa_shared.targets import ReservePolicy, TargetPlan, reservation
+from homa_shared.tokens import count, estimate_messages
+
+#: Tokens of output that are reserved from a quota counted by what is really written; settling corrects it.
+EXPECTED_OUTPUT_TOKENS = 512
+#: Most tokens that any provider counts for one image (gpt-4o-mini in high detail; others stay below 5 000).
+MAX_TOKENS_PER_IMAGE = 40_000
+#: Parameters that a provider reads like a part of the prompt.
+_READ = ("tools", "functions", "response_format")
+_NO_TOKENS = (0, 0, 0)
+
+
+class Asking:
+    """All that the calls of one set of parameters share, worked out once.
+
+    Args:
+        params: in OpenAI's names, output cap included.
+        max_tokens: the output cap.
+    """
+
+    def __init__(self, prices: PriceBook, params: Mapping[str, Any], max_tokens: int) -> None:
+        self._prices = prices
+        self._tools = params.get("tools")
+        self._beside_bytes = sum(len(to_json(params[name], name)) for name in _READ if name in params)
+        self._choices = int(params.get("n") or 1)
+        self._output = max_tokens * self._choices
+
+    def need(self, plan: TargetPlan, messages: Sequence[Mapping[str, Any]], json_bytes: int) -> Option:
+        """What one call to a target takes.
+
+        Args:
+            json_bytes: of the messages as JSON.
+        """
+        media = image_sizes(messages)
+        text_bytes = json_bytes + self._beside_bytes - sum(media)
+        bound = self._prices.bound(plan.target, text_bytes, self._output, MAX_TOKENS_PER_IMAGE * len(media))
+        return Option(str(plan.target), bound, self._tokens(plan, messages))
+
+    def _tokens(self, plan: TargetPlan, messages: Sequence[Mapping[str, Any]]) -> tuple[int, int, int]:
+        if not counts_tokens(plan):
+            return _NO_TOKENS
+        given = estimate_messages(messages, plan.target.model, tools=self._tools)
+        wanted = min(self._output, EXPECTED_OUTPUT_TOKENS * self._choices)
+        reserved = reservation(plan, given, wanted, self._output)
+        return reserved.total_tokens, reserved.input_tokens, reserved.output_tokens
+
+
+def need_of_texts(prices: PriceBook, plan: TargetPlan, texts: Sequence[str]) -> Option:
+    """What one call takes that embeds some texts."""
+    bound = prices.bound(plan.target, sum(len(text.encode()) for text in texts), 0)
+    if not counts_tokens(plan):
+        return Option(str(plan.target), bound)
+    given = count("\n".join(texts), plan.target.model).tokens
+    reserved = reservation(plan, given, 0, 0)
+    return Option(str(plan.target), bound, (reserved.total_tokens, reserved.input_tokens, reserved.output_tokens))
+
+
+def counts_tokens(plan: TargetPlan) -> bool:
+    """Whether a limit of the target asks for tokens at all."""
+    limits = plan.limits
+    if plan.reserve is ReservePolicy.INPUT_ONLY:
+        return limits.tpm is not None or limits.input_tpm is not None
+    return limits.tpm is not None or limits.input_tpm is not None or limits.output_tpm is not None
+
+
+def image_sizes(messages: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Bytes of the images of messages, as they stand in their JSON."""
+    return [
+        len(_url_of(part))
+        for message in messages
+        if not isinstance(content := message.get("content"), str) and content
+        for part in content
+        if part.get("type") == "image_url"
+    ]
+
+
+def _url_of(part: Mapping[str, Any]) -> str:
+    image = part.get("image_url")
+    url = image.get("url") if isinstance(image, Mapping) else image
+    return url if isinstance(url, str) else ""
