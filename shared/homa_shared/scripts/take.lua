@@ -13,7 +13,7 @@ local worker, nonce, slots, lease_ms, provider, suspects =
   ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local LANES = {'high', 'default', 'bulk'}
 -- Most jobs put out of the way, offered for diversion, and looked at for that, in one call.
-local SKIPS, DIVERTS, LOOKS = 500, 50, 200
+local SKIPS, DIVERTS, LOOKS = 100, 50, 200
 local LOOKS_AT_ONCE = 16
 local jobs, diverts = {}, {}
 local soonest = nil
