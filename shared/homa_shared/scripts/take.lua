@@ -351,7 +351,10 @@ local function serve_lane(lane)
     for q = 7, #ARGV do
       local queue = ARGV[q]
       if redis.call('HEXISTS', K.queue(queue), 'paused') == 0 then
-        for _, target in ipairs(redis.call('ZRANGE', K.lane(queue, lane), 0, 63)) do open[#open + 1] = {queue, target} end
+        for _, target in ipairs(redis.call('ZRANGE', K.lane(queue, lane), 0, 63)) do
+          -- A worker without a provider runs actors only.
+          if provider ~= '' or target == 'actor' then open[#open + 1] = {queue, target} end
+        end
       end
     end
     for i, pair in ipairs(open) do
