@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def test_an_answer_comes_as_it_is_written(staffed: Fleet, folder: Path):
     staffed.simulator.configure(token_ms=300.0)
     process = start(staffed, "ask", "one two three four five six seven eight", "--model", MODEL)
     assert process.stdout is not None
-    first = process.stdout.read(3)
+    first = os.read(process.stdout.fileno(), 3).decode()
     assert first == "one"
     assert process.poll() is None
     staffed.simulator.configure(token_ms=0.0)
@@ -63,9 +64,7 @@ def test_files_and_standard_input_make_the_prompt(staffed: Fleet, invoke: Invoke
         (("x", "--model", MODEL, "--workers", "x"), "expected auto, none"),
     ],
 )
-def test_wrong_usage_exits_with_2(
-    staffed: Fleet, invoke: Invoke, folder: Path, arguments: tuple[str, ...], said: str
-):
+def test_wrong_usage_exits_with_2(staffed: Fleet, invoke: Invoke, folder: Path, arguments: tuple[str, ...], said: str):
     (folder / "rows.jsonl").write_text('{"text": "a"}\n{"text": "b"}\n')
     (folder / "blank.txt").write_text("")
     answer = invoke(staffed, "ask", *arguments)

@@ -94,8 +94,7 @@ def test_an_error_becomes_a_message_and_a_status(
 
 
 def test_a_reader_that_leaves_ends_the_command_quietly():
-    done = subprocess.run(
-        f"{sys.executable} -m homa.commands config show | head -c 1", shell=True, capture_output=True, text=True, check=False
-    )
+    command = f"{sys.executable} -m homa.commands config show | head -c 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert "Broken" not in done.stderr

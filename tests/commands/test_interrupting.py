@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from tests.fixtures.store import eventually
 
 @pytest.fixture
 def slow(fleet: Fleet) -> Fleet:
-    """A provider with some 30 replies a second, so that a run lasts."""
-    fleet.simulator.configure(latency_ms=300.0)
+    """A provider with some 50 replies a second, so that a run lasts."""
+    fleet.simulator.configure(latency_ms=200.0)
     fleet.env["HOMA_PROVIDERS__OPENAI__CONCURRENCY"] = "10"
     return fleet
 
@@ -44,7 +45,7 @@ def test_a_run_brings_its_own_worker_and_takes_it_along_when_it_ends(fleet: Flee
 
 
 def test_resume_after_a_kill_does_only_the_rest(slow: Fleet, folder: Path):
-    names = write_rows(folder / "rows.jsonl", 150)
+    names = write_rows(folder / "rows.jsonl", 80)
     before = slow.received()
     process = start(slow, *run_args())
     eventually(lambda: written(folder / "out.jsonl") >= 20)
@@ -52,25 +53,24 @@ def test_resume_after_a_kill_does_only_the_rest(slow: Fleet, folder: Path):
     finished(process)
     # Its worker notices, finishes its calls and leaves: their results are in the store, and in no line.
     eventually(lambda: slow.workers() == 0)
-    assert slow.received() - before < 150
+    assert slow.received() - before < 80
     had = written(folder / "out.jsonl")
     status, out, err = finished(start(slow, *run_args(), "--resume"))
     assert status == 0, err
     assert sorted(ids(folder / "out.jsonl")) == sorted(names)
     # No input was called twice.
-    assert slow.received() - before == 150
+    assert slow.received() - before == 80
     summary = json.loads(out)
-    assert (summary["total"], summary["succeeded"]) == (150, 150)
-    assert had < 150
+    assert (summary["total"], summary["succeeded"]) == (80, 80)
+    assert had < 80
     assert not (folder / "out.jsonl.run.json").exists()
 
 
 def test_resume_after_a_kill_while_rows_are_still_read(slow: Fleet, folder: Path):
     """Rows that were never submitted, rows that wait, rows that ended unwritten: each is done once."""
-    names = write_rows(folder / "rows.jsonl", 120)
+    names = write_rows(folder / "rows.jsonl", 60)
     before = slow.received()
-    environment = {**slow.env, "HOMA_TEST_WINDOW": "30"}
-    process = start_with_window(environment, 30)
+    process = start_with_window(slow.env, 20)
     eventually(lambda: written(folder / "out.jsonl") >= 10)
     process.kill()
     finished(process)
@@ -79,23 +79,22 @@ def test_resume_after_a_kill_while_rows_are_still_read(slow: Fleet, folder: Path
     view = slow.store.run(reading.batch(slow.store.keys, note["batch"]))
     assert view is not None
     assert view.state == "open"
-    assert view.submitted < 120
+    assert view.submitted < 60
     status, _, err = finished(start(slow, *run_args(), "--resume"))
     assert status == 0, err
     assert sorted(ids(folder / "out.jsonl")) == sorted(names)
-    assert slow.received() - before == 120
+    assert slow.received() - before == 60
 
 
 def start_with_window(env: dict[str, str], window: int) -> subprocess.Popen[str]:
     """`homa run` whose feeder goes only so far ahead."""
-    import sys
-
     code = (
-        f"import sys, homa.commands.run_batch as b; b.WINDOW = {window}; from homa.commands import main; "
+        f"import sys, homa.commands.run_attached as a; a.WINDOW = {window}; from homa.commands import main; "
         f"main({list(run_args())!r})"
     )
+    pipe = subprocess.PIPE
     return subprocess.Popen(
-        [sys.executable, "-c", code], env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code], env={**os.environ, **env}, stdout=pipe, stderr=pipe, text=True
     )
 
 
@@ -103,7 +102,7 @@ def start_with_window(env: dict[str, str], window: int) -> subprocess.Popen[str]
 def test_the_first_signal_finishes_calls_in_flight_and_pauses(
     slow: Fleet, folder: Path, number: signal.Signals, status: int
 ):
-    names = write_rows(folder / "rows.jsonl", 150)
+    names = write_rows(folder / "rows.jsonl", 80)
     before = slow.received()
     process = start(slow, *run_args())
     eventually(lambda: written(folder / "out.jsonl") >= 10)
@@ -121,7 +120,7 @@ def test_the_first_signal_finishes_calls_in_flight_and_pauses(
     ended, _, err = finished(start(slow, *run_args(), "--resume"))
     assert ended == 0, err
     assert sorted(ids(folder / "out.jsonl")) == sorted(names)
-    assert slow.received() - before == 150
+    assert slow.received() - before == 80
 
 
 def test_a_second_signal_ends_the_run_at_once(slow: Fleet, folder: Path):
@@ -154,7 +153,7 @@ def worker_pids(fleet: Fleet) -> list[int]:
 
 
 def test_a_worker_that_dies_is_started_again(slow: Fleet, folder: Path):
-    names = write_rows(folder / "rows.jsonl", 100)
+    names = write_rows(folder / "rows.jsonl", 60)
     process = start(slow, *run_args())
     eventually(lambda: written(folder / "out.jsonl") >= 10)
     os.kill(worker_pids(slow)[0], signal.SIGKILL)
@@ -201,7 +200,7 @@ def own_store(fresh_store: EmbeddedStore, fleet: Fleet, tmp_path: Path) -> Itera
 
 
 def test_an_output_begun_anew_cancels_what_was_left_of_the_old_one(slow: Fleet, folder: Path, invoke: Invoke):
-    write_rows(folder / "rows.jsonl", 100)
+    write_rows(folder / "rows.jsonl", 60)
     process = start(slow, *run_args())
     eventually(lambda: written(folder / "out.jsonl") >= 5)
     process.send_signal(signal.SIGINT)

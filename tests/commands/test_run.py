@@ -60,8 +60,8 @@ def test_the_cost_is_the_providers_bill(staffed: Fleet, invoke: Invoke, folder: 
 
 def test_jsonl_rows_that_cannot_be_sent_have_their_line_with_an_error(staffed: Fleet, invoke: Invoke, folder: Path):
     (folder / "rows.jsonl").write_text(
-        '{"id": "good", "text": "hello"}\nnot json\n{"id": "other", "title": "no text"}\n{"id": "good", "text": "twice"}\n'
-        '{"id": "empty", "text": ""}\n'
+        '{"id": "good", "text": "hello"}\nnot json\n{"id": "other", "title": "no text"}\n'
+        '{"id": "good", "text": "twice"}\n{"id": "empty", "text": ""}\n'
     )
     answer = run(invoke, staffed, "rows.jsonl", "-o", "out.jsonl", "--json", status=1)
     by_id = {line["custom_id"]: line for line in lines(folder / "out.jsonl")}
@@ -93,14 +93,28 @@ def test_parquet_out_keeps_the_columns(staffed: Fleet, invoke: Invoke, folder: P
 
 
 def test_standard_input_to_standard_output(staffed: Fleet, invoke: Invoke):
-    answer = run(invoke, staffed, "-", "-o", "-", "--progress", "none", given='{"id": "a", "text": "x"}\n{"id": "b", "text": "y"}\n')
+    answer = run(
+        invoke,
+        staffed,
+        "-",
+        "-o",
+        "-",
+        "--progress",
+        "none",
+        given='{"id": "a", "text": "x"}\n{"id": "b", "text": "y"}\n',
+    )
     assert {json.loads(line)["custom_id"] for line in answer.stdout.splitlines()} == {"a", "b"}
 
 
 def test_openai_batch_files_go_to_the_models_that_they_name_or_to_the_runs(
     staffed: Fleet, invoke: Invoke, folder: Path
 ):
-    body = {"model": "gpt-5-nano", "messages": [{"role": "user", "content": "hi"}], "max_completion_tokens": 50, "stream": True}
+    body = {
+        "model": "gpt-5-nano",
+        "messages": [{"role": "user", "content": "hi"}],
+        "max_completion_tokens": 50,
+        "stream": True,
+    }
     rows = [{"custom_id": f"c{i}", "method": "POST", "url": "/v1/chat/completions", "body": body} for i in range(3)]
     (folder / "batch.jsonl").write_text("\n".join(map(json.dumps, rows)))
     answer = invoke(staffed, "run", "batch.jsonl", "-o", "own.jsonl", "--max-tokens", "9", "--system", "not for these")
@@ -178,9 +192,7 @@ def test_a_resumed_run_that_asks_otherwise_does_not_pay_for_what_waits(staffed: 
     write_rows(folder / "rows.jsonl", 3000, "[[fault:400]] {}")
     run(invoke, staffed, "rows.jsonl", "-o", "out.jsonl", status=3)
     before = staffed.received()
-    answer = run(
-        invoke, staffed, "rows.jsonl", "-o", "out.jsonl", "--resume", "--prompt", "Name {{id}}", "--json"
-    )
+    answer = run(invoke, staffed, "rows.jsonl", "-o", "out.jsonl", "--resume", "--prompt", "Name {{id}}", "--json")
     assert "what had not begun is cancelled" in answer.stderr
     assert sorted(ids(folder / "out.jsonl")) == sorted(f"r{i}" for i in range(3000))
     assert staffed.received() - before == 3000

@@ -1,0 +1,114 @@
+"""`homa run` that stays: submits, collects, and sums up."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+
+import click
+import orjson
+
+from homa.commands.exits import Stopped, status_of
+from homa.commands.run_output import leave_earlier, opened
+from homa.commands.run_request import Request
+from homa.commands.run_telling import how_to_go_on, in_words
+from homa.commands.session import Desk, say
+from homa.documents import Row
+from homa.planning import FleetView
+from homa.running.asking import Asking
+from homa.running.conduct import Run
+from homa.running.feeding import WINDOW
+from homa.running.intake import STDIN
+from homa.running.kept_fields import KeptFields
+from homa.running.progress import progress as progress_of
+from homa.running.runfile import RunFile
+from homa.running.staffing import NONE, staff, unserved
+from homa.running.stopping import Interruption
+from homa.running.tally import Tally
+from homa.running.workforce import Workforce
+from homa_shared.errors import HomaError
+from homa_shared.ids import new_batch_id
+
+#: Own workers that finish somebody else's calls are not waited for longer than this, s.
+_PARTING_S = 5.0
+
+
+def attached(
+    request: Request, at: Desk, view: FleetView, asking: Asking, head: Sequence[Row], targets: Sequence[str]
+) -> None:
+    providers, count = staff(request.workers, at.settings, at.driver, at.keys, view, targets)
+    if not providers and request.workers == NONE and unserved(at.driver, at.keys, view, targets[:1]):
+        say(f"warning: no live worker serves {targets[0]}: the run waits until one is started")
+    started_s = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        interruption = stack.enter_context(Interruption().listening())
+        workforce = Workforce(at.settings, providers, count, f"run-{new_batch_id()[1:]}")
+        writer = stack.enter_context(opened(request, head))
+        if not request.resume:
+            leave_earlier(request, at)
+        progress = progress_of(request.progress)
+        stack.callback(progress.close)
+        run = Run(
+            place=at.place,
+            driver=at.driver,
+            submitter=at.submitter,
+            order=request.order,
+            intake=request.intake,
+            asking=asking,
+            writer=writer,
+            runfile=RunFile(request.output),
+            workforce=workforce,
+            tally=Tally(request.failures_allowed, earlier=len(writer.done)),
+            progress=progress,
+            interruption=interruption,
+            name=request.batch_name,
+            window=WINDOW,
+            kept=KeptFields() if request.flat else None,
+            estimate=None if STDIN in request.inputs else request.intake.count(),
+        )
+        stack.callback(_part, run)
+        try:
+            run.go(resume=request.resume)
+        except Stopped:
+            workforce.stop_now()
+            say(f"stopped at once; {how_to_go_on(run, request)}")
+            raise
+        except HomaError as error:
+            say(str(error))
+            say(how_to_go_on(run, request))
+            raise Stopped(status_of(error)) from error
+        progress.close()
+        _finish(run, request, time.monotonic() - started_s)
+
+
+def _finish(run: Run, request: Request, seconds: float) -> None:
+    complete = run.stop is None
+    run.writer.close(finished=complete)
+    if complete and not run.tally.unsuccessful:
+        run.runfile.remove()
+    summary = run.summary(seconds, request.output)
+    if run.stop is not None:
+        say(run.stop.why)
+    say(in_words(summary, run))
+    if run.writer.left_out:
+        say(f"no column for {', '.join(sorted(run.writer.left_out))}: not among those of the first rows")
+    if request.intake.skipped.total:
+        say(str(request.intake.skipped))
+    if run.tally.over_budget:
+        say(f"the budget left no room for {run.tally.over_budget} jobs: raise --budget, and resume")
+    if run.status:
+        say(how_to_go_on(run, request))
+    if request.as_json:
+        click.echo(orjson.dumps(summary))
+    if run.status:
+        raise Stopped(run.status)
+
+
+def _part(run: Run) -> None:
+    """Own workers leave; their logs stay where something went wrong."""
+    run.workforce.drain()
+    if run.workforce.any and run.workforce.wait(_PARTING_S) and run.stop is None:
+        run.workforce.forget_logs()
+    if run.kept is not None:
+        run.kept.close()

@@ -1,0 +1,56 @@
+"""`homa run --detach`: everything is submitted, nothing waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+import orjson
+
+from homa.batches import BatchSubmission
+from homa.commands.exits import SOME_FAILED, Stopped
+from homa.commands.run_output import leave_earlier, opened
+from homa.commands.run_request import Request
+from homa.commands.run_telling import again
+from homa.commands.session import Desk, say
+from homa.documents import BadRow, Row, bad_row_line
+from homa.planning import FleetView
+from homa.running.asking import Asking
+from homa.running.feeding import Feeder
+from homa.running.runfile import RunFile, RunNote
+from homa.running.staffing import AUTO, unserved
+from homa.running.stopping import Interruption
+from homa.running.tally import Tally
+from homa_shared.errors import InvalidRequest
+
+
+def detach(
+    request: Request, at: Desk, view: FleetView, asking: Asking, head: Sequence[Row], targets: Sequence[str]
+) -> None:
+    if request.workers == AUTO and (missing := unserved(at.driver, at.keys, view, targets[:1])):
+        raise InvalidRequest(
+            f"--detach, but no live worker serves {missing[0]}: start `homa worker {missing[0]}`, "
+            "or queue the jobs all the same with --workers none"
+        )
+    interruption, tally = Interruption(), Tally()
+    with interruption.listening(), opened(request, head) as writer:
+        leave_earlier(request, at)
+        submission = BatchSubmission(at.submitter, request.order.batch_arguments(request.batch_name, 0))
+        RunFile(request.output).write(RunNote(submission.id, request.order.digest))
+        at.driver.run(submission.open())
+        feeder = Feeder(at.driver, submission, request.intake.rows(), asking, window=None)
+        interruption.on_signal = feeder.stop
+
+        def write_bad(bad: BadRow) -> None:
+            writer.write(bad_row_line(bad))
+            tally.count_bad()
+
+        feeder.feed(write_bad)
+    if request.as_json:
+        click.echo(orjson.dumps({"batch": submission.id, "total": feeder.submitted}))
+    say(f"batch {submission.id}: {feeder.submitted} jobs queued, {tally.bad} inputs could not be sent")
+    say(f"collect the results with: {again(request)}")
+    if not feeder.finished:
+        raise Stopped(interruption.status or SOME_FAILED)
+    if tally.bad:
+        raise Stopped(SOME_FAILED)

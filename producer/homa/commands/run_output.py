@@ -1,0 +1,25 @@
+"""The results file of a run, and the note beside it: opened, taken over, begun anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from homa.commands.run_request import Request
+from homa.commands.session import Desk, say
+from homa.documents import ResultsWriter, Row, open_output
+from homa.running.earlier import abandon
+from homa.running.runfile import RunFile
+
+
+def opened(request: Request, head: Sequence[Row]) -> ResultsWriter:
+    columns = list(dict.fromkeys(name for row in head for name in row.fields)) if request.flat else []
+    return open_output(request.output, request.form, resume=request.resume, force=request.force, columns=columns)
+
+
+def leave_earlier(request: Request, at: Desk) -> None:
+    """An output that is begun anew: what still waits for the old one must not be paid."""
+    runfile = RunFile(request.output)
+    note = runfile.read()
+    if note is not None and at.driver.run(abandon(at.keys, note)):
+        say(f"cancelled what was left of batch {note.batch}, whose results {request.output} was to hold")
+    runfile.remove()

@@ -1,0 +1,47 @@
+"""What a run says at its end, and how to go on."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import Any
+
+from homa.commands.run_request import Request
+from homa.running.conduct import Run
+from homa.running.intake import STDIN
+from homa.running.progress import short_usd, span
+from homa.running.runfile import RunFile
+from homa_shared.money import parse_usd, usd
+
+
+def in_words(summary: dict[str, Any], run: Run) -> str:
+    counts = [f"{summary['succeeded']} succeeded"]
+    counts += [f"{summary[name]} {name}" for name in ("failed", "cancelled", "expired") if summary[name]]
+    missing = summary["total"] - run.tally.ended
+    counts += [f"{missing} not done"] if missing > 0 else []
+    cost = f"${short_usd(parse_usd(summary['cost_usd']))}"
+    if summary["unresolved_usd"] != usd(0):
+        cost += f" and at most ${short_usd(parse_usd(summary['unresolved_usd']))} unresolved"
+    if summary["unpriced_jobs"]:
+        cost += f", {summary['unpriced_jobs']} calls unpriced"
+    earlier = f" ({run.tally.earlier} before)" if run.tally.earlier else ""
+    return f"{', '.join(counts)}{earlier}; {cost}; {span(summary['seconds'])}; results in {_where(summary)}"
+
+
+def _where(summary: dict[str, Any]) -> str:
+    return "standard output" if summary["output"] == STDIN else str(summary["output"])
+
+
+def how_to_go_on(run: Run, request: Request) -> str:
+    drop = f", drop what is left with: homa batches cancel {run.batch}" if run.batch and run.stop is not None else ""
+    if RunFile(request.output).path is None:
+        return f"the results that are missing: homa batches results {run.batch}{drop}"
+    return f"go on with: {again(request)}{drop}"
+
+
+def again(request: Request) -> str:
+    """The same command line, resumed."""
+    arguments = [each for each in sys.argv[1:] if each not in ("--resume", "--force", "--detach", "--json")]
+    if arguments[:1] != ["run"]:
+        return "the same command with --resume"
+    return shlex.join(["homa", *arguments, "--resume"])

@@ -1,0 +1,291 @@
+"""The small parts of `homa run`, each by itself."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import click
+import pytest
+from rich.console import Console
+
+from homa.commands import values
+from homa.commands.exits import Stopped
+from homa.documents import BadRow, Digests, Row, Template
+from homa.running.asking import Asking
+from homa.running.ended import EndedLine
+from homa.running.feeding import Missing
+from homa.running.kept_fields import KeptFields
+from homa.running.order import Order
+from homa.running.progress import Bar, Lines, Pace, Silent, Standing, drawn, in_words, money, progress, short_usd, span
+from homa.running.runfile import RunFile, RunNote
+from homa.running.stopping import Interruption
+from homa.running.tally import ALIKE, MaxFailures, Tally
+from homa.running.workforce import WorkerLost, Workforce
+from homa_shared.errors import InvalidRequest
+from homa_shared.records import State
+from homa_shared.settings.fleet import Fleet
+from homa_shared.settings.model import load_settings
+from tests.fixtures.store import eventually
+
+
+def end(state: State = State.FAILED, kind: str = "invalid_request", message: str = "no") -> EndedLine:
+    return EndedLine("c", state, kind, message, {})
+
+
+def standing(**changes: object) -> Standing:
+    given = {
+        "ended": 40, "fresh": 40, "failed": 2, "total": 100, "about": False, "in_flight": 8, "cost": 40_000_000,
+        "unresolved": 0, "unpriced": 0,
+    }  # fmt: skip
+    return Standing(**{**given, **changes})  # type: ignore[arg-type]
+
+
+class TestTally:
+    def test_the_first_jobs_that_fail_alike_are_too_many(self):
+        tally = Tally()
+        for number in range(ALIKE):
+            assert tally.too_many() is None
+            tally.count(end(message=f"request {number} is wrong"))
+        assert "all failed alike" in (tally.too_many() or "")
+
+    def test_failures_of_different_kinds_or_one_success_let_a_run_go_on(self):
+        mixed, lucky = Tally(), Tally()
+        lucky.count(end(State.SUCCEEDED, "", ""))
+        for number in range(2 * ALIKE):
+            mixed.count(end(kind=("overloaded", "invalid_request")[number % 2]))
+            lucky.count(end())
+        assert mixed.too_many() is None
+        assert lucky.too_many() is None
+
+    def test_a_share_is_judged_from_twenty_ends_on(self):
+        tally = Tally(MaxFailures.parse("10%"))
+        for _ in range(19):
+            tally.count(end())
+        assert tally.too_many() is None
+        tally.count_bad()
+        assert tally.too_many() == "20 of 20 failed (--max-failures 10%)"
+
+    def test_sums(self):
+        tally = Tally(earlier=3)
+        for state in (State.SUCCEEDED, State.CANCELLED, State.EXPIRED, State.FAILED):
+            tally.count(end(state, "budget" if state is State.FAILED else ""))
+        tally.count_bad()
+        assert (tally.succeeded, tally.failed, tally.unsuccessful, tally.ended) == (4, 2, 4, 8)
+        assert tally.over_budget == 1
+
+
+class TestKeptFields:
+    def test_fields_are_given_back_once(self):
+        kept = KeptFields()
+        kept.put("ü", {"a": 1, "b": ["x", None]})
+        assert kept.pop("ü") == {"a": 1, "b": ["x", None]}
+        assert kept.pop("ü") == {}
+        kept.close()
+
+    def test_they_may_be_put_by_one_thread_and_taken_by_another(self):
+        kept = KeptFields()
+        thread = threading.Thread(target=lambda: [kept.put(str(i), {"i": i}) for i in range(500)])
+        thread.start()
+        for i in range(500):
+            eventually(lambda i=i: kept.pop(str(i)) == {"i": i})
+        thread.join()
+        kept.close()
+
+
+class TestRunFile:
+    def test_it_brings_back_what_was_noted(self, tmp_path: Path):
+        runfile = RunFile(str(tmp_path / "out.jsonl"))
+        assert runfile.read() is None
+        runfile.write(RunNote("b1", "asked", 1, 2, 3))
+        assert runfile.read() == RunNote("b1", "asked", 1, 2, 3)
+        runfile.remove()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_stream_has_none(self):
+        for target in ("-", "/dev/null"):
+            runfile = RunFile(target)
+            runfile.write(RunNote("b1", ""))
+            assert runfile.read() is None
+            runfile.remove()
+
+
+class TestOrder:
+    def test_what_is_asked_makes_the_digest_and_how_fast_does_not(self):
+        order = Order("{{text}}", "openai:m")
+        assert order.digest == Order("{{text}}", "openai:m").digest
+        assert order.digest != Order("{{title}}", "openai:m").digest
+        assert order.digest != Order("{{text}}", "openai:m", budget=1).digest
+
+    def test_a_batch_gets_what_is_left_of_the_budget(self):
+        order = Order("{{text}}", "openai:m", budget=5_000_000_000)
+        assert order.batch_arguments("n", 2_000_000_000)["budget_usd"] == "3.00"
+        assert "budget_usd" not in Order("{{text}}", "openai:m").batch_arguments("n", 0)
+
+
+class TestAsking:
+    asking = Asking(Template.parse("Read {{text}}"), None, Fleet())
+
+    def row(self, **changes: object) -> Row:
+        given = {"custom_id": "c", "path": "f", "line": 1, "text": "t", "fields": {}, "request": None}
+        return Row(**{**given, **changes})  # type: ignore[arg-type]
+
+    def test_a_plain_row_without_a_model_is_a_bad_one(self):
+        assert isinstance(self.asking.request(self.row()), BadRow)
+
+    @pytest.mark.parametrize("model", [None, "", 7])
+    def test_a_batch_line_must_name_its_model(self, model: object):
+        assert isinstance(self.asking.request(self.row(request={"model": model})), BadRow)
+
+    def test_a_batch_lines_plain_model_is_openais(self):
+        assert self.asking.model_of({"model": "gpt-5"}) == "openai:gpt-5"
+        assert self.asking.model_of({"model": "azure:x"}) == "azure:x"
+
+    def test_a_row_without_the_templates_field_is_a_bad_one(self):
+        asking = Asking(Template.parse("{{title}}"), "openai:m", Fleet())
+        bad = asking.request(self.row())
+        assert isinstance(bad, BadRow)
+        assert "title" in bad.error
+
+    def test_rows_that_are_done_are_left_out(self):
+        done = Digests()
+        done.add("a")
+        missing = Missing([self.row(custom_id=name) for name in "aba"], done)
+        assert [row.custom_id for row in missing] == ["b"]
+        assert missing.skipped == 2
+
+
+class TestProgress:
+    def test_words_say_failures_flight_pace_and_money(self):
+        pace = Pace()
+        pace.see(standing(fresh=0))
+        pace.see(standing())
+        words = in_words(standing(), pace)
+        assert words[:2] == ["2 failed", "8 in flight"]
+        assert words[3] == "$0.0400 of ~$0.1000"
+        assert words[4].endswith("left")
+        assert in_words(standing(note="finishing"), pace)[0] == "finishing"
+
+    def test_money_that_nobody_knows_is_unpriced_and_not_zero(self):
+        assert money(standing(cost=0, unpriced=3)) == "unpriced"
+        assert money(standing(unpriced=3, ended=100)) == "$0.0400 + unpriced"
+
+    @pytest.mark.parametrize(
+        ("nano_usd", "said"), [(0, "0.00"), (1_230, "0.000001"), (12_300_000, "0.0123"), (12_345_678_900, "12.34")]
+    )
+    def test_dollars_have_as_many_places_as_one_can_take_in(self, nano_usd: int, said: str):
+        assert short_usd(nano_usd) == said
+
+    @pytest.mark.parametrize(("seconds", "said"), [(4.4, "4s"), (200, "3m 20s"), (7500, "2h 05m")])
+    def test_spans(self, seconds: float, said: str):
+        assert span(seconds) == said
+
+    @pytest.mark.parametrize("width", [80, 120])
+    def test_the_bar_fits_its_terminal(self, width: int):
+        console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+        console.print(drawn(standing(total=1_000_000, ended=987_654, cost=123_456_789_000), Pace()))
+        shown = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        assert len(shown) == 2
+        assert all(len(line) <= width for line in shown)
+        assert "987654 of 1000000" in shown[0]
+        console.print(drawn(standing(total=None), Pace()))
+
+    def test_the_bar_is_drawn_and_lets_messages_through(self):
+        out = io.StringIO()
+        bar = Bar(Console(file=out, width=80, force_terminal=True))
+        bar.show(standing())
+        bar.show(standing())
+        bar.say("a message [not markup]")
+        bar.close()
+        assert "40 of 100" in out.getvalue()
+        assert "homa: a message [not markup]" in out.getvalue()
+
+    def test_lines_come_from_time_to_time(self, capsys: pytest.CaptureFixture[str]):
+        Lines(each_s=0.0).show(standing(about=True))
+        Lines(each_s=60.0).show(standing())
+        assert capsys.readouterr().err.startswith("homa: 40 of about 100 done, 2 failed, 8 in flight")
+
+    def test_each_kind_has_its_own(self):
+        assert isinstance(progress("none"), Silent)
+        assert isinstance(progress("log"), Lines)
+        assert isinstance(progress("bar"), Bar)
+        assert isinstance(progress("auto"), Lines)
+
+
+class TestInterruption:
+    def test_the_first_signal_is_noted_and_the_second_ends_the_run(self):
+        told: list[int] = []
+        with Interruption().listening() as interruption:
+            interruption.on_signal = lambda: told.append(1)
+            assert interruption.status is None
+            os.kill(os.getpid(), signal.SIGTERM)
+            eventually(lambda: interruption.status == 143)
+            with pytest.raises(Stopped) as stopped:
+                signal.raise_signal(signal.SIGINT)
+        assert stopped.value.status == 130
+        assert told == [1]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def test_another_thread_leaves_signals_alone(self):
+        seen = []
+
+        def listen() -> None:
+            with Interruption().listening() as interruption:
+                seen.append(interruption.status)
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        thread.join()
+        assert seen == [None]
+
+
+class TestWorkforce:
+    def force(self, tmp_path: Path, *providers: str) -> Workforce:
+        env = {"HOMA_HOME": str(tmp_path), "OPENAI_API_KEY": "k", "HOMA_REDIS_URL": "redis://127.0.0.1:1/0"}
+        return Workforce(load_settings(env=env, cwd=tmp_path), providers, 1, "run-test")
+
+    def test_without_providers_there_is_nobody(self, tmp_path: Path):
+        force = self.force(tmp_path)
+        force.start()
+        assert not force.any
+        assert not force.alive
+        force.check()
+        force.stop_now()
+
+    def test_a_worker_that_does_not_stay_is_told_with_the_tail_of_its_log(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("HOMA_REDIS_URL", "redis://127.0.0.1:1/0")
+        monkeypatch.setenv("HOMA_PROVIDERS__OPENAI__API_KEY", "k")
+        force = self.force(tmp_path, "openai")
+        force.start()
+
+        def watch() -> None:
+            while True:
+                force.check()
+                time.sleep(0.01)
+
+        with pytest.raises(WorkerLost, match="after 2 restarts") as lost:
+            watch()
+        assert "127.0.0.1:1" in str(lost.value)
+        assert lost.value.status == 3
+        force.drain()
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("text", "seconds"), [("90", 90), ("1.5s", 1.5), ("10m", 600), ("2 h", 7200), ("250ms", 0.25)]
+    )
+    def test_spans_of_time(self, text: str, seconds: float):
+        context, parameter = click.Context(click.Command("x")), click.Option(["--x"])
+        assert values.seconds(context, parameter, text) == seconds
+        assert values.seconds(context, parameter, None) is None
+
+    def test_a_tag_twice_is_wrong(self):
+        assert values.tags_of(["a=b=c"]) == {"a": "b=c"}
+        with pytest.raises(InvalidRequest):
+            values.tags_of(["=x"])
