@@ -13,9 +13,9 @@ from homa.awaiting import AwaitingDriver
 from homa.batches import BatchFlows, BatchSubmission
 from homa.chunks import BatchRequest
 from homa.count import count
+from homa.images import Document, Image
 from homa.jobs import JobFlows
 from homa.local import place
-from homa.messages import Image
 from homa.streams import Piece
 from homa.submission import Submitter, ask_for
 from homa_shared.tokens import Count
@@ -80,6 +80,7 @@ class AsyncHoma:
         system: str | None = None,
         tools: Sequence[Mapping[str, Any]] | None = None,
         images: Sequence[Image] = (),
+        files: Sequence[Document] = (),
         max_tokens: int | None = None,
         temperature: float | None = None,
         fallbacks: Sequence[str] = (),
@@ -108,6 +109,7 @@ class AsyncHoma:
             system: instructions, put in front.
             tools: functions that the model may ask for, in OpenAI's shape.
             images: shown with the prompt: URLs, `pathlib.Path`s, or bytes.
+            files: PDF documents, shown with the prompt: `pathlib.Path`s or bytes.
             max_tokens: output cap. One is always sent: the alias's default, else 4096.
             temperature: 0 to 2.
             fallbacks: models to go on to where the first cannot serve.
@@ -143,6 +145,7 @@ class AsyncHoma:
         system: str | None = None,
         tools: Sequence[Mapping[str, Any]] | None = None,
         images: Sequence[Image] = (),
+        files: Sequence[Document] = (),
         max_tokens: int | None = None,
         temperature: float | None = None,
         fallbacks: Sequence[str] = (),

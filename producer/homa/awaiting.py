@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from homa.flow import AwaitEnd, Block, Effect, Emit, Flow, Sleep
+from homa.flow import AwaitEnd, Block, Effect, Emit, Fetch, Flow, Sleep, Stow
 from homa.local import Place
 from homa_shared.errors import HomaError
 
@@ -85,6 +85,11 @@ class AwaitingDriver:
         if isinstance(effect, Sleep):
             await asyncio.sleep(effect.seconds)
             return None
+        if isinstance(effect, Stow):
+            await self._place.need_blobs().put_async(effect.path, effect.data)
+            return None
+        if isinstance(effect, Fetch):
+            return await self._place.need_blobs().get_async(effect.path)
         store = await self._connected()
         if isinstance(effect, Block):
             return await store.wait(*effect.command)

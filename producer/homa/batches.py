@@ -204,7 +204,8 @@ class BatchSubmission:
     def open(self) -> Flow[None]:
         """Opens the batch in the store."""
         view = yield from self._submitter.view()
-        self._chunks = Chunks(self._submitter.keys, self.id, view, self._defaults, cap=self._cap)
+        uploads = self._submitter.uploads()
+        self._chunks = Chunks(self._submitter.keys, self.id, view, self._defaults, uploads, cap=self._cap)
         facts = {"name": self._name, "tenant": self._tenant, "cap": "" if self._cap is None else str(self._cap)}
         yield from ask_patiently(steering.open_batch(self._submitter.keys, self.id, facts))
 
@@ -223,6 +224,7 @@ class BatchSubmission:
         """
         assert self._chunks is not None
         yield from self._submitter.write_plans(self._chunks.view, sorted(self._chunks.targets))
+        yield from self._chunks.uploads.send(self._submitter.keys)
         ops = self._chunks.ops()
         try:
             # A full store empties while workers drain it.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from homa.flow import AwaitEnd, Block, Effect, Emit, Flow, Sleep
+from homa.flow import AwaitEnd, Block, Effect, Emit, Fetch, Flow, Sleep, Stow
 from homa.local import Place
 
 if TYPE_CHECKING:
@@ -66,6 +66,10 @@ class BlockingDriver:
         if isinstance(effect, Sleep):
             time.sleep(effect.seconds)
             return None
+        if isinstance(effect, Stow):
+            return self._place.need_blobs().put(effect.path, effect.data)
+        if isinstance(effect, Fetch):
+            return self._place.need_blobs().get(effect.path)
         store = self._connected()
         if isinstance(effect, Block):
             return store.wait(*effect.command)

@@ -15,6 +15,7 @@ from homa.messages import build_messages, check_prompt
 from homa.options import check_custom_id, check_options
 from homa.planning import FleetView, Prepared, Template
 from homa.submission import check_affordable
+from homa.uploading import UPLOAD_BYTES, Uploads
 from homa_shared.errors import BudgetExceeded, InvalidRequest
 from homa_shared.ids import batch_job_id
 from homa_shared.keys import Keys
@@ -41,11 +42,19 @@ class Chunks:
         batch_id: names the jobs.
         view: the fleet's settings.
         defaults: arguments of `submit` for lines that do not say otherwise.
+        uploads: takes note of media.
         cap: the batch's budget, nano-dollars; its lines must have a price.
     """
 
     def __init__(
-        self, keys: Keys, batch_id: str, view: FleetView, defaults: Mapping[str, Any], *, cap: int | None = None
+        self,
+        keys: Keys,
+        batch_id: str,
+        view: FleetView,
+        defaults: Mapping[str, Any],
+        uploads: Uploads,
+        *,
+        cap: int | None = None,
     ) -> None:
         self._keys, self._batch_id, self.view, self._cap = keys, batch_id, view, cap
         self._defaults = {name: value for name, value in defaults.items() if value is not None}
@@ -55,6 +64,8 @@ class Chunks:
         self._default: Template | None = None
         self._groups: dict[int, tuple[Common, list[Entry]]] = {}
         self._jobs = self._bytes = 0
+        #: Media that the lines gathered refer to.
+        self.uploads = uploads
         #: Lines so far.
         self.lines = 0
         #: Targets of the templates made so far.
@@ -73,7 +84,7 @@ class Chunks:
             name = f"request {self.lines}" + (f" ({custom_id!r:.80})" if custom_id else "")
             raise type(error)(f"{name}: {error}") from error
         self.lines += 1
-        return self._jobs >= CHUNK_JOBS or self._bytes >= CHUNK_BYTES
+        return self._jobs >= CHUNK_JOBS or self._bytes >= CHUNK_BYTES or self.uploads.bytes >= UPLOAD_BYTES
 
     def ops(self) -> list[Op[Any]]:
         """What sends the lines gathered; the next chunk is empty."""
@@ -95,8 +106,9 @@ class Chunks:
         own = {name: value for name, value in line.items() if name not in _PLAIN}
         prompt, messages = line.get("prompt"), line.get("messages")
         if own:
-            system, images = own.pop("system", self._system), own.pop("images", ())
-            prepared = Prepared.of(build_messages(prompt, messages, system, images or ()))
+            system = own.pop("system", self._system)
+            images, files = own.pop("images", None) or (), own.pop("files", None) or ()
+            prepared = Prepared.of(build_messages(prompt, messages, system, images, files))
         elif messages is None and prompt is not None:
             prepared = self._prepared(prompt)
         else:
@@ -115,7 +127,12 @@ class Chunks:
         return before, b"}]", messages
 
     def _put(self, template: Template, prepared: Prepared, custom_id: str) -> None:
-        entry = template.entry(batch_job_id(self._batch_id, self.lines), prepared, custom_id=custom_id)
+        template, skipped = template.fit(prepared)
+        if skipped:
+            self.targets.update(template.targets)
+        job_id = batch_job_id(self._batch_id, self.lines)
+        prepared = self.uploads.add(job_id, prepared)
+        entry = template.entry(job_id, prepared, custom_id=custom_id, skipped=skipped)
         if self._cap is not None or template.options.job_budget is not None:
             check_affordable(template.targets[0], entry.bound, template.options.job_budget, self._cap)
         common = template.common_for(prepared)

@@ -13,9 +13,9 @@ from homa.blocking import BlockingDriver
 from homa.chunks import BatchRequest
 from homa.count import count
 from homa.handles import Batch, Job, OpenBatch
+from homa.images import Document, Image
 from homa.jobs import JobFlows
 from homa.local import place
-from homa.messages import Image
 from homa.streams import Piece
 from homa.submission import Submitter, ask_for
 from homa_shared.tokens import Count
@@ -76,6 +76,7 @@ class Homa:
         system: str | None = None,
         tools: Sequence[Mapping[str, Any]] | None = None,
         images: Sequence[Image] = (),
+        files: Sequence[Document] = (),
         max_tokens: int | None = None,
         temperature: float | None = None,
         fallbacks: Sequence[str] = (),
@@ -104,6 +105,7 @@ class Homa:
             system: instructions, put in front.
             tools: functions that the model may ask for, in OpenAI's shape.
             images: shown with the prompt: URLs, `pathlib.Path`s, or bytes.
+            files: PDF documents, shown with the prompt: `pathlib.Path`s or bytes.
             max_tokens: output cap. One is always sent: the alias's default, else 4096.
             temperature: 0 to 2.
             fallbacks: models to go on to where the first cannot serve.
@@ -139,6 +141,7 @@ class Homa:
         system: str | None = None,
         tools: Sequence[Mapping[str, Any]] | None = None,
         images: Sequence[Image] = (),
+        files: Sequence[Document] = (),
         max_tokens: int | None = None,
         temperature: float | None = None,
         fallbacks: Sequence[str] = (),

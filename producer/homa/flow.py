@@ -35,6 +35,21 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Stow:
+    """Puts bytes into the blob store, under a path that nothing has."""
+
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Gets bytes from the blob store; the answer is None where there are none."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class AwaitEnd:
     """Waits until the end of a job is announced, at most so many seconds.
 
@@ -53,7 +68,7 @@ class Emit:
     value: Any
 
 
-Effect: TypeAlias = "Op[Any] | Sleep | Block | AwaitEnd | Emit"
+Effect: TypeAlias = "Op[Any] | Sleep | Block | Stow | Fetch | AwaitEnd | Emit"
 Flow: TypeAlias = Generator[Any, Any, T]
 
 

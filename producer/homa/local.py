@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from homa_shared.errors import ConfigError
+
 if TYPE_CHECKING:
+    from homa_shared.blobs import Blobs
     from homa_shared.settings.model import Settings
     from homa_shared.store.connection import StoreAddress
 
@@ -35,6 +38,27 @@ class Place:
         from homa_shared.store.entry import address_of
 
         return address_of(self.settings, start=self.local)
+
+    @cached_property
+    def blobs(self) -> Blobs | None:
+        """The blob store; None where media stay in the store itself.
+
+        Raises:
+            ConfigError, MissingExtra: the one that is set cannot be opened.
+        """
+        from homa_shared.blobs import open_blobs
+
+        return open_blobs(self.settings)
+
+    def need_blobs(self) -> Blobs:
+        """The blob store, where something is known to be in one.
+
+        Raises:
+            ConfigError: this process has none.
+        """
+        if self.blobs is None:
+            raise ConfigError("what was asked for is in a blob store: set HOMA_BLOBS as the worker has it")
+        return self.blobs
 
     @property
     def owns_fleet(self) -> bool:

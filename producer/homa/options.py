@@ -59,8 +59,8 @@ class Options:
 
 #: Arguments of `submit` beside provider options.
 ARGUMENTS = frozenset(
-    "prompt messages system images tools schema key model fallbacks max_tokens temperature tags tenant lane deadline_s "
-    "delay_s at budget_usd on_ambiguous slack_s cache stream max_attempts custom_id".split()
+    "prompt messages system images files tools schema key model fallbacks max_tokens temperature tags tenant lane "
+    "deadline_s delay_s at budget_usd on_ambiguous slack_s cache stream max_attempts custom_id".split()
 )
 
 

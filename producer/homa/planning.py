@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from homa.fitting import Fit
 from homa.options import Options
+from homa_shared.capabilities import Capabilities
+from homa_shared.media import Medium, extract
+from homa_shared.needs import most_media_tokens
 from homa_shared.plans import plan_row
 from homa_shared.prices import PriceBook
 from homa_shared.request import Option, request_head, request_tail, to_json
 from homa_shared.store.submitting import Common, Entry
 from homa_shared.targets import ReservePolicy, Target, TargetPlan, plan, reservation
-from homa_shared.tokens import estimate_messages
+from homa_shared.tokens import FILE_BYTES_PER_TOKEN, estimate_messages
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
@@ -28,10 +33,11 @@ if TYPE_CHECKING:
 DEFAULT_MAX_TOKENS = 4096
 #: Tokens of output that are reserved from a quota counted by what is really written; settling corrects it.
 EXPECTED_OUTPUT_TOKENS = 512
-#: Most tokens that any provider counts for one image (gpt-4o-mini in high detail; others stay below 5 000).
-MAX_TOKENS_PER_IMAGE = 40_000
 #: Part of each cache key: replies of another way to ask are not this one's.
 _CACHE_VERSION = 1
+
+
+_NO_MEDIA: Mapping[str, Medium] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +45,26 @@ class Prepared:
     """The messages of one request, encoded."""
 
     json: bytes
+    #: With references in the place of media.
     messages: Sequence[Mapping[str, Any]]
+    #: Digest -> medium that they refer to.
+    media: Mapping[str, Medium] = field(default_factory=lambda: _NO_MEDIA, repr=False)
+    #: Whether they consist of text alone.
+    plain: bool = True
+    #: What stands in the stored request instead of `json`, where that lives elsewhere.
+    stored: bytes | None = None
 
     @classmethod
     def of(cls, messages: Sequence[Mapping[str, Any]]) -> Prepared:
-        return cls(to_json(messages, "messages"), messages)
+        """Messages as they are stored, their media taken out.
+
+        Raises:
+            InvalidRequest: they are no JSON, or show a medium that cannot be taken.
+        """
+        if all(isinstance(message.get("content"), str) for message in messages):
+            return cls(to_json(messages, "messages"), messages)
+        extracted = extract(messages)
+        return cls(to_json(extracted.messages, "messages"), extracted.messages, extracted.media, plain=False)
 
 
 class FleetView:
@@ -52,11 +73,18 @@ class FleetView:
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
         self.prices = PriceBook(fleet)
+        self.capabilities = Capabilities(fleet, self.prices)
         #: Targets whose plans are known to stand in the store.
         self.written: set[str] = set()
+        #: Target -> what estimates of its tokens are scaled by, as learned from replies.
+        self.factors: Mapping[str, float] = {}
 
     def plan(self, target: Target) -> TargetPlan:
         return plan(self.fleet, target)
+
+    def factor(self, target: Target) -> float:
+        """What estimates of a target's input tokens are scaled by."""
+        return self.factors.get(str(target), 1.0)
 
     def unwritten(self, targets: Sequence[str]) -> list[str]:
         return [target for target in targets if target not in self.written]
@@ -77,7 +105,9 @@ class FleetView:
 class Template:
     """What the requests of one set of options share."""
 
-    def __init__(self, view: FleetView, options: Options, batch: str | None) -> None:
+    def __init__(
+        self, view: FleetView, options: Options, batch: str | None, chain: Sequence[Target] | None = None
+    ) -> None:
         alias = view.fleet.alias(options.model)
         self.options = options
         self.params = {**(alias.defaults if alias else {}), **options.params}
@@ -86,7 +116,11 @@ class Template:
         if cap is None:
             cap = self.params["max_tokens"] = DEFAULT_MAX_TOKENS
         self.max_tokens = int(cap)
-        chain = view.fleet.resolve(options.model, options.fallbacks)
+        self.chain = view.fleet.resolve(options.model, options.fallbacks) if chain is None else tuple(chain)
+        chain = self.chain
+        self._view, self._batch = view, batch
+        self._fit = Fit(view.capabilities, chain, self.params)
+        self._narrower: dict[tuple[Target, ...], Template] = {}
         self._prices = view.prices
         self._plans = [view.plan(target) for target in chain]
         self.targets = [str(target) for target in chain]
@@ -95,6 +129,9 @@ class Template:
         # What the provider reads beside the messages: tools and schema.
         self._beside_bytes = sum(len(to_json(self.params[p], p)) for p in _READ if p in self.params)
         self._choices = int(self.params.get("n") or 1)
+        self._counts_tokens = any(map(_counts_tokens, self._plans))
+        # Without tokens to count, and media, a request reserves what its length says.
+        self._by_size: dict[int, tuple[Option, bytes]] = {}
         self.common = Common(
             queue=self._plans[0].queue,
             lane=options.lane,
@@ -109,6 +146,20 @@ class Template:
             job_budget=options.job_budget,
         )
 
+    def fit(self, prepared: Prepared) -> tuple[Template, tuple[tuple[str, str], ...]]:
+        """The template of the targets that can do a request, and those that cannot, with the reason.
+
+        Raises:
+            InvalidRequest: none can.
+        """
+        lacks = self._fit.lacks(prepared)
+        if not lacks:
+            return self, ()
+        able = tuple(target for target in self.chain if target not in lacks)
+        if able not in self._narrower:
+            self._narrower[able] = Template(self._view, self.options, self._batch, able)
+        return self._narrower[able], tuple((str(target), why) for target, why in lacks.items())
+
     def common_for(self, prepared: Prepared) -> Common:
         """The common fields of a job; those of a cached one bear its cache key."""
         if not self._cached:
@@ -116,19 +167,26 @@ class Template:
         return replace(self.common, cache_key=self._cache_key(prepared))
 
     def entry(
-        self, job_id: str, prepared: Prepared, *, custom_id: str = "", key: str = "", due_ms: int | None = None
+        self,
+        job_id: str,
+        prepared: Prepared,
+        *,
+        custom_id: str = "",
+        key: str = "",
+        due_ms: int | None = None,
+        skipped: Sequence[tuple[str, str]] = (),
     ) -> Entry:
         """The job of one request.
 
         Args:
             key: idempotency key and digest, `key digest`.
             due_ms: from now; None takes the options' delay.
+            skipped: targets that cannot do it, with the reason.
         """
-        options = self._options_for(prepared)
-        first = options[0]
+        first, tail = self._reserved(prepared, skipped)
         return Entry(
             job_id,
-            self._head + prepared.json + request_tail(options),
+            b"%b%b%b" % (self._head, prepared.stored or prepared.json, tail),
             custom_id,
             key,
             first.bound,
@@ -137,23 +195,46 @@ class Template:
             self.options.delay_ms if due_ms is None else due_ms,
         )
 
+    def _reserved(self, prepared: Prepared, skipped: Sequence[tuple[str, str]]) -> tuple[Option, bytes]:
+        """What the first target reserves, and the encoded reservations of all."""
+        if self._counts_tokens or skipped or not prepared.plain:
+            options = self._options_for(prepared)
+            return options[0], request_tail(options, skipped)
+        size = len(prepared.json)
+        known = self._by_size.get(size)
+        if known is None:
+            if len(self._by_size) >= _MOST_SIZES:
+                self._by_size.clear()
+            options = self._options_for(prepared)
+            known = self._by_size[size] = (options[0], request_tail(options))
+        return known
+
     def _options_for(self, prepared: Prepared) -> list[Option]:
-        prompt_bytes, media_tokens = len(prepared.json) + self._beside_bytes, 0
-        for size in _images(prepared.messages):
-            prompt_bytes -= size
-            media_tokens += MAX_TOKENS_PER_IMAGE
+        prompt_bytes = len(prepared.json) + self._beside_bytes
         output = self.max_tokens * self._choices
         return [
             Option(
                 target,
-                self._prices.bound(target_plan.target, prompt_bytes, output, media_tokens),
+                self._prices.bound(
+                    target_plan.target,
+                    prompt_bytes,
+                    output,
+                    0 if prepared.plain else most_media_tokens(self._prices, target_plan.target, prepared.messages),
+                ),
                 self._tokens(target_plan, prepared) if _counts_tokens(target_plan) else _NO_TOKENS,
             )
             for target, target_plan in zip(self.targets, self._plans, strict=True)
         ]
 
     def _tokens(self, target_plan: TargetPlan, prepared: Prepared) -> tuple[int, int, int]:
-        given = estimate_messages(prepared.messages, target_plan.target.model, tools=self.params.get("tools"))
+        given = estimate_messages(
+            prepared.messages,
+            target_plan.target.model,
+            tools=self.params.get("tools"),
+            factor=self._view.factor(target_plan.target),
+        )
+        # Of documents only references are left in the messages.
+        given += sum(len(found.data) for found in prepared.media.values() if not found.is_image) // FILE_BYTES_PER_TOKEN
         wanted = min(self.max_tokens, EXPECTED_OUTPUT_TOKENS) * self._choices
         r = reservation(target_plan, given, wanted, self.max_tokens * self._choices)
         return r.total_tokens, r.input_tokens, r.output_tokens
@@ -186,6 +267,8 @@ def digest(options: Options, prepared: Prepared) -> str:
 #: Parameters that a provider reads like a part of the prompt.
 _READ = ("tools", "functions", "response_format")
 _NO_TOKENS = (0, 0, 0)
+#: Lengths whose reservations a template remembers.
+_MOST_SIZES = 10_000
 
 
 def _counts_tokens(target_plan: TargetPlan) -> bool:
@@ -193,20 +276,3 @@ def _counts_tokens(target_plan: TargetPlan) -> bool:
     if target_plan.reserve is ReservePolicy.INPUT_ONLY:
         return limits.tpm is not None or limits.input_tpm is not None
     return limits.tpm is not None or limits.input_tpm is not None or limits.output_tpm is not None
-
-
-def _images(messages: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Bytes of the images of messages, as they stand in their JSON."""
-    return [
-        len(_url_of(part))
-        for message in messages
-        if not isinstance(content := message.get("content"), str) and content
-        for part in content
-        if part.get("type") == "image_url"
-    ]
-
-
-def _url_of(part: Mapping[str, Any]) -> str:
-    image = part.get("image_url")
-    url = image.get("url") if isinstance(image, Mapping) else image
-    return url if isinstance(url, str) else ""

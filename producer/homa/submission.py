@@ -17,6 +17,7 @@ from homa.local import Place
 from homa.messages import build_messages
 from homa.options import Options, check_key, check_options
 from homa.planning import FleetView, Prepared, digest
+from homa.uploading import Uploads
 from homa_shared.errors import BudgetExceeded, InvalidRequest, UnknownModel
 from homa_shared.ids import new_job_id
 from homa_shared.keys import Keys
@@ -52,20 +53,28 @@ class Submitter:
     def keys(self) -> Keys:
         return Keys(self._place.settings.namespace)
 
+    def uploads(self) -> Uploads:
+        """Gathers what jobs of one submission refer to."""
+        return Uploads(self._place)
+
     def submit(self, asked: Asked) -> Flow[str]:
         """Accepts one job; returns its id, that of the first one where its key was used before.
 
         Raises:
             InvalidRequest: its key was used before with another request.
+            InvalidRequest: no target can do it.
             UnknownModel, BudgetExceeded, StoreUnavailable, StoreFull: nothing was submitted.
         """
         view = yield from self.view_for(asked.options)
-        template = view.template(asked.options)
+        template, skipped = view.template(asked.options).fit(asked.prepared)
         yield from self.write_plans(view, template.targets)
         key = f"{asked.key} {digest(asked.options, asked.prepared)}" if asked.key else ""
         due_ms = yield from self._due_ms(asked.options)
-        entry = template.entry(new_job_id(), asked.prepared, key=key, due_ms=due_ms)
+        job_id, uploads = new_job_id(), self.uploads()
+        prepared = uploads.add(job_id, asked.prepared)
+        entry = template.entry(job_id, prepared, key=key, due_ms=due_ms, skipped=skipped)
         check_affordable(template.targets[0], entry.bound, asked.options.job_budget)
+        yield from uploads.send(self.keys)
         accepted = yield from ask(submit(self.keys, template.common_for(asked.prepared), [entry]))
         if accepted.conflicts:
             raise InvalidRequest(
@@ -124,7 +133,7 @@ class Submitter:
 
 #: Names in a method's `locals()` that are no arguments of the request.
 _NO_ARGUMENT = frozenset({"self", "options"})
-_OF_MESSAGES = frozenset({"prompt", "messages", "system", "images", "key"})
+_OF_MESSAGES = frozenset({"prompt", "messages", "system", "images", "files", "key"})
 
 
 def ask_for(arguments: Mapping[str, Any]) -> Asked:
@@ -135,7 +144,8 @@ def ask_for(arguments: Mapping[str, Any]) -> Asked:
     """
     said = {name: value for name, value in arguments.items() if name not in _NO_ARGUMENT}
     said.update(arguments.get("options") or {})
-    messages = build_messages(said.get("prompt"), said.get("messages"), said.get("system"), said.get("images") or ())
+    images, files = said.get("images") or (), said.get("files") or ()
+    messages = build_messages(said.get("prompt"), said.get("messages"), said.get("system"), images, files)
     key = said.get("key")
     return Asked(
         check_options({name: value for name, value in said.items() if name not in _OF_MESSAGES}),

@@ -4,8 +4,8 @@ A medium is stored once, whatever number of jobs show it. In the stored request 
 `homa:sha256:<digest>`; the worker puts the bytes back right before the call. So neither the store's lists nor logs nor
 what a person looks at ever hold an image.
 
-Only bytes get in this way: a `file:` URL or a bare path inside messages is refused, since who writes messages may be far
-away from this machine and must not choose which of its files are read.
+Only bytes get in this way: a `file:` URL or a bare path inside messages is refused, since who writes messages may be
+far away from this machine and must not choose which of its files are read.
 """
 
 from __future__ import annotations
@@ -167,8 +167,8 @@ def _inline(kind: str, value: str, name: str) -> Medium | None:
         # OpenAI's file parts may hold bare base64.
         return medium(decode_base64(value, name), name)
     raise InvalidRequest(
-        f"{name} is {value[:60]!r}: expected https://…, or data:<media type>;base64,…. Files of this machine are opened "
-        "only for images= and files= of the Python client and for --image and --file"
+        f"{name} is {value[:60]!r}: expected https://…, or data:<media type>;base64,…. Files of this machine are "
+        "opened only for images= and files= of the Python client and for --image and --file"
     )
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from homa_shared.media import places
 from homa_shared.prices import PriceBook
 from homa_shared.request import Option, to_json
-from homa_shared.targets import ReservePolicy, TargetPlan, reservation
+from homa_shared.targets import ReservePolicy, Target, TargetPlan, reservation
 from homa_shared.tokens import count, estimate_messages
 
 #: Tokens of output that are reserved from a quota counted by what is really written; settling corrects it.
@@ -19,6 +20,8 @@ EXPECTED_OUTPUT_TOKENS = 512
 #: Most tokens that any provider counts for one image (gpt-4o-mini in high detail; others stay below 5 000).
 MAX_TOKENS_PER_IMAGE = 40_000
 #: Parameters that a provider reads like a part of the prompt.
+#: Largest context window of any model, tokens: what a document may come to where the model's own is not known.
+MAX_WINDOW_TOKENS = 2_000_000
 _READ = ("tools", "functions", "response_format")
 _NO_TOKENS = (0, 0, 0)
 
@@ -44,9 +47,8 @@ class Asking:
         Args:
             json_bytes: of the messages as JSON.
         """
-        media = image_sizes(messages)
-        text_bytes = json_bytes + self._beside_bytes - sum(media)
-        bound = self._prices.bound(plan.target, text_bytes, self._output, MAX_TOKENS_PER_IMAGE * len(media))
+        media_tokens = most_media_tokens(self._prices, plan.target, messages)
+        bound = self._prices.bound(plan.target, json_bytes + self._beside_bytes, self._output, media_tokens)
         return Option(str(plan.target), bound, self._tokens(plan, messages))
 
     def _tokens(self, plan: TargetPlan, messages: Sequence[Mapping[str, Any]]) -> tuple[int, int, int]:
@@ -56,6 +58,18 @@ class Asking:
         wanted = min(self._output, EXPECTED_OUTPUT_TOKENS * self._choices)
         reserved = reservation(plan, given, wanted, self._output)
         return reserved.total_tokens, reserved.input_tokens, reserved.output_tokens
+
+
+def most_media_tokens(prices: PriceBook, target: Target, messages: Sequence[Mapping[str, Any]]) -> int:
+    """Most input tokens that a target can count for media: documents may fill its whole window.
+
+    Args:
+        messages: as they are stored, with references in the place of media.
+    """
+    kinds = [kind for kind, _, _ in places(messages)]
+    if any(kind != "image_url" for kind in kinds):
+        return prices.context_window(target) or MAX_WINDOW_TOKENS
+    return len(kinds) * MAX_TOKENS_PER_IMAGE
 
 
 def need_of_texts(prices: PriceBook, plan: TargetPlan, texts: Sequence[str]) -> Option:
@@ -74,20 +88,3 @@ def counts_tokens(plan: TargetPlan) -> bool:
     if plan.reserve is ReservePolicy.INPUT_ONLY:
         return limits.tpm is not None or limits.input_tpm is not None
     return limits.tpm is not None or limits.input_tpm is not None or limits.output_tpm is not None
-
-
-def image_sizes(messages: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Bytes of the images of messages, as they stand in their JSON."""
-    return [
-        len(_url_of(part))
-        for message in messages
-        if not isinstance(content := message.get("content"), str) and content
-        for part in content
-        if part.get("type") == "image_url"
-    ]
-
-
-def _url_of(part: Mapping[str, Any]) -> str:
-    image = part.get("image_url")
-    url = image.get("url") if isinstance(image, Mapping) else image
-    return url if isinstance(url, str) else ""

@@ -106,6 +106,7 @@ class PriceBook:
         self._fleet = fleet
         self._clock_s = clock_s
         self._cards: dict[Target, _Card | None] = {}
+        self._windows: dict[Target, int | None] = {}
         self._day = -1
 
     def cost(self, target: Target, usage: Usage) -> int | None:
@@ -138,6 +139,15 @@ class PriceBook:
         per_mtok = text * _dearest(card.text, total) + extra_tokens * _dearest(card.media, total)
         per_mtok += max_output_tokens * _dearest(card.output, total)
         return -(-per_mtok // _TOKENS_OF_PRICE) + card.request_nano_usd
+
+    def context_window(self, target: Target) -> int | None:
+        """Tokens of prompt and reply together, as the settings or genai-prices say; None where neither does."""
+        if target not in self._windows:
+            own = next((alias.context_window for _, alias in self._aliases(target) if alias.context_window), None)
+            listed = (_listed(name, price_list) for price_list, name in self._references(target))
+            known = (found.model.context_window for found in listed if found is not None)
+            self._windows[target] = own or next((window for window in known if window), None)
+        return self._windows[target]
 
     def _card(self, target: Target) -> _Card | None:
         day = int(self._clock_s() // _SECONDS_OF_DAY)

@@ -6,6 +6,9 @@
 A job of embeddings has `"kind": "embedding", "inputs": […]` and no messages. `"steps": {"tools": […], "max_steps": 10,
 "content_retries": 2}` stands where an answer may take several calls.
 
+Images and documents stand as references in the messages (media.py); where the messages themselves are large, one
+reference stands in their place. `"skipped": [[target, why], …]` are those of the chain that cannot do the job.
+
 `plans` stands beside `targets`: what a call to each would reserve (upper bound of its cost in nano-dollars, null where
 unpriced; tokens). Whoever submits knows the price book; a worker that reroutes needs none.
 """
@@ -19,6 +22,7 @@ from typing import Any
 import orjson
 
 from homa_shared.errors import InvalidRequest
+from homa_shared.media import REFERENCE
 from homa_shared.reply import Call
 from homa_shared.targets import Target
 
@@ -86,6 +90,10 @@ class JobRequest:
     #: Texts to embed.
     inputs: list[str] = field(default_factory=list)
     steps: StepRules = NO_TOOLS
+    #: Targets that were asked for and cannot do the job, with the reason.
+    skipped: tuple[tuple[str, str], ...] = ()
+    #: Digest of the messages, where they are too many to stand in the request; `messages` is then empty.
+    held: str = ""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -100,7 +108,7 @@ class JobRequest:
         return (
             request_head(self.params, self.targets, stream=self.stream, kind=self.kind, steps=self.steps)
             + (to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages"))
-            + request_tail(self.options)
+            + request_tail(self.options, self.skipped)
         )
 
     @classmethod
@@ -121,8 +129,10 @@ class JobRequest:
                 Option(target, bound, (total, given, wanted))
                 for target, (bound, total, given, wanted) in zip(found["targets"], found["plans"], strict=True)
             )
+            messages = [] if "inputs" in found else found["messages"]
+            held = messages.removeprefix(REFERENCE) if isinstance(messages, str) else ""
             return cls(
-                [] if "inputs" in found else found["messages"],
+                [] if held else messages,
                 found["params"],
                 options,
                 found["stream"],
@@ -130,6 +140,8 @@ class JobRequest:
                 found.get("kind", CHAT),
                 found.get("inputs", []),
                 StepRules.decode(found["steps"]) if "steps" in found else NO_TOOLS,
+                tuple((target, why) for target, why in found.get("skipped", ())),
+                held,
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
@@ -162,11 +174,19 @@ def request_head(
     return head + (b',"messages":' if kind == CHAT else b',"kind":%b,"inputs":' % orjson.dumps(kind))
 
 
-def request_tail(options: Sequence[Option]) -> bytes:
-    """The encoded request behind its messages."""
-    return b',"plans":[%b]}' % b",".join(
-        b"[%b,%d,%d,%d]" % (b"null" if option.bound is None else b"%d" % option.bound, *option.tokens)
-        for option in options
+def request_tail(options: Sequence[Option], skipped: Sequence[tuple[str, str]] = ()) -> bytes:
+    """The encoded request behind its messages.
+
+    Args:
+        skipped: targets that cannot do the job, with the reason.
+    """
+    reasons = b',"skipped":%b' % orjson.dumps(skipped) if skipped else b""
+    return b'%b,"plans":[%b]}' % (
+        reasons,
+        b",".join(
+            b"[%b,%d,%d,%d]" % (b"null" if option.bound is None else b"%d" % option.bound, *option.tokens)
+            for option in options
+        ),
     )
 
 

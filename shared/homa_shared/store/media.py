@@ -36,7 +36,7 @@ def hold(keys: Keys, uses: Iterable[tuple[str, str]]) -> Op[list[str]]:
 
 
 def placed(keys: Keys, paths: Mapping[str, str]) -> Op[None]:
-    """Tells where uploads are: digest -> path in the blob store. Of two uploads of the same content the first counts."""
+    """Tells where uploads are: digest -> path in the blob store. Of two uploads of a medium the first counts."""
     args = [value for item in paths.items() for value in item]
     return call(keys, "media", ("placed", *args), lambda _: None)
 

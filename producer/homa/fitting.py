@@ -1,0 +1,63 @@
+"""Which targets of a chain cannot do a request, and why: asked before anything is submitted.
+
+Most requests are plain text far shorter than any window; for them this costs two comparisons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from homa_shared.capabilities import Capabilities, Needs, needs_of
+from homa_shared.errors import InvalidRequest
+from homa_shared.targets import Target
+from homa_shared.tokens import estimate_messages
+
+if TYPE_CHECKING:
+    from homa.planning import Prepared
+
+
+class Fit:
+    """Compares requests of one set of parameters with the targets of their chain."""
+
+    def __init__(self, capabilities: Capabilities, chain: Sequence[Target], params: Mapping[str, Any]) -> None:
+        self._capabilities, self._chain, self._params = capabilities, chain, params
+        self._needs_more = bool(params.get("tools") or params.get("functions"))
+        #: No prompt of so few bytes can exceed a window, since a token has at least one byte; looked up at first need.
+        self._safe_bytes: float | None = None
+
+    def lacks(self, prepared: Prepared) -> dict[Target, str]:
+        """Targets that cannot do a request, with the reason.
+
+        Raises:
+            InvalidRequest: none can.
+        """
+        long = len(prepared.json) > self._least_window()
+        if prepared.plain and not self._needs_more and not long:
+            return {}
+        needs = needs_of(prepared.messages, self._params, prepared.media, prompt_bytes=len(prepared.json))
+        lacks = {
+            target: why
+            for target in self._chain
+            if (why := self._capabilities.lack(target, needs, self._tokens(target, prepared) if long else None))
+        }
+        if len(lacks) == len(self._chain):
+            raise InvalidRequest(_nobody(lacks, needs))
+        return lacks
+
+    def _least_window(self) -> float:
+        if self._safe_bytes is None:
+            windows = (self._capabilities.context_window(target) for target in self._chain)
+            self._safe_bytes = min((window for window in windows if window), default=float("inf"))
+        return self._safe_bytes
+
+    def _tokens(self, target: Target, prepared: Prepared) -> int:
+        return estimate_messages(prepared.messages, target.model, tools=self._params.get("tools"))
+
+
+def _nobody(lacks: Mapping[Target, str], needs: Needs) -> str:
+    if len(lacks) == 1:
+        (target, why), *_ = lacks.items()
+        return f"{target} cannot do this job: {why}; expected a model that can, or a fallback"
+    reasons = "; ".join(f"{target}: {why}" for target, why in lacks.items())
+    return f"no target can do this job ({reasons}): expected one that can among model and fallbacks"
