@@ -14,11 +14,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from homa.batches import Line, Progress
-from homa.client import Homa
-from homa.handles import Batch, Job, OpenBatch
-from homa.outcomes import Failure, JobOverBudget, Reply
-from homa.streams import Piece
 from homa_shared.errors import (
     BudgetExceeded,
     ConfigError,
@@ -41,6 +36,11 @@ from homa_shared.reply import Usage
 if TYPE_CHECKING:
     from homa.aclient import AsyncHoma
     from homa.ahandles import AsyncBatch, AsyncJob, AsyncOpenBatch
+    from homa.batches import Line, Progress
+    from homa.client import Homa
+    from homa.handles import Batch, Job, OpenBatch
+    from homa.outcomes import Failure, JobOverBudget, Reply
+    from homa.streams import Piece
 
 __all__ = [
     "AsyncBatch",
@@ -75,12 +75,22 @@ __all__ = [
     "Usage",
 ]
 
-#: Loaded at first use: asyncio alone takes a third of the whole import.
+#: Loaded at first use, so that an application that imports much starts fast.
 _LAZY = {
     "AsyncBatch": "homa.ahandles",
     "AsyncHoma": "homa.aclient",
     "AsyncJob": "homa.ahandles",
     "AsyncOpenBatch": "homa.ahandles",
+    "Batch": "homa.handles",
+    "Failure": "homa.outcomes",
+    "Homa": "homa.client",
+    "Job": "homa.handles",
+    "JobOverBudget": "homa.outcomes",
+    "Line": "homa.batches",
+    "OpenBatch": "homa.handles",
+    "Piece": "homa.streams",
+    "Progress": "homa.batches",
+    "Reply": "homa.outcomes",
 }
 
 

@@ -42,7 +42,7 @@ def test_importing_homa_loads_no_sdk_no_store_client_and_no_settings() -> None:
         "genai_prices",
         "asyncio",
     )
-    loaded = run_python(f"import homa, sys; print([m for m in {heavy!r} if m in sys.modules])").stdout
+    loaded = run_python(f"from homa import Homa; import sys; print([m for m in {heavy!r} if m in sys.modules])").stdout
     assert loaded.strip() == "[]"
 
 
