@@ -169,7 +169,7 @@ def test_doctor_warns_of_queues_that_nobody_serves_or_that_are_paused(stand: Sta
 
 def test_doctor_counts_attempts_of_unknown_cost(stand: Stand) -> None:
     stand.failed(unresolved=True)
-    assert checks(stand)["unresolved costs"][0]["value"] == "1 attempts"
+    assert checks(stand)["unresolved costs"][0]["value"] == "attempts: 1"
 
 
 def test_a_deep_look_proves_the_books(stand: Stand) -> None:

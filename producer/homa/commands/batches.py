@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from homa.commands.batch_results import write_results
 from homa.commands.exits import SOME_FAILED, Stopped
 from homa.commands.printing import (
+    age,
     console,
     dollars,
     json_option,
@@ -44,25 +45,27 @@ def list_(limit: int, as_json: bool) -> None:
     with session(revive=True) as here:
         ids = here.store.run(reading.batches(here.keys, limit))
         found = [view for view in (here.store.run(reading.batch(here.keys, name)) for name in ids) if view is not None]
+        now_ms = here.store.run(reading.server_time(here.keys))
     if as_json:
         print_json({"batches": [batch_document(view) for view in found]})
         return
     print_table(
-        ("BATCH", "STATE", "LINES", "DONE", "FAILED", "COST", "CREATED", "NAME"),
+        ("BATCH", "STATE", "LINES", "DONE", "FAILED", "COST", "AGE", "NAME"),
         (
             (
                 view.id,
-                state_words(view),
+                state_words(view, why=False),
                 number(view.total if view.total is not None else view.submitted),
                 number(view.succeeded),
                 number(view.ended - view.succeeded) if view.ended > view.succeeded else "",
                 dollars(view.nano_usd),
-                moment(view.created_ms),
+                age(view.created_ms, now_ms),
                 view.name,
             )
             for view in found
         ),
-        right={"LINES", "DONE", "FAILED", "COST"},
+        right={"LINES", "DONE", "FAILED", "COST", "AGE"},
+        wraps={"STATE", "NAME"},
         empty="no batch is in the store",
     )
 
@@ -210,13 +213,13 @@ def batch_document(view: reading.BatchView) -> dict[str, Any]:
     }
 
 
-def state_words(view: reading.BatchView) -> str:
+def state_words(view: reading.BatchView, *, why: bool = True) -> str:
     """A batch's state for people: `sealed, paused (bad key)`."""
     words = view.state
     if view.cancel:
         words += ", cancelled" if view.complete else ", being cancelled"
     if view.paused:
-        words += f", paused ({view.paused_why})" if view.paused_why else ", paused"
+        words += f", paused ({view.paused_why})" if why and view.paused_why else ", paused"
     return words
 
 

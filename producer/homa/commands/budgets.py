@@ -39,6 +39,7 @@ def command(past: bool, as_json: bool) -> None:
             for row in rows
         ),
         right={"CAP", "SPENT", "UNRESOLVED", "RESERVED", "FREE"},
+        wraps={"BUDGET"},
         empty="no budget is set: [budgets.<name>] in homa.toml, then `homa apply`",
     )
 

@@ -176,7 +176,7 @@ def _waiting(store: Store) -> Iterator[Check]:
 def _unresolved(store: Store) -> Iterator[Check]:
     found = store.run(reading.unresolved(store.keys, 1000))
     if found:
-        count = f"{len(found)} attempts" if len(found) < 1000 else "1000 attempts or more"
+        count = f"attempts: {len(found)}" if len(found) < 1000 else "attempts: 1000 or more"
         what = "their outcome is not known: `homa jobs resolve` lists them, and settles them by the provider's bill"
         yield Check(Level.WARNING, "unresolved costs", count, what)
 

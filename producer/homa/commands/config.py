@@ -26,4 +26,4 @@ def show(as_json: bool) -> None:
     if as_json:
         print_json({"settings": [{"name": row.name, "value": row.value, "origin": row.origin} for row in rows]})
     else:
-        print_table(("SETTING", "VALUE", "ORIGIN"), rows)
+        print_table(("SETTING", "VALUE", "ORIGIN"), rows, wraps={"VALUE", "ORIGIN"})

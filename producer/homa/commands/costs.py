@@ -54,6 +54,7 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
             for row in table.rows
         ),
         right={"REQUESTS", "INPUT", "OUTPUT", "CACHED", "COST", "UNRESOLVED", "UNPRICED"},
+        wraps={by.upper()},
         empty="nothing was spent",
     )
     say(_total(table))

@@ -28,7 +28,7 @@ def command(deep: bool, as_json: bool) -> None:
     if as_json:
         print_json({"ok": not bad, "checks": [_document(check) for check in found]})
     else:
-        print_table(("", "CHECK", "FOUND", "WHAT TO DO"), map(_row, found))
+        print_table(("", "CHECK", "FOUND", "WHAT TO DO"), map(_row, found), wraps={"FOUND", "WHAT TO DO"})
         warnings = sum(check.level is Level.WARNING for check in found)
         say(f"{len(bad)} errors, {warnings} warnings")
     if bad:

@@ -45,8 +45,9 @@ def command(follow: bool, limit: int, job: str | None, batch: str | None, event:
         print_json({"events": [_document(row) for row in rows]})
         return
     print_table(
-        ("TIME", "EVENT", "JOB", "TARGET", "BATCH", "DETAIL"),
-        ((moment(row.at_ms), row.name, row.job, row.target, row.batch, row.detail) for row in rows),
+        ("TIME", "EVENT", "JOB OR BATCH", "TARGET", "DETAIL"),
+        ((moment(row.at_ms), row.name, row.job or row.batch, row.target, row.detail) for row in rows),
+        wraps={"TARGET", "DETAIL"},
         empty="nothing happened",
     )
 

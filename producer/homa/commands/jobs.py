@@ -9,6 +9,7 @@ import orjson
 
 from homa.commands.jobs_changes import cancel, purge, resolve, retry
 from homa.commands.printing import (
+    age,
     dollars,
     json_option,
     moment,
@@ -55,11 +56,9 @@ def list_(limit: int, as_json: bool, **filters: str | None) -> None:
         return
     print_table(
         ("JOB", "STATE", "TARGET", "TENANT", "AGE", "COST", "WAITS FOR"),
-        (
-            [*_row(job), span(max(0, now_ms - job.submitted_ms)), dollars(_cost(job)), job.waits_for or ""]
-            for job in found
-        ),
+        (_row(job, now_ms) for job in found),
         right={"AGE", "COST"},
+        wraps={"TARGET", "TENANT", "WAITS FOR"},
         empty="no job fits",
     )
     if len(found) == limit:
@@ -116,6 +115,7 @@ def why(job: str, as_json: bool) -> None:
         ("HELD BY", "NAME", "FOR", "DETAIL"),
         ((hold.kind, hold.name, span(hold.wait_ms), hold.detail) for hold in answer.holds),
         right={"FOR"},
+        wraps={"NAME", "DETAIL"},
     )
 
 
@@ -179,15 +179,14 @@ def print_attempts(attempts: list[Attempt]) -> None:
             for a in attempts
         ),
         right={"TOOK", "COST", "UNRESOLVED"},
+        wraps={"TARGET", "ERROR"},
     )
 
 
-def _row(job: Job) -> list[str]:
-    return [job.id, job.state, job.target, job.tenant]
-
-
-def _cost(job: Job) -> int | None:
-    return job.cost_nano_usd or None
+def _row(job: Job, now_ms: int) -> list[str]:
+    waits_for = "its batch" if job.waits_for == f"batch:{job.batch}" else job.waits_for or ""
+    cost = dollars(job.cost_nano_usd or None)
+    return [job.id, job.state, job.target, job.tenant, age(job.submitted_ms, now_ms), cost, waits_for]
 
 
 def _facts(job: Job) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ import click
 
 from homa.commands.arguments import dollars_argument, span_argument
 from homa.commands.exits import SOME_FAILED, Stopped
-from homa.commands.printing import dollars, json_option, moment, print_json, print_table, usd_or_null
+from homa.commands.printing import age, dollars, json_option, print_json, print_table, usd_or_null
 from homa.commands.retrying import Retrier
 from homa.commands.selecting import chunks, each_page, filter_options, job_not_found, move_all, require_some
 from homa.commands.session import Session, say, session
@@ -178,6 +178,7 @@ def _attempt_of(here: Session, name: str) -> tuple[str, int]:
 
 def _list_unresolved(here: Session, limit: int, as_json: bool) -> None:
     rows = here.store.run(reading.unresolved(here.keys, limit))
+    now_ms = here.store.run(reading.server_time(here.keys))
     found = []
     for name, since_ms in rows:
         job, number = split_attempt(name)
@@ -202,11 +203,11 @@ def _list_unresolved(here: Session, limit: int, as_json: bool) -> None:
         )
         return
     print_table(
-        ("ATTEMPT", "SINCE", "TARGET", "OUTCOME", "AT MOST", "ERROR"),
+        ("ATTEMPT", "AGE", "TARGET", "OUTCOME", "AT MOST", "ERROR"),
         (
             (
                 name,
-                moment(since_ms),
+                age(since_ms, now_ms),
                 attempt.target if attempt else "",
                 attempt.outcome if attempt else "",
                 dollars(attempt.unresolved_nano_usd) if attempt else "",
@@ -214,7 +215,8 @@ def _list_unresolved(here: Session, limit: int, as_json: bool) -> None:
             )
             for name, since_ms, attempt in found
         ),
-        right={"AT MOST"},
+        right={"AGE", "AT MOST"},
+        wraps={"TARGET", "ERROR"},
         empty="no attempt is unresolved",
     )
 

@@ -28,6 +28,7 @@ def command(as_json: bool) -> None:
             for row in rows
         ),
         right={"LIMIT", "USED", "AVAILABLE"},
+        wraps={"STATE"},
         empty="no provider was called yet",
     )
 

@@ -39,12 +39,18 @@ def print_json_line(document: Any) -> None:
 
 
 def print_table(
-    headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Collection[str] = (), empty: str = ""
+    headers: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Collection[str] = (),
+    wraps: Collection[str] = (),
+    empty: str = "",
 ) -> None:
-    """Rows under headers; columns in which no row has anything are left out, the first is never broken.
+    """Rows under headers; columns in which no row has anything are left out.
 
     Args:
         right: headers of the columns that are flush right.
+        wraps: headers of the columns whose text may go on in a next line; ids, times and numbers stay whole.
         empty: what to say on stderr where there are no rows.
     """
     found = [list(row) for row in rows]
@@ -55,9 +61,8 @@ def print_table(
     kept = [i for i, _ in enumerate(headers) if any(row[i] for row in found)]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for i in kept:
-        table.add_column(
-            headers[i], justify="right" if headers[i] in right else "left", no_wrap=i == 0, overflow="fold"
-        )
+        name = headers[i]
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=name not in wraps, overflow="fold")
     for row in found:
         # As Text: a prompt or an error message is no markup.
         table.add_row(*(Text(row[i]) for i in kept))
@@ -105,6 +110,11 @@ def usd_or_null(nano_usd: int | None) -> str | None:
 def moment(at_ms: int | None) -> str:
     """A time (ms since 1970) in this machine's zone, to the second."""
     return "" if not at_ms else datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def age(at_ms: int | None, now_ms: int) -> str:
+    """How long ago a time of the store's clock was."""
+    return "" if not at_ms else span(max(0, now_ms - at_ms))
 
 
 def span(ms: int | None) -> str:

@@ -37,6 +37,7 @@ def command(everyone: bool, as_json: bool) -> None:
             for row in rows
         ),
         right={"PID", "RUNNING", "ENDED", "BEAT"},
+        wraps={"QUEUES", "HOST"},
         empty="no worker lives: start one with `homa worker`",
     )
 
