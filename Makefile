@@ -7,6 +7,8 @@ SHELL := /bin/sh
 PYTHON ?=
 #: Arguments for pytest, e.g. `make test PYTEST_ARGS='-k limiter'`.
 PYTEST_ARGS ?=
+#: Arguments for the chaos campaigns, e.g. `make chaos CHAOS_ARGS='kills --seed 7'`.
+CHAOS_ARGS ?=
 #: Processes that run tests side by side.
 PYTEST_WORKERS ?= 2
 ROOTS := producer/homa shared/homa_shared workers/homa_workers
@@ -44,7 +46,7 @@ test-store: install ## the tests of the store alone, against the Redis of HOMA_T
 	$(PYTEST) -m store $(PYTEST_ARGS)
 
 chaos: install ## break workers and stores under load for some minutes, then check the books
-	$(PY) -m pytest -m chaos -o faulthandler_timeout=1800 $(PYTEST_ARGS)
+	$(PY) -m tests.chaos $(CHAOS_ARGS)
 
 bench: install ## throughput, latency and memory of one worker against simulated providers
 	$(PY) -m benchmarks $(BENCH_ARGS)

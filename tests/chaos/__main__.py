@@ -5,30 +5,21 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from decimal import Decimal
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from homa_shared.money import usd
 from tests.chaos.campaigns import CAMPAIGNS, Campaign
 from tests.chaos.outcome import Outcome
 
 COLUMNS = (
-    *(
-        "fault",
-        "rounds",
-        "jobs",
-        "kills",
-        "lost",
-        "ended twice",
-        "calls made twice",
-        "unresolved",
-        "bill $",
-        "ledger $",
-    ),
-    *("overshoot $", "429s", "s", "promises"),
+    *("fault", "rounds", "jobs", "kills", "lost", "ended twice", "calls made twice", "unresolved", "bill $"),
+    *("ledger + unresolved $", "overshoot $", "429s", "s", "promises"),
 )
+#: Least width of the table, in characters.
+_WIDTH = 170
 NAMES = [campaign.name for campaign in CAMPAIGNS]
 
 
@@ -42,7 +33,11 @@ def main(names: Sequence[str], short: bool, seed: int | None, markdown: bool) ->
     chosen = [campaign for campaign in CAMPAIGNS if not names or campaign.name in names]
     outcomes = [_run(campaign, short, seed) for campaign in chosen]
     rows = [_row(outcome) for outcome in outcomes]
-    Console().print(_markdown(rows) if markdown else _table(rows), soft_wrap=markdown)
+    if markdown:
+        click.echo(_markdown(rows))
+    else:
+        # The table is as wide as it is, even where a log has eighty columns.
+        Console(width=max(Console().width, _WIDTH)).print(_table(rows))
     for outcome in outcomes:
         facts = "; ".join(f"{name}: {value}" for name, value in outcome.facts.items())
         click.echo(f"{outcome.fault}: {facts}" if facts else outcome.fault)
@@ -70,10 +65,10 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     if tally is not None:
         lost, twice, calls = tally.lost, tally.ended_twice, tally.called_twice
         counts = [f"{tally.jobs:,}", str(outcome.kills), str(lost), str(twice), str(calls), str(tally.unresolved)]
-        counts += [usd(tally.bill)]
+        counts += [_usd(tally.bill)]
         limited = str(tally.rate_limited)
     ledger = "–" if tally is None else _ledger(tally.known, tally.unresolved_nano)
-    overshoot = "–" if outcome.overshoot is None else usd(outcome.overshoot)
+    overshoot = "–" if outcome.overshoot is None else _usd(outcome.overshoot)
     promises = "broken" if outcome.broken else "held"
     return (
         *(outcome.fault, str(outcome.rounds), *counts, ledger),
@@ -82,7 +77,11 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _ledger(known: int, unresolved: int) -> str:
-    return usd(known) + (f" + ≤ {usd(unresolved)}" if unresolved else "")
+    return _usd(known) + (f" + {_usd(unresolved)}" if unresolved else "")
+
+
+def _usd(nano: int) -> str:
+    return f"{Decimal(nano).scaleb(-9):.4f}"
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Table:

@@ -36,6 +36,7 @@ CAMPAIGNS = (
         partial(store_faults.lost_replies, 0.03, jobs=200, mute=0.0),
     ),
     Campaign("failover", partial(store_faults.failover, jobs=600), partial(store_faults.failover, jobs=60)),
+    Campaign("forgotten", partial(store_faults.forgotten, jobs=600), partial(store_faults.forgotten, jobs=100)),
     Campaign("full", partial(store_faults.full, maxmemory_bytes=64_000_000), store_faults.full),
     Campaign(
         "budget-race",

@@ -50,7 +50,7 @@ def crowded(count: int) -> None:
             whole.providers += more.providers
         return whole
 
-    worker_main.build = build_all
+    worker_main.build = build_all  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

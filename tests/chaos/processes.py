@@ -90,13 +90,13 @@ class Worker:
     @property
     def ids(self) -> list[str]:
         """Ids of the workers in it, once it serves."""
-        return until(lambda: self._served() or self._not_gone(), f"a worker serves, {self._log}")
+        found: list[str] = until(self._served, f"a worker serves, {self._log}")
+        return found
 
     def _served(self) -> list[str]:
-        return _SERVES.findall(self.log())
-
-    def _not_gone(self) -> None:
-        assert self.alive, f"the worker ended: {self.log()[-2000:]}"
+        served = _SERVES.findall(self.log())
+        assert served or self.alive, f"the worker ended: {self.log()[-2000:]}"
+        return served
 
     def log(self) -> str:
         return self._log.read_text(errors="replace")

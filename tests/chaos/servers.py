@@ -97,6 +97,18 @@ class Server:
         with closing(redis.Redis(port=self.port, protocol=2, socket_timeout=5)) as client:
             return dict(client.info(section))
 
+    def _append_only_file(self) -> Path:
+        return max((self.directory / "appendonlydir").glob("*.incr.aof"))
+
+    def appended_bytes(self) -> int:
+        """Size of its append-only file."""
+        return self._append_only_file().stat().st_size
+
+    def cut_off(self, kept_bytes: int) -> None:
+        """Loses the end of its append-only file, as a machine that stops without a sync does."""
+        with self._append_only_file().open("r+b") as file:
+            file.truncate(kept_bytes)
+
     def kill(self) -> None:
         """kill -9."""
         if self._process is not None:

@@ -35,10 +35,15 @@ def kills(rounds: int = 100, *, seed: int = 1, workers: int = 3, jobs_a_round: i
         batch = filling.seal()
         world.until_idle(120)
         tally = world.tally(batch)
-        outcome.facts["calls in flight at kills"] = in_flight
+        # Three lost leases are poison, whoever lost them: at so many kills a few jobs meet three by chance.
+        unlucky = [line.job_id for line in batch.results() if not line.ok]
+        leases_lost = [world.homa.job(job_id).view().job.expired_leases for job_id in unlucky]
+        outcome.facts |= {"calls in flight at kills": in_flight, "failed, having met three kills": len(unlucky)}
         outcome.expect(tally.called_twice <= in_flight, f"{tally.called_twice} calls made twice, {in_flight} in flight")
         outcome.expect(tally.unresolved <= in_flight, f"{tally.unresolved} unresolved, {in_flight} in flight")
-        outcome.expect(tally.succeeded == tally.jobs, f"{tally.jobs - tally.succeeded} innocent jobs did not succeed")
+        outcome.expect(
+            leases_lost == [3] * len(unlucky), f"jobs failed after {leases_lost} lost leases, not three each"
+        )
         return outcome.close(tally)
 
 
@@ -93,15 +98,18 @@ def lethal(*, seed: int = 4, jobs: int = 60, deadly: int = 1, workers: int = 2) 
     with World(seed=seed, latency_ms=300) as world:
         guilty = world.submit(deadly, prompt=LETHAL + " {}", lane="default")
         innocent = world.submit(jobs, lane="default")
-        options = {"concurrency": 6, "doctored": {"CHAOS_LETHAL": LETHAL}}
-        crew: list[Worker] = world.spawn(workers, **options)
+
+        def start(count: int = 1) -> list[Worker]:
+            return world.spawn(count, concurrency=6, doctored={"CHAOS_LETHAL": LETHAL})
+
+        crew = start(workers)
 
         def idle() -> bool:
             for i, worker in enumerate(crew):
                 if not worker.alive:
                     outcome.kills += 1
                     worker.kill()
-                    crew[i] = world.spawn(**options)[0]
+                    crew[i] = start()[0]
             return not world.counters().get("live", 0)
 
         until(idle, "every job has ended", 120, poll_s=0.1)
