@@ -81,9 +81,7 @@ class Rig:
         return max(times, default=SLOW_US) / 1000
 
     def used_memory(self) -> int:
-        op = Op((("INFO", "memory"),), lambda replies: bytes(replies[0]).decode())
-        lines = dict(line.split(":", 1) for line in self.store.run(op).splitlines() if ":" in line)
-        return int(lines["used_memory"])
+        return self.store.facts().used_memory_bytes
 
 
 @contextmanager
