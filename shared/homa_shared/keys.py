@@ -33,6 +33,7 @@ KEYS: dict[str, KeySpec] = {
     "reply": KeySpec("o:<id>", "string", "retention.results", "the outcome as JSON: reply, or error of the last attempt"),
     "attempts": KeySpec("a:<id>", "hash", "as the record", "attempt number -> ended attempt; `step.<n>` -> paid reply"),
     "steps": KeySpec("e:<id>", "hash", "until the end", "`<n>` -> what to go on from; `<n>.<i>` -> tool call"),
+    "template": KeySpec("tpl", "hash", "within one script", "fields that the jobs of one submission share"),
     "deltas": KeySpec("d:<id>", "stream", "an hour after the end", "streamed text of the job"),
     "idempotency": KeySpec("k:<tenant>:<key>", "string", "retention.keys", "`job digest` of the first request with this key"),
     # where a job waits: exactly one of backlog, due, leases, waiting

@@ -7,11 +7,13 @@
 -- ARGV[3…] eight per job: id, request, custom id, idempotency key and digest (`key digest` or ''), bound ('' unpriced),
 --          `total:input:output` tokens reserved, deadline (ms from now; 0 none), due (ms from now; 0 now)
 -- Returns {accepted, {index, existing id, …} of jobs that were there before, {index, …} of keys used for another request}
--- Cost: O(log N) a job.
+-- Cost: O(log N) a job; at most a thousand jobs a call (a script's stack).
 local common = cjson.decode(ARGV[1])
 local STRIDE = 8
 local accepted, existing, conflicts = 0, {}, {}
 
+-- The fields that all share are written once, as a template that each record is copied from: a copy of a small hash is one
+-- block of memory, and fails where the record is there already.
 local base = {'v', 1, 'st', 'queued', 'tr', 0, 'at', 0, 'sb', now}
 for _, field in ipairs({'kd', 'q', 'ln', 'tg', 'tn', 'mx', 'ba', 'tags', 'oa', 'sl', 'fb', 'jb', 'ck'}) do
   local value = common[field]
@@ -20,7 +22,6 @@ for _, field in ipairs({'kd', 'q', 'ln', 'tg', 'tn', 'mx', 'ba', 'tags', 'oa', '
     base[#base + 1] = value
   end
 end
-local width = #base
 
 if common.ba and common.ba ~= cjson.null then
   local state = redis.call('HMGET', K.batch(common.ba), 'state', 'cancel')
@@ -49,6 +50,10 @@ local sequence = tonumber(redis.call('INCRBY', K.sequence(), jobs)) - jobs
 local queued, due_count = 0, 0
 local backlog = K.backlog(common.q, common.ln, common.tg, common.tn)
 local was_empty = redis.call('EXISTS', backlog) == 0
+local template = K.template()
+redis.call('DEL', template)
+redis.call('HSET', template, unpack(base))
+local places, requests = {}, {}
 
 for i = 0, jobs - 1 do
   local a = 2 + i * STRIDE
@@ -73,16 +78,18 @@ for i = 0, jobs - 1 do
       local keep = tonumber(redis.call('HGET', K.config(), 'keep.keys') or 604800000)
       redis.call('SET', entry, id .. ' ' .. digest, 'PX', keep)
     end
-  elseif redis.call('EXISTS', K.job(id)) == 1 then
+  end
+  if conflicts[#conflicts] == i then
+    known = nil
+  elseif not known and redis.call('COPY', template, K.job(id)) == 0 then
     known = id
   end
   if known then
     existing[#existing + 1] = i
     existing[#existing + 1] = known
-  elseif #conflicts == 0 or conflicts[#conflicts] ~= i then
-    local fields, n = {unpack(base)}, width
+  elseif conflicts[#conflicts] ~= i then
+    local fields, n = {'sq', sequence + i}, 2
     local function put(field, value) fields[n + 1], fields[n + 2] = field, value; n = n + 2 end
-    put('sq', sequence + i)
     if custom ~= '' then put('ci', custom) end
     if ARGV[a + 5] ~= '' then put('bn', ARGV[a + 5]) end
     local total, input, output = string.match(ARGV[a + 6], '^(%d+):(%d+):(%d+)$')
@@ -95,19 +102,24 @@ for i = 0, jobs - 1 do
       redis.call('ZADD', K.deadlines(), now + deadline, id)
     end
     if due > 0 then
-      fields[4] = 'due'
+      put('st', 'due')
       put('due', now + due)
       redis.call('ZADD', K.due(), now + due, id)
       due_count = due_count + 1
     else
-      redis.call('ZADD', backlog, sequence + i, id)
+      places[#places + 1] = sequence + i
+      places[#places + 1] = id
       queued = queued + 1
     end
     redis.call('HSET', K.job(id), unpack(fields))
-    redis.call('SET', K.request(id), request)
+    requests[#requests + 1] = K.request(id)
+    requests[#requests + 1] = request
     accepted = accepted + 1
   end
 end
+redis.call('DEL', template)
+if #requests > 0 then redis.call('MSET', unpack(requests)) end
+if #places > 0 then redis.call('ZADD', backlog, unpack(places)) end
 
 if accepted > 0 then
   redis.call('HINCRBY', K.counters(), 'submitted', accepted)
