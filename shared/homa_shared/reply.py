@@ -21,6 +21,16 @@ class Usage:
     #: Completion tokens spent on reasoning (part of output_tokens).
     reasoning_tokens: int = 0
 
+    def __add__(self, other: Usage) -> Usage:
+        """The tokens of two calls together."""
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:

@@ -142,7 +142,7 @@ def make_tool(
     timeout_s: float = DEFAULT_TIMEOUT_S,
 ) -> Tool:
     """A tool that no worker knows of; raises as `tool`."""
-    called: str = name or getattr(function, "__name__", "")
+    called = name or str(getattr(function, "__name__", ""))
     if not _NAME.fullmatch(called):
         raise InvalidRequest(f"tool name {called!r}: expected 1 to 64 letters, digits, _ and -")
     if not timeout_s > 0:

@@ -22,20 +22,20 @@ FLUSH_S = 1.0
 
 
 class DeltaWriter:
-    """Writes one attempt's pieces; an earlier attempt's text is declared void by `restarted`.
+    """Writes one call's pieces; an earlier attempt's text, or step's, is declared void by `restarted`.
 
     A stream is a view of the answer, not the answer: nothing here waits for the store while text arrives, and where the
     store is away pieces are dropped. Readers make up what they lack from the reply, which arrives whole.
     """
 
-    def __init__(self, store: AsyncStore, claim: Claim) -> None:
+    def __init__(self, store: AsyncStore, claim: Claim, *, again: bool = False) -> None:
         self._store = store
         self._key = store.keys.deltas(claim.id)
         self._attempt = claim.attempt
         self._writer: asyncio.Task[None] | None = None
         self._entries: list[tuple[str, str]] = []
         self._seen: list[str] = []
-        self._add("e", "started" if claim.attempt == 1 else "restarted")
+        self._add("e", "restarted" if again or claim.attempt > 1 else "started")
 
     @property
     def text(self) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.records import State
-from homa_shared.reply import Completion
+from homa_shared.reply import Completion, Usage
+from homa_shared.store.working import Claim
 
 
 class Interrupted(ProviderError):
@@ -32,10 +33,25 @@ def name_of(error: ProviderError) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """What the calls before the last one changed: what is reserved for that one, what they used and cost."""
+
+    #: The claim, with the last call's reservation, and in `cost` that of all steps.
+    claim: Claim
+    #: Of all steps of the job.
+    usage: Usage
+    count: int
+    #: False where the price of one of this attempt's steps is not known.
+    priced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Succeeded:
     """A complete reply."""
 
     completion: Completion
+    #: What the calls before it came to, where it took several.
+    tally: Tally | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from homa_shared.failures import Charge, ErrorKind, ProviderError
 from homa_shared.reply import Completion, Usage
 from homa_shared.store.working import Claim, Report
 from homa_shared.targets import Reservation, TargetPlan, settlement
-from homa_workers.outcomes import Interrupted, name_of
+from homa_workers.outcomes import Interrupted, Tally, name_of
 from homa_workers.retry import ACCOUNT_COOL_MS, RULES
 
 #: Nano-dollars of a completion at a target, None when unpriced.
@@ -74,10 +74,14 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int) 
     )
 
 
-def reply_json(claim: Claim, completion: Completion, nano: int | None, latency_ms: int) -> bytes:
-    """A reply as the store keeps it and results files show it."""
+def reply_json(
+    claim: Claim, completion: Completion, nano: int | None, latency_ms: int, tally: Tally | None = None
+) -> bytes:
+    """A reply as the store keeps it and results files show it; tokens and cost are those of all its calls."""
     provider, _, model = claim.target.partition(":")
     usage = completion.usage
+    if tally is not None:
+        usage, nano = tally.usage + usage, nano if tally.priced else None
     return orjson.dumps(
         {
             "body": completion.body,
@@ -85,6 +89,7 @@ def reply_json(claim: Claim, completion: Completion, nano: int | None, latency_m
             "model": model,
             "attempt": claim.attempt,
             "attempts": claim.tries,
+            "steps": 1 if tally is None else tally.count + 1,
             "cost_nano": nano,
             "prior_nano": claim.cost,
             "usage": {
@@ -115,6 +120,9 @@ def error_json(claim: Claim, error: ProviderError, latency_ms: int) -> bytes:
         "latency_ms": latency_ms,
         "queued_ms": claim.waited_ms,
     }
+    # A reply that was paid for and is no answer is kept for whoever looks.
+    if (body := getattr(error, "body", None)) is not None:
+        fields["body"] = body
     return orjson.dumps(fields)
 
 

@@ -30,6 +30,7 @@ class Watch:
     """
 
     def __init__(self, worker: str) -> None:
+        self.worker = worker
         self.log = structlog.get_logger("homa.worker").bind(worker=worker)
         self._told: dict[str, float] = {}
 
