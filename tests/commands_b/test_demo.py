@@ -112,6 +112,12 @@ def test_findings_that_hold_are_told_so() -> None:
     assert "openai/gpt-5-mini: 180 of 60 calls a minute" in reported(FOUND)
 
 
+def test_quota_use_counts_whole_seconds_in_which_work_waited() -> None:
+    per_second = [(100, 0, 90, 0), (101, 0, 10, 0), (102, 0, 20, 0), (103, 0, 30, 0), (110, 0, 1, 0)]
+    assert quota_use("p/m", 600, per_second).used_rpm == 900
+    assert quota_use("p/m", 600, []).used_rpm == 0
+
+
 @pytest.mark.parametrize(
     ("broken", "name"),
     [

@@ -142,9 +142,12 @@ def quota_use(scope: str, rpm: int, seconds: Iterable[tuple[int, int, int, int]]
     """
     admitted = [(second, count) for second, _, count, _ in sorted(seconds)]
     wanted = _BUSY_SHARE * sum(count for _, count in admitted)
-    seen, busy_s = 0, 1
-    for second, count in admitted:
-        seen, busy_s = seen + count, second - admitted[0][0] + 1
-        if seen >= wanted:
+    busy: list[tuple[int, int]] = []
+    for second in admitted:
+        busy.append(second)
+        if sum(count for _, count in busy) >= wanted:
             break
-    return QuotaUse(scope, rpm, seen * 60 / busy_s)
+    # The first second has the burst, and like the last it is not a whole one.
+    whole = busy[1:-1] or busy
+    span_s = whole[-1][0] - whole[0][0] + 1 if whole else 1
+    return QuotaUse(scope, rpm, sum(count for _, count in whole) * 60 / span_s)
