@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from homa_shared.capabilities import Capabilities
 from homa_shared.errors import HomaError
 from homa_shared.plans import plan_row
 from homa_shared.prices import PriceBook
@@ -102,22 +103,44 @@ class FleetBook:
         """Notes that the store has these plans."""
         self._written.update(targets)
 
+    @property
+    def prices(self) -> PriceBook:
+        """Prices as of the last refresh."""
+        return self._prices
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What targets can do, as of the last refresh."""
+        return Capabilities(self.fleet, self._prices)
+
     def price(self, target: str, completion: Completion) -> int | None:
         """Nano-dollars of a completion; None when its target is unpriced."""
         return self._prices.cost(Target.parse(target), completion.usage)
 
-    def next_target(self, claim: Claim, request: JobRequest, *, wider: bool = False) -> dict[str, Any] | None:
+    def next_target(
+        self,
+        claim: Claim,
+        request: JobRequest,
+        *,
+        wider: bool = False,
+        skipped: list[tuple[str, str]] | None = None,
+    ) -> dict[str, Any] | None:
         """Fields of the record that send a job on to the next target of its chain, None where the chain ends.
 
         A target whose provider the fleet no longer has is passed over.
 
         Args:
-            wider: only to a target whose context window is larger, as far as the settings say.
+            wider: only to a target whose context window is larger, as far as settings and price lists say.
+            skipped: targets that are passed over are added to it, with the reason.
         """
         behind = request.options[len(request.options) - claim.fallbacks_left :] if claim.fallbacks_left else ()
         for i, option in enumerate(behind):
             option_plan = self.plan(option.target)
-            if option_plan is not None and not (wider and self._no_wider(option.target, claim.target)):
+            lack = self._lack(option.target, claim.target, wider=wider)
+            if lack is not None:
+                if skipped is not None:
+                    skipped.append((option.target, lack))
+            elif option_plan is not None:
                 total, given, wanted = option.tokens
                 return {
                     "tg": option.target,
@@ -131,11 +154,13 @@ class FleetBook:
                 }
         return None
 
-    def _no_wider(self, target: str, than: str) -> bool:
-        mine, theirs = self._window(target), self._window(than)
-        return mine is not None and theirs is not None and mine <= theirs
-
-    def _window(self, target: str) -> int | None:
-        """Context window of a target, tokens; None where no alias in the settings says."""
-        aliases = self.fleet.models.values()
-        return next((a.context_window for a in aliases if a.context_window and target in a.targets), None)
+    def _lack(self, target: str, than: str, *, wider: bool) -> str | None:
+        """Why a job cannot go on to a target; None where it can. What else it needs was looked at when it came."""
+        if self.plan(target) is None:
+            return "the fleet has no such provider any more"
+        if not wider:
+            return None
+        mine, theirs = (self._prices.context_window(Target.parse(name)) for name in (target, than))
+        if mine is None or theirs is None or mine > theirs:
+            return None
+        return f"its context window of {mine} tokens is no larger than the {theirs} of {than}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from homa_shared.errors import StoreFull, StoreUnavailable
@@ -37,6 +37,7 @@ class Duties:
     Args:
         worker: its id.
         lease_ms: length of its leases.
+        chores: what else is done every so many seconds.
         facts: what it tells the fleet of itself, asked at each beat.
         obey: carries out an order.
     """
@@ -50,6 +51,7 @@ class Duties:
         watch: Watch,
         *,
         book: FleetBook | None,
+        chores: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (),
         facts: Callable[[], dict[str, Any]],
         obey: Callable[[str], None],
     ) -> None:
@@ -59,6 +61,7 @@ class Duties:
         self._in_flight = in_flight
         self._watch = watch
         self._book = book
+        self._chores = chores
         self._facts = facts
         self._obey = obey
         self._tasks: list[asyncio.Task[None]] = []
@@ -72,6 +75,7 @@ class Duties:
         ]
         if self._book is not None:
             self._tasks.append(asyncio.create_task(self._each(BEAT_S, self._book.refresh)))
+        self._tasks += [asyncio.create_task(self._each(seconds, chore)) for seconds, chore in self._chores]
 
     async def stop(self) -> None:
         for task in self._tasks:

@@ -9,25 +9,32 @@ pipeline is the only place that knows this order; providers, rules and store ope
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from homa_shared.errors import HomaError
+from homa_shared.errors import HomaError, StoreFull, StoreUnavailable
 from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.records import State
-from homa_shared.reply import Completion
-from homa_shared.request import JobRequest, NewerRequest
+from homa_shared.reply import Call, Completion, Embeddings
+from homa_shared.request import EMBEDDING, JobRequest, NewerRequest
 from homa_shared.store import steering
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.op import Op
+from homa_shared.store.skipping import note_skipped
 from homa_shared.store.working import Answer, Claim, divert, fail, requeue, settle
 from homa_workers import reports
 from homa_workers.book import FleetBook
+from homa_workers.counting import FLUSH_S, TokenLearning
 from homa_workers.deltas import DeltaWriter
+from homa_workers.media import SWEEP_S, Media
 from homa_workers.outcomes import Deferred, Ended, Interrupted, Outcome, Released, Rerouted, Succeeded
 from homa_workers.persistence import NOT_HERE_MS, hand_back, persist
 from homa_workers.providers.base import Provider
 from homa_workers.retry import decide
+from homa_workers.steps import Chat, Embedding, Halted, SteppedAttempt, takes_steps
+from homa_workers.tools import Toolbox
 from homa_workers.watching import Watch
 
 T = TypeVar("T")
@@ -42,14 +49,29 @@ class Pipeline:
         book: prices and plans of the fleet, following its changes.
         timeout_s: seconds for one whole call.
         watch: told of every attempt (logs, Sentry).
+        media: puts images and documents into requests; without it only those in the store itself.
+        toolbox: tools that this process runs; without it all that are registered.
     """
 
-    def __init__(self, store: AsyncStore, provider: Provider, book: FleetBook, timeout_s: float, watch: Watch) -> None:
+    def __init__(
+        self,
+        store: AsyncStore,
+        provider: Provider,
+        book: FleetBook,
+        timeout_s: float,
+        watch: Watch,
+        media: Media | None = None,
+        toolbox: Toolbox | None = None,
+    ) -> None:
         self.store = store
         self.provider = provider
         self.book = book
         self.timeout_s = timeout_s
         self.watch = watch
+        self.media = media or Media(store)
+        self.toolbox = toolbox or Toolbox()
+        self.learning = TokenLearning(store)
+        self._skipped: dict[str, list[tuple[str, str]]] = {}
         self._cancelled: set[str] = set()
 
     async def run(self, claim: Claim) -> Outcome:
@@ -64,7 +86,13 @@ class Pipeline:
         finally:
             self._cancelled.discard(claim.name)
             self.watch.attempt(claim, outcome, latency_ms, nano, answer)
+        await self.media.done(claim, outcome)
         return outcome
+
+    @property
+    def chores(self) -> Sequence[tuple[float, Callable[[], Awaitable[None]]]]:
+        """What has to be done every so many seconds beside the jobs."""
+        return ((SWEEP_S, self.media.sweep), (FLUSH_S, self.learning.flush))
 
     def cancel(self, task: asyncio.Task[None], claim: Claim) -> None:
         """Stops a running attempt because its job was cancelled: the provider's connection is closed at once."""
@@ -79,43 +107,77 @@ class Pipeline:
             return Released(str(error), NOT_HERE_MS)
         except HomaError as error:
             return Ended(ProviderError(ErrorKind.INVALID_REQUEST, f"unreadable request: {error}"), State.FAILED)
+        if request.skipped and claim.attempt == 1:
+            await self._note_skipped(claim, request.skipped)
+        found = await self.media.whole(claim, request)
+        if not isinstance(found, JobRequest):
+            return found
+        request = found
         try:
-            return Succeeded(await self._call(claim, request))
+            if takes_steps(request):
+                return await self._pursue(claim, request)
+            completion = await self._call(claim, request.call(claim.target), stream=request.stream)
+            self.learning.note(claim.target, request, completion)
+            return Succeeded(completion)
+        except Halted as halt:
+            return halt.outcome
         except ProviderError as error:
             return self._judge(claim, request, error)
         except Exception as error:
             self.watch.unexpected(claim, error)
             return Ended(ProviderError(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"), State.FAILED)
 
-    async def _call(self, claim: Claim, request: JobRequest) -> Completion:
-        """The call, under its deadline: the provider's time, or the job's own where that is shorter."""
-        expires = 0 < claim.left_ms < self.timeout_s * 1000
-        seconds = claim.left_ms / 1000 if expires else self.timeout_s
-        call = request.call(claim.target)
-        deltas = DeltaWriter(self.store, claim) if request.stream else None
+    async def _pursue(self, claim: Claim, request: JobRequest) -> Succeeded:
+        """The answer over as many calls as it takes, each one that is not the last journaled as a step."""
+        attempt = SteppedAttempt(self.store, claim, self.book, self.watch, lambda: claim.name in self._cancelled)
+
+        async def call_once(call: Call, again: bool) -> Completion:
+            return await self._call(attempt.timed_claim, call, stream=request.stream, again=again)
+
+        async def embed_once(model: str, texts: list[str], params: dict[str, Any]) -> Embeddings:
+            return await self._timed(attempt.timed_claim, self.provider.embed(model, texts, params))
+
+        if request.kind == EMBEDDING:
+            completion = await Embedding(attempt, request, embed_once).answer()
+        else:
+            completion = await Chat(attempt, request, self.toolbox, call_once).answer()
+        return Succeeded(completion, attempt.tally)
+
+    async def _call(self, claim: Claim, call: Call, *, stream: bool, again: bool = False) -> Completion:
+        """One call; `again` says that what was streamed before it is void."""
+        if not stream:
+            return await self._timed(claim, self.provider.complete(call))
+        deltas = DeltaWriter(self.store, claim, again=again)
         ending = "broken"
-        limit = asyncio.timeout(seconds)
         try:
-            async with limit:
-                if deltas is None:
-                    return await self.provider.complete(call)
-                completion = await self.provider.stream(call, deltas.emit)
+            completion = await self._timed(claim, self.provider.stream(call, deltas.emit), lambda: deltas.text)
             # From here on nothing may lose the reply: neither the deadline nor a cancel.
             ending = "done"
             return completion
+        finally:
+            await deltas.finish(ending)
+
+    async def _timed(self, claim: Claim, work: Awaitable[T], seen: Callable[[], str] = str) -> T:
+        """A call under its deadline: the provider's time, or the job's own where that is shorter.
+
+        Args:
+            seen: the text that a stream has delivered so far.
+        """
+        expires = 0 < claim.left_ms < self.timeout_s * 1000
+        seconds = claim.left_ms / 1000 if expires else self.timeout_s
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                return await work
         except TimeoutError as error:
-            seen = deltas.text if deltas else ""
             late = f"no complete reply within {seconds:g} s"
             if expires and limit.expired():
-                raise Interrupted("expired", f"{late}: the job's deadline", seen) from None
+                raise Interrupted("expired", f"{late}: the job's deadline", seen()) from None
             # An adapter that lets a bare TimeoutError through means the same.
-            raise ProviderError(ErrorKind.AMBIGUOUS, late, partial_text=seen) from error
+            raise ProviderError(ErrorKind.AMBIGUOUS, late, partial_text=seen()) from error
         except asyncio.CancelledError:
             why = "cancelled" if claim.name in self._cancelled else "stopped"
-            raise Interrupted(why, f"{why} in mid-call", deltas.text if deltas else "") from None
-        finally:
-            if deltas is not None:
-                await deltas.finish(ending)
+            raise Interrupted(why, f"{why} in mid-call", seen()) from None
 
     def _judge(self, claim: Claim, request: JobRequest, error: ProviderError) -> Outcome:
         if isinstance(error, Interrupted):
@@ -123,7 +185,10 @@ class Pipeline:
         # Somebody may have read the beginning: another model's words must not follow it.
         begun = bool(error.partial_text) and request.stream
         wider = error.kind is ErrorKind.CONTEXT_TOO_LONG
-        return decide(claim, error, lambda: self.book.next_target(claim, request, wider=wider), switch=not begun)
+        skipped = self._skipped[claim.name] = []
+        return decide(
+            claim, error, lambda: self.book.next_target(claim, request, wider=wider, skipped=skipped), switch=not begun
+        )
 
     def _end_or_leave(self, claim: Claim, error: Interrupted) -> Outcome:
         if error.why == "cancelled":
@@ -146,10 +211,12 @@ class Pipeline:
     async def _acknowledge(self, claim: Claim, outcome: Outcome, latency_ms: int, nano: int | None) -> Answer | None:
         """One clause an outcome; every operation is repeated until the store has it."""
         keys, name, price = self.store.keys, (claim.id, claim.attempt), self.book.price
+        await self._note_skipped(claim, self._skipped.pop(claim.name, ()))
         match outcome:
-            case Succeeded(completion):
-                report = reports.of_success(claim, completion, nano, self.book.plan(claim.target))
-                reply = reports.reply_json(claim, completion, nano, latency_ms)
+            case Succeeded(completion, tally):
+                last = tally.claim if tally else claim
+                report = reports.of_success(last, completion, nano, self.book.plan(claim.target))
+                reply = reports.reply_json(last, completion, nano, latency_ms, tally)
                 return await self._persist(settle(keys, name, reply, report))
             case Deferred(error, delay_ms, counts, pause):
                 report = reports.of_error(claim, error, price, latency_ms)
@@ -182,12 +249,20 @@ class Pipeline:
             request = JobRequest.decode(claim.request)
         except HomaError:
             return False
-        fields = self.book.next_target(claim, request)
+        skipped: list[tuple[str, str]] = []
+        fields = self.book.next_target(claim, request, skipped=skipped)
         if fields is None:
             return False
+        await self._note_skipped(claim, skipped)
         await self.book.ensure_plans([fields["tg"]])
         await self.store.run(divert(self.store.keys, claim.id, claim.target, why, fields))
         return True
+
+    async def _note_skipped(self, claim: Claim, skipped: Sequence[tuple[str, str]]) -> None:
+        """Tells a job's history which targets were passed over; no job waits for that."""
+        if skipped:
+            with contextlib.suppress(StoreUnavailable, StoreFull):
+                await self.store.run(note_skipped(self.store.keys, claim.id, skipped))
 
     async def _persist_plan(self, target: str) -> None:
         op = self.book.writing([target])

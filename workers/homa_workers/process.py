@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from homa_shared.blobs import Blobs, open_blobs
 from homa_shared.broker import HomaBroker
 from homa_shared.errors import ConfigError
 from homa_shared.ids import new_worker_id
@@ -18,6 +19,7 @@ from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.entry import enter_async
 from homa_workers.book import FleetBook
+from homa_workers.media import Media
 from homa_workers.pipeline import Pipeline
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import create
@@ -75,12 +77,13 @@ async def build(
         StoreUnavailable: the store cannot be reached, or cannot keep jobs safely.
     """
     names = _chosen(settings, providers)
+    blobs = open_blobs(settings)
     store = AsyncStore(address, settings.namespace, role="worker")
     fleet = await enter_async(store, settings.fleet())
     broker = broker or HomaBroker(address, settings.namespace)
     made = [create(_config(name, settings.providers[name])) for name in names]
     workers = [
-        _worker(settings, store, broker, fleet, provider, settings.providers[provider.name], concurrency)
+        _worker(settings, store, broker, fleet, provider, settings.providers[provider.name], concurrency, blobs)
         for provider in made
     ]
     return WorkerProcess(store, broker, workers, made)
@@ -125,6 +128,7 @@ def _worker(
     provider: Provider,
     given: ProviderSettings,
     concurrency: int | None,
+    blobs: Blobs | None,
 ) -> HomaWorker:
     book = FleetBook(store, fleet)
     pools = {f"pool-{name}" for name, alias in fleet.models.items() if _serves(alias.pool, provider.name)}
@@ -134,7 +138,7 @@ def _worker(
         broker,
         worker_id=worker_id,
         watch=watch,
-        pipeline=Pipeline(store, provider, book, given.timeout_s, watch),
+        pipeline=Pipeline(store, provider, book, given.timeout_s, watch, Media(store, blobs)),
         store=store,
         book=book,
         provider=provider.name,
