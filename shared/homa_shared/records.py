@@ -89,8 +89,8 @@ FIELDS: dict[str, str] = {
 }
 
 _NUMBERS = frozenset(
-    {"v", "sq", "at", "tr", "mx", "dl", "px", "rt", "ri", "ro", "bn", "jb", "sl", "fb", "co", "un", "sb", "as", "due", "en"}
-    | {"wa", "sn", "sr", "sa", "sx", "su"}
+    {"v", "sq", "at", "tr", "mx", "dl", "px", "rt", "ri", "ro", "bn", "jb", "sl", "fb", "co", "un", "sb", "as", "due"}
+    | {"en", "wa", "sn", "sr", "sa", "sx", "su"}
 )
 
 

@@ -15,8 +15,8 @@ from homa_shared.store.connection import StoreAddress
 from homa_shared.store.fleet import read_fleet, write_fleet
 
 if TYPE_CHECKING:
-    from homa_shared.settings import Settings
     from homa_shared.settings.fleet import Fleet
+    from homa_shared.settings.model import Settings
 
 
 def address_of(settings: Settings, *, start: bool = False) -> StoreAddress:
@@ -39,8 +39,8 @@ def address_of(settings: Settings, *, start: bool = False) -> StoreAddress:
     status = embedded.running()
     if status is None:
         raise StoreUnavailable(
-            f"HOMA_REDIS_URL is not set, and no embedded store runs in {settings.home}: set it, or start the store with "
-            "`homa up`, `homa run` or Homa.local()"
+            f"HOMA_REDIS_URL is not set, and no embedded store runs in {settings.home}: set it, or start the store "
+            "with `homa up`, `homa run` or Homa.local()"
         )
     return StoreAddress.parse(status.url)
 

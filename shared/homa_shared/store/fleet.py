@@ -43,7 +43,7 @@ def write_plans(keys: Keys, rows: Sequence[dict[str, Any]]) -> Op[int]:
 def config_row(fleet: Fleet) -> dict[str, str]:
     """What scripts need of the settings: fields of the hash `cfg`."""
     retention = fleet.retention
-    budgets = [
+    budgets: list[dict[str, str]] = [
         {
             "name": name,
             "cap": str(budget.cap_nano_usd),
@@ -51,7 +51,7 @@ def config_row(fleet: Fleet) -> dict[str, str]:
             "scope": budget.scope,
             "on_exceed": budget.on_exceed,
         }
-        | ({"match": budget.tenant or budget.tag} if budget.tenant or budget.tag else {})
+        | ({"match": match} if (match := budget.tenant or budget.tag) else {})
         for name, budget in fleet.budgets.items()
     ]
     return {

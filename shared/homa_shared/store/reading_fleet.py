@@ -176,7 +176,15 @@ def _queue_rows(name: str, counts: dict[str, str]) -> list[QueueRow]:
             by_lane.setdefault(lane, {})[state] = int(value)
     used = {lane: states for lane, states in by_lane.items() if any(states.values())}
     return [
-        QueueRow(name, lane, *(states.get(s, 0) for s in ("queued", "running", "due", "waiting")), "paused" in counts)
+        QueueRow(
+            name,
+            lane,
+            queued=states.get("queued", 0),
+            running=states.get("running", 0),
+            due=states.get("due", 0),
+            waiting=states.get("waiting", 0),
+            paused="paused" in counts,
+        )
         for lane, states in (used or {"default": {}}).items()
     ]
 

@@ -86,7 +86,10 @@ def budgets(keys: Keys) -> Op[list[BudgetRow]]:
     """Every instance of the settings' budgets under which something was ever reserved, by name."""
 
     def parse(answer: Any) -> list[BudgetRow]:
-        rows = [BudgetRow(text(name), *(int(text(n)) for n in sums), bool(over)) for name, *sums, over in answer]
+        rows = [
+            BudgetRow(text(name), int(text(spent)), int(text(unres)), int(text(reserved)), int(text(cap)), bool(over))
+            for name, spent, unres, reserved, cap, over in answer
+        ]
         return sorted(rows, key=lambda row: row.instance)
 
     return call(keys, "budgets", (), parse)

@@ -11,9 +11,9 @@ import orjson
 
 from homa_shared.failures import Charge
 from homa_shared.keys import Keys
-from homa_shared.store.op import Op, call, number, text
+from homa_shared.store.op import Op, call, text
 
-#: Fields of a taken job after id, attempt, request and target; the order of TAKEN in take.lua.
+#: Fields of a taken job after id, attempt and target; the order of TAKEN in take.lua.
 _TAKEN = (
     *("kind", "queue", "lane", "tenant", "batch", "custom_id", "tags", "left_ms", "tries", "max_attempts"),
     *("expired_leases", "bound", "on_ambiguous", "slack_ms", "fallbacks_left", "cache_key", "cost", "unresolved"),
@@ -219,35 +219,36 @@ def _parse_take(reply: Any) -> Taken:
     )
 
 
-def _claim(entry: list[Any]) -> Claim:
-    job_id, attempt, request, target, *rest = entry
-    raw = dict(zip(_TAKEN, rest, strict=True))
+def _claim(entry: list[bytes]) -> Claim:
+    request, packed = entry
+    job_id, attempt, target, *rest = orjson.loads(packed)
+    raw: dict[str, str] = dict(zip(_TAKEN, rest, strict=True))
     return Claim(
-        id=text(job_id),
+        id=job_id,
         attempt=int(attempt),
         request=request,
-        target=text(target),
-        kind=text(raw["kind"]) or "j",
-        queue=text(raw["queue"]),
-        lane=text(raw["lane"]),
-        tenant=text(raw["tenant"]),
-        batch=text(raw["batch"]),
-        custom_id=text(raw["custom_id"]),
-        tags=text(raw["tags"]),
-        left_ms=number(raw["left_ms"]),
-        tries=number(raw["tries"]),
-        max_attempts=number(raw["max_attempts"], 1),
-        expired_leases=number(raw["expired_leases"]),
-        bound=int(raw["bound"]) if raw["bound"] != b"" else None,
-        on_ambiguous=text(raw["on_ambiguous"]) or "retry",
-        slack_ms=number(raw["slack_ms"]) if raw["slack_ms"] != b"" else None,
-        fallbacks_left=number(raw["fallbacks_left"]),
-        cache_key=text(raw["cache_key"]),
-        cost=number(raw["cost"]),
-        unresolved=number(raw["unresolved"]),
-        waited_ms=number(raw["waited_ms"]),
-        total_tokens=number(raw["total_tokens"]),
-        input_tokens=number(raw["input_tokens"]),
-        output_tokens=number(raw["output_tokens"]),
-        version=number(raw["version"], 1),
+        target=target,
+        kind=raw["kind"] or "j",
+        queue=raw["queue"],
+        lane=raw["lane"],
+        tenant=raw["tenant"],
+        batch=raw["batch"],
+        custom_id=raw["custom_id"],
+        tags=raw["tags"],
+        left_ms=int(raw["left_ms"] or 0),
+        tries=int(raw["tries"] or 0),
+        max_attempts=int(raw["max_attempts"] or 1),
+        expired_leases=int(raw["expired_leases"] or 0),
+        bound=int(raw["bound"]) if raw["bound"] else None,
+        on_ambiguous=raw["on_ambiguous"] or "retry",
+        slack_ms=int(raw["slack_ms"]) if raw["slack_ms"] else None,
+        fallbacks_left=int(raw["fallbacks_left"] or 0),
+        cache_key=raw["cache_key"],
+        cost=int(raw["cost"] or 0),
+        unresolved=int(raw["unresolved"] or 0),
+        waited_ms=int(raw["waited_ms"] or 0),
+        total_tokens=int(raw["total_tokens"] or 0),
+        input_tokens=int(raw["input_tokens"] or 0),
+        output_tokens=int(raw["output_tokens"] or 0),
+        version=int(raw["version"] or 1),
     )
