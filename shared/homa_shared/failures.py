@@ -57,7 +57,7 @@ class ProviderError(Exception):
     """A call that brought no good reply, classified.
 
     `usage` is set where the provider reported tokens all the same (a refusal, a truncated reply); the attempt is then
-    charged at its actual cost. Elsewhere the kind decides: `FREE` ones and refusals by status cost nothing, all others are unresolved.
+    charged at its actual cost. Elsewhere `FREE` kinds and refusals by status cost nothing; all others are unresolved.
     """
 
     kind: ErrorKind
