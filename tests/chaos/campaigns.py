@@ -23,25 +23,35 @@ class Campaign:
 
 
 CAMPAIGNS = (
-    Campaign("bill", partial(money_faults.no_faults, jobs=2000), partial(money_faults.no_faults, jobs=200)),
-    Campaign("kills", partial(worker_faults.kills, 100), partial(worker_faults.kills, 3, jobs_a_round=20)),
-    Campaign("frozen", partial(worker_faults.frozen, jobs=200), partial(worker_faults.frozen, jobs=30)),
+    Campaign("bill", partial(money_faults.no_faults, jobs=2000), partial(money_faults.no_faults, jobs=100)),
+    Campaign("kills", partial(worker_faults.kills, 100), partial(worker_faults.kills, 2, jobs_a_round=20)),
+    Campaign("frozen", partial(worker_faults.frozen, jobs=200), partial(worker_faults.frozen, jobs=24)),
     Campaign("clocks", partial(worker_faults.clocks, jobs=500), partial(worker_faults.clocks, jobs=50)),
     Campaign("lethal", partial(worker_faults.lethal, jobs=200), partial(worker_faults.lethal, jobs=30)),
-    Campaign("outage-two-leases", partial(store_faults.outage, 6.0), partial(store_faults.outage, 4.0, jobs=60)),
-    Campaign("outage-10s", partial(store_faults.outage, 10.0), partial(store_faults.outage, 1.0, jobs=60)),
+    Campaign(
+        "outage-two-leases",
+        partial(store_faults.outage, 6.0),
+        partial(store_faults.outage, 4.0, jobs=60, latency_ms=600),
+    ),
+    Campaign(
+        "outage-10s", partial(store_faults.outage, 10.0), partial(store_faults.outage, 1.0, jobs=60, latency_ms=600)
+    ),
     Campaign(
         "lost-replies",
         partial(store_faults.lost_replies, 0.01, jobs=5000),
         partial(store_faults.lost_replies, 0.03, jobs=200, mute=0.0),
     ),
-    Campaign("failover", partial(store_faults.failover, jobs=600), partial(store_faults.failover, jobs=60)),
+    Campaign("failover", partial(store_faults.failover, jobs=600), partial(store_faults.failover, jobs=80)),
     Campaign("forgotten", partial(store_faults.forgotten, jobs=600), partial(store_faults.forgotten, jobs=100)),
-    Campaign("full", partial(store_faults.full, maxmemory_bytes=64_000_000), store_faults.full),
+    Campaign(
+        "full",
+        partial(store_faults.full, maxmemory_bytes=64_000_000),
+        partial(store_faults.full, maxmemory_bytes=10_000_000),
+    ),
     Campaign(
         "budget-race",
         partial(money_faults.budget_race, "1"),
-        partial(money_faults.budget_race, "0.2", processes=2),
+        partial(money_faults.budget_race, "0.12", processes=2),
     ),
     Campaign("equal-burst", money_faults.equal_burst, partial(money_faults.equal_burst, jobs=200)),
     Campaign(

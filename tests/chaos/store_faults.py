@@ -17,10 +17,10 @@ from tests.chaos.world import MODEL, World, directory
 _STUCK_S = 60.0
 
 
-def outage(away_s: float = 10.0, *, seed: int = 11, jobs: int = 300) -> Outcome:
+def outage(away_s: float = 10.0, *, seed: int = 11, jobs: int = 300, latency_ms: float = 1500) -> Outcome:
     """The store is killed in mid-work, stays away, and starts again from its append-only file."""
     outcome = Outcome(f"store away for {away_s:g} s")
-    with World(seed=seed, latency_ms=1500, sigma=0.7) as world:
+    with World(seed=seed, latency_ms=latency_ms, sigma=0.7) as world:
         batch = world.submit(jobs)
         crew = world.spawn(2, concurrency=25)
         until(lambda: world.ended() > jobs // 10, "work is under way")
@@ -146,7 +146,7 @@ def full(*, seed: int = 14, maxmemory_bytes: int = 16_000_000, words: int = 2000
     """The store's memory is used up: submit refuses clearly, and what was accepted drains to its end."""
     outcome = Outcome("store full")
     with directory() as own:
-        server = Server(own, maxmemory=maxmemory_bytes).start()
+        server = Server(own, fsync="no", maxmemory=maxmemory_bytes).start()
         with World(seed=seed, server=server, latency_ms=20) as world:
             accepted: list[str] = []
             refusal = ""

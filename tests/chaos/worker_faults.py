@@ -50,7 +50,7 @@ def kills(rounds: int = 100, *, seed: int = 1, workers: int = 3, jobs_a_round: i
 def frozen(*, seed: int = 2, jobs: int = 60) -> Outcome:
     """SIGSTOP of a worker for two leases: others take over, its late replies are fenced and their cost recorded."""
     outcome = Outcome("SIGSTOP for two leases")
-    with World(seed=seed, latency_ms=1500, sigma=0.2) as world:
+    with World(seed=seed, latency_ms=1000, sigma=0.2) as world:
         batch = world.submit(jobs)
         sleeper, _ = world.spawn(2, concurrency=10)
         until(lambda: len(world.held_by(sleeper)) >= 5, "the worker has calls in flight")
