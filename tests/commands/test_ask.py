@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from homa.running import workforce
 from homa_shared.records import State
 from homa_shared.store import reading
 from tests.commands.conftest import MODEL, Fleet, Invoke, finished, start
@@ -99,8 +100,9 @@ def test_who_leaves_cancels_the_job(fleet: Fleet, folder: Path):
     eventually(lambda: fleet.simulator.stats()["in_flight"] == 0)
 
 
-def test_a_worker_that_cannot_start_ends_it_with_its_log(fleet: Fleet, folder: Path):
-    fleet.env["HOMA_SENTRY_DSN"] = "no address"
-    status, _, err = finished(start(fleet, "ask", "Hello", "--model", MODEL, "--no-stream"))
-    assert status in (2, 3)
-    assert "worker ended" in err
+def test_a_worker_that_cannot_start_ends_it_with_its_log(fleet: Fleet, invoke: Invoke, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(workforce, "RESTARTS", 0)
+    answer = invoke({**fleet.env, "HOMA_SENTRY_DSN": "no address"}, "ask", "Hi", "--model", MODEL, "--no-stream")
+    assert answer.exit_code in (2, 3)
+    assert "worker ended" in answer.stderr
+    assert "cancelled job" in answer.stderr

@@ -13,6 +13,7 @@ from homa.running import tally
 from homa_shared.money import parse_usd
 from homa_shared.store import reading
 from tests.commands.conftest import MODEL, Fleet, Invoke, ids, lines, write_rows
+from tests.fixtures.store import eventually
 
 
 def run(invoke: Invoke, fleet: Fleet, *arguments: str, status: int = 0, given: str | None = None):
@@ -191,6 +192,8 @@ def test_a_short_run_of_failures_is_over_and_not_paused(staffed: Fleet, invoke: 
 def test_a_resumed_run_that_asks_otherwise_does_not_pay_for_what_waits(staffed: Fleet, invoke: Invoke, folder: Path):
     write_rows(folder / "rows.jsonl", 3000, "[[fault:400]] {}")
     run(invoke, staffed, "rows.jsonl", "-o", "out.jsonl", status=3)
+    # Calls that were in flight when the run paused belong to it.
+    eventually(lambda: sum(row.running for row in staffed.store.run(reading.queues(staffed.store.keys))) == 0)
     before = staffed.received()
     answer = run(invoke, staffed, "rows.jsonl", "-o", "out.jsonl", "--resume", "--prompt", "Name {{id}}", "--json")
     assert "what had not begun is cancelled" in answer.stderr
@@ -257,9 +260,50 @@ def test_a_detached_run_is_collected_by_resume(staffed: Fleet, invoke: Invoke, f
     assert json.loads(answer.stdout)["succeeded"] == 40
 
 
-def test_a_batch_that_somebody_pauses_ends_the_run_with_3(staffed: Fleet, invoke: Invoke, folder: Path):
-    staffed.simulator.configure(api_keys=("another",))
+def test_a_batch_that_a_worker_pauses_ends_the_run_with_3(fleet: Fleet, invoke: Invoke, folder: Path):
+    fleet.simulator.configure(api_keys=("another",))
     write_rows(folder / "rows.jsonl", 10)
-    answer = run(invoke, staffed, "rows.jsonl", "-o", "out.jsonl", status=3)
+    answer = run(invoke, fleet, "rows.jsonl", "-o", "out.jsonl", status=3)
     assert "the batch was paused" in answer.stderr
-    staffed.simulator.configure(api_keys=())
+    assert "401" in answer.stderr
+
+
+def test_a_batch_that_the_store_has_forgotten_leaves_the_output_to_go_by(staffed: Fleet, invoke: Invoke, folder: Path):
+    write_rows(folder / "rows.jsonl", 4)
+    run(invoke, staffed, "rows.jsonl", "-o", "out.jsonl", "--limit", "2")
+    (folder / "out.jsonl.run.json").write_text('{"batch": "bgone", "asked": "x"}')
+    answer = run(invoke, staffed, "rows.jsonl", "-o", "out.jsonl", "--resume")
+    assert "batch bgone of the earlier run is not in this store" in answer.stderr
+    assert sorted(ids(folder / "out.jsonl")) == ["r0", "r1", "r2", "r3"]
+
+
+def test_a_budget_that_earlier_parts_have_used_up_submits_nothing(staffed: Fleet, invoke: Invoke, folder: Path):
+    write_rows(folder / "rows.jsonl", 60)
+    options = ("rows.jsonl", "-o", "out.jsonl", "--max-tokens", "50")
+    detached = run(invoke, staffed, *options, "--limit", "30", "--detach", "--json")
+    batch = json.loads(detached.stdout)["batch"]
+    eventually(lambda: _complete(staffed, batch))
+    before = staffed.received()
+    answer = run(invoke, staffed, *options, "--resume", "--budget", "0.0003", status=3)
+    assert staffed.received() == before
+    assert len(lines(folder / "out.jsonl")) == 30
+    assert "is used up: raise --budget" in answer.stderr
+
+
+def _complete(fleet: Fleet, batch: str) -> bool:
+    view = fleet.store.run(reading.batch(fleet.store.keys, batch))
+    return view is not None and view.complete
+
+
+def test_columns_that_only_later_rows_have_are_told(staffed: Fleet, invoke: Invoke, folder: Path):
+    rows = "".join(json.dumps({"id": str(i), "text": "x"} | ({"late": 1} if i == 25 else {})) + "\n" for i in range(30))
+    (folder / "rows.jsonl").write_text(rows)
+    answer = run(invoke, staffed, "rows.jsonl", "-o", "out.csv")
+    assert "no column for late" in answer.stderr
+
+
+def test_thousands_of_bad_rows_do_not_jam_the_feeding(staffed: Fleet, invoke: Invoke, folder: Path):
+    (folder / "rows.jsonl").write_text("nonsense\n" * 2500 + '{"text": "fine"}\n')
+    answer = run(invoke, staffed, "rows.jsonl", "-o", "out.jsonl", "--json", status=1)
+    assert json.loads(answer.stdout)["failed"] == 2500
+    assert len(lines(folder / "out.jsonl")) == 2501

@@ -187,7 +187,7 @@ class Run:
                 page(self.submitter.keys, view.id, after, unless=self.writer.done if earlier else None)
             )
             for position, line in found.lines:
-                self._take(line, fresh=earlier is None or position >= earlier.known, cancelled=_ended_by_us(earlier))
+                self._take(line, redone=earlier is not None and (earlier.cancelled or position < earlier.known))
             after += found.length
             wrote = self._take_bad_rows() or found.length
             self._show(view)
@@ -199,10 +199,13 @@ class Run:
                 time.sleep(pause_s)
         self._raise_feeders_error()
 
-    def _take(self, line: EndedLine, *, fresh: bool, cancelled: bool) -> None:
-        """Writes a line, unless its input has one or will be tried anew."""
-        redone = line.state is not State.SUCCEEDED and (not fresh or (cancelled and line.state is State.CANCELLED))
-        if redone or not self.writer.done.add(line.custom_id):
+    def _take(self, line: EndedLine, *, redone: bool) -> None:
+        """Writes a line, unless its input has one.
+
+        Args:
+            redone: without an answer it will be tried anew, and so gets no line yet.
+        """
+        if (redone and line.state is not State.SUCCEEDED) or not self.writer.done.add(line.custom_id):
             return
         fields = self.kept.pop(line.custom_id) if self.kept is not None else {}
         self.writer.write(line.line, fields)
@@ -336,7 +339,3 @@ class Run:
             "seconds": round(seconds, 3),
             "output": output,
         }
-
-
-def _ended_by_us(earlier: Earlier | None) -> bool:
-    return earlier is not None and earlier.cancelled

@@ -97,9 +97,9 @@ def money(standing: Standing) -> str:
 
 def short_usd(nano_usd: int) -> str:
     """Dollars with as many places as one can take in: 12.35, 0.0123, 0.000042."""
-    places = 2 if nano_usd >= 10**10 else 4 if nano_usd >= 10**6 or not nano_usd else 6
+    places = 2 if nano_usd >= 10**10 or not nano_usd else 4 if nano_usd >= 10**6 else 6
     whole, _, fraction = usd(nano_usd).partition(".")
-    return f"{whole}.{fraction[:places].ljust(2, '0')}"
+    return f"{whole}.{fraction[:places].ljust(places, '0')}"
 
 
 def span(seconds: float) -> str:
