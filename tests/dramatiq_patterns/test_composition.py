@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import dramatiq
 import pytest
 from dramatiq import group, pipeline
@@ -19,12 +21,16 @@ WAIT_MS = 10_000
 
 
 @pytest.fixture(params=["stub", "redis"])
-def results(request: pytest.FixtureRequest, broker: HomaBroker, store_url: str, namespace: str) -> None:
+def results(request: pytest.FixtureRequest, broker: HomaBroker, store_url: str, namespace: str) -> Iterator[None]:
     """The Results middleware, kept in memory or in the store beside Homa's keys."""
-    backend = StubBackend() if request.param == "stub" else RedisBackend(url=store_url, namespace=f"{namespace}-results")
+    if request.param == "stub":
+        broker.add_middleware(Results(backend=StubBackend()))
+        yield
+        return
+    backend = RedisBackend(url=store_url, namespace=f"{namespace}-results")
     broker.add_middleware(Results(backend=backend))
-    if isinstance(backend, RedisBackend):
-        request.addfinalizer(backend.client.close)
+    yield
+    backend.client.close()
 
 
 @pytest.mark.usefixtures("results")

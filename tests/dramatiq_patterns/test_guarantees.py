@@ -1,4 +1,4 @@
-"""What Dramatiq's own Redis broker does not promise: runs that are lost are run again, and enqueue nothing by halves."""
+"""What Dramatiq's own Redis broker does not promise: a lost run is run again, and enqueues nothing by halves."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,10 @@ class Program:
 
 
 @pytest.fixture
-def program(tmp_path: Path, store_url: str, namespace: str, request: pytest.FixtureRequest) -> Program:
+def program(tmp_path: Path, store_url: str, namespace: str) -> Iterator[Program]:
     program = Program(tmp_path, store_url, namespace)
-    request.addfinalizer(program.close)
-    return program
+    yield program
+    program.close()
 
 
 def rows(store: Store) -> list[QueueRow]:

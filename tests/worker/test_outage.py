@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from homa_shared.records import State
 from homa_shared.store.embedded import EmbeddedStore
 from homa_workers.simulator import Simulator
 from tests.worker.cell import HAIKU, MINI, Cell, until
+from tests.worker.processes import process, told
 
 
 @pytest.fixture
@@ -68,3 +70,19 @@ async def test_an_idle_worker_goes_on_after_an_outage(fragile: Cell, fresh_store
     await away(fresh_store)
     await back(fresh_store)
     assert (await fragile.ended(await fragile.submit(targets=(HAIKU,)))).job.state is State.SUCCEEDED
+
+
+async def test_a_third_signal_leaves_a_worker_that_waits_for_its_store_as_if_killed(
+    fragile: Cell, fresh_store: EmbeddedStore
+) -> None:
+    fragile.simulator.configure(latency_ms=60_000)
+    await fragile.process()
+    async with process(fragile, "openai", HOMA_REDIS_URL=fragile.url) as worker:
+        await fragile.submit()
+        await until(lambda: fragile.simulator.stats.in_flight == 1)
+        await away(fresh_store)
+        for words in ("draining", "stopping"):
+            worker.send_signal(signal.SIGINT)
+            assert words in await told(worker, words)
+        worker.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(worker.wait(), 10) == 128 + signal.SIGINT

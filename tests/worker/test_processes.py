@@ -6,9 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from asyncio.subprocess import PIPE
 
 import pytest
 
@@ -16,32 +14,7 @@ from homa_shared.records import State
 from homa_shared.store import steering
 from homa_workers.main import main
 from tests.worker.cell import MINI, Cell, until
-
-
-@asynccontextmanager
-async def process(cell: Cell, *arguments: str, stdin: int | None = None, **more: str) -> AsyncIterator[Process]:
-    """A worker process of the cell that has begun to serve."""
-    environment = os.environ | cell.environment(HOMA_LOG_FORMAT="json", **more)
-    started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "homa_workers", *arguments), env=environment, stdin=stdin, stderr=PIPE, cwd=cell.home
-    )
-    try:
-        await told(started, "serves")
-        yield started
-    finally:
-        if started.returncode is None:
-            started.kill()
-        await started.communicate()
-
-
-async def told(started: Process, words: str) -> str:
-    """The line of stderr that has these words."""
-    assert started.stderr is not None
-    async with asyncio.timeout(20):
-        while line := (await started.stderr.readline()).decode():
-            if words in line:
-                return line
-    raise AssertionError(f"the worker ended without a word of {words!r}")
+from tests.worker.processes import process, told
 
 
 async def plan(cell: Cell) -> None:
@@ -157,5 +130,3 @@ def test_without_a_provider_the_worker_says_what_to_set(
     monkeypatch.chdir(cell.home)
     assert main([]) == 2
     assert "OPENAI_API_KEY" in capsys.readouterr().err
-
-

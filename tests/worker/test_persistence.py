@@ -1,0 +1,79 @@
+"""What must not be forgotten is told to the store until it has it, however often the teller is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from homa_shared.errors import StoreUnavailable
+from homa_shared.store.op import Op
+from homa_workers.book import DAYS_S
+from homa_workers.persistence import persist
+from homa_workers.watching import Watch
+from tests.worker.cell import MINI, Cell, until
+
+TELL: Op[str] = Op((("PING",),), lambda replies: str(replies[0]))
+
+
+class Moody:
+    """A store that fails as often as it is told to."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.asked = 0
+        self.open = asyncio.Event()
+
+    async def run(self, op: Op[Any]) -> Any:
+        self.asked += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        await self.open.wait()
+        return op.parse(["PONG"])
+
+
+async def test_an_operation_is_repeated_until_the_store_takes_it() -> None:
+    store = Moody(StoreUnavailable("away"), StoreUnavailable("still away"))
+    store.open.set()
+    assert await persist(store, TELL, Watch("w")) == "PONG"  # type: ignore[arg-type]
+    assert store.asked == 3
+
+
+async def test_cancelling_again_and_again_loses_nothing_and_is_passed_on_at_the_end() -> None:
+    store = Moody(StoreUnavailable("away"))
+    telling = asyncio.create_task(persist(store, TELL, Watch("w")))  # type: ignore[arg-type]
+    await until(lambda: store.asked == 2)
+    for _ in range(3):
+        telling.cancel()
+        await asyncio.sleep(0)
+    assert not telling.done()
+    store.open.set()
+    with pytest.raises(asyncio.CancelledError):
+        await telling
+    assert store.asked == 2
+
+
+async def test_a_defect_is_not_repeated() -> None:
+    store = Moody(StoreUnavailable("away"), ValueError("a defect"))
+    with pytest.raises(ValueError, match="a defect"):
+        await persist(store, TELL, Watch("w"))  # type: ignore[arg-type]
+    assert store.asked == 2
+
+
+async def test_plans_with_a_daily_window_are_written_anew_now_and_then(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = await cell.process(HOMA_PROVIDERS__OPENAI__LIMITS__RPD="100")
+    book = process.workers[0]._book
+    assert book is not None
+    assert not await book.refresh(), "nothing has changed"
+    scope = cell.keys.scope("openai/gpt-5-mini")
+    await cell.store.run(Op((("HDEL", scope, "dayend"),), lambda _: None))
+    assert not await book.refresh()
+    monkeypatch.setattr("homa_workers.book.DAYS_S", -DAYS_S)
+    await book.refresh()
+    found = await cell.store.run(Op((("HGET", scope, "dayend"), ("HGET", scope, "rpd")), lambda r: r))
+    assert int(found[0]) > 0
+    assert int(found[1]) == 100
+    assert book.plan(MINI) is not None
