@@ -284,10 +284,11 @@ def test_a_budget_that_earlier_parts_have_used_up_submits_nothing(staffed: Fleet
     batch = json.loads(detached.stdout)["batch"]
     eventually(lambda: _complete(staffed, batch))
     before = staffed.received()
-    answer = run(invoke, staffed, *options, "--resume", "--budget", "0.0003", status=3)
+    answer = run(invoke, staffed, *options, "--resume", "--budget", "0.0003", "--json", status=3)
     assert staffed.received() == before
-    assert len(lines(folder / "out.jsonl")) == 30
-    assert "is used up: raise --budget" in answer.stderr
+    assert "the budget left no room for 30 jobs" in answer.stderr
+    assert json.loads(answer.stdout)["failed"] == 30
+    assert sum((line["error"] or {}).get("code") == "budget" for line in lines(folder / "out.jsonl")) == 30
 
 
 def _complete(fleet: Fleet, batch: str) -> bool:

@@ -8,15 +8,15 @@ import click
 import orjson
 
 from homa.batches import BatchSubmission
-from homa.commands.exits import SOME_FAILED, Stopped
+from homa.commands.exits import SOME_FAILED, STUCK, Stopped
 from homa.commands.run_output import leave_earlier, opened
 from homa.commands.run_request import Request
 from homa.commands.run_telling import again
 from homa.commands.session import Desk, say
-from homa.documents import BadRow, Row, bad_row_line
+from homa.documents import Row
 from homa.planning import FleetView
 from homa.running.asking import Asking
-from homa.running.feeding import Feeder
+from homa.running.feeding import Feeder, Refused
 from homa.running.runfile import RunFile, RunNote
 from homa.running.staffing import AUTO, unserved
 from homa.running.stopping import Interruption
@@ -41,11 +41,11 @@ def detach(
         feeder = Feeder(at.driver, submission, request.intake.rows(), asking, window=None)
         interruption.on_signal = feeder.stop
 
-        def write_bad(bad: BadRow) -> None:
-            writer.write(bad_row_line(bad))
-            tally.count_bad()
+        def write(refused: Refused) -> None:
+            writer.write(refused.line)
+            tally.count_bad(over_budget=refused.over_budget)
 
-        feeder.feed(write_bad)
+        feeder.feed(write)
     if request.as_json:
         click.echo(orjson.dumps({"batch": submission.id, "total": feeder.submitted}))
     say(f"batch {submission.id}: {feeder.submitted} jobs queued, {tally.bad} inputs could not be sent")
@@ -53,4 +53,4 @@ def detach(
     if not feeder.finished:
         raise Stopped(interruption.status or SOME_FAILED)
     if tally.bad:
-        raise Stopped(SOME_FAILED)
+        raise Stopped(STUCK if tally.over_budget else SOME_FAILED)

@@ -17,7 +17,7 @@ from typing import Any
 from homa.batches import BatchSubmission
 from homa.blocking import BlockingDriver
 from homa.commands.exits import DONE, SOME_FAILED, STUCK
-from homa.documents import BadRow, ResultsWriter, Row, bad_row_line, look_ahead
+from homa.documents import BadRow, ResultsWriter, Row, look_ahead
 from homa.flow import ask_patiently
 from homa.local import Place
 from homa.running.asking import Asking
@@ -189,7 +189,7 @@ class Run:
             for position, line in found.lines:
                 self._take(line, redone=earlier is not None and (earlier.cancelled or position < earlier.known))
             after += found.length
-            wrote = self._take_bad_rows() or found.length
+            wrote = self._take_refused() or found.length
             self._show(view)
             if not wrote and (over or at_rest):
                 break
@@ -213,13 +213,13 @@ class Run:
         if self._feeder is not None:
             self._feeder.written += 1
 
-    def _take_bad_rows(self) -> int:
-        bad_rows = self._feeder.bad_rows() if self._feeder is not None else []
-        for bad in bad_rows:
-            if self.writer.done.add(bad.custom_id):
-                self.writer.write(bad_row_line(bad))
-                self.tally.count_bad()
-        return len(bad_rows)
+    def _take_refused(self) -> int:
+        rows = self._feeder.refused() if self._feeder is not None else []
+        for refused in rows:
+            if self.writer.done.add(refused.custom_id):
+                self.writer.write(refused.line)
+                self.tally.count_bad(over_budget=refused.over_budget)
+        return len(rows)
 
     def _look(self) -> reading.BatchView:
         assert self.batch is not None

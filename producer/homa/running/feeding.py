@@ -9,18 +9,22 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from homa.batches import BatchSubmission
 from homa.blocking import BlockingDriver
-from homa.documents import BadRow, Digests, Row
+from homa.documents import BadRow, Digests, Failure, Row, bad_row_line, result_line
 from homa.running.asking import Asking
 from homa.running.kept_fields import KeptFields
 from homa_shared.errors import BudgetExceeded, InvalidRequest
 
 #: Most lines that are submitted and not yet written.
 WINDOW = 20_000
-#: Most bad rows that wait to be written.
-_BAD_ROWS = 1000
+#: Most refused rows that wait to be written.
+_MOST_REFUSED = 1000
+#: Their error code, where it is the budget that refuses them; a job's that the store refuses has the same.
+OVER_BUDGET = "budget"
 _NAP_S = 0.05
 
 
@@ -38,6 +42,26 @@ class Missing:
                 self.skipped += 1
             else:
                 yield row
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that cannot be sent."""
+
+    bad: BadRow
+    #: What is left of the budget is too little for one call of it.
+    over_budget: bool = False
+
+    @property
+    def custom_id(self) -> str:
+        return self.bad.custom_id
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Its line of the results file."""
+        if self.over_budget:
+            return result_line(self.custom_id, Failure(OVER_BUDGET, str(self.bad)))
+        return bad_row_line(self.bad)
 
 
 class Feeder:
@@ -64,7 +88,7 @@ class Feeder:
     ) -> None:
         self._driver, self._submission, self._rows = driver, submission, rows
         self._asking, self._kept, self._window = asking, kept, window
-        self._bad: queue.Queue[BadRow] = queue.Queue(_BAD_ROWS)
+        self._refused: queue.Queue[Refused] = queue.Queue(_MOST_REFUSED)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         #: Rows that became jobs.
@@ -93,46 +117,45 @@ class Feeder:
     def running(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def bad_rows(self) -> list[BadRow]:
+    def refused(self) -> list[Refused]:
         """Rows that could not be sent since the last time that this was asked."""
-        found: list[BadRow] = []
-        while len(found) < _BAD_ROWS:
+        found: list[Refused] = []
+        while len(found) < _MOST_REFUSED:
             try:
-                found.append(self._bad.get_nowait())
+                found.append(self._refused.get_nowait())
             except queue.Empty:
                 break
         return found
 
-    def feed(self, on_bad: Callable[[BadRow], None]) -> None:
+    def feed(self, on_refused: Callable[[Refused], None]) -> None:
         """Submits all rows and seals the batch, unless it is told to stop.
 
         Args:
-            on_bad: is given the rows that cannot be sent.
+            on_refused: is given the rows that cannot be sent.
         """
         for row in self._rows:
             if self._stopping.is_set():
                 break
-            if isinstance(row, BadRow):
-                on_bad(row)
-            elif (bad := self._add(row)) is not None:
-                on_bad(bad)
+            refused = Refused(row) if isinstance(row, BadRow) else self._add(row)
+            if refused is not None:
+                on_refused(refused)
         if self._stopping.is_set():
             self._driver.run(self._submission.flush())
             return
         self._driver.run(self._submission.seal())
         self.finished = True
 
-    def _add(self, row: Row) -> BadRow | None:
+    def _add(self, row: Row) -> Refused | None:
         request = self._asking.request(row)
         if isinstance(request, BadRow):
-            return request
+            return Refused(request)
         # Kept before it is sent: its end may be there before this thread goes on.
         if self._kept is not None:
             self._kept.put(row.custom_id, row.fields)
         try:
             due = self._submission.add(request)
         except (InvalidRequest, BudgetExceeded) as error:
-            return row.rejected(str(error))
+            return Refused(row.rejected(str(error)), isinstance(error, BudgetExceeded))
         self.submitted += 1
         if due or self._is_full():
             self._driver.run(self._submission.flush())
@@ -151,10 +174,10 @@ class Feeder:
         finally:
             self._driver.close()
 
-    def _hand_over(self, bad: BadRow) -> None:
+    def _hand_over(self, refused: Refused) -> None:
         while not self._stopping.is_set():
             try:
-                self._bad.put(bad, timeout=_NAP_S)
+                self._refused.put(refused, timeout=_NAP_S)
             except queue.Full:
                 continue
             return

@@ -9,7 +9,7 @@ from typing import Any
 from homa.documents import BadRow, Row
 from homa.messages import build_messages
 from homa.options import check_options
-from homa.planning import EXPECTED_OUTPUT_TOKENS, FleetView, Prepared, Template
+from homa.planning import FleetView, Prepared, Template
 from homa.running.asking import Asking
 from homa.running.order import Order
 from homa_shared.errors import InvalidRequest

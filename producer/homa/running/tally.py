@@ -86,8 +86,10 @@ class Tally:
         """Inputs that have their line, those of earlier parts included."""
         return self.succeeded + self.unsuccessful
 
-    def count_bad(self) -> None:
+    def count_bad(self, *, over_budget: bool = False) -> None:
+        """Counts an input that could not be sent."""
         self.bad += 1
+        self.over_budget += over_budget
 
     def count(self, line: EndedLine) -> None:
         """Counts a job's end."""
