@@ -143,7 +143,7 @@ KINDS: Mapping[str, KindProfile] = {
     ),
 }
 #: A kind that only a newer release or a plug-in knows may be able to do anything.
-_UNKNOWN = KindProfile(_ALL)
+_UNKNOWN = KindProfile(_ALL, MediaLimits(images=_COMMON_IMAGES | {"image/heic", "image/heif"}))
 #: Models that take text only, by prefix, at kinds whose other models see.
 _BLIND = ("gpt-3.5", "gpt-35", "o1-mini", "o3-mini", "command-r", "command-a-03", "text-embedding", "embed-")
 #: Share of an estimated prompt that must exceed a context window before a target is passed over for it.

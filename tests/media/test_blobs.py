@@ -1,0 +1,121 @@
+"""The blob store: a directory or a bucket; what is missing or wrong is named."""
+
+from __future__ import annotations
+
+import builtins
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homa_shared.blobs import Blobs, BlobsUnavailable, ObjectBlobs, blobs_at, new_path, open_blobs
+from homa_shared.errors import ConfigError, MissingExtra
+from homa_shared.settings.model import Settings, load_settings
+
+
+def settings(home: Path, **env: str) -> Settings:
+    return load_settings(env={"HOMA_HOME": str(home), **env}, cwd=home)
+
+
+@pytest.fixture(params=["directory", "memory"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    return blobs_at((tmp_path / "blobs").as_uri() if request.param == "directory" else "memory:///")
+
+
+def test_bytes_come_back(blobs: Blobs) -> None:
+    blobs.put("homa/ab/abc-1", b"\0image")
+    assert blobs.get("homa/ab/abc-1") == b"\0image"
+    assert blobs.get("homa/ab/none") is None
+
+
+async def test_bytes_come_back_on_a_loop_and_go_for_good(blobs: Blobs) -> None:
+    await blobs.put_async("p", b"1")
+    assert await blobs.get_async("p") == b"1"
+    await blobs.delete_async("p")
+    await blobs.delete_async("p")
+    assert await blobs.get_async("p") is None
+
+
+def test_each_upload_has_a_path_of_its_own() -> None:
+    first, second = new_path("homa", "ab12"), new_path("homa", "ab12")
+    assert first.startswith("homa/ab/ab12-")
+    assert first != second
+
+
+def test_beside_an_embedded_store_blobs_live_in_its_home_for_its_owner_only(tmp_path: Path) -> None:
+    found = open_blobs(settings(tmp_path))
+    assert found is not None
+    found.put("x", b"1")
+    assert (tmp_path / "blobs" / "x").read_bytes() == b"1"
+    assert stat.S_IMODE((tmp_path / "blobs").stat().st_mode) == 0o700
+
+
+def test_with_a_store_elsewhere_and_nothing_set_there_is_none(tmp_path: Path) -> None:
+    assert open_blobs(settings(tmp_path, HOMA_REDIS_URL="redis://10.0.0.1")) is None
+
+
+def test_a_directory_is_set_by_its_path(tmp_path: Path) -> None:
+    given = settings(tmp_path, HOMA_REDIS_URL="redis://10.0.0.1", HOMA_BLOBS=str(tmp_path / "my blobs"))
+    found = open_blobs(given)
+    assert found is not None
+    found.put("x", b"1")
+    assert (tmp_path / "my blobs" / "x").exists()
+
+
+def test_a_scheme_that_nobody_knows_is_refused_with_the_settings_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)blobs.*HOMA_BLOBS.*expected a directory, or s3://"):
+        settings(tmp_path, HOMA_BLOBS="ftp://host/blobs")
+
+
+def test_buckets_of_three_clouds_are_opened_without_a_word_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    for url in ("s3://bucket/prefix", "az://container/prefix"):
+        assert blobs_at(url).url == url
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"file/blobs.*cannot be opened"):
+        blobs_at((tmp_path / "file" / "blobs").as_uri())
+
+
+@pytest.fixture
+def without_obstore(monkeypatch: pytest.MonkeyPatch) -> None:
+    real: Callable[..., Any] = builtins.__import__
+
+    def refuse(name: str, *arguments: Any, **options: Any) -> Any:
+        if name.startswith("obstore"):
+            raise ImportError(name)
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+
+
+def test_a_missing_part_names_its_install_line(without_obstore: None, tmp_path: Path) -> None:
+    with pytest.raises(MissingExtra, match=r"s3://bucket.*pip install 'homa-queue\[blobs\]'"):
+        open_blobs(settings(tmp_path, HOMA_BLOBS="s3://bucket"))
+
+
+def test_without_it_and_without_a_setting_media_stay_in_the_embedded_store(
+    without_obstore: None, tmp_path: Path
+) -> None:
+    assert open_blobs(settings(tmp_path)) is None
+
+
+async def test_a_store_that_is_away_says_what_to_check(tmp_path: Path) -> None:
+    class Away:
+        def __getattr__(self, name: str) -> Any:
+            raise OSError("no route to host\nDebug source: secrets")
+
+    blobs = ObjectBlobs("s3://bucket", Away())
+    blobs._obstore = Away()  # type: ignore[assignment]
+    for call in (lambda: blobs.put("p", b""), lambda: blobs.get("p")):
+        with pytest.raises(BlobsUnavailable, match="s3://bucket cannot be used: no route to host; check HOMA_BLOBS"):
+            call()
+    for answer in (blobs.put_async("p", b""), blobs.get_async("p"), blobs.delete_async("p")):
+        with pytest.raises(BlobsUnavailable) as caught:
+            await answer
+        assert "secrets" not in str(caught.value)

@@ -1,0 +1,363 @@
+"""From `images=` to what the provider reads, through a real store and a real worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import structlog
+
+from homa import AsyncHoma, Homa, InvalidRequest, JobFailed
+from homa_shared.media import data_url
+from homa_shared.settings.model import Settings, load_settings
+from homa_shared.store import reading
+from homa_shared.store.address import StoreAddress
+from homa_shared.store.client import AsyncStore
+from homa_shared.store.media import IN_STORE, places
+from homa_shared.store.op import Op
+from homa_workers.media import Media, MediumGone
+from homa_workers.process import WorkerProcess, build
+from tests.media.samples import GIF, PDF, PNG, png
+from tests.providers.shapes import CHAT
+from tests.providers.stub import Stub, reply, serving
+from tests.worker.cell import until
+
+MINI = "openai:gpt-5-mini"
+
+
+class Stand:
+    """A client, a worker and one stub that plays all providers."""
+
+    def __init__(self, settings: Settings, stub: Stub) -> None:
+        assert settings.redis_url is not None
+        self.settings, self.stub = settings, stub
+        self.homa = AsyncHoma(settings=settings)
+        self.address = StoreAddress.parse(settings.redis_url)
+        self.store = AsyncStore(self.address, settings.namespace, role="test")
+        self._process: WorkerProcess | None = None
+        self._served: list[asyncio.Task[None]] = []
+
+    async def work(self, settings: Settings | None = None) -> WorkerProcess:
+        self._process = await build(settings or self.settings, self.address, ["openai", "ollama"])
+        self._served = [asyncio.create_task(worker.serve()) for worker in self._process.workers]
+        return self._process
+
+    async def close(self) -> None:
+        if self._process is not None:
+            self._process.drain()
+            await asyncio.gather(*self._served)
+            await self._process.aclose()
+        await self.homa.aclose()
+        await self.store.aclose()
+
+    async def stored_request(self, job_id: str) -> bytes:
+        view = await self.store.run(reading.job(self.store.keys, job_id))
+        assert view is not None
+        assert view.request is not None
+        return view.request
+
+    async def kept(self) -> list[str]:
+        """Keys of media in the store."""
+        pattern = f"{self.store.keys.prefix}m[dpju]*"
+        found: list[str] = []
+        cursor = b"0"
+        while True:
+            cursor, names = await self.store.run(
+                Op((("SCAN", cursor, "MATCH", pattern, "COUNT", 10_000),), lambda replies: replies[0])
+            )
+            found += [name.decode().removeprefix(self.store.keys.prefix) for name in names]
+            if cursor in (b"0", 0):
+                return sorted(found)
+
+
+Stands = Callable[..., Awaitable[Stand]]
+
+
+@pytest.fixture
+async def stand(tmp_path: Path, store_url: str, namespace: str) -> AsyncIterator[Stands]:
+    """Makes stands: with blobs in a directory unless `blobs=None`."""
+    made: list[Stand] = []
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    async with serving(reply(200, CHAT)) as stub:
+
+        async def make(blobs: str | None = "blobs", **env: str) -> Stand:
+            where = {"HOMA_BLOBS": str(tmp_path / blobs)} if blobs else {}
+            settings = load_settings(
+                env={
+                    "HOMA_REDIS_URL": store_url,
+                    "HOMA_NAMESPACE": namespace,
+                    "HOMA_PROVIDERS__OPENAI__API_KEY": "sk-any",
+                    "HOMA_PROVIDERS__OPENAI__BASE_URL": f"{stub.url}/v1",
+                    "HOMA_PROVIDERS__OLLAMA__BASE_URL": f"{stub.url}/v1",
+                    **where,
+                    **env,
+                },
+                cwd=tmp_path,
+            )
+            made.append(Stand(settings, stub))
+            return made[-1]
+
+        yield make
+        for each in made:
+            await each.close()
+    structlog.reset_defaults()
+
+
+def urls_of(stub: Stub, index: int = 0) -> list[str]:
+    content = stub.requests[index].json["messages"][-1]["content"]
+    return [part["image_url"]["url"] for part in content if part["type"] == "image_url"]
+
+
+@pytest.mark.parametrize("blobs", ["blobs", None])
+async def test_an_image_reaches_the_provider_and_stays_out_of_the_request(stand: Stands, blobs: str | None) -> None:
+    at = await stand(blobs)
+    job = await at.homa.submit("What is it?", model=MINI, images=[PNG, "https://example.com/a.png"])
+    request = await at.stored_request(job.id)
+    assert b"homa:sha256:" in request
+    assert b"base64" not in request
+    (digest,) = [key.removeprefix("mj:") for key in await at.kept() if key.startswith("mj:")]
+    (place,) = await at.store.run(places(at.store.keys, [digest]))
+    assert (place == IN_STORE) is (blobs is None)
+    await at.work()
+    assert (await job.result(timeout=20)).text == "Hi there"
+    assert urls_of(at.stub) == [data_url(PNG), "https://example.com/a.png"]
+
+
+async def test_equal_images_of_many_jobs_are_uploaded_once(stand: Stands, tmp_path: Path) -> None:
+    at = await stand()
+    requests = [{"prompt": f"{n}?", "images": [PNG, png(2, 2)], "files": [PDF]} for n in range(30)]
+    batch = await at.homa.submit_batch(requests, model=MINI)
+    assert len([path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]) == 3
+    await at.work()
+    assert (await batch.wait(timeout=20)).succeeded == 30
+    assert {tuple(urls_of(at.stub, n)) for n in range(30)} == {(data_url(PNG), data_url(png(2, 2)))}
+    document = at.stub.requests[0].json["messages"][-1]["content"][0]
+    assert document == {"type": "file", "file": {"filename": "document.pdf", "file_data": data_url(PDF)}}
+
+
+async def test_a_large_request_keeps_its_messages_in_the_blob_store(stand: Stands) -> None:
+    at = await stand()
+    text = "many words " * 10_000
+    job = await at.homa.submit(text, model=MINI, system="Be brief.")
+    assert len(await at.stored_request(job.id)) < 400
+    await at.work()
+    assert (await job.result(timeout=20)).text == "Hi there"
+    messages = at.stub.request.json["messages"]
+    assert messages == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]
+
+
+async def test_a_large_request_with_images_comes_back_whole(stand: Stands) -> None:
+    at = await stand(HOMA_BLOBS_ABOVE="1024")
+    job = await at.homa.submit("words " * 1000, model=MINI, images=[PNG])
+    await at.work()
+    await job.result(timeout=20)
+    assert urls_of(at.stub) == [data_url(PNG)]
+
+
+async def test_a_job_that_is_done_lets_go_of_its_media(stand: Stands) -> None:
+    at = await stand(None)
+    job = await at.homa.submit("What is it?", model=MINI, images=[PNG])
+    process = await at.work()
+    await job.result(timeout=20)
+
+    async def let_go() -> bool:
+        return not any(key.startswith("mj:") for key in await at.kept())
+
+    await until(let_go)
+    # A minute later:
+    digests = [key.removeprefix("md:") for key in await at.kept() if key.startswith("md:")]
+    await at.store.run(Op((("ZADD", at.store.keys.media_until(), 1, digests[0]),), lambda _: None))
+    pipeline = process.workers[0]._pipeline
+    assert pipeline is not None
+    await pipeline.media.sweep()
+    assert await at.kept() == []
+
+
+async def test_a_sweep_removes_blobs_that_nothing_refers_to(stand: Stands, tmp_path: Path) -> None:
+    at = await stand()
+    job = await at.homa.submit("What is it?", model=MINI, images=[PNG])
+    await job.cancel()
+    await at.store.run(Op((("DEL", at.store.keys.request(job.id)),), lambda _: None))
+    (digest,) = [key.removeprefix("mj:") for key in await at.kept() if key.startswith("mj:")]
+    await at.store.run(Op((("ZADD", at.store.keys.media_until(), 1, digest),), lambda _: None))
+    process = await at.work()
+    pipeline = process.workers[0]._pipeline
+    assert pipeline is not None
+    await pipeline.media.sweep()
+    assert not [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
+
+
+async def test_equal_requests_with_images_are_one_question_to_the_cache(stand: Stands) -> None:
+    at = await stand()
+    await at.work()
+    first = await at.homa.submit("What is it?", model=MINI, images=[PNG], cache=True)
+    await first.result(timeout=20)
+    again = await at.homa.submit("What is it?", model=MINI, images=[PNG], cache=True)
+    other = await at.homa.submit("What is it?", model=MINI, images=[png(3, 3)], cache=True)
+    assert (await again.result(timeout=20)).cached
+    assert not (await other.result(timeout=20)).cached
+
+
+async def test_one_key_with_another_image_is_another_request(stand: Stands) -> None:
+    at = await stand()
+    first = await at.homa.submit("What is it?", model=MINI, images=[PNG], key="k")
+    assert (await at.homa.submit("What is it?", model=MINI, images=[PNG], key="k")).id == first.id
+    with pytest.raises(InvalidRequest, match="another request"):
+        await at.homa.submit("What is it?", model=MINI, images=[png(3, 3)], key="k")
+
+
+async def test_a_worker_without_the_clients_blob_store_says_so(stand: Stands, tmp_path: Path) -> None:
+    at = await stand()
+    job = await at.homa.submit("What is it?", model=MINI, images=[PNG])
+    await at.work(at.settings.model_copy(update={"blobs": None}))
+    with pytest.raises(JobFailed, match=r"is in a blob store, and this worker has none: set HOMA_BLOBS"):
+        await job.result(timeout=20)
+    assert at.stub.requests == []
+
+
+async def test_a_medium_that_somebody_removed_is_named(stand: Stands, tmp_path: Path) -> None:
+    at = await stand()
+    job = await at.homa.submit("What is it?", model=MINI, images=[PNG])
+    for path in (tmp_path / "blobs").rglob("*-*"):
+        path.unlink()
+    await at.work()
+    with pytest.raises(JobFailed, match=r"medium .* is not there at file://.*: submit the job again"):
+        await job.result(timeout=20)
+
+
+async def test_while_the_blob_store_is_away_jobs_wait(stand: Stands) -> None:
+    at = await stand()
+    job = await at.homa.submit("What is it?", model=MINI, images=[PNG])
+    process = await build(at.settings, at.address, ["openai"])
+    worker, pipeline = process.workers[0], process.workers[0]._pipeline
+    assert pipeline is not None
+    pipeline.media = Media(at.store, _Away())
+    serving_task = asyncio.create_task(worker.serve())
+
+    async def given_back() -> bool:
+        view = await at.store.run(reading.job(at.store.keys, job.id))
+        # It was taken, and not held against it.
+        return view is not None and view.job.attempt >= 1 and view.job.state == "due" and view.job.raw["tr"] == 0
+
+    await until(given_back)
+    worker.drain()
+    await serving_task
+    await process.aclose()
+    assert at.stub.requests == []
+
+
+class _Away:
+    url = "s3://away"
+
+    async def get_async(self, path: str) -> bytes | None:
+        from homa_shared.blobs import BlobsUnavailable
+
+        raise BlobsUnavailable("the blob store s3://away cannot be used")
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+
+async def test_without_a_blob_store_a_large_medium_is_refused(stand: Stands) -> None:
+    at = await stand(None)
+    with pytest.raises(InvalidRequest, match=r"image/png of \d+ bytes: without a blob store .* set HOMA_BLOBS"):
+        await at.homa.submit("What is it?", model=MINI, images=[PNG + bytes(9_000_000)])
+    assert await at.kept() == []
+
+
+async def test_a_fallback_that_cannot_is_left_out_and_the_history_says_why(stand: Stands) -> None:
+    at = await stand()
+    job = await at.homa.submit("What is it?", model="ollama:llava", fallbacks=[MINI], images=[GIF])
+    request = orjson.loads(await at.stored_request(job.id))
+    assert request["targets"] == [MINI]
+    await at.work()
+    answer = await job.result(timeout=20)
+    assert (answer.provider, answer.model) == ("openai", "gpt-5-mini")
+    view = await at.store.run(reading.job(at.store.keys, job.id))
+    assert view is not None
+    skipped, won = view.attempts
+    assert (skipped.target, skipped.outcome) == ("ollama:llava", "skipped")
+    assert "is image/gif, and it takes image/jpeg, image/png, image/webp" in skipped.error
+    assert (won.target, won.outcome) == (MINI, "succeeded")
+
+
+async def test_a_job_that_nobody_can_do_is_refused_before_anything_is_stored(stand: Stands) -> None:
+    at = await stand()
+    with pytest.raises(InvalidRequest, match=r"ollama:llava cannot do this job: it takes no PDF documents"):
+        await at.homa.submit("Sum up", model="ollama:llava", files=[PDF])
+    with pytest.raises(
+        InvalidRequest, match=r"no target can do this job \(ollama:a: .*; openai:gpt-3.5-turbo: .*text only"
+    ):
+        await at.homa.submit("Look", model="ollama:a", fallbacks=["openai:gpt-3.5-turbo"], images=[GIF])
+    assert await at.kept() == []
+
+
+async def test_a_batch_names_the_line_that_nobody_can_do(stand: Stands) -> None:
+    at = await stand()
+    with pytest.raises(InvalidRequest, match=r"request 1 \('scan'\): ollama:llava cannot do this job"):
+        await at.homa.submit_batch(
+            ["fine", {"prompt": "Look", "images": ["https://example.com/a.png"], "custom_id": "scan"}],
+            model="ollama:llava",
+        )
+
+
+async def test_messages_never_open_a_file(stand: Stands, tmp_path: Path) -> None:
+    at = await stand()
+    (tmp_path / "secret.png").write_bytes(PNG)
+    for url in (f"file://{tmp_path}/secret.png", f"{tmp_path}/secret.png"):
+        part = {"type": "image_url", "image_url": {"url": url}}
+        with pytest.raises(InvalidRequest, match="opened only for images="):
+            await at.homa.submit(messages=[{"role": "user", "content": [part]}], model=MINI)
+
+
+async def test_a_prompt_beyond_a_window_goes_to_a_wider_model(stand: Stands) -> None:
+    at = await stand()
+    job = await at.homa.submit("word " * 20_000, model="openai:gpt-4", fallbacks=[MINI])
+    request = orjson.loads(await at.stored_request(job.id))
+    assert request["targets"] == [MINI]
+    assert request["skipped"][0][0] == "openai:gpt-4"
+    assert "context window is 8192 tokens" in request["skipped"][0][1]
+
+
+async def test_a_document_reserves_the_whole_window_in_a_budget(stand: Stands) -> None:
+    at = await stand()
+    plain = await at.homa.submit("Sum up", model=MINI, max_tokens=10)
+    paper = await at.homa.submit("Sum up", model=MINI, max_tokens=10, files=[PDF])
+    bounds = [orjson.loads(await at.stored_request(job.id))["plans"][0][0] for job in (plain, paper)]
+    assert bounds[1] - bounds[0] >= 400_000 * 250  # 400 000 tokens at 0.25 dollars a million
+
+
+def test_a_thread_uploads_as_a_loop_does(tmp_path: Path, store_url: str, namespace: str) -> None:
+    env = {
+        "HOMA_REDIS_URL": store_url,
+        "HOMA_NAMESPACE": namespace,
+        "HOMA_PROVIDERS__OPENAI__API_KEY": "sk-any",
+        "HOMA_BLOBS": str(tmp_path / "blobs"),
+    }
+    with Homa(settings=load_settings(env=env, cwd=tmp_path)) as homa:
+        homa.submit("What is it?", model=MINI, images=[PNG])
+        homa.submit("And now?", model=MINI, images=[PNG])
+    (path,) = [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
+    assert path.read_bytes() == PNG
+
+
+async def test_what_a_worker_shows_often_it_keeps_at_hand(stand: Stands) -> None:
+    at = await stand()
+    await at.homa.submit("What is it?", model=MINI, images=[PNG])
+    (digest,) = [key.removeprefix("mj:") for key in await at.kept() if key.startswith("mj:")]
+    media = Media(at.store, None)
+    media._keep(digest, PNG)
+    assert await media._fetch([digest]) == {digest: PNG}
+    with pytest.raises(MediumGone):
+        await media._fetch(["unknown"])
+    media._keep("large", bytes(17 * 1024 * 1024))
+    assert "large" not in media._cache
+    for n in range(5):
+        media._keep(str(n), bytes(16 * 1024 * 1024))
+    assert digest not in media._cache
+    assert media._cached_bytes <= 64 * 1024 * 1024

@@ -1,0 +1,89 @@
+"""Images and documents as an application hands them over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from homa.images import MOST_FILE_BYTES
+from homa.messages import build_messages
+from homa_shared.errors import InvalidRequest
+from homa_shared.media import data_url
+from tests.media.samples import JPEG, PDF, PNG
+
+
+def test_images_stand_behind_the_prompt_and_documents_before_it(tmp_path: Path) -> None:
+    (tmp_path / "scan.bin").write_bytes(PNG)
+    (tmp_path / "terms.pdf").write_bytes(PDF)
+    images = [tmp_path / "scan.bin", JPEG, "https://example.com/a.png", data_url(PNG)]
+    (message,) = build_messages("Look", None, images=images, files=[tmp_path / "terms.pdf", PDF])
+    content = message["content"]
+    assert [part["type"] for part in content] == ["file", "file", "text", *["image_url"] * 4]
+    assert content[0]["file"] == {"filename": "terms.pdf", "file_data": data_url(PDF)}
+    assert content[1]["file"]["filename"] == "document.pdf"
+    urls = [part["image_url"]["url"] for part in content[3:]]
+    assert urls == [data_url(PNG), data_url(JPEG), "https://example.com/a.png", data_url(PNG)]
+
+
+def test_with_messages_they_go_to_the_last_one() -> None:
+    parts = [{"type": "text", "text": "And now?"}]
+    given = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello"},
+        {"role": "user", "content": parts},
+    ]
+    built = build_messages(None, given, images=[PNG])
+    assert [part["type"] for part in built[-1]["content"]] == ["text", "image_url"]
+    assert built[0]["content"] == "Hi"
+    assert given[-1]["content"] == parts
+
+
+@pytest.mark.parametrize(
+    ("images", "why"),
+    [
+        (["no/such.png"], r"images\[0\] is 'no/such.png': expected https"),
+        (["file:///etc/passwd"], r"images\[0\] is 'file:///etc/passwd': expected https"),
+        ([Path("no/such.png")], r"images\[0\] no/such.png does not exist"),
+        ([Path("/")], r"images\[0\] / is no file"),
+        ([PNG, b"plain text"], r"images\[1\] \(10 bytes\) is of no known format"),
+        ([PDF], r"images\[0\] is application/pdf: expected an image; documents go into files="),
+        ([3], r"images\[0\] is '3'"),
+        ("https://example.com/a.png", "images is no list"),
+        ([data_url(PNG)[:-8] + "!!!!!!!!"], r"images\[0\] is no base64"),
+    ],
+)
+def test_what_is_no_image_is_refused_by_its_place(images: list[object], why: str) -> None:
+    with pytest.raises(InvalidRequest, match=why):
+        build_messages("Look", None, images=images)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ([PNG], r"files\[0\] is image/png: expected a PDF; images go into images="),
+        (["https://example.com/a.pdf"], r"files\[0\] is 'https://example.com/a.pdf': expected a PDF as a pathlib.Path"),
+        (PDF, "files is no list"),
+    ],
+)
+def test_what_is_no_document_is_refused_by_its_place(files: list[object], why: str) -> None:
+    with pytest.raises(InvalidRequest, match=why):
+        build_messages("Look", None, files=files)  # type: ignore[arg-type]
+
+
+def test_a_file_too_large_for_anybody_is_not_even_read(tmp_path: Path) -> None:
+    with (tmp_path / "huge.png").open("wb") as huge:
+        huge.truncate(MOST_FILE_BYTES + 1)
+    with pytest.raises(InvalidRequest, match=r"images\[0\] .*huge.png has 100000001 bytes: expected at most 100000000"):
+        build_messages("Look", None, images=[tmp_path / "huge.png"])
+
+
+def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(InvalidRequest, match=r"a.png cannot be read: Permission denied"):
+        build_messages("Look", None, images=[tmp_path / "a.png"])

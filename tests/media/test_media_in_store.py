@@ -1,0 +1,156 @@
+"""A medium lives as long as a request that refers to it, whoever refers to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from homa_shared.errors import StoreFull
+from homa_shared.store.client import Store
+from homa_shared.store.connection import StoreAddress
+from homa_shared.store.media import (
+    IN_STORE,
+    hold,
+    placed,
+    places,
+    put,
+    release,
+    reply_user,
+    request_user,
+    stored,
+    sweep_media,
+)
+from homa_shared.store.op import Op
+
+
+@pytest.fixture
+def store(store_address: StoreAddress, namespace: str) -> Iterator[Store]:
+    store = Store(store_address, namespace, role="test")
+    yield store
+    store.close()
+
+
+def submit(store: Store, job: str) -> None:
+    store.run(Op((("SET", store.keys.request(job), "{}"),), lambda _: None))
+
+
+def succeed(store: Store, job: str) -> None:
+    store.run(Op((("DEL", store.keys.request(job)),), lambda _: None))
+
+
+def grow_old(store: Store, *digests: str) -> None:
+    """The hour in which nobody looks at them is over."""
+    for digest in digests:
+        store.run(Op((("ZADD", store.keys.media_until(), 1, digest),), lambda _: None))
+
+
+def place(store: Store, digest: str) -> str:
+    return store.run(places(store.keys, [digest]))[0]
+
+
+def test_only_the_first_is_asked_to_upload(store: Store) -> None:
+    keys = store.keys
+    assert store.run(hold(keys, [("d1", request_user("j1")), ("d1", request_user("j2")), ("d2", "p:j2")])) == [
+        "d1",
+        "d2",
+    ]
+    store.run(put(keys, "d1", b"\0one"))
+    store.run(placed(keys, {"d2": "homa/d2-x"}))
+    assert store.run(hold(keys, [("d1", "p:j3"), ("d2", "p:j3")])) == []
+    assert (place(store, "d1"), place(store, "d2"), place(store, "d3")) == (IN_STORE, "homa/d2-x", "")
+    assert store.run(stored(keys, "d1")) == b"\0one"
+
+
+def test_of_two_uploads_at_once_the_first_counts(store: Store) -> None:
+    store.run(placed(store.keys, {"d": "homa/d-1"}))
+    store.run(placed(store.keys, {"d": "homa/d-2"}))
+    assert place(store, "d") == "homa/d-1"
+
+
+def test_a_medium_outlives_every_request_that_refers_to_it_but_the_last(store: Store) -> None:
+    keys = store.keys
+    store.run(hold(keys, [("d", "p:j1"), ("d", "p:j2")]))
+    store.run(placed(keys, {"d": "homa/d-x"}))
+    submit(store, "j1")
+    submit(store, "j2")
+    assert store.run(sweep_media(keys)).paths == []
+    grow_old(store, "d")
+    succeed(store, "j1")
+    assert store.run(sweep_media(keys)).paths == []
+    assert place(store, "d")
+    succeed(store, "j2")
+    grow_old(store, "d")
+    assert store.run(sweep_media(keys)).paths == ["homa/d-x"]
+    assert not place(store, "d")
+
+
+def test_a_reply_may_refer_to_one_too(store: Store) -> None:
+    keys = store.keys
+    store.run(hold(keys, [("d", reply_user("j1"))]))
+    store.run(placed(keys, {"d": "homa/d-x"}))
+    store.run(Op((("SET", keys.reply("j1"), "{}"),), lambda _: None))
+    grow_old(store, "d")
+    assert store.run(sweep_media(keys)).paths == []
+
+
+def test_a_retry_keeps_what_the_first_job_showed(store: Store) -> None:
+    keys = store.keys
+    store.run(hold(keys, [("d", "p:j1")]))
+    store.run(put(keys, "d", b"1"))
+    store.run(Op((("HSET", keys.job("j1"), "rb", "j2"),), lambda _: None))
+    submit(store, "j2")
+    for _ in range(3):
+        grow_old(store, "d")
+        store.run(sweep_media(keys))
+        # From the first look on the retry is known by itself.
+        store.run(Op((("DEL", keys.job("j1")),), lambda _: None))
+    assert store.run(stored(keys, "d")) == b"1"
+    succeed(store, "j2")
+    grow_old(store, "d")
+    store.run(sweep_media(keys))
+    assert store.run(stored(keys, "d")) is None
+
+
+def test_a_medium_in_the_store_goes_soon_after_its_last_job(store: Store) -> None:
+    keys = store.keys
+    store.run(hold(keys, [("d", "p:j1"), ("e", "p:j1"), ("e", "p:j2")]))
+    for digest in ("d", "e"):
+        store.run(put(keys, digest, b"1"))
+    before = store.run(Op((("ZMSCORE", keys.media_until(), "d", "e"),), lambda replies: list(replies[0])))
+    store.run(release(keys, "p:j1", ["d", "e"]))
+    after = store.run(Op((("ZMSCORE", keys.media_until(), "d", "e"),), lambda replies: list(replies[0])))
+    assert float(after[0]) < float(before[0]) - 3_000_000
+    assert after[1] == before[1]
+
+
+def test_many_dead_references_are_looked_through_in_slices(store: Store) -> None:
+    keys = store.keys
+    store.run(hold(keys, [("d", f"p:j{n}") for n in range(250)]))
+    store.run(placed(keys, {"d": "homa/d-x"}))
+    grow_old(store, "d")
+    looks = 1
+    while not store.run(sweep_media(keys, 1)).paths:
+        looks += 1
+    assert looks == 3
+
+
+def test_nothing_is_left_behind(store: Store, redis_client: redis.Redis, namespace: str) -> None:
+    keys = store.keys
+    store.run(hold(keys, [("d", "p:j1")]))
+    store.run(put(keys, "d", b"1"))
+    grow_old(store, "d")
+    assert not store.run(sweep_media(keys)).more
+    assert list(redis_client.scan_iter(f"{{{namespace}}}:m*")) == []
+
+
+def test_a_store_without_room_refuses_a_medium(store: Store, redis_client: redis.Redis) -> None:
+    used = int(redis_client.info("memory")["used_memory"])
+    before = redis_client.config_get("maxmemory")["maxmemory"]
+    redis_client.config_set("maxmemory", used * 2)
+    try:
+        with pytest.raises(StoreFull):
+            store.run(put(store.keys, "d", bytes(used)))
+    finally:
+        redis_client.config_set("maxmemory", before)
