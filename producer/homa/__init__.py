@@ -38,9 +38,11 @@ if TYPE_CHECKING:
     from homa.ahandles import AsyncBatch, AsyncJob, AsyncOpenBatch
     from homa.batches import Line, Progress
     from homa.client import Homa
+    from homa.embedding import Embedded
     from homa.handles import Batch, Job, OpenBatch
     from homa.outcomes import Failure, JobOverBudget, Reply
     from homa.streams import Piece
+    from homa_shared.tools import Tool, tool
 
 __all__ = [
     "AsyncBatch",
@@ -50,6 +52,7 @@ __all__ = [
     "Batch",
     "BudgetExceeded",
     "ConfigError",
+    "Embedded",
     "Failure",
     "Homa",
     "HomaError",
@@ -71,8 +74,10 @@ __all__ = [
     "ResultTimeout",
     "StoreFull",
     "StoreUnavailable",
+    "Tool",
     "UnknownModel",
     "Usage",
+    "tool",
 ]
 
 #: Loaded at first use, so that an application that imports much starts fast.
@@ -82,6 +87,7 @@ _LAZY = {
     "AsyncJob": "homa.ahandles",
     "AsyncOpenBatch": "homa.ahandles",
     "Batch": "homa.handles",
+    "Embedded": "homa.embedding",
     "Failure": "homa.outcomes",
     "Homa": "homa.client",
     "Job": "homa.handles",
@@ -91,6 +97,8 @@ _LAZY = {
     "Piece": "homa.streams",
     "Progress": "homa.batches",
     "Reply": "homa.outcomes",
+    "Tool": "homa_shared.tools",
+    "tool": "homa_shared.tools",
 }
 
 

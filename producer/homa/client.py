@@ -12,6 +12,7 @@ from homa.batches import BatchFlows, BatchSubmission
 from homa.blocking import BlockingDriver
 from homa.chunks import BatchRequest
 from homa.count import count
+from homa.embedding import Embedded, ask_for_embeddings
 from homa.handles import Batch, Job, OpenBatch
 from homa.images import Document, Image
 from homa.jobs import JobFlows
@@ -74,7 +75,7 @@ class Homa:
         schema: Any = None,
         messages: Sequence[Mapping[str, Any]] | None = None,
         system: str | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
+        tools: Sequence[Any] | None = None,
         images: Sequence[Image] = (),
         files: Sequence[Document] = (),
         max_tokens: int | None = None,
@@ -93,6 +94,9 @@ class Homa:
         cache: bool | None = None,
         stream: bool | None = None,
         max_attempts: int | None = None,
+        run_tools: Sequence[Any] = (),
+        max_steps: int | None = None,
+        content_retries: int | None = None,
         **options: Any,
     ) -> Job[Any]:
         """Accept a job and return its handle at once.
@@ -103,7 +107,8 @@ class Homa:
             schema: a pydantic model or JSON schema for the answer; `Reply.parsed` is then its object.
             messages: a whole conversation instead of a prompt, in OpenAI's shape.
             system: instructions, put in front.
-            tools: functions that the model may ask for, in OpenAI's shape.
+            tools: what the model may ask you to run: typed functions, or definitions in OpenAI's shape. Calls of
+                them are the reply (`Reply.tool_calls`).
             images: shown with the prompt: URLs, `pathlib.Path`s, or bytes.
             files: PDF documents, shown with the prompt: `pathlib.Path`s or bytes.
             max_tokens: output cap. One is always sent: the alias's default, else 4096.
@@ -121,6 +126,10 @@ class Homa:
             cache: whether an equal request's reply will do; the alias's setting where nothing is said.
             stream: whether its text is written to `stream()` as it comes.
             max_attempts: most tries over all targets (6).
+            run_tools: tools that the worker runs itself: functions made tools by `@tool`, or their names. Workers
+                must have imported them (`homa worker --actors MODULE`).
+            max_steps: most calls of the model while it asks for such tools (10). `budget_usd` caps their cost.
+            content_retries: how often an answer that does not fit `schema` is asked for again (2).
             options: further parameters in OpenAI's names, passed to the provider.
 
         Raises:
@@ -139,7 +148,7 @@ class Homa:
         model: str,
         messages: Sequence[Mapping[str, Any]] | None = None,
         system: str | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
+        tools: Sequence[Any] | None = None,
         images: Sequence[Image] = (),
         files: Sequence[Document] = (),
         max_tokens: int | None = None,
@@ -168,6 +177,41 @@ class Homa:
         asked = ask_for(arguments)
         job_id = self._driver.run(self._submitter.submit(asked))
         return self.job(job_id, schema=arguments.get("schema"))
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        model: str,
+        fallbacks: Sequence[str] = (),
+        key: str | None = None,
+        deadline_s: float | None = None,
+        tags: Mapping[str, str] | None = None,
+        tenant: str | None = None,
+        lane: str | None = None,
+        budget_usd: str | int | float | Decimal | None = None,
+        cache: bool | None = None,
+        timeout: float | None = None,
+        **options: Any,
+    ) -> Embedded:
+        """Turn texts into vectors, in one job of as many calls as the provider's limits ask for; wait for them.
+
+        Args:
+            texts: what to embed, none of them empty.
+            model: `provider:model`, or an alias of the fleet's settings.
+            fallbacks: models to go on to. Vectors of two models do not mix: another one begins anew.
+            timeout: seconds to wait; None waits as long as it takes.
+            options: further parameters in OpenAI's names, such as `dimensions`; all others as in `submit`.
+
+        Raises:
+            InvalidRequest: an argument is wrong, or no target has embeddings.
+            ResultTimeout: the vectors have not come in time; the job goes on.
+            JobFailed, JobCancelled, JobExpired: as `Job.result`; the rest as `submit`.
+        """
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "texts", "timeout")}
+        arguments |= arguments.pop("options")
+        job_id = self._driver.run(self._submitter.submit(ask_for_embeddings(texts, arguments)))
+        return Embedded(self.job(job_id).result(timeout))
 
     def submit_batch(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from homa_shared.capabilities import Capabilities, Needs, needs_of
+from homa_shared.capabilities import Capabilities, Feature, needs_of
 from homa_shared.errors import InvalidRequest
 from homa_shared.targets import Target
 from homa_shared.tokens import estimate_messages
@@ -32,6 +32,8 @@ class Fit:
         Raises:
             InvalidRequest: none can.
         """
+        if prepared.inputs is not None:
+            return self._without_embeddings()
         long = len(prepared.json) > self._least_window()
         if prepared.plain and not self._needs_more and not long:
             return {}
@@ -42,8 +44,14 @@ class Fit:
             if (why := self._capabilities.lack(target, needs, self._tokens(target, prepared) if long else None))
         }
         if len(lacks) == len(self._chain):
-            raise InvalidRequest(_nobody(lacks, needs))
+            raise InvalidRequest(_nobody(lacks))
         return lacks
+
+    def _without_embeddings(self) -> dict[Target, str]:
+        none = {t: "it has no embeddings" for t in self._chain if not self._capabilities.offers(t, Feature.EMBEDDINGS)}
+        if len(none) == len(self._chain):
+            raise InvalidRequest(_nobody(none))
+        return none
 
     def _least_window(self) -> float:
         if self._safe_bytes is None:
@@ -55,7 +63,7 @@ class Fit:
         return estimate_messages(prepared.messages, target.model, tools=self._params.get("tools"))
 
 
-def _nobody(lacks: Mapping[Target, str], needs: Needs) -> str:
+def _nobody(lacks: Mapping[Target, str]) -> str:
     if len(lacks) == 1:
         (target, why), *_ = lacks.items()
         return f"{target} cannot do this job: {why}; expected a model that can, or a fallback"

@@ -14,6 +14,7 @@ from homa.schemas import response_format
 from homa_shared.errors import InvalidRequest
 from homa_shared.money import parse_usd
 from homa_shared.records import Lane, encode_tags
+from homa_shared.request import CHAT, NO_TOOLS, StepRules
 
 #: Most tries of a job over its whole chain of targets.
 MAX_ATTEMPTS = 6
@@ -55,12 +56,16 @@ class Options:
     cache: bool | None = None
     stream: bool = False
     max_attempts: int = MAX_ATTEMPTS
+    #: How far an answer may be pursued over several calls.
+    steps: StepRules = NO_TOOLS
+    kind: str = CHAT
 
 
 #: Arguments of `submit` beside provider options.
 ARGUMENTS = frozenset(
     "prompt messages system images files tools schema key model fallbacks max_tokens temperature tags tenant lane "
-    "deadline_s delay_s at budget_usd on_ambiguous slack_s cache stream max_attempts custom_id".split()
+    "deadline_s delay_s at budget_usd on_ambiguous slack_s cache stream max_attempts custom_id run_tools "
+    "max_steps content_retries".split()
 )
 
 
@@ -97,6 +102,7 @@ def check_options(arguments: Mapping[str, Any]) -> Options:
         cache=_flag(given, "cache"),
         stream=bool(_flag(given, "stream")),
         max_attempts=_whole("max_attempts", given.pop("max_attempts", MAX_ATTEMPTS)),
+        steps=_steps(given),
         params=_params(given),
     )
 
@@ -170,12 +176,37 @@ def _params(given: dict[str, Any]) -> dict[str, Any]:
         if name in given:
             _whole(name, given[name])
     if "tools" in given:
-        tools = given["tools"]
-        if not isinstance(tools, Sequence) or not all(isinstance(tool, Mapping) for tool in tools):
-            raise _wrong("tools", tools, "a list of objects in OpenAI's shape")
+        given["tools"] = _definitions("tools", given["tools"])
     for name in given:
         _refuse_misspelt(name)
     return given
+
+
+def _steps(given: dict[str, Any]) -> StepRules:
+    """How far an answer is pursued. Tools for the worker to run are defined beside those for the caller."""
+    wanted = given.pop("run_tools", ())
+    if isinstance(wanted, str) or not isinstance(wanted, Sequence):
+        raise _wrong("run_tools", wanted, "a list of tools, or of names of tools that the workers have")
+    defined = _definitions("run_tools", [tool for tool in wanted if not isinstance(tool, str)])
+    if defined:
+        given["tools"] = [*given.get("tools", ()), *defined]
+    names = [tool for tool in wanted if isinstance(tool, str)] + [tool["function"]["name"] for tool in defined]
+    retries = given.pop("content_retries", NO_TOOLS.content_retries)
+    return StepRules(
+        tuple(names),
+        _whole("max_steps", given.pop("max_steps", NO_TOOLS.max_steps)),
+        retries if retries == 0 and retries is not False else _whole("content_retries", retries),
+    )
+
+
+def _definitions(name: str, tools: object) -> list[dict[str, Any]]:
+    if isinstance(tools, str) or not isinstance(tools, Sequence):
+        raise _wrong(name, tools, "a list of typed functions, or of objects in OpenAI's shape")
+    if all(isinstance(tool, Mapping) for tool in tools):
+        return [dict(tool) for tool in tools]
+    from homa_shared.tools import definitions  # pydantic, which few requests need
+
+    return definitions(tools)
 
 
 def _refuse_misspelt(name: str) -> None:

@@ -17,13 +17,14 @@ import orjson
 from homa.fitting import Fit
 from homa.options import Options
 from homa_shared.capabilities import Capabilities
+from homa_shared.embedding import first_part
 from homa_shared.media import Medium, extract
-from homa_shared.needs import most_media_tokens
+from homa_shared.needs import EXPECTED_OUTPUT_TOKENS, counts_tokens, most_media_tokens, need_of_texts
 from homa_shared.plans import plan_row
 from homa_shared.prices import PriceBook
-from homa_shared.request import Option, request_head, request_tail, to_json
+from homa_shared.request import CHAT, NO_TOOLS, Option, request_head, request_tail, to_json
 from homa_shared.store.submitting import Common, Entry
-from homa_shared.targets import ReservePolicy, Target, TargetPlan, plan, reservation
+from homa_shared.targets import Target, TargetPlan, plan, reservation
 from homa_shared.tokens import FILE_BYTES_PER_TOKEN, estimate_messages
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 #: Output cap sent with a request that names none, unless the alias's defaults do: a bound needs one.
 DEFAULT_MAX_TOKENS = 4096
-#: Tokens of output that are reserved from a quota counted by what is really written; settling corrects it.
-EXPECTED_OUTPUT_TOKENS = 512
 #: Part of each cache key: replies of another way to ask are not this one's.
 _CACHE_VERSION = 1
 
@@ -53,6 +52,8 @@ class Prepared:
     plain: bool = True
     #: What stands in the stored request instead of `json`, where that lives elsewhere.
     stored: bytes | None = None
+    #: The texts to embed, where embeddings are asked for; `messages` is then empty.
+    inputs: Sequence[str] | None = None
 
     @classmethod
     def of(cls, messages: Sequence[Mapping[str, Any]]) -> Prepared:
@@ -113,9 +114,9 @@ class Template:
         self.params = {**(alias.defaults if alias else {}), **options.params}
         self._cached = options.cache if options.cache is not None else bool(alias and alias.cache)
         cap = self.params.get("max_completion_tokens") or self.params.get("max_tokens")
-        if cap is None:
+        if cap is None and options.kind == CHAT:
             cap = self.params["max_tokens"] = DEFAULT_MAX_TOKENS
-        self.max_tokens = int(cap)
+        self.max_tokens = int(cap or 0)
         self.chain = view.fleet.resolve(options.model, options.fallbacks) if chain is None else tuple(chain)
         chain = self.chain
         self._view, self._batch = view, batch
@@ -124,12 +125,14 @@ class Template:
         self._prices = view.prices
         self._plans = [view.plan(target) for target in chain]
         self.targets = [str(target) for target in chain]
-        self._head = request_head(self.params, self.targets, stream=options.stream)
+        self._head = request_head(
+            self.params, self.targets, stream=options.stream, kind=options.kind, steps=options.steps
+        )
         self._params_json = orjson.dumps(self.params, option=orjson.OPT_SORT_KEYS)
         # What the provider reads beside the messages: tools and schema.
         self._beside_bytes = sum(len(to_json(self.params[p], p)) for p in _READ if p in self.params)
         self._choices = int(self.params.get("n") or 1)
-        self._counts_tokens = any(map(_counts_tokens, self._plans))
+        self._counts_tokens = any(map(counts_tokens, self._plans))
         # Without tokens to count, and media, a request reserves what its length says.
         self._by_size: dict[int, tuple[Option, bytes]] = {}
         self.common = Common(
@@ -197,6 +200,9 @@ class Template:
 
     def _reserved(self, prepared: Prepared, skipped: Sequence[tuple[str, str]]) -> tuple[Option, bytes]:
         """What the first target reserves, and the encoded reservations of all."""
+        if prepared.inputs is not None:
+            options = [self._option_of_texts(target_plan, prepared.inputs) for target_plan in self._plans]
+            return options[0], request_tail(options, skipped)
         if self._counts_tokens or skipped or not prepared.plain:
             options = self._options_for(prepared)
             return options[0], request_tail(options, skipped)
@@ -221,10 +227,14 @@ class Template:
                     output,
                     0 if prepared.plain else most_media_tokens(self._prices, target_plan.target, prepared.messages),
                 ),
-                self._tokens(target_plan, prepared) if _counts_tokens(target_plan) else _NO_TOKENS,
+                self._tokens(target_plan, prepared) if counts_tokens(target_plan) else _NO_TOKENS,
             )
             for target, target_plan in zip(self.targets, self._plans, strict=True)
         ]
+
+    def _option_of_texts(self, target_plan: TargetPlan, texts: Sequence[str]) -> Option:
+        """What the first call takes that embeds as many texts as it may."""
+        return need_of_texts(self._prices, target_plan, texts[: first_part(texts, target_plan)])
 
     def _tokens(self, target_plan: TargetPlan, prepared: Prepared) -> tuple[int, int, int]:
         given = estimate_messages(
@@ -246,6 +256,10 @@ class Template:
             orjson.dumps(self.targets),
             self._params_json,
         )
+        if self.options.steps != NO_TOOLS:
+            asked += self.options.steps.encode()
+        if prepared.inputs is not None:
+            return hashlib.sha256(asked + prepared.json).hexdigest()
         messages = orjson.dumps(prepared.messages, option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(asked + messages).hexdigest()
 
@@ -261,6 +275,10 @@ def digest(options: Options, prepared: Prepared) -> str:
         "params": options.params,
         "messages": prepared.messages,
     }
+    if prepared.inputs is not None:
+        said["inputs"] = prepared.inputs
+    if options.steps != NO_TOOLS:
+        said["steps"] = options.steps.encode().decode()
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
@@ -269,10 +287,3 @@ _READ = ("tools", "functions", "response_format")
 _NO_TOKENS = (0, 0, 0)
 #: Lengths whose reservations a template remembers.
 _MOST_SIZES = 10_000
-
-
-def _counts_tokens(target_plan: TargetPlan) -> bool:
-    limits = target_plan.limits
-    if target_plan.reserve is ReservePolicy.INPUT_ONLY:
-        return limits.tpm is not None or limits.input_tpm is not None
-    return limits.tpm is not None or limits.input_tpm is not None or limits.output_tpm is not None

@@ -19,9 +19,9 @@ from homa_shared.tokens import count, estimate_messages
 EXPECTED_OUTPUT_TOKENS = 512
 #: Most tokens that any provider counts for one image (gpt-4o-mini in high detail; others stay below 5 000).
 MAX_TOKENS_PER_IMAGE = 40_000
-#: Parameters that a provider reads like a part of the prompt.
 #: Largest context window of any model, tokens: what a document may come to where the model's own is not known.
 MAX_WINDOW_TOKENS = 2_000_000
+#: Parameters that a provider reads like a part of the prompt.
 _READ = ("tools", "functions", "response_format")
 _NO_TOKENS = (0, 0, 0)
 
@@ -48,7 +48,9 @@ class Asking:
             json_bytes: of the messages as JSON.
         """
         media_tokens = most_media_tokens(self._prices, plan.target, messages)
-        bound = self._prices.bound(plan.target, json_bytes + self._beside_bytes, self._output, media_tokens)
+        # Media are counted by themselves, be they there by reference or by data.
+        text_bytes = json_bytes - sum(len(value) for _, value, _ in places(messages)) + self._beside_bytes
+        bound = self._prices.bound(plan.target, text_bytes, self._output, media_tokens)
         return Option(str(plan.target), bound, self._tokens(plan, messages))
 
     def _tokens(self, plan: TargetPlan, messages: Sequence[Mapping[str, Any]]) -> tuple[int, int, int]:

@@ -92,7 +92,7 @@ class JobRequest:
     steps: StepRules = NO_TOOLS
     #: Targets that were asked for and cannot do the job, with the reason.
     skipped: tuple[tuple[str, str], ...] = ()
-    #: Digest of the messages, where they are too many to stand in the request; `messages` is then empty.
+    #: Digest of messages or inputs, where they are too many to stand in the request, and are then empty.
     held: str = ""
 
     @property
@@ -129,8 +129,10 @@ class JobRequest:
                 Option(target, bound, (total, given, wanted))
                 for target, (bound, total, given, wanted) in zip(found["targets"], found["plans"], strict=True)
             )
+            inputs = found.get("inputs", [])
             messages = [] if "inputs" in found else found["messages"]
-            held = messages.removeprefix(REFERENCE) if isinstance(messages, str) else ""
+            elsewhere = next((part for part in (messages, inputs) if isinstance(part, str)), "")
+            held = elsewhere.removeprefix(REFERENCE)
             return cls(
                 [] if held else messages,
                 found["params"],
@@ -138,7 +140,7 @@ class JobRequest:
                 found["stream"],
                 found["v"],
                 found.get("kind", CHAT),
-                found.get("inputs", []),
+                [] if held else inputs,
                 StepRules.decode(found["steps"]) if "steps" in found else NO_TOOLS,
                 tuple((target, why) for target, why in found.get("skipped", ())),
                 held,

@@ -17,7 +17,7 @@ from homa_shared.errors import HomaError, StoreFull, StoreUnavailable
 from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.media import references, restored
 from homa_shared.records import State
-from homa_shared.request import JobRequest
+from homa_shared.request import EMBEDDING, JobRequest
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.media import IN_STORE, places, release, request_user, stored, sweep_media
 from homa_shared.store.working import Claim
@@ -69,8 +69,10 @@ class Media:
             async with asyncio.timeout(FETCH_S):
                 if request.held:
                     held.append(request.held)
-                    messages = orjson.loads((await self._fetch([request.held]))[request.held])
-                    request = replace(request, messages=messages, held="")
+                    whole = orjson.loads((await self._fetch([request.held]))[request.held])
+                    if request.kind == EMBEDDING:
+                        return replace(request, inputs=whole, held=""), held
+                    request = replace(request, messages=whole, held="")
                 digests = references(request.messages)
                 if not digests:
                     return request, held

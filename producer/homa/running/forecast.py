@@ -14,6 +14,7 @@ from homa.running.asking import Asking
 from homa.running.order import Order
 from homa_shared.errors import InvalidRequest
 from homa_shared.money import usd
+from homa_shared.needs import EXPECTED_OUTPUT_TOKENS
 from homa_shared.reply import Usage
 from homa_shared.targets import Limits, Target
 from homa_shared.tokens import estimate_messages
