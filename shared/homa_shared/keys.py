@@ -64,7 +64,7 @@ KEYS: dict[str, KeySpec] = {
     "batch_done": KeySpec("bd:<id>", "list", "as the batch", "jobs in the order in which they ended"),
     "batch_lines": KeySpec("bl:<id>", "hash", "as the batch", "line -> latest job, for lines that were retried"),
     # limits and money
-    "target": KeySpec("t:<target>", "hash", "-", "the plan of a target: its scopes"),
+    "target": KeySpec("t:<target>", "hash", "-", "the plan of a target: its scopes; of a pool: its members"),
     "targets": KeySpec("ts", "set", "-", "every target with a plan"),
     "scope": KeySpec("s:<scope>", "hash", "-", "limits and state of a scope"),
     "scopes": KeySpec("ss", "set", "-", "every scope"),

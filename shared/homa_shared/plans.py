@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from homa_shared.targets import TargetPlan
+from homa_shared.pools import Hop, Pool, members_of
+from homa_shared.targets import TargetPlan, plan
+
+if TYPE_CHECKING:
+    from homa_shared.settings.fleet import Fleet
+
+
+def rows_of(fleet: Fleet, hop: Hop, *, now: datetime | None = None) -> list[dict[str, Any]]:
+    """All rows that the store needs before a job waits for a hop: a pool's members each have one by their provider.
+
+    Raises:
+        UnknownModel: the fleet has no provider of this name.
+    """
+    plans = [plan(fleet, member) for member in members_of(hop)]
+    own = [plan_row(member, now=now) for member in plans]
+    if not isinstance(hop, Pool):
+        return own
+    served = [plan_row(member, name=hop.row_of(member.target), now=now) for member in plans]
+    return [*own, *served, {"name": str(hop), "members": [member.provider for member in hop.members]}]
 
 
 def plan_row(plan: TargetPlan, *, name: str | None = None, now: datetime | None = None) -> dict[str, Any]:
@@ -14,7 +32,7 @@ def plan_row(plan: TargetPlan, *, name: str | None = None, now: datetime | None 
 
     Args:
         plan: what the fleet's settings say of it.
-        name: name of the row where it isn't the target's own: `pool:<alias>|<provider>` for a member of a pool.
+        name: name of the row where it isn't the target's own: `pool-<alias>|<provider>` for a member of a pool.
         now: the present, for tests.
     """
     limits = plan.limits

@@ -4,7 +4,7 @@
 --
 -- KEYS[1] anchor
 -- ARGV: a JSON array of {name, account, quota, real, account_limits: {conc}, quota_limits: {rpm, tpm, itpm, otpm, rpd,
---       burst, adaptive, dayend}}
+--       burst, adaptive, dayend}}, or for a pool {name, members: [provider…]}, whose rows are named `pool|provider`
 -- Returns the number of targets. A limit that is gone is removed; the state of a scope (what is used of it) stays.
 local CONFIGURED = {'rpm', 'tpm', 'itpm', 'otpm', 'rpd', 'burst', 'adaptive', 'dayend'}
 
@@ -27,8 +27,12 @@ end
 local plans = cjson.decode(ARGV[1])
 for _, plan in ipairs(plans) do
   redis.call('SADD', K.targets(), plan.name)
-  redis.call('HSET', K.target(plan.name), 'account', plan.account, 'quota', plan.quota, 'real', plan.real)
-  configure(plan.account, {'conc'}, plan.account_limits)
-  configure(plan.quota, CONFIGURED, plan.quota_limits)
+  if plan.members then
+    redis.call('HSET', K.target(plan.name), 'members', table.concat(plan.members, ' '))
+  else
+    redis.call('HSET', K.target(plan.name), 'account', plan.account, 'quota', plan.quota, 'real', plan.real)
+    configure(plan.account, {'conc'}, plan.account_limits)
+    configure(plan.quota, CONFIGURED, plan.quota_limits)
+  end
 end
 return #plans

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, ValidationError
 
 from homa_shared.errors import ConfigError, UnknownModel
+from homa_shared.pools import Hop, Pool, alias_of, members_of
 from homa_shared.settings.sections import (
     Budget,
     GroupSettings,
@@ -24,6 +25,7 @@ from homa_shared.settings.sections import (
     Retention,
     Section,
     Tenant,
+    Unresolved,
 )
 from homa_shared.settings.toml_lines import dotted
 from homa_shared.targets import Target, nearest
@@ -44,7 +46,7 @@ class FleetProvider(Section):
 
 
 class Fleet(Section):
-    """Providers' limits, models, budgets, prices, tenants and retention."""
+    """Providers' limits, models, budgets, prices, tenants, retention and what becomes of unresolved cost."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -57,6 +59,7 @@ class Fleet(Section):
     prices: dict[str, Price] = Field(default_factory=dict)
     tenants: dict[str, Tenant] = Field(default_factory=dict)
     retention: Retention = Field(default_factory=Retention)
+    unresolved: Unresolved = Field(default_factory=Unresolved)
 
     @property
     def digest(self) -> str:
@@ -103,7 +106,7 @@ class Fleet(Section):
         return found
 
     def resolve(self, model: str, fallbacks: Iterable[str] = ()) -> tuple[Target, ...]:
-        """The chain of targets for a request, each once, in the order in which they are tried.
+        """The targets that a request may go to, each once, in the order in which they are tried.
 
         Args:
             model: `provider:model` or an alias; an alias brings its own fallbacks after its target or pool.
@@ -112,10 +115,91 @@ class Fleet(Section):
         Raises:
             UnknownModel: one of them is neither a target at a configured provider nor an alias, or aliases form a loop.
         """
-        chain: dict[Target, None] = {}
+        return tuple(dict.fromkeys(target for hop in self.hops(model, fallbacks) for target in members_of(hop)))
+
+    def hops(self, model: str, fallbacks: Iterable[str] = ()) -> tuple[Hop, ...]:
+        """The chain of a request: as `resolve`, with each pool as one place in it."""
+        chain: dict[Hop, None] = {}
         for name in (model, *fallbacks):
-            chain.update(dict.fromkeys(map(self._target, self.follow(name))))
+            chain.update(dict.fromkeys(self._hops(name, ())))
+        for target in (target for hop in chain for target in members_of(hop)):
+            self.provider(target)
         return tuple(chain)
+
+    def hop(self, name: str) -> Hop:
+        """The hop that a record names: a target, or `pool-<alias>`.
+
+        Raises:
+            UnknownModel: the fleet has no such pool any more, or no such provider.
+        """
+        alias = alias_of(name)
+        if alias is None:
+            target = Target.parse(name)
+            self.provider(target)
+            return target
+        pool = self.pool(alias)
+        if pool is None:
+            raise UnknownModel(f"{name!r} is no pool of the fleet any more: expected [models.{alias}] with a pool")
+        return pool
+
+    def pool(self, alias: str) -> Pool | None:
+        """The pool of an alias; None where it is no alias of a pool.
+
+        Raises:
+            UnknownModel: a member is no target, or two of them are at one provider.
+        """
+        found = self.alias(alias)
+        if found is None or not found.pool:
+            return None
+        return self._pool(alias.strip().lower(), found, ())
+
+    def pools_of(self, provider: str) -> tuple[Pool, ...]:
+        """The pools that a provider serves. One that cannot be read is nobody's."""
+        return tuple(pool for pool in self._pools() if any(member.provider == provider for member in pool.members))
+
+    def _pools(self) -> Iterator[Pool]:
+        for alias in self.models:
+            try:
+                pool = self.pool(alias)
+            except UnknownModel:
+                continue
+            if pool is not None:
+                yield pool
+
+    def _hops(self, name: str, path: tuple[str, ...]) -> Iterator[Hop]:
+        key, alias = name.strip().lower(), self.alias(name)
+        if alias is None:
+            yield self._parsed(name)
+            return
+        here = self._path(key, path)
+        if alias.target is None:
+            yield self._pool(key, alias, path)
+        else:
+            yield from self._hops(alias.target, here)
+        for following in alias.fallbacks:
+            yield from self._hops(following, here)
+
+    def _pool(self, key: str, alias: ModelAlias, path: tuple[str, ...]) -> Pool:
+        members: dict[str, Target] = {}
+        for name in alias.pool:
+            for target in self._firsts(name, self._path(key, path)):
+                other = members.setdefault(target.provider, target)
+                if other != target:
+                    raise UnknownModel(
+                        f"the pool of {key!r} holds {other} and {target}, two targets of one provider: expected one of "
+                        "each; make the other one a fallback, or configure the account twice"
+                    )
+        return Pool(key, tuple(members.values()))
+
+    def _firsts(self, name: str, path: tuple[str, ...]) -> Iterator[Target]:
+        """The targets of a pool's member: an alias brings its target or pool, not its fallbacks."""
+        alias = self.alias(name)
+        if alias is None:
+            yield self._parsed(name)
+            return
+        here = self._path(name.strip().lower(), path)
+        for following in alias.targets:
+            yield from self._firsts(following, here)
 
     def alias(self, model: str) -> ModelAlias | None:
         """The alias of this name, None for a target or an unknown name."""
@@ -134,22 +218,24 @@ class Fleet(Section):
         if alias is None:
             yield name
             return
-        key = name.strip().lower()
+        here = self._path(name.strip().lower(), path)
+        for following in (*alias.targets, *alias.fallbacks):
+            yield from self._follow(following, here)
+
+    @staticmethod
+    def _path(key: str, path: tuple[str, ...]) -> tuple[str, ...]:
         if key in path:
             raise UnknownModel(f"model {path[0]!r} leads to itself: {' → '.join((*path, key))}; expected a target")
-        for following in (*alias.targets, *alias.fallbacks):
-            yield from self._follow(following, (*path, key))
+        return (*path, key)
 
-    def _target(self, name: str) -> Target:
+    def _parsed(self, name: str) -> Target:
         if ":" not in name:
             candidates = [*self.models, *(f"{provider}:{name.strip()}" for provider in self.providers)]
             raise UnknownModel(
                 f"{name!r} is no configured model: expected provider:model or an alias; {_configured(self)}"
                 f"{_suggest(nearest(name.strip().lower(), candidates))}"
             )
-        target = Target.parse(name)
-        self.provider(target)
-        return target
+        return Target.parse(name)
 
 
 @dataclass(frozen=True, slots=True)

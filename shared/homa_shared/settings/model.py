@@ -27,6 +27,7 @@ from homa_shared.settings.sections import (
     ProviderSettings,
     Retention,
     Tenant,
+    Unresolved,
 )
 from homa_shared.settings.sources import Gathered, gather
 from homa_shared.settings.toml_lines import SettingPath, dotted
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     prices: dict[str, Price] = {}
     tenants: dict[str, Tenant] = {}
     retention: Retention = Retention()
+    unresolved: Unresolved = Unresolved()
     #: Seconds after which the work of a silent worker is given to another.
     lease_s: Annotated[int, Field(ge=3)] = 30
     sentry_dsn: SecretStr | None = None
@@ -94,6 +96,7 @@ class Settings(BaseSettings):
             prices=self.prices,
             tenants=self.tenants,
             retention=self.retention,
+            unresolved=self.unresolved,
         )
 
     def origin(self, path: SettingPath) -> str:
@@ -179,6 +182,9 @@ def _refuse_loops(settings: Settings, gathered: Gathered) -> None:
     for alias in settings.models:
         try:
             fleet.follow(alias)
+            pool = fleet.pool(alias)
+            if pool is not None and str(pool) in settings.providers:
+                raise UnknownModel(f"its queue {pool} is that of a provider: expected another name for one of them")
         except UnknownModel as error:
             raise ConfigError(f"models.{alias} ({gathered.origin(('models', alias))}): {error}") from None
 

@@ -201,3 +201,12 @@ class Retention(Section):
     def keys_s(self) -> int:
         """Seconds that idempotency keys are kept."""
         return self.results if self.keys is None else self.keys
+
+
+class Unresolved(Section):
+    """`[unresolved]`: what becomes of an attempt's cost that nobody knows, when no late reply and no person told it."""
+
+    #: Seconds, or as "24h". Nothing said: it stays unresolved for ever.
+    after: Seconds | None = None
+    #: Spent at its bound, or not at all.
+    counts_as: Literal["bound", "none"] = Field("bound", alias="as")

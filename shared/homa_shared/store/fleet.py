@@ -54,7 +54,9 @@ def config_row(fleet: Fleet) -> dict[str, str]:
         | ({"match": match} if (match := budget.tenant or budget.tag) else {})
         for name, budget in fleet.budgets.items()
     ]
-    return {
+    unresolved = fleet.unresolved
+    policy = {"unresolved.after": str(unresolved.after * 1000), "unresolved.as": unresolved.counts_as}
+    return ({} if unresolved.after is None else policy) | {
         "keep.results": str(retention.results * 1000),
         "keep.requests": str(retention.requests * 1000),
         "keep.ledger": str(retention.ledger * 1000),
