@@ -20,12 +20,14 @@ from homa_shared.capabilities import Capabilities
 from homa_shared.embedding import first_part
 from homa_shared.media import Medium, extract
 from homa_shared.needs import EXPECTED_OUTPUT_TOKENS, counts_tokens, most_media_tokens, need_of_texts
-from homa_shared.plans import plan_row
+from homa_shared.plans import rows_of
+from homa_shared.pools import Hop, Pool, members_of, queue_of, without
 from homa_shared.prices import PriceBook
 from homa_shared.request import CHAT, NO_TOOLS, Option, request_head, request_tail, to_json
 from homa_shared.store.submitting import Common, Entry
 from homa_shared.targets import Target, TargetPlan, plan, reservation
 from homa_shared.tokens import FILE_BYTES_PER_TOKEN, estimate_messages
+from homa_shared.versions import Versions, own_versions
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
@@ -79,6 +81,8 @@ class FleetView:
         self.written: set[str] = set()
         #: Target -> what estimates of its tokens are scaled by, as learned from replies.
         self.factors: Mapping[str, float] = {}
+        #: What is written so that every live worker can read it.
+        self.versions: Versions = own_versions()
 
     def plan(self, target: Target) -> TargetPlan:
         return plan(self.fleet, target)
@@ -91,7 +95,12 @@ class FleetView:
         return [target for target in targets if target not in self.written]
 
     def plan_rows(self, targets: Sequence[str]) -> list[dict[str, Any]]:
-        return [plan_row(self.plan(Target.parse(target))) for target in targets]
+        """What the store has to know of targets and pools, by their names in a chain."""
+        return [row for target in targets for row in rows_of(self.fleet, self.fleet.hop(target))]
+
+    def members(self, target: str) -> tuple[Target, ...]:
+        """The targets that may be called where a chain says so: several for a pool."""
+        return members_of(self.fleet.hop(target))
 
     def template(self, options: Options, batch: str | None = None) -> Template:
         """The template of a set of options.
@@ -107,7 +116,7 @@ class Template:
     """What the requests of one set of options share."""
 
     def __init__(
-        self, view: FleetView, options: Options, batch: str | None, chain: Sequence[Target] | None = None
+        self, view: FleetView, options: Options, batch: str | None, hops: Sequence[Hop] | None = None
     ) -> None:
         alias = view.fleet.alias(options.model)
         self.options = options
@@ -117,26 +126,33 @@ class Template:
         if cap is None and options.kind == CHAT:
             cap = self.params["max_tokens"] = DEFAULT_MAX_TOKENS
         self.max_tokens = int(cap or 0)
-        self.chain = view.fleet.resolve(options.model, options.fallbacks) if chain is None else tuple(chain)
-        chain = self.chain
+        self.hops = view.fleet.hops(options.model, options.fallbacks) if hops is None else tuple(hops)
+        #: Every target that may be called, each once.
+        self.chain = tuple(dict.fromkeys(target for hop in self.hops for target in members_of(hop)))
         self._view, self._batch = view, batch
-        self._fit = Fit(view.capabilities, chain, self.params)
-        self._narrower: dict[tuple[Target, ...], Template] = {}
+        self._fit = Fit(view.capabilities, self.chain, self.params)
+        self._narrower: dict[tuple[Hop, ...], Template] = {}
         self._prices = view.prices
-        self._plans = [view.plan(target) for target in chain]
-        self.targets = [str(target) for target in chain]
+        self._plans = [[view.plan(target) for target in members_of(hop)] for hop in self.hops]
+        #: Names of the hops, as record and request have them.
+        self.targets = [str(hop) for hop in self.hops]
         self._head = request_head(
-            self.params, self.targets, stream=options.stream, kind=options.kind, steps=options.steps
+            self.params,
+            self.targets,
+            stream=options.stream,
+            kind=options.kind,
+            steps=options.steps,
+            version=view.versions.request,
         )
         self._params_json = orjson.dumps(self.params, option=orjson.OPT_SORT_KEYS)
         # What the provider reads beside the messages: tools and schema.
         self._beside_bytes = sum(len(to_json(self.params[p], p)) for p in _READ if p in self.params)
         self._choices = int(self.params.get("n") or 1)
-        self._counts_tokens = any(map(counts_tokens, self._plans))
+        self._counts_tokens = any(counts_tokens(target_plan) for plans in self._plans for target_plan in plans)
         # Without tokens to count, and media, a request reserves what its length says.
         self._by_size: dict[int, tuple[Option, bytes]] = {}
         self.common = Common(
-            queue=self._plans[0].queue,
+            queue=queue_of(self.hops[0]),
             lane=options.lane,
             target=self.targets[0],
             tenant=options.tenant,
@@ -147,6 +163,7 @@ class Template:
             slack_ms=options.slack_ms,
             fallbacks=len(self.targets) - 1,
             job_budget=options.job_budget,
+            version=view.versions.record,
         )
 
     def fit(self, prepared: Prepared) -> tuple[Template, tuple[tuple[str, str], ...]]:
@@ -158,7 +175,7 @@ class Template:
         lacks = self._fit.lacks(prepared)
         if not lacks:
             return self, ()
-        able = tuple(target for target in self.chain if target not in lacks)
+        able = without(self.hops, tuple(lacks))
         if able not in self._narrower:
             self._narrower[able] = Template(self._view, self.options, self._batch, able)
         return self._narrower[able], tuple((str(target), why) for target, why in lacks.items())
@@ -201,7 +218,10 @@ class Template:
     def _reserved(self, prepared: Prepared, skipped: Sequence[tuple[str, str]]) -> tuple[Option, bytes]:
         """What the first target reserves, and the encoded reservations of all."""
         if prepared.inputs is not None:
-            options = [self._option_of_texts(target_plan, prepared.inputs) for target_plan in self._plans]
+            options = [
+                _largest(name, [self._option_of_texts(target_plan, prepared.inputs) for target_plan in plans])
+                for name, plans in zip(self.targets, self._plans, strict=True)
+            ]
             return options[0], request_tail(options, skipped)
         if self._counts_tokens or skipped or not prepared.plain:
             options = self._options_for(prepared)
@@ -219,18 +239,20 @@ class Template:
         prompt_bytes = len(prepared.json) + self._beside_bytes
         output = self.max_tokens * self._choices
         return [
-            Option(
-                target,
-                self._prices.bound(
-                    target_plan.target,
-                    prompt_bytes,
-                    output,
-                    0 if prepared.plain else most_media_tokens(self._prices, target_plan.target, prepared.messages),
-                ),
-                self._tokens(target_plan, prepared) if counts_tokens(target_plan) else _NO_TOKENS,
+            _largest(
+                name, [self._option_for(target_plan, prepared, prompt_bytes, output) for target_plan in target_plans]
             )
-            for target, target_plan in zip(self.targets, self._plans, strict=True)
+            for name, target_plans in zip(self.targets, self._plans, strict=True)
         ]
+
+    def _option_for(self, target_plan: TargetPlan, prepared: Prepared, prompt_bytes: int, output: int) -> Option:
+        target = target_plan.target
+        media = 0 if prepared.plain else most_media_tokens(self._prices, target, prepared.messages)
+        return Option(
+            str(target),
+            self._prices.bound(target, prompt_bytes, output, media),
+            self._tokens(target_plan, prepared) if counts_tokens(target_plan) else _NO_TOKENS,
+        )
 
     def _option_of_texts(self, target_plan: TargetPlan, texts: Sequence[str]) -> Option:
         """What the first call takes that embeds as many texts as it may."""
@@ -253,7 +275,7 @@ class Template:
         asked = b"%d\n%b\n%b\n%b\n" % (
             _CACHE_VERSION,
             self.options.tenant.encode(),
-            orjson.dumps(self.targets),
+            orjson.dumps([hop.described if isinstance(hop, Pool) else str(hop) for hop in self.hops]),
             self._params_json,
         )
         if self.options.steps != NO_TOOLS:
@@ -262,6 +284,15 @@ class Template:
             return hashlib.sha256(asked + prepared.json).hexdigest()
         messages = orjson.dumps(prepared.messages, option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(asked + messages).hexdigest()
+
+
+def _largest(name: str, options: Sequence[Option]) -> Option:
+    """What a hop reserves: enough for whoever of its members calls; unpriced, where one of them is."""
+    if len(options) == 1:
+        return options[0]
+    bounds = [option.bound for option in options if option.bound is not None]
+    total, given, wanted = (max(counts) for counts in zip(*(option.tokens for option in options), strict=True))
+    return Option(name, max(bounds) if len(bounds) == len(options) else None, (total, given, wanted))
 
 
 def digest(options: Options, prepared: Prepared) -> str:

@@ -99,6 +99,7 @@ class Submitter:
             fleet = yield from self._enter()
             if view is None or view.fleet.version != fleet.version:
                 view = self._view = FleetView(fleet)
+            view.versions = yield from ask(reading.versions(self.keys))
             self._read_s = time.monotonic()
         return view
 

@@ -57,7 +57,7 @@ def alias_of(name: str) -> str | None:
 
 
 def without(hops: Sequence[Hop], unable: Sequence[Target]) -> tuple[Hop, ...]:
-    """A chain without some targets. A pool that loses a member is no longer that pool: the others follow one another."""
+    """A chain without some targets. Of a pool that loses a member the others follow one another."""
     left: dict[Hop, None] = {}
     for hop in hops:
         if isinstance(hop, Pool) and any(member in unable for member in hop.members):

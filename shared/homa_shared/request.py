@@ -106,7 +106,14 @@ class JobRequest:
             InvalidRequest: a value is no JSON.
         """
         return (
-            request_head(self.params, self.targets, stream=self.stream, kind=self.kind, steps=self.steps)
+            request_head(
+                self.params,
+                self.targets,
+                stream=self.stream,
+                kind=self.kind,
+                steps=self.steps,
+                version=self.version,
+            )
             + (to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages"))
             + request_tail(self.options, self.skipped)
         )
@@ -163,10 +170,15 @@ def request_head(
     stream: bool,
     kind: str = CHAT,
     steps: StepRules = NO_TOOLS,
+    version: int | None = None,
 ) -> bytes:
-    """The encoded request up to its messages or inputs: what the jobs of a batch have in common, encoded once."""
+    """The encoded request up to its messages or inputs: what the jobs of a batch have in common, encoded once.
+
+    Args:
+        version: an older one, where workers live that read no newer; None: this release's own.
+    """
     head = b'{"v":%d,"params":%b,"targets":%b,"stream":%b' % (
-        REQUEST_VERSION,
+        REQUEST_VERSION if version is None else version,
         to_json(params, "params"),
         orjson.dumps(targets),
         b"true" if stream else b"false",

@@ -55,8 +55,10 @@ def config_row(fleet: Fleet) -> dict[str, str]:
         for name, budget in fleet.budgets.items()
     ]
     unresolved = fleet.unresolved
-    policy = {"unresolved.after": str(unresolved.after * 1000), "unresolved.as": unresolved.counts_as}
-    return ({} if unresolved.after is None else policy) | {
+    policy = {}
+    if unresolved.after is not None:
+        policy = {"unresolved.after": str(unresolved.after * 1000), "unresolved.as": str(unresolved.counts_as)}
+    return policy | {
         "keep.results": str(retention.results * 1000),
         "keep.requests": str(retention.requests * 1000),
         "keep.ledger": str(retention.ledger * 1000),

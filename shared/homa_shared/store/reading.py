@@ -18,6 +18,7 @@ from homa_shared.store.reading_fleet import (
     live_workers,
     queues,
     server_time,
+    versions,
     workers,
 )
 from homa_shared.store.reading_jobs import (
@@ -82,6 +83,7 @@ __all__ = [
     "server_time",
     "state",
     "unresolved",
+    "versions",
     "why",
     "workers",
 ]

@@ -9,6 +9,7 @@ import orjson
 
 from homa_shared.keys import Keys
 from homa_shared.store.op import Command, Op, call, mapping, read, text
+from homa_shared.versions import Versions, common_versions
 
 #: A worker beats about each second; one that has not for this long, ms, counts as gone.
 LIVE_MS = 5000
@@ -119,6 +120,16 @@ def live_workers(keys: Keys, queue: str) -> Op[int]:
 
     def parse(replies: list[Any]) -> int:
         return sum(1 for row in everyone.parse(replies) if row.live and _serves(row.facts, queue))
+
+    return Op(everyone.commands, parse, everyone.script)
+
+
+def versions(keys: Keys) -> Op[Versions]:
+    """The newest record and request that this release and every live worker know: what may be written."""
+    everyone = workers(keys)
+
+    def parse(replies: list[Any]) -> Versions:
+        return common_versions(Versions.told(row.facts) for row in everyone.parse(replies) if row.live)
 
     return Op(everyone.commands, parse, everyone.script)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from homa_shared import records
 from homa_shared.keys import Keys
 from homa_shared.store.op import Op, call
 
@@ -51,9 +52,12 @@ class Common:
     fallbacks: int = 0
     job_budget: int | None = None
     cache_key: str | None = None
+    #: Version of the records; an older one where workers live that read no newer.
+    version: int = field(default_factory=lambda: records.RECORD_VERSION)
 
     def encode(self) -> bytes:
         fields: dict[str, Any] = {
+            "v": self.version,
             "kd": self.kind,
             "q": self.queue,
             "ln": self.lane,
