@@ -19,7 +19,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
 # A file's tests stay in one process, so that its module fixtures (a store, a simulator) start once.
 PYTEST := $(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile
 
-.PHONY: help demo test lint types contracts pytest test-store chaos bench up format lock upgrade install clean
+.PHONY: help demo test lint types contracts pytest test-store test-live test-peers chaos bench up format lock upgrade install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,14 @@ pytest: install ## the tests, with branch coverage of at least 90 %
 
 test-store: install ## the tests of the store alone, against the Redis of HOMA_TEST_REDIS_URL
 	$(PYTEST) -m store $(PYTEST_ARGS)
+
+test-live: install ## the support matrix at real providers whose keys are in the environment; costs fractions of a cent
+	$(PY) -m pytest -m live tests/matrix $(PYTEST_ARGS)
+
+test-peers: install ## the support matrix at aimock, other people's mock of the providers; needs npm
+	@peers=$$(mktemp -d) && trap 'rm -rf "$$peers"' EXIT && \
+	npm install --silent --no-audit --no-fund --prefix "$$peers" @copilotkit/aimock && \
+	HOMA_TEST_AIMOCK="$$peers/node_modules/.bin/llmock" $(PY) -m pytest tests/matrix/test_peers.py $(PYTEST_ARGS)
 
 chaos: install ## break workers and stores under load for some minutes, then check the books
 	$(PY) -m tests.chaos $(CHAOS_ARGS)

@@ -30,6 +30,7 @@ PROVIDER_VARIABLES = (
 ALLOWED_SKIPS = (
     "HOMA_TEST_REDIS_URL is not set",
     "no keys in the environment",
+    "HOMA_TEST_AIMOCK is not set",
 )
 
 pytest_plugins = [

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from homa_workers.simulator.dialect import expect_count, expect_list
 from homa_workers.simulator.wire import (
     MEDIA_TOKENS,
@@ -53,6 +55,7 @@ def read_converse(route: Route, body: Mapping[str, Any]) -> Prompt:
         stream=route.stream,
         tools=_tools(tool_config),
         forced_tool=_forced_tool(tool_config.get("toolChoice") or {}),
+        schema=_schema(body),
         marker=compact_json(body["requestMetadata"]) if body.get("requestMetadata") else "",
     )
 
@@ -101,6 +104,16 @@ def _content(message: Any) -> tuple[str, int, bool]:
 def _tools(config: Mapping[str, Any]) -> dict[str, Any]:
     specs = [tool["toolSpec"] for tool in config.get("tools") or [] if "toolSpec" in tool]
     return {str(spec.get("name")): (spec.get("inputSchema") or {}).get("json") for spec in specs}
+
+
+def _schema(body: Mapping[str, Any]) -> Any:
+    """The schema that a reply must fit; Converse takes it as JSON text."""
+    wanted = (body.get("outputConfig") or {}).get("textFormat") or {}
+    text = ((wanted.get("structure") or {}).get("jsonSchema") or {}).get("schema")
+    try:
+        return orjson.loads(text) if text else None
+    except (orjson.JSONDecodeError, TypeError) as error:
+        raise Failure(FailureKind.INVALID, f"outputConfig.textFormat: its schema is no JSON ({error})") from error
 
 
 def _forced_tool(choice: Mapping[str, Any]) -> str:
