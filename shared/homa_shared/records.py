@@ -42,7 +42,7 @@ FIELDS: dict[str, str] = {
     "kd": "kind: j a job, m a Dramatiq message",
     "q": "queue",
     "ln": "lane",
-    "tg": "target that it waits for (a pool's name in a pool's queue)",
+    "tg": "target that it waits for (a pool's name, `pool-<alias>`, in a pool's queue)",
     "tn": "tenant",
     "sq": "sequence number: its place in its group",
     "at": "number of the latest attempt (the fence)",

@@ -270,10 +270,11 @@ def test_why_tells_how_many_stand_before_a_job(cell: Cell) -> None:
 
 def test_a_pool_is_held_only_where_each_of_its_members_is(cell: Cell) -> None:
     for member, conc in (("p", 1), ("q", None)):
-        row = {"name": f"pool:fast|{member}", "account": member, "quota": f"{member}/m", "real": f"{member}:m"}
+        row = {"name": f"pool-fast|{member}", "account": member, "quota": f"{member}/m", "real": f"{member}:m"}
         cell.run(steering.write_plans(cell.keys, [row | {"account_limits": {"conc": conc}, "quota_limits": {}}]))
-    cell.submit("a", "b", queue="pool:fast", target="pool:fast")
-    cell.take(1, queues=("pool:fast",))
+    cell.run(steering.write_plans(cell.keys, [{"name": "pool-fast", "members": ["p", "q"]}]))
+    cell.submit("a", "b", queue="pool-fast", target="pool-fast")
+    cell.take(1, queues=("pool-fast",))
     assert cell.run(reading.why(cell.keys, "b")) == reading.Why(State.QUEUED, [])
     cell.redis("HSET", cell.keys.breaker("q"), "state", "open", "until", cell.now() + 500)
     assert hold(cell, "b").name == "q"

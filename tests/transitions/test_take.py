@@ -96,13 +96,13 @@ def test_queues_of_other_providers_are_left_alone(cell: Cell) -> None:
 
 def test_a_pool_is_served_by_whoever_has_quota(cell: Cell) -> None:
     for member, conc in (("p", 1), ("q", 5)):
-        row = {"name": f"pool:fast|{member}", "account": member, "quota": f"{member}/m", "real": f"{member}:m"}
+        row = {"name": f"pool-fast|{member}", "account": member, "quota": f"{member}/m", "real": f"{member}:m"}
         row |= {"account_limits": {"conc": conc}, "quota_limits": {}}
         cell.run(steering.write_plans(cell.keys, [row]))
-    cell.submit(*(f"j{i}" for i in range(6)), queue="pool:fast", target="pool:fast")
-    at_p = cell.take(5, queues=("p", "pool:fast")).claims
+    cell.submit(*(f"j{i}" for i in range(6)), queue="pool-fast", target="pool-fast")
+    at_p = cell.take(5, queues=("p", "pool-fast")).claims
     assert [c.target for c in at_p] == ["p:m"]
-    at_q = cell.take(9, provider="q", worker="w2", queues=("q", "pool:fast")).claims
+    at_q = cell.take(9, provider="q", worker="w2", queues=("q", "pool-fast")).claims
     assert [c.target for c in at_q] == ["q:m"] * 5
     cell.settle(at_p[0])
     assert cell.view(at_p[0].id).attempts[0].number == 1

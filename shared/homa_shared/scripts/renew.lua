@@ -8,6 +8,7 @@
 -- Returns {lost…}: attempts that are no longer this worker's. Cost: O(n log N).
 local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
 local lost = {}
+local provider = cjson.decode(ARGV[3]).provider
 for i = 4, #ARGV do
   local name = ARGV[i]
   if redis.call('ZADD', K.leases(), 'XX', 'CH', now + lease_ms, name) == 0 and not redis.call('ZSCORE', K.leases(), name) then
@@ -15,7 +16,7 @@ for i = 4, #ARGV do
     attempt = tonumber(attempt)
     local r = load_record(id)
     if forgotten(r, attempt) then
-      reassert(id, r, attempt, worker)
+      reassert(id, r, attempt, worker, provider)
       redis.call('ZADD', K.leases(), now + lease_ms, name)
     elseif r and r.st == 'running' and r.at == attempt and r.wk == worker then
       redis.call('ZADD', K.leases(), now + lease_ms, name)

@@ -10,7 +10,7 @@
 local id, attempt, event, delay = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local report = read_report(ARGV[5])
 local r = load_record(id)
-if forgotten(r, attempt) then reassert(id, r, attempt, '') end
+if forgotten(r, attempt) then reassert(id, r, attempt, '', report.by) end
 if not is_running(r, attempt) then return refuse(id, r, attempt, report) end
 end_attempt(id, r, report)
 if ARGV[6] ~= '1' then redis.call('HINCRBY', K.job(id), 'tr', -1) end

@@ -11,7 +11,7 @@ local id, attempt, reply = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local report = read_report(ARGV[4])
 local r = load_record(id)
 if not r then return 'unknown' end
-if forgotten(r, attempt) then reassert(id, r, attempt, '') end
+if forgotten(r, attempt) then reassert(id, r, attempt, '', report.by) end
 
 if is_running(r, attempt) then
   end_attempt(id, r, report)

@@ -28,7 +28,7 @@ local function journal(line)
 end
 
 if forgotten(r, attempt) then
-  reassert(id, r, attempt, worker)
+  reassert(id, r, attempt, worker, report.by)
   -- A lease of its own, until the worker's next beat takes over.
   redis.call('ZADD', K.leases(), now + 30000, id .. ':' .. int(attempt))
 end

@@ -1,7 +1,7 @@
 --! flags allow-oom
 --! use clock, record, backlog, ending, attempt, follow
 -- The fleet's housekeeping, in bounded slices: leases that ran out, jobs that became due, deadlines, reasons that passed,
--- batches that were cancelled, retention. Any worker may call it; one call each half second does the work.
+-- batches that were cancelled, cost that stayed unresolved for too long, retention. Any worker may call it; one call each half second does the work.
 --
 -- KEYS[1] anchor
 -- ARGV: largest slice, lease_ms
@@ -152,6 +152,24 @@ for _, reason in ipairs(redis.call('ZRANGE', K.reasons(), 0, 19)) do
   sweep_reason(reason)
   -- Reasons take turns when there are more than one call looks at.
   redis.call('ZADD', K.reasons(), 'XX', now, reason)
+end
+
+-- What nobody came to know of an attempt's cost for as long as the settings bear: it counts at its bound, or not at all.
+local policy = redis.call('HMGET', K.config(), 'unresolved.after', 'unresolved.as')
+if policy[1] then
+  each(redis.call('ZRANGEBYSCORE', K.unresolved(), '-inf', now - tonumber(policy[1]), 'LIMIT', 0, SLICE), function(name)
+    local id, attempt = string.match(name, '^(.*):(%d+)$')
+    local r, past = load_record(id), redis.call('HGET', K.attempts(id), attempt)
+    past = past and cjson.decode(past)
+    local nano = '0'
+    -- Of a call whose price nobody knows no bound is known either: it stays unpriced, never free.
+    if policy[2] ~= 'none' and past then nano = past.unpriced == 0 and past.unres or '' end
+    if r and resolve_attempt(id, r, tonumber(attempt), {outcome = 'resolved', nano = nano}) then
+      emit('attempt.resolved', id, r, 'attempt ' .. attempt .. ' as ' .. policy[2])
+    else
+      redis.call('ZREM', K.unresolved(), name)
+    end
+  end)
 end
 
 if now - tonumber(beat[4] or 0) > 60000 then

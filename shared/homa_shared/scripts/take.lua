@@ -152,6 +152,12 @@ local function offer_diverts(queue, lane, target, wait, why)
   local group = K.group(queue, lane, target)
   if offered[group] then return end
   offered[group] = true
+  -- What one member of a pool cannot do now, another may: a job leaves a pool only where it would leave each of them.
+  local members = members_of(target)
+  if members then
+    wait, why = pool_blocked(target, members)
+    if wait == 0 then return end
+  end
   for _, tenant in ipairs(redis.call('ZRANGE', group, 0, 7)) do
     local backlog = K.backlog(queue, lane, target, tenant)
     local before, card = #diverts, redis.call('ZCARD', backlog)
@@ -275,6 +281,20 @@ local function candidate(backlog)
   end
 end
 
+-- Whether a job that is larger than this member's limit is small enough for another member of its pool.
+local function fits_elsewhere(target, cost)
+  for _, member in ipairs(members_of(target) or {}) do
+    local limits = scope(plan_of(target, target, member).quota)
+    local fits = true
+    for _, dimension in ipairs(DIMENSIONS) do
+      local limit, amount = per_minute(limits, dimension), cost[dimension[1]]
+      if dimension[1] ~= 'r' and limit and amount and amount > limit then fits = false end
+    end
+    if fits then return true end
+  end
+  return false
+end
+
 -- Gives one job of a tenant, or says why not: given, skipped (this one is out of the way), none (of this tenant), stop.
 local function give(queue, lane, target, tenant, plan, several)
   local backlog = K.backlog(queue, lane, target, tenant)
@@ -288,6 +308,7 @@ local function give(queue, lane, target, tenant, plan, several)
   if r.kd ~= 'm' then
     cost = {r = 1, t = r.rt, i = r.ri, o = r.ro}
     local ms, what = headroom(scope(plan.quota), cost)
+    if not ms and fits_elsewhere(target, cost) then return 'stop', 1000, what end
     if not ms then
       dequeue(id, r)
       end_job(id, r, 'failed', nil, 'too large: it needs more ' .. what .. ' than the limit of ' .. plan.quota .. ' allows in a minute')
@@ -314,6 +335,8 @@ end
 -- Serves one target until `room` jobs are out or something stands in the way; returns how many it gave.
 local function serve(queue, lane, target, room)
   local group, plan = K.group(queue, lane, target), plan_of(queue, target, provider)
+  -- Whoever is no member of a pool, or not yet by what stands here, would not know what to call.
+  if not plan.known and members_of(target) then return 0 end
   local several = redis.call('ZCARD', group) > 1
   local given, passed_over = 0, 0
   while given < room and skips < SKIPS do

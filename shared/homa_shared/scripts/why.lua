@@ -49,14 +49,13 @@ end
 
 -- A pool is held only where every member is; what holds the one that comes first is told.
 local function target_holds()
-  if redis.call('EXISTS', K.target(r.tg)) == 1 or not string.match(r.tg, '^pool:') then return plan_holds(plan_of(r.q, r.tg, r.q)) end
+  local members = members_of(r.tg)
+  if not members then return plan_holds(plan_of(r.q, r.tg, r.q)) end
   local before, best = holds, nil
-  for _, name in ipairs(redis.call('SMEMBERS', K.targets())) do
-    if string.sub(name, 1, #r.tg + 1) == r.tg .. '|' then
-      holds = {}
-      plan_holds(plan_of(r.q, r.tg, string.sub(name, #r.tg + 2)))
-      if not best or (holds[1] and tonumber(holds[1][3]) or 0) < (best[1] and tonumber(best[1][3]) or 0) then best = holds end
-    end
+  for _, member in ipairs(members) do
+    holds = {}
+    plan_holds(plan_of(r.q, r.tg, member))
+    if not best or (holds[1] and tonumber(holds[1][3]) or 0) < (best[1] and tonumber(best[1][3]) or 0) then best = holds end
   end
   holds = before
   for _, h in ipairs(best or {}) do holds[#holds + 1] = h end

@@ -110,12 +110,14 @@ class Report:
     #: Requests and tokens a minute that headers told; 0 for not told.
     limits: tuple[int, int] | None = None
     note: str = ""
+    #: Provider that was called, where the store may have forgotten which member of a pool it was.
+    by: str = ""
 
     def encode(self) -> bytes:
         fields: dict[str, Any] = {"outcome": self.outcome, "charge": self.charge.value, "health": self.health}
         if self.nano is not None:
             fields["nano"] = str(self.nano)
-        for name in ("floor", "input", "output", "cached", "cool_ms", "freeze_ms", "limits", "note"):
+        for name in ("floor", "input", "output", "cached", "cool_ms", "freeze_ms", "limits", "note", "by"):
             value = getattr(self, name)
             if value or (name == "freeze_ms" and value is not None):
                 fields[name] = value

@@ -12,6 +12,7 @@
 --   cool_ms   how long a breaker opens for `account` and `model`
 --   freeze_ms  >= -1: the quota scope freezes (-1: the provider named no time); nil: it does not
 --   limits    {requests, tokens} per minute from headers, or nil
+--   by        provider that was called, where the record may have forgotten which member of a pool it was
 --   note      JSON for people: error, status, request id, times
 
 local function attempt_line(id, r, attempt, report)

@@ -5,7 +5,21 @@ local function forgotten(r, attempt)
   return r and attempt > r.at and not ENDED[r.st]
 end
 
-local function reassert(id, r, attempt, worker)
+local function tell_called(id, r, real)
+  if real == r.tg then return end
+  r.tt = real
+  redis.call('HSET', K.job(id), 'tt', real)
+end
+
+-- The target called: the record's, or where that is a pool its member at the provider of whoever called it.
+local function called(r, provider)
+  if string.find(r.tg, ':', 1, true) or not provider or provider == '' then return r.tg, r.tg end
+  local row = r.tg .. '|' .. provider
+  return row, redis.call('HGET', K.target(row), 'real') or r.tg
+end
+
+local function reassert(id, r, attempt, worker, provider)
+  local row, real = called(r, provider)
   r.tr = (r.tr or 0) + attempt - r.at
   if r.st == 'running' then
     -- The store remembers an older attempt as running: what that one reserved passes to this one.
@@ -13,16 +27,18 @@ local function reassert(id, r, attempt, worker)
     r.at, r.wk, r.as, r.sw = attempt, worker, now, nil
     redis.call('HSET', K.job(id), 'at', attempt, 'tr', r.tr, 'wk', worker, 'as', now)
     redis.call('HDEL', K.job(id), 'sw', 'sr')
+    tell_called(id, r, real)
     return
   end
   withdraw(id, r)
-  local plan = redis.call('HMGET', K.target(r.tg), 'account', 'quota')
+  local plan = redis.call('HMGET', K.target(row), 'account', 'quota')
   r.at, r.st, r.wk, r.as, r.why, r.due = attempt, 'running', worker, now, nil, nil
   redis.call('HSET', K.job(id), 'st', 'running', 'at', attempt, 'tr', r.tr, 'wk', worker, 'as', now)
   count(r.q, r.ln, 'running', 1)
   if r.kd == 'm' then return end
   r.ps, r.qs = plan[1] or r.q, plan[2] or plan[1] or r.q
   redis.call('HSET', K.job(id), 'ps', r.ps, 'qs', r.qs)
+  tell_called(id, r, real)
   redis.call('HINCRBY', K.scope(r.ps), 'busy', 1)
   if r.qs ~= r.ps then redis.call('HINCRBY', K.scope(r.qs), 'busy', 1) end
   local names = {}

@@ -8,10 +8,18 @@ local function plan_of(queue, target, provider)
   local plan = plans[name]
   if not plan then
     local v = redis.call('HMGET', K.target(name), 'account', 'quota', 'real')
-    plan = {account = v[1] or provider, quota = v[2] or v[1] or provider, real = v[3] or target}
+    plan = {account = v[1] or provider, quota = v[2] or v[1] or provider, real = v[3] or target, known = v[3]}
     plans[name] = plan
   end
   return plan
+end
+
+-- Providers of a pool's members; nil for a target.
+local function members_of(target)
+  if string.sub(target, 1, 5) ~= 'pool-' or string.find(target, ':', 1, true) then return nil end
+  local members = {}
+  for provider in string.gmatch(redis.call('HGET', K.target(target), 'members') or '', '%S+') do members[#members + 1] = provider end
+  return members
 end
 
 -- Milliseconds until the target may be called at all, and why not now.
@@ -23,4 +31,17 @@ local function blocked(plan)
   local account, why = headroom(scope(plan.account), {r = 0})
   if account > 0 then return account, why end
   return 0
+end
+
+-- What stands between a pool and its next call: nothing, while one member may be called; else what passes first.
+local function pool_blocked(target, members)
+  local soonest, what
+  for _, member in ipairs(members) do
+    local plan = plan_of(target, target, member)
+    local ms, why = blocked(plan)
+    if ms == 0 then ms, why = headroom(scope(plan.quota), {r = 1}) end
+    if ms and (not soonest or ms < soonest) then soonest, what = ms, why end
+    if soonest == 0 then return 0 end
+  end
+  return soonest or 0, what
 end
