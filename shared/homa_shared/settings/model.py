@@ -60,19 +60,28 @@ class Settings(BaseSettings):
     blobs: BlobsUrl | None = None
     #: Requests and replies above so many bytes go there, too.
     blobs_above: Annotated[int, Field(ge=1024)] = 65_536
+    #: Accounts at providers, by name. A worker needs those it serves; a producer needs none.
     providers: dict[Name, ProviderSettings] = {}
+    #: Aliases: names of one's own for targets, with fallbacks and defaults.
     models: dict[Name, ModelAlias] = {}
+    #: Caps on spending, by name.
     budgets: dict[Name, Budget] = {}
+    #: Dollars per million tokens by target, instead of the price list's; patterns such as `ollama:*` are allowed.
     prices: dict[str, Price] = {}
+    #: Shares of the fleet, by tenant.
     tenants: dict[str, Tenant] = {}
+    #: How long what has ended is kept.
     retention: Retention = Retention()
     unresolved: Unresolved = Unresolved()
     #: Seconds after which the work of a silent worker is given to another.
     lease_s: Annotated[int, Field(ge=3)] = 30
+    #: Workers report errors there. SENTRY_DSN says the same.
     sentry_dsn: SecretStr | None = None
+    #: Least severity that workers log.
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(lambda level: str(level).lower())
     ] = "info"
+    #: auto: console on a terminal, else JSON Lines.
     log_format: Literal["auto", "console", "json"] = "auto"
 
     _gathered: Gathered = PrivateAttr(default_factory=Gathered)

@@ -34,10 +34,15 @@ class Section(BaseModel):
 class LimitSettings(Section):
     """`limits`: quota of one model, or of a group of models that share it. What is left out is not limited."""
 
+    #: Requests a minute.
     rpm: Positive | None = None
+    #: Tokens a minute, input and output together.
     tpm: Positive | None = None
+    #: Input tokens a minute, where a provider counts them by themselves.
     input_tpm: Positive | None = None
+    #: Output tokens a minute, where a provider counts them by themselves.
     output_tpm: Positive | None = None
+    #: Requests a day.
     rpd: Positive | None = None
     #: Seconds of quota that may be used at once; half a second where nothing is said.
     burst_s: Annotated[float, Field(gt=0, le=60)] | None = None
@@ -54,6 +59,7 @@ class LimitSettings(Section):
 class GroupSettings(Section):
     """`[providers.<name>.models."gpt-*"]`: models of a provider that share one quota."""
 
+    #: Quota that these models share.
     limits: LimitSettings = LimitSettings()
     #: What one output token weighs in the quota (Bedrock counts some models' output five times).
     burndown: Annotated[float, Field(ge=1)] = 1.0
@@ -64,14 +70,19 @@ class ProviderSettings(Section):
 
     #: Left out where the name says it.
     kind: Kind
+    #: The key. It stays with this process: it is never written to the store.
     api_key: SecretStr | None = None
+    #: File whose one line is the key, instead of `api_key`.
     api_key_file: LocalPath | None = None
+    #: Endpoint, instead of the kind's own.
     base_url: HttpUrl | None = None
     #: Seconds for one call, connecting and streaming included.
     timeout_s: Annotated[float, Field(gt=0)] = 600.0
     #: Most calls at once in the whole fleet.
     concurrency: Positive | None = None
+    #: Quota of each model that no entry of `models` fits.
     limits: LimitSettings = LimitSettings()
+    #: Quotas of single models or groups of them, by name or pattern.
     models: dict[str, GroupSettings] = Field(default_factory=dict)
     #: Bedrock's region.
     region: str | None = None
@@ -110,6 +121,7 @@ class ProviderSettings(Section):
 class Price(Section):
     """A price in dollars per million tokens."""
 
+    #: Tokens of the prompt.
     input_nano_usd_per_mtok: NanoUsd = Field(alias="input")
     #: Zero for models that only read, such as embeddings.
     output_nano_usd_per_mtok: NanoUsd = Field(0, alias="output")
@@ -122,12 +134,15 @@ class Price(Section):
 class ModelAlias(Section):
     """`[models.<alias>]`: a name of one's own for a target, or for a pool of targets."""
 
+    #: `provider:model`, or another alias.
     target: str | None = None
     #: Targets that serve the alias side by side.
     pool: Words = ()
+    #: Tried in this order where the first cannot serve.
     fallbacks: Words = ()
     #: The model that an Azure deployment, or another name of one's own, stands for in price lists.
     model: str | None = None
+    #: Instead of the price list's.
     price: Price | None = None
     #: Tokens of prompt and reply together.
     context_window: Positive | None = None
@@ -153,7 +168,9 @@ class ModelAlias(Section):
 class Budget(Section):
     """`[budgets.<name>]`: a cap on spending."""
 
+    #: Most that may be spent, in dollars.
     cap_nano_usd: NanoUsd = Field(alias="cap_usd")
+    #: When spending is counted from zero again, in UTC; total: never.
     period: Literal["day", "month", "total"] = "total"
     #: What the cap applies to: everything, each tenant (or one), each value of a tag (or one).
     scope: Literal["all", "tenant", "tag"] = "all"
@@ -161,6 +178,7 @@ class Budget(Section):
     tenant: str | None = None
     #: With scope "tag": `team` caps each team by itself, `team=a` only that one.
     tag: str | None = None
+    #: What becomes of a job for which nothing is left: fails at once, or waits for the next period or a higher cap.
     on_exceed: Literal["reject", "defer"] = "reject"
 
     @model_validator(mode="after")
@@ -184,9 +202,11 @@ class Tenant(Section):
 class Retention(Section):
     """`[retention]`: how long the store keeps what has ended, in seconds or as "7d"."""
 
+    #: Records and replies, from a job's end on.
     results: Seconds = 604_800
     #: After success; 0 drops a request as soon as its reply is stored. A failed job keeps its request for a retry.
     requests: Seconds = 0
+    #: Single lines of the ledger. Daily totals are kept for ever.
     ledger: Seconds = 2_592_000
     #: Idempotency keys; as results where nothing is said.
     keys: Seconds | None = None
