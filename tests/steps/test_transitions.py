@@ -1,0 +1,325 @@
+"""The store's side of steps: charged once, reserved anew, journaled, and never worse for being asked twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from homa_shared.failures import Charge
+from homa_shared.records import State
+from homa_shared.request import Option
+from homa_shared.store import reading, steering
+from homa_shared.store.books import audit
+from homa_shared.store.connection import StoreAddress
+from homa_shared.store.stepping import Begin, Leave, Permit, begin_tool, end_tool, journal, next_step, step
+from homa_shared.store.working import Answer, Claim, Report, renew
+from tests.transitions.cell import BOUND, COST, LEASE_MS, MODEL, Cell
+
+NEXT = Option(MODEL, 2 * BOUND, (30, 20, 10))
+
+
+@pytest.fixture
+def cell(store_url: str, namespace: str) -> Iterator[Cell]:
+    found = Cell(StoreAddress.parse(store_url), namespace)
+    yield found
+    assert audit(found.store) == []
+    found.store.close()
+
+
+def record(cell: Cell, claim: Claim, number: int = 1, state: bytes = b"{}", **report: Any) -> Answer:
+    told = {"charge": Charge.ACTUAL, "nano": COST, "input": 5, "output": 3, "health": "good"} | report
+    name = (claim.id, claim.attempt)
+    return cell.run(step(cell.keys, name, number, "w", Report("step", **told), state))
+
+
+def go_on(cell: Cell, claim: Claim, number: int = 2, need: Option = NEXT) -> Permit:
+    return cell.run(next_step(cell.keys, (claim.id, claim.attempt), number, need))
+
+
+def sums(cell: Cell, job_id: str) -> tuple[int, int]:
+    """Known and unresolved cost; the same in record, ledger and the day's totals."""
+    job = cell.job(job_id)
+    lines = cell.run(reading.ledger(cell.keys))
+    known, unresolved = sum(x.nano_usd for x in lines), sum(x.unresolved_nano_usd for x in lines)
+    table = cell.run(reading.costs(cell.keys))
+    assert (known, unresolved) == (job.cost_nano_usd, job.unresolved_nano_usd)
+    assert (known, unresolved) == (table.nano_usd, table.unresolved_nano_usd)
+    return known, unresolved
+
+
+def budget(cell: Cell) -> tuple[int, int, int]:
+    found = cell.numbers(cell.keys.budget("b"))
+    return found.get("spent", 0), found.get("unres", 0), found.get("reserved", 0)
+
+
+def test_a_step_turns_its_reservation_into_cost(cell: Cell) -> None:
+    cell.budget(1000)
+    cell.submit("a")
+    claim = cell.claim()
+    assert budget(cell) == (0, 0, BOUND)
+    assert record(cell, claim) is Answer.OK
+    assert budget(cell) == (COST, 0, 0)
+    assert sums(cell, "a") == (COST, 0)
+    assert cell.state("a") is State.RUNNING
+
+
+def test_a_step_that_is_reported_twice_is_charged_once(cell: Cell) -> None:
+    cell.budget(1000)
+    cell.submit("a")
+    claim = cell.claim()
+    assert [record(cell, claim), record(cell, claim)] == [Answer.OK, Answer.OK]
+    assert sums(cell, "a") == (COST, 0)
+    assert budget(cell) == (COST, 0, 0)
+
+
+def test_the_next_call_is_reserved_at_its_own_bound_once(cell: Cell) -> None:
+    cell.budget(1000)
+    cell.submit("a")
+    claim = cell.claim()
+    record(cell, claim)
+    assert [go_on(cell, claim).leave, go_on(cell, claim).leave] == [Leave.OK, Leave.OK]
+    assert budget(cell) == (COST, 0, 2 * BOUND)
+    cell.settle(claim)
+    assert budget(cell) == (2 * COST, 0, 0)
+    assert sums(cell, "a") == (2 * COST, 0)
+
+
+def test_a_call_that_no_budget_allows_is_refused_and_holds_nothing(cell: Cell) -> None:
+    cell.budget(COST + 2 * BOUND - 1)
+    cell.submit("a")
+    claim = cell.claim()
+    record(cell, claim)
+    permit = go_on(cell, claim)
+    assert (permit.leave, permit.what) == (Leave.REJECT, "b")
+    assert budget(cell) == (COST, 0, 0)
+    cell.fail(claim, outcome="budget")
+    assert sums(cell, "a") == (COST, 0)
+
+
+def test_a_budget_that_defers_says_so_and_the_job_then_waits_for_it(cell: Cell) -> None:
+    cell.budget(COST + 2 * BOUND - 1, on_exceed="defer")
+    cell.submit("a")
+    claim = cell.claim()
+    record(cell, claim)
+    assert go_on(cell, claim).leave is Leave.DEFER
+    cell.requeue(claim, outcome="budget", counts=False, charge=Charge.UNRESOLVED)
+    assert cell.taken() == []
+    assert cell.job("a").waits_for == "budget:b"
+    assert sums(cell, "a") == (COST, 0)
+
+
+def test_others_reservations_are_waited_for(cell: Cell) -> None:
+    cell.budget(COST + 2 * BOUND)
+    cell.submit("a", "b")
+    first, second = cell.take().claims
+    record(cell, first)
+    permit = go_on(cell, first)
+    assert (permit.leave, permit.what) == (Leave.WAIT, "budget b")
+    assert permit.wait_ms > 0
+    cell.fail(second)
+    assert go_on(cell, first).leave is Leave.OK
+
+
+def test_a_call_without_a_price_is_refused_where_a_budget_applies(cell: Cell) -> None:
+    cell.budget(1000)
+    cell.submit("a")
+    claim = cell.claim()
+    record(cell, claim)
+    assert go_on(cell, claim, need=Option(MODEL)).leave is Leave.UNPRICED
+
+
+def test_quota_is_settled_and_reserved_anew(cell: Cell) -> None:
+    scope = cell.plan(rpm=60, tpm=6000, burst=1000)
+    cell.submit("a", tokens=(100, 50, 50))
+    claim = cell.claim()
+    record(cell, claim, used=(1, 40, 20, 20))
+    permit = go_on(cell, claim)
+    assert (permit.leave, permit.what) == (Leave.WAIT, "rpm")
+    cell.redis("HSET", cell.keys.scope(scope), "r", 0, "t", 0)
+    assert go_on(cell, claim).leave is Leave.OK
+    assert cell.job("a").raw["rt"] == 30
+    assert cell.numbers(cell.keys.scope(scope))["busy"] == 1
+
+
+def test_a_full_account_does_not_stop_whom_it_holds_a_slot_for(cell: Cell) -> None:
+    cell.plan(conc=1)
+    cell.submit("a")
+    claim = cell.claim()
+    record(cell, claim)
+    assert go_on(cell, claim).leave is Leave.OK
+
+
+def test_an_open_breaker_is_waited_for(cell: Cell) -> None:
+    cell.submit("a", "b")
+    first, second = cell.take().claims
+    record(cell, first)
+    cell.fail(second, outcome="unauthorized", health="account", cool_ms=5000)
+    permit = go_on(cell, first)
+    assert (permit.leave, permit.what) == (Leave.WAIT, "breaker p")
+    assert 0 < permit.wait_ms <= 5000
+
+
+def test_what_is_larger_than_the_limit_itself_is_too_large(cell: Cell) -> None:
+    cell.plan(tpm=100)
+    cell.submit("a", tokens=(50, 50, 0))
+    claim = cell.claim()
+    record(cell, claim)
+    assert go_on(cell, claim, need=replace(NEXT, tokens=(101, 101, 0))).leave is Leave.TOO_LARGE
+
+
+def test_a_first_call_that_grew_is_reserved_anew(cell: Cell) -> None:
+    cell.budget(1000)
+    cell.submit("a", tokens=(10, 5, 5))
+    claim = cell.claim()
+    assert go_on(cell, claim, 1).leave is Leave.OK
+    assert budget(cell) == (0, 0, 2 * BOUND)
+    cell.lose(claim)
+    assert sums(cell, "a") == (0, 2 * BOUND)
+
+
+def test_a_first_call_that_grew_beyond_the_budget_holds_nothing(cell: Cell) -> None:
+    cell.budget(2 * BOUND - 1)
+    cell.submit("a")
+    claim = cell.claim()
+    assert go_on(cell, claim, 1).leave is Leave.REJECT
+    assert budget(cell) == (0, 0, 0)
+    cell.fail(claim, outcome="budget", charge=Charge.UNRESOLVED)
+    assert sums(cell, "a") == (0, 0)
+
+
+def test_who_is_lost_between_two_calls_leaves_nothing_open(cell: Cell) -> None:
+    cell.budget(1000)
+    cell.submit("a", on_ambiguous="fail")
+    claim = cell.claim()
+    record(cell, claim)
+    cell.lose(claim)
+    assert sums(cell, "a") == (COST, 0)
+    assert budget(cell) == (COST, 0, 0)
+    assert cell.state("a") is State.QUEUED, "nothing is ambiguous"
+
+
+def test_who_is_lost_in_a_call_leaves_that_call_open(cell: Cell) -> None:
+    cell.submit("a")
+    claim = cell.claim()
+    record(cell, claim)
+    go_on(cell, claim)
+    cell.lose(claim)
+    assert sums(cell, "a") == (COST, 2 * BOUND)
+    (attempt,) = cell.view("a").attempts
+    assert (attempt.nano_usd, attempt.unresolved_nano_usd) == (COST, 2 * BOUND)
+
+
+def test_a_late_step_of_a_lost_attempt_replaces_what_stood_open_and_serves_the_next(cell: Cell) -> None:
+    cell.submit("a")
+    claim = cell.claim()
+    cell.lose(claim)
+    assert record(cell, claim, state=b'{"n":1}') is Answer.LATE
+    assert record(cell, claim) is Answer.STALE
+    assert sums(cell, "a") == (COST, 0)
+    assert cell.run(journal(cell.keys, "a")).states == {1: b'{"n":1}'}
+
+
+def test_a_late_step_does_not_meddle_with_an_attempt_that_runs(cell: Cell) -> None:
+    cell.submit("a")
+    claim = cell.claim()
+    cell.lose(claim)
+    second = cell.claim()
+    assert record(cell, claim) is Answer.LATE
+    assert cell.run(journal(cell.keys, "a")).states == {}
+    assert go_on(cell, claim).leave is Leave.STALE
+    record(cell, second)
+    assert sums(cell, "a") == (2 * COST, 0)
+
+
+def test_a_step_of_a_job_that_nobody_knows(cell: Cell) -> None:
+    cell.submit("a")
+    claim = cell.claim()
+    assert record(cell, replace(claim, id="other")) is Answer.UNKNOWN
+    cell.settle(claim)
+
+
+def test_cancel_and_deadline_are_heeded_before_the_next_call(cell: Cell) -> None:
+    cell.submit("a", "b", deadline_ms=60_000)
+    first, second = cell.take().claims
+    record(cell, first)
+    record(cell, second)
+    cell.run(steering.cancel(cell.keys, ["a"]))
+    cell.redis("HSET", cell.keys.job("b"), "dl", 1)
+    assert go_on(cell, first).leave is Leave.CANCELLED
+    assert go_on(cell, second).leave is Leave.EXPIRED
+
+
+def test_a_step_whose_cost_nobody_knows_stands_open_and_can_be_resolved(cell: Cell) -> None:
+    cell.budget(1000)
+    cell.submit("a")
+    claim = cell.claim()
+    record(cell, claim, charge=Charge.UNRESOLVED, nano=None)
+    go_on(cell, claim)
+    cell.settle(claim)
+    assert sums(cell, "a") == (COST, BOUND)
+    assert cell.run(reading.unresolved(cell.keys))[0][0] == "a:1"
+    cell.run(steering.resolve(cell.keys, "a", 1, 40))
+    assert sums(cell, "a") == (COST + 40, 0)
+    assert budget(cell) == (COST + 40, 0, 0)
+
+
+def test_a_store_that_came_back_older_is_told_of_the_attempt(cell: Cell) -> None:
+    cell.submit("a")
+    claim = cell.claim()
+    cell.requeue(claim, outcome="released", counts=False)
+    later = replace(claim, attempt=claim.attempt + 1)
+    assert record(cell, later) is Answer.OK
+    assert go_on(cell, later).leave is Leave.OK
+    assert cell.run(renew(cell.keys, worker="w", lease_ms=LEASE_MS, facts={}, attempts=[later.name])) == []
+    assert cell.settle(later) is Answer.OK
+
+
+def test_a_tool_call_is_run_once(cell: Cell) -> None:
+    cell.submit("a")
+    claim = cell.claim()
+    name = (claim.id, claim.attempt)
+    record(cell, claim)
+    assert cell.run(begin_tool(cell.keys, name, 1, 0, idempotent=False)) == (Begin.RUN, "")
+    # Its answer was lost on the way, and is asked for again.
+    assert cell.run(begin_tool(cell.keys, name, 1, 0, idempotent=False))[0] is Begin.RUN
+    cell.run(end_tool(cell.keys, name, 1, 0, "two\n= lines"))
+    cell.run(end_tool(cell.keys, name, 1, 0, "another end"))
+    assert cell.run(begin_tool(cell.keys, name, 1, 0, idempotent=True)) == (Begin.DONE, "two\n= lines")
+    assert cell.run(journal(cell.keys, "a")).results == {(1, 0): "two\n= lines"}
+    cell.settle(claim)
+
+
+@pytest.mark.parametrize(("idempotent", "answer"), [(True, Begin.RUN), (False, Begin.UNKNOWN)])
+def test_a_tool_call_without_an_end(cell: Cell, idempotent: bool, answer: Begin) -> None:
+    cell.submit("a")
+    claim = cell.claim()
+    record(cell, claim)
+    cell.run(begin_tool(cell.keys, (claim.id, claim.attempt), 1, 0, idempotent=False))
+    cell.lose(claim)
+    assert cell.run(begin_tool(cell.keys, (claim.id, claim.attempt), 1, 1, idempotent=True))[0] is Begin.STALE
+    second = cell.claim()
+    assert cell.run(begin_tool(cell.keys, (second.id, second.attempt), 1, 0, idempotent=idempotent))[0] is answer
+
+
+def test_a_tool_that_ends_after_its_attempt_still_serves_the_next(cell: Cell) -> None:
+    cell.submit("a")
+    claim = cell.claim()
+    record(cell, claim)
+    cell.run(begin_tool(cell.keys, (claim.id, claim.attempt), 1, 0, idempotent=False))
+    cell.lose(claim)
+    cell.run(end_tool(cell.keys, (claim.id, claim.attempt), 1, 0, "late"))
+    second = cell.claim()
+    assert cell.run(begin_tool(cell.keys, (second.id, second.attempt), 1, 0, idempotent=False)) == (Begin.DONE, "late")
+
+
+def test_a_tool_that_ends_after_its_job_leaves_nothing(cell: Cell) -> None:
+    cell.submit("a")
+    claim = cell.claim()
+    record(cell, claim)
+    cell.run(begin_tool(cell.keys, (claim.id, claim.attempt), 1, 0, idempotent=False))
+    cell.settle(claim)
+    cell.run(end_tool(cell.keys, (claim.id, claim.attempt), 1, 0, "late"))
+    assert cell.redis("EXISTS", cell.keys.steps("a")) == 0
