@@ -55,8 +55,8 @@ class Settings(BaseSettings):
     redis_url: Annotated[StoreUrl | None, Field(repr=False)] = None
     #: Directory of the embedded store and of local files.
     home: LocalPath
-    #: Where media and large requests live: a directory, or a bucket by URL. None: beside an embedded store a directory in
-    #: its home, else the store itself.
+    #: Where media and large requests live: a directory, or a bucket by URL. None: beside an embedded store a directory
+    #: in its home, else the store itself.
     blobs: BlobsUrl | None = None
     #: Requests and replies above so many bytes go there, too.
     blobs_above: Annotated[int, Field(ge=1024)] = 65_536
@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     tenants: dict[str, Tenant] = {}
     #: How long what has ended is kept.
     retention: Retention = Retention()
+    #: What becomes of cost that nobody knows.
     unresolved: Unresolved = Unresolved()
     #: Seconds after which the work of a silent worker is given to another.
     lease_s: Annotated[int, Field(ge=3)] = 30

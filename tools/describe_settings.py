@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""Writes docs/settings.md from the settings' own models: every setting, its variable, type, default and meaning.
+
+python tools/describe_settings.py            writes the page
+python tools/describe_settings.py --check    exit status 1 when the page is not what it would write
+
+The meaning of a setting is the comment (`#:`) above it in `shared/homa_shared/settings/`.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "shared"))
+
+from homa_shared.settings import conventional, sections  # noqa: E402
+from homa_shared.settings.model import Settings  # noqa: E402
+
+PAGE = ROOT / "docs" / "settings.md"
+
+INTRODUCTION = """\
+# Settings
+
+This page is written by `tools/describe_settings.py` from the models in `shared/homa_shared/settings/`: change those, then
+run it.
+
+A setting comes from a command's option, else from a variable, else from `homa.toml`, else it has its default. The file is
+the one that `HOMA_CONFIG` names, else the nearest one in the working directory and those above it. A variable spells the
+path of a setting with two underscores: `HOMA_PROVIDERS__OPENAI__LIMITS__RPM=500` is
+
+```toml
+[providers.openai.limits]
+rpm = 500
+```
+
+`homa config show` prints each setting with its value and its origin, secrets masked. A wrong value or an unknown key in the
+file ends a command with status 2 and a message that names setting, value, origin and what was expected; an unknown
+`HOMA_…` variable is a warning with the nearest name.
+
+Limits, models, budgets, prices, tenants, retention and what becomes of unresolved cost are the *fleet's*: they live in the
+store. The first process that comes to an empty store writes its own; later `homa apply` changes them, and `homa apply
+--diff` shows what it would change. On the embedded store, local commands apply their own file. Keys, addresses and
+whatever else stands here belong to each process alone.
+
+Durations are whole seconds, or written `90s`, `30m`, `12h`, `7d`, `2w`. Dollars are exact decimals: `0.25`.
+"""
+
+#: Heading of a table, its model, how its settings are spelled, whether variables spell them too.
+TABLES: tuple[tuple[str, type[BaseModel], str, bool], ...] = (
+    ("Of the process", Settings, "", True),
+    ("`[providers.<name>]`", sections.ProviderSettings, "providers.<name>.", True),
+    ("`[providers.<name>.limits]`", sections.LimitSettings, "providers.<name>.limits.", True),
+    ('`[providers.<name>.models."<model or pattern>"]`', sections.GroupSettings, "", False),
+    ("`[models.<alias>]`", sections.ModelAlias, "", False),
+    ('`[prices."<provider:model>"]`', sections.Price, "", False),
+    ("`[budgets.<name>]`", sections.Budget, "", False),
+    ("`[tenants.<name>]`", sections.Tenant, "", False),
+    ("`[retention]`", sections.Retention, "retention.", True),
+    ("`[unresolved]`", sections.Unresolved, "unresolved.", True),
+)
+
+#: Names of types in the models -> what a person writes.
+TYPES: Mapping[str, str] = {
+    "Positive": "whole number above 0",
+    "Seconds": "duration",
+    "NanoUsd": "dollars",
+    "Words": "list of words",
+    "Parameters": "table",
+    "Zone": "IANA time zone",
+    "HttpUrl": "URL",
+    "BlobsUrl": "directory or URL",
+    "StoreUrl": "URL",
+    "LocalPath": "path",
+    "SecretStr": "secret",
+    "Name": "name",
+    "Kind": "name of a kind",
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "bool": "true or false",
+}
+#: Types of whole tables, which have a section of their own.
+_TABLE = "table, see below"
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [INTRODUCTION]
+    for heading, model, path, variables in TABLES:
+        parts += [f"## {heading}\n", *_described(model), *_table(model, path, variables), ""]
+    return "\n".join([*parts, *_conventional()])
+
+
+def _described(model: type[BaseModel]) -> list[str]:
+    """The model's first sentence, without the table's name."""
+    if model is Settings:
+        return []
+    sentence = inspect.getdoc(model) or ""
+    return [re.sub(r"^`[^`]*`: (.)", lambda match: match[1].upper(), sentence.splitlines()[0]) + "\n"]
+
+
+def _table(model: type[BaseModel], path: str, variables: bool) -> Iterator[str]:
+    annotations, comments = _source(model)
+    named = " variable |" if variables else ""
+    yield f"| setting |{named} type | default | meaning |"
+    yield f"|---|{'---|' if variables else ''}---|---|---|"
+    for name, field in model.model_fields.items():
+        spelled = field.alias or name
+        variable = f"HOMA_{path}{spelled}".replace(".", "__").upper()
+        kind = _type(annotations[name], field)
+        cells = [f"`{spelled}`", kind, _default(field), comments.get(name, "")]
+        if variables:
+            cells.insert(1, "" if kind == _TABLE else f"`{variable}`")
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _source(model: type[BaseModel]) -> tuple[dict[str, ast.expr], dict[str, str]]:
+    """Annotations and `#:` comments of a model's fields, by name."""
+    lines = inspect.getsource(model).splitlines()
+    definition = ast.parse("\n".join(lines)).body[0]
+    assert isinstance(definition, ast.ClassDef)
+    annotations: dict[str, ast.expr] = {}
+    comments: dict[str, str] = {}
+    for statement in definition.body:
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            name = statement.target.id
+            annotations[name] = statement.annotation
+            above = reversed(lines[: statement.lineno - 1])
+            said = [line.strip()[2:].strip() for line in takewhile(lambda line: line.strip().startswith("#:"), above)]
+            comments[name] = " ".join(reversed(said))
+    return annotations, comments
+
+
+def _type(annotation: ast.expr, field: FieldInfo) -> str:
+    """What a person writes for it."""
+    text = ast.unparse(annotation)
+    if choices := re.findall(r"Literal\[([^\]]*)\]", text):
+        return ", ".join(word.strip().strip("'\"") for word in choices[0].split(","))
+    if "Kind" in text:
+        return ", ".join(sections.Kind.__args__)  # type: ignore[attr-defined]
+    if text.startswith("dict[") or text in {model.__name__ for _, model, _, _ in TABLES} | {"Price | None"}:
+        return _TABLE
+    words = re.findall(r"\w+", text)
+    kind = next((TYPES[word] for word in words if word in TYPES), None)
+    if kind is None:
+        raise SystemExit(f"tools/describe_settings.py: no words for the type {text}: add it to TYPES")
+    return kind + _bounds(text)
+
+
+def _bounds(text: str) -> str:
+    found = dict(re.findall(r"\b(gt|ge|lt|le)=([\d_.]+)", text))
+    words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+    said = [f"{words[name]} {value.replace('_', '')}" for name, value in found.items()]
+    return f", {' and '.join(said)}" if said else ""
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "" if field.annotation is Path else "required"
+    value: Any = field.get_default(call_default_factory=True)
+    if value is None or isinstance(value, BaseModel | SecretStr) or value in ({}, (), ""):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _conventional() -> list[str]:
+    keys = [
+        f"| `{variable}` | `{provider}`, with its key |" for provider, variable in conventional.KEY_VARIABLES.items()
+    ]
+    aws = ", ".join(f"`{name}`" for name in conventional.AWS_VARIABLES)
+    return [
+        "## Variables of the providers' own tools\n",
+        "Where one of these is set, a provider of that name exists. Homa's own variables and `homa.toml` are stronger.\n",
+        "| variable | provider |",
+        "|---|---|",
+        *keys,
+        "| `AZURE_OPENAI_ENDPOINT` | endpoint of `azure`; its key is of no use without it |",
+        "| `OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL` | endpoint of a provider that is configured |",
+        "| `OLLAMA_HOST` | `ollama`, at that address |",
+        f"| any of {aws} | `bedrock`, by AWS's own chain |",
+        f"| {', '.join(f'`{name}`' for name in conventional.REGION_VARIABLES)} | region of `bedrock` |",
+        "| `SENTRY_DSN` | as `HOMA_SENTRY_DSN` |",
+        "",
+    ]
+
+
+def main() -> int:
+    if "--check" in sys.argv[1:]:
+        if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
+            return 0
+        print(f"{PAGE.relative_to(ROOT)} is not current: run python tools/describe_settings.py", file=sys.stderr)
+        return 1
+    PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
