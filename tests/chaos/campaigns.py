@@ -41,7 +41,9 @@ CAMPAIGNS = (
         partial(store_faults.lost_replies, 0.01, jobs=5000),
         partial(store_faults.lost_replies, 0.03, jobs=200, mute=0.0),
     ),
-    Campaign("failover", partial(store_faults.failover, jobs=600), partial(store_faults.failover, jobs=80)),
+    Campaign(
+        "failover", partial(store_faults.failover, jobs=600), partial(store_faults.failover, jobs=80, latency_ms=400)
+    ),
     Campaign("forgotten", partial(store_faults.forgotten, jobs=600), partial(store_faults.forgotten, jobs=100)),
     Campaign(
         "full",

@@ -57,7 +57,7 @@ def budget_race(cap_usd: str = "1", *, seed: int = 22, processes: int = 5, worke
 def equal_burst(*, seed: int = 23, jobs: int = 1000) -> Outcome:
     """A thousand equal cached jobs at once; the worker that calls for all of them is killed."""
     outcome = Outcome(f"{jobs} equal cached jobs, leader killed", kills=1)
-    with World(seed=seed, latency_ms=3000, sigma=0) as world:
+    with World(seed=seed, latency_ms=1500, sigma=0) as world:
         same = ({"prompt": "What is the capital of France?", "custom_id": str(i)} for i in range(jobs))
         batch = world.homa.submit_batch(same, model=MODEL, max_tokens=300, cache=True)
         crew = world.spawn(2, concurrency=20)
