@@ -12,7 +12,6 @@ from homa_shared.embedding import MOST_TOKENS, first_part, pack, unpack
 from homa_shared.errors import InvalidRequest
 from homa_shared.records import State
 from homa_shared.settings.fleet import Fleet
-from homa_shared.store.op import Op, read
 from homa_shared.targets import Limits, Target, TargetPlan, plan
 from homa_workers.simulator.replies import embedding as simulated
 from tests.steps.cell import EMBED, HAIKU, Cell, reply_of, until
@@ -88,20 +87,29 @@ async def test_a_worker_that_is_lost_takes_only_its_part_with_it(cell: Cell, few
 
 async def test_vectors_of_two_models_do_not_mix(cell: Cell, few: None) -> None:
     await cell.worker()
-    cell.simulator.script("ok", "quota")
-    cell.simulator.configure(models=("text-embedding-3-small", "text-embedding-3-large"))
+    cell.simulator.script("ok", "404")
     job = await cell.embed(TEXTS, targets=(EMBED, LARGE))
-    await until(lambda: cell.simulator.stats.received >= 2)
-
-    async def diverted() -> bool:
-        return (await cell.view(job)).job.target == LARGE
-
-    await until(diverted)
-    await cell.store.run(_closed(cell))
     view = await cell.ended(job)
     vectors = vectors_of(reply_of(view))
     assert all(is_of(vector, text, 3072) for vector, text in zip(vectors, TEXTS, strict=True))
     await cell.check_money(job)
+
+
+async def test_parts_whose_tokens_nobody_tells_stand_open_at_their_bounds(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(embedding.MOST_TEXTS, "gemini", 3)
+    target = "gemini:gemini-embedding-001"
+    gemini = {"API_KEY": "k", "BASE_URL": f"{cell.simulator.url}/gemini"}
+    await cell.worker("gemini", **{f"HOMA_PROVIDERS__GEMINI__{name}": value for name, value in gemini.items()})
+    job = await cell.embed(TEXTS, targets=(target,))
+    view = await cell.ended(job)
+    assert len(vectors_of(reply_of(view))) == len(TEXTS)
+    assert view.job.cost_nano_usd == 0
+    lines = await cell.ledger()
+    assert [line.unresolved_nano_usd > 0 for line in lines] == [True] * 3
+    (attempt,) = view.attempts
+    assert attempt.unresolved_nano_usd == view.job.unresolved_nano_usd == sum(x.unresolved_nano_usd for x in lines)
 
 
 async def test_anthropic_has_no_embeddings(cell: Cell) -> None:
@@ -116,11 +124,6 @@ async def test_nothing_to_embed_is_refused(cell: Cell) -> None:
     await cell.worker()
     view = await cell.ended(await cell.embed([]))
     assert reply_of(view)["error"]["kind"] == "invalid_request"
-
-
-def _closed(cell: Cell) -> Op[None]:
-    """Closes the account's breaker before its time."""
-    return read((("DEL", cell.keys.breaker("openai")),), lambda _: None)
 
 
 def plan_of(kind: str, model: str = "m", **limits: int) -> TargetPlan:
