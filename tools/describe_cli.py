@@ -101,8 +101,8 @@ def _worker() -> Iterator[str]:
     parser = worker_parser()
     yield "## homa worker\n"
     yield (
-        "Run one worker process. SIGTERM and SIGINT drain it: nothing more is taken, calls in flight finish.\n"
-        "A second one stops it at once: calls are cut and their jobs handed back. A third one leaves as if it were killed.\n"
+        "Run one worker process. SIGTERM and SIGINT drain it: nothing more is taken, calls in flight finish. A second\n"
+        "one stops it at once: calls are cut and their jobs handed back. A third one leaves as if it were killed.\n"
     )
     yield "```\nhoma worker [OPTIONS] [PROVIDER]...\n```\n"
     yield from _table(_actions(parser))

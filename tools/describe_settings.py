@@ -32,26 +32,26 @@ PAGE = ROOT / "docs" / "settings.md"
 INTRODUCTION = """\
 # Settings
 
-This page is written by `tools/describe_settings.py` from the models in `shared/homa_shared/settings/`: change those, then
-run it.
+This page is written by `tools/describe_settings.py` from the models in `shared/homa_shared/settings/`: change those,
+then run it.
 
-A setting comes from a command's option, else from a variable, else from `homa.toml`, else it has its default. The file is
-the one that `HOMA_CONFIG` names, else the nearest one in the working directory and those above it. A variable spells the
-path of a setting with two underscores: `HOMA_PROVIDERS__OPENAI__LIMITS__RPM=500` is
+A setting comes from a command's option, else from a variable, else from `homa.toml`, else it has its default. The file
+is the one that `HOMA_CONFIG` names, else the nearest one in the working directory and those above it. A variable spells
+the path of a setting with two underscores: `HOMA_PROVIDERS__OPENAI__LIMITS__RPM=500` is
 
 ```toml
 [providers.openai.limits]
 rpm = 500
 ```
 
-`homa config show` prints each setting with its value and its origin, secrets masked. A wrong value or an unknown key in the
-file ends a command with status 2 and a message that names setting, value, origin and what was expected; an unknown
+`homa config show` prints each setting with its value and its origin, secrets masked. A wrong value or an unknown key in
+the file ends a command with status 2 and a message that names setting, value, origin and what was expected; an unknown
 `HOMA_…` variable is a warning with the nearest name.
 
-Limits, models, budgets, prices, tenants, retention and what becomes of unresolved cost are the *fleet's*: they live in the
-store. The first process that comes to an empty store writes its own; later `homa apply` changes them, and `homa apply
---diff` shows what it would change. On the embedded store, local commands apply their own file. Keys, addresses and
-whatever else stands here belong to each process alone.
+Limits, models, budgets, prices, tenants, retention and what becomes of unresolved cost are the *fleet's*: they live in
+the store. The first process that comes to an empty store writes its own; later `homa apply` changes them, and
+`homa apply --diff` shows what it would change. On the embedded store, local commands apply their own file. Keys,
+addresses and whatever else stands here belong to each process alone.
 
 Durations are whole seconds, or written `90s`, `30m`, `12h`, `7d`, `2w`. Dollars are exact decimals: `0.25`.
 """
@@ -181,7 +181,7 @@ def _conventional() -> list[str]:
     aws = ", ".join(f"`{name}`" for name in conventional.AWS_VARIABLES)
     return [
         "## Variables of the providers' own tools\n",
-        "Where one of these is set, a provider of that name exists. Homa's own variables and `homa.toml` are stronger.\n",
+        "Where one of these is set, a provider of that name exists. Homa's own variables and `homa.toml` win.\n",
         "| variable | provider |",
         "|---|---|",
         *keys,

@@ -32,7 +32,7 @@ class Section(BaseModel):
 
 
 class LimitSettings(Section):
-    """`limits`: quota of one model, or of a group of models that share it. What is left out is not limited."""
+    """`limits`: quota of a model, or of models that share it. Where none is set, the rate is learned from 429s."""
 
     #: Requests a minute.
     rpm: Positive | None = None
