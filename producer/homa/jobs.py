@@ -11,6 +11,7 @@ from homa.outcomes import Failure, Reply, look, outcomes
 from homa.streams import follow
 from homa_shared.errors import JobEnded, JobNotFound, ResultTimeout
 from homa_shared.keys import Keys
+from homa_shared.pools import worker_command
 from homa_shared.records import State
 from homa_shared.store import reading, steering
 
@@ -97,7 +98,7 @@ class JobFlows:
             if view.job.waits_for:
                 message += f", waiting for {view.job.waits_for}"
             if not (yield from ask(reading.live_workers(self.keys, queue))):
-                message += f"; no live worker serves the queue {queue}: start one with `homa worker {queue}`"
+                message += f"; no live worker serves the queue {queue}: start one with `{worker_command(queue)}`"
         return ResultTimeout(message)
 
 

@@ -56,6 +56,11 @@ def alias_of(name: str) -> str | None:
     return None if ":" in name or not name.startswith(_PREFIX) else name.removeprefix(_PREFIX)
 
 
+def worker_command(queue: str) -> str:
+    """What starts a worker that takes from a queue; one of a pool serves some member of it."""
+    return "homa worker" if alias_of(queue) is not None else f"homa worker {queue}"
+
+
 def without(hops: Sequence[Hop], unable: Sequence[Target]) -> tuple[Hop, ...]:
     """A chain without some targets. Of a pool that loses a member the others follow one another."""
     left: dict[Hop, None] = {}

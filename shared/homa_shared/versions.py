@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from homa_shared import records, request
@@ -41,3 +43,12 @@ def common_versions(readers: Iterable[Versions]) -> Versions:
     """The newest that this release writes and all of them read."""
     known = [own_versions(), *readers]
     return Versions(min(v.record for v in known), min(v.request for v in known))
+
+
+@cache
+def release() -> str:
+    """Homa's own version; `unknown` where it runs from a source tree that is not installed."""
+    try:
+        return version("homa-queue")
+    except PackageNotFoundError:
+        return "unknown"

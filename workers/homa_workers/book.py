@@ -8,7 +8,8 @@ from typing import Any
 
 from homa_shared.capabilities import Capabilities
 from homa_shared.errors import HomaError
-from homa_shared.plans import plan_row
+from homa_shared.plans import rows_of
+from homa_shared.pools import Hop, Pool, alias_of, queue_of
 from homa_shared.prices import PriceBook
 from homa_shared.reply import Completion
 from homa_shared.request import JobRequest
@@ -36,6 +37,7 @@ class FleetBook:
         self._plans: dict[str, TargetPlan | None] = {}
         self._written: set[str] = set()
         self._raw: bytes | None = None
+        self._served: dict[str, tuple[Fleet, list[str]]] = {}
         self._days_at = time.monotonic()
         self.fleet = fleet
         self._prices = PriceBook(fleet)
@@ -73,10 +75,27 @@ class FleetBook:
         self._days_at = time.monotonic()
 
     async def _known(self) -> list[str]:
-        """Targets with a plan in the store; rows of a pool's members are written with their pool."""
+        """Targets and pools with a plan in the store; rows of a pool's members are written with their pool."""
         keys = self._store.keys
         names = await self._store.run(read((("SMEMBERS", keys.targets()),), lambda r: [text(name) for name in r[0]]))
         return [name for name in names if "|" not in name]
+
+    def pools_of(self, provider: str) -> list[str]:
+        """Queues of the pools that a provider serves now."""
+        if self._served.get(provider, (None,))[0] is not self.fleet:
+            self._served[provider] = (self.fleet, sorted(map(str, self.fleet.pools_of(provider))))
+        return self._served[provider][1]
+
+    def members(self, queue: str) -> int:
+        """How many serve a pool's queue; one for any other queue."""
+        hop = self._hop(queue) if alias_of(queue) is not None else None
+        return len(hop.members) if isinstance(hop, Pool) else 1
+
+    def _hop(self, name: str) -> Hop | None:
+        try:
+            return self.fleet.hop(name)
+        except HomaError:
+            return None
 
     def plan(self, target: str) -> TargetPlan | None:
         """A target's plan; None where the settings no longer know its provider."""
@@ -96,7 +115,8 @@ class FleetBook:
 
     def writing(self, targets: Iterable[str]) -> Op[int] | None:
         """The operation that writes the plans which this worker has not written yet; None where there is none."""
-        rows = [plan_row(p) for target in targets if target not in self._written and (p := self.plan(target))]
+        hops = [hop for target in targets if target not in self._written and (hop := self._hop(target))]
+        rows = [row for hop in hops for row in rows_of(self.fleet, hop)]
         return write_plans(self._store.keys, rows) if rows else None
 
     def written(self, targets: Iterable[str]) -> None:
@@ -135,16 +155,16 @@ class FleetBook:
         """
         behind = request.options[len(request.options) - claim.fallbacks_left :] if claim.fallbacks_left else ()
         for i, option in enumerate(behind):
-            option_plan = self.plan(option.target)
+            hop = self._hop(option.target)
             lack = self._lack(option.target, claim.target, wider=wider)
             if lack is not None:
                 if skipped is not None:
                     skipped.append((option.target, lack))
-            elif option_plan is not None:
+            elif hop is not None:
                 total, given, wanted = option.tokens
                 return {
                     "tg": option.target,
-                    "q": option_plan.queue,
+                    "q": queue_of(hop),
                     # As text: Lua would round what lies beyond 2^53. None takes the field away: unpriced.
                     "bn": None if option.bound is None else str(option.bound),
                     "rt": total,
@@ -156,9 +176,10 @@ class FleetBook:
 
     def _lack(self, target: str, than: str, *, wider: bool) -> str | None:
         """Why a job cannot go on to a target; None where it can. What else it needs was looked at when it came."""
-        if self.plan(target) is None:
-            return "the fleet has no such provider any more"
-        if not wider:
+        hop = self._hop(target)
+        if hop is None:
+            return "the fleet has no such provider or pool any more"
+        if not wider or isinstance(hop, Pool):
             return None
         mine, theirs = (self._prices.context_window(Target.parse(name)) for name in (target, than))
         if mine is None or theirs is None or mine > theirs:

@@ -32,7 +32,7 @@ from homa_workers.media import SWEEP_S, Media
 from homa_workers.outcomes import Deferred, Ended, Interrupted, Outcome, Released, Rerouted, Succeeded
 from homa_workers.persistence import NOT_HERE_MS, hand_back, persist
 from homa_workers.providers.base import Provider
-from homa_workers.retry import decide
+from homa_workers.retry import decide, stay_in_pool
 from homa_workers.steps import Chat, Embedding, Halted, SteppedAttempt, takes_steps
 from homa_workers.tools import Toolbox
 from homa_workers.watching import Watch
@@ -104,6 +104,7 @@ class Pipeline:
         try:
             request = JobRequest.decode(claim.request)
         except NewerRequest as error:
+            self.watch.too_new(claim)
             return Released(str(error), NOT_HERE_MS)
         except HomaError as error:
             return Ended(ProviderError(ErrorKind.INVALID_REQUEST, f"unreadable request: {error}"), State.FAILED)
@@ -184,6 +185,9 @@ class Pipeline:
             return self._end_or_leave(claim, error)
         # Somebody may have read the beginning: another model's words must not follow it.
         begun = bool(error.partial_text) and request.stream
+        stays = None if begun else stay_in_pool(claim, error, self.book.members(claim.queue))
+        if stays is not None:
+            return stays
         wider = error.kind is ErrorKind.CONTEXT_TOO_LONG
         skipped = self._skipped[claim.name] = []
         return decide(

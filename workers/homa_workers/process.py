@@ -89,6 +89,16 @@ async def build(
     return WorkerProcess(store, broker, workers, made)
 
 
+def provider_config(settings: Settings, name: str) -> ProviderConfig:
+    """What an adapter of a configured provider is made from.
+
+    Raises:
+        ConfigError: no provider of this name is configured, or its key cannot be read.
+    """
+    (found,) = _chosen(settings, [name])
+    return _config(found, settings.providers[found])
+
+
 def _chosen(settings: Settings, providers: Sequence[str]) -> list[str]:
     configured = settings.providers
     unknown = [name for name in providers if name.lower() not in configured]
@@ -131,7 +141,6 @@ def _worker(
     blobs: Blobs | None,
 ) -> HomaWorker:
     book = FleetBook(store, fleet)
-    pools = {f"pool-{name}" for name, alias in fleet.models.items() if _serves(alias.pool, provider.name)}
     worker_id = new_worker_id(provider.name)
     watch = Watch(worker_id)
     return HomaWorker(
@@ -142,11 +151,6 @@ def _worker(
         store=store,
         book=book,
         provider=provider.name,
-        queues=pools,
         concurrency=concurrency or given.concurrency or DEFAULT_CONCURRENCY,
         lease_s=settings.lease_s,
     )
-
-
-def _serves(pool: Sequence[str] | None, provider: str) -> bool:
-    return any(target.partition(":")[0] == provider for target in pool or ())

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from homa_shared.failures import Charge, ErrorKind, ProviderError
+from homa_shared.pools import alias_of
 from homa_shared.reply import Completion, Usage
 from homa_shared.store.working import Claim, Report
 from homa_shared.targets import Reservation, TargetPlan, settlement
@@ -26,7 +27,7 @@ def of_success(claim: Claim, completion: Completion, nano: int | None, plan: Tar
     """The report of a good reply. One without usage leaves its cost open at the bound."""
     usage = completion.usage
     if not completion.metered:
-        return Report("succeeded", Charge.UNRESOLVED, health="good", note=_note(completion.request_id))
+        return Report("succeeded", Charge.UNRESOLVED, health="good", note=_note(completion.request_id), by=_by(claim))
     quota = completion.quota
     return Report(
         "succeeded",
@@ -38,6 +39,7 @@ def of_success(claim: Claim, completion: Completion, nano: int | None, plan: Tar
         used=_used(claim, usage, plan),
         health="good",
         limits=(quota.limit_requests or 0, quota.limit_tokens or 0) if quota else None,
+        by=_by(claim),
     )
 
 
@@ -71,7 +73,13 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int) 
             {"error": error.message[:500], "status": error.status, "code": error.code, "request_id": error.request_id}
             | {"latency_ms": latency_ms}
         ).decode(),
+        by=_by(claim),
     )
+
+
+def _by(claim: Claim) -> str:
+    """The provider called, where the job waited for a pool."""
+    return claim.target.partition(":")[0] if alias_of(claim.queue) is not None else ""
 
 
 def reply_json(

@@ -99,6 +99,26 @@ def decide(
     return Ended(error, State.FAILED)
 
 
+def stay_in_pool(claim: Claim, error: ProviderError, members: int) -> Deferred | None:
+    """Back to the pool at once, where another member may take the job; None where the table decides.
+
+    That holds for a rate limit, whose scope is frozen by then (take sends the job on where every member stays blocked
+    for longer than it bears), and for what is wrong with one account or model alone, whose breaker is open by then,
+    until each member could have had its turn.
+
+    Args:
+        members: how many serve the job's queue; one where it is no pool's.
+    """
+    if members < 2:
+        return None
+    rule = RULES[error.kind]
+    if error.kind is ErrorKind.RATE_LIMITED:
+        return Deferred(error, 0, rule.counts)
+    if rule.health in ("account", "model") and claim.tries < min(members, claim.max_attempts):
+        return Deferred(error, 0, rule.counts)
+    return None
+
+
 def _moves_on(rule: Rule, claim: Claim, wait_ms: int) -> bool:
     """Whether the next target's turn has come: the wait is more than the job bears, or this one was tried enough."""
     slack_ms = claim.slack_ms if claim.slack_ms is not None else SLACK_MS.get(claim.lane, SLACK_MS["default"])

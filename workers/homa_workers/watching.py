@@ -33,6 +33,7 @@ class Watch:
         self.worker = worker
         self.log = structlog.get_logger("homa.worker").bind(worker=worker)
         self._told: dict[str, float] = {}
+        self._told_of_newer = False
 
     def attempt(
         self,
@@ -77,6 +78,17 @@ class Watch:
         """The store cannot be asked; told now and then, not at every try."""
         if self._is_due("store"):
             self.log.warning("store.away", error=str(error))
+
+    def too_new(self, claim: Claim) -> None:
+        """A job that only a newer release can do; told once, since such jobs come by the thousand."""
+        if not self._told_of_newer:
+            self._told_of_newer = True
+            self.log.warning(
+                "release.outdated",
+                job=claim.id,
+                version=claim.version,
+                what_to_do="upgrade this worker: it hands such jobs back for newer ones",
+            )
 
     def lost(self, attempts: list[str]) -> None:
         """Leases that ran out under this worker: the jobs may run elsewhere, too."""

@@ -33,6 +33,7 @@ from homa_shared.ids import new_nonce, new_worker_id
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.op import Op
 from homa_shared.store.working import Claim, Taken, leave, take
+from homa_shared.versions import own_versions, release
 from homa_workers.book import FleetBook
 from homa_workers.duties import Duties
 from homa_workers.messages import MessageRunner, is_async
@@ -73,7 +74,7 @@ class HomaWorker(dramatiq.Worker):
         store: shared with other workers of the process; None makes one of its own.
         book: the fleet's settings, to be followed.
         provider: name of the account that it serves; its queue bears the name.
-        queues: further queues, such as pools; the broker's declared queues are always served.
+        queues: further queues; the broker's declared queues, and pools that the provider is in, are always served.
         concurrency: most jobs at once.
         lease_s: seconds after which a silent worker's jobs are given to others.
         worker_threads: threads for sync actors.
@@ -217,7 +218,8 @@ class HomaWorker(dramatiq.Worker):
     def queues_served(self) -> list[str]:
         """The provider's own queue first, then pools and actors' queues."""
         own = [self.provider] if self.provider else []
-        others = (self._extra_queues | self.homa_broker.get_declared_queues()) - {self.provider}
+        pools = self._book.pools_of(self.provider) if self._book is not None and self.provider else ()
+        others = self._extra_queues.union(self.homa_broker.get_declared_queues(), pools) - {self.provider}
         return own + sorted(others)
 
     async def _take_until_stopped(self, store: AsyncStore, messages: MessageRunner) -> None:
@@ -268,6 +270,9 @@ class HomaWorker(dramatiq.Worker):
         if self._stopping.is_set():
             # Asked for before the order to stop came: it has not been sent, so that nobody needs to wait for it.
             work = hand_back(store, claim, self.watch)
+        elif claim.version > own_versions().record:
+            self.watch.too_new(claim)
+            work = hand_back(store, claim, self.watch, delay_ms=NOT_HERE_MS)
         elif claim.kind == "m":
             work = messages.run(claim)
         elif self._pipeline is None:
@@ -358,6 +363,8 @@ class HomaWorker(dramatiq.Worker):
             "taken": self._in_flight.started,
             "ended": self._in_flight.ended,
             "draining": self._stopping.is_set(),
+            "reads": own_versions().facts(),
+            "release": release(),
             "host": socket.gethostname(),
             "pid": os.getpid(),
         }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from homa_shared.errors import ConfigError, StoreUnavailable
+from homa_shared.pools import worker_command
 from homa_shared.settings.fleet import diff
 from homa_shared.store import reading
 from homa_shared.store.books import audit
@@ -165,7 +166,7 @@ def _waiting(store: Store) -> Iterator[Check]:
         live = store.run(reading.live_workers(store.keys, queue))
         value = f"{count} jobs, {live} live workers"
         if count and not live:
-            yield Check(Level.WARNING, f"queue {queue}", value, f"nobody serves it: start `homa worker {queue}`")
+            yield Check(Level.WARNING, f"queue {queue}", value, f"nobody serves it: start `{worker_command(queue)}`")
         elif count and queue in paused:
             what = f"it is paused: `homa queues resume {queue}` lets it go on"
             yield Check(Level.WARNING, f"queue {queue}", value, what)

@@ -22,6 +22,7 @@ from homa.commands.printing import (
 )
 from homa.commands.selecting import filter_options, job_not_found, selected
 from homa.commands.session import session
+from homa_shared.pools import worker_command
 from homa_shared.records import Attempt, Job
 from homa_shared.reply import message_text
 from homa_shared.store import reading
@@ -237,7 +238,7 @@ def _verdict(view: reading.JobView, why: reading.Why, live: int) -> str:
         )
     standing = f"{job.id} is {why.state} for {job.target} (queue {job.queue}, lane {job.lane})"
     if not live and why.state != "running":
-        return f"{standing}; no live worker serves the queue {job.queue}: start one with `homa worker {job.queue}`"
+        return f"{standing}; no live worker serves the queue {job.queue}: start one with `{worker_command(job.queue)}`"
     if not why.holds:
         return f"{standing}; nothing holds it: it goes as soon as one of {live} live workers has a free slot"
     return standing

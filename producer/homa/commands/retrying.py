@@ -7,12 +7,12 @@ from typing import Any
 from homa.commands.session import Session
 from homa_shared.errors import ConfigError
 from homa_shared.ids import new_job_id
-from homa_shared.plans import plan_row
+from homa_shared.plans import rows_of
+from homa_shared.pools import queue_of
 from homa_shared.request import JobRequest
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store import reading, steering
 from homa_shared.store.fleet import read_fleet, write_plans
-from homa_shared.targets import Target, plan
 
 
 class Retrier:
@@ -45,14 +45,14 @@ class Retrier:
         """The record's fields for the first target of a chain."""
         fleet = self._fleet_here()
         first = request.options[0]
-        chosen = plan(fleet, Target.parse(first.target))
+        hop = fleet.hop(first.target)
         if first.target not in self._planned:
-            self._here.store.run(write_plans(self._here.keys, [plan_row(chosen)]))
+            self._here.store.run(write_plans(self._here.keys, rows_of(fleet, hop)))
             self._planned.add(first.target)
         total, given, wanted = first.tokens
         return {
             "tg": first.target,
-            "q": chosen.queue,
+            "q": queue_of(hop),
             "bn": "" if first.bound is None else first.bound,
             "rt": total,
             "ri": given,

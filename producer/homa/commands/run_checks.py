@@ -39,7 +39,7 @@ def checked_targets(request: Request, view: FleetView, head: Sequence[Row]) -> l
         arguments.pop("system", None)
         template = view.template(check_options(arguments))
         targets.update(dict.fromkeys(template.targets))
-        for target in template.targets:
+        for target in map(str, template.chain):
             _check_price(request, view, target, template.max_tokens)
     return list(targets)
 

@@ -16,7 +16,7 @@ from homa_shared.errors import InvalidRequest
 from homa_shared.money import usd
 from homa_shared.needs import EXPECTED_OUTPUT_TOKENS
 from homa_shared.reply import Usage
-from homa_shared.targets import Limits, Target
+from homa_shared.targets import Limits
 from homa_shared.tokens import estimate_messages
 
 _MINUTES_OF_DAY = 1440
@@ -101,10 +101,18 @@ class Forecaster:
             if bad is not None:
                 self._sum.bad_rows += 1
                 self._sum.first_bad = self._sum.first_bad or str(bad)
-        times = [load.minutes(self._view.plan(Target.parse(target)).limits) for target, load in self._loads.items()]
+        times = [self._minutes(hop, load) for hop, load in self._loads.items()]
         known = [minutes for minutes in times if minutes is not None]
         self._sum.minutes = max(known) if known and len(known) == len(times) else None
         return self._sum
+
+    def _minutes(self, hop: str, load: _Load) -> float | None:
+        """How long a hop's limits make the load take: the members of a pool work side by side."""
+        times = [load.minutes(self._view.plan(target).limits) for target in self._view.members(hop)]
+        known = [minutes for minutes in times if minutes]
+        if len(known) < len(times):
+            return None if None in times else 0.0
+        return 1 / sum(1 / minutes for minutes in known)
 
     def _add(self, row: Row) -> BadRow | None:
         request = self._asking.request(row)
@@ -124,7 +132,8 @@ class Forecaster:
 
     def _price(self, template: Template, prepared: Prepared) -> None:
         total = self._sum
-        target = Target.parse(template.targets[0])
+        # Of a pool the first member stands for all.
+        target = template.chain[0]
         given = estimate_messages(prepared.messages, target.model, tools=template.params.get("tools"))
         written = min(template.max_tokens, EXPECTED_OUTPUT_TOKENS)
         total.input_tokens += given
@@ -136,7 +145,7 @@ class Forecaster:
         prices = self._view.prices
         expected = prices.cost(target, Usage(given, written))
         bounds = {
-            name: prices.bound(Target.parse(name), len(prepared.json), template.max_tokens) for name in template.targets
+            str(target): prices.bound(target, len(prepared.json), template.max_tokens) for target in template.chain
         }
         unpriced = [name for name, bound in bounds.items() if bound is None]
         if expected is None or unpriced:

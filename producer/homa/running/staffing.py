@@ -10,26 +10,28 @@ from homa.planning import FleetView
 from homa.running.workforce import check_startable
 from homa_shared.errors import InvalidRequest
 from homa_shared.keys import Keys
+from homa_shared.pools import members_of, queue_of
 from homa_shared.settings.model import Settings
 from homa_shared.store import reading
-from homa_shared.targets import Target
 
 AUTO, NONE = "auto", "none"
 
 
 def unserved(driver: BlockingDriver, keys: Keys, view: FleetView, targets: Iterable[str]) -> list[str]:
-    """Providers of these targets whose queue no live worker takes from."""
-    providers = []
-    for target in map(Target.parse, targets):
-        queue = view.plan(target).queue
-        if target.provider not in providers and not driver.run(ask_patiently(reading.live_workers(keys, queue))):
-            providers.append(target.provider)
-    return providers
+    """Providers of these targets whose queue no live worker takes from: all members of a pool that nobody serves."""
+    providers: dict[str, None] = {}
+    for hop in map(view.fleet.hop, targets):
+        wanted = {member.provider: None for member in members_of(hop)}
+        if not wanted.keys() <= providers.keys() and not driver.run(
+            ask_patiently(reading.live_workers(keys, queue_of(hop)))
+        ):
+            providers |= wanted
+    return list(providers)
 
 
-def providers_of(targets: Iterable[str]) -> list[str]:
-    """The providers of targets, each once."""
-    return list(dict.fromkeys(Target.parse(target).provider for target in targets))
+def providers_of(view: FleetView, targets: Iterable[str]) -> list[str]:
+    """The providers of targets and pools, each once."""
+    return list(dict.fromkeys(member.provider for target in targets for member in view.members(target)))
 
 
 def staff(
@@ -49,7 +51,7 @@ def staff(
     if workers == AUTO:
         wanted, count = unserved(driver, keys, view, targets), 1
     elif workers.isascii() and workers.isdigit() and 1 <= int(workers) <= 64:
-        wanted, count = providers_of(targets), int(workers)
+        wanted, count = providers_of(view, targets), int(workers)
     else:
         raise InvalidRequest(f"--workers is {workers!r}: expected auto, none, or a number from 1 to 64")
     if wanted:
