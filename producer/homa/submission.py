@@ -24,6 +24,7 @@ from homa_shared.keys import Keys
 from homa_shared.money import usd
 from homa_shared.store import reading
 from homa_shared.store.fleet import read_fleet, write_fleet, write_plans
+from homa_shared.store.learning import learned
 from homa_shared.store.submitting import submit
 
 #: How long a process goes by the fleet's settings before it reads them again, s.
@@ -100,6 +101,7 @@ class Submitter:
             if view is None or view.fleet.version != fleet.version:
                 view = self._view = FleetView(fleet)
             view.versions = yield from ask(reading.versions(self.keys))
+            yield from self._learn(view, sorted(view.written))
             self._read_s = time.monotonic()
         return view
 
@@ -108,7 +110,14 @@ class Submitter:
         missing = view.unwritten(targets)
         if missing:
             yield from ask_patiently(write_plans(self.keys, view.plan_rows(missing)))
+            yield from self._learn(view, missing)
             view.written.update(missing)
+
+    def _learn(self, view: FleetView, targets: Sequence[str]) -> Flow[None]:
+        """Reads how far estimates of tokens are off for models whose encodings are not public."""
+        if targets:
+            found = yield from ask_patiently(learned(self.keys, targets))
+            view.factors = {**view.factors, **{target: sums.factor for target, sums in found.items()}}
 
     def _enter(self) -> Flow[Any]:
         mine = self._place.settings.fleet()

@@ -86,6 +86,8 @@ async def build(
         _worker(settings, store, broker, fleet, provider, settings.providers[provider.name], concurrency, blobs)
         for provider in made
     ]
+    for worker in workers:
+        await worker.know_pools()
     return WorkerProcess(store, broker, workers, made)
 
 

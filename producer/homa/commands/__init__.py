@@ -21,6 +21,7 @@ SUMMARIES: dict[str, str] = {
     "run": "Run a batch: from files to a results file, with live progress.",
     "ask": "Run one job and stream the answer.",
     "embed": "Turn texts from files into vectors.",
+    "count": "How many tokens a text has.",
     "up": "Run everything on one machine: store and a worker per provider.",
     "worker": "Run one worker process.",
     "demo": "Watch simulated providers, real workers and a real batch.",

@@ -14,7 +14,15 @@ from homa.commands.values import nano_usd, seconds
 @click.option("--model", required=True, metavar="P:M", help="Target or alias that answers.")
 @click.option("--fallback", "fallbacks", multiple=True, metavar="P:M", help="Tried next; again and again.")
 @click.option("--system", metavar="TEXT|@FILE", help="Instructions put in front.")
-@click.option("--file", "files", multiple=True, metavar="FILE", help="Its text is put before the prompt; PDF too.")
+@click.option("--image", "images", multiple=True, metavar="PATH|URL", help="Shown with the prompt; again and again.")
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    help="Its text is put before the prompt; a PDF goes as it is to models that read PDF.",
+)
+@click.option("--schema", metavar="FILE", help="JSON schema that the answer has to fit.")
 @click.option("--max-tokens", type=click.IntRange(1), help="Most tokens of the answer.")
 @click.option("--temperature", type=click.FloatRange(0, 2))
 @click.option("--budget", callback=nano_usd, metavar="USD", help="Most that the answer may cost.")

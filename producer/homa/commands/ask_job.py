@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
 from homa.commands.exits import Stopped
+from homa.commands.media import images_of, is_pdf, schema_of
 from homa.commands.session import Desk, desk, say
 from homa.commands.values import tags_of
 from homa.documents import BadRow, open_inputs, read_argument
 from homa.flow import Flow, Sleep
 from homa.jobs import JobFlows
 from homa.outcomes import Reply
+from homa.planning import FleetView
 from homa.running.progress import span
 from homa.running.staffing import NONE, staff, unserved
 from homa.running.stopping import Interruption
 from homa.running.workforce import WorkerLost, Workforce
 from homa.streams import Piece
 from homa.submission import Asked, ask_for
+from homa_shared.capabilities import Feature
 from homa_shared.errors import HomaError, InvalidRequest
 from homa_shared.ids import new_job_id
 from homa_shared.money import usd
@@ -34,23 +38,38 @@ _LOOK_S = 0.1
 def ask_job(**options: Any) -> None:
     """Carries out `homa ask`; ends with `Stopped` for every exit status but 0."""
     streamed = options["stream"] and not options["as_json"]
-    asked = _asked(options, streamed)
+    pdfs = [file for file in options["files"] if is_pdf(file)]
+    asked = _asked(options, streamed, pdfs)
     with desk() as at:
         view = at.view()
+        if pdfs and not _reads_pdf(view, asked):
+            asked = _asked(options, streamed)
         targets = view.template(asked.options).targets
         providers, count = staff(options["workers"], at.settings, at.driver, at.keys, view, targets)
         if options["workers"] == NONE and (missing := unserved(at.driver, at.keys, view, targets[:1])):
             say(f"warning: no live worker serves {missing[0]}: the job waits until one is started")
         workforce = Workforce(at.settings, providers, count, f"ask-{new_job_id()[1:]}")
         with Interruption().listening() as interruption, _at_work(workforce):
-            reply = _answer(at, asked, workforce, interruption, streamed)
+            reply = _answer(at, asked, workforce, interruption, streamed, schema_of(options["schema"]))
         workforce.forget_logs()
         _tell(reply, as_json=options["as_json"], streamed=streamed)
 
 
-def _asked(options: dict[str, Any], streamed: bool) -> Asked:
-    prompt = sys.stdin.read() if options["prompt"] == "-" else options["prompt"]
-    texts = [_text_of(file) for file in options["files"]]
+def _reads_pdf(view: FleetView, asked: Asked) -> bool:
+    """Whether whoever is asked first reads PDF; else their text has to do."""
+    first = view.members(view.template(asked.options).targets[0])
+    return all(view.capabilities.offers(target, Feature.PDF) for target in first)
+
+
+def _asked(options: dict[str, Any], streamed: bool, documents: Sequence[str] = ()) -> Asked:
+    """The request.
+
+    Args:
+        documents: those among the files that are shown as they are.
+    """
+    if options["prompt"] == "-":
+        options["prompt"] = sys.stdin.read()
+    texts = [_text_of(file) for file in options["files"] if file not in documents]
     arguments = {
         "model": options["model"],
         "fallbacks": options["fallbacks"],
@@ -63,9 +82,12 @@ def _asked(options: dict[str, Any], streamed: bool) -> Asked:
         "deadline_s": options["deadline"],
         "cache": options["cache"],
         "stream": streamed,
+        "schema": schema_of(options["schema"]),
+        "images": images_of(options["images"]),
+        "files": [Path(file) for file in documents],
     }
     system = None if options["system"] is None else read_argument(options["system"], "--system")
-    return ask_for({**arguments, "prompt": "\n\n".join([*texts, prompt]), "system": system})
+    return ask_for({**arguments, "prompt": "\n\n".join([*texts, options["prompt"]]), "system": system})
 
 
 def _text_of(file: str) -> str:
@@ -95,9 +117,11 @@ def _at_work(workforce: Workforce) -> Iterator[None]:
     workforce.wait(_PARTING_S)
 
 
-def _answer(at: Desk, asked: Asked, workforce: Workforce, interruption: Interruption, streamed: bool) -> Reply[Any]:
+def _answer(
+    at: Desk, asked: Asked, workforce: Workforce, interruption: Interruption, streamed: bool, schema: Any = None
+) -> Reply[Any]:
     job_id = at.driver.run(at.submitter.submit(asked))
-    flows = JobFlows(at.keys, job_id)
+    flows = JobFlows(at.keys, job_id, schema)
     # The first signal is the last here: one answer is not worth waiting for by somebody who leaves.
     interruption.on_signal = lambda: interruption.receive(interruption.signal or 0)
     try:
@@ -156,7 +180,7 @@ def _tell(reply: Reply[Any], *, as_json: bool, streamed: bool) -> None:
 
 
 def _document(reply: Reply[Any]) -> dict[str, Any]:
-    return {
+    document = {
         "job": reply.job_id,
         "text": reply.text,
         "provider": reply.provider,
@@ -170,3 +194,4 @@ def _document(reply: Reply[Any]) -> dict[str, Any]:
         "cached_tokens": reply.usage.cached_tokens,
         "latency_ms": reply.latency_ms,
     }
+    return document if reply.schema is None else {**document, "parsed": reply.parsed}

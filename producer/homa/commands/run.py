@@ -16,6 +16,7 @@ from homa.commands.values import nano_usd, seconds
 @click.option("--prompt", metavar="TEXT|@FILE", help="Template; {{name}} is a field, text or path. Default: {{text}}.")
 @click.option("--system", metavar="TEXT|@FILE", help="Instructions put in front.")
 @click.option("--max-tokens", type=click.IntRange(1), help="Most tokens of an answer.")
+@click.option("--schema", metavar="FILE", help="JSON schema of the answers; its fields become columns.")
 @click.option("--temperature", type=click.FloatRange(0, 2))
 @click.option("--budget", callback=nano_usd, metavar="USD", help="Most that the run may cost, resumed parts included.")
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="For the cost report; again and again.")

@@ -13,7 +13,14 @@ from homa.running.runfile import RunFile
 
 def opened(request: Request, head: Sequence[Row]) -> ResultsWriter:
     columns = list(dict.fromkeys(name for row in head for name in row.fields)) if request.flat else []
-    return open_output(request.output, request.form, resume=request.resume, force=request.force, columns=columns)
+    return open_output(
+        request.output,
+        request.form,
+        resume=request.resume,
+        force=request.force,
+        columns=columns,
+        schema=request.order.schema,
+    )
 
 
 def leave_earlier(request: Request, at: Desk) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from homa.commands.media import schema_of
 from homa.commands.values import tags_of
 from homa.documents import OutputFormat, Template, output_format, read_argument
 from homa.running.intake import STDIN, Intake
@@ -48,6 +49,7 @@ class Request:
             lane=self.lane,
             deadline_s=self.deadline,
             cache=self.cache,
+            schema=schema_of(self.schema),
         )
 
     @cached_property

@@ -28,6 +28,8 @@ class Order:
     lane: str = "bulk"
     deadline_s: float | None = None
     cache: bool | None = None
+    #: JSON schema of the replies.
+    schema: Mapping[str, Any] | None = None
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -43,6 +45,7 @@ class Order:
             "lane": self.lane,
             "deadline_s": self.deadline_s,
             "cache": self.cache,
+            "schema": self.schema,
         }
         return {name: value for name, value in given.items() if value not in (None, {}, (), "")}
 
