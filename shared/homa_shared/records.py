@@ -114,6 +114,22 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A paid reply that did not end its job; costs in nano-dollars."""
+
+    number: int
+    #: The attempt that it belongs to.
+    attempt: int
+    target: str
+    at_ms: int
+    input_tokens: int = 0
+    output_tokens: int = 0
+    nano_usd: int = 0
+    unresolved_nano_usd: int = 0
+    unpriced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job as its record tells it. Times are ms of the store's clock, costs nano-dollars."""
 

@@ -8,7 +8,9 @@ import time
 from typing import Any
 
 import orjson
+from click.testing import CliRunner
 
+from homa.commands import main
 from homa_shared.records import State
 from homa_shared.request import StepRules
 from homa_shared.store import steering
@@ -481,3 +483,27 @@ async def test_a_budget_that_applies_later_meets_an_unpriced_call(cell: Cell) ->
     await cell.worker()
     job = await cell.ask("[[tool:look {}]]", steps=rules("look"), targets=("openai:unheard-of",), bound=None)
     assert reply_of(await cell.ended(job))["error"]["kind"] == "unpriced"
+
+
+async def test_a_jobs_steps_can_be_looked_at(cell: Cell) -> None:
+    @tool
+    async def look() -> str:
+        return ""
+
+    await cell.worker()
+    job = await cell.ask("[[tool:look {}]]", steps=rules("look"))
+    view = await cell.ended(job)
+    (step,) = view.steps
+    first, last = await cell.ledger()
+    assert (step.number, step.attempt, step.target) == (1, 1, MINI)
+    assert (step.nano_usd, step.input_tokens, step.output_tokens) == (
+        first.nano_usd, first.input_tokens, first.output_tokens
+    )  # fmt: skip
+    # The command that shows them runs a loop of its own.
+    shown = await asyncio.to_thread(CliRunner().invoke, main, ["jobs", "show", job], env=cell.environment())
+    assert shown.exit_code == 0, shown.stderr
+    assert "STEP" in shown.stdout
+    told = await asyncio.to_thread(CliRunner().invoke, main, ["jobs", "show", job, "--json"], env=cell.environment())
+    (document,) = orjson.loads(told.stdout)["steps"]
+    assert (document["step"], document["target"]) == (1, MINI)
+    assert last.outcome == "succeeded"

@@ -23,7 +23,7 @@ from homa.commands.printing import (
 from homa.commands.selecting import filter_options, job_not_found, selected
 from homa.commands.session import session
 from homa_shared.pools import worker_command
-from homa_shared.records import Attempt, Job
+from homa_shared.records import Attempt, Job, Step
 from homa_shared.reply import message_text
 from homa_shared.store import reading
 
@@ -79,12 +79,17 @@ def show(job: str, as_json: bool) -> None:
     reply = orjson.loads(view.reply) if view.reply else None
     if as_json:
         attempts = [attempt_document(attempt) for attempt in view.attempts]
-        print_json(job_document(view.job) | {"attempts": attempts, "request": request, "reply": reply})
+        steps = [step_document(step) for step in view.steps]
+        told = {"attempts": attempts, "steps": steps, "request": request, "reply": reply}
+        print_json(job_document(view.job) | told)
         return
     print_facts(_facts(view.job))
     if view.attempts:
         click.echo()
         print_attempts(view.attempts)
+    if view.steps:
+        click.echo()
+        print_steps(view.steps)
     for name, text in (("prompt", _prompt(request)), ("answer", _answer(reply))):
         if text:
             click.echo(f"\n{name}:\n{text[:_EXCERPT]}{'…' if len(text) > _EXCERPT else ''}")
@@ -181,6 +186,40 @@ def print_attempts(attempts: list[Attempt]) -> None:
         ),
         right={"TOOK", "COST", "UNRESOLVED"},
         wraps={"TARGET", "ERROR"},
+    )
+
+
+def step_document(step: Step) -> dict[str, Any]:
+    """A paid reply that did not end its job, as `--json` shows it."""
+    return {
+        "step": step.number,
+        "attempt": step.attempt,
+        "target": step.target,
+        "at_ms": step.at_ms,
+        "input_tokens": step.input_tokens,
+        "output_tokens": step.output_tokens,
+        "cost_usd": None if step.unpriced else usd_or_null(step.nano_usd),
+        "unresolved_usd": usd_or_null(step.unresolved_nano_usd),
+    }
+
+
+def print_steps(steps: list[Step]) -> None:
+    """The paid replies on the way to the answer."""
+    print_table(
+        ("STEP", "ATTEMPT", "TARGET", "TOKENS IN", "OUT", "COST", "UNRESOLVED"),
+        (
+            (
+                str(s.number),
+                str(s.attempt),
+                s.target,
+                str(s.input_tokens),
+                str(s.output_tokens),
+                "unpriced" if s.unpriced else dollars(s.nano_usd),
+                dollars(s.unresolved_nano_usd) if s.unresolved_nano_usd else "",
+            )
+            for s in steps
+        ),
+        right={"STEP", "ATTEMPT", "TOKENS IN", "OUT", "COST", "UNRESOLVED"},
     )
 
 

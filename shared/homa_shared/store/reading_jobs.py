@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
 from homa_shared.keys import Keys
-from homa_shared.records import ENDED, Attempt, Job, State, decode_fields, job_from_fields
+from homa_shared.records import ENDED, Attempt, Job, State, Step, decode_fields, job_from_fields
 from homa_shared.store.op import Op, call, number, read, text
 
 #: Where jobs of a state are listed from, in the order in which a listing of all states goes through them.
@@ -34,6 +34,8 @@ class JobView:
     reply: bytes | None
     #: None once it is no longer needed.
     request: bytes | None
+    #: Paid replies before the one that ended it, in order; their costs are part of their attempts'.
+    steps: list[Step] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,9 @@ def job(keys: Keys, job_id: str) -> Op[JobView | None]:
         winner = _winner(found, reply, attempts)
         if winner is not None:
             attempts = [a for a in attempts if a.number != winner.number] + [winner]
-        return JobView(found, sorted(attempts, key=lambda a: (a.ended_ms, a.number)), reply, request)
+        attempts.sort(key=lambda a: (a.ended_ms, a.number))
+        steps = [_step(name, orjson.loads(value)) for name, value in told.items() if name.startswith("step.")]
+        return JobView(found, attempts, reply, request, sorted(steps, key=lambda s: s.number))
 
     return Op(commands, parse, script.script)
 
@@ -228,6 +232,20 @@ def _attempt(name: str, past: dict[str, Any]) -> Attempt:
         ended_ms=int(past.get("ended") or 0),
         error=str(note.get("error") or ""),
         note=note,
+    )
+
+
+def _step(name: str, paid: dict[str, Any]) -> Step:
+    return Step(
+        number=int(name.removeprefix("step.")),
+        attempt=int(paid["attempt"]),
+        target=paid["target"],
+        at_ms=int(paid["at"]),
+        input_tokens=int(paid["input"]),
+        output_tokens=int(paid["output"]),
+        nano_usd=int(paid["nano"]),
+        unresolved_nano_usd=int(paid["unres"]),
+        unpriced=bool(paid["unpriced"]),
     )
 
 
