@@ -222,6 +222,15 @@ class HomaWorker(dramatiq.Worker):
         others = self._extra_queues.union(self.homa_broker.get_declared_queues(), pools) - {self.provider}
         return own + sorted(others)
 
+    async def know_pools(self) -> None:
+        """Tells the store what this worker calls for each pool that it serves, as the settings stand now.
+
+        Raises:
+            StoreUnavailable: it cannot be told.
+        """
+        if self._book is not None:
+            await self._book.ensure_plans(self._book.pools_of(self.provider))
+
     async def _take_until_stopped(self, store: AsyncStore, messages: MessageRunner) -> None:
         nonce, asked, pause_s = new_nonce(), time.monotonic(), _FIRST_PAUSE_S
         while not self._stopping.is_set():

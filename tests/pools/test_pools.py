@@ -1,0 +1,125 @@
+"""A queue that two accounts serve: who has quota takes, each within its own limits, each in the ledger by its name."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+
+from homa_shared.plans import rows_of
+from homa_shared.records import State
+from homa_shared.store import reading
+from homa_shared.store.fleet import write_fleet, write_plans
+from tests.pools.conftest import A, B, Stand, until
+
+POOL = "pool-fast"
+
+
+async def test_both_quotas_are_used_and_neither_is_exceeded(stand: Stand) -> None:
+    """Fifteen a second together, half a second of it at once: 45 more take three seconds."""
+    stand.limited(one_rpm=600, two_rpm=300)
+    await stand.workers()
+    began = time.monotonic()
+    jobs = await asyncio.gather(*(stand.homa.submit(f"{i}", model="fast", max_tokens=20) for i in range(53)))
+    replies = await asyncio.gather(*(job.result(timeout=20) for job in jobs))
+    seconds = time.monotonic() - began
+    assert 2.5 < seconds < 5.0, "ten a second alone would take five"
+    assert [stand.simulators[name].stats.refused.total() for name in ("one", "two")] == [0, 0]
+    served = Counter(reply.provider for reply in replies)
+    assert served["one"] + served["two"] == 53
+    assert 1.5 < served["one"] / served["two"] < 2.7
+    assert Counter(line.target for line in await stand.ledger()) == {A: served["one"], B: served["two"]}
+    billed = sum(simulator.bill.total.requests for simulator in stand.simulators.values())
+    assert billed == 53
+
+
+async def test_each_members_reply_costs_its_own_price(stand: Stand) -> None:
+    await stand.workers("two")
+    job = await stand.homa.submit("Hello", model="fast", max_tokens=20)
+    reply = await job.result(timeout=10)
+    assert (reply.provider, reply.model) == ("two", "gpt-5-mini")
+    expected = reply.usage.input_tokens * 1_000 + reply.usage.output_tokens * 10_000
+    (line,) = await stand.ledger()
+    assert line.nano_usd == expected
+    view = await stand.view(job.id)
+    assert (view.job.queue, view.job.target) == (POOL, POOL)
+
+
+async def test_one_dead_account_leaves_all_to_the_other(stand: Stand) -> None:
+    stand.simulators["one"].configure(api_keys=["another"])
+    await stand.workers()
+    jobs = await asyncio.gather(*(stand.homa.submit(f"{i}", model="fast", max_tokens=20) for i in range(30)))
+    replies = await asyncio.gather(*(job.result(timeout=20) for job in jobs))
+    assert {reply.provider for reply in replies} == {"two"}
+    assert stand.simulators["one"].bill.total.requests == 0
+    for job in jobs:
+        assert (await stand.history(job.id))[-1] == (B, "succeeded")
+
+
+async def test_a_batch_goes_on_when_one_of_its_pools_accounts_is_refused(stand: Stand) -> None:
+    stand.simulators["one"].configure(api_keys=["another"])
+    await stand.workers()
+    batch = await stand.homa.submit_batch(["a", "b", "c", "d"], model="fast", max_tokens=20)
+    assert len([line async for line in batch.results(timeout=20)]) == 4
+    assert [line.target for line in await stand.ledger() if line.outcome == "succeeded"] == [B] * 4
+
+
+async def test_only_when_every_member_is_dead_the_fallback_is_called(stand: Stand) -> None:
+    for name in ("one", "two"):
+        stand.simulators[name].configure(api_keys=["another"])
+    await stand.workers("one", "two", "spare")
+    job = await stand.homa.submit("Hello", model="safe", max_tokens=20)
+    assert (await job.result(timeout=20)).provider == "spare"
+    later = await stand.homa.submit("Again", model="safe", max_tokens=20)
+    assert (await later.result(timeout=20)).provider == "spare"
+    assert [outcome for _, outcome in await stand.history(later.id)] == ["diverted", "succeeded"]
+
+
+async def test_without_a_fallback_a_job_fails_once_every_member_refused_it(stand: Stand) -> None:
+    for name in ("one", "two"):
+        stand.simulators[name].configure(api_keys=["another"])
+    await stand.workers()
+    job = await stand.homa.submit("Hello", model="fast", max_tokens=20)
+
+    async def over() -> bool:
+        return (await job.state()) is State.FAILED
+
+    await until(over)
+    history = await stand.history(job.id)
+    assert {target for target, _ in history} == {A, B}
+    assert {outcome for _, outcome in history} == {"unauthorized"}
+
+
+async def test_queues_limits_and_why_tell_of_pools(stand: Stand) -> None:
+    job = await stand.homa.submit("Hello", model="fast", max_tokens=20)
+    assert {row.queue for row in await stand.store.run(reading.queues(stand.keys))} == {POOL}
+    scopes = {row.scope for row in await stand.store.run(reading.limits(stand.keys))}
+    assert {"one", "two", "one/gpt-5-mini", "two/gpt-5-mini"} <= scopes
+    assert await stand.store.run(reading.why(stand.keys, job.id)) == reading.Why(State.QUEUED, [])
+    assert await stand.store.run(reading.live_workers(stand.keys, POOL)) == 0
+    await stand.workers()
+
+    async def served() -> bool:
+        return await stand.store.run(reading.live_workers(stand.keys, POOL)) == 2
+
+    await until(served)
+
+
+async def test_a_pool_that_settings_add_later_is_served_without_a_restart(stand: Stand) -> None:
+    made = await stand.workers("one")
+    fleet = made.workers[0]._book
+    assert fleet is not None
+    wider = fleet.fleet.model_copy(update={"models": {**fleet.fleet.models, "late": fleet.fleet.models["fast"]}})
+    await stand.store.run(write_fleet(stand.keys, wider, seen=fleet.fleet.version))
+    await until(lambda: "pool-late" in made.workers[0].queues_served())
+    late = wider.pool("late")
+    assert late is not None
+    await stand.store.run(write_plans(stand.keys, rows_of(wider, late)))
+    job = await stand.homa.submit("Hello", model="late", max_tokens=20)
+    assert (await job.result(timeout=10)).provider == "one"
+
+
+async def test_a_stream_of_a_pool_is_read_as_any_other(stand: Stand) -> None:
+    await stand.workers()
+    pieces = [str(piece) async for piece in stand.homa.stream("Hello", model="fast", max_tokens=20)]
+    assert "".join(pieces)
