@@ -10,12 +10,13 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 
-from homa.flow import Flow, ask_patiently
+from homa.flow import Fetch, Flow, ask_patiently
 from homa.schemas import parse
 from homa_shared.errors import BudgetExceeded, JobCancelled, JobEnded, JobExpired, JobFailed
 from homa_shared.keys import Keys
 from homa_shared.records import ENDED, State
 from homa_shared.reply import Usage, message_text
+from homa_shared.store.media import places
 from homa_shared.store.op import Op, read, text
 
 T = TypeVar("T")
@@ -177,7 +178,20 @@ def outcomes(keys: Keys, looks: Sequence[Look], schema: Any = None) -> Flow[list
         commands = [("GET", keys.reply(source)) for source in sources]
         raws = yield from ask_patiently(read(commands, lambda answers: answers))
         replies = {source: orjson.loads(raw) for source, raw in zip(sources, raws, strict=True) if raw}
+    yield from _fetch_bodies(keys, [*found, *replies.values()])
     return [_outcome(look, said, replies, schema) for look, said in zip(looks, found, strict=True)]
+
+
+def _fetch_bodies(keys: Keys, told: Sequence[dict[str, Any]]) -> Flow[None]:
+    """Gives replies their bodies that live in the blob store. One whose body is gone is left without."""
+    large = [said for said in told if "body_at" in said]
+    if not large:
+        return
+    paths = yield from ask_patiently(places(keys, [said["body_at"] for said in large]))
+    for said, path in zip(large, paths, strict=True):
+        data = (yield Fetch(path)) if path else None
+        if data is not None:
+            said["body"] = orjson.loads(data)
 
 
 def _outcome(look: Look, said: dict[str, Any], replies: dict[str, Any], schema: Any) -> Reply[Any] | Failure:

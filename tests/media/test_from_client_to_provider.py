@@ -18,6 +18,7 @@ from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store import reading
 from homa_shared.store.address import StoreAddress
 from homa_shared.store.client import AsyncStore
+from homa_shared.store.learning import Learned, learned
 from homa_shared.store.media import IN_STORE, places
 from homa_shared.store.op import Op
 from homa_workers.media import Media, MediumGone
@@ -254,6 +255,9 @@ async def test_while_the_blob_store_is_away_jobs_wait(stand: Stands) -> None:
 class _Away:
     url = "s3://away"
 
+    async def put_async(self, path: str, data: bytes) -> None:
+        await self.get_async(path)
+
     async def get_async(self, path: str) -> bytes | None:
         from homa_shared.blobs import BlobsUnavailable
 
@@ -361,3 +365,60 @@ async def test_what_a_worker_shows_often_it_keeps_at_hand(stand: Stands) -> None
         media._keep(str(n), bytes(16 * 1024 * 1024))
     assert digest not in media._cache
     assert media._cached_bytes <= 64 * 1024 * 1024
+
+
+async def test_a_large_reply_has_its_body_in_the_blob_store(stand: Stands, tmp_path: Path) -> None:
+    at = await stand()
+    text = "many words " * 10_000
+    choice = {**CHAT["choices"][0], "message": {"role": "assistant", "content": text}}
+    at.stub.answer = reply(200, {**CHAT, "choices": [choice]})
+    await at.work()
+    job = await at.homa.submit("Tell me everything", model=MINI, cache=True)
+    assert (await job.result(timeout=20)).text == text
+    kept = await at.store.run(reading.reply(at.store.keys, job.id))
+    assert kept is not None
+    assert len(kept) < 1000
+    again = await at.homa.submit("Tell me everything", model=MINI, cache=True)
+    assert (await again.result(timeout=20)).text == text
+    for path in (tmp_path / "blobs").rglob("*-*"):
+        path.unlink()
+    with pytest.raises(JobFailed, match="succeeded, but its reply is gone"):
+        await job.result(timeout=20)
+
+
+async def test_where_the_blob_store_does_not_take_it_a_reply_stays_whole(stand: Stands) -> None:
+    at = await stand(HOMA_BLOBS_ABOVE="1024")
+    text = "many words " * 1000
+    choice = {**CHAT["choices"][0], "message": {"role": "assistant", "content": text}}
+    at.stub.answer = reply(200, {**CHAT, "choices": [choice]})
+    process = await at.work()
+    pipeline = process.workers[0]._pipeline
+    assert pipeline is not None
+    pipeline.media = Media(at.store, _Away(), above=1024)
+    job = await at.homa.submit("Tell me", model=MINI)
+    assert (await job.result(timeout=20)).text == text
+
+
+async def test_workers_learn_how_far_estimates_are_off(stand: Stands) -> None:
+    at = await stand()
+    await at.homa.submit_batch([f"prompt {n}" for n in range(50)], model="ollama:llama3.3")
+    process = await at.work()
+    pipeline = next(w._pipeline for w in process.workers if w.provider == "ollama")
+    assert pipeline is not None
+    await until(lambda: len(at.stub.requests) == 50)
+
+    async def known() -> bool:
+        await pipeline.learning.flush()
+        return (await at.store.run(learned(at.store.keys, ["ollama:llama3.3"])))["ollama:llama3.3"].replies == 7
+
+    await until(known)
+    sums = (await at.store.run(learned(at.store.keys, ["ollama:llama3.3"])))["ollama:llama3.3"]
+    assert sums.actual == 7 * CHAT["usage"]["prompt_tokens"]
+    assert sums.factor == 4.0  # ten tokens by o200k, a hundred by the stub: nobody is that far off
+
+
+def test_a_factor_needs_a_few_replies_and_keeps_within_reason() -> None:
+    assert Learned(100, 150, 4).factor == 1.0
+    assert Learned(100, 150, 5).factor == 1.5
+    assert Learned(0, 150, 5).factor == 1.0
+    assert Learned(100, 1, 5).factor == 0.3

@@ -12,14 +12,24 @@ from dataclasses import replace
 
 import orjson
 
-from homa_shared.blobs import Blobs, BlobsUnavailable
+from homa_shared.blobs import Blobs, BlobsUnavailable, new_path
 from homa_shared.errors import HomaError, StoreFull, StoreUnavailable
 from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.media import references, restored
+from homa_shared.media import Medium, references, restored
 from homa_shared.records import State
 from homa_shared.request import EMBEDDING, JobRequest
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.media import IN_STORE, places, release, request_user, stored, sweep_media
+from homa_shared.store.media import (
+    IN_STORE,
+    hold,
+    placed,
+    places,
+    release,
+    reply_user,
+    request_user,
+    stored,
+    sweep_media,
+)
 from homa_shared.store.working import Claim
 from homa_workers.outcomes import Ended, Outcome, Released, Succeeded
 from homa_workers.persistence import NOT_HERE_MS
@@ -28,6 +38,8 @@ from homa_workers.persistence import NOT_HERE_MS
 CACHE_BYTES = 64 * 1024 * 1024
 #: How often a worker clears away media, s.
 SWEEP_S = 30.0
+#: Longest that a reply waits for the blob store to take it, s.
+STOW_S = 10.0
 #: Longest that the fetching of one job's media may take, s.
 FETCH_S = 60.0
 
@@ -42,10 +54,11 @@ class Media:
     Args:
         store: knows where each is, and holds those that no blob store does.
         blobs: None where this process has none.
+        above: replies of more bytes have their body there.
     """
 
-    def __init__(self, store: AsyncStore, blobs: Blobs | None = None) -> None:
-        self._store, self._blobs = store, blobs
+    def __init__(self, store: AsyncStore, blobs: Blobs | None = None, above: int = 65_536) -> None:
+        self._store, self._blobs, self._above = store, blobs, above
         self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._cached_bytes = 0
         #: Digests that the attempts in flight show.
@@ -98,6 +111,26 @@ class Media:
             return Released("stopped before its call")
         self._shown[claim.name] = digests
         return request
+
+    async def stowed(self, claim: Claim, reply: bytes) -> bytes:
+        """A reply as it is to be stored: the body of a large one goes to the blob store, a reference takes its place.
+
+        Where that does not work at once the reply stays whole: nothing is worth losing one.
+        """
+        if self._blobs is None or len(reply) <= self._above:
+            return reply
+        envelope = orjson.loads(reply)
+        body = Medium(orjson.dumps(envelope.pop("body")), "application/json")
+        keys = self._store.keys
+        try:
+            async with asyncio.timeout(STOW_S):
+                if await self._store.run(hold(keys, [(body.digest, reply_user(claim.id))])):
+                    path = new_path(keys.namespace, body.digest)
+                    await self._blobs.put_async(path, body.data)
+                    await self._store.run(placed(keys, {body.digest: path}))
+        except (BlobsUnavailable, StoreUnavailable, StoreFull, TimeoutError, asyncio.CancelledError):
+            return reply
+        return orjson.dumps({**envelope, "body_at": body.digest})
 
     async def done(self, claim: Claim, outcome: Outcome) -> None:
         """Lets go of what a job has shown, once it needs it no more."""

@@ -221,7 +221,7 @@ class Pipeline:
                 last = tally.claim if tally else claim
                 report = reports.of_success(last, completion, nano, self.book.plan(claim.target))
                 reply = reports.reply_json(last, completion, nano, latency_ms, tally)
-                return await self._persist(settle(keys, name, reply, report))
+                return await self._persist(settle(keys, name, await self.media.stowed(claim, reply), report))
             case Deferred(error, delay_ms, counts, pause):
                 report = reports.of_error(claim, error, price, latency_ms)
                 if pause:

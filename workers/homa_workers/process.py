@@ -149,7 +149,7 @@ def _worker(
         broker,
         worker_id=worker_id,
         watch=watch,
-        pipeline=Pipeline(store, provider, book, given.timeout_s, watch, Media(store, blobs)),
+        pipeline=Pipeline(store, provider, book, given.timeout_s, watch, Media(store, blobs, settings.blobs_above)),
         store=store,
         book=book,
         provider=provider.name,
