@@ -272,8 +272,11 @@ class AsyncHoma:
         return await (self.job(job).cancel() if isinstance(job, str) else job.cancel())
 
     def count(self, content: str | Sequence[Mapping[str, Any]], *, model: str) -> Count:
-        """Tokens of a text or of messages, counted offline; `exact` says whether they are an estimate."""
-        return count(content, model=model)
+        """Tokens of a text or of messages, counted offline; `exact` says whether they are an estimate.
+
+        Estimates are scaled by what replies have taught, as far as this client has submitted to the model.
+        """
+        return count(content, model=model, factor=self._submitter.factor(model))
 
     async def aclose(self) -> None:
         """Close the connections. The client may be used again: it connects anew."""

@@ -54,6 +54,10 @@ class Submitter:
     def keys(self) -> Keys:
         return Keys(self._place.settings.namespace)
 
+    def factor(self, model: str) -> float:
+        """What estimates of a target's tokens are scaled by, as far as this client knows; it asks nobody."""
+        return 1.0 if self._view is None else self._view.factors.get(model, 1.0)
+
     def uploads(self) -> Uploads:
         """Gathers what jobs of one submission refer to."""
         return Uploads(self._place)

@@ -5,10 +5,12 @@
 --
 -- KEYS[1] anchor
 -- ARGV: order, then
---   hold     digest, end of a key that refers to it (p:<job>), …      returns the digests that are not uploaded, each once
---   placed   digest, path in the blob store, …                        returns OK
---   release  end of a key, digest…                                    returns OK: the key refers to them no more
---   sweep    most to look at                                          returns {1 when more is due, path of a blob to delete, …}
+--   hold     digest, end of a key that refers to it (p:<job>), …
+--   placed   digest, path in the blob store, …
+--   release  end of a key that refers to them no more, digest…
+--   sweep    most to look at
+-- Returns for hold the digests that are not uploaded, each once; for sweep {1 when more is due, path of a blob to delete, …};
+-- else OK.
 -- `hold` comes before the key that it names: what is held is not looked at for an hour.
 -- Cost: O(log N) a medium; sweep looks at up to 100 references of each.
 local HOUR, LOOK_AGAIN, SOON = 3600000, 600000, 60000
