@@ -3,8 +3,9 @@ local TIME = redis.call('TIME')
 local now_us = tonumber(TIME[1]) * 1000000 + tonumber(TIME[2])
 local now = math.floor(now_us / 1000)
 
--- Lua's `..` prints large numbers in exponent form; every number that becomes part of a string goes through here.
-local function int(x) return string.format('%.0f', x) end
+-- Lua's `..` prints large numbers in exponent form; every number that becomes part of a string goes through here. The sum
+-- makes a plain zero of minus zero, which the store takes for no number.
+local function int(x) return string.format('%.0f', x + 0) end
 
 local DAY_MS = 86400000
 

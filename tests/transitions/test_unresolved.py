@@ -1,0 +1,138 @@
+"""What nobody came to know of an attempt's cost: it stands unresolved for ever, or settings say what becomes of it."""
+
+from __future__ import annotations
+
+from homa_shared.failures import Charge
+from homa_shared.records import State
+from homa_shared.settings.fleet import Fleet
+from homa_shared.store import reading
+from homa_shared.store.fleet import write_fleet
+from homa_shared.store.working import Answer
+from tests.transitions.cell import BOUND, COST, MODEL, Cell
+
+DAY_MS = 86_400_000
+
+
+def ambiguous(cell: Cell, job_id: str, **more: object) -> None:
+    """A job that failed after an attempt whose outcome nobody knows."""
+    cell.submit(job_id, **more)
+    cell.fail(cell.claim(), outcome="ambiguous", charge=Charge.UNRESOLVED)
+
+
+def age(cell: Cell, job_id: str, ms: int = DAY_MS) -> None:
+    cell.redis("ZADD", cell.keys.unresolved(), cell.now() - ms, f"{job_id}:1")
+
+
+def policy(cell: Cell, after: str = "24h", counts_as: str = "bound", *, seen: int = 0) -> None:
+    """The setting, as `homa apply` writes it."""
+    fleet = Fleet.model_validate({"unresolved": {"after": after, "as": counts_as}})
+    cell.run(write_fleet(cell.keys, fleet, seen=seen))
+
+
+def open_attempts(cell: Cell) -> list[str]:
+    return [name for name, _ in cell.run(reading.unresolved(cell.keys))]
+
+
+def spent(cell: Cell) -> tuple[int, int]:
+    table = cell.run(reading.costs(cell.keys, "provider"))
+    return table.nano_usd, table.unresolved_nano_usd
+
+
+def test_without_a_policy_it_stays_unresolved(cell: Cell) -> None:
+    ambiguous(cell, "a")
+    age(cell, "a", 20 * DAY_MS)
+    cell.sweep()
+    assert open_attempts(cell) == ["a:1"]
+    assert spent(cell) == (0, BOUND)
+
+
+def test_as_bound_it_counts_as_spent(cell: Cell) -> None:
+    policy(cell)
+    ambiguous(cell, "a")
+    ambiguous(cell, "young")
+    age(cell, "a")
+    cell.sweep()
+    assert open_attempts(cell) == ["young:1"]
+    assert spent(cell) == (BOUND, BOUND)
+    job = cell.job("a")
+    assert (job.state, job.cost_nano_usd, job.unresolved_nano_usd) == (State.FAILED, BOUND, 0)
+    (attempt,) = cell.view("a").attempts
+    assert (attempt.charge, attempt.nano_usd) == ("actual", BOUND)
+    assert cell.events()[-1] == "attempt.resolved"
+
+
+def test_as_none_it_is_dropped(cell: Cell) -> None:
+    policy(cell, counts_as="none")
+    ambiguous(cell, "a")
+    age(cell, "a")
+    cell.sweep()
+    assert open_attempts(cell) == []
+    assert spent(cell) == (0, 0)
+
+
+def test_its_budget_is_told(cell: Cell) -> None:
+    policy(cell, counts_as="none")
+    cell.budget(BOUND)
+    ambiguous(cell, "a")
+    cell.submit("next")
+    assert cell.taken() == [], "spent and unresolved leave no room"
+    age(cell, "a")
+    cell.sweep()
+    (row,) = cell.run(reading.budgets(cell.keys))
+    assert (row.spent_nano_usd, row.unresolved_nano_usd) == (0, 0)
+
+
+def test_a_call_without_a_known_price_stays_unpriced(cell: Cell) -> None:
+    policy(cell)
+    ambiguous(cell, "a", bound=None)
+    age(cell, "a")
+    cell.sweep()
+    assert open_attempts(cell) == []
+    table = cell.run(reading.costs(cell.keys, "provider"))
+    assert (table.nano_usd, table.unpriced) == (0, 1), "never free"
+
+
+def test_a_late_reply_in_time_comes_before_the_policy(cell: Cell) -> None:
+    policy(cell)
+    cell.submit("a")
+    claim = cell.claim()
+    cell.lose(claim)
+    assert cell.settle(claim) is Answer.LATE
+    cell.sweep()
+    assert spent(cell) == (COST, 0)
+    assert cell.state("a") is State.SUCCEEDED
+
+
+def test_more_than_a_slice_is_done_in_the_next(cell: Cell) -> None:
+    policy(cell)
+    for n in range(7):
+        ambiguous(cell, f"j{n}")
+        age(cell, f"j{n}")
+    cell.sweep(slice_size=3)
+    assert open_attempts(cell) == []
+    assert spent(cell) == (7 * BOUND, 0)
+
+
+def test_an_attempt_whose_record_is_gone_leaves_the_index(cell: Cell) -> None:
+    policy(cell)
+    cell.redis("ZADD", cell.keys.unresolved(), 1, "gone:1")
+    cell.sweep()
+    assert open_attempts(cell) == []
+
+
+def test_taking_the_policy_back_keeps_what_is_open(cell: Cell) -> None:
+    policy(cell)
+    cell.run(write_fleet(cell.keys, Fleet(), seen=1))
+    ambiguous(cell, "a")
+    age(cell, "a")
+    cell.sweep()
+    assert open_attempts(cell) == ["a:1"]
+    assert cell.job("a").target == MODEL
+
+
+def test_a_late_reply_to_an_unpriced_call_is_taken(cell: Cell) -> None:
+    cell.submit("a", bound=None)
+    claim = cell.claim()
+    cell.lose(claim)
+    assert cell.settle(claim, nano=None) is Answer.LATE
+    assert cell.state("a") is State.SUCCEEDED
