@@ -1,0 +1,16 @@
+"""A worker of a release that does not exist yet: it reads and writes the next version of records and requests."""
+
+from __future__ import annotations
+
+import sys
+
+from homa_shared import records, request
+
+records.RECORD_VERSION += 1
+request.REQUEST_VERSION += 1
+
+if __name__ == "__main__":
+    # Imported late: whatever it imports sees the versions above.
+    from homa_workers.main import main
+
+    sys.exit(main(sys.argv[1:]))
