@@ -115,9 +115,7 @@ class FleetView:
 class Template:
     """What the requests of one set of options share."""
 
-    def __init__(
-        self, view: FleetView, options: Options, batch: str | None, hops: Sequence[Hop] | None = None
-    ) -> None:
+    def __init__(self, view: FleetView, options: Options, batch: str | None, hops: Sequence[Hop] | None = None) -> None:
         alias = view.fleet.alias(options.model)
         self.options = options
         self.params = {**(alias.defaults if alias else {}), **options.params}

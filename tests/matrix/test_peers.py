@@ -36,8 +36,8 @@ PATHS = {
     "cohere": "/v1",
 }
 #: What aimock 1.43 does not do: no counting for Anthropic and Bedrock; Bedrock's embeddings by InvokeModel; a stream of
-#: Bedrock's that botocore can read (it opens text blocks, whose start must not be empty); Gemini's API v1, which Google's
-#: SDK speaks by default.
+#: Bedrock's that botocore can read (it opens text blocks, whose start must not be empty); Gemini's API v1, which
+#: Google's SDK speaks by default.
 BEYOND_IT = frozenset(
     {("anthropic", "count"), ("bedrock", "count"), ("bedrock", "embeddings"), ("bedrock", "stream")}
     | {("gemini", column) for column in COLUMNS}
