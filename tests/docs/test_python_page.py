@@ -1,4 +1,4 @@
-"""docs/python.md from top to bottom: its examples run against a worker and simulated providers."""
+"""The examples of docs/python.md and README.md run, in their order, against a worker and simulated providers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.docs.pages import ROOT, Block, blocks
 from tests.fixtures.store import eventually
 
 PAGE = ROOT / "docs" / "python.md"
-#: What a block may stand for in the file that the page's examples become.
+#: Seconds that all examples of a page may take.
 _EXAMPLES_S = 90.0
 
 
@@ -68,15 +68,15 @@ def write_files(found: list[Block], folder: Path) -> None:
             (folder / block.order.split()[1]).write_text(block.text)
 
 
-@pytest.mark.usefixtures("worker")
-def test_the_examples_run_in_their_order(environment: dict[str, str], tmp_path: Path) -> None:
-    examples = [block.text for block in blocks(PAGE) if block.verb == "run"]
-    assert len(examples) > 5
-    program = tmp_path / "examples.py"
+def run_examples(page: Path, environment: dict[str, str], folder: Path) -> str:
+    """What the marked examples of a page print, as one program."""
+    examples = [block.text for block in blocks(page) if block.verb == "run"]
+    assert examples, f"{page.name} has no example to run"
+    program = folder / "examples.py"
     program.write_text("\n".join(examples))
     done = subprocess.run(
         [sys.executable, "-W", "error", program.name],
-        cwd=tmp_path,
+        cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
@@ -84,5 +84,12 @@ def test_the_examples_run_in_their_order(environment: dict[str, str], tmp_path: 
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "['invalid_request']" in done.stdout
-    assert "100 of 100 for" in done.stdout
+    return done.stdout
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_pages_examples_run_in_their_order(environment: dict[str, str], tmp_path: Path) -> None:
+    said = run_examples(PAGE, environment, tmp_path)
+    assert "['invalid_request']" in said
+    assert "100 of 100 for" in said
+    assert "openai gpt-5-mini" in run_examples(ROOT / "README.md", environment, tmp_path)
