@@ -16,7 +16,7 @@ from typing import Any
 from homa_shared import records, request
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Versions:
     """The newest record and request that somebody reads."""
 

@@ -20,6 +20,7 @@ from homa_shared.store.checks import Level, Verdict, verdicts
 from homa_shared.store.client import Store
 from homa_shared.store.entry import address_of
 from homa_shared.store.fleet import read_fleet
+from homa_shared.versions import Versions, own_versions
 
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings
@@ -66,6 +67,7 @@ def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
             yield from map(_from_verdict, verdicts(store.facts()))
             yield from _drift(settings, store)
             yield from _waiting(store)
+            yield from _releases(store)
             yield from _unresolved(store)
             if deep:
                 yield from _books(store)
@@ -174,11 +176,29 @@ def _waiting(store: Store) -> Iterator[Check]:
             yield Check(Level.OK, f"queue {queue}", value)
 
 
+def _releases(store: Store) -> Iterator[Check]:
+    """Workers of several releases: while they last, what all of them read is written."""
+    live = [row for row in store.run(reading.workers(store.keys)) if row.live]
+    kinds = Counter(Versions.told(row.facts) for row in live)
+    if len(kinds) < 2 and all(kind == own_versions() for kind in kinds):
+        return
+    told = ", ".join(f"{count} read records up to version {kind.record}" for kind, count in sorted(kinds.items()))
+    what = f"this release reads up to {own_versions().record}: upgrade the others; nothing is lost meanwhile"
+    yield Check(Level.WARNING, "releases", f"live workers: {told}", what)
+
+
+def _policy(store: Store) -> str:
+    """What the fleet's settings make of cost that stays unresolved."""
+    fleet = store.run(read_fleet(store.keys))
+    return "" if fleet is None else f"; {fleet.unresolved.fate} (set by [unresolved])"
+
+
 def _unresolved(store: Store) -> Iterator[Check]:
     found = store.run(reading.unresolved(store.keys, 1000))
     if found:
         count = f"attempts: {len(found)}" if len(found) < 1000 else "attempts: 1000 or more"
         what = "their outcome is not known: `homa jobs resolve` lists them, and settles them by the provider's bill"
+        what += _policy(store)
         yield Check(Level.WARNING, "unresolved costs", count, what)
 
 

@@ -13,6 +13,7 @@ from homa.commands.selecting import require_batch
 from homa.commands.session import say, session
 from homa_shared.money import usd
 from homa_shared.store import reading
+from homa_shared.store.fleet import read_fleet
 from homa_shared.store.reading_money import By
 
 
@@ -35,6 +36,7 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
     with session(revive=True) as here:
         require_batch(here, batch)
         table = here.store.run(reading.costs(here.keys, cast(By, by), since, until, batch))
+        fleet = here.store.run(read_fleet(here.keys)) if table.unresolved_nano_usd else None
     if as_json:
         print_json(_document(table))
         return
@@ -57,7 +59,7 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
         wraps={by.upper()},
         empty="nothing was spent",
     )
-    say(_total(table))
+    say(_total(table, fleet.unresolved.fate if fleet else ""))
 
 
 def _document(table: reading.CostTable) -> dict[str, object]:
@@ -81,10 +83,11 @@ def _document(table: reading.CostTable) -> dict[str, object]:
     }
 
 
-def _total(table: reading.CostTable) -> str:
+def _total(table: reading.CostTable, fate: str) -> str:
     total = f"total {dollars(table.nano_usd)}"
     if table.unresolved_nano_usd:
-        total += f", and at most {dollars(table.unresolved_nano_usd)} unresolved (`homa jobs resolve` lists it)"
+        what = "; ".join(filter(None, ("`homa jobs resolve` lists it", fate)))
+        total += f", and at most {dollars(table.unresolved_nano_usd)} unresolved ({what})"
     if table.unpriced:
         total += f"; {number(table.unpriced)} calls have no known price"
     return total

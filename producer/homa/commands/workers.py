@@ -9,6 +9,7 @@ import click
 from homa.commands.printing import json_option, number, print_json, print_table, span
 from homa.commands.session import session
 from homa_shared.store import reading
+from homa_shared.versions import Versions, own_versions
 
 
 @click.command("workers")
@@ -21,6 +22,7 @@ def command(everyone: bool, as_json: bool) -> None:
     if as_json:
         print_json({"workers": [_document(row) for row in rows]})
         return
+    newest = max((Versions.told(row.facts) for row in rows if row.live), default=own_versions())
     print_table(
         ("WORKER", "QUEUES", "HOST", "PID", "RUNNING", "ENDED", "BEAT", "STATE"),
         (
@@ -32,7 +34,7 @@ def command(everyone: bool, as_json: bool) -> None:
                 f"{number(row.facts.get('running'))} of {number(row.facts.get('concurrency'))}",
                 number(row.facts.get("ended")),
                 f"{span(row.beat_age_ms)} ago",
-                _state(row),
+                _state(row, newest),
             )
             for row in rows
         ),
@@ -46,7 +48,9 @@ def _document(row: reading.WorkerRow) -> dict[str, Any]:
     return {"worker": row.id, "live": row.live, "beat_age_ms": row.beat_age_ms, **row.facts}
 
 
-def _state(row: reading.WorkerRow) -> str:
+def _state(row: reading.WorkerRow, newest: Versions) -> str:
     if not row.live:
         return "gone"
-    return "draining" if row.facts.get("draining") else ""
+    if row.facts.get("draining"):
+        return "draining"
+    return f"older: {row.facts.get('release') or 'first'} release" if Versions.told(row.facts) < newest else ""

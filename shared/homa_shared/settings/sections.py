@@ -230,3 +230,10 @@ class Unresolved(Section):
     after: Seconds | None = None
     #: Spent at its bound, or not at all.
     counts_as: Literal["bound", "none"] = Field("bound", alias="as")
+
+    @property
+    def fate(self) -> str:
+        """What becomes of unresolved cost, for people."""
+        if self.after is None:
+            return "it stands at its bound until then"
+        return f"after {self.after} s it {'counts as spent' if self.counts_as == 'bound' else 'is dropped'}"
