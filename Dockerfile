@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image for workers and gateway: `docker run IMAGE worker openai`, `docker run IMAGE gateway --host 0.0.0.0`.
+# The workers' image: `docker run IMAGE worker openai`.
 FROM python:3.13-slim AS build
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1

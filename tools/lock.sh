@@ -24,6 +24,6 @@ compile() {
 
 compile dev pyproject.toml --extra all --group dev "$@"
 # One set of versions: what runs in production is what the tests ran with.
-compile runtime pyproject.toml --extra workers --extra gateway --extra bedrock --extra gemini --constraint requirements/dev.txt "$@"
+compile runtime pyproject.toml --extra workers --extra gateway --extra bedrock --extra gemini --extra blobs --constraint requirements/dev.txt "$@"
 compile build --group build --constraint requirements/dev.txt "$@"
 compile release --group release --constraint requirements/dev.txt "$@"
