@@ -119,8 +119,9 @@ class Submitter:
 
     def _learn(self, view: FleetView, targets: Sequence[str]) -> Flow[None]:
         """Reads how far estimates of tokens are off for models whose encodings are not public."""
-        if targets:
-            found = yield from ask_patiently(learned(self.keys, targets))
+        called = list(dict.fromkeys(str(member) for target in targets for member in view.members(target)))
+        if called:
+            found = yield from ask_patiently(learned(self.keys, called))
             view.factors = {**view.factors, **{target: sums.factor for target, sums in found.items()}}
 
     def _enter(self) -> Flow[Any]:

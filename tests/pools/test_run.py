@@ -56,3 +56,15 @@ def test_who_waits_for_a_pool_is_told_what_to_start(pooled: Fleet, invoke: Invok
     assert row["queue"] == "pool-fast"
     said = invoke(pooled, "doctor").stdout
     assert "nobody serves it: start `homa worker`" in said
+
+
+def test_a_failed_job_of_a_pool_is_retried_in_its_pool(pooled: Fleet, invoke: Invoke, folder: Path) -> None:
+    pooled.simulator.configure(models=("another",))
+    write_rows(folder / "rows.jsonl", 1)
+    answer = invoke(pooled, "run", "rows.jsonl", "--model", "fast", "-o", "out.jsonl", "--json")
+    assert answer.exit_code == 1, answer.stderr
+    (line,) = lines(folder / "out.jsonl")
+    retried = invoke(pooled, "jobs", "retry", line["homa"]["job"], "--json")
+    assert retried.exit_code == 0, retried.stderr
+    rows = json.loads(invoke(pooled, "queues", "--json").stdout)["queues"]
+    assert [(row["queue"], row["queued"]) for row in rows if row["queued"]] == [("pool-fast", 1)]
