@@ -42,6 +42,9 @@ pool = ["one:gpt-5-mini", "two:gpt-5-mini"]
 [models.safe]
 pool = ["one:gpt-5-mini", "two:gpt-5-mini"]
 fallbacks = ["spare:gpt-5-mini"]
+[models.outer]
+target = "spare:gpt-5-mini"
+fallbacks = ["fast"]
 [prices."two:gpt-5-mini"]
 input = 1
 output = 10

@@ -123,3 +123,32 @@ async def test_a_stream_of_a_pool_is_read_as_any_other(stand: Stand) -> None:
     await stand.workers()
     pieces = [str(piece) async for piece in stand.homa.stream("Hello", model="fast", max_tokens=20)]
     assert "".join(pieces)
+
+
+async def test_a_pool_may_be_what_a_job_falls_back_to(stand: Stand) -> None:
+    stand.simulators["spare"].configure(api_keys=["another"])
+    await stand.workers("one", "two", "spare")
+    job = await stand.homa.submit("Hello", model="outer", max_tokens=20)
+    assert (await job.result(timeout=10)).provider in ("one", "two")
+    assert (await stand.view(job.id)).job.queue == POOL
+    assert (await stand.ledger())[-1].target in (A, B)
+
+
+async def test_a_rate_limit_of_one_account_sends_nothing_to_the_fallback(stand: Stand) -> None:
+    """The provider allows less than the settings say: its 429s freeze one member, the other goes on."""
+    stand.simulators["one"].configure(limits={"rpm": 1}, burst_s=1.0)
+    await stand.workers("one", "two", "spare")
+    jobs = [await stand.homa.submit(f"{i}", model="safe", max_tokens=20) for i in range(20)]
+    replies = await asyncio.gather(*(job.result(timeout=20) for job in jobs))
+    assert Counter(reply.provider for reply in replies)["spare"] == 0
+    assert stand.simulators["two"].bill.total.requests >= 19
+    for job in jobs:
+        assert (await stand.view(job.id)).job.raw["tr"] == 1, "waiting for quota is no attempt"
+
+
+async def test_equal_jobs_of_a_pool_are_answered_once(stand: Stand) -> None:
+    await stand.workers()
+    jobs = [await stand.homa.submit("Same", model="fast", max_tokens=20, cache=True) for _ in range(3)]
+    replies = [await job.result(timeout=10) for job in jobs]
+    assert {reply.text for reply in replies} == {replies[0].text}
+    assert sum(simulator.bill.total.requests for simulator in stand.simulators.values()) == 1
