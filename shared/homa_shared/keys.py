@@ -99,7 +99,7 @@ KEYS: dict[str, KeySpec] = {
     "worker": KeySpec("wk:<worker>", "hash", "an hour after the last beat", "what it is, and its last take"),
     "control": KeySpec("c:<worker>", "list", "a minute", "orders to one worker: cancel job attempt"),
     "bell": KeySpec("bell:<queue>", "list", "a minute", "wakes workers that wait for this queue"),
-    "beat": KeySpec("beat", "hash", "-", "last renewal of anybody's leases, and until when none is judged"),
+    "beat": KeySpec("beat", "hash", "-", "last renewal of leases, until when none is judged, whose server it was"),
     "events": KeySpec("ev", "stream", "the last 100 000", "what happened, past tense"),
     "ended": KeySpec("ended", "zset", "retention.results", "jobs that failed, expired or were cancelled -> when (ms)"),
     # conversations, schedules, gateway keys: kept by their own modules

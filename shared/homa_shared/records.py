@@ -76,6 +76,7 @@ FIELDS: dict[str, str] = {
     "why": "what it waits for",
     "en": "ended, ms",
     "wa": "attempt whose reply ended it",
+    "ww": "worker that made it",
     "of": "job that this one retries",
     "rb": "job that retries this one",
     "sn": "steps: paid replies that a later attempt goes on from",

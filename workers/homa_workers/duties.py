@@ -13,8 +13,10 @@ from typing import Any
 
 from homa_shared.errors import StoreFull, StoreUnavailable
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.working import renew, sweep
+from homa_shared.store.op import Op
+from homa_shared.store.working import rejoin, renew, sweep
 from homa_workers.book import FleetBook
+from homa_workers.recent import Recent
 from homa_workers.running import InFlight, Running
 from homa_workers.watching import Watch
 
@@ -37,6 +39,7 @@ class Duties:
     Args:
         worker: its id.
         lease_ms: length of its leases.
+        recent: reports to be told again to a store that came back without them.
         chores: what else is done every so many seconds.
         facts: what it tells the fleet of itself, asked at each beat.
         obey: carries out an order.
@@ -51,6 +54,7 @@ class Duties:
         watch: Watch,
         *,
         book: FleetBook | None,
+        recent: Recent | None = None,
         chores: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (),
         facts: Callable[[], dict[str, Any]],
         obey: Callable[[str], None],
@@ -61,6 +65,9 @@ class Duties:
         self._in_flight = in_flight
         self._watch = watch
         self._book = book
+        self._recent = recent or Recent()
+        #: The server that was told of all attempts; a run of it, by its own name.
+        self._server = ""
         self._chores = chores
         self._facts = facts
         self._obey = obey
@@ -96,8 +103,33 @@ class Duties:
             await asyncio.sleep(pause_s)
 
     async def _beat(self) -> None:
-        ripe = self._in_flight.ripe(self._lease_ms / 3000)
-        slices = [ripe[i : i + RENEW_SLICE] for i in range(0, len(ripe), RENEW_SLICE)] or [[]]
+        server, _ = await asyncio.gather(self._rejoin(), self._renew_all(self._in_flight.ripe(self._lease_ms / 3000)))
+        if server == self._server:
+            self._recent.forget()
+            return
+        # Another server than before may not have what the one before had taken: it is told of all that runs, and again
+        # of what was over shortly before. Nobody is handed a job there until it has been.
+        await self._renew_all(self._in_flight.ripe(0))
+        reports = self._recent.again()
+        for start in range(0, len(reports), RENEW_SLICE):
+            await asyncio.gather(*(self._tell(op) for op in reports[start : start + RENEW_SLICE]))
+        if await self._rejoin(server) == server:
+            self._server = server
+
+    async def _tell(self, report: Op[Any]) -> None:
+        try:
+            await self._store.run(report)
+        except (StoreUnavailable, StoreFull):
+            raise
+        except Exception as error:  # one that no store takes must not keep the fleet waiting
+            self._watch.unexpected(None, error)
+
+    async def _rejoin(self, told: str | None = None) -> str:
+        told = self._server if told is None else told
+        return await self._store.run(rejoin(self._store.keys, worker=self._worker, lease_ms=self._lease_ms, told=told))
+
+    async def _renew_all(self, running: list[Running]) -> None:
+        slices = [running[i : i + RENEW_SLICE] for i in range(0, len(running), RENEW_SLICE)] or [[]]
         await asyncio.gather(*(self._renew(leases) for leases in slices))
 
     async def _renew(self, leases: list[Running]) -> None:

@@ -11,6 +11,7 @@ from homa_shared.failures import Charge
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.op import Op
 from homa_shared.store.working import Claim, Enqueued, Report, ack, requeue
+from homa_workers.recent import Recent
 from homa_workers.watching import Watch
 
 T = TypeVar("T")
@@ -20,15 +21,21 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 NOT_HERE_MS = 5000
 
 
-async def persist(store: AsyncStore, op: Op[T], watch: Watch) -> T:
+async def persist(store: AsyncStore, op: Op[T], watch: Watch, recent: Recent | None = None) -> T:
     """Runs an operation until the store has taken it.
 
     The operations are idempotent, so one whose reply was lost may be sent again. Cancelling the caller doesn't end
     this: the operation goes on, and the cancellation is passed on when it is through.
+
+    Args:
+        recent: keeps a report that the store has taken, to be told again should the store come back without it.
     """
     cancelled: asyncio.CancelledError | None = None
     try:
-        return await store.run(op)
+        result = await store.run(op)
+        if recent is not None:
+            recent.note(op)
+        return result
     except (StoreUnavailable, StoreFull) as error:
         watch.store_away(error)
     except asyncio.CancelledError as error:
@@ -44,6 +51,8 @@ async def persist(store: AsyncStore, op: Op[T], watch: Watch) -> T:
         except Exception:  # told by work.result() below
             break
     result = work.result()
+    if recent is not None:
+        recent.note(op)
     if cancelled is not None:
         raise cancelled
     return result
@@ -56,7 +65,7 @@ async def hand_back(store: AsyncStore, claim: Claim, watch: Watch, *, delay_ms: 
         again = Enqueued(claim.id, claim.queue, claim.lane, claim.request, delay_ms)
         await persist(store, ack(store.keys, name, "again", again=again), watch)
         return
-    unsent = Report("released", Charge.NONE, used=(0, 0, 0, 0))
+    unsent = Report("released", Charge.NONE, used=(0, 0, 0, 0), worker=watch.worker)
     await persist(
         store, requeue(store.keys, name, "job.released", delay_ms=delay_ms, report=unsent, counts=False), watch
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ from homa_shared.store import steering
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.op import Op
 from homa_shared.store.skipping import note_skipped
-from homa_shared.store.working import Answer, Claim, divert, fail, requeue, settle
+from homa_shared.store.working import Answer, Claim, Report, divert, fail, requeue, settle
 from homa_workers import reports
 from homa_workers.book import FleetBook
 from homa_workers.counting import FLUSH_S, TokenLearning
@@ -32,6 +33,7 @@ from homa_workers.media import SWEEP_S, Media
 from homa_workers.outcomes import Deferred, Ended, Interrupted, Outcome, Released, Rerouted, Succeeded
 from homa_workers.persistence import NOT_HERE_MS, hand_back, persist
 from homa_workers.providers.base import Provider
+from homa_workers.recent import Recent
 from homa_workers.retry import decide, stay_in_pool
 from homa_workers.steps import Chat, Embedding, Halted, SteppedAttempt, takes_steps
 from homa_workers.tools import Toolbox
@@ -71,6 +73,8 @@ class Pipeline:
         self.media = media or Media(store)
         self.toolbox = toolbox or Toolbox()
         self.learning = TokenLearning(store)
+        #: Reports that the store has taken of late.
+        self.recent = Recent()
         self._skipped: dict[str, list[tuple[str, str]]] = {}
         self._cancelled: set[str] = set()
 
@@ -130,7 +134,9 @@ class Pipeline:
 
     async def _pursue(self, claim: Claim, request: JobRequest) -> Succeeded:
         """The answer over as many calls as it takes, each one that is not the last journaled as a step."""
-        attempt = SteppedAttempt(self.store, claim, self.book, self.watch, lambda: claim.name in self._cancelled)
+        attempt = SteppedAttempt(
+            self.store, claim, self.book, self.watch, lambda: claim.name in self._cancelled, self.recent
+        )
 
         async def call_once(call: Call, again: bool) -> Completion:
             return await self._call(attempt.timed_claim, call, stream=request.stream, again=again)
@@ -219,26 +225,26 @@ class Pipeline:
         match outcome:
             case Succeeded(completion, tally):
                 last = tally.claim if tally else claim
-                report = reports.of_success(last, completion, nano, self.book.plan(claim.target))
+                report = self._signed(claim, reports.of_success(last, completion, nano, self.book.plan(claim.target)))
                 reply = reports.reply_json(last, completion, nano, latency_ms, tally)
-                return await self._persist(settle(keys, name, await self.media.stowed(claim, reply), report))
+                return await self._report(settle(keys, name, await self.media.stowed(claim, reply), report))
             case Deferred(error, delay_ms, counts, pause):
-                report = reports.of_error(claim, error, price, latency_ms)
+                report = self._signed(claim, reports.of_error(claim, error, price, latency_ms))
                 if pause:
                     await self._persist(steering.pause_batch(keys, claim.batch, pause))
-                return await self._persist(
+                return await self._report(
                     requeue(keys, name, "job.deferred", delay_ms=delay_ms, report=report, counts=counts)
                 )
             case Rerouted(error, fields, counts):
-                report = reports.of_error(claim, error, price, latency_ms)
+                report = self._signed(claim, reports.of_error(claim, error, price, latency_ms))
                 await self._persist_plan(fields["tg"])
-                return await self._persist(
+                return await self._report(
                     requeue(keys, name, "job.rerouted", delay_ms=0, report=report, counts=counts, fields=fields)
                 )
             case Ended(error, state):
-                report = reports.of_error(claim, error, price, latency_ms)
+                report = self._signed(claim, reports.of_error(claim, error, price, latency_ms))
                 envelope = reports.error_json(claim, error, latency_ms)
-                return await self._persist(fail(keys, name, state, envelope, report, str(error)))
+                return await self._report(fail(keys, name, state, envelope, report, str(error)))
             case Released(_, delay_ms):
                 await hand_back(self.store, claim, self.watch, delay_ms=delay_ms)
                 return None
@@ -274,6 +280,14 @@ class Pipeline:
             await self._persist(op)
             self.book.written([target])
 
-    async def _persist(self, op: Op[T]) -> T:
+    def _signed(self, claim: Claim, report: Report) -> Report:
+        """Says whose call it was: another worker may have made one under the same number, where the store forgot."""
+        return replace(report, worker=self.watch.worker, target=claim.target)
+
+    async def _report(self, op: Op[T]) -> T:
+        """Until the store has it, and again should the store come back without it."""
+        return await self._persist(op, self.recent)
+
+    async def _persist(self, op: Op[T], recent: Recent | None = None) -> T:
         """Until the store has it. Not even a cancelled task gives up a reply that arrived."""
-        return await persist(self.store, op, self.watch)
+        return await persist(self.store, op, self.watch, recent)

@@ -358,6 +358,7 @@ class HomaWorker(dramatiq.Worker):
             self._in_flight,
             self.watch,
             book=self._book,
+            recent=None if self._pipeline is None else self._pipeline.recent,
             chores=() if self._pipeline is None else self._pipeline.chores,
             facts=self._facts,
             obey=self._carry_out,

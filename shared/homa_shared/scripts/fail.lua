@@ -8,8 +8,8 @@
 local id, attempt, state = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local report = read_report(ARGV[5])
 local r = load_record(id)
-if forgotten(r, attempt) then reassert(id, r, attempt, '', report.by) end
-if not is_running(r, attempt) then return refuse(id, r, attempt, report) end
+if forgotten(r, attempt) then reassert(id, r, attempt, report.worker or '', report.by) end
+if not is_running(r, attempt, report.worker) then return refuse(id, r, attempt, report) end
 end_attempt(id, r, report)
 end_job(id, r, state, ARGV[4], ARGV[6])
 after_failure(id, r)

@@ -10,8 +10,8 @@
 local id, attempt, event, delay = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local report = read_report(ARGV[5])
 local r = load_record(id)
-if forgotten(r, attempt) then reassert(id, r, attempt, '', report.by) end
-if not is_running(r, attempt) then return refuse(id, r, attempt, report) end
+if forgotten(r, attempt) then reassert(id, r, attempt, report.worker or '', report.by) end
+if not is_running(r, attempt, report.worker) then return refuse(id, r, attempt, report) end
 end_attempt(id, r, report)
 if ARGV[6] ~= '1' then redis.call('HINCRBY', K.job(id), 'tr', -1) end
 

@@ -11,18 +11,24 @@ local id, attempt, reply = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local report = read_report(ARGV[4])
 local r = load_record(id)
 if not r then return 'unknown' end
-if forgotten(r, attempt) then reassert(id, r, attempt, '', report.by) end
+if forgotten(r, attempt) then reassert(id, r, attempt, report.worker or '', report.by) end
 
-if is_running(r, attempt) then
+local function won_by(number)
+  redis.call('HSET', K.job(id), 'wa', number)
+  if report.worker then redis.call('HSET', K.job(id), 'ww', report.worker) end
+end
+
+if is_running(r, attempt, report.worker) then
   end_attempt(id, r, report)
-  redis.call('HSET', K.job(id), 'wa', attempt)
+  won_by(attempt)
   end_job(id, r, 'succeeded', reply)
   after_success(id, r)
   return 'ok'
 end
 
-if r.wa == attempt then return 'ok' end
-if not resolve_attempt(id, r, attempt, report) then return 'ok' end
+if r.wa == attempt and (not report.worker or not r.ww or r.ww == report.worker) then return 'ok' end
+local number = resolve_attempt(id, r, attempt, report) and attempt or enter_unknown(id, r, attempt, report)
+if not number then return 'ok' end
 if ENDED[r.st] then
   if r.st ~= 'succeeded' then
     redis.call('SET', K.reply(id), (string.gsub(reply, '^{', '{"late":true,', 1)), 'KEEPTTL')
@@ -37,7 +43,7 @@ if r.st == 'running' then
 else
   withdraw(id, r)
 end
-redis.call('HSET', K.job(id), 'wa', attempt)
+won_by(number)
 end_job(id, r, 'succeeded', reply)
 after_success(id, r)
 return 'late'

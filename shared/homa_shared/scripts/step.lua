@@ -10,16 +10,20 @@
 -- Cost: O(log N), plus the size of the state.
 local id, attempt, step, worker = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local report = read_report(ARGV[5])
+report.worker = report.worker or worker
 local field = 'step.' .. int(step)
 local r = load_record(id)
 if not r then return 'unknown' end
 
 local past = redis.call('HGET', K.attempts(id), field)
-if past and cjson.decode(past).attempt == attempt then return is_running(r, attempt) and 'ok' or 'stale' end
+past = past and cjson.decode(past)
+if past and past.attempt == attempt and (past.worker or worker) == worker then
+  return is_running(r, attempt, worker) and 'ok' or 'stale'
+end
 
 local function journal(line)
   redis.call('HSET', K.attempts(id), field, cjson.encode({
-    attempt = attempt, target = r.tt or r.tg, at = now, nano = int(line.nano or 0), unres = int(line.unres or 0),
+    attempt = attempt, worker = worker, target = r.tt or r.tg, at = now, nano = int(line.nano or 0), unres = int(line.unres or 0),
     unpriced = line.unpriced or 0, input = report.input or 0, output = report.output or 0, cached = report.cached or 0,
     note = report.note or '',
   }))
@@ -33,7 +37,7 @@ if forgotten(r, attempt) then
   redis.call('ZADD', K.leases(), now + 30000, id .. ':' .. int(attempt))
 end
 
-if is_running(r, attempt) then
+if is_running(r, attempt, worker) then
   local line = attempt_line(id, r, attempt, report)
   settle_call(id, r, report, line)
   journal(line)
@@ -47,7 +51,9 @@ if is_running(r, attempt) then
   return 'ok'
 end
 
-if report.charge ~= 'actual' or not resolve_attempt(id, r, attempt, report) then return 'stale' end
+if report.charge ~= 'actual' or not resolve_attempt(id, r, attempt, report) then
+  return enter_unknown(id, r, attempt, report) and 'late' or 'stale'
+end
 -- Nobody has asked again so far: what was paid for need not be asked twice.
 if not ENDED[r.st] and r.st ~= 'running' and (r.sn or 0) == step - 1 then journal({nano = tonumber(report.nano or nil)}) end
 return 'late'

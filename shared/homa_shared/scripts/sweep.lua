@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, attempt, follow
+--! use clock, record, backlog, ending, attempt, follow, rebirth
 -- The fleet's housekeeping, in bounded slices: leases that ran out, jobs that became due, deadlines, reasons that passed,
 -- batches that were cancelled, cost that stayed unresolved for too long, retention. Any worker may call it; one call each half second does the work.
 --
@@ -9,6 +9,9 @@
 local SLICE, LEASE_MS = tonumber(ARGV[1]), tonumber(ARGV[2])
 local recovered, promoted, expired, released, cancelled = 0, 0, 0, 0, 0
 local POISON = 3
+
+-- What waits may in truth be called just now, and what seems lost may be held.
+if held_by_rebirth(LEASE_MS) > 0 then return {0, 0, 0, 0, 0, 0} end
 
 local beat = redis.call('HMGET', K.beat(), 'swept', 'grace', 'more', 'trimmed', 'last')
 if beat[1] and now - tonumber(beat[1]) < 500 and beat[3] ~= '1' then return {0, 0, 0, 0, 0, 0} end

@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, limiter, breaker, budget, follow, target
+--! use clock, record, backlog, ending, limiter, breaker, budget, follow, target, rebirth
 -- The one door: chooses jobs, reserves their quota and budget, journals their attempts, leases them, returns them.
 -- What it hands out may be called at once.
 --
@@ -47,6 +47,10 @@ if past[1] == nonce then
   end
   return {jobs, 0, {}}
 end
+
+-- After a rebirth nothing is handed out until workers have told what they call.
+local held = held_by_rebirth(lease_ms)
+if held > 0 then return {{}, held, {}} end
 
 -- Due jobs join their groups before the choice, so that a delay ends on time while workers live.
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.due(), '-inf', now, 'LIMIT', 0, 100)) do

@@ -86,7 +86,8 @@ def job(keys: Keys, job_id: str) -> Op[JobView | None]:
         found = job_from_fields(job_id, fields)
         reply = _resolve(*answers[0])
         told = {name.decode(): value for name, value in _raw(history).items()}
-        attempts = [_attempt(name, orjson.loads(value)) for name, value in told.items() if not name.startswith("step.")]
+        rows = {name: value for name, value in told.items() if not name.startswith(("step.", "dup."))}
+        attempts = [_attempt(name, orjson.loads(value)) for name, value in rows.items()]
         winner = _winner(found, reply, attempts)
         if winner is not None:
             attempts = [a for a in attempts if a.number != winner.number] + [winner]

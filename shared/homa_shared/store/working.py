@@ -73,6 +73,12 @@ class Taken:
     diverts: list[tuple[str, Claim]]
 
 
+#: Fields of a report that are sent only where they say something.
+_WHERE_TOLD = (
+    *("floor", "input", "output", "cached", "cool_ms", "freeze_ms", "limits", "note", "by", "worker", "target"),
+)
+
+
 class Answer(StrEnum):
     """How the store took a report."""
 
@@ -112,12 +118,15 @@ class Report:
     note: str = ""
     #: Provider that was called, where the store may have forgotten which member of a pool it was.
     by: str = ""
+    #: Who made the attempt, and what it called: told where the store may have forgotten that it was made.
+    worker: str = ""
+    target: str = ""
 
     def encode(self) -> bytes:
         fields: dict[str, Any] = {"outcome": self.outcome, "charge": self.charge.value, "health": self.health}
         if self.nano is not None:
             fields["nano"] = str(self.nano)
-        for name in ("floor", "input", "output", "cached", "cool_ms", "freeze_ms", "limits", "note", "by"):
+        for name in _WHERE_TOLD:
             value = getattr(self, name)
             if value or (name == "freeze_ms" and value is not None):
                 fields[name] = value
@@ -175,6 +184,15 @@ def renew(keys: Keys, *, worker: str, lease_ms: int, facts: dict[str, Any], atte
     """The worker's beat; returns the attempts that it has lost."""
     args = (worker, lease_ms, orjson.dumps(facts), *attempts)
     return call(keys, "renew", args, lambda reply: [text(name) for name in reply])
+
+
+def rejoin(keys: Keys, *, worker: str, lease_ms: int, told: str) -> Op[str]:
+    """Which server holds the store now.
+
+    Args:
+        told: the server that this worker has told of all its attempts; empty for none.
+    """
+    return call(keys, "rejoin", (worker, lease_ms, told), text)
 
 
 def sweep(keys: Keys, *, slice_size: int, lease_ms: int) -> Op[bool]:

@@ -33,6 +33,7 @@ from homa_workers import reports
 from homa_workers.book import FleetBook
 from homa_workers.outcomes import Tally
 from homa_workers.persistence import persist
+from homa_workers.recent import Recent
 from homa_workers.steps.halting import Halted, Unsent, ended, stopped, waiting
 from homa_workers.watching import Watch
 
@@ -53,10 +54,17 @@ class SteppedAttempt:
         book: prices and plans.
         watch: told of an absent store, and whose worker this is.
         is_cancelled: whether its job was cancelled; else a cancelled task means that the worker stops.
+        recent: keeps steps that the store has taken, should it come back without them.
     """
 
     def __init__(
-        self, store: AsyncStore, claim: Claim, book: FleetBook, watch: Watch, is_cancelled: Callable[[], bool]
+        self,
+        store: AsyncStore,
+        claim: Claim,
+        book: FleetBook,
+        watch: Watch,
+        is_cancelled: Callable[[], bool],
+        recent: Recent | None = None,
     ) -> None:
         self.claim = claim
         self.book = book
@@ -65,6 +73,7 @@ class SteppedAttempt:
         self.journal = Journal({}, {})
         self._store = store
         self._watch = watch
+        self._recent = recent
         self._is_cancelled = is_cancelled
         self._usage = Usage()
         self._priced = True
@@ -140,11 +149,10 @@ class SteppedAttempt:
             Halted: the attempt is over; the reply's cost stands in the ledger all the same.
         """
         nano = self._price(completion)
-        report = reports.of_success(self.claim, completion, nano, self.book.plan(self.claim.target))
-        op = step(
-            self._store.keys, self._name, self.number + 1, self._watch.worker, replace(report, outcome="step"), state
-        )
-        answer = await self.between(self._persist(op))
+        paid = reports.of_success(self.claim, completion, nano, self.book.plan(self.claim.target))
+        report = replace(paid, outcome="step", worker=self._watch.worker, target=self.claim.target)
+        op = step(self._store.keys, self._name, self.number + 1, self._watch.worker, report, state)
+        answer = await self.between(self._persist(op, self._recent))
         if answer is not Answer.OK:
             raise stopped(f"its attempt was over when a step ended ({answer})")
         self.number += 1
@@ -221,5 +229,5 @@ class SteppedAttempt:
     def _name(self) -> tuple[str, int]:
         return self.claim.id, self.claim.attempt
 
-    async def _persist(self, op: Op[T]) -> T:
-        return await persist(self._store, op, self._watch)
+    async def _persist(self, op: Op[T], recent: Recent | None = None) -> T:
+        return await persist(self._store, op, self._watch, recent)

@@ -13,6 +13,7 @@
 --   freeze_ms  >= -1: the quota scope freezes (-1: the provider named no time); nil: it does not
 --   limits    {requests, tokens} per minute from headers, or nil
 --   by        provider that was called, where the record may have forgotten which member of a pool it was
+--   worker    who made the attempt; target: what was called (both only where the store has no trace of it)
 --   note      JSON for people: error, status, request id, times
 
 local function attempt_line(id, r, attempt, report)
@@ -102,6 +103,8 @@ local function resolve_attempt(id, r, attempt, report)
   if not text then return false end
   local past = cjson.decode(text)
   if past.charge ~= 'unresolved' then return false end
+  -- Another worker's call under the same number is no news of this one's.
+  if report.worker and past.worker and past.worker ~= report.worker then return false end
   local unres = tonumber(past.unres)
   local nano = tonumber(report.nano or nil)
   local line = {

@@ -1,5 +1,7 @@
+--! use clock, record, budget, ledger, attempt
 -- A worker's report of an attempt, as JSON (fields: lib/attempt.lua), and what to answer when the attempt is not the
--- running one: a repeated report changes nothing, a late one only corrects what stood unresolved.
+-- running one: a repeated report changes nothing, a late one corrects what stood unresolved, and one of a call that the
+-- store has no trace of (it came back with older data) is written down.
 local function read_report(text)
   local report = cjson.decode(text)
   for field, value in pairs(report) do
@@ -8,8 +10,56 @@ local function read_report(text)
   return report
 end
 
-local function is_running(r, attempt)
-  return r and r.st == 'running' and r.at == attempt
+-- Is this the running attempt, and whoever reports it its worker? Under one number two workers may have called where the
+-- store had forgotten the first.
+local function is_running(r, attempt, worker)
+  return r and r.st == 'running' and r.at == attempt and (not worker or not r.wk or r.wk == '' or r.wk == worker)
+end
+
+-- Second calls under an attempt's number stand in history and ledger under numbers of their own, from 1001 on.
+local DUPLICATES = 1000
+
+local function number_for(key, r, attempt)
+  local taken = r.wa == attempt or (r.st == 'running' and r.at == attempt) or redis.call('HEXISTS', key, int(attempt)) == 1
+  return taken and DUPLICATES + redis.call('HINCRBY', key, 'dup.count', 1) or attempt
+end
+
+-- Is there a trace of the attempt as this worker made it?
+local function is_known(key, r, attempt, worker)
+  if r.wa == attempt and (not r.ww or r.ww == worker) then return true end
+  local past = redis.call('HGET', key, int(attempt))
+  local by = past and cjson.decode(past).worker
+  return past and (not by or by == worker)
+end
+
+-- Enters a call of which the store has no trace; returns the number that it stands under, nil when there is one. Quota is
+-- left alone: whatever it took has been forgotten with it.
+local function enter_unknown(id, r, attempt, report)
+  local key, worker = K.attempts(id), report.worker
+  if not worker or report.charge == 'none' or is_known(key, r, attempt, worker) then return nil end
+  local mark = 'dup.' .. int(attempt) .. '.' .. worker
+  if redis.call('HEXISTS', key, mark) == 1 then return nil end
+  local number = number_for(key, r, attempt)
+  local outcome = number == attempt and report.outcome or 'duplicate'
+  local line = attempt_line(id, r, number, report)
+  line.outcome, line.requests, line.target = outcome, 1, report.target or line.target
+  enter(line, now)
+  local names = {}
+  for _, cap in ipairs(caps_of(id, r)) do
+    charge(cap[1], line.nano, line.unres, 0, cap[2])
+    tell_budget(cap[1])
+    names[#names + 1] = cap[1]
+  end
+  if line.nano ~= 0 then redis.call('HINCRBY', K.job(id), 'co', int(line.nano)) end
+  if line.unres ~= 0 then redis.call('HINCRBY', K.job(id), 'un', int(line.unres)) end
+  redis.call('HSET', key, mark, int(number), int(number), cjson.encode({
+    target = line.target, worker = worker, started = now, ended = now, outcome = outcome, charge = report.charge,
+    nano = int(line.nano), unres = int(line.unres), unpriced = line.unpriced, budgets = table.concat(names, '\n'),
+    note = report.note or '',
+  }))
+  if ENDED[r.st] then redis.call('PEXPIRE', key, math.max(1, redis.call('PTTL', K.job(id)))) end
+  if report.charge == 'unresolved' then redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(number)) end
+  return number
 end
 
 -- For reports that are no good reply: refused when the attempt is over, but what they say of its cost is kept.
@@ -19,5 +69,5 @@ local function refuse(id, r, attempt, report)
     if report.charge == 'none' then report.nano = '0' end
     if resolve_attempt(id, r, attempt, report) then return 'late' end
   end
-  return 'stale'
+  return enter_unknown(id, r, attempt, report) and 'late' or 'stale'
 end
