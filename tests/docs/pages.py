@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 _BLOCK = re.compile(r"^<!-- (?P<order>[^>]*?) -->\n```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 #: Ids of batches and jobs; a job of a batch has its number behind.
 ID = re.compile(r"\b[bj]01[0-9a-z]{16}\b")
 #: What differs from run to run: ids, numbers with their units, dots for what was left out, gaps between columns.
@@ -39,6 +40,8 @@ class Block:
     order: str
     language: str
     text: str
+    #: Heading of its section.
+    section: str
 
     @property
     def verb(self) -> str:
@@ -67,8 +70,12 @@ class Block:
 
 def blocks(page: Path) -> list[Block]:
     """The marked blocks of a page, in order."""
-    found = _BLOCK.finditer(page.read_text(encoding="utf-8"))
-    return [Block(match["order"], match["language"], match["text"]) for match in found]
+    text = page.read_text(encoding="utf-8")
+    sections = [(0, ""), *((match.start(), match[1]) for match in _SECTION.finditer(text))]
+    return [
+        Block(match["order"], match["language"], match["text"], max(s for s in sections if s[0] <= match.start())[1])
+        for match in _BLOCK.finditer(text)
+    ]
 
 
 def pattern(shown: str) -> re.Pattern[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -11,9 +12,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
+from homa_shared.money import parse_usd
 from tests.docs.pages import ID, ROOT, Block, Command, blocks, missing
 from tests.fixtures.store import eventually
 
@@ -21,6 +24,10 @@ PAGE = ROOT / "docs" / "tutorial.md"
 #: The port that the page uses.
 _PORT = "8700"
 _COMMAND_S = 90.0
+BLOCKS = blocks(PAGE)
+_ORDER = list(dict.fromkeys(block.section for block in BLOCKS))
+#: All but the last, after which there is no store to look at.
+SECTIONS = _ORDER[:-1]
 #: Lines of results after which a run is interrupted.
 _SOME_LINES = 3
 
@@ -32,6 +39,7 @@ class Reader:
         self.folder = folder
         self.port = _free_port()
         self.ids: dict[str, str] = {}
+        self._unread = list(BLOCKS)
         self._background: list[subprocess.Popen[str]] = []
         binaries = folder.parent / "bin"
         binaries.mkdir()
@@ -40,8 +48,12 @@ class Reader:
         homa.chmod(0o755)
         self._env = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "COLUMNS": "200"}
 
-    def follow(self, block: Block) -> None:
-        """Do what a block says."""
+    def read_on(self, until_after: str) -> None:
+        """Do what the page says, from where it was left to the end of a section."""
+        while self._unread and _ORDER.index(self._unread[0].section) <= _ORDER.index(until_after):
+            self._follow(self._unread.pop(0))
+
+    def _follow(self, block: Block) -> None:
         match block.verb:
             case "file":
                 name = block.order.split()[1]
@@ -50,6 +62,19 @@ class Reader:
                 self._start(block.commands[0])
             case _:
                 self._run(block)
+
+    def known_and_unresolved_nano_usd(self) -> tuple[int, int]:
+        """What the ledger says was spent, and what may have been besides."""
+        costs = subprocess.run(
+            ["homa", "costs", "--json"], cwd=self.folder, env=self._env, capture_output=True, text=True, check=True
+        )
+        told = json.loads(costs.stdout)
+        return parse_usd(told["total_usd"]), parse_usd(told["unresolved_usd"])
+
+    def bill_nano_usd(self) -> int:
+        """What the simulated providers charge."""
+        with urlopen(f"http://127.0.0.1:{self.port}/bill") as answer:
+            return int(json.load(answer)["total"]["nano_usd"])
 
     def stop(self) -> None:
         for process in self._background:
@@ -103,17 +128,25 @@ def _free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-@pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Reader]:
-    folder = tmp_path / "tour"
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    folder = tmp_path_factory.mktemp("tutorial") / "tour"
     folder.mkdir()
     reader = Reader(folder)
     yield reader
     reader.stop()
 
 
-def test_whoever_does_what_the_tutorial_says_sees_what_it_shows(reader: Reader) -> None:
-    found = blocks(PAGE)
-    assert {"background", "file", "run"} <= {block.verb for block in found}
-    for block in found:
-        reader.follow(block)
+@pytest.mark.parametrize("section", SECTIONS)
+def test_whoever_does_what_the_tutorial_says_sees_what_it_shows(reader: Reader, section: str) -> None:
+    reader.read_on(until_after=section)
+
+
+def test_the_ledger_brackets_the_bill(reader: Reader) -> None:
+    reader.read_on(until_after=SECTIONS[-1])
+    known, unresolved = reader.known_and_unresolved_nano_usd()
+    assert 0 < known <= reader.bill_nano_usd() <= known + unresolved
+
+
+def test_the_store_can_be_stopped_in_the_end(reader: Reader) -> None:
+    reader.read_on(until_after=_ORDER[-1])
