@@ -15,6 +15,8 @@ from homa_shared import tools
 from homa_shared.errors import InvalidRequest
 from homa_shared.tools import BadArguments, definitions, make_tool, registered, tool
 from homa_workers.tools import Toolbox
+from homa_workers.tools import toolbox as toolbox_module
+from tests.worker.cell import until
 from homa_workers.tools.toolbox import MOST_BYTES
 
 
@@ -152,10 +154,8 @@ def test_definitions_of_tools_functions_and_objects() -> None:
 
 
 @pytest.fixture
-def toolbox() -> Any:
-    box = Toolbox()
-    yield box
-    box.close()
+def toolbox() -> Toolbox:
+    return Toolbox()
 
 
 async def run(toolbox: Toolbox, function: Any, arguments: str = "", **options: Any) -> Any:
@@ -205,6 +205,39 @@ async def test_whatever_goes_wrong_is_told_to_the_model(toolbox: Toolbox) -> Non
     assert "place: Missing" in (await run(toolbox, forecast))["error"]
 
 
+async def test_a_sync_tool_that_would_end_the_process_ends_itself(toolbox: Toolbox) -> None:
+    def leaves() -> None:
+        raise SystemExit(3)
+
+    assert await run(toolbox, leaves) == {"error": "RuntimeError: SystemExit: 3"}
+
+
+async def test_a_callable_that_is_async_without_looking_so_is_awaited(toolbox: Toolbox) -> None:
+    async def inner() -> str:
+        return "awaited"
+
+    def outer() -> Any:
+        return inner()
+
+    assert await run(toolbox, outer) == "awaited"
+
+
+async def test_sync_tools_share_a_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolbox_module, "THREADS", 1)
+    box, free, ran = Toolbox(), threading.Event(), []
+
+    def held() -> str:
+        ran.append(1)
+        free.wait(20)
+        return "done"
+
+    both = [asyncio.create_task(run(box, held)) for _ in range(2)]
+    await until(lambda: bool(ran))
+    assert len(ran) == 1
+    free.set()
+    assert await asyncio.gather(*both) == ["done", "done"]
+
+
 async def test_a_sync_tool_that_is_late_is_left_behind(toolbox: Toolbox) -> None:
     free = threading.Event()
 
@@ -222,4 +255,3 @@ def test_a_toolbox_knows_what_is_registered_later() -> None:
     tool(forecast)
     assert box.missing(["forecast"]) == []
     assert box.find("forecast") is tools.registered()["forecast"]
-    box.close()

@@ -6,9 +6,11 @@ Whatever goes wrong in a tool is an answer to the model, which may try something
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import inspect
+import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
@@ -31,7 +33,7 @@ class Toolbox:
 
     def __init__(self, tools: Mapping[str, Tool] | None = None) -> None:
         self._tools = registered() if tools is None else tools
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="homa-tool")
+        self._threads = asyncio.Semaphore(THREADS)
 
     def find(self, name: str) -> Tool | None:
         return self._tools.get(name)
@@ -48,6 +50,9 @@ class Toolbox:
         """
         try:
             given = tool.arguments(arguments)
+            if not tool.is_async:
+                # Waiting for a thread is not the tool's time.
+                await self._threads.acquire()
             async with asyncio.timeout(tool.timeout_s) as limit:
                 return _text(await self._result(tool, given))
         except BadArguments as error:
@@ -59,16 +64,43 @@ class Toolbox:
             return failure(_said(error))
 
     async def _result(self, tool: Tool, given: dict[str, Any]) -> Any:
-        if tool.is_async:
-            return await tool.function(**given)
-        context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        # One that is late is left behind with its thread: a thread can't be cut.
-        return await loop.run_in_executor(self._threads, lambda: context.run(tool.function, **given))
+        result = tool.function(**given) if tool.is_async else await self._in_thread(tool, given)
+        # A callable object may be async without looking so.
+        return await result if inspect.isawaitable(result) else result
 
-    def close(self) -> None:
-        """Waits for no thread."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    def _in_thread(self, tool: Tool, given: dict[str, Any]) -> asyncio.Future[Any]:
+        """Runs a sync tool in a thread of its own.
+
+        A thread can't be cut: one that is late is left behind, keeps its place until it ends, and, as a daemon, does
+        not keep the process from ending.
+        """
+        loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+        future: asyncio.Future[Any] = loop.create_future()
+
+        def end(result: Any, error: BaseException | None) -> None:
+            self._threads.release()
+            if future.done():
+                return
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        def work() -> None:
+            result: Any = None
+            failed: BaseException | None = None
+            try:
+                result = context.run(tool.function, **given)
+            except Exception as error:
+                failed = error
+            except BaseException as error:  # SystemExit ends a process, not a thread
+                failed = RuntimeError(f"{type(error).__name__}: {error}")
+            # The loop may be gone with the worker.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(end, result, failed)
+
+        threading.Thread(target=work, name=f"homa-tool-{tool.name}", daemon=True).start()
+        return future
 
 
 def failure(message: str) -> str:
