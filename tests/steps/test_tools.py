@@ -16,8 +16,8 @@ from homa_shared.errors import InvalidRequest
 from homa_shared.tools import BadArguments, definitions, make_tool, registered, tool
 from homa_workers.tools import Toolbox
 from homa_workers.tools import toolbox as toolbox_module
-from tests.worker.cell import until
 from homa_workers.tools.toolbox import MOST_BYTES
+from tests.worker.cell import until
 
 
 class Place(pydantic.BaseModel):
