@@ -22,10 +22,11 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "shared"))
+sys.path[:0] = [str(ROOT / part) for part in ("shared", "workers")]
 
 from homa_shared.settings import conventional, sections  # noqa: E402
 from homa_shared.settings.model import Settings  # noqa: E402
+from homa_workers.providers.registry import BUILTIN  # noqa: E402
 
 PAGE = ROOT / "docs" / "settings.md"
 
@@ -148,7 +149,7 @@ def _type(annotation: ast.expr, field: FieldInfo) -> str:
     if choices := re.findall(r"Literal\[([^\]]*)\]", text):
         return ", ".join(word.strip().strip("'\"") for word in choices[0].split(","))
     if "Kind" in text:
-        return ", ".join(sections.Kind.__args__)  # type: ignore[attr-defined]
+        return ", ".join(sorted(BUILTIN))
     if text.startswith("dict[") or text in {model.__name__ for _, model, _, _ in TABLES} | {"Price | None"}:
         return _TABLE
     words = re.findall(r"\w+", text)
