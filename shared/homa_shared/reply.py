@@ -76,7 +76,7 @@ def message_text(body: dict[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call as an adapter gets it. `params` has OpenAI's names; an adapter maps those it knows, passes on the rest."""
+    """One call as an adapter gets it. `params` has OpenAI's names: an adapter maps those it knows, passes others on."""
 
     model: str
     messages: list[dict[str, Any]]
