@@ -29,15 +29,10 @@ class Outcome:
         if not holds:
             self.broken.append(what)
 
-    def close(self, tally: Tally | None = None, *, forgetful: bool = False) -> Outcome:
-        """Ends the campaign; a tally must keep the promises.
-
-        Args:
-            forgetful: the store came back with older data, so that the bill shows what it has forgotten: that is
-                counted and told, and only its books must still add up.
-        """
+    def close(self, tally: Tally | None = None) -> Outcome:
+        """Ends the campaign; a tally must keep the promises."""
         self.seconds = time.monotonic() - self._began
         if tally is not None:
             self.tally = tally
-            self.broken += list(tally.findings) if forgetful else tally.broken()
+            self.broken += tally.broken()
         return self

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from homa_shared.errors import ConfigError, MissingExtra
+from homa_shared.settings.kinds import ENTRY_POINT_GROUP
 from homa_workers.providers import registry
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import BUILTIN, create, kinds
@@ -70,7 +71,7 @@ def test_a_defect_of_homas_own_is_not_a_missing_extra(monkeypatch: pytest.Monkey
 
 
 def test_third_parties_bring_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    point = EntryPoint("echo", "tests.providers.test_registry:Echo", registry.ENTRY_POINT_GROUP)
+    point = EntryPoint("echo", "tests.providers.test_registry:Echo", ENTRY_POINT_GROUP)
     monkeypatch.setattr(registry, "entry_points", lambda **by: EntryPoints([point]).select(**by))
     monkeypatch.setattr(EntryPoint, "load", lambda _: Echo)
     assert "echo" in kinds()

@@ -306,7 +306,8 @@ def test_a_conventional_variable_is_the_weakest_source(place: Path) -> None:
             {},
             (
                 "providers.work.kind = 'opnai' (homa.toml:2): "
-                "expected 'openai', 'azure', 'anthropic', 'gemini', 'ollama', 'bedrock' or 'cohere'"
+                "expected 'openai', 'azure', 'anthropic', 'gemini', 'ollama', 'bedrock' or 'cohere'; "
+                "a kind of another package needs that package here"
             ),
         ),
         ("[providers.openai]\napi_key = 5", {}, "providers.openai.api_key = '********' (homa.toml:2): expected text"),

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
@@ -19,9 +19,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from homa_shared.errors import ConfigError, UnknownModel
 from homa_shared.settings.explain import explain, masked
 from homa_shared.settings.fleet import Fleet, FleetProvider
+from homa_shared.settings.kinds import is_kind
 from homa_shared.settings.sections import (
     Budget,
-    Kind,
     ModelAlias,
     Price,
     ProviderSettings,
@@ -182,8 +182,8 @@ def _name_kinds(tree: dict[str, Any]) -> None:
     """A provider that bears the name of a kind is of that kind unless it says otherwise."""
     providers = tree.get("providers")
     for name, provider in providers.items() if isinstance(providers, dict) else ():
-        if isinstance(provider, dict) and name in get_args(Kind):
-            provider.setdefault("kind", name)
+        if isinstance(provider, dict) and "kind" not in provider and is_kind(name):
+            provider["kind"] = name
 
 
 def _refuse_loops(settings: Settings, gathered: Gathered) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from homa_shared.errors import ConfigError
+from homa_shared.settings.kinds import Kind
 from homa_shared.settings.values import (
     HttpUrl,
     LocalPath,
@@ -21,8 +22,6 @@ from homa_shared.settings.values import (
     Zone,
 )
 from homa_shared.targets import Limits
-
-Kind = Literal["openai", "azure", "anthropic", "gemini", "ollama", "bedrock", "cohere"]
 
 
 class Section(BaseModel):

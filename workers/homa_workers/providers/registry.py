@@ -8,11 +8,10 @@ from importlib.metadata import entry_points
 from typing import NamedTuple, cast
 
 from homa_shared.errors import ConfigError, MissingExtra
+from homa_shared.settings.kinds import ENTRY_POINT_GROUP
 from homa_workers.providers.base import Provider, ProviderConfig
 
-#: Third parties add a kind by an entry point of this group: its name is the kind, its object takes a ProviderConfig.
-ENTRY_POINT_GROUP = "homa.providers"
-
+#: Takes a ProviderConfig; third parties' are objects of entry points.
 Factory = Callable[[ProviderConfig], Provider]
 
 
