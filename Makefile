@@ -59,7 +59,7 @@ chaos: install ## break workers and stores under load for some minutes, then che
 bench: install ## throughput, latency and memory of one worker against simulated providers
 	$(PY) -m benchmarks $(BENCH_ARGS)
 
-up: install ## everything on this machine: store, workers, gateway, dashboard
+up: install ## everything on this machine: the store, and a worker for each provider
 	@$(VENV)/bin/homa up
 
 format: install ## let ruff rewrite what it can
