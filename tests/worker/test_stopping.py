@@ -158,6 +158,28 @@ async def test_a_reply_that_has_arrived_survives_a_stop_while_it_is_stored(
     assert await cell.state(job) is State.SUCCEEDED
 
 
+async def test_a_failure_that_is_known_survives_a_stop_while_it_is_acknowledged(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = await cell.process()
+    run, pausing = process.store.run, asyncio.Event()
+
+    async def slow_pause(op: Op[object]) -> object:
+        if op.script is not None and op.script.name == "batch":
+            pausing.set()
+            await asyncio.sleep(0.2)
+        return await run(op)
+
+    monkeypatch.setattr(process.store, "run", slow_pause)
+    await cell.store.run(steering.open_batch(cell.keys, "b1", {}))
+    served = cell.serve(process.workers[0])
+    job = await cell.submit("[[fault:401@openai]]", batch="b1")
+    await pausing.wait()
+    process.stop_now()
+    await asyncio.wait_for(served, 5)
+    assert await cell.history(job) == [(MINI, "unauthorized", "none")], "not lost with its lease, at an open cost"
+
+
 async def test_an_answer_of_take_that_is_lost_on_its_way_is_given_again(
     cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TypeVar
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from homa_shared.errors import StoreFull, StoreUnavailable
 from homa_shared.failures import Charge
@@ -32,27 +33,30 @@ async def persist(store: AsyncStore, op: Op[T], watch: Watch, recent: Recent | N
     """
     cancelled: asyncio.CancelledError | None = None
     try:
-        result = await store.run(op)
-        if recent is not None:
-            recent.note(op)
-        return result
+        return await _taken(store, op, recent)
     except (StoreUnavailable, StoreFull) as error:
         watch.store_away(error)
     except asyncio.CancelledError as error:
         cancelled = error
-    work = asyncio.ensure_future(_until_taken(store, op, watch))
-    while not work.done():
+    result = await uncut(_until_taken(store, op, watch, recent))
+    if cancelled is not None:
+        raise cancelled
+    return result
+
+
+async def uncut(work: Coroutine[Any, Any, T]) -> T:
+    """Does several things that belong together: a cancellation is passed on when all are through."""
+    task, cancelled = asyncio.ensure_future(work), None
+    while not task.done():
         try:
-            await asyncio.shield(work)
+            await asyncio.shield(task)
         except asyncio.CancelledError as error:
-            if work.cancelled():
+            if task.cancelled():
                 raise
             cancelled = error
-        except Exception:  # told by work.result() below
+        except Exception:  # told by task.result() below
             break
-    result = work.result()
-    if recent is not None:
-        recent.note(op)
+    result = task.result()
     if cancelled is not None:
         raise cancelled
     return result
@@ -71,12 +75,19 @@ async def hand_back(store: AsyncStore, claim: Claim, watch: Watch, *, delay_ms: 
     )
 
 
-async def _until_taken(store: AsyncStore, op: Op[T], watch: Watch) -> T:
+async def _taken(store: AsyncStore, op: Op[T], recent: Recent | None) -> T:
+    result = await store.run(op)
+    if recent is not None:
+        recent.note(op)
+    return result
+
+
+async def _until_taken(store: AsyncStore, op: Op[T], watch: Watch, recent: Recent | None) -> T:
     pause_s = FIRST_PAUSE_S
     while True:
         await asyncio.sleep(pause_s * (0.5 + random.random() / 2))
         try:
-            return await store.run(op)
+            return await _taken(store, op, recent)
         except (StoreUnavailable, StoreFull) as error:
             watch.store_away(error)
         pause_s = min(LONGEST_PAUSE_S, pause_s * 2)

@@ -31,7 +31,7 @@ from homa_workers.counting import FLUSH_S, TokenLearning
 from homa_workers.deltas import DeltaWriter
 from homa_workers.media import SWEEP_S, Media
 from homa_workers.outcomes import Deferred, Ended, Interrupted, Outcome, Released, Rerouted, Succeeded
-from homa_workers.persistence import NOT_HERE_MS, hand_back, persist
+from homa_workers.persistence import NOT_HERE_MS, hand_back, persist, uncut
 from homa_workers.providers.base import Provider
 from homa_workers.recent import Recent
 from homa_workers.retry import decide, stay_in_pool
@@ -86,7 +86,9 @@ class Pipeline:
         nano = self._nano(claim, outcome)
         answer: Answer | None = None
         try:
-            answer = await self._acknowledge(claim, outcome, latency_ms, nano)
+            acknowledging = self._acknowledge(claim, outcome, latency_ms, nano)
+            # A good reply is told in one operation; what takes several must not stop between two of them.
+            answer = await (acknowledging if isinstance(outcome, Succeeded) else uncut(acknowledging))
         finally:
             self._cancelled.discard(claim.name)
             self.watch.attempt(claim, outcome, latency_ms, nano, answer)
@@ -113,7 +115,10 @@ class Pipeline:
         except HomaError as error:
             return Ended(ProviderError(ErrorKind.INVALID_REQUEST, f"unreadable request: {error}"), State.FAILED)
         if request.skipped and claim.attempt == 1:
-            await self._note_skipped(claim, request.skipped)
+            try:
+                await self._note_skipped(claim, request.skipped)
+            except asyncio.CancelledError:
+                return Released("stopped before its call")
         found = await self.media.whole(claim, request)
         if not isinstance(found, JobRequest):
             return found
