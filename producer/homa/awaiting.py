@@ -147,13 +147,24 @@ class Ends:
         channel = self._store.keys.channel_end(job_id)
         event, waiters = self._waiting.get(channel, (asyncio.Event(), 0))
         self._waiting[channel] = (event, waiters + 1)
-        if self._reader is None or self._reader.done():
-            self._listening.clear()
-            self._reader = asyncio.create_task(self._read())
-        elif self._pubsub is not None and waiters == 0:
-            await self._pubsub.subscribe(channel)
-        await self._listening.wait()
+        try:
+            if self._reader is None or self._reader.done():
+                self._listening.clear()
+                self._reader = asyncio.create_task(self._read())
+            elif self._pubsub is not None and waiters == 0:
+                await self._subscribe(channel)
+            await self._listening.wait()
+        except BaseException:  # cancelled: there will be no `leave`
+            self.leave(job_id)
+            raise
         return event
+
+    async def _subscribe(self, channel: str) -> None:
+        from redis.exceptions import RedisError
+
+        # The reader meets the same outage, and whoever waits looks at the job from time to time.
+        with suppress(RedisError):
+            await self._pubsub.subscribe(channel)
 
     def leave(self, job_id: str) -> None:
         channel = self._store.keys.channel_end(job_id)

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.flow import AwaitEnd, Block, Effect, Emit, Fetch, Flow, Sleep, Stow
 from homa.local import Place
+from homa_shared.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from homa_shared.store.client import Store
 
 T = TypeVar("T")
+
+#: Pause after listening went wrong, s.
+_AWAY_S = 0.2
 
 
 class BlockingDriver:
@@ -74,12 +78,7 @@ class BlockingDriver:
         if isinstance(effect, Block):
             return store.wait(*effect.command)
         if isinstance(effect, AwaitEnd):
-            pubsub = ends.get(effect.job_id)
-            if pubsub is None:
-                channel = store.keys.channel_end(effect.job_id)
-                ends[effect.job_id] = stack.enter_context(store.subscription([channel]))
-                return None
-            return _announced(pubsub, effect.seconds)
+            return _await_end(store, effect, stack, ends)
         assert not isinstance(effect, Emit)
         return store.run(effect)
 
@@ -93,6 +92,20 @@ class BlockingDriver:
             # Two threads may come here at once: both stores work, and the loser's goes with its last use.
             self._store = store
         return self._store
+
+
+def _await_end(store: Store, effect: AwaitEnd, stack: ExitStack, ends: dict[str, Any]) -> bool:
+    from redis.exceptions import RedisError
+
+    try:
+        if effect.job_id in ends:
+            return _announced(ends[effect.job_id], effect.seconds)
+        ends[effect.job_id] = stack.enter_context(store.subscription([store.keys.channel_end(effect.job_id)]))
+    except (RedisError, StoreUnavailable):
+        # Whether the store is away is for the look at the job to say, which comes next; and then one listens anew.
+        ends.pop(effect.job_id, None)
+        time.sleep(min(effect.seconds, _AWAY_S))
+    return False
 
 
 def _announced(pubsub: Any, seconds: float) -> bool:

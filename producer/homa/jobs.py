@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from homa.flow import AwaitEnd, Flow, ask, ask_patiently
+from homa.flow import PATIENCE_S, AwaitEnd, Flow, ask, ask_patiently
 from homa.outcomes import Failure, Reply, look, outcomes
 from homa.streams import follow
 from homa_shared.errors import JobEnded, JobNotFound, ResultTimeout
@@ -35,10 +35,12 @@ class JobFlows:
             JobFailed, JobCancelled, JobExpired: it ended without one.
             JobNotFound: the store holds no such job.
             ResultTimeout: it has not ended in time.
+            StoreUnavailable: the store has been away for half a minute, or for the rest of the time.
         """
         give_up_s = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            found = (yield from ask(look(self.keys, [self.id])))[0]
+            # Workers sit out an outage of the store with their replies; so does whoever waits for one.
+            found = (yield from ask_patiently(look(self.keys, [self.id]), _patience_s(give_up_s)))[0]
             if found.state is None:
                 raise _not_found(self.id)
             if found.ended:
@@ -100,6 +102,10 @@ class JobFlows:
             if not (yield from ask(reading.live_workers(self.keys, queue))):
                 message += f"; no live worker serves the queue {queue}: start one with `{worker_command(queue)}`"
         return ResultTimeout(message)
+
+
+def _patience_s(give_up_s: float | None) -> float:
+    return PATIENCE_S if give_up_s is None else max(0.0, min(PATIENCE_S, give_up_s - time.monotonic()))
 
 
 def _not_found(job_id: str) -> JobNotFound:
