@@ -205,3 +205,14 @@ def test_a_step_of_a_forgotten_attempt_is_paid_for_and_seen(cell: Cell) -> None:
     assert cell.run(step(cell.keys, name, 1, "one", paid, b"{}")) is Answer.STALE
     assert cell.run(step(cell.keys, name, 1, "two", paid, b"{}")) is Answer.OK
     assert money(cell) == (14, 0)
+
+
+def test_a_reroute_that_the_store_forgot_costs_at_the_target_that_was_called(cell: Cell) -> None:
+    cell.submit("a")
+    first = cell.claim(worker="one")
+    before = OlderStore(cell)
+    cell.requeue(first, "job.rerouted", fields={"tg": "p:other"}, worker="one")
+    second = cell.claim(worker="one")
+    before.comes_back()
+    cell.settle(second, worker="one", target=second.target)
+    assert [line.target for line in cell.run(reading.ledger(cell.keys)) if line.nano_usd] == ["p:other"]

@@ -13,12 +13,12 @@
 --   freeze_ms  >= -1: the quota scope freezes (-1: the provider named no time); nil: it does not
 --   limits    {requests, tokens} per minute from headers, or nil
 --   by        provider that was called, where the record may have forgotten which member of a pool it was
---   worker    who made the attempt; target: what was called (both only where the store has no trace of it)
+--   worker    who made the attempt, and target: what it called, which a store that came back older may have forgotten
 --   note      JSON for people: error, status, request id, times
 
 local function attempt_line(id, r, attempt, report)
   return {
-    job = id, attempt = attempt, target = r.tt or r.tg, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
+    job = id, attempt = attempt, target = report.target or r.tt or r.tg, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
     requests = (r.sw and report.charge ~= 'actual') and 0 or 1, input = report.input, output = report.output, cached = report.cached,
     nano = report.charge == 'actual' and tonumber(report.nano or nil) or 0,
     unres = report.charge == 'unresolved' and math.max(tonumber(r.bn or nil) or 0, report.floor or 0) or 0,
