@@ -24,7 +24,7 @@ from homa_shared.store.op import Op
 from homa_shared.store.submitting import Common, Entry, submit
 
 #: A chunk is sent when it has so many jobs or bytes of requests; one script call then blocks the store for some ms.
-CHUNK_JOBS, CHUNK_BYTES = 200, 1_000_000
+CHUNK_JOBS, CHUNK_BYTES = 100, 1_000_000
 #: Templates that are kept; lines may have any number of different options.
 _MOST_TEMPLATES = 256
 #: What a line may say of its own without options of its own.
