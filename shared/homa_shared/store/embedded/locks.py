@@ -11,7 +11,7 @@ from pathlib import Path
 from homa_shared.errors import StoreUnavailable
 from homa_shared.store.address import SETTING
 
-if sys.platform == "win32":  # pragma: no cover
+if sys.platform == "win32":  # pragma: no cover (no test runs there)
     raise StoreUnavailable(f"the embedded store runs on Linux and macOS only: set {SETTING} to a Redis or Valkey")
 
 import fcntl
