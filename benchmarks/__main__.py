@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import cpu, inflight, latency, quota, submitting
+from benchmarks import adapters, cpu, firsttoken, inflight, latency, quota, submitting
 from benchmarks.result import Figure
 
 ALL: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -19,6 +19,8 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "inflight": inflight.figures,
     "submitting": submitting.figures,
     "latency": latency.figures,
+    "firsttoken": firsttoken.figures,
+    "adapters": adapters.figures,
 }
 
 

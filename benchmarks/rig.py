@@ -94,7 +94,7 @@ def rig(
         embedded = EmbeddedStore(home, fsync=fsync)  # type: ignore[arg-type]
         address = embedded.ensure()
         stack.callback(embedded.stop)
-        url = stack.enter_context(_simulator(simulator))
+        url = stack.enter_context(simulated(simulator))
         env = {name: value for name, value in os.environ.items() if not name.startswith("HOMA_")}
         env |= {
             "HOMA_REDIS_URL": address,
@@ -116,7 +116,8 @@ def rig(
 
 
 @contextmanager
-def _simulator(options: Sequence[str]) -> Iterator[str]:
+def simulated(options: Sequence[str]) -> Iterator[str]:
+    """The address of a simulator that ends with the block."""
     command = [sys.executable, "-m", "homa_workers.simulator", "--port", "0", "--until-stdin-closes", *options]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
