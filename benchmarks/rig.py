@@ -80,6 +80,11 @@ class Rig:
         times = [entry[2] for entry in entries if bytes(entry[3][0]).upper() == b"EVALSHA"]
         return max(times, default=SLOW_US) / 1000
 
+    def rewriting(self) -> bool:
+        """Whether the store rewrites its append-only file just now."""
+        info = self.store.run(Op((("INFO", "persistence"),), lambda replies: dict(replies[0])))
+        return bool(info["aof_rewrite_in_progress"])
+
     def used_memory(self) -> int:
         return self.store.facts().used_memory_bytes
 
