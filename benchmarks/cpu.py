@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -50,15 +51,9 @@ async def _loop(url: str) -> None:
                 return reply.choices[0].message.content
 
         await call("warm up")
-        start = cpu_s(_own_pid())
+        start = cpu_s(os.getpid())
         await asyncio.gather(*(call(request["prompt"]) for request in prompts(JOBS)))
-        print(cpu_s(_own_pid()) - start)
-
-
-def _own_pid() -> int:
-    import os
-
-    return os.getpid()
+        print(cpu_s(os.getpid()) - start)
 
 
 if __name__ == "__main__":
