@@ -230,6 +230,32 @@ class TestInterruption:
         assert told == [1]
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
+    def test_one_that_ends_at_once_does_so_at_the_first_signal(self):
+        with Interruption(at_once=True).listening(), pytest.raises(Stopped) as stopped:
+            signal.raise_signal(signal.SIGINT)
+        assert stopped.value.status == 130
+
+    def test_a_signal_in_what_must_not_be_cut_counts_behind_it(self):
+        through: list[int | None] = []
+
+        def uncut(interruption: Interruption) -> None:
+            with interruption.deferred():
+                signal.raise_signal(signal.SIGTERM)
+                through.append(interruption.status)
+            through.append(None)
+
+        with Interruption(at_once=True).listening() as interruption, pytest.raises(Stopped) as stopped:
+            uncut(interruption)
+        assert (through, stopped.value.status) == ([143], 143)
+
+    def test_a_second_signal_cuts_even_that(self):
+        with Interruption(at_once=True).listening() as interruption, interruption.deferred():
+            signal.raise_signal(signal.SIGTERM)
+            with pytest.raises(Stopped) as stopped:
+                signal.raise_signal(signal.SIGINT)
+            interruption.signal = None
+        assert stopped.value.status == 130
+
     def test_another_thread_leaves_signals_alone(self):
         seen = []
 

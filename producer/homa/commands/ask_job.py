@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from homa.commands.exits import Stopped
 from homa.commands.media import images_of, is_pdf, schema_of
 from homa.commands.session import Desk, desk, say
 from homa.commands.values import tags_of
@@ -20,18 +18,18 @@ from homa.flow import Flow, Sleep
 from homa.jobs import JobFlows
 from homa.outcomes import Reply
 from homa.planning import FleetView
+from homa.running.attended import attended
 from homa.running.progress import span
 from homa.running.staffing import NONE, staff, unserved
 from homa.running.stopping import Interruption
-from homa.running.workforce import WorkerLost, Workforce
+from homa.running.workforce import Workforce
 from homa.streams import Piece
 from homa.submission import Asked, ask_for
 from homa_shared.capabilities import Feature
-from homa_shared.errors import HomaError, InvalidRequest
+from homa_shared.errors import InvalidRequest
 from homa_shared.ids import new_job_id
 from homa_shared.money import usd
 
-_PARTING_S = 5.0
 _LOOK_S = 0.1
 
 
@@ -49,7 +47,7 @@ def ask_job(**options: Any) -> None:
         if options["workers"] == NONE and (missing := unserved(at.driver, at.keys, view, targets[:1])):
             say(f"warning: no live worker serves {missing[0]}: the job waits until one is started")
         workforce = Workforce(at.settings, providers, count, f"ask-{new_job_id()[1:]}")
-        with Interruption().listening() as interruption, _at_work(workforce):
+        with Interruption(at_once=True).listening() as interruption, workforce.at_work():
             reply = _answer(at, asked, workforce, interruption, streamed, schema_of(options["schema"]))
         workforce.forget_logs()
         _tell(reply, as_json=options["as_json"], streamed=streamed)
@@ -81,6 +79,7 @@ def _asked(options: dict[str, Any], streamed: bool, documents: Sequence[str] = (
         "lane": options["lane"],
         "deadline_s": options["deadline"],
         "cache": options["cache"],
+        "on_content_policy": options["on_content_policy"],
         "stream": streamed,
         "schema": schema_of(options["schema"]),
         "images": images_of(options["images"]),
@@ -105,37 +104,16 @@ def _text_of(file: str) -> str:
     return row.text or ""
 
 
-@contextlib.contextmanager
-def _at_work(workforce: Workforce) -> Iterator[None]:
-    workforce.start()
-    try:
-        yield
-    except BaseException:
-        workforce.stop_now()
-        raise
-    workforce.drain()
-    workforce.wait(_PARTING_S)
-
-
 def _answer(
     at: Desk, asked: Asked, workforce: Workforce, interruption: Interruption, streamed: bool, schema: Any = None
 ) -> Reply[Any]:
-    job_id = at.driver.run(at.submitter.submit(asked))
-    flows = JobFlows(at.keys, job_id, schema)
-    # The first signal is the last here: one answer is not worth waiting for by somebody who leaves.
-    interruption.on_signal = lambda: interruption.receive(interruption.signal or 0)
-    try:
+    with attended(at, asked, interruption, schema) as flows:
         written: list[Piece] = []
         for piece in at.driver.iterate(_watched(flows, workforce, streamed)):
             _show(piece, written)
         if written:
             click.echo()
         return at.driver.run(flows.result(None))
-    except (Stopped, WorkerLost) as error:
-        with contextlib.suppress(HomaError):
-            at.driver.run(flows.cancel())
-        say(f"cancelled job {job_id}" if isinstance(error, Stopped) else f"{error}\nhoma: cancelled job {job_id}")
-        raise Stopped(error.status) from None
 
 
 def _watched(flows: JobFlows, workforce: Workforce, streamed: bool) -> Flow[None]:

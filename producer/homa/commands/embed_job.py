@@ -23,12 +23,12 @@ from homa.documents import BadRow, Row, open_inputs
 from homa.documents.output_file import create
 from homa.documents.rows import as_text
 from homa.embedding import Embedded, ask_for_embeddings
-from homa.jobs import JobFlows
+from homa.running.attended import attended
 from homa.running.staffing import NONE, staff, unserved
 from homa.running.stopping import Interruption
-from homa.running.workforce import WorkerLost, Workforce
+from homa.running.workforce import Workforce
 from homa.submission import Asked
-from homa_shared.errors import HomaError, InvalidRequest
+from homa_shared.errors import InvalidRequest
 from homa_shared.ids import new_job_id
 from homa_shared.money import usd
 from homa_shared.records import ENDED
@@ -36,7 +36,6 @@ from homa_shared.records import ENDED
 #: Texts of one job: what is lost when it is given up, and what is held in memory.
 TEXTS_PER_JOB = 2000
 _LOOK_S = 0.05
-_PARTING_S = 5.0
 
 Line = Callable[[str, list[float]], bytes]
 
@@ -73,9 +72,9 @@ def embed_inputs(**options: Any) -> None:
         if options["workers"] == NONE and (missing := unserved(at.driver, at.keys, view, targets[:1])):
             say(f"warning: no live worker serves {missing[0]}: the job waits until one is started")
         workforce = Workforce(at.settings, providers, count, f"embed-{new_job_id()[1:]}")
-        with Interruption().listening() as interruption, _at_work(workforce):
-            interruption.on_signal = lambda: interruption.receive(interruption.signal or 0)
-            sums = _embed(at, _texts(rows, options["column"] or "text"), arguments, workforce, out, line)
+        with Interruption(at_once=True).listening() as interruption, workforce.at_work():
+            texts = _texts(rows, options["column"] or "text")
+            sums = _embed(at, texts, arguments, workforce, interruption, out, line)
         workforce.forget_logs()
     _tell(sums, options)
 
@@ -85,6 +84,7 @@ def _embed(
     texts: Iterator[tuple[str, str | None]],
     arguments: Mapping[str, Any],
     workforce: Workforce,
+    interruption: Interruption,
     out: IO[bytes],
     line: Line,
 ) -> Sums:
@@ -93,7 +93,7 @@ def _embed(
         good = [(custom_id, text) for custom_id, text in part if text is not None]
         sums.bad += len(part) - len(good)
         if good:
-            found = _vectors(at, ask_for_embeddings([text for _, text in good], arguments), workforce)
+            found = _vectors(at, ask_for_embeddings([text for _, text in good], arguments), workforce, interruption)
             for (custom_id, _), vector in zip(good, found, strict=True):
                 out.write(line(custom_id, vector))
             out.flush()
@@ -101,19 +101,12 @@ def _embed(
     return sums
 
 
-def _vectors(at: Desk, asked: Asked, workforce: Workforce) -> Embedded:
-    job_id = at.driver.run(at.submitter.submit(asked))
-    flows = JobFlows(at.keys, job_id)
-    try:
+def _vectors(at: Desk, asked: Asked, workforce: Workforce, interruption: Interruption) -> Embedded:
+    with attended(at, asked, interruption) as flows:
         while at.driver.run(flows.state()) not in ENDED:
             workforce.check()
             time.sleep(_LOOK_S)
         return Embedded(at.driver.run(flows.result(None)))
-    except (Stopped, WorkerLost) as error:
-        with contextlib.suppress(HomaError):
-            at.driver.run(flows.cancel())
-        say(f"cancelled job {job_id}" if isinstance(error, Stopped) else f"{error}\nhoma: cancelled job {job_id}")
-        raise Stopped(error.status) from None
 
 
 def _texts(rows: Iterator[Row | BadRow], column: str) -> Iterator[tuple[str, str | None]]:
@@ -168,18 +161,6 @@ def _csv_line(custom_id: str, vector: list[float]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerow([custom_id, orjson.dumps(vector).decode()])
     return text.getvalue().encode()
-
-
-@contextlib.contextmanager
-def _at_work(workforce: Workforce) -> Iterator[None]:
-    workforce.start()
-    try:
-        yield
-    except BaseException:
-        workforce.stop_now()
-        raise
-    workforce.drain()
-    workforce.wait(_PARTING_S)
 
 
 def _tell(sums: Sums, options: Mapping[str, Any]) -> None:

@@ -30,9 +30,6 @@ from homa.running.workforce import Workforce
 from homa_shared.errors import HomaError
 from homa_shared.ids import new_batch_id
 
-#: Own workers that finish somebody else's calls are not waited for longer than this, s.
-_PARTING_S = 5.0
-
 
 def attached(
     request: Request, at: Desk, view: FleetView, asking: Asking, head: Sequence[Row], targets: Sequence[str]
@@ -108,7 +105,7 @@ def _finish(run: Run, request: Request, seconds: float) -> None:
 def _part(run: Run) -> None:
     """Own workers leave; their logs stay where something went wrong."""
     run.workforce.drain()
-    if run.workforce.any and run.workforce.wait(_PARTING_S) and run.stop is None:
+    if run.workforce.any and run.workforce.wait() and run.stop is None:
         run.workforce.forget_logs()
     if run.kept is not None:
         run.kept.close()

@@ -14,13 +14,17 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Whether somebody wants the run to end."""
+    """Whether somebody wants the run to end.
 
-    def __init__(self) -> None:
+    Args:
+        at_once: whether the first signal ends the run as the second does.
+    """
+
+    def __init__(self, *, at_once: bool = False) -> None:
         #: The first signal's number.
         self.signal: int | None = None
         #: Called at the first signal.
-        self.on_signal: Callable[[], object] = lambda: None
+        self.on_signal: Callable[[], object] = self._stop if at_once else lambda: None
 
     @property
     def status(self) -> int | None:
@@ -37,6 +41,24 @@ class Interruption:
             raise Stopped(128 + number)
         self.signal = number
         self.on_signal()
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Within, the first signal is only noted; what it stands for happens behind.
+
+        Raises:
+            Stopped: a second one came; or, behind, a first one that ends the run at once.
+        """
+        before, self.on_signal = self.on_signal, lambda: None
+        try:
+            yield
+        finally:
+            self.on_signal = before
+        if self.signal is not None:
+            self.on_signal()
+
+    def _stop(self) -> None:
+        raise Stopped(self.status or 0)
 
     @contextmanager
     def listening(self) -> Iterator[Interruption]:

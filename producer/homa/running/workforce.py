@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,8 @@ from homa_shared.settings.model import Settings
 RESTARTS = 2
 _TAIL_LINES, _TAIL_BYTES = 12, 8192
 _STOP_NOW_S = 5.0
+#: Own workers that finish somebody else's calls are not waited for longer than this, s.
+_PARTING_S = 5.0
 
 
 class WorkerLost(HomaError):
@@ -108,6 +111,22 @@ class Workforce:
             _close(hand.process.stdin)
             hand.process = self._launch(hand.log)
 
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """They work as long as what is done within lasts, and leave at once where that breaks off.
+
+        Raises:
+            MissingExtra, ConfigError: as `start` does.
+        """
+        self.start()
+        try:
+            yield
+        except BaseException:
+            self.stop_now()
+            raise
+        self.drain()
+        self.wait()
+
     def drain(self) -> None:
         """They take nothing more and leave when their calls are through."""
         self._draining = True
@@ -128,7 +147,7 @@ class Workforce:
         for hand in self._hands:
             hand.process.kill()
 
-    def wait(self, timeout_s: float) -> bool:
+    def wait(self, timeout_s: float = _PARTING_S) -> bool:
         """Until all have left, or so long; to be called after `drain`. Those that stay finish somebody else's calls."""
         deadline_s = time.monotonic() + timeout_s
         while self.alive and time.monotonic() < deadline_s:
