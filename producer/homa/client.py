@@ -90,6 +90,7 @@ class Homa:
         lane: str | None = None,
         budget_usd: str | int | float | Decimal | None = None,
         on_ambiguous: str | None = None,
+        on_content_policy: str | None = None,
         slack_s: float | None = None,
         cache: bool | None = None,
         stream: bool | None = None,
@@ -122,6 +123,7 @@ class Homa:
             lane: high, default or bulk.
             budget_usd: most that the job may cost, over all its attempts.
             on_ambiguous: retry (default) or fail, when nobody can know whether a call was charged.
+            on_content_policy: fail (default) or reroute: to the next fallback after a refusal by a content policy.
             slack_s: seconds of waiting that it bears before it goes to a fallback.
             cache: whether an equal request's reply will do; the alias's setting where nothing is said.
             stream: whether its text is written to `stream()` as it comes.
@@ -163,6 +165,7 @@ class Homa:
         lane: str | None = None,
         budget_usd: str | int | float | Decimal | None = None,
         on_ambiguous: str | None = None,
+        on_content_policy: str | None = None,
         slack_s: float | None = None,
         cache: bool | None = None,
         max_attempts: int | None = None,

@@ -51,6 +51,7 @@ class Options:
     #: Nano-dollars.
     job_budget: int | None = None
     on_ambiguous: str = "retry"
+    on_content_policy: str = "fail"
     slack_ms: int | None = None
     #: None: as the alias says.
     cache: bool | None = None
@@ -64,8 +65,8 @@ class Options:
 #: Arguments of `submit` beside provider options.
 ARGUMENTS = frozenset(
     "prompt messages system images files tools schema key model fallbacks max_tokens temperature tags tenant lane "
-    "deadline_s delay_s at budget_usd on_ambiguous slack_s cache stream max_attempts custom_id run_tools "
-    "max_steps content_retries".split()
+    "deadline_s delay_s at budget_usd on_ambiguous on_content_policy slack_s cache stream max_attempts custom_id "
+    "run_tools max_steps content_retries".split()
 )
 
 
@@ -82,9 +83,6 @@ def check_options(arguments: Mapping[str, Any]) -> Options:
     lane = given.pop("lane", Lane.DEFAULT)
     if lane not in set(Lane):
         raise _wrong("lane", lane, "one of " + ", ".join(Lane))
-    on_ambiguous = given.pop("on_ambiguous", "retry")
-    if on_ambiguous not in ("retry", "fail"):
-        raise _wrong("on_ambiguous", on_ambiguous, "retry or fail")
     if "delay_s" in given and "at" in given:
         raise InvalidRequest(f"both delay_s ({given['delay_s']!r}) and at ({given['at']!r}): expected one of them")
     return Options(
@@ -97,7 +95,8 @@ def check_options(arguments: Mapping[str, Any]) -> Options:
         delay_ms=_span_ms(given, "delay_s") or 0,
         at_ms=_at_ms(given.pop("at", None)),
         job_budget=check_budget(given.pop("budget_usd", None)),
-        on_ambiguous=on_ambiguous,
+        on_ambiguous=_choice(given, "on_ambiguous", "retry", "fail"),
+        on_content_policy=_choice(given, "on_content_policy", "fail", "reroute"),
         slack_ms=_span_ms(given, "slack_s"),
         cache=_flag(given, "cache"),
         stream=bool(_flag(given, "stream")),
@@ -261,6 +260,13 @@ def _flag(given: dict[str, Any], name: str) -> bool | None:
     if value is not None and not isinstance(value, bool):
         raise _wrong(name, value, "True or False")
     return value
+
+
+def _choice(given: dict[str, Any], name: str, usual: str, other: str) -> str:
+    value = given.pop(name, usual)
+    if value not in (usual, other):
+        raise _wrong(name, value, f"{usual} or {other}")
+    return str(value)
 
 
 def _whole(name: str, value: object) -> int:

@@ -158,6 +158,7 @@ class Template:
             batch=batch,
             tags=options.tags,
             on_ambiguous=options.on_ambiguous,
+            on_content_policy=options.on_content_policy,
             slack_ms=options.slack_ms,
             fallbacks=len(self.targets) - 1,
             job_budget=options.job_budget,

@@ -60,6 +60,7 @@ FIELDS: dict[str, str] = {
     "tags": "a line `key=value` each",
     "cx": "1: cancel was asked for while it ran",
     "oa": "on_ambiguous: retry or fail",
+    "cp": "on_content_policy: reroute; absent: fail",
     "sl": "slack, ms",
     "fb": "targets left in its chain",
     "ck": "cache key",

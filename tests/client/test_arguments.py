@@ -59,6 +59,7 @@ PNG = b"\x89PNG\r\n\x1a\n0"
         ({"key": ""}, "key is ''"),
         ({"key": "k" * 513}, "key is .* text of 1 to 512 bytes"),
         ({"on_ambiguous": "pray"}, "on_ambiguous is 'pray'"),
+        ({"on_content_policy": "retry"}, "on_content_policy is 'retry': expected fail or reroute"),
         ({"cache": "yes"}, "cache is 'yes': expected True or False"),
         ({"max_attempts": 0}, "max_attempts is 0"),
         ({"schema": 7}, "schema is 7"),

@@ -140,6 +140,16 @@ def test_the_record_says_whose_it_is_and_how_long_it_may_take(homa: Homa) -> Non
     assert (record.tenant, record.tags, record.lane) == ("acme", {"team": "a"}, "high")
     assert record.deadline_ms == record.submitted_ms + 60_000
     assert (record.raw["sl"], record.raw["oa"]) == (5_000, "fail")
+    assert "cp" not in record.raw
+
+
+def test_a_job_and_a_batchs_lines_may_go_on_after_a_content_policys_refusal(homa: Homa) -> None:
+    job = homa.submit("Hi", model=MODEL, on_content_policy="reroute")
+    assert job.view().job.raw["cp"] == "reroute"
+    lines = [{"prompt": "Hi"}, {"prompt": "Ho", "on_content_policy": "fail"}]
+    batch = homa.submit_batch(lines, model=MODEL, on_content_policy="reroute")
+    found = [homa.job(f"{batch.id}-{line}").view().job.raw.get("cp") for line in (0, 1)]
+    assert found == ["reroute", None]
 
 
 def test_a_job_waits_for_its_time(homa: Homa) -> None:

@@ -80,6 +80,15 @@ def test_what_cannot_pass_ends_the_job_at_once(kind: ErrorKind) -> None:
     assert isinstance(decided(kind, fallbacks_left=3), Ended)
 
 
+def test_a_content_policys_refusal_goes_on_only_where_the_job_says_so() -> None:
+    kind = ErrorKind.CONTENT_POLICY
+    assert isinstance(decided(kind, on_content_policy="reroute", fallbacks_left=1), Rerouted)
+    assert isinstance(decided(kind, on_content_policy="reroute"), Ended)
+    assert isinstance(decided(kind, on_content_policy="reroute", fallbacks_left=1, switch=False), Ended)
+    assert isinstance(decided(kind, on_content_policy="reroute", fallbacks_left=1, tries=6), Ended)
+    assert isinstance(decided(ErrorKind.INVALID_REQUEST, on_content_policy="reroute", fallbacks_left=1), Ended)
+
+
 @pytest.mark.parametrize(
     "kind",
     [

@@ -27,6 +27,24 @@ class Interrupted(ProviderError):
         self.why = why
 
 
+class Declined(ProviderError):
+    """A reply in which a content policy speaks, and no answer: paid for, and kept for whoever looks.
+
+    Args:
+        completion: the reply.
+    """
+
+    def __init__(self, completion: Completion) -> None:
+        super().__init__(
+            ErrorKind.CONTENT_POLICY,
+            "the model declined to answer",
+            request_id=completion.request_id,
+            usage=completion.usage if completion.metered else None,
+            partial_text=completion.text,
+        )
+        self.body: dict[str, Any] = completion.body
+
+
 def name_of(error: ProviderError) -> str:
     """An error's kind as ledger, history and logs call it."""
     return error.why if isinstance(error, Interrupted) else str(error.kind)

@@ -30,12 +30,12 @@ from homa_workers.book import FleetBook
 from homa_workers.counting import FLUSH_S, TokenLearning
 from homa_workers.deltas import DeltaWriter
 from homa_workers.media import SWEEP_S, Media
-from homa_workers.outcomes import Deferred, Ended, Interrupted, Outcome, Released, Rerouted, Succeeded
+from homa_workers.outcomes import Declined, Deferred, Ended, Interrupted, Outcome, Released, Rerouted, Succeeded
 from homa_workers.persistence import NOT_HERE_MS, hand_back, persist, uncut
 from homa_workers.providers.base import Provider
 from homa_workers.recent import Recent
 from homa_workers.retry import decide, stay_in_pool
-from homa_workers.steps import Chat, Embedding, Halted, SteppedAttempt, takes_steps
+from homa_workers.steps import Chat, Embedding, Halted, SteppedAttempt, is_refusal, takes_steps
 from homa_workers.tools import Toolbox
 from homa_workers.watching import Watch
 
@@ -125,10 +125,10 @@ class Pipeline:
         request = found
         try:
             if takes_steps(request):
-                return await self._pursue(claim, request)
+                return _welcome(claim, request, await self._pursue(claim, request))
             completion = await self._call(claim, request.call(claim.target), stream=request.stream)
             self.learning.note(claim.target, request, completion)
-            return Succeeded(completion)
+            return _welcome(claim, request, Succeeded(completion))
         except Halted as halt:
             return halt.outcome
         except ProviderError as error:
@@ -296,3 +296,17 @@ class Pipeline:
     async def _persist(self, op: Op[T], recent: Recent | None = None) -> T:
         """Until the store has it. Not even a cancelled task gives up a reply that arrived."""
         return await persist(self.store, op, self.watch, recent)
+
+
+def _welcome(claim: Claim, request: JobRequest, outcome: Succeeded) -> Succeeded:
+    """A reply, unless a content policy speaks in it and the job would rather hear the next target.
+
+    Raises:
+        Declined: it would, there is one, and nobody has read the beginning.
+    """
+    completion = outcome.completion
+    was_read = request.stream and completion.text
+    may_leave = claim.on_content_policy == "reroute" and claim.fallbacks_left and not was_read
+    if may_leave and is_refusal(completion):
+        raise Declined(completion)
+    return outcome

@@ -88,7 +88,7 @@ def decide(
         return Ended(error, State.FAILED)
     if rule.counts and claim.tries >= claim.max_attempts:
         return Ended(error, State.FAILED)
-    elsewhere = switch and rule.next and claim.fallbacks_left > 0
+    elsewhere = switch and _may_leave(rule, error, claim) and claim.fallbacks_left > 0
     wait_ms = max(int((error.retry_after_s or 0) * 1000), 0)
     if rule.again and not (elsewhere and _moves_on(rule, claim, wait_ms)):
         return Deferred(error, _pause(rule, claim, wait_ms, draw), rule.counts)
@@ -123,6 +123,11 @@ def _moves_on(rule: Rule, claim: Claim, wait_ms: int) -> bool:
     """Whether the next target's turn has come: the wait is more than the job bears, or this one was tried enough."""
     slack_ms = claim.slack_ms if claim.slack_ms is not None else SLACK_MS.get(claim.lane, SLACK_MS["default"])
     return wait_ms > slack_ms or (rule.counts and claim.tries % TRIES_PER_TARGET == 0)
+
+
+def _may_leave(rule: Rule, error: ProviderError, claim: Claim) -> bool:
+    """Another provider's policy may see it otherwise; whether to ask it is the job's to say."""
+    return rule.next or (error.kind is ErrorKind.CONTENT_POLICY and claim.on_content_policy == "reroute")
 
 
 def _out_of_money(error: ProviderError, claim: Claim) -> bool:

@@ -30,6 +30,11 @@ from homa.commands.values import nano_usd, seconds
 @click.option("--tenant", default="", help="On whose account.")
 @click.option("--lane", type=click.Choice(["high", "default", "bulk"]), default="default", show_default=True)
 @click.option("--deadline", callback=seconds, metavar="TIME", help="Give up after this long.")
+@click.option(
+    "--on-content-policy",
+    type=click.Choice(["fail", "reroute"]),
+    help="After a refusal by a provider's content policy: fail (default), or go on to the next fallback.",
+)
 @click.option("--cache/--no-cache", default=None, help="Take an equal request's answer. Default: as the alias says.")
 @click.option("--stream/--no-stream", default=True, help="Show the answer as it is written.")
 @click.option("--workers", default="auto", show_default=True, metavar="auto|none|N", help="Its own worker processes.")

@@ -23,6 +23,11 @@ from homa.commands.values import nano_usd, seconds
 @click.option("--tenant", default="", help="On whose account.")
 @click.option("--lane", type=click.Choice(["high", "default", "bulk"]), default="bulk", show_default=True)
 @click.option("--deadline", callback=seconds, metavar="TIME", help="Jobs not done so long after submission expire.")
+@click.option(
+    "--on-content-policy",
+    type=click.Choice(["fail", "reroute"]),
+    help="After a refusal by a provider's content policy: fail (default), or go on to the next fallback.",
+)
 @click.option("--cache/--no-cache", default=None, help="Answer equal requests once. Default: as the alias says.")
 @click.option("--id-column", metavar="NAME", help="Field that names a row. Default: custom_id or id.")
 @click.option("--encoding", default="utf-8", show_default=True, help="Of files without a byte order mark.")

@@ -49,6 +49,7 @@ class Request:
             lane=self.lane,
             deadline_s=self.deadline,
             cache=self.cache,
+            on_content_policy=self.on_content_policy,
             schema=schema_of(self.schema),
         )
 

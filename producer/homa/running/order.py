@@ -28,6 +28,8 @@ class Order:
     lane: str = "bulk"
     deadline_s: float | None = None
     cache: bool | None = None
+    #: fail or reroute; None as `submit` has it.
+    on_content_policy: str | None = None
     #: JSON schema of the replies.
     schema: Mapping[str, Any] | None = None
 
@@ -45,6 +47,7 @@ class Order:
             "lane": self.lane,
             "deadline_s": self.deadline_s,
             "cache": self.cache,
+            "on_content_policy": self.on_content_policy,
             "schema": self.schema,
         }
         return {name: value for name, value in given.items() if value not in (None, {}, (), "")}

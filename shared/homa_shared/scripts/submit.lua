@@ -2,7 +2,7 @@
 -- Accepts jobs: record, request, place in an index, idempotency key, batch count and doorbell, all or nothing.
 --
 -- KEYS[1] anchor
--- ARGV[1] common fields as JSON: {v, kd, q, ln, tg, tn, mx, ba, tags, oa, sl, fb, jb, ck}
+-- ARGV[1] common fields as JSON: {v, kd, q, ln, tg, tn, mx, ba, tags, oa, cp, sl, fb, jb, ck}
 -- ARGV[2] percent of maxmemory that used memory and owed replies may take (0: do not look)
 -- ARGV[3…] eight per job: id, request, custom id, idempotency key and digest (`key digest` or ''), bound ('' unpriced),
 --          `total:input:output` tokens reserved, deadline (ms from now; 0 none), due (ms from now; 0 now)
@@ -15,7 +15,7 @@ local accepted, existing, conflicts = 0, {}, {}
 -- The fields that all share are written once, as a template that each record is copied from: a copy of a small hash is one
 -- block of memory, and fails where the record is there already.
 local base = {'v', common.v or 1, 'st', 'queued', 'tr', 0, 'at', 0, 'sb', now}
-for _, field in ipairs({'kd', 'q', 'ln', 'tg', 'tn', 'mx', 'ba', 'tags', 'oa', 'sl', 'fb', 'jb', 'ck'}) do
+for _, field in ipairs({'kd', 'q', 'ln', 'tg', 'tn', 'mx', 'ba', 'tags', 'oa', 'cp', 'sl', 'fb', 'jb', 'ck'}) do
   local value = common[field]
   if value and value ~= cjson.null then
     base[#base + 1] = field

@@ -22,7 +22,7 @@ local skips, looks = 0, 0
 local function sooner(ms) if not soonest or ms < soonest then soonest = ms end end
 
 -- What a worker needs of a record, in the order in which working.py reads it.
-local TAKEN = {'kd', 'q', 'ln', 'tn', 'ba', 'ci', 'tags', 'left', 'tr', 'mx', 'px', 'bn', 'oa', 'sl', 'fb', 'ck', 'co', 'un', 'waited', 'rt', 'ri', 'ro', 'v'}
+local TAKEN = {'kd', 'q', 'ln', 'tn', 'ba', 'ci', 'tags', 'left', 'tr', 'mx', 'px', 'bn', 'oa', 'sl', 'fb', 'ck', 'co', 'un', 'waited', 'rt', 'ri', 'ro', 'v', 'cp'}
 
 -- One text for all fields: thirty replies a job cost a client in Python more than all else that it does with the store.
 local function entry(id, r, last)

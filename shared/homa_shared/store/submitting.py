@@ -47,6 +47,7 @@ class Common:
     batch: str | None = None
     tags: str = ""
     on_ambiguous: str = "retry"
+    on_content_policy: str = "fail"
     slack_ms: int | None = None
     #: Targets left after the first.
     fallbacks: int = 0
@@ -71,6 +72,8 @@ class Common:
             fields["tags"] = self.tags
         if self.on_ambiguous != "retry":
             fields["oa"] = self.on_ambiguous
+        if self.on_content_policy != "fail":
+            fields["cp"] = self.on_content_policy
         if self.slack_ms is not None:
             fields["sl"] = self.slack_ms
         if self.fallbacks:

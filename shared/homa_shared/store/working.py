@@ -17,7 +17,7 @@ from homa_shared.store.op import Op, call, text
 _TAKEN = (
     *("kind", "queue", "lane", "tenant", "batch", "custom_id", "tags", "left_ms", "tries", "max_attempts"),
     *("expired_leases", "bound", "on_ambiguous", "slack_ms", "fallbacks_left", "cache_key", "cost", "unresolved"),
-    *("waited_ms", "total_tokens", "input_tokens", "output_tokens", "version"),
+    *("waited_ms", "total_tokens", "input_tokens", "output_tokens", "version", "on_content_policy"),
 )
 
 
@@ -57,6 +57,8 @@ class Claim:
     input_tokens: int
     output_tokens: int
     version: int
+    #: fail, or reroute: to the next target after a refusal by the provider's content policy.
+    on_content_policy: str = "fail"
 
     @property
     def name(self) -> str:
@@ -271,4 +273,5 @@ def _claim(entry: list[bytes]) -> Claim:
         input_tokens=int(raw["input_tokens"] or 0),
         output_tokens=int(raw["output_tokens"] or 0),
         version=int(raw["version"] or 1),
+        on_content_policy=raw["on_content_policy"] or "fail",
     )

@@ -14,9 +14,9 @@ from homa_workers.steps.attempt import SteppedAttempt
 from homa_workers.steps.chat import Chat
 from homa_workers.steps.embedding import Embedding
 from homa_workers.steps.halting import Halted
-from homa_workers.steps.structured import schema_of
+from homa_workers.steps.structured import is_refusal, schema_of
 
-__all__ = ["Chat", "Embedding", "Halted", "SteppedAttempt", "takes_steps"]
+__all__ = ["Chat", "Embedding", "Halted", "SteppedAttempt", "is_refusal", "takes_steps"]
 
 
 def takes_steps(request: JobRequest) -> bool:

@@ -13,13 +13,13 @@ import orjson
 
 from homa_shared.capabilities import Feature
 from homa_shared.errors import InvalidRequest
-from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.needs import Asking
 from homa_shared.reply import Call, Completion, Usage
 from homa_shared.request import JobRequest, Option
 from homa_shared.schema import AnswerSchema, answer_schema
 from homa_shared.store.stepping import Begin
 from homa_shared.targets import Target
+from homa_workers.outcomes import Declined
 from homa_workers.steps import structured
 from homa_workers.steps.attempt import SteppedAttempt
 from homa_workers.steps.halting import Unfit, ended, refused, stopped
@@ -106,8 +106,7 @@ class Chat:
     def _violation(self, completion: Completion) -> str | None:
         assert self._schema is not None
         if structured.is_refusal(completion):
-            usage = completion.usage if completion.metered else None
-            raise ended(ProviderError(ErrorKind.CONTENT_POLICY, "the model declined to answer", usage=usage))
+            raise Declined(completion)
         try:
             return structured.violation(completion, self._schema)
         except InvalidRequest as error:
