@@ -18,11 +18,23 @@ if TYPE_CHECKING:
 
 
 class Fit:
-    """Compares requests of one set of parameters with the targets of their chain."""
+    """Compares requests of one set of parameters with the targets of their chain.
 
-    def __init__(self, capabilities: Capabilities, chain: Sequence[Target], params: Mapping[str, Any]) -> None:
+    Args:
+        runs_tools: whether workers run tools for them, whose definitions only workers may know.
+    """
+
+    def __init__(
+        self,
+        capabilities: Capabilities,
+        chain: Sequence[Target],
+        params: Mapping[str, Any],
+        *,
+        runs_tools: bool = False,
+    ) -> None:
         self._capabilities, self._chain, self._params = capabilities, chain, params
-        self._needs_more = bool(params.get("tools") or params.get("functions"))
+        self._runs_tools = runs_tools
+        self._needs_more = bool(runs_tools or params.get("tools") or params.get("functions"))
         #: No prompt of so few bytes can exceed a window, since a token has at least one byte; looked up at first need.
         self._safe_bytes: float | None = None
 
@@ -37,7 +49,13 @@ class Fit:
         long = len(prepared.json) > self._least_window()
         if prepared.plain and not self._needs_more and not long:
             return {}
-        needs = needs_of(prepared.messages, self._params, prepared.media, prompt_bytes=len(prepared.json))
+        needs = needs_of(
+            prepared.messages,
+            self._params,
+            prepared.media,
+            prompt_bytes=len(prepared.json),
+            runs_tools=self._runs_tools,
+        )
         lacks = {
             target: why
             for target in self._chain

@@ -128,7 +128,7 @@ class Template:
         #: Every target that may be called, each once.
         self.chain = tuple(dict.fromkeys(target for hop in self.hops for target in members_of(hop)))
         self._view, self._batch = view, batch
-        self._fit = Fit(view.capabilities, self.chain, self.params)
+        self._fit = Fit(view.capabilities, self.chain, self.params, runs_tools=bool(options.steps.tools))
         self._narrower: dict[tuple[Hop, ...], Template] = {}
         self._prices = view.prices
         self._plans = [[view.plan(target) for target in members_of(hop)] for hop in self.hops]

@@ -177,6 +177,7 @@ def needs_of(
     media: Mapping[str, Medium],
     *,
     prompt_bytes: int = 0,
+    runs_tools: bool = False,
 ) -> Needs:
     """What a request needs.
 
@@ -184,8 +185,10 @@ def needs_of(
         messages: with references in the place of media.
         media: digest -> medium.
         prompt_bytes: of the messages as JSON.
+        runs_tools: whether workers run tools for it, which may stand there by name only.
     """
-    features: set[Feature] = {Feature.TOOLS} if params.get("tools") or params.get("functions") else set()
+    uses_tools = runs_tools or params.get("tools") or params.get("functions")
+    features: set[Feature] = {Feature.TOOLS} if uses_tools else set()
     shown: list[tuple[str, Medium]] = []
     first_url = ""
     for kind, value, name in places(messages):

@@ -10,7 +10,10 @@ import pytest
 
 from homa import AsyncHoma, Embedded, Homa, InvalidRequest, tool
 from homa.options import check_options
+from homa.planning import FleetView, Prepared
 from homa_shared import embedding
+from homa_shared.settings.fleet import Fleet, FleetProvider
+from homa_shared.settings.sections import ModelAlias
 from homa_workers.simulator.replies import embedding as simulated
 from tests.steps.cell import EMBED, HAIKU, MINI, Cell
 
@@ -67,6 +70,20 @@ def test_definitions_and_rules_stand_in_the_request() -> None:
     assert [definition["function"]["name"] for definition in options.params["tools"]] == ["mine", "theirs"]
     assert options.steps.tools == ("named", "theirs")
     assert (options.steps.max_steps, options.steps.content_retries) == (4, 0)
+
+
+def test_a_target_without_tools_is_passed_over_also_where_tools_are_known_by_name_only() -> None:
+    blunt = ModelAlias(target="ollama:llama3", capabilities=("schema",))
+    providers = {kind: FleetProvider(kind=kind) for kind in ("ollama", "openai")}
+    view = FleetView(Fleet(providers=providers, models={"blunt": blunt}))
+    prepared = Prepared.of([{"role": "user", "content": "Hi"}])
+    asked = {"model": "blunt", "run_tools": ["weather"]}
+    template, skipped = view.template(check_options(asked | {"fallbacks": [MINI]})).fit(prepared)
+    assert template.targets == [MINI]
+    assert skipped == (("ollama:llama3", "it takes no tools"),)
+    with pytest.raises(InvalidRequest, match="ollama:llama3 cannot do this job: it takes no tools"):
+        view.template(check_options(asked)).fit(prepared)
+    assert view.template(check_options({"model": "blunt"})).fit(prepared)[1] == ()
 
 
 @pytest.mark.parametrize(
