@@ -12,9 +12,12 @@ from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 from structlog.testing import LogCapture
 
+from homa_shared.money import parse_usd
 from homa_shared.records import State
+from homa_shared.reply import Usage
 from homa_shared.store.op import Op, read
 from homa_workers import alarms, logs
+from homa_workers.outcomes import Spent
 from tests.worker.cell import HAIKU, MINI, Cell, until
 
 SECRETS = ("the secret prompt", "sk-test")
@@ -75,6 +78,31 @@ async def test_each_attempt_is_one_line_with_its_facts(cell: Cell, lines: list[A
     assert second["cost_usd"].startswith("0.00")
     assert second["input_tokens"] > 0
     assert not any(secret in str(lines) for secret in SECRETS)
+
+
+async def test_the_line_of_a_job_of_several_calls_has_their_sums(cell: Cell, lines: list[Any]) -> None:
+    await cell.worker()
+    schema = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "integer"}}}
+    job = await cell.submit("[[say:not a number]]", params={"max_tokens": 300, "response_format": schema})
+    view = await cell.ended(job)
+    await until(lambda: len(attempts(lines)) == 1)
+    (line,) = attempts(lines)
+    ledger = await cell.ledger()
+    assert (line["event"], line["calls"], len(ledger)) == ("attempt.succeeded", 2, 2)
+    assert line["input_tokens"] == sum(entry.input_tokens for entry in ledger)
+    assert line["output_tokens"] == sum(entry.output_tokens for entry in ledger)
+    assert parse_usd(line["cost_usd"]) == view.job.cost_nano_usd == cell.bill_nano()
+    refused = await cell.submit("[[refuse]]", params={"max_tokens": 300, "response_format": schema})
+    cost = (await cell.ended(refused)).job.cost_nano_usd
+    await until(lambda: len(attempts(lines)) == 2)
+    assert attempts(lines)[1]["event"] == "attempt.failed"
+    assert parse_usd(attempts(lines)[1]["cost_usd"]) == cost > 0
+    assert "calls" not in attempts(lines)[1]
+
+
+async def test_a_step_without_a_known_price_leaves_the_sum_unknown() -> None:
+    spent = Spent().and_reply(Usage(1, 2), 5).and_reply(Usage(10, 20), None).and_reply(Usage(), 7)
+    assert (spent.calls, spent.usage, spent.nano) == (3, Usage(11, 22), None)
 
 
 async def test_ends_are_told_by_their_state(cell: Cell, lines: list[Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from homa_shared.failures import ErrorKind, ProviderError
@@ -48,6 +48,21 @@ class Declined(ProviderError):
 def name_of(error: ProviderError) -> str:
     """An error's kind as ledger, history and logs call it."""
     return error.why if isinstance(error, Interrupted) else str(error.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the paid replies of one attempt come to."""
+
+    calls: int = 0
+    usage: Usage = field(default_factory=Usage)
+    #: Nano-dollars; None where the price of one of them is not known.
+    nano: int | None = 0
+
+    def and_reply(self, usage: Usage, nano: int | None) -> Spent:
+        """The same with one reply more."""
+        known = None if self.nano is None or nano is None else self.nano + nano
+        return Spent(self.calls + 1, self.usage + usage, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +126,14 @@ class Released:
 
 
 Outcome = Succeeded | Deferred | Rerouted | Ended | Released
+
+
+def paid_usage(outcome: Outcome) -> Usage | None:
+    """Tokens that the provider reported for the attempt's last call, be its reply good or not; None for none."""
+    match outcome:
+        case Succeeded(completion):
+            return completion.usage if completion.metered else None
+        case Deferred(error) | Rerouted(error) | Ended(error):
+            return error.usage
+        case _:
+            return None

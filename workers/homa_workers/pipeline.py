@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from homa_shared.errors import HomaError, StoreFull, StoreUnavailable
 from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.records import State
-from homa_shared.reply import Call, Completion, Embeddings
+from homa_shared.reply import Call, Completion, Embeddings, Usage
 from homa_shared.request import EMBEDDING, JobRequest, NewerRequest
 from homa_shared.store import steering
 from homa_shared.store.client import AsyncStore
@@ -30,7 +30,18 @@ from homa_workers.book import FleetBook
 from homa_workers.counting import FLUSH_S, TokenLearning
 from homa_workers.deltas import DeltaWriter
 from homa_workers.media import SWEEP_S, Media
-from homa_workers.outcomes import Declined, Deferred, Ended, Interrupted, Outcome, Released, Rerouted, Succeeded
+from homa_workers.outcomes import (
+    Declined,
+    Deferred,
+    Ended,
+    Interrupted,
+    Outcome,
+    Released,
+    Rerouted,
+    Spent,
+    Succeeded,
+    paid_usage,
+)
 from homa_workers.persistence import NOT_HERE_MS, hand_back, persist, uncut
 from homa_workers.providers.base import Provider
 from homa_workers.recent import Recent
@@ -77,6 +88,8 @@ class Pipeline:
         self.recent = Recent()
         self._skipped: dict[str, list[tuple[str, str]]] = {}
         self._cancelled: set[str] = set()
+        #: Attempts of several calls, until their line is written.
+        self._pursued: dict[str, SteppedAttempt] = {}
 
     async def run(self, claim: Claim) -> Outcome:
         """One attempt, from claim to acknowledgement. Cancelling it hands the job on, with the call's cost open."""
@@ -84,6 +97,7 @@ class Pipeline:
         outcome = await self._attempt(claim)
         latency_ms = round((perf_counter() - started) * 1000)
         nano = self._nano(claim, outcome)
+        spent = self._spent(claim, outcome, nano)
         answer: Answer | None = None
         try:
             acknowledging = self._acknowledge(claim, outcome, latency_ms, nano)
@@ -91,7 +105,7 @@ class Pipeline:
             answer = await (acknowledging if isinstance(outcome, Succeeded) else uncut(acknowledging))
         finally:
             self._cancelled.discard(claim.name)
-            self.watch.attempt(claim, outcome, latency_ms, nano, answer)
+            self.watch.attempt(claim, outcome, latency_ms, spent, answer)
         await self.media.done(claim, outcome)
         return outcome
 
@@ -142,6 +156,7 @@ class Pipeline:
         attempt = SteppedAttempt(
             self.store, claim, self.book, self.watch, lambda: claim.name in self._cancelled, self.recent
         )
+        self._pursued[claim.name] = attempt
 
         async def call_once(call: Call, again: bool) -> Completion:
             return await self._call(attempt.timed_claim, call, stream=request.stream, again=again)
@@ -215,13 +230,27 @@ class Pipeline:
 
     def _nano(self, claim: Claim, outcome: Outcome) -> int | None:
         """What a reply cost. A price that cannot be found must not lose the reply: the job is then unpriced."""
-        if not isinstance(outcome, Succeeded) or not outcome.completion.metered:
+        usage = paid_usage(outcome)
+        if usage is None:
             return None
         try:
-            return self.book.price(claim.target, outcome.completion)
+            return self.book.price(claim.target, Completion({}, usage))
         except Exception as error:
             self.watch.unexpected(claim, error)
             return None
+
+    def _spent(self, claim: Claim, outcome: Outcome, nano: int | None) -> Spent:
+        """What the attempt's replies come to, its steps and the last one.
+
+        Args:
+            nano: what the last one cost.
+        """
+        pursued = self._pursued.pop(claim.name, None)
+        before = pursued.spent if pursued else Spent()
+        usage = paid_usage(outcome)
+        if usage is None and isinstance(outcome, Succeeded):
+            return before.and_reply(Usage(), None)
+        return before if usage is None else before.and_reply(usage, nano)
 
     async def _acknowledge(self, claim: Claim, outcome: Outcome, latency_ms: int, nano: int | None) -> Answer | None:
         """One clause an outcome; every operation is repeated until the store has it."""

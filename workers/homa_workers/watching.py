@@ -16,7 +16,7 @@ from homa_shared.money import usd
 from homa_shared.records import State
 from homa_shared.store.working import Answer, Claim
 from homa_workers import alarms
-from homa_workers.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded, name_of
+from homa_workers.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Spent, Succeeded, name_of
 
 #: While the store is away, or a defect repeats itself, one line in so many seconds says so.
 _QUIET_S = 10.0
@@ -40,13 +40,13 @@ class Watch:
         claim: Claim,
         outcome: Outcome,
         latency_ms: int,
-        cost_nano: int | None = None,
+        spent: Spent,
         answer: Answer | None = None,
     ) -> None:
         """One line for an attempt that is over.
 
         Args:
-            cost_nano: known cost in nano-dollars; None is unpriced, or not known.
+            spent: what its paid replies come to.
             answer: how the store took it, where that is worth a word.
         """
         failed = outcome.error if isinstance(outcome, Ended) and outcome.state is State.FAILED else None
@@ -61,7 +61,7 @@ class Watch:
         if answer not in (None, Answer.OK):
             line["store_said"] = str(answer)
         event = f"attempt.{_NAMES[type(outcome)]}" if not isinstance(outcome, Ended) else f"attempt.{outcome.state}"
-        (self.log.warning if failed else self.log.info)(event, **line, **_details(outcome, cost_nano))
+        (self.log.warning if failed else self.log.info)(event, **line, **_details(outcome, spent))
 
     def unexpected(self, claim: Claim | None, error: BaseException) -> None:
         """A defect: ours, or an adapter's. One that repeats itself is told now and then.
@@ -113,12 +113,24 @@ def _line(claim: Claim, latency_ms: int) -> dict[str, Any]:
     return line | {"queued_ms": claim.waited_ms, "latency_ms": latency_ms}
 
 
-def _details(outcome: Outcome, cost_nano: int | None) -> dict[str, Any]:
+def _details(outcome: Outcome, spent: Spent) -> dict[str, Any]:
+    return _end(outcome) | (_sums(spent) if spent.calls else {})
+
+
+def _sums(spent: Spent) -> dict[str, Any]:
+    """Of all calls that were paid: a job with tools, a schema or many texts takes several."""
+    sums = {
+        "input_tokens": spent.usage.input_tokens,
+        "output_tokens": spent.usage.output_tokens,
+        "cost_usd": None if spent.nano is None else usd(spent.nano),
+    }
+    return sums if spent.calls == 1 else {"calls": spent.calls} | sums
+
+
+def _end(outcome: Outcome) -> dict[str, Any]:
     match outcome:
-        case Succeeded(completion):
-            usage = completion.usage
-            cost = None if cost_nano is None else usd(cost_nano)
-            return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "cost_usd": cost}
+        case Succeeded():
+            return {}
         case Deferred(error, delay_ms):
             return {"error": name_of(error), "status": error.status, "delay_ms": delay_ms}
         case Rerouted(error, fields):

@@ -31,7 +31,7 @@ from homa_shared.store.stepping import (
 from homa_shared.store.working import Answer, Claim
 from homa_workers import reports
 from homa_workers.book import FleetBook
-from homa_workers.outcomes import Tally
+from homa_workers.outcomes import Spent, Tally
 from homa_workers.persistence import persist
 from homa_workers.recent import Recent
 from homa_workers.steps.halting import Halted, Unsent, ended, stopped, waiting
@@ -75,14 +75,15 @@ class SteppedAttempt:
         self._watch = watch
         self._recent = recent
         self._is_cancelled = is_cancelled
+        #: What the steps of this attempt, and of no earlier one, come to.
+        self.spent = Spent()
         self._usage = Usage()
-        self._priced = True
         self._holds_call = True
         self._expires_s = monotonic() + claim.left_ms / 1000 if claim.left_ms else None
 
     @property
     def tally(self) -> Tally:
-        return Tally(self.claim, self._usage, self.number, self._priced)
+        return Tally(self.claim, self._usage, self.number, self.spent.nano is not None)
 
     @property
     def timed_claim(self) -> Claim:
@@ -158,7 +159,7 @@ class SteppedAttempt:
         self.number += 1
         self._holds_call = False
         self._usage = self._usage + completion.usage
-        self._priced &= nano is not None
+        self.spent = self.spent.and_reply(completion.usage, nano)
         self.claim = replace(self.claim, cost=self.claim.cost + (nano or 0))
 
     async def begin_tool(self, number: int, index: int, *, idempotent: bool) -> tuple[Begin, str]:
