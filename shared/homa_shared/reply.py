@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from homa_shared.prompt_prefix import SharedPrefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ class Call:
     model: str
     messages: list[dict[str, Any]]
     params: dict[str, Any] = field(default_factory=dict)
+    #: What the provider's prompt cache is to keep; None: nothing is to be said of it.
+    shared: SharedPrefix | None = None
 
 
 @dataclass(frozen=True, slots=True)

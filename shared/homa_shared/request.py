@@ -6,6 +6,8 @@
 A job of embeddings has `"kind": "embedding", "inputs": […]` and no messages. `"steps": {"tools": […], "max_steps": 10,
 "content_retries": 2}` stands where an answer may take several calls.
 
+`"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (prompt_prefix.py).
+
 Images and documents stand as references in the messages (media.py); where the messages themselves are large, one
 reference stands in their place. `"skipped": [[target, why], …]` are those of the chain that cannot do the job.
 
@@ -23,6 +25,7 @@ import orjson
 
 from homa_shared.errors import InvalidRequest
 from homa_shared.media import REFERENCE
+from homa_shared.prompt_prefix import SharedPrefix
 from homa_shared.reply import Call
 from homa_shared.targets import Target
 
@@ -94,6 +97,8 @@ class JobRequest:
     skipped: tuple[tuple[str, str], ...] = ()
     #: Digest of messages or inputs, where they are too many to stand in the request, and are then empty.
     held: str = ""
+    #: What its prompt has in common with others'.
+    shared: SharedPrefix | None = None
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -115,7 +120,7 @@ class JobRequest:
                 version=self.version,
             )
             + (to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages"))
-            + request_tail(self.options, self.skipped)
+            + request_tail(self.options, self.skipped, self.shared)
         )
 
     @classmethod
@@ -151,6 +156,7 @@ class JobRequest:
                 StepRules.decode(found["steps"]) if "steps" in found else NO_TOOLS,
                 tuple((target, why) for target, why in found.get("skipped", ())),
                 held,
+                SharedPrefix.decode(found["shared"]) if "shared" in found else None,
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
@@ -160,7 +166,7 @@ class JobRequest:
 
     def call(self, target: str) -> Call:
         """What an adapter gets to call one of the targets."""
-        return Call(Target.parse(target).model, self.messages, self.params)
+        return Call(Target.parse(target).model, self.messages, self.params, self.shared)
 
 
 def request_head(
@@ -188,20 +194,29 @@ def request_head(
     return head + (b',"messages":' if kind == CHAT else b',"kind":%b,"inputs":' % orjson.dumps(kind))
 
 
-def request_tail(options: Sequence[Option], skipped: Sequence[tuple[str, str]] = ()) -> bytes:
+def request_tail(
+    options: Sequence[Option], skipped: Sequence[tuple[str, str]] = (), shared: SharedPrefix | None = None
+) -> bytes:
     """The encoded request behind its messages.
 
     Args:
         skipped: targets that cannot do the job, with the reason.
+        shared: what its prompt has in common with others'.
     """
     reasons = b',"skipped":%b' % orjson.dumps(skipped) if skipped else b""
-    return b'%b,"plans":[%b]}' % (
+    return b'%b%b,"plans":[%b]}' % (
         reasons,
+        b',"shared":%b' % shared.encode() if shared is not None else b"",
         b",".join(
             b"[%b,%d,%d,%d]" % (b"null" if option.bound is None else b"%d" % option.bound, *option.tokens)
             for option in options
         ),
     )
+
+
+def sharing(request: bytes, shared: SharedPrefix) -> bytes:
+    """An encoded request with the mark of what it shares."""
+    return b'%b,"shared":%b}' % (request[:-1], shared.encode())
 
 
 def to_json(value: object, name: str) -> bytes:

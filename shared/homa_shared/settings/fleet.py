@@ -60,6 +60,8 @@ class Fleet(Section):
     tenants: dict[str, Tenant] = Field(default_factory=dict)
     retention: Retention = Field(default_factory=Retention)
     unresolved: Unresolved = Field(default_factory=Unresolved)
+    #: Whether providers' prompt caches are told what prompts share.
+    prompt_cache: bool = True
 
     @property
     def digest(self) -> str:

@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     retention: Retention = Retention()
     #: What becomes of cost that nobody knows.
     unresolved: Unresolved = Unresolved()
+    #: Whether providers' prompt caches are told what the prompts of a batch share.
+    prompt_cache: bool = True
     #: Seconds after which the work of a silent worker is given to another.
     lease_s: Annotated[int, Field(ge=3)] = 30
     #: Workers report errors there. SENTRY_DSN says the same.
@@ -107,6 +109,7 @@ class Settings(BaseSettings):
             tenants=self.tenants,
             retention=self.retention,
             unresolved=self.unresolved,
+            prompt_cache=self.prompt_cache,
         )
 
     def origin(self, path: SettingPath) -> str:

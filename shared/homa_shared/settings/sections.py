@@ -149,6 +149,8 @@ class ModelAlias(Section):
     capabilities: Words | None = None
     #: Whether replies may come from the cache when a request does not say.
     cache: bool = False
+    #: Whether the prompt cache is told what prompts share; nothing said: where the model is known to have one.
+    prompt_cache: bool | None = None
     #: Parameters for requests that do not set them.
     defaults: Parameters = Field(default_factory=dict)
 
