@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import orjson
 import pytest
 
+from homa import Homa
+from homa_shared.blobs import blobs_at
+from homa_shared.media import Medium
+from homa_shared.settings.model import load_settings
 from homa_shared.store import reading, steering
+from homa_shared.store.media import hold, placed, reply_user
+from homa_shared.store.working import Report, fail
 from tests.commands_b.stand import MODEL, Stand
 
 
@@ -75,6 +84,61 @@ def test_a_failure_is_shown_with_its_error_and_prompt(stand: Stand) -> None:
     assert "[bold]no markup[/]" in said.stdout
     assert "invalid_request: it broke" in said.stdout
     assert stand.json("jobs", "show", job)["attempts"][0]["error"] == "it broke"
+
+
+@pytest.fixture
+def beside(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A blob store that client and commands are told of."""
+    directory = stand.home / "bucket"
+    monkeypatch.setenv("HOMA_BLOBS", str(directory))
+    return directory
+
+
+def large(stand: Stand) -> str:
+    """A job whose messages and reply are in the blob store."""
+    with Homa(settings=load_settings()) as homa:
+        job = homa.submit("the prompt " + "p" * 70_000, model=MODEL, max_tokens=100).id
+    claim = stand.claimed(job)
+    body = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "the answer " + "a" * 70_000}}]}
+    found = Medium(orjson.dumps(body), "application/json")
+    stand.store.run(hold(stand.store.keys, [(found.digest, reply_user(job))]))
+    blobs_at((stand.home / "bucket").as_uri()).put("x/reply", found.data)
+    stand.store.run(placed(stand.store.keys, {found.digest: "x/reply"}))
+    told = orjson.dumps({"body_at": found.digest, "provider": "openai", "model": "gpt-5-mini", "cost_nano": 1})
+    # Failed, so that its request is kept.
+    report = Report("invalid_request")
+    stand.store.run(fail(stand.store.keys, (claim.id, claim.attempt), "failed", told, report, "no"))
+    return job
+
+
+def test_a_prompt_and_a_reply_in_the_blob_store_are_shown(stand: Stand, beside: Path) -> None:
+    job = large(stand)
+    said = stand.said("jobs", "show", job)
+    assert "the prompt ppp" in said.stdout
+    assert "the answer aaa" in said.stdout
+    found = stand.json("jobs", "show", job)
+    assert found["request"]["messages"][0]["content"].startswith("the prompt ")
+    assert found["reply"]["body"]["choices"][0]["message"]["content"].startswith("the answer ")
+
+
+def test_what_is_in_the_blob_store_and_cannot_be_read_is_named(
+    stand: Stand, beside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = large(stand)
+    monkeypatch.delenv("HOMA_BLOBS")
+    said = stand.said("jobs", "show", job)
+    assert said.status == 0
+    assert f"the reply of job {job} is blob" in said.stderr
+    assert "set HOMA_BLOBS as the workers have it" in said.stderr
+    assert stand.json("jobs", "show", job)["request"]["messages"].startswith("homa:sha256:")
+    monkeypatch.setenv("HOMA_BLOBS", str(stand.home / "another"))
+    assert f"messages of job {job} was blob" in stand.said("jobs", "show", job).stderr
+
+
+def test_a_blob_that_nobody_knows_any_more_is_gone(stand: Stand, beside: Path) -> None:
+    job = large(stand)
+    stand.redis("DEL", stand.store.keys.media_places())
+    assert "which is gone: its retention has ended" in stand.said("jobs", "show", job).stderr
 
 
 def test_why_names_what_holds_a_job(stand: Stand) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import orjson
 
+from homa.commands.held import whole_reply, whole_request
 from homa.commands.jobs_changes import cancel, purge, resolve, retry
 from homa.commands.printing import (
     age,
@@ -73,10 +74,9 @@ def show(job: str, as_json: bool) -> None:
     """Show a job: record, attempts, request, reply."""
     with session(revive=True) as here:
         view = here.store.run(reading.job(here.keys, job))
-    if view is None:
-        raise job_not_found(job)
-    request = orjson.loads(view.request) if view.request else None
-    reply = orjson.loads(view.reply) if view.reply else None
+        if view is None:
+            raise job_not_found(job)
+        request, reply = whole_request(here, view), whole_reply(here, view)
     if as_json:
         attempts = [attempt_document(attempt) for attempt in view.attempts]
         steps = [step_document(step) for step in view.steps]
@@ -255,7 +255,8 @@ def _facts(job: Job) -> list[tuple[str, str]]:
 
 def _prompt(request: Any) -> str:
     messages = (request or {}).get("messages") or []
-    content = messages[-1].get("content") if messages else ""
+    # A text in their place is a reference to what could not be read.
+    content = messages[-1].get("content") if isinstance(messages, list) and messages else ""
     return content if isinstance(content, str) else orjson.dumps(content).decode()
 
 
