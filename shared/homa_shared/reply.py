@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from homa_shared.prompt_prefix import SharedPrefix
 
+#: OpenAI's APIs, as a call asks for them.
+CHAT_API, RESPONSES_API = "chat", "responses"
+#: Field of an assistant's message: what the Responses API wrote, as it came. Other APIs do not know it.
+ITEMS = "response_items"
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -86,6 +91,8 @@ class Call:
     params: dict[str, Any] = field(default_factory=dict)
     #: What the provider's prompt cache is to keep; None: nothing is to be said of it.
     shared: SharedPrefix | None = None
+    #: Which of OpenAI's APIs makes the call: `chat`, or `responses` where the provider has it (apis.py).
+    api: str = CHAT_API
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@
 A job of embeddings has `"kind": "embedding", "inputs": […]` and no messages. `"steps": {"tools": […], "max_steps": 10,
 "content_retries": 2}` stands where an answer may take several calls.
 
+`"api": "responses"` asks for OpenAI's Responses API; nothing said is Chat Completions (apis.py).
+
 `"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (prompt_prefix.py).
 
 Images and documents stand as references in the messages (media.py); where the messages themselves are large, one
@@ -26,11 +28,14 @@ import orjson
 from homa_shared.errors import InvalidRequest
 from homa_shared.media import REFERENCE
 from homa_shared.prompt_prefix import SharedPrefix
-from homa_shared.reply import Call
+from homa_shared.reply import CHAT_API, Call
 from homa_shared.targets import Target
 
 #: Version of the request that this release writes.
-REQUEST_VERSION = 1
+REQUEST_VERSION = 2
+#: The first version that knows `api`. A request that says it is of no older one, whoever lives: a worker that did not
+#: know it would ask another API than the job's parameters are for. Such a worker hands the job back.
+_API_VERSION = 2
 #: Roles that a message may have.
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
@@ -99,6 +104,8 @@ class JobRequest:
     held: str = ""
     #: What its prompt has in common with others'.
     shared: SharedPrefix | None = None
+    #: Which of OpenAI's APIs is asked for: chat or responses.
+    api: str = CHAT_API
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -118,6 +125,7 @@ class JobRequest:
                 kind=self.kind,
                 steps=self.steps,
                 version=self.version,
+                api=self.api,
             )
             + (to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages"))
             + request_tail(self.options, self.skipped, self.shared)
@@ -157,6 +165,7 @@ class JobRequest:
                 tuple((target, why) for target, why in found.get("skipped", ())),
                 held,
                 SharedPrefix.decode(found["shared"]) if "shared" in found else None,
+                found.get("api", CHAT_API),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
@@ -166,7 +175,7 @@ class JobRequest:
 
     def call(self, target: str) -> Call:
         """What an adapter gets to call one of the targets."""
-        return Call(Target.parse(target).model, self.messages, self.params, self.shared)
+        return Call(Target.parse(target).model, self.messages, self.params, self.shared, self.api)
 
 
 def request_head(
@@ -177,18 +186,22 @@ def request_head(
     kind: str = CHAT,
     steps: StepRules = NO_TOOLS,
     version: int | None = None,
+    api: str = CHAT_API,
 ) -> bytes:
     """The encoded request up to its messages or inputs: what the jobs of a batch have in common, encoded once.
 
     Args:
         version: an older one, where workers live that read no newer; None: this release's own.
     """
+    version = REQUEST_VERSION if version is None else version
     head = b'{"v":%d,"params":%b,"targets":%b,"stream":%b' % (
-        REQUEST_VERSION if version is None else version,
+        version if api == CHAT_API else max(version, _API_VERSION),
         to_json(params, "params"),
         orjson.dumps(targets),
         b"true" if stream else b"false",
     )
+    if api != CHAT_API:
+        head += b',"api":%b' % to_json(api, "api")
     if steps != NO_TOOLS:
         head += b',"steps":%b' % steps.encode()
     return head + (b',"messages":' if kind == CHAT else b',"kind":%b,"inputs":' % orjson.dumps(kind))

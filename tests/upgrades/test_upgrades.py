@@ -27,6 +27,8 @@ from homa_workers import persistence, worker
 from tests.worker.cell import BOUND, MINI, Cell, until
 
 NEXT_RELEASE = Path(__file__).parent / "next_release.py"
+#: Version of requests that only the next release reads.
+NEXT_REQUEST = own_versions().request + 1
 
 
 @asynccontextmanager
@@ -76,7 +78,7 @@ async def test_jobs_of_the_next_version_are_done_by_the_newer_worker_alone(cell:
     old = await cell.worker()
     jobs = [f"n{n}" for n in range(6)]
     for n, job in enumerate(jobs):
-        await submit_version(cell, job, record=2 if n % 2 else 1, inner=1 if n % 2 else 2)
+        await submit_version(cell, job, record=2 if n % 2 else 1, inner=1 if n % 2 else NEXT_REQUEST)
     await submit_version(cell, "plain", record=1, inner=1)
     assert (await cell.ended("plain")).job.state is records.State.SUCCEEDED
 
@@ -104,7 +106,7 @@ async def test_an_old_worker_says_once_that_it_is_outdated(cell: Cell, monkeypat
     monkeypatch.setattr(old.watch, "log", Recorder(told))
     for job in ("a", "b"):
         await submit_version(cell, job, record=2, inner=1)
-    await submit_version(cell, "c", record=1, inner=2)
+    await submit_version(cell, "c", record=1, inner=NEXT_REQUEST)
 
     async def seen() -> bool:
         return all([(await cell.view(job)).job.attempt >= 2 for job in ("a", "b", "c")])
