@@ -11,6 +11,7 @@ from homa_shared.errors import HomaError
 from homa_shared.plans import rows_of
 from homa_shared.pools import Hop, Pool, alias_of, queue_of
 from homa_shared.prices import PriceBook
+from homa_shared.prompt_caching import PromptCaching, caching_at
 from homa_shared.reply import Completion
 from homa_shared.request import JobRequest
 from homa_shared.settings.fleet import Fleet
@@ -132,6 +133,10 @@ class FleetBook:
     def capabilities(self) -> Capabilities:
         """What targets can do, as of the last refresh."""
         return Capabilities(self.fleet, self._prices)
+
+    def caching(self, target: str) -> PromptCaching | None:
+        """The prompt cache of a target; None where nothing is to be said to it."""
+        return caching_at(self.fleet, Target.parse(target))
 
     def price(self, target: str, completion: Completion) -> int | None:
         """Nano-dollars of a completion; None when its target is unpriced."""

@@ -43,10 +43,12 @@ from homa_workers.outcomes import (
     paid_usage,
 )
 from homa_workers.persistence import NOT_HERE_MS, hand_back, persist, uncut
+from homa_workers.prefixes import Key, Prefixes
 from homa_workers.providers.base import Provider
 from homa_workers.recent import Recent
 from homa_workers.retry import decide, stay_in_pool
 from homa_workers.steps import Chat, Embedding, Halted, SteppedAttempt, is_refusal, takes_steps
+from homa_workers.steps.halting import Unsent, ended, stopped
 from homa_workers.tools import Toolbox
 from homa_workers.watching import Watch
 
@@ -84,6 +86,7 @@ class Pipeline:
         self.media = media or Media(store)
         self.toolbox = toolbox or Toolbox()
         self.learning = TokenLearning(store)
+        self.prefixes = Prefixes(book)
         #: Reports that the store has taken of late.
         self.recent = Recent()
         self._skipped: dict[str, list[tuple[str, str]]] = {}
@@ -140,7 +143,7 @@ class Pipeline:
         try:
             if takes_steps(request):
                 return _welcome(claim, request, await self._pursue(claim, request))
-            completion = await self._call(claim, request.call(claim.target), stream=request.stream)
+            completion = await self._sharing(claim, request.call(claim.target), stream=request.stream)
             self.learning.note(claim.target, request, completion)
             return _welcome(claim, request, Succeeded(completion))
         except Halted as halt:
@@ -159,7 +162,7 @@ class Pipeline:
         self._pursued[claim.name] = attempt
 
         async def call_once(call: Call, again: bool) -> Completion:
-            return await self._call(attempt.timed_claim, call, stream=request.stream, again=again)
+            return await self._sharing(attempt.timed_claim, call, stream=request.stream, again=again)
 
         async def embed_once(model: str, texts: list[str], params: dict[str, Any]) -> Embeddings:
             return await self._timed(attempt.timed_claim, self.provider.embed(model, texts, params))
@@ -169,6 +172,34 @@ class Pipeline:
         else:
             completion = await Chat(attempt, request, self.toolbox, call_once).answer()
         return Succeeded(completion, attempt.tally)
+
+    async def _sharing(self, claim: Claim, call: Call, *, stream: bool, again: bool = False) -> Completion:
+        """A call whose prefix others may share: the first of them goes ahead, so that the rest find it kept."""
+        call, prefix = self.prefixes.fitted(claim.target, call)
+        if prefix is None:
+            return await self._call(claim, call, stream=stream, again=again)
+        claim, leads = await self._in_turn(claim, prefix, again=again)
+        kept = False
+        try:
+            completion = await self._call(claim, call, stream=stream, again=again)
+            kept = True
+            return completion
+        finally:
+            self.prefixes.called(prefix, led=leads, kept=kept)
+
+    async def _in_turn(self, claim: Claim, prefix: Key, *, again: bool) -> tuple[Claim, bool]:
+        """The claim, with what is left of its time when it may call, and whether its call is its prefix's first."""
+        began = perf_counter()
+        try:
+            leads = await self.prefixes.leads(prefix, claim.left_ms / 1000 or None)
+        except asyncio.CancelledError:
+            if claim.name in self._cancelled:
+                raise ended(Unsent("cancelled", "cancelled before its call"), State.CANCELLED) from None
+            why = "stopped before its call"
+            # One without steps goes back as if it had not been taken.
+            raise (stopped(why) if again else Halted(Released(why))) from None
+        waited_ms = round((perf_counter() - began) * 1000)
+        return (replace(claim, left_ms=max(1, claim.left_ms - waited_ms)) if claim.left_ms else claim), leads
 
     async def _call(self, claim: Claim, call: Call, *, stream: bool, again: bool = False) -> Completion:
         """One call; `again` says that what was streamed before it is void."""

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from homa_shared.failures import ErrorKind, ProviderError
+from homa_shared.prompt_prefix import with_mark
 from homa_shared.reply import Call
 
 #: Output cap where the call sets none: Anthropic requires one. In tokens.
@@ -35,6 +36,9 @@ THINKING_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384,
 
 JSON_INSTRUCTION = "Answer with one valid JSON object and nothing else."
 
+#: Ends what Claude keeps of a prompt for the next one.
+BREAKPOINT = {"cache_control": {"type": "ephemeral"}}
+
 Block = dict[str, Any]
 
 
@@ -49,8 +53,9 @@ def request_body(call: Call, *, max_tokens: int, adapt_schema: Callable[[Block],
         raise refused("n", "Anthropic gives one choice a call; submit the job n times instead")
     cap = params.pop("max_tokens", None) or max_tokens
     cap = params.pop("max_completion_tokens", None) or cap
-    body: dict[str, Any] = {"model": call.model, "max_tokens": cap, "messages": conversation(call.messages)}
-    system = system_blocks(call.messages)
+    messages = _with_breakpoint(call)
+    body: dict[str, Any] = {"model": call.model, "max_tokens": cap, "messages": conversation(messages)}
+    system = system_blocks(messages)
     body |= _tools(params) | _stop(params) | _identity(params) | _thinking(params, call.model, cap)
     output_format = params.pop("response_format", None) or {}
     match output_format.get("type"):
@@ -63,6 +68,14 @@ def request_body(call: Call, *, max_tokens: int, adapt_schema: Callable[[Block],
     if system:
         body["system"] = system
     return {**body, **params}
+
+
+def _with_breakpoint(call: Call) -> list[dict[str, Any]]:
+    """The messages, marked behind what is shared. Whoever sets breakpoints himself sets all of them."""
+    tools = call.params.get("tools") or ()
+    if call.shared is None or "cache_control" in call.params or any("cache_control" in tool for tool in tools):
+        return call.messages
+    return with_mark(call.messages, call.shared, BREAKPOINT)
 
 
 def refused(what: str, why: str) -> ProviderError:

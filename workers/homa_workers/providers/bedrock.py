@@ -8,7 +8,8 @@ Credentials come from AWS's own chain (environment, profile, role) unless the ac
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -43,6 +44,9 @@ from homa_workers.providers.wire import decoded, encoded
 #: Options that name credentials.
 CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
+#: "You invoked an unsupported model or your request did not allow prompt caching", under 400 or 403.
+_REFUSES_CACHE_POINTS = re.compile(r"did not allow prompt caching|cachePoint", re.IGNORECASE)
+
 #: What `count_tokens` accepts of a request.
 COUNTED = frozenset({"messages", "system", "toolConfig", "additionalModelRequestFields"})
 
@@ -67,11 +71,29 @@ class BedrockProvider:
         if not self._region:
             setting = f"HOMA_PROVIDERS__{config.name.upper()}__REGION"
             raise ConfigError(f"provider {config.name!r} has no region. Set {setting} or AWS_DEFAULT_REGION.")
+        #: Models that have refused cache points.
+        self._uncached: set[str] = set()
         self._open = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._client: Any = None
 
     async def complete(self, call: Call) -> Completion:
+        return await self._cached_or_not(call, self._complete)
+
+    async def stream(self, call: Call, emit: Emit) -> Completion:
+        return await self._cached_or_not(call, lambda call: self._stream(call, emit))
+
+    async def _cached_or_not(self, call: Call, work: Callable[[Call], Awaitable[Completion]]) -> Completion:
+        """A call, and once more without cache points where its model refuses them: that was free."""
+        try:
+            return await work(call)
+        except ProviderError as error:
+            if call.model in self._uncached or not _REFUSES_CACHE_POINTS.search(error.message):
+                raise
+        self._uncached.add(call.model)
+        return await work(call)
+
+    async def _complete(self, call: Call) -> Completion:
         arguments = self._arguments(call)
         try:
             reply = await (await self._connected()).converse(**arguments)
@@ -79,7 +101,7 @@ class BedrockProvider:
             raise _classified(error) from error
         return _completion(reply, reply["ResponseMetadata"], call.model)
 
-    async def stream(self, call: Call, emit: Emit) -> Completion:
+    async def _stream(self, call: Call, emit: Emit) -> Completion:
         arguments = self._arguments(call)
         assembly = EventAssembly()
         try:
@@ -130,7 +152,7 @@ class BedrockProvider:
 
     def _arguments(self, call: Call) -> dict[str, Any]:
         try:
-            return converse(call, max_tokens=self._max_tokens)
+            return converse(call, max_tokens=self._max_tokens, cache_points=call.model not in self._uncached)
         except (AttributeError, KeyError, TypeError) as error:
             raise refused("messages or params", f"not in the shape of a chat completion request ({error!r})") from error
 

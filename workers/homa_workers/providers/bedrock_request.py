@@ -14,6 +14,8 @@ from typing import Any
 import orjson
 
 from homa_shared.failures import ErrorKind, ProviderError
+from homa_shared.prompt_caching import takes_cache_points
+from homa_shared.prompt_prefix import is_marked, with_mark
 from homa_shared.reply import Call
 
 #: Output cap where the call sets none: quota and budget are reserved by it. In tokens.
@@ -39,21 +41,23 @@ OWN = frozenset(
 Block = dict[str, Any]
 
 
-def converse(call: Call, *, max_tokens: int) -> dict[str, Any]:
+def converse(call: Call, *, max_tokens: int, cache_points: bool = True) -> dict[str, Any]:
     """The arguments of a `converse` call.
 
-    `max_tokens` is the output cap where the call sets none. Raises ProviderError (INVALID_REQUEST) for what cannot be
-    expressed.
+    `max_tokens` is the output cap where the call sets none; `cache_points` is false where the model is known to refuse
+    them. A part's own `cache_control`, as Anthropic takes it, becomes a cache point. Raises ProviderError
+    (INVALID_REQUEST) for what cannot be expressed.
     """
     params = {name: value for name, value in call.params.items() if name not in LEFT_OUT and value is not None}
     if params.pop("n", 1) != 1:
         raise refused("n", "Bedrock gives one choice a call; submit the job n times instead")
+    messages = _with_cache_points(call) if cache_points else _without_marks(call.messages)
     arguments: dict[str, Any] = {
         "modelId": call.model,
-        "messages": conversation(call.messages),
+        "messages": conversation(messages),
         "inferenceConfig": _inference(params, max_tokens),
     }
-    if system := system_blocks(call.messages):
+    if system := system_blocks(messages):
         arguments["system"] = system
     arguments |= _tools(params) | {name: params.pop(name) for name in OWN & params.keys()}
     output = _output(params) | arguments.get("outputConfig", {})
@@ -64,6 +68,26 @@ def converse(call: Call, *, max_tokens: int) -> dict[str, Any]:
     if params:
         arguments["additionalModelRequestFields"] = params
     return arguments
+
+
+def _with_cache_points(call: Call) -> list[dict[str, Any]]:
+    if call.shared is not None:
+        return with_mark(call.messages, call.shared, {"cache_control": {"type": "ephemeral"}})
+    return call.messages if takes_cache_points(call.model) else _without_marks(call.messages)
+
+
+def _without_marks(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages for a model that would refuse a request for its cache points."""
+    return [
+        {**message, "content": [_unmarked(part) for part in message["content"]]} if is_marked([message]) else message
+        for message in messages
+    ]
+
+
+def _unmarked(part: object) -> object:
+    if not isinstance(part, Mapping):
+        return part
+    return {name: value for name, value in part.items() if name != "cache_control"}
 
 
 def refused(what: str, why: str) -> ProviderError:
@@ -118,7 +142,10 @@ def _blocks(content: object) -> Iterator[Block]:
     if not isinstance(content, list):
         raise refused(f"messages: content {content!r}", "expected a text or a list of parts")
     for number, part in enumerate(content):
-        yield from _block({"type": "text", "text": part} if isinstance(part, str) else part, number)
+        part = {"type": "text", "text": part} if isinstance(part, str) else part
+        yield from _block(part, number)
+        if isinstance(mark := part.get("cache_control"), Mapping):
+            yield {"cachePoint": {"type": "default"} | ({"ttl": mark["ttl"]} if mark.get("ttl") else {})}
 
 
 def _block(part: dict[str, Any], number: int) -> Iterator[Block]:

@@ -54,6 +54,7 @@ class Chat:
         self._target = Target.parse(attempt.claim.target)
         self._messages: list[Message] = list(request.messages)
         self._params: dict[str, Any] = dict(request.params)
+        self._shared = request.shared
         #: Whether a call says more than the client knew when it reckoned the first one's need.
         self._grown = False
         self._invalid = 0
@@ -71,7 +72,7 @@ class Chat:
         await self._go_on()
         while True:
             await self._attempt.allow(self._need())
-            call = Call(self._target.model, self._messages, self._params)
+            call = Call(self._target.model, self._messages, self._params, self._shared)
             completion = await self._call(call, self._attempt.number > 0)
             if self._instructed:
                 completion = structured.unfenced(completion)
@@ -193,7 +194,9 @@ class Chat:
         offered = self._attempt.book.capabilities.offers(self._target, Feature.SCHEMA)
         if not (offered and structured.follows_schemas(self._target.model)):
             del self._params["response_format"]
-            self._messages.insert(_after_system(self._messages), structured.instruction(schema))
+            place = _after_system(self._messages)
+            self._messages.insert(place, structured.instruction(schema))
+            self._shared = self._shared and self._shared.after_insertion(place)
             self._grown = self._instructed = True
         try:
             return answer_schema(schema)
