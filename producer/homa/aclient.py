@@ -99,6 +99,7 @@ class AsyncHoma:
         cache: bool | None = None,
         stream: bool | None = None,
         max_attempts: int | None = None,
+        api: str | None = None,
         run_tools: Sequence[Any] = (),
         max_steps: int | None = None,
         content_retries: int | None = None,
@@ -132,6 +133,7 @@ class AsyncHoma:
             cache: whether an equal request's reply will do; the alias's setting where nothing is said.
             stream: whether its text is written to `stream()` as it comes.
             max_attempts: most tries over all targets (6).
+            api: which of OpenAI's APIs is asked, at OpenAI and Azure: chat (default) or responses.
             run_tools: tools that the worker runs itself: functions made tools by `@tool`, or their names. Workers
                 must have imported them (`homa worker --actors MODULE`).
             max_steps: most calls of the model while it asks for such tools (10). `budget_usd` caps their cost.
@@ -173,6 +175,7 @@ class AsyncHoma:
         slack_s: float | None = None,
         cache: bool | None = None,
         max_attempts: int | None = None,
+        api: str | None = None,
         **options: Any,
     ) -> AsyncIterator[Piece]:
         """Submit a job and iterate over its answer as it is written; as `submit` and `Job.stream`."""

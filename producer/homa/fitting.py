@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from homa_shared.apis import only_by_responses
 from homa_shared.capabilities import Capabilities, Feature, needs_of
 from homa_shared.errors import InvalidRequest
+from homa_shared.reply import CHAT_API, RESPONSES_API
 from homa_shared.targets import Target
 from homa_shared.tokens import estimate_messages
 
@@ -22,6 +24,7 @@ class Fit:
 
     Args:
         runs_tools: whether workers run tools for them, whose definitions only workers may know.
+        api: which of OpenAI's they ask for.
     """
 
     def __init__(
@@ -31,10 +34,12 @@ class Fit:
         params: Mapping[str, Any],
         *,
         runs_tools: bool = False,
+        api: str = CHAT_API,
     ) -> None:
         self._capabilities, self._chain, self._params = capabilities, chain, params
-        self._runs_tools = runs_tools
-        self._needs_more = bool(runs_tools or params.get("tools") or params.get("functions"))
+        self._runs_tools, self._api = runs_tools, api
+        by_responses = api == RESPONSES_API and only_by_responses(params)
+        self._needs_more = bool(runs_tools or params.get("tools") or params.get("functions") or by_responses)
         #: No prompt of so few bytes can exceed a window, since a token has at least one byte; looked up at first need.
         self._safe_bytes: float | None = None
 
@@ -55,6 +60,7 @@ class Fit:
             prepared.media,
             prompt_bytes=len(prepared.json),
             runs_tools=self._runs_tools,
+            api=self._api,
         )
         lacks = {
             target: why

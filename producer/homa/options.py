@@ -14,6 +14,7 @@ from homa.schemas import response_format
 from homa_shared.errors import InvalidRequest
 from homa_shared.money import parse_usd
 from homa_shared.records import Lane, encode_tags
+from homa_shared.reply import CHAT_API, RESPONSES_API
 from homa_shared.request import CHAT, NO_TOOLS, StepRules
 
 #: Most tries of a job over its whole chain of targets.
@@ -60,12 +61,14 @@ class Options:
     #: How far an answer may be pursued over several calls.
     steps: StepRules = NO_TOOLS
     kind: str = CHAT
+    #: Which of OpenAI's APIs: chat or responses.
+    api: str = CHAT_API
 
 
 #: Arguments of `submit` beside provider options.
 ARGUMENTS = frozenset(
     "prompt messages system images files tools schema key model fallbacks max_tokens temperature tags tenant lane "
-    "deadline_s delay_s at budget_usd on_ambiguous on_content_policy slack_s cache stream max_attempts custom_id "
+    "deadline_s delay_s at budget_usd on_ambiguous on_content_policy slack_s cache stream max_attempts custom_id api "
     "run_tools max_steps content_retries".split()
 )
 
@@ -102,6 +105,7 @@ def check_options(arguments: Mapping[str, Any]) -> Options:
         stream=bool(_flag(given, "stream")),
         max_attempts=_whole("max_attempts", given.pop("max_attempts", MAX_ATTEMPTS)),
         steps=_steps(given),
+        api=_api(given),
         params=_params(given),
     )
 
@@ -253,6 +257,15 @@ def _at_ms(at: object) -> int | None:
     if not isinstance(at, datetime) or at.tzinfo is None:
         raise _wrong("at", at, "a datetime with a time zone")
     return int(at.timestamp() * 1000)
+
+
+def _api(given: dict[str, Any]) -> str:
+    api = _choice(given, "api", CHAT_API, RESPONSES_API)
+    cap = given.pop("max_output_tokens", None) if api == RESPONSES_API else None
+    if cap is not None:
+        # Under the name that budgets go by, and that a fallback of another API understands.
+        given.setdefault("max_tokens", _whole("max_output_tokens", cap))
+    return api
 
 
 def _flag(given: dict[str, Any], name: str) -> bool | None:

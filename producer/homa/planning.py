@@ -19,10 +19,19 @@ from homa.options import Options
 from homa_shared.capabilities import Capabilities
 from homa_shared.embedding import first_part
 from homa_shared.media import Medium, extract
-from homa_shared.needs import EXPECTED_OUTPUT_TOKENS, counts_tokens, most_media_tokens, need_of_texts
+from homa_shared.needs import (
+    EXPECTED_OUTPUT_TOKENS,
+    READ,
+    Unseen,
+    counts_tokens,
+    most_media_tokens,
+    need_of_texts,
+    read_beside,
+)
 from homa_shared.plans import rows_of
 from homa_shared.pools import Hop, Pool, members_of, queue_of, without
 from homa_shared.prices import PriceBook
+from homa_shared.reply import CHAT_API
 from homa_shared.request import CHAT, NO_TOOLS, Option, request_head, request_tail, to_json
 from homa_shared.store.submitting import Common, Entry
 from homa_shared.targets import Target, TargetPlan, plan, reservation
@@ -128,9 +137,12 @@ class Template:
         #: Every target that may be called, each once.
         self.chain = tuple(dict.fromkeys(target for hop in self.hops for target in members_of(hop)))
         self._view, self._batch = view, batch
-        self._fit = Fit(view.capabilities, self.chain, self.params, runs_tools=bool(options.steps.tools))
+        self._fit = Fit(
+            view.capabilities, self.chain, self.params, runs_tools=bool(options.steps.tools), api=options.api
+        )
         self._narrower: dict[tuple[Hop, ...], Template] = {}
         self._prices = view.prices
+        self._unseen = Unseen(view.prices, self.params, options.api)
         self._plans = [[view.plan(target) for target in members_of(hop)] for hop in self.hops]
         #: Names of the hops, as record and request have them.
         self.targets = [str(hop) for hop in self.hops]
@@ -141,10 +153,12 @@ class Template:
             kind=options.kind,
             steps=options.steps,
             version=view.versions.request,
+            api=options.api,
         )
         self._params_json = orjson.dumps(self.params, option=orjson.OPT_SORT_KEYS)
         # What the provider reads beside the messages: tools and schema.
-        self._beside_bytes = sum(len(to_json(self.params[p], p)) for p in _READ if p in self.params)
+        self._beside_bytes = sum(len(to_json(self.params[p], p)) for p in READ if p in self.params)
+        self._beside = read_beside(self.params)
         self._choices = int(self.params.get("n") or 1)
         self._counts_tokens = any(counts_tokens(target_plan) for plans in self._plans for target_plan in plans)
         # Without tokens to count, and media, a request reserves what its length says.
@@ -247,21 +261,23 @@ class Template:
     def _option_for(self, target_plan: TargetPlan, prepared: Prepared, prompt_bytes: int, output: int) -> Option:
         target = target_plan.target
         media = 0 if prepared.plain else most_media_tokens(self._prices, target, prepared.messages)
+        bound = self._prices.bound(target, prompt_bytes, output, media + self._unseen.tokens(target))
         return Option(
             str(target),
-            self._prices.bound(target, prompt_bytes, output, media),
+            None if self._unseen.has_fees else bound,
             self._tokens(target_plan, prepared) if counts_tokens(target_plan) else _NO_TOKENS,
         )
 
     def _option_of_texts(self, target_plan: TargetPlan, texts: Sequence[str]) -> Option:
         """What the first call takes that embeds as many texts as it may."""
-        return need_of_texts(self._prices, target_plan, texts[: first_part(texts, target_plan)])
+        part = texts[: first_part(texts, target_plan)]
+        return need_of_texts(self._prices, target_plan, part, self._view.factor(target_plan.target))
 
     def _tokens(self, target_plan: TargetPlan, prepared: Prepared) -> tuple[int, int, int]:
         given = estimate_messages(
             prepared.messages,
             target_plan.target.model,
-            tools=self.params.get("tools"),
+            tools=self._beside,
             factor=self._view.factor(target_plan.target),
         )
         # Of documents only references are left in the messages.
@@ -279,6 +295,8 @@ class Template:
         )
         if self.options.steps != NO_TOOLS:
             asked += self.options.steps.encode()
+        if self.options.api != CHAT_API:
+            asked += self.options.api.encode()
         if prepared.inputs is not None:
             return hashlib.sha256(asked + prepared.json).hexdigest()
         messages = orjson.dumps(prepared.messages, option=orjson.OPT_SORT_KEYS)
@@ -309,11 +327,11 @@ def digest(options: Options, prepared: Prepared) -> str:
         said["inputs"] = prepared.inputs
     if options.steps != NO_TOOLS:
         said["steps"] = options.steps.encode().decode()
+    if options.api != CHAT_API:
+        said["api"] = options.api
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
-#: Parameters that a provider reads like a part of the prompt.
-_READ = ("tools", "functions", "response_format")
 _NO_TOKENS = (0, 0, 0)
 #: Lengths whose reservations a template remembers.
 _MOST_SIZES = 10_000

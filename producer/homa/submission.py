@@ -186,7 +186,7 @@ def check_affordable(target: str, bound: int | None, *budgets: int | None) -> No
         if bound is None:
             raise InvalidRequest(
                 f"budget_usd is {usd(budget)}, but {target} has no known price: "
-                f'set [prices."{target}"], or leave the budget out'
+                f'set [prices."{target}"] (tools that a provider runs itself have none), or leave the budget out'
             )
         if bound > budget:
             raise BudgetExceeded(

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from homa_shared.apis import RESPONSES_KINDS, only_by_responses
 from homa_shared.media import PDF, REFERENCE, Medium, places
+from homa_shared.reply import CHAT_API, RESPONSES_API
 from homa_shared.targets import Target
 
 if TYPE_CHECKING:
@@ -161,11 +163,15 @@ class Needs:
     prompt_bytes: int = 0
     #: Where an image is named by URL.
     first_url: str = ""
+    #: Which of OpenAI's APIs is asked for, where a target has both.
+    api: str = CHAT_API
+    #: What of its parameters only the Responses API can do.
+    by_responses: str = ""
 
     @property
     def plain(self) -> bool:
         """Whether any target of any kind will do, but for its context window."""
-        return not self.features
+        return not self.features and not self.by_responses
 
 
 NO_NEEDS = Needs()
@@ -178,6 +184,7 @@ def needs_of(
     *,
     prompt_bytes: int = 0,
     runs_tools: bool = False,
+    api: str = CHAT_API,
 ) -> Needs:
     """What a request needs.
 
@@ -204,7 +211,8 @@ def needs_of(
             if found is None:
                 features.add(Feature.IMAGE_URL)
                 first_url = first_url or name
-    return Needs(frozenset(features), tuple(shown), prompt_bytes, first_url)
+    by_responses = only_by_responses(params) if api == RESPONSES_API else ""
+    return Needs(frozenset(features), tuple(shown), prompt_bytes, first_url, api, by_responses)
 
 
 class Capabilities:
@@ -225,6 +233,11 @@ class Capabilities:
             return feature in said and feature in self._profile(target).features
         return feature in self._profile(target).features
 
+    def has_responses(self, target: Target) -> bool:
+        """Whether a target can be called by OpenAI's Responses API."""
+        provider = self._fleet.providers.get(target.provider)
+        return provider is not None and provider.kind in RESPONSES_KINDS
+
     def context_window(self, target: Target) -> int | None:
         """Tokens of prompt and reply together; None where nobody says."""
         return self._prices.context_window(target)
@@ -235,7 +248,9 @@ class Capabilities:
         Args:
             tokens: estimate of the prompt, for the context window; None where nobody has counted.
         """
-        if not needs.plain and (lack := self._feature(target, needs) or self._media(target, needs)):
+        if not needs.plain and (
+            lack := self._api(target, needs) or self._feature(target, needs) or self._media(target, needs)
+        ):
             return lack
         if tokens is None:
             return None
@@ -243,6 +258,13 @@ class Capabilities:
         if window is not None and tokens * _SURELY > window:
             return f"its context window is {window} tokens, and the prompt has about {tokens}"
         return None
+
+    def _api(self, target: Target, needs: Needs) -> str | None:
+        if needs.api != RESPONSES_API:
+            return None
+        if not self.has_responses(target):
+            return f"it has no Responses API, which {needs.by_responses} needs" if needs.by_responses else None
+        return "its Responses API takes no audio" if Feature.AUDIO in needs.features else None
 
     def _feature(self, target: Target, needs: Needs) -> str | None:
         for feature in sorted(needs.features):

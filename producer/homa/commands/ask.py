@@ -31,6 +31,11 @@ from homa.commands.values import nano_usd, seconds
 @click.option("--lane", type=click.Choice(["high", "default", "bulk"]), default="default", show_default=True)
 @click.option("--deadline", callback=seconds, metavar="TIME", help="Give up after this long.")
 @click.option(
+    "--api",
+    type=click.Choice(["chat", "responses"]),
+    help="Which of OpenAI's APIs is asked, at OpenAI and Azure. Default: chat.",
+)
+@click.option(
     "--on-content-policy",
     type=click.Choice(["fail", "reroute"]),
     help="After a refusal by a provider's content policy: fail (default), or go on to the next fallback.",

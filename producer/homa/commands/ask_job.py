@@ -80,6 +80,7 @@ def _asked(options: dict[str, Any], streamed: bool, documents: Sequence[str] = (
         "deadline_s": options["deadline"],
         "cache": options["cache"],
         "on_content_policy": options["on_content_policy"],
+        "api": options["api"],
         "stream": streamed,
         "schema": schema_of(options["schema"]),
         "images": images_of(options["images"]),

@@ -50,6 +50,7 @@ class Request:
             deadline_s=self.deadline,
             cache=self.cache,
             on_content_policy=self.on_content_policy,
+            api=self.api,
             schema=schema_of(self.schema),
         )
 

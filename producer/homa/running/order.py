@@ -30,6 +30,8 @@ class Order:
     cache: bool | None = None
     #: fail or reroute; None as `submit` has it.
     on_content_policy: str | None = None
+    #: chat or responses; None as `submit` has it.
+    api: str | None = None
     #: JSON schema of the replies.
     schema: Mapping[str, Any] | None = None
 
@@ -48,6 +50,7 @@ class Order:
             "deadline_s": self.deadline_s,
             "cache": self.cache,
             "on_content_policy": self.on_content_policy,
+            "api": self.api,
             "schema": self.schema,
         }
         return {name: value for name, value in given.items() if value not in (None, {}, (), "")}

@@ -15,24 +15,17 @@ from openai import APIError, AsyncOpenAI, AsyncStream
 
 from homa_shared.errors import ConfigError
 from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import Call, Completion, Embeddings
+from homa_shared.reply import RESPONSES_API, Call, Completion, Embeddings
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.classify import classify, failure_of, request_id
 from homa_workers.providers.openai_dialects import AZURE, COHERE, OLLAMA, OPENAI, Dialect, request_body
-from homa_workers.providers.openai_reply import checked, embeddings_of, usage_of
+from homa_workers.providers.openai_reply import QUOTA_HEADERS, checked, embeddings_of, usage_of
+from homa_workers.providers.openai_responses import ResponsesApi
 from homa_workers.providers.openai_rules import OPENAI_RULES
 from homa_workers.providers.openai_stream import ChunkAssembly
 from homa_workers.providers.sdk_errors import from_sdk
 from homa_workers.providers.transport import AiohttpClient
 from homa_workers.providers.wire import decoded, encoded, plain, quota
-
-#: Headers of the limits: requests, then tokens.
-QUOTA_HEADERS = (
-    "x-ratelimit-limit-requests",
-    "x-ratelimit-remaining-requests",
-    "x-ratelimit-limit-tokens",
-    "x-ratelimit-remaining-tokens",
-)
 
 
 class OpenAIProvider:
@@ -64,6 +57,8 @@ class OpenAIProvider:
                 base_url=self._base_url, connections=config.connections, read_timeout_s=config.read_timeout_s
             ),
         )
+        own_params = config.options.get("params", {})
+        self._responses = ResponsesApi(self._client, self._base_url, own_params) if dialect.responses else None
 
     @property
     def name(self) -> str:
@@ -74,6 +69,8 @@ class OpenAIProvider:
         return self._config.kind
 
     async def complete(self, call: Call) -> Completion:
+        if call.api == RESPONSES_API and self._responses is not None:
+            return await self._responses.complete(call)
         response = await self._post("/chat/completions", self._body(call))
         headers = plain(response.headers)
         body = checked(decoded(response.content), response.content, headers)
@@ -86,6 +83,8 @@ class OpenAIProvider:
         )
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
+        if call.api == RESPONSES_API and self._responses is not None:
+            return await self._responses.stream(call, emit)
         body = self._body(call) | {"stream": True, "stream_options": {"include_usage": True}}
         assembly = ChunkAssembly()
         try:

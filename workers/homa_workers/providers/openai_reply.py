@@ -10,6 +10,14 @@ from homa_shared.reply import Usage
 from homa_workers.providers.classify import classify, failure_of
 from homa_workers.providers.openai_rules import OPENAI_RULES
 
+#: Headers of the limits: requests, then tokens.
+QUOTA_HEADERS = (
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-tokens",
+)
+
 
 def checked(body: object, content: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
     """The body, if it is a chat completion.
