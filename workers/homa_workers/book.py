@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from homa_shared.apis import by_own_api, has_fees
 from homa_shared.capabilities import Capabilities
 from homa_shared.errors import HomaError
 from homa_shared.plans import rows_of
 from homa_shared.pools import Hop, Pool, alias_of, queue_of
 from homa_shared.prices import PriceBook
 from homa_shared.prompt_caching import PromptCaching, caching_at
-from homa_shared.reply import Completion
+from homa_shared.reply import CHAT_API, Call, Completion
 from homa_shared.request import JobRequest
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store.client import AsyncStore
@@ -138,8 +139,16 @@ class FleetBook:
         """The prompt cache of a target; None where nothing is to be said to it."""
         return caching_at(self.fleet, Target.parse(target))
 
+    def spoken(self, target: str, call: Call) -> Call:
+        """A call as a target's provider can be asked: by OpenAI's Responses API only where it has one."""
+        if call.api == CHAT_API or self.capabilities.has_responses(Target.parse(target)):
+            return call
+        return by_own_api(call)
+
     def price(self, target: str, completion: Completion) -> int | None:
-        """Nano-dollars of a completion; None when its target is unpriced."""
+        """Nano-dollars of a completion; None when its target is unpriced, or took fees that no price list tells."""
+        if has_fees(completion.body):
+            return None
         return self._prices.cost(Target.parse(target), completion.usage)
 
     def next_target(

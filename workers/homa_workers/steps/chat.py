@@ -14,7 +14,7 @@ import orjson
 from homa_shared.capabilities import Feature
 from homa_shared.errors import InvalidRequest
 from homa_shared.needs import Asking
-from homa_shared.reply import Call, Completion, Usage
+from homa_shared.reply import ITEMS, Call, Completion, Usage
 from homa_shared.request import JobRequest, Option
 from homa_shared.schema import AnswerSchema, answer_schema
 from homa_shared.store.stepping import Begin
@@ -31,7 +31,7 @@ CallOnce = Callable[[Call, bool], Awaitable[Completion]]
 #: Output cap that needs are reckoned with where a request has none.
 _DEFAULT_MAX_TOKENS = 4096
 #: What only the provider that wrote a message understands of it.
-_OWN_WORDS = frozenset({"thinking_blocks", "extra_content"})
+_OWN_WORDS = frozenset({"thinking_blocks", "extra_content", ITEMS})
 
 Message = dict[str, Any]
 
@@ -54,6 +54,7 @@ class Chat:
         self._target = Target.parse(attempt.claim.target)
         self._messages: list[Message] = list(request.messages)
         self._params: dict[str, Any] = dict(request.params)
+        self._api = request.api
         self._shared = request.shared
         #: Whether a call says more than the client knew when it reckoned the first one's need.
         self._grown = False
@@ -72,7 +73,7 @@ class Chat:
         await self._go_on()
         while True:
             await self._attempt.allow(self._need())
-            call = Call(self._target.model, self._messages, self._params, self._shared)
+            call = Call(self._target.model, self._messages, self._params, self._shared, self._api)
             completion = await self._call(call, self._attempt.number > 0)
             if self._instructed:
                 completion = structured.unfenced(completion)
@@ -211,7 +212,7 @@ class Chat:
         if plan is None or (self._attempt.number == 0 and not self._grown):
             return None
         cap = self._params.get("max_completion_tokens") or self._params.get("max_tokens") or _DEFAULT_MAX_TOKENS
-        asking = Asking(self._attempt.book.prices, self._params, int(cap))
+        asking = Asking(self._attempt.book.prices, self._params, int(cap), self._api)
         return asking.need(plan, self._messages, len(orjson.dumps(self._messages)))
 
 
