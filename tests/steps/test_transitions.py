@@ -17,6 +17,7 @@ from homa_shared.store.connection import StoreAddress
 from homa_shared.store.stepping import Begin, Leave, Permit, begin_tool, end_tool, journal, next_step, step
 from homa_shared.store.working import Answer, Claim, Report, renew
 from tests.transitions.cell import BOUND, COST, LEASE_MS, MODEL, Cell
+from tests.transitions.test_recovery import OlderStore
 
 NEXT = Option(MODEL, 2 * BOUND, (30, 20, 10))
 
@@ -35,8 +36,20 @@ def record(cell: Cell, claim: Claim, number: int = 1, state: bytes = b"{}", **re
     return cell.run(step(cell.keys, name, number, "w", Report("step", **told), state))
 
 
-def go_on(cell: Cell, claim: Claim, number: int = 2, need: Option = NEXT) -> Permit:
-    return cell.run(next_step(cell.keys, (claim.id, claim.attempt), number, need))
+def go_on(cell: Cell, claim: Claim, number: int = 2, need: Option = NEXT, *, worker: str = "w") -> Permit:
+    return cell.run(next_step(cell.keys, (claim.id, claim.attempt), number, need, worker=worker))
+
+
+def begin(
+    cell: Cell, claim: Claim, index: int = 0, *, idempotent: bool = False, worker: str = "w"
+) -> tuple[Begin, str]:
+    """The tool calls of the first step."""
+    name = (claim.id, claim.attempt)
+    return cell.run(begin_tool(cell.keys, name, 1, index, idempotent=idempotent, worker=worker))
+
+
+def end(cell: Cell, claim: Claim, result: str, *, worker: str = "w") -> None:
+    cell.run(end_tool(cell.keys, (claim.id, claim.attempt), 1, 0, result, worker=worker))
 
 
 def sums(cell: Cell, job_id: str) -> tuple[int, int]:
@@ -280,14 +293,13 @@ def test_a_store_that_came_back_older_is_told_of_the_attempt(cell: Cell) -> None
 def test_a_tool_call_is_run_once(cell: Cell) -> None:
     cell.submit("a")
     claim = cell.claim()
-    name = (claim.id, claim.attempt)
     record(cell, claim)
-    assert cell.run(begin_tool(cell.keys, name, 1, 0, idempotent=False)) == (Begin.RUN, "")
+    assert begin(cell, claim) == (Begin.RUN, "")
     # Its answer was lost on the way, and is asked for again.
-    assert cell.run(begin_tool(cell.keys, name, 1, 0, idempotent=False))[0] is Begin.RUN
-    cell.run(end_tool(cell.keys, name, 1, 0, "two\n= lines"))
-    cell.run(end_tool(cell.keys, name, 1, 0, "another end"))
-    assert cell.run(begin_tool(cell.keys, name, 1, 0, idempotent=True)) == (Begin.DONE, "two\n= lines")
+    assert begin(cell, claim)[0] is Begin.RUN
+    end(cell, claim, "two\n= lines")
+    end(cell, claim, "another end")
+    assert begin(cell, claim, idempotent=True) == (Begin.DONE, "two\n= lines")
     assert cell.run(journal(cell.keys, "a")).results == {(1, 0): "two\n= lines"}
     cell.settle(claim)
 
@@ -297,29 +309,74 @@ def test_a_tool_call_without_an_end(cell: Cell, idempotent: bool, answer: Begin)
     cell.submit("a")
     claim = cell.claim()
     record(cell, claim)
-    cell.run(begin_tool(cell.keys, (claim.id, claim.attempt), 1, 0, idempotent=False))
+    begin(cell, claim)
     cell.lose(claim)
-    assert cell.run(begin_tool(cell.keys, (claim.id, claim.attempt), 1, 1, idempotent=True))[0] is Begin.STALE
+    assert begin(cell, claim, 1, idempotent=True)[0] is Begin.STALE
     second = cell.claim()
-    assert cell.run(begin_tool(cell.keys, (second.id, second.attempt), 1, 0, idempotent=idempotent))[0] is answer
+    assert begin(cell, second, idempotent=idempotent)[0] is answer
 
 
 def test_a_tool_that_ends_after_its_attempt_still_serves_the_next(cell: Cell) -> None:
     cell.submit("a")
     claim = cell.claim()
     record(cell, claim)
-    cell.run(begin_tool(cell.keys, (claim.id, claim.attempt), 1, 0, idempotent=False))
+    begin(cell, claim)
     cell.lose(claim)
-    cell.run(end_tool(cell.keys, (claim.id, claim.attempt), 1, 0, "late"))
+    end(cell, claim, "late")
     second = cell.claim()
-    assert cell.run(begin_tool(cell.keys, (second.id, second.attempt), 1, 0, idempotent=False)) == (Begin.DONE, "late")
+    assert begin(cell, second) == (Begin.DONE, "late")
 
 
 def test_a_tool_that_ends_after_its_job_leaves_nothing(cell: Cell) -> None:
     cell.submit("a")
     claim = cell.claim()
     record(cell, claim)
-    cell.run(begin_tool(cell.keys, (claim.id, claim.attempt), 1, 0, idempotent=False))
+    begin(cell, claim)
     cell.settle(claim)
-    cell.run(end_tool(cell.keys, (claim.id, claim.attempt), 1, 0, "late"))
+    end(cell, claim, "late")
     assert cell.redis("EXISTS", cell.keys.steps("a")) == 0
+
+
+def two_workers_under_one_number(cell: Cell) -> Claim:
+    """Worker `one` called; the store forgot it and gave the job to `two`, whose call is in flight."""
+    cell.submit("a")
+    before = OlderStore(cell)
+    first = cell.claim(worker="one")
+    before.comes_back()
+    second = cell.claim(worker="two")
+    assert first.name == second.name
+    return second
+
+
+def test_a_worker_that_the_store_forgot_gets_no_call_on_anothers_reservation(cell: Cell) -> None:
+    cell.budget(1000)
+    claim = two_workers_under_one_number(cell)
+    assert go_on(cell, claim, worker="one").leave is Leave.STALE
+    assert budget(cell) == (0, 0, BOUND), "what `two` has reserved stands"
+    cell.settle(claim, worker="two")
+
+
+def test_a_worker_that_the_store_forgot_neither_begins_nor_ends_anothers_tool_calls(cell: Cell) -> None:
+    claim = two_workers_under_one_number(cell)
+    told = Report("step", Charge.ACTUAL, nano=COST)
+    cell.run(step(cell.keys, (claim.id, claim.attempt), 1, "two", told, b"{}"))
+    assert begin(cell, claim, worker="one")[0] is Begin.STALE
+    assert begin(cell, claim, worker="two")[0] is Begin.RUN
+    assert begin(cell, claim, worker="one", idempotent=True)[0] is Begin.STALE
+    end(cell, claim, "the answer to another question", worker="one")
+    assert cell.run(journal(cell.keys, "a")).results == {}
+    end(cell, claim, "mine", worker="two")
+    assert cell.run(journal(cell.keys, "a")).results == {(1, 0): "mine"}
+    cell.settle(claim, worker="two")
+
+
+def test_a_tool_call_begun_under_the_release_before_is_ended_by_its_attempt(cell: Cell) -> None:
+    cell.submit("a")
+    claim = cell.claim()
+    record(cell, claim)
+    cell.redis("HSET", cell.keys.steps("a"), "1.0", "1")
+    assert begin(cell, claim)[0] is Begin.RUN
+    cell.redis("HSET", cell.keys.steps("a"), "1.0", "1")
+    end(cell, claim, "done")
+    assert cell.run(journal(cell.keys, "a")).results == {(1, 0): "done"}
+    cell.settle(claim)

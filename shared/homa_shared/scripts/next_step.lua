@@ -5,15 +5,17 @@
 -- answer is ok.
 --
 -- KEYS[1] anchor
--- ARGV: job, attempt, step number of the call, bound ('' unpriced), total, input, output tokens
+-- ARGV: job, attempt, step number of the call, bound ('' unpriced), total, input, output tokens, worker
 -- Returns {answer, ms, what}: ok; wait (ask again after ms: `what` has no room); reject or defer (a budget); cancelled;
--- expired; too_large (no limit will ever admit it); unpriced (a budget applies); stale. Asking again changes nothing.
+-- expired; too_large (no limit will ever admit it); unpriced (a budget applies); stale (over, or another worker's). Asking
+-- again changes nothing.
 -- Whatever is not ok leaves the attempt without a reservation, its need in the record for the next take.
 local id, attempt, step = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local bound = ARGV[4] ~= '' and ARGV[4] or nil
 local cost = {r = 1, t = tonumber(ARGV[5]), i = tonumber(ARGV[6]), o = tonumber(ARGV[7])}
 local r = load_record(id)
-if not (r and r.st == 'running' and r.at == attempt) then return {'stale', 0, ''} end
+-- Where the store had forgotten one worker's attempt another may run under the same number: what is reserved is its own.
+if not (r and r.st == 'running' and r.at == attempt and r.wk == ARGV[8]) then return {'stale', 0, ''} end
 if r.sr == step then return {'ok', 0, ''} end
 
 local quota, account = scope(r.qs), scope(r.ps)

@@ -4,26 +4,32 @@
 -- one without a recorded end runs again only where the tool is declared idempotent.
 --
 -- KEYS[1] anchor
--- ARGV: job, attempt, step, index of the call, `begin`, 1 where idempotent
---       job, attempt, step, index of the call, `end`, result
+-- ARGV: job, attempt, step, index of the call, `begin`, 1 where idempotent, worker
+--       job, attempt, step, index of the call, `end`, result, worker
 -- Returns {run}; {done, result}: it has been run before; {unknown}: it was begun, and nobody knows how it ended;
--- {stale}: the attempt is over. An end is recorded even then, for whoever goes on.
-local id, attempt, verb = ARGV[1], ARGV[2], ARGV[5]
+-- {stale}: the attempt is over, or another worker's. An end is recorded even then, for whoever goes on.
+local id, attempt, verb, worker = ARGV[1], ARGV[2], ARGV[5], ARGV[7]
 local key, field = K.steps(id), ARGV[3] .. '.' .. ARGV[4]
+-- Who began it is told by attempt and worker: where the store had forgotten one worker's attempt another may stand under the
+-- same number, and its model may have asked for something else.
+local me = attempt .. '@' .. worker
 local said = redis.call('HGET', key, field)
-local by, result = string.match(said or '', '^(%d+) ?(.*)$')
+local by, result = string.match(said or '', '^(%S+) ?(.*)$')
 local done = by and string.sub(result, 1, 1) == '='
-local record = redis.call('HMGET', K.job(id), 'st', 'at')
+-- A release before this one wrote the attempt alone.
+local mine = by == me or by == attempt
+local record = redis.call('HMGET', K.job(id), 'st', 'at', 'wk')
 
 if verb == 'end' then
-  -- Nothing is journaled for a job that has ended, or was never begun.
-  if not by or done then return {done and 'done' or 'stale'} end
+  if done then return {'done'} end
+  -- Nothing is journaled for a job that has ended, or that somebody else has begun.
+  if not mine then return {'stale'} end
   redis.call('HSET', key, field, by .. ' =' .. ARGV[6])
   return {'done'}
 end
 if done then return {'done', string.sub(result, 2)} end
-if record[1] ~= 'running' or record[2] ~= attempt then return {'stale'} end
+if record[1] ~= 'running' or record[2] ~= attempt or record[3] ~= worker then return {'stale'} end
 -- The same attempt asks again only where the first answer was lost on its way.
-if by and by ~= attempt and ARGV[6] ~= '1' then return {'unknown'} end
-redis.call('HSET', key, field, attempt)
+if by and not mine and ARGV[6] ~= '1' then return {'unknown'} end
+redis.call('HSET', key, field, me)
 return {'run'}

@@ -79,23 +79,27 @@ def step(keys: Keys, name: tuple[str, int], number: int, worker: str, report: Re
     return call(keys, "step", (*name, number, worker, report.encode(), state), lambda reply: Answer(text(reply)))
 
 
-def next_step(keys: Keys, name: tuple[str, int], number: int, need: Option) -> Op[Permit]:
-    """Reserves the call that makes step `number`; it may be made where the answer is OK, and only there."""
+def next_step(keys: Keys, name: tuple[str, int], number: int, need: Option, *, worker: str) -> Op[Permit]:
+    """Reserves the call that makes step `number`; it may be made where the answer is OK, and only there.
+
+    Args:
+        worker: whose attempt it is: number and worker together are its name, where the store has forgotten some.
+    """
     bound = "" if need.bound is None else need.bound
-    return call(keys, "next_step", (*name, number, bound, *need.tokens), _permit)
+    return call(keys, "next_step", (*name, number, bound, *need.tokens, worker), _permit)
 
 
 def begin_tool(
-    keys: Keys, name: tuple[str, int], number: int, index: int, *, idempotent: bool
+    keys: Keys, name: tuple[str, int], number: int, index: int, *, idempotent: bool, worker: str
 ) -> Op[tuple[Begin, str]]:
     """Whether the tool call `index` of step `number` may run; with its result, where it ran before."""
-    args = (*name, number, index, "begin", int(idempotent))
+    args = (*name, number, index, "begin", int(idempotent), worker)
     return call(keys, "tool", args, lambda reply: (Begin(text(reply[0])), text(reply[1]) if len(reply) > 1 else ""))
 
 
-def end_tool(keys: Keys, name: tuple[str, int], number: int, index: int, result: str) -> Op[None]:
-    """The result of a tool call, kept for whoever goes on with the job."""
-    return call(keys, "tool", (*name, number, index, "end", result), lambda _: None)
+def end_tool(keys: Keys, name: tuple[str, int], number: int, index: int, result: str, *, worker: str) -> Op[None]:
+    """The result of a tool call that this worker's attempt began, kept for whoever goes on with the job."""
+    return call(keys, "tool", (*name, number, index, "end", result, worker), lambda _: None)
 
 
 def journal(keys: Keys, job_id: str) -> Op[Journal]:

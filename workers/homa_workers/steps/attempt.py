@@ -120,7 +120,7 @@ class SteppedAttempt:
         assert need is not None, "every call after the first says what it takes"
         give_up_s = monotonic() + PATIENCE_S
         while True:
-            asked = next_step(self._store.keys, self._name, self.number + 1, need)
+            asked = next_step(self._store.keys, self._name, self.number + 1, need, worker=self._watch.worker)
             permit = await self.between(self._persist(asked))
             if permit.leave is Leave.OK:
                 total_tokens, given, wanted = need.tokens
@@ -164,11 +164,14 @@ class SteppedAttempt:
 
     async def begin_tool(self, number: int, index: int, *, idempotent: bool) -> tuple[Begin, str]:
         """Whether tool call `index` of step `number` may run; with its result, where it ran before."""
-        return await self._persist(begin_tool(self._store.keys, self._name, number, index, idempotent=idempotent))
+        worker = self._watch.worker
+        asked = begin_tool(self._store.keys, self._name, number, index, idempotent=idempotent, worker=worker)
+        return await self._persist(asked)
 
     async def end_tool(self, number: int, index: int, result: str) -> None:
         """Journals a tool's result."""
-        await self._persist(end_tool(self._store.keys, self._name, number, index, result))
+        told = end_tool(self._store.keys, self._name, number, index, result, worker=self._watch.worker)
+        await self._persist(told)
 
     async def between(self, work: Awaitable[T]) -> T:
         """Work between two calls, while nothing is in flight, until the job's deadline or its cancel.
