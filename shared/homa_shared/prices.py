@@ -120,6 +120,18 @@ class PriceBook:
             usage = replace(usage, input_tokens=parts)
         return card.rates.cost(usage) if card.rates is not None else _library_cost(card, usage)
 
+    def saved(self, target: Target, usage: Usage) -> int:
+        """Nano-dollars that the provider's prompt cache saved; below zero where more was paid for writing to it.
+
+        That is what the reply would have cost with every input token at the plain price, less what it cost.
+        """
+        if not (usage.cached_tokens or usage.cache_write_tokens):
+            return 0
+        total = max(usage.input_tokens, usage.cached_tokens + usage.cache_write_tokens)
+        plain = self.cost(target, replace(usage, input_tokens=total, cached_tokens=0, cache_write_tokens=0))
+        paid = self.cost(target, usage)
+        return 0 if plain is None or paid is None else plain - paid
+
     def bound(self, target: Target, prompt_bytes: int, max_output_tokens: int, extra_tokens: int = 0) -> int | None:
         """Nano-dollars that a call cannot exceed; None when the target is unpriced.
 

@@ -66,6 +66,7 @@ FIELDS: dict[str, str] = {
     "ck": "cache key",
     "co": "known cost so far, nano-dollars",
     "un": "unresolved cost so far, nano-dollars",
+    "sv": "what the provider's prompt cache saved so far, nano-dollars",
     "sb": "submitted, ms",
     "wk": "worker (running)",
     "as": "start of the running attempt, ms",
@@ -87,12 +88,13 @@ FIELDS: dict[str, str] = {
     "sx": "known cost of the attempt's steps, nano-dollars (running)",
     "su": "unresolved cost of the attempt's steps, nano-dollars (running)",
     "sy": "budget instances of steps with unresolved cost, a line each (running)",
+    "sz": "what the prompt cache saved in the attempt's steps, nano-dollars (running)",
     "li": "line of its batch, where a retry's id does not tell it",
 }
 
 _NUMBERS = frozenset(
     {"v", "sq", "at", "tr", "mx", "dl", "px", "rt", "ri", "ro", "bn", "jb", "sl", "fb", "co", "un", "sb", "as", "due"}
-    | {"en", "wa", "sn", "sr", "sa", "sx", "su"}
+    | {"en", "wa", "sn", "sr", "sa", "sx", "su", "sv", "sz"}
 )
 
 
@@ -113,6 +115,8 @@ class Attempt:
     error: str = ""
     #: Status, request id and whatever else the worker noted.
     note: dict[str, Any] = field(default_factory=dict)
+    #: What the provider's prompt cache saved; negative where writing to it cost more.
+    cache_saved_nano_usd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,8 @@ class Step:
     nano_usd: int = 0
     unresolved_nano_usd: int = 0
     unpriced: bool = False
+    #: As of an attempt.
+    cache_saved_nano_usd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +159,8 @@ class Job:
     waits_for: str | None = None
     cost_nano_usd: int = 0
     unresolved_nano_usd: int = 0
+    #: What providers' prompt caches saved; negative where writing to them cost more.
+    cache_saved_nano_usd: int = 0
     expired_leases: int = 0
     retry_of: str | None = None
     retried_by: str | None = None
@@ -192,6 +200,7 @@ def job_from_fields(job_id: str, f: dict[str, Any]) -> Job:
         waits_for=f.get("why"),
         cost_nano_usd=f.get("co", 0),
         unresolved_nano_usd=f.get("un", 0),
+        cache_saved_nano_usd=f.get("sv", 0),
         expired_leases=f.get("px", 0),
         retry_of=f.get("of"),
         retried_by=f.get("rb"),

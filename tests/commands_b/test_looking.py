@@ -47,6 +47,7 @@ def test_costs_of_days_without_calls_are_nothing(stand: Stand) -> None:
         "total_usd": "0.00",
         "unresolved_usd": "0.00",
         "unpriced_jobs": 0,
+        "cache_saved_usd": "0.00",
         "rows": [],
     }
     assert stand.json("costs", "--since", str(yesterday), "--until", str(tomorrow))["total_usd"] == "0.0000015"

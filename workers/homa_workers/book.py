@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from homa_shared.apis import by_own_api, has_fees
@@ -13,13 +14,13 @@ from homa_shared.plans import rows_of
 from homa_shared.pools import Hop, Pool, alias_of, queue_of
 from homa_shared.prices import PriceBook
 from homa_shared.prompt_caching import PromptCaching, caching_at
-from homa_shared.reply import CHAT_API, Call, Completion
+from homa_shared.reply import CHAT_API, Call, Completion, Usage
 from homa_shared.request import JobRequest
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.fleet import write_plans
 from homa_shared.store.op import Op, read, text
-from homa_shared.store.working import Claim
+from homa_shared.store.working import Claim, Report
 from homa_shared.targets import Target, TargetPlan, plan
 
 #: How often plans with daily windows are written anew, s: their day ends at midnight across changes of the clocks.
@@ -150,6 +151,13 @@ class FleetBook:
         if has_fees(completion.body):
             return None
         return self._prices.cost(Target.parse(target), completion.usage)
+
+    def with_saving(self, target: str, report: Report) -> Report:
+        """A report with what the provider's prompt cache saved."""
+        if report.nano is None or not (report.cached or report.written):
+            return report
+        usage = Usage(report.input, report.output, report.cached, report.written)
+        return replace(report, saved=self._prices.saved(Target.parse(target), usage))
 
     def next_target(
         self,

@@ -347,7 +347,7 @@ class Pipeline:
 
     def _signed(self, claim: Claim, report: Report) -> Report:
         """Says whose call it was: another worker may have made one under the same number, where the store forgot."""
-        return replace(report, worker=self.watch.worker, target=claim.target)
+        return replace(self.book.with_saving(claim.target, report), worker=self.watch.worker, target=claim.target)
 
     async def _report(self, op: Op[T]) -> T:
         """Until the store has it, and again should the store come back without it."""

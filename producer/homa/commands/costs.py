@@ -27,7 +27,8 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
     """What was spent, by provider, model, tenant, tag, day or batch.
 
     A call whose outcome nobody knows counts as unresolved, at the most that it may have cost; one whose price nobody
-    knows counts as unpriced, and is in no sum.
+    knows counts as unpriced, and is in no sum. What prompt caches saved is already off the cost; it is negative where
+    more was paid for writing to them than was spared by reading.
     """
     if since and until and since > until:
         raise click.UsageError(f"--since {since} is after --until {until}: expected an earlier day")
@@ -41,7 +42,7 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
         print_json(_document(table))
         return
     print_table(
-        (by.upper(), "REQUESTS", "INPUT", "OUTPUT", "CACHED", "COST", "UNRESOLVED", "UNPRICED"),
+        (by.upper(), "REQUESTS", "INPUT", "OUTPUT", "CACHED", "COST", "CACHE SAVED", "UNRESOLVED", "UNPRICED"),
         (
             (
                 row.key or "–",
@@ -50,12 +51,13 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
                 number(row.output_tokens),
                 number(row.cached_tokens) if row.cached_tokens else "",
                 dollars(row.nano_usd),
+                dollars(row.cache_saved_nano_usd) if row.cache_saved_nano_usd else "",
                 dollars(row.unresolved_nano_usd) if row.unresolved_nano_usd else "",
                 number(row.unpriced) if row.unpriced else "",
             )
             for row in table.rows
         ),
-        right={"REQUESTS", "INPUT", "OUTPUT", "CACHED", "COST", "UNRESOLVED", "UNPRICED"},
+        right={"REQUESTS", "INPUT", "OUTPUT", "CACHED", "COST", "CACHE SAVED", "UNRESOLVED", "UNPRICED"},
         wraps={by.upper()},
         empty="nothing was spent",
     )
@@ -67,6 +69,7 @@ def _document(table: reading.CostTable) -> dict[str, object]:
         "total_usd": usd(table.nano_usd),
         "unresolved_usd": usd(table.unresolved_nano_usd),
         "unpriced_jobs": table.unpriced,
+        "cache_saved_usd": usd(table.cache_saved_nano_usd),
         "rows": [
             {
                 "key": row.key,
@@ -77,6 +80,7 @@ def _document(table: reading.CostTable) -> dict[str, object]:
                 "cost_usd": usd(row.nano_usd),
                 "unresolved_usd": usd(row.unresolved_nano_usd),
                 "unpriced_jobs": row.unpriced,
+                "cache_saved_usd": usd(row.cache_saved_nano_usd),
             }
             for row in table.rows
         ],
@@ -85,6 +89,8 @@ def _document(table: reading.CostTable) -> dict[str, object]:
 
 def _total(table: reading.CostTable, fate: str) -> str:
     total = f"total {dollars(table.nano_usd)}"
+    if table.cache_saved_nano_usd > 0:
+        total += f" ({dollars(table.cache_saved_nano_usd)} less, by prompt caches)"
     if table.unresolved_nano_usd:
         what = "; ".join(filter(None, ("`homa jobs resolve` lists it", fate)))
         total += f", and at most {dollars(table.unresolved_nano_usd)} unresolved ({what})"

@@ -146,6 +146,7 @@ def job_document(job: Job) -> dict[str, Any]:
         "ended_ms": job.ended_ms,
         "cost_usd": usd_or_null(job.cost_nano_usd),
         "unresolved_usd": usd_or_null(job.unresolved_nano_usd),
+        "cache_saved_usd": usd_or_null(job.cache_saved_nano_usd),
         "retry_of": job.retry_of,
         "retried_by": job.retried_by,
     }
@@ -160,6 +161,7 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
         "charge": attempt.charge,
         "cost_usd": None if attempt.unpriced else usd_or_null(attempt.nano_usd),
         "unresolved_usd": usd_or_null(attempt.unresolved_nano_usd),
+        "cache_saved_usd": usd_or_null(attempt.cache_saved_nano_usd),
         "worker": attempt.worker,
         "started_ms": attempt.started_ms,
         "ended_ms": attempt.ended_ms,
@@ -200,6 +202,7 @@ def step_document(step: Step) -> dict[str, Any]:
         "output_tokens": step.output_tokens,
         "cost_usd": None if step.unpriced else usd_or_null(step.nano_usd),
         "unresolved_usd": usd_or_null(step.unresolved_nano_usd),
+        "cache_saved_usd": usd_or_null(step.cache_saved_nano_usd),
     }
 
 
@@ -247,6 +250,7 @@ def _facts(job: Job) -> list[tuple[str, str]]:
         ("ended", moment(job.ended_ms)),
         ("cost", dollars(job.cost_nano_usd)),
         ("unresolved", dollars(job.unresolved_nano_usd) if job.unresolved_nano_usd else ""),
+        ("cache saved", dollars(job.cache_saved_nano_usd) if job.cache_saved_nano_usd else ""),
         ("lost leases", number(job.expired_leases) if job.expired_leases else ""),
         ("retry of", job.retry_of or ""),
         ("retried by", job.retried_by or ""),

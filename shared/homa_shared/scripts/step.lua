@@ -25,7 +25,7 @@ local function journal(line)
   redis.call('HSET', K.attempts(id), field, cjson.encode({
     attempt = attempt, worker = worker, target = r.tt or r.tg, at = now, nano = int(line.nano or 0), unres = int(line.unres or 0),
     unpriced = line.unpriced or 0, input = report.input or 0, output = report.output or 0, cached = report.cached or 0,
-    note = report.note or '',
+    saved = (line.saved or 0) ~= 0 and int(line.saved) or nil, note = report.note or '',
   }))
   redis.call('HSET', K.steps(id), int(step), ARGV[6])
   redis.call('HSET', K.job(id), 'sn', int(step))
@@ -43,6 +43,7 @@ if is_running(r, attempt, worker) then
   journal(line)
   redis.call('HSET', K.job(id), 'sw', 1)
   if line.nano ~= 0 then redis.call('HINCRBY', K.job(id), 'sx', int(line.nano)) end
+  if line.saved ~= 0 then redis.call('HINCRBY', K.job(id), 'sz', int(line.saved)) end
   if line.unres ~= 0 then
     redis.call('HINCRBY', K.job(id), 'su', int(line.unres))
     if r.bi then redis.call('HSET', K.job(id), 'sy', r.bi) end
@@ -55,5 +56,5 @@ if report.charge ~= 'actual' or not resolve_attempt(id, r, attempt, report) then
   return enter_unknown(id, r, attempt, report) and 'late' or 'stale'
 end
 -- Nobody has asked again so far: what was paid for need not be asked twice.
-if not ENDED[r.st] and r.st ~= 'running' and (r.sn or 0) == step - 1 then journal({nano = tonumber(report.nano or nil)}) end
+if not ENDED[r.st] and r.st ~= 'running' and (r.sn or 0) == step - 1 then journal({nano = tonumber(report.nano or nil), saved = report.saved}) end
 return 'late'

@@ -40,6 +40,8 @@ class BatchView:
     name: str
     tenant: str
     cap_nano_usd: int | None
+    #: What providers' prompt caches saved; negative where writing to them cost more.
+    cache_saved_nano_usd: int = 0
     #: Every field of the record, also those that its opener added.
     raw: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -113,5 +115,6 @@ def _view(batch_id: str, f: dict[str, str]) -> BatchView | None:
         name=f.get("name", ""),
         tenant=f.get("tenant", ""),
         cap_nano_usd=number(f["cap"]) if f.get("cap") else None,
+        cache_saved_nano_usd=int(f.get("t.saved", 0)),
         raw=f,
     )

@@ -233,6 +233,7 @@ def _attempt(name: str, past: dict[str, Any]) -> Attempt:
         ended_ms=int(past.get("ended") or 0),
         error=str(note.get("error") or ""),
         note=note,
+        cache_saved_nano_usd=int(past.get("saved") or 0),
     )
 
 
@@ -247,6 +248,7 @@ def _step(name: str, paid: dict[str, Any]) -> Step:
         nano_usd=int(paid["nano"]),
         unresolved_nano_usd=int(paid["unres"]),
         unpriced=bool(paid["unpriced"]),
+        cache_saved_nano_usd=int(paid.get("saved") or 0),
     )
 
 
@@ -273,4 +275,5 @@ def _winner(job: Job, reply: bytes | None, others: list[Attempt]) -> Attempt | N
         started_ms=ended - int(body.get("latency_ms") or 0),
         ended_ms=ended,
         note=noted,
+        cache_saved_nano_usd=job.cache_saved_nano_usd - sum(a.cache_saved_nano_usd for a in others),
     )

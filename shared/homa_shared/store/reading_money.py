@@ -13,7 +13,7 @@ from homa_shared.store.op import Op, call, mapping, text
 
 By = Literal["provider", "model", "tenant", "tag", "day", "batch"]
 
-_MEASURES = ("requests", "input", "output", "cached", "nano", "unres", "unpriced")
+_MEASURES = ("requests", "input", "output", "cached", "nano", "unres", "unpriced", "saved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class CostRow:
     unresolved_nano_usd: int = 0
     #: Attempts whose price is not known.
     unpriced: int = 0
+    #: What providers' prompt caches saved; negative where writing to them cost more.
+    cache_saved_nano_usd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class CostTable:
     nano_usd: int
     unresolved_nano_usd: int
     unpriced: int
+    cache_saved_nano_usd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class LedgerLine:
     nano_usd: int
     unresolved_nano_usd: int
     unpriced: int
+    cache_saved_nano_usd: int = 0
 
     @property
     def at_ms(self) -> int:
@@ -137,6 +141,7 @@ def _table(by: By, answer: Any) -> CostTable:
         sum(row.nano_usd for row in total),
         sum(row.unresolved_nano_usd for row in total),
         sum(row.unpriced for row in total),
+        sum(row.cache_saved_nano_usd for row in total),
     )
 
 
@@ -190,4 +195,6 @@ def _line(item: Any) -> LedgerLine:
         int(f["nano"]),
         int(f["unres"]),
         int(f["unpriced"]),
+        # Lines of earlier releases say nothing of it.
+        int(f.get("saved", 0)),
     )

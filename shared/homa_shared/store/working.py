@@ -77,7 +77,8 @@ class Taken:
 
 #: Fields of a report that are sent only where they say something.
 _WHERE_TOLD = (
-    *("floor", "input", "output", "cached", "cool_ms", "freeze_ms", "limits", "note", "by", "worker", "target"),
+    *("floor", "input", "output", "cached", "saved", "cool_ms", "freeze_ms", "limits", "note"),
+    *("by", "worker", "target"),
 )
 
 
@@ -108,6 +109,10 @@ class Report:
     input: int = 0
     output: int = 0
     cached: int = 0
+    #: Tokens written to the provider's prompt cache, which only `saved` tells the store of.
+    written: int = 0
+    #: What the prompt cache saved, nano-dollars; negative where writing to it cost more.
+    saved: int = 0
     #: Actual quota use: requests, total, input, output tokens. None: what was reserved stands.
     used: tuple[int, int, int, int] | None = None
     #: good, bad, account, model or empty: what the breakers learn.

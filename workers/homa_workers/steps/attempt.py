@@ -151,6 +151,7 @@ class SteppedAttempt:
         """
         nano = self._price(completion)
         paid = reports.of_success(self.claim, completion, nano, self.book.plan(self.claim.target))
+        paid = self.book.with_saving(self.claim.target, paid)
         report = replace(paid, outcome="step", worker=self._watch.worker, target=self.claim.target)
         op = step(self._store.keys, self._name, self.number + 1, self._watch.worker, report, state)
         answer = await self.between(self._persist(op, self._recent))

@@ -7,6 +7,7 @@
 --   nano      actual cost ('' or nil: unpriced)
 --   floor     least cost of an unresolved attempt (what a stream had delivered)
 --   input, output, cached   tokens
+--   saved     what the provider's prompt cache spared, nano-dollars (negative: what writing to it cost more)
 --   used      actual quota by dimension {r, t, i, o}, or nil to keep what was reserved
 --   health    good | bad | account | model | '' : what breakers learn
 --   cool_ms   how long a breaker opens for `account` and `model`
@@ -21,6 +22,7 @@ local function attempt_line(id, r, attempt, report)
     job = id, attempt = attempt, target = report.target or r.tt or r.tg, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
     requests = (r.sw and report.charge ~= 'actual') and 0 or 1, input = report.input, output = report.output, cached = report.cached,
     nano = report.charge == 'actual' and tonumber(report.nano or nil) or 0,
+    saved = report.charge == 'actual' and report.saved or 0,
     unres = report.charge == 'unresolved' and math.max(tonumber(r.bn or nil) or 0, report.floor or 0) or 0,
     unpriced = ((report.charge == 'actual' and not tonumber(report.nano or nil))
       or (report.charge == 'unresolved' and not tonumber(r.bn or nil))) and 1 or 0,
@@ -64,6 +66,7 @@ local function settle_call(id, r, report, line)
   if report.outcome ~= 'released' then enter(line, now) end
   if line.nano ~= 0 then redis.call('HINCRBY', K.job(id), 'co', int(line.nano)) end
   if line.unres ~= 0 then redis.call('HINCRBY', K.job(id), 'un', int(line.unres)) end
+  if line.saved ~= 0 then redis.call('HINCRBY', K.job(id), 'sv', int(line.saved)) end
 end
 
 -- Ends the running attempt of r (which must be attempt r.at) and leaves the job in no index.
@@ -82,18 +85,18 @@ local function end_attempt(id, r, report)
     if r.qs ~= r.ps then free_slot(scope(r.qs)) end
     settle_call(id, r, report, line)
     -- What its steps cost belongs to the attempt's history; their own lines told the ledger.
-    local nano, unres = line.nano + (r.sx or 0), line.unres + (r.su or 0)
+    local nano, unres, saved = line.nano + (r.sx or 0), line.unres + (r.su or 0), line.saved + (r.sz or 0)
     local open = report.charge == 'unresolved' or unres > 0
     -- A success is told by record and reply; only other attempts need a history of their own.
     if report.outcome ~= 'released' and (report.outcome ~= 'succeeded' or open) then
       redis.call('HSET', K.attempts(id), int(r.at), cjson.encode({
         target = line.target, worker = r.wk, started = r.as, ended = now, outcome = report.outcome, charge = open and 'unresolved' or report.charge,
-        nano = int(nano), unres = int(unres), unpriced = line.unpriced, budgets = r.bi or r.sy or '', note = report.note or '',
+        nano = int(nano), unres = int(unres), saved = saved ~= 0 and int(saved) or nil, unpriced = line.unpriced, budgets = r.bi or r.sy or '', note = report.note or '',
       }))
     end
     if open then redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(r.at)) end
   end
-  redis.call('HDEL', K.job(id), 'wk', 'as', 'ps', 'qs', 'tt', 'bi', 'sw', 'sr', 'sa', 'sx', 'su', 'sy')
+  redis.call('HDEL', K.job(id), 'wk', 'as', 'ps', 'qs', 'tt', 'bi', 'sw', 'sr', 'sa', 'sx', 'su', 'sy', 'sz')
   return line
 end
 
@@ -110,7 +113,7 @@ local function resolve_attempt(id, r, attempt, report)
   local line = {
     job = id, attempt = attempt, target = past.target, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
     requests = 0, input = report.input, output = report.output, cached = report.cached, nano = nano or 0, unres = -unres,
-    unpriced = (nano and 0 or 1) - past.unpriced,
+    saved = report.saved or 0, unpriced = (nano and 0 or 1) - past.unpriced,
   }
   enter(line, past.ended)
   for name in string.gmatch(past.budgets, '[^\n]+') do
@@ -119,6 +122,10 @@ local function resolve_attempt(id, r, attempt, report)
     let_go('budget:' .. name, 16)
   end
   past.charge, past.nano, past.unres, past.unpriced = 'actual', int(tonumber(past.nano) + line.nano), '0', nano and 0 or 1
+  if line.saved ~= 0 then
+    past.saved = int((tonumber(past.saved or nil) or 0) + line.saved)
+    redis.call('HINCRBY', K.job(id), 'sv', int(line.saved))
+  end
   past.resolved, past.note = report.outcome, report.note or past.note
   redis.call('HSET', K.attempts(id), int(attempt), cjson.encode(past))
   redis.call('HINCRBY', K.job(id), 'co', int(line.nano))

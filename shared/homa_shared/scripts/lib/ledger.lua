@@ -1,7 +1,8 @@
 --! use clock, budget
 -- The ledger: a line an attempt, and the day's totals by target and tenant, by tag, and by batch. Integer nano-dollars.
--- `line` holds: job, attempt, target, tenant, batch, tags, outcome, requests, input, output, cached, nano, unres, unpriced.
-local MEASURES = {'requests', 'input', 'output', 'cached', 'nano', 'unres', 'unpriced'}
+-- `line` holds: job, attempt, target, tenant, batch, tags, outcome, requests, input, output, cached, nano, unres, unpriced,
+-- saved (by the provider's prompt cache).
+local MEASURES = {'requests', 'input', 'output', 'cached', 'nano', 'unres', 'unpriced', 'saved'}
 
 local function add_totals(key, row, line)
   for _, measure in ipairs(MEASURES) do
@@ -14,7 +15,8 @@ end
 local function enter(line, at_ms)
   redis.call('XADD', K.ledger(), '*', 'job', line.job, 'attempt', line.attempt, 'target', line.target, 'tenant', line.tenant,
     'batch', line.batch or '', 'outcome', line.outcome, 'input', int(line.input or 0), 'output', int(line.output or 0),
-    'cached', int(line.cached or 0), 'nano', int(line.nano or 0), 'unres', int(line.unres or 0), 'unpriced', int(line.unpriced or 0))
+    'cached', int(line.cached or 0), 'nano', int(line.nano or 0), 'unres', int(line.unres or 0), 'unpriced', int(line.unpriced or 0),
+    'saved', int(line.saved or 0))
   local day = day_name(at_ms)
   local key = K.day(day)
   redis.call('SADD', K.days(), day)

@@ -52,9 +52,11 @@ local function enter_unknown(id, r, attempt, report)
   end
   if line.nano ~= 0 then redis.call('HINCRBY', K.job(id), 'co', int(line.nano)) end
   if line.unres ~= 0 then redis.call('HINCRBY', K.job(id), 'un', int(line.unres)) end
+  if line.saved ~= 0 then redis.call('HINCRBY', K.job(id), 'sv', int(line.saved)) end
   redis.call('HSET', key, mark, int(number), int(number), cjson.encode({
     target = line.target, worker = worker, started = now, ended = now, outcome = outcome, charge = report.charge,
-    nano = int(line.nano), unres = int(line.unres), unpriced = line.unpriced, budgets = table.concat(names, '\n'),
+    nano = int(line.nano), unres = int(line.unres), saved = line.saved ~= 0 and int(line.saved) or nil,
+    unpriced = line.unpriced, budgets = table.concat(names, '\n'),
     note = report.note or '',
   }))
   if ENDED[r.st] then redis.call('PEXPIRE', key, math.max(1, redis.call('PTTL', K.job(id)))) end
