@@ -66,21 +66,26 @@ def request_body(
     `defaults` are the account's own parameters, for what the call leaves open. Unknown parameters are passed on.
     `stream` is the adapter's to say.
     """
-    body = {"model": call.model, "messages": _said(call.messages), **defaults, **call.params}
+    body = {"model": call.model, "messages": call.messages, **defaults, **call.params}
     for name in ("stream", "stream_options", *dialect.refused):
         body.pop(name, None)
     cap = body.pop("max_tokens", None)
     cap = body.pop("max_completion_tokens", cap)
     if cap is not None:
         body[_cap_name(call.model, base_url)] = cap
-    if call.shared is not None and OWN_HOST.search(_host(base_url)):
-        _share(body, call, base_url)
+    share(body, call, base_url)
+    body["messages"] = _said(body["messages"])
     return body
 
 
-def _share(body: dict[str, Any], call: Call, base_url: str) -> None:
-    """Says which requests begin alike and, where writes are charged, how far: else a model keeps the whole prompt."""
-    assert call.shared is not None
+def share(body: dict[str, Any], call: Call, base_url: str) -> None:
+    """Says which requests begin alike and, where writes are charged, how far: else a model keeps the whole prompt.
+
+    Args:
+        body: of messages and parameters; both of OpenAI's APIs take what is added.
+    """
+    if call.shared is None or not OWN_HOST.search(_host(base_url)):
+        return
     if "prompt_cache_key" not in body:
         body["prompt_cache_key"] = call.shared.digest(call.messages, call.params)
     if _host(base_url) != OPENAI_HOST or not takes_breakpoints(call.model) or "prompt_cache_options" in body:

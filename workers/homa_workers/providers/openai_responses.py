@@ -33,12 +33,13 @@ class ResponsesApi:
 
     def __init__(self, client: AsyncOpenAI, base_url: str, defaults: Mapping[str, Any]) -> None:
         self._client = client
+        self._base_url = base_url
         self._url = base_url + "/responses"
         self._defaults = defaults
 
     async def complete(self, call: Call) -> Completion:
         """Make one call and return its whole reply."""
-        content = encoded(request_body(call, self._defaults))
+        content = encoded(request_body(call, self._base_url, self._defaults))
         try:
             response = await self._client.post(self._url, content=content, cast_to=httpx2.Response)
         except (APIError, httpx2.HTTPError) as error:
@@ -48,7 +49,7 @@ class ResponsesApi:
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
         """Make one call, hand each piece to `emit` as it arrives, and return the whole reply."""
-        content = encoded(request_body(call, self._defaults) | {"stream": True})
+        content = encoded(request_body(call, self._base_url, self._defaults) | {"stream": True})
         assembly = EventAssembly({})
         try:
             stream = await self._client.post(

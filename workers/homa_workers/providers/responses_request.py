@@ -14,6 +14,7 @@ from typing import Any
 
 from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.reply import Call
+from homa_workers.providers.openai_dialects import share
 from homa_workers.providers.responses_input import input_items
 
 #: Parameters of Chat Completions that have no counterpart and change nothing that a caller relies on.
@@ -41,7 +42,9 @@ REASONS = re.compile(r"(?:^|[/:])(?:o\d|gpt-[5-9]|codex)(?!.*-chat)")
 Item = dict[str, Any]
 
 
-def request_body(call: Call, defaults: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+def request_body(
+    call: Call, base_url: str, defaults: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     """The body of a `/responses` request.
 
     `defaults` are the account's own parameters, for what the call leaves open. Nothing is stored at the provider unless
@@ -50,6 +53,9 @@ def request_body(call: Call, defaults: Mapping[str, Any] = MappingProxyType({}))
     """
     given = {name: value for name, value in {**defaults, **call.params}.items() if value is not None}
     _refuse(given)
+    given["messages"] = call.messages
+    share(given, call, base_url)
+    messages = given.pop("messages")
     params = {name: value for name, value in given.items() if name not in LEFT_OUT and name not in REFUSED}
     params.pop("modalities", None)
     params.pop("n", None)
@@ -61,7 +67,7 @@ def request_body(call: Call, defaults: Mapping[str, Any] = MappingProxyType({}))
         params["max_output_tokens"] = cap
     params |= _tools(params) | _reasoning(params) | _text(params)
     params |= _included(params, call.model, bool(given.get("logprobs")))
-    return {"model": call.model, "input": input_items(call.messages, stored=bool(params["store"])), **params}
+    return {"model": call.model, "input": input_items(messages, stored=bool(params["store"])), **params}
 
 
 def refused(what: str, why: str) -> ProviderError:

@@ -113,7 +113,8 @@ class Delivery:
         if fault is Fault.CUT:
             return await _cut_after(request, response)
         if fault is Fault.STREAM_ERROR:
-            await response.write(exchange.dialect.stream_failure(_OVERLOADED, exchange.reply.request_id))
+            reply = exchange.reply
+            await response.write(exchange.dialect.stream_failure(_OVERLOADED, reply.request_id, reply.prompt.shape))
         await response.write_eof()
         return response
 

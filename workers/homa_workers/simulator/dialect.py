@@ -61,8 +61,8 @@ class Dialect(Protocol):
     def stream(self, reply: Reply) -> Sequence[Piece]:
         """All events of a streamed reply, in order."""
 
-    def stream_failure(self, failure: Failure, request_id: str) -> bytes:
-        """The event that tells of an error after the stream began."""
+    def stream_failure(self, failure: Failure, request_id: str, shape: str = "") -> bytes:
+        """The event that tells of an error after the stream of a reply in some shape began."""
 
     def failure(self, failure: Failure, request_id: str) -> tuple[int, Any]:
         """Status and body of an error."""

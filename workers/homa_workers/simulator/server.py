@@ -203,7 +203,8 @@ class Simulator:
             levels = self.engine.levels(account, prompt.model) if prompt else {}
             headers.update(dialect.headers(request_id, levels, failure))
         if status == 200 and prompt is not None and prompt.stream:
-            return raw_response(200, dialect.stream_failure(failure, request_id), headers, dialect.stream_type)
+            told = dialect.stream_failure(failure, request_id, prompt.shape)
+            return raw_response(200, told, headers, dialect.stream_type)
         return json_response(status, body, headers)
 
     def _models(self, dialect: Dialect, route: Route, request_id: str) -> web.Response:

@@ -130,6 +130,8 @@ class Prompt:
     base64: bool = False
     #: Which of several shapes of one operation the reply has, where a dialect has several.
     shape: str = ""
+    #: Whether reasoning comes back encrypted, to be given back with the next request.
+    encrypts_reasoning: bool = False
     #: What the caller wrote onto the request (metadata, user), for the bill.
     marker: str = ""
 

@@ -102,7 +102,7 @@ class AnthropicDialect:
         pieces.append(_event("message_stop"))
         return pieces
 
-    def stream_failure(self, failure: Failure, request_id: str) -> bytes:
+    def stream_failure(self, failure: Failure, request_id: str, shape: str = "") -> bytes:
         return _event("error", **self.failure(failure, request_id)[1]).data
 
     def failure(self, failure: Failure, request_id: str) -> tuple[int, Any]:

@@ -102,7 +102,7 @@ class BedrockDialect:
         pieces.append(_event("metadata", {"usage": _usage(answer.usage), "metrics": {"latencyMs": 1}}))
         return pieces
 
-    def stream_failure(self, failure: Failure, request_id: str) -> bytes:
+    def stream_failure(self, failure: Failure, request_id: str, shape: str = "") -> bytes:
         name = _FAILURES[failure.kind][1]
         return eventstream.exception(name[0].lower() + name[1:], {"message": failure.message})
 

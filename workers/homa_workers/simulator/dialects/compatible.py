@@ -11,6 +11,7 @@ from homa_workers.simulator.limits import Accounting, Level
 from homa_workers.simulator.wire import Failure, FailureKind
 
 _OPERATIONS = r"(?:(chat/completions)|(embeddings)|(models)(?:/(.+))?)"
+_WITH_RESPONSES = _OPERATIONS.replace("chat/completions", "chat/completions|responses")
 
 
 class AzureDialect(OpenAIDialect):
@@ -19,7 +20,7 @@ class AzureDialect(OpenAIDialect):
     kind = "azure"
     price_id = "azure"
     accounting = Accounting.SUM_NO_REFUND
-    _path: ClassVar[re.Pattern[str]] = re.compile(rf"/([\w.:-]+)/openai/v1/{_OPERATIONS}")
+    _path: ClassVar[re.Pattern[str]] = re.compile(rf"/([\w.:-]+)/openai/v1/{_WITH_RESPONSES}")
     _codes: ClassVar[Mapping[FailureKind, str]] = {
         FailureKind.UNAUTHORIZED: "401",
         FailureKind.FORBIDDEN: "403",

@@ -100,7 +100,7 @@ class GeminiDialect:
         last = self._response(reply, [], _FINISHES[answer.finish], answer.usage)
         return [*pieces, self._piece(last)]
 
-    def stream_failure(self, failure: Failure, request_id: str) -> bytes:
+    def stream_failure(self, failure: Failure, request_id: str, shape: str = "") -> bytes:
         return self._piece(self.failure(failure, request_id)[1]).data
 
     def failure(self, failure: Failure, request_id: str) -> tuple[int, Any]:

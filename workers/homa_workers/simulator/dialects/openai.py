@@ -1,4 +1,4 @@
-"""OpenAI: chat completions, embeddings, models. Also what OpenAI-compatible servers speak.
+"""OpenAI: chat completions, responses, embeddings, models. Also what OpenAI-compatible servers speak.
 
 Shapes: https://platform.openai.com/docs/api-reference; checked against the openai package 3.54.
 """
@@ -16,6 +16,8 @@ import orjson
 from homa_shared.reply import Usage
 from homa_workers.simulator.dialect import Piece, Reply, expect_text, stretches
 from homa_workers.simulator.dialects.openai_prompt import embedding_inputs, read_chat
+from homa_workers.simulator.dialects.responses import event, stream_response, write_response
+from homa_workers.simulator.dialects.responses_prompt import SHAPE, read_response
 from homa_workers.simulator.limits import Accounting, Level
 from homa_workers.simulator.wire import (
     Answer,
@@ -64,7 +66,7 @@ class OpenAIDialect:
     writes_cache: bool = False
     stream_type: str = "text/event-stream; charset=utf-8"
     _path: ClassVar[re.Pattern[str]] = re.compile(
-        r"(?:/([\w.:-]+))?/v1/(?:(chat/completions)|(embeddings)|(models)(?:/(.+))?)"
+        r"(?:/([\w.:-]+))?/v1/(?:(chat/completions|responses)|(embeddings)|(models)(?:/(.+))?)"
     )
 
     def route(self, method: str, path: str) -> Route | None:
@@ -73,12 +75,14 @@ class OpenAIDialect:
             return None
         account, chat, embed, _, model = match.groups()
         if chat or embed:
-            return Route(Operation.CHAT if chat else Operation.EMBED, account or "") if method == "POST" else None
+            shape = SHAPE if chat == "responses" else ""
+            operation = Operation.CHAT if chat else Operation.EMBED
+            return Route(operation, account or "", shape=shape) if method == "POST" else None
         return Route(Operation.MODELS, account or "", model or "") if method == "GET" else None
 
     def read(self, route: Route, body: Mapping[str, Any]) -> Prompt:
         if route.operation is Operation.CHAT:
-            return read_chat(body)
+            return read_response(body) if route.shape == SHAPE else read_chat(body)
         inputs = embedding_inputs(body)
         return Prompt(
             operation=Operation.EMBED,
@@ -95,6 +99,8 @@ class OpenAIDialect:
     def write(self, reply: Reply) -> Any:
         if reply.prompt.operation is Operation.EMBED:
             return _embeddings(reply)
+        if reply.prompt.shape == SHAPE:
+            return write_response(reply)
         choice = _choice(reply.answer)
         return {
             "id": f"chatcmpl-{reply.request_id}",
@@ -109,6 +115,8 @@ class OpenAIDialect:
 
     def stream(self, reply: Reply) -> Sequence[Piece]:
         prompt, answer = reply.prompt, reply.answer
+        if prompt.shape == SHAPE:
+            return stream_response(reply)
         base = {
             "id": f"chatcmpl-{reply.request_id}",
             "object": "chat.completion.chunk",
@@ -129,8 +137,12 @@ class OpenAIDialect:
         pieces.append(Piece(b"data: [DONE]\n\n"))
         return pieces
 
-    def stream_failure(self, failure: Failure, request_id: str) -> bytes:
-        return _event(self.failure(failure, request_id)[1])
+    def stream_failure(self, failure: Failure, request_id: str, shape: str = "") -> bytes:
+        body = self.failure(failure, request_id)[1]
+        if shape != SHAPE:
+            return _event(body)
+        told = {name: body["error"].get(name) for name in ("message", "param")}
+        return event("error", {**told, "code": body["error"].get("code") or body["error"].get("type")})
 
     def failure(self, failure: Failure, request_id: str) -> tuple[int, Any]:
         status, kind, code = _FAILURES[failure.kind]

@@ -1,0 +1,185 @@
+"""Reading the bodies of OpenAI's Responses API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from homa_workers.simulator.dialect import expect_count, expect_list, expect_text
+from homa_workers.simulator.wire import (
+    MEDIA_TOKENS,
+    Failure,
+    FailureKind,
+    Operation,
+    Prompt,
+    byte_length,
+    compact_json,
+    tokens_of_bytes,
+)
+
+#: What a prompt of this API is told by.
+SHAPE = "responses"
+#: Parameters of Chat Completions that are refused here.
+_UNSUPPORTED = (
+    "messages", "max_tokens", "max_completion_tokens", "response_format", "reasoning_effort", "stop", "n", "seed",
+    "functions", "function_call", "logprobs",
+)  # fmt: skip
+#: Fewer output tokens cannot be asked for.
+_LEAST_OUTPUT = 16
+_ENCRYPTED = "reasoning.encrypted_content"
+#: Models that do not reason, and so have nothing to encrypt.
+_PLAIN_MODELS = ("gpt-4", "gpt-3.5")
+_ROLES = frozenset({"system", "developer", "user", "assistant"})
+_TEXTS = {"input_text": "text", "output_text": "text", "refusal": "refusal"}
+_MEDIA = frozenset({"input_image", "input_file"})
+_OUTPUT_OF = {"function_call_output": "function_call", "custom_tool_call_output": "custom_tool_call"}
+
+
+def read_response(body: Mapping[str, Any]) -> Prompt:
+    """A request for a response.
+
+    Raises:
+        Failure: of kind INVALID, where OpenAI would answer 400.
+    """
+    _expect_own(body)
+    model = expect_text(body, "model")
+    include = body.get("include") or []
+    if _ENCRYPTED in include and model.startswith(_PLAIN_MODELS):
+        raise _invalid("Encrypted content is not supported with this model.")
+    reader = _Items(stored=body.get("store") is not False)
+    for number, item in enumerate(_items(body)):
+        reader.read(number, item)
+    text = "\n".join([*filter(None, [body.get("instructions")]), *reader.texts])
+    n_bytes = byte_length(text)
+    tools = body.get("tools") or []
+    if tools:
+        n_bytes += len(compact_json(tools).encode())
+    return Prompt(
+        operation=Operation.CHAT,
+        model=model,
+        text=text,
+        last_user=reader.last_user,
+        after_tool=reader.kind in _OUTPUT_OF,
+        prompt_tokens=tokens_of_bytes(n_bytes) + reader.media * MEDIA_TOKENS,
+        max_tokens=_cap(body),
+        stream=bool(body.get("stream")),
+        tools=_tools(tools),
+        forced_tool=_forced_tool(body.get("tool_choice")),
+        schema=_schema(body.get("text")),
+        shape=SHAPE,
+        encrypts_reasoning=_ENCRYPTED in include,
+        marker=compact_json(body["metadata"]) if body.get("metadata") else str(body.get("user") or ""),
+    )
+
+
+class _Items:
+    """The items of an input, read one after another."""
+
+    def __init__(self, *, stored: bool) -> None:
+        self._stored = stored
+        self._calls: set[tuple[str, Any]] = set()
+        self.texts: list[str] = []
+        self.media = 0
+        self.last_user = ""
+        #: Type of the last item.
+        self.kind = ""
+
+    def read(self, number: int, item: Any) -> None:
+        if not isinstance(item, dict):
+            raise _invalid(f"'input[{number}]' is {item!r:.80}; expected an object")
+        self.kind = kind = str(item.get("type") or "message")
+        match kind:
+            case "message":
+                self._message(number, item)
+            case "function_call" | "custom_tool_call":
+                self._calls.add((kind, item["call_id"]))
+                self.texts.append(compact_json([item["name"], item.get("arguments", item.get("input"))]))
+            case "function_call_output" | "custom_tool_call_output":
+                self._output(number, kind, item)
+            case "reasoning" if not self._stored and not item.get("encrypted_content"):
+                raise _invalid(
+                    f"Item with id '{item.get('id')}' not found. Items are not persisted when `store` is set to false."
+                )
+
+    def _message(self, number: int, item: Mapping[str, Any]) -> None:
+        role = item.get("role")
+        if role not in _ROLES:
+            raise _invalid(f"'input[{number}].role' is {role!r}; expected one of {', '.join(sorted(_ROLES))}")
+        text = self._content(f"input[{number}].content", item.get("content"))
+        if role == "user":
+            self.last_user = text
+
+    def _output(self, number: int, kind: str, item: Mapping[str, Any]) -> None:
+        if (_OUTPUT_OF[kind], item.get("call_id")) not in self._calls:
+            raise _invalid(f"No tool call found for function call output with call_id {item.get('call_id')}.")
+        self._content(f"input[{number}].output", item.get("output"))
+
+    def _content(self, name: str, content: Any) -> str:
+        """The text of a content, which is noted; media are counted."""
+        if isinstance(content, str):
+            text = content
+        elif isinstance(content, list):
+            text = "\n".join(self._part(name, part) for part in content)
+        else:
+            raise _invalid(f"{name!r} is {content!r:.60}; expected text or parts")
+        self.texts.append(text)
+        return text
+
+    def _part(self, name: str, part: Any) -> str:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind in _TEXTS:
+            return str(part.get(_TEXTS[kind]) or "")
+        if kind not in _MEDIA:
+            raise _invalid(f"Invalid value: {kind!r} in {name!r}. Supported values are: 'input_text', 'input_image', …")
+        self.media += 1
+        return ""
+
+
+def _expect_own(body: Mapping[str, Any]) -> None:
+    found = next((name for name in _UNSUPPORTED if name in body), None)
+    if found is not None:
+        raise _invalid(f"Unsupported parameter: '{found}'. It belongs to the Chat Completions API.")
+    if body.get("previous_response_id"):
+        raise _invalid(f"Previous response with id '{body['previous_response_id']}' not found.")
+
+
+def _items(body: Mapping[str, Any]) -> list[Any]:
+    given = body.get("input")
+    return [{"role": "user", "content": given}] if isinstance(given, str) and given else expect_list(body, "input")
+
+
+def _cap(body: Mapping[str, Any]) -> int | None:
+    cap = expect_count(body, "max_output_tokens")
+    if cap is not None and cap < _LEAST_OUTPUT:
+        raise _invalid(
+            f"Invalid 'max_output_tokens': integer below minimum value. Expected a value >= {_LEAST_OUTPUT}, got {cap}."
+        )
+    return cap
+
+
+def _tools(tools: list[Any]) -> dict[str, Any]:
+    for number, tool in enumerate(tools):
+        if tool.get("type") in ("function", "custom") and not tool.get("name"):
+            raise _invalid(f"Missing required parameter: 'tools[{number}].name'.")
+    return {tool["name"]: tool.get("parameters") for tool in tools if tool.get("type") == "function"}
+
+
+def _forced_tool(choice: Any) -> str:
+    if choice == "required":
+        return "*"
+    return str(choice.get("name") or "") if isinstance(choice, dict) else ""
+
+
+def _schema(text: Any) -> Any:
+    form = (text or {}).get("format") or {}
+    if form.get("type") == "json_object":
+        return {"type": "object", "properties": {"answer": {"type": "string"}}}
+    if form.get("type") != "json_schema":
+        return None
+    if not isinstance(form.get("schema"), dict) or not form.get("name"):
+        raise _invalid("Missing required parameter: 'text.format.schema' and 'text.format.name'.")
+    return form["schema"]
+
+
+def _invalid(message: str) -> Failure:
+    return Failure(FailureKind.INVALID, message)
