@@ -25,6 +25,7 @@ _AT_LEAST_ZERO = (
     "hang_s",
     "slow_ms",
     "fault_retry_after_s",
+    "cache_life_s",
 )
 
 
@@ -72,9 +73,13 @@ class SimulatorConfig:
     output_spread: float = 0.5
     #: Hidden reasoning tokens of each reply.
     reasoning_tokens: int = 0
-    #: Share of each prompt that is read from the provider's cache.
+    #: Seconds that prompt caches keep a prefix after its last use; 0: they keep nothing.
+    cache_life_s: float = 300.0
+    #: Tokens that a prefix must have to be kept.
+    cache_min_tokens: int = 1024
+    #: Share of each prompt that is read from the provider's cache, whatever that holds.
     cached_share: float = 0.0
-    #: Share of each prompt that is written to it (Anthropic and Bedrock only).
+    #: Share of each prompt that is written to it, likewise (Anthropic and Bedrock only).
     cache_write_share: float = 0.0
     #: Tokens that prompt and output cap may come to together; None: any.
     context_window: int | None = None
@@ -120,7 +125,7 @@ class SimulatorConfig:
             _expect_number(name, getattr(self, name), minimum=0)
         for name in ("output_spread", "cached_share", "cache_write_share", "error_billed_share"):
             _expect_number(name, getattr(self, name), minimum=0, maximum=1)
-        for name in ("context_window", "embedding_dimensions", "charges_kept"):
+        for name in ("context_window", "embedding_dimensions", "charges_kept", "cache_min_tokens"):
             _expect_number(name, getattr(self, name), minimum=1, optional=name == "context_window")
         if self.cached_share + self.cache_write_share > 1:
             raise ConfigError("cached_share and cache_write_share are together above 1; they are parts of one prompt")

@@ -47,6 +47,8 @@ class Dialect(Protocol):
     accounting: Accounting
     #: Whether prompt tokens written to the cache are billed apart.
     writes_cache: bool
+    #: Whether prompts are kept without being marked.
+    caches_by_itself: bool
     stream_type: str
 
     def route(self, method: str, path: str) -> Route | None:

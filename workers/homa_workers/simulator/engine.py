@@ -28,9 +28,10 @@ from homa_workers.simulator.faults import ERRORS, FAILURES, REFUSALS, Fault, Fau
 from homa_workers.simulator.limits import Level, LimitTable, Ticket
 from homa_workers.simulator.markers import Orders, read_orders
 from homa_workers.simulator.prices import PriceList
-from homa_workers.simulator.replies import cache_reads, compose
+from homa_workers.simulator.prompt_cache import CacheUse, PromptCache, steps_of
+from homa_workers.simulator.replies import compose
 from homa_workers.simulator.stats import Stats
-from homa_workers.simulator.wire import Failure, FailureKind, Prompt
+from homa_workers.simulator.wire import Failure, FailureKind, Operation, Prompt
 
 #: Faults after which a stream has still delivered something.
 _STREAMED = frozenset({Fault.OK, Fault.SLOW, Fault.CUT, Fault.SILENT_END, Fault.STREAM_ERROR})
@@ -73,6 +74,7 @@ class Engine:
         self.stats = Stats(epoch)
         self.faults = Faults(config.seed, config.faults)
         self.limits = LimitTable(config, clock, epoch)
+        self.prompt_cache = PromptCache(clock)
         self._prices = PriceList(config.prices)
         self._latencies = Random(f"latencies:{config.seed}")
         self._epoch = epoch
@@ -107,13 +109,14 @@ class Engine:
         self.expect_model(prompt.model)
         self._expect_context(prompt)
         orders = read_orders(prompt.last_user)
-        ticket = self._reserve(dialect, account, prompt)
+        cache = self._cache_use(dialect, account, prompt)
+        ticket = self._reserve(dialect, account, prompt, cache)
         fault = self._fault(orders, prompt, account)
         if fault in REFUSALS:
             self.limits.settle(ticket, None)
             raise self._refusal(fault)
         try:
-            answer = compose(prompt, orders, self.config, writes_cache=dialect.writes_cache)
+            answer = compose(prompt, orders, self.config, cache)
         except Failure:
             self.limits.settle(ticket, None)
             raise
@@ -121,6 +124,8 @@ class Engine:
         reply = Reply(request_id, prompt, answer, int(self._epoch()))
         latency_s = self._latency_s(orders, fault)
         free = fault in ERRORS and not self.faults.chance(self.config.error_billed_share)
+        if not free:
+            self.prompt_cache.keep(f"{account}/{prompt.model}", cache, latency_s, self.config.cache_life_s)
         exchange = Exchange(dialect, account, reply, fault, latency_s, ticket, marker or prompt.marker, free)
         if not free and not (prompt.stream and fault in _STREAMED):
             self.charge(exchange, answer.usage)
@@ -184,8 +189,21 @@ class Engine:
             message = f"This model's maximum context length is {window} tokens, however you requested {wanted} tokens."
             raise Failure(FailureKind.CONTEXT, message)
 
-    def _reserve(self, dialect: Dialect, account: str, prompt: Prompt) -> Ticket:
-        admitted = self.limits.admit(account, prompt, dialect.accounting, cache_reads(prompt, self.config))
+    def _cache_use(self, dialect: Dialect, account: str, prompt: Prompt) -> CacheUse:
+        config = self.config
+        if config.cached_share or config.cache_write_share:
+            written = prompt.prompt_tokens * config.cache_write_share if dialect.writes_cache else 0
+            return CacheUse(int(prompt.prompt_tokens * config.cached_share), int(written))
+        if prompt.operation is not Operation.CHAT or not config.cache_life_s:
+            return CacheUse()
+        points = prompt.cache_points
+        if not points and dialect.caches_by_itself and prompt.prompt_tokens >= config.cache_min_tokens:
+            points = tuple(steps_of(prompt, config.cache_min_tokens))
+        scope = f"{account}/{prompt.model}"
+        return self.prompt_cache.look_up(scope, points, config.cache_min_tokens, writes=dialect.writes_cache)
+
+    def _reserve(self, dialect: Dialect, account: str, prompt: Prompt, cache: CacheUse) -> Ticket:
+        admitted = self.limits.admit(account, prompt, dialect.accounting, cache.read)
         if isinstance(admitted, Failure):
             self.stats.refused[admitted.dimension] += 1
             raise admitted

@@ -15,6 +15,7 @@ from zlib import crc32
 from homa_shared.reply import Usage
 from homa_workers.simulator.config import SimulatorConfig
 from homa_workers.simulator.markers import Orders
+from homa_workers.simulator.prompt_cache import CacheUse
 from homa_workers.simulator.schema import fitting
 from homa_workers.simulator.wire import (
     TOKEN_BYTES,
@@ -34,17 +35,19 @@ _VOCABULARY = (
     "shows states names covers lists adds moves keeps needs early late small large open final next first second plain"
 ).split()
 _WORDS = " ".join(Random(20_26).choices(_VOCABULARY, k=12_000))
+#: Of a call that has nothing to do with a prompt cache.
+NO_CACHE = CacheUse()
 _REFUSAL = "I can't help with that."
 
 
-def compose(prompt: Prompt, orders: Orders, config: SimulatorConfig, *, writes_cache: bool = False) -> Answer:
+def compose(prompt: Prompt, orders: Orders, config: SimulatorConfig, cache: CacheUse = NO_CACHE) -> Answer:
     """The reply to a prompt.
 
     Args:
         prompt: the call.
         orders: what the prompt asks of the simulator itself.
-        config: length, mode and cache shares.
-        writes_cache: whether the provider bills what it writes to its prompt cache.
+        config: length and mode.
+        cache: what it reads from the prompt cache, and writes to it.
 
     Raises:
         Failure: of kind INVALID, where a schema cannot be followed.
@@ -55,17 +58,12 @@ def compose(prompt: Prompt, orders: Orders, config: SimulatorConfig, *, writes_c
         vectors = tuple(embedding(text, width) for text in prompt.inputs)
         return Answer(text="", finish=Finish.STOP, usage=Usage(input_tokens=prompt.prompt_tokens), vectors=vectors)
     if orders.refuse:
-        return _answer(prompt, config, writes_cache, _REFUSAL, (), Finish.REFUSAL)
+        return _answer(prompt, config, cache, _REFUSAL, (), Finish.REFUSAL)
     tools = _tool_calls(prompt, orders, seed)
     if tools:
-        return _answer(prompt, config, writes_cache, "", tools, Finish.TOOL_CALLS)
+        return _answer(prompt, config, cache, "", tools, Finish.TOOL_CALLS)
     text, finish = _capped(_text(prompt, orders, config, seed), prompt.max_tokens)
-    return _answer(prompt, config, writes_cache, text, (), finish)
-
-
-def cache_reads(prompt: Prompt, config: SimulatorConfig) -> int:
-    """Prompt tokens that are read from the provider's cache."""
-    return int(prompt.prompt_tokens * config.cached_share) if config.cached_share else 0
+    return _answer(prompt, config, cache, text, (), finish)
 
 
 @lru_cache(maxsize=4096)
@@ -80,7 +78,7 @@ def embedding(text: str, width: int) -> tuple[float, ...]:
 def _answer(
     prompt: Prompt,
     config: SimulatorConfig,
-    writes_cache: bool,
+    cache: CacheUse,
     text: str,
     tools: tuple[ToolCall, ...],
     finish: Finish,
@@ -89,8 +87,8 @@ def _answer(
     usage = Usage(
         input_tokens=prompt.prompt_tokens,
         output_tokens=(tokens_of_bytes(said) + config.reasoning_tokens) * prompt.choices,
-        cached_tokens=cache_reads(prompt, config),
-        cache_write_tokens=int(prompt.prompt_tokens * config.cache_write_share) if writes_cache else 0,
+        cached_tokens=cache.read,
+        cache_write_tokens=cache.written,
         reasoning_tokens=config.reasoning_tokens * prompt.choices,
     )
     return Answer(text=text, finish=finish, usage=usage, tool_calls=tools)

@@ -49,6 +49,15 @@ class Finish(Enum):
     REFUSAL = "refusal"
 
 
+@dataclass(frozen=True, slots=True)
+class CachePoint:
+    """The end of a prefix that the provider keeps for later calls."""
+
+    digest: str
+    #: Of the prefix.
+    tokens: int
+
+
 class FailureKind(StrEnum):
     """Why a call gets an error; each dialect has its own status and words for it."""
 
@@ -132,6 +141,8 @@ class Prompt:
     shape: str = ""
     #: Whether reasoning comes back encrypted, to be given back with the next request.
     encrypts_reasoning: bool = False
+    #: Prefixes that the request marks to be kept.
+    cache_points: tuple[CachePoint, ...] = ()
     #: What the caller wrote onto the request (metadata, user), for the bill.
     marker: str = ""
 

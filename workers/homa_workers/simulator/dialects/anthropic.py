@@ -70,6 +70,7 @@ class AnthropicDialect:
     free: bool = False
     accounting: Accounting = Accounting.SPLIT
     writes_cache: bool = True
+    caches_by_itself: bool = False
     stream_type: str = "text/event-stream; charset=utf-8"
 
     def route(self, method: str, path: str) -> Route | None:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from homa_workers.simulator.dialect import expect_count, expect_list, expect_text
+from homa_workers.simulator.prompt_cache import PointFinder
 from homa_workers.simulator.wire import (
     MEDIA_TOKENS,
+    CachePoint,
     Failure,
     FailureKind,
     Operation,
@@ -56,6 +58,7 @@ def read_messages(operation: Operation, body: Mapping[str, Any]) -> Prompt:
         tools={str(tool.get("name")): tool.get("input_schema") for tool in tools if isinstance(tool, dict)},
         forced_tool=_forced_tool(body.get("tool_choice")),
         schema=_schema(body),
+        cache_points=_cache_points(body),
         marker=str((body.get("metadata") or {}).get("user_id") or ""),
     )
 
@@ -85,6 +88,18 @@ def _content(where: str, content: Any) -> tuple[str, int]:
         else:
             raise Failure(FailureKind.INVALID, f"{where}: a block of type {kind!r} is not known")
     return "\n".join(texts), media
+
+
+def _cache_points(body: Mapping[str, Any]) -> tuple[CachePoint, ...]:
+    """Prefixes that the body marks: tools come first, then the system prompt, then the messages."""
+    contents = [body.get("system"), *(message.get("content") for message in body["messages"])]
+    if not any(isinstance(block, dict) and "cache_control" in block for content in contents for block in content or ()):
+        return ()
+    finder = PointFinder(body.get("tools"))
+    for content in contents:
+        for block in [{"type": "text", "text": content}] if isinstance(content, str) else content or ():
+            finder.add(*_content("content", [block]), ends="cache_control" in block)
+    return finder.points
 
 
 def _brings_tool_result(message: Mapping[str, Any]) -> bool:

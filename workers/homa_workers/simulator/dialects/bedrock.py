@@ -68,6 +68,7 @@ class BedrockDialect:
     free: bool = False
     accounting: Accounting = Accounting.SUM_THEN_ACTUAL
     writes_cache: bool = True
+    caches_by_itself: bool = False
     stream_type: str = "application/vnd.amazon.eventstream"
 
     def route(self, method: str, path: str) -> Route | None:

@@ -8,8 +8,10 @@ from typing import Any
 import orjson
 
 from homa_workers.simulator.dialect import expect_count, expect_list
+from homa_workers.simulator.prompt_cache import PointFinder
 from homa_workers.simulator.wire import (
     MEDIA_TOKENS,
+    CachePoint,
     Failure,
     FailureKind,
     Operation,
@@ -56,6 +58,7 @@ def read_converse(route: Route, body: Mapping[str, Any]) -> Prompt:
         tools=_tools(tool_config),
         forced_tool=_forced_tool(tool_config.get("toolChoice") or {}),
         schema=_schema(body),
+        cache_points=_cache_points(body),
         marker=compact_json(body["requestMetadata"]) if body.get("requestMetadata") else "",
     )
 
@@ -99,6 +102,21 @@ def _content(message: Any) -> tuple[str, int, bool]:
         elif "cachePoint" not in block:
             raise Failure(FailureKind.INVALID, f"a block of content is of no known kind: {list(block)}")
     return "\n".join(texts), media, result
+
+
+def _cache_points(body: Mapping[str, Any]) -> tuple[CachePoint, ...]:
+    """Prefixes that the body marks: tools come first, then the system prompt, then the messages."""
+    contents = [body.get("system") or [], *(message["content"] for message in body["messages"])]
+    if not any("cachePoint" in block for content in contents for block in content):
+        return ()
+    finder = PointFinder((body.get("toolConfig") or {}).get("tools"))
+    for content in contents:
+        for block in content:
+            if "cachePoint" in block:
+                finder.end()
+            else:
+                finder.add(*_content({"role": "user", "content": [block]})[:2])
+    return finder.points
 
 
 def _tools(config: Mapping[str, Any]) -> dict[str, Any]:

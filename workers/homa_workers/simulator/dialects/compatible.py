@@ -47,6 +47,7 @@ class OllamaDialect(OpenAIDialect):
     """Ollama, `/ollama…/v1/…`: it costs nothing and has no quota headers; what is too much waits or gets a 503."""
 
     kind = "ollama"
+    caches_by_itself = False
     price_id = ""
     free = True
     _path: ClassVar[re.Pattern[str]] = re.compile(rf"/(ollama[\w.:-]*)/v1/{_OPERATIONS}")
@@ -68,6 +69,7 @@ class CohereDialect(OpenAIDialect):
     """Cohere's compatibility endpoint, `/compatibility/v1/…`: OpenAI's replies, Cohere's own errors."""
 
     kind = "cohere"
+    caches_by_itself = False
     price_id = "cohere"
     _path: ClassVar[re.Pattern[str]] = re.compile(rf"(?:/([\w.:-]+))?/compatibility/v1/{_OPERATIONS}")
 

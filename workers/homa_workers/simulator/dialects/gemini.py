@@ -66,6 +66,7 @@ class GeminiDialect:
     free: bool = False
     accounting: Accounting = Accounting.INPUT_ONLY
     writes_cache: bool = False
+    caches_by_itself: bool = False
     stream_type: str = "text/event-stream"
 
     def route(self, method: str, path: str) -> Route | None:

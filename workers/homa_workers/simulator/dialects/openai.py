@@ -64,6 +64,7 @@ class OpenAIDialect:
     free: bool = False
     accounting: Accounting = Accounting.MAX_THEN_ACTUAL
     writes_cache: bool = False
+    caches_by_itself: bool = True
     stream_type: str = "text/event-stream; charset=utf-8"
     _path: ClassVar[re.Pattern[str]] = re.compile(
         r"(?:/([\w.:-]+))?/v1/(?:(chat/completions|responses)|(embeddings)|(models)(?:/(.+))?)"
