@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from homa_shared.failures import Charge
 from homa_shared.records import State
 from homa_shared.settings.fleet import Fleet
-from homa_shared.store import reading
+from homa_shared.store import reading, steering
 from homa_shared.store.fleet import write_fleet
 from homa_shared.store.working import Answer
 from tests.transitions.cell import BOUND, COST, MODEL, Cell
@@ -101,6 +103,78 @@ def test_a_late_reply_in_time_comes_before_the_policy(cell: Cell) -> None:
     cell.sweep()
     assert spent(cell) == (COST, 0)
     assert cell.state("a") is State.SUCCEEDED
+
+
+def budget(cell: Cell) -> tuple[int, int, int]:
+    found = cell.numbers(cell.keys.budget("b"))
+    return found.get("spent", 0), found.get("unres", 0), found.get("reserved", 0)
+
+
+@pytest.mark.parametrize("counts_as", ["bound", "none"])
+def test_a_reply_that_comes_after_the_policy_replaces_it_once(cell: Cell, counts_as: str) -> None:
+    policy(cell, counts_as=counts_as)
+    cell.budget(10 * BOUND)
+    cell.submit("a", max_attempts=1)
+    claim = cell.claim()
+    cell.lose(claim)
+    age(cell, "a")
+    cell.sweep()
+    assert spent(cell) == (BOUND if counts_as == "bound" else 0, 0)
+    for _ in range(3):
+        cell.settle(claim, worker="w", target=MODEL)
+    assert spent(cell) == (COST, 0)
+    assert budget(cell) == (COST, 0, 0)
+    assert cell.job("a").cost_nano_usd == COST
+    (attempt,) = cell.view("a").attempts
+    assert (attempt.charge, attempt.nano_usd) == ("actual", COST)
+    lines = [(line.outcome, line.nano_usd) for line in cell.run(reading.ledger(cell.keys))]
+    assert sum(nano for _, nano in lines) == COST
+    assert [outcome for outcome, _ in lines] == ["lost", "resolved", "succeeded"], "each correction is a line"
+
+
+def test_a_reply_that_comes_after_a_person_replaces_it_and_ends_a_job_that_lives(cell: Cell) -> None:
+    cell.submit("a")
+    claim = cell.claim()
+    cell.lose(claim)
+    assert cell.run(steering.resolve(cell.keys, "a", 1, 5)) == "ok"
+    assert spent(cell) == (5, 0)
+    assert cell.settle(claim) is Answer.LATE
+    assert (cell.state("a"), spent(cell)) == (State.SUCCEEDED, (COST, 0))
+    assert cell.settle(claim) is Answer.OK
+    assert cell.run(steering.resolve(cell.keys, "a", 1, 9)) == "stale", "what the worker knows stands"
+    assert spent(cell) == (COST, 0)
+
+
+def test_a_late_word_that_nothing_was_charged_replaces_it_as_well(cell: Cell) -> None:
+    cell.submit("a")
+    claim = cell.claim()
+    cell.lose(claim)
+    cell.run(steering.resolve(cell.keys, "a", 1, 5))
+    assert cell.requeue(claim, outcome="rate_limited") is Answer.LATE
+    assert spent(cell) == (0, 0)
+    assert cell.requeue(claim, outcome="rate_limited") is Answer.STALE
+
+
+def test_a_late_reply_without_a_price_leaves_what_a_person_read_in_the_bill(cell: Cell) -> None:
+    cell.submit("a", bound=None)
+    claim = cell.claim()
+    cell.lose(claim)
+    cell.run(steering.resolve(cell.keys, "a", 1, 5))
+    assert cell.settle(claim, nano=None) is Answer.LATE
+    table = cell.run(reading.costs(cell.keys, "provider"))
+    assert (table.nano_usd, table.unpriced) == (5, 0)
+
+
+def test_a_late_price_replaces_unpriced(cell: Cell) -> None:
+    policy(cell)
+    cell.submit("a", bound=None)
+    claim = cell.claim()
+    cell.lose(claim)
+    age(cell, "a")
+    cell.sweep()
+    assert cell.settle(claim) is Answer.LATE
+    table = cell.run(reading.costs(cell.keys, "provider"))
+    assert (table.nano_usd, table.unpriced) == (COST, 0)
 
 
 def test_more_than_a_slice_is_done_in_the_next(cell: Cell) -> None:

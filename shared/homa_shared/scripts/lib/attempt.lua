@@ -100,20 +100,26 @@ local function end_attempt(id, r, report)
   return line
 end
 
--- Replaces what stands unresolved for an attempt that is over by what is now known of it; false when nothing does.
+-- Replaces what stands unresolved for an attempt that is over by what is now known of it; false when nothing does. What a
+-- person or a rule settled (outcome `resolved`) is replaced once more, by the attempt's own late report: its cost is the
+-- truth, and the ledger gets a line of the difference.
 local function resolve_attempt(id, r, attempt, report)
   local text = redis.call('HGET', K.attempts(id), int(attempt))
   if not text then return false end
   local past = cjson.decode(text)
-  if past.charge ~= 'unresolved' then return false end
+  local by_hand = report.outcome == 'resolved'
+  local settled = not by_hand and past.charge == 'actual' and tonumber(past.settled or nil)
+  if past.charge ~= 'unresolved' and not settled then return false end
   -- Another worker's call under the same number is no news of this one's.
   if report.worker and past.worker and past.worker ~= report.worker then return false end
   local unres = tonumber(past.unres)
   local nano = tonumber(report.nano or nil)
+  -- A reply without a known price tells nothing better than what was settled.
+  local known, unpriced = nano or settled or 0, (nano or (settled and past.unpriced == 0)) and 0 or 1
   local line = {
     job = id, attempt = attempt, target = past.target, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
-    requests = 0, input = report.input, output = report.output, cached = report.cached, nano = nano or 0, unres = -unres,
-    saved = report.saved or 0, unpriced = (nano and 0 or 1) - past.unpriced,
+    requests = 0, input = report.input, output = report.output, cached = report.cached, nano = known - (settled or 0), unres = -unres,
+    saved = report.saved or 0, unpriced = unpriced - past.unpriced,
   }
   enter(line, past.ended)
   for name in string.gmatch(past.budgets, '[^\n]+') do
@@ -121,12 +127,13 @@ local function resolve_attempt(id, r, attempt, report)
     tell_budget(name)
     let_go('budget:' .. name, 16)
   end
-  past.charge, past.nano, past.unres, past.unpriced = 'actual', int(tonumber(past.nano) + line.nano), '0', nano and 0 or 1
+  past.charge, past.nano, past.unres, past.unpriced = 'actual', int(tonumber(past.nano) + line.nano), '0', unpriced
   if line.saved ~= 0 then
     past.saved = int((tonumber(past.saved or nil) or 0) + line.saved)
     redis.call('HINCRBY', K.job(id), 'sv', int(line.saved))
   end
   past.resolved, past.note = report.outcome, report.note or past.note
+  past.settled = by_hand and int(known) or nil
   redis.call('HSET', K.attempts(id), int(attempt), cjson.encode(past))
   redis.call('HINCRBY', K.job(id), 'co', int(line.nano))
   redis.call('HINCRBY', K.job(id), 'un', int(-unres))
