@@ -7,7 +7,7 @@ SHELL := /bin/sh
 PYTHON ?=
 #: Arguments for pytest, e.g. `make test PYTEST_ARGS='-k limiter'`.
 PYTEST_ARGS ?=
-#: Arguments for the chaos campaigns, e.g. `make chaos CHAOS_ARGS='kills --seed 7'`.
+#: Arguments for the chaos campaigns, e.g. `make chaos CHAOS_ARGS='kills --seed 7'` or '--short'.
 CHAOS_ARGS ?=
 #: Processes that run tests side by side.
 PYTEST_WORKERS ?= 2
@@ -48,12 +48,10 @@ test-store: install ## the tests of the store alone, against the Redis of HOMA_T
 test-live: install ## the support matrix at real providers whose keys are in the environment; costs fractions of a cent
 	$(PY) -m pytest -m live tests/matrix $(PYTEST_ARGS)
 
-test-peers: install ## the support matrix at aimock, other people's mock of the providers; needs npm
-	@peers=$$(mktemp -d) && trap 'rm -rf "$$peers"' EXIT && \
-	npm install --silent --no-audit --no-fund --prefix "$$peers" @copilotkit/aimock && \
-	HOMA_TEST_AIMOCK="$$peers/node_modules/.bin/llmock" $(PY) -m pytest tests/matrix/test_peers.py $(PYTEST_ARGS)
+test-peers: install ## providers and blob stores at other people's imitations of them (aimock, moto, Azurite, …); needs npm
+	@PY=$(PY) sh tools/peers.sh $(PYTEST_ARGS)
 
-chaos: install ## break workers and stores under load for some minutes, then check the books
+chaos: install ## break workers and stores under load for about ten minutes, then check the books
 	$(PY) -m tests.chaos $(CHAOS_ARGS)
 
 bench: install ## throughput, latency and memory of one worker against simulated providers

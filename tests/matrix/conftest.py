@@ -1,13 +1,14 @@
 """Adapters of all kinds at simulated providers, and a report of which proof held where.
 
-With HOMA_TEST_MATRIX_REPORT set, the outcomes are written there as JSON: kind -> column -> works, not offered, failed.
+A table of each module's outcomes ends a run in one process. With HOMA_TEST_MATRIX_REPORT set, those at simulated
+providers are written there as JSON: kind -> column -> works, not offered, failed.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,11 @@ from homa_workers.simulator import Simulator, SimulatorConfig
 from tests.matrix.features import Models, offered
 
 REPORT = "HOMA_TEST_MATRIX_REPORT"
+#: The property by which a test says what its passing means, where that is not that the feature works.
+HELD = "held"
+NOT_ASKED, BEYOND = "not asked", "not done by this end"
+#: Outcome -> its mark in the table for people.
+MARKS = {"works": "✓", "not offered": "–", BEYOND: "○", "failed": "✗", NOT_ASKED: " "}
 AWS = {"region": "us-east-1", "aws_access_key_id": "any", "aws_secret_access_key": "any"}
 #: Kind -> path at the simulator, and models to ask for.
 ENDS = {
@@ -56,17 +62,41 @@ async def provider(kind: str, simulator: Simulator) -> AsyncIterator[Provider]:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    if report.when == "call" and {"kind", "column"} <= parameters.keys():
+    if (report.when == "call" or report.skipped) and {"kind", "column"} <= parameters.keys():
         kind, column = parameters["kind"], parameters["column"]
         works = "works" if offered(kind, column) else "not offered"
-        held = {"skipped": "not asked", "passed": works}.get(report.outcome, "failed")
-        item.config.stash.setdefault(OUTCOMES, {}).setdefault(kind, {})[column] = held
+        passed = str(dict(report.user_properties).get(HELD, works))
+        held = {"skipped": NOT_ASKED, "passed": passed}.get(report.outcome, "failed")
+        found = item.config.stash.setdefault(OUTCOMES, {}).setdefault(item.path.stem, {})
+        found.setdefault(kind, {})[column] = held
     return report
 
 
-OUTCOMES: pytest.StashKey[dict[str, dict[str, str]]] = pytest.StashKey()
+#: Module -> kind -> column -> outcome.
+OUTCOMES: pytest.StashKey[dict[str, dict[str, dict[str, str]]]] = pytest.StashKey()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if path := os.environ.get(REPORT):
-        Path(path).write_text(json.dumps(session.config.stash.get(OUTCOMES, {})), encoding="utf-8")
+        found = session.config.stash.get(OUTCOMES, {})
+        Path(path).write_text(json.dumps(found.get("test_matrix", {})), encoding="utf-8")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for module, outcomes in config.stash.get(OUTCOMES, {}).items():
+        terminalreporter.section(f"support matrix by {module}")
+        for line in table(outcomes):
+            terminalreporter.write_line(line)
+
+
+def table(outcomes: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """What a run found, for people: a line for each kind of provider, and what its marks mean."""
+    width = max(map(len, outcomes))
+    columns = list(dict.fromkeys(column for row in outcomes.values() for column in row))
+    yield " " * width + "  " + "  ".join(columns)
+    for kind, row in outcomes.items():
+        marks = (MARKS[row.get(column, NOT_ASKED)].center(len(column)) for column in columns)
+        asked = "" if set(row.values()) != {NOT_ASKED} else "  not asked"
+        yield f"{kind.ljust(width)}  {'  '.join(marks).rstrip()}{asked}".rstrip()
+    found = {held for row in outcomes.values() for held in row.values()}
+    yield ", ".join(f"{mark} {held}" for held, mark in MARKS.items() if held in found and mark.strip())

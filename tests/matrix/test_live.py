@@ -76,6 +76,5 @@ def _connect(kind: str, key: str) -> Provider:
 @pytest.mark.parametrize("column", LIVE)
 @pytest.mark.parametrize("kind", list(KEYS))
 async def test_a_real_provider_does_what_it_is_said_to_offer(kind: str, column: str, provider: Provider) -> None:
-    if not offered(kind, column):
-        pytest.skip(f"no keys in the environment would help: {kind} offers no {column}")
-    await PROOFS[column](provider, models(kind))
+    if offered(kind, column):
+        await PROOFS[column](provider, models(kind))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import builtins
 import stat
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,32 @@ def test_buckets_of_three_clouds_are_opened_without_a_word_to_them(monkeypatch: 
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
     for url in ("s3://bucket/prefix", "az://container/prefix"):
         assert blobs_at(url).url == url
+
+
+class _Bucket(BaseHTTPRequestHandler):
+    """As much of S3 as an upload needs, over plain http."""
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("ETag", '"any"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def test_an_endpoint_of_ones_own_may_speak_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Bucket) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+            monkeypatch.setenv(name, "any")
+        blobs_at("s3://bucket").put("p", b"1")
+        server.shutdown()
+        thread.join()
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:

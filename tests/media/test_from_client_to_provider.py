@@ -3,115 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-import structlog
 
-from homa import AsyncHoma, Homa, InvalidRequest, JobFailed
+from homa import Homa, InvalidRequest, JobFailed
 from homa_shared.media import data_url
-from homa_shared.settings.model import Settings, load_settings
+from homa_shared.settings.model import load_settings
 from homa_shared.store import reading
-from homa_shared.store.address import StoreAddress
-from homa_shared.store.client import AsyncStore
 from homa_shared.store.learning import Learned, learned
 from homa_shared.store.media import IN_STORE, places
 from homa_shared.store.op import Op
 from homa_workers.media import Media, MediumGone
-from homa_workers.process import WorkerProcess, build
+from homa_workers.process import build
 from tests.media.samples import GIF, PDF, PNG, png
+from tests.media.standing import Stands, urls_of
 from tests.providers.shapes import CHAT
-from tests.providers.stub import Stub, reply, serving
+from tests.providers.stub import reply
 from tests.worker.cell import until
 
 MINI = "openai:gpt-5-mini"
-
-
-class Stand:
-    """A client, a worker and one stub that plays all providers."""
-
-    def __init__(self, settings: Settings, stub: Stub) -> None:
-        assert settings.redis_url is not None
-        self.settings, self.stub = settings, stub
-        self.homa = AsyncHoma(settings=settings)
-        self.address = StoreAddress.parse(settings.redis_url)
-        self.store = AsyncStore(self.address, settings.namespace, role="test")
-        self._process: WorkerProcess | None = None
-        self._served: list[asyncio.Task[None]] = []
-
-    async def work(self, settings: Settings | None = None) -> WorkerProcess:
-        self._process = await build(settings or self.settings, self.address, ["openai", "ollama"])
-        self._served = [asyncio.create_task(worker.serve()) for worker in self._process.workers]
-        return self._process
-
-    async def close(self) -> None:
-        if self._process is not None:
-            self._process.drain()
-            await asyncio.gather(*self._served)
-            await self._process.aclose()
-        await self.homa.aclose()
-        await self.store.aclose()
-
-    async def stored_request(self, job_id: str) -> bytes:
-        view = await self.store.run(reading.job(self.store.keys, job_id))
-        assert view is not None
-        assert view.request is not None
-        return view.request
-
-    async def kept(self) -> list[str]:
-        """Keys of media in the store."""
-        pattern = f"{self.store.keys.prefix}m[dpju]*"
-        found: list[str] = []
-        cursor = b"0"
-        while True:
-            cursor, names = await self.store.run(
-                Op((("SCAN", cursor, "MATCH", pattern, "COUNT", 10_000),), lambda replies: replies[0])
-            )
-            found += [name.decode().removeprefix(self.store.keys.prefix) for name in names]
-            if cursor in (b"0", 0):
-                return sorted(found)
-
-
-Stands = Callable[..., Awaitable[Stand]]
-
-
-@pytest.fixture
-async def stand(tmp_path: Path, store_url: str, namespace: str) -> AsyncIterator[Stands]:
-    """Makes stands: with blobs in a directory unless `blobs=None`."""
-    made: list[Stand] = []
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    async with serving(reply(200, CHAT)) as stub:
-
-        async def make(blobs: str | None = "blobs", **env: str) -> Stand:
-            where = {"HOMA_BLOBS": str(tmp_path / blobs)} if blobs else {}
-            settings = load_settings(
-                env={
-                    "HOMA_REDIS_URL": store_url,
-                    "HOMA_NAMESPACE": namespace,
-                    "HOMA_PROVIDERS__OPENAI__API_KEY": "sk-any",
-                    "HOMA_PROVIDERS__OPENAI__BASE_URL": f"{stub.url}/v1",
-                    "HOMA_PROVIDERS__OLLAMA__BASE_URL": f"{stub.url}/v1",
-                    **where,
-                    **env,
-                },
-                cwd=tmp_path,
-            )
-            made.append(Stand(settings, stub))
-            return made[-1]
-
-        yield make
-        for each in made:
-            await each.close()
-    structlog.reset_defaults()
-
-
-def urls_of(stub: Stub, index: int = 0) -> list[str]:
-    content = stub.requests[index].json["messages"][-1]["content"]
-    return [part["image_url"]["url"] for part in content if part["type"] == "image_url"]
 
 
 @pytest.mark.parametrize("blobs", ["blobs", None])

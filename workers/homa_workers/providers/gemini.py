@@ -36,7 +36,7 @@ ONE_CALL: dict[str, Any] = {"automatic_function_calling": {"disable": True}, "au
 class GeminiProvider:
     """An account at Google's Gemini API; with the options `project` and `location`, at Vertex AI.
 
-    Further options: `headers`.
+    Further options: `headers`, and `api_version` for a server in between that knows only one (such as `v1beta`).
     """
 
     kind = "gemini"
@@ -55,6 +55,7 @@ class GeminiProvider:
         )
         options = types.HttpOptions(
             base_url=account.base_url,
+            api_version=account.options.get("api_version"),
             headers=dict(account.options.get("headers", {})),
             httpx_async_client=self._http,
             retry_options=types.HttpRetryOptions(attempts=1),

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Runs the tests that need other people's imitations of services: aimock (the providers), moto (S3), Azurite (Azure's
+# blobs) and a Cloud Storage emulator. They are installed into a temporary directory, which is gone afterwards: what
+# they depend on would not go with the pinned requirements. PY is the interpreter that has those; arguments are pytest's.
+set -eu
+
+command -v npm >/dev/null || { echo "peers: npm is missing; on Debian: apt-get install npm" >&2; exit 1; }
+
+peers=$(mktemp -d)
+trap 'rm -rf "$peers"' EXIT
+trap 'exit 130' INT TERM
+
+echo "peers: installing aimock, Azurite, moto and a Cloud Storage emulator (a minute)" >&2
+npm install --silent --no-audit --no-fund --prefix "$peers" @copilotkit/aimock azurite
+"$PY" -m venv "$peers/python"
+"$peers/python/bin/python" -m pip --disable-pip-version-check --no-input --quiet install 'moto[server,s3]' gcp-storage-emulator
+
+HOMA_TEST_AIMOCK="$peers/node_modules/.bin/llmock" \
+    HOMA_TEST_AZURITE="$peers/node_modules/.bin/azurite-blob" \
+    HOMA_TEST_MOTO="$peers/python/bin/moto_server" \
+    HOMA_TEST_CLOUD_STORAGE="$peers/python/bin/gcp-storage-emulator" \
+    "$PY" -m pytest tests/matrix/test_peers.py tests/media/test_buckets.py "$@"
