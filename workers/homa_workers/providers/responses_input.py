@@ -24,7 +24,7 @@ def input_items(messages: list[dict[str, Any]], *, stored: bool) -> list[Item]:
     for message in messages:
         match message.get("role"):
             case "system" | "developer" | "user" as role:
-                items.append({"role": role, "content": _content(message.get("content"), "input_text")})
+                items.append({"role": role, "content": _content(message.get("content"))})
             case "assistant":
                 items += _of_assistant(message, stored)
             case "tool":
@@ -38,12 +38,8 @@ def _of_assistant(message: Mapping[str, Any], stored: bool) -> Iterator[Item]:
     if message.get(ITEMS):
         yield from _given_back(message[ITEMS], stored)
         return
-    content = message.get("content") or []
-    if message.get("refusal"):
-        content = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
-        content.append({"type": "refusal", "refusal": message["refusal"]})
-    if content:
-        yield {"role": "assistant", "content": _content(content, "output_text")}
+    if text := _spoken(message):
+        yield {"role": "assistant", "content": text}
     yield from map(_call, message.get("tool_calls") or ())
 
 
@@ -54,6 +50,18 @@ def _given_back(items: list[Item], stored: bool) -> Iterator[Item]:
             yield item
         elif item.get("type") != "reasoning" or item.get("encrypted_content"):
             yield {name: value for name, value in item.items() if name != "id"}
+
+
+def _spoken(message: Mapping[str, Any]) -> str:
+    """What the assistant said, a refusal included: the API takes earlier answers that bear no id as texts only."""
+    content = message.get("content") or ""
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+    if message.get("refusal"):
+        parts.append({"type": "refusal", "refusal": message["refusal"]})
+    for part in parts:
+        if part.get("type") not in ("text", "refusal"):
+            raise _refused(f"an assistant's part of type {part.get('type')!r}", "expected text or a refusal")
+    return "".join(part[part["type"]] for part in parts)
 
 
 def _call(call: Mapping[str, Any]) -> Item:
@@ -74,24 +82,22 @@ def _tool_output(message: Mapping[str, Any], before: list[Item]) -> Item:
     call_id = message.get("tool_call_id")
     custom = any(item.get("type") == "custom_tool_call" and item["call_id"] == call_id for item in before)
     kind = "custom_tool_call_output" if custom else "function_call_output"
-    return {"type": kind, "call_id": call_id, "output": _content(message.get("content"), "input_text")}
+    return {"type": kind, "call_id": call_id, "output": _content(message.get("content"))}
 
 
-def _content(content: object, text: str) -> str | list[Item]:
-    """Content as it is taken: a text, or parts, where `text` is what a part of text is called."""
+def _content(content: object) -> str | list[Item]:
+    """Content as it is taken: a text, or parts."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list | tuple):
         raise _refused(f"content {content!r:.80}", "expected a text or a list of parts")
-    return [_part(part, text) for part in content]
+    return [_part(part) for part in content]
 
 
-def _part(part: Any, text: str) -> Item:
-    if isinstance(part, str):
-        return {"type": text, "text": part}
+def _part(part: Any) -> Item:
     match part.get("type"):
         case "text":
-            return {**part, "type": text}
+            return {**part, "type": "input_text"}
         case "image_url":
             return _image(part)
         case "file":
