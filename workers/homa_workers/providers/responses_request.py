@@ -42,9 +42,7 @@ REASONS = re.compile(r"(?:^|[/:])(?:o\d|gpt-[5-9]|codex)(?!.*-chat)")
 Item = dict[str, Any]
 
 
-def request_body(
-    call: Call, base_url: str, defaults: Mapping[str, Any] = MappingProxyType({})
-) -> dict[str, Any]:
+def request_body(call: Call, base_url: str, defaults: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """The body of a `/responses` request.
 
     `defaults` are the account's own parameters, for what the call leaves open. Nothing is stored at the provider unless
