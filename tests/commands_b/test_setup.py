@@ -8,6 +8,11 @@ from typing import Any
 
 import pytest
 
+from homa import Homa
+from homa.commands.stranded import lack_of
+from homa_shared.settings.fleet import Fleet, FleetProvider
+from homa_shared.settings.model import load_settings
+from homa_shared.settings.sections import ModelAlias
 from homa_shared.store.embedded import EmbeddedStore
 from homa_shared.store.fleet import read_fleet
 from tests.commands_b.stand import Stand
@@ -60,7 +65,7 @@ def test_apply_tells_writes_and_then_finds_nothing_to_change(stand: Stand) -> No
     fleet = stand.store.run(read_fleet(stand.store.keys))
     assert fleet is not None
     assert "not-a-key" not in fleet.to_json()
-    assert stand.json("apply") == {"version": 1, "applied": False, "changes": []}
+    assert stand.json("apply") == {"version": 1, "applied": False, "changes": [], "stranded": []}
     assert "nothing to change" in stand.said("apply").stderr
 
 
@@ -81,6 +86,61 @@ def test_a_machine_without_providers_does_not_take_away_the_fleets(stand: Stand)
     said = stand.said("apply")
     assert said.status == 2
     assert "the fleet has anthropic, openai: applying would remove them" in said.stderr
+
+
+def with_pool(stand: Stand) -> str:
+    """A job in a pool's queue, and settings without that pool; returns the job."""
+    path = stand.home / "homa.toml"
+    before = path.read_text()
+    path.write_text(f'{before}[models.fast]\npool = ["openai:gpt-5-mini", "anthropic:claude-haiku-4-5"]\n')
+    assert stand.said("apply").status == 0
+    with Homa(settings=load_settings()) as homa:
+        job = homa.submit("Hi", model="fast", max_tokens=100).id
+    path.write_text(before)
+    return job
+
+
+def test_a_pool_that_jobs_wait_for_is_not_taken_away(stand: Stand) -> None:
+    job = with_pool(stand)
+    looked = stand.said("apply", "--diff")
+    assert "1 jobs in the queue pool-fast, and there is no pool 'fast': nobody will take them" in looked.stderr
+    refused = stand.said("apply")
+    assert refused.status == 2
+    assert "these settings would leave jobs behind: 1 jobs in the queue pool-fast" in refused.stderr
+    assert "no pool" not in stand.said("jobs", "why", job).stdout
+    assert stand.said("jobs", "cancel", "--queue", "pool-fast").status == 0
+    assert stand.json("apply")["stranded"] == []
+
+
+def test_jobs_whose_pool_is_gone_are_told_of(stand: Stand) -> None:
+    job = with_pool(stand)
+    assert stand.json("apply", "--force")["stranded"] == [{"queue": "pool-fast", "jobs": 1}]
+    said = stand.said("jobs", "why", job).stdout
+    assert "the fleet's settings have no pool 'fast', so that nobody takes it: put it back in homa.toml" in said
+    assert stand.json("jobs", "why", job)["holds"][0]["kind"] == "settings"
+    (found,) = checks(stand)["queue pool-fast"]
+    assert (found["level"], found["value"]) == ("warning", "1 jobs, and no pool 'fast' in the settings")
+    assert "homa jobs cancel --queue pool-fast" in found["what_to_do"]
+    stand.said("jobs", "cancel", job)
+    assert "no pool" not in stand.said("jobs", "why", job).stdout
+
+
+def test_a_provider_that_jobs_wait_for_is_not_taken_away(stand: Stand) -> None:
+    stand.said("apply")
+    job = stand.queued()
+    path = stand.home / "homa.toml"
+    path.write_text('[providers.anthropic]\nbase_url = "http://127.0.0.1:9"\n')
+    assert "1 jobs in the queue openai, and there is no provider 'openai'" in stand.said("apply").stderr
+    stand.said("apply", "--force")
+    assert "the fleet's settings have no provider 'openai'" in stand.said("jobs", "why", job).stdout
+
+
+def test_a_pool_that_leads_nowhere_is_as_good_as_none() -> None:
+    both = ModelAlias(pool=("openai:a", "openai:b"))
+    fleet = Fleet(providers={"openai": FleetProvider(kind="openai")}, models={"fast": both})
+    found = lack_of(fleet, "pool-fast")
+    assert found is not None
+    assert "two targets of one provider" in found
 
 
 def test_writers_that_never_let_one_through_are_given_up_on(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import click
 from homa.commands.exits import STUCK, Stopped
 from homa.commands.printing import json_option, print_json
 from homa.commands.session import Session, say, session
+from homa.commands.stranded import Stranded, stranded
 from homa_shared.errors import ConfigError
 from homa_shared.settings.fleet import Change, Fleet, diff
 from homa_shared.store.fleet import read_fleet, write_fleet
@@ -17,11 +18,13 @@ _TRIES = 5
 
 @click.command("apply")
 @click.option("--diff", "look_only", is_flag=True, help="Only tell what would change.")
+@click.option("--force", is_flag=True, help="Also where jobs wait for a pool or provider that would be gone.")
 @json_option
-def command(look_only: bool, as_json: bool) -> None:
+def command(look_only: bool, force: bool, as_json: bool) -> None:
     """Write limits, models, prices, budgets and tenants of homa.toml to the store; workers follow within seconds.
 
-    Keys stay where they are: the store never gets one.
+    Keys stay where they are: the store never gets one. Refused while jobs wait for a pool or a provider that these
+    settings no longer have, since nobody would ever take them.
     """
     with session(revive=True) as here:
         mine = here.settings.fleet()
@@ -30,10 +33,15 @@ def command(look_only: bool, as_json: bool) -> None:
         changes = diff(theirs or Fleet(), mine)
         version = theirs.version if theirs else 0
         write = not look_only and (bool(changes) or theirs is None)
+        left = stranded(here, mine, theirs)
         if write:
+            _require_nobody_left(left, force=force)
             version, changes = _write(here, mine)
+    for one in left:
+        say(f"warning: {one}: nobody will take them; {one.way_out}")
     if as_json:
-        print_json({"version": version, "applied": write, "changes": [_document(change) for change in changes]})
+        told = {"version": version, "applied": write, "changes": [_document(change) for change in changes]}
+        print_json(told | {"stranded": [{"queue": one.queue, "jobs": one.jobs} for one in left]})
         return
     for change in changes:
         click.echo(str(change))
@@ -58,6 +66,15 @@ def _require_providers(mine: Fleet, theirs: Fleet | None) -> None:
         raise ConfigError(
             f"no provider is configured here, and the fleet has {names}: applying would remove them; "
             "expected [providers.<name>] in homa.toml, or apply on a machine that has them"
+        )
+
+
+def _require_nobody_left(left: list[Stranded], *, force: bool) -> None:
+    if left and not force:
+        found = "; ".join(map(str, left))
+        raise ConfigError(
+            f"these settings would leave jobs behind: {found}; expected what they wait for to stay in homa.toml until "
+            f"they have ended (`homa jobs cancel --queue {left[0].queue}` ends them); --force applies all the same"
         )
 
 

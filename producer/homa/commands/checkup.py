@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from homa.commands.stranded import Stranded, lack_of
 from homa_shared.errors import ConfigError, StoreUnavailable
-from homa_shared.pools import worker_command
+from homa_shared.pools import alias_of, worker_command
 from homa_shared.settings.fleet import diff
 from homa_shared.store import reading
 from homa_shared.store.books import audit
@@ -164,7 +165,14 @@ def _waiting(store: Store) -> Iterator[Check]:
     for row in store.run(reading.queues(store.keys)):
         jobs[row.queue] += row.queued + row.running + row.due + row.waiting
         paused |= {row.queue} if row.paused else set()
+    fleet = store.run(read_fleet(store.keys))
     for queue, count in sorted(jobs.items()):
+        # Queues of ordinary actors look like a provider's; those of pools do not.
+        lack = lack_of(fleet, queue) if fleet is not None and count and alias_of(queue) is not None else None
+        if lack is not None:
+            left = Stranded(queue, count, lack)
+            yield Check(Level.WARNING, f"queue {queue}", f"{count} jobs, and no {lack} in the settings", left.way_out)
+            continue
         live = store.run(reading.live_workers(store.keys, queue))
         value = f"{count} jobs, {live} live workers"
         if count and not live:

@@ -23,10 +23,13 @@ from homa.commands.printing import (
 )
 from homa.commands.selecting import filter_options, job_not_found, selected
 from homa.commands.session import session
+from homa.commands.stranded import lack_of
 from homa_shared.pools import worker_command
 from homa_shared.records import Attempt, Job, Step
 from homa_shared.reply import message_text
+from homa_shared.settings.fleet import Fleet
 from homa_shared.store import reading
+from homa_shared.store.fleet import read_fleet
 
 #: Characters of prompt and answer that `show` prints; `--json` has all.
 _EXCERPT = 2000
@@ -109,6 +112,7 @@ def why(job: str, as_json: bool) -> None:
         if answer is None or view is None:
             raise job_not_found(job)
         live = here.store.run(reading.live_workers(here.keys, view.job.queue))
+        answer = _with_lack(answer, view.job, here.store.run(read_fleet(here.keys)))
     if as_json:
         holds = [
             {"kind": hold.kind, "name": hold.name, "wait_ms": hold.wait_ms, "detail": hold.detail}
@@ -272,6 +276,17 @@ def _answer(reply: Any) -> str:
     return message_text(reply.get("body") or {})
 
 
+def _with_lack(why: reading.Why, job: Job, fleet: Fleet | None) -> reading.Why:
+    """The same with what stands before all else: that the fleet's settings know nobody who may take the job."""
+    waits = not job.ended and why.state != "running" and job.raw.get("kd") != "m"
+    lack = lack_of(fleet, job.queue) if fleet is not None and waits else None
+    if lack is None:
+        return why
+    way_out = f"put it back in homa.toml and `homa apply`, or `homa jobs cancel {job.id}`"
+    detail = f"the fleet's settings have no {lack}, so that nobody takes it: {way_out}"
+    return reading.Why(why.state, [reading.Hold("settings", job.queue, None, detail), *why.holds])
+
+
 def _verdict(view: reading.JobView, why: reading.Why, live: int) -> str:
     """One sentence; the table below it has the details."""
     job = view.job
@@ -281,6 +296,8 @@ def _verdict(view: reading.JobView, why: reading.Why, live: int) -> str:
             f": {answer}" if answer and job.state != "succeeded" else ""
         )
     standing = f"{job.id} is {why.state} for {job.target} (queue {job.queue}, lane {job.lane})"
+    if why.holds and why.holds[0].kind == "settings":
+        return f"{standing}; {why.holds[0].detail}"
     if not live and why.state != "running":
         return f"{standing}; no live worker serves the queue {job.queue}: start one with `{worker_command(job.queue)}`"
     if not why.holds:

@@ -51,7 +51,7 @@ class Page:
 class Hold:
     """One thing that stands between a job and its call."""
 
-    #: limit, breaker, budget, pause, cancel, leader, due, deadline, backlog or running.
+    #: limit, breaker, budget, pause, cancel, leader, due, deadline, backlog or running; `homa jobs why` adds settings.
     kind: str
     #: The scope, budget instance, batch, queue, leader or worker.
     name: str
