@@ -123,6 +123,41 @@ def test_the_first_signal_finishes_calls_in_flight_and_pauses(
     assert slow.received() - before == 80
 
 
+def start_interrupted_at(env: dict[str, str], line: int) -> subprocess.Popen[str]:
+    """`homa run` that gets a signal when it has written so many lines."""
+    code = f"""
+import os, signal
+from homa.commands import main
+from homa.running.conduct import Run
+
+take = Run._take
+
+def interrupted(self, *line, **more):
+    take(self, *line, **more)
+    if self.tally.ended == {line}:
+        os.kill(os.getpid(), signal.SIGINT)
+
+Run._take = interrupted
+main({list(run_args())!r})
+"""
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, **env}, stdout=pipe, stderr=pipe, text=True
+    )
+
+
+@pytest.mark.parametrize("line", [5, 1], ids=["after the last line", "while the last calls are in flight"])
+def test_a_signal_that_finds_nothing_to_stop_lets_the_run_end(slow: Fleet, folder: Path, line: int):
+    names = write_rows(folder / "rows.jsonl", 5)
+    ended, out, err = finished(start_interrupted_at(slow.env, line))
+    assert ended == 0, err
+    assert sorted(ids(folder / "out.jsonl")) == sorted(names)
+    assert json.loads(out)["succeeded"] == 5
+    assert "--resume" not in err
+    assert "interrupted" not in err
+    assert not (folder / "out.jsonl.run.json").exists()
+
+
 def test_a_second_signal_ends_the_run_at_once(slow: Fleet, folder: Path):
     slow.simulator.configure(latency_ms=30_000.0)
     write_rows(folder / "rows.jsonl", 20)

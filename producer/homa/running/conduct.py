@@ -198,6 +198,13 @@ class Run:
             if not wrote:
                 time.sleep(pause_s)
         self._raise_feeders_error()
+        if self._nothing_left(view):
+            # What asked for a stop came when there was nothing left to stop: the run has simply ended.
+            self.stop = None
+
+    def _nothing_left(self, view: reading.BatchView) -> bool:
+        """Every input was submitted or refused, every job has ended, and each has its line."""
+        return self._feeder is not None and self._feeder.finished and view.complete
 
     def _take(self, line: EndedLine, *, redone: bool) -> None:
         """Writes a line, unless its input has one.
@@ -234,7 +241,7 @@ class Run:
         if self.stop is not None:
             return
         status = self.interruption.status
-        if status is not None:
+        if status is not None and not self._nothing_left(view):
             self._stop(Stop(status, "interrupted"), view)
             return
         try:
