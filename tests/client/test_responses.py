@@ -1,0 +1,166 @@
+"""What a client makes of `api="responses"`: the stored request, whom it can go to, what it may cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from homa import InvalidRequest
+from homa.options import check_options
+from homa.planning import FleetView, Prepared, Template, digest
+from homa.submission import check_affordable
+from homa_shared.apis import by_own_api, has_fees
+from homa_shared.needs import Asking
+from homa_shared.reply import CHAT_API, ITEMS, RESPONSES_API, Call, Completion, Usage
+from homa_shared.request import JobRequest, request_head
+from homa_shared.settings.fleet import Fleet, FleetProvider
+from homa_shared.settings.sections import ModelAlias
+from homa_shared.targets import Target, plan
+from homa_workers.book import FleetBook
+
+MINI, AZURE, HAIKU = "openai:gpt-5-mini", "azure:gpt-5-mini", "anthropic:claude-haiku-4-5"
+FLEET = Fleet(
+    providers={kind: FleetProvider(kind=kind) for kind in ("openai", "azure", "anthropic")},
+    models={"small": ModelAlias(target="azure:gpt-5-mini")},
+)
+HELLO = [{"role": "user", "content": "Hello"}]
+SEARCH = [{"type": "web_search"}]
+
+
+def template(**arguments: Any) -> Template:
+    return FleetView(FLEET).template(check_options({"model": MINI, "api": "responses", **arguments}))
+
+
+def entry(made: Template, messages: list[dict[str, Any]] | None = None) -> JobRequest:
+    return JobRequest.decode(made.entry("j1", Prepared.of(messages or HELLO)).request)
+
+
+def skipped(messages: list[dict[str, Any]] | None = None, **arguments: Any) -> dict[str, str]:
+    return dict(template(**arguments).fit(Prepared.of(messages or HELLO))[1])
+
+
+def test_the_request_says_which_api_it_asks_for_and_usual_ones_are_as_before() -> None:
+    asked = entry(template())
+    assert (asked.api, asked.version) == (RESPONSES_API, 2)
+    assert asked.call(MINI).api == RESPONSES_API
+    assert JobRequest.decode(asked.encode()) == asked
+    usual = template(api="chat").entry("j1", Prepared.of(HELLO)).request
+    assert b'"api"' not in usual
+    assert JobRequest.decode(usual).api == CHAT_API
+
+
+def test_no_worker_that_does_not_know_it_can_take_it_for_a_usual_request() -> None:
+    """Whatever version others write meanwhile: an older worker hands back what it cannot read."""
+    assert b'{"v":2,' in request_head({}, [MINI], stream=False, version=1, api=RESPONSES_API)
+    assert b'{"v":1,' in request_head({}, [MINI], stream=False, version=1)
+
+
+def test_another_value_is_named() -> None:
+    with pytest.raises(InvalidRequest, match="api is 'assistants': expected chat or responses"):
+        check_options({"model": MINI, "api": "assistants"})
+
+
+def test_its_output_cap_is_known_to_budgets_and_fallbacks() -> None:
+    assert entry(template(max_output_tokens=70)).params == {"max_tokens": 70}
+    assert entry(template(max_output_tokens=70, max_tokens=60)).params == {"max_tokens": 60}
+    with pytest.raises(InvalidRequest, match="max_output_tokens is 0"):
+        template(max_output_tokens=0)
+    assert check_options({"model": MINI, "max_output_tokens": 70}).params == {"max_output_tokens": 70}
+
+
+def test_replies_of_one_api_are_none_of_the_others() -> None:
+    prepared = Prepared.of(HELLO)
+    keys = {template(api=api, cache=True).common_for(prepared).cache_key for api in (None, "chat", "responses")}
+    assert len(keys) == 2
+    options = [check_options({"model": MINI, "api": api}) for api in (None, "chat", "responses")]
+    assert len({digest(one, prepared) for one in options}) == 2
+
+
+# -- who can do it ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        ({"previous_response_id": "resp_1"}, "previous_response_id"),
+        ({"conversation": "conv_1"}, "conversation"),
+        ({"instructions": "Be brief."}, "instructions"),
+        ({"text": {"format": {"type": "json_object"}}}, "text.format"),
+        ({"tools": SEARCH}, "the tool web_search"),
+    ],
+)
+def test_targets_without_it_are_passed_over_only_where_nothing_else_will_do(
+    arguments: dict[str, Any], needed: str
+) -> None:
+    chain = {"fallbacks": [HAIKU, "small"]}
+    assert skipped(**arguments, **chain) == {HAIKU: f"it has no Responses API, which {needed} needs"}
+    with pytest.raises(InvalidRequest, match=f"{HAIKU} cannot do this job: it has no Responses API"):
+        skipped(model=HAIKU, **arguments)
+
+
+def test_any_target_does_where_its_own_api_can() -> None:
+    tool = {"type": "function", "function": {"name": "now"}}
+    assert skipped(fallbacks=[HAIKU], truncation="auto", text={"verbosity": "low"}, tools=[tool]) == {}
+    assert skipped(model=HAIKU) == {}
+
+
+def test_audio_is_for_chat_completions() -> None:
+    heard = [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]}]
+    with pytest.raises(InvalidRequest, match="its Responses API takes no audio"):
+        skipped(heard)
+    assert skipped(heard, api="chat") == {}
+
+
+def test_a_provider_without_it_is_spared_its_parameters() -> None:
+    call = Call("m", HELLO, {"truncation": "auto", "temperature": 1, "reasoning": {}}, api=RESPONSES_API)
+    assert by_own_api(call) == Call("m", HELLO, {"temperature": 1})
+
+
+# -- what it may cost -------------------------------------------------------------------------------------------------
+
+
+def test_a_conversation_that_the_provider_keeps_may_fill_the_window() -> None:
+    plain, recalled = (entry(template(**more)).options[0] for more in ({}, {"previous_response_id": "resp_1"}))
+    assert plain.bound is not None
+    assert recalled.bound is not None
+    view = FleetView(FLEET)
+    window = view.prices.context_window(Target.parse(MINI))
+    assert window is not None
+    assert recalled.bound >= plain.bound + window * 250  # a quarter of a dollar a million
+    unseen = Asking(view.prices, {"previous_response_id": "resp_1"}, 4096, RESPONSES_API)
+    assert unseen.need(plan(FLEET, Target.parse(MINI)), HELLO, 50).bound >= recalled.bound - 100 * 250
+    assert unseen.unseen.tokens(Target("openai", "of-an-unknown-window")) == 2_000_000
+
+
+def test_what_the_provider_reads_beside_the_messages_counts() -> None:
+    plain, told = (entry(template(**more)).options[0].bound for more in ({}, {"instructions": "Be brief. " * 100}))
+    assert plain is not None
+    assert told is not None
+    assert told >= plain + 1000 * 250
+
+
+def test_tools_that_the_provider_runs_have_no_price() -> None:
+    """Their fees are no tokens: a budget could not hold, and the ledger would tell half of it."""
+    option = entry(template(tools=SEARCH)).options[0]
+    assert option.bound is None
+    prices = FleetView(FLEET).prices
+    need = Asking(prices, {"tools": SEARCH}, 100, RESPONSES_API).need(plan(FLEET, Target.parse(MINI)), HELLO, 50)
+    assert need.bound is None
+    with pytest.raises(InvalidRequest, match="tools that a provider runs itself have none"):
+        check_affordable(MINI, option.bound, 1_000_000)
+
+
+def reply(*kinds: str) -> dict[str, Any]:
+    message = {"role": "assistant", "content": "Hi", ITEMS: [{"type": kind} for kind in kinds]}
+    return {"choices": [{"message": message}]}
+
+
+def test_a_reply_that_took_fees_is_unpriced_and_no_other() -> None:
+    assert has_fees(reply("reasoning", "web_search_call", "message"))
+    assert not has_fees(reply("reasoning", "function_call", "message"))
+    assert not has_fees({"choices": [{"message": {"content": "Hi"}}]})
+    assert not has_fees({})
+    book = FleetBook(None, FLEET)  # type: ignore[arg-type]  # no store is asked
+    assert book.price(MINI, Completion(reply("web_search_call"), Usage(10, 10))) is None
+    assert book.price(MINI, Completion(reply("message"), Usage(10, 10)))
