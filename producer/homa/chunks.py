@@ -14,6 +14,7 @@ import orjson
 from homa.messages import build_messages, check_prompt
 from homa.options import check_custom_id, check_options
 from homa.planning import FleetView, Prepared, Template
+from homa.prefixes import Prefixes
 from homa.submission import check_affordable
 from homa.uploading import UPLOAD_BYTES, Uploads
 from homa_shared.errors import BudgetExceeded, InvalidRequest
@@ -64,6 +65,7 @@ class Chunks:
         self._default: Template | None = None
         self._groups: dict[int, tuple[Common, list[Entry]]] = {}
         self._jobs = self._bytes = 0
+        self._prefixes = Prefixes()
         #: Media that the lines gathered refer to.
         self.uploads = uploads
         #: Lines so far.
@@ -88,6 +90,7 @@ class Chunks:
 
     def ops(self) -> list[Op[Any]]:
         """What sends the lines gathered; the next chunk is empty."""
+        self._prefixes.mark()
         ops = [submit(self._keys, common, entries) for common, entries in self._groups.values()]
         self._groups, self._jobs, self._bytes = {}, 0, 0
         return ops
@@ -141,6 +144,8 @@ class Chunks:
         if group is None:
             group = self._groups[id(common)] = (common, [])
         group[1].append(entry)
+        if template.caches:
+            self._prefixes.note(template, prepared, group[1])
         self._jobs += 1
         self._bytes += len(entry.request)
 

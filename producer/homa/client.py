@@ -99,6 +99,7 @@ class Homa:
         run_tools: Sequence[Any] = (),
         max_steps: int | None = None,
         content_retries: int | None = None,
+        prompt_cache: bool | str | None = None,
         **options: Any,
     ) -> Job[Any]:
         """Accept a job and return its handle at once.
@@ -134,6 +135,9 @@ class Homa:
                 must have imported them (`homa worker --actors MODULE`).
             max_steps: most calls of the model while it asks for such tools (10). `budget_usd` caps their cost.
             content_retries: how often an answer that does not fit `schema` is asked for again (2).
+            prompt_cache: what the provider's prompt cache is to keep for other jobs: True for all before the last
+                message, a text for that and this beginning of the last one, False for nothing. In a batch what lines
+                share is found where nothing is said.
             options: further parameters in OpenAI's names, passed to the provider.
 
         Raises:

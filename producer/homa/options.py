@@ -61,6 +61,8 @@ class Options:
     #: How far an answer may be pursued over several calls.
     steps: StepRules = NO_TOOLS
     kind: str = CHAT
+    #: What the provider's prompt cache is to keep; None: what is found.
+    prompt_cache: bool | str | None = None
     #: Which of OpenAI's APIs: chat or responses.
     api: str = CHAT_API
 
@@ -69,7 +71,7 @@ class Options:
 ARGUMENTS = frozenset(
     "prompt messages system images files tools schema key model fallbacks max_tokens temperature tags tenant lane "
     "deadline_s delay_s at budget_usd on_ambiguous on_content_policy slack_s cache stream max_attempts custom_id api "
-    "run_tools max_steps content_retries".split()
+    "run_tools max_steps content_retries prompt_cache".split()
 )
 
 
@@ -105,6 +107,7 @@ def check_options(arguments: Mapping[str, Any]) -> Options:
         stream=bool(_flag(given, "stream")),
         max_attempts=_whole("max_attempts", given.pop("max_attempts", MAX_ATTEMPTS)),
         steps=_steps(given),
+        prompt_cache=_prompt_cache(given.pop("prompt_cache", None)),
         api=_api(given),
         params=_params(given),
     )
@@ -280,6 +283,12 @@ def _choice(given: dict[str, Any], name: str, usual: str, other: str) -> str:
     if value not in (usual, other):
         raise _wrong(name, value, f"{usual} or {other}")
     return str(value)
+
+
+def _prompt_cache(value: object) -> bool | str | None:
+    if value is None or isinstance(value, bool) or (isinstance(value, str) and value):
+        return value
+    raise _wrong("prompt_cache", value, "True, False, or the text that the prompt begins with")
 
 
 def _whole(name: str, value: object) -> int:

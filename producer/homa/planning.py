@@ -31,8 +31,10 @@ from homa_shared.needs import (
 from homa_shared.plans import rows_of
 from homa_shared.pools import Hop, Pool, members_of, queue_of, without
 from homa_shared.prices import PriceBook
+from homa_shared.prompt_caching import caching_at
+from homa_shared.prompt_prefix import SharedPrefix
 from homa_shared.reply import CHAT_API
-from homa_shared.request import CHAT, NO_TOOLS, Option, request_head, request_tail, to_json
+from homa_shared.request import CHAT, NO_TOOLS, Option, request_head, request_tail, sharing, to_json
 from homa_shared.store.submitting import Common, Entry
 from homa_shared.targets import Target, TargetPlan, plan, reservation
 from homa_shared.tokens import FILE_BYTES_PER_TOKEN, estimate_messages
@@ -111,6 +113,10 @@ class FleetView:
         """The targets that may be called where a chain says so: several for a pool."""
         return members_of(self.fleet.hop(target))
 
+    def caches(self, chain: Sequence[Target]) -> bool:
+        """Whether the prompt cache of a target is to be told what prompts share."""
+        return any(caching_at(self.fleet, target) for target in chain)
+
     def template(self, options: Options, batch: str | None = None) -> Template:
         """The template of a set of options.
 
@@ -155,6 +161,8 @@ class Template:
             version=view.versions.request,
             api=options.api,
         )
+        #: Whether one of the targets keeps what prompts share.
+        self.caches = options.kind == CHAT and options.prompt_cache is not False and view.caches(self.chain)
         self._params_json = orjson.dumps(self.params, option=orjson.OPT_SORT_KEYS)
         # What the provider reads beside the messages: tools and schema.
         self._beside_bytes = sum(len(to_json(self.params[p], p)) for p in READ if p in self.params)
@@ -208,6 +216,7 @@ class Template:
         key: str = "",
         due_ms: int | None = None,
         skipped: Sequence[tuple[str, str]] = (),
+        shared: SharedPrefix | None = None,
     ) -> Entry:
         """The job of one request.
 
@@ -215,11 +224,13 @@ class Template:
             key: idempotency key and digest, `key digest`.
             due_ms: from now; None takes the options' delay.
             skipped: targets that cannot do it, with the reason.
+            shared: what its prompt has in common with others'.
         """
         first, tail = self._reserved(prepared, skipped)
+        request = b"%b%b%b" % (self._head, prepared.stored or prepared.json, tail)
         return Entry(
             job_id,
-            b"%b%b%b" % (self._head, prepared.stored or prepared.json, tail),
+            request if shared is None else sharing(request, shared.encode()),
             custom_id,
             key,
             first.bound,
@@ -227,6 +238,16 @@ class Template:
             self.options.deadline_ms,
             self.options.delay_ms if due_ms is None else due_ms,
         )
+
+    def shared(self, prepared: Prepared) -> SharedPrefix | None:
+        """What a single prompt has in common with others, as its caller says; None where nobody keeps it."""
+        wanted = self.options.prompt_cache
+        if not wanted or not self.caches:
+            return None
+        text = prepared.messages[-1].get("content")
+        begins = isinstance(wanted, str) and isinstance(text, str) and text.startswith(wanted)
+        shared = SharedPrefix(len(prepared.messages) - 1, len(str(wanted)) if begins else 0)
+        return shared if shared.messages or shared.characters else None
 
     def _reserved(self, prepared: Prepared, skipped: Sequence[tuple[str, str]]) -> tuple[Option, bytes]:
         """What the first target reserves, and the encoded reservations of all."""

@@ -227,9 +227,9 @@ def request_tail(
     )
 
 
-def sharing(request: bytes, shared: SharedPrefix) -> bytes:
-    """An encoded request with the mark of what it shares."""
-    return b'%b,"shared":%b}' % (request[:-1], shared.encode())
+def sharing(request: bytes, mark: bytes) -> bytes:
+    """An encoded request with the encoded mark of what it shares."""
+    return b'%b,"shared":%b}' % (request[:-1], mark)
 
 
 def to_json(value: object, name: str) -> bytes:

@@ -34,6 +34,12 @@ from homa.commands.values import nano_usd, seconds
     help="After a refusal by a provider's content policy: fail (default), or go on to the next fallback.",
 )
 @click.option("--cache/--no-cache", default=None, help="Answer equal requests once. Default: as the alias says.")
+@click.option(
+    "--prompt-cache/--no-prompt-cache",
+    default=True,
+    show_default=True,
+    help="Let the provider keep what all prompts begin with.",
+)
 @click.option("--id-column", metavar="NAME", help="Field that names a row. Default: custom_id or id.")
 @click.option("--encoding", default="utf-8", show_default=True, help="Of files without a byte order mark.")
 @click.option("-o", "--output", default="results.jsonl", show_default=True, metavar="FILE|-")

@@ -49,6 +49,7 @@ class Request:
             lane=self.lane,
             deadline_s=self.deadline,
             cache=self.cache,
+            prompt_cache=(self.template.parts[0] or None) if self.prompt_cache else False,
             on_content_policy=self.on_content_policy,
             api=self.api,
             schema=schema_of(self.schema),

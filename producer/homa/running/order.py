@@ -28,6 +28,8 @@ class Order:
     lane: str = "bulk"
     deadline_s: float | None = None
     cache: bool | None = None
+    #: What all prompts begin with, for the provider's prompt cache; False for no use of it.
+    prompt_cache: bool | str | None = None
     #: fail or reroute; None as `submit` has it.
     on_content_policy: str | None = None
     #: chat or responses; None as `submit` has it.
@@ -63,6 +65,8 @@ class Order:
             spent: nano-dollars that earlier parts of this run used, or may have used.
         """
         arguments = {**self.arguments, "name": name}
+        if self.prompt_cache is not None:
+            arguments["prompt_cache"] = self.prompt_cache
         if self.budget is not None:
             arguments["budget_usd"] = usd(self.budget - spent)
         return arguments
