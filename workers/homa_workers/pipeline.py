@@ -175,7 +175,7 @@ class Pipeline:
 
     async def _sharing(self, claim: Claim, call: Call, *, stream: bool, again: bool = False) -> Completion:
         """A call whose prefix others may share: the first of them goes ahead, so that the rest find it kept."""
-        call, prefix = self.prefixes.fitted(claim.target, call)
+        call, prefix = self.prefixes.fitted(claim.target, self.book.spoken(claim.target, call))
         if prefix is None:
             return await self._call(claim, call, stream=stream, again=again)
         claim, leads = await self._in_turn(claim, prefix, again=again)
@@ -264,8 +264,9 @@ class Pipeline:
         usage = paid_usage(outcome)
         if usage is None:
             return None
+        body = outcome.completion.body if isinstance(outcome, Succeeded) else {}
         try:
-            return self.book.price(claim.target, Completion({}, usage))
+            return self.book.price(claim.target, Completion(body, usage))
         except Exception as error:
             self.watch.unexpected(claim, error)
             return None
