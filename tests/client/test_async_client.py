@@ -12,6 +12,7 @@ from homa_shared.records import State
 from homa_shared.settings.model import Settings
 from homa_shared.store.client import Store
 from tests.client.conftest import FakeWorker, echo
+from tests.patience import PATIENCE_S
 
 Workers = Callable[..., FakeWorker]
 MODEL = "openai:gpt-5-mini"
@@ -26,7 +27,7 @@ async def ahoma(settings: Settings) -> AsyncIterator[AsyncHoma]:
 async def test_a_submitted_job_is_answered(ahoma: AsyncHoma, workers: Workers) -> None:
     workers(echo)
     job = await ahoma.submit("Hello", model=MODEL)
-    assert (await job.result(timeout=10)).text == "Hello"
+    assert (await job.result(timeout=PATIENCE_S)).text == "Hello"
     assert await job.state() is State.SUCCEEDED
     assert (await job.view()).job.id == job.id
     assert repr(job) == f"<AsyncJob {job.id}>"
@@ -35,7 +36,7 @@ async def test_a_submitted_job_is_answered(ahoma: AsyncHoma, workers: Workers) -
 async def test_hundreds_wait_on_one_connection(ahoma: AsyncHoma, workers: Workers, store: Store) -> None:
     worker = workers(lambda claim, request: None, start=False)
     jobs = await asyncio.gather(*(ahoma.submit(str(i), model=MODEL) for i in range(300)))
-    waiting = [asyncio.create_task(job.result(timeout=20)) for job in jobs]
+    waiting = [asyncio.create_task(job.result(timeout=PATIENCE_S)) for job in jobs]
     subscribed = 0
     while subscribed < 300:
         await asyncio.sleep(0.01)
@@ -62,10 +63,10 @@ async def test_a_batch_takes_an_async_iterable(ahoma: AsyncHoma, workers: Worker
             yield f"prompt {i}"
 
     batch = await ahoma.submit_batch(requests(), model=MODEL)
-    lines = [line async for line in batch.results(timeout=20)]
+    lines = [line async for line in batch.results(timeout=PATIENCE_S)]
     assert sorted(int(line.custom_id) for line in lines) == list(range(300))
-    assert (await batch.wait(timeout=5)).succeeded == 300
-    assert (await (await ahoma.submit_batch(["x"], model=MODEL)).wait(timeout=10)).total == 1
+    assert (await batch.wait(timeout=PATIENCE_S)).succeeded == 300
+    assert (await (await ahoma.submit_batch(["x"], model=MODEL)).wait(timeout=PATIENCE_S)).total == 1
 
 
 async def test_a_batch_is_paused_resumed_and_cancelled(ahoma: AsyncHoma) -> None:
@@ -99,7 +100,7 @@ async def test_cancel_takes_a_handle_or_an_id(ahoma: AsyncHoma) -> None:
 
 async def test_a_waiter_that_is_cancelled_leaves_the_others_waiting(ahoma: AsyncHoma, workers: Workers) -> None:
     job = await ahoma.submit("Hi", model=MODEL)
-    first, second = (asyncio.create_task(job.result(timeout=10)) for _ in range(2))
+    first, second = (asyncio.create_task(job.result(timeout=PATIENCE_S)) for _ in range(2))
     await asyncio.sleep(0.1)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -121,4 +122,4 @@ def test_one_client_serves_one_loop_after_another(settings: Settings) -> None:
 async def test_the_blocking_client_works_inside_a_running_loop(settings: Settings, workers: Workers) -> None:
     workers(echo)
     with Homa(settings=settings) as homa:
-        assert homa.submit("Hi", model=MODEL).result(timeout=10).text == "Hi"
+        assert homa.submit("Hi", model=MODEL).result(timeout=PATIENCE_S).text == "Hi"

@@ -26,6 +26,7 @@ from homa_shared.store.client import Store
 from homa_shared.store.op import Op
 from tests.client.conftest import FakeWorker, echo
 from tests.fixtures.store import eventually
+from tests.patience import PATIENCE_S
 
 Workers = Callable[..., FakeWorker]
 MODEL = "openai:gpt-5-mini"
@@ -34,11 +35,11 @@ MODEL = "openai:gpt-5-mini"
 def test_every_line_of_a_batch_comes_back_once(homa: Homa, workers: Workers) -> None:
     workers(echo)
     batch = homa.submit_batch((f"prompt {i}" for i in range(600)), model=MODEL, name="digest")
-    lines = list(batch.results(timeout=20))
+    lines = list(batch.results(timeout=PATIENCE_S))
     assert sorted(int(line.custom_id) for line in lines) == list(range(600))
     assert all(line.ok and line.reply and line.reply.text == f"prompt {line.custom_id}" for line in lines)
     assert [line.position for line in lines] == list(range(1, 601))
-    progress = batch.wait(timeout=10)
+    progress = batch.wait(timeout=PATIENCE_S)
     assert (progress.state, progress.total, progress.succeeded, progress.ended) == ("complete", 600, 600, 600)
     assert progress.cost_usd == Decimal("0.0009")
     assert progress.unresolved_usd == 0
@@ -47,7 +48,7 @@ def test_every_line_of_a_batch_comes_back_once(homa: Homa, workers: Workers) -> 
 def test_results_go_on_behind_any_line(homa: Homa, workers: Workers) -> None:
     workers(echo)
     batch = homa.submit_batch(["a", "b", "c"], model=MODEL)
-    batch.wait(timeout=10)
+    batch.wait(timeout=PATIENCE_S)
     every = [line.custom_id for line in batch.results()]
     assert [line.custom_id for line in homa.batch(batch.id).results(after=2)] == every[2:]
     with pytest.raises(InvalidRequest, match="after is -1"):
@@ -57,7 +58,7 @@ def test_results_go_on_behind_any_line(homa: Homa, workers: Workers) -> None:
 def test_failures_are_values(homa: Homa, workers: Workers) -> None:
     workers(lambda claim, request: ("invalid_request", "no") if claim.custom_id == "bad" else "yes")
     requests = [{"prompt": "x", "custom_id": name} for name in ("good", "bad")]
-    lines = {line.custom_id: line for line in homa.submit_batch(requests, model=MODEL).results(timeout=10)}
+    lines = {line.custom_id: line for line in homa.submit_batch(requests, model=MODEL).results(timeout=PATIENCE_S)}
     assert lines["good"].error is None
     assert not lines["bad"].ok
     failure = lines["bad"].failure
@@ -217,10 +218,10 @@ def test_an_open_batch_is_filled_bit_by_bit(homa: Homa, workers: Workers) -> Non
     filling = homa.open_batch(model=MODEL)
     filling.add(["a"])
     filling.flush()
-    assert next(filling.batch.results(timeout=10)).custom_id == "0"
+    assert next(filling.batch.results(timeout=PATIENCE_S)).custom_id == "0"
     assert filling.batch.progress().total is None
     filling.add(["b"])
-    assert filling.seal().wait(timeout=10).total == 2
+    assert filling.seal().wait(timeout=PATIENCE_S).total == 2
     assert repr(filling.batch) == f"<Batch {filling.id}>"
 
 
@@ -234,7 +235,7 @@ def test_a_cancelled_batch_takes_no_more_lines(homa: Homa) -> None:
 
 def test_an_empty_batch_is_complete_at_once(homa: Homa) -> None:
     batch = homa.submit_batch([], model=MODEL)
-    assert batch.wait(timeout=5).total == 0
+    assert batch.wait(timeout=PATIENCE_S).total == 0
     assert list(batch.results()) == []
 
 

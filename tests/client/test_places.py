@@ -20,6 +20,7 @@ from homa_shared.store.embedded import EmbeddedStore
 from homa_shared.store.fleet import read_fleet, write_fleet
 from homa_shared.store.op import Op
 from tests.client.conftest import TOML, FakeWorker, echo
+from tests.patience import PATIENCE_S
 
 Workers = Callable[..., FakeWorker]
 MODEL = "openai:gpt-5-mini"
@@ -145,7 +146,7 @@ def test_a_forked_child_connects_anew(homa: Homa, workers: Workers) -> None:
         os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     workers(echo)
-    assert job.result(timeout=10).text == "Hi"
+    assert job.result(timeout=PATIENCE_S).text == "Hi"
 
 
 def test_waiting_for_a_batch_sits_out_an_outage(homa: Homa, workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +161,7 @@ def test_waiting_for_a_batch_sits_out_an_outage(homa: Homa, workers: Workers, mo
 
     workers(echo)
     monkeypatch.setattr(Store, "run", flaky)
-    assert batch.wait(timeout=10).succeeded == 1
+    assert batch.wait(timeout=PATIENCE_S).succeeded == 1
 
 
 def test_an_outage_that_lasts_is_told() -> None:

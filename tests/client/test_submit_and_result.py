@@ -30,6 +30,7 @@ from homa_shared.store import reading
 from homa_shared.store.client import Store
 from tests.client.conftest import FakeWorker, echo
 from tests.fixtures.store import eventually
+from tests.patience import PATIENCE_S
 
 Workers = Callable[..., FakeWorker]
 MODEL = "openai:gpt-5-mini"
@@ -44,7 +45,7 @@ def stored_request(store: Store, job_id: str) -> JobRequest:
 
 def test_a_submitted_job_is_answered(homa: Homa, workers: Workers) -> None:
     workers(echo)
-    reply = homa.submit("Hello", model=MODEL).result(timeout=10)
+    reply = homa.submit("Hello", model=MODEL).result(timeout=PATIENCE_S)
     assert reply.text == "Hello"
     assert (reply.provider, reply.model, reply.attempts) == ("openai", "gpt-5-mini", 1)
     assert reply.usage == Usage(input_tokens=3, output_tokens=2)
@@ -55,7 +56,7 @@ def test_a_submitted_job_is_answered(homa: Homa, workers: Workers) -> None:
 def test_a_result_is_there_for_any_later_handle(homa: Homa, workers: Workers) -> None:
     workers(echo)
     job = homa.submit("Hello", model=MODEL)
-    assert job.result(timeout=10) == homa.job(job.id).result(timeout=10)
+    assert job.result(timeout=PATIENCE_S) == homa.job(job.id).result(timeout=PATIENCE_S)
     assert job.state() is State.SUCCEEDED
     assert [attempt.outcome for attempt in job.view().attempts] == ["succeeded"]
     assert repr(job) == f"<Job {job.id}>"
@@ -66,7 +67,7 @@ def test_a_result_comes_as_soon_as_its_end_is_announced(homa: Homa, workers: Wor
     job = homa.submit("Hello", model=MODEL)
     eventually(worker.step)
     texts: list[str] = []
-    waiter = threading.Thread(target=lambda: texts.append(job.result(timeout=10).text))
+    waiter = threading.Thread(target=lambda: texts.append(job.result(timeout=PATIENCE_S).text))
     waiter.start()
     worker.settle(worker.claims[0], "done")
     waiter.join()
@@ -78,7 +79,7 @@ def test_many_threads_share_one_client(homa: Homa, workers: Workers) -> None:
     texts: list[str] = []
 
     def ask(text: str) -> None:
-        texts.append(homa.submit(text, model=MODEL).result(timeout=20).text)
+        texts.append(homa.submit(text, model=MODEL).result(timeout=PATIENCE_S).text)
 
     threads = [threading.Thread(target=ask, args=(str(i),)) for i in range(40)]
     for thread in threads:
@@ -182,7 +183,7 @@ def test_a_key_with_another_request_is_refused(homa: Homa) -> None:
 def test_a_failed_job_tells_its_attempts(homa: Homa, workers: Workers) -> None:
     workers(lambda claim, request: ("invalid_request", "no such parameter"))
     with pytest.raises(JobFailed, match=r"failed after 1 attempt at openai:gpt-5-mini: no such parameter") as caught:
-        homa.submit("Hi", model=MODEL).result(timeout=10)
+        homa.submit("Hi", model=MODEL).result(timeout=PATIENCE_S)
     assert [attempt.outcome for attempt in caught.value.attempts] == ["invalid_request"]
     assert caught.value.job_id
 
@@ -199,7 +200,7 @@ def test_a_job_past_its_deadline_says_so(homa: Homa, workers: Workers) -> None:
     job = homa.submit("Hi", model=MODEL, deadline_s=0.001)
     workers(echo)
     with pytest.raises(JobExpired, match="its deadline passed"):
-        job.result(timeout=10)
+        job.result(timeout=PATIENCE_S)
 
 
 def test_a_timeout_says_that_no_worker_serves_the_queue(homa: Homa, workers: Workers) -> None:
@@ -239,7 +240,7 @@ def test_a_job_that_a_budget_stopped_raises_budget_exceeded(homa: Homa, workers:
     store._client.hset(store.keys.budget(f"job:{job.id}"), "spent", 1_000_000_000)
     workers(echo)
     with pytest.raises(BudgetExceeded, match="leaves no room") as caught:
-        job.result(timeout=10)
+        job.result(timeout=PATIENCE_S)
     assert isinstance(caught.value, JobFailed)
 
 
@@ -255,13 +256,13 @@ def test_a_schema_makes_the_reply_an_object(homa: Homa, workers: Workers, store:
     assert asked["schema"]["required"] == ["number", "total"]
     assert asked["schema"]["additionalProperties"] is False
     workers(lambda claim, request: '{"number": "7", "total": 12}')
-    assert job.result(timeout=10).parsed == Invoice(number="7", total=12)
+    assert job.result(timeout=PATIENCE_S).parsed == Invoice(number="7", total=12)
     assert homa.job(job.id, schema={"type": "object"}).result().parsed == {"number": "7", "total": 12}
 
 
 def test_a_reply_that_does_not_fit_its_schema_keeps_its_text(homa: Homa, workers: Workers) -> None:
     workers(lambda claim, request: "no JSON")
-    reply = homa.submit("Read it", model=MODEL, schema=Invoice).result(timeout=10)
+    reply = homa.submit("Read it", model=MODEL, schema=Invoice).result(timeout=PATIENCE_S)
     assert reply.text == "no JSON"
     with pytest.raises(InvalidReply, match="does not fit its schema"):
         _ = reply.parsed
@@ -270,10 +271,10 @@ def test_a_reply_that_does_not_fit_its_schema_keeps_its_text(homa: Homa, workers
 def test_an_equal_request_is_answered_from_the_cache(homa: Homa, workers: Workers) -> None:
     workers(echo)
     first = homa.submit("Hi", model=MODEL, cache=True)
-    first.result(timeout=10)
-    second = homa.submit("Hi", model=MODEL, cache=True).result(timeout=10)
+    first.result(timeout=PATIENCE_S)
+    second = homa.submit("Hi", model=MODEL, cache=True).result(timeout=PATIENCE_S)
     assert (second.text, second.cached_from, second.cost_usd, second.attempts) == ("Hi", first.id, 0, 0)
-    other = homa.submit("Hi", model=MODEL, cache=True, seed=1).result(timeout=10)
+    other = homa.submit("Hi", model=MODEL, cache=True, seed=1).result(timeout=PATIENCE_S)
     assert not other.cached
 
 

@@ -21,6 +21,7 @@ from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
 from homa_workers.simulator import SimulatorConfig, SimulatorThread
 from tests.fixtures.store import eventually
+from tests.patience import PATIENCE_S
 
 MODEL = "openai:gpt-5-mini"
 
@@ -93,7 +94,7 @@ def staffed_fleet(
     yield fleet
     assert worker.stdin is not None
     worker.stdin.close()
-    worker.wait(20)
+    worker.wait(PATIENCE_S)
     fleet.store.close()
 
 

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from tests.commands_b.stand import INPUT, MODEL, NANO, OUTPUT, Stand
+from tests.patience import PATIENCE_S
 
 
 def row(key: str, requests: int, nano: int = NANO) -> dict[str, object]:
@@ -208,7 +209,7 @@ def test_followed_events_come_as_they_happen_until_ctrl_c(stand: Stand, as_json:
         stand.failed()
         lines.append(process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 130
+        assert process.wait(timeout=PATIENCE_S) == 130
     assert first in lines[0]
     for name, line in zip(("job.succeeded", "job.cancelled", "job.failed"), lines, strict=True):
         assert name in line

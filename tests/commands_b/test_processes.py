@@ -16,6 +16,7 @@ from homa_shared.store import reading
 from homa_shared.store.embedded import EmbeddedStore
 from tests.commands_b.stand import Stand
 from tests.fixtures.store import eventually
+from tests.patience import PATIENCE_S
 
 
 def live(stand: Stand) -> dict[str, int]:
@@ -30,7 +31,7 @@ def test_worker_becomes_a_worker_process_that_drains_on_sigterm(stand: Stand) ->
         row = stand.json("workers")["workers"][0]
         assert (row["provider"], row["concurrency"], row["pid"]) == ("openai", 7, process.pid)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
     assert stand.json("workers") == {"workers": []}
 
 
@@ -39,7 +40,7 @@ def test_simulate_prints_its_address(stand: Stand) -> None:
         assert process.stdout is not None
         assert orjson.loads(process.stdout.readline())["url"].startswith("http://127.0.0.1:")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize("command", ["worker", "simulate", "up", "demo"])
@@ -60,7 +61,7 @@ def test_up_serves_every_provider_and_replaces_a_worker_that_dies(
         os.kill(killed, signal.SIGKILL)
         eventually(lambda: live(stand).get("openai", killed) != killed, 30)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
+        assert process.wait(timeout=PATIENCE_S) == 130
         assert process.stderr is not None
         said = process.stderr.read()
     assert "worker openai was killed by SIGKILL; it is started again in 1 s" in said
@@ -77,7 +78,7 @@ def test_up_starts_the_embedded_store_and_its_settings_follow_the_file(stand: St
             while "serves openai" not in said:
                 said += process.stderr.readline()
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=30) == 143
+            assert process.wait(timeout=PATIENCE_S) == 143
             return said
 
     assert "settings follow" not in serve()

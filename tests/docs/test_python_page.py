@@ -16,6 +16,7 @@ from homa_shared.store.connection import StoreAddress
 from homa_workers.simulator import SimulatorConfig, SimulatorThread
 from tests.docs.pages import ROOT, Block, blocks
 from tests.fixtures.store import eventually
+from tests.patience import PATIENCE_S
 
 PAGE = ROOT / "docs" / "python.md"
 #: Seconds that all examples of a page may take.
@@ -59,7 +60,7 @@ def worker(environment: dict[str, str], tmp_path: Path) -> Iterator[None]:
     yield
     assert process.stdin is not None
     process.stdin.close()
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE_S) == 0
 
 
 def write_files(found: list[Block], folder: Path) -> None:

@@ -19,6 +19,7 @@ import pytest
 from homa_shared.money import parse_usd
 from tests.docs.pages import ID, ROOT, Block, Command, blocks, missing
 from tests.fixtures.store import eventually
+from tests.patience import PATIENCE_S
 
 PAGE = ROOT / "docs" / "tutorial.md"
 #: The port that the page uses.
@@ -79,7 +80,7 @@ class Reader:
     def stop(self) -> None:
         for process in self._background:
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=PATIENCE_S)
         subprocess.run(["homa", "store", "stop"], cwd=self.folder, env=self._env, capture_output=True, check=False)
 
     def _start(self, command: Command) -> None:

@@ -22,6 +22,7 @@ from homa_shared.store.op import Op
 from homa_shared.store.submitting import Common, Entry, submit
 from tests.dramatiq_patterns.conftest import Start
 from tests.fixtures.store import eventually
+from tests.patience import PATIENCE_S
 
 
 def state(broker: HomaBroker, message: Any) -> State | None:
@@ -79,7 +80,7 @@ def test_a_worker_of_sync_actors_holds_no_more_than_it_has_threads(broker: HomaB
 
     @dramatiq.actor
     def block() -> None:
-        go.wait(20)
+        go.wait(PATIENCE_S)
 
     for _ in range(10):
         block.send()

@@ -23,6 +23,7 @@ from homa_shared.store.reading_fleet import QueueRow
 from homa_shared.store.working import ack
 from tests.dramatiq_patterns.conftest import Start
 from tests.fixtures.store import eventually
+from tests.patience import PATIENCE_S
 
 #: A program of two actors: `parent` enqueues three children, then waits or ends.
 PROGRAM = """
@@ -84,7 +85,7 @@ class Program:
         (self.folder / "stop").touch()
         for process in self._started:
             try:
-                process.wait(10)
+                process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -103,7 +104,7 @@ def rows(store: Store) -> list[QueueRow]:
 
 def test_a_killed_worker_leaves_no_half_of_what_its_actor_enqueued(program: Program, broker: HomaBroker) -> None:
     (program.folder / "hold").touch()
-    assert program.run("send").wait(20) == 0
+    assert program.run("send").wait(PATIENCE_S) == 0
     worker = program.run("work")
     eventually((program.folder / "sent").exists)
     worker.kill()
@@ -143,7 +144,7 @@ def test_an_ack_that_is_sent_twice_enqueues_once(broker: HomaBroker, start: Star
     messages.persist = twice
     try:
         parent.send()
-        assert seen.wait(10)
+        assert seen.wait(PATIENCE_S)
         broker.join("default")
     finally:
         messages.persist = original
@@ -165,7 +166,7 @@ def test_an_async_run_that_is_cut_goes_back_to_its_queue_at_once(broker: HomaBro
 
     worker = start()
     message = long.send()
-    assert began.wait(10)
+    assert began.wait(PATIENCE_S)
     worker.stop(timeout=1)
     assert broker.store.run(reading.state(broker.store.keys, message.message_id)) is State.QUEUED
     start()
@@ -179,7 +180,7 @@ def test_a_sync_run_in_mid_stop_is_waited_for_and_acked(broker: HomaBroker, star
     @dramatiq.actor
     def block() -> None:
         began.set()
-        go.wait(10)
+        go.wait(PATIENCE_S)
 
     waiting_ran: list[int] = []
 
@@ -189,7 +190,7 @@ def test_a_sync_run_in_mid_stop_is_waited_for_and_acked(broker: HomaBroker, star
 
     worker = start(worker_threads=1, concurrency=2)
     message = block.send()
-    assert began.wait(10)
+    assert began.wait(PATIENCE_S)
     behind = waits.send()
     eventually(lambda: worker.running == 2)
     threading.Timer(0.3, go.set).start()
@@ -240,7 +241,7 @@ def test_a_stale_ack_enqueues_nothing(broker: HomaBroker) -> None:
 
 
 def test_a_process_that_only_sends_needs_no_worker(program: Program, broker: HomaBroker) -> None:
-    assert program.run("send").wait(20) == 0
+    assert program.run("send").wait(PATIENCE_S) == 0
     assert [(row.queue, row.queued) for row in rows(broker.store)] == [("default", 1)]
 
 

@@ -18,6 +18,7 @@ from homa_shared.store.client import AsyncStore
 from homa_shared.store.reading_money import LedgerLine
 from homa_workers.process import WorkerProcess, build
 from homa_workers.simulator import Simulator, SimulatorConfig
+from tests.patience import PATIENCE_S
 
 MODEL = "gpt-5-mini"
 A, B = f"one:{MODEL}", f"two:{MODEL}"
@@ -101,7 +102,7 @@ class Stand:
     async def close(self) -> None:
         for made in self._made:
             made.stop_now()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(*self._served, return_exceptions=True)
         for made in self._made:
             await made.aclose()
@@ -109,7 +110,7 @@ class Stand:
         await self.store.aclose()
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], timeout_s: float = 20.0) -> None:
+async def until(condition: Callable[[], bool | Awaitable[bool]], timeout_s: float = PATIENCE_S) -> None:
     """Returns when the condition holds."""
     async with asyncio.timeout(timeout_s):
         while True:

@@ -11,6 +11,7 @@ from homa_shared.records import State
 from homa_shared.store import reading
 from homa_shared.store.fleet import write_fleet, write_plans
 from tests.fixtures.stopwatch import Stopwatch
+from tests.patience import PATIENCE_S
 from tests.pools.conftest import A, B, Stand, until
 
 POOL = "pool-fast"
@@ -23,7 +24,7 @@ async def test_both_quotas_are_used_and_neither_is_exceeded(stand: Stand, stopwa
     began = time.monotonic()
     stopwatch.start()
     jobs = await asyncio.gather(*(stand.homa.submit(f"{i}", model="fast", max_tokens=20) for i in range(53)))
-    replies = await asyncio.gather(*(job.result(timeout=20) for job in jobs))
+    replies = await asyncio.gather(*(job.result(timeout=PATIENCE_S) for job in jobs))
     assert time.monotonic() - began > 2.5
     assert stopwatch.s < 5.0, "ten a second alone would take five"
     assert [stand.simulators[name].stats.refused.total() for name in ("one", "two")] == [0, 0]
@@ -38,7 +39,7 @@ async def test_both_quotas_are_used_and_neither_is_exceeded(stand: Stand, stopwa
 async def test_each_members_reply_costs_its_own_price(stand: Stand) -> None:
     await stand.workers("two")
     job = await stand.homa.submit("Hello", model="fast", max_tokens=20)
-    reply = await job.result(timeout=10)
+    reply = await job.result(timeout=PATIENCE_S)
     assert (reply.provider, reply.model) == ("two", "gpt-5-mini")
     expected = reply.usage.input_tokens * 1_000 + reply.usage.output_tokens * 10_000
     (line,) = await stand.ledger()
@@ -51,7 +52,7 @@ async def test_one_dead_account_leaves_all_to_the_other(stand: Stand) -> None:
     stand.simulators["one"].configure(api_keys=["another"])
     await stand.workers()
     jobs = await asyncio.gather(*(stand.homa.submit(f"{i}", model="fast", max_tokens=20) for i in range(30)))
-    replies = await asyncio.gather(*(job.result(timeout=20) for job in jobs))
+    replies = await asyncio.gather(*(job.result(timeout=PATIENCE_S) for job in jobs))
     assert {reply.provider for reply in replies} == {"two"}
     assert stand.simulators["one"].bill.total.requests == 0
     for job in jobs:
@@ -62,7 +63,7 @@ async def test_a_batch_goes_on_when_one_of_its_pools_accounts_is_refused(stand: 
     stand.simulators["one"].configure(api_keys=["another"])
     await stand.workers()
     batch = await stand.homa.submit_batch(["a", "b", "c", "d"], model="fast", max_tokens=20)
-    assert len([line async for line in batch.results(timeout=20)]) == 4
+    assert len([line async for line in batch.results(timeout=PATIENCE_S)]) == 4
     assert [line.target for line in await stand.ledger() if line.outcome == "succeeded"] == [B] * 4
 
 
@@ -71,9 +72,9 @@ async def test_only_when_every_member_is_dead_the_fallback_is_called(stand: Stan
         stand.simulators[name].configure(api_keys=["another"])
     await stand.workers("one", "two", "spare")
     job = await stand.homa.submit("Hello", model="safe", max_tokens=20)
-    assert (await job.result(timeout=20)).provider == "spare"
+    assert (await job.result(timeout=PATIENCE_S)).provider == "spare"
     later = await stand.homa.submit("Again", model="safe", max_tokens=20)
-    assert (await later.result(timeout=20)).provider == "spare"
+    assert (await later.result(timeout=PATIENCE_S)).provider == "spare"
     assert [outcome for _, outcome in await stand.history(later.id)] == ["diverted", "succeeded"]
 
 
@@ -118,7 +119,7 @@ async def test_a_pool_that_settings_add_later_is_served_without_a_restart(stand:
     assert late is not None
     await stand.store.run(write_plans(stand.keys, rows_of(wider, late)))
     job = await stand.homa.submit("Hello", model="late", max_tokens=20)
-    assert (await job.result(timeout=10)).provider == "one"
+    assert (await job.result(timeout=PATIENCE_S)).provider == "one"
 
 
 async def test_a_stream_of_a_pool_is_read_as_any_other(stand: Stand) -> None:
@@ -131,7 +132,7 @@ async def test_a_pool_may_be_what_a_job_falls_back_to(stand: Stand) -> None:
     stand.simulators["spare"].configure(api_keys=["another"])
     await stand.workers("one", "two", "spare")
     job = await stand.homa.submit("Hello", model="outer", max_tokens=20)
-    assert (await job.result(timeout=10)).provider in ("one", "two")
+    assert (await job.result(timeout=PATIENCE_S)).provider in ("one", "two")
     assert (await stand.view(job.id)).job.queue == POOL
     assert (await stand.ledger())[-1].target in (A, B)
 
@@ -141,7 +142,7 @@ async def test_a_rate_limit_of_one_account_sends_nothing_to_the_fallback(stand: 
     stand.simulators["one"].configure(limits={"rpm": 1}, burst_s=1.0)
     await stand.workers("one", "two", "spare")
     jobs = [await stand.homa.submit(f"{i}", model="safe", max_tokens=20) for i in range(20)]
-    replies = await asyncio.gather(*(job.result(timeout=20) for job in jobs))
+    replies = await asyncio.gather(*(job.result(timeout=PATIENCE_S) for job in jobs))
     assert Counter(reply.provider for reply in replies)["spare"] == 0
     assert stand.simulators["two"].bill.total.requests >= 19
     for job in jobs:
@@ -151,6 +152,6 @@ async def test_a_rate_limit_of_one_account_sends_nothing_to_the_fallback(stand: 
 async def test_equal_jobs_of_a_pool_are_answered_once(stand: Stand) -> None:
     await stand.workers()
     jobs = [await stand.homa.submit("Same", model="fast", max_tokens=20, cache=True) for _ in range(3)]
-    replies = [await job.result(timeout=10) for job in jobs]
+    replies = [await job.result(timeout=PATIENCE_S) for job in jobs]
     assert {reply.text for reply in replies} == {replies[0].text}
     assert sum(simulator.bill.total.requests for simulator in stand.simulators.values()) == 1

@@ -10,6 +10,7 @@ from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
 from homa_workers.simulator import Simulator, SimulatorConfig
+from tests.patience import PATIENCE_S
 
 
 class ManualClock:
@@ -51,7 +52,7 @@ async def anthropic(simulator: Simulator) -> AsyncIterator[AsyncAnthropic]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Return when the condition holds; it must within ten seconds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110  what is waited for has no event of its own
             await asyncio.sleep(0.001)
 

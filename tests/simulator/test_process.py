@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from homa_shared.errors import ConfigError
 from homa_workers.simulator import Limits, SimulatorConfig, SimulatorThread
 from homa_workers.simulator.__main__ import main
+from tests.patience import PATIENCE_S
 
 BODY = orjson.dumps({"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Hello"}]})
 
@@ -42,7 +43,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
 def post(url: str, body: bytes = BODY) -> int:
     request = Request(url, data=body, headers={"content-type": "application/json"})
     try:
-        with urlopen(request, timeout=10) as reply:
+        with urlopen(request, timeout=PATIENCE_S) as reply:
             reply.read()
             return reply.status
     except HTTPError as error:
@@ -53,7 +54,7 @@ def post(url: str, body: bytes = BODY) -> int:
 def test_it_ends_after_the_last_request_and_answers_that_one_too():
     with running("--max-requests", "2", "--rpm", "6", "--set", 'reply="echo"') as (process, url):
         assert [post(f"{url}/v1/chat/completions") for _ in range(2)] == [200, 429]
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_it_ends_with_the_process_that_started_it():
@@ -61,19 +62,19 @@ def test_it_ends_with_the_process_that_started_it():
         assert post(f"{url}/v1/chat/completions") == 200
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_it_ends_after_its_time():
     with running("--max-seconds", "0.1") as (process, _):
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_a_signal_ends_it():
     with running("--fault", "503=1.0", "--headers") as (process, url):
         assert post(f"{url}/v1/chat/completions") == 503
         os.kill(process.pid, signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize(

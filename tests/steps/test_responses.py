@@ -13,6 +13,7 @@ from homa_shared.tools import tool
 from homa_workers.simulator.dialects.anthropic import AnthropicDialect
 from homa_workers.simulator.dialects.openai import OpenAIDialect
 from homa_workers.simulator.wire import Prompt, Route
+from tests.patience import PATIENCE_S
 from tests.steps.cell import HAIKU, MINI, SHAPE, Cell
 
 ULM = '[[tool:weather {"city": "Ulm"}]]'
@@ -63,7 +64,7 @@ def weather() -> None:
 async def test_only_a_job_that_asks_for_it_is_called_by_it(cell: Cell, homa: AsyncHoma, heard: Heard) -> None:
     await cell.worker()
     replies = [
-        await (await homa.submit("Hello", model=MINI, max_tokens=50, **asked)).result(timeout=20)
+        await (await homa.submit("Hello", model=MINI, max_tokens=50, **asked)).result(timeout=PATIENCE_S)
         for asked in ({}, {"api": "responses"}, {"api": "chat"})
     ]
     assert heard.apis == ["openai", "responses", "openai"]
@@ -77,8 +78,10 @@ async def test_streams_schemas_and_batches_go_by_it_too(cell: Cell, homa: AsyncH
     await cell.worker()
     job = await homa.submit("Tell me", model=MINI, api="responses", stream=True, max_tokens=50)
     pieces = [str(piece) async for piece in job.stream()]
-    assert "".join(pieces) == (await job.result(timeout=20)).text
-    parsed = (await (await homa.submit("Who?", model=MINI, api="responses", schema=SHAPE)).result(timeout=20)).parsed
+    assert "".join(pieces) == (await job.result(timeout=PATIENCE_S)).text
+    parsed = (
+        await (await homa.submit("Who?", model=MINI, api="responses", schema=SHAPE)).result(timeout=PATIENCE_S)
+    ).parsed
     assert parsed.keys() == {"name", "age"}
     lines = ["Hello", {"prompt": "Hi", "api": "chat"}]
     batch = await homa.submit_batch(lines, model=MINI, max_tokens=50, api="responses")
@@ -91,7 +94,7 @@ async def test_reasoning_goes_on_from_step_to_step(cell: Cell, homa: AsyncHoma, 
     cell.simulator.configure(reasoning_tokens=5)
     await cell.worker()
     job = await homa.submit(ULM, model=MINI, api="responses", run_tools=["weather"], max_tokens=50)
-    reply = await job.result(timeout=20)
+    reply = await job.result(timeout=PATIENCE_S)
     assert reply.text
     assert heard.apis == ["responses", "responses"]
     asked, thought, called, told = heard.calls[1][1]["input"]
@@ -118,7 +121,7 @@ async def test_a_fallback_goes_on_by_its_own_api_without_what_it_cannot_read(
         max_output_tokens=50,
         truncation="auto",
     )
-    reply = await job.result(timeout=20)
+    reply = await job.result(timeout=PATIENCE_S)
     assert f"{reply.provider}:{reply.model}" == HAIKU
     assert heard.apis == ["responses", "responses", "anthropic"]
     assert heard.calls[0][1]["truncation"] == "auto"
@@ -134,6 +137,6 @@ async def test_what_the_api_refuses_ends_the_job_for_nothing(cell: Cell, homa: A
     await cell.worker()
     job = await homa.submit("Hello", model=MINI, api="responses", stop=["."])
     with pytest.raises(JobFailed, match="no stop sequences"):
-        await job.result(timeout=20)
+        await job.result(timeout=PATIENCE_S)
     assert heard.calls == []
     assert (await cell.view(job.id)).job.unresolved_nano_usd == 0

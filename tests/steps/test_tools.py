@@ -17,6 +17,7 @@ from homa_shared.tools import BadArguments, definitions, make_tool, registered, 
 from homa_workers.tools import Toolbox
 from homa_workers.tools import toolbox as toolbox_module
 from homa_workers.tools.toolbox import MOST_BYTES
+from tests.patience import PATIENCE_S
 from tests.worker.cell import until
 
 
@@ -228,7 +229,7 @@ async def test_sync_tools_share_a_number_of_threads(monkeypatch: pytest.MonkeyPa
 
     def held() -> str:
         ran.append(1)
-        free.wait(20)
+        free.wait(PATIENCE_S)
         return "done"
 
     both = [asyncio.create_task(run(box, held)) for _ in range(2)]
@@ -242,7 +243,7 @@ async def test_a_sync_tool_that_is_late_is_left_behind(toolbox: Toolbox) -> None
     free = threading.Event()
 
     def slow() -> str:
-        free.wait(20)
+        free.wait(PATIENCE_S)
         return "late"
 
     assert await run(toolbox, slow, timeout_s=0.05) == {"error": "slow did not end within 0.05 s"}

@@ -17,6 +17,7 @@ from homa_shared.store import steering
 from homa_shared.store.op import read
 from homa_shared.tools import tool
 from tests.fixtures.stopwatch import Stopwatch
+from tests.patience import PATIENCE_S
 from tests.steps.cell import BOUND, HAIKU, MINI, SHAPE, Cell, by_schema, reply_of, until
 
 
@@ -83,7 +84,7 @@ async def test_a_sync_tool_runs_in_a_thread_and_holds_nobody_up(cell: Cell) -> N
     @tool
     def slow() -> str:
         held.set()
-        assert free.wait(20)
+        assert free.wait(PATIENCE_S)
         return "done"
 
     await cell.worker()

@@ -24,6 +24,7 @@ from homa_shared.store.submitting import Common, Entry, submit
 from homa_shared.store.working import renew
 from homa_shared.versions import Versions, own_versions
 from homa_workers import persistence, worker
+from tests.patience import PATIENCE_S
 from tests.worker.cell import BOUND, MINI, Cell, until
 
 NEXT_RELEASE = Path(__file__).parent / "next_release.py"
@@ -40,7 +41,7 @@ async def newer_worker(cell: Cell) -> AsyncIterator[Process]:
     )
     try:
         assert started.stderr is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while b"serves" not in await started.stderr.readline():
                 pass
         yield started

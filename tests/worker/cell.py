@@ -23,13 +23,14 @@ from homa_shared.store.submitting import Common, Entry, submit
 from homa_workers.process import WorkerProcess, build
 from homa_workers.simulator import Simulator
 from homa_workers.worker import HomaWorker
+from tests.patience import PATIENCE_S
 
 MINI, HAIKU = "openai:gpt-5-mini", "anthropic:claude-haiku-4-5"
 #: Upper bound of each test job's call, nano-dollars.
 BOUND = 50_000_000
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], timeout_s: float = 20.0) -> None:
+async def until(condition: Callable[[], bool | Awaitable[bool]], timeout_s: float = PATIENCE_S) -> None:
     """Returns when the condition holds."""
     async with asyncio.timeout(timeout_s):
         while True:
@@ -169,7 +170,7 @@ class Cell:
     async def close(self) -> None:
         for made in self._processes:
             made.stop_now()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(*self._served, return_exceptions=True)
         for made in self._processes:
             await made.aclose()

@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.patience import PATIENCE_S
 from tests.worker.cell import Cell
 
 
@@ -31,7 +32,7 @@ async def process(cell: Cell, *arguments: str, stdin: int | None = None, **more:
 async def told(started: Process, words: str) -> str:
     """The line of stderr that has these words."""
     assert started.stderr is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while line := (await started.stderr.readline()).decode():
             if words in line:
                 return line

@@ -12,6 +12,7 @@ import pytest
 from homa_shared.records import State
 from homa_shared.store.embedded import EmbeddedStore
 from homa_workers.simulator import Simulator
+from tests.patience import PATIENCE_S
 from tests.worker.cell import HAIKU, MINI, Cell, until
 from tests.worker.processes import process, told
 
@@ -85,4 +86,4 @@ async def test_a_third_signal_leaves_a_worker_that_waits_for_its_store_as_if_kil
             worker.send_signal(signal.SIGINT)
             assert words in await told(worker, words)
         worker.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(worker.wait(), 10) == 128 + signal.SIGINT
+        assert await asyncio.wait_for(worker.wait(), PATIENCE_S) == 128 + signal.SIGINT

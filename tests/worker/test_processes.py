@@ -13,6 +13,7 @@ import pytest
 from homa_shared.records import State
 from homa_shared.store import steering
 from homa_workers.main import main
+from tests.patience import PATIENCE_S
 from tests.worker.cell import MINI, Cell, until
 from tests.worker.processes import process, told
 
@@ -30,7 +31,7 @@ async def test_sigterm_drains(cell: Cell) -> None:
         await until(lambda: cell.simulator.stats.in_flight == 1)
         worker.send_signal(signal.SIGTERM)
         assert "draining" in await told(worker, "draining")
-        assert await asyncio.wait_for(worker.wait(), 10) == 0
+        assert await asyncio.wait_for(worker.wait(), PATIENCE_S) == 0
     assert await cell.state(job) is State.SUCCEEDED
 
 
@@ -43,7 +44,7 @@ async def test_a_second_signal_stops_at_once_and_leaves_nothing_stranded(cell: C
         worker.send_signal(signal.SIGTERM)
         await told(worker, "draining")
         worker.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(worker.wait(), 10) == 128 + signal.SIGTERM
+        assert await asyncio.wait_for(worker.wait(), PATIENCE_S) == 128 + signal.SIGTERM
     assert await cell.state(job) is State.QUEUED
     assert await cell.history(job) == [(MINI, "stopped", "unresolved")]
 
@@ -70,7 +71,7 @@ async def test_a_worker_for_a_batch_ends_with_it(cell: Cell) -> None:
     job = await cell.submit(batch="b1")
     await cell.store.run(steering.seal_batch(cell.keys, "b1", 1))
     async with process(cell, "openai", "--for-batch", "b1") as worker:
-        assert await asyncio.wait_for(worker.wait(), 10) == 0
+        assert await asyncio.wait_for(worker.wait(), PATIENCE_S) == 0
     assert await cell.state(job) is State.SUCCEEDED
 
 
@@ -78,7 +79,7 @@ async def test_a_worker_drains_when_whoever_started_it_is_gone(cell: Cell) -> No
     async with process(cell, "openai", "--until-stdin-closes", stdin=PIPE) as worker:
         assert worker.stdin is not None
         worker.stdin.close()
-        assert await asyncio.wait_for(worker.wait(), 10) == 0
+        assert await asyncio.wait_for(worker.wait(), PATIENCE_S) == 0
 
 
 async def test_actors_of_a_module_are_served_beside_the_provider(cell: Cell) -> None:

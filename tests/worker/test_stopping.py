@@ -12,6 +12,7 @@ from homa_shared.store.client import AsyncStore
 from homa_shared.store.op import Op
 from homa_shared.store.working import Claim
 from tests.fixtures.stopwatch import Stopwatch
+from tests.patience import PATIENCE_S
 from tests.worker.cell import MINI, Cell, until
 
 
@@ -68,7 +69,7 @@ async def test_stopping_at_once_hands_every_job_back_with_its_cost_open(cell: Ce
     jobs = [await cell.submit() for _ in range(20)]
     await in_flight(cell, 20)
     process.stop_now()
-    await asyncio.wait_for(served, 5)
+    await asyncio.wait_for(served, PATIENCE_S)
     for job in jobs:
         view = await cell.view(job)
         assert (view.job.state, view.job.raw["tr"]) == (State.QUEUED, 0)
@@ -114,7 +115,7 @@ async def test_jobs_handed_out_while_the_order_to_stop_arrives_go_back_uncalled(
 
     monkeypatch.setattr(process.store, "run", stop_first)
     jobs = [await cell.submit() for _ in range(3)]
-    await asyncio.wait_for(cell.serve(process.workers[0]), 5)
+    await asyncio.wait_for(cell.serve(process.workers[0]), PATIENCE_S)
     for job in jobs:
         view = await cell.view(job)
         assert (view.job.state, view.job.raw["tr"], view.attempts) == (State.QUEUED, 0, [])
@@ -133,7 +134,7 @@ async def test_jobs_that_are_cut_before_their_first_step_are_handed_back(cell: C
     worker._in_flight.start = start_and_stop  # type: ignore[assignment,method-assign]
     cell.simulator.configure(latency_ms=30_000)
     job = await cell.submit()
-    await asyncio.wait_for(cell.serve(worker), 5)
+    await asyncio.wait_for(cell.serve(worker), PATIENCE_S)
     assert await cell.state(job) is State.QUEUED
 
 
@@ -154,7 +155,7 @@ async def test_a_reply_that_has_arrived_survives_a_stop_while_it_is_stored(
     job = await cell.submit()
     await settling.wait()
     process.stop_now()
-    await asyncio.wait_for(served, 5)
+    await asyncio.wait_for(served, PATIENCE_S)
     assert await cell.state(job) is State.SUCCEEDED
 
 
@@ -176,7 +177,7 @@ async def test_a_failure_that_is_known_survives_a_stop_while_it_is_acknowledged(
     job = await cell.submit("[[fault:401@openai]]", batch="b1")
     await pausing.wait()
     process.stop_now()
-    await asyncio.wait_for(served, 5)
+    await asyncio.wait_for(served, PATIENCE_S)
     assert await cell.history(job) == [(MINI, "unauthorized", "none")], "not lost with its lease, at an open cost"
 
 
