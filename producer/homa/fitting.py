@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from homa_shared.apis import only_by_responses
-from homa_shared.capabilities import Capabilities, Feature, needs_of
+from homa_shared.capabilities import Capabilities, needs_of
 from homa_shared.errors import InvalidRequest
 from homa_shared.reply import CHAT_API, RESPONSES_API
 from homa_shared.targets import Target
@@ -40,6 +40,7 @@ class Fit:
         self._runs_tools, self._api = runs_tools, api
         by_responses = api == RESPONSES_API and only_by_responses(params)
         self._needs_more = bool(runs_tools or params.get("tools") or params.get("functions") or by_responses)
+        self._misfits = self._of_the_wrong_sort(embeds=False)
         #: No prompt of so few bytes can exceed a window, since a token has at least one byte; looked up at first need.
         self._safe_bytes: float | None = None
 
@@ -50,10 +51,10 @@ class Fit:
             InvalidRequest: none can.
         """
         if prepared.inputs is not None:
-            return self._without_embeddings()
+            return self._checked(self._of_the_wrong_sort(embeds=True))
         long = len(prepared.json) > self._least_window()
         if prepared.plain and not self._needs_more and not long:
-            return {}
+            return self._checked(self._misfits)
         needs = needs_of(
             prepared.messages,
             self._params,
@@ -67,15 +68,19 @@ class Fit:
             for target in self._chain
             if (why := self._capabilities.lack(target, needs, self._tokens(target, prepared) if long else None))
         }
-        if len(lacks) == len(self._chain):
+        return self._checked({**self._misfits, **lacks})
+
+    def _of_the_wrong_sort(self, *, embeds: bool) -> dict[Target, str]:
+        return {
+            target: why
+            for target in self._chain
+            if (why := self._capabilities.misfit(target, embeds=embeds)) is not None
+        }
+
+    def _checked(self, lacks: dict[Target, str]) -> dict[Target, str]:
+        if lacks and len(lacks) == len(self._chain):
             raise InvalidRequest(_nobody(lacks))
         return lacks
-
-    def _without_embeddings(self) -> dict[Target, str]:
-        none = {t: "it has no embeddings" for t in self._chain if not self._capabilities.offers(t, Feature.EMBEDDINGS)}
-        if len(none) == len(self._chain):
-            raise InvalidRequest(_nobody(none))
-        return none
 
     def _least_window(self) -> float:
         if self._safe_bytes is None:

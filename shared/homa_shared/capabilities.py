@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from homa_shared.apis import RESPONSES_KINDS, only_by_responses
@@ -53,6 +54,8 @@ SPOKEN = {
 
 _MB, _MIB = 1000 * 1000, 1024 * 1024
 _COMMON_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+#: Types of parts that every adapter knows.
+_PARTS = frozenset({"text", "refusal", "image_url", "file", "input_audio"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,10 @@ class KindProfile:
 
     features: frozenset[Feature]
     limits: MediaLimits = field(default_factory=MediaLimits)
+    #: Whether parts of other types go through as they are: the provider's own, or a compatible server's.
+    foreign_parts: bool = True
+    #: Whether a document may be named by a URL, or by the id of a file at the provider.
+    documents_by_name: bool = True
 
 
 _ALL = frozenset(Feature)
@@ -116,12 +123,14 @@ KINDS: Mapping[str, KindProfile] = {
     "gemini": KindProfile(
         _ALL,
         MediaLimits(
-            images=_COMMON_IMAGES | {"image/heic", "image/heif"},
+            # GIF is not documented, and refused as "Unsupported MIME type: image/gif".
+            images=_COMMON_IMAGES - {"image/gif"} | {"image/heic", "image/heif"},
             image_count=3600,
             pdf_bytes=50 * _MB,
             request_bytes=100 * _MB,
             source="ai.google.dev/gemini-api/docs/image-understanding and …/file-input-methods",
         ),
+        foreign_parts=False,
     ),
     "ollama": KindProfile(
         _ALL - {Feature.IMAGE_URL, Feature.PDF, Feature.AUDIO, Feature.COUNT},
@@ -138,6 +147,8 @@ KINDS: Mapping[str, KindProfile] = {
             request_bytes=25 * _MB,
             source="docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html",
         ),
+        foreign_parts=False,
+        documents_by_name=False,
     ),
     "cohere": KindProfile(
         _ALL - {Feature.PDF, Feature.AUDIO, Feature.COUNT},
@@ -147,7 +158,19 @@ KINDS: Mapping[str, KindProfile] = {
 #: A kind that only a newer release or a plug-in knows may be able to do anything.
 _UNKNOWN = KindProfile(_ALL, MediaLimits(images=_COMMON_IMAGES | {"image/heic", "image/heif"}))
 #: Models that take text only, by prefix, at kinds whose other models see.
-_BLIND = ("gpt-3.5", "gpt-35", "o1-mini", "o3-mini", "command-r", "command-a-03", "text-embedding", "embed-")
+_BLIND = ("gpt-3.5", "gpt-35", "o1-mini", "o3-mini", "command-r", "command-a-03")
+#: Models that only embed, by prefix.
+_EMBEDS = (
+    *("text-embedding-", "gemini-embedding-", "amazon.titan-embed-", "cohere.embed-", "embed-v", "embed-english-"),
+    *("embed-multilingual-", "nomic-embed-", "mxbai-embed-"),
+)
+#: Models that only chat, by prefix, where no `embed` stands in their names.
+_CHATS = (
+    *("gpt-", "chatgpt-", "o1", "o3", "o4-", "claude-", "anthropic.claude-", "gemini-", "command-", "cohere.command-"),
+    *("amazon.nova-", "meta.llama"),
+)
+#: Kinds whose models may bear any name, or all embed.
+_ANY_NAME = frozenset({"azure", "ollama"})
 #: Share of an estimated prompt that must exceed a context window before a target is passed over for it.
 _SURELY = 0.7
 
@@ -167,11 +190,15 @@ class Needs:
     api: str = CHAT_API
     #: What of its parameters only the Responses API can do.
     by_responses: str = ""
+    #: First part of a type that not every adapter knows, with its place; empty where there is none.
+    foreign: str = ""
+    #: Where a document is named instead of given.
+    named_document: str = ""
 
     @property
     def plain(self) -> bool:
         """Whether any target of any kind will do, but for its context window."""
-        return not self.features and not self.by_responses
+        return not self.features and not self.by_responses and not self.foreign
 
 
 NO_NEEDS = Needs()
@@ -185,6 +212,7 @@ def needs_of(
     prompt_bytes: int = 0,
     runs_tools: bool = False,
     api: str = CHAT_API,
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> Needs:
     """What a request needs.
 
@@ -193,6 +221,7 @@ def needs_of(
         media: digest -> medium.
         prompt_bytes: of the messages as JSON.
         runs_tools: whether workers run tools for it, which may stand there by name only.
+        names: place of a medium -> what the application calls it.
     """
     uses_tools = runs_tools or params.get("tools") or params.get("functions")
     features: set[Feature] = {Feature.TOOLS} if uses_tools else set()
@@ -201,7 +230,7 @@ def needs_of(
     for kind, value, name in places(messages):
         found = media.get(value.removeprefix(REFERENCE)) if value.startswith(REFERENCE) else None
         if found is not None:
-            shown.append((name, found))
+            shown.append((names.get(name, name), found))
         if kind == "input_audio":
             features.add(Feature.AUDIO)
         elif (found is not None and found.type == PDF) or (found is None and kind == "file"):
@@ -210,9 +239,31 @@ def needs_of(
             features.add(Feature.VISION)
             if found is None:
                 features.add(Feature.IMAGE_URL)
-                first_url = first_url or name
+                first_url = first_url or names.get(name, name)
+    foreign, named_document = _unusual(messages)
+    if named_document:
+        features.add(Feature.PDF)
     by_responses = only_by_responses(params) if api == RESPONSES_API else ""
-    return Needs(frozenset(features), tuple(shown), prompt_bytes, first_url, api, by_responses)
+    return Needs(frozenset(features), tuple(shown), prompt_bytes, first_url, api, by_responses, foreign, named_document)
+
+
+def _unusual(messages: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """The first part of a type that not every adapter knows, and the place of the first document that is only named."""
+    foreign = named = ""
+    for i, message in enumerate(messages):
+        content = message.get("content")
+        for j, part in enumerate(content if isinstance(content, list | tuple) else ()):
+            place, kind = f"messages[{i}].content[{j}]", part.get("type")
+            if kind not in _PARTS:
+                foreign = foreign or f"parts of type {kind!r:.40} ({place})"
+            elif kind == "file" and not _is_given(part.get("file")):
+                named = named or place
+    return foreign, named
+
+
+def _is_given(file: object) -> bool:
+    data = file.get("file_data") if isinstance(file, Mapping) else None
+    return isinstance(data, str) and data.startswith(REFERENCE)
 
 
 class Capabilities:
@@ -232,6 +283,21 @@ class Capabilities:
         if said is not None and feature not in (Feature.CHAT, Feature.STREAM, Feature.IMAGE_URL):
             return feature in said and feature in self._profile(target).features
         return feature in self._profile(target).features
+
+    def misfit(self, target: Target, *, embeds: bool) -> str | None:
+        """Why a target's model is of the wrong sort, for chat or for embeddings; None where nobody knows better."""
+        if embeds and not self.offers(target, Feature.EMBEDDINGS):
+            return "it has no embeddings"
+        if self._said(target) is not None:
+            return None
+        model = target.model.lower().rpartition("/")[2]
+        if not embeds:
+            return f"{target.model} only embeds" if model.startswith(_EMBEDS) else None
+        provider = self._fleet.providers.get(target.provider)
+        named_freely = provider is None or provider.kind not in KINDS.keys() - _ANY_NAME
+        if named_freely or "embed" in model or not model.startswith(_CHATS):
+            return None
+        return f"{target.model} has no embeddings"
 
     def has_responses(self, target: Target) -> bool:
         """Whether a target can be called by OpenAI's Responses API."""
@@ -273,6 +339,11 @@ class Capabilities:
                 return f"it takes no {SPOKEN[feature]}{where}"
         if Feature.VISION in needs.features and self._said(target) is None and _is_blind(target.model):
             return f"{target.model} reads text only, no {SPOKEN[Feature.VISION]}"
+        profile = self._profile(target)
+        if needs.foreign and not profile.foreign_parts:
+            return f"it takes no {needs.foreign}"
+        if needs.named_document and not profile.documents_by_name:
+            return f"it takes documents by data only, and {needs.named_document} names one"
         return None
 
     def _media(self, target: Target, needs: Needs) -> str | None:

@@ -41,6 +41,10 @@ def shown(*data: bytes, url: str | None = None) -> Needs:
     return needs_of(extracted.messages, {}, extracted.media)
 
 
+def parts(*given: dict[str, Any]) -> Needs:
+    return needs_of([{"role": "user", "content": list(given)}], {}, {})
+
+
 def test_every_kind_of_provider_has_a_profile_and_every_feature_a_name() -> None:
     assert KINDS.keys() == POLICY_OF_KIND.keys()
     assert SPOKEN.keys() == set(Feature)
@@ -70,6 +74,15 @@ def test_plain_text_can_go_anywhere(can: Capabilities) -> None:
             "has 8.0 MB, and it takes images of at most 7.9 MB",
         ),
         ("gemini:gemini-3.5-flash", shown(PDF + bytes(50_000_000)), "PDF documents of at most 50.0 MB"),
+        ("gemini:gemini-3.5-flash", shown(GIF), "is image/gif, and it takes image/heic"),
+        ("bedrock:claude", parts({"type": "file", "file": {"file_id": "f-1"}}), r"by data only, and messages\[0\].con"),
+        (
+            "bedrock:claude",
+            parts({"type": "file", "file": {"file_data": "https://e.com/a.pdf"}}),
+            r"by data only, and messages\[0\].content\[0\] names one",
+        ),
+        ("gemini:gemini-3.5-flash", parts({"type": "video_url"}), r"no parts of type 'video_url' \(messages\[0\].cont"),
+        ("bedrock:claude", parts({"type": "image", "source": {}}), "no parts of type 'image'"),
         ("openai:gpt-3.5-turbo", shown(PNG), "reads text only"),
         ("cohere:command-r", shown(PNG), "reads text only"),
         ("ollama:llama3", shown(PNG), "takes no images"),
@@ -89,6 +102,10 @@ def test_a_target_that_cannot_says_why(can: Capabilities, target: str, needs: Ne
         ("anthropic:claude-haiku-4-5", shown(PNG, PDF, url="https://e.com/a.png")),
         ("gemini:gemini-3.5-flash", shown(HEIC, PDF)),
         ("azure:my-deployment", shown(PNG)),
+        ("anthropic:claude-haiku-4-5", parts({"type": "image", "source": {}})),
+        ("openai:a-compatible-servers", parts({"type": "video_url"})),
+        ("gemini:gemini-3.5-flash", parts({"type": "file", "file": {"file_id": "files/abc"}})),
+        ("plugin:anything", parts({"type": "of-its-own"})),
         ("plugin:anything", shown(HEIC, PDF)),
         ("ollama:llava", shown(PNG)),
         ("ollama:llama3", needs_of([{"role": "user", "content": "Hi"}], {"tools": [{}]}, {})),
@@ -136,3 +153,38 @@ def test_what_is_offered_is_asked_by_feature(can: Capabilities) -> None:
 def test_a_medium_is_named_where_it_stands() -> None:
     needs = shown(PNG)
     assert needs.media == (("messages[0].content[0].image_url.url", Medium(PNG, "image/png")),)
+
+
+def test_a_medium_is_called_what_the_application_calls_it() -> None:
+    extracted = extract([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": data_url(PNG)}}]}])
+    names = {"messages[0].content[0].image_url.url": "images[0] photo.png"}
+    needs = needs_of(extracted.messages, {}, extracted.media, names=names)
+    assert needs.media == (("images[0] photo.png", Medium(PNG, "image/png")),)
+
+
+@pytest.mark.parametrize(
+    ("target", "embeds", "why"),
+    [
+        ("openai:text-embedding-3-small", False, "text-embedding-3-small only embeds"),
+        ("bedrock:amazon.titan-embed-text-v2:0", False, "amazon.titan-embed-text-v2:0 only embeds"),
+        ("ollama:nomic-embed-text", False, "nomic-embed-text only embeds"),
+        ("openai:gpt-5-mini", True, "gpt-5-mini has no embeddings"),
+        ("gemini:models/gemini-3.5-flash", True, "models/gemini-3.5-flash has no embeddings"),
+        ("anthropic:claude-haiku-4-5", True, "it has no embeddings"),
+        ("openai:gpt-5-mini", False, None),
+        ("openai:text-embedding-3-small", True, None),
+        ("gemini:gemini-embedding-001", True, None),
+        ("bedrock:amazon.nova-2-multimodal-embeddings-v1:0", True, None),
+        # Deployments and local models bear any name.
+        ("azure:gpt-for-search", True, None),
+        ("ollama:command-r", True, None),
+        ("plugin:gpt-5-mini", True, None),
+        ("nobody:gpt-5-mini", True, None),
+        # What the settings say counts.
+        ("ollama:llama3", False, None),
+    ],
+)
+def test_a_model_of_the_wrong_sort_is_known_by_its_name(
+    can: Capabilities, target: str, embeds: bool, why: str | None
+) -> None:
+    assert can.misfit(Target.parse(target), embeds=embeds) == why

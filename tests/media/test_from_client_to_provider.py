@@ -20,6 +20,7 @@ from homa_workers.media import Media, MediumGone
 from homa_workers.process import build
 from tests.media.samples import GIF, PDF, PNG, png
 from tests.media.standing import Stands, urls_of
+from tests.patience import PATIENCE_S
 from tests.providers.shapes import CHAT
 from tests.providers.stub import reply
 from tests.worker.cell import until
@@ -38,7 +39,7 @@ async def test_an_image_reaches_the_provider_and_stays_out_of_the_request(stand:
     (place,) = await at.store.run(places(at.store.keys, [digest]))
     assert (place == IN_STORE) is (blobs is None)
     await at.work()
-    assert (await job.result(timeout=20)).text == "Hi there"
+    assert (await job.result(timeout=PATIENCE_S)).text == "Hi there"
     assert urls_of(at.stub) == [data_url(PNG), "https://example.com/a.png"]
 
 
@@ -48,7 +49,7 @@ async def test_equal_images_of_many_jobs_are_uploaded_once(stand: Stands, tmp_pa
     batch = await at.homa.submit_batch(requests, model=MINI)
     assert len([path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]) == 3
     await at.work()
-    assert (await batch.wait(timeout=20)).succeeded == 30
+    assert (await batch.wait(timeout=PATIENCE_S)).succeeded == 30
     assert {tuple(urls_of(at.stub, n)) for n in range(30)} == {(data_url(PNG), data_url(png(2, 2)))}
     document = at.stub.requests[0].json["messages"][-1]["content"][0]
     assert document == {"type": "file", "file": {"filename": "document.pdf", "file_data": data_url(PDF)}}
@@ -60,7 +61,7 @@ async def test_a_large_request_keeps_its_messages_in_the_blob_store(stand: Stand
     job = await at.homa.submit(text, model=MINI, system="Be brief.")
     assert len(await at.stored_request(job.id)) < 400
     await at.work()
-    assert (await job.result(timeout=20)).text == "Hi there"
+    assert (await job.result(timeout=PATIENCE_S)).text == "Hi there"
     messages = at.stub.request.json["messages"]
     assert messages == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]
 
@@ -69,7 +70,7 @@ async def test_a_large_request_with_images_comes_back_whole(stand: Stands) -> No
     at = await stand(HOMA_BLOBS_ABOVE="1024")
     job = await at.homa.submit("words " * 1000, model=MINI, images=[PNG])
     await at.work()
-    await job.result(timeout=20)
+    await job.result(timeout=PATIENCE_S)
     assert urls_of(at.stub) == [data_url(PNG)]
 
 
@@ -77,7 +78,7 @@ async def test_a_job_that_is_done_lets_go_of_its_media(stand: Stands) -> None:
     at = await stand(None)
     job = await at.homa.submit("What is it?", model=MINI, images=[PNG])
     process = await at.work()
-    await job.result(timeout=20)
+    await job.result(timeout=PATIENCE_S)
 
     async def let_go() -> bool:
         return not any(key.startswith("mj:") for key in await at.kept())
@@ -110,11 +111,11 @@ async def test_equal_requests_with_images_are_one_question_to_the_cache(stand: S
     at = await stand()
     await at.work()
     first = await at.homa.submit("What is it?", model=MINI, images=[PNG], cache=True)
-    await first.result(timeout=20)
+    await first.result(timeout=PATIENCE_S)
     again = await at.homa.submit("What is it?", model=MINI, images=[PNG], cache=True)
     other = await at.homa.submit("What is it?", model=MINI, images=[png(3, 3)], cache=True)
-    assert (await again.result(timeout=20)).cached
-    assert not (await other.result(timeout=20)).cached
+    assert (await again.result(timeout=PATIENCE_S)).cached
+    assert not (await other.result(timeout=PATIENCE_S)).cached
 
 
 async def test_one_key_with_another_image_is_another_request(stand: Stands) -> None:
@@ -130,7 +131,7 @@ async def test_a_worker_without_the_clients_blob_store_says_so(stand: Stands, tm
     job = await at.homa.submit("What is it?", model=MINI, images=[PNG])
     await at.work(at.settings.model_copy(update={"blobs": None}))
     with pytest.raises(JobFailed, match=r"is in a blob store, and this worker has none: set HOMA_BLOBS"):
-        await job.result(timeout=20)
+        await job.result(timeout=PATIENCE_S)
     assert at.stub.requests == []
 
 
@@ -141,7 +142,7 @@ async def test_a_medium_that_somebody_removed_is_named(stand: Stands, tmp_path: 
         path.unlink()
     await at.work()
     with pytest.raises(JobFailed, match=r"medium .* is not there at file://.*: submit the job again"):
-        await job.result(timeout=20)
+        await job.result(timeout=PATIENCE_S)
 
 
 async def test_while_the_blob_store_is_away_jobs_wait(stand: Stands) -> None:
@@ -193,7 +194,7 @@ async def test_a_fallback_that_cannot_is_left_out_and_the_history_says_why(stand
     request = orjson.loads(await at.stored_request(job.id))
     assert request["targets"] == [MINI]
     await at.work()
-    answer = await job.result(timeout=20)
+    answer = await job.result(timeout=PATIENCE_S)
     assert (answer.provider, answer.model) == ("openai", "gpt-5-mini")
     view = await at.store.run(reading.job(at.store.keys, job.id))
     assert view is not None
@@ -212,6 +213,16 @@ async def test_a_job_that_nobody_can_do_is_refused_before_anything_is_stored(sta
     ):
         await at.homa.submit("Look", model="ollama:a", fallbacks=["openai:gpt-3.5-turbo"], images=[GIF])
     assert await at.kept() == []
+
+
+async def test_chat_and_embeddings_each_want_a_model_of_their_own(stand: Stands) -> None:
+    at = await stand()
+    with pytest.raises(InvalidRequest, match=r"openai:text-embedding-3-small cannot do this job: .* only embeds"):
+        await at.homa.submit("Hello", model="openai:text-embedding-3-small")
+    with pytest.raises(InvalidRequest, match="openai:gpt-5-mini cannot do this job: gpt-5-mini has no embeddings"):
+        await at.homa.embed(["Hello"], model=MINI)
+    job = await at.homa.submit("Hello", model="openai:text-embedding-3-small", fallbacks=[MINI])
+    assert orjson.loads(await at.stored_request(job.id))["targets"] == [MINI]
 
 
 async def test_a_batch_names_the_line_that_nobody_can_do(stand: Stands) -> None:
@@ -287,16 +298,16 @@ async def test_a_large_reply_has_its_body_in_the_blob_store(stand: Stands, tmp_p
     at.stub.answer = reply(200, {**CHAT, "choices": [choice]})
     await at.work()
     job = await at.homa.submit("Tell me everything", model=MINI, cache=True)
-    assert (await job.result(timeout=20)).text == text
+    assert (await job.result(timeout=PATIENCE_S)).text == text
     kept = await at.store.run(reading.reply(at.store.keys, job.id))
     assert kept is not None
     assert len(kept) < 1000
     again = await at.homa.submit("Tell me everything", model=MINI, cache=True)
-    assert (await again.result(timeout=20)).text == text
+    assert (await again.result(timeout=PATIENCE_S)).text == text
     for path in (tmp_path / "blobs").rglob("*-*"):
         path.unlink()
     with pytest.raises(JobFailed, match="succeeded, but its reply is gone"):
-        await job.result(timeout=20)
+        await job.result(timeout=PATIENCE_S)
 
 
 async def test_where_the_blob_store_does_not_take_it_a_reply_stays_whole(stand: Stands) -> None:
@@ -309,7 +320,7 @@ async def test_where_the_blob_store_does_not_take_it_a_reply_stays_whole(stand: 
     assert pipeline is not None
     pipeline.media = Media(at.store, _Away(), above=1024)
     job = await at.homa.submit("Tell me", model=MINI)
-    assert (await job.result(timeout=20)).text == text
+    assert (await job.result(timeout=PATIENCE_S)).text == text
 
 
 async def test_workers_learn_how_far_estimates_are_off(stand: Stands) -> None:
