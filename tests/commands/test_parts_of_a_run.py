@@ -304,12 +304,28 @@ class TestWorkforce:
 
 class TestValues:
     @pytest.mark.parametrize(
-        ("text", "seconds"), [("90", 90), ("1.5s", 1.5), ("10m", 600), ("2 h", 7200), ("250ms", 0.25)]
+        ("text", "seconds"), [("90", 90), ("1.5s", 1.5), ("10m", 600), ("10min", 600), ("2 h", 7200), ("250ms", 0.25)]
     )
     def test_spans_of_time(self, text: str, seconds: float):
         context, parameter = click.Context(click.Command("x")), click.Option(["--x"])
         assert values.seconds(context, parameter, text) == seconds
         assert values.seconds(context, parameter, None) is None
+        assert values.span_ms(text) == seconds * 1000
+
+    @pytest.mark.parametrize("text", ["", "soon", "-5s", "5 weeks", "1e3s"])
+    def test_what_is_no_span_is_named(self, text: str):
+        with pytest.raises(click.BadParameter, match="is no length of time"):
+            values.span_ms(text)
+
+    def test_nothing_is_no_deadline_and_no_budget_but_an_age_and_a_bill(self):
+        context, parameter = click.Context(click.Command("x")), click.Option(["--x"])
+        assert (values.span_ms("0s"), values.dollars("0")) == (0, 0)
+        with pytest.raises(click.BadParameter, match="no time at all"):
+            values.seconds(context, parameter, "0s")
+        with pytest.raises(click.BadParameter, match="is nothing"):
+            values.nano_usd(context, parameter, "0.00")
+        with pytest.raises(click.BadParameter):
+            values.dollars("much")
 
     def test_a_tag_twice_is_wrong(self):
         assert values.tags_of(["a=b=c"]) == {"a": "b=c"}

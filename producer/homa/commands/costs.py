@@ -7,10 +7,10 @@ from typing import cast, get_args
 
 import click
 
-from homa.commands.arguments import day_argument
 from homa.commands.printing import dollars, json_option, number, print_json, print_table
 from homa.commands.selecting import require_batch
 from homa.commands.session import say, session
+from homa.commands.values import day
 from homa_shared.money import usd
 from homa_shared.store import reading
 from homa_shared.store.fleet import read_fleet
@@ -19,8 +19,8 @@ from homa_shared.store.reading_money import By
 
 @click.command("costs")
 @click.option("--by", type=click.Choice(get_args(By)), default="provider", show_default=True, help="What a row is.")
-@click.option("--since", type=day_argument, metavar="YYYY-MM-DD", help="First day (UTC).")
-@click.option("--until", type=day_argument, metavar="YYYY-MM-DD", help="Last day (UTC), included.")
+@click.option("--since", type=day, metavar="YYYY-MM-DD", help="First day (UTC).")
+@click.option("--until", type=day, metavar="YYYY-MM-DD", help="Last day (UTC), included.")
 @click.option("--batch", metavar="ID", help="Only this batch, whatever the days.")
 @json_option
 def command(by: str, since: date | None, until: date | None, batch: str | None, as_json: bool) -> None:

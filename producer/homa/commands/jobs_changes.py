@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import click
 
-from homa.commands.arguments import dollars_argument, span_argument
+from homa.commands import values
 from homa.commands.exits import SOME_FAILED, Stopped
 from homa.commands.printing import age, dollars, json_option, print_json, print_table, usd_or_null
 from homa.commands.retrying import Retrier
@@ -79,7 +79,7 @@ def retry(jobs: Sequence[str], as_json: bool, **filters: str | None) -> None:
 @click.option(
     "--usd",
     "nano_usd",
-    type=dollars_argument,
+    type=values.dollars,
     metavar="USD",
     help="What the provider's bill says of it, in dollars; 0 for nothing.",
 )
@@ -106,7 +106,7 @@ def resolve(attempt: str | None, nano_usd: int | None, note: str, limit: int, as
 @click.argument("jobs", nargs=-1)
 @filter_options
 @click.option(
-    "--older-than", "age_ms", type=span_argument, metavar="SPAN", help="Only jobs that ended so long ago: 90s, 12h, 7d."
+    "--older-than", "age_ms", type=values.span_ms, metavar="SPAN", help="Only jobs ended so long ago: 90s, 12h, 7d."
 )
 @json_option
 def purge(jobs: Sequence[str], age_ms: int | None, as_json: bool, **filters: str | None) -> None:
