@@ -36,7 +36,7 @@ _MARKS = {"works": "✓", "not offered": "–"}
 
 
 def measured() -> dict[str, dict[str, str]]:
-    """Outcomes of a run of the matrix: kind -> column -> works, not offered or failed."""
+    """Outcomes of a run of the matrix: row (a kind, or `kind/api`) -> column -> works, not offered or failed."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "matrix.json"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/matrix/test_matrix.py"]
@@ -61,12 +61,15 @@ def tables(outcomes: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     columns = list(next(iter(outcomes.values())))
     yield "| provider | through | " + " | ".join(columns) + " |"
     yield "|---|---|" + "---|" * len(columns)
-    for kind, row in outcomes.items():
-        yield f"| {kind} | {SDKS[kind]} | " + " | ".join(_MARKS[row[column]] for column in columns) + " |"
+    for name, row in outcomes.items():
+        kind, _, api = name.partition("/")
+        title = f'{kind}, `api="{api}"`' if api else kind
+        marks = " | ".join(_MARKS[row[column]] if column in row else "" for column in columns)
+        yield f"| {title} | {SDKS[kind]} | {marks} |"
     yield ""
     yield "| provider | images | one image | images a request | one PDF | media of a request | source |"
     yield "|---|---|---|---|---|---|---|"
-    for kind in outcomes:
+    for kind in (name for name in outcomes if "/" not in name):
         limits = KINDS[kind].limits
         images = ", ".join(sorted(name.removeprefix("image/") for name in limits.images))
         sizes = (

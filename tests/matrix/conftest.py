@@ -1,7 +1,7 @@
 """Adapters of all kinds at simulated providers, and a report of which proof held where.
 
 A table of each module's outcomes ends a run in one process. With HOMA_TEST_MATRIX_REPORT set, those at simulated
-providers are written there as JSON: kind -> column -> works, not offered, failed.
+providers are written there as JSON: row -> column -> works, not offered, failed.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from homa_shared.reply import RESPONSES_API
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import create
 from homa_workers.simulator import Simulator, SimulatorConfig
-from tests.matrix.features import Models, offered
+from tests.matrix.features import Models, asked_of, kind_of, offered
 
 REPORT = "HOMA_TEST_MATRIX_REPORT"
 #: The property by which a test says what its passing means, where that is not that the feature works.
@@ -26,16 +27,20 @@ NOT_ASKED, BEYOND = "not asked", "not done by this end"
 #: Outcome -> its mark in the table for people.
 MARKS = {"works": "✓", "not offered": "–", BEYOND: "○", "failed": "✗", NOT_ASKED: " "}
 AWS = {"region": "us-east-1", "aws_access_key_id": "any", "aws_secret_access_key": "any"}
-#: Kind -> path at the simulator, and models to ask for.
+#: Row (a kind, or `kind/api`) -> path at the simulator, and models to ask for.
 ENDS = {
     "openai": ("/openai/v1", Models("gpt-5-mini", "text-embedding-3-small")),
+    "openai/responses": ("/openai/v1", Models("gpt-5-mini", api=RESPONSES_API)),
     "azure": ("/resource/openai/v1", Models("gpt-5-mini", "text-embedding-3-small")),
+    "azure/responses": ("/resource/openai/v1", Models("gpt-5-mini", api=RESPONSES_API)),
     "anthropic": ("/anthropic", Models("claude-haiku-4-5")),
     "gemini": ("/gemini", Models("gemini-3.5-flash", "gemini-embedding-001")),
     "ollama": ("/ollama/v1", Models("qwen3-vl:8b", "nomic-embed-text")),
     "bedrock": ("/bedrock", Models("anthropic.claude-haiku-4-5-20251001-v1:0", "amazon.titan-embed-text-v2:0")),
     "cohere": ("/compatibility/v1", Models("command-a-vision-07-2025", "embed-v4.0")),
 }
+#: Row and column of each proof.
+CASES = [(row, column) for row in ENDS for column in asked_of(row)]
 
 
 @pytest.fixture
@@ -53,7 +58,7 @@ def connect(kind: str, base_url: str | None, key: str | None = "sk-any", **optio
 @pytest.fixture
 async def provider(kind: str, simulator: Simulator) -> AsyncIterator[Provider]:
     """The adapter of a kind at its simulated provider."""
-    made = connect(kind, simulator.url + ENDS[kind][0])
+    made = connect(kind_of(kind), simulator.url + ENDS[kind][0])
     yield made
     await made.aclose()
 

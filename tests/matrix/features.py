@@ -15,7 +15,7 @@ import orjson
 
 from homa_shared.capabilities import KINDS, Feature
 from homa_shared.media import data_url
-from homa_shared.reply import Call, Completion, Delta
+from homa_shared.reply import CHAT_API, Call, Completion, Delta
 from homa_workers.providers.base import Provider
 from tests.media.samples import PDF, png
 
@@ -32,6 +32,8 @@ COLUMNS: Mapping[str, Feature | None] = {
     "count": Feature.COUNT,
     "cancel": None,
 }
+#: What is neither Chat Completions nor Responses.
+_OF_NO_API = (Feature.EMBEDDINGS, Feature.COUNT)
 TOOL = {
     "type": "function",
     "function": {
@@ -60,16 +62,33 @@ class Models:
     image_url: str = "https://example.com/red.png"
     #: Whether the other end counts tokens, as providers do and some mocks do not.
     counts: bool = True
+    #: Which of OpenAI's APIs is asked.
+    api: str = CHAT_API
 
 
-def offered(kind: str, column: str) -> bool:
+def kind_of(row: str) -> str:
+    """The kind of provider of a row, which may be `kind/api`."""
+    return row.partition("/")[0]
+
+
+def api_of(row: str) -> str:
+    return row.partition("/")[2] or CHAT_API
+
+
+def asked_of(row: str) -> list[str]:
+    """The columns of a row; those of another API of a kind leave out what is asked in no other way."""
+    return [column for column in COLUMNS if api_of(row) == CHAT_API or COLUMNS[column] not in _OF_NO_API]
+
+
+def offered(row: str, column: str) -> bool:
     """Whether a kind of provider offers a feature at all."""
     feature = COLUMNS[column]
-    return feature is None or feature in KINDS[kind].features
+    return feature is None or feature in KINDS[kind_of(row)].features
 
 
 def ask(models: Models, content: object, **params: Any) -> Call:
-    return Call(models.chat, [{"role": "user", "content": content}], {"max_tokens": 200, **params})
+    params = {"max_tokens": 200, **params}
+    return Call(models.chat, [{"role": "user", "content": content}], params, api=models.api)
 
 
 def shows(part: dict[str, Any], text: str = "Which colour is it? One word.") -> list[dict[str, Any]]:
@@ -106,9 +125,8 @@ async def tools(provider: Provider, models: Models) -> None:
     assert completion.finish_reason == "tool_calls"
     told = {"role": "tool", "tool_call_id": call["id"], "content": '{"celsius": 3}'}
     answered = completion.body["choices"][0]["message"]
-    again = Call(
-        models.chat, [{"role": "user", "content": asked}, answered, told], {"max_tokens": 200, "tools": [TOOL]}
-    )
+    conversation = [{"role": "user", "content": asked}, answered, told]
+    again = Call(models.chat, conversation, {"max_tokens": 200, "tools": [TOOL]}, api=models.api)
     assert (await provider.complete(again)).text
 
 

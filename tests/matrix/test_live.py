@@ -14,7 +14,7 @@ import pytest
 
 from homa_workers.providers.base import Provider
 from tests.matrix.conftest import connect
-from tests.matrix.features import COLUMNS, PROOFS, Models, offered
+from tests.matrix.features import PROOFS, Models, api_of, asked_of, kind_of, offered
 
 pytestmark = pytest.mark.live
 
@@ -39,23 +39,32 @@ CHEAP = {
     "bedrock": Models("amazon.nova-lite-v1:0", "amazon.titan-embed-text-v2:0"),
     "cohere": Models("command-a-vision-07-2025", "embed-v4.0", PICTURE),
 }
-LIVE = [column for column in COLUMNS if column in PROOFS]
+#: Row (a kind, or `kind/api`) and column of each proof.
+LIVE = [
+    (row, column)
+    for row in (*KEYS, "openai/responses", "azure/responses")
+    for column in asked_of(row)
+    if column in PROOFS
+]
 
 
 def models(kind: str) -> Models:
-    name = f"HOMA_TEST_LIVE_{kind.upper()}"
-    cheap = CHEAP[kind]
+    name = f"HOMA_TEST_LIVE_{kind_of(kind).upper()}"
+    cheap = CHEAP[kind_of(kind)]
     return Models(
-        os.environ.get(f"{name}_MODEL", cheap.chat), os.environ.get(f"{name}_EMBEDDING", cheap.embedding), PICTURE
+        os.environ.get(f"{name}_MODEL", cheap.chat),
+        os.environ.get(f"{name}_EMBEDDING", cheap.embedding),
+        PICTURE,
+        api=api_of(kind),
     )
 
 
 @pytest.fixture
 async def provider(kind: str) -> AsyncIterator[Provider]:
-    key = os.environ.get(KEYS[kind])
+    key = os.environ.get(KEYS[kind_of(kind)])
     if not key:
-        pytest.skip(f"no keys in the environment: {KEYS[kind]}")
-    made = _connect(kind, key)
+        pytest.skip(f"no keys in the environment: {KEYS[kind_of(kind)]}")
+    made = _connect(kind_of(kind), key)
     yield made
     await made.aclose()
 
@@ -73,8 +82,7 @@ def _connect(kind: str, key: str) -> Provider:
     return connect(kind, None, key)
 
 
-@pytest.mark.parametrize("column", LIVE)
-@pytest.mark.parametrize("kind", list(KEYS))
+@pytest.mark.parametrize(("kind", "column"), LIVE)
 async def test_a_real_provider_does_what_it_is_said_to_offer(kind: str, column: str, provider: Provider) -> None:
     if offered(kind, column):
         await PROOFS[column](provider, models(kind))

@@ -14,8 +14,8 @@ from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.targets import Target
 from homa_workers.providers.base import Provider
 from homa_workers.simulator import Simulator
-from tests.matrix.conftest import ENDS
-from tests.matrix.features import COLUMNS, PROOFS, ask, offered
+from tests.matrix.conftest import CASES, ENDS
+from tests.matrix.features import PROOFS, ask, offered
 from tests.media.samples import PDF
 from tests.worker.cell import until
 
@@ -26,8 +26,7 @@ _PARTS = {
 }
 
 
-@pytest.mark.parametrize("column", list(COLUMNS))
-@pytest.mark.parametrize("kind", list(ENDS))
+@pytest.mark.parametrize(("kind", "column"), CASES)
 async def test_an_adapter_does_what_its_provider_offers(
     kind: str, column: str, provider: Provider, simulator: Simulator
 ) -> None:

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from homa_workers.providers.base import Provider
-from tests.matrix.conftest import AWS, BEYOND, ENDS, HELD, connect
-from tests.matrix.features import COLUMNS, PROOFS, offered
+from tests.matrix.conftest import AWS, BEYOND, CASES, ENDS, HELD, connect
+from tests.matrix.features import PROOFS, kind_of, offered
 
 AIMOCK = "HOMA_TEST_AIMOCK"
 pytestmark = pytest.mark.skipif(AIMOCK not in os.environ, reason=f"{AIMOCK} is not set: make test-peers sets it")
@@ -77,13 +77,12 @@ def _until_listening(port: int) -> None:
 
 @pytest.fixture
 async def provider(kind: str, aimock: str) -> AsyncIterator[Provider]:
-    made = connect(kind, aimock + PATHS[kind], **OPTIONS.get(kind, {}))
+    made = connect(kind_of(kind), aimock + PATHS[kind_of(kind)], **OPTIONS.get(kind, {}))
     yield made
     await made.aclose()
 
 
-@pytest.mark.parametrize("column", [column for column in COLUMNS if column in PROOFS])
-@pytest.mark.parametrize("kind", list(ENDS))
+@pytest.mark.parametrize(("kind", "column"), [case for case in CASES if case[1] in PROOFS])
 async def test_an_adapter_gets_along_with_somebody_elses_mock(
     kind: str, column: str, provider: Provider, record_property: Callable[[str, object], None]
 ) -> None:
