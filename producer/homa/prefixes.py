@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LEAST_LINES = 3
 #: Bytes below which no prefix has the tokens that providers ask for.
 LEAST_BYTES = 2048
-#: Characters by which lines that begin in different ways are told apart.
+#: Characters by which lines that begin in different ways are told apart: no shorter head is worth a cut by itself.
 _TOLD_APART = 256
 #: Most characters that a head loses to end between two words.
 _WORD = 100
@@ -136,6 +136,9 @@ class Prefixes:
             head = _alike(texts)
         else:
             return None
+        if group.size >= LEAST_BYTES:
+            # A text is not cut for a few words more.
+            return head if len(head) >= _TOLD_APART else ""
         return head if group.size + len(head.encode()) >= LEAST_BYTES else None
 
     @staticmethod
