@@ -9,7 +9,7 @@ from homa_shared.records import State
 from homa_shared.store import reading, steering
 from homa_shared.store.stepping import step
 from homa_shared.store.working import Answer, Claim, Report, leave, rejoin, renew
-from tests.transitions.cell import BOUND, COST, LEASE_MS, Cell
+from tests.transitions.cell import BOUND, COST, LEASE_MS, MODEL, Cell
 from tests.transitions.test_recovery import OlderStore
 
 
@@ -216,3 +216,74 @@ def test_a_reroute_that_the_store_forgot_costs_at_the_target_that_was_called(cel
     before.comes_back()
     cell.settle(second, worker="one", target=second.target)
     assert [line.target for line in cell.run(reading.ledger(cell.keys)) if line.nano_usd] == ["p:other"]
+
+
+# -- jobs that are gone with their records ------------------------------------------------------------------------------
+
+
+def homeless(cell: Cell) -> Claim:
+    """A call of a job that was accepted and taken in the moments that the store forgot."""
+    cell.budget(1000)
+    before = OlderStore(cell)
+    cell.submit("a", tenant="acme")
+    claim = cell.claim(worker="one")
+    before.comes_back()
+    assert cell.redis("EXISTS", cell.keys.job("a")) == 0
+    return claim
+
+
+@pytest.mark.parametrize("kind", ["settle", "fail", "requeue"])
+def test_a_call_of_a_job_that_is_gone_costs_once(cell: Cell, kind: str) -> None:
+    claim = homeless(cell)
+    for _ in range(3):
+        told = {"charge": Charge.ACTUAL, "nano": COST, "worker": "one", "target": MODEL}
+        assert getattr(cell, kind)(claim, **told) is Answer.UNKNOWN
+    assert money(cell) == (COST, 0)
+    assert cell.numbers(cell.keys.budget("b"))["spent"] == COST
+    (row,) = cell.run(reading.costs(cell.keys, "model")).rows
+    assert (row.key, row.nano_usd, row.requests) == (MODEL, COST, 1)
+    assert cell.redis("EXISTS", cell.keys.job("a")) == 0
+
+
+def test_each_paid_reply_of_such_an_attempt_counts_once(cell: Cell) -> None:
+    claim = homeless(cell)
+    name = (claim.id, claim.attempt)
+    paid = Report("step", Charge.ACTUAL, nano=COST, worker="one", target=MODEL)
+    for _ in range(2):
+        for number in (1, 2):
+            assert cell.run(step(cell.keys, name, number, "one", paid, b"{}")) is Answer.UNKNOWN
+        assert cell.settle(claim, worker="one", target=MODEL) is Answer.UNKNOWN
+    assert money(cell) == (3 * COST, 0)
+
+
+def test_one_whose_cost_nobody_knows_is_unpriced_and_not_free(cell: Cell) -> None:
+    claim = homeless(cell)
+    cell.fail(claim, charge=Charge.UNRESOLVED, floor=7, worker="one", target=MODEL)
+    table = cell.run(reading.costs(cell.keys, "model"))
+    assert (table.nano_usd, table.unresolved_nano_usd, table.unpriced) == (0, 7, 1)
+
+
+def test_one_that_was_not_charged_leaves_no_line(cell: Cell) -> None:
+    claim = homeless(cell)
+    cell.requeue(claim, outcome="rate_limited", worker="one", target=MODEL)
+    assert cell.run(reading.ledger(cell.keys)) == []
+
+
+def test_a_call_whose_record_had_its_time_is_not_charged_again(cell: Cell) -> None:
+    cell.submit("a")
+    claim = cell.claim(worker="one")
+    cell.settle(claim, worker="one", target=MODEL)
+    cell.run(steering.purge(cell.keys, ["a"]))
+    cell.redis("DEL", cell.keys.job("a"), cell.keys.attempts("a"))
+    assert cell.settle(claim, worker="one", target=MODEL) is Answer.UNKNOWN
+    assert money(cell) == (COST, 0)
+
+
+def test_a_late_reply_to_a_lost_call_whose_record_had_its_time_is_charged(cell: Cell) -> None:
+    cell.submit("a", max_attempts=1)
+    claim = cell.claim(worker="one")
+    cell.lose(claim)
+    cell.redis("DEL", cell.keys.job("a"), cell.keys.attempts("a"))
+    assert cell.settle(claim, worker="one", target=MODEL) is Answer.UNKNOWN
+    assert money(cell) == (COST, BOUND)
+    cell.cooked = True

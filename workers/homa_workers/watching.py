@@ -53,7 +53,7 @@ class Watch:
         if failed and answer is Answer.OK and failed.kind is not ErrorKind.INTERNAL:
             alarms.dead_job(claim, failed)
         if answer is Answer.UNKNOWN:
-            # The store came back without this job: what the call cost stands nowhere but in this line.
+            # The store came back without this job: its ledger has the cost, but nobody has the reply.
             self.log.error("attempt.homeless", job=claim.id, attempt=claim.attempt, target=claim.target)
         if not self.log.is_enabled_for(logging.WARNING if failed else logging.INFO):
             return

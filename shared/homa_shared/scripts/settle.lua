@@ -5,12 +5,13 @@
 -- KEYS[1] anchor
 -- ARGV: job, attempt, reply JSON, report JSON
 -- Returns ok (also when repeated), late (the attempt was over: its cost replaced what stood unresolved, and a job still
--- alive ended by it), or unknown (the store holds no such job).
+-- alive ended by it), or unknown (the store holds no such job:
+-- only the call's cost is entered).
 -- Cost: O(log N), plus 100 followers a call.
 local id, attempt, reply = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local report = read_report(ARGV[4])
 local r = load_record(id)
-if not r then return 'unknown' end
+if not r then return enter_homeless(id, attempt, report) end
 if forgotten(r, attempt) then reassert(id, r, attempt, report.worker or '', report.by) end
 
 local function won_by(number)

@@ -13,7 +13,7 @@ local report = read_report(ARGV[5])
 report.worker = report.worker or worker
 local field = 'step.' .. int(step)
 local r = load_record(id)
-if not r then return 'unknown' end
+if not r then return enter_homeless(id, attempt, report, step) end
 
 local past = redis.call('HGET', K.attempts(id), field)
 past = past and cjson.decode(past)

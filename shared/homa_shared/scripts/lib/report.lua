@@ -64,9 +64,44 @@ local function enter_unknown(id, r, attempt, report)
   return number
 end
 
+-- Newest ledger lines that are looked through for a call of a job without a record, and how long the call is remembered.
+local LINES_BACK, REMEMBERED_MS = 1000, 86400000
+
+-- A job's record may be gone because its retention ended, and not because the store forgot it: then its line is in the
+-- ledger, unless it was that of a lost call, of which only the bound was known.
+local function is_in_ledger(id, attempt)
+  for _, line in ipairs(redis.call('XREVRANGE', K.ledger(), '+', '-', 'COUNT', LINES_BACK)) do
+    local f = {}
+    for i = 1, #line[2], 2 do f[line[2][i]] = line[2][i + 1] end
+    if f.job == id and tonumber(f.attempt) == attempt and f.outcome ~= 'lost' then return true end
+  end
+  return false
+end
+
+-- A call of a job that the store has forgotten with its record: of whom and in which batch it was nobody can tell any more,
+-- but what it cost stands in the ledger by target and day, and in the budgets of everybody. Always 'unknown'.
+-- `step` tells the paid replies of one attempt apart; nil for its end.
+local function enter_homeless(id, attempt, report, step)
+  local worker = report.worker
+  if not worker or not report.target or report.charge == 'none' then return 'unknown' end
+  local key, mark = K.attempts(id), 'dup.' .. int(attempt) .. '.' .. worker .. (step and '.' .. int(step) or '')
+  if redis.call('HEXISTS', key, mark) == 1 then return 'unknown' end
+  if redis.call('HEXISTS', key, 'dup.homeless') == 0 and is_in_ledger(id, attempt) then return 'unknown' end
+  local nobodys = {tg = report.target, tn = ''}
+  local line = attempt_line(id, nobodys, attempt, report)
+  enter(line, now)
+  for _, cap in ipairs(caps_of(id, nobodys)) do
+    charge(cap[1], line.nano, line.unres, 0, cap[2])
+    tell_budget(cap[1])
+  end
+  redis.call('HSET', key, mark, int(attempt), 'dup.homeless', 1)
+  redis.call('PEXPIRE', key, REMEMBERED_MS)
+  return 'unknown'
+end
+
 -- For reports that are no good reply: refused when the attempt is over, but what they say of its cost is kept.
 local function refuse(id, r, attempt, report)
-  if not r then return 'unknown' end
+  if not r then return enter_homeless(id, attempt, report) end
   if report.charge ~= 'unresolved' then
     if report.charge == 'none' then report.nano = '0' end
     if resolve_attempt(id, r, attempt, report) then return 'late' end
