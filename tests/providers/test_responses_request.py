@@ -236,6 +236,8 @@ def test_media_are_parts_of_this_api() -> None:
                 {"type": "image_url", "image_url": {"url": "https://a.example/1.png", "detail": "low"}, **kept},
                 {"type": "image_url", "image_url": "data:image/png;base64,AA=="},
                 {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,AA=="}},
+                {"type": "file", "file": {"file_data": "https://a.example/1.pdf"}},
+                {"type": "file", "file": {"file_id": "file_0"}},
                 {"type": "input_file", "file_id": "file_1"},
             ],
         }
@@ -245,6 +247,8 @@ def test_media_are_parts_of_this_api() -> None:
         {"type": "input_image", "image_url": "https://a.example/1.png", "detail": "low", **kept},
         {"type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": "auto"},
         {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,AA=="},
+        {"type": "input_file", "file_url": "https://a.example/1.pdf"},
+        {"type": "input_file", "file_id": "file_0"},
         {"type": "input_file", "file_id": "file_1"},
     ]
 

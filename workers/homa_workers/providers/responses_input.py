@@ -101,11 +101,19 @@ def _part(part: Any) -> Item:
         case "image_url":
             return _image(part)
         case "file":
-            kept = {name: value for name, value in part.items() if name not in ("type", "file")}
-            return {"type": "input_file", **kept, **part["file"]}
+            return _file(part)
         case "input_audio":
             raise _refused("an input_audio part", 'the Responses API hears no audio; leave api="responses" out')
     return dict(part)
+
+
+def _file(part: Mapping[str, Any]) -> Item:
+    """A document by its bytes, its id, or an address that the provider fetches, which has a field of its own here."""
+    kept = {name: value for name, value in part.items() if name not in ("type", "file")}
+    file = dict(part["file"])
+    if str(file.get("file_data") or "").startswith(("https://", "http://")):
+        file["file_url"] = file.pop("file_data")
+    return {"type": "input_file", **kept, **file}
 
 
 def _image(part: Mapping[str, Any]) -> Item:
