@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from homa.schemas import response_format
+from homa.shapes import check_format, check_tools
 from homa_shared.errors import InvalidRequest
 from homa_shared.money import parse_usd
 from homa_shared.records import Lane, encode_tags
@@ -176,12 +177,17 @@ def _params(given: dict[str, Any]) -> dict[str, Any]:
         if "response_format" in given:
             raise InvalidRequest("both schema and response_format: expected one of them")
         given["response_format"] = response_format(schema)
+    if "response_format" in given:
+        check_format(given["response_format"], "response_format" if schema is None else "schema")
     if "temperature" in given:
         _temperature(given["temperature"])
     for name in ("max_tokens", "max_completion_tokens", "n"):
         if name in given:
             _whole(name, given[name])
-    if "tools" in given:
+    if "tools" in given and not given.get("tools"):
+        # An empty list is none; providers refuse it.
+        _definitions("tools", given.pop("tools"))
+    elif "tools" in given:
         given["tools"] = _definitions("tools", given["tools"])
     for name in given:
         _refuse_misspelt(name)
@@ -208,6 +214,7 @@ def _steps(given: dict[str, Any]) -> StepRules:
 def _definitions(name: str, tools: object) -> list[dict[str, Any]]:
     if isinstance(tools, str) or not isinstance(tools, Sequence):
         raise _wrong(name, tools, "a list of typed functions, or of objects in OpenAI's shape")
+    check_tools([tool for tool in tools if isinstance(tool, Mapping)], name)
     if all(isinstance(tool, Mapping) for tool in tools):
         return [dict(tool) for tool in tools]
     from homa_shared.tools import definitions  # pydantic, which few requests need

@@ -15,6 +15,7 @@ from homa.options import check_options
 from homa.schemas import response_format
 from homa_shared.request import JobRequest, Option
 
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 PNG = b"\x89PNG\r\n\x1a\n0"
 
 
@@ -38,6 +39,24 @@ PNG = b"\x89PNG\r\n\x1a\n0"
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"max_tokens": 1.5}, "max_tokens is 1.5"),
         ({"tools": "f"}, "tools is 'f'"),
+        ({"tools": [{"function": {"name": "f"}}]}, r"tools\[0\].type is None: expected function"),
+        ({"tools": [{"type": "function", "function": 7}]}, r"tools\[0\].function is 7: expected an object"),
+        ({"tools": [TOOL, {"type": "function", "function": {"name": "a b"}}]}, r"tools\[1\].function.name is 'a b'"),
+        ({"tools": [{"type": "function", "name": ""}]}, r"tools\[0\].name is ''"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "objekt"}}}]},
+            r"tools\[0\].function.parameters: .* at \$.type: 'objekt' is not one of",
+        ),
+        ({"schema": {"type": "objekt"}}, r"^schema: the schema is no valid JSON schema .* at \$.type: 'objekt' is not"),
+        ({"schema": {"type": "object", "properties": 5}}, r"schema: .* at \$.properties: 5 is not of type 'object'"),
+        ({"schema": {"items": {"$ref": "#/$defs/x"}}}, r"schema: the schema refers to '#/\$defs/x', which it does not"),
+        ({"schema": {"$ref": "https://e.com/a.json"}}, "refers to 'https://e.com/a.json', which it does not hold"),
+        ({"schema": {"type": object()}}, "schema is no JSON: Type is not JSON serializable"),
+        ({"response_format": {"type": "json_schema", "json_schema": 7}}, "response_format.json_schema is 7"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}},
+            "response_format.json_schema.schema is None: expected a JSON schema",
+        ),
         ({"deadline_s": 0}, "deadline_s is 0: expected seconds, more than zero"),
         ({"deadline_s": float("nan")}, "deadline_s is nan"),
         ({"delay_s": -1}, "delay_s is -1: expected seconds, zero or more"),
@@ -134,3 +153,24 @@ def test_an_unreadable_request_is_refused(raw: bytes) -> None:
 def test_a_request_of_a_later_release_says_so() -> None:
     with pytest.raises(InvalidRequest, match="request of version 3: this release reads up to 2"):
         JobRequest.decode(b'{"v":3}')
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"tools": [TOOL, {"type": "web_search"}, {"google_search": {}}]},
+        {"tools": [{"type": "function", "name": "f"}]},
+        {"response_format": {"type": "json_object"}},
+        {"schema": {"$defs": {"n": {"type": "integer"}}, "items": {"$ref": "#/$defs/n"}}},
+        {"schema": {"$ref": "https://json-schema.org/draft/2020-12/schema"}},
+        {"schema": {"enum": [{"$ref": "only a value"}], "anyOf": [{"$anchor": "a"}, {"$ref": "#a"}]}},
+        # What a part with an address of its own refers to is for the answer's check to find.
+        {"schema": {"$defs": {"n": {"$id": "https://e.com/n", "items": {"$ref": "#/$defs/m"}}}}},
+    ],
+)
+def test_what_a_provider_may_know_goes_through(arguments: dict[str, Any]) -> None:
+    assert check_options({"model": "openai:gpt-5-mini", **arguments}).params
+
+
+def test_an_empty_list_of_tools_is_none() -> None:
+    assert "tools" not in check_options({"model": "openai:gpt-5-mini", "tools": []}).params

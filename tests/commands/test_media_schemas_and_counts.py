@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 import pytest
@@ -49,6 +51,9 @@ def test_a_pdf_goes_as_it_is_to_a_model_that_reads_it(staffed: Fleet, invoke: In
         (("--schema", "no.json"), "--schema @no.json"),
         (("--schema", "text.txt"), "--schema 'text.txt' is no JSON"),
         (("--schema", "[]"), "--schema"),
+        (("--image", "file:///etc/passwd"), "--image 'file:///etc/passwd': expected the path of a file"),
+        (("--image", "ftp://example.com/a.png"), "--image 'ftp://example.com/a.png': expected the path of a file"),
+        (("--schema", '{"type": "objekt"}'), "no valid JSON schema (draft 2020-12): at $.type: 'objekt' is not one of"),
     ],
 )
 def test_what_cannot_be_shown_ends_before_anything_is_asked(
@@ -60,6 +65,39 @@ def test_what_cannot_be_shown_ends_before_anything_is_asked(
     assert answer.exit_code == 2, answer.stderr
     assert said in answer.stderr
     assert staffed.received() == before
+
+
+def _body(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [{"type": "text", "text": "Look"}, *parts]}]}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(lambda url: _body({"type": "image_url", "image_url": {"url": url}}), id="image_url"),
+        pytest.param(lambda url: _body({"type": "file", "file": {"file_data": url}}), id="file"),
+        pytest.param(lambda url: {**_body(), "images": [url]}, id="images"),
+        pytest.param(lambda url: {**_body(), "files": [url]}, id="files"),
+    ],
+)
+def test_rows_from_elsewhere_never_open_a_file_of_this_machine(
+    staffed: Fleet, invoke: Invoke, folder: Path, form: Callable[[str], dict[str, Any]]
+) -> None:
+    secret = folder / "secret.png"
+    secret.write_bytes(PNG)
+    bodies = {"uri": form(secret.as_uri()), "path": form(str(secret)), "fine": _body()}
+    line = {"method": "POST", "url": "/v1/chat/completions"}
+    rows = [json.dumps({"custom_id": name, **line, "body": body}) + "\n" for name, body in bodies.items()]
+    (folder / "in.jsonl").write_text("".join(rows))
+    before = staffed.received()
+    arguments = ("run", "in.jsonl", "--model", MODEL, "-o", "out.jsonl", "--workers", "none", "--progress", "none")
+    assert invoke(staffed, *arguments).exit_code == 1
+    lines = {line["custom_id"]: line for line in map(json.loads, (folder / "out.jsonl").read_text().splitlines())}
+    assert lines["fine"]["error"] is None
+    for name in ("uri", "path"):
+        assert lines[name]["error"]["code"] == "invalid_input"
+        assert "expected https://" in lines[name]["error"]["message"]
+    assert staffed.received() == before + 1
 
 
 def test_an_answer_fits_its_schema(staffed: Fleet, invoke: Invoke, folder: Path) -> None:

@@ -106,6 +106,7 @@ def test_a_name_that_is_no_utf8_is_printable() -> None:
     ("inputs", "told"),
     [
         ([], "no INPUT given"),
+        (["a.txt", ""], "INPUT is empty: expected a file"),
         (["gone.txt"], "'gone.txt': no such file or directory"),
         (["a.txt", "*.nothing"], "'*.nothing': no file matches"),
         (["-", "-"], "more than once"),

@@ -137,9 +137,11 @@ async def test_a_schema_that_is_none_is_refused_before_any_call(cell: Cell) -> N
     assert view.job.unresolved_nano_usd == 0
 
 
-async def test_a_schema_never_makes_a_worker_fetch_an_address(cell: Cell) -> None:
+@pytest.mark.parametrize("address", [{}, {"$id": "https://example.com/a-part-of-its-own"}])
+async def test_a_schema_never_makes_a_worker_fetch_an_address(cell: Cell, address: dict[str, str]) -> None:
     await cell.worker()
-    schema = {"type": "object", "properties": {"a": {"$ref": f"{cell.simulator.url}/healthz"}}, "required": ["a"]}
+    part = {**address, "$ref": f"{cell.simulator.url}/healthz"}
+    schema = {"type": "object", "properties": {"a": part}, "required": ["a"]}
     job = await cell.ask('[[say:{"a": 1}]]', params=by_schema(schema))
     view = await cell.ended(job)
     assert "which it does not hold" in reply_of(view)["error"]["message"]

@@ -10,13 +10,26 @@ import orjson
 
 from homa.documents import read_argument
 from homa.images import Image, read_file
+from homa.shapes import check_schema
 from homa_shared.errors import InvalidRequest
 from homa_shared.media import PDF, media_type
 
 
 def images_of(given: Sequence[str]) -> list[Image]:
-    """`--image` as the client takes it: addresses stay text, all else is a path."""
-    return [each if each.lower().startswith(("https://", "http://", "data:")) else Path(each) for each in given]
+    """`--image` as the client takes it: addresses stay text, all else is a path.
+
+    Raises:
+        InvalidRequest: it is an address of a kind that no provider fetches.
+    """
+    return [_image(each) for each in given]
+
+
+def _image(given: str) -> Image:
+    if given.lower().startswith(("https://", "http://", "data:")):
+        return given
+    if given.lower().startswith("file:") or "://" in given:
+        raise InvalidRequest(f"--image {given[:80]!r}: expected the path of a file, https://… or data:…;base64,…")
+    return Path(given)
 
 
 def is_pdf(file: str) -> bool:
@@ -44,4 +57,5 @@ def schema_of(given: str | None) -> Mapping[str, Any] | None:
         raise InvalidRequest(f"--schema {given[:80]!r} is no JSON ({error}): expected a JSON schema") from error
     if not isinstance(schema, dict):
         raise InvalidRequest(f"--schema {given[:80]!r} is {type(schema).__name__}: expected a JSON schema, an object")
+    check_schema(schema, f"--schema {given[:80]!r}")
     return schema

@@ -66,6 +66,8 @@ def check_inputs(inputs: Sequence[str]) -> None:
         raise InvalidRequest("no INPUT given: expected files, directories, globs or - for standard input")
     if list(inputs).count(STDIN) > 1:
         raise InvalidRequest("INPUT - (standard input) is named more than once: it can be read only once")
+    if "" in inputs:  # a variable that was never set, most likely; as a path it would be the whole working directory
+        raise InvalidRequest("INPUT is empty: expected a file, a directory, a glob or - for standard input")
     for given in inputs:
         if given == STDIN or Path(given).is_file():
             continue
