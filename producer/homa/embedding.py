@@ -20,7 +20,7 @@ from homa_shared.request import EMBEDDING, to_json
 #: Arguments of `submit` that mean nothing here.
 _OF_CHAT = frozenset(
     "prompt messages system images files tools schema max_tokens temperature stream run_tools max_steps "
-    "content_retries prompt_cache custom_id".split()
+    "content_retries prompt_cache custom_id api".split()
 )
 
 

@@ -36,7 +36,8 @@ def only_by_responses(params: Mapping[str, Any]) -> str:
     needed = next((name for name in _NEEDED if params.get(name)), "")
     if needed:
         return needed
-    if (params.get("text") or {}).get("format"):
+    text = params.get("text")
+    if isinstance(text, Mapping) and text.get("format"):
         return "text.format"
     return next((f"the tool {kind}" for kind in built_in_tools(params)), "")
 
@@ -44,7 +45,8 @@ def only_by_responses(params: Mapping[str, Any]) -> str:
 def built_in_tools(params: Mapping[str, Any]) -> list[str]:
     """Types of the tools that the provider runs itself, for fees that no count of tokens tells."""
     tools = params.get("tools") or ()
-    return [str(tool.get("type")) for tool in tools if tool.get("type") not in _CALLED_BACK]
+    kinds = [tool.get("type") for tool in tools if isinstance(tool, Mapping)]
+    return [str(kind) for kind in kinds if kind not in _CALLED_BACK]
 
 
 def recalls(params: Mapping[str, Any]) -> bool:

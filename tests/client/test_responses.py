@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from homa import InvalidRequest
+from homa.embedding import ask_for_embeddings
 from homa.options import check_options
 from homa.planning import FleetView, Prepared, Template, digest
 from homa.submission import check_affordable
@@ -77,6 +78,11 @@ def test_replies_of_one_api_are_none_of_the_others() -> None:
     assert len({digest(one, prepared) for one in options}) == 2
 
 
+def test_embeddings_have_no_such_choice() -> None:
+    with pytest.raises(InvalidRequest, match="api means nothing to embeddings"):
+        ask_for_embeddings(["Hello"], {"model": "openai:text-embedding-3-small", "api": "responses"})
+
+
 # -- who can do it ----------------------------------------------------------------------------------------------------
 
 
@@ -103,6 +109,7 @@ def test_any_target_does_where_its_own_api_can() -> None:
     tool = {"type": "function", "function": {"name": "now"}}
     assert skipped(fallbacks=[HAIKU], truncation="auto", text={"verbosity": "low"}, tools=[tool]) == {}
     assert skipped(model=HAIKU) == {}
+    assert skipped(fallbacks=[HAIKU], text="of no known shape") == {}
 
 
 def test_audio_is_for_chat_completions() -> None:

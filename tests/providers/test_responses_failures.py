@@ -9,7 +9,7 @@ import pytest
 from homa_shared.failures import Charge, ErrorKind, ProviderError
 from homa_shared.reply import RESPONSES_API, Call
 from tests.providers.conftest import Connect
-from tests.providers.responses_shapes import USAGE, ended, event, failed, response, text
+from tests.providers.responses_shapes import USAGE, ended, event, failed, message, response, text
 from tests.providers.shapes import openai_error
 from tests.providers.stub import Stub, drop, events, reply
 from tests.providers.test_failures_are_classified import OPENAI_ROWS, failure, ignore
@@ -129,3 +129,20 @@ async def test_the_wait_that_is_asked_for_is_read(stub: Stub, connect: Connect) 
     stub.answer = reply(429, openai_error("slow down", "rate_limit_exceeded"), {"retry-after-ms": "1500"})
     error = await failure(connect("openai", stub.url).complete(HELLO))
     assert error.retry_after_s == 1.5
+
+
+@pytest.mark.parametrize("item", [{"type": "function_call"}, message(content=[{"type": "output_text"}])])
+async def test_an_item_of_no_known_shape_is_malformed_and_paid_for(
+    stub: Stub, connect: Connect, item: dict[str, Any]
+) -> None:
+    stub.answer = reply(200, response(item))
+    error = await failure(connect("openai", stub.url).complete(HELLO))
+    assert (error.kind, error.charge) == (K.MALFORMED, Charge.ACTUAL)
+
+
+@pytest.mark.parametrize("kind", ["response.completed", "response.output_item.done", "response.failed"])
+async def test_an_event_of_no_known_shape_breaks_the_stream(stub: Stub, connect: Connect, kind: str) -> None:
+    stub.answer = events(text("Hi"), event(kind))
+    error = await failure(connect("openai", stub.url).stream(HELLO, ignore))
+    assert (error.kind, error.partial_text) == (K.AMBIGUOUS, "Hi")
+    assert kind in error.message

@@ -52,10 +52,15 @@ def failed(response: Mapping[str, Any], headers: Mapping[str, str], partial_text
 
 
 def completion_of(response: Item, headers: Mapping[str, str]) -> Completion:
-    """A response that has ended, as a completion."""
+    """A response that has ended, as a completion. Raises ProviderError (MALFORMED) for items of another shape."""
     usage = response.get("usage")
+    try:
+        body = chat_completion(response)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        text = f"a response whose output is of another shape than expected: {error!r}"
+        raise ProviderError(ErrorKind.MALFORMED, text, usage=reported(response)) from error
     return Completion(
-        body=chat_completion(response),
+        body=body,
         usage=usage_of(usage),
         request_id=request_id(headers),
         quota=quota(headers, QUOTA_HEADERS),

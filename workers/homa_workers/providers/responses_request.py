@@ -49,6 +49,13 @@ def request_body(call: Call, base_url: str, defaults: Mapping[str, Any] = Mappin
     `store` says so: reasoning then travels encrypted with the conversation. Raises ProviderError (INVALID_REQUEST) for
     what cannot be expressed.
     """
+    try:
+        return _translated(call, base_url, defaults)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise refused("the request", f"a message or parameter is of another shape than expected ({error!r})") from error
+
+
+def _translated(call: Call, base_url: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in {**defaults, **call.params}.items() if value is not None}
     _refuse(given)
     given["messages"] = call.messages

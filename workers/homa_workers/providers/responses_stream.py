@@ -50,13 +50,21 @@ class EventAssembly:
         """All text so far, reasoning and tool arguments included: what the provider has certainly generated."""
         return "".join(self._written)
 
-    def add(self, event: object) -> Iterator[Delta]:
+    def add(self, event: object) -> list[Delta]:
         """Take an event in and give its pieces.
 
-        Raises ProviderError where it tells of a failure.
+        Raises ProviderError where it tells of a failure, or is of another shape than expected.
         """
         if not isinstance(event, dict):
-            return
+            return []
+        try:
+            return list(self._deltas(event))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise self.broken(
+                f"an event {event.get('type')!r:.80} of another shape than expected: {error!r}"
+            ) from error
+
+    def _deltas(self, event: Item) -> Iterator[Delta]:
         kind = event.get("type")
         if kind in _PIECES:
             yield from self._piece(str(kind), event)
