@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from homa_shared.errors import (
     BudgetExceeded,
     ConfigError,
+    CountFailed,
     HomaError,
     InvalidReply,
     InvalidRequest,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from homa.handles import Batch, Job, OpenBatch
     from homa.outcomes import Failure, JobOverBudget, Reply
     from homa.streams import Piece
+    from homa_shared.tokens import Count
     from homa_shared.tools import Tool, tool
 
 __all__ = [
@@ -52,6 +54,8 @@ __all__ = [
     "Batch",
     "BudgetExceeded",
     "ConfigError",
+    "Count",
+    "CountFailed",
     "Embedded",
     "Failure",
     "Homa",
@@ -87,6 +91,7 @@ _LAZY = {
     "AsyncJob": "homa.ahandles",
     "AsyncOpenBatch": "homa.ahandles",
     "Batch": "homa.handles",
+    "Count": "homa_shared.tokens",
     "Embedded": "homa.embedding",
     "Failure": "homa.outcomes",
     "Homa": "homa.client",

@@ -273,11 +273,29 @@ class Homa:
         """Cancel a job, given its handle or id; see `Job.cancel`."""
         return self.job(job).cancel() if isinstance(job, str) else job.cancel()
 
-    def count(self, content: str | Sequence[Mapping[str, Any]], *, model: str) -> Count:
-        """Tokens of a text or of messages, counted offline; `exact` says whether they are an estimate.
+    def count(self, content: str | Sequence[Mapping[str, Any]], *, model: str, exact: bool = False) -> Count:
+        """Tokens of a text or of messages; `exact` of the result says whether they are an estimate.
 
-        Estimates are scaled by what replies have taught, as far as this client has submitted to the model.
+        They are counted offline: exactly for texts of OpenAI's models, else by an estimate that is scaled by what
+        replies have taught, as far as this client has submitted to the model.
+
+        Args:
+            content: the text, or messages in OpenAI's shape.
+            model: `provider:model`; with `exact` also an alias of the fleet's settings.
+            exact: ask the provider's own count. Another process of this machine asks, with the key of this client's
+                settings, and needs the provider's SDK (`homa-queue[workers]`, `[gemini]`, `[bedrock]`).
+
+        Raises:
+            InvalidRequest: the provider is not configured in this process, or offers no count.
+            MissingExtra: its SDK is not installed here.
+            CountFailed: it did not answer.
+            StoreUnavailable: the model is an alias, and the store cannot be asked what for.
         """
+        if exact:
+            from homa.exact import count_exactly, target_of
+
+            target = self._driver.run(target_of(model, self._submitter))
+            return count_exactly(self._place.settings, target, content)
         return count(content, model=model, factor=self._submitter.factor(model))
 
     def close(self) -> None:

@@ -48,8 +48,13 @@ class Embedded(Sequence[list[float]]):
 
     @property
     def usage(self) -> Usage:
-        """Tokens of all calls."""
+        """Tokens of all calls; texts answered from the cache have none."""
         return self.reply.usage
+
+    @property
+    def cached_texts(self) -> int:
+        """Texts whose vectors were kept from jobs before, where `cache` is on."""
+        return self.reply.cached_inputs
 
     @property
     def cost_usd(self) -> Decimal | None:

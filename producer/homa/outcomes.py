@@ -39,6 +39,8 @@ class Reply(Generic[T]):
     cost_nano_usd: int | None = None
     #: The job whose reply this is, where an equal one had been answered before.
     cached_from: str | None = None
+    #: Of a job of embeddings: texts whose vectors were kept from jobs before.
+    cached_inputs: int = 0
     custom_id: str | None = None
     #: The provider's own id of the request.
     request_id: str | None = None
@@ -71,7 +73,8 @@ class Reply(Generic[T]):
 
     @property
     def cached(self) -> bool:
-        return self.cached_from is not None
+        """Whether nothing was called for it."""
+        return self.cached_from is not None or 0 < self.cached_inputs == len(self.body.get("data") or ())
 
     @cached_property
     def parsed(self) -> T:
@@ -215,6 +218,7 @@ def _reply(job_id: str, said: dict[str, Any], custom_id: str | None, schema: Any
         attempts=0 if source else said.get("attempts", 1),
         cost_nano_usd=0 if source else None if nano is None else nano + (said.get("prior_nano") or 0),
         cached_from=source,
+        cached_inputs=len(said["body"].get("data") or ()) if source else said.get("cached_inputs", 0),
         custom_id=custom_id,
         request_id=said.get("request_id"),
         latency_ms=None if source else said.get("latency_ms"),

@@ -26,6 +26,8 @@ class MissingExtra(HomaError):
     """An optional part is not installed; the message carries the install line."""
 
     def __init__(self, what: str, extra: str) -> None:
+        #: What was asked for, and the extra that brings it.
+        self.what, self.extra = what, extra
         super().__init__(f"{what} needs an optional part that is not installed: pip install 'homa-queue[{extra}]'")
 
 
@@ -70,6 +72,10 @@ class JobExpired(JobEnded):
 
 class InvalidReply(HomaError):
     """A reply's text does not fit the schema that was asked for; the text is kept."""
+
+
+class CountFailed(HomaError):
+    """A provider that was asked for its own count of tokens did not answer."""
 
 
 class ResultTimeout(HomaError, TimeoutError):

@@ -78,7 +78,13 @@ KEYS: dict[str, KeySpec] = {
     # cache
     "cached": KeySpec("cc:<key>", "string", "the entry's time to live", "job whose reply answers equal requests"),
     "cache_index": KeySpec("ci", "zset", "-", "cache key -> last used (ms)"),
-    "cache_stats": KeySpec("cs", "hash", "-", "hits, misses, followers, stored"),
+    "cache_stats": KeySpec(
+        "cs", "hash", "-", "hits, misses, followers, stored; of single texts: vector_hits, vector_misses, …"
+    ),
+    "vector": KeySpec(
+        "cv:<name>", "string", "as a cached reply", "a text's vector: 32-bit floats behind their model and a checksum"
+    ),
+    "vector_index": KeySpec("vi", "zset", "-", "`name:bytes` of a cached vector -> last used (ms)"),
     "leader": KeySpec("cl:<key>", "string", "while the leader lives", "the job in flight that equal jobs follow"),
     # media: images and documents by digest, wherever their bytes are
     "media": KeySpec(
@@ -90,7 +96,10 @@ KEYS: dict[str, KeySpec] = {
         "mj:<digest>", "set", "while a job needs it", "ends of keys that refer to it: it lives as long as one of them"
     ),
     "learned": KeySpec(
-        "tl:<target>", "hash", "for ever", "estimated and actual input tokens: what estimates are scaled by"
+        "tl:<target>",
+        "hash",
+        "for ever",
+        "estimated and actual input tokens: what estimates are scaled by, and still miss",
     ),
     # fleet
     "fleet": KeySpec("fleet", "string", "for ever", "the fleet's settings as JSON"),

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
+from homa_shared.store.fleet import write_plans
+from homa_shared.store.learning import Learned, add_learned
 from tests.commands_b.stand import INPUT, MODEL, NANO, OUTPUT, Stand
 from tests.patience import PATIENCE_S
 
@@ -121,7 +123,7 @@ def test_a_slip_in_a_queues_name_pauses_nothing(stand: Stand) -> None:
 
 
 def test_limits_have_a_row_for_each_scope_and_dimension(stand: Stand) -> None:
-    assert stand.json("limits") == {"limits": []}
+    assert stand.json("limits") == {"limits": [], "estimates": []}
     stand.running()
     rows = {(r["scope"], r["dimension"]): r for r in stand.json("limits")["limits"]}
     quota = rows["openai/gpt-5-mini", "rpm"]
@@ -130,6 +132,50 @@ def test_limits_have_a_row_for_each_scope_and_dimension(stand: Stand) -> None:
     assert rows["openai", "concurrency"]["used"] == 1
     assert rows["openai", "concurrency"]["limit"] is None
     assert "openai/gpt-5-mini" in stand.said("limits").stdout
+
+
+def test_how_far_estimates_are_off_stands_beside_the_quota_that_is_reserved_by_them(stand: Stand) -> None:
+    stand.running()
+    before = {(r["scope"], r["dimension"]): r for r in stand.json("limits")["limits"]}
+    assert before["openai/gpt-5-mini", "rpm"]["estimate_error"] is None
+    stand.store.run(add_learned(stand.store.keys, MODEL, Learned(900, 1000, 8, 123)))
+    told = stand.json("limits")
+    rows = {(r["scope"], r["dimension"]): r for r in told["limits"]}
+    assert rows["openai/gpt-5-mini", "rpm"]["estimate_error"] == 0.123
+    assert rows["openai", "concurrency"]["estimate_error"] is None
+    assert told["estimates"] == [
+        {
+            "target": MODEL,
+            "scope": "openai/gpt-5-mini",
+            "error": 0.123,
+            "factor": 1.111,
+            "replies": 8,
+            "estimated_tokens": 900,
+            "actual_tokens": 1000,
+        }
+    ]
+    said = stand.said("limits").stdout
+    assert "ESTIMATE" in said
+    assert "±12.3%" in said
+
+
+def test_models_that_share_a_quota_share_a_mean_error(stand: Stand) -> None:
+    stand.running()
+    keys = stand.store.keys
+    rows = [{"name": "openai:b", "account": "openai", "quota": "openai/gpt-5-mini", "real": "openai:b"}]
+    stand.store.run(write_plans(keys, [row | {"account_limits": {}, "quota_limits": {"rpm": 60000}} for row in rows]))
+    stand.store.run(add_learned(keys, MODEL, Learned(900, 1000, 8, 100)))
+    stand.store.run(add_learned(keys, "openai:b", Learned(900, 3000, 8, 900)))
+    # What is known from before misses were noted says nothing of them.
+    stand.redis("HSET", keys.learned("openai:c"), "estimated", 5, "actual", 5, "replies", 1)
+    stand.redis("SADD", keys.targets(), "openai:c")
+    told = stand.json("limits")
+    assert {row["estimate_error"] for row in told["limits"] if row["scope"] == "openai/gpt-5-mini"} == {0.25}
+    assert [(row["target"], row["error"]) for row in told["estimates"]] == [
+        ("openai:b", 0.3),
+        ("openai:c", None),
+        (MODEL, 0.1),
+    ]
 
 
 def test_a_frozen_limit_and_an_open_breaker_are_told(stand: Stand) -> None:
@@ -218,7 +264,9 @@ def test_followed_events_come_as_they_happen_until_ctrl_c(stand: Stand, as_json:
 
 
 def test_the_cache_is_counted_and_cleared(stand: Stand) -> None:
-    assert stand.json("cache", "stats") == {"hits": 0, "misses": 0, "followers": 0, "stored": 0, "entries": 0}
+    of_replies = {"hits": 0, "misses": 0, "followers": 0, "stored": 0, "entries": 0}
+    of_vectors = {"vector_hits": 0, "vector_misses": 0, "vectors_stored": 0, "vector_bytes": 0, "vectors": 0}
+    assert stand.json("cache", "stats") == of_replies | of_vectors
     stand.succeeded(prompt="same", cache=True)
     again = stand.queued(prompt="same", cache=True)
     stand.take()

@@ -1,8 +1,10 @@
-"""Asks a provider how many tokens a prompt has: `python -m homa_workers.exact_count`, run by `homa count --exact`.
+"""Asks a provider how many tokens a prompt has: `python -m homa_workers.exact_count`.
 
-Reads `{"provider", "model", "messages"}` on stdin and writes `{"tokens"}` on stdout, null where the provider offers no
-count. The key comes from this process's settings. Exit status 2: the provider is not configured here, 3: it did not
-answer; the reason stands on stderr.
+Clients run it for `homa count --exact` and `count(…, exact=True)`, since they load no provider's SDK.
+
+Reads `{"provider", "model", "messages", "account"}` on stdin and writes `{"tokens"}` on stdout, null where the provider
+offers no count. Exit status 2: the account's settings are wrong, 3: the provider did not answer; the reason stands on
+stderr. 4: its SDK is not installed; stdout is `{"what", "extra"}`.
 """
 
 from __future__ import annotations
@@ -13,26 +15,27 @@ from typing import Any
 
 import orjson
 
-from homa_shared.errors import HomaError
+from homa_shared.errors import HomaError, MissingExtra
 from homa_shared.failures import ProviderError
 from homa_shared.reply import Call
-from homa_shared.settings.model import load_settings
-from homa_workers.process import provider_config
+from homa_shared.settings.sections import ProviderSettings
+from homa_workers.accounts import account_config
 from homa_workers.providers.registry import create
 
-USAGE, NO_ANSWER = 2, 3
+USAGE, NO_ANSWER, MISSING = 2, 3, 4
 
 
-async def ask(provider: str, model: str, messages: list[dict[str, Any]]) -> int | None:
-    """Input tokens of messages by the provider's own count; None where it offers none.
+async def ask(provider: str, account: ProviderSettings, call: Call) -> int | None:
+    """Input tokens of a call by the provider's own count; None where it offers none.
 
     Raises:
-        ConfigError: the provider is not configured here.
-        ProviderError: it did not answer.
+        ConfigError: the account's settings are wrong.
+        MissingExtra: its SDK is not installed.
+        ProviderError: the provider did not answer.
     """
-    adapter = create(provider_config(load_settings(), provider))
+    adapter = create(account_config(provider, account))
     try:
-        return await adapter.count(Call(model, messages))
+        return await adapter.count(call)
     finally:
         await adapter.aclose()
 
@@ -40,12 +43,20 @@ async def ask(provider: str, model: str, messages: list[dict[str, Any]]) -> int 
 def main() -> int:
     asked = orjson.loads(sys.stdin.buffer.read())
     try:
-        tokens = asyncio.run(ask(asked["provider"], asked["model"], asked["messages"]))
+        account = ProviderSettings.model_validate(asked["account"])
+        tokens = asyncio.run(ask(asked["provider"], account, Call(asked["model"], asked["messages"])))
+    except MissingExtra as error:
+        _tell({"what": error.what, "extra": error.extra})
+        return MISSING
     except (HomaError, ProviderError) as error:
         sys.stderr.write(f"{error}\n")
         return USAGE if isinstance(error, HomaError) else NO_ANSWER
-    sys.stdout.write(orjson.dumps({"tokens": tokens}).decode() + "\n")
+    _tell({"tokens": tokens})
     return 0
+
+
+def _tell(document: dict[str, Any]) -> None:
+    sys.stdout.write(orjson.dumps(document).decode() + "\n")
 
 
 if __name__ == "__main__":

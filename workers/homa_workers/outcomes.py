@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,12 +80,31 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalled:
+    """What the cache of vectors had to do with a reply."""
+
+    #: Texts whose vectors it held.
+    texts: int
+    #: False where they, and what earlier attempts had paid for, left nothing to call.
+    called: bool
+    #: What it is to keep once the reply is stored.
+    entries: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Succeeded:
     """A complete reply."""
 
     completion: Completion
     #: What the calls before it came to, where it took several.
     tally: Tally | None = None
+    #: Of embeddings.
+    recalled: Recalled | None = None
+
+    @property
+    def called(self) -> bool:
+        """Whether a provider was called for it."""
+        return self.recalled is None or self.recalled.called
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +151,7 @@ Outcome = Succeeded | Deferred | Rerouted | Ended | Released
 def paid_usage(outcome: Outcome) -> Usage | None:
     """Tokens that the provider reported for the attempt's last call, be its reply good or not; None for none."""
     match outcome:
-        case Succeeded(completion):
+        case Succeeded(completion) if outcome.called:
             return completion.usage if completion.metered else None
         case Deferred(error) | Rerouted(error) | Ended(error):
             return error.usage

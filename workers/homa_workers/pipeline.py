@@ -50,6 +50,7 @@ from homa_workers.retry import decide, stay_in_pool
 from homa_workers.steps import Chat, Embedding, Halted, SteppedAttempt, is_refusal, takes_steps
 from homa_workers.steps.halting import Unsent, ended, stopped
 from homa_workers.tools import Toolbox
+from homa_workers.vectors import VectorCache
 from homa_workers.watching import Watch
 
 T = TypeVar("T")
@@ -87,6 +88,7 @@ class Pipeline:
         self.toolbox = toolbox or Toolbox()
         self.learning = TokenLearning(store)
         self.prefixes = Prefixes(book)
+        self.vectors = VectorCache(store)
         #: Reports that the store has taken of late.
         self.recent = Recent()
         self._skipped: dict[str, list[tuple[str, str]]] = {}
@@ -110,6 +112,8 @@ class Pipeline:
             self._cancelled.discard(claim.name)
             self.watch.attempt(claim, outcome, latency_ms, spent, answer)
         await self.media.done(claim, outcome)
+        if isinstance(outcome, Succeeded) and outcome.recalled is not None:
+            await self.vectors.keep(outcome.recalled.entries)
         return outcome
 
     @property
@@ -143,8 +147,9 @@ class Pipeline:
         try:
             if takes_steps(request):
                 return _welcome(claim, request, await self._pursue(claim, request))
-            completion = await self._sharing(claim, request.call(claim.target), stream=request.stream)
-            self.learning.note(claim.target, request, completion)
+            call = request.call(claim.target)
+            completion = await self._sharing(claim, call, stream=request.stream)
+            self.learning.note(claim.target, call, completion)
             return _welcome(claim, request, Succeeded(completion))
         except Halted as halt:
             return halt.outcome
@@ -162,16 +167,18 @@ class Pipeline:
         self._pursued[claim.name] = attempt
 
         async def call_once(call: Call, again: bool) -> Completion:
-            return await self._sharing(attempt.timed_claim, call, stream=request.stream, again=again)
+            completion = await self._sharing(attempt.timed_claim, call, stream=request.stream, again=again)
+            self.learning.note(claim.target, call, completion)
+            return completion
 
         async def embed_once(model: str, texts: list[str], params: dict[str, Any]) -> Embeddings:
-            return await self._timed(attempt.timed_claim, self.provider.embed(model, texts, params))
+            found = await self._timed(attempt.timed_claim, self.provider.embed(model, texts, params))
+            self.learning.note_texts(claim.target, texts, found)
+            return found
 
         if request.kind == EMBEDDING:
-            completion = await Embedding(attempt, request, embed_once).answer()
-        else:
-            completion = await Chat(attempt, request, self.toolbox, call_once).answer()
-        return Succeeded(completion, attempt.tally)
+            return await Embedding(attempt, request, embed_once, self.vectors).answer()
+        return Succeeded(await Chat(attempt, request, self.toolbox, call_once).answer(), attempt.tally)
 
     async def _sharing(self, claim: Claim, call: Call, *, stream: bool, again: bool = False) -> Completion:
         """A call whose prefix others may share: the first of them goes ahead, so that the rest find it kept."""
@@ -261,6 +268,8 @@ class Pipeline:
 
     def _nano(self, claim: Claim, outcome: Outcome) -> int | None:
         """What a reply cost. A price that cannot be found must not lose the reply: the job is then unpriced."""
+        if isinstance(outcome, Succeeded) and not outcome.called:
+            return 0
         usage = paid_usage(outcome)
         if usage is None:
             return None
@@ -280,7 +289,7 @@ class Pipeline:
         pursued = self._pursued.pop(claim.name, None)
         before = pursued.spent if pursued else Spent()
         usage = paid_usage(outcome)
-        if usage is None and isinstance(outcome, Succeeded):
+        if usage is None and isinstance(outcome, Succeeded) and outcome.called:
             return before.and_reply(Usage(), None)
         return before if usage is None else before.and_reply(usage, nano)
 
@@ -289,10 +298,11 @@ class Pipeline:
         keys, name, price = self.store.keys, (claim.id, claim.attempt), self.book.price
         await self._note_skipped(claim, self._skipped.pop(claim.name, ()))
         match outcome:
-            case Succeeded(completion, tally):
+            case Succeeded(completion, tally, recalled):
                 last = tally.claim if tally else claim
-                report = self._signed(claim, reports.of_success(last, completion, nano, self.book.plan(claim.target)))
-                reply = reports.reply_json(last, completion, nano, latency_ms, tally)
+                told = reports.of_success(last, completion, nano, self.book.plan(claim.target))
+                report = self._signed(claim, told if outcome.called else reports.of_recall(claim))
+                reply = reports.reply_json(last, completion, nano, latency_ms, tally, recalled)
                 return await self._report(settle(keys, name, await self.media.stowed(claim, reply), report))
             case Deferred(error, delay_ms, counts, pause):
                 report = self._signed(claim, reports.of_error(claim, error, price, latency_ms))

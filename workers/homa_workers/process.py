@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from pydantic import SecretStr
 
 from homa_shared.blobs import Blobs, open_blobs
 from homa_shared.broker import HomaBroker
@@ -18,10 +15,11 @@ from homa_shared.settings.sections import ProviderSettings
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.entry import enter_async
+from homa_workers.accounts import account_config
 from homa_workers.book import FleetBook
 from homa_workers.media import Media
 from homa_workers.pipeline import Pipeline
-from homa_workers.providers.base import Provider, ProviderConfig
+from homa_workers.providers.base import Provider
 from homa_workers.providers.registry import create
 from homa_workers.watching import Watch
 from homa_workers.worker import HomaWorker
@@ -81,7 +79,7 @@ async def build(
     store = AsyncStore(address, settings.namespace, role="worker")
     fleet = await enter_async(store, settings.fleet())
     broker = broker or HomaBroker(address, settings.namespace)
-    made = [create(_config(name, settings.providers[name])) for name in names]
+    made = [create(account_config(name, settings.providers[name])) for name in names]
     workers = [
         _worker(settings, store, broker, fleet, provider, settings.providers[provider.name], concurrency, blobs)
         for provider in made
@@ -89,16 +87,6 @@ async def build(
     for worker in workers:
         await worker.know_pools()
     return WorkerProcess(store, broker, workers, made)
-
-
-def provider_config(settings: Settings, name: str) -> ProviderConfig:
-    """What an adapter of a configured provider is made from.
-
-    Raises:
-        ConfigError: no provider of this name is configured, or its key cannot be read.
-    """
-    (found,) = _chosen(settings, [name])
-    return _config(found, settings.providers[found])
 
 
 def _chosen(settings: Settings, providers: Sequence[str]) -> list[str]:
@@ -117,19 +105,6 @@ def _chosen(settings: Settings, providers: Sequence[str]) -> list[str]:
             "or [providers.<name>] in homa.toml"
         )
     return names
-
-
-def _config(name: str, given: ProviderSettings) -> ProviderConfig:
-    options: Mapping[str, Any] = {**({"region": given.region} if given.region else {}), **given.options}
-    return ProviderConfig(
-        name=name,
-        kind=str(given.kind),
-        api_key=SecretStr(key) if (key := given.key()) else None,
-        base_url=given.base_url,
-        timeout_s=given.timeout_s,
-        concurrency=given.concurrency,
-        options=options,
-    )
 
 
 def _worker(

@@ -12,7 +12,7 @@ from homa_shared.pools import alias_of
 from homa_shared.reply import Completion, Usage
 from homa_shared.store.working import Claim, Report
 from homa_shared.targets import Reservation, TargetPlan, settlement
-from homa_workers.outcomes import Interrupted, Tally, name_of
+from homa_workers.outcomes import Interrupted, Recalled, Tally, name_of
 from homa_workers.retry import ACCOUNT_COOL_MS, RULES
 
 #: Nano-dollars of a completion at a target, None when unpriced.
@@ -27,7 +27,14 @@ def of_success(claim: Claim, completion: Completion, nano: int | None, plan: Tar
     """The report of a good reply. One without usage leaves its cost open at the bound."""
     usage = completion.usage
     if not completion.metered:
-        return Report("succeeded", Charge.UNRESOLVED, health="good", note=_note(completion.request_id), by=_by(claim))
+        return Report(
+            "succeeded",
+            Charge.UNRESOLVED,
+            bound=claim.bound,
+            health="good",
+            note=_note(completion.request_id),
+            by=_by(claim),
+        )
     quota = completion.quota
     return Report(
         "succeeded",
@@ -42,6 +49,11 @@ def of_success(claim: Claim, completion: Completion, nano: int | None, plan: Tar
         limits=(quota.limit_requests or 0, quota.limit_tokens or 0) if quota else None,
         by=_by(claim),
     )
+
+
+def of_recall(claim: Claim) -> Report:
+    """The report of an answer that no provider was called for: whatever was reserved is free again."""
+    return Report("cached", nano=0, used=_NOTHING, by=_by(claim))
 
 
 def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int) -> Report:
@@ -85,21 +97,28 @@ def _by(claim: Claim) -> str:
 
 
 def reply_json(
-    claim: Claim, completion: Completion, nano: int | None, latency_ms: int, tally: Tally | None = None
+    claim: Claim,
+    completion: Completion,
+    nano: int | None,
+    latency_ms: int,
+    tally: Tally | None = None,
+    recalled: Recalled | None = None,
 ) -> bytes:
     """A reply as the store keeps it and results files show it; tokens and cost are those of all its calls."""
     provider, _, model = claim.target.partition(":")
     usage = completion.usage
     if tally is not None:
         usage, nano = tally.usage + usage, nano if tally.priced else None
+    called = recalled is None or recalled.called
+    found = {"cached_inputs": recalled.texts} if recalled is not None and recalled.texts else {}
     return orjson.dumps(
         {
             "body": completion.body,
             "provider": provider,
             "model": model,
             "attempt": claim.attempt,
-            "attempts": claim.tries,
-            "steps": 1 if tally is None else tally.count + 1,
+            "attempts": claim.tries - (not called),
+            "steps": (0 if tally is None else tally.count) + called,
             "cost_nano": nano,
             "prior_nano": claim.cost,
             "usage": {
@@ -114,6 +133,7 @@ def reply_json(
             "latency_ms": latency_ms,
             "queued_ms": claim.waited_ms,
         }
+        | found
     )
 
 

@@ -17,7 +17,10 @@ def command() -> None:
 @command.command()
 @json_option
 def stats(as_json: bool) -> None:
-    """Hits, misses, jobs that followed an equal one in flight, replies stored and held now."""
+    """Hits, misses, jobs that followed an equal one in flight, replies stored and held now.
+
+    What follows under `vector` is of single texts in jobs of embeddings.
+    """
     with session(revive=True) as here:
         told = here.store.run(reading.cache_stats(here.keys))
     if as_json:
@@ -29,7 +32,7 @@ def stats(as_json: bool) -> None:
 @command.command()
 @json_option
 def clear(as_json: bool) -> None:
-    """Forget which replies answer equal requests; the jobs and their replies stay."""
+    """Forget which replies answer equal requests, and vectors of single texts; the jobs and their replies stay."""
     cleared = 0
     with session(revive=True) as here:
         while some := here.store.run(steering.clear_cache(here.keys)):

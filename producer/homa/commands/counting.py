@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from typing import Any
 
@@ -12,15 +11,14 @@ import orjson
 from homa.commands.exits import Stopped
 from homa.commands.session import desk, say
 from homa.documents import read_argument
-from homa_shared.errors import InvalidRequest
+from homa.exact import count_exactly
+from homa_shared.errors import CountFailed, InvalidRequest
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.learning import Learned, learned
 from homa_shared.targets import Target
 from homa_shared.tokens import count as count_tokens
 
-_EXACT = "homa_workers.exact_count"
-_LONGEST_S = 60.0
-_USAGE, _NO_ANSWER = 2, 3
+_NO_ANSWER = 3
 
 
 def count_text(text: str, model: str, *, exact: bool, as_json: bool) -> None:
@@ -58,28 +56,14 @@ def _learned(keys: Any, target: str) -> Any:
 
 
 def _asked(settings: Settings, target: Target, prompt: str) -> int:
-    """The provider's own count.
-
-    Raises:
-        InvalidRequest: its key is not here, or it offers no count.
-    """
-    if target.provider not in settings.providers:
-        raise InvalidRequest(
-            f"--exact asks {target.provider} itself, which is not configured here: set its key, or leave --exact out"
-        )
-    asked = {"provider": target.provider, "model": target.model, "messages": [{"role": "user", "content": prompt}]}
-    run = subprocess.run(
-        [sys.executable, "-m", _EXACT], input=orjson.dumps(asked), capture_output=True, timeout=_LONGEST_S, check=False
-    )
-    if run.returncode == _USAGE:
-        raise InvalidRequest(f"--exact: {run.stderr.decode(errors='replace').strip()}")
-    if run.returncode:
-        say(f"{target.provider} did not count: {run.stderr.decode(errors='replace').strip()[-500:]}")
-        raise Stopped(_NO_ANSWER)
-    tokens = orjson.loads(run.stdout)["tokens"]
-    if tokens is None:
-        raise InvalidRequest(f"--exact: {target.provider} offers no count; without --exact it is counted offline")
-    return int(tokens)
+    """The provider's own count."""
+    try:
+        return count_exactly(settings, target, prompt).tokens
+    except InvalidRequest as error:
+        raise InvalidRequest(f"--exact: {error}") from error
+    except CountFailed as error:
+        say(str(error))
+        raise Stopped(_NO_ANSWER) from error
 
 
 def _tell(document: dict[str, Any], as_json: bool) -> None:

@@ -46,13 +46,17 @@ class Sums:
 
     texts: int = 0
     bad: int = 0
+    #: Texts whose vectors were kept from jobs before.
+    cached: int = 0
     tokens: int = 0
     nano_usd: int = 0
     unpriced_jobs: int = 0
 
     def add(self, found: Embedded) -> None:
         self.texts += len(found)
-        self.tokens += found.usage.input_tokens
+        self.cached += found.cached_texts
+        # A reply from the cache tells the tokens of the job that it came from.
+        self.tokens += 0 if found.reply.cached else found.usage.input_tokens
         cost = found.reply.cost_nano_usd
         self.nano_usd += cost or 0
         self.unpriced_jobs += cost is None
@@ -165,9 +169,10 @@ def _csv_line(custom_id: str, vector: list[float]) -> bytes:
 
 def _tell(sums: Sums, options: Mapping[str, Any]) -> None:
     cost = f"${usd(sums.nano_usd)}" + (f", {sums.unpriced_jobs} jobs unpriced" if sums.unpriced_jobs else "")
-    say(f"{sums.texts} texts embedded, {sums.bad} skipped, {sums.tokens} tokens, {cost}")
+    kept = f", {sums.cached} of them from the cache" if sums.cached else ""
+    say(f"{sums.texts} texts embedded{kept}, {sums.bad} skipped, {sums.tokens} tokens, {cost}")
     if options["as_json"]:
-        totals = {"texts": sums.texts, "skipped": sums.bad, "input_tokens": sums.tokens}
+        totals = {"texts": sums.texts, "cached": sums.cached, "skipped": sums.bad, "input_tokens": sums.tokens}
         money = {"cost_usd": usd(sums.nano_usd), "unpriced_jobs": sums.unpriced_jobs}
         click.echo(orjson.dumps(totals | money | {"output": options["output"]}))
     if sums.bad:

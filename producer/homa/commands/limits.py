@@ -7,6 +7,7 @@ import click
 from homa.commands.printing import json_option, number, print_json, print_table, span
 from homa.commands.session import session
 from homa_shared.store import reading
+from homa_shared.store.learning import Estimates, Learned, estimates
 
 
 @click.command("limits")
@@ -14,26 +15,64 @@ from homa_shared.store import reading
 def command(as_json: bool) -> None:
     """What is used of each quota.
 
-    `used` of a quota a minute is what has not been recovered yet, `available` what may be called at once.
+    `used` of a quota a minute is what has not been recovered yet, `available` what may be called at once. `estimate` is
+    how far off the estimates of input tokens were that quota was reserved by, on average over the models of a scope, as
+    replies told; `--json` has it of each model.
     """
     with session(revive=True) as here:
         rows = here.store.run(reading.limits(here.keys))
+        known = here.store.run(estimates(here.keys))
+    errors = _by_scope(known)
     if as_json:
-        print_json({"limits": [_document(row) for row in rows]})
+        print_json({"limits": [_document(row, errors) for row in rows], "estimates": [_model(one) for one in known]})
         return
     print_table(
-        ("SCOPE", "DIMENSION", "LIMIT", "USED", "AVAILABLE", "STATE"),
+        ("SCOPE", "DIMENSION", "LIMIT", "USED", "AVAILABLE", "ESTIMATE", "STATE"),
         (
-            (row.scope, row.dimension, number(row.limit), number(row.used), number(row.available), _state(row))
+            (
+                *(row.scope, row.dimension, number(row.limit), number(row.used), number(row.available)),
+                _percent(errors.get(row.scope)),
+                _state(row),
+            )
             for row in rows
         ),
-        right={"LIMIT", "USED", "AVAILABLE"},
+        right={"LIMIT", "USED", "AVAILABLE", "ESTIMATE"},
         wraps={"STATE"},
         empty="no provider was called yet",
     )
 
 
-def _document(row: reading.LimitRow) -> dict[str, object]:
+def _by_scope(known: list[Estimates]) -> dict[str, float | None]:
+    """Mean error of the estimates of all models that share a scope."""
+    sums: dict[str, Learned] = {}
+    for one in known:
+        if one.learned.error is not None:
+            sums[one.scope] = sums.get(one.scope, Learned()) + one.learned
+    return {scope: learned.error for scope, learned in sums.items()}
+
+
+def _percent(error: float | None) -> str:
+    return "" if error is None else f"±{error:.1%}"
+
+
+def _model(one: Estimates) -> dict[str, object]:
+    learned = one.learned
+    return {
+        "target": one.target,
+        "scope": one.scope,
+        "error": _rounded(learned.error),
+        "factor": round(learned.factor, 3),
+        "replies": learned.replies,
+        "estimated_tokens": learned.estimated,
+        "actual_tokens": learned.actual,
+    }
+
+
+def _rounded(error: float | None) -> float | None:
+    return None if error is None else round(error, 4)
+
+
+def _document(row: reading.LimitRow, errors: dict[str, float | None]) -> dict[str, object]:
     return {
         "scope": row.scope,
         "dimension": row.dimension,
@@ -44,6 +83,7 @@ def _document(row: reading.LimitRow) -> dict[str, object]:
         "adaptive_rps": row.adaptive_rate,
         "state": row.state or None,
         "wait_ms": row.wait_ms,
+        "estimate_error": _rounded(errors.get(row.scope)),
     }
 
 

@@ -1,7 +1,7 @@
 """How far estimates of input tokens are off, by target: learned from what replies report.
 
 Only OpenAI publishes its encodings. For all other models an estimate is o200k's count times a factor, the sum of actual
-tokens over the sum of o200k's, as workers add them up.
+tokens over the sum of o200k's, as workers add them up. How far estimates are off all the same, `homa limits` shows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homa_shared.keys import Keys
-from homa_shared.store.op import Op, mapping, read
+from homa_shared.store.op import Op, call, mapping, read, text
 
 #: Replies that it takes before a factor is gone by.
 LEAST_REPLIES = 5
@@ -27,6 +27,25 @@ class Learned:
     estimated: int = 0
     actual: int = 0
     replies: int = 0
+    #: Tokens by which estimates, scaled as was known then, were off, in whichever direction; None: from before this was
+    #: noted.
+    missed: int | None = None
+
+    def __add__(self, other: Learned) -> Learned:
+        """What two looks at the same target told."""
+        return Learned(
+            self.estimated + other.estimated,
+            self.actual + other.actual,
+            self.replies + other.replies,
+            (self.missed or 0) + (other.missed or 0),
+        )
+
+    @property
+    def error(self) -> float | None:
+        """Mean error of an estimate as a part of the tokens that the provider counted; None where nothing is known."""
+        if not self.actual or self.missed is None:
+            return None
+        return self.missed / self.actual
 
     @property
     def factor(self) -> float:
@@ -36,11 +55,35 @@ class Learned:
         return min(MOST_FACTOR, max(LEAST_FACTOR, self.actual / self.estimated))
 
 
-def add_learned(keys: Keys, target: str, learned: Learned) -> Op[None]:
-    """Adds what a worker saw."""
+def add_learned(keys: Keys, target: str, learned: Learned) -> Op[Learned]:
+    """Adds what a worker saw; returns what the fleet knows now."""
     key = keys.learned(target)
     sums = (("estimated", learned.estimated), ("actual", learned.actual), ("replies", learned.replies))
-    return Op(tuple(("HINCRBY", key, field, value) for field, value in sums), lambda _: None)
+    commands = tuple(("HINCRBY", key, field, value) for field, value in (*sums, ("missed", learned.missed or 0)))
+    return Op(commands, lambda replies: Learned(*map(int, replies)))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """How good the estimates of one target's tokens are."""
+
+    target: str
+    #: The scope whose quota they are reserved from.
+    scope: str
+    learned: Learned
+
+
+def estimates(keys: Keys) -> Op[list[Estimates]]:
+    """What is known of every target that a reply has taught something of, by name."""
+
+    def parse(answer: Any) -> list[Estimates]:
+        rows = []
+        for target, scope, estimated, actual, replies, missed in answer:
+            known = Learned(int(estimated), int(actual), int(replies), int(missed) if missed else None)
+            rows.append(Estimates(text(target), text(scope), known))
+        return sorted(rows, key=lambda row: row.target)
+
+    return call(keys, "estimates", (), parse)
 
 
 def learned(keys: Keys, targets: Sequence[str]) -> Op[Mapping[str, Learned]]:

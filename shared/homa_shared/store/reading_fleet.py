@@ -11,6 +11,8 @@ from homa_shared.keys import Keys
 from homa_shared.store.op import Command, Op, call, mapping, read, text
 from homa_shared.versions import Versions, common_versions
 
+_CACHE_COUNTS = ("hits", "misses", "followers", "stored")
+_VECTOR_COUNTS = ("vector_hits", "vector_misses", "vectors_stored", "vector_bytes")
 #: A worker beats about each second; one that has not for this long, ms, counts as gone.
 LIVE_MS = 5000
 
@@ -170,13 +172,16 @@ def server_time(keys: Keys) -> Op[int]:
 
 
 def cache_stats(keys: Keys) -> Op[dict[str, int]]:
-    """hits, misses, followers, stored, and entries held now."""
+    """hits, misses, followers, stored, entries held now; then the same of single texts, with their bytes."""
 
     def parse(replies: list[Any]) -> dict[str, int]:
-        told = {name: int(value) for name, value in mapping(replies[0]).items()}
-        return dict.fromkeys(("hits", "misses", "followers", "stored"), 0) | told | {"entries": int(replies[1])}
+        told = dict.fromkeys((*_CACHE_COUNTS, *_VECTOR_COUNTS), 0)
+        told |= {name: int(value) for name, value in mapping(replies[0]).items()}
+        of_replies = {name: told[name] for name in _CACHE_COUNTS} | {"entries": int(replies[1])}
+        return of_replies | {name: told[name] for name in _VECTOR_COUNTS} | {"vectors": int(replies[2])}
 
-    return read((("HGETALL", keys.cache_stats()), ("ZCARD", keys.cache_index())), parse)
+    commands = (("HGETALL", keys.cache_stats()), ("ZCARD", keys.cache_index()), ("ZCARD", keys.vector_index()))
+    return read(commands, parse)
 
 
 def _queue_rows(name: str, counts: dict[str, str]) -> list[QueueRow]:

@@ -106,6 +106,8 @@ class Report:
     nano: int | None = None
     #: Least cost of an unresolved attempt, nano-dollars.
     floor: int = 0
+    #: Most that it can have cost, where less was asked than was reserved; None: what was reserved.
+    bound: int | None = None
     input: int = 0
     output: int = 0
     cached: int = 0
@@ -133,6 +135,8 @@ class Report:
         fields: dict[str, Any] = {"outcome": self.outcome, "charge": self.charge.value, "health": self.health}
         if self.nano is not None:
             fields["nano"] = str(self.nano)
+        if self.bound is not None:
+            fields["bound"] = str(self.bound)
         for name in _WHERE_TOLD:
             value = getattr(self, name)
             if value or (name == "freeze_ms" and value is not None):

@@ -106,16 +106,20 @@ class SteppedAttempt:
         """Adds the tokens of a step of an earlier attempt."""
         self._usage = self._usage + usage
 
-    async def allow(self, need: Option | None) -> None:
+    async def allow(self, need: Option | None, *, less: bool = False) -> None:
         """Returns when the next call may be made.
 
         Args:
             need: what it takes; None: no more than what take reserved for the first.
+            less: whether a first call may ask for less than take reserved for. What is reserved stays until the reply,
+                rather than be given up and asked for anew; it is settled as though the call's own need had been.
 
         Raises:
             Halted: it may not be made now, or ever.
         """
         if self._holds_call and (need is None or self._is_covered(need)):
+            if need is not None and less:
+                self._reserve_for(need)
             return
         assert need is not None, "every call after the first says what it takes"
         give_up_s = monotonic() + PATIENCE_S
@@ -123,14 +127,7 @@ class SteppedAttempt:
             asked = next_step(self._store.keys, self._name, self.number + 1, need, worker=self._watch.worker)
             permit = await self.between(self._persist(asked))
             if permit.leave is Leave.OK:
-                total_tokens, given, wanted = need.tokens
-                self.claim = replace(
-                    self.claim,
-                    bound=need.bound,
-                    total_tokens=total_tokens,
-                    input_tokens=given,
-                    output_tokens=wanted,
-                )
+                self._reserve_for(need)
                 self._holds_call = True
                 return
             self._holds_call = False
@@ -174,6 +171,14 @@ class SteppedAttempt:
         told = end_tool(self._store.keys, self._name, number, index, result, worker=self._watch.worker)
         await self._persist(told)
 
+    async def ask(self, op: Op[T]) -> T:
+        """What the store answers between two calls, however long it is away.
+
+        Raises:
+            Halted: as `between`.
+        """
+        return await self.between(self._persist(op))
+
     async def between(self, work: Awaitable[T]) -> T:
         """Work between two calls, while nothing is in flight, until the job's deadline or its cancel.
 
@@ -210,6 +215,12 @@ class SteppedAttempt:
                 return ended(Unsent("expired", "the job's deadline passed between two calls"), State.EXPIRED)
             case _:
                 return stopped("its attempt was over before its next call")
+
+    def _reserve_for(self, need: Option) -> None:
+        total_tokens, given, wanted = need.tokens
+        self.claim = replace(
+            self.claim, bound=need.bound, total_tokens=total_tokens, input_tokens=given, output_tokens=wanted
+        )
 
     def _is_covered(self, need: Option) -> bool:
         claim = self.claim

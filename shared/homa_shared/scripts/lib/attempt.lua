@@ -2,10 +2,11 @@
 -- The end of an attempt, whatever becomes of its job: lease, slots, quota, budget, ledger and history in one place.
 --
 -- `report` is what the worker (or recovery) says of it:
---   outcome   succeeded, or the kind of failure, or released / lost
+--   outcome   succeeded, or the kind of failure, or released / lost, or cached: a good reply without a call
 --   charge    none | actual | unresolved
 --   nano      actual cost ('' or nil: unpriced)
 --   floor     least cost of an unresolved attempt (what a stream had delivered)
+--   bound     most that it can have cost, where less was asked than reserved
 --   input, output, cached   tokens
 --   saved     what the provider's prompt cache spared, nano-dollars (negative: what writing to it cost more)
 --   used      actual quota by dimension {r, t, i, o}, or nil to keep what was reserved
@@ -18,12 +19,14 @@
 --   note      JSON for people: error, status, request id, times
 
 local function attempt_line(id, r, attempt, report)
+  local bound = tonumber(r.bn or nil) or 0
   return {
     job = id, attempt = attempt, target = report.target or r.tt or r.tg, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
-    requests = (r.sw and report.charge ~= 'actual') and 0 or 1, input = report.input, output = report.output, cached = report.cached,
+    requests = (report.outcome == 'cached' or (r.sw and report.charge ~= 'actual')) and 0 or 1,
+    input = report.input, output = report.output, cached = report.cached,
     nano = report.charge == 'actual' and tonumber(report.nano or nil) or 0,
     saved = report.charge == 'actual' and report.saved or 0,
-    unres = report.charge == 'unresolved' and math.max(tonumber(r.bn or nil) or 0, report.floor or 0) or 0,
+    unres = report.charge == 'unresolved' and math.max(math.min(bound, tonumber(report.bound or nil) or bound), report.floor or 0) or 0,
     unpriced = ((report.charge == 'actual' and not tonumber(report.nano or nil))
       or (report.charge == 'unresolved' and not tonumber(r.bn or nil))) and 1 or 0,
   }
@@ -62,7 +65,7 @@ local function settle_call(id, r, report, line)
     tell_budget(name)
     let_go('budget:' .. name, 16)
   end
-  -- What costs nothing and was never sent leaves no line; every other call does.
+  -- What costs nothing and was never sent leaves no line; every other call does, and an answer that needed none.
   if report.outcome ~= 'released' then enter(line, now) end
   if line.nano ~= 0 then redis.call('HINCRBY', K.job(id), 'co', int(line.nano)) end
   if line.unres ~= 0 then redis.call('HINCRBY', K.job(id), 'un', int(line.unres)) end
@@ -88,7 +91,8 @@ local function end_attempt(id, r, report)
     local nano, unres, saved = line.nano + (r.sx or 0), line.unres + (r.su or 0), line.saved + (r.sz or 0)
     local open = report.charge == 'unresolved' or unres > 0
     -- A success is told by record and reply; only other attempts need a history of their own.
-    if report.outcome ~= 'released' and (report.outcome ~= 'succeeded' or open) then
+    local good = report.outcome == 'succeeded' or report.outcome == 'cached'
+    if report.outcome ~= 'released' and (not good or open) then
       redis.call('HSET', K.attempts(id), int(r.at), cjson.encode({
         target = line.target, worker = r.wk, started = r.as, ended = now, outcome = report.outcome, charge = open and 'unresolved' or report.charge,
         nano = int(nano), unres = int(unres), saved = saved ~= 0 and int(saved) or nil, unpriced = line.unpriced, budgets = r.bi or r.sy or '', note = report.note or '',
