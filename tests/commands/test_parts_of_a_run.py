@@ -15,6 +15,7 @@ from rich.console import Console
 
 from homa.commands import values
 from homa.commands.exits import Stopped
+from homa.commands.run_telling import MOST_SHOWN, in_short
 from homa.documents import BadRow, Digests, Row, Template
 from homa.running.asking import Asking
 from homa.running.ended import EndedLine
@@ -52,6 +53,23 @@ class TestTally:
             assert tally.too_many() is None
             tally.count(end(message=f"request {number} is wrong"))
         assert "all failed alike" in (tally.too_many() or "")
+
+    def test_the_first_failure_is_kept_but_for_those_that_wanted_money(self):
+        tally = Tally()
+        tally.count(end(kind="budget", message="no room"))
+        tally.count_bad("rows.csv:2: no room", over_budget=True)
+        tally.count(end(State.CANCELLED, "cancelled", "left"))
+        assert tally.first_failure == ""
+        tally.count_bad("rows.csv:3: is empty")
+        tally.count(end(message="later"))
+        assert tally.first_failure == "rows.csv:3: is empty"
+        other = Tally()
+        other.count(end(message="wrong"))
+        assert other.first_failure.endswith(": wrong")
+
+    def test_a_reason_is_told_on_one_line_of_limited_length(self):
+        assert in_short("one\n  two") == "one two"
+        assert len(in_short("x" * 1000)) == MOST_SHOWN
 
     def test_failures_of_different_kinds_or_one_success_let_a_run_go_on(self):
         mixed, lucky = Tally(), Tally()

@@ -132,6 +132,7 @@ def test_failed_jobs_are_lines_with_the_providers_status(staffed: Fleet, invoke:
     assert bad["error"]["code"] == "invalid_request"
     assert bad["response"]["status_code"] == 400
     assert json.loads(answer.stdout)["failed"] == 1
+    assert f"the first that failed is bad: {bad['error']['message']}" in answer.stderr
     assert (folder / "out.jsonl.run.json").exists()
 
 

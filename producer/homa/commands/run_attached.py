@@ -12,7 +12,7 @@ import orjson
 from homa.commands.exits import Stopped, status_of
 from homa.commands.run_output import leave_earlier, opened
 from homa.commands.run_request import Request
-from homa.commands.run_telling import how_to_go_on, in_words
+from homa.commands.run_telling import how_to_go_on, in_short, in_words
 from homa.commands.session import Desk, say
 from homa.documents import Row
 from homa.planning import FleetView
@@ -88,6 +88,8 @@ def _finish(run: Run, request: Request, seconds: float) -> None:
     if run.stop is not None:
         say(run.stop.why)
     say(in_words(summary, run))
+    if run.tally.first_failure and run.stop is None:
+        say(f"the first that failed is {in_short(run.tally.first_failure)}")
     if run.writer.left_out:
         say(f"no column for {', '.join(sorted(run.writer.left_out))}: not among those of the first rows")
     if request.intake.skipped.total:

@@ -11,7 +11,7 @@ from homa.batches import BatchSubmission
 from homa.commands.exits import SOME_FAILED, STUCK, Stopped
 from homa.commands.run_output import leave_earlier, opened
 from homa.commands.run_request import Request
-from homa.commands.run_telling import again
+from homa.commands.run_telling import again, in_short
 from homa.commands.session import Desk, say
 from homa.documents import Row
 from homa.planning import FleetView
@@ -43,12 +43,14 @@ def detach(
 
         def write(refused: Refused) -> None:
             writer.write(refused.line)
-            tally.count_bad(over_budget=refused.over_budget)
+            tally.count_bad(str(refused.bad), over_budget=refused.over_budget)
 
         feeder.feed(write)
     if request.as_json:
         click.echo(orjson.dumps({"batch": submission.id, "total": feeder.submitted}))
     say(f"batch {submission.id}: {feeder.submitted} jobs queued, {tally.bad} inputs could not be sent")
+    if tally.first_failure:
+        say(f"the first is {in_short(tally.first_failure)}")
     say(f"collect the results with: {again(request)}")
     if not feeder.finished:
         raise Stopped(interruption.status or SOME_FAILED)

@@ -13,6 +13,9 @@ from homa.running.progress import short_usd, span
 from homa.running.runfile import RunFile
 from homa_shared.money import parse_usd, usd
 
+#: Most characters of a failure's reason on the terminal.
+MOST_SHOWN = 300
+
 
 def in_words(summary: dict[str, Any], run: Run) -> str:
     counts = [f"{summary['succeeded']} succeeded"]
@@ -30,6 +33,12 @@ def in_words(summary: dict[str, Any], run: Run) -> str:
 
 def _where(summary: dict[str, Any]) -> str:
     return "standard output" if summary["output"] == STDIN else str(summary["output"])
+
+
+def in_short(reason: str) -> str:
+    """One line of limited length; the whole stands in the results."""
+    line = " ".join(reason.split())
+    return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN - 1]}…"
 
 
 def how_to_go_on(run: Run, request: Request) -> str:

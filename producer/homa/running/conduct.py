@@ -225,7 +225,7 @@ class Run:
         for refused in rows:
             if self.writer.done.add(refused.custom_id):
                 self.writer.write(refused.line)
-                self.tally.count_bad(over_budget=refused.over_budget)
+                self.tally.count_bad(str(refused.bad), over_budget=refused.over_budget)
         return len(rows)
 
     def _look(self) -> reading.BatchView:

@@ -65,6 +65,8 @@ class Tally:
     bad: int = 0
     ends: Counter[State] = field(default_factory=Counter)
     over_budget: int = 0
+    #: Name and reason of the first input that failed for another reason than money; empty while none has.
+    first_failure: str = ""
     _alike: set[tuple[str, str]] = field(default_factory=set)
     _last: EndedLine | None = None
 
@@ -86,15 +88,19 @@ class Tally:
         """Inputs that have their line, those of earlier parts included."""
         return self.succeeded + self.unsuccessful
 
-    def count_bad(self, *, over_budget: bool = False) -> None:
+    def count_bad(self, why: str = "", *, over_budget: bool = False) -> None:
         """Counts an input that could not be sent."""
         self.bad += 1
         self.over_budget += over_budget
+        if not over_budget:
+            self.first_failure = self.first_failure or why
 
     def count(self, line: EndedLine) -> None:
         """Counts a job's end."""
         self.ends[line.state] += 1
         self.over_budget += line.kind in _MONEY
+        if line.state is State.FAILED and line.kind not in _MONEY:
+            self.first_failure = self.first_failure or f"{line.custom_id}: {line.message}"
         jobs = self.ends.total()
         if jobs <= ALIKE and line.state is not State.SUCCEEDED:
             self._alike.add((line.kind, _gist(line.message)))
