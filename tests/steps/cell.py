@@ -64,14 +64,19 @@ class Cell(base.Cell):
         return await self._send(request, targets, bound, 0, common)
 
     async def _send(
-        self, request: JobRequest, targets: tuple[str, ...], bound: int | None, deadline_ms: int, common: dict[str, Any]
+        self,
+        request: JobRequest,
+        targets: tuple[str, ...],
+        bound: int | None,
+        deadline_ms: int,
+        common: dict[str, Any],
+        tokens: tuple[int, int, int] = (0, 0, 0),
     ) -> str:
         job_id = next(self._ids)
         provider = targets[0].partition(":")[0]
         shared = Common(provider, "default", targets[0], fallbacks=len(targets) - 1, **common)
-        await self.store.run(
-            submit(self.keys, shared, [Entry(job_id, request.encode(), bound=bound, deadline_ms=deadline_ms)])
-        )
+        entry = Entry(job_id, request.encode(), bound=bound, deadline_ms=deadline_ms, tokens=tokens)
+        await self.store.run(submit(self.keys, shared, [entry]))
         return job_id
 
     async def lose(self, job_id: str) -> None:
