@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from homa import AsyncHoma
+from homa_shared.records import Attempt
 from homa_shared.reply import Usage
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store import reading
@@ -106,6 +107,11 @@ class Stand:
         saved, spared = table.cache_saved_nano_usd, self.spared()
         assert saved == spared, f"the ledger saved {saved}, the bill {spared}"
         return table
+
+    async def attempts(self, job_id: str) -> list[Attempt]:
+        view = await self.store.run(reading.job(self.store.keys, job_id))
+        assert view is not None
+        return list(view.attempts)
 
     async def stored(self, job_id: str) -> bytes:
         found = await self.store.run(Op((("GET", self.store.keys.request(job_id)),), lambda replies: replies[0]))
