@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from homa.images import names_of_media
 from homa.messages import build_messages, check_prompt
 from homa.options import check_custom_id, check_options
 from homa.planning import FleetView, Prepared, Template
@@ -111,7 +112,8 @@ class Chunks:
         if own:
             system = own.pop("system", self._system)
             images, files = own.pop("images", None) or (), own.pop("files", None) or ()
-            prepared = Prepared.of(build_messages(prompt, messages, system, images, files))
+            built = build_messages(prompt, messages, system, images, files)
+            prepared = Prepared.of(built, names_of_media(built, images, files))
         elif messages is None and prompt is not None:
             prepared = self._prepared(prompt)
         else:

@@ -62,6 +62,7 @@ class Fit:
             prompt_bytes=len(prepared.json),
             runs_tools=self._runs_tools,
             api=self._api,
+            names=prepared.names,
         )
         lacks = {
             target: why

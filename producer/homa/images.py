@@ -38,6 +38,25 @@ def with_media(
     return {**message, "content": [*documents, *parts, *shown]}
 
 
+def names_of_media(
+    messages: Sequence[Mapping[str, Any]], images: Sequence[Image], files: Sequence[Document]
+) -> dict[str, str]:
+    """Where `with_media` put what it was given: place in the messages -> what the application calls it."""
+    if not images and not files:
+        return {}
+    last = f"messages[{len(messages) - 1}].content"
+    first_image = len(messages[-1]["content"]) - len(images)
+    documents = {f"{last}[{i}].file.file_data": _called(file, f"files[{i}]") for i, file in enumerate(files)}
+    shown = {
+        f"{last}[{first_image + i}].image_url.url": _called(image, f"images[{i}]") for i, image in enumerate(images)
+    }
+    return documents | shown
+
+
+def _called(given: object, name: str) -> str:
+    return f"{name} {given}" if isinstance(given, Path) else name
+
+
 def _listed(given: object, name: str) -> Sequence[Any]:
     if isinstance(given, str | bytes | Path) or not isinstance(given, Sequence):
         raise InvalidRequest(f"{name} is no list: expected a list of URLs, paths or bytes")

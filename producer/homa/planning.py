@@ -50,6 +50,7 @@ _CACHE_VERSION = 1
 
 
 _NO_MEDIA: Mapping[str, Medium] = MappingProxyType({})
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,15 @@ class Prepared:
     stored: bytes | None = None
     #: The texts to embed, where embeddings are asked for; `messages` is then empty.
     inputs: Sequence[str] | None = None
+    #: Place of a medium -> what the application calls it, for messages to people.
+    names: Mapping[str, str] = field(default_factory=lambda: _NO_NAMES, repr=False)
 
     @classmethod
-    def of(cls, messages: Sequence[Mapping[str, Any]]) -> Prepared:
+    def of(cls, messages: Sequence[Mapping[str, Any]], names: Mapping[str, str] = _NO_NAMES) -> Prepared:
         """Messages as they are stored, their media taken out.
+
+        Args:
+            names: place of a medium -> what the application calls it.
 
         Raises:
             InvalidRequest: they are no JSON, or show a medium that cannot be taken.
@@ -78,7 +84,9 @@ class Prepared:
         if all(isinstance(message.get("content"), str) for message in messages):
             return cls(to_json(messages, "messages"), messages)
         extracted = extract(messages)
-        return cls(to_json(extracted.messages, "messages"), extracted.messages, extracted.media, plain=False)
+        return cls(
+            to_json(extracted.messages, "messages"), extracted.messages, extracted.media, plain=False, names=names
+        )
 
 
 class FleetView:

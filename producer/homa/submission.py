@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homa.flow import Flow, ask, ask_patiently
+from homa.images import names_of_media
 from homa.local import Place
 from homa.messages import build_messages
 from homa.options import Options, check_key, check_options
@@ -165,7 +166,7 @@ def ask_for(arguments: Mapping[str, Any]) -> Asked:
     key = said.get("key")
     return Asked(
         check_options({name: value for name, value in said.items() if name not in _OF_MESSAGES}),
-        Prepared.of(messages),
+        Prepared.of(messages, names_of_media(messages, images, files)),
         None if key is None else check_key(key),
     )
 

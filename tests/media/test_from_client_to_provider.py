@@ -225,6 +225,18 @@ async def test_chat_and_embeddings_each_want_a_model_of_their_own(stand: Stands)
     assert orjson.loads(await at.stored_request(job.id))["targets"] == [MINI]
 
 
+async def test_a_medium_that_nobody_takes_is_named_as_the_application_gave_it(stand: Stands, tmp_path: Path) -> None:
+    at = await stand()
+    (tmp_path / "moving.gif").write_bytes(GIF)
+    shown = {"images": [PNG, tmp_path / "moving.gif"], "system": "Be brief."}
+    with pytest.raises(InvalidRequest, match=r"this job: images\[1\] .*/moving.gif is image/gif, and it takes"):
+        await at.homa.submit("Look", model="ollama:llava", **shown)
+    with pytest.raises(InvalidRequest, match=r"request 0: .* images\[1\] .*/moving.gif is image/gif, and it takes"):
+        await at.homa.submit_batch([{"prompt": "Look", **shown}], model="ollama:llava")
+    with pytest.raises(InvalidRequest, match=r"no images by URL \(images\[0\]\)"):
+        await at.homa.submit("Look", model="ollama:llava", images=["https://example.com/a.png"])
+
+
 async def test_a_batch_names_the_line_that_nobody_can_do(stand: Stands) -> None:
     at = await stand()
     with pytest.raises(InvalidRequest, match=r"request 1 \('scan'\): ollama:llava cannot do this job"):
