@@ -1,7 +1,7 @@
 """Media and large requests on their way to where they live, before the jobs that show them are submitted.
 
 1. `hold` notes in the store which jobs are about to refer to which media, and tells what nobody has uploaded yet.
-2. That is uploaded: to the blob store where there is one, else into the store itself.
+2. That is uploaded: announced by its path and put into the blob store where there is one, else into the store itself.
 3. The jobs are submitted, with references.
 
 Held first, so that no sweep removes between two steps what another job needed last; each step may be repeated.
@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING
 from homa.flow import Flow, Stow, ask, patiently
 from homa.local import Place
 from homa.planning import Prepared
-from homa_shared.blobs import new_path
+from homa_shared.blobs import BlobsUnavailable, new_path
 from homa_shared.errors import InvalidRequest, StoreFull, StoreUnavailable
 from homa_shared.media import Medium
-from homa_shared.store.media import MOST_IN_STORE_BYTES, hold, placed, put, request_user
+from homa_shared.store.media import MOST_IN_STORE_BYTES, hold, placed, put, request_user, uploading
 
 if TYPE_CHECKING:
     from homa_shared.keys import Keys
 
 #: Media type under which the messages of a large request are kept.
 MESSAGES = "application/json"
+#: How often media are looked for, and uploaded where they are missing.
+_ROUNDS = 4
 #: Media that are uploaded in one step, bytes.
 UPLOAD_BYTES = 32 * 1024 * 1024
 
@@ -73,10 +75,17 @@ class Uploads:
         if not self._uses:
             return
         media, uses = self._media, self._uses
-        missing = yield from patiently(lambda: ask(hold(keys, uses)))
-        for digest in missing:
-            yield from self._upload(keys, media[digest])
-        self._media, self._uses, self.bytes = {}, [], 0
+        for _ in range(_ROUNDS):
+            # Also when all is uploaded: what took long may be gone again by then.
+            missing = yield from patiently(lambda: ask(hold(keys, uses)))
+            if not missing:
+                self._media, self._uses, self.bytes = {}, [], 0
+                return
+            for digest in missing:
+                yield from self._upload(keys, media[digest])
+        raise BlobsUnavailable(
+            f"{len(missing)} media were gone {_ROUNDS} times before all were uploaded: raise [retention] uploads"
+        )
 
     def _upload(self, keys: Keys, found: Medium) -> Flow[None]:
         if self._place.blobs is None:
@@ -84,6 +93,8 @@ class Uploads:
             yield from patiently(lambda: ask(put(keys, found.digest, found.data)), outages=full)
             return
         path = new_path(keys.namespace, found.digest)
+        # Announced first: should this process die before its jobs are submitted, the path tells what to delete.
+        yield from patiently(lambda: ask(uploading(keys, [path])))
         yield Stow(path, found.data)
         yield from patiently(lambda: ask(placed(keys, {found.digest: path})))
 

@@ -8,7 +8,9 @@ the removal of an old one can never hit a newer one of the same content.
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -25,6 +27,15 @@ class BlobsUnavailable(HomaError):
     """The blob store cannot be reached, or refuses this process."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A blob as its store lists it."""
+
+    path: str
+    bytes: int
+    changed: datetime
+
+
 class Blobs(Protocol):
     """A blob store. Bytes of a path never change."""
 
@@ -37,6 +48,11 @@ class Blobs(Protocol):
     def get(self, path: str) -> bytes | None:
         """The bytes; None where there are none."""
 
+    def delete(self, path: str) -> None: ...
+
+    def listing(self, prefix: str) -> Iterator[list[Listed]]:
+        """Blobs whose path begins with `prefix/`, some at a time."""
+
     async def put_async(self, path: str, data: bytes) -> None: ...
 
     async def get_async(self, path: str) -> bytes | None: ...
@@ -47,6 +63,11 @@ class Blobs(Protocol):
 def new_path(namespace: str, digest: str) -> str:
     """Where an upload of this content goes: a path that no other upload has."""
     return f"{namespace}/{digest[:2]}/{digest}-{secrets.token_hex(4)}"
+
+
+def digest_of(path: str) -> str:
+    """The digest of what was uploaded to a path that `new_path` made."""
+    return path.rpartition("/")[2].partition("-")[0]
 
 
 def open_blobs(settings: Settings) -> Blobs | None:
@@ -127,6 +148,22 @@ class ObjectBlobs:
             return bytes(self._obstore.get(self._store, path).bytes())
         except FileNotFoundError:
             return None
+        except self._errors as error:
+            raise self._unavailable(error) from error
+
+    def delete(self, path: str) -> None:
+        """Removes a blob; one that is gone already is none to complain of."""
+        try:
+            self._obstore.delete(self._store, path)
+        except FileNotFoundError:
+            return
+        except self._errors as error:
+            raise self._unavailable(error) from error
+
+    def listing(self, prefix: str) -> Iterator[list[Listed]]:
+        try:
+            for chunk in self._obstore.list(self._store, prefix=prefix):
+                yield [Listed(found["path"], found["size"], found["last_modified"]) for found in chunk]
         except self._errors as error:
             raise self._unavailable(error) from error
 

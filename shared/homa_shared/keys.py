@@ -91,6 +91,13 @@ KEYS: dict[str, KeySpec] = {
         "md:<digest>", "string", "while a job needs it", "bytes of a medium, where no blob store holds it"
     ),
     "media_places": KeySpec("mp", "hash", "-", "digest -> path in the blob store; `store` for bytes under media"),
+    "media_uploads": KeySpec("mw", "zset", "-", "path of an upload under way -> until when it has time (ms)"),
+    "media_litter": KeySpec(
+        "ml",
+        "zset",
+        "until it is deleted",
+        "path in the blob store that nothing refers to -> when a worker gets it (ms)",
+    ),
     "media_until": KeySpec("mu", "zset", "-", "digest -> when somebody looks whether it is still needed (ms)"),
     "media_users": KeySpec(
         "mj:<digest>", "set", "while a job needs it", "ends of keys that refer to it: it lives as long as one of them"

@@ -12,7 +12,7 @@ from homa_shared.blobs import blobs_at
 from homa_shared.media import Medium
 from homa_shared.settings.model import load_settings
 from homa_shared.store import reading, steering
-from homa_shared.store.media import hold, placed, reply_user
+from homa_shared.store.media import hold, placed, reply_user, uploading
 from homa_shared.store.working import Report, fail
 from tests.commands_b.stand import MODEL, Stand
 
@@ -103,6 +103,7 @@ def large(stand: Stand) -> str:
     found = Medium(orjson.dumps(body), "application/json")
     stand.store.run(hold(stand.store.keys, [(found.digest, reply_user(job))]))
     blobs_at((stand.home / "bucket").as_uri()).put("x/reply", found.data)
+    stand.store.run(uploading(stand.store.keys, ["x/reply"]))
     stand.store.run(placed(stand.store.keys, {found.digest: "x/reply"}))
     told = orjson.dumps({"body_at": found.digest, "provider": "openai", "model": "gpt-5-mini", "cost_nano": 1})
     # Failed, so that its request is kept.

@@ -32,6 +32,16 @@ def test_bytes_come_back(blobs: Blobs) -> None:
     assert blobs.get("homa/ab/none") is None
 
 
+def test_blobs_are_listed_by_the_beginning_of_their_path_and_deleted(blobs: Blobs) -> None:
+    for path in ("homa/ab/one-1", "homa/cd/two-2", "homa2/x"):
+        blobs.put(path, b"12")
+    found = {listed.path: listed.bytes for some in blobs.listing("homa") for listed in some}
+    assert found == {"homa/ab/one-1": 2, "homa/cd/two-2": 2}
+    blobs.delete("homa/ab/one-1")
+    blobs.delete("homa/ab/one-1")
+    assert [listed.path for some in blobs.listing("homa") for listed in some] == ["homa/cd/two-2"]
+
+
 async def test_bytes_come_back_on_a_loop_and_go_for_good(blobs: Blobs) -> None:
     await blobs.put_async("p", b"1")
     assert await blobs.get_async("p") == b"1"
@@ -140,7 +150,12 @@ async def test_a_store_that_is_away_says_what_to_check(tmp_path: Path) -> None:
 
     blobs = ObjectBlobs("s3://bucket", Away())
     blobs._obstore = Away()  # type: ignore[assignment]
-    for call in (lambda: blobs.put("p", b""), lambda: blobs.get("p")):
+    for call in (
+        lambda: blobs.put("p", b""),
+        lambda: blobs.get("p"),
+        lambda: blobs.delete("p"),
+        lambda: list(blobs.listing("homa")),
+    ):
         with pytest.raises(BlobsUnavailable, match="s3://bucket cannot be used: no route to host; check HOMA_BLOBS"):
             call()
     for answer in (blobs.put_async("p", b""), blobs.get_async("p"), blobs.delete_async("p")):

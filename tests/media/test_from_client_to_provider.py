@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,16 @@ import orjson
 import pytest
 
 from homa import Homa, InvalidRequest, JobFailed
-from homa_shared.media import data_url
+from homa.local import Place
+from homa.planning import Prepared
+from homa.uploading import Uploads
+from homa_shared.blobs import BlobsUnavailable, blobs_at, new_path
+from homa_shared.keys import Keys
+from homa_shared.media import Medium, data_url
 from homa_shared.settings.model import load_settings
 from homa_shared.store import reading
 from homa_shared.store.learning import Learned, learned
-from homa_shared.store.media import IN_STORE, places
+from homa_shared.store.media import IN_STORE, hold, placed, places, uploading
 from homa_shared.store.op import Op
 from homa_workers.media import Media, MediumGone
 from homa_workers.process import build
@@ -105,6 +111,66 @@ async def test_a_sweep_removes_blobs_that_nothing_refers_to(stand: Stands, tmp_p
     assert pipeline is not None
     await pipeline.media.sweep()
     assert not [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("placed_too", [False, True])
+async def test_the_blob_of_a_client_that_died_before_its_submit_is_removed(
+    stand: Stands, tmp_path: Path, placed_too: bool
+) -> None:
+    at = await stand()
+    found = Medium(PNG, "image/png")
+    path = new_path(at.store.keys.namespace, found.digest)
+    await at.store.run(hold(at.store.keys, [(found.digest, "p:never")]))
+    await at.store.run(uploading(at.store.keys, [path]))
+    blobs = blobs_at((tmp_path / "blobs").as_uri())
+    blobs.put(path, PNG)
+    if placed_too:
+        await at.store.run(placed(at.store.keys, {found.digest: path}))
+    pipeline = (await at.work()).workers[0]._pipeline
+    assert pipeline is not None
+    await pipeline.media.sweep()
+    assert blobs.get(path) == PNG, "it has time to submit its job"
+    for key, member in ((at.store.keys.media_uploads(), path), (at.store.keys.media_until(), found.digest)):
+        await at.store.run(Op((("ZADD", key, "XX", 1, member),), lambda _: None))
+    await pipeline.media.sweep()
+    assert blobs.get(path) is None
+    assert await at.kept() == []
+
+
+def test_media_that_are_gone_time_and_again_end_the_submission(tmp_path: Path) -> None:
+    settings = load_settings(env={"HOMA_REDIS_URL": "redis://127.0.0.1:9", "HOMA_BLOBS": str(tmp_path)}, cwd=tmp_path)
+    uploads, found = Uploads(Place(lambda: settings)), Medium(PNG, "image/png")
+    uploads.add("j1", Prepared(b"[]", [], {found.digest: found}))
+    flow, answers = uploads.send(Keys("homa")), itertools.cycle([[found.digest], None, None, []])
+    next(flow)
+    for _ in range(15):
+        flow.send(next(answers))
+    with pytest.raises(BlobsUnavailable, match=r"1 media were gone 4 times .* raise \[retention\] uploads"):
+        flow.send(next(answers))
+
+
+async def test_a_reply_whose_upload_came_too_late_stays_whole(stand: Stands, tmp_path: Path) -> None:
+    at = await stand()
+    keys, real = at.store.keys, blobs_at((tmp_path / "blobs").as_uri())
+
+    class Slow:
+        url = real.url
+
+        async def put_async(self, path: str, data: bytes) -> None:
+            await real.put_async(path, data)
+            # Its time was over before it came through, and somebody has cleared it away.
+            await at.store.run(Op((("ZREM", keys.media_uploads(), path),), lambda _: None))
+
+    at.stub.answer = reply(200, CHAT)
+    process = await at.work()
+    pipeline = process.workers[0]._pipeline
+    assert pipeline is not None
+    pipeline.media = Media(at.store, Slow(), above=10)  # type: ignore[arg-type]
+    job = await at.homa.submit("Tell me", model=MINI)
+    await job.result(timeout=PATIENCE_S)
+    kept = await at.store.run(reading.reply(keys, job.id))
+    assert kept is not None
+    assert "body" in orjson.loads(kept)
 
 
 async def test_equal_requests_with_images_are_one_question_to_the_cache(stand: Stands) -> None:

@@ -218,7 +218,7 @@ def test_a_reroute_that_the_store_forgot_costs_at_the_target_that_was_called(cel
     assert [line.target for line in cell.run(reading.ledger(cell.keys)) if line.nano_usd] == ["p:other"]
 
 
-# -- jobs that are gone with their records ------------------------------------------------------------------------------
+# -- jobs that are gone with their records ----------------------------------------------------------------------------
 
 
 def homeless(cell: Cell) -> Claim:

@@ -21,6 +21,7 @@ from homa_shared.request import EMBEDDING, JobRequest
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.media import (
     IN_STORE,
+    gone,
     hold,
     placed,
     places,
@@ -29,6 +30,7 @@ from homa_shared.store.media import (
     request_user,
     stored,
     sweep_media,
+    uploading,
 )
 from homa_shared.store.working import Claim
 from homa_workers.outcomes import Ended, Outcome, Released, Succeeded
@@ -126,8 +128,10 @@ class Media:
             async with asyncio.timeout(STOW_S):
                 if await self._store.run(hold(keys, [(body.digest, reply_user(claim.id))])):
                     path = new_path(keys.namespace, body.digest)
+                    await self._store.run(uploading(keys, [path]))
                     await self._blobs.put_async(path, body.data)
-                    await self._store.run(placed(keys, {body.digest: path}))
+                    if await self._store.run(placed(keys, {body.digest: path})):
+                        return reply
         except (BlobsUnavailable, StoreUnavailable, StoreFull, TimeoutError, asyncio.CancelledError):
             return reply
         return orjson.dumps({**envelope, "body_at": body.digest})
@@ -141,15 +145,20 @@ class Media:
                 await self._store.run(release(self._store.keys, request_user(claim.id), digests))
 
     async def sweep(self) -> None:
-        """Removes media that nothing refers to; any worker may do it at any time."""
+        """Removes media that nothing refers to; any worker may do it at any time.
+
+        Raises:
+            BlobsUnavailable, StoreUnavailable: what is left comes again, here or to another worker.
+        """
         more = True
         while more:
-            swept = await self._store.run(sweep_media(self._store.keys))
+            # What this worker has no blob store to delete from is left to others.
+            swept = await self._store.run(sweep_media(self._store.keys, deletes=self._blobs is not None))
             more = swept.more
-            # Without a blob store here they are another worker's, whose bucket may have a lifetime of its own.
-            for path in swept.paths if self._blobs is not None else ():
-                assert self._blobs is not None
-                await self._blobs.delete_async(path)
+            if swept.paths and self._blobs is not None:
+                for path in swept.paths:
+                    await self._blobs.delete_async(path)
+                await self._store.run(gone(self._store.keys, swept.paths))
 
     async def _fetch(self, digests: list[str]) -> dict[str, bytes]:
         found = {digest: data for digest in digests if (data := self._at_hand(digest)) is not None}

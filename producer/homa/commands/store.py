@@ -10,6 +10,7 @@ import click
 
 from homa.commands.printing import json_option, number, print_facts, print_json, span
 from homa.commands.session import say
+from homa.commands.store_blobs import blobs
 from homa_shared.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ _MIB = 1024 * 1024
 
 @click.group("store")
 def command() -> None:
-    """Status, stop, backup and restore of the embedded store."""
+    """Status, stop, backup and restore of the embedded store; orphans of the blob store."""
+
+
+command.add_command(blobs)
 
 
 @command.command()

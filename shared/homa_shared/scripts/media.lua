@@ -1,21 +1,28 @@
 --! flags allow-oom
 --! use clock
 -- Media by digest: noted for whoever shows them, removed when nobody does. A medium lives as long as a key that refers to
--- it (a stored request, a reply), and an hour more, so that the next job finds it uploaded.
+-- it (a stored request, a reply), and for `[retention] uploads` (an hour) from when it was last asked for, so that whoever
+-- uploads it has time to submit its job, and the next job finds it uploaded.
 --
 -- KEYS[1] anchor
 -- ARGV: order, then
---   hold     digest, end of a key that refers to it (p:<job>), …
---   placed   digest, path in the blob store, …
---   release  end of a key that refers to them no more, digest…
---   sweep    most to look at
--- Returns for hold the digests that are not uploaded, each once; for sweep {1 when more is due, path of a blob to delete, …};
--- else OK.
--- `hold` comes before the key that it names: what is held is not looked at for an hour.
+--   hold       digest, end of a key that refers to it (p:<job>), …
+--   uploading  path in the blob store…
+--   placed     digest, path in the blob store, …
+--   release    end of a key that refers to them no more, digest…
+--   sweep      most to look at, 1 where the caller can delete blobs
+--   gone       path of a blob that is deleted…
+-- Returns for hold the digests that are not uploaded, each once; for placed those whose upload came too late; for sweep {1
+-- when more is due, path of a blob to delete, …}; else OK.
+-- `hold` comes before the key that it names: what is held is not looked at for that time. `uploading` comes before the upload:
+-- a blob that nothing will ever refer to, since its uploader died or somebody else's upload came first, is known by its path.
+-- A path is handed out to be deleted only once nothing can refer to it any more, and again until it is `gone`.
 -- Cost: O(log N) a medium; sweep looks at up to 100 references of each.
 local HOUR, LOOK_AGAIN, SOON = 3600000, 600000, 60000
 local REFERENCES = 100
 local order = ARGV[1]
+
+local function not_before() return now + tonumber(redis.call('HGET', K.config(), 'keep.uploads') or HOUR) end
 
 if order == 'hold' then
   local missing, seen = {}, {}
@@ -24,15 +31,40 @@ if order == 'hold' then
     redis.call('SADD', K.media_users(digest), ARGV[i + 1])
     if not seen[digest] then
       seen[digest] = true
-      redis.call('ZADD', K.media_until(), 'GT', now + HOUR, digest)
+      redis.call('ZADD', K.media_until(), 'GT', not_before(), digest)
       if redis.call('HEXISTS', K.media_places(), digest) == 0 then missing[#missing + 1] = digest end
     end
   end
   return missing
 end
 
+if order == 'uploading' then
+  for i = 2, #ARGV do redis.call('ZADD', K.media_uploads(), not_before(), ARGV[i]) end
+  return 'OK'
+end
+
 if order == 'placed' then
-  for i = 2, #ARGV, 2 do redis.call('HSETNX', K.media_places(), ARGV[i], ARGV[i + 1]) end
+  local late = {}
+  for i = 2, #ARGV, 2 do
+    local digest, path = ARGV[i], ARGV[i + 1]
+    local place = redis.call('HGET', K.media_places(), digest)
+    if place ~= path then
+      if redis.call('ZREM', K.media_uploads(), path) == 0 then
+        -- It may be deleted by now.
+        late[#late + 1] = digest
+      elseif place then
+        redis.call('ZADD', K.media_litter(), now, path)
+      else
+        redis.call('HSET', K.media_places(), digest, path)
+        redis.call('ZADD', K.media_until(), 'GT', not_before(), digest)
+      end
+    end
+  end
+  return late
+end
+
+if order == 'gone' then
+  redis.call('ZREM', K.media_litter(), unpack(ARGV, 2))
   return 'OK'
 end
 
@@ -59,9 +91,13 @@ local function needed(digest, user)
   return true
 end
 
-local most = tonumber(ARGV[2])
+local most, deletes = tonumber(ARGV[2]), ARGV[3] == '1'
+local abandoned = redis.call('ZRANGEBYSCORE', K.media_uploads(), '-inf', now, 'LIMIT', 0, most)
+for _, path in ipairs(abandoned) do
+  redis.call('ZREM', K.media_uploads(), path)
+  redis.call('ZADD', K.media_litter(), now, path)
+end
 local due = redis.call('ZRANGEBYSCORE', K.media_until(), '-inf', now, 'LIMIT', 0, most)
-local answer = {#due == most and 1 or 0}
 for _, digest in ipairs(due) do
   local users, alive = K.media_users(digest), false
   for _, user in ipairs(redis.call('SRANDMEMBER', users, REFERENCES)) do
@@ -77,7 +113,11 @@ for _, digest in ipairs(due) do
     redis.call('HDEL', K.media_places(), digest)
     redis.call('ZREM', K.media_until(), digest)
     redis.call('DEL', K.media(digest))
-    if place and place ~= 'store' then answer[#answer + 1] = place end
+    if place and place ~= 'store' then redis.call('ZADD', K.media_litter(), now, place) end
   end
 end
-return answer
+local litter = deletes and redis.call('ZRANGEBYSCORE', K.media_litter(), '-inf', now, 'LIMIT', 0, most) or {}
+-- Whoever takes them may die before they are deleted: then somebody gets them again.
+for _, path in ipairs(litter) do redis.call('ZADD', K.media_litter(), now + LOOK_AGAIN, path) end
+local more = #due == most or #abandoned == most or #litter == most
+return {more and 1 or 0, unpack(litter)}

@@ -211,6 +211,8 @@ class Retention(Section):
     ledger: Seconds = 2_592_000
     #: Idempotency keys; as results where nothing is said.
     keys: Seconds | None = None
+    #: Media in the blob store whose uploader has not submitted the job yet; what it never submits is deleted then.
+    uploads: Annotated[Seconds, Field(ge=60)] = 3600
 
     @model_validator(mode="after")
     def _keys_outlive_results(self) -> Self:

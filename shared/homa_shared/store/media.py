@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from homa_shared.blobs import digest_of
 from homa_shared.keys import Keys
 from homa_shared.store.op import Op, call, read, text
 from homa_shared.store.submitting import FULL_PERCENT
@@ -35,10 +36,19 @@ def hold(keys: Keys, uses: Iterable[tuple[str, str]]) -> Op[list[str]]:
     return call(keys, "media", ("hold", *args), lambda reply: [text(digest) for digest in reply])
 
 
-def placed(keys: Keys, paths: Mapping[str, str]) -> Op[None]:
-    """Tells where uploads are: digest -> path in the blob store. Of two uploads of a medium the first counts."""
+def uploading(keys: Keys, paths: Sequence[str]) -> Op[None]:
+    """Announces uploads to the blob store: what is not `placed` in time (`[retention] uploads`) is deleted."""
+    return call(keys, "media", ("uploading", *paths), lambda _: None)
+
+
+def placed(keys: Keys, paths: Mapping[str, str]) -> Op[list[str]]:
+    """Tells where announced uploads are: digest -> path in the blob store. Of two of a medium the first counts.
+
+    Returns:
+        Digests whose upload came too late: their blobs are deleted, or will be, and have to be uploaded anew.
+    """
     args = [value for item in paths.items() for value in item]
-    return call(keys, "media", ("placed", *args), lambda _: None)
+    return call(keys, "media", ("placed", *args), lambda reply: [text(digest) for digest in reply])
 
 
 def put(keys: Keys, digest: str, data: bytes) -> Op[None]:
@@ -57,18 +67,49 @@ class Swept:
 
     #: Whether more is due at once.
     more: bool
-    #: Paths in the blob store that nothing refers to.
+    #: Paths in the blob store that nothing refers to, to be deleted and told `gone`; else they come again.
     paths: list[str]
 
 
-def sweep_media(keys: Keys, most: int = 100) -> Op[Swept]:
-    """Forgets media that nothing refers to any more."""
-    return call(keys, "media", ("sweep", most), lambda reply: Swept(bool(reply[0]), [text(path) for path in reply[1:]]))
+def sweep_media(keys: Keys, most: int = 100, *, deletes: bool = True) -> Op[Swept]:
+    """Forgets media that nothing refers to any more.
+
+    Args:
+        most: to look at.
+        deletes: whether the caller has the blob store, and will delete what is handed out.
+    """
+    args = ("sweep", most, int(deletes))
+    return call(keys, "media", args, lambda reply: Swept(bool(reply[0]), [text(path) for path in reply[1:]]))
+
+
+def gone(keys: Keys, paths: Sequence[str]) -> Op[None]:
+    """Tells that blobs are deleted."""
+    return call(keys, "media", ("gone", *paths), lambda _: None)
 
 
 def places(keys: Keys, digests: Sequence[str]) -> Op[list[str]]:
     """Where media are: IN_STORE, a path in the blob store, or empty for unknown ones; in order."""
     return read((("HMGET", keys.media_places(), *digests),), lambda replies: [text(place) for place in replies[0]])
+
+
+def unreferred(keys: Keys, paths: Sequence[str]) -> Op[list[str]]:
+    """Which of some paths the store knows nothing of: no medium, no upload under way, nothing to be deleted."""
+    if not paths:
+        return Op((), lambda _: [])
+
+    def parse(replies: list[list[bytes | None]]) -> list[str]:
+        known, uploads, litter = replies
+        rows = zip(paths, known, uploads, litter, strict=True)
+        return [path for path, place, at, due in rows if text(place) != path and at is None and due is None]
+
+    return read(
+        (
+            ("HMGET", keys.media_places(), *map(digest_of, paths)),
+            ("ZMSCORE", keys.media_uploads(), *paths),
+            ("ZMSCORE", keys.media_litter(), *paths),
+        ),
+        parse,
+    )
 
 
 def stored(keys: Keys, digest: str) -> Op[bytes | None]:
