@@ -404,6 +404,12 @@ async def test_titan_embeds_one_text_a_call(stub: Stub, bedrock: Provider) -> No
     ]
 
 
+async def test_titans_own_count_stands_in_for_a_header_that_is_not_there(stub: Stub, bedrock: Provider) -> None:
+    stub.answer = reply(200, {"embedding": [0.5], "inputTextTokenCount": 3})
+    embeddings = await bedrock.embed("amazon.titan-embed-text-v2:0", ["a", "b"], {})
+    assert (embeddings.usage.input_tokens, embeddings.metered) == (6, True)
+
+
 @pytest.mark.parametrize("vectors", [[[0.25], [0.5]], {"float": [[0.25], [0.5]]}])
 async def test_cohere_embeds_many_texts_a_call(stub: Stub, bedrock: Provider, vectors: Any) -> None:
     stub.answer = reply(200, {"embeddings": vectors})

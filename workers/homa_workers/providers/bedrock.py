@@ -194,7 +194,9 @@ class BedrockProvider:
                 failure.usage = before
             raise failure from error
         headers = reply["ResponseMetadata"]["HTTPHeaders"]
-        tokens = int(headers.get("x-amzn-bedrock-input-token-count", 0))
+        # A proxy in between may have dropped the header; Titan says the same in its reply.
+        told = received.get("inputTextTokenCount") if isinstance(received, dict) else None
+        tokens = int(headers.get("x-amzn-bedrock-input-token-count") or told or 0)
         return received, tokens, reply["ResponseMetadata"].get("RequestId")
 
 
