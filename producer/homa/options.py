@@ -12,6 +12,7 @@ from typing import Any
 
 from homa.schemas import response_format
 from homa.shapes import check_format, check_tools
+from homa_shared.apis import in_chat_shape
 from homa_shared.errors import InvalidRequest
 from homa_shared.money import parse_usd
 from homa_shared.records import Lane, encode_tags
@@ -271,10 +272,12 @@ def _at_ms(at: object) -> int | None:
 
 def _api(given: dict[str, Any]) -> str:
     api = _choice(given, "api", CHAT_API, RESPONSES_API)
-    cap = given.pop("max_output_tokens", None) if api == RESPONSES_API else None
-    if cap is not None:
-        # Under the name that budgets go by, and that a fallback of another API understands.
-        given.setdefault("max_tokens", _whole("max_output_tokens", cap))
+    if api == RESPONSES_API:
+        # Under the names that budgets go by, and in the shape that workers and a fallback of another API understand.
+        cap = given.pop("max_output_tokens", None)
+        if cap is not None:
+            given.setdefault("max_tokens", _whole("max_output_tokens", cap))
+        given.update(in_chat_shape({name: given[name] for name in ("tools", "tool_choice") if name in given}))
     return api
 
 

@@ -54,6 +54,31 @@ def recalls(params: Mapping[str, Any]) -> bool:
     return any(params.get(name) for name in RECALLING)
 
 
+def shows_all(call: Call) -> bool:
+    """Whether a call's messages and parameters show all that its model reads: a count of tokens can be learned from."""
+    items = any(ITEMS in message for message in call.messages)
+    return not (items or recalls(call.params) or built_in_tools(call.params))
+
+
+def in_chat_shape(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters whose functions are defined and chosen in the shape of Chat Completions, which every adapter reads.
+
+    The Responses API has a function's fields beside its type.
+    """
+    shaped = dict(params)
+    if isinstance(params.get("tools"), list | tuple):
+        shaped["tools"] = [_nested(tool) for tool in params["tools"]]
+    if "tool_choice" in params:
+        shaped["tool_choice"] = _nested(params["tool_choice"])
+    return shaped
+
+
+def _nested(found: Any) -> Any:
+    if not isinstance(found, Mapping) or found.get("type") != "function" or "name" not in found:
+        return found
+    return {"type": "function", "function": {name: value for name, value in found.items() if name != "type"}}
+
+
 def has_fees(body: Mapping[str, Any]) -> bool:
     """Whether a reply cost more than its tokens, because the provider ran tools of its own."""
     choices: Sequence[Mapping[str, Any]] = body.get("choices") or ()

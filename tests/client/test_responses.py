@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,13 +12,17 @@ from homa.options import check_options
 from homa.planning import FleetView, Prepared, Template, digest
 from homa.submission import check_affordable
 from homa_shared.apis import by_own_api, has_fees
+from homa_shared.keys import Keys
 from homa_shared.needs import Asking
 from homa_shared.reply import CHAT_API, ITEMS, RESPONSES_API, Call, Completion, Usage
 from homa_shared.request import JobRequest, request_head
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias
+from homa_shared.store.client import AsyncStore
+from homa_shared.store.learning import Learned
 from homa_shared.targets import Target, plan
 from homa_workers.book import FleetBook
+from homa_workers.counting import TokenLearning
 
 MINI, AZURE, HAIKU = "openai:gpt-5-mini", "azure:gpt-5-mini", "anthropic:claude-haiku-4-5"
 FLEET = Fleet(
@@ -68,6 +72,48 @@ def test_its_output_cap_is_known_to_budgets_and_fallbacks() -> None:
     with pytest.raises(InvalidRequest, match="max_output_tokens is 0"):
         template(max_output_tokens=0)
     assert check_options({"model": MINI, "max_output_tokens": 70}).params == {"max_output_tokens": 70}
+
+
+def test_functions_may_be_given_in_either_shape_and_are_stored_in_one() -> None:
+    flat = {"type": "function", "name": "now", "parameters": {"type": "object"}, "strict": True}
+    nested = {"type": "function", "function": {name: value for name, value in flat.items() if name != "type"}}
+    given = [flat, nested, *SEARCH]
+    asked = check_options({"model": MINI, "api": "responses", "tools": given, "tool_choice": flat | {"strict": True}})
+    assert asked.params["tools"] == [nested, nested, *SEARCH]
+    assert asked.params["tool_choice"] == nested
+    assert check_options({"model": MINI, "api": "responses", "tool_choice": "auto"}).params == {"tool_choice": "auto"}
+    assert check_options({"model": MINI, "tools": [flat]}).params == {"tools": [flat]}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"params": {"previous_response_id": "resp_1"}},
+        {"params": {"tools": SEARCH}},
+        {"messages": [{"role": "assistant", "content": "Hi", ITEMS: [{"type": "reasoning"}]}]},
+    ],
+)
+async def test_nothing_is_learned_of_tokens_from_what_the_provider_adds(more: dict[str, Any]) -> None:
+    assert await learned({}) == 1
+    assert await learned(more) == 0
+
+
+async def learned(more: dict[str, Any]) -> int:
+    """How many targets' sums a worker adds to the store's after one reply."""
+    added: list[object] = []
+
+    class Sums:
+        keys = Keys("n")
+
+        async def run(self, op: object) -> Learned:
+            added.append(op)
+            return Learned()
+
+    learning = TokenLearning(cast(AsyncStore, Sums()))
+    call = Call("of-no-known-encoding", **{"messages": HELLO, "params": {}, **more}, api=RESPONSES_API)
+    learning.note("azure:of-no-known-encoding", call, Completion({}, Usage(100, 10)))
+    await learning.flush()
+    return len(added)
 
 
 def test_replies_of_one_api_are_none_of_the_others() -> None:

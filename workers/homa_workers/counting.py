@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from homa_shared.apis import shows_all
 from homa_shared.needs import read_beside
 from homa_shared.reply import Call, Completion, Embeddings
 from homa_shared.store.client import AsyncStore
@@ -42,7 +43,7 @@ class TokenLearning:
         if not all(content is None or isinstance(content, str) for content in contents):
             return
         size = sum(len(content or "") for content in contents)
-        if completion.metered and self._is_next(target, size):
+        if completion.metered and shows_all(call) and self._is_next(target, size):
             beside = read_beside(call.params)
             self._add(target, estimate_messages(call.messages, target, tools=beside), completion.usage.input_tokens)
 
