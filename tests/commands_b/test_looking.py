@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
+from homa_shared.failures import Charge
 from homa_shared.store.fleet import write_plans
 from homa_shared.store.learning import Learned, add_learned
+from homa_shared.store.working import Report, settle
 from tests.commands_b.stand import INPUT, MODEL, NANO, OUTPUT, Stand
 from tests.patience import PATIENCE_S
 
@@ -291,3 +293,21 @@ def test_without_any_store_the_message_says_what_to_set(stand: Stand, monkeypatc
     said = stand.said("queues")
     assert said.status == 3
     assert "HOMA_REDIS_URL is not set" in said.stderr
+
+
+def test_costs_show_what_prompt_caches_saved(stand: Stand) -> None:
+    assert "CACHE SAVED" not in stand.said("costs").stdout
+    job = stand.queued()
+    claim = stand.claimed(job)
+    report = Report("succeeded", Charge.ACTUAL, nano=NANO, input=INPUT, output=OUTPUT, saved=2500, health="good")
+    stand.store.run(settle(stand.store.keys, (claim.id, claim.attempt), b'{"cost_nano":1500}', report))
+    stand.claims.remove(claim)
+    said = stand.said("costs")
+    assert "$0.0000025" in said.stdout
+    assert "($0.0000025 less, by prompt caches)" in said.stderr
+    document = stand.json("costs")
+    assert document["cache_saved_usd"] == document["rows"][0]["cache_saved_usd"] == "0.0000025"
+    shown = stand.json("jobs", "show", job)
+    assert shown["cache_saved_usd"] == shown["attempts"][0]["cache_saved_usd"] == "0.0000025"
+    assert "cache saved" in stand.said("jobs", "show", job).stdout
+    assert "CACHE SAVED" in stand.said("jobs", "show", job).stdout

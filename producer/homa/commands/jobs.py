@@ -177,7 +177,7 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
 def print_attempts(attempts: list[Attempt]) -> None:
     """A job's history."""
     print_table(
-        ("ATTEMPT", "TARGET", "OUTCOME", "TOOK", "COST", "UNRESOLVED", "ERROR"),
+        ("ATTEMPT", "TARGET", "OUTCOME", "TOOK", "COST", "CACHE SAVED", "UNRESOLVED", "ERROR"),
         (
             (
                 str(a.number) if a.number else "–",
@@ -185,12 +185,13 @@ def print_attempts(attempts: list[Attempt]) -> None:
                 a.outcome,
                 span(a.ended_ms - a.started_ms) if a.started_ms else "",
                 "unpriced" if a.unpriced else dollars(a.nano_usd) if a.nano_usd else "",
+                dollars(a.cache_saved_nano_usd) if a.cache_saved_nano_usd else "",
                 dollars(a.unresolved_nano_usd) if a.unresolved_nano_usd else "",
                 a.error,
             )
             for a in attempts
         ),
-        right={"TOOK", "COST", "UNRESOLVED"},
+        right={"TOOK", "COST", "CACHE SAVED", "UNRESOLVED"},
         wraps={"TARGET", "ERROR"},
     )
 
@@ -213,7 +214,7 @@ def step_document(step: Step) -> dict[str, Any]:
 def print_steps(steps: list[Step]) -> None:
     """The paid replies on the way to the answer."""
     print_table(
-        ("STEP", "ATTEMPT", "TARGET", "TOKENS IN", "OUT", "COST", "UNRESOLVED"),
+        ("STEP", "ATTEMPT", "TARGET", "TOKENS IN", "OUT", "COST", "CACHE SAVED", "UNRESOLVED"),
         (
             (
                 str(s.number),
@@ -222,11 +223,12 @@ def print_steps(steps: list[Step]) -> None:
                 str(s.input_tokens),
                 str(s.output_tokens),
                 "unpriced" if s.unpriced else dollars(s.nano_usd),
+                dollars(s.cache_saved_nano_usd) if s.cache_saved_nano_usd else "",
                 dollars(s.unresolved_nano_usd) if s.unresolved_nano_usd else "",
             )
             for s in steps
         ),
-        right={"STEP", "ATTEMPT", "TOKENS IN", "OUT", "COST", "UNRESOLVED"},
+        right={"STEP", "ATTEMPT", "TOKENS IN", "OUT", "COST", "CACHE SAVED", "UNRESOLVED"},
     )
 
 
