@@ -168,7 +168,9 @@ def _csv_line(custom_id: str, vector: list[float]) -> bytes:
 
 
 def _tell(sums: Sums, options: Mapping[str, Any]) -> None:
-    cost = f"${usd(sums.nano_usd)}" + (f", {sums.unpriced_jobs} jobs unpriced" if sums.unpriced_jobs else "")
+    # Without a price, or, as with Gemini, without a count of tokens.
+    unknown = f", {sums.unpriced_jobs} jobs of unknown cost (see `homa costs`)" if sums.unpriced_jobs else ""
+    cost = f"${usd(sums.nano_usd)}{unknown}"
     kept = f", {sums.cached} of them from the cache" if sums.cached else ""
     say(f"{sums.texts} texts embedded{kept}, {sums.bad} skipped, {sums.tokens} tokens, {cost}")
     if options["as_json"]:
