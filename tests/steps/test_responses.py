@@ -140,3 +140,18 @@ async def test_what_the_api_refuses_ends_the_job_for_nothing(cell: Cell, homa: A
         await job.result(timeout=PATIENCE_S)
     assert heard.calls == []
     assert (await cell.view(job.id)).job.unresolved_nano_usd == 0
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("fault", ["cut", "drop", "silent_end", "stream_error", "truncated_json", "500"])
+async def test_a_response_that_breaks_off_stays_within_what_the_ledger_says(
+    cell: Cell, homa: AsyncHoma, fault: str, *, stream: bool
+) -> None:
+    cell.simulator.script(fault)
+    await cell.worker()
+    job = await homa.submit(
+        "Tell me", model=MINI, api="responses", stream=stream, on_ambiguous="fail", max_attempts=1, max_tokens=50
+    )
+    with pytest.raises(JobFailed):
+        await job.result(timeout=20)
+    await cell.check_money(job.id, open_calls=True)

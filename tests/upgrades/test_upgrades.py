@@ -116,6 +116,26 @@ async def test_an_old_worker_says_once_that_it_is_outdated(cell: Cell, monkeypat
     assert told.count("release.outdated") == 1
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_a_worker_that_knows_one_api_only_hands_a_job_for_the_other_back(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncHoma(settings=cell.settings()) as homa:
+        job = await homa.submit("Hello", model=MINI, api="responses", max_tokens=50)
+        newer = request.REQUEST_VERSION
+        monkeypatch.setattr(request, "REQUEST_VERSION", 1)
+        await cell.worker()
+
+        async def was_handed_back() -> bool:
+            return (await cell.view(job.id)).job.attempt >= 2
+
+        await until(was_handed_back)
+        assert cell.simulator.stats.received == 0
+        monkeypatch.setattr(request, "REQUEST_VERSION", newer)
+        assert (await job.result(timeout=20)).text
+        assert (await cell.view(job.id)).job.raw["tr"] == 1, "being handed back is no attempt"
+
+
 class Recorder:
     """A logger that keeps the names of events."""
 
