@@ -14,6 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -122,16 +123,17 @@ def imitated(name: str) -> Iterator[str]:
 def _dated(port: int) -> Iterator[str]:
     """The Cloud Storage emulator behind a proxy that adds what Google has and it has not.
 
-    Replies get an ETag and Last-Modified; removal, which it knows in the JSON API only, is translated.
+    Replies get an ETag and Last-Modified; removal and listing, which it knows in the JSON API only, are translated.
     """
 
     class Proxy(BaseHTTPRequestHandler):
         def pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
-            path = self.path
-            if self.command == "DELETE":
-                _, bucket, blob = path.split("/", 2)
-                path = f"/storage/v1/b/{bucket}/o/{blob}"
+            path, listing = self.path, self.path.startswith(f"/{BUCKET}?list-type=2&")
+            if listing:
+                path = path.replace(f"/{BUCKET}?", f"/storage/v1/b/{BUCKET}/o?")
+            elif self.command == "DELETE":
+                path = path.replace(f"/{BUCKET}/", f"/storage/v1/b/{BUCKET}/o/", 1)
             address = f"http://127.0.0.1:{port}{path}"
             kind = {"Content-Type": self.headers.get("Content-Type", "application/octet-stream")}
             request = urllib.request.Request(address, body, kind, method=self.command)
@@ -140,6 +142,8 @@ def _dated(port: int) -> Iterator[str]:
                     status, content = response.status, response.read()
             except urllib.error.HTTPError as error:
                 status, content = error.code, error.read()
+            if listing:
+                content = _listed_in_xml(content)
             self.send_response(status)
             self.send_header("ETag", '"any"')
             self.send_header("Last-Modified", _DATE)
@@ -156,6 +160,16 @@ def _dated(port: int) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+def _listed_in_xml(content: bytes) -> bytes:
+    """Objects as the JSON API lists them, in the form of the XML API."""
+    found = ET.Element("ListBucketResult")
+    for item in json.loads(content).get("items", []):
+        blob = ET.SubElement(found, "Contents")
+        for name, value in (("Key", item["name"]), ("Size", item["size"]), ("LastModified", "2026-11-23T00:00:00Z")):
+            ET.SubElement(blob, name).text = str(value)
+    return ET.tostring(found)
 
 
 def _free_port() -> int:

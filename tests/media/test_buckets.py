@@ -65,6 +65,19 @@ def test_prefixes_of_a_bucket_do_not_meet(bucket: str) -> None:
     assert other.get("same") is None
 
 
+def test_blobs_of_a_namespace_are_listed_and_removed(bucket: str) -> None:
+    blobs: Blobs = blobs_at(f"{bucket}/listed")
+    paths = {f"ours/ab/{n}": b"1" * n for n in range(1, 4)}
+    for path, data in {**paths, "others/ab/1": b"1"}.items():
+        blobs.put(path, data)
+    found = {each.path: each.bytes for page in blobs.listing("ours") for each in page}
+    assert found == {path: len(data) for path, data in paths.items()}
+    for path in paths:
+        blobs.delete(path)
+        blobs.delete(path)
+    assert not [page for page in blobs.listing("ours") if page]
+
+
 def test_a_bucket_that_does_not_exist_is_named(bucket: str) -> None:
     missing = bucket.replace("//homa/", "//nobody-made-it/")
     with pytest.raises(BlobsUnavailable, match=r"nobody-made-it/blobs cannot be used.*check HOMA_BLOBS"):
