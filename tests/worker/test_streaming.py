@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from homa_shared.errors import StoreUnavailable
+from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.records import State
 from homa_shared.reply import Call, Completion, Delta, Usage, message_text
 from homa_shared.store import steering
@@ -168,3 +169,53 @@ async def test_the_first_piece_is_not_held_back(cell: Cell, stopwatch: Stopwatch
     assert stopwatch.s < 2
     await cell.store.run(steering.cancel(cell.keys, [job]))
     await cell.ended(job)
+
+
+async def test_half_an_emoji_costs_no_reply_neither_this_ones_nor_a_neighbours(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = await cell.worker()
+
+    async def cut_off(call: Call, emit: Emit) -> Completion:
+        await emit(Delta("well \ud83d"))
+        body = {"choices": [{"message": {"content": "well \ud83d"}, "finish_reason": "length"}]}
+        return Completion(body, Usage(3, 4))
+
+    assert worker._pipeline is not None
+    monkeypatch.setattr(worker._pipeline.provider, "stream", cut_off)
+    jobs = [await cell.submit(stream=True), await cell.submit()]
+    views = [await cell.ended(job) for job in jobs]
+    assert [view.job.state for view in views] == [State.SUCCEEDED] * 2
+    assert message_text(reply_of(views[0])["body"]) == "well \ufffd"
+    assert text_of(await entries(cell, jobs[0]), 1) == "well \ufffd"
+
+
+async def test_an_emoji_whose_halves_come_in_two_pieces_is_put_together(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = await cell.worker()
+
+    async def halves(call: Call, emit: Emit) -> Completion:
+        await emit(Delta("a \ud83d"))
+        await emit(Delta("\ude00 b"))
+        body = {"choices": [{"message": {"content": "a \ud83d\ude00 b"}, "finish_reason": "stop"}]}
+        return Completion(body, Usage(3, 4))
+
+    assert worker._pipeline is not None
+    monkeypatch.setattr(worker._pipeline.provider, "stream", halves)
+    job = await cell.submit(stream=True)
+    assert message_text(reply_of(await cell.ended(job))["body"]) == "a 😀 b"
+    assert text_of(await entries(cell, job), 1) == "a 😀 b"
+
+
+async def test_an_error_in_no_valid_unicode_is_told_all_the_same(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = await cell.worker()
+
+    async def broken(call: Call) -> Completion:
+        raise ProviderError(ErrorKind.INVALID_REQUEST, "no \ud83d", status=400, partial_text="half \ud83d")
+
+    assert worker._pipeline is not None
+    monkeypatch.setattr(worker._pipeline.provider, "complete", broken)
+    view = await cell.ended(await cell.submit())
+    assert view.job.state is State.FAILED
+    assert reply_of(view)["error"]["message"] == "no \ufffd"

@@ -9,6 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from homa_shared.reply import Delta
+from homa_shared.sound_json import valid_text
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.op import Command, Op
 from homa_shared.store.working import Claim
@@ -35,6 +36,8 @@ class DeltaWriter:
         self._writer: asyncio.Task[None] | None = None
         self._entries: list[tuple[str, str]] = []
         self._seen: list[str] = []
+        #: First half of a surrogate pair whose second half is to come.
+        self._half = ""
         self._add("e", "restarted" if again or claim.attempt > 1 else "started")
 
     @property
@@ -45,20 +48,29 @@ class DeltaWriter:
     async def emit(self, delta: Delta) -> None:
         """Takes a piece; never waits for the store."""
         if delta.text and delta.choice == 0:
-            self._seen.append(delta.text)
-            self._add("t", delta.text)
+            text = self._half + delta.text
+            # Some servers send the halves of an emoji in two pieces.
+            self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+            self._write_text(text[: len(text) - len(self._half)])
 
     async def finish(self, event: str) -> None:
         """Writes what is left and how it ended (done or broken), for at most a second.
 
         Cancelling cuts that short and goes no further: whoever calls this holds a reply that must still be stored.
         """
+        self._write_text(self._half)
         writer = self._add("e", event)
         try:
             async with asyncio.timeout(FLUSH_S):
                 await writer
         except (TimeoutError, asyncio.CancelledError):
             writer.cancel()
+
+    def _write_text(self, text: str) -> None:
+        if text:
+            valid = valid_text(text)
+            self._seen.append(valid)
+            self._add("t", valid)
 
     def _add(self, field: str, value: str) -> asyncio.Task[None]:
         self._entries.append((field, value))

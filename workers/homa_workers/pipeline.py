@@ -20,6 +20,7 @@ from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.records import State
 from homa_shared.reply import Call, Completion, Embeddings, Usage
 from homa_shared.request import EMBEDDING, JobRequest, NewerRequest
+from homa_shared.sound_json import sound, valid_text
 from homa_shared.store import steering
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.op import Op
@@ -211,14 +212,14 @@ class Pipeline:
     async def _call(self, claim: Claim, call: Call, *, stream: bool, again: bool = False) -> Completion:
         """One call; `again` says that what was streamed before it is void."""
         if not stream:
-            return await self._timed(claim, self.provider.complete(call))
+            return _sound(await self._timed(claim, self.provider.complete(call)))
         deltas = DeltaWriter(self.store, claim, again=again)
         ending = "broken"
         try:
             completion = await self._timed(claim, self.provider.stream(call, deltas.emit), lambda: deltas.text)
             # From here on nothing may lose the reply: neither the deadline nor a cancel.
             ending = "done"
-            return completion
+            return _sound(completion)
         finally:
             await deltas.finish(ending)
 
@@ -307,7 +308,7 @@ class Pipeline:
             case Deferred(error, delay_ms, counts, pause):
                 report = self._signed(claim, reports.of_error(claim, error, price, latency_ms))
                 if pause:
-                    await self._persist(steering.pause_batch(keys, claim.batch, pause))
+                    await self._persist(steering.pause_batch(keys, claim.batch, valid_text(pause)))
                 return await self._report(
                     requeue(keys, name, "job.deferred", delay_ms=delay_ms, report=report, counts=counts)
                 )
@@ -320,7 +321,7 @@ class Pipeline:
             case Ended(error, state):
                 report = self._signed(claim, reports.of_error(claim, error, price, latency_ms))
                 envelope = reports.error_json(claim, error, latency_ms)
-                return await self._report(fail(keys, name, state, envelope, report, str(error)))
+                return await self._report(fail(keys, name, state, envelope, report, valid_text(str(error))))
             case Released(_, delay_ms):
                 await hand_back(self.store, claim, self.watch, delay_ms=delay_ms)
                 return None
@@ -367,6 +368,12 @@ class Pipeline:
     async def _persist(self, op: Op[T], recent: Recent | None = None) -> T:
         """Until the store has it. Not even a cancelled task gives up a reply that arrived."""
         return await persist(self.store, op, self.watch, recent)
+
+
+def _sound(completion: Completion) -> Completion:
+    """A reply whose text the store can hold."""
+    body = sound(completion.body)
+    return completion if body is completion.body else replace(completion, body=body)
 
 
 def _welcome(claim: Claim, request: JobRequest, outcome: Succeeded) -> Succeeded:

@@ -10,6 +10,7 @@ import orjson
 from homa_shared.failures import Charge, ErrorKind, ProviderError
 from homa_shared.pools import alias_of
 from homa_shared.reply import Completion, Usage
+from homa_shared.sound_json import sound_json, valid_text
 from homa_shared.store.working import Claim, Report
 from homa_shared.targets import Reservation, TargetPlan, settlement
 from homa_workers.outcomes import Interrupted, Recalled, Tally, name_of
@@ -65,7 +66,7 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int) 
         nano = price(claim.target, Completion({}, usage))
     elif error.partial_text:
         # Four bytes a token, rounded up: what was delivered has certainly been written.
-        seen = Usage(output_tokens=-(-len(error.partial_text.encode()) // 4))
+        seen = Usage(output_tokens=-(-len(valid_text(error.partial_text).encode()) // 4))
         floor = price(claim.target, Completion({}, seen)) or 0
     rate_limited = error.kind is ErrorKind.RATE_LIMITED
     # What this side cut says nothing about the provider.
@@ -83,7 +84,7 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int) 
         health=health,
         cool_ms=_cool_ms(error) if health in ("account", "model") else None,
         freeze_ms=(-1 if error.retry_after_s is None else int(error.retry_after_s * 1000)) if rate_limited else None,
-        note=orjson.dumps(
+        note=sound_json(
             {"error": error.message[:500], "status": error.status, "code": error.code, "request_id": error.request_id}
             | {"latency_ms": latency_ms}
         ).decode(),
@@ -153,7 +154,7 @@ def error_json(claim: Claim, error: ProviderError, latency_ms: int) -> bytes:
     # A reply that was paid for and is no answer is kept for whoever looks.
     if (body := getattr(error, "body", None)) is not None:
         fields["body"] = body
-    return orjson.dumps(fields)
+    return sound_json(fields)
 
 
 def _used(claim: Claim, usage: Usage, plan: TargetPlan | None) -> tuple[int, int, int, int] | None:

@@ -11,10 +11,10 @@ from typing import Any
 from homa.documents.columns import ERROR_COLUMN, HOMA_KINDS, Layout, cell_text
 from homa.documents.digests import Digests
 from homa.documents.output_file import OutputFile
-from homa.documents.result_line import valid_text
 from homa.documents.results_writer import ResultsWriter
 from homa.documents.resume import Entry, Scan, no_results
 from homa_shared.errors import InvalidRequest
+from homa_shared.sound_json import valid_text
 
 NEWLINE = "\r\n"
 

@@ -19,9 +19,9 @@ from homa.documents.columns import Column, Kind, Layout, cell_text
 from homa.documents.digests import Digests
 from homa.documents.jsonl_results import JsonlResults, read_line
 from homa.documents.output_file import OutputFile, rewrite
-from homa.documents.result_line import valid_text
 from homa.documents.results_writer import ResultsWriter
 from homa_shared.errors import MissingExtra
+from homa_shared.sound_json import valid_text
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

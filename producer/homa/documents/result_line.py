@@ -12,6 +12,7 @@ import orjson
 from homa.documents.digests import digest
 from homa.documents.rows import BadRow
 from homa_shared.money import usd
+from homa_shared.sound_json import valid_text
 
 #: Error code of an input that could not be read or rendered, and so never became a job.
 INVALID_INPUT = "invalid_input"
@@ -114,8 +115,3 @@ def line_bytes(line: Mapping[str, Any]) -> bytes:
         return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:  # half a surrogate pair, as models cut off in an emoji send it, or an integer beyond 64 bits
         return valid_text(json.dumps(line, ensure_ascii=False, default=dict)).encode() + b"\n"
-
-
-def valid_text(text: str) -> str:
-    """Text without lone surrogates, which UTF-8 cannot carry: U+FFFD stands in for each."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

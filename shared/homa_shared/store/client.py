@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import DataError, NoScriptError, RedisError
 
 from homa_shared.keys import Keys
 from homa_shared.store.checks import StoreFacts, read_facts, read_facts_async
@@ -147,6 +147,13 @@ class AsyncStore:
     async def _write_batch(self, batch: list[_Asked]) -> None:
         try:
             replies = await self._send([command for op, _ in batch for command in op.commands])
+        except (UnicodeError, DataError) as error:
+            # A write is encoded as a whole before any of it is sent: what cannot be is refused by itself.
+            if len(batch) == 1:
+                _refuse(batch, error)
+            for asked in batch if len(batch) > 1 else ():
+                await self._write_batch([asked])
+            return
         except RedisError as error:
             _refuse(batch, self._translated(error))
             return
