@@ -50,9 +50,9 @@ the file ends a command with status 2 and a message that names setting, value, o
 `HOMA_…` variable is a warning with the nearest name.
 
 Limits, models, budgets, prices, tenants, retention, what becomes of unresolved cost and whether prompt caches are used
-are the *fleet's*: they live in the store. The first process that comes to an empty store writes its own; later `homa apply` changes them, and
-`homa apply --diff` shows what it would change. On the embedded store, local commands apply their own file. Keys,
-addresses and whatever else stands here belong to each process alone.
+are the *fleet's*: they live in the store. The first process that comes to an empty store writes its own; later
+`homa apply` changes them, and `homa apply --diff` shows what it would change. On the embedded store, local commands
+apply their own file. Keys, addresses and whatever else stands here belong to each process alone.
 
 Durations are whole seconds, or written `90s`, `30m`, `12h`, `7d`, `2w`. Dollars are exact decimals: `0.25`.
 """

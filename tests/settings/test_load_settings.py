@@ -276,7 +276,8 @@ def test_a_conventional_variable_is_the_weakest_source(place: Path) -> None:
         (
             "[retention]\nfoo_bar_baz = 1",
             {},
-            "retention.foo_bar_baz (homa.toml:2) is no setting: expected one of results, requests, ledger, keys, uploads",
+            "retention.foo_bar_baz (homa.toml:2) is no setting: "
+            "expected one of results, requests, ledger, keys, uploads",
         ),
         (
             "[providers.openai]\nlimits = { rpmm = 3 }",
