@@ -201,7 +201,9 @@ async def test_a_worker_without_the_clients_blob_store_says_so(stand: Stands, tm
     assert at.stub.requests == []
 
 
-async def test_a_medium_that_somebody_removed_is_named(stand: Stands, tmp_path: Path) -> None:
+async def test_a_medium_that_somebody_removed_is_named_and_uploaded_when_it_is_shown_again(
+    stand: Stands, tmp_path: Path
+) -> None:
     at = await stand()
     job = await at.homa.submit("What is it?", model=MINI, images=[PNG])
     for path in (tmp_path / "blobs").rglob("*-*"):
@@ -209,6 +211,9 @@ async def test_a_medium_that_somebody_removed_is_named(stand: Stands, tmp_path: 
     await at.work()
     with pytest.raises(JobFailed, match=r"medium .* is not there at file://.*: submit the job again"):
         await job.result(timeout=PATIENCE_S)
+    again = await at.homa.submit("What is it?", model=MINI, images=[PNG])
+    assert (await again.result(timeout=PATIENCE_S)).text == "Hi there"
+    assert urls_of(at.stub) == [data_url(PNG)]
 
 
 async def test_while_the_blob_store_is_away_jobs_wait(stand: Stands) -> None:

@@ -23,6 +23,7 @@ from homa_shared.store.media import (
     IN_STORE,
     gone,
     hold,
+    not_there,
     placed,
     places,
     release,
@@ -183,6 +184,7 @@ class Media:
                 )
             data = await self._blobs.get_async(place)
         if data is None:
+            await self._store.run(not_there(self._store.keys, digest, place))
             where = f" at {self._blobs.url}/{place}" if place and self._blobs is not None and place != IN_STORE else ""
             raise MediumGone(f"medium {digest[:12]}… is not there{where}: submit the job again with its media")
         return data

@@ -12,6 +12,7 @@
 --   release    end of a key that refers to them no more, digest…
 --   sweep      most to look at, 1 where the caller can delete blobs
 --   gone       path of a blob that is deleted…
+--   not there  digest, path at which a worker found nothing
 -- Returns for hold the digests that are not uploaded, each once; for placed those whose upload came too late; for sweep {1
 -- when more is due, path of a blob to delete, …}; else OK.
 -- `hold` comes before the key that it names: what is held is not looked at for that time. `uploading` comes before the upload:
@@ -65,6 +66,13 @@ end
 
 if order == 'gone' then
   redis.call('ZREM', K.media_litter(), unpack(ARGV, 2))
+  return 'OK'
+end
+
+-- Whoever shows it next uploads it again: else a blob that somebody removed, or a blob store that was exchanged, would be
+-- missed for as long as somebody shows the medium. Where another upload has taken its place meanwhile, that stays.
+if order == 'not there' then
+  if redis.call('HGET', K.media_places(), ARGV[2]) == ARGV[3] then redis.call('HDEL', K.media_places(), ARGV[2]) end
   return 'OK'
 end
 

@@ -87,6 +87,11 @@ def gone(keys: Keys, paths: Sequence[str]) -> Op[None]:
     return call(keys, "media", ("gone", *paths), lambda _: None)
 
 
+def not_there(keys: Keys, digest: str, path: str) -> Op[None]:
+    """Tells that a medium is not where it was said to be: whoever shows it next uploads it again."""
+    return call(keys, "media", ("not there", digest, path), lambda _: None)
+
+
 def places(keys: Keys, digests: Sequence[str]) -> Op[list[str]]:
     """Where media are: IN_STORE, a path in the blob store, or empty for unknown ones; in order."""
     return read((("HMGET", keys.media_places(), *digests),), lambda replies: [text(place) for place in replies[0]])
