@@ -274,10 +274,9 @@ def test_a_conventional_variable_is_the_weakest_source(place: Path) -> None:
         ("", {"HOMA_LEASE_S": "abc"}, "lease_s = 'abc' (HOMA_LEASE_S): expected a whole number"),
         ("\nlese_s = 1", {}, "lese_s (homa.toml:2) is no setting; did you mean lease_s?"),
         (
-            "[retention]\nfoo_bar_baz = 1",
+            "[retention]\nfoo_bar = 1",
             {},
-            "retention.foo_bar_baz (homa.toml:2) is no setting: "
-            "expected one of results, requests, ledger, keys, uploads",
+            "retention.foo_bar (homa.toml:2) is no setting: expected one of results, requests, ledger, keys, uploads",
         ),
         (
             "[providers.openai]\nlimits = { rpmm = 3 }",
