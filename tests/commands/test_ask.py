@@ -45,6 +45,23 @@ def test_json_is_one_document(staffed: Fleet, invoke: Invoke):
     assert float(told["cost_usd"]) > 0
 
 
+def test_a_content_policys_refusal_goes_to_the_fallback_where_it_is_told_to(
+    staffed: Fleet, invoke: Invoke, folder: Path
+):
+    prompt = "[[fault:content_filter@gpt-5-mini]]"
+    asked = ("--model", MODEL, "--fallback", "openai:gpt-5", "--json")
+    refused = invoke(staffed, "ask", prompt, *asked)
+    assert refused.exit_code == 1
+    assert "rejected by the safety system" in refused.stderr
+    answer = invoke(staffed, "ask", prompt, *asked, "--on-content-policy", "reroute")
+    assert answer.exit_code == 0, answer.stderr
+    assert json.loads(answer.stdout)["model"] == "gpt-5"
+    (folder / "a.txt").write_text(prompt)
+    ran = invoke(staffed, "run", "a.txt", *asked, "--on-content-policy", "reroute", "-o", "out.jsonl")
+    assert ran.exit_code == 0, ran.stderr
+    assert json.loads((folder / "out.jsonl").read_text())["homa"]["model"] == "gpt-5"
+
+
 def test_files_and_standard_input_make_the_prompt(staffed: Fleet, invoke: Invoke, folder: Path):
     (folder / "a.txt").write_text("First")
     (folder / "b.md").write_text("Second")
