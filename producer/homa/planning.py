@@ -36,7 +36,7 @@ from homa_shared.prompt_prefix import SharedPrefix
 from homa_shared.reply import CHAT_API
 from homa_shared.request import CHAT, NO_TOOLS, Option, request_head, request_tail, sharing, to_json
 from homa_shared.store.submitting import Common, Entry
-from homa_shared.targets import Target, TargetPlan, plan, reservation
+from homa_shared.targets import Target, TargetPlan, exempts_cached, plan, reservation
 from homa_shared.tokens import FILE_BYTES_PER_TOKEN, estimate_messages
 from homa_shared.versions import Versions, own_versions
 
@@ -243,9 +243,19 @@ class Template:
             key,
             first.bound,
             first.tokens,
+            "" if shared is None else self.prefix(shared, prepared.messages),
             self.options.deadline_ms,
             self.options.delay_ms if due_ms is None else due_ms,
         )
+
+    def prefix(self, shared: SharedPrefix, messages: Sequence[Mapping[str, Any]]) -> str:
+        """Tokens and digest of what a prompt shares, `tokens:digest`; empty where every target counts all tokens."""
+        exempt = (p for plans in self._plans for p in plans if counts_tokens(p) and exempts_cached(p))
+        counted = next((p.target for p in exempt if caching_at(self._view.fleet, p.target)), None)
+        if counted is None:
+            return ""
+        tokens = shared.tokens(messages, self.params, counted.model) * self._view.factor(counted)
+        return f"{int(tokens)}:{shared.digest(messages, self.params)}"
 
     def shared(self, prepared: Prepared) -> SharedPrefix | None:
         """What a single prompt has in common with others, as its caller says; None where nobody keeps it."""

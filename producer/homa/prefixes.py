@@ -60,7 +60,7 @@ class Prefixes:
 
     def __init__(self) -> None:
         self._groups: dict[tuple[int, int], _Group] = {}
-        self._chunk: dict[int, tuple[_Group, list[_Line]]] = {}
+        self._chunk: dict[int, tuple[_Group, Template, Sequence[Mapping[str, Any]], list[_Line]]] = {}
 
     def note(self, template: Template, prepared: Prepared, entries: list[Entry]) -> None:
         """A line that was gathered: the last of the entries."""
@@ -75,21 +75,24 @@ class Prefixes:
             self._groups[key] = group
         found = self._chunk.get(id(group))
         if found is None:
-            found = self._chunk[id(group)] = (group, [])
-        found[1].append((entries, len(entries) - 1, last if isinstance(last, str) else ""))
+            found = self._chunk[id(group)] = (group, template, lead, [])
+        found[-1].append((entries, len(entries) - 1, last if isinstance(last, str) else ""))
 
     def mark(self) -> None:
         """Marks the chunk's entries and puts those of one prefix one after another; the next chunk is empty."""
         order: dict[int, tuple[list[Entry], dict[int, int]]] = {}
         number = 0
-        for group, lines in self._chunk.values():
-            marks: dict[str, tuple[int, bytes]] = {}
-            for (entries, index, _), head in self._heads(group, lines):
+        for group, template, lead, lines in self._chunk.values():
+            marks: dict[str, tuple[int, bytes, str]] = {}
+            for (entries, index, text), head in self._heads(group, lines):
                 if head not in marks:
                     number += 1
-                    marks[head] = number, SharedPrefix(group.messages, len(head)).encode()
-                place, mark = marks[head]
-                entries[index] = replace(entries[index], request=sharing(entries[index].request, mark))
+                    shared = SharedPrefix(group.messages, len(head))
+                    prefix = template.prefix(shared, [*lead, {"role": "user", "content": text}])
+                    marks[head] = number, shared.encode(), prefix
+                place, mark, prefix = marks[head]
+                entry = entries[index]
+                entries[index] = replace(entry, request=sharing(entry.request, mark), prefix=prefix)
                 order.setdefault(id(entries), (entries, {}))[1][index] = place
         for entries, places in order.values():
             if len(set(places.values())) > 1:

@@ -68,6 +68,12 @@ KEYS: dict[str, KeySpec] = {
     "targets": KeySpec("ts", "set", "-", "every target with a plan"),
     "scope": KeySpec("s:<scope>", "hash", "-", "limits and state of a scope"),
     "scopes": KeySpec("ss", "set", "-", "every scope"),
+    "shared_prefix": KeySpec(
+        "px:<target>:<digest>",
+        "string",
+        "four minutes after its last use",
+        "a prefix that the prompt cache of a target holds",
+    ),
     "breaker": KeySpec("m:<name>", "hash", "-", "circuit breaker of an account or a target"),
     "budget": KeySpec("bu:<instance>", "hash", "400 days", "spent, unresolved, reserved (nano-dollars)"),
     "budgets": KeySpec("bus", "set", "-", "every instance of the settings' budgets"),

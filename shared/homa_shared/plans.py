@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from homa_shared.pools import Hop, Pool, members_of
-from homa_shared.targets import TargetPlan, plan
+from homa_shared.targets import TargetPlan, exempts_cached, plan
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
@@ -41,6 +41,7 @@ def plan_row(plan: TargetPlan, *, name: str | None = None, now: datetime | None 
         "account": plan.account_scope,
         "quota": plan.quota_scope,
         "real": str(plan.target),
+        "exempts": int(exempts_cached(plan)),
         "account_limits": {"conc": plan.concurrency},
         "quota_limits": {
             "rpm": limits.rpm,

@@ -53,6 +53,9 @@ FIELDS: dict[str, str] = {
     "rt": "total tokens to reserve",
     "ri": "input tokens to reserve",
     "ro": "output tokens to reserve",
+    "pk": "digest of what its prompt shares with others",
+    "pt": "input tokens of that",
+    "xt": "input tokens that were not reserved, since the provider holds them in its prompt cache (running)",
     "bn": "upper bound of one call's cost, nano-dollars; absent: unpriced",
     "jb": "the job's own budget, nano-dollars",
     "ba": "batch",
@@ -94,7 +97,7 @@ FIELDS: dict[str, str] = {
 
 _NUMBERS = frozenset(
     {"v", "sq", "at", "tr", "mx", "dl", "px", "rt", "ri", "ro", "bn", "jb", "sl", "fb", "co", "un", "sb", "as", "due"}
-    | {"en", "wa", "sn", "sr", "sa", "sx", "su", "sv", "sz"}
+    | {"en", "wa", "sn", "sr", "sa", "sx", "su", "sv", "sz", "pt", "xt"}
 )
 
 

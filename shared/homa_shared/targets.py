@@ -217,6 +217,11 @@ def settlement(plan: TargetPlan, usage: Usage, reserved: Reservation) -> Reserva
             return Reservation(1, total, usage.input_tokens, usage.output_tokens)
 
 
+def exempts_cached(plan: TargetPlan) -> bool:
+    """Whether tokens read from the provider's prompt cache do not count against its quota."""
+    return plan.reserve in (ReservePolicy.SEPARATE, ReservePolicy.BURNDOWN)
+
+
 def most_specific(name: str, patterns: Iterable[str]) -> str | None:
     """The pattern (`*`, `?`, `[…]`) that fits a name most closely, None when none does.
 

@@ -22,7 +22,7 @@ local quota, account = scope(r.qs), scope(r.ps)
 
 -- What take reserved for a smaller call goes back, and all is asked for anew.
 local function give_back()
-  local reserved = {r = 1, t = r.rt or 0, i = r.ri or 0, o = r.ro or 0}
+  local reserved = need_of(r, r.xt)
   settle_quota(quota, reserved, {r = 0, t = 0, i = 0, o = 0}, r.as)
   for name in string.gmatch(r.bi or '', '[^\n]+') do charge(name, 0, 0, -(tonumber(r.bn or nil) or 0)) end
   redis.call('HSET', K.job(id), 'sw', 1)
@@ -31,6 +31,7 @@ end
 
 local function need()
   redis.call('HSET', K.job(id), 'rt', cost.t, 'ri', cost.i, 'ro', cost.o)
+  redis.call('HDEL', K.job(id), 'xt')
   if bound then redis.call('HSET', K.job(id), 'bn', bound) else redis.call('HDEL', K.job(id), 'bn') end
 end
 

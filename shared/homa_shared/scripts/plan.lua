@@ -3,7 +3,7 @@
 -- Writes what take needs to know of targets: their scopes, and the limits of each scope.
 --
 -- KEYS[1] anchor
--- ARGV: a JSON array of {name, account, quota, real, account_limits: {conc}, quota_limits: {rpm, tpm, itpm, otpm, rpd,
+-- ARGV: a JSON array of {name, account, quota, real, exempts (1: cached tokens do not count), account_limits: {conc}, quota_limits: {rpm, tpm, itpm, otpm, rpd,
 --       burst, adaptive, dayend}}, or for a pool {name, members: [provider…]}, whose rows are named `pool|provider`
 -- Returns the number of targets. A limit that is gone is removed; the state of a scope (what is used of it) stays.
 local CONFIGURED = {'rpm', 'tpm', 'itpm', 'otpm', 'rpd', 'burst', 'adaptive', 'dayend'}
@@ -30,7 +30,8 @@ for _, plan in ipairs(plans) do
   if plan.members then
     redis.call('HSET', K.target(plan.name), 'members', table.concat(plan.members, ' '))
   else
-    redis.call('HSET', K.target(plan.name), 'account', plan.account, 'quota', plan.quota, 'real', plan.real)
+    redis.call('HSET', K.target(plan.name), 'account', plan.account, 'quota', plan.quota, 'real', plan.real,
+      'exempts', plan.exempts or 0)
     configure(plan.account, {'conc'}, plan.account_limits)
     configure(plan.quota, CONFIGURED, plan.quota_limits)
   end

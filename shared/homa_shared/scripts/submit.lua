@@ -5,7 +5,7 @@
 -- ARGV[1] common fields as JSON: {v, kd, q, ln, tg, tn, mx, ba, tags, oa, cp, sl, fb, jb, ck}
 -- ARGV[2] percent of maxmemory that used memory and owed replies may take (0: do not look)
 -- ARGV[3…] eight per job: id, request, custom id, idempotency key and digest (`key digest` or ''), bound ('' unpriced),
---          `total:input:output` tokens reserved, deadline (ms from now; 0 none), due (ms from now; 0 now)
+--          `total:input:output` tokens reserved (and `:tokens:digest` of what the prompt shares with others), deadline (ms from now; 0 none), due (ms from now; 0 now)
 -- Returns {accepted, {index, existing id, …} of jobs that were there before, {index, …} of keys used for another request}
 -- Cost: O(log N) a job; at most a thousand jobs a call (a script's stack).
 local common = cjson.decode(ARGV[1])
@@ -92,10 +92,11 @@ for i = 0, jobs - 1 do
     local function put(field, value) fields[n + 1], fields[n + 2] = field, value; n = n + 2 end
     if custom ~= '' then put('ci', custom) end
     if ARGV[a + 5] ~= '' then put('bn', ARGV[a + 5]) end
-    local total, input, output = string.match(ARGV[a + 6], '^(%d+):(%d+):(%d+)$')
+    local total, input, output, shared, digest = string.match(ARGV[a + 6], '^(%d+):(%d+):(%d+):?(%d*):?(%x*)$')
     if total and total ~= '0' then put('rt', total) end
     if input and input ~= '0' then put('ri', input) end
     if output and output ~= '0' then put('ro', output) end
+    if digest and digest ~= '' then put('pk', digest); put('pt', shared) end
     local deadline, due = tonumber(ARGV[a + 7]), tonumber(ARGV[a + 8])
     if deadline > 0 then
       put('dl', now + deadline)

@@ -245,6 +245,7 @@ local function lease(id, r, plan, caps, cost, backlog)
     breaker_pass(breaker(plan.real))
     fields[#fields + 1], fields[#fields + 2] = 'ps', plan.account
     fields[#fields + 1], fields[#fields + 2] = 'qs', plan.quota
+    if r.xt then fields[#fields + 1], fields[#fields + 2] = 'xt', r.xt end
     if plan.real ~= r.tg then
       fields[#fields + 1], fields[#fields + 2] = 'tt', plan.real
       r.tt = plan.real
@@ -310,7 +311,8 @@ local function give(queue, lane, target, tenant, plan, several)
   end
   local cost, caps = {}, {}
   if r.kd ~= 'm' then
-    cost = {r = 1, t = r.rt, i = r.ri, o = r.ro}
+    r.xt = exempt_tokens(r, plan)
+    cost = need_of(r, r.xt)
     local ms, what = headroom(scope(plan.quota), cost)
     if not ms and fits_elsewhere(target, cost) then return 'stop', 1000, what end
     if not ms then

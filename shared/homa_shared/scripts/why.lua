@@ -39,7 +39,7 @@ end
 local function plan_holds(plan)
   local wait, why = blocked(plan)
   if wait > 0 then hold(string.sub(why, 1, 7) == 'breaker' and 'breaker' or 'limit', plan.account, wait, why) end
-  local ms, what = headroom(scope(plan.quota), {r = 1, t = r.rt, i = r.ri, o = r.ro})
+  local ms, what = headroom(scope(plan.quota), need_of(r, exempt_tokens(r, plan)))
   if not ms then
     hold('limit', plan.quota, nil, 'too large for ' .. what)
   elseif ms > 0 and not (wait > 0 and plan.quota == plan.account) then

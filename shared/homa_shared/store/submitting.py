@@ -29,6 +29,8 @@ class Entry:
     bound: int | None = None
     #: Tokens to reserve: total, input, output.
     tokens: tuple[int, int, int] = (0, 0, 0)
+    #: Tokens and digest of what its prompt shares with others, `tokens:digest`; empty for nothing.
+    prefix: str = ""
     #: From now, ms; 0 for none.
     deadline_ms: int = 0
     due_ms: int = 0
@@ -102,7 +104,8 @@ def submit(keys: Keys, common: Common, entries: Sequence[Entry]) -> Op[Accepted]
     for e in entries:
         total, given, wanted = e.tokens
         bound = "" if e.bound is None else e.bound
-        args += (e.id, e.request, e.custom_id, e.key, bound, f"{total}:{given}:{wanted}", e.deadline_ms, e.due_ms)
+        reserved = f"{total}:{given}:{wanted}:{e.prefix}" if e.prefix else f"{total}:{given}:{wanted}"
+        args += (e.id, e.request, e.custom_id, e.key, bound, reserved, e.deadline_ms, e.due_ms)
     return call(keys, "submit", args, _parse)
 
 

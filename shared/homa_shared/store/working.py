@@ -77,7 +77,7 @@ class Taken:
 
 #: Fields of a report that are sent only where they say something.
 _WHERE_TOLD = (
-    *("floor", "input", "output", "cached", "saved", "cool_ms", "freeze_ms", "limits", "note"),
+    *("floor", "input", "output", "cached", "written", "saved", "cool_ms", "freeze_ms", "limits", "note"),
     *("by", "worker", "target"),
 )
 
@@ -111,7 +111,7 @@ class Report:
     input: int = 0
     output: int = 0
     cached: int = 0
-    #: Tokens written to the provider's prompt cache, which only `saved` tells the store of.
+    #: Tokens written to the provider's prompt cache.
     written: int = 0
     #: What the prompt cache saved, nano-dollars; negative where writing to it cost more.
     saved: int = 0

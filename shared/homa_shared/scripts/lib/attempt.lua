@@ -7,7 +7,7 @@
 --   nano      actual cost ('' or nil: unpriced)
 --   floor     least cost of an unresolved attempt (what a stream had delivered)
 --   bound     most that it can have cost, where less was asked than reserved
---   input, output, cached   tokens
+--   input, output, cached, written   tokens; the last two: read from the provider's prompt cache, written to it
 --   saved     what the provider's prompt cache spared, nano-dollars (negative: what writing to it cost more)
 --   used      actual quota by dimension {r, t, i, o}, or nil to keep what was reserved
 --   health    good | bad | account | model | '' : what breakers learn
@@ -53,11 +53,27 @@ local function learn(r, report)
   end
 end
 
+-- How long a prefix is taken for granted after its last use: providers keep it for five minutes.
+local KEPT_MS = 240000
+
+-- What a reply says of the prefix that its prompt shares: whether the provider holds it now.
+local function remember_prefix(r, report, line)
+  if not r.pk or report.charge ~= 'actual' then return end
+  local name = K.shared_prefix(line.target, r.pk)
+  -- A half, since the tokens of a prefix are an estimate.
+  if (report.cached or 0) + (report.written or 0) >= (r.pt or 0) / 2 then
+    redis.call('SET', name, 1, 'PX', KEPT_MS)
+  else
+    redis.call('DEL', name)
+  end
+end
+
 -- Settles the call that r's running attempt holds a reservation for: quota, breakers, budgets, ledger, the record's sums.
 local function settle_call(id, r, report, line)
-  local reserved = {r = 1, t = r.rt or 0, i = r.ri or 0, o = r.ro or 0}
+  local reserved = need_of(r, r.xt)
   if report.used then settle_quota(scope(r.qs), reserved, report.used, r.sa or r.as) end
   learn(r, report)
+  remember_prefix(r, report, line)
   save_scopes()
   local bound = tonumber(r.bn or nil) or 0
   for name in string.gmatch(r.bi or '', '[^\n]+') do
@@ -100,7 +116,7 @@ local function end_attempt(id, r, report)
     end
     if open then redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(r.at)) end
   end
-  redis.call('HDEL', K.job(id), 'wk', 'as', 'ps', 'qs', 'tt', 'bi', 'sw', 'sr', 'sa', 'sx', 'su', 'sy', 'sz')
+  redis.call('HDEL', K.job(id), 'wk', 'as', 'ps', 'qs', 'tt', 'bi', 'sw', 'sr', 'sa', 'sx', 'su', 'sy', 'sz', 'xt')
   return line
 end
 

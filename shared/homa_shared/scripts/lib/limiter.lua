@@ -60,6 +60,12 @@ local function pace(s)
   return 0.1 + 0.9 * math.max(0, since) / s.ramp
 end
 
+-- What a job's call takes: its tokens, less those that the provider reads from its prompt cache and does not count.
+local function need_of(r, exempt)
+  local x = exempt or 0
+  return {r = 1, t = r.rt and math.max(0, r.rt - x), i = r.ri and math.max(0, r.ri - x), o = r.ro}
+end
+
 local function roll_day(s)
   if s.rpd and not s.dayend then set(s, 'dayend', (math.floor(now / DAY_MS) + 1) * DAY_MS) end
   if s.rpd and now >= s.dayend then

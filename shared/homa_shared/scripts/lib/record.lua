@@ -1,6 +1,6 @@
 -- A job's record. Field names are short because a million records stand in memory; records.py spells them out.
 local NUMBERS = {}
-for _, f in ipairs({'v', 'sq', 'at', 'tr', 'mx', 'dl', 'px', 'rt', 'ri', 'ro', 'jb', 'sl', 'fb', 'co', 'un', 'sb', 'as', 'due', 'en', 'wa', 'sn', 'sr', 'sa', 'sx', 'su', 'sv', 'sz'}) do
+for _, f in ipairs({'v', 'sq', 'at', 'tr', 'mx', 'dl', 'px', 'rt', 'ri', 'ro', 'jb', 'sl', 'fb', 'co', 'un', 'sb', 'as', 'due', 'en', 'wa', 'sn', 'sr', 'sa', 'sx', 'su', 'sv', 'sz', 'pt', 'xt'}) do
   NUMBERS[f] = true
 end
 

@@ -7,8 +7,8 @@ local function plan_of(queue, target, provider)
   local name = queue == provider and target or (target .. '|' .. provider)
   local plan = plans[name]
   if not plan then
-    local v = redis.call('HMGET', K.target(name), 'account', 'quota', 'real')
-    plan = {account = v[1] or provider, quota = v[2] or v[1] or provider, real = v[3] or target, known = v[3]}
+    local v = redis.call('HMGET', K.target(name), 'account', 'quota', 'real', 'exempts')
+    plan = {account = v[1] or provider, quota = v[2] or v[1] or provider, real = v[3] or target, known = v[3], exempts = v[4]}
     plans[name] = plan
   end
   return plan
@@ -20,6 +20,16 @@ local function members_of(target)
   local members = {}
   for provider in string.gmatch(redis.call('HGET', K.target(target), 'members') or '', '%S+') do members[#members + 1] = provider end
   return members
+end
+
+local warm = {}
+
+-- Tokens of a job's prompt that its target holds in its prompt cache and does not count; nil where it counts all of them.
+local function exempt_tokens(r, plan)
+  if not r.pk or plan.exempts ~= '1' then return nil end
+  local name = K.shared_prefix(plan.real, r.pk)
+  if warm[name] == nil then warm[name] = redis.call('EXISTS', name) == 1 end
+  return warm[name] and r.pt or nil
 end
 
 -- Milliseconds until the target may be called at all, and why not now.
