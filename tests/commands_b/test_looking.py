@@ -161,6 +161,16 @@ def test_how_far_estimates_are_off_stands_beside_the_quota_that_is_reserved_by_t
     assert "±12.3%" in said
 
 
+def test_a_model_that_nothing_limits_has_a_line_for_its_estimates(stand: Stand) -> None:
+    stand.running()
+    keys = stand.store.keys
+    plan = {"name": "local:m", "account": "local", "quota": "local/m", "real": "local:m"}
+    stand.store.run(write_plans(keys, [plan | {"account_limits": {}, "quota_limits": {}}]))
+    stand.store.run(add_learned(keys, "local:m", Learned(900, 1000, 8, 50)))
+    (line,) = (line for line in stand.said("limits").stdout.splitlines() if line.startswith("local/m "))
+    assert line.split() == ["local/m", "±5.0%"]
+
+
 def test_models_that_share_a_quota_share_a_mean_error(stand: Stand) -> None:
     stand.running()
     keys = stand.store.keys

@@ -418,6 +418,15 @@ async def test_cohere_embeds_many_texts_a_call(stub: Stub, bedrock: Provider, ve
     assert stub.request.json == {"texts": ["a", "b"], "input_type": "search_document"}
 
 
+async def test_dimensions_go_by_the_name_that_each_family_has_for_them(stub: Stub, bedrock: Provider) -> None:
+    stub.answer = reply(200, {"embeddings": [[0.5]]})
+    await bedrock.embed("cohere.embed-v4", ["a"], {"dimensions": 256})
+    assert stub.requests[-1].json["output_dimension"] == 256
+    stub.answer = reply(200, {"embedding": [0.5]})
+    await bedrock.embed("amazon.titan-embed-text-v2:0", ["a"], {"dimensions": 256})
+    assert stub.requests[-1].json["dimensions"] == 256
+
+
 async def test_embeddings_that_fail_half_way_are_charged_for_the_half(stub: Stub, bedrock: Provider) -> None:
     answers = [
         reply(200, {"embedding": [0.5]}, {"x-amzn-bedrock-input-token-count": "4"}),

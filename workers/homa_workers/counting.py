@@ -62,7 +62,7 @@ class TokenLearning:
         if size > _LONGEST_BYTES:
             return False
         self._seen[target] += 1
-        return self._seen[target] % ONE_IN == 1
+        return (self._seen[target] - 1) % ONE_IN == 0
 
     def _add(self, target: str, estimated: int, actual: int) -> None:
         # A public encoding is not scaled.

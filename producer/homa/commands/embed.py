@@ -25,7 +25,7 @@ from homa.commands.values import nano_usd, seconds
 @click.option("--tenant", default="", help="On whose account.")
 @click.option("--lane", type=click.Choice(["high", "default", "bulk"]), default="bulk", show_default=True)
 @click.option("--deadline", callback=seconds, metavar="TIME", help="Give up after this long.")
-@click.option("--cache/--no-cache", default=None, help="Take an equal request's vectors. Default: as the alias says.")
+@click.option("--cache/--no-cache", default=None, help="Take kept vectors of equal texts. Default: as the alias says.")
 @click.option("--workers", default="auto", show_default=True, metavar="auto|none|N", help="Its own worker processes.")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON document of sums on stdout; needs --output.")
 def command(**options: Any) -> None:

@@ -28,14 +28,7 @@ def command(as_json: bool) -> None:
         return
     print_table(
         ("SCOPE", "DIMENSION", "LIMIT", "USED", "AVAILABLE", "ESTIMATE", "STATE"),
-        (
-            (
-                *(row.scope, row.dimension, number(row.limit), number(row.used), number(row.available)),
-                _percent(errors.get(row.scope)),
-                _state(row),
-            )
-            for row in rows
-        ),
+        [*(_line(row, errors) for row in rows), *_unlimited(rows, errors)],
         right={"LIMIT", "USED", "AVAILABLE", "ESTIMATE"},
         wraps={"STATE"},
         empty="no provider was called yet",
@@ -49,6 +42,19 @@ def _by_scope(known: list[Estimates]) -> dict[str, float | None]:
         if one.learned.error is not None:
             sums[one.scope] = sums.get(one.scope, Learned()) + one.learned
     return {scope: learned.error for scope, learned in sums.items()}
+
+
+def _line(row: reading.LimitRow, errors: dict[str, float | None]) -> tuple[str, ...]:
+    amounts = (number(row.limit), number(row.used), number(row.available))
+    return (row.scope, row.dimension, *amounts, _percent(errors.get(row.scope)), _state(row))
+
+
+def _unlimited(rows: list[reading.LimitRow], errors: dict[str, float | None]) -> list[tuple[str, ...]]:
+    """Lines of models that nothing limits: a local one has no quota."""
+    limited = {row.scope for row in rows}
+    return [
+        (scope, "", "", "", "", _percent(error), "") for scope, error in sorted(errors.items()) if scope not in limited
+    ]
 
 
 def _percent(error: float | None) -> str:

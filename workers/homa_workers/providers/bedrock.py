@@ -47,6 +47,8 @@ CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token"
 #: "You invoked an unsupported model or your request did not allow prompt caching", under 400 or 403.
 _REFUSES_CACHE_POINTS = re.compile(r"did not allow prompt caching|cachePoint", re.IGNORECASE)
 
+#: Parameters of embeddings in OpenAI's names, as Cohere's models on Bedrock call them.
+_COHERE_NAMES = {"dimensions": "output_dimension"}
 #: What `count_tokens` accepts of a request.
 COUNTED = frozenset({"messages", "system", "toolConfig", "additionalModelRequestFields"})
 
@@ -119,7 +121,8 @@ class BedrockProvider:
         cohere = "cohere." in model
         settings = {name: value for name, value in params.items() if name != "encoding_format"}
         if cohere:
-            bodies: list[dict[str, Any]] = [{"texts": list(inputs), "input_type": "search_document", **settings}]
+            named = {_COHERE_NAMES.get(name, name): value for name, value in settings.items()}
+            bodies: list[dict[str, Any]] = [{"texts": list(inputs), "input_type": "search_document", **named}]
         else:
             bodies = [{"inputText": text, **settings} for text in inputs]
         vectors: list[list[float]] = []
