@@ -6,6 +6,7 @@ batch is named by its line, `<batch>-<line>`, so that sending the same line twic
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 
@@ -33,8 +34,12 @@ def new_worker_id(provider: str) -> str:
     return f"{provider}-{_unique()[4:]}"
 
 
+_questions = itertools.count(1)
+
+
 def new_nonce() -> str:
-    return os.urandom(8).hex()
+    """Names one question; those of one process ascend."""
+    return f"{next(_questions):012x}{os.urandom(4).hex()}"
 
 
 def batch_job_id(batch_id: str, line: int) -> str:

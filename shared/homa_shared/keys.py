@@ -38,7 +38,7 @@ KEYS: dict[str, KeySpec] = {
     "template": KeySpec("tpl", "hash", "within one script", "fields that the jobs of one submission share"),
     "deltas": KeySpec("d:<id>", "stream", "an hour after the end", "streamed text of the job"),
     "idempotency": KeySpec(
-        "k:<tenant>:<key>", "string", "retention.keys", "`job digest` of the first request with this key"
+        "k:<tenant>:<key>", "string", "retention.keys after the end", "`job digest` of the first request with this key"
     ),
     # where a job waits: exactly one of backlog, due, leases, waiting
     "lane": KeySpec("x:<queue>:<lane>", "zset", "-", "targets with a backlog -> when last served (us)"),

@@ -60,6 +60,7 @@ FIELDS: dict[str, str] = {
     "jb": "the job's own budget, nano-dollars",
     "ba": "batch",
     "ci": "custom id",
+    "ik": "idempotency key that it was the first to be submitted under",
     "tags": "a line `key=value` each",
     "cx": "1: cancel was asked for while it ran",
     "oa": "on_ambiguous: retry or fail",

@@ -389,6 +389,11 @@ def test_a_conventional_variable_is_the_weakest_source(place: Path) -> None:
             ),
         ),
         (
+            "[retention]\nresults = 0",
+            {},
+            "retention.results = 0 (homa.toml:2): expected more than 0",
+        ),
+        (
             '[retention]\nkeys = "1d"',
             {},
             "retention (homa.toml:1): keys are kept 86400 s, results 604800 s: expected keys no shorter",

@@ -211,3 +211,35 @@ def test_the_most_urgent_follower_leads_next(cell: Cell) -> None:
     cell.sweep()
     assert cell.taken() == ["c"]
     assert cell.state("b") is State.WAITING
+
+
+def test_nobody_follows_a_leader_into_a_paused_batch(cell: Cell) -> None:
+    cell.run(steering.open_batch(cell.keys, "batch", {}))
+    scope = cell.plan()
+    equal(cell, "batch-0", batch="batch")
+    cell.redis("HSET", cell.keys.scope(scope), "frozen", cell.now() + 60_000)
+    assert cell.taken() == []
+    equal(cell, "follower", lane="bulk")
+    cell.run(steering.pause_batch(cell.keys, "batch", "enough"))
+    cell.redis("HDEL", cell.keys.scope(scope), "frozen")
+    assert cell.taken() == ["follower"]
+    assert cell.job("batch-0").waits_for == "batch:batch"
+
+
+def test_nobody_follows_a_leader_that_waits_for_a_budgets_next_period(cell: Cell) -> None:
+    cell.budget(10, scope="tag", match="team", on_exceed="defer", period="month")
+    cell.plan()
+    equal(cell, "poor", tags="team=a")
+    equal(cell, "rich", tags="team=b")
+    cell.budget(10, scope="tag", match="team=a", on_exceed="defer", period="month")
+    assert cell.taken() == ["rich"]
+
+
+def test_a_reply_that_others_refer_to_outlives_the_purge_of_its_job(cell: Cell) -> None:
+    equal(cell, "a")
+    cell.settle(cell.claim())
+    equal(cell, "b")
+    cell.take()
+    assert cell.run(steering.purge(cell.keys, ["a"])) == 1
+    assert cell.state("a") is None
+    assert reply(cell, "b")["body"] == {"said": "a"}

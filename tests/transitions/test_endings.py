@@ -245,3 +245,11 @@ def test_what_has_ended_lives_for_its_retention(cell: Cell) -> None:
     ):
         ttl = cell.run(read((("PTTL", key),), lambda r: int(r[0])))
         assert 80_000 < ttl <= 90_000
+
+
+def test_a_result_that_is_kept_for_no_time_still_ends_its_job_and_pays_for_it(cell: Cell) -> None:
+    cell.config(**{"keep.results": 0})
+    cell.submit("a")
+    assert cell.settle(cell.claim()) == "ok"
+    assert (cell.counters()["live"], cell.counters()["succeeded"]) == (0, 1)
+    assert cell.run(reading.costs(cell.keys)).nano_usd == COST

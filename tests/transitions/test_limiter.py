@@ -259,3 +259,34 @@ def test_over_a_minute_the_quota_is_met_and_not_passed(cell: Cell) -> None:
         assert given <= 50 * (time.monotonic() - begin) + 5 + 1
         time.sleep(min(0.02, (answer.wait_ms or 1) / 1000))
     assert given >= 50 * passed - 2
+
+
+@pytest.mark.parametrize("hours", [1, -1, 8])
+def test_a_day_whose_end_moved_with_the_clocks_ends_when_told(cell: Cell, hours: int) -> None:
+    turned = cell.now() + 40_000_000
+    scope = cell.plan(rpd=2, dayend=turned)
+    cell.submit("a")
+    cell.taken()
+    cell.plan(rpd=2, dayend=turned + hours * 3_600_000)
+    assert field(cell, scope, "dayend") == turned + hours * 3_600_000
+    assert row(cell, scope, "rpd").used == 1, "it is the same day"
+
+
+@pytest.mark.parametrize("days", [1, -1])
+def test_whose_clock_is_a_day_ahead_or_behind_moves_no_day(cell: Cell, days: int) -> None:
+    end = cell.now() + 40_000_000
+    scope = cell.plan(rpd=2, dayend=end)
+    cell.plan(rpd=2, dayend=end + days * 86_400_000)
+    assert field(cell, scope, "dayend") == end
+
+
+def test_what_was_not_sent_yesterday_makes_no_room_today(cell: Cell) -> None:
+    scope = cell.plan(rpd=5, dayend=cell.now() + 3_600_000)
+    cell.submit("a", "b")
+    claim = cell.claim()
+    cell.redis("HSET", cell.keys.scope(scope), "dayend", cell.now() - 1)
+    cell.claim()
+    cell.redis("HSET", cell.keys.job("a"), "as", cell.now() - 3_600_000)
+    cell.redis("HSET", cell.keys.scope(scope), "dayend", cell.now() + 86_400_000 - 1_800_000)
+    cell.release(claim)
+    assert row(cell, scope, "rpd").used == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from homa_shared.failures import Charge
 from homa_shared.records import State
 from homa_shared.store import reading, steering
-from homa_shared.store.working import leave, renew
+from homa_shared.store.working import leave, renew, sweep
 from tests.transitions.cell import BOUND, COST, LEASE_MS, MODEL, Cell
 
 
@@ -251,3 +251,48 @@ def test_housekeeping_trims_what_retention_no_longer_keeps(cell: Cell) -> None:
     for key in (cell.keys.ended(), cell.keys.unresolved(), cell.keys.workers(), cell.keys.batches()):
         assert cell.scores(key) == {}
     assert cell.redis("SCARD", cell.keys.budgets()) == 0
+
+
+def test_housekeeping_keeps_up_with_a_busy_ledger(cell: Cell) -> None:
+    cell.config(**{"keep.ledger": 1000})
+    for start in range(0, 30_000, 5000):
+        cell.redis(
+            "EVAL",
+            f"for i = {start + 1}, {start + 5000} do redis.call('XADD', KEYS[1], i .. '-0', 'job', 'old') end",
+            1,
+            cell.keys.ledger(),
+        )
+    cell.sweep()
+    assert cell.redis("XLEN", cell.keys.ledger()) < 1000
+
+
+def test_ends_of_one_moment_are_trimmed_in_slices(cell: Cell) -> None:
+    cell.config(**{"keep.results": 1000})
+    for start in range(0, 3000, 1000):
+        cell.redis("ZADD", cell.keys.ended(), *(part for i in range(1000) for part in (1, f"j{start + i}")))
+    cell.redis("HDEL", cell.keys.beat(), "swept")
+    assert cell.run(sweep(cell.keys, slice_size=500, lease_ms=LEASE_MS)), "there is more to do"
+    assert cell.redis("ZCARD", cell.keys.ended()) == 2500
+    cell.sweep()
+    assert cell.redis("ZCARD", cell.keys.ended()) == 0
+
+
+def test_batches_that_stay_do_not_hide_those_that_are_gone(cell: Cell) -> None:
+    for i in range(5):
+        cell.run(steering.open_batch(cell.keys, f"stays{i}", {}))
+        cell.redis("ZADD", cell.keys.batches(), 1 + i, f"stays{i}")
+    cell.redis("ZADD", cell.keys.batches(), 10, "gone")
+    for _ in range(20):
+        cell.redis("HDEL", cell.keys.beat(), "swept", "trimmed")
+        cell.run(sweep(cell.keys, slice_size=3, lease_ms=LEASE_MS))
+    assert cell.redis("ZSCORE", cell.keys.batches(), "gone") is None
+    assert cell.redis("ZCARD", cell.keys.batches()) == 5
+
+
+def test_housekeeping_goes_on_when_the_stores_clock_was_set_back(cell: Cell) -> None:
+    ahead = cell.now() + 3_600_000
+    cell.redis("HSET", cell.keys.beat(), "swept", ahead, "last", ahead, "grace", ahead, "trimmed", ahead)
+    cell.run(sweep(cell.keys, slice_size=500, lease_ms=LEASE_MS))
+    beat = cell.numbers(cell.keys.beat())
+    assert beat["swept"] < ahead
+    assert beat["grace"] <= cell.now() + LEASE_MS, "leases are judged again after one lease"

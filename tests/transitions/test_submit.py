@@ -129,3 +129,13 @@ def test_replies_owed_are_reckoned_from_those_that_came(small: Cell) -> None:
         small.submit("b")
     small.redis("CONFIG", "SET", "maxmemory", used_memory(small) * 5 // 4 + 9_000_000)
     assert small.submit("b").count == 1
+
+
+def test_a_key_lives_as_long_as_its_job_and_the_result_of_it(cell: Cell) -> None:
+    cell.config(**{"keep.keys": 60_000, "keep.results": 60_000})
+    cell.submit("a", key="k abc", due_ms=3_600_000)
+    entry = cell.keys.idempotency("", "k")
+    assert cell.redis("PTTL", entry) > 3_600_000, "a job that waits for longer than keys are kept is still the first"
+    cell.run(steering.cancel(cell.keys, ["a"]))
+    assert cell.redis("PTTL", cell.keys.job("a")) <= cell.redis("PTTL", entry) <= 60_000
+    assert cell.submit("b", key="k abc").existing == {0: "a"}

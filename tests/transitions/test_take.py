@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from homa_shared.ids import new_nonce
 from homa_shared.records import State
 from homa_shared.store import reading, steering
 from homa_shared.store.working import divert
@@ -210,3 +211,13 @@ def test_ordinary_messages_stand_under_no_limit(cell: Cell) -> None:
 def test_a_hundred_jobs_cost_one_question(cell: Cell) -> None:
     cell.submit(*(f"j{i}" for i in range(300)))
     assert len(cell.take(300).claims) == 300
+
+
+def test_a_question_that_arrives_behind_a_later_one_takes_nothing(cell: Cell) -> None:
+    cell.submit("a", "b")
+    first, second = new_nonce(), new_nonce()
+    assert cell.taken(1, nonce=first) == ["a"]
+    assert cell.taken(0, nonce=second) == []
+    assert cell.taken(1, nonce=first) == [], "its asker has its answer and would not hear of another"
+    assert cell.state("b") is State.QUEUED
+    assert cell.taken(1) == ["b"]

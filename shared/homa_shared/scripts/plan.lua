@@ -8,16 +8,25 @@
 -- Returns the number of targets. A limit that is gone is removed; the state of a scope (what is used of it) stays.
 local CONFIGURED = {'rpm', 'tpm', 'itpm', 'otpm', 'rpd', 'burst', 'adaptive', 'dayend'}
 
+-- Ends of the same day differ by less than this: the clocks were changed in the provider's zone, or the zone in the settings.
+-- By more, the writer's own clock is wrong.
+local SAME_DAY_MS = 82800000
+
+local function write_day_end(name, told)
+  local present = tonumber(redis.call('HGET', K.scope(name), 'dayend') or 0)
+  if present <= now then
+    redis.call('HSET', K.scope(name), 'dayend', told, 'dayn', 0)
+  elseif told > now and math.abs(told - present) < SAME_DAY_MS then
+    redis.call('HSET', K.scope(name), 'dayend', told)
+  end
+end
+
 local function configure(name, fields, limits)
   redis.call('SADD', K.scopes(), name)
   for _, field in ipairs(fields) do
     local value = limits[field]
     if value and value ~= cjson.null then
-      -- The end of the day is only ever moved forward here; take turns the window itself.
-      if field ~= 'dayend' or tonumber(redis.call('HGET', K.scope(name), 'dayend') or 0) <= now then
-        redis.call('HSET', K.scope(name), field, value)
-        if field == 'dayend' then redis.call('HSET', K.scope(name), 'dayn', 0) end
-      end
+      if field == 'dayend' then write_day_end(name, value) else redis.call('HSET', K.scope(name), field, value) end
     elseif field ~= 'dayend' then
       redis.call('HDEL', K.scope(name), field)
     end

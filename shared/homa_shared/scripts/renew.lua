@@ -31,6 +31,6 @@ redis.call('PEXPIRE', K.worker(worker), 3600000)
 -- After a gap in everybody's beats the store was away, or all workers were: nobody's lease is judged before its holder
 -- had the time of one lease to say that it lives.
 local last = tonumber(redis.call('HGET', K.beat(), 'last') or now)
-if now - last > lease_ms / 2 then redis.call('HSET', K.beat(), 'grace', now + lease_ms) end
+if math.abs(now - last) > lease_ms / 2 then redis.call('HSET', K.beat(), 'grace', now + lease_ms) end
 redis.call('HSET', K.beat(), 'last', now)
 return lost

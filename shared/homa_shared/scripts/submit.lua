@@ -10,6 +10,8 @@
 -- Cost: O(log N) a job; at most a thousand jobs a call (a script's stack).
 local common = cjson.decode(ARGV[1])
 local STRIDE = 8
+-- A key lives with its job, from whose end on its retention counts. This is for ends that a release without that wrote.
+local KEY_MS = 400 * DAY_MS
 local accepted, existing, conflicts = 0, {}, {}
 
 -- The fields that all share are written once, as a template that each record is copied from: a copy of a small hash is one
@@ -58,7 +60,7 @@ local places, requests = {}, {}
 for i = 0, jobs - 1 do
   local a = 2 + i * STRIDE
   local id, request, custom, key = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
-  local known = nil
+  local known, named = nil, nil
   if key ~= '' then
     local name, digest = string.match(key, '^(.*) (%x+)$')
     local entry = K.idempotency(common.tn, name)
@@ -75,8 +77,8 @@ for i = 0, jobs - 1 do
       end
     end
     if not held then
-      local keep = tonumber(redis.call('HGET', K.config(), 'keep.keys') or 604800000)
-      redis.call('SET', entry, id .. ' ' .. digest, 'PX', keep)
+      redis.call('SET', entry, id .. ' ' .. digest, 'PX', KEY_MS + tonumber(ARGV[a + 8]))
+      named = name
     end
   end
   if conflicts[#conflicts] == i then
@@ -91,6 +93,7 @@ for i = 0, jobs - 1 do
     local fields, n = {'sq', sequence + i}, 2
     local function put(field, value) fields[n + 1], fields[n + 2] = field, value; n = n + 2 end
     if custom ~= '' then put('ci', custom) end
+    if named then put('ik', named) end
     if ARGV[a + 5] ~= '' then put('bn', ARGV[a + 5]) end
     local total, input, output, shared, digest = string.match(ARGV[a + 6], '^(%d+):(%d+):(%d+):?(%d*):?(%x*)$')
     if total and total ~= '0' then put('rt', total) end

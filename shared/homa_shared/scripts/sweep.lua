@@ -13,8 +13,9 @@ local POISON = 3
 -- What waits may in truth be called just now, and what seems lost may be held.
 if held_by_rebirth(LEASE_MS) > 0 then return {0, 0, 0, 0, 0, 0} end
 
-local beat = redis.call('HMGET', K.beat(), 'swept', 'grace', 'more', 'trimmed', 'last')
-if beat[1] and now - tonumber(beat[1]) < 500 and beat[3] ~= '1' then return {0, 0, 0, 0, 0, 0} end
+local beat = redis.call('HMGET', K.beat(), 'swept', 'grace', 'more', 'trimmed', 'last', 'batches')
+-- Spans without their sign: a store whose clock was set back does not stand still until it has caught up.
+if beat[1] and math.abs(now - tonumber(beat[1])) < 500 and beat[3] ~= '1' then return {0, 0, 0, 0, 0, 0} end
 
 local function recover(id, attempt)
   local r = load_record(id)
@@ -54,7 +55,7 @@ end
 
 -- After a gap in everybody's beats nobody's lease is judged before its holder had the time to say that it lives (as renew
 -- does, should housekeeping be the first to come back).
-if beat[5] and now - tonumber(beat[5]) > LEASE_MS / 2 then
+if beat[5] and math.abs(now - tonumber(beat[5])) > LEASE_MS / 2 then
   beat[2] = now + LEASE_MS
   redis.call('HSET', K.beat(), 'grace', beat[2], 'last', now)
 end
@@ -175,21 +176,37 @@ if policy[1] then
   end)
 end
 
-if now - tonumber(beat[4] or 0) > 60000 then
-  redis.call('HSET', K.beat(), 'trimmed', now)
+-- Of one moment there may be a million: a slice a call, until there is nothing more to trim.
+local trimmed = true
+local function trim(key, before)
+  local gone = redis.call('ZRANGEBYSCORE', key, '-inf', before, 'LIMIT', 0, SLICE)
+  if #gone > 0 then redis.call('ZREM', key, unpack(gone)) end
+  if #gone >= SLICE then trimmed = false end
+end
+
+-- Most ledger lines that go in one call; whole nodes of the stream go, so that it may be a few fewer.
+local LINES, NEARLY = 10000, 9000
+
+if math.abs(now - tonumber(beat[4] or 0)) > 60000 then
   local keep = redis.call('HMGET', K.config(), 'keep.results', 'keep.ledger')
-  redis.call('ZREMRANGEBYSCORE', K.ended(), '-inf', now - tonumber(keep[1] or 604800000))
-  redis.call('ZREMRANGEBYSCORE', K.unresolved(), '-inf', now - tonumber(keep[2] or 2592000000))
+  trim(K.ended(), now - tonumber(keep[1] or 604800000))
+  trim(K.unresolved(), now - tonumber(keep[2] or 2592000000))
   for _, name in ipairs(redis.call('SRANDMEMBER', K.budgets(), 100)) do
     if redis.call('EXISTS', K.budget(name)) == 0 then redis.call('SREM', K.budgets(), name) end
   end
-  redis.call('XTRIM', K.ledger(), 'MINID', '~', int(now - tonumber(keep[2] or 2592000000)), 'LIMIT', 10000)
+  local oldest = int(now - tonumber(keep[2] or 2592000000))
+  if redis.call('XTRIM', K.ledger(), 'MINID', '~', oldest, 'LIMIT', LINES) >= NEARLY then trimmed = false end
   for _, worker in ipairs(redis.call('ZRANGEBYSCORE', K.workers(), '-inf', now - 3600000, 'LIMIT', 0, SLICE)) do
     redis.call('ZREM', K.workers(), worker)
   end
-  for _, batch in ipairs(redis.call('ZRANGEBYSCORE', K.batches(), '-inf', now - tonumber(keep[1] or 604800000), 'LIMIT', 0, SLICE)) do
-    if redis.call('EXISTS', K.batch(batch)) == 0 then redis.call('ZREM', K.batches(), batch) end
+  -- Those that never completed stay: the next look goes on behind them.
+  local from, stay = tonumber(beat[6] or 0), 0
+  local old = redis.call('ZRANGEBYSCORE', K.batches(), '-inf', now - tonumber(keep[1] or 604800000), 'LIMIT', from, SLICE)
+  for _, batch in ipairs(old) do
+    if redis.call('EXISTS', K.batch(batch)) == 0 then redis.call('ZREM', K.batches(), batch) else stay = stay + 1 end
   end
+  redis.call('HSET', K.beat(), 'batches', #old < SLICE and 0 or from + stay)
+  if trimmed then redis.call('HSET', K.beat(), 'trimmed', now) else full = true end
 end
 redis.call('HSET', K.beat(), 'swept', now, 'more', full and 1 or 0)
 return {recovered, promoted, expired, released, cancelled, full and 1 or 0}

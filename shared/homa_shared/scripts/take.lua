@@ -8,7 +8,7 @@
 -- Returns {jobs, wait_ms, diverts}: a job is {request, JSON of id, attempt, target and the fields that TAKEN lists};
 -- wait_ms says how long until something may run (-1: nothing waits); a divert is {reason, job}: a job whose target is out
 -- of reach for longer than the job bears; it stays queued until `divert` moves it to its next target.
--- The same nonce gets the same jobs again. Cost: O(slots · log N), independent of how much waits.
+-- The same nonce gets the same jobs again; nonces of one worker ascend. Cost: O(slots · log N), independent of how much waits.
 local worker, nonce, slots, lease_ms, provider, suspects =
   ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local LANES = {'high', 'default', 'bulk'}
@@ -47,6 +47,8 @@ if past[1] == nonce then
   end
   return {jobs, 0, {}}
 end
+-- One that a later question overtook on its way has had its answer: what it took now nobody would hear of.
+if past[1] and past[1] > nonce then return {jobs, 0, {}} end
 
 -- After a rebirth nothing is handed out until workers have told what they call.
 local held = held_by_rebirth(lease_ms)
@@ -95,6 +97,8 @@ local function turned_away(id, r)
   if flags[2] then
     dequeue(id, r)
     set_aside(id, r, 'batch:' .. r.ba)
+    -- Nobody who follows it waits for its batch.
+    after_failure(id, r)
     return true
   end
   return false
@@ -195,6 +199,8 @@ local function budget_allows(id, r)
   else
     for _, cap in ipairs(caps) do charge(cap[1], 0, 0, 0, cap[2]) end
     set_aside(id, r, 'budget:' .. name)
+    -- Others' reservations pass soon; a period does not, and who follows it may stand under another budget.
+    if verdict == 'defer' then after_failure(id, r) end
   end
   return false
 end

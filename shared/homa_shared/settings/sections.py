@@ -89,7 +89,7 @@ class ProviderSettings(Section):
     rpd_zone: Zone | None = None
     #: Id of a provider in genai-prices, for a server that bills by another's price list.
     price_list: str | None = None
-    #: Further arguments of the provider's SDK client.
+    #: What only this kind has; docs/providers.md lists it.
     options: Parameters = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -204,12 +204,12 @@ class Retention(Section):
     """`[retention]`: how long the store keeps what has ended, in seconds or as "7d"."""
 
     #: Records and replies, from a job's end on.
-    results: Seconds = 604_800
+    results: Annotated[Seconds, Field(gt=0)] = 604_800
     #: After success; 0 drops a request as soon as its reply is stored. A failed job keeps its request for a retry.
     requests: Seconds = 0
     #: Single lines of the ledger. Daily totals are kept for ever.
     ledger: Seconds = 2_592_000
-    #: Idempotency keys; as results where nothing is said.
+    #: Idempotency keys, from their job's end on; as results where nothing is said.
     keys: Seconds | None = None
     #: Media in the blob store whose uploader has not submitted the job yet; what it never submits is deleted then.
     uploads: Annotated[Seconds, Field(ge=60)] = 3600

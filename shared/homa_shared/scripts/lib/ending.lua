@@ -6,7 +6,8 @@ local retention_row = nil
 local function retention(what)
   retention_row = retention_row or redis.call('HMGET', K.config(), 'keep.results', 'keep.requests')
   local value = tonumber((what == 'results' and retention_row[1] or retention_row[2]) or nil)
-  return value or (what == 'results' and 604800000 or 0)
+  if what == 'requests' then return value or 0 end
+  return math.max(1, value or 604800000)
 end
 
 -- A sealed batch is complete when each of its lines has ended.
@@ -54,6 +55,11 @@ local function end_job(id, r, state, reply, detail)
   if r.sn then redis.call('DEL', K.steps(id)) end
   if r.dl then redis.call('ZREM', K.deadlines(), id) end
   if r.jb then redis.call('PEXPIRE', K.budget('job:' .. id), keep) end
+  -- Asked again with the same key, this job answers for as long as its result can be read, and longer where settings say so.
+  if r.ik then
+    local keys = tonumber(redis.call('HGET', K.config(), 'keep.keys') or nil)
+    redis.call('PEXPIRE', K.idempotency(r.tn, r.ik), math.max(keep, keys or 0))
+  end
   redis.call('HINCRBY', K.counters(), 'live', -1)
   redis.call('HINCRBY', K.counters(), state, 1)
   if r.kd ~= 'm' then

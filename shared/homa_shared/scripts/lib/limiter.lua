@@ -120,8 +120,9 @@ local function settle_quota(s, reserved, actual, reserved_at)
       set(s, name, (s[name] or now_us) + surplus * MINUTE_US / limit)
     end
   end
-  -- A request that was never sent counts against no day.
-  if s.rpd and actual.r == 0 and reserved.r > 0 then set(s, 'dayn', math.max(0, (s.dayn or 0) - reserved.r)) end
+  -- A request that was never sent counts against no day; nor does it make room in one that has begun since.
+  local same_day = not s.dayend or reserved_at >= s.dayend - DAY_MS
+  if s.rpd and same_day and actual.r == 0 and reserved.r > 0 then set(s, 'dayn', math.max(0, (s.dayn or 0) - reserved.r)) end
 end
 
 -- Gives a concurrency slot back; true when it was the last one taken.
