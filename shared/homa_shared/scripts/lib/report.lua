@@ -65,15 +65,18 @@ local function enter_unknown(id, r, attempt, report)
 end
 
 -- Newest ledger lines that are looked through for a call of a job without a record, and how long the call is remembered.
-local LINES_BACK, REMEMBERED_MS = 1000, 86400000
+local LINES_BACK, REMEMBERED_MS = 250, 86400000
 
 -- A job's record may be gone because its retention ended, and not because the store forgot it: then its line is in the
 -- ledger, unless it was that of a lost call, of which only the bound was known.
 local function is_in_ledger(id, attempt)
   for _, line in ipairs(redis.call('XREVRANGE', K.ledger(), '+', '-', 'COUNT', LINES_BACK)) do
-    local f = {}
-    for i = 1, #line[2], 2 do f[line[2][i]] = line[2][i + 1] end
-    if f.job == id and tonumber(f.attempt) == attempt and f.outcome ~= 'lost' then return true end
+    -- Fields stand in the order in which ledger.lua writes them, the job first.
+    if line[2][2] == id then
+      local f = {}
+      for i = 1, #line[2], 2 do f[line[2][i]] = line[2][i + 1] end
+      if tonumber(f.attempt) == attempt and f.outcome ~= 'lost' then return true end
+    end
   end
   return false
 end
