@@ -36,6 +36,12 @@ def test_an_unknown_kind_names_the_known_ones() -> None:
         create(ProviderConfig("mine", "opnai"))
 
 
+@pytest.mark.parametrize(("kind", "expected"), [("openai", "headers, organization"), ("bedrock", "aws_access_key_id")])
+def test_an_option_that_a_kind_does_not_have_is_refused_with_those_that_it_has(kind: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=rf"'mine' has the option 'organisation': kind {kind} expects {expected}"):
+        create(ProviderConfig("mine", kind, KEY, options={"organisation": "org-1", "region": "eu-central-1"}))
+
+
 @pytest.mark.parametrize("kind", ["openai", "anthropic", "cohere"])
 def test_a_missing_key_names_its_setting(kind: str) -> None:
     with pytest.raises(ConfigError, match="HOMA_PROVIDERS__MINE__API_KEY"):

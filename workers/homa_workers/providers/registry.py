@@ -20,16 +20,24 @@ class _Builtin(NamedTuple):
     factory: str
     #: The extra that installs its SDK.
     extra: str
+    #: Names that `[providers.<name>.options]` may have.
+    options: frozenset[str]
 
 
+_OPENAI = frozenset({"headers", "organization", "params", "project"})
+_ANTHROPIC = frozenset({"headers", "max_tokens"})
+_GEMINI = frozenset({"api_version", "headers", "location", "project"})
+_BEDROCK = frozenset(
+    {"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "max_tokens", "profile", "region"}
+)
 BUILTIN = {
-    "openai": _Builtin("homa_workers.providers.openai_chat", "openai", "workers"),
-    "azure": _Builtin("homa_workers.providers.openai_chat", "azure", "workers"),
-    "ollama": _Builtin("homa_workers.providers.openai_chat", "ollama", "workers"),
-    "cohere": _Builtin("homa_workers.providers.openai_chat", "cohere", "workers"),
-    "anthropic": _Builtin("homa_workers.providers.anthropic_messages", "AnthropicProvider", "workers"),
-    "gemini": _Builtin("homa_workers.providers.gemini", "GeminiProvider", "gemini"),
-    "bedrock": _Builtin("homa_workers.providers.bedrock", "BedrockProvider", "bedrock"),
+    "openai": _Builtin("homa_workers.providers.openai_chat", "openai", "workers", _OPENAI),
+    "azure": _Builtin("homa_workers.providers.openai_chat", "azure", "workers", _OPENAI),
+    "ollama": _Builtin("homa_workers.providers.openai_chat", "ollama", "workers", _OPENAI),
+    "cohere": _Builtin("homa_workers.providers.openai_chat", "cohere", "workers", _OPENAI),
+    "anthropic": _Builtin("homa_workers.providers.anthropic_messages", "AnthropicProvider", "workers", _ANTHROPIC),
+    "gemini": _Builtin("homa_workers.providers.gemini", "GeminiProvider", "gemini", _GEMINI),
+    "bedrock": _Builtin("homa_workers.providers.bedrock", "BedrockProvider", "bedrock", _BEDROCK),
 }
 
 
@@ -43,7 +51,20 @@ def create(config: ProviderConfig) -> Provider:
 
     Raises ConfigError for an unknown kind or an unusable setting, MissingExtra where the kind's SDK is not installed.
     """
+    if builtin := BUILTIN.get(config.kind):
+        _check_options(config, builtin.options)
     return _factory(config)(config)
+
+
+def _check_options(config: ProviderConfig, known: frozenset[str]) -> None:
+    """A slip of the pen in `organization` must not send calls to another account."""
+    # The setting `region` reaches all kinds in this way.
+    unknown = sorted(config.options.keys() - known - {"region"})
+    if unknown:
+        raise ConfigError(
+            f"provider {config.name!r} has the option {unknown[0]!r}: kind {config.kind} expects "
+            f"{', '.join(sorted(known))}. Mend [providers.{config.name}.options]."
+        )
 
 
 def _factory(config: ProviderConfig) -> Factory:
