@@ -57,9 +57,9 @@ class Stand:
     def settings(self, **env: str) -> Settings:
         return load_settings(env={**self._env, **env}, cwd=self._home)
 
-    async def work(self, *providers: str) -> WorkerProcess:
+    async def work(self, *providers: str, **env: str) -> WorkerProcess:
         """Workers; however slow the machine is, the first call of a prefix is waited for."""
-        made = await build(self.settings(), self.address, providers or ["anthropic", "bedrock"], concurrency=50)
+        made = await build(self.settings(**env), self.address, providers or ["anthropic", "bedrock"], concurrency=50)
         self._processes.append(made)
         for worker in made.workers:
             pipeline = worker._pipeline

@@ -16,6 +16,7 @@ from homa_shared.errors import InvalidRequest
 from homa_shared.keys import Keys
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.model import Settings, load_settings
+from homa_shared.settings.sections import LimitSettings
 from tests.prompt_cache.samples import INSTRUCTIONS, system, user
 
 MODEL = "anthropic:claude-sonnet-4-5"
@@ -34,11 +35,12 @@ Send = Callable[..., Sent]
 def send(settings: Settings) -> Send:
     """Gathers lines and gives what would be submitted, in its order, each request with its custom id."""
 
-    def gather(lines: Iterable[BatchRequest], *, prompt_cache: bool = True, **defaults: Any) -> Sent:
-        kinds = {"anthropic": "anthropic", "ollama": "ollama", "openai": "openai"}
-        fleet = Fleet(
-            providers={name: FleetProvider(kind=kind) for name, kind in kinds.items()}, prompt_cache=prompt_cache
-        )
+    def gather(
+        lines: Iterable[BatchRequest], *, prompt_cache: bool = True, input_tpm: int | None = None, **defaults: Any
+    ) -> Sent:
+        limits = LimitSettings(input_tpm=input_tpm)
+        providers = {kind: FleetProvider(kind=kind, limits=limits) for kind in ("anthropic", "ollama", "openai")}
+        fleet = Fleet(providers=providers, prompt_cache=prompt_cache)
         uploads = Uploads(place(settings=settings))
         chunks = Chunks(Keys("n"), "b1", FleetView(fleet), {"model": MODEL, **defaults}, uploads)
         sent: Sent = []
@@ -54,7 +56,10 @@ def submitted(chunks: Chunks) -> Sent:
     """The requests of a chunk's commands: eight arguments a job, behind script, anchor, common fields and percent."""
     arguments = [command[6:] for op in chunks.ops() for command in op.commands]
     jobs = [given[i : i + 8] for given in arguments for i in range(0, len(given), 8)]
-    return [orjson.loads(request) | {"custom_id": custom_id} for _, request, custom_id, *_ in jobs]
+    return [
+        orjson.loads(request) | {"custom_id": custom_id, "reserved": reserved}
+        for _, request, custom_id, _, _, reserved, *_ in jobs
+    ]
 
 
 def marks(sent: Sent) -> list[list[int] | None]:
@@ -143,6 +148,17 @@ def test_leading_messages_of_parts_are_shared_like_others(send: Send) -> None:
 def test_models_without_a_prompt_cache_get_no_marks(send: Send) -> None:
     assert marks(send(letters(5), model="ollama:llama3")) == [None] * 5
     assert None not in marks(send(letters(5), model="ollama:llama3", fallbacks=[MODEL]))
+
+
+def test_the_store_is_told_of_prefixes_where_a_provider_does_not_count_them(send: Send) -> None:
+    told = {request["reserved"].split(":", 3)[3] for request in send(letters(5), input_tpm=100_000)}
+    (prefix,) = told
+    tokens, digest = prefix.split(":")
+    assert 2000 < int(tokens) < 3000
+    assert len(digest) == 32
+    for unlimited in (send(letters(5)), send(letters(5), input_tpm=100_000, model="openai:gpt-5-mini")):
+        assert all(request["reserved"].count(":") == 2 for request in unlimited)
+        assert None not in marks(unlimited)
 
 
 def test_it_can_be_turned_off(send: Send) -> None:

@@ -176,3 +176,21 @@ async def test_the_fleet_turns_it_off_for_jobs_that_wait_already(stand: Stand) -
     await stand.work()
     assert (await batch.wait(timeout=PATIENCE_S)).succeeded == 4
     assert [charge.cache_write_tokens + charge.cached_tokens for charge in stand.charges] == [0] * 4
+
+
+# -- quota ----------------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_read_from_the_cache_takes_no_quota(stand: Stand) -> None:
+    # Five seconds of quota are one whole prompt, and a call takes one: reserved whole, they would go one by one.
+    limits = {
+        "HOMA_PROVIDERS__ANTHROPIC__LIMITS__INPUT_TPM": "30000",
+        "HOMA_PROVIDERS__ANTHROPIC__LIMITS__BURST_S": "5",
+    }
+    stand.simulator.configure(limits={"input_tpm": 30_000}, latency_ms=1000.0)
+    await stand.work("anthropic", **limits)
+    await ran(stand, letters(100), CLAUDE)
+    assert sum(charge.cached_tokens > 0 for charge in stand.charges) == 99
+    assert stand.simulator.engine.stats.refused == {}
+    assert sum(charge.input_tokens for charge in stand.charges) > 200_000, "seven minutes of quota, if it counted"
+    await stand.check()
