@@ -18,7 +18,9 @@ from homa.fitting import Fit
 from homa.options import Options
 from homa_shared.capabilities import Capabilities
 from homa_shared.embedding import first_part
+from homa_shared.errors import InvalidRequest
 from homa_shared.media import Medium, extract
+from homa_shared.money import NANO_PER_USD, usd
 from homa_shared.needs import (
     EXPECTED_OUTPUT_TOKENS,
     READ,
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 
 #: Output cap sent with a request that names none, unless the alias's defaults do: a bound needs one.
 DEFAULT_MAX_TOKENS = 4096
+#: Dearest single call that is taken: a slip in `n` or `max_tokens` is refused rather than reserved for, nano-dollars.
+MOST_NANO_USD = 100_000 * NANO_PER_USD
 #: Part of each cache key: replies of another way to ask are not this one's.
 _CACHE_VERSION = 1
 
@@ -301,6 +305,11 @@ class Template:
         target = target_plan.target
         media = 0 if prepared.plain else most_media_tokens(self._prices, target, prepared.messages)
         bound = self._prices.bound(target, prompt_bytes, output, media + self._unseen.tokens(target))
+        if bound is not None and bound > MOST_NANO_USD:
+            raise InvalidRequest(
+                f"one call of {target} may cost {usd(bound)}, for {output} output tokens: expected at most "
+                f"{usd(MOST_NANO_USD)}; lower max_tokens or n"
+            )
         return Option(
             str(target),
             None if self._unseen.has_fees else bound,

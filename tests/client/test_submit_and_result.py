@@ -235,6 +235,11 @@ def test_a_budget_below_one_call_is_refused_at_once(homa: Homa) -> None:
     assert homa.submit("Hi", model=MODEL, budget_usd=1).view().job.raw["jb"] == 1_000_000_000
 
 
+def test_a_call_dearer_than_any_is_refused_at_once(homa: Homa) -> None:
+    with pytest.raises(InvalidRequest, match=r"may cost .*; lower max_tokens or n"):
+        homa.submit("Hi", model=MODEL, max_tokens=2**31 - 1, n=2**31 - 1)
+
+
 def test_a_job_that_a_budget_stopped_raises_budget_exceeded(homa: Homa, workers: Workers, store: Store) -> None:
     job = homa.submit("Hi", model=MODEL, budget_usd=1)
     store._client.hset(store.keys.budget(f"job:{job.id}"), "spent", 1_000_000_000)

@@ -296,3 +296,13 @@ def test_housekeeping_goes_on_when_the_stores_clock_was_set_back(cell: Cell) -> 
     beat = cell.numbers(cell.keys.beat())
     assert beat["swept"] < ahead
     assert beat["grace"] <= cell.now() + LEASE_MS, "leases are judged again after one lease"
+
+
+def test_no_bound_is_so_large_that_it_could_not_be_written_down(cell: Cell) -> None:
+    cell.submit("a", bound=10**30)
+    cell.submit("b")
+    for claim in cell.take(2).claims:
+        cell.redis("ZADD", cell.keys.leases(), 1, claim.name)
+    cell.sweep()
+    assert [cell.state(job_id) for job_id in "ab"] == [State.QUEUED] * 2
+    assert cell.run(reading.costs(cell.keys)).unresolved_nano_usd > 10**15
