@@ -32,7 +32,7 @@ _TOLD_APART = 256
 #: Most characters that a head loses to end between two words.
 _WORD = 100
 #: Groups, and heads of one, that are remembered.
-_MOST_GROUPS, _MOST_HEADS = 4096, 64
+_MOST_GROUPS, _MOST_HEADS = 512, 16
 
 
 #: Entries of a submission, the place of one among them, and the last text of its prompt.
