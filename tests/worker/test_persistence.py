@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from homa_shared.errors import StoreUnavailable
+from homa_shared.store.fleet import write_fleet
 from homa_shared.store.op import Op
 from homa_workers.book import DAYS_S
 from homa_workers.persistence import persist
@@ -77,3 +78,28 @@ async def test_plans_with_a_daily_window_are_written_anew_now_and_then(
     assert int(found[0]) > 0
     assert int(found[1]) == 100
     assert book.plan(MINI) is not None
+
+
+async def test_limits_that_changed_while_the_store_went_away_hold_when_it_is_back(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = await cell.process()
+    book = process.workers[0]._book
+    assert book is not None
+    await book.refresh()
+    changed = cell.settings(HOMA_PROVIDERS__OPENAI__LIMITS__RPM="7").fleet()
+    await cell.store.run(write_fleet(cell.keys, changed, seen=book.fleet.version))
+    run, failures = process.store.run, [1]
+
+    async def moody(op: Op[Any]) -> Any:
+        if op.script is not None and op.script.name == "plan" and failures[0]:
+            failures[0] -= 1
+            raise StoreUnavailable("away")
+        return await run(op)
+
+    monkeypatch.setattr(process.store, "run", moody)
+    with pytest.raises(StoreUnavailable):
+        await book.refresh()
+    await book.refresh()
+    scope = cell.keys.scope("openai/gpt-5-mini")
+    assert await cell.store.run(Op((("HGET", scope, "rpm"),), lambda r: r[0])) == b"7"

@@ -250,3 +250,29 @@ async def test_a_lost_attempts_reply_still_ends_the_job(cell: Cell) -> None:
 
 async def _expire(store: AsyncStore, job: str, attempt: int) -> None:
     await store.run(Op((("ZADD", store.keys.leases(), 1, f"{job}:{attempt}"),), lambda _: None))
+
+
+async def test_jobs_handed_out_while_the_workers_task_is_cancelled_go_back_uncalled(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = await cell.process()
+    run, answered = process.store.run, asyncio.Event()
+
+    async def slow_take(op: Op[object]) -> object:
+        answer = await run(op)
+        if op.script is not None and op.script.name == "take" and getattr(answer, "claims", None):
+            answered.set()
+            await asyncio.sleep(0.1)
+        return answer
+
+    monkeypatch.setattr(process.store, "run", slow_take)
+    jobs = [await cell.submit() for _ in range(3)]
+    served = cell.serve(process.workers[0])
+    await asyncio.wait_for(answered.wait(), PATIENCE_S)
+    served.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await served
+    for job in jobs:
+        view = await cell.view(job)
+        assert (view.job.state, view.job.raw["tr"], view.attempts) == (State.QUEUED, 0, [])
+    assert cell.simulator.stats.received == 0

@@ -40,6 +40,8 @@ class FleetBook:
         self._plans: dict[str, TargetPlan | None] = {}
         self._written: set[str] = set()
         self._raw: bytes | None = None
+        #: Whether the store's plans are still those of settings before.
+        self._behind = False
         self._served: dict[str, tuple[Fleet, list[str]]] = {}
         self._days_at = time.monotonic()
         self.fleet = fleet
@@ -63,11 +65,14 @@ class FleetBook:
             self.fleet, self._prices = fleet, PriceBook(fleet)
             self._plans.clear()
             self._written.clear()
+            self._behind = True
+        changed = self._behind
+        if changed:
+            # Should the store go away now, the next turn comes here again.
             await self.ensure_plans(await self._known())
-            self._raw = raw
-            return True
+            self._behind = False
         self._raw = raw
-        return False
+        return changed
 
     async def _renew_days(self) -> None:
         if time.monotonic() - self._days_at < DAYS_S:

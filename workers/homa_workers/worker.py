@@ -240,7 +240,12 @@ class HomaWorker(dramatiq.Worker):
                 asked = time.monotonic()
                 continue
             try:
-                taken = await store.run(self._take(store, nonce, slots))
+                asking = asyncio.ensure_future(store.run(self._take(store, nonce, slots)))
+                try:
+                    taken = await asyncio.shield(asking)
+                except asyncio.CancelledError:
+                    await self._hand_all_back(asking, store, messages, asked)
+                    raise
                 for claim in taken.claims:
                     self._start(claim, store, messages, asked)
                 moved = await self._divert(taken)
@@ -289,6 +294,15 @@ class HomaWorker(dramatiq.Worker):
         else:
             work = self._job(claim, self._pipeline)
         self._in_flight.start(claim, work, asked)
+
+    async def _hand_all_back(
+        self, asking: asyncio.Future[Taken], store: AsyncStore, messages: MessageRunner, asked: float
+    ) -> None:
+        """Jobs that are being handed out while this worker is cancelled: nobody else would know that they were not sent."""
+        self._stopping.set()
+        with contextlib.suppress(Exception):
+            for claim in (await asking).claims:
+                self._start(claim, store, messages, asked)
 
     async def _job(self, claim: Claim, pipeline: Pipeline) -> None:
         if not self.homa_broker.watched:
