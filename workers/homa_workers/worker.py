@@ -298,7 +298,7 @@ class HomaWorker(dramatiq.Worker):
     async def _hand_all_back(
         self, asking: asyncio.Future[Taken], store: AsyncStore, messages: MessageRunner, asked: float
     ) -> None:
-        """Jobs that are being handed out while this worker is cancelled: nobody else would know that they were not sent."""
+        """Jobs handed out while this worker is cancelled: nobody else would know that they were not sent."""
         self._stopping.set()
         with contextlib.suppress(Exception):
             for claim in (await asking).claims:
