@@ -47,6 +47,23 @@ def test_many_texts_go_in_several_jobs(staffed: Fleet, invoke: Invoke, folder: P
     assert float(told["cost_usd"]) > 0
 
 
+def test_kept_vectors_are_not_called_for_again(staffed: Fleet, invoke: Invoke, folder: Path):
+    write_rows(folder / "rows.jsonl", 5)
+    first = ("embed", "rows.jsonl", "--model", EMBED, "--cache", "--output", "v.jsonl")
+    assert invoke(staffed, *first).exit_code == 0
+    eventually(lambda: staffed.store.run(reading.cache_stats(staffed.store.keys))["vectors"] == 5)
+    write_rows(folder / "more.jsonl", 6)
+    before = staffed.billed()
+    done = invoke(staffed, "embed", "more.jsonl", "--model", EMBED, "--cache", "--output", "w.jsonl", "--json")
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["texts"], told["cached"]) == (6, 5)
+    assert staffed.billed() - before == 1
+    assert lines(folder / "w.jsonl")[:5] == lines(folder / "v.jsonl")
+    again = invoke(staffed, "embed", "rows.jsonl", "--model", EMBED, "--cache")
+    assert "5 texts embedded, 5 of them from the cache, 0 skipped, 0 tokens, $0.00" in again.stderr
+
+
 def test_a_column_is_chosen_and_csv_written(staffed: Fleet, invoke: Invoke, folder: Path):
     (folder / "rows.csv").write_text("id,title\na,First\nb,Second\n")
     done = invoke(

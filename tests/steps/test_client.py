@@ -14,8 +14,9 @@ from homa.planning import FleetView, Prepared
 from homa_shared import embedding
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias
+from homa_shared.store import reading
 from homa_workers.simulator.replies import embedding as simulated
-from tests.steps.cell import EMBED, HAIKU, MINI, Cell
+from tests.steps.cell import EMBED, HAIKU, MINI, Cell, until
 
 
 class Person(pydantic.BaseModel):
@@ -134,6 +135,41 @@ async def test_equal_texts_are_embedded_once_where_the_cache_is_asked(cell: Cell
     assert again.vectors == first.vectors
     assert again.reply.cached_from == first.job_id
     assert other.reply.cached_from is None
+
+
+async def test_a_text_that_was_embedded_before_is_not_called_again(cell: Cell, homa: AsyncHoma) -> None:
+    await cell.worker()
+    first = await homa.embed(["a", "b"], model=EMBED, cache=True)
+
+    async def kept() -> bool:
+        return (await cell.store.run(reading.cache_stats(cell.keys)))["vectors"] == 2
+
+    await until(kept)
+    part = await homa.embed(["b", "c", "b"], model=EMBED, cache=True)
+    assert (part.cached_texts, part.reply.cached) == (2, False)
+    assert part[0] == part[2] == first[1]
+    whole = await homa.embed(["b", "a"], model=EMBED, cache=True)
+    assert (whole.cached_texts, whole.reply.cached, whole.reply.cached_from) == (2, True, None)
+    assert (whole.reply.attempts, whole.cost_usd, whole.usage.input_tokens) == (0, 0, 0)
+    same = await homa.embed(["b", "a"], model=EMBED, cache=True)
+    assert (same.cached_texts, same.reply.cached_from) == (2, whole.job_id)
+    assert cell.simulator.stats.received == 2
+
+
+async def test_an_alias_may_turn_the_cache_on(cell: Cell) -> None:
+    settings = cell.settings(HOMA_MODELS__WORDS__TARGET=EMBED, HOMA_MODELS__WORDS__CACHE="true")
+    await cell.worker(HOMA_MODELS__WORDS__TARGET=EMBED, HOMA_MODELS__WORDS__CACHE="true")
+    async with AsyncHoma(settings=settings) as homa:
+        found = await homa.embed(["a", "a", "a"], model="words")
+    (line,) = await cell.ledger()
+    (charge,) = cell.simulator.bill.charges()
+    assert found[0] == found[1] == found[2]
+    assert line.input_tokens == charge.input_tokens == found.usage.input_tokens
+
+    async def kept() -> bool:
+        return (await cell.store.run(reading.cache_stats(cell.keys)))["vectors"] == 1
+
+    await until(kept)
 
 
 async def test_a_key_names_one_job_of_embeddings(cell: Cell, homa: AsyncHoma) -> None:
