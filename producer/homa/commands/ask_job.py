@@ -96,6 +96,8 @@ def _text_of(file: str) -> str:
     Raises:
         InvalidRequest: the file is missing, holds rows instead of one text, or cannot be read.
     """
+    if not file or ("://" in file and not Path(file).exists()):
+        raise InvalidRequest(f"--file {file!r}: expected the path of a file; addresses are not fetched")
     rows = list(open_inputs([file]))
     if len(rows) != 1 or rows[0].line is not None:
         raise InvalidRequest(f"--file {file} holds {len(rows)} rows: expected one text; `homa run` asks about each row")

@@ -27,7 +27,7 @@ def images_of(given: Sequence[str]) -> list[Image]:
 def _image(given: str) -> Image:
     if given.lower().startswith(("https://", "http://", "data:")):
         return given
-    if given.lower().startswith("file:") or "://" in given:
+    if not given or given.lower().startswith("file:") or "://" in given:
         raise InvalidRequest(f"--image {given[:80]!r}: expected the path of a file, https://… or data:…;base64,…")
     return Path(given)
 
@@ -50,6 +50,8 @@ def schema_of(given: str | None) -> Mapping[str, Any] | None:
     """
     if given is None:
         return None
+    if not given.strip():
+        raise InvalidRequest("--schema is empty: expected the name of a file, or a JSON schema")
     text = given if given.lstrip().startswith("{") else read_argument(f"@{given.removeprefix('@')}", "--schema")
     try:
         schema = orjson.loads(text)

@@ -83,6 +83,8 @@ def _check_directory(given: str) -> None:
 
 
 def _check_glob(given: str) -> None:
+    if "://" in given:
+        raise InvalidRequest(f"INPUT {given!r} is an address, which is not fetched: expected a file; download it first")
     if not glob.has_magic(given):
         raise InvalidRequest(f"INPUT {given!r}: no such file or directory (seen from {str(Path.cwd())!r})")
     if not _matches(given):
