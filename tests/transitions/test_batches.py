@@ -200,3 +200,14 @@ def test_costs_of_a_batch_are_its_own(batch: Cell) -> None:
 
 def test_an_unknown_batch_is_none(cell: Cell) -> None:
     assert cell.run(reading.batch(cell.keys, "nobody")) is None
+
+
+def test_lines_that_came_without_those_between_them_are_cancelled_as_well(cell: Cell) -> None:
+    cell.run(steering.open_batch(cell.keys, "b", {}))
+    cell.submit("b-0", "b-7", batch="b", due_ms=3_600_000)
+    cell.run(steering.cancel_batch(cell.keys, "b"))
+    cell.sweep()
+    assert cell.state("b-7") is State.CANCELLED
+    view = cell.run(reading.batch(cell.keys, "b"))
+    assert view is not None
+    assert (view.state, view.total) == ("complete", 2)

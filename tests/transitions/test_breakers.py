@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from homa_shared.store import reading
 from tests.transitions.cell import MODEL, OTHER, Cell
 
@@ -107,3 +109,33 @@ def test_a_later_signal_never_shortens_an_earlier_one(cell: Cell) -> None:
     cell.fail(first, health="account", cool_ms=600_000)
     cell.fail(second, health="account", cool_ms=1000)
     assert breaker(cell, "p").wait_ms > 590_000
+
+
+@pytest.mark.parametrize("how", ["released", "rate_limited", "lost", "cancelled"])
+def test_a_probe_that_told_nothing_makes_way_for_the_next_at_once(cell: Cell, how: str) -> None:
+    trip(cell)
+    cell.submit("a", "b")
+    time_passes(cell)
+    claim = cell.claim()
+    if how == "released":
+        cell.release(claim)
+    elif how == "rate_limited":
+        cell.requeue(claim, outcome=how, counts=False, freeze_ms=0)
+    elif how == "lost":
+        cell.lose(claim)
+    else:
+        cell.fail(claim, "cancelled", how)
+    assert len(cell.taken()) == 1
+    assert cell.take().claims == [], "still one at a time"
+
+
+def test_a_call_from_before_makes_no_way_for_a_second_probe(cell: Cell) -> None:
+    cell.submit("slow")
+    slow = cell.claim()
+    cell.redis("HSET", cell.keys.job("slow"), "as", cell.now() - 60_000)
+    trip(cell)
+    cell.submit("a", "b")
+    time_passes(cell)
+    assert cell.taken() == ["a"]
+    cell.release(slow)
+    assert cell.taken() == []

@@ -209,3 +209,27 @@ def test_no_number_of_workers_passes_the_cap(cell: Cell) -> None:
     assert instance(cell) == (1000, 0, 0)
     cell.take(40)
     assert cell.counters()["failed"] == 30
+
+
+def test_a_reply_whose_price_is_not_known_holds_its_bound_where_a_budget_applies(cell: Cell) -> None:
+    cell.budget(BOUND + 50)
+    cell.submit("a", "b")
+    claim = cell.claim()
+    cell.settle(claim, nano=None)
+    cell.take()
+    assert cell.error("b")["kind"] == "budget", "what the first one cost may have left no room"
+    assert cell.run(reading.costs(cell.keys)).unresolved_nano_usd == BOUND
+    assert cell.run(steering.resolve(cell.keys, "a", claim.attempt, 20)) == "ok"
+    cell.submit("c")
+    assert cell.taken() == ["c"]
+
+
+def test_nor_does_a_late_reply_without_a_price_make_room(cell: Cell) -> None:
+    cell.budget(BOUND + 50)
+    cell.submit("a")
+    claim = cell.claim()
+    cell.lose(claim)
+    assert cell.settle(claim, nano=None) == "late"
+    assert instance(cell) == (0, BOUND, 0)
+    assert cell.state("a") is State.SUCCEEDED
+    assert cell.settle(claim) == "ok"

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 )
 
 from homa_shared.failures import Charge
+from homa_shared.ids import new_nonce
 from homa_shared.records import ENDED, State
 from homa_shared.store import books, reading, steering
 from homa_shared.store.connection import StoreAddress
@@ -125,7 +126,7 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule(slots=st.integers(1, 5), suspects=st.sampled_from((0, 0, 0, 1)), replay=st.booleans())
     def take(self, slots: int, suspects: int, replay: bool) -> None:
-        nonce = uuid.uuid4().hex
+        nonce = new_nonce()
         claims = self.cell.take(slots, nonce=nonce, suspects=suspects).claims
         if replay:
             again = self.cell.take(slots, nonce=nonce, suspects=suspects).claims

@@ -22,7 +22,8 @@ if order == 'open' then
 elseif not state then
   return ''
 elseif order == 'seal' and state == 'open' then
-  redis.call('HSET', key, 'state', 'sealed', 'total', ARGV[3], 'lines', ARGV[3])
+  local lines = math.max(tonumber(ARGV[3]), tonumber(redis.call('HGET', key, 'lines') or 0))
+  redis.call('HSET', key, 'state', 'sealed', 'total', ARGV[3], 'lines', lines)
   complete_batch(id)
 elseif order == 'pause' and state ~= 'complete' then
   redis.call('HSET', key, 'paused', now, 'paused_why', ARGV[3] or '')

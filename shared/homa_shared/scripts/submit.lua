@@ -13,6 +13,7 @@ local STRIDE = 8
 -- A key lives with its job, from whose end on its retention counts. This is for ends that a release without that wrote.
 local KEY_MS = 400 * DAY_MS
 local accepted, existing, conflicts = 0, {}, {}
+local last = nil
 
 -- The fields that all share are written once, as a template that each record is copied from: a copy of a small hash is one
 -- block of memory, and fails where the record is there already.
@@ -118,7 +119,7 @@ for i = 0, jobs - 1 do
     redis.call('HSET', K.job(id), unpack(fields))
     requests[#requests + 1] = K.request(id)
     requests[#requests + 1] = request
-    accepted = accepted + 1
+    accepted, last = accepted + 1, id
   end
 end
 redis.call('DEL', template)
@@ -129,7 +130,14 @@ if accepted > 0 then
   redis.call('HINCRBY', K.counters(), 'submitted', accepted)
   redis.call('HINCRBY', K.counters(), 'live', accepted)
   redis.call('SADD', K.queues(), common.q)
-  if common.ba and common.ba ~= cjson.null then redis.call('HINCRBY', K.batch(common.ba), 'submitted', accepted) end
+  if common.ba and common.ba ~= cjson.null then
+    redis.call('HINCRBY', K.batch(common.ba), 'submitted', accepted)
+    -- Lines of different options come in submissions of their own: one may be here before those that stand before it.
+    local lines = tonumber(string.match(last, '%-(%d+)$') or -1) + 1
+    if lines > tonumber(redis.call('HGET', K.batch(common.ba), 'lines') or 0) then
+      redis.call('HSET', K.batch(common.ba), 'lines', lines)
+    end
+  end
   if due_count > 0 then count(common.q, common.ln, 'due', due_count) end
 end
 if queued > 0 then

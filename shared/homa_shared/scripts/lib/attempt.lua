@@ -20,6 +20,8 @@
 
 local function attempt_line(id, r, attempt, report)
   local bound = tonumber(r.bn or nil) or 0
+  -- Under a budget a reply whose price is not known stands at its bound: nobody knows that it left more room than that.
+  if r.bi and r.bn and report.charge == 'actual' and not tonumber(report.nano or nil) then report.charge = 'unresolved' end
   return {
     job = id, attempt = attempt, target = report.target or r.tt or r.tg, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
     requests = (report.outcome == 'cached' or (r.sw and report.charge ~= 'actual')) and 0 or 1,
@@ -45,6 +47,10 @@ local function learn(r, report)
     breaker_open(breaker(r.ps), report.cool_ms or FIRST_OPEN_MS, report.outcome)
   elseif report.health == 'model' then
     breaker_open(breaker(r.tt or r.tg), report.cool_ms or FIRST_OPEN_MS, report.outcome)
+  else
+    local began = r.sa or r.as or 0
+    local account, target = breaker_void(breaker(r.ps), began), breaker_void(breaker(r.tt or r.tg), began)
+    if account or target then ring(r.q, 1) end
   end
   if report.freeze_ms then congest(quota, report.freeze_ms) end
   if report.limits then
@@ -134,6 +140,8 @@ local function resolve_attempt(id, r, attempt, report)
   if report.worker and past.worker and past.worker ~= report.worker then return false end
   local unres = tonumber(past.unres)
   local nano = tonumber(report.nano or nil)
+  -- Nor does a late reply without a known price make room under a budget.
+  if not (nano or by_hand or settled) and unres > 0 and past.budgets ~= '' then return true end
   -- A reply without a known price tells nothing better than what was settled.
   local known, unpriced = nano or settled or 0, (nano or (settled and past.unpriced == 0)) and 0 or 1
   local line = {

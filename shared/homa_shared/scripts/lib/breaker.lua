@@ -48,6 +48,15 @@ local function breaker_open(b, for_ms, why)
   announce(b, 'breaker.opened', why .. ' for ' .. int(for_ms) .. ' ms')
 end
 
+-- A probe that told nothing (it was handed back, cut, or met a full quota) makes way for the next one at once.
+-- True when this call, begun at that time, was it.
+local function breaker_void(b, began)
+  if b.state ~= 'half-open' or b.probe ~= began + PROBE_MS then return false end
+  b.probe = 0
+  keep(b)
+  return true
+end
+
 -- True when it closes.
 local function breaker_good(b)
   if b.state ~= 'closed' then
