@@ -30,6 +30,11 @@ ADDRESS = StoreAddress.parse("redis://user:secret@store:6379/0")
         (exceptions.ClusterDownError("The cluster is down"), "the cluster is down"),
         (exceptions.MovedError("3999 127.0.0.1:6381"), "another node"),
         (exceptions.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"), "free space"),
+        (
+            exceptions.ResponseError("BUSY Redis is busy running a script. You can only call SCRIPT KILL"),
+            "keeps it busy",
+        ),
+        (exceptions.ResponseError("UNBLOCKED force unblock from blocking operation"), "its role has changed"),
         (exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."), "bring them back"),
     ],
 )

@@ -91,6 +91,17 @@ def test_a_suspect_passed_over_is_not_forgotten(cell: Cell) -> None:
     assert cell.taken(10) == ["s1"]
 
 
+def test_many_suspects_do_not_hide_those_behind_them(cell: Cell) -> None:
+    accused = [f"s{i}" for i in range(40)]
+    innocent = {f"a{i}" for i in range(20)}
+    cell.submit(*accused, *sorted(innocent))
+    suspects(cell, *accused)
+    taken: set[str] = set()
+    for _ in range(200):
+        taken |= set(cell.taken(20, suspects=1))
+    assert taken == innocent
+
+
 def test_a_suspect_does_not_hide_other_tenants(cell: Cell) -> None:
     cell.submit("s1", tenant="t1")
     cell.submit("a", tenant="t2")

@@ -276,17 +276,25 @@ local function weight(tenant)
   return weights[tenant] or 1
 end
 
--- The next job of a tenant that this worker may run: the head, unless it is a suspect and a suspect runs here already.
+-- The next job of a tenant that this worker may run: the head, unless it is a suspect and a suspect runs here already. Where
+-- suspects fill the head, as they do after a fleet was killed twice, one from a place that moves with the clock.
 local function candidate(backlog)
   local h = head_of(backlog)
   while true do
     local id = h.ids[h.at]
+    if not id and h.accused and not h.elsewhere then
+      local start = now_us % math.max(1, redis.call('ZCARD', backlog))
+      h = {ids = redis.call('ZRANGE', backlog, start, start + math.min(BLOCK, slots) - 1), at = 1, more = true, elsewhere = true}
+      heads[backlog], id = h, h.ids[1]
+    end
     if not id then return nil end
     local r = load_record(id)
     if not r or r.st ~= 'queued' then
       redis.call('ZREM', backlog, id)
     elseif not (suspects > 0 and (r.px or 0) > 1) then
       return id, r
+    else
+      h.accused = true
     end
     h.at = h.at + 1
   end
@@ -374,7 +382,7 @@ local function serve(queue, lane, target, room)
       redis.call('ZREM', group, tenant)
       if redis.call('EXISTS', group) == 0 then redis.call('ZREM', K.lane(queue, lane), target) end
     else
-      -- Only suspects wait here, and one runs in this process already.
+      -- Suspects wait here, and one runs in this process already.
       passed_over = passed_over + 1
       sooner(1000)
     end

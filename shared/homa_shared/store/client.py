@@ -164,7 +164,7 @@ class AsyncStore:
         if unknown:
             # Asked again before the scripts are there: should loading fail, the next write tells everybody why.
             self._asked.extendleft(reversed(unknown))
-            await self._load([op for op, _ in unknown])
+            await self._load(unknown)
 
     def _answer(self, batch: list[_Asked], replies: list[Any]) -> list[_Asked]:
         """Gives everybody what was asked for; returns those whose script the store does not know."""
@@ -184,10 +184,15 @@ class AsyncStore:
                 future.set_result(mine)
         return unknown
 
-    async def _load(self, ops: list[Op[Any]]) -> None:
-        scripts = {op.script.sha: op.script for op in ops if op.script is not None}
+    async def _load(self, asked: list[_Asked]) -> None:
+        scripts = {op.script.sha: op.script for op, _ in asked if op.script is not None}
         with contextlib.suppress(RedisError):
-            await self._send([("SCRIPT LOAD", code.text) for code in scripts.values()])
+            replies = await self._send([("SCRIPT LOAD", code.text) for code in scripts.values()])
+            # A store that refuses a script would say for ever that it does not know it.
+            refused = {sha: reply for sha, reply in zip(scripts, replies, strict=True) if isinstance(reply, Exception)}
+            for op, future in asked:
+                if op.script is not None and op.script.sha in refused:
+                    _refuse([(op, future)], self._translated(refused[op.script.sha]))
 
     async def _send(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         pipe = self._client.pipeline(transaction=False)

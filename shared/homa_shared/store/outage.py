@@ -32,6 +32,8 @@ _REFUSALS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
 #: The same for replies that redis-py has no class for, by their code.
 _CODES = {
     "MISCONF": "it cannot write its data to disk: free space there, or mend the disk",
+    "BUSY": "somebody's script keeps it busy: wait for its end, or look at its SLOWLOG",
+    "UNBLOCKED": "its role has changed: wait for the failover",
     "NOREPLICAS": "fewer replicas are connected than its min-replicas-to-write asks for: bring them back",
 }
 
