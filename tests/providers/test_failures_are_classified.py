@@ -280,6 +280,7 @@ def _date(seconds: int) -> str:
         pytest.param({"retry-after": "Sun, 06 Nov 1994 08:49:37 -0000"}, 0, 0, id="a date long past"),
         pytest.param({"retry-after": "-5"}, 0, 0, id="less than nothing"),
         pytest.param({"retry-after": "soon"}, None, None, id="words"),
+        pytest.param({"retry-after": "1e30"}, 2_678_400, 2_678_400, id="longer than anything turns"),
         pytest.param({"retry-after": "inf"}, None, None, id="for ever"),
         pytest.param({}, None, None, id="nothing"),
     ],

@@ -14,6 +14,7 @@ from homa_shared.store.working import Claim
 from homa_workers import reports
 from homa_workers.outcomes import Deferred, Ended, Interrupted, Rerouted
 from homa_workers.retry import LONGEST_BACKOFF_MS, RULES, backoff_ms, decide
+from homa_workers.steps.halting import Unsent
 
 NEXT: dict[str, Any] = {"tg": "anthropic:claude-haiku-4-5", "q": "anthropic"}
 
@@ -138,6 +139,13 @@ def test_backoff_doubles_with_jitter_up_to_a_minute() -> None:
 def test_what_this_side_cut_teaches_breakers_nothing() -> None:
     report = reports.of_error(claim(), Interrupted("cancelled", "in mid-call"), lambda *_: None, 5)
     assert (report.outcome, report.charge, report.health) == ("cancelled", Charge.UNRESOLVED, "")
+
+
+def test_what_was_never_sent_takes_no_quota() -> None:
+    report = reports.of_error(claim(), Unsent("stopped", "before its call"), lambda *_: None, 5)
+    assert (report.charge, report.used) == (Charge.NONE, (0, 0, 0, 0))
+    cut = reports.of_error(claim(), Interrupted("stopped", "in mid-call"), lambda *_: None, 5)
+    assert cut.used is None, "it may have been counted"
 
 
 def test_a_refusal_with_usage_is_charged_at_it() -> None:

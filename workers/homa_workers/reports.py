@@ -80,7 +80,7 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int) 
         output=usage.output_tokens,
         cached=usage.cached_tokens,
         written=usage.cache_write_tokens,
-        used=_NOTHING if error.kind in _UNSENT else None,
+        used=_NOTHING if _was_unsent(error) else None,
         health=health,
         cool_ms=_cool_ms(error) if health in ("account", "model") else None,
         freeze_ms=(-1 if error.retry_after_s is None else int(error.retry_after_s * 1000)) if rate_limited else None,
@@ -90,6 +90,11 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int) 
         ).decode(),
         by=_by(claim),
     )
+
+
+def _was_unsent(error: ProviderError) -> bool:
+    """Whether nothing was sent: what was reserved is free again. This side's own halts say so by their charge."""
+    return error.kind in _UNSENT or (isinstance(error, Interrupted) and error.charge is Charge.NONE)
 
 
 def _by(claim: Claim) -> str:

@@ -21,6 +21,9 @@ from homa_shared.failures import FREE, ErrorKind, ProviderError
 #: Longest message kept of a failure, in characters: a proxy's error page must not fill the store.
 MESSAGE_CHARS = 1000
 
+#: Longest wait that is believed, s: no quota turns later than after a month.
+LONGEST_WAIT_S = 31 * 86_400.0
+
 #: Headers that name the request to the provider's support, by preference.
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 
@@ -175,6 +178,11 @@ def request_id(headers: Mapping[str, str]) -> str | None:
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds that a reply asks to wait: `retry-after-ms`, else `retry-after` in seconds or as an HTTP date."""
+    asked_s = _retry_after_s(headers)
+    return None if asked_s is None else min(asked_s, LONGEST_WAIT_S)
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
