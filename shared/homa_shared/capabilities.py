@@ -142,10 +142,10 @@ KINDS: Mapping[str, KindProfile] = {
     "bedrock": KindProfile(
         _ALL - {Feature.IMAGE_URL, Feature.AUDIO},
         MediaLimits(
-            image_bytes=int(3.75 * _MIB),
-            # 4.5 MB for other models than Claude 4 and Nova, which take larger PDF: those say so themselves.
+            # Its reference of Message has 3.75 MB an image and 4.5 MB a document; its restrictions none for images,
+            # nor for PDF at Claude 4 and Nova: models with less say so themselves.
             request_bytes=25 * _MB,
-            source="docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html",
+            source="docs.aws.amazon.com/bedrock/latest/userguide/inference-api-restrictions.html",
         ),
         foreign_parts=False,
         documents_by_name=False,
