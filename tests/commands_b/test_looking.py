@@ -313,7 +313,7 @@ def test_costs_show_what_prompt_caches_saved(stand: Stand) -> None:
     stand.store.run(settle(stand.store.keys, (claim.id, claim.attempt), b'{"cost_nano":1500}', report))
     stand.claims.remove(claim)
     said = stand.said("costs")
-    assert "$0.0000025" in said.stdout
+    assert " $0.0000025" in said.stdout
     assert "($0.0000025 less, by prompt caches)" in said.stderr
     document = stand.json("costs")
     assert document["cache_saved_usd"] == document["rows"][0]["cache_saved_usd"] == "0.0000025"
@@ -321,3 +321,14 @@ def test_costs_show_what_prompt_caches_saved(stand: Stand) -> None:
     assert shown["cache_saved_usd"] == shown["attempts"][0]["cache_saved_usd"] == "0.0000025"
     assert "cache saved" in stand.said("jobs", "show", job).stdout
     assert "CACHE SAVED" in stand.said("jobs", "show", job).stdout
+
+
+def test_a_cache_that_cost_more_than_it_saved_shows_a_negative_saving(stand: Stand) -> None:
+    claim = stand.claimed(stand.queued())
+    report = Report("succeeded", Charge.ACTUAL, nano=NANO, input=INPUT, output=OUTPUT, saved=-2500, health="good")
+    stand.store.run(settle(stand.store.keys, (claim.id, claim.attempt), b'{"cost_nano":1500}', report))
+    stand.claims.remove(claim)
+    said = stand.said("costs")
+    assert "-$0.0000025" in said.stdout
+    assert "prompt caches" not in said.stderr
+    assert stand.json("costs")["cache_saved_usd"] == "-0.0000025"

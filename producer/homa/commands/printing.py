@@ -99,7 +99,9 @@ def console(*, stderr: bool = False) -> Console:
 
 def dollars(nano_usd: int | None) -> str:
     """An amount for people: `$0.0123`, empty for none."""
-    return "" if nano_usd is None else f"${usd(nano_usd)}"
+    if nano_usd is None:
+        return ""
+    return f"${usd(nano_usd)}" if nano_usd >= 0 else f"-${usd(-nano_usd)}"
 
 
 def usd_or_null(nano_usd: int | None) -> str | None:
