@@ -89,6 +89,9 @@ class Transcript:
 
     def _piece(self, fields: dict[str, str]) -> Piece | None:
         attempt, event = int(fields.get("a", 0)), fields.get("e", "")
+        if attempt < self.attempt:
+            # Its worker was lost to the store and writes on. Should its reply come first after all, it arrives whole.
+            return None
         self.closing = event in ("done", "broken", "failed")
         anew = attempt != self.attempt and self.text != ""
         self.attempt = max(attempt, self.attempt)

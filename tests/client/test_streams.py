@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from homa import Homa, InvalidRequest, JobFailed, JobNotFound
+from homa.streams import Transcript
 from homa_shared.failures import Charge
 from homa_shared.store.client import Store
 from homa_shared.store.op import Op
@@ -134,3 +135,29 @@ def test_an_unknown_job_or_place_is_refused(homa: Homa) -> None:
         list(homa.job("j0").stream())
     with pytest.raises(InvalidRequest, match="after is 'x'"):
         homa.job("j0").stream(after="x")
+
+
+def entry(number: int, attempt: int, field: str, value: str) -> tuple[bytes, list[bytes]]:
+    return f"{number}-0".encode(), [b"a", str(attempt).encode(), field.encode(), value.encode()]
+
+
+def test_a_lost_attempt_that_still_writes_does_not_mix_with_the_one_that_runs() -> None:
+    transcript = Transcript(None)
+    pieces = transcript.read(
+        [
+            entry(1, 1, "t", "Hel"),
+            entry(2, 2, "e", "restarted"),
+            entry(3, 2, "t", "Good "),
+            entry(4, 1, "t", "lo"),
+            entry(5, 1, "e", "done"),
+            entry(6, 2, "t", "day"),
+        ]
+    )
+    assert [(piece, piece.event) for piece in pieces] == [
+        ("Hel", None),
+        ("", "restarted"),
+        ("Good ", None),
+        ("day", None),
+    ]
+    assert not transcript.closing
+    assert [str(piece) for piece in transcript.rest("Hello")] == ["", "Hello"], "should the lost one's reply come first"
