@@ -27,6 +27,7 @@ from homa_shared.ids import new_batch_id
 from homa_shared.keys import Keys
 from homa_shared.records import Lane
 from homa_shared.store import reading, steering
+from homa_shared.store.op import Op
 
 #: Lines that are fetched at once.
 _PAGE = 250
@@ -200,6 +201,7 @@ class BatchSubmission:
         self.id = new_batch_id()
         self.schema = defaults.get("schema")
         self._chunks: Chunks | None = None
+        self._unsent: list[Op[Any]] = []
 
     def open(self) -> Flow[None]:
         """Opens the batch in the store."""
@@ -225,10 +227,12 @@ class BatchSubmission:
         assert self._chunks is not None
         yield from self._submitter.write_plans(self._chunks.view, sorted(self._chunks.targets))
         yield from self._chunks.uploads.send(self._submitter.keys)
-        ops = self._chunks.ops()
+        # Lines whose sending breaks off (the store is away for long, somebody interrupts) go with the next ones.
+        ops = self._unsent = [*self._unsent, *self._chunks.ops()]
         try:
             # A full store empties while workers drain it.
             yield from patiently(lambda: ask_all(ops), outages=(StoreUnavailable, StoreFull))
+            self._unsent = []
         except HomaError:
             raise
         except Exception as error:

@@ -225,6 +225,27 @@ def test_an_open_batch_is_filled_bit_by_bit(homa: Homa, workers: Workers) -> Non
     assert repr(filling.batch) == f"<Batch {filling.id}>"
 
 
+def test_a_submission_that_was_interrupted_goes_on_with_every_line(
+    homa: Homa, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, interruptions = Store.run, [KeyboardInterrupt(), StoreUnavailable("away")]
+
+    def interrupted(self: Store, op: Op[Any]) -> Any:
+        if op.script is not None and op.script.name == "submit" and interruptions:
+            raise interruptions.pop(0)
+        return run(self, op)
+
+    monkeypatch.setattr(Store, "run", interrupted)
+    filling = homa.open_batch(model=MODEL)
+    filling.add(["a"])
+    with pytest.raises(KeyboardInterrupt):
+        filling.flush()
+    filling.add(["b"])
+    progress = filling.seal().progress()
+    assert (progress.submitted, progress.total) == (2, 2)
+    assert interruptions == []
+
+
 def test_a_cancelled_batch_takes_no_more_lines(homa: Homa) -> None:
     filling = homa.open_batch(model=MODEL)
     filling.batch.cancel()
