@@ -243,3 +243,13 @@ def test_a_reply_that_others_refer_to_outlives_the_purge_of_its_job(cell: Cell) 
     assert cell.run(steering.purge(cell.keys, ["a"])) == 1
     assert cell.state("a") is None
     assert reply(cell, "b")["body"] == {"said": "a"}
+
+
+def test_followers_of_a_reply_that_is_gone_are_called_instead_of_ended_by_it(cell: Cell) -> None:
+    equal(cell, "a", "f1", "f2")
+    claim = cell.take().claims[0]
+    cell.redis("SET", cell.keys.cached(KEY), "gone")
+    cell.fail(claim)
+    cell.sweep()
+    assert cell.state("f2") is State.WAITING
+    assert cell.taken() == ["f1"]

@@ -136,7 +136,7 @@ local function sweep_reason(reason)
     end
   elseif kind == 'follow' then
     local source = redis.call('GET', K.cached(name))
-    if source then
+    if source and redis.call('EXISTS', K.reply(source)) == 1 then
       if end_followers(name, source, SLICE) >= SLICE then full = true end
     else
       local leader = redis.call('GET', K.leader(name))
