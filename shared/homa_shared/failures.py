@@ -15,6 +15,7 @@ class ErrorKind(StrEnum):
     QUOTA_EXHAUSTED = "quota_exhausted"  # 429 insufficient_quota, 402, daily quota
     UNAUTHORIZED = "unauthorized"  # 401, 403
     MODEL_NOT_FOUND = "model_not_found"  # 404
+    NOT_FOUND = "not_found"  # 404 of something else: an API that a server lacks, an item that it does not keep
     OVERLOADED = "overloaded"  # 503, 529
     UNREACHABLE = "unreachable"  # DNS, connection refused: nothing was sent
     AMBIGUOUS = "ambiguous"  # 500, 502, 504, timeout or cut after sending, unfinished stream
@@ -44,6 +45,7 @@ FREE = frozenset(
         ErrorKind.QUOTA_EXHAUSTED,
         ErrorKind.UNAUTHORIZED,
         ErrorKind.MODEL_NOT_FOUND,
+        ErrorKind.NOT_FOUND,
         ErrorKind.UNREACHABLE,
         ErrorKind.CONFLICT,
         ErrorKind.INVALID_REQUEST,

@@ -22,8 +22,8 @@ OWN_ROWS: list[tuple[str, int, Any, ErrorKind]] = [
     ("model", 404, openai_error("The model `gpt-9` does not exist", "model_not_found"), K.MODEL_NOT_FOUND),
     ("model in words only", 404, {"error": {"message": "The model `x` does not exist."}}, K.MODEL_NOT_FOUND),
     ("azure's deployment", 404, {"error": {"code": "DeploymentNotFound", "message": "x"}}, K.MODEL_NOT_FOUND),
-    ("an item that is not kept", 404, openai_error("Item with id 'rs_1' not found."), K.INVALID_REQUEST),
-    ("a server without this API", 404, {"detail": "Not Found"}, K.INVALID_REQUEST),
+    ("an item that is not kept", 404, openai_error("Item with id 'rs_1' not found."), K.NOT_FOUND),
+    ("a server without this API", 404, {"detail": "Not Found"}, K.NOT_FOUND),
     (
         "an earlier response",
         400,

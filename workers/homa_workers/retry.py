@@ -42,6 +42,7 @@ RULES: dict[ErrorKind, Rule] = {
     ErrorKind.QUOTA_EXHAUSTED: Rule(again=False, next=True, health="account"),
     ErrorKind.UNAUTHORIZED: Rule(again=False, next=True, health="account"),
     ErrorKind.MODEL_NOT_FOUND: Rule(again=False, next=True, health="model"),
+    ErrorKind.NOT_FOUND: Rule(again=False, next=True),
     ErrorKind.OVERLOADED: Rule(again=True, next=True, health="bad"),
     ErrorKind.UNREACHABLE: Rule(again=True, next=True, health="bad"),
     ErrorKind.AMBIGUOUS: Rule(again=True, next=True, health="bad"),

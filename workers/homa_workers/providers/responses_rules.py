@@ -11,6 +11,6 @@ RESPONSES_RULES: tuple[Rule, ...] = (
     # model may open the model's breaker, which would stop jobs that use Chat Completions, too.
     by_code(ErrorKind.MODEL_NOT_FOUND, "model_not_found", "deploymentnotfound"),
     by_message(ErrorKind.MODEL_NOT_FOUND, r"\b(?:model|deployment)\b", 404),
-    by_status(ErrorKind.INVALID_REQUEST, 404),
+    by_status(ErrorKind.NOT_FOUND, 404),
     *OPENAI_RULES,
 )
