@@ -36,7 +36,7 @@ from homa_shared.prices import PriceBook
 from homa_shared.prompt_caching import caching_at
 from homa_shared.prompt_prefix import SharedPrefix
 from homa_shared.reply import CHAT_API
-from homa_shared.request import CHAT, NO_TOOLS, Option, request_head, request_tail, sharing, to_json
+from homa_shared.request import CHAT, EMBEDDING, NO_TOOLS, Option, request_head, request_tail, sharing, to_json
 from homa_shared.store.submitting import Common, Entry
 from homa_shared.targets import Target, TargetPlan, exempts_cached, plan, reservation
 from homa_shared.tokens import FILE_BYTES_PER_TOKEN, estimate_messages
@@ -172,6 +172,7 @@ class Template:
             steps=options.steps,
             version=view.versions.request,
             api=options.api,
+            cache=options.kind == EMBEDDING and self._cached,
         )
         #: Whether one of the targets keeps what prompts share.
         self.caches = options.kind == CHAT and options.prompt_cache is not False and view.caches(self.chain)

@@ -3,8 +3,9 @@
     {"v": 1, "messages": […], "params": {…}, "targets": ["openai:gpt-5-mini", …],
      "plans": [[bound, total, input, output], …], "stream": false}
 
-A job of embeddings has `"kind": "embedding", "inputs": […]` and no messages. `"steps": {"tools": […], "max_steps": 10,
-"content_retries": 2}` stands where an answer may take several calls.
+A job of embeddings has `"kind": "embedding", "inputs": […]` and no messages, and `"cache": true` where single texts may
+be answered from the cache. `"steps": {"tools": […], "max_steps": 10, "content_retries": 2}` stands where an answer may
+take several calls.
 
 `"api": "responses"` asks for OpenAI's Responses API; nothing said is Chat Completions (apis.py).
 
@@ -106,6 +107,8 @@ class JobRequest:
     shared: SharedPrefix | None = None
     #: Which of OpenAI's APIs is asked for: chat or responses.
     api: str = CHAT_API
+    #: Whether single texts may be answered from the cache, at whatever target embeds them.
+    cache: bool = False
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -126,6 +129,7 @@ class JobRequest:
                 steps=self.steps,
                 version=self.version,
                 api=self.api,
+                cache=self.cache,
             )
             + (to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages"))
             + request_tail(self.options, self.skipped, self.shared)
@@ -166,6 +170,7 @@ class JobRequest:
                 held,
                 SharedPrefix.decode(found["shared"]) if "shared" in found else None,
                 found.get("api", CHAT_API),
+                found.get("cache", False),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
@@ -187,11 +192,13 @@ def request_head(
     steps: StepRules = NO_TOOLS,
     version: int | None = None,
     api: str = CHAT_API,
+    cache: bool = False,
 ) -> bytes:
     """The encoded request up to its messages or inputs: what the jobs of a batch have in common, encoded once.
 
     Args:
         version: an older one, where workers live that read no newer; None: this release's own.
+        cache: whether single texts may be answered from the cache.
     """
     version = REQUEST_VERSION if version is None else version
     head = b'{"v":%d,"params":%b,"targets":%b,"stream":%b' % (
@@ -204,6 +211,8 @@ def request_head(
         head += b',"api":%b' % to_json(api, "api")
     if steps != NO_TOOLS:
         head += b',"steps":%b' % steps.encode()
+    if cache:
+        head += b',"cache":true'
     return head + (b',"messages":' if kind == CHAT else b',"kind":%b,"inputs":' % orjson.dumps(kind))
 
 

@@ -156,6 +156,21 @@ async def test_a_text_that_was_embedded_before_is_not_called_again(cell: Cell, h
     assert cell.simulator.stats.received == 2
 
 
+async def test_texts_are_cached_at_a_fallback_too(cell: Cell, homa: AsyncHoma) -> None:
+    await cell.worker()
+    large = "openai:text-embedding-3-large"
+    cell.simulator.script("404")
+    first = await homa.embed(["a", "b"], model=EMBED, fallbacks=[large], cache=True)
+    assert first.model == "text-embedding-3-large"
+
+    async def kept() -> bool:
+        return (await cell.store.run(reading.cache_stats(cell.keys)))["vectors"] == 2
+
+    await until(kept)
+    found = await homa.embed(["b", "c"], model=large, cache=True)
+    assert (found.cached_texts, found[0]) == (1, first[1])
+
+
 async def test_an_alias_may_turn_the_cache_on(cell: Cell) -> None:
     settings = cell.settings(HOMA_MODELS__WORDS__TARGET=EMBED, HOMA_MODELS__WORDS__CACHE="true")
     await cell.worker(HOMA_MODELS__WORDS__TARGET=EMBED, HOMA_MODELS__WORDS__CACHE="true")

@@ -36,7 +36,7 @@ class Embedding:
         attempt: its accounts with the store.
         request: the texts, and parameters such as `dimensions`.
         call: makes one call.
-        cache: vectors of single texts; used where the job bears a cache key.
+        cache: vectors of single texts; used where the request says so, or the job bears a cache key.
     """
 
     def __init__(self, attempt: SteppedAttempt, request: JobRequest, call: EmbedOnce, cache: VectorCache) -> None:
@@ -46,7 +46,8 @@ class Embedding:
         self._params = {name: value for name, value in request.params.items() if name != "encoding_format"}
         self._call = call
         self._model = Target.parse(attempt.claim.target).model
-        self._cache = cache if attempt.claim.cache_key else None
+        # A job that goes on to another target bears no key there, but its texts are as good as any.
+        self._cache = cache if request.cache or attempt.claim.cache_key else None
         self._names = VectorNames(attempt.claim.tenant, attempt.claim.target, self._params)
         #: Where the vector of each text stands: with the cache, at the first text that equals it.
         self._places = _first_equals(self._texts) if self._cache else range(len(self._texts))
