@@ -356,3 +356,10 @@ def test_replies_come_as_they_stand_or_resolved(cell: Cell) -> None:
     resolved = cell.run(reading.resolved_replies(cell.keys, ["a", "b"]))
     assert orjson.loads(resolved[1] or b"")["body"] == orjson.loads(resolved[0] or b"")["body"]
     assert orjson.loads(cell.view("b").reply or b"")["cached"] == "a"
+
+
+def test_a_bar_in_a_models_name_moves_no_cost_to_another_tenant(cell: Cell) -> None:
+    cell.submit("a", target="p:m|victim", tenant="t")
+    cell.settle(cell.claim())
+    assert [row.key for row in cell.run(reading.costs(cell.keys, "tenant")).rows] == ["t"]
+    assert [row.key for row in cell.run(reading.costs(cell.keys, "model")).rows] == ["p:m|victim"]

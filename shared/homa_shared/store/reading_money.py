@@ -161,7 +161,7 @@ def _keys_of(by: By, source: str, row: str) -> Iterable[str]:
         return (source,)
     if row.startswith("#"):
         return (row[1:],) if by == "tag" else ()
-    target, _, tenant = row.partition("|")
+    target, _, tenant = row.rpartition("|")
     match by:
         case "day":
             return (source,)
