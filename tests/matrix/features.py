@@ -19,7 +19,7 @@ from homa_shared.reply import CHAT_API, Call, Completion, Delta
 from homa_workers.providers.base import Provider
 from tests.media.samples import PDF, png
 
-#: Columns of the matrix: title -> feature of the tables in capabilities.py; None for what every adapter must do.
+#: Columns of the matrix: title -> feature in homa_shared.capabilities; None for what every adapter must do.
 COLUMNS: Mapping[str, Feature | None] = {
     "chat": Feature.CHAT,
     "stream": Feature.STREAM,
