@@ -34,12 +34,14 @@ def new_worker_id(provider: str) -> str:
     return f"{provider}-{_unique()[4:]}"
 
 
+#: Tells this process from others, also from one before it under the same worker's id.
+_process = os.urandom(6).hex()
 _questions = itertools.count(1)
 
 
 def new_nonce() -> str:
-    """Names one question; those of one process ascend."""
-    return f"{next(_questions):012x}{os.urandom(4).hex()}"
+    """Names one question, `process-number`; the numbers of a process ascend."""
+    return f"{_process}-{next(_questions)}"
 
 
 def batch_job_id(batch_id: str, line: int) -> str:

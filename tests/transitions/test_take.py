@@ -221,3 +221,9 @@ def test_a_question_that_arrives_behind_a_later_one_takes_nothing(cell: Cell) ->
     assert cell.taken(1, nonce=first) == [], "its asker has its answer and would not hear of another"
     assert cell.state("b") is State.QUEUED
     assert cell.taken(1) == ["b"]
+
+
+def test_a_worker_that_was_started_again_under_its_id_is_heard(cell: Cell) -> None:
+    cell.submit("a", "b")
+    assert cell.taken(1, nonce="aa-7") == ["a"]
+    assert cell.taken(1, nonce="bb-1") == ["b"]

@@ -8,7 +8,8 @@
 -- Returns {jobs, wait_ms, diverts}: a job is {request, JSON of id, attempt, target and the fields that TAKEN lists};
 -- wait_ms says how long until something may run (-1: nothing waits); a divert is {reason, job}: a job whose target is out
 -- of reach for longer than the job bears; it stays queued until `divert` moves it to its next target.
--- The same nonce gets the same jobs again; nonces of one worker ascend. Cost: O(slots · log N), independent of how much waits.
+-- The same nonce (`process-number`, numbers ascend) gets the same jobs again.
+-- Cost: O(slots · log N), independent of how much waits.
 local worker, nonce, slots, lease_ms, provider, suspects =
   ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local LANES = {'high', 'default', 'bulk'}
@@ -47,8 +48,10 @@ if past[1] == nonce then
   end
   return {jobs, 0, {}}
 end
--- One that a later question overtook on its way has had its answer: what it took now nobody would hear of.
-if past[1] and past[1] > nonce then return {jobs, 0, {}} end
+-- One that a later question of its process overtook on its way has had its answer: what it took now nobody would hear of.
+local process, number = string.match(nonce, '^(%x+)%-(%d+)$')
+local last_process, last_number = string.match(past[1] or '', '^(%x+)%-(%d+)$')
+if process and process == last_process and tonumber(number) < tonumber(last_number) then return {jobs, 0, {}} end
 
 -- After a rebirth nothing is handed out until workers have told what they call.
 local held = held_by_rebirth(lease_ms)
