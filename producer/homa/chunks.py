@@ -14,7 +14,9 @@ import orjson
 from homa.images import names_of_media
 from homa.messages import build_messages, check_prompt
 from homa.options import check_custom_id, check_options
-from homa.planning import FleetView, Prepared, Template
+from homa.planning.prepared import Prepared
+from homa.planning.template import Template
+from homa.planning.view import FleetView
 from homa.prefixes import Prefixes
 from homa.submission import check_affordable
 from homa.uploading import UPLOAD_BYTES, Uploads

@@ -10,7 +10,7 @@ from typing import Any, overload
 
 from homa.options import ARGUMENTS, check_key, check_options
 from homa.outcomes import Reply
-from homa.planning import Prepared
+from homa.planning.prepared import Prepared
 from homa.submission import Asked
 from homa_shared.embedding import unpack
 from homa_shared.errors import InvalidRequest

@@ -16,7 +16,7 @@ from homa_shared.targets import Target
 from homa_shared.tokens import estimate_messages
 
 if TYPE_CHECKING:
-    from homa.planning import Prepared
+    from homa.planning.prepared import Prepared
 
 
 class Fit:

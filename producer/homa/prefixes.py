@@ -21,7 +21,8 @@ from homa_shared.request import sharing
 from homa_shared.store.submitting import Entry
 
 if TYPE_CHECKING:
-    from homa.planning import Prepared, Template
+    from homa.planning.prepared import Prepared
+    from homa.planning.template import Template
 
 #: Lines that a prefix must have: writing it costs a quarter more than reading it, reading it again a tenth.
 LEAST_LINES = 3

@@ -17,7 +17,9 @@ from homa.images import names_of_media
 from homa.local import Place
 from homa.messages import build_messages
 from homa.options import Options, check_key, check_options
-from homa.planning import FleetView, Prepared, digest
+from homa.planning.prepared import Prepared
+from homa.planning.sameness import digest
+from homa.planning.view import FleetView
 from homa.uploading import Uploads
 from homa_shared.errors import BudgetExceeded, InvalidRequest, UnknownModel
 from homa_shared.ids import new_job_id

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from homa.flow import Flow, Stow, ask, patiently
 from homa.local import Place
-from homa.planning import Prepared
+from homa.planning.prepared import Prepared
 from homa_shared.blobs import BlobsUnavailable, new_path
 from homa_shared.errors import InvalidRequest, StoreFull, StoreUnavailable
 from homa_shared.media import Medium

@@ -9,7 +9,10 @@ import pytest
 from homa import InvalidRequest
 from homa.embedding import ask_for_embeddings
 from homa.options import check_options
-from homa.planning import FleetView, Prepared, Template, digest
+from homa.planning.prepared import Prepared
+from homa.planning.sameness import digest
+from homa.planning.template import Template
+from homa.planning.view import FleetView
 from homa.submission import check_affordable
 from homa_shared.apis import by_own_api, has_fees
 from homa_shared.keys import Keys

@@ -12,7 +12,7 @@ import pytest
 
 from homa import Homa, InvalidRequest, JobFailed
 from homa.local import Place
-from homa.planning import Prepared
+from homa.planning.prepared import Prepared
 from homa.uploading import Uploads
 from homa_shared.blobs import BlobsUnavailable, blobs_at, new_path
 from homa_shared.keys import Keys

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from homa.options import check_options
-from homa.planning import FleetView, Prepared
+from homa.planning.prepared import Prepared
+from homa.planning.view import FleetView
 from homa_shared.errors import ConfigError, UnknownModel
 from homa_shared.pools import Pool, alias_of, queue_of, without, worker_command
 from homa_shared.request import JobRequest

@@ -10,7 +10,7 @@ import pytest
 
 from homa.chunks import CHUNK_JOBS, BatchRequest, Chunks
 from homa.local import place
-from homa.planning import FleetView
+from homa.planning.view import FleetView
 from homa.uploading import Uploads
 from homa_shared.errors import InvalidRequest
 from homa_shared.keys import Keys

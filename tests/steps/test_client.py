@@ -10,7 +10,8 @@ import pytest
 
 from homa import AsyncHoma, Embedded, Homa, InvalidRequest, tool
 from homa.options import check_options
-from homa.planning import FleetView, Prepared
+from homa.planning.prepared import Prepared
+from homa.planning.view import FleetView
 from homa_shared import embedding
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias

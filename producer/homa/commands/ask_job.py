@@ -17,7 +17,7 @@ from homa.documents import BadRow, open_inputs, read_argument
 from homa.flow import Flow, Sleep
 from homa.jobs import JobFlows
 from homa.outcomes import Reply
-from homa.planning import FleetView
+from homa.planning.view import FleetView
 from homa.running.attended import attended
 from homa.running.progress import span
 from homa.running.staffing import NONE, staff, unserved

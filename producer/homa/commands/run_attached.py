@@ -15,7 +15,7 @@ from homa.commands.run_request import Request
 from homa.commands.run_telling import how_to_go_on, in_short, in_words
 from homa.commands.session import Desk, say
 from homa.documents import Row
-from homa.planning import FleetView
+from homa.planning.view import FleetView
 from homa.running.asking import Asking
 from homa.running.conduct import Run
 from homa.running.feeding import WINDOW

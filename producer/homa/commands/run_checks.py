@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from homa.commands.run_request import Request
 from homa.documents import Row, columns_of, look_ahead
 from homa.options import check_options
-from homa.planning import FleetView
+from homa.planning.view import FleetView
 from homa.running.asking import Asking
 from homa_shared.errors import InvalidRequest
 from homa_shared.money import usd

@@ -14,7 +14,7 @@ from homa.commands.run_request import Request
 from homa.commands.run_telling import again, in_short
 from homa.commands.session import Desk, say
 from homa.documents import Row
-from homa.planning import FleetView
+from homa.planning.view import FleetView
 from homa.running.asking import Asking
 from homa.running.feeding import Feeder, Refused
 from homa.running.runfile import RunFile, RunNote

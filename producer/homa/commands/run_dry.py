@@ -8,7 +8,7 @@ import click
 import orjson
 
 from homa.commands.run_request import Request
-from homa.planning import FleetView
+from homa.planning.view import FleetView
 from homa.running.asking import Asking
 from homa.running.forecast import Forecast, Forecaster
 from homa.running.progress import span

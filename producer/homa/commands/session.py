@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from homa.blocking import BlockingDriver
     from homa.local import Place
-    from homa.planning import FleetView
+    from homa.planning.view import FleetView
     from homa.submission import Submitter
     from homa_shared.keys import Keys
     from homa_shared.settings.model import Settings
@@ -88,7 +88,7 @@ class Desk:
 
     def view(self) -> FleetView:
         """The fleet's settings and prices."""
-        from homa.planning import FleetView
+        from homa.planning.view import FleetView
 
         if not self.joined:
             return FleetView(self.settings.fleet())

@@ -9,7 +9,9 @@ from typing import Any
 from homa.documents import BadRow, Row
 from homa.messages import build_messages
 from homa.options import check_options
-from homa.planning import FleetView, Prepared, Template
+from homa.planning.prepared import Prepared
+from homa.planning.template import Template
+from homa.planning.view import FleetView
 from homa.running.asking import Asking
 from homa.running.order import Order
 from homa_shared.errors import InvalidRequest

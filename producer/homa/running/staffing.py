@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from homa.blocking import BlockingDriver
 from homa.flow import ask_patiently
-from homa.planning import FleetView
+from homa.planning.view import FleetView
 from homa.running.workforce import check_startable
 from homa_shared.errors import InvalidRequest
 from homa_shared.keys import Keys
