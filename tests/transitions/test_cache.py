@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -9,6 +10,7 @@ import pytest
 
 from homa_shared.records import State
 from homa_shared.store import reading, steering
+from homa_shared.store.op import Op
 from homa_shared.store.working import divert
 from tests.transitions.cell import COST, MODEL, Cell
 
@@ -253,3 +255,20 @@ def test_followers_of_a_reply_that_is_gone_are_called_instead_of_ended_by_it(cel
     cell.sweep()
     assert cell.state("f2") is State.WAITING
     assert cell.taken() == ["f1"]
+
+
+@pytest.mark.parametrize("order", [steering.pause_batch, steering.cancel_batch])
+def test_lines_that_lead_one_another_are_put_aside_in_small_portions(cell: Cell, order: Callable[..., Op[str]]) -> None:
+    cell.run(steering.open_batch(cell.keys, "b", {}))
+    lines = [f"b-{i}" for i in range(60)]
+    equal(cell, *lines, batch="b")
+    leader = cell.take(50).claims[0]
+    cell.requeue(leader)
+    cell.run(order(cell.keys, "b"))
+    assert cell.take().wait_ms == 1, "the others are for the next call: each looks for an heir among those that follow"
+    moved = sum(cell.state(line) is State.CANCELLED or cell.job(line).waits_for == "batch:b" for line in lines)
+    assert 5 <= moved <= 15
+    while cell.take().wait_ms == 1:
+        pass
+    assert {cell.state(line) for line in lines} <= {State.CANCELLED, State.WAITING}
+    assert not any((cell.job(line).waits_for or "").startswith("follow") for line in lines)

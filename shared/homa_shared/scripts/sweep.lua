@@ -96,8 +96,12 @@ local function sweep_cancelled(batch)
   local key = K.batch(batch)
   local v = redis.call('HMGET', key, 'swept', 'lines', 'cancel')
   local cursor, lines = tonumber(v[1] or 0), tonumber(v[2] or 0)
-  local stop = math.min(cursor + SLICE, lines)
+  local stop, effort = math.min(cursor + SLICE, lines), 0
   for line = cursor, stop - 1 do
+    if effort >= SLICE then
+      stop = line
+      break
+    end
     local id = redis.call('HGET', K.batch_lines(batch), line) or (batch .. '-' .. line)
     local r = load_record(id)
     if r and not ENDED[r.st] then
@@ -109,6 +113,8 @@ local function sweep_cancelled(batch)
         withdraw(id, r)
         end_job(id, r, 'cancelled', nil, 'its batch was cancelled')
         after_failure(id, r)
+        -- Whom it may lead is looked through for an heir.
+        effort = effort + (r.ck and 10 or 1)
         cancelled = cancelled + 1
       end
     end

@@ -53,16 +53,18 @@ local RANK = {high = 1, default = 2, bulk = 3}
 local function hand_over(key)
   redis.call('DEL', K.leader(key))
   local reason = 'follow:' .. key
-  local heir, record
+  local heir, best
   for _, id in ipairs(redis.call('ZRANGE', K.waiting(reason), 0, 99)) do
-    local f = load_record(id)
-    if not f or f.st ~= 'waiting' then
+    local f = redis.call('HMGET', K.job(id), 'st', 'ln')
+    if f[1] ~= 'waiting' then
       redis.call('ZREM', K.waiting(reason), id)
-    elseif not heir or RANK[f.ln] < RANK[record.ln] then
-      heir, record = id, f
+    elseif not heir or RANK[f[2]] < best then
+      heir, best = id, RANK[f[2]]
+      if best == 1 then break end
     end
   end
   if not heir then return 0 end
+  local record = load_record(heir)
   redis.call('SET', K.leader(key), heir)
   leave_waiting(heir, record)
   make_ready(heir, record)
