@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from homa.arguments import check_budget, check_tenant
 from homa.chunks import BatchRequest, Chunks
 from homa.flow import Emit, Flow, Sleep, ask_all, ask_patiently, patiently
-from homa.options import check_budget, check_tenant
 from homa.outcomes import Failure, Reply, look, outcomes
 from homa.submission import Submitter
 from homa_shared.errors import (

@@ -11,9 +11,10 @@ from typing import Any
 
 import orjson
 
+from homa.arguments import check_custom_id
 from homa.images import names_of_media
 from homa.messages import build_messages, check_prompt
-from homa.options import check_custom_id, check_options
+from homa.options import check_options
 from homa.planning.prepared import Prepared
 from homa.planning.template import Template
 from homa.planning.view import FleetView

@@ -8,7 +8,8 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, overload
 
-from homa.options import ARGUMENTS, check_key, check_options
+from homa.arguments import ARGUMENTS, check_key
+from homa.options import check_options
 from homa.outcomes import Reply
 from homa.planning.prepared import Prepared
 from homa.submission import Asked

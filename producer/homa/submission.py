@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from homa.arguments import check_key
 from homa.flow import Flow, ask, ask_patiently
 from homa.images import names_of_media
 from homa.local import Place
 from homa.messages import build_messages
-from homa.options import Options, check_key, check_options
+from homa.options import Options, check_options
 from homa.planning.prepared import Prepared
 from homa.planning.sameness import digest
 from homa.planning.view import FleetView
