@@ -253,3 +253,15 @@ def test_a_result_that_is_kept_for_no_time_still_ends_its_job_and_pays_for_it(ce
     assert cell.settle(cell.claim()) == "ok"
     assert (cell.counters()["live"], cell.counters()["succeeded"]) == (0, 1)
     assert cell.run(reading.costs(cell.keys)).nano_usd == COST
+
+
+def test_a_job_that_meets_a_full_quota_for_days_keeps_a_short_history(cell: Cell) -> None:
+    cell.submit("a", max_attempts=3)
+    cell.requeue(cell.claim())
+    for _ in range(120):
+        cell.requeue(cell.claim(), outcome="rate_limited", counts=False)
+    claim = cell.claim()
+    cell.settle(claim)
+    told = [attempt.number for attempt in cell.view("a").attempts]
+    assert told == [1, *range(72, 122), claim.attempt]
+    assert len(cell.run(reading.ledger(cell.keys))) == 122, "the ledger has every call"

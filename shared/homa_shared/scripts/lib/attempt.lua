@@ -94,6 +94,18 @@ local function settle_call(id, r, report, line)
   if line.saved ~= 0 then redis.call('HINCRBY', K.job(id), 'sv', int(line.saved)) end
 end
 
+-- Refusals for want of quota use up no attempt: a job at the head of its group may meet thousands while a quota is full. Its
+-- history keeps the latest; each of them has its line in the ledger.
+local REFUSALS = 50
+local function forget_refusal(id, attempt)
+  local text = attempt > 0 and redis.call('HGET', K.attempts(id), int(attempt))
+  local past = text and cjson.decode(text)
+  -- One whose steps were paid for stays.
+  if past and past.outcome == 'rate_limited' and past.nano == '0' and past.unres == '0' then
+    redis.call('HDEL', K.attempts(id), int(attempt))
+  end
+end
+
 -- Ends the running attempt of r (which must be attempt r.at) and leaves the job in no index.
 local function end_attempt(id, r, report)
   -- Between two steps no call is in flight: whatever its worker or recovery believes, the end costs nothing.
@@ -121,6 +133,7 @@ local function end_attempt(id, r, report)
       }))
     end
     if open then redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(r.at)) end
+    if report.outcome == 'rate_limited' then forget_refusal(id, r.at - REFUSALS) end
   end
   redis.call('HDEL', K.job(id), 'wk', 'as', 'ps', 'qs', 'tt', 'bi', 'sw', 'sr', 'sa', 'sx', 'su', 'sy', 'sz', 'xt')
   return line
