@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import orjson
 
 from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.reply import Quota
+from homa_shared.sound_json import sound
 
 
 def encoded(body: Mapping[str, Any]) -> bytes:
@@ -21,10 +23,17 @@ def encoded(body: Mapping[str, Any]) -> bytes:
 
 
 def decoded(content: bytes) -> object:
-    """A reply's body; None where it is no JSON."""
+    """A reply's body; None where it is no JSON. Text that is no valid Unicode (cut off in an emoji) is mended."""
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
+        return _mended(content)
+
+
+def _mended(content: bytes) -> object:
+    try:
+        return sound(json.loads(content.decode("utf-8", "replace")))
+    except (ValueError, RecursionError):
         return None
 
 
