@@ -128,16 +128,16 @@ def start_interrupted_at(env: dict[str, str], line: int) -> subprocess.Popen[str
     code = f"""
 import os, signal
 from homa.commands import main
-from homa.running.conduct import Run
+from homa.running.gathering import Gathering
 
-take = Run._take
+take = Gathering._take
 
 def interrupted(self, *line, **more):
     take(self, *line, **more)
-    if self.tally.ended == {line}:
+    if self._course.tally.ended == {line}:
         os.kill(os.getpid(), signal.SIGINT)
 
-Run._take = interrupted
+Gathering._take = interrupted
 main({list(run_args())!r})
 """
     pipe = subprocess.PIPE

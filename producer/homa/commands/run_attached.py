@@ -18,9 +18,11 @@ from homa.documents import Row
 from homa.planning.view import FleetView
 from homa.running.asking import Asking
 from homa.running.conduct import Run
+from homa.running.course import Course
 from homa.running.feeding import WINDOW
 from homa.running.intake import STDIN
 from homa.running.kept_fields import KeptFields
+from homa.running.means import Means
 from homa.running.progress import progress as progress_of
 from homa.running.runfile import RunFile
 from homa.running.staffing import NONE, staff, unserved
@@ -46,7 +48,7 @@ def attached(
             leave_earlier(request, at)
         progress = progress_of(request.progress)
         stack.callback(progress.close)
-        run = Run(
+        means = Means(
             place=at.place,
             driver=at.driver,
             submitter=at.submitter,
@@ -56,58 +58,60 @@ def attached(
             writer=writer,
             runfile=RunFile(request.output),
             workforce=workforce,
-            tally=Tally(request.failures_allowed, earlier=len(writer.done)),
             progress=progress,
             interruption=interruption,
             name=request.batch_name,
             window=WINDOW,
             kept=KeptFields() if request.flat else None,
-            estimate=None if STDIN in request.inputs else request.intake.count(),
         )
+        tally = Tally(request.failures_allowed, earlier=len(writer.done))
+        run = Run(means, Course(tally, estimate=None if STDIN in request.inputs else request.intake.count()))
         stack.callback(_part, run)
         try:
             run.go(resume=request.resume)
         except Stopped:
             workforce.stop_now()
-            say(f"stopped at once; {how_to_go_on(run, request)}")
+            say(f"stopped at once; {how_to_go_on(run.course, request)}")
             raise
         except HomaError as error:
             say(str(error))
-            say(how_to_go_on(run, request))
+            say(how_to_go_on(run.course, request))
             raise Stopped(status_of(error)) from error
         progress.close()
         _finish(run, request, time.monotonic() - started_s)
 
 
 def _finish(run: Run, request: Request, seconds: float) -> None:
-    complete = run.stop is None
-    run.writer.close(finished=complete)
-    if complete and not run.tally.unsuccessful:
-        run.runfile.remove()
-    summary = run.summary(seconds, request.output)
-    if run.stop is not None:
-        say(run.stop.why)
-    say(in_words(summary, run))
-    if run.tally.first_failure and run.stop is None:
-        say(f"the first that failed is {in_short(run.tally.first_failure)}")
-    if run.writer.left_out:
-        say(f"no column for {', '.join(sorted(run.writer.left_out))}: not among those of the first rows")
+    course, writer = run.course, run.means.writer
+    complete = course.stop is None
+    writer.close(finished=complete)
+    if complete and not course.tally.unsuccessful:
+        run.means.runfile.remove()
+    summary = course.summary(seconds, request.output)
+    if course.stop is not None:
+        say(course.stop.why)
+    say(in_words(summary, course))
+    if course.tally.first_failure and course.stop is None:
+        say(f"the first that failed is {in_short(course.tally.first_failure)}")
+    if writer.left_out:
+        say(f"no column for {', '.join(sorted(writer.left_out))}: not among those of the first rows")
     if request.intake.skipped.total:
         say(str(request.intake.skipped))
-    if run.tally.over_budget:
-        say(f"the budget left no room for {run.tally.over_budget} jobs: raise --budget, and resume")
-    if run.status:
-        say(how_to_go_on(run, request))
+    if course.tally.over_budget:
+        say(f"the budget left no room for {course.tally.over_budget} jobs: raise --budget, and resume")
+    if course.status:
+        say(how_to_go_on(course, request))
     if request.as_json:
         click.echo(orjson.dumps(summary))
-    if run.status:
-        raise Stopped(run.status)
+    if course.status:
+        raise Stopped(course.status)
 
 
 def _part(run: Run) -> None:
     """Own workers leave; their logs stay where something went wrong."""
-    run.workforce.drain()
-    if run.workforce.any and run.workforce.wait() and run.stop is None:
-        run.workforce.forget_logs()
-    if run.kept is not None:
-        run.kept.close()
+    means = run.means
+    means.workforce.drain()
+    if means.workforce.any and means.workforce.wait() and run.course.stop is None:
+        means.workforce.forget_logs()
+    if means.kept is not None:
+        means.kept.close()

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from homa.commands.run_request import Request
-from homa.running.conduct import Run
+from homa.running.course import Course
 from homa.running.intake import STDIN
 from homa.running.progress import short_usd, span
 from homa.running.runfile import RunFile
@@ -17,17 +17,17 @@ from homa_shared.money import parse_usd, usd
 MOST_SHOWN = 300
 
 
-def in_words(summary: dict[str, Any], run: Run) -> str:
+def in_words(summary: dict[str, Any], course: Course) -> str:
     counts = [f"{summary['succeeded']} succeeded"]
     counts += [f"{summary[name]} {name}" for name in ("failed", "cancelled", "expired") if summary[name]]
-    missing = summary["total"] - run.tally.ended
+    missing = summary["total"] - course.tally.ended
     counts += [f"{missing} not done"] if missing > 0 else []
     cost = f"${short_usd(parse_usd(summary['cost_usd']))}"
     if summary["unresolved_usd"] != usd(0):
         cost += f" and at most ${short_usd(parse_usd(summary['unresolved_usd']))} unresolved"
     if summary["unpriced_jobs"]:
         cost += f", {summary['unpriced_jobs']} calls unpriced"
-    earlier = f" ({run.tally.earlier} before)" if run.tally.earlier else ""
+    earlier = f" ({course.tally.earlier} before)" if course.tally.earlier else ""
     return f"{', '.join(counts)}{earlier}; {cost}; {span(summary['seconds'])}; results in {_where(summary)}"
 
 
@@ -41,10 +41,12 @@ def in_short(reason: str) -> str:
     return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN - 1]}…"
 
 
-def how_to_go_on(run: Run, request: Request) -> str:
-    drop = f", drop what is left with: homa batches cancel {run.batch}" if run.batch and run.stop is not None else ""
+def how_to_go_on(course: Course, request: Request) -> str:
+    drop = ""
+    if course.batch and course.stop is not None:
+        drop = f", drop what is left with: homa batches cancel {course.batch}"
     if RunFile(request.output).path is None:
-        return f"the results that are missing: homa batches results {run.batch}{drop}"
+        return f"the results that are missing: homa batches results {course.batch}{drop}"
     return f"go on with: {again(request)}{drop}"
 
 

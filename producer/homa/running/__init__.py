@@ -12,5 +12,8 @@ kept_fields.py  an input's columns, kept until its line is written
 tally.py        counts, and when failures are too many
 stopping.py     signals: the first one finishes what runs, the second ends at once
 progress.py     bar, log lines, or nothing
-conduct.py      the loop that holds them together
+means.py        all of these, as one run has them
+course.py       how far a run has come, what it has cost, and why it stops
+gathering.py    the loop that writes what ends, and stops where there is a reason to
+conduct.py      a run from its first row to its last line
 """
