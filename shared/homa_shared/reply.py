@@ -29,6 +29,12 @@ class Usage:
     #: Completion tokens spent on reasoning (part of output_tokens).
     reasoning_tokens: int = 0
 
+    @property
+    def is_sane(self) -> bool:
+        """Whether these are numbers of tokens: whole ones, none below zero, none that no reply could have."""
+        counts = (self.input_tokens, self.output_tokens, self.cached_tokens, self.cache_write_tokens)
+        return all(type(count) is int and 0 <= count < 2**53 for count in (*counts, self.reasoning_tokens))
+
     def __add__(self, other: Usage) -> Usage:
         """The tokens of two calls together."""
         return Usage(

@@ -11,6 +11,8 @@ import pytest
 from homa_shared.failures import Charge, ErrorKind, ProviderError
 from homa_shared.reply import Call, Delta, Quota, Usage
 from homa_workers.providers.openai_dialects import COHERE, OPENAI, request_body
+from homa_workers.providers.openai_reply import is_metered
+from homa_workers.providers.openai_stream import ChunkAssembly
 from tests.providers.conftest import Connect
 from tests.providers.shapes import CHAT, DONE, chunk, openai_error
 from tests.providers.stub import Stub, events, reply
@@ -305,3 +307,12 @@ async def test_an_error_in_place_of_embeddings_is_classified(stub: Stub, connect
 
 async def test_openai_counts_no_tokens(stub: Stub, connect: Connect, hello: Call) -> None:
     assert await connect("openai", stub.url).count(hello) is None
+
+
+def test_a_usage_of_nulls_is_no_usage() -> None:
+    nulls = {"prompt_tokens": None, "completion_tokens": None, "total_tokens": None}
+    assert not is_metered(nulls)
+    assert is_metered({"prompt_tokens": 3, "completion_tokens": 0})
+    assembly = ChunkAssembly()
+    assert list(assembly.add({"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": nulls})) == []
+    assert not assembly.completion(None).metered

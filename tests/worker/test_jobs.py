@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import orjson
+import pytest
 
 from homa_shared.records import State
+from homa_shared.reply import Call, Completion, Usage
 from homa_shared.store import reading, steering
 from homa_shared.store.op import mapping, read
 from homa_shared.store.submitting import Common, Entry, submit
-from tests.worker.cell import HAIKU, MINI, Cell, reply_of, until
+from tests.worker.cell import BOUND, HAIKU, MINI, Cell, reply_of, until
 
 
 async def test_a_reply_is_stored_with_its_cost_and_the_ledger_says_what_the_provider_bills(cell: Cell) -> None:
@@ -146,3 +149,20 @@ async def test_settings_that_a_newer_release_wrote_leave_the_old_ones_in_force(c
     await cell.store.run(read((("SET", cell.keys.fleet(), '{"version": 9, "tenants": "what?"}'),), lambda _: None))
     assert (await cell.ended(await cell.submit())).job.state is State.SUCCEEDED
     assert worker._book.fleet.version != 9  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("count", ["12", 1.5, -5, 10**30, None])
+async def test_a_usage_that_is_none_leaves_the_cost_open_and_loses_no_reply(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch, count: Any
+) -> None:
+    worker = await cell.worker()
+
+    async def odd(call: Call) -> Completion:
+        body = {"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}
+        return Completion(body, Usage(count, 3))
+
+    assert worker._pipeline is not None
+    monkeypatch.setattr(worker._pipeline.provider, "complete", odd)
+    view = await cell.ended(await cell.submit(tokens=(300, 100, 200)))
+    assert view.job.state is State.SUCCEEDED
+    assert [(line.nano_usd, line.unresolved_nano_usd) for line in await cell.ledger()] == [(0, BOUND)]

@@ -174,6 +174,8 @@ class Pipeline:
 
         async def embed_once(model: str, texts: list[str], params: dict[str, Any]) -> Embeddings:
             found = await self._timed(attempt.timed_claim, self.provider.embed(model, texts, params))
+            if not found.usage.is_sane:
+                found = replace(found, usage=Usage(), metered=False)
             self.learning.note_texts(claim.target, texts, found)
             return found
 
@@ -248,6 +250,8 @@ class Pipeline:
     def _judge(self, claim: Claim, request: JobRequest, error: ProviderError) -> Outcome:
         if isinstance(error, Interrupted):
             return self._end_or_leave(claim, error)
+        if error.usage is not None and not error.usage.is_sane:
+            error.usage = None
         # Somebody may have read the beginning: another model's words must not follow it.
         begun = bool(error.partial_text) and request.stream
         stays = None if begun else stay_in_pool(claim, error, self.book.members(claim.queue))
@@ -371,8 +375,10 @@ class Pipeline:
 
 
 def _sound(completion: Completion) -> Completion:
-    """A reply whose text the store can hold."""
+    """A reply whose text the store can hold; one whose usage is none is not metered."""
     body = sound(completion.body)
+    if not completion.usage.is_sane:
+        return replace(completion, body=body, usage=Usage(), metered=False)
     return completion if body is completion.body else replace(completion, body=body)
 
 

@@ -19,7 +19,7 @@ from homa_shared.reply import RESPONSES_API, Call, Completion, Embeddings
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.classify import classify, failure_of, request_id
 from homa_workers.providers.openai_dialects import AZURE, COHERE, OLLAMA, OPENAI, Dialect, request_body
-from homa_workers.providers.openai_reply import QUOTA_HEADERS, checked, embeddings_of, usage_of
+from homa_workers.providers.openai_reply import QUOTA_HEADERS, checked, embeddings_of, is_metered, usage_of
 from homa_workers.providers.openai_responses import ResponsesApi
 from homa_workers.providers.openai_rules import OPENAI_RULES
 from homa_workers.providers.openai_stream import ChunkAssembly
@@ -79,7 +79,7 @@ class OpenAIProvider:
             usage=usage_of(body.get("usage")),
             request_id=request_id(headers),
             quota=quota(headers, QUOTA_HEADERS),
-            metered=bool(body.get("usage")),
+            metered=is_metered(body.get("usage")),
         )
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
@@ -126,7 +126,7 @@ class OpenAIProvider:
             model=str(reply.get("model") or model),
             usage=usage_of(reply.get("usage")),
             request_id=request_id(headers),
-            metered=bool(reply.get("usage")),
+            metered=is_metered(reply.get("usage")),
         )
 
     async def count(self, call: Call) -> int | None:

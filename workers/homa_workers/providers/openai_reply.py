@@ -44,6 +44,11 @@ def _finished(choices: object) -> bool:
     )
 
 
+def is_metered(usage: object) -> bool:
+    """Whether a reply says what it took: some servers send a usage of nulls, which is not one of nothing."""
+    return isinstance(usage, dict) and usage.get("prompt_tokens") is not None
+
+
 def usage_of(usage: object) -> Usage:
     """Tokens as OpenAI reports them: cached ones inside the prompt's, reasoning inside the completion's."""
     if not isinstance(usage, dict):

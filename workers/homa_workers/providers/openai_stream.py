@@ -11,7 +11,7 @@ from typing import Any
 
 from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.reply import Completion, Delta
-from homa_workers.providers.openai_reply import usage_of
+from homa_workers.providers.openai_reply import is_metered, usage_of
 
 #: Fields of a delta that grow by appending.
 APPENDED = ("content", "refusal", "reasoning_content")
@@ -73,11 +73,11 @@ class ChunkAssembly:
         body = {"object": "chat.completion", **self._head, "choices": [self._whole(i) for i in sorted(self._choices)]}
         if self._usage:
             body["usage"] = self._usage
-        return Completion(body, usage_of(self._usage), request_id, metered=self._usage is not None)
+        return Completion(body, usage_of(self._usage), request_id, metered=is_metered(self._usage))
 
     def broken(self, message: str) -> ProviderError:
         """The error of a stream that has no proper end; charged at its usage if that had been told."""
-        usage = usage_of(self._usage) if self._usage else None
+        usage = usage_of(self._usage) if is_metered(self._usage) else None
         return ProviderError(ErrorKind.AMBIGUOUS, message, usage=usage, partial_text=self.text)
 
     def _whole(self, index: int) -> dict[str, Any]:
