@@ -48,7 +48,7 @@ def recognised(endpoint: str) -> bool:
     return True
 
 
-def listed(name: str, price_list: str) -> PriceCalculation | None:
+def listed_price(name: str, price_list: str) -> PriceCalculation | None:
     """A model in a price list; None where it is not, or is not priced by tokens.
 
     Args:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from homa_shared.price_cards import TOKENS_OF_PRICE, Card, dearest, own_card
-from homa_shared.price_list import PRICE_LIST_OF_KIND, library_cost, listed, listed_card, recognised
+from homa_shared.price_list import PRICE_LIST_OF_KIND, library_cost, listed_card, listed_price, recognised
 from homa_shared.reply import Usage
 from homa_shared.targets import Target, most_specific
 
@@ -91,7 +91,7 @@ class PriceBook:
         """Tokens of prompt and reply together, as the settings or genai-prices say; None where neither does."""
         if target not in self._windows:
             own = next((alias.context_window for _, alias in self._aliases(target) if alias.context_window), None)
-            listed = (listed(name, price_list) for price_list, name in self._references(target))
+            listed = (listed_price(name, price_list) for price_list, name in self._references(target))
             known = (found.model.context_window for found in listed if found is not None)
             self._windows[target] = own or next((window for window in known if window), None)
         return self._windows[target]
@@ -109,7 +109,7 @@ class PriceBook:
         if own is not None:
             return own_card(own, day)
         for price_list, name in self._references(target):
-            found = listed(name, price_list)
+            found = listed_price(name, price_list)
             if found is not None:
                 return listed_card(found, day, (name, price_list))
         return None
