@@ -104,14 +104,23 @@ def require_some(ids: Sequence[str], filters: dict[str, str | None], verb: str) 
 
 def require_batch(session: Session, batch: str | None) -> None:
     """Raises JobNotFound where a batch is named that the store does not hold."""
-    if batch is not None and session.store.run(reading.batch(session.keys, batch)) is None:
-        raise batch_not_found(batch)
+    if batch is not None:
+        batch_view(session, batch)
 
 
-def batch_not_found(batch: str) -> JobNotFound:
-    return JobNotFound(
-        f"batch {batch} is not in the store: its id is wrong, or its retention has ended; `homa batches list` shows all"
-    )
+def batch_view(session: Session, batch: str) -> reading.BatchView:
+    """A batch as it stands.
+
+    Raises:
+        JobNotFound: the store has none of this name.
+    """
+    view = session.store.run(reading.batch(session.keys, batch))
+    if view is None:
+        raise JobNotFound(
+            f"batch {batch} is not in the store: its id is wrong, or its retention has ended; "
+            "`homa batches list` shows all"
+        )
+    return view
 
 
 def job_not_found(job: str) -> JobNotFound:
