@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from homa_shared.errors import ConfigError, UnknownModel
-from homa_shared.settings.fleet import Fleet, diff
+from homa_shared.settings.changes import diff
+from homa_shared.settings.fleet import Fleet
 from homa_shared.targets import Target
 
 TABLES: dict[str, Any] = {

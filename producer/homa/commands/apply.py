@@ -9,7 +9,8 @@ from homa.commands.printing import json_option, print_json
 from homa.commands.session import Session, say, session
 from homa.commands.stranded import Stranded, stranded
 from homa_shared.errors import ConfigError
-from homa_shared.settings.fleet import Change, Fleet, diff
+from homa_shared.settings.changes import Change, diff
+from homa_shared.settings.fleet import Fleet
 from homa_shared.store.fleet import read_fleet, write_fleet
 
 #: How often somebody else may write in between.

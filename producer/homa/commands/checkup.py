@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from homa.commands.stranded import Stranded, lack_of
 from homa_shared.errors import ConfigError, StoreUnavailable
 from homa_shared.pools import alias_of, worker_command
-from homa_shared.settings.fleet import diff
+from homa_shared.settings.changes import diff
 from homa_shared.store import reading
 from homa_shared.store.books import audit
 from homa_shared.store.checks import Level, Verdict, verdicts

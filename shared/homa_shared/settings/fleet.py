@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
 from homa_shared.errors import ConfigError, UnknownModel
 from homa_shared.pools import Hop, Pool, alias_of, members_of
+from homa_shared.settings.names import Names, suggestion
 from homa_shared.settings.sections import (
     Budget,
     GroupSettings,
@@ -27,7 +27,6 @@ from homa_shared.settings.sections import (
     Tenant,
     Unresolved,
 )
-from homa_shared.settings.toml_lines import dotted
 from homa_shared.targets import Target, nearest
 
 
@@ -62,6 +61,10 @@ class Fleet(Section):
     unresolved: Unresolved = Field(default_factory=Unresolved)
     #: Whether providers' prompt caches are told what prompts share.
     prompt_cache: bool = True
+
+    @property
+    def _names(self) -> Names:
+        return Names(self.models, self.providers)
 
     @property
     def digest(self) -> str:
@@ -102,8 +105,8 @@ class Fleet(Section):
         found = self.providers.get(target.provider)
         if found is None:
             raise UnknownModel(
-                f"no provider is named {target.provider!r} (in {target}): {_configured(self)}"
-                f"{_suggest(nearest(target.provider, self.providers))}"
+                f"no provider is named {target.provider!r} (in {target}): {self._names.configured()}"
+                f"{suggestion(nearest(target.provider, self.providers))}"
             )
         return found
 
@@ -123,7 +126,7 @@ class Fleet(Section):
         """The chain of a request: as `resolve`, with each pool as one place in it."""
         chain: dict[Hop, None] = {}
         for name in (model, *fallbacks):
-            chain.update(dict.fromkeys(self._hops(name, ())))
+            chain.update(dict.fromkeys(self._names.hops(name)))
         for target in (target for hop in chain for target in members_of(hop)):
             self.provider(target)
         return tuple(chain)
@@ -150,10 +153,7 @@ class Fleet(Section):
         Raises:
             UnknownModel: a member is no target, or two of them are at one provider.
         """
-        found = self.alias(alias)
-        if found is None or not found.pool:
-            return None
-        return self._pool(alias.strip().lower(), found, ())
+        return self._names.pool(alias)
 
     def pools_of(self, provider: str) -> tuple[Pool, ...]:
         """The pools that a provider serves. One that cannot be read is nobody's."""
@@ -168,44 +168,9 @@ class Fleet(Section):
             if pool is not None:
                 yield pool
 
-    def _hops(self, name: str, path: tuple[str, ...]) -> Iterator[Hop]:
-        key, alias = name.strip().lower(), self.alias(name)
-        if alias is None:
-            yield self._parsed(name)
-            return
-        here = self._path(key, path)
-        if alias.target is None:
-            yield self._pool(key, alias, path)
-        else:
-            yield from self._hops(alias.target, here)
-        for following in alias.fallbacks:
-            yield from self._hops(following, here)
-
-    def _pool(self, key: str, alias: ModelAlias, path: tuple[str, ...]) -> Pool:
-        members: dict[str, Target] = {}
-        for name in alias.pool:
-            for target in self._firsts(name, self._path(key, path)):
-                other = members.setdefault(target.provider, target)
-                if other != target:
-                    raise UnknownModel(
-                        f"the pool of {key!r} holds {other} and {target}, two targets of one provider: expected one of "
-                        "each; make the other one a fallback, or configure the account twice"
-                    )
-        return Pool(key, tuple(members.values()))
-
-    def _firsts(self, name: str, path: tuple[str, ...]) -> Iterator[Target]:
-        """The targets of a pool's member: an alias brings its target or pool, not its fallbacks."""
-        alias = self.alias(name)
-        if alias is None:
-            yield self._parsed(name)
-            return
-        here = self._path(name.strip().lower(), path)
-        for following in alias.targets:
-            yield from self._firsts(following, here)
-
     def alias(self, model: str) -> ModelAlias | None:
         """The alias of this name, None for a target or an unknown name."""
-        return self.models.get(model.strip().lower())
+        return self._names.alias(model)
 
     def follow(self, model: str) -> tuple[str, ...]:
         """The names that a model leads to once its aliases are followed, whether or not their providers are known.
@@ -213,85 +178,8 @@ class Fleet(Section):
         Raises:
             UnknownModel: aliases form a loop.
         """
-        return tuple(self._follow(model, ()))
-
-    def _follow(self, name: str, path: tuple[str, ...]) -> Iterator[str]:
-        alias = self.alias(name)
-        if alias is None:
-            yield name
-            return
-        here = self._path(name.strip().lower(), path)
-        for following in (*alias.targets, *alias.fallbacks):
-            yield from self._follow(following, here)
-
-    @staticmethod
-    def _path(key: str, path: tuple[str, ...]) -> tuple[str, ...]:
-        if key in path:
-            raise UnknownModel(f"model {path[0]!r} leads to itself: {' → '.join((*path, key))}; expected a target")
-        return (*path, key)
-
-    def _parsed(self, name: str) -> Target:
-        if ":" not in name:
-            candidates = [*self.models, *(f"{provider}:{name.strip()}" for provider in self.providers)]
-            raise UnknownModel(
-                f"{name!r} is no configured model: expected provider:model or an alias; {_configured(self)}"
-                f"{_suggest(nearest(name.strip().lower(), candidates))}"
-            )
-        return Target.parse(name)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One difference between two fleets."""
-
-    #: Dotted name of the setting, or of the whole entry where that is new or gone.
-    name: str
-    #: Values as JSON holds them; None where there is none.
-    old: Any
-    new: Any
-
-    def __str__(self) -> str:
-        if self.old is None:
-            return f"{self.name} is added: {_words(self.new)}"
-        if self.new is None:
-            return f"{self.name} is removed: it was {_words(self.old)}"
-        return f"{self.name} changes from {_words(self.old)} to {_words(self.new)}"
-
-
-def diff(old: Fleet, new: Fleet) -> list[Change]:
-    """What `homa apply` would change, in the order of the settings' names; versions are not compared."""
-    return _differences((), old.content(), new.content())
-
-
-def _differences(path: tuple[str, ...], old: Any, new: Any) -> list[Change]:
-    if old == new:
-        return []
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        names = sorted(old.keys() | new.keys())
-        return [change for name in names for change in _differences((*path, name), old.get(name), new.get(name))]
-    # Whole sections are split into their entries, entries are told in one piece.
-    if len(path) <= 1 and (old is None or new is None) and isinstance(old or new, Mapping):
-        return _differences(path, old or {}, new or {})
-    return [Change(dotted(path), old, new)]
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_words(item)}" for key, item in value.items()) or "defaults only"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return " then ".join(map(_words, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        return self._names.follow(model)
 
 
 def _canonical(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _configured(fleet: Fleet) -> str:
-    providers = ", ".join(sorted(fleet.providers)) or "none; set a provider's key, or [providers.<name>] in homa.toml"
-    aliases = ", ".join(sorted(fleet.models))
-    return f"configured providers are {providers}" + (f", aliases {aliases}" if aliases else "")
-
-
-def _suggest(name: str | None) -> str:
-    return f"; did you mean {name!r}?" if name else ""
