@@ -21,6 +21,7 @@ from homa_workers.providers.anthropic_rules import ANTHROPIC_RULES
 from homa_workers.providers.anthropic_stream import EventAssembly
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.classify import request_id
+from homa_workers.providers.misshapen import well_formed
 from homa_workers.providers.sdk_errors import from_sdk
 from homa_workers.providers.transport import AiohttpClient
 from homa_workers.providers.wire import decoded, encoded, plain, quota
@@ -73,8 +74,8 @@ class AnthropicProvider:
     async def complete(self, call: Call) -> Completion:
         response = await self._post(self._messages_url, self._body(call))
         headers = plain(response.headers)
-        message = checked(decoded(response.content), response.content, headers)
-        return _completion(message, headers)
+        with well_formed("the reply"):
+            return _completion(checked(decoded(response.content), response.content, headers), headers)
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
         content = encoded({**self._body(call), "stream": True})
@@ -92,7 +93,8 @@ class AnthropicProvider:
             raise from_sdk(error, ANTHROPIC_RULES, partial_text=assembly.text) from error
         except ValueError as error:
             raise assembly.broken(f"an event is no JSON: {error}") from error
-        return _completion(assembly.message(), headers)
+        with well_formed("the streamed reply"):
+            return _completion(assembly.message(), headers)
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         """Raises ProviderError (INVALID_REQUEST): Anthropic has no embeddings."""

@@ -13,6 +13,7 @@ import orjson
 
 from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.reply import Delta
+from homa_workers.providers.misshapen import MISSHAPEN
 
 
 class EventAssembly:
@@ -30,8 +31,14 @@ class EventAssembly:
         texts = (str(block.get("text") or block.get("thinking") or "") for block in self._blocks.values())
         return "".join((*texts, *self._inputs.values()))
 
-    def add(self, event: object) -> Iterator[Delta]:
-        """Take an event in and give its pieces."""
+    def add(self, event: object) -> list[Delta]:
+        """Take an event in and give its pieces. Raises ProviderError (AMBIGUOUS) for one of another shape."""
+        try:
+            return list(self._deltas(event))
+        except MISSHAPEN as error:
+            raise self.broken(f"an event is of another shape than expected: {error!r:.200}") from error
+
+    def _deltas(self, event: object) -> Iterator[Delta]:
         match event:
             case {"type": "message_start", "message": dict(message)}:
                 self._message = {**message, "usage": dict(message.get("usage") or {})}

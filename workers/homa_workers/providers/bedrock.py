@@ -38,6 +38,7 @@ from homa_workers.providers.bedrock_reply import EventAssembly, chat_completion,
 from homa_workers.providers.bedrock_request import DEFAULT_MAX_TOKENS, converse, refused
 from homa_workers.providers.bedrock_rules import BEDROCK_RULES
 from homa_workers.providers.classify import Failure, classify
+from homa_workers.providers.misshapen import is_vector, well_formed
 from homa_workers.providers.transport import CONNECT_TIMEOUT_S
 from homa_workers.providers.wire import decoded, encoded
 
@@ -98,7 +99,9 @@ class BedrockProvider:
     async def _complete(self, call: Call) -> Completion:
         arguments = self._arguments(call)
         try:
-            reply = await (await self._connected()).converse(**arguments)
+            client = await self._connected()
+            with well_formed("the reply"):
+                reply = await client.converse(**arguments)
         except (ClientError, BotoCoreError) as error:
             raise _classified(error) from error
         return _completion(reply, reply["ResponseMetadata"], call.model)
@@ -107,7 +110,9 @@ class BedrockProvider:
         arguments = self._arguments(call)
         assembly = EventAssembly()
         try:
-            reply = await (await self._connected()).converse_stream(**arguments)
+            client = await self._connected()
+            with well_formed("the reply"):
+                reply = await client.converse_stream(**arguments)
             async with _closing(reply["stream"]) as events:
                 async for event in events:
                     for delta in assembly.add(event):
@@ -131,7 +136,7 @@ class BedrockProvider:
             reply, counted, request_id = await self._invoke(model, body, Usage(input_tokens=tokens))
             tokens += counted
             vectors += _vectors(reply)
-        if len(vectors) != len(inputs):
+        if len(vectors) != len(inputs) or not all(map(is_vector, vectors)):
             raise ProviderError(ErrorKind.MALFORMED, f"expected {len(inputs)} vectors, got {len(vectors)}")
         usage = Usage(input_tokens=tokens)
         return Embeddings(vectors=vectors, model=model, usage=usage, request_id=request_id, metered=tokens > 0)
@@ -142,13 +147,14 @@ class BedrockProvider:
         body = {name: value for name, value in arguments.items() if name in COUNTED}
         try:
             client = await self._connected()
-            reply = await client.count_tokens(modelId=call.model, input={"converse": body})
+            with well_formed("the reply"):
+                reply = await client.count_tokens(modelId=call.model, input={"converse": body})
+                return int(reply["inputTokens"])
         except (ClientError, BotoCoreError) as error:
             failure = _classified(error)
             if failure.kind is ErrorKind.INVALID_REQUEST:
                 return None
             raise failure from error
-        return int(reply["inputTokens"])
 
     async def aclose(self) -> None:
         await self._stack.aclose()
@@ -188,9 +194,11 @@ class BedrockProvider:
         """
         try:
             client = await self._connected()
-            reply = await client.invoke_model(modelId=model, body=encoded(body), contentType="application/json")
-            async with reply["body"] as content:
-                received = decoded(await content.read())
+            content = encoded(body)
+            with well_formed("the reply"):
+                reply = await client.invoke_model(modelId=model, body=content, contentType="application/json")
+            async with reply["body"] as stream:
+                received = decoded(await stream.read())
         except (ClientError, BotoCoreError, aiohttp.ClientError) as error:
             failure = _classified(error)
             if before.input_tokens and failure.charge == "none":
@@ -199,7 +207,8 @@ class BedrockProvider:
         headers = reply["ResponseMetadata"]["HTTPHeaders"]
         # A proxy in between may have dropped the header; Titan says the same in its reply.
         told = received.get("inputTextTokenCount") if isinstance(received, dict) else None
-        tokens = int(headers.get("x-amzn-bedrock-input-token-count") or told or 0)
+        with well_formed("the reply"):
+            tokens = int(headers.get("x-amzn-bedrock-input-token-count") or told or 0)
         return received, tokens, reply["ResponseMetadata"].get("RequestId")
 
 
@@ -214,12 +223,13 @@ async def _closing(stream: Any) -> AsyncIterator[Any]:
 
 def _completion(reply: Mapping[str, Any], metadata: Mapping[str, Any], model: str) -> Completion:
     request_id = metadata.get("RequestId")
-    return Completion(
-        body=chat_completion(reply, model, request_id),
-        usage=usage_of(reply.get("usage")),
-        request_id=request_id,
-        metered=bool(reply.get("usage")),
-    )
+    with well_formed("the reply"):
+        return Completion(
+            body=chat_completion(reply, model, request_id),
+            usage=usage_of(reply.get("usage")),
+            request_id=request_id,
+            metered=bool(reply.get("usage")),
+        )
 
 
 def _vectors(reply: object) -> list[list[float]]:

@@ -11,6 +11,7 @@ import orjson
 
 from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.reply import Delta, Usage
+from homa_workers.providers.misshapen import MISSHAPEN
 
 #: Bedrock's stop reasons in OpenAI's words.
 FINISH_REASONS = {
@@ -123,8 +124,15 @@ class EventAssembly:
         texts = [block.get("text") or _reasoned(block).get("text") or "" for block in self._blocks.values()]
         return "".join((*texts, *self._inputs.values()))
 
-    def add(self, event: Body) -> Iterator[Delta]:
-        """Take an event in and give its pieces."""
+    def add(self, event: Body) -> list[Delta]:
+        """Take an event in and give its pieces. Raises ProviderError (AMBIGUOUS) for one of another shape."""
+        try:
+            return list(self._deltas(event))
+        except MISSHAPEN as error:
+            text = f"an event is of another shape than expected: {error!r:.200}"
+            raise ProviderError(ErrorKind.AMBIGUOUS, text, partial_text=self.text) from error
+
+    def _deltas(self, event: Body) -> Iterator[Delta]:
         match event:
             case {"contentBlockStart": {"contentBlockIndex": int(index), "start": {"toolUse": dict(use)}}}:
                 self._blocks[index] = {"toolUse": use}

@@ -6,7 +6,7 @@ each would be a paid call that nobody accounted for, so all three are off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -17,12 +17,13 @@ from pydantic import ValidationError
 
 from homa_shared.errors import ConfigError
 from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import Call, Completion, Embeddings, Usage
+from homa_shared.reply import Call, Completion, Delta, Embeddings, Usage
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.classify import classify
 from homa_workers.providers.gemini_reply import ReplyAssembly, chat_completion, usage_of
 from homa_workers.providers.gemini_request import config, contents, refused
 from homa_workers.providers.gemini_rules import GEMINI_RULES, failure_of
+from homa_workers.providers.misshapen import MISSHAPEN, well_formed
 from homa_workers.providers.sdk_errors import from_sdk
 from homa_workers.providers.transport import AiohttpClient
 from homa_workers.providers.wire import decoded
@@ -70,7 +71,8 @@ class GeminiProvider:
     async def complete(self, call: Call) -> Completion:
         request = _request(call, should_return_http_response=True)
         try:
-            reply = await self._client.aio.models.generate_content(**request)
+            with well_formed("the reply"):
+                reply = await self._client.aio.models.generate_content(**request)
         except (errors.APIError, httpx2.HTTPError) as error:
             raise _classified(error) from error
         content = reply.sdk_http_response.body if reply.sdk_http_response else None
@@ -84,14 +86,13 @@ class GeminiProvider:
         assembly = ReplyAssembly()
         try:
             chunks = await self._client.aio.models.generate_content_stream(**request)
-            async with aclosing(chunks):  # type: ignore[type-var]
-                async for chunk in chunks:
-                    for delta in assembly.add(chunk.model_dump(mode="json", by_alias=True, exclude_none=True)):
-                        await emit(delta)
+            async with aclosing(_read(chunks, assembly)) as pieces:
+                async for delta in pieces:
+                    await emit(delta)
         except (errors.APIError, httpx2.HTTPError) as error:
             raise _classified(error, assembly.text) from error
         except ValueError as error:
-            raise assembly.broken(f"a chunk is no JSON: {error}") from error
+            raise assembly.broken(f"the stream is none: {error}") from error
         return _completion(assembly.reply(), call.model)
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
@@ -100,11 +101,13 @@ class GeminiProvider:
         settings.pop("encoding_format", None)
         try:
             checked = types.EmbedContentConfig(**settings)
-            reply = await self._client.aio.models.embed_content(model=model, contents=list(inputs), config=checked)
-        except (errors.APIError, httpx2.HTTPError) as error:
-            raise _classified(error) from error
         except ValidationError as error:
             raise _misfit(error) from error
+        try:
+            with well_formed("the reply"):
+                reply = await self._client.aio.models.embed_content(model=model, contents=list(inputs), config=checked)
+        except (errors.APIError, httpx2.HTTPError) as error:
+            raise _classified(error) from error
         vectors = [list(embedding.values or ()) for embedding in reply.embeddings or ()]
         if len(vectors) != len(inputs) or not all(vectors):
             raise ProviderError(ErrorKind.MALFORMED, f"expected {len(inputs)} vectors, got {len(vectors)}")
@@ -116,8 +119,10 @@ class GeminiProvider:
             {**message, "role": "user"} if message.get("role") in {"system", "developer"} else message
             for message in call.messages
         ]
+        asked = _contents(conversation)
         try:
-            reply = await self._client.aio.models.count_tokens(model=call.model, contents=_contents(conversation))
+            with well_formed("the reply"):
+                reply = await self._client.aio.models.count_tokens(model=call.model, contents=asked)
         except (errors.APIError, httpx2.HTTPError) as error:
             raise _classified(error) from error
         return reply.total_tokens
@@ -126,6 +131,17 @@ class GeminiProvider:
         await self._client.aio.aclose()
         self._client.close()
         await self._http.aclose()
+
+
+async def _read(chunks: Any, assembly: ReplyAssembly) -> AsyncGenerator[Delta, None]:
+    """The pieces of a stream; its connection closes with it, however it ends."""
+    async with aclosing(chunks):
+        try:
+            async for chunk in chunks:
+                for delta in assembly.add(chunk.model_dump(mode="json", by_alias=True, exclude_none=True)):
+                    yield delta
+        except MISSHAPEN as error:
+            raise assembly.broken(f"a chunk is no JSON, or of another shape than expected: {error!r:.200}") from error
 
 
 def _request(call: Call, **settings: Any) -> dict[str, Any]:
@@ -150,12 +166,13 @@ def _contents(messages: list[dict[str, Any]]) -> Any:
 
 
 def _completion(body: Mapping[str, Any], model: str) -> Completion:
-    return Completion(
-        body=chat_completion(body, model),
-        usage=usage_of(body.get("usageMetadata")),
-        request_id=body.get("responseId"),
-        metered=bool(body.get("usageMetadata")),
-    )
+    with well_formed("the reply"):
+        return Completion(
+            body=chat_completion(body, model),
+            usage=usage_of(body.get("usageMetadata")),
+            request_id=body.get("responseId"),
+            metered=bool(body.get("usageMetadata")),
+        )
 
 
 def _classified(error: errors.APIError | httpx2.HTTPError, partial_text: str = "") -> ProviderError:

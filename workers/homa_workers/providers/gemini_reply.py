@@ -10,6 +10,7 @@ import orjson
 
 from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.reply import Delta, Usage
+from homa_workers.providers.misshapen import MISSHAPEN
 
 #: Finish reasons in OpenAI's words; those of a function call come from its parts.
 FINISH_REASONS = {
@@ -112,13 +113,18 @@ class ReplyAssembly:
 
     @property
     def text(self) -> str:
-        """All text so far, thoughts included."""
-        return "".join(
-            part.get("text", "") for candidate in self._candidates.values() for part in candidate["content"]["parts"]
-        )
+        """All that was generated so far: text, thoughts, arguments of functions."""
+        parts = (part for candidate in self._candidates.values() for part in candidate["content"]["parts"])
+        return "".join(map(_written, parts))
 
-    def add(self, chunk: Body) -> Iterator[Delta]:
-        """Take a chunk in and give its pieces."""
+    def add(self, chunk: Body) -> list[Delta]:
+        """Take a chunk in and give its pieces. Raises ProviderError (AMBIGUOUS) for one of another shape."""
+        try:
+            return list(self._deltas(chunk))
+        except MISSHAPEN as error:
+            raise self.broken(f"a chunk is of another shape than expected: {error!r:.200}") from error
+
+    def _deltas(self, chunk: Body) -> Iterator[Delta]:
         self._reply |= {name: value for name, value in chunk.items() if name != "candidates"}
         for piece in chunk.get("candidates") or ():
             index = piece.get("index") or 0
@@ -139,6 +145,12 @@ class ReplyAssembly:
     def broken(self, message: str) -> ProviderError:
         """The error of a stream without a proper end."""
         return ProviderError(ErrorKind.AMBIGUOUS, message, partial_text=self.text)
+
+
+def _written(part: Body) -> str:
+    if "functionCall" in part:
+        return orjson.dumps(part["functionCall"].get("args") or {}).decode()
+    return part.get("text") or ""
 
 
 def _delta(part: Body, index: int, candidate: Body) -> Iterator[Delta]:

@@ -33,7 +33,8 @@ def failure_of(status: int | None, body: object, headers: Mapping[str, str]) -> 
     """Read a failure from an error of Google's: `{"error": {code, message, status, details}}`, or the inner object."""
     error: Any = body.get("error", body) if isinstance(body, Mapping) else {}
     error = error if isinstance(error, Mapping) else {"message": str(error)}
-    details = [detail for detail in error.get("details") or () if isinstance(detail, Mapping)]
+    told = error.get("details")
+    details = [detail for detail in told if isinstance(detail, Mapping)] if isinstance(told, list) else []
     waits = [match[1] for detail in details if (match := DURATION.match(str(detail.get("retryDelay"))))]
     if waits and "retry-after" not in headers:
         headers = {**headers, "retry-after": waits[0]}
@@ -43,7 +44,7 @@ def failure_of(status: int | None, body: object, headers: Mapping[str, str]) -> 
 
 def _codes(error: Mapping[str, Any], details: list[Mapping[str, Any]]) -> tuple[str, ...]:
     """Reasons, `per_day` where a daily quota is violated, the canonical status."""
-    quotas = [v.get("quotaId", "") for detail in details for v in detail.get("violations") or ()]
-    daily = ["per_day"] if any("PerDay" in str(quota) for quota in quotas) else []
+    # Violations of a shape that nobody expected tell the quota's name all the same.
+    daily = ["per_day"] if any("PerDay" in str(detail.get("violations")) for detail in details) else []
     reasons = [str(detail["reason"]) for detail in details if detail.get("reason")]
     return tuple(code.lower() for code in (*daily, *reasons, str(error.get("status") or "")) if code)

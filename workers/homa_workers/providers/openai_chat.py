@@ -18,6 +18,7 @@ from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.reply import RESPONSES_API, Call, Completion, Embeddings
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.classify import classify, failure_of, request_id
+from homa_workers.providers.misshapen import well_formed
 from homa_workers.providers.openai_dialects import AZURE, COHERE, OLLAMA, OPENAI, Dialect, request_body
 from homa_workers.providers.openai_reply import QUOTA_HEADERS, checked, embeddings_of, is_metered, usage_of
 from homa_workers.providers.openai_responses import ResponsesApi
@@ -118,7 +119,8 @@ class OpenAIProvider:
         response = await self._post("/embeddings", body)
         headers = plain(response.headers)
         reply = decoded(response.content)
-        vectors = embeddings_of(reply, len(inputs))
+        with well_formed("the reply"):
+            vectors = embeddings_of(reply, len(inputs))
         if vectors is None or not isinstance(reply, dict):
             raise _not_a_reply(response.content, headers, f"{len(inputs)} vectors")
         return Embeddings(

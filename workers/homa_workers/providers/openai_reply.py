@@ -8,6 +8,7 @@ from typing import Any
 from homa_shared.failures import ErrorKind
 from homa_shared.reply import Usage
 from homa_workers.providers.classify import classify, failure_of
+from homa_workers.providers.misshapen import is_vector
 from homa_workers.providers.openai_rules import OPENAI_RULES
 
 #: Headers of the limits: requests, then tokens.
@@ -31,17 +32,13 @@ def checked(body: object, content: bytes, headers: Mapping[str, str]) -> dict[st
     error = classify(failure_of(200, content, headers), OPENAI_RULES)
     if error.kind is ErrorKind.MALFORMED:
         error.message = f"expected a chat completion with finished choices, got: {error.message}"
-    if isinstance(body, dict) and body.get("usage"):
+    if isinstance(body, dict) and is_metered(body.get("usage")):
         error.usage = usage_of(body["usage"])
     raise error
 
 
 def _finished(choices: object) -> bool:
-    return (
-        isinstance(choices, list)
-        and bool(choices)
-        and all(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)
-    )
+    return isinstance(choices, list) and bool(choices) and all(_is_whole(choice) for choice in choices)
 
 
 def is_metered(usage: object) -> bool:
@@ -49,12 +46,15 @@ def is_metered(usage: object) -> bool:
     return isinstance(usage, dict) and usage.get("prompt_tokens") is not None
 
 
+def _is_whole(choice: object) -> bool:
+    return isinstance(choice, dict) and bool(choice.get("finish_reason")) and isinstance(choice.get("message"), dict)
+
+
 def usage_of(usage: object) -> Usage:
     """Tokens as OpenAI reports them: cached ones inside the prompt's, reasoning inside the completion's."""
     if not isinstance(usage, dict):
         return Usage()
-    prompt = usage.get("prompt_tokens_details") or {}
-    completion = usage.get("completion_tokens_details") or {}
+    prompt, completion = _part(usage, "prompt_tokens_details"), _part(usage, "completion_tokens_details")
     return Usage(
         input_tokens=usage.get("prompt_tokens") or 0,
         output_tokens=usage.get("completion_tokens") or 0,
@@ -64,11 +64,16 @@ def usage_of(usage: object) -> Usage:
     )
 
 
+def _part(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = usage.get(name)
+    return found if isinstance(found, dict) else {}
+
+
 def embeddings_of(body: object, count: int) -> list[list[float]] | None:
     """Vectors in the order of their inputs; None where the body does not hold `count` of them."""
     data = body.get("data") if isinstance(body, dict) else None
     if not isinstance(data, list) or len(data) != count:
         return None
-    if not all(isinstance(item, dict) and isinstance(item.get("embedding"), list) for item in data):
+    if not all(isinstance(item, dict) and is_vector(item.get("embedding")) for item in data):
         return None
     return [item["embedding"] for item in sorted(data, key=lambda item: item.get("index", 0))]

@@ -11,6 +11,7 @@ from typing import Any
 
 from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.reply import Completion, Delta
+from homa_workers.providers.misshapen import MISSHAPEN
 from homa_workers.providers.openai_reply import is_metered, usage_of
 
 #: Fields of a delta that grow by appending.
@@ -34,10 +35,14 @@ class ChunkAssembly:
             for choice in self._choices.values()
         )
 
-    def add(self, chunk: object) -> Iterator[Delta]:
-        """Take a chunk in and give its pieces."""
-        if not isinstance(chunk, dict):
-            return
+    def add(self, chunk: object) -> list[Delta]:
+        """Take a chunk in and give its pieces. Raises ProviderError (AMBIGUOUS) for one of another shape."""
+        try:
+            return list(self._deltas(chunk)) if isinstance(chunk, dict) else []
+        except MISSHAPEN as error:
+            raise self.broken(f"a chunk is of another shape than expected: {error!r:.200}") from error
+
+    def _deltas(self, chunk: dict[str, Any]) -> Iterator[Delta]:
         self._head = self._head or {key: chunk[key] for key in ("id", "created", "model") if key in chunk}
         for key in ("service_tier", "system_fingerprint"):
             if chunk.get(key) is not None:
@@ -47,7 +52,7 @@ class ChunkAssembly:
             yield from self._add_choice(piece)
 
     def _add_choice(self, piece: dict[str, Any]) -> Iterator[Delta]:
-        index = piece.get("index") or 0
+        index = int(piece.get("index") or 0)
         choice = self._choices.setdefault(
             index, {"index": index, "message": {"role": "assistant", "content": None}, "finish_reason": None}
         )

@@ -78,7 +78,7 @@ def usage_of(usage: object) -> Usage:
     """Tokens as the Responses API reports them: cached ones inside the input's, reasoning inside the output's."""
     if not isinstance(usage, dict):
         return Usage()
-    given, written = usage.get("input_tokens_details") or {}, usage.get("output_tokens_details") or {}
+    given, written = _part(usage, "input_tokens_details"), _part(usage, "output_tokens_details")
     return Usage(
         input_tokens=usage.get("input_tokens") or 0,
         output_tokens=usage.get("output_tokens") or 0,
@@ -86,6 +86,11 @@ def usage_of(usage: object) -> Usage:
         cache_write_tokens=given.get("cache_write_tokens") or 0,
         reasoning_tokens=written.get("reasoning_tokens") or 0,
     )
+
+
+def _part(usage: Item, name: str) -> Item:
+    found = usage.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def chat_completion(response: Item) -> Item:

@@ -13,6 +13,9 @@ from homa_shared.failures import ErrorKind, ProviderError
 from homa_shared.reply import Quota
 from homa_shared.sound_json import sound
 
+#: What has more digits is no limit of anything.
+_LIMIT_DIGITS = 15
+
 
 def encoded(body: Mapping[str, Any]) -> bytes:
     """A request's body. Raises ProviderError (INVALID_REQUEST) for what JSON cannot hold."""
@@ -50,4 +53,8 @@ def quota(headers: Mapping[str, str], names: tuple[str, str, str, str]) -> Quota
     values = [headers.get(name) for name in names]
     if not any(values):
         return None
-    return Quota(*(int(value) if value and value.isdecimal() else None for value in values))
+    return Quota(*map(_limit, values))
+
+
+def _limit(value: str | None) -> int | None:
+    return int(value) if value and len(value) <= _LIMIT_DIGITS and value.isdecimal() else None
