@@ -247,6 +247,19 @@ def test_force_writes_an_output_anew(staffed: Fleet, invoke: Invoke, folder: Pat
     assert ids(folder / "out.jsonl") == ["r0"]
 
 
+def test_rows_that_could_not_be_sent_cost_the_others_none_of_their_columns(
+    staffed: Fleet, invoke: Invoke, folder: Path
+):
+    """They have no line when the run is resumed, and stand before what was submitted."""
+    rows = [{"id": "a"}, {"id": "b"}, {"id": "c", "text": "Hello", "name": "Ada"}]
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    options = ("rows.jsonl", "-o", "out.csv", "--prompt", "{{text}}")
+    run(invoke, staffed, *options, "--detach", status=1)
+    run(invoke, staffed, *options, "--resume", status=1)
+    with (folder / "out.csv").open(newline="") as stream:
+        assert {row["custom_id"]: row["name"] for row in csv.DictReader(stream)} == {"a": "", "b": "", "c": "Ada"}
+
+
 def test_a_detached_run_is_collected_by_resume(staffed: Fleet, invoke: Invoke, folder: Path):
     names = write_rows(folder / "rows.jsonl", 40)
     answer = run(invoke, staffed, "rows.jsonl", "-o", "out.csv", "--detach", "--json")

@@ -158,3 +158,13 @@ def test_without_pyarrow_the_install_line_is_named_before_anything_is_done(
     with pytest.raises(MissingExtra, match=r"homa-queue\[documents\]"):
         open_output(str(path))
     assert not journal_path(path).exists()
+
+
+def test_a_number_beyond_64_bits_comes_back_digit_by_digit(path: Path) -> None:
+    with open_output(str(path), columns=["n", "x"]) as results:
+        results.write(good("a"), {"n": 12345678901234567890123, "x": 1.5})
+        results.write(good("b"), {"n": 1, "x": "y"})
+    assert [(row["n"], row["x"]) for row in pq.read_table(path).to_pylist()] == [
+        ("12345678901234567890123", "1.5"),
+        ("1", "y"),
+    ]

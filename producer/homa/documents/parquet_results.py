@@ -10,6 +10,7 @@ journal has every answer. It is removed when every input has an answer; while an
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 from homa.documents.columns import Column, Kind, Layout, cell_text
 from homa.documents.digests import Digests
 from homa.documents.jsonl_results import JsonlResults, read_line
+from homa.documents.jsonlines import EXACT_BOUND
 from homa.documents.output_file import OutputFile, rewrite
 from homa.documents.results_writer import ResultsWriter
 from homa_shared.errors import MissingExtra
@@ -125,8 +127,16 @@ def _fill(groups: RowGroups, lines: Iterator[bytes]) -> None:
     for raw in lines:
         line = read_line(raw)
         if line is not None:  # the run's own journal: only a write that failed half-way is none
-            groups.add(line, line["input"])
+            groups.add(line, _exact(line["input"], raw))
     groups.close()
+
+
+def _exact(fields: dict[str, Any], raw: bytes) -> dict[str, Any]:
+    """A journal line's input, read anew where it holds a number that a float stands in for."""
+    if not any(type(value) is float and abs(value) >= EXACT_BOUND for value in fields.values()):
+        return fields
+    exact: dict[str, Any] = json.loads(raw)["input"]
+    return exact
 
 
 class RowGroups:

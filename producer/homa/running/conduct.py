@@ -68,17 +68,13 @@ class Run:
         self._gathering.until_over(earlier)
 
     def _keep_fields(self, earlier: Earlier) -> None:
-        """The rows that the earlier run submitted and that have no line are among the first that have none."""
+        """Fields of every row without a line: rows that could not be sent may stand before those that were."""
         means = self.means
-        if means.kept is None:
+        if means.kept is None or not earlier.submitted:
             return
-        kept = 0
         for row in Missing(means.intake.rows(), means.writer.done):
-            if kept >= earlier.submitted:
-                break
             if isinstance(row, Row):
                 means.kept.put(row.custom_id, row.fields)
-                kept += 1
 
     def _run_missing(self) -> None:
         means, course = self.means, self.course

@@ -6,12 +6,11 @@ is not, and is gone with the process: a million wide rows cost disk, not memory.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Mapping
 from typing import Any
-
-import orjson
 
 from homa.documents.digests import digest
 
@@ -29,7 +28,8 @@ class KeptFields:
 
     def put(self, custom_id: str, fields: Mapping[str, Any]) -> None:
         """Keeps a row's fields."""
-        packed = orjson.dumps(dict(fields), default=str)
+        # Not orjson: a number beyond 64 bits and half a surrogate pair are to come back as they were.
+        packed = json.dumps(dict(fields), default=str).encode()
         with self._lock:
             self._db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (digest(custom_id), packed))
 
@@ -37,7 +37,7 @@ class KeptFields:
         """Gives them back, once; empty where none are kept."""
         with self._lock:
             found = self._db.execute("DELETE FROM kept WHERE id = ? RETURNING fields", (digest(custom_id),)).fetchone()
-        return {} if found is None else orjson.loads(found[0])
+        return {} if found is None else json.loads(found[0])
 
     def close(self) -> None:
         self._db.close()
