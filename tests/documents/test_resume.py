@@ -221,3 +221,16 @@ def test_a_killed_run_loses_no_line_that_it_had_written(path: Path) -> None:
         assert all(str(number) in results.done for number in range(last + 1))
         assert len(results.done) <= last + 2
     assert len(ids_in(path)) == len(results.done)
+
+
+def test_a_blank_line_does_not_hide_that_the_last_line_lacks_its_newline(tmp_path: Path) -> None:
+    """One newline too many here and one too few there leave the file's size as it should be."""
+    path = tmp_path / "out.jsonl"
+    with opened(path) as results:
+        results.write(good("a"))
+        results.write(good("b"))
+    first, second = path.read_bytes().splitlines()
+    path.write_bytes(first + b"\n\n" + second)
+    with opened(path, resume=True) as results:
+        results.write(good("c"))
+    assert ids_in(path) == ["a", "b", "c"]

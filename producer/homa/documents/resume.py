@@ -35,17 +35,24 @@ Scan = Callable[[Path], Iterator[Entry]]
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What is done, and how many bytes of the file hold it."""
+    """What is done, and whether the file holds anything beside it."""
 
     done: Digests
-    kept_bytes: int
+    #: The file is those records and nothing else.
+    whole: bool
 
 
 def survey(path: Path, scan: Scan) -> Survey:
     """Which inputs have an answer; an absent file has none."""
     done = Digests()
-    kept_bytes = sum(len(raw) for raw in _kept(path, scan, done)) if path.exists() else 0
-    return Survey(done, kept_bytes)
+    if not path.exists():
+        return Survey(done, whole=True)
+    whole = True
+    with path.open("rb") as stream:
+        for raw in _kept(path, scan, done):
+            # Lengths alone would not tell: a newline added here may make up for a blank line left out there.
+            whole = whole and stream.read(len(raw)) == raw
+        return Survey(done, whole=whole and not stream.read(1))
 
 
 def resumed(path: Path, scan: Scan) -> tuple[IO[bytes], Digests]:
@@ -53,7 +60,7 @@ def resumed(path: Path, scan: Scan) -> tuple[IO[bytes], Digests]:
     stream = reopen(path)
     try:
         found = survey(path, scan)
-        if found.kept_bytes != path.stat().st_size:
+        if not found.whole:
             rewritten = rewrite(path, lambda out: out.writelines(_kept(path, scan, Digests())))
             stream.close()
             stream = rewritten
