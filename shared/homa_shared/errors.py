@@ -39,6 +39,10 @@ class StoreFull(HomaError):
     """The store has no room for another job; what was accepted before stays."""
 
 
+class OutputUnwritable(HomaError):
+    """The results file takes no more; what it has is kept, and `--resume` goes on from there."""
+
+
 class BudgetExceeded(HomaError):
     """A budget's cap leaves no room for this job."""
 

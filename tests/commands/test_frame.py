@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from importlib import import_module
@@ -19,6 +20,7 @@ from homa_shared.errors import (
     InvalidRequest,
     JobFailed,
     JobNotFound,
+    OutputUnwritable,
     ResultTimeout,
     StoreFull,
     StoreUnavailable,
@@ -65,6 +67,7 @@ def test_an_unknown_command_is_wrong_usage():
         (StoreFull("x"), 3),
         (BudgetExceeded("x"), 3),
         (ResultTimeout("x"), 3),
+        (OutputUnwritable("x"), 3),
     ],
 )
 def test_an_error_has_its_exit_status(error: HomaError, status: int):
@@ -77,6 +80,8 @@ def test_an_error_has_its_exit_status(error: HomaError, status: int):
         (StoreUnavailable("the store is away"), 3, "homa: the store is away"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (Stopped(143), 143, ""),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a" * 300), 2, "File name too long"),
+        (OSError(errno.ENOSPC, "No space left on device"), 3, "homa: No space left on device"),
     ],
 )
 def test_an_error_becomes_a_message_and_a_status(
@@ -91,6 +96,15 @@ def test_an_error_becomes_a_message_and_a_status(
     assert answer.exit_code == status
     assert said in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_a_defect_that_looks_like_the_systems_is_not_hidden(monkeypatch: pytest.MonkeyPatch):
+    @click.command()
+    def failing() -> None:
+        raise OSError("nobody knows")
+
+    monkeypatch.setattr("homa.commands.run.command", failing)
+    assert isinstance(CliRunner().invoke(main, ["run"]).exception, OSError)
 
 
 def test_a_reader_that_leaves_ends_the_command_quietly():

@@ -27,7 +27,7 @@ from homa.running.runfile import RunFile, RunNote
 from homa.running.stopping import Interruption
 from homa.running.tally import ALIKE, MaxFailures, Tally
 from homa.running.workforce import WorkerLost, Workforce
-from homa_shared.errors import InvalidRequest
+from homa_shared.errors import InvalidRequest, OutputUnwritable
 from homa_shared.records import State
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import load_settings
@@ -105,6 +105,13 @@ class TestKeptFields:
         assert kept.pop("ü") == {}
         kept.close()
 
+    @pytest.mark.parametrize("value", [12345678901234567890123, -(2**64), "half an emoji: \ud83d", 1.5e300])
+    def test_they_come_back_as_they_were(self, value: object):
+        kept = KeptFields()
+        kept.put("a", {"n": value})
+        assert kept.pop("a") == {"n": value}
+        kept.close()
+
     def test_they_may_be_put_by_one_thread_and_taken_by_another(self):
         kept = KeptFields()
         thread = threading.Thread(target=lambda: [kept.put(str(i), {"i": i}) for i in range(500)])
@@ -123,6 +130,12 @@ class TestRunFile:
         assert runfile.read() == RunNote("b1", "asked", 1, 2, 3)
         runfile.remove()
         assert list(tmp_path.iterdir()) == []
+
+    def test_one_that_cannot_be_written_is_told_before_anything_is_submitted(self, tmp_path: Path):
+        runfile = RunFile(str(tmp_path / "out.jsonl"))
+        (tmp_path / ".out.jsonl.run.json.tmp").mkdir()
+        with pytest.raises(OutputUnwritable, match="nothing was submitted"):
+            runfile.write(RunNote("b1", "asked"))
 
     def test_a_stream_has_none(self):
         for target in ("-", "/dev/null"):

@@ -5,6 +5,7 @@ A module is imported when its command is asked for, so that `homa --help` costs 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -13,8 +14,11 @@ from typing import Any
 
 import click
 
-from homa.commands.exits import INTERRUPTED, Stopped, status_of
+from homa.commands.exits import INTERRUPTED, STUCK, USAGE, Stopped, status_of
 from homa_shared.errors import HomaError
+
+#: A disk that takes no more, or fails.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 #: Command -> what `homa --help` says of it.
 SUMMARIES: dict[str, str] = {
@@ -73,6 +77,13 @@ class Commands(click.Group):
             # Whoever read our output has left (`| head`): nothing more to say, not even at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
+        except OSError as error:
+            # A path too long, a folder that may not be read, a full disk: told by the system, and no defect.
+            if error.filename is None and error.errno not in _NO_ROOM:
+                raise
+            place = "" if error.filename is None else f"{error.filename!r:.200}: "
+            click.echo(f"homa: {place}{error.strerror or error}", err=True)
+            ctx.exit(STUCK if error.errno in _NO_ROOM else USAGE)
 
 
 def _version() -> str:

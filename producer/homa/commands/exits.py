@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from homa_shared.errors import BudgetExceeded, HomaError, JobEnded, ResultTimeout, StoreFull, StoreUnavailable
+from homa_shared.errors import (
+    BudgetExceeded,
+    HomaError,
+    JobEnded,
+    OutputUnwritable,
+    ResultTimeout,
+    StoreFull,
+    StoreUnavailable,
+)
 
 DONE, SOME_FAILED, USAGE, STUCK = 0, 1, 2, 3
 #: 128 + the signal's number.
 INTERRUPTED, TERMINATED = 130, 143
 
-_STUCK = (StoreUnavailable, StoreFull, BudgetExceeded, ResultTimeout)
+_STUCK = (StoreUnavailable, StoreFull, BudgetExceeded, OutputUnwritable, ResultTimeout)
 
 
 class Stopped(Exception):

@@ -13,7 +13,6 @@ Nothing here knows the store or a provider.
 from homa.documents.columns import Layout, schema_columns
 from homa.documents.digests import Digests
 from homa.documents.inputs import Format, InputCount, check_inputs, count_inputs, open_inputs
-from homa.documents.output_file import OutputUnwritable
 from homa.documents.result_line import Answer, Failure, HomaPart, bad_row_line, is_good, result_line
 from homa.documents.results import OutputFormat, done, open_output, output_format
 from homa.documents.results_writer import ResultsWriter
@@ -21,6 +20,7 @@ from homa.documents.rows import BadRow, Row, columns_of, look_ahead
 from homa.documents.sampling import limited, sampled
 from homa.documents.sources import Skipped
 from homa.documents.template import DEFAULT_PROMPT, MissingField, Template, read_argument
+from homa_shared.errors import OutputUnwritable
 
 __all__ = [
     "DEFAULT_PROMPT",

@@ -19,16 +19,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from homa_shared.errors import HomaError, InvalidRequest
+from homa_shared.errors import InvalidRequest, OutputUnwritable
 
 #: Seconds between two writes through to the disk.
 SYNC_INTERVAL_S = 1.0
 #: What pipes and devices say to a sync: they have no disk behind them.
 UNSYNCABLE = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)
-
-
-class OutputUnwritable(HomaError):
-    """The results file takes no more; what it has is kept, and `--resume` goes on from there."""
 
 
 class OutputFile:

@@ -6,13 +6,14 @@ last line of an interrupted run and its resumption is found by it, and so not pa
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
-from homa_shared.errors import InvalidRequest
+from homa_shared.errors import InvalidRequest, OutputUnwritable
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +54,21 @@ class RunFile:
             ) from None
 
     def write(self, note: RunNote) -> None:
-        """Writes the note in one step."""
+        """Writes the note in one step. Raises OutputUnwritable where it cannot."""
         if self.path is None:
             return
         fresh = self.path.with_name(f".{self.path.name}.tmp")
-        with fresh.open("wb") as file:
-            file.write(orjson.dumps(note))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self.path)
+        try:
+            with fresh.open("wb") as file:
+                file.write(orjson.dumps(note))
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self.path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            why = f"cannot write {self.path}, which leads back to the batch: {error.strerror or error}"
+            raise OutputUnwritable(f"{why}; nothing was submitted; mend it and use --resume") from error
 
     def remove(self) -> None:
         if self.path is not None:
