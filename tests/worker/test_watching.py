@@ -190,3 +190,12 @@ def test_logs_are_json_or_for_people(form: str, sign: str, capfd: pytest.Capture
     told = capfd.readouterr().err
     assert sign in told
     assert "not this" not in told
+
+
+def test_what_is_no_text_is_logged_all_the_same(capfd: pytest.CaptureFixture[str]) -> None:
+    logs.start("info", "json")
+    try:
+        structlog.get_logger("test").info("hello", message="half an emoji: \ud83d", tokens=2**70)
+    finally:
+        structlog.reset_defaults()
+    assert f'"tokens":{2**70}' in capfd.readouterr().err

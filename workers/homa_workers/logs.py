@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 import structlog
+
+from homa_shared.sound_json import sound_json
 
 
 def start(level: str, form: str) -> None:
@@ -31,7 +32,7 @@ def start(level: str, form: str) -> None:
         ]
         factory: Callable[..., Any] = structlog.PrintLoggerFactory(sys.stderr)
     else:
-        processors = [*shared, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(orjson.dumps)]
+        processors = [*shared, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_line)]
         factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
     structlog.configure(
         processors=processors,
@@ -40,3 +41,8 @@ def start(level: str, form: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.getLogger("dramatiq").setLevel(logging.WARNING)
+
+
+def _line(event: dict[str, Any], **_: Any) -> bytes:
+    """An event as JSON. A provider's message may hold what is no text: logging it must not fail whoever logs."""
+    return sound_json(event)
