@@ -39,7 +39,7 @@ async def test_two_workers_never_exceed_the_providers_concurrency(cell: Cell) ->
 
 async def test_five_hundred_calls_in_flight_are_cut_on_time(cell: Cell, stopwatch: Stopwatch) -> None:
     cell.simulator.configure(latency_ms=60_000)
-    wide = {"HOMA_PROVIDERS__OPENAI__LIMITS__RPM": "1000000", "HOMA_PROVIDERS__OPENAI__TIMEOUT_S": "5"}
+    wide = {"HOMA_PROVIDERS__OPENAI__LIMITS__RPM": "1000000", "HOMA_PROVIDERS__OPENAI__TIMEOUT_S": "12"}
     await cell.worker(concurrency=500, **wide)
     jobs = await cell.submit_many(500, on_ambiguous="fail")
     await until(lambda: cell.simulator.stats.max_in_flight == 500)
@@ -48,5 +48,5 @@ async def test_five_hundred_calls_in_flight_are_cut_on_time(cell: Cell, stopwatc
         assert view.job.state is State.FAILED
         (attempt,) = view.attempts
         took_s = (attempt.ended_ms - attempt.started_ms) / 1000
-        assert took_s >= 4.9
-        assert took_s - stopwatch.late_s < 6.5
+        assert took_s >= 11.9
+        assert took_s - stopwatch.late_s < 13.5
