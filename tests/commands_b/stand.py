@@ -169,11 +169,11 @@ class Stand:
         self.store.run(settle(self.store.keys, (claim.id, claim.attempt), orjson.dumps(reply), report))
         self.claims.remove(claim)
 
-    def fail(self, claim: Claim, state: str = "failed", *, charge: Charge = Charge.NONE) -> None:
+    def fail(self, claim: Claim, state: str = "failed", *, charge: Charge = Charge.NONE, nano: int = 0) -> None:
         kind = "ambiguous" if charge is Charge.UNRESOLVED else "invalid_request"
         error = {"error": {"kind": kind, "message": "it broke", "status": 400, "code": "bad"}, "attempts": claim.tries}
         note = orjson.dumps({"error": "it broke", "request_id": "r9"}).decode()
-        report = Report(kind, charge, note=note)
+        report = Report(kind, charge, nano=nano, note=note)
         name = (claim.id, claim.attempt)
         told = orjson.dumps(error | {"custom_id": claim.custom_id or None})
         self.store.run(fail(self.store.keys, name, state, told, report, "it broke"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from homa_shared.failures import Charge
 from tests.commands_b.stand import NANO, Stand
 from tests.fixtures.store import eventually
 
@@ -97,6 +98,14 @@ def test_results_are_openai_batch_output_lines(stand: Stand, tmp_path: Path) -> 
     output = tmp_path / "out.jsonl"
     assert stand.said("batches", "results", batch, "-o", str(output), "--after", "1").status == 0
     assert len(output.read_bytes().splitlines()) == 2
+
+
+def test_a_failed_line_tells_what_its_attempts_cost(stand: Stand) -> None:
+    batch = stand.batch(good=0, bad=0, live=1)
+    (claim,) = stand.take(1)
+    stand.fail(claim, charge=Charge.ACTUAL, nano=2500)
+    (line,) = stand.said("batches", "results", batch).lines
+    assert (line["error"]["message"], line["homa"]["cost_usd"]) == ("it broke", "0.0000025")
 
 
 def test_results_of_a_batch_that_goes_on_are_those_so_far(stand: Stand) -> None:

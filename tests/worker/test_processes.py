@@ -131,3 +131,12 @@ def test_without_a_provider_the_worker_says_what_to_set(
     monkeypatch.chdir(cell.home)
     assert main([]) == 2
     assert "OPENAI_API_KEY" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["0", "-3", "many"])
+def test_a_worker_of_no_slots_is_wrong_usage(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would serve its queues and never take a job."""
+    with pytest.raises(SystemExit) as caught:
+        main(["openai", "--concurrency", given])
+    assert caught.value.code == 2
+    assert "--concurrency" in capsys.readouterr().err

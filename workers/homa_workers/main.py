@@ -54,11 +54,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="homa worker", description="Run one worker process.")
     parser.add_argument("providers", nargs="*", metavar="PROVIDER", help="accounts to serve (default: all configured)")
-    parser.add_argument("--concurrency", type=int, help="most calls at once in this process, for each provider")
+    parser.add_argument("--concurrency", type=_count, help="most calls at once in this process, for each provider")
     parser.add_argument("--actors", action="append", default=[], metavar="MODULE", help="module with Dramatiq actors")
     parser.add_argument("--for-batch", metavar="ID", help="end when this batch is complete")
     parser.add_argument("--until-stdin-closes", action="store_true", help="drain when whoever started this is gone")
     return parser
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        # A worker of no slots would serve its queues and never take a job.
+        raise argparse.ArgumentTypeError(f"{text} is too few: expected 1 or more")
+    return count
 
 
 async def _serve(settings: Settings, options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from homa.client import Homa
 from homa.commands.session import Session
 from homa.documents.result_line import Answer, Failure, HomaPart, line_bytes, result_line
 from homa.outcomes import Reply
+from homa.running.ended import known_costs
 from homa_shared.errors import ResultTimeout
 from homa_shared.store import reading
 
@@ -29,7 +30,7 @@ def write_results(here: Session, batch: str, output: BinaryIO, *, after: int, fo
             for line in homa.batch(batch).results(after, timeout=None if follow else 0):
                 position = line.position
                 if not _superseded(batch, line.job_id, latest):
-                    output.write(line_bytes(result_line(line.custom_id, _outcome(line))))
+                    output.write(line_bytes(result_line(line.custom_id, _outcome(here, line))))
                     if follow:
                         output.flush()
         except ResultTimeout:
@@ -45,15 +46,18 @@ def _superseded(batch: str, job: str, latest: dict[int, str]) -> bool:
     return job not in latest.values()
 
 
-def _outcome(line: Line) -> Answer | Failure:
+def _outcome(here: Session, line: Line) -> Answer | Failure:
     ended = line.reply or line.failure
     assert ended is not None
+    cost = (
+        ended.cost_nano_usd if isinstance(ended, Reply) else here.store.run(known_costs(here.keys, [ended.job_id]))[0]
+    )
     homa = HomaPart(
         job=ended.job_id,
         provider=ended.provider,
         model=ended.model,
         attempts=ended.attempts,
-        cost_nano_usd=ended.cost_nano_usd if isinstance(ended, Reply) else 0,
+        cost_nano_usd=cost,
         cached=isinstance(ended, Reply) and ended.cached,
         queued_ms=ended.queued_ms,
         latency_ms=ended.latency_ms,

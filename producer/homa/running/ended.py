@@ -68,7 +68,7 @@ def end_count(keys: Keys, batch_id: str) -> Op[int]:
 def _lines(keys: Keys, ids: Sequence[str]) -> Flow[list[EndedLine]]:
     ended = yield from outcomes(keys, (yield from ask_patiently(look(keys, ids))))
     failed = [outcome.job_id for outcome in ended if isinstance(outcome, Failure)]
-    costs = dict(zip(failed, (yield from ask_patiently(_costs(keys, failed))), strict=True)) if failed else {}
+    costs = dict(zip(failed, (yield from ask_patiently(known_costs(keys, failed))), strict=True)) if failed else {}
     return [
         _answered(outcome) if isinstance(outcome, Reply) else _failed(outcome, costs[outcome.job_id])
         for outcome in ended
@@ -113,7 +113,7 @@ def _names(keys: Keys, job_ids: Sequence[str]) -> Op[list[str]]:
     return read([("HGET", keys.job(job_id), "ci") for job_id in job_ids], lambda replies: list(map(text, replies)))
 
 
-def _costs(keys: Keys, job_ids: Sequence[str]) -> Op[list[int]]:
+def known_costs(keys: Keys, job_ids: Sequence[str]) -> Op[list[int]]:
     """Known cost of jobs, nano-dollars."""
     commands = [("HGET", keys.job(job_id), "co") for job_id in job_ids]
     return read(commands, lambda replies: [number(value) for value in replies])
