@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,3 +125,12 @@ def test_a_worker_that_cannot_start_ends_it_with_its_log(fleet: Fleet, invoke: I
     assert answer.exit_code in (2, 3)
     assert "worker ended" in answer.stderr
     assert "cancelled job" in answer.stderr
+
+
+@pytest.mark.parametrize("arguments", [("ask", "-", "--model", MODEL), ("count", "-", "--model", MODEL)])
+def test_standard_input_that_is_no_text_is_named(fleet: Fleet, folder: Path, arguments: tuple[str, ...]):
+    environment = {**os.environ, **fleet.env, "PYTHONIOENCODING": "utf-8:strict"}
+    command = [sys.executable, "-m", "homa.commands", *arguments]
+    done = subprocess.run(command, input=b"caf\xe9", env=environment, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert b"standard input is no UTF-8" in done.stderr

@@ -348,6 +348,11 @@ class TestValues:
         with pytest.raises(click.BadParameter, match="is no length of time"):
             values.span_ms(text)
 
+    @pytest.mark.parametrize("text", ["99999999999d", "9" * 400 + "s"])
+    def test_no_span_is_longer_than_clocks_go(self, text: str):
+        with pytest.raises(click.BadParameter, match="longer than a hundred years"):
+            values.span_ms(text)
+
     def test_nothing_is_no_deadline_and_no_budget_but_an_age_and_a_bill(self):
         context, parameter = click.Context(click.Command("x")), click.Option(["--x"])
         assert (values.span_ms("0s"), values.dollars("0")) == (0, 0)

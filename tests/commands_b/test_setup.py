@@ -207,6 +207,23 @@ def test_doctor_reaches_a_server_that_listens(stand: Stand, monkeypatch: pytest.
         assert checks(stand)["reach of openai"][0]["level"] == "ok"
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("http://127.0.0.1:99999/v1", "Port out of range"),
+        ("http://me:hunter2@[::1/v1", "Invalid IPv6"),
+        ("http://.example.com/v1", "no name that a host can have"),
+    ],
+)
+def test_doctor_names_an_address_that_is_none(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, address: str, told: str
+) -> None:
+    monkeypatch.setenv("HOMA_PROVIDERS__OPENAI__BASE_URL", address)
+    said = stand.said("doctor")
+    assert told in said.stdout + said.stderr
+    assert "hunter2" not in said.stdout + said.stderr
+
+
 def test_doctor_warns_of_drift(stand: Stand) -> None:
     stand.said("apply")
     assert checks(stand)["fleet settings"][0]["value"] == "version 1"

@@ -304,6 +304,14 @@ async def test_a_dropped_connection_is_ambiguous_and_not_tried_again(
     assert len(stub.requests) == 1
 
 
+async def test_a_password_in_an_address_is_in_no_message(hello: Call) -> None:
+    provider = create(ProviderConfig("gemini", "gemini", None, f"http://me:hunter2@127.0.0.1:{_closed_port()}"))
+    with pytest.raises(ProviderError, match=r"127\.0\.0\.1") as caught:
+        await provider.complete(hello)
+    assert "hunter2" not in caught.value.message
+    await provider.aclose()
+
+
 async def test_a_refused_connection_cost_nothing(hello: Call) -> None:
     provider = create(ProviderConfig("gemini", "gemini", None, f"http://127.0.0.1:{_closed_port()}"))
     with pytest.raises(ProviderError) as caught:

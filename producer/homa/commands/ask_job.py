@@ -11,7 +11,7 @@ import click
 import orjson
 
 from homa.commands.media import images_of, is_pdf, schema_of
-from homa.commands.session import Desk, desk, say
+from homa.commands.session import Desk, desk, say, standard_input
 from homa.commands.values import tags_of
 from homa.documents import BadRow, open_inputs, read_argument
 from homa.flow import Flow, Sleep
@@ -66,7 +66,7 @@ def _asked(options: dict[str, Any], streamed: bool, documents: Sequence[str] = (
         documents: those among the files that are shown as they are.
     """
     if options["prompt"] == "-":
-        options["prompt"] = sys.stdin.read()
+        options["prompt"] = standard_input()
     texts = [_text_of(file) for file in options["files"] if file not in documents]
     arguments = {
         "model": options["model"],

@@ -101,7 +101,16 @@ def _key(name: str, provider: ProviderSettings) -> Check:
 
 
 def _reach(settings: Settings) -> Iterator[Check]:
-    places = {name: place for name, p in sorted(settings.providers.items()) if (place := _place(p)) is not None}
+    places: dict[str, tuple[str, int]] = {}
+    for name, provider in sorted(settings.providers.items()):
+        try:
+            place = _place(provider)
+        except ValueError as error:
+            shown = str(provider.base_url).rpartition("@")[2]
+            yield Check(Level.WARNING, f"reach of {name}", f"{shown}: {error}", "mend its base_url")
+            continue
+        if place is not None:
+            places[name] = place
     if not places:
         return
     with ThreadPoolExecutor(min(8, len(places))) as threads:
@@ -115,7 +124,7 @@ def _reach(settings: Settings) -> Iterator[Check]:
 
 
 def _place(provider: ProviderSettings) -> tuple[str, int] | None:
-    """Host and port of a provider; None where only its SDK knows."""
+    """Host and port of a provider; None where only its SDK knows. Raises ValueError for an address that is none."""
     url = provider.base_url or ENDPOINTS.get(provider.kind)
     if url is None and provider.kind == "bedrock" and provider.region:
         url = f"https://bedrock-runtime.{provider.region}.amazonaws.com"
@@ -131,6 +140,8 @@ def _connect(place: tuple[str, int]) -> str | None:
         socket.create_connection(place, timeout=_CONNECT_S).close()
     except OSError as error:
         return error.strerror or str(error) or type(error).__name__
+    except UnicodeError:
+        return "no name that a host can have"
     return None
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 import orjson
 
 from homa.commands.exits import Stopped
-from homa.commands.session import desk, say
+from homa.commands.session import desk, say, standard_input
 from homa.documents import read_argument
 from homa.exact import count_exactly
 from homa_shared.errors import CountFailed, InvalidRequest
@@ -23,7 +22,7 @@ _NO_ANSWER = 3
 
 def count_text(text: str, model: str, *, exact: bool, as_json: bool) -> None:
     """Carries out `homa count`."""
-    prompt = sys.stdin.read() if text == "-" else read_argument(text, "TEXT")
+    prompt = standard_input() if text == "-" else read_argument(text, "TEXT")
     target, sums = _looked_up(model)
     if exact:
         tokens = _asked(load_settings(), target, prompt)

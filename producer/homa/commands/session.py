@@ -137,6 +137,18 @@ def first_line(settings: Settings, address: StoreAddress | str) -> str:
     return f"store {address}, settings {settings.config_file or 'from the environment'}"
 
 
+def standard_input() -> str:
+    """All text on standard input. Raises InvalidRequest where it is none."""
+    import sys
+
+    from homa_shared.errors import InvalidRequest
+
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"standard input is no UTF-8 ({error.reason} at byte {error.start}): recode it") from None
+
+
 def say(message: str) -> None:
     """A message to the person, on stderr: stdout belongs to results."""
     click.echo(f"homa: {message}", err=True)

@@ -15,6 +15,8 @@ import click
 from homa_shared.errors import InvalidRequest
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+#: Beyond it neither clocks nor the store's arithmetic can be relied on.
+_LONGEST_MS = 36_525 * 86_400_000
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)?")
 
 
@@ -23,7 +25,10 @@ def span_ms(text: str) -> int:
     found = _SPAN.fullmatch(text.strip())
     if found is None:
         raise click.BadParameter(f"{text!r} is no length of time: expected one such as 90, 1.5s, 10m, 2h or 1d")
-    return round(float(found[1]) * _UNITS_MS[found[2] or "s"])
+    length_ms = float(found[1]) * _UNITS_MS[found[2] or "s"]
+    if length_ms > _LONGEST_MS:
+        raise click.BadParameter(f"{text[:40]!r} is longer than a hundred years")
+    return round(length_ms)
 
 
 def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:

@@ -91,7 +91,11 @@ def _is_secret(name: str) -> bool:
 
 def _without_passwords(url: str) -> str:
     """A URL whose user part and query show no password: `redis://u:…@host`, `?sentinel_password=…`."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # No address at all, which is what is about to be told; where a password would stand in it nobody knows.
+        return f"{MASK}@{url.rpartition('@')[2]}" if "@" in url else url
     credentials, at, host = parts.netloc.rpartition("@")
     user, colon, _ = credentials.partition(":")
     query = [(name, MASK if _is_secret(name) else value) for name, value in parse_qsl(parts.query)]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import NamedTuple, cast
+from urllib.parse import urlsplit
 
 from homa_shared.errors import ConfigError, MissingExtra
 from homa_shared.settings.kinds import ENTRY_POINT_GROUP
@@ -51,9 +52,22 @@ def create(config: ProviderConfig) -> Provider:
 
     Raises ConfigError for an unknown kind or an unusable setting, MissingExtra where the kind's SDK is not installed.
     """
+    _check_address(config)
     if builtin := BUILTIN.get(config.kind):
         _check_options(config, builtin.options)
     return _factory(config)(config)
+
+
+def _check_address(config: ProviderConfig) -> None:
+    """What no client can even read would end each job as a defect."""
+    try:
+        _ = urlsplit(config.base_url or "").port
+    except ValueError as error:
+        shown = str(config.base_url).rpartition("@")[2]
+        raise ConfigError(
+            f"provider {config.name!r} has base_url {shown!r}: {error}; expected an address such as "
+            f"https://host:port/v1. Mend HOMA_PROVIDERS__{config.name.upper()}__BASE_URL."
+        ) from error
 
 
 def _check_options(config: ProviderConfig, known: frozenset[str]) -> None:

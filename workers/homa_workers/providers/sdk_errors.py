@@ -39,5 +39,7 @@ def _connection_failure(cause: httpx2.HTTPError, partial_text: str) -> ProviderE
             kind = ErrorKind.MALFORMED
         case _:
             kind = ErrorKind.AMBIGUOUS
-    message = f"{cause.request.method} {cause.request.url}: {cause}" if str(cause) else repr(cause)
+    # An address may hold a password, and messages go to records and logs.
+    address = cause.request.url.copy_with(userinfo=b"")
+    message = f"{cause.request.method} {address}: {cause}" if str(cause) else repr(cause)
     return ProviderError(kind=kind, message=message, code=type(cause).__name__, partial_text=partial_text)
