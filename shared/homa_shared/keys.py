@@ -91,7 +91,9 @@ KEYS: dict[str, KeySpec] = {
         "cv:<name>", "string", "as a cached reply", "a text's vector: 32-bit floats behind their model and a checksum"
     ),
     "vector_index": KeySpec("vi", "zset", "-", "`name:bytes` of a cached vector -> last used (ms)"),
-    "leader": KeySpec("cl:<key>", "string", "while the leader lives", "the job in flight that equal jobs follow"),
+    "leader": KeySpec(
+        "cl:<key>", "string", "while the leader lives or followers end by its reply", "the job that equal jobs follow"
+    ),
     # media: images and documents by digest, wherever their bytes are
     "media": KeySpec(
         "md:<digest>", "string", "while a job needs it", "bytes of a medium, where no blob store holds it"

@@ -13,6 +13,9 @@ CHAT_API, RESPONSES_API = "chat", "responses"
 #: Field of an assistant's message: what the Responses API wrote, as it came. Other APIs do not know it.
 ITEMS = "response_items"
 
+#: Reasons for which a reply ended before the model did.
+_BROKEN_OFF = frozenset({"length", "content_filter"})
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -79,6 +82,11 @@ class Completion:
         choices = self.body.get("choices") or [{}]
         reason = choices[0].get("finish_reason")
         return str(reason) if reason else None
+
+    @property
+    def breaks_off(self) -> bool:
+        """Whether one of its choices is not all that the model had to say: output cap, context window, content filter."""
+        return any(choice.get("finish_reason") in _BROKEN_OFF for choice in self.body.get("choices") or ())
 
 
 def message_text(body: dict[str, Any]) -> str:

@@ -187,3 +187,13 @@ async def test_the_schema_of_pydantics_models_is_followed(cell: Cell) -> None:
     params = {"max_tokens": 300, "response_format": schemas.response_format(Person)}
     job = await cell.ask("Who?", params=params)
     assert schemas.parse(text_of(reply_of(await cell.ended(job))), Person)
+
+
+async def test_an_answer_by_schema_that_breaks_off_is_kept_for_no_equal_job(cell: Cell) -> None:
+    job = await cell.ask("[[refuse]]", targets=(HAIKU,), params=by_schema())
+    await cell.store.run(read((("HSET", cell.keys.job(job), "ck", "c0ffee"),), lambda r: r[0]))
+    await cell.worker("anthropic")
+    reply = reply_of(await cell.ended(job))
+    assert reply["body"]["choices"][0]["finish_reason"] == "content_filter"
+    entries = read((("ZCARD", cell.keys.cache_index()),), lambda r: int(r[0]))
+    assert await cell.store.run(entries) == 0

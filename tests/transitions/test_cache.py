@@ -272,3 +272,43 @@ def test_lines_that_lead_one_another_are_put_aside_in_small_portions(cell: Cell,
         pass
     assert {cell.state(line) for line in lines} <= {State.CANCELLED, State.WAITING}
     assert not any((cell.job(line).waits_for or "").startswith("follow") for line in lines)
+
+
+def test_a_reply_that_breaks_off_is_kept_for_no_equal_job(cell: Cell) -> None:
+    equal(cell, "a")
+    cell.settle(cell.claim(), partial=True)
+    assert cell.state("a") is State.SUCCEEDED
+    equal(cell, "b")
+    assert cell.taken() == ["b"], "asked again: there may be more to say"
+    assert (stats(cell)["stored"], stats(cell)["entries"]) == (0, 0)
+
+
+def test_followers_end_by_a_reply_that_breaks_off_however_many_they_are(cell: Cell) -> None:
+    followers = [f"f{i}" for i in range(150)]
+    equal(cell, "a", *followers)
+    claim = cell.take(10).claims[0]
+    while cell.take(10).wait_ms == 1:
+        pass
+    cell.settle(claim, partial=True)
+    assert cell.counters()["live"] == 50
+    cell.sweep()
+    assert {reply(cell, job_id)["body"]["said"] for job_id in followers} == {"a"}
+    equal(cell, "b")
+    assert cell.taken() == ["b"]
+
+
+def test_a_late_reply_that_breaks_off_leaves_those_who_follow_another_to_that_one(cell: Cell) -> None:
+    cell.run(steering.open_batch(cell.keys, "x", {}))
+    equal(cell, "a", batch="x")
+    late = cell.claim()
+    equal(cell, "b", "c")
+    assert cell.taken() == []
+    cell.run(steering.pause_batch(cell.keys, "x"))
+    cell.lose(late)
+    while (taken := cell.take()).wait_ms == 1 and not taken.claims:
+        pass
+    assert [claim.id for claim in taken.claims] == ["b"], "who waits for his batch leads nobody"
+    cell.settle(late, partial=True)
+    assert (cell.state("a"), cell.state("c")) == (State.SUCCEEDED, State.WAITING)
+    cell.settle(taken.claims[0])
+    assert reply(cell, "c")["body"] == {"said": "b"}

@@ -166,3 +166,17 @@ async def test_a_usage_that_is_none_leaves_the_cost_open_and_loses_no_reply(
     view = await cell.ended(await cell.submit(tokens=(300, 100, 200)))
     assert view.job.state is State.SUCCEEDED
     assert [(line.nano_usd, line.unresolved_nano_usd) for line in await cell.ledger()] == [(0, BOUND)]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("tokens", "kept"), [(3, 0), (300, 1)])
+async def test_only_a_reply_that_is_complete_is_kept_for_equal_jobs(
+    cell: Cell, stream: bool, tokens: int, kept: int
+) -> None:
+    job = await cell.submit("[[tokens:20]]", stream=stream, params={"max_tokens": tokens})
+    await cell.store.run(read((("HSET", cell.keys.job(job), "ck", "c0ffee"),), lambda r: r[0]))
+    await cell.worker()
+    view = await cell.ended(job)
+    assert view.job.state is State.SUCCEEDED
+    assert reply_of(view)["body"]["choices"][0]["finish_reason"] == ("stop" if kept else "length")
+    assert (await cell.store.run(reading.cache_stats(cell.keys)))["entries"] == kept

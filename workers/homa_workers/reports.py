@@ -34,6 +34,7 @@ def of_success(claim: Claim, completion: Completion, nano: int | None, plan: Tar
             bound=claim.bound,
             health="good",
             note=_note(completion.request_id),
+            partial=completion.breaks_off,
             by=_by(claim),
         )
     quota = completion.quota
@@ -48,6 +49,7 @@ def of_success(claim: Claim, completion: Completion, nano: int | None, plan: Tar
         used=_used(claim, usage, plan),
         health="good",
         limits=(quota.limit_requests or 0, quota.limit_tokens or 0) if quota else None,
+        partial=completion.breaks_off,
         by=_by(claim),
     )
 

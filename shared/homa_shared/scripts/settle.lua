@@ -23,7 +23,7 @@ if is_running(r, attempt, report.worker) then
   end_attempt(id, r, report)
   won_by(attempt)
   end_job(id, r, 'succeeded', reply)
-  after_success(id, r)
+  after_success(id, r, report.partial)
   return 'ok'
 end
 
@@ -46,5 +46,5 @@ else
 end
 won_by(number)
 end_job(id, r, 'succeeded', reply)
-after_success(id, r)
+after_success(id, r, report.partial)
 return 'late'

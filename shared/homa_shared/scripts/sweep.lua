@@ -141,15 +141,14 @@ local function sweep_reason(reason)
       released = released + let_go(reason, (over or not cap) and SLICE or 16)
     end
   elseif kind == 'follow' then
-    local source = redis.call('GET', K.cached(name))
+    local leader = redis.call('GET', K.leader(name))
+    local state = leader and redis.call('HGET', K.job(leader), 'st')
+    -- A leader whose reply broke off is named by no entry: its reply is for those who follow already.
+    local source = redis.call('GET', K.cached(name)) or (state == 'succeeded' and leader)
     if source and redis.call('EXISTS', K.reply(source)) == 1 then
       if end_followers(name, source, SLICE) >= SLICE then full = true end
-    else
-      local leader = redis.call('GET', K.leader(name))
-      local state = leader and redis.call('HGET', K.job(leader), 'st')
-      if not state or ENDED[state] then
-        released = released + hand_over(name)
-      end
+    elseif not state or ENDED[state] then
+      released = released + hand_over(name)
     end
   end
 end

@@ -77,7 +77,7 @@ class Taken:
 
 #: Fields of a report that are sent only where they say something.
 _WHERE_TOLD = (
-    *("floor", "input", "output", "cached", "written", "saved", "cool_ms", "freeze_ms", "limits", "note"),
+    *("floor", "input", "output", "cached", "written", "saved", "cool_ms", "freeze_ms", "limits", "note", "partial"),
     *("by", "worker", "target"),
 )
 
@@ -125,6 +125,8 @@ class Report:
     #: Requests and tokens a minute that headers told; 0 for not told.
     limits: tuple[int, int] | None = None
     note: str = ""
+    #: A good reply that breaks off: the job's, but kept for no equal one.
+    partial: bool = False
     #: Provider that was called, where the store may have forgotten which member of a pool it was.
     by: str = ""
     #: Who made the attempt, and what it called: told where the store may have forgotten that it was made.

@@ -14,6 +14,7 @@
 --   cool_ms   how long a breaker opens for `account` and `model`
 --   freeze_ms  >= -1: the quota scope freezes (-1: the provider named no time); nil: it does not
 --   limits    {requests, tokens} per minute from headers, or nil
+--   partial   true: a good reply that breaks off, which is kept for no equal job
 --   by        provider that was called, where the record may have forgotten which member of a pool it was
 --   worker    who made the attempt, and target: what it called, which a store that came back older may have forgotten
 --   note      JSON for people: error, status, request id, times

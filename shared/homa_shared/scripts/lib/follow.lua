@@ -28,23 +28,33 @@ local function end_followers(key, source, n)
   return #ids
 end
 
-local function after_success(id, r)
-  if not r.ck or r.ck == '' then return end
+-- Keeps a job's reply for equal jobs to come, in the place of the oldest where there is no more room.
+local function keep_reply(id, key)
   local ttl, size = unpack(redis.call('HMGET', K.config(), 'cache.ttl_ms', 'cache.entries'))
   ttl, size = tonumber(ttl or 86400000), tonumber(size or 100000)
   -- The entry may not outlive the reply that it points to.
-  redis.call('SET', K.cached(r.ck), id, 'PX', math.max(1, math.min(ttl, retention('results'))))
-  redis.call('ZADD', K.cache_index(), now, r.ck)
+  redis.call('SET', K.cached(key), id, 'PX', math.max(1, math.min(ttl, retention('results'))))
+  redis.call('ZADD', K.cache_index(), now, key)
   redis.call('HINCRBY', K.cache_stats(), 'stored', 1)
   local excess = redis.call('ZCARD', K.cache_index()) - size
   if excess > 0 then
-    for _, key in ipairs(redis.call('ZRANGE', K.cache_index(), 0, math.min(excess, 100) - 1)) do
-      redis.call('DEL', K.cached(key))
-      redis.call('ZREM', K.cache_index(), key)
+    for _, oldest in ipairs(redis.call('ZRANGE', K.cache_index(), 0, math.min(excess, 100) - 1)) do
+      redis.call('DEL', K.cached(oldest))
+      redis.call('ZREM', K.cache_index(), oldest)
     end
   end
-  if redis.call('GET', K.leader(r.ck)) == id then redis.call('DEL', K.leader(r.ck)) end
-  end_followers(r.ck, id, 100)
+end
+
+-- A reply that breaks off (at its output cap, or by a content filter) is the end of those who follow already, and kept for
+-- nobody else; those who follow another are left to that one.
+local function after_success(id, r, partial)
+  if not r.ck or r.ck == '' then return end
+  local leads = redis.call('GET', K.leader(r.ck)) == id
+  if not partial then keep_reply(id, r.ck) end
+  if leads then redis.call('DEL', K.leader(r.ck)) end
+  if partial and not leads then return end
+  -- Where no entry names the source the leader does, for those that the sweep ends.
+  if end_followers(r.ck, id, 100) >= 100 and partial then redis.call('SET', K.leader(r.ck), id, 'PX', retention('results')) end
 end
 
 local RANK = {high = 1, default = 2, bulk = 3}
