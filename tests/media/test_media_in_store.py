@@ -11,7 +11,8 @@ from homa_shared.errors import StoreFull
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store import reading
 from homa_shared.store.client import Store
-from homa_shared.store.connection import StoreAddress
+from homa_shared.store.connection import StoreAddress, connect_sync
+from homa_shared.store.embedded import EmbeddedStore
 from homa_shared.store.fleet import write_fleet
 from homa_shared.store.media import (
     IN_STORE,
@@ -240,12 +241,12 @@ def test_nothing_is_left_behind(store: Store, redis_client: redis.Redis, namespa
     assert list(redis_client.scan_iter(f"{{{namespace}}}:m*")) == []
 
 
-def test_a_store_without_room_refuses_a_medium(store: Store, redis_client: redis.Redis) -> None:
-    used = int(redis_client.info("memory")["used_memory"])
-    before = redis_client.config_get("maxmemory")["maxmemory"]
-    redis_client.config_set("maxmemory", used * 2)
-    try:
-        with pytest.raises(StoreFull):
-            store.run(put(store.keys, "d", bytes(used)))
-    finally:
-        redis_client.config_set("maxmemory", before)
+def test_a_store_without_room_refuses_a_medium(fresh_store: EmbeddedStore, namespace: str) -> None:
+    address = StoreAddress.parse(fresh_store.ensure())
+    with connect_sync(address) as client:
+        used = int(client.info("memory")["used_memory"])
+        client.config_set("maxmemory", used * 2)
+    store = Store(address, namespace, role="test")
+    with pytest.raises(StoreFull):
+        store.run(put(store.keys, "d", bytes(used)))
+    store.close()

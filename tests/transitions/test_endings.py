@@ -9,7 +9,8 @@ from homa_shared.failures import Charge
 from homa_shared.records import State
 from homa_shared.store import reading, steering
 from homa_shared.store.op import read
-from tests.transitions.cell import BOUND, COST, Cell
+from homa_shared.store.working import renew
+from tests.transitions.cell import BOUND, COST, LEASE_MS, Cell
 
 
 def attempts(cell: Cell, job_id: str = "a") -> list[tuple[int, str, int, int]]:
@@ -179,7 +180,7 @@ def test_a_released_job_is_as_if_it_had_not_been_taken(cell: Cell) -> None:
     cell.submit("a", "b")
     cell.release(cell.claim())
     assert cell.run(reading.ledger(cell.keys)) == []
-    assert float(cell.redis("HGET", cell.keys.scope(scope), "r")) / 1000 <= cell.now()
+    assert float(cell.redis("HGET", cell.keys.scope(scope), "r")) // 1000 <= cell.now()
     claim = cell.claim()
     assert (claim.id, claim.tries) == ("a", 1)
     assert attempts(cell) == []
@@ -192,6 +193,33 @@ def test_a_job_cancelled_while_it_ran_does_not_go_on(cell: Cell) -> None:
     assert cell.orders() == ["cancel a 1"]
     assert cell.requeue(claim) == "ended"
     assert cell.state("a") is State.CANCELLED
+
+
+def called_off(cell: Cell, *names: str) -> list[str]:
+    return cell.run(renew(cell.keys, worker="w", lease_ms=LEASE_MS, facts={"provider": "p"}, attempts=names)).called_off
+
+
+def test_a_cancelled_attempt_is_called_off_at_each_beat_should_the_order_be_lost(cell: Cell) -> None:
+    cell.submit("a", "b")
+    first, second = cell.take().claims
+    assert called_off(cell, first.name, second.name) == []
+    cell.run(steering.cancel(cell.keys, ["a"]))
+    cell.redis("DEL", cell.keys.control("w"))
+    assert [called_off(cell, first.name, second.name) for _ in range(2)] == [["a:1"]] * 2
+    cell.fail(first, "cancelled", "cancelled")
+    assert called_off(cell, first.name) == [], "it is over"
+
+
+def test_an_attempt_whose_job_another_one_ended_is_called_off_should_the_order_be_lost(cell: Cell) -> None:
+    cell.submit("a")
+    slow = cell.claim(worker="slow")
+    cell.lose(slow)
+    second = cell.claim()
+    assert called_off(cell, second.name) == []
+    cell.settle(slow)
+    cell.redis("DEL", cell.keys.control("w"))
+    assert called_off(cell, second.name) == ["a:2"]
+    assert called_off(cell, slow.name) == [], "its reply is the job's"
 
 
 def test_a_job_past_its_deadline_does_not_go_on(cell: Cell) -> None:
