@@ -129,7 +129,9 @@ async def test_closing_what_was_never_used_is_harmless() -> None:
     await AiohttpTransport(base_url="https://x", connections=1, read_timeout_s=1).aclose()
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:99999/v1", "http://me:hunter2@[::1/v1"])
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:99999/v1", "http://me:hunter2@[::1/v1", "http://me:hunter2@proxy/v1"]
+)
 def test_an_address_that_nobody_can_read_is_a_wrong_setting(address: str) -> None:
     with pytest.raises(ConfigError, match="HOMA_PROVIDERS__OURS__BASE_URL") as caught:
         create(ProviderConfig("ours", "openai", KEY, address))

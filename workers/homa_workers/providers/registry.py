@@ -31,6 +31,8 @@ _GEMINI = frozenset({"api_version", "headers", "location", "project"})
 _BEDROCK = frozenset(
     {"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "max_tokens", "profile", "region"}
 )
+#: Kinds whose calls carry their key in the header that a user and password of an address would need.
+_BEARERS = frozenset({"openai", "azure", "ollama", "cohere", "anthropic"})
 BUILTIN = {
     "openai": _Builtin("homa_workers.providers.openai_chat", "openai", "workers", _OPENAI),
     "azure": _Builtin("homa_workers.providers.openai_chat", "azure", "workers", _OPENAI),
@@ -59,9 +61,12 @@ def create(config: ProviderConfig) -> Provider:
 
 
 def _check_address(config: ProviderConfig) -> None:
-    """What no client can even read would end each job as a defect."""
+    """What no client can even read, or send to, would end each job as a defect."""
     try:
-        _ = urlsplit(config.base_url or "").port
+        address = urlsplit(config.base_url or "")
+        _ = address.port
+        if address.username and config.kind in _BEARERS:
+            raise ValueError("it names a user, beside the key that calls of this kind carry")
     except ValueError as error:
         shown = str(config.base_url).rpartition("@")[2]
         raise ConfigError(
