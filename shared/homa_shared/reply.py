@@ -85,7 +85,7 @@ class Completion:
 
     @property
     def breaks_off(self) -> bool:
-        """Whether one of its choices is not all that the model had to say: output cap, context window, content filter."""
+        """Whether one of its choices ended before the model did: at a cap, or by a content filter."""
         return any(choice.get("finish_reason") in _BROKEN_OFF for choice in self.body.get("choices") or ())
 
 

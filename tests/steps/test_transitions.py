@@ -286,7 +286,7 @@ def test_a_store_that_came_back_older_is_told_of_the_attempt(cell: Cell) -> None
     later = replace(claim, attempt=claim.attempt + 1)
     assert record(cell, later) is Answer.OK
     assert go_on(cell, later).leave is Leave.OK
-    assert cell.run(renew(cell.keys, worker="w", lease_ms=LEASE_MS, facts={}, attempts=[later.name])) == []
+    assert cell.run(renew(cell.keys, worker="w", lease_ms=LEASE_MS, facts={}, attempts=[later.name])).lost == []
     assert cell.settle(later) is Answer.OK
 
 

@@ -92,8 +92,8 @@ def test_an_attempt_that_the_store_forgot_is_the_members_again(cell: Cell) -> No
     """The store came back older: the beat of the worker that called tells which member it was."""
     submit(cell, "a")
     facts = {"provider": "q"}
-    lost = cell.run(renew(cell.keys, worker="w2", lease_ms=30_000, facts=facts, attempts=["a:1"]))
-    assert lost == []
+    told = cell.run(renew(cell.keys, worker="w2", lease_ms=30_000, facts=facts, attempts=["a:1"]))
+    assert told.lost == []
     assert cell.job("a").raw["tt"] == "q:m"
     assert cell.numbers(cell.keys.scope("q"))["busy"] == cell.numbers(cell.keys.scope("q/m"))["busy"] == 1
 

@@ -14,7 +14,7 @@ from tests.transitions.test_recovery import OlderStore
 
 
 def beat(cell: Cell, worker: str, *attempts: str) -> list[str]:
-    return cell.run(renew(cell.keys, worker=worker, lease_ms=LEASE_MS, facts={"provider": "p"}, attempts=attempts))
+    return cell.run(renew(cell.keys, worker=worker, lease_ms=LEASE_MS, facts={"provider": "p"}, attempts=attempts)).lost
 
 
 def tells_all(cell: Cell, worker: str) -> None:

@@ -11,7 +11,7 @@ from tests.transitions.cell import BOUND, COST, LEASE_MS, MODEL, Cell
 
 def beat(cell: Cell, *attempts: str, worker: str = "w") -> list[str]:
     facts = {"provider": "p", "queues": ["p"]}
-    return cell.run(renew(cell.keys, worker=worker, lease_ms=LEASE_MS, facts=facts, attempts=attempts))
+    return cell.run(renew(cell.keys, worker=worker, lease_ms=LEASE_MS, facts=facts, attempts=attempts)).lost
 
 
 def test_a_lost_job_goes_back_to_the_head_of_its_group(cell: Cell) -> None:

@@ -9,7 +9,7 @@ import pytest
 from homa_shared.records import State
 from homa_shared.store import steering
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.op import Op
+from homa_shared.store.op import Op, read
 from homa_shared.store.working import Claim
 from tests.fixtures.stopwatch import Stopwatch
 from tests.patience import PATIENCE_S
@@ -34,6 +34,34 @@ async def test_cancelling_a_running_job_closes_its_connection_within_a_second(ce
     assert await cell.history(job) == [(MINI, "cancelled", "unresolved")]
     assert worker._pipeline is not None
     assert worker._pipeline._cancelled == set()
+
+
+async def test_a_cancel_whose_order_was_lost_with_a_connection_is_heard_of_with_the_next_beat(cell: Cell) -> None:
+    cell.simulator.configure(latency_ms=300_000)
+    (worker,) = (await cell.process()).workers
+    worker.lease_ms = 6000  # a beat tells of its attempts at a third of it
+    cell.serve(worker)
+    job = await cell.submit()
+    await in_flight(cell, 1)
+    await cell.store.run(read((("HSET", cell.keys.job(job), "cx", 1),), lambda r: r[0]))
+    view = await cell.ended(job)
+    assert view.job.state is State.CANCELLED
+    assert await cell.history(job) == [(MINI, "cancelled", "unresolved")]
+
+
+async def test_cancelling_a_job_again_and_again_does_not_cut_its_acknowledgement(cell: Cell) -> None:
+    cell.simulator.configure(latency_ms=300_000)
+    worker = await cell.worker()
+    job = await cell.submit()
+    await in_flight(cell, 1)
+    running = worker._in_flight.find(f"{job}:1")
+    assert running is not None
+    for _ in range(20):
+        worker._carry_out(f"cancel {job} 1")
+        await asyncio.sleep(0)
+    assert (await cell.ended(job)).job.state is State.CANCELLED
+    await until(running.task.done)
+    assert not running.task.cancelled()
 
 
 async def test_cancelled_jobs_do_not_trip_a_breaker(cell: Cell) -> None:

@@ -135,13 +135,16 @@ class Duties:
     async def _renew(self, leases: list[Running]) -> None:
         asked = time.monotonic()
         names = [running.claim.name for running in leases]
-        lost = await self._store.run(
+        told = await self._store.run(
             renew(self._store.keys, worker=self._worker, lease_ms=self._lease_ms, facts=self._facts(), attempts=names)
         )
         for running in leases:
             running.renewed = asked
         # A lost attempt goes on: its good reply still ends the job, and its cost is better known than left open.
-        self._watch.lost(lost)
+        self._watch.lost(told.lost)
+        # An order leaves the store as it is popped: where the connection died meanwhile, this is how it is heard of.
+        for name in told.called_off:
+            self._obey("cancel " + " ".join(name.rsplit(":", 1)))
 
     async def _sweep(self) -> None:
         more = True

@@ -123,7 +123,12 @@ class Pipeline:
         return ((SWEEP_S, self.media.sweep), (FLUSH_S, self.learning.flush))
 
     def cancel(self, task: asyncio.Task[None], claim: Claim) -> None:
-        """Stops a running attempt because its job was cancelled: the provider's connection is closed at once."""
+        """Stops a running attempt because its job was cancelled: the provider's connection is closed at once.
+
+        Told again, it changes nothing: what is acknowledged by then must not be cut.
+        """
+        if claim.name in self._cancelled:
+            return
         self._cancelled.add(claim.name)
         # Not before its first step: it has a claim to acknowledge.
         asyncio.get_running_loop().call_soon(task.cancel)

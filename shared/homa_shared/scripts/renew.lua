@@ -5,25 +5,29 @@
 --
 -- KEYS[1] anchor
 -- ARGV: worker, lease_ms, facts about the worker as JSON, job:attempt…
--- Returns {lost…}: attempts that are no longer this worker's. Cost: O(n log N).
+-- Returns {{lost…}, {called off…}}: attempts that are no longer this worker's, and those that are to stop: their job was
+-- cancelled, or another attempt's reply ended it. The order that said so may have been lost on its way. Cost: O(n log N).
 local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
-local lost = {}
+local lost, called_off = {}, {}
 local provider = cjson.decode(ARGV[3]).provider
 for i = 4, #ARGV do
   local name = ARGV[i]
-  if redis.call('ZADD', K.leases(), 'XX', 'CH', now + lease_ms, name) == 0 and not redis.call('ZSCORE', K.leases(), name) then
-    local id, attempt = string.match(name, '^(.*):(%d+)$')
-    attempt = tonumber(attempt)
+  local id, attempt = string.match(name, '^(.*):(%d+)$')
+  attempt = tonumber(attempt)
+  local held = redis.call('ZADD', K.leases(), 'XX', 'CH', now + lease_ms, name) == 1 or redis.call('ZSCORE', K.leases(), name)
+  if not held then
     local r = load_record(id)
     if forgotten(r, attempt) then
       reassert(id, r, attempt, worker, provider)
-      redis.call('ZADD', K.leases(), now + lease_ms, name)
+      held = redis.call('ZADD', K.leases(), now + lease_ms, name)
     elseif r and r.st == 'running' and r.at == attempt and r.wk == worker then
-      redis.call('ZADD', K.leases(), now + lease_ms, name)
+      held = redis.call('ZADD', K.leases(), now + lease_ms, name)
     else
       lost[#lost + 1] = name
+      if r and r.st == 'succeeded' and r.wa ~= attempt then called_off[#called_off + 1] = name end
     end
   end
+  if held and redis.call('HEXISTS', K.job(id), 'cx') == 1 then called_off[#called_off + 1] = name end
 end
 redis.call('ZADD', K.workers(), now, worker)
 redis.call('HSET', K.worker(worker), 'facts', ARGV[3], 'beat', now)
@@ -33,4 +37,4 @@ redis.call('PEXPIRE', K.worker(worker), 3600000)
 local last = tonumber(redis.call('HGET', K.beat(), 'last') or now)
 if math.abs(now - last) > lease_ms / 2 then redis.call('HSET', K.beat(), 'grace', now + lease_ms) end
 redis.call('HSET', K.beat(), 'last', now)
-return lost
+return {lost, called_off}

@@ -75,6 +75,16 @@ class Taken:
     diverts: list[tuple[str, Claim]]
 
 
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """Answer of renew, `job:attempt` each."""
+
+    #: Attempts that are no longer the worker's.
+    lost: list[str]
+    #: Attempts that are to stop: what said so before may have been lost with a connection.
+    called_off: list[str]
+
+
 #: Fields of a report that are sent only where they say something.
 _WHERE_TOLD = (
     *("floor", "input", "output", "cached", "written", "saved", "cool_ms", "freeze_ms", "limits", "note", "partial"),
@@ -193,10 +203,10 @@ def divert(keys: Keys, job_id: str, target: str, reason: str, fields: dict[str, 
     return call(keys, "divert", (job_id, target, reason, orjson.dumps(fields)), _answer)
 
 
-def renew(keys: Keys, *, worker: str, lease_ms: int, facts: dict[str, Any], attempts: Sequence[str]) -> Op[list[str]]:
-    """The worker's beat; returns the attempts that it has lost."""
+def renew(keys: Keys, *, worker: str, lease_ms: int, facts: dict[str, Any], attempts: Sequence[str]) -> Op[Renewed]:
+    """The worker's beat."""
     args = (worker, lease_ms, orjson.dumps(facts), *attempts)
-    return call(keys, "renew", args, lambda reply: [text(name) for name in reply])
+    return call(keys, "renew", args, lambda reply: Renewed(*([text(name) for name in names] for names in reply)))
 
 
 def rejoin(keys: Keys, *, worker: str, lease_ms: int, told: str) -> Op[str]:
