@@ -131,6 +131,8 @@ local function end_attempt(id, r, report)
       redis.call('HSET', K.attempts(id), int(r.at), cjson.encode({
         target = line.target, worker = r.wk, started = r.as, ended = now, outcome = report.outcome, charge = open and 'unresolved' or report.charge,
         nano = int(nano), unres = int(unres), saved = saved ~= 0 and int(saved) or nil, unpriced = line.unpriced, budgets = r.bi or r.sy or '', note = report.note or '',
+        -- A late reply answers the last call; what steps before it left open stays so.
+        steps = r.su and int(r.su) or nil, told = r.su and report.charge ~= 'unresolved' or nil,
       }))
     end
     if open then redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(r.at)) end
@@ -152,12 +154,17 @@ local function resolve_attempt(id, r, attempt, report)
   if past.charge ~= 'unresolved' and not settled then return false end
   -- Another worker's call under the same number is no news of this one's.
   if report.worker and past.worker and past.worker ~= report.worker then return false end
-  local unres = tonumber(past.unres)
+  -- Nor has a call that was told of, or one that was not in flight, anything more to say; a person means all of them.
+  if past.told and not by_hand then return false end
+  local steps = not by_hand and tonumber(past.steps or nil) or 0
   local nano = tonumber(report.nano or nil)
+  local unres = math.max(0, tonumber(past.unres) - steps)
   -- Nor does a late reply without a known price make room under a budget.
   if not (nano or by_hand or settled) and unres > 0 and past.budgets ~= '' then return true end
-  -- A reply without a known price tells nothing better than what was settled.
-  local known, unpriced = nano or settled or 0, (nano or (settled and past.unpriced == 0)) and 0 or 1
+  -- A reply without a known price tells nothing better than what was settled. Of that, what the call's own cost leaves is
+  -- for the steps, up to their bound.
+  local known = nano and nano + math.max(0, math.min(steps, (settled or 0) - nano)) or settled or 0
+  local unpriced = (nano or (settled and past.unpriced == 0)) and 0 or 1
   local line = {
     job = id, attempt = attempt, target = past.target, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
     requests = 0, input = report.input, output = report.output, cached = report.cached, nano = known - (settled or 0), unres = -unres,
@@ -169,7 +176,10 @@ local function resolve_attempt(id, r, attempt, report)
     tell_budget(name)
     let_go('budget:' .. name, 16)
   end
-  past.charge, past.nano, past.unres, past.unpriced = 'actual', int(tonumber(past.nano) + line.nano), '0', unpriced
+  local left = tonumber(past.unres) - unres
+  past.charge, past.nano, past.unres, past.unpriced = 'actual', int(tonumber(past.nano) + line.nano), int(left), unpriced
+  if left > 0 then past.charge = 'unresolved' end
+  if steps > 0 then past.told = true end
   if line.saved ~= 0 then
     past.saved = int((tonumber(past.saved or nil) or 0) + line.saved)
     redis.call('HINCRBY', K.job(id), 'sv', int(line.saved))
@@ -179,6 +189,6 @@ local function resolve_attempt(id, r, attempt, report)
   redis.call('HSET', K.attempts(id), int(attempt), cjson.encode(past))
   redis.call('HINCRBY', K.job(id), 'co', int(line.nano))
   redis.call('HINCRBY', K.job(id), 'un', int(-unres))
-  redis.call('ZREM', K.unresolved(), id .. ':' .. int(attempt))
+  if left == 0 then redis.call('ZREM', K.unresolved(), id .. ':' .. int(attempt)) end
   return true
 end
