@@ -79,7 +79,7 @@ def ask(op: Op[T]) -> Flow[T]:
 
 
 def ask_all(ops: Sequence[Op[Any]]) -> Flow[list[Any]]:
-    """The answers of several operations, sent in one write. They must share a script, or have none."""
+    """The answers of several operations, sent in one write. They must share a script, or have none, and not ask on."""
     commands = [command for op in ops for command in op.commands]
 
     def parse(replies: list[Any]) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import orjson
 import pytest
@@ -12,7 +13,8 @@ from homa_shared.records import State
 from homa_shared.store import reading, steering
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.reading_money import By
+from homa_shared.store.op import Op
+from homa_shared.store.reading_money import By, CostTable
 from tests.transitions.cell import COST, MODEL, OTHER, Cell
 
 
@@ -356,6 +358,45 @@ def test_replies_come_as_they_stand_or_resolved(cell: Cell) -> None:
     resolved = cell.run(reading.resolved_replies(cell.keys, ["a", "b"]))
     assert orjson.loads(resolved[1] or b"")["body"] == orjson.loads(resolved[0] or b"")["body"]
     assert orjson.loads(cell.view("b").reply or b"")["cached"] == "a"
+
+
+def test_costs_of_years_are_read_a_few_days_a_script(cell: Cell) -> None:
+    days = [(date(2024, 1, 1) + timedelta(days=n)).isoformat() for n in range(60)]
+    for day in days:
+        cell.redis("SADD", cell.keys.days(), day)
+        totals = {f"p:m|t{n}|nano": 1 for n in range(1000)}
+        cell.redis("HSET", cell.keys.day(day), *(part for pair in totals.items() for part in pair))
+    asked: list[Op[Any]] = []
+
+    def slices(op: Op[CostTable]) -> CostTable:
+        while True:
+            asked.append(op)
+            rest = op.next(cell.store._replies(op))
+            if rest is None:
+                return cell.run(op)
+            op = rest
+
+    by_day = slices(reading.costs(cell.keys, "day"))
+    assert [(row.key, row.nano_usd) for row in by_day.rows] == [(day, 1000) for day in days]
+    assert len(asked) == 12, "5000 totals a script"
+    assert cell.run(reading.costs(cell.keys)).nano_usd == 60_000
+    some = cell.run(reading.costs(cell.keys, "day", since=date(2024, 1, 4), until=date(2024, 2, 10)))
+    assert [row.key for row in some.rows] == days[3:41]
+    cell.cooked = True
+
+
+async def test_an_event_loop_reads_years_of_costs_to_their_end_as_well(
+    cell: Cell, store_url: str, namespace: str
+) -> None:
+    for n in range(3):
+        cell.redis("SADD", cell.keys.days(), f"2024-01-0{n + 1}")
+        totals = {f"p:m|t{i}|nano": 1 for i in range(3000)}
+        cell.redis("HSET", cell.keys.day(f"2024-01-0{n + 1}"), *(part for pair in totals.items() for part in pair))
+    store = AsyncStore(StoreAddress.parse(store_url), namespace, role="test")
+    table = await store.run(reading.costs(cell.keys))
+    await store.aclose()
+    assert table.nano_usd == 9000
+    cell.cooked = True
 
 
 def test_a_bar_in_a_models_name_moves_no_cost_to_another_tenant(cell: Cell) -> None:

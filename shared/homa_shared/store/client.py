@@ -53,13 +53,19 @@ class Store:
         Raises:
             StoreUnavailable, StoreFull: the store cannot be asked, or has no room.
         """
+        replies = self._replies(op)
+        while (rest := op.next(replies)) is not None:
+            op, replies = rest, self._replies(rest)
+        return op.parse(replies)
+
+    def _replies(self, op: Op[Any]) -> list[Any]:
         try:
             try:
-                return op.parse(self._send(op))
+                return self._send(op)
             except NoScriptError:
                 assert op.script is not None
                 self._client.script_load(op.script.text)
-                return op.parse(self._send(op))
+                return self._send(op)
         except RedisError as error:
             raise self._translated(error) from error
 
@@ -128,12 +134,17 @@ class AsyncStore:
 
     async def run(self, op: Op[T]) -> T:
         """The operation's answer; raises as `Store.run`."""
+        replies = await self._replies(op)
+        while (rest := op.next(replies)) is not None:
+            op, replies = rest, await self._replies(rest)
+        return op.parse(replies)
+
+    async def _replies(self, op: Op[Any]) -> list[Any]:
         future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self._asked.append((op, future))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
-        replies = await future
-        return op.parse(replies)
+        return await future
 
     async def _write(self) -> None:
         # One turn of the loop, so that every task that is ready joins the same write.

@@ -26,12 +26,26 @@ class Op(Generic[T]):
     parse: Callable[[list[Any]], T]
     #: The script that the commands call, to be loaded where the store does not know it.
     script: Script | None = None
+    #: The operation that asks on, where the replies are a part of what was asked for: it is sent by itself, so that the
+    #: store is others' in between, and its answer is the whole. None, or an answer of None: there is no more.
+    rest: Callable[[list[Any]], Op[T] | None] | None = None
+
+    def next(self, replies: list[Any]) -> Op[T] | None:
+        """What is to be asked behind these replies, if anything."""
+        return None if self.rest is None else self.rest(replies)
 
 
-def call(keys: Keys, name: str, args: Sequence[Any], parse: Callable[[Any], T]) -> Op[T]:
-    """The operation that runs one script."""
+def call(
+    keys: Keys,
+    name: str,
+    args: Sequence[Any],
+    parse: Callable[[Any], T],
+    rest: Callable[[Any], Op[T] | None] | None = None,
+) -> Op[T]:
+    """The operation that runs one script, and asks on where it did a part only."""
     code = script(name)
-    return Op((("EVALSHA", code.sha, 1, keys.prefix, *args),), lambda replies: parse(replies[0]), code)
+    asks_on = None if rest is None else lambda replies: rest(replies[0])
+    return Op((("EVALSHA", code.sha, 1, keys.prefix, *args),), lambda replies: parse(replies[0]), code, asks_on)
 
 
 def read(commands: Sequence[Command], parse: Callable[[list[Any]], T]) -> Op[T]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -112,8 +112,25 @@ def costs(
     """
     bounds = (since.isoformat() if since else "", until.isoformat() if until else "")
     if by == "batch" or batch is not None:
-        return call(keys, "costs", ("batch", *bounds, batch or ""), lambda answer: _table("batch", answer))
-    return call(keys, "costs", ("day", *bounds, ""), lambda answer: _table(by, answer))
+        return call(keys, "costs", ("batch", *bounds, batch or ""), lambda answer: _table("batch", answer[0]))
+    return _of_days(keys, by, bounds, (), "")
+
+
+def _of_days(keys: Keys, by: By, bounds: tuple[str, str], earlier: Sequence[Any], after: str) -> Op[CostTable]:
+    """A portion of the days behind one, and then the others: two years of them in one script would hold up everybody.
+
+    Args:
+        earlier: totals of the days before.
+    """
+
+    def parse(answer: Any) -> CostTable:
+        return _table(by, [*earlier, *answer[0]])
+
+    def rest(answer: Any) -> Op[CostTable] | None:
+        rows, last = answer
+        return _of_days(keys, by, bounds, [*earlier, *rows], text(last)) if last else None
+
+    return call(keys, "costs", ("day", *bounds, after), parse, rest)
 
 
 def ledger(keys: Keys, after: str = "-", count: int = 500) -> Op[list[LedgerLine]]:
