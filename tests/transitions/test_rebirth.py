@@ -148,6 +148,20 @@ def test_a_report_that_comes_twice_counts_once(cell: Cell) -> None:
     assert outcomes(cell).count("duplicate") == 1
 
 
+def test_no_attempt_ever_comes_to_stand_under_a_duplicates_number(cell: Cell) -> None:
+    claim = two_calls_under_one_number(cell)
+    assert cell.fail(claim, outcome="ambiguous", charge=Charge.UNRESOLVED, worker="one") == "late"
+    # Refusals for want of quota use up none of its attempts: there may be thousands.
+    cell.requeue(claim, outcome="rate_limited", counts=False, worker="two")
+    cell.redis("HSET", cell.keys.job("a"), "at", 1000)
+    late = cell.claim(worker="two")
+    assert late.attempt == 1001
+    cell.fail(late, outcome="ambiguous", charge=Charge.UNRESOLVED, worker="two")
+    found = {attempt.number: attempt.outcome for attempt in cell.view("a").attempts}
+    assert sorted(found.values()) == ["ambiguous", "duplicate", "rate_limited"]
+    assert money(cell) == (0, 2 * BOUND)
+
+
 def test_a_good_reply_of_the_forgotten_call_ends_the_job_and_calls_the_other_off(cell: Cell) -> None:
     claim = two_calls_under_one_number(cell)
     assert cell.settle(claim, worker="one") == "late"

@@ -16,8 +16,9 @@ local function is_running(r, attempt, worker)
   return r and r.st == 'running' and r.at == attempt and (not worker or not r.wk or r.wk == '' or r.wk == worker)
 end
 
--- Second calls under an attempt's number stand in history and ledger under numbers of their own, from 1001 on.
-local DUPLICATES = 1000
+-- Second calls under an attempt's number stand in history and ledger under numbers of their own, which no attempt ever
+-- reaches: refusals for want of quota alone may come to thousands.
+local DUPLICATES = 1000000000
 
 local function number_for(key, r, attempt)
   local taken = r.wa == attempt or (r.st == 'running' and r.at == attempt) or redis.call('HEXISTS', key, int(attempt)) == 1
