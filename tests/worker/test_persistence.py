@@ -80,6 +80,18 @@ async def test_plans_with_a_daily_window_are_written_anew_now_and_then(
     assert book.plan(MINI) is not None
 
 
+async def test_limits_of_a_model_with_a_bar_in_its_name_follow_the_settings(cell: Cell) -> None:
+    process = await cell.process()
+    book = process.workers[0]._book
+    assert book is not None
+    await book.ensure_plans(["openai:mine|v2"])
+    changed = cell.settings(HOMA_PROVIDERS__OPENAI__LIMITS__RPM="7").fleet()
+    await cell.store.run(write_fleet(cell.keys, changed, seen=book.fleet.version))
+    assert await book.refresh()
+    rpm = Op((("HGET", cell.keys.scope("openai/mine|v2"), "rpm"),), lambda r: r[0])
+    assert await cell.store.run(rpm) == b"7"
+
+
 async def test_limits_that_changed_while_the_store_went_away_hold_when_it_is_back(
     cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,7 +86,8 @@ class FleetBook:
         """Targets and pools with a plan in the store; rows of a pool's members are written with their pool."""
         keys = self._store.keys
         names = await self._store.run(read((("SMEMBERS", keys.targets()),), lambda r: [text(name) for name in r[0]]))
-        return [name for name in names if "|" not in name]
+        # A model's name may hold a bar too; in front of that stands its provider's colon, which no pool's name has.
+        return [name for name in names if "|" not in name or ":" in name.partition("|")[0]]
 
     def pools_of(self, provider: str) -> list[str]:
         """Queues of the pools that a provider serves now."""
