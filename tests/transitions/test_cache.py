@@ -11,7 +11,7 @@ import pytest
 from homa_shared.records import State
 from homa_shared.store import reading, steering
 from homa_shared.store.op import Op
-from homa_shared.store.working import divert
+from homa_shared.store.working import divert, sweep
 from tests.transitions.cell import COST, MODEL, Cell
 
 KEY = "c0ffee"
@@ -312,3 +312,43 @@ def test_a_late_reply_that_breaks_off_leaves_those_who_follow_another_to_that_on
     assert (cell.state("a"), cell.state("c")) == (State.SUCCEEDED, State.WAITING)
     cell.settle(taken.claims[0])
     assert reply(cell, "c")["body"] == {"said": "b"}
+
+
+def led_by_one(cell: Cell, count: int, **more: Any) -> list[str]:
+    """Equal jobs that wait, all but the first of them for that one."""
+    ids = [f"e{n}" for n in range(count)]
+    equal(cell, *ids, **more)
+    leader = cell.take(10).claims[0]
+    while cell.take(10).wait_ms == 1:
+        pass
+    cell.requeue(leader, delay_ms=3_600_000)
+    return ids
+
+
+def test_equal_jobs_are_cancelled_in_small_portions_and_one_call_all_the_same(cell: Cell) -> None:
+    ids = led_by_one(cell, 100)
+    op = steering.cancel(cell.keys, ids)
+    first = len(cell.store._replies(op)[0])
+    assert 5 <= first <= 30, "each hands the lead on"
+    assert cell.counters()["live"] == 100 - first
+    assert cell.run(op) == ["cancelled"] * 100
+    assert cell.counters()["live"] == 0
+
+
+def test_equal_jobs_that_nobody_follows_any_more_are_cancelled_in_one_portion(cell: Cell) -> None:
+    ids = led_by_one(cell, 100)
+    followers = ids[1:]
+    assert len(cell.store._replies(steering.cancel(cell.keys, followers))[0]) == 99
+    assert cell.run(steering.cancel(cell.keys, ids)) == ["cancelled"] * 100
+
+
+def test_equal_jobs_expire_in_small_portions(cell: Cell) -> None:
+    led_by_one(cell, 100, deadline_ms=60_000)
+    for job_id in cell.scores(cell.keys.deadlines()):
+        cell.redis("ZADD", cell.keys.deadlines(), "XX", 1 if job_id == "e0" else 2 + int(job_id[1:]), job_id)
+        cell.redis("HSET", cell.keys.job(job_id), "dl", 1)
+    cell.redis("HDEL", cell.keys.beat(), "swept")
+    assert cell.run(sweep(cell.keys, slice_size=200, lease_ms=30_000)), "there is more to do"
+    assert 5 <= cell.counters()["expired"] <= 30
+    cell.sweep(200)
+    assert (cell.counters()["expired"], cell.counters()["live"]) == (100, 0)

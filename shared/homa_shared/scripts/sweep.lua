@@ -44,13 +44,18 @@ local function recover(id, attempt)
     emit('job.recovered', id, r, 'attempt ' .. int(attempt) .. ' lost')
     return
   end
-  after_failure(id, r)
+  return after_failure(id, r)
 end
 
 local full = false
+-- Acts on each, as far as a slice of effort goes; `act` returns what it took where that was more than usual.
 local function each(ids, act)
-  for _, id in ipairs(ids) do act(id) end
-  if #ids >= SLICE then full = true end
+  local effort = 0
+  for _, id in ipairs(ids) do
+    if effort >= SLICE then break end
+    effort = effort + (act(id) or 1)
+  end
+  if #ids >= SLICE or effort >= SLICE then full = true end
 end
 
 -- After a gap in everybody's beats nobody's lease is judged before its holder had the time to say that it lives (as renew
@@ -63,7 +68,7 @@ end
 if now >= tonumber(beat[2] or 0) then
   each(redis.call('ZRANGEBYSCORE', K.leases(), '-inf', now, 'LIMIT', 0, SLICE), function(name)
     local id, attempt = string.match(name, '^(.*):(%d+)$')
-    recover(id, tonumber(attempt))
+    return recover(id, tonumber(attempt))
   end)
 end
 
@@ -87,8 +92,8 @@ each(redis.call('ZRANGEBYSCORE', K.deadlines(), '-inf', now, 'LIMIT', 0, SLICE),
   else
     withdraw(id, r)
     end_job(id, r, 'expired', nil, 'its deadline passed while it waited')
-    after_failure(id, r)
     expired = expired + 1
+    return after_failure(id, r)
   end
 end)
 
@@ -112,9 +117,7 @@ local function sweep_cancelled(batch)
       else
         withdraw(id, r)
         end_job(id, r, 'cancelled', nil, 'its batch was cancelled')
-        after_failure(id, r)
-        -- Whom it may lead is looked through for an heir.
-        effort = effort + (r.ck and 10 or 1)
+        effort = effort + after_failure(id, r)
         cancelled = cancelled + 1
       end
     end

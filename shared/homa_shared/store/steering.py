@@ -53,13 +53,24 @@ class Retried:
 
 
 def cancel(keys: Keys, job_ids: Sequence[str]) -> Op[list[str]]:
-    """Cancels jobs, at most `SLICE` a call.
+    """Cancels jobs, at most `SLICE` a call; in several scripts where equal jobs follow them.
 
     Returns for each: cancelled; cancelling (it runs, its worker was told); the state in which it had ended; or unknown.
     """
     if not job_ids:
         return Op((), lambda _: [])
-    return call(keys, "cancel", tuple(job_ids), lambda reply: [text(answer) for answer in reply])
+    return _cancel(keys, tuple(job_ids), [])
+
+
+def _cancel(keys: Keys, job_ids: tuple[str, ...], earlier: list[str]) -> Op[list[str]]:
+    def parse(reply: Any) -> list[str]:
+        return earlier + [text(answer) for answer in reply]
+
+    def rest(reply: Any) -> Op[list[str]] | None:
+        left = job_ids[len(reply) :]
+        return _cancel(keys, left, parse(reply)) if left else None
+
+    return call(keys, "cancel", job_ids, parse, rest)
 
 
 def open_batch(keys: Keys, batch_id: str, facts: dict[str, Any]) -> Op[str]:

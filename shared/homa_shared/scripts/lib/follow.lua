@@ -82,8 +82,14 @@ local function hand_over(key)
   return 1
 end
 
--- A leader that ends without success, or goes on to another target, hands over.
+-- What it may take to look for an heir, in jobs that lead nobody.
+local HEIR = 20
+
+-- A leader that ends without success, or goes on to another target, hands over. Returns what that took, for those that
+-- must end many and no more than a portion at a time: 1 where it led nobody.
 local function after_failure(id, r)
-  if not r.ck or r.ck == '' then return end
-  if redis.call('GET', K.leader(r.ck)) == id then hand_over(r.ck) end
+  if not r.ck or r.ck == '' then return 1 end
+  if redis.call('GET', K.leader(r.ck)) ~= id then return 1 end
+  hand_over(r.ck)
+  return HEIR
 end
