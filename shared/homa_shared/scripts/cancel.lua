@@ -7,6 +7,7 @@
 -- ARGV: job…
 -- Returns per job, as far as the portion goes: cancelled, cancelling (it runs; its worker was told), or the state in
 -- which it has ended, or unknown.
+
 -- Most effort of one call; a job that leads nobody is 1.
 local EFFORT = 500
 local answers, effort = {}, 0
