@@ -222,6 +222,16 @@ def test_an_attempt_whose_job_another_one_ended_is_called_off_should_the_order_b
     assert called_off(cell, slow.name) == [], "its reply is the job's"
 
 
+def test_an_attempt_that_was_overtaken_goes_on_and_tells_its_cost(cell: Cell) -> None:
+    cell.submit("a")
+    slow = cell.claim(worker="slow")
+    cell.lose(slow)
+    cell.settle(cell.claim())
+    assert called_off(cell, slow.name) == []
+    cell.settle(slow)
+    assert cell.run(reading.unresolved(cell.keys)) == []
+
+
 def test_a_job_past_its_deadline_does_not_go_on(cell: Cell) -> None:
     cell.submit("a", deadline_ms=60_000)
     claim = cell.claim()

@@ -6,7 +6,8 @@
 -- KEYS[1] anchor
 -- ARGV: worker, lease_ms, facts about the worker as JSON, job:attempt…
 -- Returns {{lost…}, {called off…}}: attempts that are no longer this worker's, and those that are to stop: their job was
--- cancelled, or another attempt's reply ended it. The order that said so may have been lost on its way. Cost: O(n log N).
+-- cancelled, or an earlier attempt's late reply ended it. The order that said so may have been lost on its way. An attempt
+-- that a later one has overtaken goes on: its reply tells what it cost. Cost: O(n log N).
 local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
 local lost, called_off = {}, {}
 local provider = cjson.decode(ARGV[3]).provider
@@ -24,7 +25,7 @@ for i = 4, #ARGV do
       held = redis.call('ZADD', K.leases(), now + lease_ms, name)
     else
       lost[#lost + 1] = name
-      if r and r.st == 'succeeded' and r.wa ~= attempt then called_off[#called_off + 1] = name end
+      if r and r.st == 'succeeded' and r.wa and r.wa < attempt then called_off[#called_off + 1] = name end
     end
   end
   if held and redis.call('HEXISTS', K.job(id), 'cx') == 1 then called_off[#called_off + 1] = name end
