@@ -6,13 +6,16 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/homa
 # Pinned requirements first: a change of Homa's own code reuses this layer.
 COPY requirements/runtime.txt requirements/build.txt requirements/
-RUN /opt/homa/bin/pip install --require-hashes --only-binary=:all: -r requirements/runtime.txt \
-    && pip install --require-hashes --only-binary=:all: -r requirements/build.txt
+# Nothing is resolved: the locks are complete, and the check says so.
+RUN /opt/homa/bin/pip install --no-deps --require-hashes --only-binary=:all: -r requirements/runtime.txt \
+    && /opt/homa/bin/pip check \
+    && pip install --no-deps --require-hashes --only-binary=:all: -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY producer producer
 COPY shared shared
 COPY workers workers
-RUN hatchling build -t wheel && /opt/homa/bin/pip install --no-deps --no-index dist/*.whl
+RUN hatchling build -t wheel && /opt/homa/bin/pip install --no-deps --no-index dist/*.whl \
+    && /opt/homa/bin/pip check
 
 FROM python:3.13-slim
 RUN useradd --create-home --uid 10001 homa

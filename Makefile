@@ -15,7 +15,6 @@ ROOTS := producer/homa shared/homa_shared workers/homa_workers
 
 VENV := .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
 # A file's tests stay in one process, so that its module fixtures (a store, a simulator) start once.
 PYTEST := $(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile
 
@@ -24,7 +23,7 @@ PYTEST := $(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: install ## simulated providers, real workers, a real batch and its bill; no key, no server
+demo: $(VENV)/.demo-installed ## simulated providers, real workers, a real batch and its bill; no key, no server
 	@$(VENV)/bin/homa demo
 
 test: lint types contracts pytest ## everything that CI checks, in one go
@@ -64,13 +63,13 @@ format: install ## let ruff rewrite what it can
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-lock: $(PY) ## recompile requirements/*.txt, keeping versions where pyproject.toml allows
+lock: $(VENV)/.uv-installed ## recompile requirements/*.txt, keeping versions where pyproject.toml allows
 	@PY=$(PY) sh tools/lock.sh
 
-upgrade: $(PY) ## recompile requirements/*.txt with the newest versions
+upgrade: $(VENV)/.uv-installed ## recompile requirements/*.txt with the newest versions
 	@PY=$(PY) sh tools/lock.sh --upgrade
 
-install: $(VENV)/.editable ## .venv with the pinned, hash-checked requirements and this tree
+install: $(VENV)/.dev-installed ## .venv with the pinned, hash-checked requirements and this tree
 
 clean: ## remove .venv, caches and build products
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
@@ -80,11 +79,17 @@ $(PY):
 	@PYTHON="$(PYTHON)" sh tools/make_venv.sh $(VENV)
 
 # A stamp is touched only after success: an interrupted install starts over.
-$(VENV)/.locked: requirements/dev.txt | $(PY)
-	@echo "Installing the pinned requirements into $(VENV) (once; a minute or two)" >&2
-	@$(PIP) install --require-hashes --only-binary=:all: -r requirements/dev.txt
+$(VENV)/.uv-installed: requirements/install.txt tools/install.sh | $(PY)
+	@sh tools/install.sh $(VENV) requirements/install.txt
 	@touch $@
 
-$(VENV)/.editable: pyproject.toml $(VENV)/.locked
-	@$(PIP) install --no-deps --no-build-isolation --no-index --editable .
+$(VENV)/.demo-installed: requirements/demo.txt pyproject.toml | $(VENV)/.uv-installed
+	@echo "Installing what the demo needs into $(VENV) (once)" >&2
+	@sh tools/install.sh $(VENV) requirements/demo.txt --with-tree
 	@touch $@
+
+# What the tests need holds what the demo needs, at the same versions: both stamps are due.
+$(VENV)/.dev-installed: requirements/dev.txt pyproject.toml | $(VENV)/.uv-installed
+	@echo "Installing the pinned requirements into $(VENV) (once)" >&2
+	@sh tools/install.sh $(VENV) requirements/dev.txt --with-tree
+	@touch $(VENV)/.demo-installed $@
