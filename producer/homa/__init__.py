@@ -14,7 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from homa_shared.errors import (
+from homa_shared.calls.reply import Usage
+from homa_shared.model.errors import (
     BudgetExceeded,
     ConfigError,
     CountFailed,
@@ -32,7 +33,6 @@ from homa_shared.errors import (
     StoreUnavailable,
     UnknownModel,
 )
-from homa_shared.reply import Usage
 
 if TYPE_CHECKING:
     from homa.aclient import AsyncHoma
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from homa.handles import Batch, Job, OpenBatch
     from homa.outcomes import Failure, JobOverBudget, Reply
     from homa.streams import Piece
-    from homa_shared.tokens import Count
-    from homa_shared.tools import Tool, tool
+    from homa_shared.calls.tokens import Count
+    from homa_shared.calls.tools import Tool, tool
 
 __all__ = [
     "AsyncBatch",
@@ -91,7 +91,7 @@ _LAZY = {
     "AsyncJob": "homa.ahandles",
     "AsyncOpenBatch": "homa.ahandles",
     "Batch": "homa.handles",
-    "Count": "homa_shared.tokens",
+    "Count": "homa_shared.calls.tokens",
     "Embedded": "homa.embedding",
     "Failure": "homa.outcomes",
     "Homa": "homa.client",
@@ -102,8 +102,8 @@ _LAZY = {
     "Piece": "homa.streams",
     "Progress": "homa.batches",
     "Reply": "homa.outcomes",
-    "Tool": "homa_shared.tools",
-    "tool": "homa_shared.tools",
+    "Tool": "homa_shared.calls.tools",
+    "tool": "homa_shared.calls.tools",
 }
 
 

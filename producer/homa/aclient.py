@@ -19,7 +19,7 @@ from homa.jobs import JobFlows
 from homa.local import place
 from homa.streams import Piece
 from homa.submission import Submitter, ask_for
-from homa_shared.tokens import Count
+from homa_shared.calls.tokens import Count
 
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings

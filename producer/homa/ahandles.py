@@ -11,10 +11,10 @@ from homa.chunks import BatchRequest
 from homa.jobs import JobFlows
 from homa.outcomes import Reply
 from homa.streams import Piece, check_event_id
-from homa_shared.records import State
+from homa_shared.model.records import State
 
 if TYPE_CHECKING:
-    from homa_shared.store.reading import JobView
+    from homa_shared.store.reads import JobView
 
 T = TypeVar("T")
 

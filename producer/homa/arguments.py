@@ -8,9 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from homa_shared.errors import InvalidRequest
-from homa_shared.money import parse_usd
-from homa_shared.records import encode_tags
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.money import parse_usd
+from homa_shared.model.records import encode_tags
 
 MAX_TAGS = 10
 MAX_KEY_BYTES = 512

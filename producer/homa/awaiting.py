@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.flow import AwaitEnd, Block, Effect, Emit, Fetch, Flow, Sleep, Stow
 from homa.local import Place
-from homa_shared.errors import HomaError
+from homa_shared.model.errors import HomaError
 
 if TYPE_CHECKING:
     from homa_shared.store.client import AsyncStore
@@ -115,8 +115,8 @@ class AwaitingDriver:
             self._connecting, self._home, self._store = asyncio.Lock(), _here(), None
         async with self._connecting:
             if self._store is None:
-                from homa_shared.store.checks import require_safe
                 from homa_shared.store.client import AsyncStore
+                from homa_shared.store.safety_checks import require_safe
 
                 # Settings are files, and an embedded store may have to start: not on the loop.
                 address = await asyncio.to_thread(self._place.address)

@@ -13,7 +13,7 @@ from homa.chunks import BatchRequest, Chunks
 from homa.flow import Emit, Flow, Sleep, ask_all, ask_patiently, patiently
 from homa.outcomes import Failure, Reply, look, outcomes
 from homa.submission import Submitter
-from homa_shared.errors import (
+from homa_shared.model.errors import (
     HomaError,
     InvalidRequest,
     JobCancelled,
@@ -23,11 +23,12 @@ from homa_shared.errors import (
     StoreFull,
     StoreUnavailable,
 )
-from homa_shared.ids import new_batch_id
-from homa_shared.keys import Keys
-from homa_shared.records import Lane
-from homa_shared.store import reading, steering
-from homa_shared.store.op import Op
+from homa_shared.model.ids import new_batch_id
+from homa_shared.model.records import Lane
+from homa_shared.store import reads
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions import admin
 
 #: Lines that are fetched at once.
 _PAGE = 250
@@ -105,7 +106,7 @@ class BatchFlows:
 
     def progress(self) -> Flow[Progress]:
         """Raises JobNotFound where the store holds no such batch."""
-        view = yield from ask_patiently(reading.batch(self.keys, self.id))
+        view = yield from ask_patiently(reads.batch(self.keys, self.id))
         if view is None:
             raise JobNotFound(f"batch {self.id} is not in the store: its id is wrong, or its retention has ended")
         return Progress(
@@ -143,7 +144,7 @@ class BatchFlows:
         while True:
             # Asked before the list is read, so that a batch that is complete has no line left behind it.
             progress = yield from self.progress()
-            ids = yield from ask_patiently(reading.batch_done(self.keys, self.id, after, _PAGE))
+            ids = yield from ask_patiently(reads.batch_done(self.keys, self.id, after, _PAGE))
             if ids:
                 for line in (yield from self._lines(ids, after)):
                     yield Emit(line)
@@ -158,13 +159,13 @@ class BatchFlows:
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
 
     def cancel(self) -> Flow[None]:
-        yield from ask_patiently(steering.cancel_batch(self.keys, self.id))
+        yield from ask_patiently(admin.cancel_batch(self.keys, self.id))
 
     def pause(self, why: str) -> Flow[None]:
-        yield from ask_patiently(steering.pause_batch(self.keys, self.id, why))
+        yield from ask_patiently(admin.pause_batch(self.keys, self.id, why))
 
     def resume(self) -> Flow[None]:
-        yield from ask_patiently(steering.resume_batch(self.keys, self.id))
+        yield from ask_patiently(admin.resume_batch(self.keys, self.id))
 
     def _lines(self, ids: list[str], after: int) -> Flow[list[Line]]:
         looks = yield from ask_patiently(look(self.keys, ids))
@@ -209,7 +210,7 @@ class BatchSubmission:
         uploads = self._submitter.uploads()
         self._chunks = Chunks(self._submitter.keys, self.id, view, self._defaults, uploads, cap=self._cap)
         facts = {"name": self._name, "tenant": self._tenant, "cap": "" if self._cap is None else str(self._cap)}
-        yield from ask_patiently(steering.open_batch(self._submitter.keys, self.id, facts))
+        yield from ask_patiently(admin.open_batch(self._submitter.keys, self.id, facts))
 
     def add(self, request: BatchRequest) -> bool:
         """Takes a line; true when `flush` is due."""
@@ -245,10 +246,10 @@ class BatchSubmission:
         """Sends what is left, and tells the store how many lines there are."""
         assert self._chunks is not None
         yield from self.flush()
-        yield from ask_patiently(steering.seal_batch(self._submitter.keys, self.id, self._chunks.lines))
+        yield from ask_patiently(admin.seal_batch(self._submitter.keys, self.id, self._chunks.lines))
 
     def abandon(self, error: BaseException) -> Flow[None]:
         """Cancels a batch whose lines could not all be read, so that half of it is not paid for."""
-        yield from ask_patiently(steering.cancel_batch(self._submitter.keys, self.id), 1.0)
+        yield from ask_patiently(admin.cancel_batch(self._submitter.keys, self.id), 1.0)
         lines = self._chunks.lines if self._chunks is not None else 0
         error.add_note(f"batch {self.id} was cancelled: its submission ended at line {lines}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.flow import AwaitEnd, Block, Effect, Emit, Fetch, Flow, Sleep, Stow
 from homa.local import Place
-from homa_shared.errors import StoreUnavailable
+from homa_shared.model.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from homa_shared.store.client import Store
@@ -84,8 +84,8 @@ class BlockingDriver:
 
     def _connected(self) -> Store:
         if self._store is None:
-            from homa_shared.store.checks import require_safe
             from homa_shared.store.client import Store
+            from homa_shared.store.safety_checks import require_safe
 
             store = Store(self._place.address(), self._place.settings.namespace)
             require_safe(store.facts())

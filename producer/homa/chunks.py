@@ -21,12 +21,12 @@ from homa.planning.view import FleetView
 from homa.prefixes import Prefixes
 from homa.submission import check_affordable
 from homa.uploading import UPLOAD_BYTES, Uploads
-from homa_shared.errors import BudgetExceeded, InvalidRequest
-from homa_shared.ids import batch_job_id
-from homa_shared.keys import Keys
-from homa_shared.request import to_json
-from homa_shared.store.op import Op
-from homa_shared.store.submitting import Common, Entry, submit
+from homa_shared.calls.request import to_json
+from homa_shared.model.errors import BudgetExceeded, InvalidRequest
+from homa_shared.model.ids import batch_job_id
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.submit import Common, Entry, submit
 
 #: A chunk is sent when it has so many jobs or bytes of requests; one script call then blocks the store for some ms.
 CHUNK_JOBS, CHUNK_BYTES = 100, 1_000_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homa_shared.tokens import Count
-from homa_shared.tokens import count as count_tokens
+from homa_shared.calls.tokens import Count
+from homa_shared.calls.tokens import count as count_tokens
 
 
 def count(content: str | Sequence[Mapping[str, Any]], *, model: str, factor: float = 1.0) -> Count:

@@ -13,10 +13,10 @@ from homa.options import check_options
 from homa.outcomes import Reply
 from homa.planning.prepared import Prepared
 from homa.submission import Asked
-from homa_shared.embedding import unpack
-from homa_shared.errors import InvalidRequest
-from homa_shared.reply import Usage
-from homa_shared.request import EMBEDDING, to_json
+from homa_shared.calls.embeddings import unpack
+from homa_shared.calls.reply import Usage
+from homa_shared.calls.request import EMBEDDING, to_json
+from homa_shared.model.errors import InvalidRequest
 
 #: Arguments of `submit` that mean nothing here.
 _OF_CHAT = frozenset(

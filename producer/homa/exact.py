@@ -16,9 +16,9 @@ import orjson
 
 from homa.flow import Flow
 from homa.submission import Submitter
-from homa_shared.errors import CountFailed, InvalidRequest, MissingExtra
+from homa_shared.calls.tokens import Count
+from homa_shared.model.errors import CountFailed, InvalidRequest, MissingExtra
 from homa_shared.targets import Target
-from homa_shared.tokens import Count
 
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from homa_shared.apis import only_by_responses
+from homa_shared.calls.openai_apis import only_by_responses
+from homa_shared.calls.reply import CHAT_API, RESPONSES_API
+from homa_shared.calls.tokens import estimate_messages
 from homa_shared.capabilities import Capabilities, needs_of
-from homa_shared.errors import InvalidRequest
-from homa_shared.reply import CHAT_API, RESPONSES_API
+from homa_shared.model.errors import InvalidRequest
 from homa_shared.targets import Target
-from homa_shared.tokens import estimate_messages
 
 if TYPE_CHECKING:
     from homa.planning.prepared import Prepared

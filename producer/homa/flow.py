@@ -11,8 +11,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from homa_shared.errors import StoreUnavailable
-from homa_shared.store.op import Command, Op
+from homa_shared.model.errors import StoreUnavailable
+from homa_shared.store.operation import Command, Op
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from homa_shared.errors import InvalidRequest
-from homa_shared.media import PDF, Medium, data_url, from_data_url, medium
+from homa_shared.calls.media import PDF, Medium, data_url, from_data_url, medium
+from homa_shared.model.errors import InvalidRequest
 
 #: An image as an application has it: a URL (https, or data), a file, or the bytes of one.
 Image = str | Path | bytes

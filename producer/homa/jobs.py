@@ -9,11 +9,12 @@ from typing import Any
 from homa.flow import PATIENCE_S, AwaitEnd, Flow, ask, ask_patiently
 from homa.outcomes import Failure, Reply, look, outcomes
 from homa.streams import follow
-from homa_shared.errors import JobEnded, JobNotFound, ResultTimeout
-from homa_shared.keys import Keys
-from homa_shared.pools import worker_command
-from homa_shared.records import State
-from homa_shared.store import reading, steering
+from homa_shared.model.errors import JobEnded, JobNotFound, ResultTimeout
+from homa_shared.model.pools import worker_command
+from homa_shared.model.records import State
+from homa_shared.store import reads
+from homa_shared.store.keys import Keys
+from homa_shared.store.transitions import admin
 
 #: A message that the end of a job was announced by may be lost; the job is looked at this often, s.
 LOOK_AGAIN_S = 1.0
@@ -69,18 +70,18 @@ class JobFlows:
 
     def cancel(self) -> Flow[str]:
         """Cancels; the answer is cancelled, cancelling (it runs, and its worker was told), or the state it ended in."""
-        answer: str = (yield from ask_patiently(steering.cancel(self.keys, [self.id])))[0]
+        answer: str = (yield from ask_patiently(admin.cancel(self.keys, [self.id])))[0]
         if answer == "unknown":
             raise _not_found(self.id)
         return answer
 
-    def view(self) -> Flow[reading.JobView]:
+    def view(self) -> Flow[reads.JobView]:
         """Record and history.
 
         Raises:
             JobNotFound: the store holds no such job.
         """
-        view = yield from ask(reading.job(self.keys, self.id))
+        view = yield from ask(reads.job(self.keys, self.id))
         if view is None:
             raise _not_found(self.id)
         return view
@@ -89,17 +90,17 @@ class JobFlows:
         return failure.error((yield from self._attempts()))
 
     def _attempts(self) -> Flow[list[Any]]:
-        view = yield from ask(reading.job(self.keys, self.id))
+        view = yield from ask(reads.job(self.keys, self.id))
         return list(view.attempts) if view is not None else []
 
     def _timeout(self, timeout_s: float, state: State) -> Flow[ResultTimeout]:
-        view = yield from ask(reading.job(self.keys, self.id))
+        view = yield from ask(reads.job(self.keys, self.id))
         message = f"job {self.id} has not ended within {timeout_s:g} s: it is {state} and goes on"
         if view is not None:
             queue = view.job.queue
             if view.job.waits_for:
                 message += f", waiting for {view.job.waits_for}"
-            if not (yield from ask(reading.live_workers(self.keys, queue))):
+            if not (yield from ask(reads.live_workers(self.keys, queue))):
                 message += f"; no live worker serves the queue {queue}: start one with `{worker_command(queue)}`"
         return ResultTimeout(message)
 

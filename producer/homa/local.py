@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
 
 if TYPE_CHECKING:
-    from homa_shared.blobs import Blobs
     from homa_shared.settings.model import Settings
+    from homa_shared.store.blobs import Blobs
     from homa_shared.store.connection import StoreAddress
 
 
@@ -35,7 +35,7 @@ class Place:
             ConfigError: the settings are wrong.
             StoreUnavailable: no store is set, and the embedded one does not run or does not start.
         """
-        from homa_shared.store.entry import address_of
+        from homa_shared.store.join import address_of
 
         return address_of(self.settings, start=self.local)
 
@@ -46,7 +46,7 @@ class Place:
         Raises:
             ConfigError, MissingExtra: the one that is set cannot be opened.
         """
-        from homa_shared.blobs import open_blobs
+        from homa_shared.store.blobs import open_blobs
 
         return open_blobs(self.settings)
 

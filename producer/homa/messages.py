@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homa.images import Document, Image, with_media
-from homa_shared.errors import InvalidRequest
-from homa_shared.request import check_messages
+from homa_shared.calls.request import check_messages
+from homa_shared.model.errors import InvalidRequest
 
 
 def build_messages(

@@ -21,10 +21,10 @@ from homa.arguments import (
     wrong,
 )
 from homa.parameters import api_of, provider_options, step_rules
-from homa_shared.errors import InvalidRequest
-from homa_shared.records import Lane
-from homa_shared.reply import CHAT_API
-from homa_shared.request import CHAT, NO_TOOLS, StepRules
+from homa_shared.calls.reply import CHAT_API
+from homa_shared.calls.request import CHAT, NO_TOOLS, StepRules
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.records import Lane
 
 #: Most tries of a job over its whole chain of targets.
 MAX_ATTEMPTS = 6

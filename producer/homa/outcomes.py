@@ -12,12 +12,12 @@ import orjson
 
 from homa.flow import Fetch, Flow, ask_patiently
 from homa.schemas import parse
-from homa_shared.errors import BudgetExceeded, JobCancelled, JobEnded, JobExpired, JobFailed
-from homa_shared.keys import Keys
-from homa_shared.records import ENDED, State
-from homa_shared.reply import Usage, message_text
-from homa_shared.store.media import places
-from homa_shared.store.op import Op, read, text
+from homa_shared.calls.reply import Usage, message_text
+from homa_shared.model.errors import BudgetExceeded, JobCancelled, JobEnded, JobExpired, JobFailed
+from homa_shared.model.records import ENDED, State
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op, read, text
+from homa_shared.store.transitions.media import places
 
 T = TypeVar("T")
 

@@ -9,10 +9,10 @@ from typing import Any
 from homa.arguments import ARGUMENTS, choice_of, whole_number, wrong
 from homa.schemas import response_format
 from homa.shapes import check_format, check_tools
-from homa_shared.apis import in_chat_shape
-from homa_shared.errors import InvalidRequest
-from homa_shared.reply import CHAT_API, RESPONSES_API
-from homa_shared.request import NO_TOOLS, StepRules
+from homa_shared.calls.openai_apis import in_chat_shape
+from homa_shared.calls.reply import CHAT_API, RESPONSES_API
+from homa_shared.calls.request import NO_TOOLS, StepRules
+from homa_shared.model.errors import InvalidRequest
 
 #: Parameters of Chat Completions that are passed on without a second look.
 _PARAMETERS = frozenset(
@@ -86,7 +86,7 @@ def _definitions(name: str, tools: object) -> list[dict[str, Any]]:
     check_tools([tool for tool in tools if isinstance(tool, Mapping)], name)
     if all(isinstance(tool, Mapping) for tool in tools):
         return [dict(tool) for tool in tools]
-    from homa_shared.tools import definitions  # pydantic, which few requests need
+    from homa_shared.calls.tools import definitions  # pydantic, which few requests need
 
     return definitions(tools)
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from homa_shared.prompt_prefix import SharedPrefix
-from homa_shared.request import sharing
-from homa_shared.store.submitting import Entry
+from homa_shared.calls.request import sharing
+from homa_shared.calls.shared_prefix import SharedPrefix
+from homa_shared.store.transitions.submit import Entry
 
 if TYPE_CHECKING:
     from homa.planning.prepared import Prepared

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from homa_shared.errors import InvalidReply, InvalidRequest
+from homa_shared.model.errors import InvalidReply, InvalidRequest
 
 T = TypeVar("T")
 

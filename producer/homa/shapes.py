@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 
 #: Names of functions that some provider takes.
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -26,7 +26,9 @@ def check_schema(schema: object, name: str) -> None:
     """
     if not isinstance(schema, Mapping):
         raise InvalidRequest(f"{name} is {schema!r:.80}: expected a JSON schema, an object")
-    from homa_shared.schema import answer_schema  # a tenth of a second, which requests without a schema do not need
+    from homa_shared.calls.json_schema import (
+        answer_schema,  # a tenth of a second, which requests without a schema do not need
+    )
 
     try:
         answer_schema(schema)

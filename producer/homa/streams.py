@@ -13,9 +13,9 @@ from typing import Any
 
 from homa.flow import Block, Emit, Flow, ask_patiently
 from homa.outcomes import Failure, Reply, look, outcomes
-from homa_shared.errors import InvalidRequest, JobNotFound
-from homa_shared.keys import Keys
-from homa_shared.store.op import mapping, read
+from homa_shared.model.errors import InvalidRequest, JobNotFound
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import mapping, read
 
 _EVENT_ID = re.compile(r"\d{1,20}-\d{1,20}")
 #: How long a read waits in the store before the job itself is looked at, ms: short at first, and behind an attempt.

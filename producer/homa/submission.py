@@ -22,14 +22,14 @@ from homa.planning.prepared import Prepared
 from homa.planning.sameness import digest
 from homa.planning.view import FleetView
 from homa.uploading import Uploads
-from homa_shared.errors import BudgetExceeded, InvalidRequest, UnknownModel
-from homa_shared.ids import new_job_id
-from homa_shared.keys import Keys
-from homa_shared.money import usd
-from homa_shared.store import reading
-from homa_shared.store.fleet import read_fleet, write_fleet, write_plans
-from homa_shared.store.learning import learned
-from homa_shared.store.submitting import submit
+from homa_shared.model.errors import BudgetExceeded, InvalidRequest, UnknownModel
+from homa_shared.model.ids import new_job_id
+from homa_shared.model.money import usd
+from homa_shared.store import reads
+from homa_shared.store.keys import Keys
+from homa_shared.store.reads.token_error import learned
+from homa_shared.store.transitions.fleet import read_fleet, write_fleet, write_plans
+from homa_shared.store.transitions.submit import submit
 
 #: How long a process goes by the fleet's settings before it reads them again, s.
 FLEET_FRESH_S = 30.0
@@ -109,7 +109,7 @@ class Submitter:
             fleet = yield from self._enter()
             if view is None or view.fleet.version != fleet.version:
                 view = self._view = FleetView(fleet)
-            view.versions = yield from ask(reading.versions(self.keys))
+            view.versions = yield from ask(reads.versions(self.keys))
             yield from self._learn(view, sorted(view.written))
             self._read_s = time.monotonic()
         return view
@@ -147,7 +147,7 @@ class Submitter:
         """Delay until a wall-clock time, by the store's clock: this machine's may be wrong."""
         if options.at_ms is None:
             return None
-        now_ms = yield from ask(reading.server_time(self.keys))
+        now_ms = yield from ask(reads.server_time(self.keys))
         return max(0, options.at_ms - now_ms)
 
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from homa.flow import Flow, Stow, ask, patiently
 from homa.local import Place
 from homa.planning.prepared import Prepared
-from homa_shared.blobs import BlobsUnavailable, new_path
-from homa_shared.errors import InvalidRequest, StoreFull, StoreUnavailable
-from homa_shared.media import Medium
-from homa_shared.store.media import MOST_IN_STORE_BYTES, hold, placed, put, request_user, uploading
+from homa_shared.calls.media import Medium
+from homa_shared.model.errors import InvalidRequest, StoreFull, StoreUnavailable
+from homa_shared.store.blobs import BlobsUnavailable, new_path
+from homa_shared.store.transitions.media import MOST_IN_STORE_BYTES, hold, placed, put, request_user, uploading
 
 if TYPE_CHECKING:
-    from homa_shared.keys import Keys
+    from homa_shared.store.keys import Keys
 
 #: Media type under which the messages of a large request are kept.
 MESSAGES = "application/json"

@@ -16,8 +16,8 @@ from fnmatch import fnmatchcase
 from math import ceil
 from typing import TYPE_CHECKING
 
-from homa_shared.errors import UnknownModel
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
+from homa_shared.model.errors import UnknownModel
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet

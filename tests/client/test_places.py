@@ -17,8 +17,8 @@ from homa.flow import Flow, patiently
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.client import Store
 from homa_shared.store.embedded import EmbeddedStore
-from homa_shared.store.fleet import read_fleet, write_fleet
-from homa_shared.store.op import Op
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.fleet import read_fleet, write_fleet
 from tests.client.conftest import TOML, FakeWorker, echo
 from tests.patience import PATIENCE_S
 

@@ -14,15 +14,15 @@ from homa.planning.sameness import digest
 from homa.planning.template import Template
 from homa.planning.view import FleetView
 from homa.submission import check_affordable
-from homa_shared.apis import by_own_api, has_fees
-from homa_shared.keys import Keys
-from homa_shared.needs import Asking
-from homa_shared.reply import CHAT_API, ITEMS, RESPONSES_API, Call, Completion, Usage
-from homa_shared.request import JobRequest, request_head
+from homa_shared.calls.openai_apis import by_own_api, has_fees
+from homa_shared.calls.reply import CHAT_API, ITEMS, RESPONSES_API, Call, Completion, Usage
+from homa_shared.calls.request import JobRequest, request_head
+from homa_shared.quota.needs import Asking
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.learning import Learned
+from homa_shared.store.keys import Keys
+from homa_shared.store.reads.token_error import Learned
 from homa_shared.targets import Target, plan
 from homa_workers.book import FleetBook
 from homa_workers.counting import TokenLearning

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from homa.running import workforce
-from homa_shared.records import State
-from homa_shared.store import reading
+from homa_shared.model.records import State
+from homa_shared.store import reads
 from tests.commands.conftest import MODEL, Fleet, Invoke, finished, start
 from tests.fixtures.store import eventually
 
@@ -115,7 +115,7 @@ def test_who_leaves_cancels_the_job(fleet: Fleet, folder: Path):
     status, _, err = finished(process, 20)
     assert status == 130, err
     job_id = err.split("cancelled job ")[1].split()[0]
-    eventually(lambda: fleet.store.run(reading.state(fleet.store.keys, job_id)) is State.CANCELLED)
+    eventually(lambda: fleet.store.run(reads.state(fleet.store.keys, job_id)) is State.CANCELLED)
     eventually(lambda: fleet.simulator.stats()["in_flight"] == 0)
 
 

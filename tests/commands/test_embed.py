@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from homa.commands import embed_job
-from homa_shared.records import State
-from homa_shared.store import reading
+from homa_shared.model.records import State
+from homa_shared.store import reads
 from homa_workers.simulator.replies import embedding
 from tests.commands.conftest import Fleet, Invoke, finished, lines, start, write_rows
 from tests.fixtures.store import eventually
@@ -51,7 +51,7 @@ def test_kept_vectors_are_not_called_for_again(staffed: Fleet, invoke: Invoke, f
     write_rows(folder / "rows.jsonl", 5)
     first = ("embed", "rows.jsonl", "--model", EMBED, "--cache", "--output", "v.jsonl")
     assert invoke(staffed, *first).exit_code == 0
-    eventually(lambda: staffed.store.run(reading.cache_stats(staffed.store.keys))["vectors"] == 5)
+    eventually(lambda: staffed.store.run(reads.cache_stats(staffed.store.keys))["vectors"] == 5)
     write_rows(folder / "more.jsonl", 6)
     before = staffed.billed()
     done = invoke(staffed, "embed", "more.jsonl", "--model", EMBED, "--cache", "--output", "w.jsonl", "--json")
@@ -124,12 +124,12 @@ def test_ctrl_c_cancels_the_job(fleet: Fleet, folder: Path):
     process = start(fleet, "embed", "rows.jsonl", "--model", EMBED, "--workers", "none")
 
     def submitted() -> bool:
-        return bool(fleet.store.run(reading.jobs(fleet.store.keys, state=State.QUEUED)).jobs)
+        return bool(fleet.store.run(reads.jobs(fleet.store.keys, state=State.QUEUED)).jobs)
 
     eventually(submitted)
     process.send_signal(signal.SIGINT)
     status, _, err = finished(process)
     assert status == 130, err
     assert "cancelled job" in err
-    (job,) = fleet.store.run(reading.jobs(fleet.store.keys, state=State.CANCELLED)).jobs
+    (job,) = fleet.store.run(reads.jobs(fleet.store.keys, state=State.CANCELLED)).jobs
     assert job.state is State.CANCELLED

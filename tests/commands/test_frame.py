@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from homa.commands import SUMMARIES, main
 from homa.commands.exits import Stopped, status_of
-from homa_shared.errors import (
+from homa_shared.model.errors import (
     BudgetExceeded,
     ConfigError,
     HomaError,

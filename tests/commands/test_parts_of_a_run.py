@@ -27,8 +27,8 @@ from homa.running.runfile import RunFile, RunNote
 from homa.running.stopping import Interruption
 from homa.running.tally import ALIKE, MaxFailures, Tally
 from homa.running.workforce import WorkerLost, Workforce
-from homa_shared.errors import InvalidRequest, OutputUnwritable
-from homa_shared.records import State
+from homa_shared.model.errors import InvalidRequest, OutputUnwritable
+from homa_shared.model.records import State
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import load_settings
 from tests.fixtures.store import eventually

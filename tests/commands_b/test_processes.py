@@ -12,7 +12,7 @@ import pytest
 
 from homa.commands.exits import Stopped
 from homa.commands.supervising import Supervisor
-from homa_shared.store import reading
+from homa_shared.store import reads
 from homa_shared.store.embedded import EmbeddedStore
 from tests.commands_b.stand import Stand
 from tests.fixtures.store import eventually
@@ -21,7 +21,7 @@ from tests.patience import PATIENCE_S
 
 def live(stand: Stand) -> dict[str, int]:
     """Pids of live workers by provider."""
-    rows = stand.store.run(reading.workers(stand.store.keys))
+    rows = stand.store.run(reads.workers(stand.store.keys))
     return {row.facts["provider"]: row.facts["pid"] for row in rows if row.live and not row.facts.get("draining")}
 
 

@@ -14,7 +14,7 @@ from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.model import load_settings
 from homa_shared.settings.sections import ModelAlias
 from homa_shared.store.embedded import EmbeddedStore
-from homa_shared.store.fleet import read_fleet
+from homa_shared.store.transitions.fleet import read_fleet
 from tests.commands_b.stand import Stand
 
 

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from homa_shared.money import parse_usd
+from homa_shared.model.money import parse_usd
 from tests.docs.pages import ID, ROOT, Block, Command, blocks, missing
 from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S

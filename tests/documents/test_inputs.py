@@ -10,7 +10,7 @@ import pytest
 
 from homa.documents import BadRow, InputCount, Row, Skipped, check_inputs, count_inputs, open_inputs
 from homa.documents import pdf as pdf_module
-from homa_shared.errors import InvalidRequest, MissingExtra
+from homa_shared.model.errors import InvalidRequest, MissingExtra
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import pytest
 
 from homa.documents import Answer, Failure, HomaPart, done, open_output, parquet_results, result_line
 from homa.documents.parquet_results import journal_path
-from homa_shared.errors import InvalidRequest, MissingExtra
+from homa_shared.model.errors import InvalidRequest, MissingExtra
 
 SCHEMA = {
     "type": "object",

@@ -29,7 +29,7 @@ from homa.documents import (
 from homa.documents.csv_results import csv_record
 from homa.documents.output_file import OutputFile
 from homa.documents.result_line import line_bytes, valid_text
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 
 PART = HomaPart("j1", "openai", "gpt-5-mini", 2, 1_230_000, False, 40, 900)
 

@@ -16,7 +16,7 @@ import pytest
 
 from homa.documents import Answer, Failure, OutputUnwritable, ResultsWriter, done, open_output, output_file, result_line
 from homa.documents.output_file import lock, rewrite
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 
 COLUMNS = ["name"]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homa.documents import limited, sampled
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 
 
 def test_a_limit_reads_no_row_beyond_it() -> None:

@@ -10,9 +10,9 @@ import pytest
 from homa.options import check_options
 from homa.planning.prepared import Prepared
 from homa.planning.view import FleetView
-from homa_shared.errors import ConfigError, UnknownModel
-from homa_shared.pools import Pool, alias_of, queue_of, without, worker_command
-from homa_shared.request import JobRequest
+from homa_shared.calls.request import JobRequest
+from homa_shared.model.errors import ConfigError, UnknownModel
+from homa_shared.model.pools import Pool, alias_of, queue_of, without, worker_command
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import load_settings
 from homa_shared.targets import Target

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.store.working import Claim
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.store.transitions.attempts import Claim
 from homa_workers.retry import stay_in_pool
 
 CLAIM = Claim(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from homa_shared.prices import PriceBook
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
+from homa_shared.pricing.price_book import PriceBook
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import Price
 from homa_shared.targets import Target

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from homa_shared.failures import ProviderError
-from homa_shared.prompt_prefix import SharedPrefix
-from homa_shared.reply import Call
+from homa_shared.calls.failures import ProviderError
+from homa_shared.calls.reply import Call
+from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_workers.providers.anthropic_request import request_body as anthropic_body
 from homa_workers.providers.base import ProviderConfig
 from homa_workers.providers.bedrock import BedrockProvider

@@ -12,11 +12,11 @@ from homa.chunks import CHUNK_JOBS, BatchRequest, Chunks
 from homa.local import place
 from homa.planning.view import FleetView
 from homa.uploading import Uploads
-from homa_shared.errors import InvalidRequest
-from homa_shared.keys import Keys
+from homa_shared.model.errors import InvalidRequest
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.settings.sections import LimitSettings
+from homa_shared.store.keys import Keys
 from tests.prompt_cache.samples import INSTRUCTIONS, system, user
 
 MODEL = "anthropic:claude-sonnet-4-5"

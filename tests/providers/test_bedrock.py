@@ -11,9 +11,9 @@ from zlib import crc32
 import orjson
 import pytest
 
-from homa_shared.errors import ConfigError
-from homa_shared.failures import Charge, ErrorKind, ProviderError
-from homa_shared.reply import Call, Usage
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Usage
+from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.bedrock_request import converse
 from homa_workers.providers.registry import create

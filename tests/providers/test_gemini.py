@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from homa_shared.errors import ConfigError
-from homa_shared.failures import Charge, ErrorKind, ProviderError
-from homa_shared.reply import Call, Delta, Usage
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Delta, Usage
+from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.gemini_request import config, contents
 from homa_workers.providers.registry import create

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from homa_shared.failures import Charge, ErrorKind, ProviderError
-from homa_shared.reply import RESPONSES_API, Call
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import RESPONSES_API, Call
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.bedrock_reply import EventAssembly as BedrockEvents
 from homa_workers.providers.gemini_reply import ReplyAssembly

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from homa_shared.failures import Charge, ErrorKind, ProviderError
-from homa_shared.reply import Call, Delta, Quota, Usage
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Delta, Quota, Usage
 from homa_workers.providers.openai_dialects import COHERE, OPENAI, request_body
 from homa_workers.providers.openai_reply import is_metered
 from homa_workers.providers.openai_stream import ChunkAssembly

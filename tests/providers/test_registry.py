@@ -9,8 +9,8 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 from pydantic import SecretStr
 
-from homa_shared.errors import ConfigError, MissingExtra
-from homa_shared.settings.kinds import ENTRY_POINT_GROUP
+from homa_shared.kinds.registry import ENTRY_POINT_GROUP
+from homa_shared.model.errors import ConfigError, MissingExtra
 from homa_workers.providers import registry
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import BUILTIN, create, kinds

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from homa_shared.errors import ConfigError, UnknownModel
+from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.settings.changes import diff
 from homa_shared.settings.fleet import Fleet
 from homa_shared.targets import Target

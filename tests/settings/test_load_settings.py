@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
 from homa_shared.settings.model import Settings, load_settings, origins
 from homa_shared.targets import Target, plan
 

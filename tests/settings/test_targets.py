@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from homa_shared.errors import UnknownModel
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
+from homa_shared.model.errors import UnknownModel
 from homa_shared.settings.fleet import Fleet
 from homa_shared.targets import (
     Limits,

@@ -12,10 +12,10 @@ from homa import AsyncHoma, Embedded, Homa, InvalidRequest, tool
 from homa.options import check_options
 from homa.planning.prepared import Prepared
 from homa.planning.view import FleetView
-from homa_shared import embedding
+from homa_shared.calls import embeddings
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias
-from homa_shared.store import reading
+from homa_shared.store import reads
 from homa_workers.simulator.replies import embedding as simulated
 from tests.steps.cell import EMBED, HAIKU, MINI, Cell, until
 
@@ -106,7 +106,7 @@ def test_what_is_no_tool_is_named(arguments: dict[str, Any], named: str) -> None
 
 
 async def test_vectors_come_as_a_list(cell: Cell, homa: AsyncHoma, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(embedding.MOST_TEXTS, "openai", 2)
+    monkeypatch.setitem(embeddings.MOST_TEXTS, "openai", 2)
     await cell.worker()
     found = await homa.embed(["a", "b", "c"], model=EMBED, tags={"team": "a"})
     assert isinstance(found, Embedded)
@@ -143,7 +143,7 @@ async def test_a_text_that_was_embedded_before_is_not_called_again(cell: Cell, h
     first = await homa.embed(["a", "b"], model=EMBED, cache=True)
 
     async def kept() -> bool:
-        return (await cell.store.run(reading.cache_stats(cell.keys)))["vectors"] == 2
+        return (await cell.store.run(reads.cache_stats(cell.keys)))["vectors"] == 2
 
     await until(kept)
     part = await homa.embed(["b", "c", "b"], model=EMBED, cache=True)
@@ -165,7 +165,7 @@ async def test_texts_are_cached_at_a_fallback_too(cell: Cell, homa: AsyncHoma) -
     assert first.model == "text-embedding-3-large"
 
     async def kept() -> bool:
-        return (await cell.store.run(reading.cache_stats(cell.keys)))["vectors"] == 2
+        return (await cell.store.run(reads.cache_stats(cell.keys)))["vectors"] == 2
 
     await until(kept)
     found = await homa.embed(["b", "c"], model=large, cache=True)
@@ -183,7 +183,7 @@ async def test_an_alias_may_turn_the_cache_on(cell: Cell) -> None:
     assert line.input_tokens == charge.input_tokens == found.usage.input_tokens
 
     async def kept() -> bool:
-        return (await cell.store.run(reading.cache_stats(cell.keys)))["vectors"] == 1
+        return (await cell.store.run(reads.cache_stats(cell.keys)))["vectors"] == 1
 
     await until(kept)
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from homa_shared.needs import read_beside
-from homa_shared.reply import Call, Completion, Embeddings, Usage
-from homa_shared.request import StepRules
-from homa_shared.store.learning import Learned, add_learned, estimates, learned
-from homa_shared.tokens import count, estimate_messages
-from homa_shared.tools import tool
+from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
+from homa_shared.calls.request import StepRules
+from homa_shared.calls.tokens import count, estimate_messages
+from homa_shared.calls.tools import tool
+from homa_shared.quota.needs import read_beside
+from homa_shared.store.reads.token_error import Learned, add_learned, estimates, learned
 from homa_workers import counting
 from homa_workers.counting import ONE_IN, TokenLearning
 from tests.steps.cell import EMBED, HAIKU, MINI, Cell, by_schema, until

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from homa_shared.records import State
-from homa_shared.request import StepRules
-from homa_shared.store.op import mapping, read
+from homa_shared.calls.request import StepRules
+from homa_shared.model.records import State
+from homa_shared.store.operation import mapping, read
 from tests.steps.cell import HAIKU, MINI, Cell, by_schema, reply_of
 
 #: A model without structured output.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from homa_shared import records, request
+from homa_shared.calls import request
+from homa_shared.model import records
 
 records.RECORD_VERSION += 1
 request.REQUEST_VERSION += 1

@@ -15,14 +15,16 @@ from pathlib import Path
 import pytest
 
 from homa import AsyncHoma
-from homa_shared import records, request, scripts
-from homa_shared.request import JobRequest
-from homa_shared.scripts import Script
-from homa_shared.store import op as store_op
-from homa_shared.store import reading
-from homa_shared.store.submitting import Common, Entry, submit
-from homa_shared.store.working import renew
-from homa_shared.versions import Versions, own_versions
+from homa_shared.calls import request
+from homa_shared.calls.request import JobRequest
+from homa_shared.model import records
+from homa_shared.store import operation as store_op
+from homa_shared.store import reads as reading
+from homa_shared.store import scripts
+from homa_shared.store.scripts import Script
+from homa_shared.store.transitions.attempts import renew
+from homa_shared.store.transitions.submit import Common, Entry, submit
+from homa_shared.store.versions import Versions, own_versions
 from homa_workers import persistence, worker
 from tests.patience import PATIENCE_S
 from tests.worker.cell import BOUND, MINI, Cell, until

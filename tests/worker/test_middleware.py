@@ -8,7 +8,7 @@ import pytest
 from dramatiq.middleware import Middleware, SkipMessage
 
 from homa_shared.broker import COMPLETE, HomaBroker
-from homa_shared.records import State
+from homa_shared.model.records import State
 from homa_workers.process import build
 from tests.worker.cell import MINI, Cell
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from homa_shared.errors import StoreUnavailable
-from homa_shared.store.fleet import write_fleet
-from homa_shared.store.op import Op
+from homa_shared.model.errors import StoreUnavailable
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.fleet import write_fleet
 from homa_workers.book import DAYS_S
 from homa_workers.persistence import persist
 from homa_workers.watching import Watch

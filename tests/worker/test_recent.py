@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homa_shared.store.op import Op, read
+from homa_shared.store.operation import Op, read
 from homa_workers.recent import Recent
 
 

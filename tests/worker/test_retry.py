@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from homa_shared.failures import Charge, ErrorKind, ProviderError
-from homa_shared.records import State
-from homa_shared.reply import Completion, Quota, Usage
-from homa_shared.store.working import Claim
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import Completion, Quota, Usage
+from homa_shared.model.records import State
+from homa_shared.store.transitions.attempts import Claim
 from homa_workers import reports
 from homa_workers.outcomes import Deferred, Ended, Interrupted, Rerouted
 from homa_workers.retry import LONGEST_BACKOFF_MS, RULES, backoff_ms, decide

@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from homa_shared.embedding import pack
-from homa_shared.errors import StoreFull, StoreUnavailable
-from homa_shared.keys import Keys
+from homa_shared.calls.embeddings import pack
+from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.vectors import KEEP_SLICE, READ_SLICE
+from homa_shared.store.keys import Keys
+from homa_shared.store.transitions.vectors import KEEP_SLICE, READ_SLICE
 from homa_workers import vectors
 from homa_workers.vectors import VectorCache, entries_of
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import sentry_sdk
 
-from homa_shared.failures import ProviderError
-from homa_shared.store.working import Claim
+from homa_shared.calls.failures import ProviderError
+from homa_shared.store.transitions.attempts import Claim
 
 if TYPE_CHECKING:
     from sentry_sdk._types import Event, Hint

@@ -7,20 +7,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from homa_shared.apis import by_own_api, has_fees
+from homa_shared.calls.openai_apis import by_own_api, has_fees
+from homa_shared.calls.reply import CHAT_API, Call, Completion, Usage
+from homa_shared.calls.request import JobRequest
 from homa_shared.capabilities import Capabilities
-from homa_shared.errors import HomaError
-from homa_shared.plans import rows_of
-from homa_shared.pools import Hop, Pool, alias_of, queue_of
-from homa_shared.prices import PriceBook
-from homa_shared.prompt_caching import PromptCaching, caching_at
-from homa_shared.reply import CHAT_API, Call, Completion, Usage
-from homa_shared.request import JobRequest
+from homa_shared.capabilities.prompt_caching import PromptCaching, caching_at
+from homa_shared.model.errors import HomaError
+from homa_shared.model.pools import Hop, Pool, alias_of, queue_of
+from homa_shared.pricing.price_book import PriceBook
+from homa_shared.quota.plan_rows import rows_of
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.fleet import write_plans
-from homa_shared.store.op import Op, read, text
-from homa_shared.store.working import Claim, Report
+from homa_shared.store.operation import Op, read, text
+from homa_shared.store.transitions.attempts import Claim, Report
+from homa_shared.store.transitions.fleet import write_plans
 from homa_shared.targets import Target, TargetPlan, plan
 
 #: How often plans with daily windows are written anew, s: their day ends at midnight across changes of the clocks.

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 
-from homa_shared.reply import Delta
-from homa_shared.sound_json import valid_text
+from homa_shared.calls.reply import Delta
+from homa_shared.model.json_safe import valid_text
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.op import Command, Op
-from homa_shared.store.working import Claim
+from homa_shared.store.operation import Command, Op
+from homa_shared.store.transitions.attempts import Claim
 
 #: Pieces that arrive within this time of the first are written together, s.
 JOIN_S = 0.005

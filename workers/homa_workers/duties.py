@@ -11,10 +11,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from homa_shared.errors import StoreFull, StoreUnavailable
+from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.op import Op
-from homa_shared.store.working import rejoin, renew, sweep
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.attempts import rejoin, renew, sweep
 from homa_workers.book import FleetBook
 from homa_workers.recent import Recent
 from homa_workers.running import InFlight, Running

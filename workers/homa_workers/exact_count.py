@@ -15,9 +15,9 @@ from typing import Any
 
 import orjson
 
-from homa_shared.errors import HomaError, MissingExtra
-from homa_shared.failures import ProviderError
-from homa_shared.reply import Call
+from homa_shared.calls.failures import ProviderError
+from homa_shared.calls.reply import Call
+from homa_shared.model.errors import HomaError, MissingExtra
 from homa_shared.settings.sections import ProviderSettings
 from homa_workers.accounts import account_config
 from homa_workers.providers.registry import create

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from homa_shared.sound_json import sound_json
+from homa_shared.model.json_safe import sound_json
 
 
 def start(level: str, form: str) -> None:

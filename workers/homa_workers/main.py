@@ -21,11 +21,11 @@ from typing import Any
 import dramatiq
 
 from homa_shared.broker import HomaBroker
-from homa_shared.errors import ConfigError, HomaError, StoreUnavailable
+from homa_shared.model.errors import ConfigError, HomaError, StoreUnavailable
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.entry import address_of
-from homa_shared.store.reading import batch
+from homa_shared.store.join import address_of
+from homa_shared.store.reads import batch
 from homa_workers import alarms, logs
 from homa_workers.process import WorkerProcess, build
 

@@ -12,14 +12,15 @@ from dataclasses import replace
 
 import orjson
 
-from homa_shared.blobs import Blobs, BlobsUnavailable, new_path
-from homa_shared.errors import HomaError, StoreFull, StoreUnavailable
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.media import Medium, references, restored
-from homa_shared.records import State
-from homa_shared.request import EMBEDDING, JobRequest
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.media import Medium, references, restored
+from homa_shared.calls.request import EMBEDDING, JobRequest
+from homa_shared.model.errors import HomaError, StoreFull, StoreUnavailable
+from homa_shared.model.records import State
+from homa_shared.store.blobs import Blobs, BlobsUnavailable, new_path
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.media import (
+from homa_shared.store.transitions.attempts import Claim
+from homa_shared.store.transitions.media import (
     IN_STORE,
     gone,
     hold,
@@ -33,7 +34,6 @@ from homa_shared.store.media import (
     sweep_media,
     uploading,
 )
-from homa_shared.store.working import Claim
 from homa_workers.outcomes import Ended, Outcome, Released, Succeeded
 from homa_workers.persistence import NOT_HERE_MS
 

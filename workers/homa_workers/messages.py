@@ -21,7 +21,7 @@ from dramatiq.middleware import SkipMessage
 
 from homa_shared.broker import HomaBroker, Run, current_run
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.working import Claim, ack
+from homa_shared.store.transitions.attempts import Claim, ack
 from homa_workers.persistence import hand_back, persist
 from homa_workers.watching import Watch
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.records import State
-from homa_shared.reply import Completion, Usage
-from homa_shared.store.working import Claim
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Completion, Usage
+from homa_shared.model.records import State
+from homa_shared.store.transitions.attempts import Claim
 
 
 class Interrupted(ProviderError):

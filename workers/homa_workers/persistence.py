@@ -7,11 +7,11 @@ import random
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from homa_shared.errors import StoreFull, StoreUnavailable
-from homa_shared.failures import Charge
+from homa_shared.calls.failures import Charge
+from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.op import Op
-from homa_shared.store.working import Claim, Enqueued, Report, ack, requeue
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.attempts import Claim, Enqueued, Report, ack, requeue
 from homa_workers.recent import Recent
 from homa_workers.watching import Watch
 

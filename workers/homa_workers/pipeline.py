@@ -15,17 +15,17 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any, TypeVar
 
-from homa_shared.errors import HomaError, StoreFull, StoreUnavailable
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.records import State
-from homa_shared.reply import Call, Completion, Embeddings, Usage
-from homa_shared.request import EMBEDDING, JobRequest, NewerRequest
-from homa_shared.sound_json import sound, valid_text
-from homa_shared.store import steering
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
+from homa_shared.calls.request import EMBEDDING, JobRequest, NewerRequest
+from homa_shared.model.errors import HomaError, StoreFull, StoreUnavailable
+from homa_shared.model.json_safe import sound, valid_text
+from homa_shared.model.records import State
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.op import Op
-from homa_shared.store.skipping import note_skipped
-from homa_shared.store.working import Answer, Claim, Report, divert, fail, requeue, settle
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import Answer, Claim, Report, divert, fail, requeue, settle
+from homa_shared.store.transitions.skipping import note_skipped
 from homa_workers import reports
 from homa_workers.book import FleetBook
 from homa_workers.counting import FLUSH_S, TokenLearning
@@ -317,7 +317,7 @@ class Pipeline:
             case Deferred(error, delay_ms, counts, pause):
                 report = self._signed(claim, reports.of_error(claim, error, price, latency_ms))
                 if pause:
-                    await self._persist(steering.pause_batch(keys, claim.batch, valid_text(pause)))
+                    await self._persist(admin.pause_batch(keys, claim.batch, valid_text(pause)))
                 return await self._report(
                     requeue(keys, name, "job.deferred", delay_ms=delay_ms, report=report, counts=counts)
                 )

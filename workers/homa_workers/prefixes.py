@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
-from homa_shared.prompt_caching import PromptCaching
-from homa_shared.prompt_prefix import SharedPrefix, is_marked
-from homa_shared.reply import Call
+from homa_shared.calls.reply import Call
+from homa_shared.calls.shared_prefix import SharedPrefix, is_marked
+from homa_shared.capabilities.prompt_caching import PromptCaching
 from homa_workers.book import FleetBook
 
 #: Longest wait for the first call of a prefix, s: what it reads is then most likely kept, long as its answer may be.

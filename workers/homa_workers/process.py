@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from homa_shared.blobs import Blobs, open_blobs
 from homa_shared.broker import HomaBroker
-from homa_shared.errors import ConfigError
-from homa_shared.ids import new_worker_id
+from homa_shared.model.errors import ConfigError
+from homa_shared.model.ids import new_worker_id
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import Settings
 from homa_shared.settings.sections import ProviderSettings
+from homa_shared.store.blobs import Blobs, open_blobs
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.entry import enter_async
+from homa_shared.store.join import enter_async
 from homa_workers.accounts import account_config
 from homa_workers.book import FleetBook
 from homa_workers.media import Media

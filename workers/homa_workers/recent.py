@@ -11,7 +11,7 @@ import time
 from collections import deque
 from typing import Any
 
-from homa_shared.store.op import Op
+from homa_shared.store.operation import Op
 
 #: How long reports are kept once the store has taken them, s; a disk that is slow to sync is two behind.
 KEEP_S = 10.0

@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
-from homa_shared.failures import Charge, ErrorKind, ProviderError
-from homa_shared.pools import alias_of
-from homa_shared.reply import Completion, Usage
-from homa_shared.sound_json import sound_json, valid_text
-from homa_shared.store.working import Claim, Report
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import Completion, Usage
+from homa_shared.model.json_safe import sound_json, valid_text
+from homa_shared.model.pools import alias_of
+from homa_shared.store.transitions.attempts import Claim, Report
 from homa_shared.targets import Reservation, TargetPlan, settlement
 from homa_workers.outcomes import Interrupted, Recalled, Tally, name_of
 from homa_workers.retry import ACCOUNT_COOL_MS, RULES

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.records import State
-from homa_shared.store.working import Claim
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.model.records import State
+from homa_shared.store.transitions.attempts import Claim
 from homa_workers.outcomes import Deferred, Ended, Outcome, Rerouted
 
 #: First and longest pause before another try at the same target, ms; it doubles and is drawn from its upper half.

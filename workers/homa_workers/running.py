@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from homa_shared.store.working import Claim
+from homa_shared.store.transitions.attempts import Claim
 from homa_workers.watching import Watch
 
 #: From its second expired lease on a job is suspected of killing workers.

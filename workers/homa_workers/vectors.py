@@ -9,11 +9,11 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from homa_shared.errors import StoreFull, StoreUnavailable
+from homa_shared.calls.vector_cache import MOST_ENTRY_BYTES, CachedVector
+from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.op import Op
-from homa_shared.store.vectors import READ_SLICE, keep_vectors, read_vectors, slices
-from homa_shared.vectors import MOST_ENTRY_BYTES, CachedVector
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.vectors import READ_SLICE, keep_vectors, read_vectors, slices
 
 #: Longest that a worker's slot is held to keep vectors, s.
 KEEP_S = 10.0

@@ -11,10 +11,10 @@ from typing import Any
 
 import structlog
 
-from homa_shared.failures import ErrorKind
-from homa_shared.money import usd
-from homa_shared.records import State
-from homa_shared.store.working import Answer, Claim
+from homa_shared.calls.failures import ErrorKind
+from homa_shared.model.money import usd
+from homa_shared.model.records import State
+from homa_shared.store.transitions.attempts import Answer, Claim
 from homa_workers import alarms
 from homa_workers.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Spent, Succeeded, name_of
 

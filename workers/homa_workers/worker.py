@@ -27,13 +27,13 @@ import dramatiq
 from dramatiq.middleware import MiddlewareError
 
 from homa_shared.broker import COMPLETE, HomaBroker
-from homa_shared.errors import StoreFull, StoreUnavailable
-from homa_shared.failures import ProviderError
-from homa_shared.ids import new_nonce, new_worker_id
+from homa_shared.calls.failures import ProviderError
+from homa_shared.model.errors import StoreFull, StoreUnavailable
+from homa_shared.model.ids import new_nonce, new_worker_id
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.op import Op
-from homa_shared.store.working import Claim, Taken, leave, take
-from homa_shared.versions import own_versions, release
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.attempts import Claim, Taken, leave, take
+from homa_shared.store.versions import own_versions, release
 from homa_workers.book import FleetBook
 from homa_workers.duties import Duties
 from homa_workers.messages import MessageRunner, is_async

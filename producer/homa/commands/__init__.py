@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from homa.commands.exits import INTERRUPTED, STUCK, USAGE, Stopped, status_of
-from homa_shared.errors import HomaError
+from homa_shared.model.errors import HomaError
 
 #: A disk that takes no more, or fails.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)

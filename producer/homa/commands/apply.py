@@ -8,10 +8,10 @@ from homa.commands.exits import STUCK, Stopped
 from homa.commands.printing import json_option, print_json
 from homa.commands.session import Session, say, session
 from homa.commands.stranded import Stranded, stranded
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
 from homa_shared.settings.changes import Change, diff
 from homa_shared.settings.fleet import Fleet
-from homa_shared.store.fleet import read_fleet, write_fleet
+from homa_shared.store.transitions.fleet import read_fleet, write_fleet
 
 #: How often somebody else may write in between.
 _TRIES = 5

@@ -26,9 +26,9 @@ from homa.running.workforce import Workforce
 from homa.streams import Piece
 from homa.submission import Asked, ask_for
 from homa_shared.capabilities import Feature
-from homa_shared.errors import InvalidRequest
-from homa_shared.ids import new_job_id
-from homa_shared.money import usd
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.ids import new_job_id
+from homa_shared.model.money import usd
 
 _LOOK_S = 0.1
 

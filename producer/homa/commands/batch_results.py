@@ -10,8 +10,8 @@ from homa.commands.session import Session
 from homa.documents.result_line import Answer, Failure, HomaPart, line_bytes, result_line
 from homa.outcomes import Reply
 from homa.running.ended import known_costs
-from homa_shared.errors import ResultTimeout
-from homa_shared.store import reading
+from homa_shared.model.errors import ResultTimeout
+from homa_shared.store import reads
 
 
 def write_results(here: Session, batch: str, output: BinaryIO, *, after: int, follow: bool) -> int:
@@ -23,7 +23,7 @@ def write_results(here: Session, batch: str, output: BinaryIO, *, after: int, fo
         after: the position to begin behind.
         follow: go on until the batch is complete.
     """
-    latest = here.store.run(reading.batch_retried(here.keys, batch))
+    latest = here.store.run(reads.batch_retried(here.keys, batch))
     position = after
     with Homa(settings=here.settings) as homa:
         try:

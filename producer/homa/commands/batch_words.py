@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from homa.commands.printing import dollars, moment, number, usd_or_null
-from homa_shared.money import usd
-from homa_shared.store import reading
+from homa_shared.model.money import usd
+from homa_shared.store import reads
 
 
-def batch_document(view: reading.BatchView) -> dict[str, Any]:
+def batch_document(view: reads.BatchView) -> dict[str, Any]:
     """A batch for programs."""
     ended_ms = view.completed_ms
     return {
@@ -41,7 +41,7 @@ def batch_document(view: reading.BatchView) -> dict[str, Any]:
     }
 
 
-def state_words(view: reading.BatchView, *, why: bool = True) -> str:
+def state_words(view: reads.BatchView, *, why: bool = True) -> str:
     """A batch's state for people: `sealed, paused (bad key)`."""
     words = view.state
     if view.cancel:
@@ -51,7 +51,7 @@ def state_words(view: reading.BatchView, *, why: bool = True) -> str:
     return words
 
 
-def batch_facts(view: reading.BatchView) -> list[tuple[str, str]]:
+def batch_facts(view: reads.BatchView) -> list[tuple[str, str]]:
     """A batch's record, a name and a value a line; empty values are left out where they are printed."""
     return [
         ("batch", view.id),
@@ -75,7 +75,7 @@ def batch_facts(view: reading.BatchView) -> list[tuple[str, str]]:
     ]
 
 
-def summary(view: reading.BatchView) -> str:
+def summary(view: reads.BatchView) -> str:
     """One line: how far a batch has come, and what it has cost."""
     total = view.total if view.total is not None else view.submitted
     parts = [f"{number(view.succeeded)} of {number(total)} succeeded"]

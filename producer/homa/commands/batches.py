@@ -13,7 +13,8 @@ from homa.commands.exits import SOME_FAILED, Stopped
 from homa.commands.printing import age, dollars, json_option, number, print_facts, print_json, print_table
 from homa.commands.selecting import batch_view
 from homa.commands.session import Session, say, session
-from homa_shared.store import reading, steering
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
 
 
 @click.group("batches")
@@ -30,9 +31,9 @@ command.add_command(watch)
 def list_(limit: int, as_json: bool) -> None:
     """List batches, newest first."""
     with session(revive=True) as here:
-        ids = here.store.run(reading.batches(here.keys, limit))
-        found = [view for view in (here.store.run(reading.batch(here.keys, name)) for name in ids) if view is not None]
-        now_ms = here.store.run(reading.server_time(here.keys))
+        ids = here.store.run(reads.batches(here.keys, limit))
+        found = [view for view in (here.store.run(reads.batch(here.keys, name)) for name in ids) if view is not None]
+        now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
         print_json({"batches": [batch_document(view) for view in found]})
         return
@@ -98,7 +99,7 @@ def cancel(batch: str, as_json: bool) -> None:
         if batch_view(here, batch).complete:
             say(f"cannot cancel {batch}: it is complete")
             raise Stopped(SOME_FAILED)
-        here.store.run(steering.cancel_batch(here.keys, batch))
+        here.store.run(admin.cancel_batch(here.keys, batch))
         _tell(here, batch, as_json)
 
 
@@ -112,7 +113,7 @@ def pause(batch: str, why: str, as_json: bool) -> None:
         if batch_view(here, batch).complete:
             say(f"cannot pause {batch}: it is complete")
             raise Stopped(SOME_FAILED)
-        here.store.run(steering.pause_batch(here.keys, batch, why))
+        here.store.run(admin.pause_batch(here.keys, batch, why))
         _tell(here, batch, as_json)
 
 
@@ -123,7 +124,7 @@ def resume(batch: str, as_json: bool) -> None:
     """Let a paused batch go on."""
     with session(revive=True) as here:
         batch_view(here, batch)
-        here.store.run(steering.resume_batch(here.keys, batch))
+        here.store.run(admin.resume_batch(here.keys, batch))
         _tell(here, batch, as_json)
 
 

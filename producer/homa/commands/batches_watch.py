@@ -13,7 +13,7 @@ from homa.commands.exits import SOME_FAILED, Stopped
 from homa.commands.printing import console, dollars, print_json_line
 from homa.commands.selecting import batch_view
 from homa.commands.session import Session, say, session
-from homa_shared.store import reading
+from homa_shared.store import reads
 
 #: Between two looks at a batch that is watched, s; between two lines of its progress where there is no terminal.
 _LOOK_S, _LINE_S = 0.5, 30.0
@@ -41,7 +41,7 @@ def watch(batch: str, as_json: bool) -> None:
         raise Stopped(SOME_FAILED)
 
 
-def _watch_lines(here: Session, view: reading.BatchView) -> reading.BatchView:
+def _watch_lines(here: Session, view: reads.BatchView) -> reads.BatchView:
     told: dict[str, Any] | None = None
     while True:
         document = batch_document(view)
@@ -54,7 +54,7 @@ def _watch_lines(here: Session, view: reading.BatchView) -> reading.BatchView:
         view = batch_view(here, view.id)
 
 
-def _watch_bar(here: Session, view: reading.BatchView) -> reading.BatchView:
+def _watch_bar(here: Session, view: reads.BatchView) -> reads.BatchView:
     columns = (BarColumn(None), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console(stderr=True)) as bar:
         task = bar.add_task("", total=view.total)
@@ -66,7 +66,7 @@ def _watch_bar(here: Session, view: reading.BatchView) -> reading.BatchView:
             view = batch_view(here, view.id)
 
 
-def _watch_log(here: Session, view: reading.BatchView) -> reading.BatchView:
+def _watch_log(here: Session, view: reads.BatchView) -> reads.BatchView:
     said_s = 0.0
     while not view.complete:
         if time.monotonic() - said_s >= _LINE_S:
@@ -77,7 +77,7 @@ def _watch_log(here: Session, view: reading.BatchView) -> reading.BatchView:
     return view
 
 
-def _bar_words(view: reading.BatchView) -> str:
+def _bar_words(view: reads.BatchView) -> str:
     failed = view.ended - view.succeeded
     words = [f"{failed} failed"] if failed else []
     words += ["paused"] if view.paused else []

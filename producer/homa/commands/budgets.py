@@ -6,10 +6,10 @@ import click
 
 from homa.commands.printing import dollars, json_option, print_json, print_table
 from homa.commands.session import session
-from homa_shared.money import usd
+from homa_shared.model.money import usd
 from homa_shared.settings.fleet import Fleet
-from homa_shared.store import reading
-from homa_shared.store.fleet import read_fleet
+from homa_shared.store import reads
+from homa_shared.store.transitions.fleet import read_fleet
 
 
 @click.command("budgets")
@@ -18,7 +18,7 @@ from homa_shared.store.fleet import read_fleet
 def command(past: bool, as_json: bool) -> None:
     """What is spent of each budget, for each tenant or tag that it caps, in the present period."""
     with session(revive=True) as here:
-        found = here.store.run(reading.budgets(here.keys))
+        found = here.store.run(reads.budgets(here.keys))
         fleet = here.store.run(read_fleet(here.keys))
     rows = [row for row in found if past or not row.over] + _unused(fleet, found)
     if as_json:
@@ -44,18 +44,18 @@ def command(past: bool, as_json: bool) -> None:
     )
 
 
-def _unused(fleet: Fleet | None, found: list[reading.BudgetRow]) -> list[reading.BudgetRow]:
+def _unused(fleet: Fleet | None, found: list[reads.BudgetRow]) -> list[reads.BudgetRow]:
     """Budgets of the settings that nothing was ever charged to."""
     used = {row.instance.partition("~")[0].partition("@")[0].partition("#")[0] for row in found if not row.over}
     budgets = fleet.budgets if fleet else {}
     return [
-        reading.BudgetRow(name, 0, 0, 0, budget.cap_nano_usd, False)
+        reads.BudgetRow(name, 0, 0, 0, budget.cap_nano_usd, False)
         for name, budget in budgets.items()
         if name not in used
     ]
 
 
-def _document(row: reading.BudgetRow) -> dict[str, object]:
+def _document(row: reads.BudgetRow) -> dict[str, object]:
     return {
         "budget": row.instance,
         "cap_usd": usd(row.cap_nano_usd),

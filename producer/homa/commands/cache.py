@@ -6,7 +6,8 @@ import click
 
 from homa.commands.printing import json_option, number, print_facts, print_json
 from homa.commands.session import session
-from homa_shared.store import reading, steering
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
 
 
 @click.group("cache")
@@ -22,7 +23,7 @@ def stats(as_json: bool) -> None:
     What follows under `vector` is of single texts in jobs of embeddings.
     """
     with session(revive=True) as here:
-        told = here.store.run(reading.cache_stats(here.keys))
+        told = here.store.run(reads.cache_stats(here.keys))
     if as_json:
         print_json(told)
     else:
@@ -35,7 +36,7 @@ def clear(as_json: bool) -> None:
     """Forget which replies answer equal requests, and vectors of single texts; the jobs and their replies stay."""
     cleared = 0
     with session(revive=True) as here:
-        while some := here.store.run(steering.clear_cache(here.keys)):
+        while some := here.store.run(admin.clear_cache(here.keys)):
             cleared += some
     if as_json:
         print_json({"cleared": cleared})

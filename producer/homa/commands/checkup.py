@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from homa.commands.stranded import Stranded, lack_of
-from homa_shared.errors import ConfigError, StoreUnavailable
-from homa_shared.pools import alias_of, worker_command
+from homa_shared.model.errors import ConfigError, StoreUnavailable
+from homa_shared.model.pools import alias_of, worker_command
 from homa_shared.settings.changes import diff
-from homa_shared.store import reading
-from homa_shared.store.books import audit
-from homa_shared.store.checks import Level, Verdict, verdicts
+from homa_shared.store import reads
+from homa_shared.store.audit import audit
 from homa_shared.store.client import Store
-from homa_shared.store.entry import address_of
-from homa_shared.store.fleet import read_fleet
-from homa_shared.versions import Versions, own_versions
+from homa_shared.store.join import address_of
+from homa_shared.store.safety_checks import Level, Verdict, verdicts
+from homa_shared.store.transitions.fleet import read_fleet
+from homa_shared.store.versions import Versions, own_versions
 
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings
@@ -173,7 +173,7 @@ def _drift(settings: Settings, store: Store) -> Iterator[Check]:
 def _waiting(store: Store) -> Iterator[Check]:
     jobs: Counter[str] = Counter()
     paused: set[str] = set()
-    for row in store.run(reading.queues(store.keys)):
+    for row in store.run(reads.queues(store.keys)):
         jobs[row.queue] += row.queued + row.running + row.due + row.waiting
         paused |= {row.queue} if row.paused else set()
     fleet = store.run(read_fleet(store.keys))
@@ -184,7 +184,7 @@ def _waiting(store: Store) -> Iterator[Check]:
             left = Stranded(queue, count, lack)
             yield Check(Level.WARNING, f"queue {queue}", f"{count} jobs, and no {lack} in the settings", left.way_out)
             continue
-        live = store.run(reading.live_workers(store.keys, queue))
+        live = store.run(reads.live_workers(store.keys, queue))
         value = f"{count} jobs, {live} live workers"
         if count and not live:
             yield Check(Level.WARNING, f"queue {queue}", value, f"nobody serves it: start `{worker_command(queue)}`")
@@ -197,7 +197,7 @@ def _waiting(store: Store) -> Iterator[Check]:
 
 def _releases(store: Store) -> Iterator[Check]:
     """Workers of several releases: while they last, what all of them read is written."""
-    live = [row for row in store.run(reading.workers(store.keys)) if row.live]
+    live = [row for row in store.run(reads.workers(store.keys)) if row.live]
     kinds = Counter(Versions.told(row.facts) for row in live)
     if len(kinds) < 2 and all(kind == own_versions() for kind in kinds):
         return
@@ -213,7 +213,7 @@ def _policy(store: Store) -> str:
 
 
 def _unresolved(store: Store) -> Iterator[Check]:
-    found = store.run(reading.unresolved(store.keys, 1000))
+    found = store.run(reads.unresolved(store.keys, 1000))
     if found:
         count = f"attempts: {len(found)}" if len(found) < 1000 else "attempts: 1000 or more"
         what = "their outcome is not known: `homa jobs resolve` lists them, and settles them by the provider's bill"

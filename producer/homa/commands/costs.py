@@ -11,10 +11,10 @@ from homa.commands.printing import dollars, json_option, number, print_json, pri
 from homa.commands.selecting import require_batch
 from homa.commands.session import say, session
 from homa.commands.values import day
-from homa_shared.money import usd
-from homa_shared.store import reading
-from homa_shared.store.fleet import read_fleet
-from homa_shared.store.reading_money import By
+from homa_shared.model.money import usd
+from homa_shared.store import reads
+from homa_shared.store.reads.money import By
+from homa_shared.store.transitions.fleet import read_fleet
 
 
 @click.command("costs")
@@ -36,7 +36,7 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
         raise click.UsageError("--batch goes with neither --since, --until nor --by: a batch is one row")
     with session(revive=True) as here:
         require_batch(here, batch)
-        table = here.store.run(reading.costs(here.keys, cast(By, by), since, until, batch))
+        table = here.store.run(reads.costs(here.keys, cast(By, by), since, until, batch))
         fleet = here.store.run(read_fleet(here.keys)) if table.unresolved_nano_usd else None
     if as_json:
         print_json(_document(table))
@@ -64,7 +64,7 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
     say(_total(table, fleet.unresolved.fate if fleet else ""))
 
 
-def _document(table: reading.CostTable) -> dict[str, object]:
+def _document(table: reads.CostTable) -> dict[str, object]:
     return {
         "total_usd": usd(table.nano_usd),
         "unresolved_usd": usd(table.unresolved_nano_usd),
@@ -87,7 +87,7 @@ def _document(table: reading.CostTable) -> dict[str, object]:
     }
 
 
-def _total(table: reading.CostTable, fate: str) -> str:
+def _total(table: reads.CostTable, fate: str) -> str:
     total = f"total {dollars(table.nano_usd)}"
     if table.cache_saved_nano_usd > 0:
         total += f" ({dollars(table.cache_saved_nano_usd)} less, by prompt caches)"

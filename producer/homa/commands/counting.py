@@ -11,11 +11,11 @@ from homa.commands.exits import Stopped
 from homa.commands.session import desk, say, standard_input
 from homa.documents import read_argument
 from homa.exact import count_exactly
-from homa_shared.errors import CountFailed, InvalidRequest
+from homa_shared.calls.tokens import count as count_tokens
+from homa_shared.model.errors import CountFailed, InvalidRequest
 from homa_shared.settings.model import Settings, load_settings
-from homa_shared.store.learning import Learned, learned
+from homa_shared.store.reads.token_error import Learned, learned
 from homa_shared.targets import Target
-from homa_shared.tokens import count as count_tokens
 
 _NO_ANSWER = 3
 

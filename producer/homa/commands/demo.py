@@ -12,7 +12,7 @@ from rich.console import Console
 from homa.commands.exits import SOME_FAILED, TERMINATED, Stopped
 from homa.commands.printing import print_json
 from homa.commands.worker import require_workers
-from homa_shared.errors import HomaError
+from homa_shared.model.errors import HomaError
 
 
 @click.command("demo")

@@ -8,7 +8,7 @@ from homa.commands.checkup import Check, checks
 from homa.commands.exits import SOME_FAILED, Stopped
 from homa.commands.printing import json_option, print_json, print_table
 from homa.commands.session import say
-from homa_shared.store.checks import Level
+from homa_shared.store.safety_checks import Level
 
 _MARKS = {Level.OK: "ok", Level.WARNING: "warning", Level.ERROR: "ERROR"}
 

@@ -28,10 +28,10 @@ from homa.running.staffing import NONE, staff, unserved
 from homa.running.stopping import Interruption
 from homa.running.workforce import Workforce
 from homa.submission import Asked
-from homa_shared.errors import InvalidRequest
-from homa_shared.ids import new_job_id
-from homa_shared.money import usd
-from homa_shared.records import ENDED
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.ids import new_job_id
+from homa_shared.model.money import usd
+from homa_shared.model.records import ENDED
 
 #: Texts of one job: what is lost when it is given up, and what is held in memory.
 TEXTS_PER_JOB = 2000

@@ -9,12 +9,12 @@ import click
 
 from homa.commands.printing import json_option, moment, print_json, print_json_line, print_table
 from homa.commands.session import Session, session
-from homa_shared.store import reading
+from homa_shared.store import reads
 
 #: Events that are looked through at once.
 _PAGE = 1000
 
-Wanted = Callable[[reading.Event], bool]
+Wanted = Callable[[reads.Event], bool]
 
 
 @click.command("events")
@@ -29,7 +29,7 @@ Wanted = Callable[[reading.Event], bool]
 def command(follow: bool, limit: int, job: str | None, batch: str | None, event: str | None, as_json: bool) -> None:
     """What happened: jobs that ended, were rerouted or recovered, batches completed, budgets used up."""
 
-    def wanted(found: reading.Event) -> bool:
+    def wanted(found: reads.Event) -> bool:
         return (
             (job is None or found.job == job)
             and (batch is None or found.batch == batch)
@@ -52,34 +52,34 @@ def command(follow: bool, limit: int, job: str | None, batch: str | None, event:
     )
 
 
-def _latest(here: Session, limit: int, wanted: Wanted | None) -> tuple[list[reading.Event], str]:
+def _latest(here: Session, limit: int, wanted: Wanted | None) -> tuple[list[reads.Event], str]:
     """The newest events that are wanted, and the id of the newest one looked at.
 
     A filter looks through all events that are kept, a page at a time.
     """
     if wanted is None or not limit:
-        newest = here.store.run(reading.latest_events(here.keys, max(limit, 1)))
+        newest = here.store.run(reads.latest_events(here.keys, max(limit, 1)))
         return newest[-limit:] if limit else [], newest[-1].id if newest else "0-0"
-    found: list[reading.Event] = []
+    found: list[reads.Event] = []
     after = "-"
-    while page := here.store.run(reading.events(here.keys, after, _PAGE)):
+    while page := here.store.run(reads.events(here.keys, after, _PAGE)):
         found = [*found, *filter(wanted, page)][-limit:]
         after = page[-1].id
     return found, "0-0" if after == "-" else after
 
 
-def _follow(here: Session, rows: list[reading.Event], after: str, wanted: Wanted, as_json: bool) -> None:
+def _follow(here: Session, rows: list[reads.Event], after: str, wanted: Wanted, as_json: bool) -> None:
     """Prints events until somebody stops it."""
     for row in rows:
         _print(row, as_json)
     while True:
-        for row in reading.followed(here.store.wait(*reading.follow_events(here.keys, after))):
+        for row in reads.followed(here.store.wait(*reads.follow_events(here.keys, after))):
             after = row.id
             if wanted(row):
                 _print(row, as_json)
 
 
-def _print(row: reading.Event, as_json: bool) -> None:
+def _print(row: reads.Event, as_json: bool) -> None:
     if as_json:
         print_json_line(_document(row))
     else:
@@ -87,7 +87,7 @@ def _print(row: reading.Event, as_json: bool) -> None:
         click.echo("  ".join(word for word in words if word))
 
 
-def _document(row: reading.Event) -> dict[str, Any]:
+def _document(row: reads.Event) -> dict[str, Any]:
     return {
         "id": row.id,
         "at_ms": row.at_ms,

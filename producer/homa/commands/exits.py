@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homa_shared.errors import (
+from homa_shared.model.errors import (
     BudgetExceeded,
     HomaError,
     JobEnded,

@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 
 from homa.commands.session import Session, say
-from homa_shared.blobs import open_blobs
-from homa_shared.errors import HomaError
-from homa_shared.media import REFERENCE
-from homa_shared.store.media import IN_STORE, places, stored
-from homa_shared.store.reading import JobView
+from homa_shared.calls.media import REFERENCE
+from homa_shared.model.errors import HomaError
+from homa_shared.store.blobs import open_blobs
+from homa_shared.store.reads import JobView
+from homa_shared.store.transitions.media import IN_STORE, places, stored
 
 
 def whole_request(here: Session, view: JobView) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from homa.commands.printing import usd_or_null
-from homa_shared.records import Attempt, Job, Step
+from homa_shared.model.records import Attempt, Job, Step
 
 
 def job_document(job: Job) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 
 from homa.commands.printing import age, dollars, moment, number, print_table, span
-from homa_shared.records import Attempt, Job, Step
-from homa_shared.reply import message_text
+from homa_shared.calls.reply import message_text
+from homa_shared.model.records import Attempt, Job, Step
 
 
 def job_row(job: Job, now_ms: int) -> list[str]:

@@ -12,7 +12,7 @@ from homa.commands.jobs_why import why
 from homa.commands.printing import json_option, print_facts, print_json, print_table
 from homa.commands.selecting import filter_options, job_not_found, selected
 from homa.commands.session import session
-from homa_shared.store import reading
+from homa_shared.store import reads
 
 #: Characters of prompt and answer that `show` prints; `--json` has all.
 _EXCERPT = 2000
@@ -38,7 +38,7 @@ def list_(limit: int, as_json: bool, **filters: str | None) -> None:
     """
     with session(revive=True) as here:
         found = selected(here, filters, limit)
-        now_ms = here.store.run(reading.server_time(here.keys))
+        now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
         print_json({"jobs": [job_document(job) for job in found]})
         return
@@ -59,7 +59,7 @@ def list_(limit: int, as_json: bool, **filters: str | None) -> None:
 def show(job: str, as_json: bool) -> None:
     """Show a job: record, attempts, request, reply."""
     with session(revive=True) as here:
-        view = here.store.run(reading.job(here.keys, job))
+        view = here.store.run(reads.job(here.keys, job))
         if view is None:
             raise job_not_found(job)
         request, reply = whole_request(here, view), whole_reply(here, view)

@@ -13,10 +13,11 @@ from homa.commands.printing import age, dollars, json_option, print_json, print_
 from homa.commands.retrying import Retrier
 from homa.commands.selecting import chunks, each_page, filter_options, job_not_found, move_all, require_some
 from homa.commands.session import Session, say, session
-from homa_shared.errors import InvalidRequest
-from homa_shared.ids import split_attempt
-from homa_shared.records import ENDED, Job, State
-from homa_shared.store import reading, steering
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.ids import split_attempt
+from homa_shared.model.records import ENDED, Job, State
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
 
 #: Answers that say that what was asked for was done, or is being done.
 _GOOD = frozenset({"cancelled", "cancelling", "ok", "retried", "purged"})
@@ -34,7 +35,7 @@ def cancel(jobs: Sequence[str], as_json: bool, **filters: str | None) -> None:
     require_some(jobs, filters, "cancel")
     with session(revive=True) as here:
         if jobs:
-            answers = [answer for ids in chunks(jobs) for answer in here.store.run(steering.cancel(here.keys, ids))]
+            answers = [answer for ids in chunks(jobs) for answer in here.store.run(admin.cancel(here.keys, ids))]
             _tell("cancel", list(zip(jobs, answers, strict=True)), as_json)
             return
         counts: Counter[str] = Counter()
@@ -42,7 +43,7 @@ def cancel(jobs: Sequence[str], as_json: bool, **filters: str | None) -> None:
 
         def act(page: list[Job]) -> int:
             live = [job.id for job in page if not job.ended and job.id not in running]
-            told = here.store.run(steering.cancel(here.keys, live))
+            told = here.store.run(admin.cancel(here.keys, live))
             running.update(job for job, answer in zip(live, told, strict=True) if answer == "cancelling")
             counts["cancelled"] += told.count("cancelled")
             return told.count("cancelled")
@@ -98,7 +99,7 @@ def resolve(attempt: str | None, nano_usd: int | None, note: str, limit: int, as
         if nano_usd is None:
             raise InvalidRequest(f"--usd is missing: expected what {attempt} cost by the provider's bill, in dollars")
         job, number = _attempt_of(here, attempt)
-        answer = here.store.run(steering.resolve(here.keys, job, number, nano_usd, note))
+        answer = here.store.run(admin.resolve(here.keys, job, number, nano_usd, note))
     _tell("resolve", [(f"{job}:{number}", answer)], as_json)
 
 
@@ -121,7 +122,7 @@ def purge(jobs: Sequence[str], age_ms: int | None, as_json: bool, **filters: str
         if jobs:
             _tell("purge", [(job, _purge_one(here, job)) for job in jobs], as_json)
             return
-        before_ms = here.store.run(reading.server_time(here.keys)) - (age_ms or 0)
+        before_ms = here.store.run(reads.server_time(here.keys)) - (age_ms or 0)
         counts: Counter[str] = Counter()
         for wanted in _ended_filters(filters):
             move_all(here, wanted, _purge_page(here, before_ms, counts))
@@ -137,7 +138,7 @@ def _purge_page(here: Session, before_ms: int, counts: Counter[str]) -> Callable
         doubtful = {job.id for job in old if job.unresolved_nano_usd}
         counts["kept"] += len(doubtful - kept)
         kept.update(doubtful)
-        purged = here.store.run(steering.purge(here.keys, [job.id for job in old if job.id not in doubtful]))
+        purged = here.store.run(admin.purge(here.keys, [job.id for job in old if job.id not in doubtful]))
         counts["purged"] += purged
         return purged
 
@@ -151,12 +152,12 @@ def _ended_filters(filters: dict[str, str | None]) -> list[dict[str, str | None]
 
 
 def _purge_one(here: Session, job: str) -> str:
-    view = here.store.run(reading.job(here.keys, job))
+    view = here.store.run(reads.job(here.keys, job))
     if view is None:
         return "unknown"
     if view.job.state not in ENDED:
         return view.job.state
-    return "purged" if here.store.run(steering.purge(here.keys, [job])) else "unresolved"
+    return "purged" if here.store.run(admin.purge(here.keys, [job])) else "unresolved"
 
 
 def _attempt_of(here: Session, name: str) -> tuple[str, int]:
@@ -166,7 +167,7 @@ def _attempt_of(here: Session, name: str) -> tuple[str, int]:
             return split_attempt(name)
         except ValueError:
             raise InvalidRequest(f"{name!r} is no attempt: expected JOB:NUMBER, such as j0abc:1") from None
-    view = here.store.run(reading.job(here.keys, name))
+    view = here.store.run(reads.job(here.keys, name))
     if view is None:
         raise job_not_found(name)
     open_ = [attempt.number for attempt in view.attempts if attempt.charge == "unresolved"]
@@ -177,12 +178,12 @@ def _attempt_of(here: Session, name: str) -> tuple[str, int]:
 
 
 def _list_unresolved(here: Session, limit: int, as_json: bool) -> None:
-    rows = here.store.run(reading.unresolved(here.keys, limit))
-    now_ms = here.store.run(reading.server_time(here.keys))
+    rows = here.store.run(reads.unresolved(here.keys, limit))
+    now_ms = here.store.run(reads.server_time(here.keys))
     found = []
     for name, since_ms in rows:
         job, number = split_attempt(name)
-        view = here.store.run(reading.job(here.keys, job))
+        view = here.store.run(reads.job(here.keys, job))
         attempt = next((a for a in view.attempts if a.number == number), None) if view else None
         found.append((name, since_ms, attempt))
     if as_json:

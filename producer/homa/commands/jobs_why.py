@@ -10,11 +10,11 @@ from homa.commands.printing import json_option, moment, print_json, print_table,
 from homa.commands.selecting import job_not_found
 from homa.commands.session import session
 from homa.commands.stranded import lack_of
-from homa_shared.pools import worker_command
-from homa_shared.records import Job
+from homa_shared.model.pools import worker_command
+from homa_shared.model.records import Job
 from homa_shared.settings.fleet import Fleet
-from homa_shared.store import reading
-from homa_shared.store.fleet import read_fleet
+from homa_shared.store import reads
+from homa_shared.store.transitions.fleet import read_fleet
 
 _ENDED = {"succeeded": "succeeded at", "failed": "failed at", "cancelled": "was cancelled at", "expired": "expired at"}
 
@@ -28,11 +28,11 @@ def why(job: str, as_json: bool) -> None:
     It may be a limit, a budget, a breaker, a pause, an equal job in flight, its deadline, or that no worker lives.
     """
     with session(revive=True) as here:
-        answer = here.store.run(reading.why(here.keys, job))
-        view = here.store.run(reading.job(here.keys, job))
+        answer = here.store.run(reads.why(here.keys, job))
+        view = here.store.run(reads.job(here.keys, job))
         if answer is None or view is None:
             raise job_not_found(job)
-        live = here.store.run(reading.live_workers(here.keys, view.job.queue))
+        live = here.store.run(reads.live_workers(here.keys, view.job.queue))
         answer = _with_lack(answer, view.job, here.store.run(read_fleet(here.keys)))
     if as_json:
         holds = [
@@ -50,7 +50,7 @@ def why(job: str, as_json: bool) -> None:
     )
 
 
-def _with_lack(why: reading.Why, job: Job, fleet: Fleet | None) -> reading.Why:
+def _with_lack(why: reads.Why, job: Job, fleet: Fleet | None) -> reads.Why:
     """The same with what stands before all else: that the fleet's settings know nobody who may take the job."""
     waits = not job.ended and why.state != "running" and job.raw.get("kd") != "m"
     lack = lack_of(fleet, job.queue) if fleet is not None and waits else None
@@ -58,10 +58,10 @@ def _with_lack(why: reading.Why, job: Job, fleet: Fleet | None) -> reading.Why:
         return why
     way_out = f"put it back in homa.toml and `homa apply`, or `homa jobs cancel {job.id}`"
     detail = f"the fleet's settings have no {lack}, so that nobody takes it: {way_out}"
-    return reading.Why(why.state, [reading.Hold("settings", job.queue, None, detail), *why.holds])
+    return reads.Why(why.state, [reads.Hold("settings", job.queue, None, detail), *why.holds])
 
 
-def _verdict(view: reading.JobView, why: reading.Why, live: int) -> str:
+def _verdict(view: reads.JobView, why: reads.Why, live: int) -> str:
     """One sentence; the table below it has the details."""
     job = view.job
     if job.ended:

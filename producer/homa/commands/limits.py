@@ -6,8 +6,8 @@ import click
 
 from homa.commands.printing import json_option, number, print_json, print_table, span
 from homa.commands.session import session
-from homa_shared.store import reading
-from homa_shared.store.learning import Estimates, Learned, estimates
+from homa_shared.store import reads
+from homa_shared.store.reads.token_error import Estimates, Learned, estimates
 
 
 @click.command("limits")
@@ -20,7 +20,7 @@ def command(as_json: bool) -> None:
     replies told; `--json` has it of each model.
     """
     with session(revive=True) as here:
-        rows = here.store.run(reading.limits(here.keys))
+        rows = here.store.run(reads.limits(here.keys))
         known = here.store.run(estimates(here.keys))
     errors = _by_scope(known)
     if as_json:
@@ -44,12 +44,12 @@ def _by_scope(known: list[Estimates]) -> dict[str, float | None]:
     return {scope: learned.error for scope, learned in sums.items()}
 
 
-def _line(row: reading.LimitRow, errors: dict[str, float | None]) -> tuple[str, ...]:
+def _line(row: reads.LimitRow, errors: dict[str, float | None]) -> tuple[str, ...]:
     amounts = (number(row.limit), number(row.used), number(row.available))
     return (row.scope, row.dimension, *amounts, _percent(errors.get(row.scope)), _state(row))
 
 
-def _unlimited(rows: list[reading.LimitRow], errors: dict[str, float | None]) -> list[tuple[str, ...]]:
+def _unlimited(rows: list[reads.LimitRow], errors: dict[str, float | None]) -> list[tuple[str, ...]]:
     """Lines of models that nothing limits: a local one has no quota."""
     limited = {row.scope for row in rows}
     return [
@@ -78,7 +78,7 @@ def _rounded(error: float | None) -> float | None:
     return None if error is None else round(error, 4)
 
 
-def _document(row: reading.LimitRow, errors: dict[str, float | None]) -> dict[str, object]:
+def _document(row: reads.LimitRow, errors: dict[str, float | None]) -> dict[str, object]:
     return {
         "scope": row.scope,
         "dimension": row.dimension,
@@ -93,7 +93,7 @@ def _document(row: reading.LimitRow, errors: dict[str, float | None]) -> dict[st
     }
 
 
-def _state(row: reading.LimitRow) -> str:
+def _state(row: reads.LimitRow) -> str:
     if row.dimension == "breaker":
         return f"{row.state}, next call in {span(row.wait_ms)}" if row.wait_ms else row.state
     if row.frozen_ms:

@@ -11,8 +11,8 @@ import orjson
 from homa.documents import read_argument
 from homa.images import Image, read_file
 from homa.shapes import check_schema
-from homa_shared.errors import InvalidRequest
-from homa_shared.media import PDF, media_type
+from homa_shared.calls.media import PDF, media_type
+from homa_shared.model.errors import InvalidRequest
 
 
 def images_of(given: Sequence[str]) -> list[Image]:

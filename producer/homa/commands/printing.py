@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from homa.commands.session import say
-from homa_shared.money import usd
+from homa_shared.model.money import usd
 
 #: Columns of output that is no terminal: more than any row needs.
 _PIPE_COLUMNS = 10_000

@@ -6,8 +6,9 @@ import click
 
 from homa.commands.printing import json_option, number, print_json, print_table
 from homa.commands.session import Session, session
-from homa_shared.errors import InvalidRequest
-from homa_shared.store import reading, steering
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
 
 
 @click.group("queues", invoke_without_command=True)
@@ -18,7 +19,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     with session(revive=True) as here:
-        rows = here.store.run(reading.queues(here.keys))
+        rows = here.store.run(reads.queues(here.keys))
     if as_json:
         print_json({"queues": [_document(row) for row in rows]})
         return
@@ -48,7 +49,7 @@ def pause(queue: str, as_json: bool) -> None:
     """Take nothing more from a queue; calls in flight finish."""
     with session(revive=True) as here:
         _require_queue(here, queue)
-        changed = here.store.run(steering.pause_queue(here.keys, queue))
+        changed = here.store.run(admin.pause_queue(here.keys, queue))
     _tell(queue, "paused", changed, as_json)
 
 
@@ -59,11 +60,11 @@ def resume(queue: str, as_json: bool) -> None:
     """Let a paused queue go on."""
     with session(revive=True) as here:
         _require_queue(here, queue)
-        changed = here.store.run(steering.resume_queue(here.keys, queue))
+        changed = here.store.run(admin.resume_queue(here.keys, queue))
     _tell(queue, "resumed", changed, as_json)
 
 
-def _document(row: reading.QueueRow) -> dict[str, object]:
+def _document(row: reads.QueueRow) -> dict[str, object]:
     return {
         "queue": row.queue,
         "lane": row.lane,
@@ -77,9 +78,9 @@ def _document(row: reading.QueueRow) -> dict[str, object]:
 
 def _require_queue(here: Session, queue: str) -> None:
     """A slip in a queue's name must not look as if something had been paused."""
-    known = {row.queue for row in here.store.run(reading.queues(here.keys))}
+    known = {row.queue for row in here.store.run(reads.queues(here.keys))}
     known |= set(here.settings.providers)
-    fleet = here.store.run(steering.read_fleet(here.keys))
+    fleet = here.store.run(admin.read_fleet(here.keys))
     known |= set(fleet.providers) if fleet else set()
     if queue not in known:
         raise InvalidRequest(f"there is no queue {queue!r}: expected one of {', '.join(sorted(known)) or 'none yet'}")

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from homa.commands.session import Session
-from homa_shared.errors import ConfigError
-from homa_shared.ids import new_job_id
-from homa_shared.plans import rows_of
-from homa_shared.pools import queue_of
-from homa_shared.request import JobRequest
+from homa_shared.calls.request import JobRequest
+from homa_shared.model.errors import ConfigError
+from homa_shared.model.ids import new_job_id
+from homa_shared.model.pools import queue_of
+from homa_shared.quota.plan_rows import rows_of
 from homa_shared.settings.fleet import Fleet
-from homa_shared.store import reading, steering
-from homa_shared.store.fleet import read_fleet, write_plans
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.fleet import read_fleet, write_plans
 
 
 class Retrier:
@@ -34,11 +35,11 @@ class Retrier:
             UnknownModel: the fleet no longer has the provider that it was for.
             InvalidRequest: its request is of a newer release.
         """
-        view = self._here.store.run(reading.job(self._here.keys, job))
+        view = self._here.store.run(reads.job(self._here.keys, job))
         if view is None:
             return "unknown", ""
         fields = self._first_target(JobRequest.decode(view.request)) if view.request and view.job.ended else {}
-        answer = self._here.store.run(steering.retry(self._here.keys, job, new_job_id(), fields))
+        answer = self._here.store.run(admin.retry(self._here.keys, job, new_job_id(), fields))
         return answer.answer, answer.job_id
 
     def _first_target(self, request: JobRequest) -> dict[str, Any]:

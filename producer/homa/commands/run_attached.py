@@ -29,8 +29,8 @@ from homa.running.staffing import NONE, staff, unserved
 from homa.running.stopping import Interruption
 from homa.running.tally import Tally
 from homa.running.workforce import Workforce
-from homa_shared.errors import HomaError
-from homa_shared.ids import new_batch_id
+from homa_shared.model.errors import HomaError
+from homa_shared.model.ids import new_batch_id
 
 
 def attached(

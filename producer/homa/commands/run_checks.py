@@ -9,8 +9,8 @@ from homa.documents import Row, columns_of, look_ahead
 from homa.options import check_options
 from homa.planning.view import FleetView
 from homa.running.asking import Asking
-from homa_shared.errors import InvalidRequest
-from homa_shared.money import usd
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.money import usd
 from homa_shared.targets import Target
 
 

@@ -21,7 +21,7 @@ from homa.running.runfile import RunFile, RunNote
 from homa.running.staffing import AUTO, unserved
 from homa.running.stopping import Interruption
 from homa.running.tally import Tally
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 
 
 def detach(

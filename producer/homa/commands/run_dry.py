@@ -12,7 +12,7 @@ from homa.planning.view import FleetView
 from homa.running.asking import Asking
 from homa.running.forecast import Forecast, Forecaster
 from homa.running.progress import span
-from homa_shared.money import usd
+from homa_shared.model.money import usd
 
 
 def dry_run(request: Request, view: FleetView, asking: Asking) -> None:

@@ -15,7 +15,7 @@ from homa.running.intake import STDIN, Intake
 from homa.running.order import Order
 from homa.running.staffing import AUTO, NONE
 from homa.running.tally import MaxFailures
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from homa.running.course import Course
 from homa.running.intake import STDIN
 from homa.running.progress import short_usd, span
 from homa.running.runfile import RunFile
-from homa_shared.money import parse_usd, usd
+from homa_shared.model.money import parse_usd, usd
 
 #: Most characters of a failure's reason on the terminal.
 MOST_SHOWN = 300

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from homa.commands.session import Session
-from homa_shared.errors import InvalidRequest, JobNotFound
-from homa_shared.records import Job, State
-from homa_shared.store import reading
+from homa_shared.model.errors import InvalidRequest, JobNotFound
+from homa_shared.model.records import Job, State
+from homa_shared.store import reads
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -108,13 +108,13 @@ def require_batch(session: Session, batch: str | None) -> None:
         batch_view(session, batch)
 
 
-def batch_view(session: Session, batch: str) -> reading.BatchView:
+def batch_view(session: Session, batch: str) -> reads.BatchView:
     """A batch as it stands.
 
     Raises:
         JobNotFound: the store has none of this name.
     """
-    view = session.store.run(reading.batch(session.keys, batch))
+    view = session.store.run(reads.batch(session.keys, batch))
     if view is None:
         raise JobNotFound(
             f"batch {batch} is not in the store: its id is wrong, or its retention has ended; "
@@ -133,9 +133,9 @@ def chunks(ids: Sequence[str]) -> Iterator[list[str]]:
         yield list(ids[start : start + PAGE])
 
 
-def _page(session: Session, filters: dict[str, str | None], limit: int, cursor: str | None) -> reading.Page:
+def _page(session: Session, filters: dict[str, str | None], limit: int, cursor: str | None) -> reads.Page:
     return session.store.run(
-        reading.jobs(
+        reads.jobs(
             session.keys,
             state=filters.get("state"),
             batch=filters.get("batch"),

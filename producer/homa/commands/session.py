@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from homa.local import Place
     from homa.planning.view import FleetView
     from homa.submission import Submitter
-    from homa_shared.keys import Keys
     from homa_shared.settings.model import Settings
     from homa_shared.store.client import Store
     from homa_shared.store.connection import StoreAddress
+    from homa_shared.store.keys import Keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def session(*, start: bool = False, revive: bool = False) -> Iterator[Session]:
     """
     from homa_shared.settings.model import load_settings
     from homa_shared.store.client import Store
-    from homa_shared.store.entry import address_of
+    from homa_shared.store.join import address_of
 
     settings = load_settings()
     address = address_of(settings, start=start or (revive and _holds_data(settings)))
@@ -110,7 +110,7 @@ def desk(*, start: bool = True) -> Iterator[Desk]:
     from homa.blocking import BlockingDriver
     from homa.local import Place
     from homa.submission import Submitter
-    from homa_shared.errors import StoreUnavailable
+    from homa_shared.model.errors import StoreUnavailable
     from homa_shared.settings.model import load_settings
 
     settings = load_settings()
@@ -141,7 +141,7 @@ def standard_input() -> str:
     """All text on standard input. Raises InvalidRequest where it is none."""
     import sys
 
-    from homa_shared.errors import InvalidRequest
+    from homa_shared.model.errors import InvalidRequest
 
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig")

@@ -11,7 +11,7 @@ import click
 from homa.commands.printing import json_option, number, print_facts, print_json, span
 from homa.commands.session import say
 from homa.commands.store_blobs import blobs
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings

@@ -11,7 +11,7 @@ import click
 from homa.commands import values
 from homa.commands.printing import json_option, number, print_json, print_table, span
 from homa.commands.session import Session, say, session
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
 
 #: Blobs that the store is asked about at once.
 _CHUNK = 500
@@ -53,8 +53,8 @@ def blobs(age_ms: int, delete: bool, as_json: bool) -> None:
 
 
 def _orphans(here: Session, before: datetime, *, delete: bool) -> Iterator[dict[str, Any]]:
-    from homa_shared.blobs import open_blobs
-    from homa_shared.store.media import unreferred
+    from homa_shared.store.blobs import open_blobs
+    from homa_shared.store.transitions.media import unreferred
 
     store = open_blobs(here.settings)
     if store is None:

@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 from homa.commands.session import Session
-from homa_shared.errors import UnknownModel
-from homa_shared.pools import alias_of
+from homa_shared.model.errors import UnknownModel
+from homa_shared.model.pools import alias_of
 from homa_shared.settings.fleet import Fleet
-from homa_shared.store import reading
+from homa_shared.store import reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def stranded(here: Session, mine: Fleet, theirs: Fleet | None) -> list[Stranded]
             name of one of these providers, or of a pool.
     """
     jobs: Counter[str] = Counter()
-    for row in here.store.run(reading.queues(here.keys)):
+    for row in here.store.run(reads.queues(here.keys)):
         jobs[row.queue] += row.queued + row.running + row.due + row.waiting
     served = set() if theirs is None else set(theirs.providers)
     return [

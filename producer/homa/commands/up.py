@@ -7,9 +7,9 @@ import click
 from homa.commands.session import say, session
 from homa.commands.supervising import Supervisor
 from homa.commands.worker import require_workers
-from homa_shared.errors import ConfigError
-from homa_shared.store.entry import enter
-from homa_shared.store.fleet import write_fleet
+from homa_shared.model.errors import ConfigError
+from homa_shared.store.join import enter
+from homa_shared.store.transitions.fleet import write_fleet
 
 
 @click.command("up")

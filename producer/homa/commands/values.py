@@ -12,7 +12,7 @@ from datetime import date
 
 import click
 
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 #: Beyond it neither clocks nor the store's arithmetic can be relied on.
@@ -43,7 +43,7 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 
 def dollars(text: str) -> int:
     """Nano-dollars of a decimal number of dollars."""
-    from homa_shared.money import parse_usd  # brings the decimal module, which no help text needs
+    from homa_shared.model.money import parse_usd  # brings the decimal module, which no help text needs
 
     try:
         return parse_usd(text)

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import click
 
-from homa_shared.errors import MissingExtra
+from homa_shared.model.errors import MissingExtra
 
 #: What the extra `workers` brings.
 _NEEDED = ("aiohttp", "anthropic", "openai")

@@ -8,8 +8,8 @@ import click
 
 from homa.commands.printing import json_option, number, print_json, print_table, span
 from homa.commands.session import session
-from homa_shared.store import reading
-from homa_shared.versions import Versions, own_versions
+from homa_shared.store import reads
+from homa_shared.store.versions import Versions, own_versions
 
 
 @click.command("workers")
@@ -18,7 +18,7 @@ from homa_shared.versions import Versions, own_versions
 def command(everyone: bool, as_json: bool) -> None:
     """Which workers live, what they serve and what they do."""
     with session(revive=True) as here:
-        rows = [row for row in here.store.run(reading.workers(here.keys)) if row.live or everyone]
+        rows = [row for row in here.store.run(reads.workers(here.keys)) if row.live or everyone]
     if as_json:
         print_json({"workers": [_document(row) for row in rows]})
         return
@@ -44,11 +44,11 @@ def command(everyone: bool, as_json: bool) -> None:
     )
 
 
-def _document(row: reading.WorkerRow) -> dict[str, Any]:
+def _document(row: reads.WorkerRow) -> dict[str, Any]:
     return {"worker": row.id, "live": row.live, "beat_age_ms": row.beat_age_ms, **row.facts}
 
 
-def _state(row: reading.WorkerRow, newest: Versions) -> str:
+def _state(row: reads.WorkerRow, newest: Versions) -> str:
     if not row.live:
         return "gone"
     if row.facts.get("draining"):

@@ -20,7 +20,7 @@ from homa.documents.rows import BadRow, Row, columns_of, look_ahead
 from homa.documents.sampling import limited, sampled
 from homa.documents.sources import Skipped
 from homa.documents.template import DEFAULT_PROMPT, MissingField, Template, read_argument
-from homa_shared.errors import OutputUnwritable
+from homa_shared.model.errors import OutputUnwritable
 
 __all__ = [
     "DEFAULT_PROMPT",

@@ -16,8 +16,8 @@ from typing import Any
 import orjson
 
 from homa.documents.rows import as_text
-from homa_shared.errors import InvalidRequest
-from homa_shared.reply import message_text
+from homa_shared.calls.reply import message_text
+from homa_shared.model.errors import InvalidRequest
 
 
 class Kind(StrEnum):

@@ -13,8 +13,8 @@ from homa.documents.digests import Digests
 from homa.documents.output_file import OutputFile
 from homa.documents.results_writer import ResultsWriter
 from homa.documents.resume import Entry, Scan, no_results
-from homa_shared.errors import InvalidRequest
-from homa_shared.sound_json import valid_text
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.json_safe import valid_text
 
 NEWLINE = "\r\n"
 

@@ -25,7 +25,7 @@ from homa.documents.plaintext import text_rows
 from homa.documents.rows import BadRow, Registrar, Row, bad_row
 from homa.documents.sources import Skipped, Source, find_sources, unreadable
 from homa.documents.table import table_rows
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 
 #: Bytes looked at to tell a file's format; the read buffer too.
 HEAD_BYTES = 64 * 1024

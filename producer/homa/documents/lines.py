@@ -12,7 +12,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 
 #: Longest line, and longest document, that is read. What is longer fits no model's context.
 LIMIT_BYTES = 32 * 1024 * 1024

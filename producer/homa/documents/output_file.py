@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from homa_shared.errors import InvalidRequest, OutputUnwritable
+from homa_shared.model.errors import InvalidRequest, OutputUnwritable
 
 #: Seconds between two writes through to the disk.
 SYNC_INTERVAL_S = 1.0

@@ -22,8 +22,8 @@ from homa.documents.jsonl_results import JsonlResults, read_line
 from homa.documents.jsonlines import EXACT_BOUND
 from homa.documents.output_file import OutputFile, rewrite
 from homa.documents.results_writer import ResultsWriter
-from homa_shared.errors import MissingExtra
-from homa_shared.sound_json import valid_text
+from homa_shared.model.errors import MissingExtra
+from homa_shared.model.json_safe import valid_text
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

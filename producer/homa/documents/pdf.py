@@ -9,7 +9,7 @@ from typing import IO, Any
 from homa.documents.lines import LIMIT_BYTES
 from homa.documents.plaintext import TOO_LONG, document_row
 from homa.documents.rows import BadRow, Registrar, Row, bad_row
-from homa_shared.errors import MissingExtra
+from homa_shared.model.errors import MissingExtra
 
 #: Between the texts of two pages.
 PAGE_BREAK = "\n\n"

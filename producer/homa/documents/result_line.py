@@ -11,8 +11,8 @@ import orjson
 
 from homa.documents.digests import digest
 from homa.documents.rows import BadRow
-from homa_shared.money import usd
-from homa_shared.sound_json import valid_text
+from homa_shared.model.json_safe import valid_text
+from homa_shared.model.money import usd
 
 #: Error code of an input that could not be read or rendered, and so never became a job.
 INVALID_INPUT = "invalid_input"

@@ -16,7 +16,7 @@ from homa.documents.output_file import OutputFile, create
 from homa.documents.parquet_results import ParquetResults, ParquetStream, check_parquet, journal_path
 from homa.documents.results_writer import ResultsWriter
 from homa.documents.resume import Scan, resumed, survey
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 
 STDOUT = "-"
 

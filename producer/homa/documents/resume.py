@@ -14,7 +14,7 @@ from typing import IO
 
 from homa.documents.digests import Digests
 from homa.documents.output_file import reopen, rewrite
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from itertools import chain, islice
 from typing import Any
 
 from homa.documents.digests import Digests
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 
 #: Columns that name a row when --id-column does not; the first one that a row has wins.
 DEFAULT_ID_COLUMNS = ("custom_id", "id")

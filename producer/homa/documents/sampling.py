@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 
 T = TypeVar("T")
 

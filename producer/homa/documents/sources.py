@@ -10,7 +10,7 @@ from pathlib import Path
 
 from homa.documents.digests import Digests
 from homa.documents.rows import BadRow, bad_row
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 
 STDIN = "-"
 #: Names of skipped files that are kept to be told.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homa.documents.rows import Row, as_text
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 
 #: The prompt when none is given: the document itself.
 DEFAULT_PROMPT = "{{text}}"

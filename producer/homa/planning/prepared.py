@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from homa_shared.media import Medium, extract
-from homa_shared.request import to_json
+from homa_shared.calls.media import Medium, extract
+from homa_shared.calls.request import to_json
 
 _NO_MEDIA: Mapping[str, Medium] = MappingProxyType({})
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})

@@ -9,9 +9,9 @@ import orjson
 
 from homa.options import Options
 from homa.planning.prepared import Prepared
-from homa_shared.pools import Hop, Pool
-from homa_shared.reply import CHAT_API
-from homa_shared.request import NO_TOOLS
+from homa_shared.calls.reply import CHAT_API
+from homa_shared.calls.request import NO_TOOLS
+from homa_shared.model.pools import Hop, Pool
 
 #: Part of each cache key: replies of another way to ask are not this one's.
 _CACHE_VERSION = 1

@@ -16,12 +16,12 @@ from homa.options import Options
 from homa.planning.prepared import Prepared
 from homa.planning.reservations import Reservations
 from homa.planning.sameness import cache_key
-from homa_shared.needs import counts_tokens
-from homa_shared.pools import Hop, members_of, queue_of, without
-from homa_shared.prompt_caching import caching_at
-from homa_shared.prompt_prefix import SharedPrefix
-from homa_shared.request import CHAT, EMBEDDING, request_head, sharing
-from homa_shared.store.submitting import Common, Entry
+from homa_shared.calls.request import CHAT, EMBEDDING, request_head, sharing
+from homa_shared.calls.shared_prefix import SharedPrefix
+from homa_shared.capabilities.prompt_caching import caching_at
+from homa_shared.model.pools import Hop, members_of, queue_of, without
+from homa_shared.quota.needs import counts_tokens
+from homa_shared.store.transitions.submit import Common, Entry
 from homa_shared.targets import exempts_cached
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from homa.options import Options
 from homa.planning.template import Template
 from homa_shared.capabilities import Capabilities
-from homa_shared.plans import rows_of
-from homa_shared.pools import members_of
-from homa_shared.prices import PriceBook
-from homa_shared.prompt_caching import caching_at
+from homa_shared.capabilities.prompt_caching import caching_at
+from homa_shared.model.pools import members_of
+from homa_shared.pricing.price_book import PriceBook
+from homa_shared.quota.plan_rows import rows_of
+from homa_shared.store.versions import Versions, own_versions
 from homa_shared.targets import Target, TargetPlan, plan
-from homa_shared.versions import Versions, own_versions
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet

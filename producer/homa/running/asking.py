@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homa.documents import BadRow, MissingField, Row, Template
-from homa_shared.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 from homa_shared.settings.fleet import Fleet
 
 #: Parameters of a batch file's line that have no place in a batch of ours.

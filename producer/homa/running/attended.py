@@ -12,7 +12,7 @@ from homa.jobs import JobFlows
 from homa.running.stopping import Interruption
 from homa.running.workforce import WorkerLost
 from homa.submission import Asked
-from homa_shared.errors import HomaError
+from homa_shared.model.errors import HomaError
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from homa.running.feeding import Feeder, Missing
 from homa.running.gathering import Gathering
 from homa.running.means import Means
 from homa.running.runfile import RunNote
-from homa_shared.money import usd
+from homa_shared.model.money import usd
 
 #: How long a feeder that was told to stop may take to send its last chunk, s.
 _FEEDER_END_S = 30.0

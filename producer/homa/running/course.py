@@ -10,9 +10,9 @@ from homa.running.feeding import Feeder, Missing
 from homa.running.progress import Standing
 from homa.running.runfile import RunNote
 from homa.running.tally import Tally
-from homa_shared.money import usd
-from homa_shared.records import State
-from homa_shared.store import reading
+from homa_shared.model.money import usd
+from homa_shared.model.records import State
+from homa_shared.store import reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Course:
     #: What leads to the batch, and what the parts before it have cost.
     note: RunNote | None = None
     #: The batch as it was seen last.
-    view: reading.BatchView | None = None
+    view: reads.BatchView | None = None
     feeder: Feeder | None = None
     missing: Missing | None = None
 
@@ -53,11 +53,11 @@ class Course:
             note.unpriced + view.unpriced,
         )
 
-    def nothing_left(self, view: reading.BatchView) -> bool:
+    def nothing_left(self, view: reads.BatchView) -> bool:
         """Every input was submitted or refused, every job has ended, and each has its line."""
         return self.feeder is not None and self.feeder.finished and view.complete
 
-    def more_to_come(self, view: reading.BatchView) -> bool:
+    def more_to_come(self, view: reads.BatchView) -> bool:
         """Whether there is anything left to pause."""
         feeder = self.feeder
         return view.live > 0 if feeder is None else feeder.running or feeder.submitted > feeder.written
@@ -81,7 +81,7 @@ class Course:
             return STUCK
         return SOME_FAILED if self.tally.unsuccessful else DONE
 
-    def standing(self, view: reading.BatchView, running: int) -> Standing:
+    def standing(self, view: reads.BatchView, running: int) -> Standing:
         """How far it has come.
 
         Args:

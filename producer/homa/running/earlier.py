@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from homa.flow import Flow, ask_patiently
 from homa.running.ended import end_count
 from homa.running.runfile import RunNote
-from homa_shared.keys import Keys
-from homa_shared.store import reading, steering
+from homa_shared.store import reads
+from homa_shared.store.keys import Keys
+from homa_shared.store.transitions import admin
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +32,25 @@ class Earlier:
 
 def take_up(keys: Keys, note: RunNote, asked: str) -> Flow[Earlier | None]:
     """Lets the batch of a note go on, or tells it to end; None where the store does not hold it (any more)."""
-    view = yield from ask_patiently(reading.batch(keys, note.batch))
+    view = yield from ask_patiently(reads.batch(keys, note.batch))
     if view is None:
         return None
     known = yield from ask_patiently(end_count(keys, note.batch))
     if not view.complete and not view.cancel:
         if note.asked != asked:
-            yield from ask_patiently(steering.cancel_batch(keys, note.batch))
+            yield from ask_patiently(admin.cancel_batch(keys, note.batch))
         else:
             # What the interrupted run had not submitted goes into a batch of its own.
-            yield from ask_patiently(steering.seal_batch(keys, note.batch, view.submitted))
-            yield from ask_patiently(steering.resume_batch(keys, note.batch))
+            yield from ask_patiently(admin.seal_batch(keys, note.batch, view.submitted))
+            yield from ask_patiently(admin.resume_batch(keys, note.batch))
     cancelled = view.cancel or (not view.complete and note.asked != asked)
     return Earlier(note.batch, not view.complete, cancelled, view.submitted, known)
 
 
 def abandon(keys: Keys, note: RunNote) -> Flow[bool]:
     """Cancels the batch of a note whose output is begun anew; true where it had jobs that waited."""
-    view = yield from ask_patiently(reading.batch(keys, note.batch))
+    view = yield from ask_patiently(reads.batch(keys, note.batch))
     if view is None or view.complete or view.cancel:
         return False
-    yield from ask_patiently(steering.cancel_batch(keys, note.batch))
+    yield from ask_patiently(admin.cancel_batch(keys, note.batch))
     return True

@@ -10,10 +10,10 @@ from homa.documents import Answer, HomaPart, result_line
 from homa.documents import Failure as FailedLine
 from homa.flow import Flow, ask_patiently
 from homa.outcomes import Failure, Reply, look, outcomes
-from homa_shared.keys import Keys
-from homa_shared.records import State
-from homa_shared.store import reading
-from homa_shared.store.op import Op, number, read, text
+from homa_shared.model.records import State
+from homa_shared.store import reads
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op, number, read, text
 
 #: Lines that are fetched at once.
 PAGE = 250
@@ -49,7 +49,7 @@ def page(keys: Keys, batch_id: str, after: int, *, unless: Container[str] | None
     Args:
         unless: custom_ids that are left out, without reading their replies.
     """
-    ids = yield from ask_patiently(reading.batch_done(keys, batch_id, after, PAGE))
+    ids = yield from ask_patiently(reads.batch_done(keys, batch_id, after, PAGE))
     if not ids:
         return Page(0, [])
     wanted = {after + i: job_id for i, job_id in enumerate(ids)}

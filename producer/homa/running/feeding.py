@@ -17,7 +17,7 @@ from homa.blocking import BlockingDriver
 from homa.documents import BadRow, Digests, Failure, Row, bad_row_line, result_line
 from homa.running.asking import Asking
 from homa.running.kept_fields import KeptFields
-from homa_shared.errors import BudgetExceeded, InvalidRequest
+from homa_shared.model.errors import BudgetExceeded, InvalidRequest
 
 #: Most lines that are submitted and not yet written.
 WINDOW = 20_000

@@ -14,12 +14,12 @@ from homa.planning.template import Template
 from homa.planning.view import FleetView
 from homa.running.asking import Asking
 from homa.running.order import Order
-from homa_shared.errors import InvalidRequest
-from homa_shared.money import usd
-from homa_shared.needs import EXPECTED_OUTPUT_TOKENS
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
+from homa_shared.calls.tokens import estimate_messages
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.money import usd
+from homa_shared.quota.needs import EXPECTED_OUTPUT_TOKENS
 from homa_shared.targets import Limits
-from homa_shared.tokens import estimate_messages
 
 _MINUTES_OF_DAY = 1440
 

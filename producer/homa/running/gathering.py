@@ -16,9 +16,10 @@ from homa.running.earlier import Earlier
 from homa.running.ended import EndedLine, page
 from homa.running.means import Means
 from homa.running.workforce import WorkerLost
-from homa_shared.errors import HomaError, JobNotFound, StoreUnavailable
-from homa_shared.records import State
-from homa_shared.store import reading, steering
+from homa_shared.model.errors import HomaError, JobNotFound, StoreUnavailable
+from homa_shared.model.records import State
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.2
 #: How often queues are asked for what is in flight, s.
@@ -87,15 +88,15 @@ class Gathering:
                 self._course.tally.count_bad(str(refused.bad), over_budget=refused.over_budget)
         return len(rows)
 
-    def _look(self) -> reading.BatchView:
+    def _look(self) -> reads.BatchView:
         assert self._course.batch is not None
-        view = self._driver.run(ask_patiently(reading.batch(self._keys, self._course.batch)))
+        view = self._driver.run(ask_patiently(reads.batch(self._keys, self._course.batch)))
         if view is None:
             raise JobNotFound(f"batch {self._course.batch} is not in the store any more: go on with --resume")
         self._course.view = view
         return view
 
-    def _watch(self, view: reading.BatchView) -> None:
+    def _watch(self, view: reads.BatchView) -> None:
         """Begins to stop where there is a reason to."""
         if self._course.stop is not None:
             return
@@ -115,14 +116,14 @@ class Gathering:
         elif self._course.feeder is not None and self._course.feeder.error is not None and not view.complete:
             self._stop(Stop(STUCK, str(self._course.feeder.error) or repr(self._course.feeder.error)), view)
 
-    def _stop(self, stop: Stop, view: reading.BatchView) -> None:
+    def _stop(self, stop: Stop, view: reads.BatchView) -> None:
         self._course.stop = stop
         if self._course.feeder is not None:
             self._course.feeder.stop()
         if not view.complete and not view.paused:
             with contextlib.suppress(StoreUnavailable):
                 why = stop.why.splitlines()[0]
-                self._driver.run(ask_patiently(steering.pause_batch(self._keys, view.id, why), 5.0))
+                self._driver.run(ask_patiently(admin.pause_batch(self._keys, view.id, why), 5.0))
         self._workforce.drain()
         if self._workforce.alive:
             self._progress.say("stopping: calls in flight finish; Ctrl-C once more to stop at once")
@@ -139,10 +140,10 @@ class Gathering:
             # The batch was cancelled while it was fed, and is over already.
             self._course.stop = Stop(STUCK, str(error))
 
-    def _show(self, view: reading.BatchView) -> None:
+    def _show(self, view: reads.BatchView) -> None:
         now_s = time.monotonic()
         if now_s - self._asked_queues_s >= _QUEUES_EACH_S:
             self._asked_queues_s = now_s
-            rows = self._driver.run(ask_patiently(reading.queues(self._keys)))
+            rows = self._driver.run(ask_patiently(reads.queues(self._keys)))
             self._running = sum(row.running for row in rows if row.lane == self._lane)
         self._progress.show(self._course.standing(view, self._running))

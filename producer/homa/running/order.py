@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from homa_shared.money import usd
+from homa_shared.model.money import usd
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homa_shared.money import usd
+from homa_shared.model.money import usd
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

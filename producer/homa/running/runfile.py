@@ -13,7 +13,7 @@ from pathlib import Path
 
 import orjson
 
-from homa_shared.errors import InvalidRequest, OutputUnwritable
+from homa_shared.model.errors import InvalidRequest, OutputUnwritable
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from homa.blocking import BlockingDriver
 from homa.flow import ask_patiently
 from homa.planning.view import FleetView
 from homa.running.workforce import check_startable
-from homa_shared.errors import InvalidRequest
-from homa_shared.keys import Keys
-from homa_shared.pools import members_of, queue_of
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.pools import members_of, queue_of
 from homa_shared.settings.model import Settings
-from homa_shared.store import reading
+from homa_shared.store import reads
+from homa_shared.store.keys import Keys
 
 AUTO, NONE = "auto", "none"
 
@@ -23,7 +23,7 @@ def unserved(driver: BlockingDriver, keys: Keys, view: FleetView, targets: Itera
     for hop in map(view.fleet.hop, targets):
         wanted = {member.provider: None for member in members_of(hop)}
         if not wanted.keys() <= providers.keys() and not driver.run(
-            ask_patiently(reading.live_workers(keys, queue_of(hop)))
+            ask_patiently(reads.live_workers(keys, queue_of(hop)))
         ):
             providers |= wanted
     return list(providers)

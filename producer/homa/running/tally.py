@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from homa.running.ended import EndedLine
-from homa_shared.errors import InvalidRequest
-from homa_shared.records import State
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.records import State
 
 #: Without --max-failures: so many first jobs that all fail alike pause a run.
 ALIKE = 20

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from homa.commands.exits import STUCK, USAGE
-from homa_shared.errors import ConfigError, HomaError, MissingExtra
+from homa_shared.model.errors import ConfigError, HomaError, MissingExtra
 from homa_shared.settings.model import Settings
 
 #: A worker that dies is started again so often.

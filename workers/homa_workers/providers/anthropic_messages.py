@@ -12,9 +12,9 @@ from typing import Any
 import httpx2
 from anthropic import APIError, AsyncAnthropic, AsyncStream, transform_schema
 
-from homa_shared.errors import ConfigError
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import Call, Completion, Embeddings
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Completion, Embeddings
+from homa_shared.model.errors import ConfigError
 from homa_workers.providers.anthropic_reply import chat_completion, checked, usage_of
 from homa_workers.providers.anthropic_request import DEFAULT_MAX_TOKENS, refused, request_body
 from homa_workers.providers.anthropic_rules import ANTHROPIC_RULES

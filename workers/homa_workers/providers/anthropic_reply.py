@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from homa_shared.failures import ErrorKind
-from homa_shared.reply import Usage
+from homa_shared.calls.failures import ErrorKind
+from homa_shared.calls.reply import Usage
 from homa_workers.providers.anthropic_rules import ANTHROPIC_RULES
 from homa_workers.providers.classify import classify, failure_of
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.prompt_prefix import with_mark
-from homa_shared.reply import Call
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Call
+from homa_shared.calls.shared_prefix import with_mark
 
 #: Output cap where the call sets none: Anthropic requires one. In tokens.
 DEFAULT_MAX_TOKENS = 4096

@@ -6,7 +6,7 @@ stand without a status, since an error in the middle of a stream arrives under s
 
 from __future__ import annotations
 
-from homa_shared.failures import ErrorKind
+from homa_shared.calls.failures import ErrorKind
 from homa_workers.providers.classify import STATUS_RULES, Rule, by_code, by_message
 
 ANTHROPIC_RULES: tuple[Rule, ...] = (

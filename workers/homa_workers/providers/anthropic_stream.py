@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import Delta
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Delta
 from homa_workers.providers.misshapen import MISSHAPEN
 
 

@@ -30,9 +30,9 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from homa_shared.errors import ConfigError
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import Call, Completion, Embeddings, Usage
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
+from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.bedrock_reply import EventAssembly, chat_completion, usage_of
 from homa_workers.providers.bedrock_request import DEFAULT_MAX_TOKENS, converse, refused

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import Delta, Usage
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Delta, Usage
 from homa_workers.providers.misshapen import MISSHAPEN
 
 #: Bedrock's stop reasons in OpenAI's words.

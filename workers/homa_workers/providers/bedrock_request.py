@@ -13,10 +13,10 @@ from typing import Any
 
 import orjson
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.prompt_caching import takes_cache_points
-from homa_shared.prompt_prefix import is_marked, with_mark
-from homa_shared.reply import Call
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Call
+from homa_shared.calls.shared_prefix import is_marked, with_mark
+from homa_shared.capabilities.prompt_caching import takes_cache_points
 
 #: Output cap where the call sets none: quota and budget are reserved by it. In tokens.
 DEFAULT_MAX_TOKENS = 4096

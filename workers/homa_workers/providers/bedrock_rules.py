@@ -6,7 +6,7 @@ since an error inside a stream has none.
 
 from __future__ import annotations
 
-from homa_shared.failures import ErrorKind
+from homa_shared.calls.failures import ErrorKind
 from homa_workers.providers.classify import STATUS_RULES, Rule, by_code, by_message
 
 BEDROCK_RULES: tuple[Rule, ...] = (

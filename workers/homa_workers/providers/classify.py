@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from homa_shared.failures import FREE, ErrorKind, ProviderError
+from homa_shared.calls.failures import FREE, ErrorKind, ProviderError
 
 #: Longest message kept of a failure, in characters: a proxy's error page must not fill the store.
 MESSAGE_CHARS = 1000

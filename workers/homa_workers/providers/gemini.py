@@ -15,9 +15,9 @@ from google import genai
 from google.genai import errors, types
 from pydantic import ValidationError
 
-from homa_shared.errors import ConfigError
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import Call, Completion, Delta, Embeddings, Usage
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Completion, Delta, Embeddings, Usage
+from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.classify import classify
 from homa_workers.providers.gemini_reply import ReplyAssembly, chat_completion, usage_of

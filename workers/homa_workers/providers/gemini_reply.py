@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import Delta, Usage
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Delta, Usage
 from homa_workers.providers.misshapen import MISSHAPEN
 
 #: Finish reasons in OpenAI's words; those of a function call come from its parts.

@@ -15,8 +15,8 @@ from typing import Any
 
 import orjson
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import Call
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Call
 
 #: Parameters of OpenAI's that have no counterpart and change nothing that a caller relies on.
 LEFT_OUT = frozenset(

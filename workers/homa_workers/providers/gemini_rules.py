@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from homa_shared.failures import ErrorKind
+from homa_shared.calls.failures import ErrorKind
 from homa_workers.providers.classify import STATUS_RULES, Failure, Rule, by_code, by_message
 
 #: A `google.protobuf.Duration` in JSON.

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from homa_shared.failures import ErrorKind, ProviderError
+from homa_shared.calls.failures import ErrorKind, ProviderError
 
 #: What reading something of another shape raises: decoding and the SDKs' checks of types are ValueErrors.
 MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)

@@ -13,9 +13,9 @@ from typing import Any
 import httpx2
 from openai import APIError, AsyncOpenAI, AsyncStream
 
-from homa_shared.errors import ConfigError
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import RESPONSES_API, Call, Completion, Embeddings
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import RESPONSES_API, Call, Completion, Embeddings
+from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.classify import classify, failure_of, request_id
 from homa_workers.providers.misshapen import well_formed

@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from homa_shared.prompt_caching import takes_breakpoints
-from homa_shared.prompt_prefix import with_mark
-from homa_shared.reply import ITEMS, Call
+from homa_shared.calls.reply import ITEMS, Call
+from homa_shared.calls.shared_prefix import with_mark
+from homa_shared.capabilities.prompt_caching import takes_breakpoints
 
 #: Models of OpenAI's that still take `max_tokens`; all later ones refuse it.
 TAKES_MAX_TOKENS = re.compile(r"^(?:ft:)?(?:gpt-3|gpt-4|chatgpt-4o|davinci|babbage)")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homa_shared.failures import ErrorKind
-from homa_shared.reply import Usage
+from homa_shared.calls.failures import ErrorKind
+from homa_shared.calls.reply import Usage
 from homa_workers.providers.classify import classify, failure_of
 from homa_workers.providers.misshapen import is_vector
 from homa_workers.providers.openai_rules import OPENAI_RULES

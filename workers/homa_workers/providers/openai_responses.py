@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 from openai import APIError, AsyncOpenAI, AsyncStream
 
-from homa_shared.reply import Call, Completion
+from homa_shared.calls.reply import Call, Completion
 from homa_workers.providers.base import Emit
 from homa_workers.providers.responses_reply import checked, completion_of
 from homa_workers.providers.responses_request import request_body

@@ -6,7 +6,7 @@ from compatible servers (which mostly send statuses and texts of their own).
 
 from __future__ import annotations
 
-from homa_shared.failures import ErrorKind
+from homa_shared.calls.failures import ErrorKind
 from homa_workers.providers.classify import STATUS_RULES, Rule, by_code, by_message
 
 OPENAI_RULES: tuple[Rule, ...] = (

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import Completion, Delta
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Completion, Delta
 from homa_workers.providers.misshapen import MISSHAPEN
 from homa_workers.providers.openai_reply import is_metered, usage_of
 

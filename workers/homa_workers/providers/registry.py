@@ -8,8 +8,8 @@ from importlib.metadata import entry_points
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
-from homa_shared.errors import ConfigError, MissingExtra
-from homa_shared.settings.kinds import ENTRY_POINT_GROUP
+from homa_shared.kinds.registry import ENTRY_POINT_GROUP
+from homa_shared.model.errors import ConfigError, MissingExtra
 from homa_workers.providers.base import Provider, ProviderConfig
 
 #: Takes a ProviderConfig; third parties' are objects of entry points.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import ITEMS
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import ITEMS
 
 Item = dict[str, Any]
 

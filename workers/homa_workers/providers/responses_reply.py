@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import ITEMS, Completion, Usage
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import ITEMS, Completion, Usage
 from homa_workers.providers.classify import classify, failure_of, request_id
 from homa_workers.providers.openai_reply import QUOTA_HEADERS
 from homa_workers.providers.responses_rules import RESPONSES_RULES

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import Call
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Call
 from homa_workers.providers.openai_dialects import share
 from homa_workers.providers.responses_input import input_items
 

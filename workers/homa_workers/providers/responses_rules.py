@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homa_shared.failures import ErrorKind
+from homa_shared.calls.failures import ErrorKind
 from homa_workers.providers.classify import Rule, by_code, by_message, by_status
 from homa_workers.providers.openai_rules import OPENAI_RULES
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import Completion, Delta
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Completion, Delta
 from homa_workers.providers.classify import classify, failure_of
 from homa_workers.providers.responses_reply import Item, completion_of, failed, is_commentary
 from homa_workers.providers.responses_rules import RESPONSES_RULES

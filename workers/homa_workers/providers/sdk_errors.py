@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import httpx2
 
-from homa_shared.failures import ErrorKind, ProviderError
+from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_workers.providers.classify import Rule, classify, failure_of
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import httpx2
 import orjson
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import Quota
-from homa_shared.sound_json import sound
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Quota
+from homa_shared.model.json_safe import sound
 
 #: What has more digits is no limit of anything.
 _LIMIT_DIGITS = 15

@@ -9,7 +9,7 @@ keeps that law with the store; `chat` and `embedding` know what comes after what
 
 from __future__ import annotations
 
-from homa_shared.request import EMBEDDING, JobRequest
+from homa_shared.calls.request import EMBEDDING, JobRequest
 from homa_workers.steps.attempt import SteppedAttempt
 from homa_workers.steps.chat import Chat
 from homa_workers.steps.embedding import Embedding

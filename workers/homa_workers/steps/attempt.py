@@ -12,12 +12,13 @@ from dataclasses import replace
 from time import monotonic
 from typing import TypeVar
 
-from homa_shared.records import State
-from homa_shared.reply import Completion, Usage
-from homa_shared.request import Option
+from homa_shared.calls.reply import Completion, Usage
+from homa_shared.calls.request import Option
+from homa_shared.model.records import State
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.op import Op
-from homa_shared.store.stepping import (
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.attempts import Answer, Claim
+from homa_shared.store.transitions.steps import (
     Begin,
     Journal,
     Leave,
@@ -28,7 +29,6 @@ from homa_shared.store.stepping import (
     next_step,
     step,
 )
-from homa_shared.store.working import Answer, Claim
 from homa_workers import reports
 from homa_workers.book import FleetBook
 from homa_workers.outcomes import Spent, Tally

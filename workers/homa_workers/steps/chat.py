@@ -11,13 +11,13 @@ from typing import Any
 
 import orjson
 
+from homa_shared.calls.json_schema import AnswerSchema, answer_schema
+from homa_shared.calls.reply import ITEMS, Call, Completion, Usage
+from homa_shared.calls.request import JobRequest, Option
 from homa_shared.capabilities import Feature
-from homa_shared.errors import InvalidRequest
-from homa_shared.needs import Asking
-from homa_shared.reply import ITEMS, Call, Completion, Usage
-from homa_shared.request import JobRequest, Option
-from homa_shared.schema import AnswerSchema, answer_schema
-from homa_shared.store.stepping import Begin
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.quota.needs import Asking
+from homa_shared.store.transitions.steps import Begin
 from homa_shared.targets import Target
 from homa_workers.outcomes import Declined
 from homa_workers.steps import structured

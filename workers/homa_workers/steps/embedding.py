@@ -14,12 +14,12 @@ from typing import Any
 
 import orjson
 
-from homa_shared.embedding import first_part, pack
-from homa_shared.needs import need_of_texts
-from homa_shared.reply import Completion, Embeddings, Usage
-from homa_shared.request import JobRequest
+from homa_shared.calls.embeddings import first_part, pack
+from homa_shared.calls.reply import Completion, Embeddings, Usage
+from homa_shared.calls.request import JobRequest
+from homa_shared.calls.vector_cache import VectorNames
+from homa_shared.quota.needs import need_of_texts
 from homa_shared.targets import Target
-from homa_shared.vectors import VectorNames
 from homa_workers.outcomes import Recalled, Succeeded
 from homa_workers.steps.attempt import SteppedAttempt
 from homa_workers.steps.halting import refused

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from homa_shared.failures import Charge, ErrorKind, ProviderError
-from homa_shared.records import State
-from homa_shared.reply import Completion
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import Completion
+from homa_shared.model.records import State
 from homa_workers.outcomes import Deferred, Ended, Interrupted, Outcome
 
 

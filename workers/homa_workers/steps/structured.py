@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
-from homa_shared.errors import InvalidReply
-from homa_shared.reply import Completion
-from homa_shared.schema import AnswerSchema
+from homa_shared.calls.json_schema import AnswerSchema
+from homa_shared.calls.reply import Completion
+from homa_shared.model.errors import InvalidReply
 
 #: Models that have no structured output, although others of their kind have.
 _WITHOUT = re.compile(

@@ -1,0 +1,1 @@
+"""What Homa is about: identifiers, records, money, pools, errors."""

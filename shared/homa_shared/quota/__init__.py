@@ -1,0 +1,1 @@
+"""What a request may take from quotas, and the plan by which take checks them."""
