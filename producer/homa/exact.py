@@ -23,10 +23,10 @@ from homa_shared.targets import Target
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings
 
-_COMMAND = ("-m", "homa_workers.exact_count")
+_COMMAND = ("-m", "homa_workers.process.exact_count")
 #: Longest that a provider may take, s.
 LONGEST_S = 60.0
-#: Exit statuses of the process (homa_workers/exact_count.py).
+#: Exit statuses of the process (homa_workers/process/exact_count.py).
 _USAGE, _MISSING = 2, 4
 #: What an adapter needs to know of an account, beside its key.
 _ACCOUNT = {"kind", "base_url", "timeout_s", "concurrency", "region", "options"}

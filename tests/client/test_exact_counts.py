@@ -17,7 +17,7 @@ from homa import AsyncHoma, Count, CountFailed, Homa, InvalidRequest, MissingExt
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.settings.sections import ProviderSettings
 from homa_shared.targets import Target
-from homa_workers import exact_count
+from homa_workers.process import exact_count
 from homa_workers.simulator import SimulatorConfig, SimulatorThread
 from tests.fixtures.store import eventually
 

@@ -24,8 +24,8 @@ from homa_shared.store.client import AsyncStore
 from homa_shared.store.keys import Keys
 from homa_shared.store.reads.token_error import Learned
 from homa_shared.targets import Target, plan
-from homa_workers.book import FleetBook
-from homa_workers.counting import TokenLearning
+from homa_workers.fleet.fleet_cache import FleetBook
+from homa_workers.fleet.token_calibration import TokenLearning
 
 MINI, AZURE, HAIKU = "openai:gpt-5-mini", "azure:gpt-5-mini", "anthropic:claude-haiku-4-5"
 FLEET = Fleet(

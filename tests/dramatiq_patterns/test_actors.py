@@ -432,6 +432,6 @@ def test_a_paused_worker_runs_nothing(broker: HomaBroker, start: Start) -> None:
 
 
 def test_stopping_a_worker_that_was_never_started_does_nothing(broker: HomaBroker, start: Start) -> None:
-    from homa_workers.worker import HomaWorker
+    from homa_workers.process.worker import HomaWorker
 
     HomaWorker(broker).stop()

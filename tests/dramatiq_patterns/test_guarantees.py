@@ -52,7 +52,7 @@ def parent():
 if sys.argv[1] == "send":
     parent.send()
 else:
-    from homa_workers.worker import HomaWorker
+    from homa_workers.process.worker import HomaWorker
     worker = HomaWorker(broker, lease_s=1.0)
     worker.start()
     while not (folder / "stop").exists():
@@ -131,7 +131,7 @@ def test_an_ack_that_is_sent_twice_enqueues_once(broker: HomaBroker, start: Star
     worker = start()
     repeated: list[Any] = []
     seen = threading.Event()
-    import homa_workers.messages as messages
+    import homa_workers.process.actors as messages
 
     original = messages.persist
 

@@ -11,7 +11,7 @@ from homa_shared.store import reads
 from homa_shared.store.address import StoreAddress
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
-from homa_workers.process import WorkerProcess, build
+from homa_workers.process.build import WorkerProcess, build
 from tests.providers.stub import Stub
 
 

@@ -22,8 +22,8 @@ from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op
 from homa_shared.store.reads.token_error import Learned, learned
 from homa_shared.store.transitions.media import IN_STORE, hold, placed, places, uploading
-from homa_workers.media import Media, MediumGone
-from homa_workers.process import build
+from homa_workers.process.build import build
+from homa_workers.store_io.media import Media, MediumGone
 from tests.media.samples import GIF, PDF, PNG, png
 from tests.media.standing import Stands, urls_of
 from tests.patience import PATIENCE_S

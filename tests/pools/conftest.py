@@ -16,7 +16,7 @@ from homa_shared.store import reads
 from homa_shared.store.address import StoreAddress
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.reads.money import LedgerLine
-from homa_workers.process import WorkerProcess, build
+from homa_workers.process.build import WorkerProcess, build
 from homa_workers.simulator import Simulator, SimulatorConfig
 from tests.patience import PATIENCE_S
 

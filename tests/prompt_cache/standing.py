@@ -13,8 +13,8 @@ from homa_shared.store import reads
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.operation import Op
-from homa_workers.prefixes import Prefixes
-from homa_workers.process import WorkerProcess, build
+from homa_workers.fleet.prefix_warmup import Prefixes
+from homa_workers.process.build import WorkerProcess, build
 from homa_workers.simulator import Simulator
 from homa_workers.simulator.bill import Charge
 from homa_workers.simulator.prices import PriceList

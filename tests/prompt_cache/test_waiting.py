@@ -10,8 +10,8 @@ import pytest
 from homa import JobCancelled, JobExpired
 from homa_shared.model.records import State
 from homa_shared.store import reads
-from homa_workers.pipeline import Pipeline
-from homa_workers.process import WorkerProcess
+from homa_workers.pipeline.pipeline import Pipeline
+from homa_workers.process.build import WorkerProcess
 from tests.patience import PATIENCE_S
 from tests.prompt_cache.samples import INSTRUCTIONS
 from tests.prompt_cache.standing import CLAUDE, Stand

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import ITEMS, RESPONSES_API, Call
 from homa_shared.calls.shared_prefix import SharedPrefix
-from homa_workers.providers.responses_request import ENCRYPTED_REASONING, request_body
+from homa_workers.providers.openai.responses_request import ENCRYPTED_REASONING, request_body
 from tests.providers.responses_shapes import REASONING, WEATHER, message
 
 URL = "https://api.openai.com/v1"

@@ -12,6 +12,6 @@ request.REQUEST_VERSION += 1
 
 if __name__ == "__main__":
     # Imported late: whatever it imports sees the versions above.
-    from homa_workers.main import main
+    from homa_workers.process.main import main
 
     sys.exit(main(sys.argv[1:]))

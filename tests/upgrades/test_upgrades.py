@@ -25,7 +25,8 @@ from homa_shared.store.scripts import Script
 from homa_shared.store.transitions.attempts import renew
 from homa_shared.store.transitions.submit import Common, Entry, submit
 from homa_shared.store.versions import Versions, own_versions
-from homa_workers import persistence, worker
+from homa_workers.process import worker
+from homa_workers.store_io import persist
 from tests.patience import PATIENCE_S
 from tests.worker.cell import BOUND, MINI, Cell, until
 
@@ -57,8 +58,8 @@ async def newer_worker(cell: Cell) -> AsyncIterator[Process]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is handed back is looked at again soon."""
     monkeypatch.setattr(worker, "NOT_HERE_MS", 100)
-    monkeypatch.setattr("homa_workers.pipeline.NOT_HERE_MS", 100)
-    assert persistence.NOT_HERE_MS > 100
+    monkeypatch.setattr("homa_workers.pipeline.pipeline.NOT_HERE_MS", 100)
+    assert persist.NOT_HERE_MS > 100
 
 
 async def submit_version(cell: Cell, job_id: str, record: int, inner: int) -> None:

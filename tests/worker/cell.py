@@ -20,9 +20,9 @@ from homa_shared.store.operation import mapping, read
 from homa_shared.store.reads.jobs import JobView
 from homa_shared.store.reads.money import LedgerLine
 from homa_shared.store.transitions.submit import Common, Entry, submit
-from homa_workers.process import WorkerProcess, build
+from homa_workers.process.build import WorkerProcess, build
+from homa_workers.process.worker import HomaWorker
 from homa_workers.simulator import Simulator
-from homa_workers.worker import HomaWorker
 from tests.patience import PATIENCE_S
 
 MINI, HAIKU = "openai:gpt-5-mini", "anthropic:claude-haiku-4-5"

@@ -10,7 +10,7 @@ from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_shared.store.operation import read
 from homa_shared.store.transitions import admin
-from homa_workers.retry import FIRST_BACKOFF_MS
+from homa_workers.outcomes.retry_policy import FIRST_BACKOFF_MS
 from tests.worker.cell import HAIKU, MINI, Cell, reply_of, until
 
 BOTH = (MINI, HAIKU)

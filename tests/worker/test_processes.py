@@ -12,7 +12,7 @@ import pytest
 
 from homa_shared.model.records import State
 from homa_shared.store.transitions import admin
-from homa_workers.main import main
+from homa_workers.process.main import main
 from tests.patience import PATIENCE_S
 from tests.worker.cell import MINI, Cell, until
 from tests.worker.processes import process, told
