@@ -35,14 +35,14 @@ from homa_shared.model.errors import (
 )
 
 if TYPE_CHECKING:
-    from homa.aclient import AsyncHoma
-    from homa.ahandles import AsyncBatch, AsyncJob, AsyncOpenBatch
-    from homa.batches import Line, Progress
-    from homa.client import Homa
-    from homa.embedding import Embedded
-    from homa.handles import Batch, Job, OpenBatch
-    from homa.outcomes import Failure, JobOverBudget, Reply
-    from homa.streams import Piece
+    from homa.client.aio import AsyncHoma
+    from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
+    from homa.client.batch_flows import Line, Progress
+    from homa.client.embeddings import Embedded
+    from homa.client.handles import Batch, Job, OpenBatch
+    from homa.client.results import Failure, JobOverBudget, Reply
+    from homa.client.streams import Piece
+    from homa.client.sync import Homa
     from homa_shared.calls.tokens import Count
     from homa_shared.calls.tools import Tool, tool
 
@@ -86,22 +86,22 @@ __all__ = [
 
 #: Loaded at first use, so that an application that imports much starts fast.
 _LAZY = {
-    "AsyncBatch": "homa.ahandles",
-    "AsyncHoma": "homa.aclient",
-    "AsyncJob": "homa.ahandles",
-    "AsyncOpenBatch": "homa.ahandles",
-    "Batch": "homa.handles",
+    "AsyncBatch": "homa.client.aio_handles",
+    "AsyncHoma": "homa.client.aio",
+    "AsyncJob": "homa.client.aio_handles",
+    "AsyncOpenBatch": "homa.client.aio_handles",
+    "Batch": "homa.client.handles",
     "Count": "homa_shared.calls.tokens",
-    "Embedded": "homa.embedding",
-    "Failure": "homa.outcomes",
-    "Homa": "homa.client",
-    "Job": "homa.handles",
-    "JobOverBudget": "homa.outcomes",
-    "Line": "homa.batches",
-    "OpenBatch": "homa.handles",
-    "Piece": "homa.streams",
-    "Progress": "homa.batches",
-    "Reply": "homa.outcomes",
+    "Embedded": "homa.client.embeddings",
+    "Failure": "homa.client.results",
+    "Homa": "homa.client.sync",
+    "Job": "homa.client.handles",
+    "JobOverBudget": "homa.client.results",
+    "Line": "homa.client.batch_flows",
+    "OpenBatch": "homa.client.handles",
+    "Piece": "homa.client.streams",
+    "Progress": "homa.client.batch_flows",
+    "Reply": "homa.client.results",
     "Tool": "homa_shared.calls.tools",
     "tool": "homa_shared.calls.tools",
 }

@@ -19,7 +19,7 @@ from homa import (
     ResultTimeout,
     StoreUnavailable,
 )
-from homa.chunks import CHUNK_JOBS
+from homa.submit.batch_chunks import CHUNK_JOBS
 from homa_shared.calls.request import JobRequest
 from homa_shared.store import reads
 from homa_shared.store.client import Store

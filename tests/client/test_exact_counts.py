@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 import pytest
 
-from homa import AsyncHoma, Count, CountFailed, Homa, InvalidRequest, MissingExtra, UnknownModel, exact
+from homa import AsyncHoma, Count, CountFailed, Homa, InvalidRequest, MissingExtra, UnknownModel
+from homa.client import exact_count as exact
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.settings.sections import ProviderSettings
 from homa_shared.targets import Target

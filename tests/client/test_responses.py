@@ -7,13 +7,13 @@ from typing import Any, cast
 import pytest
 
 from homa import InvalidRequest
-from homa.embedding import ask_for_embeddings
-from homa.options import check_options
-from homa.planning.prepared import Prepared
-from homa.planning.sameness import digest
-from homa.planning.template import Template
-from homa.planning.view import FleetView
-from homa.submission import check_affordable
+from homa.client.embeddings import ask_for_embeddings
+from homa.submit.encoded_messages import Prepared
+from homa.submit.fleet_view import FleetView
+from homa.submit.options import check_options
+from homa.submit.sameness import digest
+from homa.submit.submitter import check_affordable
+from homa.submit.template import Template
 from homa_shared.calls.openai_apis import by_own_api, has_fees
 from homa_shared.calls.reply import CHAT_API, ITEMS, RESPONSES_API, Call, Completion, Usage
 from homa_shared.calls.request import JobRequest, request_head

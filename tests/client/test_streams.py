@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from homa import Homa, InvalidRequest, JobFailed, JobNotFound
-from homa.streams import Transcript
+from homa.client.streams import Transcript
 from homa_shared.calls.failures import Charge
 from homa_shared.store.client import Store
 from homa_shared.store.operation import Op

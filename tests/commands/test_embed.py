@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from homa.commands import embed_job
+from homa.cli.embed import run as embed_run
 from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_workers.simulator.replies import embedding
@@ -35,7 +35,7 @@ def test_each_text_gets_a_vector_in_order(staffed: Fleet, invoke: Invoke, folder
 
 
 def test_many_texts_go_in_several_jobs(staffed: Fleet, invoke: Invoke, folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(embed_job, "TEXTS_PER_JOB", 2)
+    monkeypatch.setattr(embed_run, "TEXTS_PER_JOB", 2)
     write_rows(folder / "rows.jsonl", 5)
     before = staffed.billed()
     done = invoke(staffed, "embed", "rows.jsonl", "--model", EMBED, "--output", "v.jsonl", "--json")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from homa.running import workforce
+from homa.runs import worker_processes
 from homa_shared.store import reads
 from homa_shared.store.embedded import EmbeddedStore
 from tests.commands.conftest import DEFAULTS, MODEL, Fleet, Invoke, finished, ids, lines, start, write_rows
@@ -89,7 +89,7 @@ def test_resume_after_a_kill_while_rows_are_still_read(slow: Fleet, folder: Path
 def start_with_window(env: dict[str, str], window: int) -> subprocess.Popen[str]:
     """`homa run` whose feeder goes only so far ahead."""
     code = (
-        f"import sys, homa.commands.run_attached as a; a.WINDOW = {window}; from homa.commands import main; "
+        f"import sys, homa.cli.run.attached as a; a.WINDOW = {window}; from homa.cli import main; "
         f"main({list(run_args())!r})"
     )
     pipe = subprocess.PIPE
@@ -127,8 +127,8 @@ def start_interrupted_at(env: dict[str, str], line: int) -> subprocess.Popen[str
     """`homa run` that gets a signal when it has written so many lines."""
     code = f"""
 import os, signal
-from homa.commands import main
-from homa.running.gathering import Gathering
+from homa.cli import main
+from homa.runs.collector import Gathering
 
 take = Gathering._take
 
@@ -200,7 +200,7 @@ def test_a_worker_that_dies_is_started_again(slow: Fleet, folder: Path):
 def test_a_worker_that_cannot_start_ends_the_run_with_its_log(
     fleet: Fleet, folder: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(workforce, "RESTARTS", 0)
+    monkeypatch.setattr(worker_processes, "RESTARTS", 0)
     write_rows(folder / "rows.jsonl", 3)
     answer = invoke({**fleet.env, "HOMA_SENTRY_DSN": "no address"}, *run_args())
     assert answer.exit_code in (2, 3)

@@ -13,20 +13,20 @@ import click
 import pytest
 from rich.console import Console
 
-from homa.commands import values
-from homa.commands.exits import Stopped
-from homa.commands.run_telling import MOST_SHOWN, in_short
-from homa.documents import BadRow, Digests, Row, Template
-from homa.running.asking import Asking
-from homa.running.ended import EndedLine
-from homa.running.feeding import Missing
-from homa.running.kept_fields import KeptFields
-from homa.running.order import Order
-from homa.running.progress import Bar, Lines, Pace, Silent, Standing, drawn, in_words, money, progress, short_usd, span
-from homa.running.runfile import RunFile, RunNote
-from homa.running.stopping import Interruption
-from homa.running.tally import ALIKE, MaxFailures, Tally
-from homa.running.workforce import WorkerLost, Workforce
+from homa.cli import option_types
+from homa.cli.exits import Stopped
+from homa.cli.run.summary import MOST_SHOWN, in_short
+from homa.files import BadRow, Digests, Row, Template
+from homa.files.kept_fields import KeptFields
+from homa.runs.checkpoint import RunFile, RunNote
+from homa.runs.feeder import Missing
+from homa.runs.progress import Bar, Lines, Pace, Silent, Standing, drawn, in_words, money, progress, short_usd, span
+from homa.runs.result_lines import EndedLine
+from homa.runs.row_request import Asking
+from homa.runs.run_options import Order
+from homa.runs.signals import Interruption
+from homa.runs.tally import ALIKE, MaxFailures, Tally
+from homa.runs.worker_processes import WorkerLost, Workforce
 from homa_shared.model.errors import InvalidRequest, OutputUnwritable
 from homa_shared.model.records import State
 from homa_shared.settings.fleet import Fleet
@@ -339,31 +339,31 @@ class TestValues:
     )
     def test_spans_of_time(self, text: str, seconds: float):
         context, parameter = click.Context(click.Command("x")), click.Option(["--x"])
-        assert values.seconds(context, parameter, text) == seconds
-        assert values.seconds(context, parameter, None) is None
-        assert values.span_ms(text) == seconds * 1000
+        assert option_types.seconds(context, parameter, text) == seconds
+        assert option_types.seconds(context, parameter, None) is None
+        assert option_types.span_ms(text) == seconds * 1000
 
     @pytest.mark.parametrize("text", ["", "soon", "-5s", "5 weeks", "1e3s"])
     def test_what_is_no_span_is_named(self, text: str):
         with pytest.raises(click.BadParameter, match="is no length of time"):
-            values.span_ms(text)
+            option_types.span_ms(text)
 
     @pytest.mark.parametrize("text", ["99999999999d", "9" * 400 + "s"])
     def test_no_span_is_longer_than_clocks_go(self, text: str):
         with pytest.raises(click.BadParameter, match="longer than a hundred years"):
-            values.span_ms(text)
+            option_types.span_ms(text)
 
     def test_nothing_is_no_deadline_and_no_budget_but_an_age_and_a_bill(self):
         context, parameter = click.Context(click.Command("x")), click.Option(["--x"])
-        assert (values.span_ms("0s"), values.dollars("0")) == (0, 0)
+        assert (option_types.span_ms("0s"), option_types.dollars("0")) == (0, 0)
         with pytest.raises(click.BadParameter, match="no time at all"):
-            values.seconds(context, parameter, "0s")
+            option_types.seconds(context, parameter, "0s")
         with pytest.raises(click.BadParameter, match="is nothing"):
-            values.nano_usd(context, parameter, "0.00")
+            option_types.nano_usd(context, parameter, "0.00")
         with pytest.raises(click.BadParameter):
-            values.dollars("much")
+            option_types.dollars("much")
 
     def test_a_tag_twice_is_wrong(self):
-        assert values.tags_of(["a=b=c"]) == {"a": "b=c"}
+        assert option_types.tags_of(["a=b=c"]) == {"a": "b=c"}
         with pytest.raises(InvalidRequest):
-            values.tags_of(["=x"])
+            option_types.tags_of(["=x"])

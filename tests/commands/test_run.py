@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from homa.running import tally
+from homa.runs import tally
 from homa_shared.model.money import parse_usd
 from homa_shared.store import reads
 from tests.commands.conftest import MODEL, Fleet, Invoke, ids, lines, write_rows

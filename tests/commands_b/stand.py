@@ -15,7 +15,7 @@ import orjson
 from click.testing import CliRunner, Result
 
 from homa import Homa
-from homa.commands import main
+from homa.cli import main
 from homa_shared.calls.failures import Charge
 from homa_shared.model.ids import new_nonce
 from homa_shared.settings.model import Settings
@@ -68,7 +68,7 @@ class Stand:
     def process(self, *arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
         """Runs `homa …` as a process of its own session, which is gone afterwards."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "homa.commands", *arguments],
+            [sys.executable, "-m", "homa.cli", *arguments],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

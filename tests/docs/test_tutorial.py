@@ -45,7 +45,7 @@ class Reader:
         binaries = folder.parent / "bin"
         binaries.mkdir()
         homa = binaries / "homa"
-        homa.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m homa.commands "$@"\n')
+        homa.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m homa.cli "$@"\n')
         homa.chmod(0o755)
         self._env = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "COLUMNS": "200"}
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homa.documents import limited, sampled
+from homa.files import limited, sampled
 from homa_shared.model.errors import InvalidRequest
 
 

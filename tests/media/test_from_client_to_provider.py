@@ -11,9 +11,9 @@ import orjson
 import pytest
 
 from homa import Homa, InvalidRequest, JobFailed
-from homa.local import Place
-from homa.planning.prepared import Prepared
-from homa.uploading import Uploads
+from homa.drivers.place import Place
+from homa.submit.encoded_messages import Prepared
+from homa.submit.uploads import Uploads
 from homa_shared.calls.media import Medium, data_url
 from homa_shared.settings.model import load_settings
 from homa_shared.store import reads

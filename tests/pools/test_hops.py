@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from homa.options import check_options
-from homa.planning.prepared import Prepared
-from homa.planning.view import FleetView
+from homa.submit.encoded_messages import Prepared
+from homa.submit.fleet_view import FleetView
+from homa.submit.options import check_options
 from homa_shared.calls.request import JobRequest
 from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.model.pools import Pool, alias_of, queue_of, without, worker_command

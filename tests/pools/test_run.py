@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from homa.running.forecast import _Load
+from homa.runs.forecast import _Load
 from homa_shared.targets import Limits
 from tests.commands.conftest import Fleet, Invoke, fleet, folder, invoke, lines, simulator, write_rows
 

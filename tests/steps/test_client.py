@@ -9,9 +9,9 @@ import pydantic
 import pytest
 
 from homa import AsyncHoma, Embedded, Homa, InvalidRequest, tool
-from homa.options import check_options
-from homa.planning.prepared import Prepared
-from homa.planning.view import FleetView
+from homa.submit.encoded_messages import Prepared
+from homa.submit.fleet_view import FleetView
+from homa.submit.options import check_options
 from homa_shared.calls import embeddings
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias

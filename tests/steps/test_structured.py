@@ -177,7 +177,7 @@ async def test_an_account_that_is_asked_again_goes_on_elsewhere_when_it_fails(ce
 
 async def test_the_schema_of_pydantics_models_is_followed(cell: Cell) -> None:
     pydantic = pytest.importorskip("pydantic")
-    schemas = pytest.importorskip("homa.schemas")
+    schemas = pytest.importorskip("homa.submit.response_format")
 
     class Person(pydantic.BaseModel):
         name: str

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from click.testing import CliRunner
 
-from homa.commands import main
+from homa.cli import main
 from homa_shared.calls.request import StepRules
 from homa_shared.calls.tools import tool
 from homa_shared.model.records import State

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from homa import Homa
-from homa.batches import Progress
+from homa.client.batch_flows import Progress
+from homa.client.handles import Batch
 from homa.demo.documents import Document, documents
 from homa.demo.findings import Balance, Findings, quota_use
 from homa.demo.scene import FALLBACK, MODEL, RPM, DemoFailed, Scene
-from homa.handles import Batch
 from homa_shared.store import reads
 from homa_shared.store.audit import audit
 from homa_shared.store.client import Store
