@@ -17,13 +17,14 @@ from homa.submit.template import Template
 from homa_shared.calls.openai_apis import by_own_api, has_fees
 from homa_shared.calls.reply import CHAT_API, ITEMS, RESPONSES_API, Call, Completion, Usage
 from homa_shared.calls.request import JobRequest, request_head
+from homa_shared.model.targets import Target
 from homa_shared.quota.needs import Asking
+from homa_shared.quota.plan import plan
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.keys import Keys
 from homa_shared.store.reads.token_error import Learned
-from homa_shared.targets import Target, plan
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.fleet.token_calibration import TokenLearning
 

@@ -13,9 +13,9 @@ from homa.submit.options import check_options
 from homa_shared.calls.request import JobRequest
 from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.model.pools import Pool, alias_of, queue_of, without, worker_command
+from homa_shared.model.targets import Target
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import load_settings
-from homa_shared.targets import Target
 
 ONE, TWO, SPARE = Target("one", "gpt-5"), Target("two", "gpt-5"), Target("spare", "gpt-5")
 POOL = Pool("fast", (ONE, TWO))

@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from homa_shared.model.errors import ConfigError, UnknownModel
+from homa_shared.model.targets import Target
 from homa_shared.settings.changes import diff
 from homa_shared.settings.fleet import Fleet
-from homa_shared.targets import Target
 
 TABLES: dict[str, Any] = {
     "providers": {

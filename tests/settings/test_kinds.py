@@ -9,9 +9,10 @@ import pytest
 
 from homa_shared.kinds import registry
 from homa_shared.model.errors import ConfigError
+from homa_shared.model.targets import Target
+from homa_shared.quota.plan import ReservePolicy, plan
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import load_settings
-from homa_shared.targets import ReservePolicy, Target, plan
 
 ECHO = {"HOMA_PROVIDERS__MINE__KIND": "echo", "HOMA_PROVIDERS__MINE__LIMITS__TPM": "1000"}
 

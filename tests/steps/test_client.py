@@ -12,7 +12,7 @@ from homa import AsyncHoma, Embedded, Homa, InvalidRequest, tool
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options
-from homa_shared.calls import embeddings
+from homa_shared.quota import embedding_parts
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias
 from homa_shared.store import reads
@@ -106,7 +106,7 @@ def test_what_is_no_tool_is_named(arguments: dict[str, Any], named: str) -> None
 
 
 async def test_vectors_come_as_a_list(cell: Cell, homa: AsyncHoma, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(embeddings.MOST_TEXTS, "openai", 2)
+    monkeypatch.setitem(embedding_parts.MOST_TEXTS, "openai", 2)
     await cell.worker()
     found = await homa.embed(["a", "b", "c"], model=EMBED, tags={"team": "a"})
     assert isinstance(found, Embedded)

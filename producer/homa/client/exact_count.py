@@ -18,7 +18,7 @@ from homa.drivers.effects import Flow
 from homa.submit.submitter import Submitter
 from homa_shared.calls.tokens import Count
 from homa_shared.model.errors import CountFailed, InvalidRequest, MissingExtra
-from homa_shared.targets import Target
+from homa_shared.model.targets import Target
 
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings

@@ -13,7 +13,7 @@ from homa_shared.calls.reply import CHAT_API, RESPONSES_API
 from homa_shared.calls.tokens import estimate_messages
 from homa_shared.capabilities import Capabilities, needs_of
 from homa_shared.model.errors import InvalidRequest
-from homa_shared.targets import Target
+from homa_shared.model.targets import Target
 
 if TYPE_CHECKING:
     from homa.submit.encoded_messages import Prepared

@@ -10,10 +10,11 @@ from homa.submit.template import Template
 from homa_shared.capabilities import Capabilities
 from homa_shared.capabilities.prompt_caching import caching_at
 from homa_shared.model.pools import members_of
+from homa_shared.model.targets import Target
 from homa_shared.pricing.price_book import PriceBook
+from homa_shared.quota.plan import TargetPlan, plan
 from homa_shared.quota.plan_rows import rows_of
 from homa_shared.store.versions import Versions, own_versions
-from homa_shared.targets import Target, TargetPlan, plan
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet

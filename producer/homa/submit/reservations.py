@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from homa.submit.encoded_messages import Prepared
-from homa_shared.calls.embeddings import first_part
 from homa_shared.calls.request import Option, request_tail, to_json
 from homa_shared.calls.tokens import FILE_BYTES_PER_TOKEN, estimate_messages
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.money import NANO_PER_USD, usd
+from homa_shared.quota.embedding_parts import first_part
 from homa_shared.quota.needs import (
     EXPECTED_OUTPUT_TOKENS,
     READ,
@@ -20,7 +20,7 @@ from homa_shared.quota.needs import (
     need_of_texts,
     read_beside,
 )
-from homa_shared.targets import TargetPlan, reservation
+from homa_shared.quota.plan import TargetPlan, reservation
 
 if TYPE_CHECKING:
     from homa.submit.fleet_view import FleetView

@@ -21,8 +21,8 @@ from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_shared.capabilities.prompt_caching import caching_at
 from homa_shared.model.pools import Hop, members_of, queue_of, without
 from homa_shared.quota.needs import counts_tokens
+from homa_shared.quota.plan import exempts_cached
 from homa_shared.store.transitions.submit import Common, Entry
-from homa_shared.targets import exempts_cached
 
 if TYPE_CHECKING:
     from homa.submit.fleet_view import FleetView

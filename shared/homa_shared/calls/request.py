@@ -30,7 +30,7 @@ from homa_shared.calls.media import REFERENCE
 from homa_shared.calls.reply import CHAT_API, Call
 from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_shared.model.errors import InvalidRequest
-from homa_shared.targets import Target
+from homa_shared.model.targets import Target
 
 #: Version of the request that this release writes.
 REQUEST_VERSION = 2

@@ -12,7 +12,7 @@ from homa_shared.capabilities.request_needs import Needs
 from homa_shared.kinds.features import SPOKEN, Feature
 from homa_shared.kinds.model_families import only_chats, only_embeds, reads_text_only
 from homa_shared.kinds.profile import KINDS, UNKNOWN_KIND, KindProfile
-from homa_shared.targets import Target
+from homa_shared.model.targets import Target
 
 if TYPE_CHECKING:
     from homa_shared.pricing.price_book import PriceBook

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from homa_shared.model.targets import Target
     from homa_shared.settings.fleet import Fleet
-    from homa_shared.targets import Target
 
 
 @dataclass(frozen=True, slots=True)

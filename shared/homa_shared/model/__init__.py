@@ -1,1 +1,1 @@
-"""What Homa is about: identifiers, records, money, pools, errors."""
+"""What Homa is about: records and their ids, targets, pools, limits, money, errors."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from homa_shared.targets import Target
+from homa_shared.model.targets import Target
 
 #: Begins the names of queues and targets of pools.
 _PREFIX = "pool-"

@@ -16,9 +16,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from homa_shared.calls.reply import Usage
+from homa_shared.model.patterns import most_specific
+from homa_shared.model.targets import Target
 from homa_shared.pricing.price_list import PRICE_LIST_OF_KIND, library_cost, listed_card, listed_price, recognised
 from homa_shared.pricing.rate_card import TOKENS_OF_PRICE, Card, dearest, own_card
-from homa_shared.targets import Target, most_specific
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet

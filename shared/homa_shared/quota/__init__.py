@@ -1,1 +1,1 @@
-"""What a request may take from quotas, and the plan by which take checks them."""
+"""What a request may take from quotas and budgets, and the plans by which take checks them."""

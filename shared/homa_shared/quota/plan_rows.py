@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from homa_shared.model.pools import Hop, Pool, members_of
-from homa_shared.targets import TargetPlan, exempts_cached, plan
+from homa_shared.quota.plan import TargetPlan, exempts_cached, plan
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet

@@ -14,14 +14,15 @@ from homa_shared.capabilities import Capabilities
 from homa_shared.capabilities.prompt_caching import PromptCaching, caching_at
 from homa_shared.model.errors import HomaError
 from homa_shared.model.pools import Hop, Pool, alias_of, queue_of
+from homa_shared.model.targets import Target
 from homa_shared.pricing.price_book import PriceBook
+from homa_shared.quota.plan import TargetPlan, plan
 from homa_shared.quota.plan_rows import rows_of
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op, read, text
 from homa_shared.store.transitions.attempts import Claim, Report
 from homa_shared.store.transitions.fleet import write_plans
-from homa_shared.targets import Target, TargetPlan, plan
 
 #: How often plans with daily windows are written anew, s: their day ends at midnight across changes of the clocks.
 DAYS_S = 1800.0

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from homa_shared.calls.openai_apis import shows_all
 from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.calls.tokens import count, encoding_of, estimate_messages
+from homa_shared.model.targets import Target
 from homa_shared.quota.needs import read_beside
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.reads.token_error import Learned, add_learned
-from homa_shared.targets import Target
 
 #: Of so many replies of a target one is looked at.
 ONE_IN = 8

@@ -11,8 +11,8 @@ from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
 from homa_shared.calls.reply import Completion, Usage
 from homa_shared.model.json_safe import sound_json, valid_text
 from homa_shared.model.pools import alias_of
+from homa_shared.quota.plan import Reservation, TargetPlan, settlement
 from homa_shared.store.transitions.attempts import Claim, Report
-from homa_shared.targets import Reservation, TargetPlan, settlement
 from homa_workers.outcomes.outcomes import Interrupted, Recalled, Tally, name_of
 from homa_workers.outcomes.retry_policy import ACCOUNT_COOL_MS, RULES
 

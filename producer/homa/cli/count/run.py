@@ -13,9 +13,9 @@ from homa.client.exact_count import count_exactly
 from homa.files import read_argument
 from homa_shared.calls.tokens import count as count_tokens
 from homa_shared.model.errors import CountFailed, InvalidRequest
+from homa_shared.model.targets import Target
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.reads.token_error import Learned, learned
-from homa_shared.targets import Target
 
 _NO_ANSWER = 3
 

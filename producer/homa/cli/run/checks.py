@@ -11,7 +11,7 @@ from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.money import usd
-from homa_shared.targets import Target
+from homa_shared.model.targets import Target
 
 
 def checked_head(request: Request, view: FleetView) -> list[Row]:

@@ -16,9 +16,9 @@ from homa_shared.calls.reply import ITEMS, Call, Completion, Usage
 from homa_shared.calls.request import JobRequest, Option
 from homa_shared.capabilities import Feature
 from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.targets import Target
 from homa_shared.quota.needs import Asking
 from homa_shared.store.transitions.steps import Begin
-from homa_shared.targets import Target
 from homa_workers.outcomes.outcomes import Declined
 from homa_workers.pipeline.steps import structured
 from homa_workers.pipeline.steps.attempt import SteppedAttempt

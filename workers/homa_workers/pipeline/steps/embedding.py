@@ -14,12 +14,13 @@ from typing import Any
 
 import orjson
 
-from homa_shared.calls.embeddings import first_part, pack
+from homa_shared.calls.embeddings import pack
 from homa_shared.calls.reply import Completion, Embeddings, Usage
 from homa_shared.calls.request import JobRequest
 from homa_shared.calls.vector_cache import VectorNames
+from homa_shared.model.targets import Target
+from homa_shared.quota.embedding_parts import first_part
 from homa_shared.quota.needs import need_of_texts
-from homa_shared.targets import Target
 from homa_workers.fleet.vector_cache import VectorCache, entries_of, found_in
 from homa_workers.outcomes.outcomes import Recalled, Succeeded
 from homa_workers.pipeline.steps.attempt import SteppedAttempt

@@ -1,4 +1,4 @@
-"""Where a call may go (`Target`), and what has to be reserved at the provider before it goes there (`TargetPlan`).
+"""What has to be reserved at a provider before a call goes there: the plan of a target, by the fleet's settings.
 
 Providers count tokens differently: OpenAI admits by the larger of max_tokens and its estimate, Azure charges the whole
 max_tokens and never gives it back, Anthropic keeps input and output apart and counts no cache reads, Gemini counts
@@ -8,44 +8,18 @@ plan; the store's scripts only subtract the numbers that they are given.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from math import ceil
 from typing import TYPE_CHECKING
 
 from homa_shared.calls.reply import Usage
-from homa_shared.model.errors import UnknownModel
+from homa_shared.model.limits import Limits
+from homa_shared.model.patterns import most_specific
+from homa_shared.model.targets import Target
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Target:
-    """A model at a configured provider, written `provider:model`."""
-
-    #: Name of the configured provider, lower case.
-    provider: str
-    #: The provider's own name of the model (Azure: of the deployment); may itself hold colons.
-    model: str
-
-    def __str__(self) -> str:
-        return f"{self.provider}:{self.model}"
-
-    @classmethod
-    def parse(cls, text: str) -> Target:
-        """Split `provider:model` at the first colon.
-
-        Raises:
-            UnknownModel: there is no colon, or nothing on one side of it.
-        """
-        provider, colon, model = text.strip().partition(":")
-        if not (colon and provider.strip() and model.strip()):
-            raise UnknownModel(f"{text!r} is no target: expected provider:model, such as openai:gpt-5-mini")
-        return cls(provider.strip().lower(), model.strip())
 
 
 class ReservePolicy(StrEnum):
@@ -74,36 +48,6 @@ POLICY_OF_KIND = {
 RPD_ZONE_OF_KIND = {"gemini": "America/Los_Angeles"}
 #: Milliseconds of quota that may be used at once.
 DEFAULT_BURST_MS = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """A quota by dimension; None is not limited."""
-
-    #: Requests a minute.
-    rpm: int | None = None
-    #: Tokens a minute, in the provider's own sense of a total.
-    tpm: int | None = None
-    input_tpm: int | None = None
-    output_tpm: int | None = None
-    #: Requests a day.
-    rpd: int | None = None
-
-    @property
-    def any(self) -> bool:
-        """Whether at least one dimension is limited."""
-        return any(limit is not None for limit in (self.rpm, self.tpm, self.input_tpm, self.output_tpm, self.rpd))
-
-    def over(self, wider: Limits) -> Limits:
-        """These limits, with those of `wider` where these say nothing."""
-        mine, theirs = self, wider
-        return Limits(
-            rpm=theirs.rpm if mine.rpm is None else mine.rpm,
-            tpm=theirs.tpm if mine.tpm is None else mine.tpm,
-            input_tpm=theirs.input_tpm if mine.input_tpm is None else mine.input_tpm,
-            output_tpm=theirs.output_tpm if mine.output_tpm is None else mine.output_tpm,
-            rpd=theirs.rpd if mine.rpd is None else mine.rpd,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,22 +164,3 @@ def settlement(plan: TargetPlan, usage: Usage, reserved: Reservation) -> Reserva
 def exempts_cached(plan: TargetPlan) -> bool:
     """Whether tokens read from the provider's prompt cache do not count against its quota."""
     return plan.reserve in (ReservePolicy.SEPARATE, ReservePolicy.BURNDOWN)
-
-
-def most_specific(name: str, patterns: Iterable[str]) -> str | None:
-    """The pattern (`*`, `?`, `[…]`) that fits a name most closely, None when none does.
-
-    The exact name comes first, then the pattern with most literal characters, so that `gpt-5-*` beats `gpt-*`.
-    """
-    wanted = name.lower()
-    fitting = [pattern for pattern in patterns if pattern.lower() == wanted or fnmatchcase(wanted, pattern.lower())]
-    return max(fitting, key=lambda pattern: (pattern.lower() == wanted, _literals(pattern), pattern), default=None)
-
-
-def _literals(pattern: str) -> int:
-    return sum(character not in "*?[]" for character in pattern)
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that a misspelt one probably meant."""
-    return next(iter(get_close_matches(name, list(known), n=1)), None)
