@@ -11,7 +11,7 @@ from homa.client.embeddings import ask_for_embeddings
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options
-from homa.submit.sameness import digest
+from homa.submit.request_digests import digest
 from homa.submit.submitter import check_affordable
 from homa.submit.template import Template
 from homa_shared.calls.openai_apis import by_own_api, has_fees

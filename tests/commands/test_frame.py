@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from homa.cli import SUMMARIES, main
-from homa.cli.exits import Stopped, status_of
+from homa.cli.exit_status import Stopped, status_of
 from homa_shared.model.errors import (
     BudgetExceeded,
     ConfigError,

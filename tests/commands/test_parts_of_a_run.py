@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from homa.cli import option_types
-from homa.cli.exits import Stopped
+from homa.cli.exit_status import Stopped
 from homa.cli.run.summary import MOST_SHOWN, in_short
 from homa.files import BadRow, Digests, Row, Template
 from homa.files.kept_fields import KeptFields

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from homa.cli.exits import Stopped
+from homa.cli.exit_status import Stopped
 from homa.cli.worker_supervisor import Supervisor
 from homa_shared.store import reads
 from homa_shared.store.embedded import EmbeddedStore

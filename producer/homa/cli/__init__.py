@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from homa.cli.exits import INTERRUPTED, STUCK, USAGE, Stopped, status_of
+from homa.cli.exit_status import INTERRUPTED, STUCK, USAGE, Stopped, status_of
 from homa_shared.model.errors import HomaError
 
 #: A disk that takes no more, or fails.

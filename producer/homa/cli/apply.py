@@ -6,7 +6,7 @@ import click
 
 from homa.cli.context import Session, say, session
 from homa.cli.doctor.orphaned_queues import Stranded, stranded
-from homa.cli.exits import STUCK, Stopped
+from homa.cli.exit_status import STUCK, Stopped
 from homa.cli.output import json_option, print_json
 from homa_shared.model.errors import ConfigError
 from homa_shared.settings.changes import Change, diff

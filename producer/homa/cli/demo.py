@@ -9,7 +9,7 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from homa.cli.exits import SOME_FAILED, TERMINATED, Stopped
+from homa.cli.exit_status import SOME_FAILED, TERMINATED, Stopped
 from homa.cli.output import print_json
 from homa.cli.worker import require_workers
 from homa_shared.model.errors import HomaError

@@ -10,7 +10,7 @@ import orjson
 
 from homa.files import read_argument
 from homa.submit.attachments import Image, read_file
-from homa.submit.shapes import check_schema
+from homa.submit.response_format import check_schema
 from homa_shared.calls.media import PDF, media_type
 from homa_shared.model.errors import InvalidRequest
 

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from homa.cli.context import say
-from homa.cli.exits import Stopped
+from homa.cli.exit_status import Stopped
 
 #: Pauses before a worker is started again, s; one that ran for so long starts from the first again.
 FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S = 1.0, 30.0, 60.0

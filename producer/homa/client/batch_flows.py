@@ -10,7 +10,7 @@ from typing import Any
 
 from homa.client.results import Failure, Reply, look, outcomes
 from homa.drivers.effects import Emit, Flow, Sleep, ask_all, ask_patiently, patiently
-from homa.submit.arguments import check_budget, check_tenant
+from homa.submit.argument_checks import check_budget, check_tenant
 from homa.submit.batch_chunks import BatchRequest, Chunks
 from homa.submit.submitter import Submitter
 from homa_shared.model.errors import (

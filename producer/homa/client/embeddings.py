@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, overload
 
 from homa.client.results import Reply
-from homa.submit.arguments import ARGUMENTS, check_key
+from homa.submit.argument_checks import ARGUMENTS, check_key
 from homa.submit.encoded_messages import Prepared
 from homa.submit.options import check_options
 from homa.submit.submitter import Asked

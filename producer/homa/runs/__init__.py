@@ -13,8 +13,7 @@ result_lines.py      jobs that have ended as lines of the results file
 tally.py             counts, and when failures are too many
 signals.py           the first signal finishes what runs, the second ends at once
 progress.py          bar, log lines, or nothing
-means.py             all of these, as one run has them
-run_state.py         how far a run has come, what it has cost, and why it stops
+run_state.py         all of these, as one run has them; how far it has come, what it has cost, and why it stops
 collector.py         the loop that writes what ends, and stops where there is a reason to
 run.py               a run from its first row to its last line
 foreground_job.py    a single job that somebody waits for (`homa ask`, `homa embed`)

@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import time
 
-from homa.cli.exits import STUCK
+from homa.cli.exit_status import STUCK
 from homa.drivers.effects import ask_patiently
-from homa.runs.means import Means
 from homa.runs.result_lines import EndedLine, page
 from homa.runs.resume_batch import Earlier
-from homa.runs.run_state import Course, Stop
+from homa.runs.run_state import Course, Means, Stop
 from homa.runs.worker_processes import WorkerLost
 from homa_shared.model.errors import HomaError, JobNotFound, StoreUnavailable
 from homa_shared.model.records import State

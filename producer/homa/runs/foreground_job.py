@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from homa.cli.context import Desk, say
-from homa.cli.exits import Stopped
+from homa.cli.exit_status import Stopped
 from homa.client.job_flows import JobFlows
 from homa.runs.signals import Interruption
 from homa.runs.worker_processes import WorkerLost

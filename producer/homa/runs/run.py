@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from homa.cli.exits import STUCK
+from homa.cli.exit_status import STUCK
 from homa.client.batch_flows import BatchSubmission
 from homa.drivers.blocking import BlockingDriver
 from homa.files import BadRow, Row, look_ahead
 from homa.runs.checkpoint import RunNote
 from homa.runs.collector import Gathering
 from homa.runs.feeder import Feeder, Missing
-from homa.runs.means import Means
 from homa.runs.resume_batch import Earlier, take_up
-from homa.runs.run_state import Course, Stop
+from homa.runs.run_state import Course, Means, Stop
 from homa_shared.model.money import usd
 
 #: How long a feeder that was told to stop may take to send its last chunk, s.

@@ -1,18 +1,53 @@
-"""How far a run has come, what it has cost, and why it stops."""
+"""What a run works with, how far it has come, what it has cost, and why it stops."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from homa.cli.exits import DONE, SOME_FAILED, STUCK
-from homa.runs.checkpoint import RunNote
+from homa.cli.exit_status import DONE, SOME_FAILED, STUCK
+from homa.drivers.blocking import BlockingDriver
+from homa.drivers.place import Place
+from homa.files import ResultsWriter
+from homa.files.kept_fields import KeptFields
+from homa.runs.checkpoint import RunFile, RunNote
 from homa.runs.feeder import Feeder, Missing
-from homa.runs.progress import Standing
+from homa.runs.inputs import Intake
+from homa.runs.progress import Progress, Standing
+from homa.runs.row_request import Asking
+from homa.runs.run_options import Order
+from homa.runs.signals import Interruption
 from homa.runs.tally import Tally
+from homa.runs.worker_processes import Workforce
+from homa.submit.submitter import Submitter
 from homa_shared.model.money import usd
 from homa_shared.model.records import State
 from homa_shared.store import reads
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """The parts of one run."""
+
+    #: Store and settings; the feeding thread connects by itself.
+    place: Place
+    driver: BlockingDriver
+    submitter: Submitter
+    order: Order
+    intake: Intake
+    asking: Asking
+    #: The open results file.
+    writer: ResultsWriter
+    runfile: RunFile
+    workforce: Workforce
+    progress: Progress
+    interruption: Interruption
+    #: Of the batch.
+    name: str
+    #: Most lines that are submitted and not yet written.
+    window: int
+    #: Where rows' fields wait for their line; None for results that do not repeat them.
+    kept: KeptFields | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from homa.cli.exits import Stopped
+from homa.cli.exit_status import Stopped
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

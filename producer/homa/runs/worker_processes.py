@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-from homa.cli.exits import STUCK, USAGE
+from homa.cli.exit_status import STUCK, USAGE
 from homa_shared.model.errors import ConfigError, HomaError, MissingExtra
 from homa_shared.settings.model import Settings
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from homa.submit.arguments import check_custom_id
+from homa.submit.argument_checks import check_custom_id
 from homa.submit.attachments import names_of_media
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView

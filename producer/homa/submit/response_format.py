@@ -1,4 +1,8 @@
-"""Schemas of replies: a pydantic model or a JSON schema, as `response_format` for the provider, and back."""
+"""Schemas of replies: a pydantic model or a JSON schema, as `response_format` for the provider, and back.
+
+A schema is looked at before anything is sent: a provider would refuse a wrong one, and workers do; here it costs nobody
+a call, and its place is named.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +53,43 @@ def parse(text: str, schema: Any) -> Any:
         return orjson.loads(text) if isinstance(schema, Mapping) else schema.model_validate_json(text)
     except ValueError as error:  # pydantic's ValidationError is one
         raise InvalidReply(f"the reply {text!r:.80} does not fit its schema: {error}") from error
+
+
+def check_schema(schema: object, name: str) -> None:
+    """A JSON schema.
+
+    Args:
+        name: what the application calls it.
+
+    Raises:
+        InvalidRequest: it is no valid JSON schema (draft 2020-12), or refers to what it does not hold.
+    """
+    if not isinstance(schema, Mapping):
+        raise InvalidRequest(f"{name} is {schema!r:.80}: expected a JSON schema, an object")
+    from homa_shared.calls.json_schema import (
+        answer_schema,  # a tenth of a second, which requests without a schema do not need
+    )
+
+    try:
+        answer_schema(schema)
+    except TypeError as error:
+        raise InvalidRequest(f"{name} is no JSON: {error}; expected text, numbers, lists and objects only") from error
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{name}: {error}") from error
+
+
+def check_format(wanted: object, name: str) -> None:
+    """A `response_format` in OpenAI's shape; forms that it does not know go through.
+
+    Raises:
+        InvalidRequest: it asks for a JSON schema that is none.
+    """
+    if not isinstance(wanted, Mapping) or wanted.get("type") != "json_schema":
+        return
+    described = wanted.get("json_schema")
+    if not isinstance(described, Mapping):
+        raise InvalidRequest(f"{name}.json_schema is {described!r:.80}: expected an object with name and schema")
+    check_schema(described.get("schema"), f"{name}.json_schema.schema" if name != "schema" else name)
 
 
 def _strict(schema: Any) -> Any:

@@ -14,13 +14,13 @@ from typing import Any
 
 from homa.drivers.effects import Flow, ask, ask_patiently
 from homa.drivers.place import Place
-from homa.submit.arguments import check_key
+from homa.submit.argument_checks import check_key
 from homa.submit.attachments import names_of_media
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.messages import build_messages
 from homa.submit.options import Options, check_options
-from homa.submit.sameness import digest
+from homa.submit.request_digests import digest
 from homa.submit.uploads import Uploads
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest, UnknownModel
 from homa_shared.model.ids import new_job_id

@@ -14,8 +14,8 @@ import orjson
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fitting import Fit
 from homa.submit.options import Options
+from homa.submit.request_digests import cache_key
 from homa.submit.reservations import Reservations
-from homa.submit.sameness import cache_key
 from homa_shared.calls.request import CHAT, EMBEDDING, request_head, sharing
 from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_shared.capabilities.prompt_caching import caching_at

@@ -25,7 +25,7 @@ from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import Answer, Claim, Report, divert, fail, requeue, settle
-from homa_shared.store.transitions.skipping import note_skipped
+from homa_shared.store.transitions.skipped_targets import note_skipped
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.fleet.prefix_warmup import Key, Prefixes
 from homa_workers.fleet.token_calibration import FLUSH_S, TokenLearning

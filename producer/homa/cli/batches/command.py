@@ -10,7 +10,7 @@ from homa.cli.batches.format import batch_document, batch_facts, state_words
 from homa.cli.batches.results import write_results
 from homa.cli.batches.watch import watch
 from homa.cli.context import Session, say, session
-from homa.cli.exits import SOME_FAILED, Stopped
+from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.job_filters import batch_view
 from homa.cli.output import age, dollars, json_option, number, print_facts, print_json, print_table
 from homa_shared.store import reads

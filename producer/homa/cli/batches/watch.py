@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from homa.cli.batches.format import batch_document, summary
 from homa.cli.context import Session, say, session
-from homa.cli.exits import SOME_FAILED, Stopped
+from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.job_filters import batch_view
 from homa.cli.output import console, dollars, print_json_line
 from homa_shared.store import reads

@@ -8,7 +8,7 @@ import click
 import orjson
 
 from homa.cli.context import desk, say, standard_input
-from homa.cli.exits import Stopped
+from homa.cli.exit_status import Stopped
 from homa.client.exact_count import count_exactly
 from homa.files import read_argument
 from homa_shared.calls.tokens import count as count_tokens

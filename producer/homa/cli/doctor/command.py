@@ -6,7 +6,7 @@ import click
 
 from homa.cli.context import say
 from homa.cli.doctor.checks import Check, checks
-from homa.cli.exits import SOME_FAILED, Stopped
+from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.output import json_option, print_json, print_table
 from homa_shared.store.safety_checks import Level
 

@@ -17,7 +17,7 @@ import click
 import orjson
 
 from homa.cli.context import Desk, desk, say
-from homa.cli.exits import SOME_FAILED, Stopped
+from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.option_types import tags_of
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.files import BadRow, Row, open_inputs

@@ -9,7 +9,7 @@ import click
 
 from homa.cli import option_types
 from homa.cli.context import Session, say, session
-from homa.cli.exits import SOME_FAILED, Stopped
+from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.job_filters import chunks, each_page, filter_options, job_not_found, move_all, require_some
 from homa.cli.jobs.retry import Retrier
 from homa.cli.output import age, dollars, json_option, print_json, print_table, usd_or_null

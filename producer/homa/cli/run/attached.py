@@ -10,7 +10,7 @@ import click
 import orjson
 
 from homa.cli.context import Desk, say
-from homa.cli.exits import Stopped, status_of
+from homa.cli.exit_status import Stopped, status_of
 from homa.cli.run.options import Request
 from homa.cli.run.output import leave_earlier, opened
 from homa.cli.run.summary import how_to_go_on, in_short, in_words
@@ -19,11 +19,10 @@ from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import RunFile
 from homa.runs.feeder import WINDOW
 from homa.runs.inputs import STDIN
-from homa.runs.means import Means
 from homa.runs.progress import progress as progress_of
 from homa.runs.row_request import Asking
 from homa.runs.run import Run
-from homa.runs.run_state import Course
+from homa.runs.run_state import Course, Means
 from homa.runs.signals import Interruption
 from homa.runs.tally import Tally
 from homa.runs.worker_demand import NONE, staff, unserved

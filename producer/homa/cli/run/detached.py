@@ -8,7 +8,7 @@ import click
 import orjson
 
 from homa.cli.context import Desk, say
-from homa.cli.exits import SOME_FAILED, STUCK, Stopped
+from homa.cli.exit_status import SOME_FAILED, STUCK, Stopped
 from homa.cli.run.options import Request
 from homa.cli.run.output import leave_earlier, opened
 from homa.cli.run.summary import again, in_short
