@@ -38,7 +38,7 @@ SEARCH = [{"type": "web_search"}]
 
 
 def template(**arguments: Any) -> Template:
-    return FleetView(FLEET).template(check_options({"model": MINI, "api": "responses", **arguments}))
+    return Template(FleetView(FLEET), check_options({"model": MINI, "api": "responses", **arguments}))
 
 
 def entry(made: Template, messages: list[dict[str, Any]] | None = None) -> JobRequest:

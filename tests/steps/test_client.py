@@ -12,6 +12,7 @@ from homa import AsyncHoma, Embedded, Homa, InvalidRequest, tool
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options
+from homa.submit.template import Template
 from homa_shared.quota import embedding_parts
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias
@@ -80,12 +81,12 @@ def test_a_target_without_tools_is_passed_over_also_where_tools_are_known_by_nam
     view = FleetView(Fleet(providers=providers, models={"blunt": blunt}))
     prepared = Prepared.of([{"role": "user", "content": "Hi"}])
     asked = {"model": "blunt", "run_tools": ["weather"]}
-    template, skipped = view.template(check_options(asked | {"fallbacks": [MINI]})).fit(prepared)
+    template, skipped = Template(view, check_options(asked | {"fallbacks": [MINI]})).fit(prepared)
     assert template.targets == [MINI]
     assert skipped == (("ollama:llama3", "it takes no tools"),)
     with pytest.raises(InvalidRequest, match="ollama:llama3 cannot do this job: it takes no tools"):
-        view.template(check_options(asked)).fit(prepared)
-    assert view.template(check_options({"model": "blunt"})).fit(prepared)[1] == ()
+        Template(view, check_options(asked)).fit(prepared)
+    assert Template(view, check_options({"model": "blunt"})).fit(prepared)[1] == ()
 
 
 @pytest.mark.parametrize(

@@ -161,5 +161,5 @@ class Forecaster:
         shared = {name: value for name, value in self._order.arguments.items() if name != "system"}
         name = repr(sorted(own.items()))
         if name not in self._templates:
-            self._templates[name] = self._view.template(check_options({**shared, **own}))
+            self._templates[name] = Template(self._view, check_options({**shared, **own}))
         return self._templates[name]

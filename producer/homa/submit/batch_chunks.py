@@ -177,7 +177,7 @@ class Chunks:
         options = check_options({**self._defaults, **{name: value for name, value in own.items() if value is not None}})
         if options.at_ms is not None:
             raise InvalidRequest("at has no place in a batch: expected delay_s")
-        template = self.view.template(options, self._batch_id)
+        template = Template(self.view, options, self._batch_id)
         self.targets.update(template.targets)
         return template
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from homa.submit.options import Options
-from homa.submit.template import Template
 from homa_shared.capabilities import Capabilities
 from homa_shared.capabilities.prompt_caching import caching_at
 from homa_shared.model.pools import members_of
@@ -55,12 +53,3 @@ class FleetView:
     def caches(self, chain: Sequence[Target]) -> bool:
         """Whether the prompt cache of a target is to be told what prompts share."""
         return any(caching_at(self.fleet, target) for target in chain)
-
-    def template(self, options: Options, batch: str | None = None) -> Template:
-        """The template of a set of options.
-
-        Raises:
-            UnknownModel: the model or a fallback is neither a target of the fleet nor an alias.
-            InvalidRequest: a parameter is no JSON.
-        """
-        return Template(self, options, batch)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from homa.submit.encoded_messages import Prepared
+from homa.submit.fleet_view import FleetView
 from homa_shared.calls.request import Option, request_tail, to_json
 from homa_shared.calls.tokens import FILE_BYTES_PER_TOKEN, estimate_messages
 from homa_shared.model.errors import InvalidRequest
@@ -21,9 +22,6 @@ from homa_shared.quota.needs import (
     read_beside,
 )
 from homa_shared.quota.plan import TargetPlan, reservation
-
-if TYPE_CHECKING:
-    from homa.submit.fleet_view import FleetView
 
 #: Dearest single call that is taken: a slip in `n` or `max_tokens` is refused rather than reserved for, nano-dollars.
 MOST_NANO_USD = 100_000 * NANO_PER_USD

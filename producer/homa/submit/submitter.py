@@ -21,6 +21,7 @@ from homa.submit.fleet_view import FleetView
 from homa.submit.messages import build_messages
 from homa.submit.options import Options, check_options
 from homa.submit.request_digests import digest
+from homa.submit.template import Template
 from homa.submit.uploads import Uploads
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest, UnknownModel
 from homa_shared.model.ids import new_job_id
@@ -75,7 +76,7 @@ class Submitter:
             UnknownModel, BudgetExceeded, StoreUnavailable, StoreFull: nothing was submitted.
         """
         view = yield from self.view_for(asked.options)
-        template, skipped = view.template(asked.options).fit(asked.prepared)
+        template, skipped = Template(view, asked.options).fit(asked.prepared)
         yield from self.write_plans(view, template.targets)
         key = f"{asked.key} {digest(asked.options, asked.prepared)}" if asked.key else ""
         due_ms = yield from self._due_ms(asked.options)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fitting import Fit
+from homa.submit.fleet_view import FleetView
 from homa.submit.options import Options
 from homa.submit.request_digests import cache_key
 from homa.submit.reservations import Reservations
@@ -24,17 +25,26 @@ from homa_shared.quota.needs import counts_tokens
 from homa_shared.quota.plan import exempts_cached
 from homa_shared.store.transitions.submit import Common, Entry
 
-if TYPE_CHECKING:
-    from homa.submit.fleet_view import FleetView
-
 #: Output cap sent with a request that names none, unless the alias's defaults do: a bound needs one.
 DEFAULT_MAX_TOKENS = 4096
 
 
 class Template:
-    """What the requests of one set of options share."""
+    """What the requests of one set of options share.
 
-    def __init__(self, view: FleetView, options: Options, batch: str | None, hops: Sequence[Hop] | None = None) -> None:
+    Args:
+        view: the fleet's settings, prices and plans that it is worked out from.
+        batch: the batch that the requests belong to.
+        hops: another chain than the options'.
+
+    Raises:
+        UnknownModel: the model or a fallback is neither a target of the fleet nor an alias.
+        InvalidRequest: a parameter is no JSON.
+    """
+
+    def __init__(
+        self, view: FleetView, options: Options, batch: str | None = None, hops: Sequence[Hop] | None = None
+    ) -> None:
         alias = view.fleet.alias(options.model)
         self.options = options
         self.params = {**(alias.defaults if alias else {}), **options.params}

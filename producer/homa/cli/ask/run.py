@@ -25,6 +25,7 @@ from homa.runs.worker_demand import NONE, staff, unserved
 from homa.runs.worker_processes import Workforce
 from homa.submit.fleet_view import FleetView
 from homa.submit.submitter import Asked, ask_for
+from homa.submit.template import Template
 from homa_shared.capabilities import Feature
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import new_job_id
@@ -42,7 +43,7 @@ def ask_job(**options: Any) -> None:
         view = at.view()
         if pdfs and not _reads_pdf(view, asked):
             asked = _asked(options, streamed)
-        targets = view.template(asked.options).targets
+        targets = Template(view, asked.options).targets
         providers, count = staff(options["workers"], at.settings, at.driver, at.keys, view, targets)
         if options["workers"] == NONE and (missing := unserved(at.driver, at.keys, view, targets[:1])):
             say(f"warning: no live worker serves {missing[0]}: the job waits until one is started")
@@ -55,7 +56,7 @@ def ask_job(**options: Any) -> None:
 
 def _reads_pdf(view: FleetView, asked: Asked) -> bool:
     """Whether whoever is asked first reads PDF; else their text has to do."""
-    first = view.members(view.template(asked.options).targets[0])
+    first = view.members(Template(view, asked.options).targets[0])
     return all(view.capabilities.offers(target, Feature.PDF) for target in first)
 
 

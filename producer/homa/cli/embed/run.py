@@ -28,6 +28,7 @@ from homa.runs.signals import Interruption
 from homa.runs.worker_demand import NONE, staff, unserved
 from homa.runs.worker_processes import Workforce
 from homa.submit.submitter import Asked
+from homa.submit.template import Template
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import new_job_id
 from homa_shared.model.money import usd
@@ -71,7 +72,7 @@ def embed_inputs(**options: Any) -> None:
     first = ask_for_embeddings(["-"], arguments)
     with desk() as at, _output(options) as (out, line):
         view = at.view()
-        targets = view.template(first.options).fit(first.prepared)[0].targets
+        targets = Template(view, first.options).fit(first.prepared)[0].targets
         providers, count = staff(options["workers"], at.settings, at.driver, at.keys, view, targets)
         if options["workers"] == NONE and (missing := unserved(at.driver, at.keys, view, targets[:1])):
             say(f"warning: no live worker serves {missing[0]}: the job waits until one is started")

@@ -16,6 +16,7 @@ from homa.runs.inputs import STDIN
 from homa.runs.row_request import Asking
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options
+from homa.submit.template import Template
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.money import usd
 from homa_shared.model.targets import Target
@@ -69,7 +70,7 @@ def _checked_targets(request: Request, view: FleetView, head: Sequence[Row]) -> 
     for model in dict.fromkeys(models):
         arguments = {**request.order.arguments, "model": model}
         arguments.pop("system", None)
-        template = view.template(check_options(arguments))
+        template = Template(view, check_options(arguments))
         targets.update(dict.fromkeys(template.targets))
         for target in map(str, template.chain):
             _check_price(request, view, target, template.max_tokens)
