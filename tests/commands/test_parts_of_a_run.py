@@ -14,11 +14,11 @@ import pytest
 from rich.console import Console
 
 from homa.cli import option_types
-from homa.cli.exit_status import Stopped
 from homa.cli.run.summary import MOST_SHOWN, in_short
 from homa.files import BadRow, Digests, Row, Template
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import RunFile, RunNote
+from homa.runs.errors import Interrupted, WorkerLost
 from homa.runs.feeder import Missing
 from homa.runs.progress import Bar, Lines, Pace, Silent, Standing, drawn, in_words, money, progress, short_usd, span
 from homa.runs.result_lines import EndedLine
@@ -26,7 +26,7 @@ from homa.runs.row_request import Asking
 from homa.runs.run_options import Order
 from homa.runs.signals import Interruption
 from homa.runs.tally import ALIKE, MaxFailures, Tally
-from homa.runs.worker_processes import WorkerLost, Workforce
+from homa.runs.worker_processes import Workforce
 from homa_shared.model.errors import InvalidRequest, OutputUnwritable
 from homa_shared.model.records import State
 from homa_shared.settings.fleet import Fleet
@@ -252,19 +252,19 @@ class TestInterruption:
         told: list[int] = []
         with Interruption().listening() as interruption:
             interruption.on_signal = lambda: told.append(1)
-            assert interruption.status is None
+            assert interruption.signal is None
             os.kill(os.getpid(), signal.SIGTERM)
-            eventually(lambda: interruption.status == 143)
-            with pytest.raises(Stopped) as stopped:
+            eventually(lambda: interruption.signal == signal.SIGTERM)
+            with pytest.raises(Interrupted) as stopped:
                 signal.raise_signal(signal.SIGINT)
-        assert stopped.value.status == 130
+        assert stopped.value.signal == signal.SIGINT
         assert told == [1]
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     def test_one_that_ends_at_once_does_so_at_the_first_signal(self):
-        with Interruption(at_once=True).listening(), pytest.raises(Stopped) as stopped:
+        with Interruption(at_once=True).listening(), pytest.raises(Interrupted) as stopped:
             signal.raise_signal(signal.SIGINT)
-        assert stopped.value.status == 130
+        assert stopped.value.signal == signal.SIGINT
 
     def test_a_signal_in_what_must_not_be_cut_counts_behind_it(self):
         through: list[int | None] = []
@@ -272,27 +272,27 @@ class TestInterruption:
         def uncut(interruption: Interruption) -> None:
             with interruption.deferred():
                 signal.raise_signal(signal.SIGTERM)
-                through.append(interruption.status)
+                through.append(interruption.signal)
             through.append(None)
 
-        with Interruption(at_once=True).listening() as interruption, pytest.raises(Stopped) as stopped:
+        with Interruption(at_once=True).listening() as interruption, pytest.raises(Interrupted) as stopped:
             uncut(interruption)
-        assert (through, stopped.value.status) == ([143], 143)
+        assert (through, stopped.value.signal) == ([signal.SIGTERM], signal.SIGTERM)
 
     def test_a_second_signal_cuts_even_that(self):
         with Interruption(at_once=True).listening() as interruption, interruption.deferred():
             signal.raise_signal(signal.SIGTERM)
-            with pytest.raises(Stopped) as stopped:
+            with pytest.raises(Interrupted) as stopped:
                 signal.raise_signal(signal.SIGINT)
             interruption.signal = None
-        assert stopped.value.status == 130
+        assert stopped.value.signal == signal.SIGINT
 
     def test_another_thread_leaves_signals_alone(self):
         seen = []
 
         def listen() -> None:
             with Interruption().listening() as interruption:
-                seen.append(interruption.status)
+                seen.append(interruption.signal)
 
         thread = threading.Thread(target=listen)
         thread.start()
@@ -329,7 +329,7 @@ class TestWorkforce:
         with pytest.raises(WorkerLost, match="after 2 restarts") as lost:
             watch()
         assert "127.0.0.1:1" in str(lost.value)
-        assert lost.value.status == 3
+        assert not lost.value.misconfigured
         force.drain()
 
 

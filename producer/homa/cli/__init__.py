@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from homa.cli.exit_status import INTERRUPTED, STUCK, USAGE, Stopped, status_of
+from homa.runs.errors import Interrupted, JobGivenUp
 from homa_shared.model.errors import HomaError
 
 #: A disk that takes no more, or fails.
@@ -71,6 +72,9 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except Stopped as stopped:
             ctx.exit(stopped.status)
+        except (Interrupted, JobGivenUp) as error:
+            # Everything has been said.
+            ctx.exit(status_of(error))
         except HomaError as error:
             click.echo(f"homa: {error}", err=True)
             ctx.exit(status_of(error))

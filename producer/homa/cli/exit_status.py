@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from homa.runs.errors import Interrupted, JobGivenUp, WorkerLost
 from homa_shared.model.errors import (
     BudgetExceeded,
     HomaError,
@@ -13,7 +14,7 @@ from homa_shared.model.errors import (
 )
 
 DONE, SOME_FAILED, USAGE, STUCK = 0, 1, 2, 3
-#: 128 + the signal's number.
+#: SIGINT's and SIGTERM's.
 INTERRUPTED, TERMINATED = 130, 143
 
 _STUCK = (StoreUnavailable, StoreFull, BudgetExceeded, OutputUnwritable, ResultTimeout)
@@ -27,8 +28,21 @@ class Stopped(Exception):
         self.status = status
 
 
-def status_of(error: HomaError) -> int:
+def status_of(error: HomaError | Interrupted | JobGivenUp) -> int:
     """The exit status that an error stands for."""
-    if isinstance(error, JobEnded):
-        return SOME_FAILED
-    return STUCK if isinstance(error, _STUCK) else USAGE
+    match error:
+        case JobGivenUp():
+            return status_of(error.cause)
+        case Interrupted():
+            return status_of_signal(error.signal)
+        case WorkerLost():
+            return USAGE if error.misconfigured else STUCK
+        case JobEnded():
+            return SOME_FAILED
+        case _:
+            return STUCK if isinstance(error, _STUCK) else USAGE
+
+
+def status_of_signal(number: int) -> int:
+    """The exit status of a command that a signal ended, as shells count it."""
+    return 128 + number

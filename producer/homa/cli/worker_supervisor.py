@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from homa.cli.context import say
-from homa.cli.exit_status import Stopped
+from homa.cli.exit_status import Stopped, status_of_signal
 
 #: Pauses before a worker is started again, s; one that ran for so long starts from the first again.
 FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S = 1.0, 30.0, 60.0
@@ -68,7 +68,7 @@ class Supervisor:
                 say("draining: calls in flight finish; Ctrl-C once more to stop at once")
             finally:
                 self._stop()
-        raise Stopped(128 + self._signals[0])
+        raise Stopped(status_of_signal(self._signals[0]))
 
     def _look_after(self) -> None:
         for worker in self._workers:

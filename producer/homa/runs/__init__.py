@@ -11,6 +11,7 @@ resume_batch.py      what becomes of that batch
 feeder.py            the thread that submits, never far ahead of what has ended
 result_lines.py      jobs that have ended as lines of the results file
 tally.py             counts, and when failures are too many
+errors.py            how a run breaks off
 signals.py           the first signal finishes what runs, the second ends at once
 progress.py          bar, log lines, or nothing
 run_state.py         all of these, as one run has them; how far it has come, what it has cost, and why it stops

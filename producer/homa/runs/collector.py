@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import time
 
-from homa.cli.exit_status import STUCK
 from homa.drivers.effects import ask_patiently
+from homa.runs.errors import WorkerLost
 from homa.runs.result_lines import EndedLine, page
 from homa.runs.resume_batch import Earlier
 from homa.runs.run_state import Course, Means, Stop
-from homa.runs.worker_processes import WorkerLost
 from homa_shared.model.errors import HomaError, JobNotFound, StoreUnavailable
 from homa_shared.model.records import State
 from homa_shared.store import reads
@@ -99,21 +98,21 @@ class Gathering:
         """Begins to stop where there is a reason to."""
         if self._course.stop is not None:
             return
-        status = self._interruption.status
-        if status is not None and not self._course.nothing_left(view):
-            self._stop(Stop(status, "interrupted"), view)
+        signal = self._interruption.signal
+        if signal is not None and not self._course.nothing_left(view):
+            self._stop(Stop("interrupted", signal=signal), view)
             return
         try:
             self._workforce.check()
         except WorkerLost as error:
-            self._stop(Stop(error.status, str(error)), view)
+            self._stop(Stop(str(error), misconfigured=error.misconfigured), view)
             return
         if view.paused:
-            self._stop(Stop(STUCK, f"the batch was paused: {view.paused_why or 'by somebody'}"), view)
+            self._stop(Stop(f"the batch was paused: {view.paused_why or 'by somebody'}"), view)
         elif self._course.more_to_come(view) and (why := self._course.tally.too_many()):
-            self._stop(Stop(STUCK, why), view)
+            self._stop(Stop(why), view)
         elif self._course.feeder is not None and self._course.feeder.error is not None and not view.complete:
-            self._stop(Stop(STUCK, str(self._course.feeder.error) or repr(self._course.feeder.error)), view)
+            self._stop(Stop(str(self._course.feeder.error) or repr(self._course.feeder.error)), view)
 
     def _stop(self, stop: Stop, view: reads.BatchView) -> None:
         self._course.stop = stop
@@ -137,7 +136,7 @@ class Gathering:
             raise error
         if error is not None and self._course.stop is None:
             # The batch was cancelled while it was fed, and is over already.
-            self._course.stop = Stop(STUCK, str(error))
+            self._course.stop = Stop(str(error))
 
     def _show(self, view: reads.BatchView) -> None:
         now_s = time.monotonic()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from homa.cli.exit_status import STUCK
 from homa.client.batch_flows import BatchSubmission
 from homa.drivers.blocking import BlockingDriver
 from homa.files import BadRow, Row, look_ahead
@@ -83,7 +82,7 @@ class Run:
             return
         before = course.spent_before()
         if means.order.budget is not None and means.order.budget <= before.cost + before.unresolved:
-            course.stop = Stop(STUCK, f"the budget of ${usd(means.order.budget)} is used up: raise --budget")
+            course.stop = Stop(f"the budget of ${usd(means.order.budget)} is used up: raise --budget")
             return
         spent = before.cost + before.unresolved
         submission = BatchSubmission(means.submitter, means.order.batch_arguments(means.name, spent))

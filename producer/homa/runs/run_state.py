@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from homa.cli.exit_status import DONE, SOME_FAILED, STUCK
 from homa.drivers.blocking import BlockingDriver
 from homa.drivers.place import Place
 from homa.files import ResultsWriter
@@ -54,8 +53,11 @@ class Means:
 class Stop:
     """Why a run ends before its rows do."""
 
-    status: int
     why: str
+    #: The signal that asked for it.
+    signal: int | None = None
+    #: The settings of its workers are wrong.
+    misconfigured: bool = False
 
 
 @dataclass(slots=True)
@@ -106,15 +108,6 @@ class Course:
         if self.feeder is None or self.feeder.finished:
             return seen, False
         return (None if self.estimate is None else max(self.estimate, seen)), True
-
-    @property
-    def status(self) -> int:
-        """The exit status."""
-        if self.stop is not None:
-            return self.stop.status
-        if self.tally.over_budget:
-            return STUCK
-        return SOME_FAILED if self.tally.unsuccessful else DONE
 
     def standing(self, view: reads.BatchView, running: int) -> Standing:
         """How far it has come.

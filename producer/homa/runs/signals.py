@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from homa.cli.exit_status import Stopped
+from homa.runs.errors import Interrupted
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -26,19 +26,14 @@ class Interruption:
         #: Called at the first signal.
         self.on_signal: Callable[[], object] = self._stop if at_once else lambda: None
 
-    @property
-    def status(self) -> int | None:
-        """The exit status that it stands for, None while there is none."""
-        return None if self.signal is None else 128 + self.signal
-
     def receive(self, number: int, frame: FrameType | None = None) -> None:
         """Handles a signal.
 
         Raises:
-            Stopped: it is the second one.
+            Interrupted: it is the second one.
         """
         if self.signal is not None:
-            raise Stopped(128 + number)
+            raise Interrupted(number)
         self.signal = number
         self.on_signal()
 
@@ -47,7 +42,7 @@ class Interruption:
         """Within, the first signal is only noted; what it stands for happens behind.
 
         Raises:
-            Stopped: a second one came; or, behind, a first one that ends the run at once.
+            Interrupted: a second one came; or, behind, a first one that ends the run at once.
         """
         before, self.on_signal = self.on_signal, lambda: None
         try:
@@ -58,7 +53,8 @@ class Interruption:
             self.on_signal()
 
     def _stop(self) -> None:
-        raise Stopped(self.status or 0)
+        assert self.signal is not None
+        raise Interrupted(self.signal)
 
     @contextmanager
     def listening(self) -> Iterator[Interruption]:

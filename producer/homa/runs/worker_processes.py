@@ -19,25 +19,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-from homa.cli.exit_status import STUCK, USAGE
-from homa_shared.model.errors import ConfigError, HomaError, MissingExtra
+from homa.runs.errors import WorkerLost
+from homa_shared.model.errors import ConfigError, MissingExtra
 from homa_shared.settings.model import Settings
 
 #: A worker that dies is started again so often.
 RESTARTS = 2
+#: Exit status of a worker whose settings are wrong.
+_MISCONFIGURED = 2
 _TAIL_LINES, _TAIL_BYTES = 12, 8192
 _STOP_NOW_S = 5.0
 #: Own workers that finish somebody else's calls are not waited for longer than this, s.
 _PARTING_S = 5.0
-
-
-class WorkerLost(HomaError):
-    """A worker process ended before its work did, and does not stay when it is started again."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        #: The exit status that this is worth.
-        self.status = status
 
 
 @dataclass(slots=True)
@@ -105,8 +98,8 @@ class Workforce:
             status = hand.process.poll()
             if status is None or self._draining:
                 continue
-            if status == USAGE or hand.restarts >= RESTARTS:
-                raise WorkerLost(_obituary(hand, status), USAGE if status == USAGE else STUCK)
+            if status == _MISCONFIGURED or hand.restarts >= RESTARTS:
+                raise WorkerLost(_obituary(hand, status), misconfigured=status == _MISCONFIGURED)
             hand.restarts += 1
             _close(hand.process.stdin)
             hand.process = self._launch(hand.log)

@@ -35,7 +35,7 @@ _LOOK_S = 0.1
 
 
 def ask_job(**options: Any) -> None:
-    """Carries out `homa ask`; ends with `Stopped` for every exit status but 0."""
+    """Carries out `homa ask`; raises for every exit status but 0."""
     streamed = options["stream"] and not options["as_json"]
     pdfs = [file for file in options["files"] if is_pdf(file)]
     asked = _asked(options, streamed, pdfs)
@@ -111,7 +111,7 @@ def _text_of(file: str) -> str:
 def _answer(
     at: Desk, asked: Asked, workforce: Workforce, interruption: Interruption, streamed: bool, schema: Any = None
 ) -> Reply[Any]:
-    with attended(at, asked, interruption, schema) as flows:
+    with attended(at.driver, at.submitter, asked, interruption, say, schema) as flows:
         written: list[Piece] = []
         for piece in at.driver.iterate(_watched(flows, workforce, streamed)):
             _show(piece, written)

@@ -64,7 +64,7 @@ class Sums:
 
 
 def embed_inputs(**options: Any) -> None:
-    """Carries out `homa embed`; ends with `Stopped` for every exit status but 0."""
+    """Carries out `homa embed`; raises for every exit status but 0."""
     if options["as_json"] and options["output"] == "-":
         raise InvalidRequest("--json prints sums to stdout: give the vectors a file of their own with --output FILE")
     arguments = _arguments(options)
@@ -107,7 +107,7 @@ def _embed(
 
 
 def _vectors(at: Desk, asked: Asked, workforce: Workforce, interruption: Interruption) -> Embedded:
-    with attended(at, asked, interruption) as flows:
+    with attended(at.driver, at.submitter, asked, interruption, say) as flows:
         while at.driver.run(flows.state()) not in ENDED:
             workforce.check()
             time.sleep(_LOOK_S)

@@ -13,10 +13,11 @@ from homa.cli.context import Desk, say
 from homa.cli.exit_status import Stopped, status_of
 from homa.cli.run.options import Request
 from homa.cli.run.output import leave_earlier, opened
-from homa.cli.run.summary import how_to_go_on, in_short, in_words
+from homa.cli.run.summary import how_to_go_on, in_short, in_words, status_of_run
 from homa.files import Row
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import RunFile
+from homa.runs.errors import Interrupted
 from homa.runs.feeder import WINDOW
 from homa.runs.inputs import STDIN
 from homa.runs.progress import progress as progress_of
@@ -68,7 +69,7 @@ def attached(
         stack.callback(_part, run)
         try:
             run.go(resume=request.resume)
-        except Stopped:
+        except Interrupted:
             workforce.stop_now()
             say(f"stopped at once; {how_to_go_on(run.course, request)}")
             raise
@@ -98,12 +99,13 @@ def _finish(run: Run, request: Request, seconds: float) -> None:
         say(str(request.intake.skipped))
     if course.tally.over_budget:
         say(f"the budget left no room for {course.tally.over_budget} jobs: raise --budget, and resume")
-    if course.status:
+    status = status_of_run(course)
+    if status:
         say(how_to_go_on(course, request))
     if request.as_json:
         click.echo(orjson.dumps(summary))
-    if course.status:
-        raise Stopped(course.status)
+    if status:
+        raise Stopped(status)
 
 
 def _part(run: Run) -> None:

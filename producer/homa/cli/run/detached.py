@@ -8,7 +8,7 @@ import click
 import orjson
 
 from homa.cli.context import Desk, say
-from homa.cli.exit_status import SOME_FAILED, STUCK, Stopped
+from homa.cli.exit_status import SOME_FAILED, STUCK, Stopped, status_of_signal
 from homa.cli.run.options import Request
 from homa.cli.run.output import leave_earlier, opened
 from homa.cli.run.summary import again, in_short
@@ -53,6 +53,6 @@ def detach(
         say(f"the first is {in_short(tally.first_failure)}")
     say(f"collect the results with: {again(request)}")
     if not feeder.finished:
-        raise Stopped(interruption.status or SOME_FAILED)
+        raise Stopped(SOME_FAILED if interruption.signal is None else status_of_signal(interruption.signal))
     if tally.bad:
         raise Stopped(STUCK if tally.over_budget else SOME_FAILED)

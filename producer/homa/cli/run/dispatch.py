@@ -23,7 +23,7 @@ from homa_shared.model.targets import Target
 
 
 def run_batch(**options: Any) -> None:
-    """Carries out `homa run`; ends with `Stopped` for every exit status but 0."""
+    """Carries out `homa run`; raises for every exit status but 0."""
     request = Request(options)
     request.check()
     with contextlib.closing(request.intake):
