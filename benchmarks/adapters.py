@@ -68,7 +68,7 @@ async def _own_cpu_us(call: Callable[[str], Awaitable[Any]]) -> float:
 async def _adapter(kind: str, url: str) -> float:
     from pydantic import SecretStr
 
-    from homa_shared.reply import Call
+    from homa_shared.calls.reply import Call
     from homa_workers.providers.base import ProviderConfig
     from homa_workers.providers.registry import create
 

@@ -21,8 +21,8 @@ from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.embedded import EmbeddedStore
-from homa_shared.store.op import Op, mapping
-from homa_shared.store.reading import workers as read_workers
+from homa_shared.store.operation import Op, mapping
+from homa_shared.store.reads import workers as read_workers
 
 MODEL = "openai:gpt-5-mini"
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")

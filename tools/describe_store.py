@@ -14,17 +14,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "shared"))
 
-from homa_shared import scripts  # noqa: E402
-from homa_shared.keys import KEYS  # noqa: E402
-from homa_shared.records import FIELDS, RECORD_VERSION  # noqa: E402
+from homa_shared.model.records import FIELDS, RECORD_VERSION  # noqa: E402
+from homa_shared.store import scripts  # noqa: E402
+from homa_shared.store.keys import KEYS  # noqa: E402
 
 PAGE = ROOT / "docs" / "store.md"
 
 INTRODUCTION = """\
 # The store
 
-What Homa keeps in Redis or Valkey. This page is written by `tools/describe_store.py` from `shared/homa_shared/keys.py`,
-`records.py` and the headers of the scripts: change those, then run it.
+What Homa keeps in Redis or Valkey. This page is written by `tools/describe_store.py` from `store/keys.py` and
+`model/records.py` in `shared/homa_shared/`, and from the headers of the scripts: change those, then run it.
 
 Every key begins with the namespace as a hash tag (`{homa}:`), so that all keys of a namespace live in one cluster slot.
 A live job stands in exactly one of four indexes: backlog, due, leases, waiting. Its record is the truth; an index entry

@@ -14,7 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from homa_shared.errors import (
+from homa_shared.calls.reply import Usage
+from homa_shared.model.errors import (
     BudgetExceeded,
     ConfigError,
     CountFailed,
@@ -32,19 +33,18 @@ from homa_shared.errors import (
     StoreUnavailable,
     UnknownModel,
 )
-from homa_shared.reply import Usage
 
 if TYPE_CHECKING:
-    from homa.aclient import AsyncHoma
-    from homa.ahandles import AsyncBatch, AsyncJob, AsyncOpenBatch
-    from homa.batches import Line, Progress
-    from homa.client import Homa
-    from homa.embedding import Embedded
-    from homa.handles import Batch, Job, OpenBatch
-    from homa.outcomes import Failure, JobOverBudget, Reply
-    from homa.streams import Piece
-    from homa_shared.tokens import Count
-    from homa_shared.tools import Tool, tool
+    from homa.client.aio import AsyncHoma
+    from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
+    from homa.client.batch_flows import Line, Progress
+    from homa.client.embeddings import Embedded
+    from homa.client.handles import Batch, Job, OpenBatch
+    from homa.client.results import Failure, JobOverBudget, Reply
+    from homa.client.streams import Piece
+    from homa.client.sync import Homa
+    from homa_shared.calls.tokens import Count
+    from homa_shared.calls.tools import Tool, tool
 
 __all__ = [
     "AsyncBatch",
@@ -86,24 +86,24 @@ __all__ = [
 
 #: Loaded at first use, so that an application that imports much starts fast.
 _LAZY = {
-    "AsyncBatch": "homa.ahandles",
-    "AsyncHoma": "homa.aclient",
-    "AsyncJob": "homa.ahandles",
-    "AsyncOpenBatch": "homa.ahandles",
-    "Batch": "homa.handles",
-    "Count": "homa_shared.tokens",
-    "Embedded": "homa.embedding",
-    "Failure": "homa.outcomes",
-    "Homa": "homa.client",
-    "Job": "homa.handles",
-    "JobOverBudget": "homa.outcomes",
-    "Line": "homa.batches",
-    "OpenBatch": "homa.handles",
-    "Piece": "homa.streams",
-    "Progress": "homa.batches",
-    "Reply": "homa.outcomes",
-    "Tool": "homa_shared.tools",
-    "tool": "homa_shared.tools",
+    "AsyncBatch": "homa.client.aio_handles",
+    "AsyncHoma": "homa.client.aio",
+    "AsyncJob": "homa.client.aio_handles",
+    "AsyncOpenBatch": "homa.client.aio_handles",
+    "Batch": "homa.client.handles",
+    "Count": "homa_shared.calls.tokens",
+    "Embedded": "homa.client.embeddings",
+    "Failure": "homa.client.results",
+    "Homa": "homa.client.sync",
+    "Job": "homa.client.handles",
+    "JobOverBudget": "homa.client.results",
+    "Line": "homa.client.batch_flows",
+    "OpenBatch": "homa.client.handles",
+    "Piece": "homa.client.streams",
+    "Progress": "homa.client.batch_flows",
+    "Reply": "homa.client.results",
+    "Tool": "homa_shared.calls.tools",
+    "tool": "homa_shared.calls.tools",
 }
 
 

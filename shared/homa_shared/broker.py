@@ -18,14 +18,14 @@ from dramatiq.common import current_millis
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, Middleware, Pipelines, Retries
 
-from homa_shared.failures import ProviderError
-from homa_shared.records import Lane
+from homa_shared.calls.failures import ProviderError
+from homa_shared.model.records import Lane
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.op import Op, mapping, number
-from homa_shared.store.steering import flush_messages
-from homa_shared.store.submitting import Common, Entry, submit
-from homa_shared.store.working import Enqueued
+from homa_shared.store.operation import Op, mapping, number
+from homa_shared.store.transitions.admin import flush_messages
+from homa_shared.store.transitions.attempts import Enqueued
+from homa_shared.store.transitions.submit import Common, Entry, submit
 
 #: The target under which messages wait: they stand under no provider's limits.
 ACTOR_TARGET = "actor"

@@ -6,11 +6,11 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
-from homa_shared.ids import new_nonce
+from homa_shared.model.ids import new_nonce
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.submitting import Common, Entry, submit
-from homa_shared.store.working import Claim, Report, requeue, take
+from homa_shared.store.transitions.attempts import Claim, Report, requeue, take
+from homa_shared.store.transitions.submit import Common, Entry, submit
 from tests.chaos.outcome import Outcome
 from tests.chaos.processes import until
 from tests.chaos.servers import Server

@@ -21,9 +21,9 @@ _WRONG_BY_S = float(os.environ.get("CHAOS_CLOCK_S", "0"))
 if _WRONG_BY_S:
     time.time = lambda: _RIGHT() + _WRONG_BY_S
 
-from homa_workers import main as worker_main  # noqa: E402
-from homa_workers.process import WorkerProcess, build  # noqa: E402
-from homa_workers.providers.openai_chat import OpenAIProvider  # noqa: E402
+from homa_workers.process import main as worker_main  # noqa: E402
+from homa_workers.process.build import WorkerProcess, build  # noqa: E402
+from homa_workers.providers.openai.chat import OpenAIProvider  # noqa: E402
 
 
 def deadly(text: str) -> None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from homa_shared.errors import StoreFull
+from homa_shared.model.errors import StoreFull
 from tests.chaos.outcome import Outcome
 from tests.chaos.processes import until
 from tests.chaos.proxy import LossyProxy

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from homa_shared.keys import Keys
-from homa_shared.records import ENDED
-from homa_shared.store import reading
-from homa_shared.store.books import audit
+from homa_shared.model.records import ENDED
+from homa_shared.store import reads
+from homa_shared.store.audit import audit
 from homa_shared.store.client import Store
-from homa_shared.store.op import mapping, number, read, text
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import mapping, number, read, text
 
 _PAGE = 500
 _ENDS = {f"job.{state}" for state in ENDED}
@@ -75,7 +75,7 @@ def take_tally(store: Store, job_ids: Sequence[str], bill: dict[str, Any], stats
     ends = _ends(store)
     calls = Counter(charge["marker"] for charge in bill["charges"] if charge["marker"])
     lines = _charged_attempts(store)
-    costs = store.run(reading.costs(keys))
+    costs = store.run(reads.costs(keys))
     without_reply = [job_id for job_id, (state, replied) in states.items() if state == "succeeded" and not replied]
     return Tally(
         jobs=len(job_ids),
@@ -100,7 +100,7 @@ def _states(store: Store, job_ids: Sequence[str]) -> dict[str, tuple[str, bool]]
         page = job_ids[start : start + _PAGE]
         commands = tuple(("HGET", store.keys.job(job_id), "st") for job_id in page)
         states = store.run(read(commands, lambda r: [text(state) for state in r]))
-        replies = store.run(reading.resolved_replies(store.keys, page))
+        replies = store.run(reads.resolved_replies(store.keys, page))
         found |= {j: (state, reply is not None) for j, state, reply in zip(page, states, replies, strict=True)}
     return found
 
@@ -109,7 +109,7 @@ def _ends(store: Store) -> Counter[str]:
     """How often each job ended, by the stream of events (its last 100 000)."""
     ends: Counter[str] = Counter()
     after = "-"
-    while events := store.run(reading.events(store.keys, after, _PAGE)):
+    while events := store.run(reads.events(store.keys, after, _PAGE)):
         ends.update(event.job for event in events if event.name in _ENDS)
         after = events[-1].id
     return ends
@@ -127,7 +127,7 @@ def _charged_attempts(store: Store) -> Counter[str]:
 
 def _ledger(store: Store) -> Iterator[Any]:
     after = "-"
-    while lines := store.run(reading.ledger(store.keys, after, _PAGE)):
+    while lines := store.run(reads.ledger(store.keys, after, _PAGE)):
         yield from lines
         after = lines[-1].id
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from homa import Homa
-from homa_shared.errors import BudgetExceeded, InvalidRequest, JobNotFound
+from homa_shared.model.errors import BudgetExceeded, InvalidRequest, JobNotFound
 from homa_shared.settings.model import load_settings
-from homa_shared.store import reading, steering
+from homa_shared.store import reads
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.op import mapping, read
+from homa_shared.store.operation import mapping, read
+from homa_shared.store.transitions import admin
 
 MODEL = "openai:gpt-5-mini"
 
@@ -90,10 +91,10 @@ def test_cancelling_a_job_that_has_ended_tells_how_it_ended(homa: Homa, store: S
 def test_a_live_job_is_not_retried(homa: Homa, store: Store) -> None:
     job = homa.submit("Hello", model=MODEL)
     before = counted(store)
-    answer = store.run(steering.retry(store.keys, job.id, "another"))
+    answer = store.run(admin.retry(store.keys, job.id, "another"))
     assert (answer.answer, answer.job_id) == ("queued", "")
     assert counted(store) == before
-    assert store.run(reading.state(store.keys, "another")) is None
+    assert store.run(reads.state(store.keys, "another")) is None
 
 
 def test_a_key_names_one_request_for_ever(homa: Homa, store: Store) -> None:

@@ -6,7 +6,7 @@ import time
 from random import Random
 from unittest import mock
 
-from homa_shared.store import reading
+from homa_shared.store import reads
 from tests.chaos.outcome import Outcome
 from tests.chaos.processes import Worker, until
 from tests.chaos.world import MODEL, World
@@ -59,8 +59,8 @@ def frozen(*, seed: int = 2, jobs: int = 60) -> Outcome:
         until(lambda: not world.held_by(sleeper), "others took over")
         sleeper.thaw()
         world.until_idle()
-        unresolved = world.store.run(reading.unresolved(world.store.keys))
-        until(lambda: not world.store.run(reading.unresolved(world.store.keys)), "late replies are settled", 30)
+        unresolved = world.store.run(reads.unresolved(world.store.keys))
+        until(lambda: not world.store.run(reads.unresolved(world.store.keys)), "late replies are settled", 30)
         tally = world.tally(batch)
         outcome.facts |= {"in flight when stopped": len(held), "unresolved at the end of work": len(unresolved)}
         outcome.expect(tally.called_twice <= len(held), f"{tally.called_twice} called twice, {len(held)} in flight")

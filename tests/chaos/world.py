@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from homa import Batch, Homa
-from homa_shared.errors import StoreUnavailable
-from homa_shared.ids import batch_job_id
+from homa_shared.model.errors import StoreUnavailable
+from homa_shared.model.ids import batch_job_id
 from homa_shared.settings.model import load_settings
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.op import Op, mapping, number, pairs, read, text
+from homa_shared.store.operation import Op, mapping, number, pairs, read, text
 from tests.chaos.processes import SimulatorProcess, Worker, until
 from tests.chaos.servers import Server
 from tests.chaos.tally import Tally, take_tally

@@ -11,14 +11,14 @@ import orjson
 import pytest
 
 from homa import Homa
-from homa_shared.failures import Charge
-from homa_shared.ids import new_nonce
-from homa_shared.request import JobRequest
+from homa_shared.calls.failures import Charge
+from homa_shared.calls.request import JobRequest
+from homa_shared.model.ids import new_nonce
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.address import StoreAddress
 from homa_shared.store.client import Store
-from homa_shared.store.op import Op
-from homa_shared.store.working import Claim, Report, fail, leave, renew, settle, take
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.attempts import Claim, Report, fail, leave, renew, settle, take
 
 #: What a job is answered with: a text, or a failure's kind and message.
 Answer = Callable[[Claim, JobRequest], str | tuple[str, str] | None]

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from homa import Homa, InvalidRequest
-from homa.messages import build_messages
-from homa.options import check_options
-from homa.schemas import response_format
-from homa_shared.request import JobRequest, Option
+from homa.submit.messages import build_messages
+from homa.submit.options import check_options
+from homa.submit.response_format import response_format
+from homa_shared.calls.request import JobRequest, Option
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 PNG = b"\x89PNG\r\n\x1a\n0"

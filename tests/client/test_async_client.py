@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from homa import AsyncHoma, Homa, InvalidRequest, JobCancelled, ResultTimeout
-from homa_shared.records import State
+from homa_shared.model.records import State
 from homa_shared.settings.model import Settings
 from homa_shared.store.client import Store
 from tests.client.conftest import FakeWorker, echo

@@ -19,11 +19,11 @@ from homa import (
     ResultTimeout,
     StoreUnavailable,
 )
-from homa.chunks import CHUNK_JOBS
-from homa_shared.request import JobRequest
-from homa_shared.store import reading
+from homa.submit.batch_chunks import CHUNK_JOBS
+from homa_shared.calls.request import JobRequest
+from homa_shared.store import reads
 from homa_shared.store.client import Store
-from homa_shared.store.op import Op
+from homa_shared.store.operation import Op
 from tests.client.conftest import FakeWorker, echo
 from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
@@ -110,7 +110,7 @@ def test_lines_may_say_what_they_want_of_their_own(homa: Homa, store: Store) -> 
         tags={"team": "a"},
     )
     assert batch.progress().total == 4
-    jobs = [store.run(reading.job(store.keys, f"{batch.id}-{i}")) for i in range(4)]
+    jobs = [store.run(reads.job(store.keys, f"{batch.id}-{i}")) for i in range(4)]
     requests = [JobRequest.decode(view.request) for view in jobs if view and view.request]
     contents = [[message["content"] for message in request.messages] for request in requests]
     assert contents == [["Be brief", text] for text in ("plain", "own", "talk", "file")]
@@ -151,8 +151,8 @@ def test_a_wrong_line_is_named_and_the_batch_cancelled(homa: Homa, store: Store,
     with pytest.raises(InvalidRequest, match=said) as caught:
         homa.submit_batch(["good", request_], model=MODEL)
     assert "was cancelled: its submission ended at line 1" in caught.value.__notes__[0]
-    (batch_id,) = store.run(reading.batches(store.keys))
-    view = store.run(reading.batch(store.keys, batch_id))
+    (batch_id,) = store.run(reads.batches(store.keys))
+    view = store.run(reads.batch(store.keys, batch_id))
     assert view is not None
     assert view.cancel
 
@@ -168,7 +168,7 @@ def test_a_source_that_breaks_cancels_the_batch(homa: Homa) -> None:
 
 def test_a_batch_budget_is_its_cap(homa: Homa, store: Store) -> None:
     batch = homa.submit_batch(["a"], model=MODEL, budget_usd="0.5")
-    view = store.run(reading.batch(store.keys, batch.id))
+    view = store.run(reads.batch(store.keys, batch.id))
     assert view is not None
     assert view.cap_nano_usd == 500_000_000
     with pytest.raises(BudgetExceeded, match="request 0"):

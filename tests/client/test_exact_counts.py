@@ -13,11 +13,12 @@ from typing import Any
 import orjson
 import pytest
 
-from homa import AsyncHoma, Count, CountFailed, Homa, InvalidRequest, MissingExtra, UnknownModel, exact
+from homa import AsyncHoma, Count, CountFailed, Homa, InvalidRequest, MissingExtra, UnknownModel
+from homa.client import exact_count as exact
+from homa_shared.model.targets import Target
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.settings.sections import ProviderSettings
-from homa_shared.targets import Target
-from homa_workers import exact_count
+from homa_workers.process import exact_count
 from homa_workers.simulator import SimulatorConfig, SimulatorThread
 from tests.fixtures.store import eventually
 

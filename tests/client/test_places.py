@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from homa import Homa, StoreUnavailable, UnknownModel
-from homa.flow import Flow, patiently
+from homa.drivers.effects import Flow, patiently
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.client import Store
 from homa_shared.store.embedded import EmbeddedStore
-from homa_shared.store.fleet import read_fleet, write_fleet
-from homa_shared.store.op import Op
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.fleet import read_fleet, write_fleet
 from tests.client.conftest import TOML, FakeWorker, echo
 from tests.patience import PATIENCE_S
 
@@ -124,7 +124,7 @@ def test_a_model_that_was_just_added_is_found(
     models = {**settings.models, "new": settings.models["cheap"]}
     fleet = settings.model_copy(update={"models": models}).fleet()
     assert store.run(write_fleet(store.keys, fleet, seen=1)) == 2
-    monkeypatch.setattr("homa.submission._DOUBTED_S", -1.0)
+    monkeypatch.setattr("homa.submit.submitter._DOUBTED_S", -1.0)
     assert homa.submit("Hi", model="new").view().job.target == MODEL
 
 

@@ -7,25 +7,26 @@ from typing import Any, cast
 import pytest
 
 from homa import InvalidRequest
-from homa.embedding import ask_for_embeddings
-from homa.options import check_options
-from homa.planning.prepared import Prepared
-from homa.planning.sameness import digest
-from homa.planning.template import Template
-from homa.planning.view import FleetView
-from homa.submission import check_affordable
-from homa_shared.apis import by_own_api, has_fees
-from homa_shared.keys import Keys
-from homa_shared.needs import Asking
-from homa_shared.reply import CHAT_API, ITEMS, RESPONSES_API, Call, Completion, Usage
-from homa_shared.request import JobRequest, request_head
+from homa.client.embeddings import ask_for_embeddings
+from homa.submit.encoded_messages import Prepared
+from homa.submit.fleet_view import FleetView
+from homa.submit.options import check_options
+from homa.submit.request_digests import digest
+from homa.submit.submitter import check_affordable
+from homa.submit.template import Template
+from homa_shared.calls.openai_apis import by_own_api, has_fees
+from homa_shared.calls.reply import CHAT_API, ITEMS, RESPONSES_API, Call, Completion, Usage
+from homa_shared.calls.request import JobRequest, request_head
+from homa_shared.model.targets import Target
+from homa_shared.quota.needs import Asking
+from homa_shared.quota.plan import plan
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.learning import Learned
-from homa_shared.targets import Target, plan
-from homa_workers.book import FleetBook
-from homa_workers.counting import TokenLearning
+from homa_shared.store.keys import Keys
+from homa_shared.store.reads.token_error import Learned
+from homa_workers.fleet.fleet_cache import FleetBook
+from homa_workers.fleet.token_calibration import TokenLearning
 
 MINI, AZURE, HAIKU = "openai:gpt-5-mini", "azure:gpt-5-mini", "anthropic:claude-haiku-4-5"
 FLEET = Fleet(
@@ -37,7 +38,7 @@ SEARCH = [{"type": "web_search"}]
 
 
 def template(**arguments: Any) -> Template:
-    return FleetView(FLEET).template(check_options({"model": MINI, "api": "responses", **arguments}))
+    return Template(FleetView(FLEET), check_options({"model": MINI, "api": "responses", **arguments}))
 
 
 def entry(made: Template, messages: list[dict[str, Any]] | None = None) -> JobRequest:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from homa import Homa, InvalidRequest, JobFailed, JobNotFound
-from homa.streams import Transcript
-from homa_shared.failures import Charge
+from homa.client.streams import Transcript
+from homa_shared.calls.failures import Charge
 from homa_shared.store.client import Store
-from homa_shared.store.op import Op
-from homa_shared.store.working import Claim, Report, requeue
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.attempts import Claim, Report, requeue
 from tests.client.conftest import FakeWorker, echo
 from tests.fixtures.store import eventually
 

@@ -23,10 +23,10 @@ from homa import (
     UnknownModel,
     Usage,
 )
-from homa_shared.records import State
-from homa_shared.request import JobRequest
+from homa_shared.calls.request import JobRequest
+from homa_shared.model.records import State
 from homa_shared.settings.model import Settings
-from homa_shared.store import reading
+from homa_shared.store import reads
 from homa_shared.store.client import Store
 from tests.client.conftest import FakeWorker, echo
 from tests.fixtures.store import eventually
@@ -37,7 +37,7 @@ MODEL = "openai:gpt-5-mini"
 
 
 def stored_request(store: Store, job_id: str) -> JobRequest:
-    view = store.run(reading.job(store.keys, job_id))
+    view = store.run(reads.job(store.keys, job_id))
     assert view is not None
     assert view.request is not None
     return JobRequest.decode(view.request)

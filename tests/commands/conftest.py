@@ -15,8 +15,8 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from homa.commands import main
-from homa_shared.store import reading
+from homa.cli import main
+from homa_shared.store import reads
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
 from homa_workers.simulator import SimulatorConfig, SimulatorThread
@@ -43,7 +43,7 @@ class Fleet:
         return int(self.simulator.bill()["total"]["requests"])
 
     def workers(self) -> int:
-        return self.store.run(reading.live_workers(self.store.keys, "openai"))
+        return self.store.run(reads.live_workers(self.store.keys, "openai"))
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def invoke(folder: Path) -> Invoke:
 def start(fleet: Fleet, *arguments: str) -> subprocess.Popen[str]:
     """The command line as a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "homa.commands", *arguments],
+        [sys.executable, "-m", "homa.cli", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

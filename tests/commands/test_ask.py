@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from homa.running import workforce
-from homa_shared.records import State
-from homa_shared.store import reading
+from homa.runs import worker_processes
+from homa_shared.model.records import State
+from homa_shared.store import reads
 from tests.commands.conftest import MODEL, Fleet, Invoke, finished, start
 from tests.fixtures.store import eventually
 
@@ -115,12 +115,12 @@ def test_who_leaves_cancels_the_job(fleet: Fleet, folder: Path):
     status, _, err = finished(process, 20)
     assert status == 130, err
     job_id = err.split("cancelled job ")[1].split()[0]
-    eventually(lambda: fleet.store.run(reading.state(fleet.store.keys, job_id)) is State.CANCELLED)
+    eventually(lambda: fleet.store.run(reads.state(fleet.store.keys, job_id)) is State.CANCELLED)
     eventually(lambda: fleet.simulator.stats()["in_flight"] == 0)
 
 
 def test_a_worker_that_cannot_start_ends_it_with_its_log(fleet: Fleet, invoke: Invoke, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(workforce, "RESTARTS", 0)
+    monkeypatch.setattr(worker_processes, "RESTARTS", 0)
     answer = invoke({**fleet.env, "HOMA_SENTRY_DSN": "no address"}, "ask", "Hi", "--model", MODEL, "--no-stream")
     assert answer.exit_code in (2, 3)
     assert "worker ended" in answer.stderr
@@ -130,7 +130,7 @@ def test_a_worker_that_cannot_start_ends_it_with_its_log(fleet: Fleet, invoke: I
 @pytest.mark.parametrize("arguments", [("ask", "-", "--model", MODEL), ("count", "-", "--model", MODEL)])
 def test_standard_input_that_is_no_text_is_named(fleet: Fleet, folder: Path, arguments: tuple[str, ...]):
     environment = {**os.environ, **fleet.env, "PYTHONIOENCODING": "utf-8:strict"}
-    command = [sys.executable, "-m", "homa.commands", *arguments]
+    command = [sys.executable, "-m", "homa.cli", *arguments]
     done = subprocess.run(command, input=b"caf\xe9", env=environment, capture_output=True, check=False, timeout=60)
     assert done.returncode == 2
     assert b"standard input is no UTF-8" in done.stderr

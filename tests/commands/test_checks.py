@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from homa_shared.store import reading
+from homa_shared.store import reads
 from tests.commands.conftest import MODEL, Fleet, Invoke, write_rows
 
 
@@ -77,7 +77,7 @@ def test_wrong_usage_exits_with_2_and_says_what(fleet: Fleet, invoke: Invoke, ar
     assert answer.exit_code == 2, answer.output
     assert said in answer.stderr
     assert "Traceback" not in answer.stderr
-    assert fleet.store.run(reading.batches(fleet.store.keys)) == []
+    assert fleet.store.run(reads.batches(fleet.store.keys)) == []
 
 
 def test_a_provider_that_is_not_configured_here_and_has_no_worker_exits_with_2(fleet: Fleet, invoke: Invoke):
@@ -97,8 +97,8 @@ def test_a_wrong_setting_exits_with_2(fleet: Fleet, invoke: Invoke):
 def test_detached_jobs_may_wait_for_workers_to_come(fleet: Fleet, invoke: Invoke):
     answer = invoke(fleet, *GOOD, "--detach", "--workers", "none", "--json", "-o", "out.jsonl")
     assert answer.exit_code == 0, answer.stderr
-    batches = fleet.store.run(reading.batches(fleet.store.keys))
-    view = fleet.store.run(reading.batch(fleet.store.keys, batches[0]))
+    batches = fleet.store.run(reads.batches(fleet.store.keys))
+    view = fleet.store.run(reads.batch(fleet.store.keys, batches[0]))
     assert view is not None
     assert (view.state, view.submitted, view.live) == ("sealed", 3, 3)
 

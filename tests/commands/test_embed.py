@@ -10,9 +10,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from homa.commands import embed_job
-from homa_shared.records import State
-from homa_shared.store import reading
+from homa.cli.embed import run as embed_run
+from homa_shared.model.records import State
+from homa_shared.store import reads
 from homa_workers.simulator.replies import embedding
 from tests.commands.conftest import Fleet, Invoke, finished, lines, start, write_rows
 from tests.fixtures.store import eventually
@@ -35,7 +35,7 @@ def test_each_text_gets_a_vector_in_order(staffed: Fleet, invoke: Invoke, folder
 
 
 def test_many_texts_go_in_several_jobs(staffed: Fleet, invoke: Invoke, folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(embed_job, "TEXTS_PER_JOB", 2)
+    monkeypatch.setattr(embed_run, "TEXTS_PER_JOB", 2)
     write_rows(folder / "rows.jsonl", 5)
     before = staffed.billed()
     done = invoke(staffed, "embed", "rows.jsonl", "--model", EMBED, "--output", "v.jsonl", "--json")
@@ -51,7 +51,7 @@ def test_kept_vectors_are_not_called_for_again(staffed: Fleet, invoke: Invoke, f
     write_rows(folder / "rows.jsonl", 5)
     first = ("embed", "rows.jsonl", "--model", EMBED, "--cache", "--output", "v.jsonl")
     assert invoke(staffed, *first).exit_code == 0
-    eventually(lambda: staffed.store.run(reading.cache_stats(staffed.store.keys))["vectors"] == 5)
+    eventually(lambda: staffed.store.run(reads.cache_stats(staffed.store.keys))["vectors"] == 5)
     write_rows(folder / "more.jsonl", 6)
     before = staffed.billed()
     done = invoke(staffed, "embed", "more.jsonl", "--model", EMBED, "--cache", "--output", "w.jsonl", "--json")
@@ -124,12 +124,12 @@ def test_ctrl_c_cancels_the_job(fleet: Fleet, folder: Path):
     process = start(fleet, "embed", "rows.jsonl", "--model", EMBED, "--workers", "none")
 
     def submitted() -> bool:
-        return bool(fleet.store.run(reading.jobs(fleet.store.keys, state=State.QUEUED)).jobs)
+        return bool(fleet.store.run(reads.jobs(fleet.store.keys, state=State.QUEUED)).jobs)
 
     eventually(submitted)
     process.send_signal(signal.SIGINT)
     status, _, err = finished(process)
     assert status == 130, err
     assert "cancelled job" in err
-    (job,) = fleet.store.run(reading.jobs(fleet.store.keys, state=State.CANCELLED)).jobs
+    (job,) = fleet.store.run(reads.jobs(fleet.store.keys, state=State.CANCELLED)).jobs
     assert job.state is State.CANCELLED

@@ -5,15 +5,15 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
-from importlib import import_module
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from homa.commands import SUMMARIES, main
-from homa.commands.exits import Stopped, status_of
-from homa_shared.errors import (
+from homa.cli import SUMMARIES, main
+from homa.cli.exit_status import Stopped, status_of
+from homa.runs.errors import Interrupted, JobGivenUp, WorkerLost
+from homa_shared.model.errors import (
     BudgetExceeded,
     ConfigError,
     HomaError,
@@ -29,10 +29,10 @@ from homa_shared.errors import (
 
 def test_help_imports_no_command_and_no_client():
     code = (
-        "import sys; from homa.commands import main\n"
+        "import sys; from homa.cli import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = {'redis', 'pydantic', 'rich', 'homa.commands.run'} & set(sys.modules)\n"
+        "heavy = {'redis', 'pydantic', 'rich', 'homa.cli.run.command'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -42,9 +42,9 @@ def test_help_imports_no_command_and_no_client():
 
 @pytest.mark.parametrize("name", SUMMARIES)
 def test_every_command_that_help_names_is_there_and_has_help(name: str):
-    assert isinstance(import_module(f"homa.commands.{name}").command, click.Command)
+    assert isinstance(main.get_command(click.Context(main), name), click.Command)
     # A process of its own: some commands become another program.
-    command = [sys.executable, "-m", "homa.commands", name, "--help"]
+    command = [sys.executable, "-m", "homa.cli", name, "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout or "usage" in done.stdout
@@ -68,6 +68,8 @@ def test_an_unknown_command_is_wrong_usage():
         (BudgetExceeded("x"), 3),
         (ResultTimeout("x"), 3),
         (OutputUnwritable("x"), 3),
+        (WorkerLost("x", misconfigured=False), 3),
+        (WorkerLost("x", misconfigured=True), 2),
     ],
 )
 def test_an_error_has_its_exit_status(error: HomaError, status: int):
@@ -80,6 +82,9 @@ def test_an_error_has_its_exit_status(error: HomaError, status: int):
         (StoreUnavailable("the store is away"), 3, "homa: the store is away"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (Stopped(143), 143, ""),
+        (Interrupted(15), 143, ""),
+        (JobGivenUp(Interrupted(2)), 130, ""),
+        (JobGivenUp(WorkerLost("x", misconfigured=False)), 3, ""),
         (OSError(errno.ENAMETOOLONG, "File name too long", "a" * 300), 2, "File name too long"),
         (OSError(errno.ENOSPC, "No space left on device"), 3, "homa: No space left on device"),
     ],
@@ -91,7 +96,7 @@ def test_an_error_becomes_a_message_and_a_status(
     def failing() -> None:
         raise error
 
-    monkeypatch.setattr("homa.commands.run.command", failing)
+    monkeypatch.setattr("homa.cli.run.command.command", failing)
     answer = CliRunner().invoke(main, ["run"])
     assert answer.exit_code == status
     assert said in answer.stderr
@@ -103,12 +108,12 @@ def test_a_defect_that_looks_like_the_systems_is_not_hidden(monkeypatch: pytest.
     def failing() -> None:
         raise OSError("nobody knows")
 
-    monkeypatch.setattr("homa.commands.run.command", failing)
+    monkeypatch.setattr("homa.cli.run.command.command", failing)
     assert isinstance(CliRunner().invoke(main, ["run"]).exception, OSError)
 
 
 def test_a_reader_that_leaves_ends_the_command_quietly():
-    command = f"{sys.executable} -m homa.commands config show | head -c 1"
+    command = f"{sys.executable} -m homa.cli config show | head -c 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert "Broken" not in done.stderr

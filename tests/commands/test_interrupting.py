@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from homa.running import workforce
-from homa_shared.store import reading
+from homa.runs import worker_processes
+from homa_shared.store import reads
 from homa_shared.store.embedded import EmbeddedStore
 from tests.commands.conftest import DEFAULTS, MODEL, Fleet, Invoke, finished, ids, lines, start, write_rows
 from tests.fixtures.store import eventually
@@ -76,7 +76,7 @@ def test_resume_after_a_kill_while_rows_are_still_read(slow: Fleet, folder: Path
     finished(process)
     eventually(lambda: slow.workers() == 0)
     note = json.loads((folder / "out.jsonl.run.json").read_bytes())
-    view = slow.store.run(reading.batch(slow.store.keys, note["batch"]))
+    view = slow.store.run(reads.batch(slow.store.keys, note["batch"]))
     assert view is not None
     assert view.state == "open"
     assert view.submitted < 60
@@ -89,7 +89,7 @@ def test_resume_after_a_kill_while_rows_are_still_read(slow: Fleet, folder: Path
 def start_with_window(env: dict[str, str], window: int) -> subprocess.Popen[str]:
     """`homa run` whose feeder goes only so far ahead."""
     code = (
-        f"import sys, homa.commands.run_attached as a; a.WINDOW = {window}; from homa.commands import main; "
+        f"import sys, homa.cli.run.attached as a; a.WINDOW = {window}; from homa.cli import main; "
         f"main({list(run_args())!r})"
     )
     pipe = subprocess.PIPE
@@ -114,7 +114,7 @@ def test_the_first_signal_finishes_calls_in_flight_and_pauses(
     assert written(folder / "out.jsonl") == summary["succeeded"] == slow.received() - before
     assert f"homa run rows.jsonl --model {MODEL} -o out.jsonl --resume" in err
     assert f"homa batches cancel {summary['batch']}" in err
-    view = slow.store.run(reading.batch(slow.store.keys, summary["batch"]))
+    view = slow.store.run(reads.batch(slow.store.keys, summary["batch"]))
     assert view is not None
     assert view.paused
     ended, _, err = finished(start(slow, *run_args(), "--resume"))
@@ -127,8 +127,8 @@ def start_interrupted_at(env: dict[str, str], line: int) -> subprocess.Popen[str
     """`homa run` that gets a signal when it has written so many lines."""
     code = f"""
 import os, signal
-from homa.commands import main
-from homa.running.gathering import Gathering
+from homa.cli import main
+from homa.runs.collector import Gathering
 
 take = Gathering._take
 
@@ -174,7 +174,7 @@ def test_a_second_signal_ends_the_run_at_once(slow: Fleet, folder: Path):
 
 def _paused(fleet: Fleet, folder: Path) -> bool:
     note = json.loads((folder / "out.jsonl.run.json").read_bytes())
-    view = fleet.store.run(reading.batch(fleet.store.keys, note["batch"]))
+    view = fleet.store.run(reads.batch(fleet.store.keys, note["batch"]))
     return view is not None and view.paused
 
 
@@ -184,7 +184,7 @@ def fleet_has_left(fleet: Fleet) -> bool:
 
 
 def worker_pids(fleet: Fleet) -> list[int]:
-    return [row.facts["pid"] for row in fleet.store.run(reading.workers(fleet.store.keys)) if row.live]
+    return [row.facts["pid"] for row in fleet.store.run(reads.workers(fleet.store.keys)) if row.live]
 
 
 def test_a_worker_that_dies_is_started_again(slow: Fleet, folder: Path):
@@ -200,7 +200,7 @@ def test_a_worker_that_dies_is_started_again(slow: Fleet, folder: Path):
 def test_a_worker_that_cannot_start_ends_the_run_with_its_log(
     fleet: Fleet, folder: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(workforce, "RESTARTS", 0)
+    monkeypatch.setattr(worker_processes, "RESTARTS", 0)
     write_rows(folder / "rows.jsonl", 3)
     answer = invoke({**fleet.env, "HOMA_SENTRY_DSN": "no address"}, *run_args())
     assert answer.exit_code in (2, 3)

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from homa_shared.store.learning import Learned, add_learned
+from homa_shared.store.reads.token_error import Learned, add_learned
 from tests.commands.conftest import MODEL, Fleet, Invoke
 from tests.media.samples import PDF, PNG
 

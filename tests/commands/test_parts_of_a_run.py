@@ -13,22 +13,22 @@ import click
 import pytest
 from rich.console import Console
 
-from homa.commands import values
-from homa.commands.exits import Stopped
-from homa.commands.run_telling import MOST_SHOWN, in_short
-from homa.documents import BadRow, Digests, Row, Template
-from homa.running.asking import Asking
-from homa.running.ended import EndedLine
-from homa.running.feeding import Missing
-from homa.running.kept_fields import KeptFields
-from homa.running.order import Order
-from homa.running.progress import Bar, Lines, Pace, Silent, Standing, drawn, in_words, money, progress, short_usd, span
-from homa.running.runfile import RunFile, RunNote
-from homa.running.stopping import Interruption
-from homa.running.tally import ALIKE, MaxFailures, Tally
-from homa.running.workforce import WorkerLost, Workforce
-from homa_shared.errors import InvalidRequest, OutputUnwritable
-from homa_shared.records import State
+from homa.cli import option_types
+from homa.cli.run.summary import MOST_SHOWN, in_short
+from homa.files import BadRow, Digests, Row, Template
+from homa.files.kept_fields import KeptFields
+from homa.runs.checkpoint import RunFile, RunNote
+from homa.runs.errors import Interrupted, WorkerLost
+from homa.runs.feeder import Missing
+from homa.runs.progress import Bar, Lines, Pace, Silent, Standing, drawn, in_words, money, progress, short_usd, span
+from homa.runs.result_lines import EndedLine
+from homa.runs.row_request import Asking
+from homa.runs.run_options import Order
+from homa.runs.signals import Interruption
+from homa.runs.tally import ALIKE, MaxFailures, Tally
+from homa.runs.worker_processes import Workforce
+from homa_shared.model.errors import InvalidRequest, OutputUnwritable
+from homa_shared.model.records import State
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import load_settings
 from tests.fixtures.store import eventually
@@ -252,19 +252,19 @@ class TestInterruption:
         told: list[int] = []
         with Interruption().listening() as interruption:
             interruption.on_signal = lambda: told.append(1)
-            assert interruption.status is None
+            assert interruption.signal is None
             os.kill(os.getpid(), signal.SIGTERM)
-            eventually(lambda: interruption.status == 143)
-            with pytest.raises(Stopped) as stopped:
+            eventually(lambda: interruption.signal == signal.SIGTERM)
+            with pytest.raises(Interrupted) as stopped:
                 signal.raise_signal(signal.SIGINT)
-        assert stopped.value.status == 130
+        assert stopped.value.signal == signal.SIGINT
         assert told == [1]
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     def test_one_that_ends_at_once_does_so_at_the_first_signal(self):
-        with Interruption(at_once=True).listening(), pytest.raises(Stopped) as stopped:
+        with Interruption(at_once=True).listening(), pytest.raises(Interrupted) as stopped:
             signal.raise_signal(signal.SIGINT)
-        assert stopped.value.status == 130
+        assert stopped.value.signal == signal.SIGINT
 
     def test_a_signal_in_what_must_not_be_cut_counts_behind_it(self):
         through: list[int | None] = []
@@ -272,27 +272,27 @@ class TestInterruption:
         def uncut(interruption: Interruption) -> None:
             with interruption.deferred():
                 signal.raise_signal(signal.SIGTERM)
-                through.append(interruption.status)
+                through.append(interruption.signal)
             through.append(None)
 
-        with Interruption(at_once=True).listening() as interruption, pytest.raises(Stopped) as stopped:
+        with Interruption(at_once=True).listening() as interruption, pytest.raises(Interrupted) as stopped:
             uncut(interruption)
-        assert (through, stopped.value.status) == ([143], 143)
+        assert (through, stopped.value.signal) == ([signal.SIGTERM], signal.SIGTERM)
 
     def test_a_second_signal_cuts_even_that(self):
         with Interruption(at_once=True).listening() as interruption, interruption.deferred():
             signal.raise_signal(signal.SIGTERM)
-            with pytest.raises(Stopped) as stopped:
+            with pytest.raises(Interrupted) as stopped:
                 signal.raise_signal(signal.SIGINT)
             interruption.signal = None
-        assert stopped.value.status == 130
+        assert stopped.value.signal == signal.SIGINT
 
     def test_another_thread_leaves_signals_alone(self):
         seen = []
 
         def listen() -> None:
             with Interruption().listening() as interruption:
-                seen.append(interruption.status)
+                seen.append(interruption.signal)
 
         thread = threading.Thread(target=listen)
         thread.start()
@@ -329,7 +329,7 @@ class TestWorkforce:
         with pytest.raises(WorkerLost, match="after 2 restarts") as lost:
             watch()
         assert "127.0.0.1:1" in str(lost.value)
-        assert lost.value.status == 3
+        assert not lost.value.misconfigured
         force.drain()
 
 
@@ -339,31 +339,31 @@ class TestValues:
     )
     def test_spans_of_time(self, text: str, seconds: float):
         context, parameter = click.Context(click.Command("x")), click.Option(["--x"])
-        assert values.seconds(context, parameter, text) == seconds
-        assert values.seconds(context, parameter, None) is None
-        assert values.span_ms(text) == seconds * 1000
+        assert option_types.seconds(context, parameter, text) == seconds
+        assert option_types.seconds(context, parameter, None) is None
+        assert option_types.span_ms(text) == seconds * 1000
 
     @pytest.mark.parametrize("text", ["", "soon", "-5s", "5 weeks", "1e3s"])
     def test_what_is_no_span_is_named(self, text: str):
         with pytest.raises(click.BadParameter, match="is no length of time"):
-            values.span_ms(text)
+            option_types.span_ms(text)
 
     @pytest.mark.parametrize("text", ["99999999999d", "9" * 400 + "s"])
     def test_no_span_is_longer_than_clocks_go(self, text: str):
         with pytest.raises(click.BadParameter, match="longer than a hundred years"):
-            values.span_ms(text)
+            option_types.span_ms(text)
 
     def test_nothing_is_no_deadline_and_no_budget_but_an_age_and_a_bill(self):
         context, parameter = click.Context(click.Command("x")), click.Option(["--x"])
-        assert (values.span_ms("0s"), values.dollars("0")) == (0, 0)
+        assert (option_types.span_ms("0s"), option_types.dollars("0")) == (0, 0)
         with pytest.raises(click.BadParameter, match="no time at all"):
-            values.seconds(context, parameter, "0s")
+            option_types.seconds(context, parameter, "0s")
         with pytest.raises(click.BadParameter, match="is nothing"):
-            values.nano_usd(context, parameter, "0.00")
+            option_types.nano_usd(context, parameter, "0.00")
         with pytest.raises(click.BadParameter):
-            values.dollars("much")
+            option_types.dollars("much")
 
     def test_a_tag_twice_is_wrong(self):
-        assert values.tags_of(["a=b=c"]) == {"a": "b=c"}
+        assert option_types.tags_of(["a=b=c"]) == {"a": "b=c"}
         with pytest.raises(InvalidRequest):
-            values.tags_of(["=x"])
+            option_types.tags_of(["=x"])

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from homa_shared.store import reading
-from homa_shared.store.op import Op
+from homa_shared.store import reads
+from homa_shared.store.operation import Op
 from tests.commands.conftest import MODEL, Fleet, Invoke, write_rows
 
 HEAD = "Say who wrote the letter, and what it asks for, in one sentence each. " * 40
@@ -18,8 +18,8 @@ PROMPT = HEAD + "Letter: {{text}}"
 
 def requests(fleet: Fleet) -> list[dict[str, Any]]:
     """The stored requests of the only batch."""
-    (batch,) = fleet.store.run(reading.batches(fleet.store.keys))
-    jobs = fleet.store.run(reading.jobs(fleet.store.keys, batch=batch)).jobs
+    (batch,) = fleet.store.run(reads.batches(fleet.store.keys))
+    jobs = fleet.store.run(reads.jobs(fleet.store.keys, batch=batch)).jobs
     commands = tuple(("GET", fleet.store.keys.request(job.id)) for job in jobs)
     found: list[bytes] = fleet.store.run(Op(commands, lambda replies: replies))
     return [orjson.loads(request) for request in found]

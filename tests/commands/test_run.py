@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from homa.running import tally
-from homa_shared.money import parse_usd
-from homa_shared.store import reading
+from homa.runs import tally
+from homa_shared.model.money import parse_usd
+from homa_shared.store import reads
 from tests.commands.conftest import MODEL, Fleet, Invoke, ids, lines, write_rows
 from tests.fixtures.store import eventually
 
@@ -194,7 +194,7 @@ def test_a_resumed_run_that_asks_otherwise_does_not_pay_for_what_waits(staffed: 
     write_rows(folder / "rows.jsonl", 3000, "[[fault:400]] {}")
     run(invoke, staffed, "rows.jsonl", "-o", "out.jsonl", status=3)
     # Calls that were in flight when the run paused belong to it.
-    eventually(lambda: sum(row.running for row in staffed.store.run(reading.queues(staffed.store.keys))) == 0)
+    eventually(lambda: sum(row.running for row in staffed.store.run(reads.queues(staffed.store.keys))) == 0)
     before = staffed.received()
     answer = run(invoke, staffed, "rows.jsonl", "-o", "out.jsonl", "--resume", "--prompt", "Name {{id}}", "--json")
     assert "what had not begun is cancelled" in answer.stderr
@@ -226,7 +226,7 @@ def test_tags_tenant_and_lane_reach_the_jobs(staffed: Fleet, invoke: Invoke, fol
         "--deadline", "10m", "--cache", "--temperature", "1", "--system", "Be brief",
     )  # fmt: skip
     job_id = lines(folder / "out.jsonl")[0]["homa"]["job"]
-    view = staffed.store.run(reading.job(staffed.store.keys, job_id))
+    view = staffed.store.run(reads.job(staffed.store.keys, job_id))
     assert view is not None
     assert (view.job.tags, view.job.tenant, view.job.lane) == ({"team": "a"}, "acme", "high")
     assert view.job.deadline_ms == view.job.submitted_ms + 600_000
@@ -306,7 +306,7 @@ def test_a_budget_that_earlier_parts_have_used_up_submits_nothing(staffed: Fleet
 
 
 def _complete(fleet: Fleet, batch: str) -> bool:
-    view = fleet.store.run(reading.batch(fleet.store.keys, batch))
+    view = fleet.store.run(reads.batch(fleet.store.keys, batch))
     return view is not None and view.complete
 
 

@@ -15,14 +15,14 @@ import orjson
 from click.testing import CliRunner, Result
 
 from homa import Homa
-from homa.commands import main
-from homa_shared.failures import Charge
-from homa_shared.ids import new_nonce
+from homa.cli import main
+from homa_shared.calls.failures import Charge
+from homa_shared.model.ids import new_nonce
 from homa_shared.settings.model import Settings
-from homa_shared.store import reading
+from homa_shared.store import reads
 from homa_shared.store.client import Store
-from homa_shared.store.op import Op
-from homa_shared.store.working import Claim, Report, fail, renew, settle, sweep, take
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.attempts import Claim, Report, fail, renew, settle, sweep, take
 
 MODEL = "openai:gpt-5-mini"
 #: Cost of a good reply, and its tokens.
@@ -68,7 +68,7 @@ class Stand:
     def process(self, *arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
         """Runs `homa …` as a process of its own session, which is gone afterwards."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "homa.commands", *arguments],
+            [sys.executable, "-m", "homa.cli", *arguments],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -192,7 +192,7 @@ class Stand:
         self.store.run(sweep(self.store.keys, slice_size=500, lease_ms=30_000))
 
     def now_ms(self) -> int:
-        return self.store.run(reading.server_time(self.store.keys))
+        return self.store.run(reads.server_time(self.store.keys))
 
     def redis(self, *command: Any) -> Any:
         return self.store.run(Op((command,), lambda replies: replies[0]))

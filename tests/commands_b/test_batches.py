@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from homa_shared.failures import Charge
+from homa_shared.calls.failures import Charge
 from tests.commands_b.stand import NANO, Stand
 from tests.fixtures.store import eventually
 

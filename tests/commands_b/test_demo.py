@@ -12,7 +12,7 @@ import orjson
 import pytest
 from rich.console import Console
 
-from homa.batches import Progress
+from homa.client.batch_flows import Progress
 from homa.demo import scene, story
 from homa.demo.documents import documents
 from homa.demo.findings import Balance, Findings, quota_use

@@ -8,12 +8,13 @@ import orjson
 import pytest
 
 from homa import Homa
-from homa_shared.blobs import blobs_at
-from homa_shared.media import Medium
+from homa_shared.calls.media import Medium
 from homa_shared.settings.model import load_settings
-from homa_shared.store import reading, steering
-from homa_shared.store.media import hold, placed, reply_user, uploading
-from homa_shared.store.working import Report, fail
+from homa_shared.store import reads
+from homa_shared.store.blobs import blobs_at
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import Report, fail
+from homa_shared.store.transitions.media import hold, placed, reply_user, uploading
 from tests.commands_b.stand import MODEL, Stand
 
 
@@ -296,7 +297,7 @@ def test_purge_by_age_takes_old_ones_only(stand: Stand) -> None:
 
 
 def test_a_listing_goes_on_over_pages(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homa.commands.selecting.PAGE", 2)
+    monkeypatch.setattr("homa.cli.job_filters.PAGE", 2)
     batch = stand.batch(good=0, bad=5)
     assert len(stand.json("jobs", "list", "--batch", batch)["jobs"]) == 5
     assert stand.json("jobs", "retry", "--batch", batch) == {"retried": 5}
@@ -306,5 +307,5 @@ def test_a_listing_goes_on_over_pages(stand: Stand, monkeypatch: pytest.MonkeyPa
 
 def test_what_is_cancelled_is_what_the_store_says(stand: Stand) -> None:
     job = stand.queued()
-    assert stand.store.run(steering.cancel(stand.store.keys, [job])) == ["cancelled"]
-    assert stand.store.run(reading.state(stand.store.keys, job)) == "cancelled"
+    assert stand.store.run(admin.cancel(stand.store.keys, [job])) == ["cancelled"]
+    assert stand.store.run(reads.state(stand.store.keys, job)) == "cancelled"

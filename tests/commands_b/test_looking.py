@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from homa_shared.failures import Charge
-from homa_shared.store.fleet import write_plans
-from homa_shared.store.learning import Learned, add_learned
-from homa_shared.store.working import Report, settle
+from homa_shared.calls.failures import Charge
+from homa_shared.store.reads.token_error import Learned, add_learned
+from homa_shared.store.transitions.attempts import Report, settle
+from homa_shared.store.transitions.fleet import write_plans
 from tests.commands_b.stand import INPUT, MODEL, NANO, OUTPUT, Stand
 from tests.patience import PATIENCE_S
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from homa.commands.exits import Stopped
-from homa.commands.supervising import Supervisor
-from homa_shared.store import reading
+from homa.cli.exit_status import Stopped
+from homa.cli.worker_supervisor import Supervisor
+from homa_shared.store import reads
 from homa_shared.store.embedded import EmbeddedStore
 from tests.commands_b.stand import Stand
 from tests.fixtures.store import eventually
@@ -21,7 +21,7 @@ from tests.patience import PATIENCE_S
 
 def live(stand: Stand) -> dict[str, int]:
     """Pids of live workers by provider."""
-    rows = stand.store.run(reading.workers(stand.store.keys))
+    rows = stand.store.run(reads.workers(stand.store.keys))
     return {row.facts["provider"]: row.facts["pid"] for row in rows if row.live and not row.facts.get("draining")}
 
 
@@ -45,7 +45,7 @@ def test_simulate_prints_its_address(stand: Stand) -> None:
 
 @pytest.mark.parametrize("command", ["worker", "simulate", "up", "demo"])
 def test_a_missing_part_names_its_install_line(stand: Stand, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homa.commands.worker.find_spec", lambda name: None)
+    monkeypatch.setattr("homa.cli.worker.find_spec", lambda name: None)
     said = stand.said(command)
     assert said.status == 2
     assert "pip install 'homa-queue[workers]'" in said.stderr

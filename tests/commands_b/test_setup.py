@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from homa import Homa
-from homa.commands.stranded import lack_of
+from homa.cli.doctor.orphaned_queues import lack_of
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.model import load_settings
 from homa_shared.settings.sections import ModelAlias
 from homa_shared.store.embedded import EmbeddedStore
-from homa_shared.store.fleet import read_fleet
+from homa_shared.store.transitions.fleet import read_fleet
 from tests.commands_b.stand import Stand
 
 
@@ -144,7 +144,7 @@ def test_a_pool_that_leads_nowhere_is_as_good_as_none() -> None:
 
 
 def test_writers_that_never_let_one_through_are_given_up_on(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    from homa.commands import apply
+    from homa.cli import apply
 
     monkeypatch.setattr(apply, "write_fleet", lambda keys, fleet, seen: read_fleet(keys))
     said = stand.said("apply")
@@ -290,7 +290,7 @@ def test_an_embedded_store_that_rests_has_lost_nothing(stand: Stand, embedded: E
 
 
 def test_doctor_knows_every_kinds_place_and_key(stand: Stand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from homa.commands import checkup
+    from homa.cli.doctor import checks as checkup
 
     asked: list[tuple[str, int]] = []
     monkeypatch.setattr(checkup, "_connect", lambda place: asked.append(place))

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from homa import Homa
-from homa_shared.blobs import blobs_at, new_path
 from homa_shared.settings.model import load_settings
-from homa_shared.store.media import sweep_media, uploading
-from homa_shared.store.op import Op
+from homa_shared.store.blobs import blobs_at, new_path
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.media import sweep_media, uploading
 from tests.commands_b.stand import MODEL, Stand
 
 DAY_S = 86_400

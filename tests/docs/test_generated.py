@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from homa.commands import SUMMARIES
+from homa.cli import SUMMARIES
 from homa_shared.settings.model import Settings
 from tests.docs.pages import ROOT
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from homa_shared.store import reading
+from homa_shared.store import reads
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
 from homa_workers.simulator import SimulatorConfig, SimulatorThread
@@ -55,7 +55,7 @@ def worker(environment: dict[str, str], tmp_path: Path) -> Iterator[None]:
         stderr=subprocess.DEVNULL,
     )
     store = Store(StoreAddress.parse(environment["HOMA_REDIS_URL"]), environment["HOMA_NAMESPACE"])
-    eventually(lambda: store.run(reading.live_workers(store.keys, "openai")))
+    eventually(lambda: store.run(reads.live_workers(store.keys, "openai")))
     store.close()
     yield
     assert process.stdin is not None

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from homa_shared.money import parse_usd
+from homa_shared.model.money import parse_usd
 from tests.docs.pages import ID, ROOT, Block, Command, blocks, missing
 from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
@@ -45,7 +45,7 @@ class Reader:
         binaries = folder.parent / "bin"
         binaries.mkdir()
         homa = binaries / "homa"
-        homa.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m homa.commands "$@"\n')
+        homa.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m homa.cli "$@"\n')
         homa.chmod(0o755)
         self._env = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "COLUMNS": "200"}
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from homa.documents import Layout, schema_columns
-from homa.documents.columns import Column, Kind, reply_cells
-from homa_shared.errors import InvalidRequest
+from homa.files import Layout, schema_columns
+from homa.files.writers.columns import Column, Kind, reply_cells
+from homa_shared.model.errors import InvalidRequest
 
 PROPERTIES = {
     "name": {"type": "string"},

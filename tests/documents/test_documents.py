@@ -9,8 +9,9 @@ from pathlib import Path
 import pypdf
 import pytest
 
-from homa.documents import BadRow, Row, open_inputs, plaintext
-from homa.documents import pdf as pdf_module
+from homa.files import BadRow, Row, open_inputs
+from homa.files.readers import pdf as pdf_module
+from homa.files.readers import text as text_reader
 
 
 def read(path: Path, content: bytes, encoding: str = "utf-8") -> Row | BadRow:
@@ -86,7 +87,7 @@ def test_a_nul_far_into_a_document_is_told(tmp_path: Path) -> None:
 
 
 def test_a_document_longer_than_the_limit_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plaintext, "LIMIT_BYTES", 10)
+    monkeypatch.setattr(text_reader, "LIMIT_BYTES", 10)
     assert "split it into several files" in fault_of(read(tmp_path / "a.txt", b"12345678901"))
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from homa.documents import BadRow, InputCount, Row, Skipped, check_inputs, count_inputs, open_inputs
-from homa.documents import pdf as pdf_module
-from homa_shared.errors import InvalidRequest, MissingExtra
+from homa.files import BadRow, InputCount, Row, Skipped, check_inputs, count_inputs, open_inputs
+from homa.files.readers import pdf as pdf_module
+from homa_shared.model.errors import InvalidRequest, MissingExtra
 
 
 @pytest.fixture(autouse=True)
@@ -225,7 +225,7 @@ def test_what_cannot_be_read_counts_as_the_one_bad_row_that_it_becomes(monkeypat
     def refuse(file: Path) -> io.BufferedReader:
         raise PermissionError(13, "Permission denied", str(file))
 
-    monkeypatch.setattr("homa.documents.inputs._buffered", refuse)
+    monkeypatch.setattr("homa.files.readers.registry._buffered", refuse)
     assert count_inputs(["a.txt"]) == InputCount(1, 1, 0)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from homa.documents import BadRow, Row, open_inputs
-from homa.documents.lines import Text
+from homa.files import BadRow, Row, open_inputs
+from homa.files.readers.lines import Text
 
 
 @pytest.fixture

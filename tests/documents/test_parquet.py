@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from homa.documents import Answer, Failure, HomaPart, done, open_output, parquet_results, result_line
-from homa.documents.parquet_results import journal_path
-from homa_shared.errors import InvalidRequest, MissingExtra
+from homa.files import Answer, Failure, HomaPart, done, open_output, result_line
+from homa.files.writers import parquet
+from homa.files.writers.parquet import journal_path
+from homa_shared.model.errors import InvalidRequest, MissingExtra
 
 SCHEMA = {
     "type": "object",
@@ -62,7 +63,7 @@ def test_columns_have_types_and_money_is_exact(path: Path) -> None:
 
 
 def test_rows_are_written_in_groups(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_results, "GROUP_ROWS", 2)
+    monkeypatch.setattr(parquet, "GROUP_ROWS", 2)
     with open_output(str(path)) as results:
         for number in range(5):
             results.write(good(str(number)))
@@ -105,7 +106,7 @@ def test_the_journal_goes_when_nothing_is_left_to_resume(path: Path) -> None:
 
 def test_no_other_run_resumes_while_the_table_is_made(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it added to the journal would go with the journal."""
-    make = parquet_results.rewrite_parquet
+    make = parquet.rewrite_parquet
     refused: list[str] = []
 
     def make_while_another_resumes(*parts: Any) -> None:
@@ -114,7 +115,7 @@ def test_no_other_run_resumes_while_the_table_is_made(path: Path, monkeypatch: p
         refused.append(str(told.value))
         make(*parts)
 
-    monkeypatch.setattr(parquet_results, "rewrite_parquet", make_while_another_resumes)
+    monkeypatch.setattr(parquet, "rewrite_parquet", make_while_another_resumes)
     results = open_output(str(path))
     results.write(good("a"))
     results.close(finished=True)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homa.documents import (
+from homa.files import (
     Answer,
     BadRow,
     Failure,
@@ -26,10 +26,10 @@ from homa.documents import (
     output_format,
     result_line,
 )
-from homa.documents.csv_results import csv_record
-from homa.documents.output_file import OutputFile
-from homa.documents.result_line import line_bytes, valid_text
-from homa_shared.errors import InvalidRequest
+from homa.files.result_line import line_bytes, valid_text
+from homa.files.writers.csv import csv_record
+from homa.files.writers.output_file import OutputFile
+from homa_shared.model.errors import InvalidRequest
 
 PART = HomaPart("j1", "openai", "gpt-5-mini", 2, 1_230_000, False, 40, 900)
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from homa.documents import Answer, Failure, OutputUnwritable, ResultsWriter, done, open_output, output_file, result_line
-from homa.documents.output_file import lock, rewrite
-from homa_shared.errors import InvalidRequest
+from homa.files import Answer, Failure, OutputUnwritable, ResultsWriter, done, open_output, result_line
+from homa.files.writers import output_file
+from homa.files.writers.output_file import lock, rewrite
+from homa_shared.model.errors import InvalidRequest
 
 COLUMNS = ["name"]
 
@@ -201,7 +202,7 @@ def test_a_rewrite_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypa
 
 WRITER = """
 import itertools, sys
-from homa.documents import Answer, open_output, result_line
+from homa.files import Answer, open_output, result_line
 results = open_output(sys.argv[1], columns=["name"])
 for number in itertools.count():
     line = result_line(str(number), Answer({"choices": [{"message": {"content": "words " * 2000}}]}))

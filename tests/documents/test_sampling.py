@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homa.documents import limited, sampled
-from homa_shared.errors import InvalidRequest
+from homa.files import limited, sampled
+from homa_shared.model.errors import InvalidRequest
 
 
 def test_a_limit_reads_no_row_beyond_it() -> None:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homa.documents import BadRow, Row, open_inputs
-from homa.documents.lines import Text
-from homa.documents.rows import Registrar
-from homa.documents.table import table_rows
+from homa.files import BadRow, Row, open_inputs
+from homa.files.readers.csv import table_rows
+from homa.files.readers.lines import Text
+from homa.files.rows import Registrar
 
 
 @pytest.fixture(autouse=True)

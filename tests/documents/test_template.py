@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homa.documents import BadRow, MissingField, Row, Template, columns_of, look_ahead
-from homa_shared.errors import InvalidRequest
+from homa.files import BadRow, MissingField, Row, Template, columns_of, look_ahead
+from homa_shared.model.errors import InvalidRequest
 
 
 def row(text: str | None = "the text", **fields: Any) -> Row:

@@ -11,7 +11,7 @@ import structlog
 
 from homa_shared.broker import HomaBroker
 from homa_shared.store.connection import StoreAddress
-from homa_workers.worker import HomaWorker
+from homa_workers.process.worker import HomaWorker
 
 Start = Callable[..., HomaWorker]
 

@@ -16,17 +16,17 @@ from dramatiq.rate_limits import ConcurrentRateLimiter
 from dramatiq.rate_limits.backends import StubBackend as StubLimits
 
 from homa_shared.broker import HomaBroker
-from homa_shared.records import State
-from homa_shared.store import reading
-from homa_shared.store.op import Op
-from homa_shared.store.submitting import Common, Entry, submit
+from homa_shared.model.records import State
+from homa_shared.store import reads
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.submit import Common, Entry, submit
 from tests.dramatiq_patterns.conftest import Start
 from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
 
 
 def state(broker: HomaBroker, message: Any) -> State | None:
-    return broker.store.run(reading.state(broker.store.keys, message.message_id))
+    return broker.store.run(reads.state(broker.store.keys, message.message_id))
 
 
 def test_a_sync_actor_runs_what_was_sent(broker: HomaBroker, start: Start) -> None:
@@ -86,7 +86,7 @@ def test_a_worker_of_sync_actors_holds_no_more_than_it_has_threads(broker: HomaB
         block.send()
     worker = start(worker_threads=3)
     eventually(lambda: worker.running == 3)
-    (row,) = [row for row in broker.store.run(reading.queues(broker.store.keys)) if row.queued]
+    (row,) = [row for row in broker.store.run(reads.queues(broker.store.keys)) if row.queued]
     assert row.queued == 7
     go.set()
     broker.join("default")
@@ -154,7 +154,7 @@ def test_a_message_that_runs_out_of_retries_is_dead_and_kept(broker: HomaBroker,
     message = broken.send()
     broker.join("default")
     assert state(broker, message) is State.FAILED
-    view = broker.store.run(reading.job(broker.store.keys, message.message_id))
+    view = broker.store.run(reads.job(broker.store.keys, message.message_id))
     assert view is not None
     kept = dramatiq.Message.decode(view.request or b"")
     assert kept.options["retries"] == 2
@@ -321,7 +321,7 @@ def test_what_is_no_message_is_dead(broker: HomaBroker, start: Start) -> None:
     broker.store.run(submit(broker.store.keys, common, [Entry("m1", b"no message")]))
     start()
     broker.join("default")
-    assert broker.store.run(reading.state(broker.store.keys, "m1")) is State.FAILED
+    assert broker.store.run(reads.state(broker.store.keys, "m1")) is State.FAILED
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
@@ -432,6 +432,6 @@ def test_a_paused_worker_runs_nothing(broker: HomaBroker, start: Start) -> None:
 
 
 def test_stopping_a_worker_that_was_never_started_does_nothing(broker: HomaBroker, start: Start) -> None:
-    from homa_workers.worker import HomaWorker
+    from homa_workers.process.worker import HomaWorker
 
     HomaWorker(broker).stop()

@@ -15,12 +15,12 @@ import dramatiq
 import pytest
 
 from homa_shared.broker import HomaBroker
-from homa_shared.records import State
-from homa_shared.store import reading
+from homa_shared.model.records import State
+from homa_shared.store import reads
 from homa_shared.store.client import Store
-from homa_shared.store.op import Op, mapping
-from homa_shared.store.reading_fleet import QueueRow
-from homa_shared.store.working import ack
+from homa_shared.store.operation import Op, mapping
+from homa_shared.store.reads.fleet import QueueRow
+from homa_shared.store.transitions.attempts import ack
 from tests.dramatiq_patterns.conftest import Start
 from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
@@ -52,7 +52,7 @@ def parent():
 if sys.argv[1] == "send":
     parent.send()
 else:
-    from homa_workers.worker import HomaWorker
+    from homa_workers.process.worker import HomaWorker
     worker = HomaWorker(broker, lease_s=1.0)
     worker.start()
     while not (folder / "stop").exists():
@@ -99,7 +99,7 @@ def program(tmp_path: Path, store_url: str, namespace: str) -> Iterator[Program]
 
 
 def rows(store: Store) -> list[QueueRow]:
-    return [row for row in store.run(reading.queues(store.keys)) if row.queued or row.running or row.due]
+    return [row for row in store.run(reads.queues(store.keys)) if row.queued or row.running or row.due]
 
 
 def test_a_killed_worker_leaves_no_half_of_what_its_actor_enqueued(program: Program, broker: HomaBroker) -> None:
@@ -131,7 +131,7 @@ def test_an_ack_that_is_sent_twice_enqueues_once(broker: HomaBroker, start: Star
     worker = start()
     repeated: list[Any] = []
     seen = threading.Event()
-    import homa_workers.messages as messages
+    import homa_workers.process.actors as messages
 
     original = messages.persist
 
@@ -168,7 +168,7 @@ def test_an_async_run_that_is_cut_goes_back_to_its_queue_at_once(broker: HomaBro
     message = long.send()
     assert began.wait(PATIENCE_S)
     worker.stop(timeout=1)
-    assert broker.store.run(reading.state(broker.store.keys, message.message_id)) is State.QUEUED
+    assert broker.store.run(reads.state(broker.store.keys, message.message_id)) is State.QUEUED
     start()
     broker.join("default")
     assert runs == [1, 1]
@@ -196,8 +196,8 @@ def test_a_sync_run_in_mid_stop_is_waited_for_and_acked(broker: HomaBroker, star
     threading.Timer(0.3, go.set).start()
     worker.stop(timeout=1)
     keys = broker.store.keys
-    assert broker.store.run(reading.state(keys, message.message_id)) is None, "it ended, and was acked"
-    assert broker.store.run(reading.state(keys, behind.message_id)) is State.QUEUED, "it had not begun"
+    assert broker.store.run(reads.state(keys, message.message_id)) is None, "it ended, and was acked"
+    assert broker.store.run(reads.state(keys, behind.message_id)) is State.QUEUED, "it had not begun"
     assert waiting_ran == []
 
 
@@ -209,7 +209,7 @@ def test_an_async_actors_own_cancellation_is_a_failure_like_any(broker: HomaBrok
     start()
     message = gives_up.send()
     broker.join("default", timeout=10_000)
-    assert broker.store.run(reading.state(broker.store.keys, message.message_id)) is State.FAILED
+    assert broker.store.run(reads.state(broker.store.keys, message.message_id)) is State.FAILED
 
 
 def test_a_retry_keeps_what_the_failed_run_had_enqueued(broker: HomaBroker, start: Start) -> None:
@@ -233,7 +233,7 @@ def test_a_retry_keeps_what_the_failed_run_had_enqueued(broker: HomaBroker, star
 
 
 def test_a_stale_ack_enqueues_nothing(broker: HomaBroker) -> None:
-    from homa_shared.store.working import Enqueued
+    from homa_shared.store.transitions.attempts import Enqueued
 
     other = Enqueued("m-other", "default", "default", b"{}")
     assert broker.store.run(ack(broker.store.keys, ("m-none", 1), "succeeded", enqueued=[other])) == "stale"
@@ -247,8 +247,8 @@ def test_a_process_that_only_sends_needs_no_worker(program: Program, broker: Hom
 
 def test_messages_and_jobs_pass_the_same_worker_without_mixing(broker: HomaBroker, start: Start) -> None:
     """A worker of actors leaves a job alone that strays into its queue."""
-    from homa_shared.request import JobRequest, Option
-    from homa_shared.store.submitting import Common, Entry, submit
+    from homa_shared.calls.request import JobRequest, Option
+    from homa_shared.store.transitions.submit import Common, Entry, submit
 
     ran: list[int] = []
 
@@ -261,6 +261,6 @@ def test_messages_and_jobs_pass_the_same_worker_without_mixing(broker: HomaBroke
     note.send()
     start()
     eventually(lambda: ran == [1])
-    view = broker.store.run(reading.job(broker.store.keys, "j1"))
+    view = broker.store.run(reads.job(broker.store.keys, "j1"))
     assert view is not None
     assert (view.job.state, view.job.raw["at"]) == (State.QUEUED, 0)

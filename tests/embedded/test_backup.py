@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from homa_shared.errors import ConfigError, StoreUnavailable
+from homa_shared.model.errors import ConfigError, StoreUnavailable
 from homa_shared.store.embedded import EmbeddedStore
 from tests.embedded.conftest import client_of, read, write
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from homa_shared.errors import StoreUnavailable
+from homa_shared.model.errors import StoreUnavailable
 from homa_shared.store.embedded import EmbeddedStore, StoreDirectory, keeper
 from homa_shared.store.embedded import store as stores
 from homa_shared.store.embedded.keeper import Keeper

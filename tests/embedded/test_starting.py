@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from homa_shared.errors import ConfigError, MissingExtra, StoreUnavailable
+from homa_shared.model.errors import ConfigError, MissingExtra, StoreUnavailable
 from homa_shared.store.embedded import EmbeddedStore, server
 from homa_shared.store.embedded import directory as directories
 from homa_shared.store.embedded.directory import LONGEST_SOCKET_PATH_BYTES, StoreDirectory

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from homa_shared.reply import RESPONSES_API
+from homa_shared.calls.reply import RESPONSES_API
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import create
 from homa_workers.simulator import Simulator, SimulatorConfig

@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
+from homa_shared.calls.media import data_url
+from homa_shared.calls.reply import CHAT_API, Call, Completion, Delta
 from homa_shared.capabilities import KINDS, Feature
-from homa_shared.media import data_url
-from homa_shared.reply import CHAT_API, Call, Completion, Delta
 from homa_workers.providers.base import Provider
 from tests.media.samples import PDF, png
 

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.media import data_url, extract
 from homa_shared.capabilities import Capabilities, needs_of
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.media import data_url, extract
-from homa_shared.prices import PriceBook
+from homa_shared.model.targets import Target
+from homa_shared.pricing.price_book import PriceBook
 from homa_shared.settings.fleet import Fleet, FleetProvider
-from homa_shared.targets import Target
 from homa_workers.providers.base import Provider
 from homa_workers.simulator import Simulator
 from tests.matrix.conftest import CASES, ENDS

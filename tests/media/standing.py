@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 
 from homa import AsyncHoma
 from homa_shared.settings.model import Settings
-from homa_shared.store import reading
+from homa_shared.store import reads
 from homa_shared.store.address import StoreAddress
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.op import Op
-from homa_workers.process import WorkerProcess, build
+from homa_shared.store.operation import Op
+from homa_workers.process.build import WorkerProcess, build
 from tests.providers.stub import Stub
 
 
@@ -41,7 +41,7 @@ class Stand:
         await self.store.aclose()
 
     async def stored_request(self, job_id: str) -> bytes:
-        view = await self.store.run(reading.job(self.store.keys, job_id))
+        view = await self.store.run(reads.job(self.store.keys, job_id))
         assert view is not None
         assert view.request is not None
         return view.request

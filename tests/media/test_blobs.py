@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from homa_shared.blobs import Blobs, BlobsUnavailable, ObjectBlobs, blobs_at, new_path, open_blobs
-from homa_shared.errors import ConfigError, MissingExtra
+from homa_shared.model.errors import ConfigError, MissingExtra
 from homa_shared.settings.model import Settings, load_settings
+from homa_shared.store.blobs import Blobs, BlobsUnavailable, ObjectBlobs, blobs_at, new_path, open_blobs
 
 
 def settings(home: Path, **env: str) -> Settings:

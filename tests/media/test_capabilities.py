@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from homa_shared.calls.media import Medium, data_url, extract
 from homa_shared.capabilities import KINDS, SPOKEN, Capabilities, Feature, Needs, needs_of
-from homa_shared.media import Medium, data_url, extract
-from homa_shared.prices import PriceBook
+from homa_shared.model.targets import Target
+from homa_shared.pricing.price_book import PriceBook
+from homa_shared.quota.plan import POLICY_OF_KIND
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias
-from homa_shared.targets import POLICY_OF_KIND, Target
 from tests.media.samples import GIF, HEIC, PDF, PNG
 
 FLEET = Fleet(

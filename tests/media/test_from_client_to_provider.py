@@ -11,19 +11,19 @@ import orjson
 import pytest
 
 from homa import Homa, InvalidRequest, JobFailed
-from homa.local import Place
-from homa.planning.prepared import Prepared
-from homa.uploading import Uploads
-from homa_shared.blobs import BlobsUnavailable, blobs_at, new_path
-from homa_shared.keys import Keys
-from homa_shared.media import Medium, data_url
+from homa.drivers.place import Place
+from homa.submit.encoded_messages import Prepared
+from homa.submit.uploads import Uploads
+from homa_shared.calls.media import Medium, data_url
 from homa_shared.settings.model import load_settings
-from homa_shared.store import reading
-from homa_shared.store.learning import Learned, learned
-from homa_shared.store.media import IN_STORE, hold, placed, places, uploading
-from homa_shared.store.op import Op
-from homa_workers.media import Media, MediumGone
-from homa_workers.process import build
+from homa_shared.store import reads
+from homa_shared.store.blobs import BlobsUnavailable, blobs_at, new_path
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op
+from homa_shared.store.reads.token_error import Learned, learned
+from homa_shared.store.transitions.media import IN_STORE, hold, placed, places, uploading
+from homa_workers.process.build import build
+from homa_workers.store_io.media import Media, MediumGone
 from tests.media.samples import GIF, PDF, PNG, png
 from tests.media.standing import Stands, urls_of
 from tests.patience import PATIENCE_S
@@ -168,7 +168,7 @@ async def test_a_reply_whose_upload_came_too_late_stays_whole(stand: Stands, tmp
     pipeline.media = Media(at.store, Slow(), above=10)  # type: ignore[arg-type]
     job = await at.homa.submit("Tell me", model=MINI)
     await job.result(timeout=PATIENCE_S)
-    kept = await at.store.run(reading.reply(keys, job.id))
+    kept = await at.store.run(reads.reply(keys, job.id))
     assert kept is not None
     assert "body" in orjson.loads(kept)
 
@@ -226,7 +226,7 @@ async def test_while_the_blob_store_is_away_jobs_wait(stand: Stands) -> None:
     serving_task = asyncio.create_task(worker.serve())
 
     async def given_back() -> bool:
-        view = await at.store.run(reading.job(at.store.keys, job.id))
+        view = await at.store.run(reads.job(at.store.keys, job.id))
         # It was taken, and not held against it.
         return view is not None and view.job.attempt >= 1 and view.job.state == "due" and view.job.raw["tr"] == 0
 
@@ -244,7 +244,7 @@ class _Away:
         await self.get_async(path)
 
     async def get_async(self, path: str) -> bytes | None:
-        from homa_shared.blobs import BlobsUnavailable
+        from homa_shared.store.blobs import BlobsUnavailable
 
         raise BlobsUnavailable("the blob store s3://away cannot be used")
 
@@ -267,7 +267,7 @@ async def test_a_fallback_that_cannot_is_left_out_and_the_history_says_why(stand
     await at.work()
     answer = await job.result(timeout=PATIENCE_S)
     assert (answer.provider, answer.model) == ("openai", "gpt-5-mini")
-    view = await at.store.run(reading.job(at.store.keys, job.id))
+    view = await at.store.run(reads.job(at.store.keys, job.id))
     assert view is not None
     skipped, won = view.attempts
     assert (skipped.target, skipped.outcome) == ("ollama:llava", "skipped")
@@ -382,7 +382,7 @@ async def test_a_large_reply_has_its_body_in_the_blob_store(stand: Stands, tmp_p
     await at.work()
     job = await at.homa.submit("Tell me everything", model=MINI, cache=True)
     assert (await job.result(timeout=PATIENCE_S)).text == text
-    kept = await at.store.run(reading.reply(at.store.keys, job.id))
+    kept = await at.store.run(reads.reply(at.store.keys, job.id))
     assert kept is not None
     assert len(kept) < 1000
     again = await at.homa.submit("Tell me everything", model=MINI, cache=True)

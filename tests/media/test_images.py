@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from homa.images import MOST_FILE_BYTES
-from homa.messages import build_messages
-from homa_shared.errors import InvalidRequest
-from homa_shared.media import data_url
+from homa.submit.attachments import MOST_FILE_BYTES
+from homa.submit.messages import build_messages
+from homa_shared.calls.media import data_url
+from homa_shared.model.errors import InvalidRequest
 from tests.media.samples import JPEG, PDF, PNG
 
 

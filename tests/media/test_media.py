@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homa_shared.errors import InvalidRequest
-from homa_shared.media import (
+from homa_shared.calls.media import (
     REFERENCE,
     Medium,
     data_url,
@@ -22,6 +21,7 @@ from homa_shared.media import (
     references,
     restored,
 )
+from homa_shared.model.errors import InvalidRequest
 from tests.media.samples import GIF, HEIC, JPEG, PDF, PNG, WEBP
 
 

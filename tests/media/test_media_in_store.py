@@ -7,14 +7,15 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from homa_shared.errors import StoreFull
+from homa_shared.model.errors import StoreFull
 from homa_shared.settings.fleet import Fleet
-from homa_shared.store import reading
+from homa_shared.store import reads
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress, connect_sync
 from homa_shared.store.embedded import EmbeddedStore
-from homa_shared.store.fleet import write_fleet
-from homa_shared.store.media import (
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.fleet import write_fleet
+from homa_shared.store.transitions.media import (
     IN_STORE,
     gone,
     hold,
@@ -28,7 +29,6 @@ from homa_shared.store.media import (
     sweep_media,
     uploading,
 )
-from homa_shared.store.op import Op
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_uploads_have_as_long_as_the_settings_say(store: Store) -> None:
     store.run(write_fleet(store.keys, fleet, seen=0))
     store.run(hold(store.keys, [("d", "p:j1")]))
     store.run(uploading(store.keys, ["homa/d-1"]))
-    now_ms = store.run(reading.server_time(store.keys))
+    now_ms = store.run(reads.server_time(store.keys))
     for key, member in ((store.keys.media_uploads(), "homa/d-1"), (store.keys.media_until(), "d")):
         score = store.run(Op((("ZSCORE", key, member),), lambda replies: float(replies[0])))
         assert 86_000_000 < score - now_ms <= 86_400_000

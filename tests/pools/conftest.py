@@ -12,11 +12,11 @@ import structlog
 
 from homa import AsyncHoma
 from homa_shared.settings.model import Settings, load_settings
-from homa_shared.store import reading
+from homa_shared.store import reads
 from homa_shared.store.address import StoreAddress
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.reading_money import LedgerLine
-from homa_workers.process import WorkerProcess, build
+from homa_shared.store.reads.money import LedgerLine
+from homa_workers.process.build import WorkerProcess, build
 from homa_workers.simulator import Simulator, SimulatorConfig
 from tests.patience import PATIENCE_S
 
@@ -89,10 +89,10 @@ class Stand:
         return made
 
     async def ledger(self) -> list[LedgerLine]:
-        return await self.store.run(reading.ledger(self.keys))
+        return await self.store.run(reads.ledger(self.keys))
 
-    async def view(self, job_id: str) -> reading.JobView:
-        view = await self.store.run(reading.job(self.keys, job_id))
+    async def view(self, job_id: str) -> reads.JobView:
+        view = await self.store.run(reads.job(self.keys, job_id))
         assert view is not None
         return view
 

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from homa.options import check_options
-from homa.planning.prepared import Prepared
-from homa.planning.view import FleetView
-from homa_shared.errors import ConfigError, UnknownModel
-from homa_shared.pools import Pool, alias_of, queue_of, without, worker_command
-from homa_shared.request import JobRequest
+from homa.submit.encoded_messages import Prepared
+from homa.submit.fleet_view import FleetView
+from homa.submit.options import check_options
+from homa.submit.template import Template
+from homa_shared.calls.request import JobRequest
+from homa_shared.model.errors import ConfigError, UnknownModel
+from homa_shared.model.pools import Pool, alias_of, queue_of, without, worker_command
+from homa_shared.model.targets import Target
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import load_settings
-from homa_shared.targets import Target
 
 ONE, TWO, SPARE = Target("one", "gpt-5"), Target("two", "gpt-5"), Target("spare", "gpt-5")
 POOL = Pool("fast", (ONE, TWO))
@@ -81,9 +82,9 @@ def test_a_pool_reserves_what_its_dearest_and_its_largest_member_would() -> None
     view = FleetView(fleet())
     options = check_options({"model": "fast", "max_tokens": 100})
     prepared = Prepared.of([{"role": "user", "content": "Hello"}])
-    entry = view.template(options).entry("j", prepared)
+    entry = Template(view, options).entry("j", prepared)
     alone = {
-        target.provider: view.template(check_options({"model": str(target), "max_tokens": 100})).entry("j", prepared)
+        target.provider: Template(view, check_options({"model": str(target), "max_tokens": 100})).entry("j", prepared)
         for target in (ONE, TWO)
     }
     assert entry.bound == max(alone["one"].bound or 0, alone["two"].bound or 0) == alone["two"].bound
@@ -97,8 +98,8 @@ def test_a_pool_with_an_unpriced_member_is_unpriced() -> None:
     options = check_options({"model": "fast", "max_tokens": 100})
     unknown = FleetView(fleet(models={"fast": {"pool": ["one:gpt-5", "two:unheard-of"]}}, prices={"one:*": PRICED}))
     prepared = Prepared.of([{"role": "user", "content": "Hello"}])
-    assert unknown.template(options).entry("j", prepared).bound is None
-    assert view.template(options).entry("j", prepared).bound is not None
+    assert Template(unknown, options).entry("j", prepared).bound is None
+    assert Template(view, options).entry("j", prepared).bound is not None
 
 
 def test_of_a_pool_that_loses_a_member_the_others_follow_one_another() -> None:
@@ -116,7 +117,7 @@ def test_what_one_member_cannot_do_goes_to_the_others() -> None:
     view = FleetView(fleet(models=models))
     tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
     options = check_options({"model": "fast", "max_tokens": 100, "tools": tools})
-    template, skipped = view.template(options).fit(Prepared.of([{"role": "user", "content": "Hello"}]))
+    template, skipped = Template(view, options).fit(Prepared.of([{"role": "user", "content": "Hello"}]))
     assert template.targets == ["one:gpt-5"]
     assert [target for target, _ in skipped] == ["two:gpt-5"]
 

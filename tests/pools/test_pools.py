@@ -6,10 +6,10 @@ import asyncio
 import time
 from collections import Counter
 
-from homa_shared.plans import rows_of
-from homa_shared.records import State
-from homa_shared.store import reading
-from homa_shared.store.fleet import write_fleet, write_plans
+from homa_shared.model.records import State
+from homa_shared.quota.plan_rows import rows_of
+from homa_shared.store import reads
+from homa_shared.store.transitions.fleet import write_fleet, write_plans
 from tests.fixtures.stopwatch import Stopwatch
 from tests.patience import PATIENCE_S
 from tests.pools.conftest import A, B, Stand, until
@@ -95,15 +95,15 @@ async def test_without_a_fallback_a_job_fails_once_every_member_refused_it(stand
 
 async def test_queues_limits_and_why_tell_of_pools(stand: Stand) -> None:
     job = await stand.homa.submit("Hello", model="fast", max_tokens=20)
-    assert {row.queue for row in await stand.store.run(reading.queues(stand.keys))} == {POOL}
-    scopes = {row.scope for row in await stand.store.run(reading.limits(stand.keys))}
+    assert {row.queue for row in await stand.store.run(reads.queues(stand.keys))} == {POOL}
+    scopes = {row.scope for row in await stand.store.run(reads.limits(stand.keys))}
     assert {"one", "two", "one/gpt-5-mini", "two/gpt-5-mini"} <= scopes
-    assert await stand.store.run(reading.why(stand.keys, job.id)) == reading.Why(State.QUEUED, [])
-    assert await stand.store.run(reading.live_workers(stand.keys, POOL)) == 0
+    assert await stand.store.run(reads.why(stand.keys, job.id)) == reads.Why(State.QUEUED, [])
+    assert await stand.store.run(reads.live_workers(stand.keys, POOL)) == 0
     await stand.workers()
 
     async def served() -> bool:
-        return await stand.store.run(reading.live_workers(stand.keys, POOL)) == 2
+        return await stand.store.run(reads.live_workers(stand.keys, POOL)) == 2
 
     await until(served)
 

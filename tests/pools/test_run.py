@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from homa.running.forecast import _Load
-from homa_shared.targets import Limits
+from homa.runs.forecast import _Load
+from homa_shared.model.limits import Limits
 from tests.commands.conftest import Fleet, Invoke, fleet, folder, invoke, lines, simulator, write_rows
 
 __all__ = ["fleet", "folder", "invoke", "simulator"]

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.store.working import Claim
-from homa_workers.retry import stay_in_pool
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.store.transitions.attempts import Claim
+from homa_workers.outcomes.retry_policy import stay_in_pool
 
 CLAIM = Claim(
     id="j", attempt=1, request=b"", target="one:m", kind="j", queue="pool-fast", lane="default", tenant="", batch="",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from homa_shared.prices import PriceBook
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
+from homa_shared.model.targets import Target
+from homa_shared.pricing.price_book import PriceBook
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import Price
-from homa_shared.targets import Target
 
 OWN = Target("openai", "mine")
 SONNET = Target("anthropic", "claude-sonnet-4-5")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homa_shared.money import MAX_USD, NANO_PER_USD, parse_usd, usd
+from homa_shared.model.money import MAX_USD, NANO_PER_USD, parse_usd, usd
 
 
 @pytest.mark.parametrize(

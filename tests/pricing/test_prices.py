@@ -14,12 +14,12 @@ from genai_prices.data import providers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homa_shared.price_list import PRICE_LIST_OF_KIND
-from homa_shared.prices import PriceBook
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
+from homa_shared.model.targets import Target
+from homa_shared.pricing.price_book import PriceBook
+from homa_shared.pricing.price_list import PRICE_LIST_OF_KIND
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias, Price
-from homa_shared.targets import Target
 
 KINDS = (*PRICE_LIST_OF_KIND, "ollama")
 FLEET = Fleet(providers={kind: FleetProvider(kind=kind) for kind in KINDS})
@@ -202,7 +202,7 @@ def test_prices_change_with_the_date() -> None:
 def test_a_price_finer_than_a_nano_dollar_a_million_is_left_to_the_library() -> None:
     from genai_prices.types import ModelPrice, Tier, TieredPrices
 
-    from homa_shared.price_list import _ladder, _rates
+    from homa_shared.pricing.price_list import _ladder, _rates
 
     assert _rates(ModelPrice(input_mtok=Decimal("0.00000000001"))) is None
     assert _rates(ModelPrice(input_mtok=Decimal(1), requests_kcount=Decimal(5))) is None
@@ -210,6 +210,7 @@ def test_a_price_finer_than_a_nano_dollar_a_million_is_left_to_the_library() -> 
 
 
 def test_importing_prices_does_not_import_the_price_list() -> None:
-    code = "import sys, homa_shared.prices, homa_shared.targets, homa_shared.tokens, homa_shared.money; "
+    code = "import sys, homa_shared.pricing.price_book, homa_shared.quota.plan; "
+    code += "import homa_shared.calls.tokens, homa_shared.model.money; "
     code += "sys.exit(bool({'genai_prices', 'pydantic', 'splintr'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

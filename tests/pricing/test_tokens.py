@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from homa_shared import tokens
-from homa_shared.tokens import (
+from homa_shared.calls import tokens
+from homa_shared.calls.tokens import (
     TOKENS_OF_PRIMING,
     TOKENS_PER_IMAGE,
     TOKENS_PER_MESSAGE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from homa_shared.sound_json import sound, sound_json, valid_text
+from homa_shared.model.json_safe import sound, sound_json, valid_text
 
 
 def test_valid_values_are_left_as_they_are() -> None:

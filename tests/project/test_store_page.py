@@ -16,8 +16,8 @@ def test_the_page_about_the_store_is_current() -> None:
 
 
 def test_every_key_and_every_script_stands_on_it() -> None:
-    from homa_shared import scripts
-    from homa_shared.keys import KEYS
+    from homa_shared.store import scripts
+    from homa_shared.store.keys import KEYS
 
     page = (ROOT / "docs" / "store.md").read_text(encoding="utf-8")
     assert all(f"`{spec.pattern}`" in page for spec in KEYS.values())

@@ -6,15 +6,15 @@ import asyncio
 from pathlib import Path
 
 from homa import AsyncHoma
-from homa_shared.records import Attempt
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
+from homa_shared.model.records import Attempt
 from homa_shared.settings.model import Settings, load_settings
-from homa_shared.store import reading
+from homa_shared.store import reads
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.op import Op
-from homa_workers.prefixes import Prefixes
-from homa_workers.process import WorkerProcess, build
+from homa_shared.store.operation import Op
+from homa_workers.fleet.prefix_warmup import Prefixes
+from homa_workers.process.build import WorkerProcess, build
 from homa_workers.simulator import Simulator
 from homa_workers.simulator.bill import Charge
 from homa_workers.simulator.prices import PriceList
@@ -96,10 +96,10 @@ class Stand:
             spared += price(Usage(charge.input_tokens, charge.output_tokens)) - (charge.nano_usd or 0)
         return spared
 
-    async def costs(self) -> reading.CostTable:
-        return await self.store.run(reading.costs(self.store.keys))
+    async def costs(self) -> reads.CostTable:
+        return await self.store.run(reads.costs(self.store.keys))
 
-    async def check(self) -> reading.CostTable:
+    async def check(self) -> reads.CostTable:
         """The ledger is the bill, and its saving what the bill says was spared."""
         table = await self.costs()
         known, billed = (table.nano_usd, table.unresolved_nano_usd), (self.billed(), 0)
@@ -109,7 +109,7 @@ class Stand:
         return table
 
     async def attempts(self, job_id: str) -> list[Attempt]:
-        view = await self.store.run(reading.job(self.store.keys, job_id))
+        view = await self.store.run(reads.job(self.store.keys, job_id))
         assert view is not None
         return list(view.attempts)
 

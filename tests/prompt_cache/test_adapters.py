@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from homa_shared.failures import ProviderError
-from homa_shared.prompt_prefix import SharedPrefix
-from homa_shared.reply import Call
-from homa_workers.providers.anthropic_request import request_body as anthropic_body
+from homa_shared.calls.failures import ProviderError
+from homa_shared.calls.reply import Call
+from homa_shared.calls.shared_prefix import SharedPrefix
+from homa_workers.providers.anthropic.request import request_body as anthropic_body
 from homa_workers.providers.base import ProviderConfig
-from homa_workers.providers.bedrock import BedrockProvider
-from homa_workers.providers.bedrock_request import converse
-from homa_workers.providers.openai_dialects import AZURE, OPENAI
-from homa_workers.providers.openai_dialects import request_body as openai_body
+from homa_workers.providers.bedrock.adapter import BedrockProvider
+from homa_workers.providers.bedrock.request import converse
+from homa_workers.providers.openai.dialects import AZURE, OPENAI
+from homa_workers.providers.openai.dialects import request_body as openai_body
 from tests.prompt_cache.samples import Message, assistant, system, user
 from tests.providers.stub import Answer, reply, serving
 

@@ -8,15 +8,15 @@ from typing import Any
 import orjson
 import pytest
 
-from homa.chunks import CHUNK_JOBS, BatchRequest, Chunks
-from homa.local import place
-from homa.planning.view import FleetView
-from homa.uploading import Uploads
-from homa_shared.errors import InvalidRequest
-from homa_shared.keys import Keys
+from homa.drivers.place import place
+from homa.submit.batch_chunks import CHUNK_JOBS, BatchRequest, Chunks
+from homa.submit.fleet_view import FleetView
+from homa.submit.uploads import Uploads
+from homa_shared.model.errors import InvalidRequest
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.settings.sections import LimitSettings
+from homa_shared.store.keys import Keys
 from tests.prompt_cache.samples import INSTRUCTIONS, system, user
 
 MODEL = "anthropic:claude-sonnet-4-5"
@@ -185,8 +185,8 @@ def test_a_conversation_is_marked_before_its_last_message_where_that_is_asked_fo
 
 
 def test_what_is_remembered_of_a_batch_is_bounded(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homa.prefixes._MOST_GROUPS", 2)
-    monkeypatch.setattr("homa.prefixes._MOST_HEADS", 1)
+    monkeypatch.setattr("homa.submit.shared_prefixes._MOST_GROUPS", 2)
+    monkeypatch.setattr("homa.submit.shared_prefixes._MOST_HEADS", 1)
     lines = [{"messages": [system(f"{n // 3} {INSTRUCTIONS}"), user(f"Dear {n}")]} for n in range(15)]
     assert marks(send(lines)).count([1, 0]) == 15
     documents = [f"Document {n}. " * 300 for n in range(3)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from homa_shared.errors import InvalidRequest
-from homa_shared.prompt_prefix import SharedPrefix, is_marked, with_mark
-from homa_shared.request import JobRequest, Option
+from homa_shared.calls.request import JobRequest, Option
+from homa_shared.calls.shared_prefix import SharedPrefix, is_marked, with_mark
+from homa_shared.model.errors import InvalidRequest
 from tests.prompt_cache.samples import Message, assistant, system, user
 
 MARK = {"cache_control": {"type": "ephemeral"}}

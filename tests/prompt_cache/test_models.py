@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from homa_shared.prompt_caching import PromptCaching, caching_at, caching_of
+from homa_shared.capabilities.prompt_caching import PromptCaching, caching_at, caching_of
+from homa_shared.model.targets import Target
 from homa_shared.settings.changes import diff
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.model import load_settings
 from homa_shared.settings.sections import ModelAlias
-from homa_shared.targets import Target
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from homa_shared.store import reading
-from homa_shared.store.fleet import read_fleet, write_fleet
+from homa_shared.store import reads
+from homa_shared.store.transitions.fleet import read_fleet, write_fleet
 from tests.patience import PATIENCE_S
 from tests.prompt_cache.samples import INSTRUCTIONS, system, user
 from tests.prompt_cache.standing import BEDROCK, CLAUDE, MINI, NOVA, Stand
@@ -47,7 +47,7 @@ async def test_a_system_prompt_is_kept_too_and_each_job_tells_what_it_saved(stan
     batch = await stand.homa.submit_batch(prompts, model=CLAUDE, system=INSTRUCTIONS, max_tokens=50)
     saved = []
     async for line in batch.results(timeout=PATIENCE_S):
-        view = await stand.store.run(reading.job(stand.store.keys, line.job_id))
+        view = await stand.store.run(reads.job(stand.store.keys, line.job_id))
         assert view is not None
         (attempt,) = view.attempts
         assert attempt.cache_saved_nano_usd == view.job.cache_saved_nano_usd
@@ -55,7 +55,7 @@ async def test_a_system_prompt_is_kept_too_and_each_job_tells_what_it_saved(stan
     assert sorted(amount > 0 for amount in saved) == [False] + [True] * (COUNT - 1)
     table = await stand.check()
     assert sum(saved) == table.cache_saved_nano_usd
-    found = await stand.store.run(reading.batch(stand.store.keys, batch.id))
+    found = await stand.store.run(reads.batch(stand.store.keys, batch.id))
     assert found is not None
     assert found.cache_saved_nano_usd == table.cache_saved_nano_usd
 
@@ -138,7 +138,7 @@ async def test_it_does_not_make_equal_requests_unequal(stand: Stand) -> None:
 async def test_a_job_whose_budget_is_its_bound_may_write_the_cache(stand: Stand) -> None:
     arguments = {"model": CLAUDE, "max_tokens": 50, "prompt_cache": INSTRUCTIONS}
     probe = await stand.homa.submit(f"{INSTRUCTIONS}Ann", **arguments)
-    view = await stand.store.run(reading.job(stand.store.keys, probe.id))
+    view = await stand.store.run(reads.job(stand.store.keys, probe.id))
     assert view is not None
     bound = int(view.job.raw["bn"])
     await probe.cancel()

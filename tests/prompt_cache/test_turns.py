@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from homa_shared.prompt_caching import PromptCaching
-from homa_shared.prompt_prefix import SharedPrefix
-from homa_shared.reply import Call
-from homa_workers import prefixes as module
-from homa_workers.prefixes import LIFE_S, Prefixes
+from homa_shared.calls.reply import Call
+from homa_shared.calls.shared_prefix import SharedPrefix
+from homa_shared.capabilities.prompt_caching import PromptCaching
+from homa_workers.fleet import prefix_warmup as module
+from homa_workers.fleet.prefix_warmup import LIFE_S, Prefixes
 from tests.patience import PATIENCE_S
 from tests.prompt_cache.samples import INSTRUCTIONS, system, user
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from homa import JobCancelled, JobExpired
-from homa_shared.records import State
-from homa_shared.store import reading
-from homa_workers.pipeline import Pipeline
-from homa_workers.process import WorkerProcess
+from homa_shared.model.records import State
+from homa_shared.store import reads
+from homa_workers.pipeline.pipeline import Pipeline
+from homa_workers.process.build import WorkerProcess
 from tests.patience import PATIENCE_S
 from tests.prompt_cache.samples import INSTRUCTIONS
 from tests.prompt_cache.standing import CLAUDE, Stand
@@ -45,7 +45,7 @@ async def running(stand: Stand, job_id: str) -> None:
     """Returns when a worker has the job, which then waits for its turn."""
 
     async def is_running() -> bool:
-        return await stand.store.run(reading.state(stand.store.keys, job_id)) is State.RUNNING
+        return await stand.store.run(reads.state(stand.store.keys, job_id)) is State.RUNNING
 
     await until(is_running)
     await asyncio.sleep(0)
@@ -81,7 +81,7 @@ async def waits_again(stand: Stand, process: WorkerProcess, job_id: str) -> None
     process.stop_now()
 
     async def waits() -> bool:
-        return await stand.store.run(reading.state(stand.store.keys, job_id)) is State.QUEUED
+        return await stand.store.run(reads.state(stand.store.keys, job_id)) is State.QUEUED
 
     await until(waits)
     assert await stand.attempts(job_id) == []
@@ -109,7 +109,7 @@ async def test_one_that_stops_behind_a_step_goes_on_from_there(stand: Stand) -> 
     process.stop_now()
 
     async def is_free() -> bool:
-        return await stand.store.run(reading.state(stand.store.keys, job.id)) is not State.RUNNING
+        return await stand.store.run(reads.state(stand.store.keys, job.id)) is not State.RUNNING
 
     await until(is_free)
     outcomes = [(attempt.outcome, attempt.charge) for attempt in await stand.attempts(job.id)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from homa_shared.reply import Call
+from homa_shared.calls.reply import Call
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import create
 from tests.providers.stub import Stub, serving

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from homa_shared.failures import Charge, ErrorKind, ProviderError
-from homa_shared.reply import Call, Delta, Quota, Usage
-from homa_workers.providers.anthropic_request import request_body
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Delta, Quota, Usage
+from homa_workers.providers.anthropic.request import request_body
 from tests.providers.conftest import Connect
 from tests.providers.shapes import MESSAGE, anthropic_error, event
 from tests.providers.stub import Stub, events, raw, reply

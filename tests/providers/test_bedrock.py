@@ -11,11 +11,11 @@ from zlib import crc32
 import orjson
 import pytest
 
-from homa_shared.errors import ConfigError
-from homa_shared.failures import Charge, ErrorKind, ProviderError
-from homa_shared.reply import Call, Usage
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Usage
+from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Provider, ProviderConfig
-from homa_workers.providers.bedrock_request import converse
+from homa_workers.providers.bedrock.request import converse
 from homa_workers.providers.registry import create
 from tests.providers.stub import Answer, Stub, drop, raw, reply
 from tests.providers.test_failures_are_classified import HALF_A_REPLY, _closed_port, ignore
@@ -72,7 +72,7 @@ def aws() -> Any:
 
 @pytest.fixture
 async def bedrock(stub: Stub, aws: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Provider]:
-    monkeypatch.setattr("homa_workers.providers.bedrock.get_session", lambda: aws)
+    monkeypatch.setattr("homa_workers.providers.bedrock.adapter.get_session", lambda: aws)
     provider = create(ProviderConfig("bedrock", "bedrock", None, stub.url, options=ACCOUNT))
     yield provider
     await provider.aclose()

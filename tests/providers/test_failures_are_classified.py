@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from homa_shared.failures import Charge, ErrorKind, ProviderError
-from homa_shared.reply import Call, Delta
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Delta
 from homa_workers.providers.base import Provider, ProviderConfig
 from tests.providers.conftest import Connect
 from tests.providers.shapes import CHAT, MESSAGE, anthropic_error, openai_error

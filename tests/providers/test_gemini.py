@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 import pytest
 
-from homa_shared.errors import ConfigError
-from homa_shared.failures import Charge, ErrorKind, ProviderError
-from homa_shared.reply import Call, Delta, Usage
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Delta, Usage
+from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Provider, ProviderConfig
-from homa_workers.providers.gemini_request import config, contents
+from homa_workers.providers.gemini.request import config, contents
 from homa_workers.providers.registry import create
 from tests.providers.stub import Stub, drop, events, reply
 from tests.providers.test_failures_are_classified import _closed_port, ignore

@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
-from homa_shared.failures import Charge, ErrorKind, ProviderError
-from homa_shared.reply import RESPONSES_API, Call
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import RESPONSES_API, Call
 from homa_workers.providers.base import Provider, ProviderConfig
-from homa_workers.providers.bedrock_reply import EventAssembly as BedrockEvents
-from homa_workers.providers.gemini_reply import ReplyAssembly
+from homa_workers.providers.bedrock.reply import EventAssembly as BedrockEvents
+from homa_workers.providers.gemini.reply import ReplyAssembly
 from homa_workers.providers.registry import create
 from tests.providers.conftest import Connect
 from tests.providers.shapes import CHAT, MESSAGE

@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
-from homa_shared.failures import Charge, ErrorKind, ProviderError
-from homa_shared.reply import Call, Delta, Quota, Usage
-from homa_workers.providers.openai_dialects import COHERE, OPENAI, request_body
-from homa_workers.providers.openai_reply import is_metered
-from homa_workers.providers.openai_stream import ChunkAssembly
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Delta, Quota, Usage
+from homa_workers.providers.openai.dialects import COHERE, OPENAI, request_body
+from homa_workers.providers.openai.reply import is_metered
+from homa_workers.providers.openai.stream import ChunkAssembly
 from tests.providers.conftest import Connect
 from tests.providers.shapes import CHAT, DONE, chunk, openai_error
 from tests.providers.stub import Stub, events, reply

@@ -9,8 +9,8 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 from pydantic import SecretStr
 
-from homa_shared.errors import ConfigError, MissingExtra
-from homa_shared.settings.kinds import ENTRY_POINT_GROUP
+from homa_shared.kinds.registry import ENTRY_POINT_GROUP
+from homa_shared.model.errors import ConfigError, MissingExtra
 from homa_workers.providers import registry
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import BUILTIN, create, kinds
@@ -59,7 +59,7 @@ async def test_a_local_server_needs_no_key() -> None:
 
 
 def test_a_missing_sdk_names_its_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "homa_workers.providers.openai_chat", None)
+    monkeypatch.setitem(sys.modules, "homa_workers.providers.openai.chat", None)
     monkeypatch.setitem(sys.modules, "openai", None)
     monkeypatch.setattr(registry, "import_module", _import_of_a_missing_sdk)
     with pytest.raises(MissingExtra, match=r"pip install 'homa-queue\[workers\]'"):
@@ -95,8 +95,8 @@ class Echo:
     ("module", "sdks"),
     [
         ("homa_workers.providers.registry", {"openai", "anthropic", "aiohttp"}),
-        ("homa_workers.providers.openai_chat", {"anthropic"}),
-        ("homa_workers.providers.anthropic_messages", {"openai"}),
+        ("homa_workers.providers.openai.chat", {"anthropic"}),
+        ("homa_workers.providers.anthropic.adapter", {"openai"}),
     ],
 )
 def test_an_adapter_loads_its_own_sdk_only(module: str, sdks: set[str]) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.reply import CHAT_API, ITEMS, RESPONSES_API, Call, Delta, Quota, Usage
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import CHAT_API, ITEMS, RESPONSES_API, Call, Delta, Quota, Usage
 from tests.providers.conftest import Connect
 from tests.providers.responses_shapes import (
     REASONING,

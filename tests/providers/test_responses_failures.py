@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from homa_shared.failures import Charge, ErrorKind, ProviderError
-from homa_shared.reply import RESPONSES_API, Call
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import RESPONSES_API, Call
 from tests.providers.conftest import Connect
 from tests.providers.responses_shapes import USAGE, ended, event, failed, message, response, text
 from tests.providers.shapes import openai_error

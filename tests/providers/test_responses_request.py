@@ -8,10 +8,10 @@ import pytest
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.prompt_prefix import SharedPrefix
-from homa_shared.reply import ITEMS, RESPONSES_API, Call
-from homa_workers.providers.responses_request import ENCRYPTED_REASONING, request_body
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import ITEMS, RESPONSES_API, Call
+from homa_shared.calls.shared_prefix import SharedPrefix
+from homa_workers.providers.openai.responses_request import ENCRYPTED_REASONING, request_body
 from tests.providers.responses_shapes import REASONING, WEATHER, message
 
 URL = "https://api.openai.com/v1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from homa_workers.providers.wire import decoded
+from homa_workers.providers.json_body import decoded
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from homa_shared.errors import ConfigError, UnknownModel
+from homa_shared.model.errors import ConfigError, UnknownModel
+from homa_shared.model.targets import Target
 from homa_shared.settings.changes import diff
 from homa_shared.settings.fleet import Fleet
-from homa_shared.targets import Target
 
 TABLES: dict[str, Any] = {
     "providers": {

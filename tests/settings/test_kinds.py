@@ -7,19 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from homa_shared.errors import ConfigError
-from homa_shared.settings import kinds
+from homa_shared.kinds import registry
+from homa_shared.model.errors import ConfigError
+from homa_shared.model.targets import Target
+from homa_shared.quota.plan import ReservePolicy, plan
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import load_settings
-from homa_shared.targets import ReservePolicy, Target, plan
 
 ECHO = {"HOMA_PROVIDERS__MINE__KIND": "echo", "HOMA_PROVIDERS__MINE__LIMITS__TPM": "1000"}
 
 
 @pytest.fixture
 def echo_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    point = EntryPoint("echo", "echo_provider:Echo", kinds.ENTRY_POINT_GROUP)
-    monkeypatch.setattr(kinds, "entry_points", lambda **by: EntryPoints([point]).select(**by))
+    point = EntryPoint("echo", "echo_provider:Echo", registry.ENTRY_POINT_GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda **by: EntryPoints([point]).select(**by))
 
 
 @pytest.mark.usefixtures("echo_installed")
@@ -49,14 +50,14 @@ def test_built_in_kinds_look_through_no_packages(tmp_path: Path, monkeypatch: py
     def looked_through(**_: str) -> EntryPoints:
         raise AssertionError("packages were looked through")
 
-    monkeypatch.setattr(kinds, "entry_points", looked_through)
+    monkeypatch.setattr(registry, "entry_points", looked_through)
     load_settings(env={"HOMA_PROVIDERS__MINE__KIND": "ollama", "OPENAI_API_KEY": "k"}, cwd=tmp_path)
 
 
 def test_who_reads_the_fleets_settings_needs_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as installed:
-        point = EntryPoint("echo", "echo_provider:Echo", kinds.ENTRY_POINT_GROUP)
-        installed.setattr(kinds, "entry_points", lambda **by: EntryPoints([point]).select(**by))
+        point = EntryPoint("echo", "echo_provider:Echo", registry.ENTRY_POINT_GROUP)
+        installed.setattr(registry, "entry_points", lambda **by: EntryPoints([point]).select(**by))
         text = load_settings(env=ECHO, cwd=tmp_path).fleet().to_json()
     fleet = Fleet.from_json(text)
     found = plan(fleet, Target.parse("mine:some-model"))

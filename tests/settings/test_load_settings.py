@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
+from homa_shared.model.targets import Target
+from homa_shared.quota.plan import plan
 from homa_shared.settings.model import Settings, load_settings, origins
-from homa_shared.targets import Target, plan
 
 
 @pytest.fixture

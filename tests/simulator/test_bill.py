@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
 from homa_workers.simulator import Simulator, SimulatorConfig
 from homa_workers.simulator.prices import PriceList, nano_usd
 from tests.simulator.conftest import user

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientSession
 from openai import InternalServerError
 
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
 from homa_workers.simulator import Limits, SimulatorConfig
 
 

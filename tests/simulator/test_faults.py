@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession
 from openai import AsyncOpenAI
 
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
 from homa_workers.simulator import SimulatorConfig
 from homa_workers.simulator.faults import Fault, Faults, fault_named
 from homa_workers.simulator.markers import NO_ORDERS

@@ -16,7 +16,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
 from homa_workers.simulator import Limits, SimulatorConfig, SimulatorThread
 from homa_workers.simulator.__main__ import main
 from tests.patience import PATIENCE_S

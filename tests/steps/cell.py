@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from homa_shared.request import EMBEDDING, JobRequest, Option, StepRules
-from homa_shared.store import reading
-from homa_shared.store.op import Op, mapping, read
-from homa_shared.store.submitting import Common, Entry, submit
-from homa_shared.store.working import sweep
+from homa_shared.calls.request import EMBEDDING, JobRequest, Option, StepRules
+from homa_shared.store import reads
+from homa_shared.store.operation import Op, mapping, read
+from homa_shared.store.transitions.attempts import sweep
+from homa_shared.store.transitions.submit import Common, Entry, submit
 from tests.worker import cell as base
 from tests.worker.cell import BOUND, HAIKU, MINI, reply_of, until
 
@@ -111,7 +111,7 @@ class Cell(base.Cell):
         views = [await self.view(job_id) for job_id in job_ids]
         assert known == sum(view.job.cost_nano_usd for view in views)
         assert unresolved == sum(view.job.unresolved_nano_usd for view in views)
-        table = await self.store.run(reading.costs(self.keys))
+        table = await self.store.run(reads.costs(self.keys))
         assert (table.nano_usd, table.unresolved_nano_usd) == (known, unresolved)
         for view in views:
             assert sum(a.nano_usd for a in view.attempts) == view.job.cost_nano_usd

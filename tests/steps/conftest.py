@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from homa_shared import tools
+from homa_shared.calls import tools
 from homa_workers.simulator import Simulator, SimulatorConfig
 from tests.steps.cell import Cell
 

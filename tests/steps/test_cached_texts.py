@@ -7,16 +7,18 @@ from typing import Any
 import orjson
 import pytest
 
-from homa_shared import embedding
-from homa_shared.embedding import unpack
-from homa_shared.records import State
-from homa_shared.request import EMBEDDING, JobRequest, Option
-from homa_shared.store import reading, steering
-from homa_shared.store.op import Op, read
-from homa_shared.store.stepping import step
-from homa_shared.store.vectors import keep_vectors
-from homa_shared.store.working import Report
-from homa_shared.vectors import CachedVector, VectorNames
+from homa_shared.calls import embeddings
+from homa_shared.calls.embeddings import unpack
+from homa_shared.calls.request import EMBEDDING, JobRequest, Option
+from homa_shared.calls.vector_cache import CachedVector, VectorNames
+from homa_shared.model.records import State
+from homa_shared.quota import embedding_parts
+from homa_shared.store import reads
+from homa_shared.store.operation import Op, read
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import Report
+from homa_shared.store.transitions.steps import step
+from homa_shared.store.transitions.vectors import keep_vectors
 from homa_workers.simulator.replies import embedding as simulated
 from tests.steps.cell import BOUND, EMBED, Cell, reply_of, until
 
@@ -26,7 +28,7 @@ LARGE = "openai:text-embedding-3-large"
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenAI takes three texts a call."""
-    monkeypatch.setitem(embedding.MOST_TEXTS, "openai", 3)
+    monkeypatch.setitem(embedding_parts.MOST_TEXTS, "openai", 3)
 
 
 async def embedded(cell: Cell, texts: list[str], key: str, **more: Any) -> dict[str, Any]:
@@ -43,7 +45,7 @@ async def embedded(cell: Cell, texts: list[str], key: str, **more: Any) -> dict[
 
 
 async def stats(cell: Cell) -> dict[str, int]:
-    return await cell.store.run(reading.cache_stats(cell.keys))
+    return await cell.store.run(reads.cache_stats(cell.keys))
 
 
 def packed(reply: dict[str, Any]) -> list[str]:
@@ -89,19 +91,19 @@ async def test_what_the_cache_gives_is_what_a_call_gives(cell: Cell) -> None:
 async def test_a_job_of_cached_texts_alone_calls_nobody_and_costs_nothing(cell: Cell) -> None:
     await cell.worker(HOMA_PROVIDERS__OPENAI__LIMITS__TPM="1000000", HOMA_PROVIDERS__OPENAI__LIMITS__RPD="1000")
     first = await embedded(cell, ["a", "b"], "one")
-    used = {(row.scope, row.dimension): row.used for row in await cell.store.run(reading.limits(cell.keys))}
+    used = {(row.scope, row.dimension): row.used for row in await cell.store.run(reads.limits(cell.keys))}
     second = await embedded(cell, ["b", "a", "b"], "two", job_budget=BOUND)
     assert are_of(second, ["b", "a", "b"])
     assert asked(cell) == 1
     assert (second["cost_nano"], second["steps"], second["cached_inputs"]) == (0, 0, 3)
     line = (await cell.ledger())[-1]
     assert (line.job, line.outcome, line.nano_usd, line.unresolved_nano_usd) == (second["job"], "cached", 0, 0)
-    (row,) = (await cell.store.run(reading.costs(cell.keys))).rows
+    (row,) = (await cell.store.run(reads.costs(cell.keys))).rows
     assert row.requests == 1
     view = await cell.view(second["job"])
     assert [(attempt.outcome, attempt.nano_usd) for attempt in view.attempts] == [("succeeded", 0)]
     assert await cell.budget(f"job:{second['job']}") == {"cap": BOUND, "reserved": 0}
-    now = {(row.scope, row.dimension): row.used for row in await cell.store.run(reading.limits(cell.keys))}
+    now = {(row.scope, row.dimension): row.used for row in await cell.store.run(reads.limits(cell.keys))}
     assert all(now[name] <= amount for name, amount in used.items()), "whatever was reserved is free again"
     await cell.check_money(first["job"], second["job"])
 
@@ -190,7 +192,7 @@ async def test_each_part_is_kept_once_it_is_journaled(cell: Cell, few: None) -> 
     job = await cell.embed(texts, cache_key="one")
     await until(lambda: asked(cell) == 2)
     assert (await stats(cell))["vectors"] == 3, "before the second part is called"
-    await cell.store.run(steering.cancel(cell.keys, [job]))
+    await cell.store.run(admin.cancel(cell.keys, [job]))
     await cell.ended(job)
     other = await embedded(cell, texts[:3], "two")
     assert (other["cached_inputs"], asked(cell)) == (3, 2)
@@ -206,7 +208,7 @@ async def test_a_lost_worker_takes_only_the_part_in_flight_with_it(cell: Cell, f
     await until(lambda: asked(cell) == 3)
     first.drain()
     if cleared:
-        await cell.store.run(steering.clear_cache(cell.keys))
+        await cell.store.run(admin.clear_cache(cell.keys))
     await cell.lose(job)
     await cell.worker()
     reply = reply_of(await cell.ended(job))
@@ -227,7 +229,7 @@ async def test_a_job_whose_rest_somebody_else_has_embedded_meanwhile_ends_withou
     await until(lambda: asked(cell) == 2)
     first.drain()
     names = VectorNames("", EMBED, {})
-    vector = CachedVector("text-embedding-3-small", embedding.pack([0.5] * 8)).encode()
+    vector = CachedVector("text-embedding-3-small", embeddings.pack([0.5] * 8)).encode()
     await cell.store.run(keep_vectors(cell.keys, {names.of(text): vector for text in texts[3:]}))
     await cell.lose(job)
     await cell.worker()
@@ -246,7 +248,7 @@ async def test_a_part_that_the_release_before_journaled_is_gone_on_from(cell: Ce
     first = cell.serve(worker)
     cell.simulator.script("hang")
     await until(lambda: asked(cell) == 1)
-    vectors = [embedding.pack([float(n)] * 8) for n in range(3)]
+    vectors = [embeddings.pack([float(n)] * 8) for n in range(3)]
     state = {"model": EMBED.partition(":")[2], "start": 0, "vectors": vectors, "usage": {"input_tokens": 3}}
     op = step(cell.keys, (job, 1), 1, worker.id, Report("step", nano=0), orjson.dumps(state))
     await cell.store.run(op)
@@ -277,13 +279,13 @@ async def test_where_nothing_is_refunded_the_quota_loses_what_was_called_only(ce
     assert worker._book is not None
     await worker._book.ensure_plans([target])
     names, long = VectorNames("", target, {}), "a long text " * 2000
-    vector = CachedVector("text-embedding-3-small", embedding.pack([0.5] * 8)).encode()
+    vector = CachedVector("text-embedding-3-small", embeddings.pack([0.5] * 8)).encode()
     await cell.store.run(keep_vectors(cell.keys, {names.of(long): vector}))
     options = (Option(target, BOUND, (6001, 6001, 0)),)
     request = JobRequest([], {}, options, kind=EMBEDDING, inputs=[long, "c"])
     job = await cell._send(request, (target,), BOUND, 0, {"cache_key": "one"}, tokens=(6001, 6001, 0))
     assert (await cell.ended(job)).job.state is State.SUCCEEDED
-    rows = await cell.store.run(reading.limits(cell.keys))
+    rows = await cell.store.run(reads.limits(cell.keys))
     (used,) = (r.used for r in rows if (r.scope, r.dimension) == ("azure/text-embedding-3-small", "tpm"))
     # What was reserved for the long text would take half a minute to recover.
     assert used < 3000

@@ -9,13 +9,14 @@ import pydantic
 import pytest
 
 from homa import AsyncHoma, Embedded, Homa, InvalidRequest, tool
-from homa.options import check_options
-from homa.planning.prepared import Prepared
-from homa.planning.view import FleetView
-from homa_shared import embedding
+from homa.submit.encoded_messages import Prepared
+from homa.submit.fleet_view import FleetView
+from homa.submit.options import check_options
+from homa.submit.template import Template
+from homa_shared.quota import embedding_parts
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias
-from homa_shared.store import reading
+from homa_shared.store import reads
 from homa_workers.simulator.replies import embedding as simulated
 from tests.steps.cell import EMBED, HAIKU, MINI, Cell, until
 
@@ -80,12 +81,12 @@ def test_a_target_without_tools_is_passed_over_also_where_tools_are_known_by_nam
     view = FleetView(Fleet(providers=providers, models={"blunt": blunt}))
     prepared = Prepared.of([{"role": "user", "content": "Hi"}])
     asked = {"model": "blunt", "run_tools": ["weather"]}
-    template, skipped = view.template(check_options(asked | {"fallbacks": [MINI]})).fit(prepared)
+    template, skipped = Template(view, check_options(asked | {"fallbacks": [MINI]})).fit(prepared)
     assert template.targets == [MINI]
     assert skipped == (("ollama:llama3", "it takes no tools"),)
     with pytest.raises(InvalidRequest, match="ollama:llama3 cannot do this job: it takes no tools"):
-        view.template(check_options(asked)).fit(prepared)
-    assert view.template(check_options({"model": "blunt"})).fit(prepared)[1] == ()
+        Template(view, check_options(asked)).fit(prepared)
+    assert Template(view, check_options({"model": "blunt"})).fit(prepared)[1] == ()
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_what_is_no_tool_is_named(arguments: dict[str, Any], named: str) -> None
 
 
 async def test_vectors_come_as_a_list(cell: Cell, homa: AsyncHoma, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(embedding.MOST_TEXTS, "openai", 2)
+    monkeypatch.setitem(embedding_parts.MOST_TEXTS, "openai", 2)
     await cell.worker()
     found = await homa.embed(["a", "b", "c"], model=EMBED, tags={"team": "a"})
     assert isinstance(found, Embedded)
@@ -143,7 +144,7 @@ async def test_a_text_that_was_embedded_before_is_not_called_again(cell: Cell, h
     first = await homa.embed(["a", "b"], model=EMBED, cache=True)
 
     async def kept() -> bool:
-        return (await cell.store.run(reading.cache_stats(cell.keys)))["vectors"] == 2
+        return (await cell.store.run(reads.cache_stats(cell.keys)))["vectors"] == 2
 
     await until(kept)
     part = await homa.embed(["b", "c", "b"], model=EMBED, cache=True)
@@ -165,7 +166,7 @@ async def test_texts_are_cached_at_a_fallback_too(cell: Cell, homa: AsyncHoma) -
     assert first.model == "text-embedding-3-large"
 
     async def kept() -> bool:
-        return (await cell.store.run(reading.cache_stats(cell.keys)))["vectors"] == 2
+        return (await cell.store.run(reads.cache_stats(cell.keys)))["vectors"] == 2
 
     await until(kept)
     found = await homa.embed(["b", "c"], model=large, cache=True)
@@ -183,7 +184,7 @@ async def test_an_alias_may_turn_the_cache_on(cell: Cell) -> None:
     assert line.input_tokens == charge.input_tokens == found.usage.input_tokens
 
     async def kept() -> bool:
-        return (await cell.store.run(reading.cache_stats(cell.keys)))["vectors"] == 1
+        return (await cell.store.run(reads.cache_stats(cell.keys)))["vectors"] == 1
 
     await until(kept)
 

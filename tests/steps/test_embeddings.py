@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from homa_shared import embedding
-from homa_shared.embedding import MOST_TOKENS, first_part, pack, unpack
-from homa_shared.errors import InvalidRequest
-from homa_shared.records import State
+from homa_shared.calls.embeddings import pack, unpack
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.limits import Limits
+from homa_shared.model.records import State
+from homa_shared.model.targets import Target
+from homa_shared.quota import embedding_parts
+from homa_shared.quota.embedding_parts import MOST_TOKENS, first_part
+from homa_shared.quota.plan import TargetPlan, plan
 from homa_shared.settings.fleet import Fleet
-from homa_shared.targets import Limits, Target, TargetPlan, plan
 from homa_workers.simulator.replies import embedding as simulated
 from tests.steps.cell import EMBED, HAIKU, Cell, reply_of, until
 
@@ -22,7 +25,7 @@ LARGE = "openai:text-embedding-3-large"
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenAI takes three texts a call."""
-    monkeypatch.setitem(embedding.MOST_TEXTS, "openai", 3)
+    monkeypatch.setitem(embedding_parts.MOST_TEXTS, "openai", 3)
 
 
 def vectors_of(reply: dict[str, Any]) -> list[list[float]]:
@@ -98,7 +101,7 @@ async def test_vectors_of_two_models_do_not_mix(cell: Cell, few: None) -> None:
 async def test_parts_whose_tokens_nobody_tells_stand_open_at_their_bounds(
     cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(embedding.MOST_TEXTS, "gemini", 3)
+    monkeypatch.setitem(embedding_parts.MOST_TEXTS, "gemini", 3)
     target = "gemini:gemini-embedding-001"
     gemini = {"API_KEY": "k", "BASE_URL": f"{cell.simulator.url}/gemini"}
     await cell.worker("gemini", **{f"HOMA_PROVIDERS__GEMINI__{name}": value for name, value in gemini.items()})

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from homa_shared.needs import read_beside
-from homa_shared.reply import Call, Completion, Embeddings, Usage
-from homa_shared.request import StepRules
-from homa_shared.store.learning import Learned, add_learned, estimates, learned
-from homa_shared.tokens import count, estimate_messages
-from homa_shared.tools import tool
-from homa_workers import counting
-from homa_workers.counting import ONE_IN, TokenLearning
+from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
+from homa_shared.calls.request import StepRules
+from homa_shared.calls.tokens import count, estimate_messages
+from homa_shared.calls.tools import tool
+from homa_shared.quota.needs import read_beside
+from homa_shared.store.reads.token_error import Learned, add_learned, estimates, learned
+from homa_workers.fleet import token_calibration
+from homa_workers.fleet.token_calibration import ONE_IN, TokenLearning
 from tests.steps.cell import EMBED, HAIKU, MINI, Cell, by_schema, until
 
 OLLAMA = "ollama:llama3.3"
@@ -23,7 +23,7 @@ QUESTION: list[dict[str, Any]] = [{"role": "user", "content": "How many tokens h
 @pytest.fixture
 def every(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each reply is looked at."""
-    monkeypatch.setattr(counting, "ONE_IN", 1)
+    monkeypatch.setattr(token_calibration, "ONE_IN", 1)
 
 
 async def known(cell: Cell, learning: TokenLearning, target: str) -> Learned:
@@ -100,7 +100,7 @@ async def test_one_reply_in_a_few_is_looked_at(cell: Cell) -> None:
 
 
 async def test_a_worker_flushes_by_itself(cell: Cell, every: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homa_workers.pipeline.FLUSH_S", 0.05)
+    monkeypatch.setattr("homa_workers.pipeline.pipeline.FLUSH_S", 0.05)
     await cell.worker()
     await cell.ended(await cell.submit())
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from homa import AsyncHoma, JobFailed
-from homa_shared.reply import ITEMS
-from homa_shared.tools import tool
+from homa_shared.calls.reply import ITEMS
+from homa_shared.calls.tools import tool
 from homa_workers.simulator.dialects.anthropic import AnthropicDialect
 from homa_workers.simulator.dialects.openai import OpenAIDialect
 from homa_workers.simulator.wire import Prompt, Route

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from homa_shared.records import State
-from homa_shared.request import StepRules
-from homa_shared.store.op import mapping, read
+from homa_shared.calls.request import StepRules
+from homa_shared.model.records import State
+from homa_shared.store.operation import mapping, read
 from tests.steps.cell import HAIKU, MINI, Cell, by_schema, reply_of
 
 #: A model without structured output.
@@ -177,7 +177,7 @@ async def test_an_account_that_is_asked_again_goes_on_elsewhere_when_it_fails(ce
 
 async def test_the_schema_of_pydantics_models_is_followed(cell: Cell) -> None:
     pydantic = pytest.importorskip("pydantic")
-    schemas = pytest.importorskip("homa.schemas")
+    schemas = pytest.importorskip("homa.submit.response_format")
 
     class Person(pydantic.BaseModel):
         name: str

@@ -11,9 +11,9 @@ import orjson
 import pydantic
 import pytest
 
-from homa_shared import tools
-from homa_shared.errors import InvalidRequest
-from homa_shared.tools import BadArguments, definitions, make_tool, registered, tool
+from homa_shared.calls import tools
+from homa_shared.calls.tools import BadArguments, definitions, make_tool, registered, tool
+from homa_shared.model.errors import InvalidRequest
 from homa_workers.tools import Toolbox
 from homa_workers.tools import toolbox as toolbox_module
 from homa_workers.tools.toolbox import MOST_BYTES

@@ -10,12 +10,12 @@ from typing import Any
 import orjson
 from click.testing import CliRunner
 
-from homa.commands import main
-from homa_shared.records import State
-from homa_shared.request import StepRules
-from homa_shared.store import steering
-from homa_shared.store.op import read
-from homa_shared.tools import tool
+from homa.cli import main
+from homa_shared.calls.request import StepRules
+from homa_shared.calls.tools import tool
+from homa_shared.model.records import State
+from homa_shared.store.operation import read
+from homa_shared.store.transitions import admin
 from tests.fixtures.stopwatch import Stopwatch
 from tests.patience import PATIENCE_S
 from tests.steps.cell import BOUND, HAIKU, MINI, SHAPE, Cell, by_schema, reply_of, until
@@ -317,7 +317,7 @@ async def test_a_job_cancelled_while_a_tool_runs_costs_what_was_paid(cell: Cell)
     await cell.worker()
     job = await cell.ask("[[tool:stuck {}]]", steps=rules("stuck"))
     await begun.wait()
-    await cell.store.run(steering.cancel(cell.keys, [job]))
+    await cell.store.run(admin.cancel(cell.keys, [job]))
     assert (await cell.ended(job)).job.state is State.CANCELLED
     assert gone.is_set()
     await cell.check_money(job)

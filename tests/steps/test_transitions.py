@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from homa_shared.failures import Charge
-from homa_shared.records import State
-from homa_shared.request import Option
-from homa_shared.store import reading, steering
-from homa_shared.store.books import audit
+from homa_shared.calls.failures import Charge
+from homa_shared.calls.request import Option
+from homa_shared.model.records import State
+from homa_shared.store import reads
+from homa_shared.store.audit import audit
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.stepping import Begin, Leave, Permit, begin_tool, end_tool, journal, next_step, step
-from homa_shared.store.working import Answer, Claim, Report, renew
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import Answer, Claim, Report, renew
+from homa_shared.store.transitions.steps import Begin, Leave, Permit, begin_tool, end_tool, journal, next_step, step
 from tests.transitions.cell import BOUND, COST, LEASE_MS, MODEL, Cell
 from tests.transitions.test_recovery import OlderStore
 
@@ -55,9 +56,9 @@ def end(cell: Cell, claim: Claim, result: str, *, worker: str = "w") -> None:
 def sums(cell: Cell, job_id: str) -> tuple[int, int]:
     """Known and unresolved cost; the same in record, ledger and the day's totals."""
     job = cell.job(job_id)
-    lines = cell.run(reading.ledger(cell.keys))
+    lines = cell.run(reads.ledger(cell.keys))
     known, unresolved = sum(x.nano_usd for x in lines), sum(x.unresolved_nano_usd for x in lines)
-    table = cell.run(reading.costs(cell.keys))
+    table = cell.run(reads.costs(cell.keys))
     assert (known, unresolved) == (job.cost_nano_usd, job.unresolved_nano_usd)
     assert (known, unresolved) == (table.nano_usd, table.unresolved_nano_usd)
     return known, unresolved
@@ -259,7 +260,7 @@ def test_cancel_and_deadline_are_heeded_before_the_next_call(cell: Cell) -> None
     first, second = cell.take().claims
     record(cell, first)
     record(cell, second)
-    cell.run(steering.cancel(cell.keys, ["a"]))
+    cell.run(admin.cancel(cell.keys, ["a"]))
     cell.redis("HSET", cell.keys.job("b"), "dl", 1)
     assert go_on(cell, first).leave is Leave.CANCELLED
     assert go_on(cell, second).leave is Leave.EXPIRED
@@ -273,8 +274,8 @@ def test_a_step_whose_cost_nobody_knows_stands_open_and_can_be_resolved(cell: Ce
     go_on(cell, claim)
     cell.settle(claim)
     assert sums(cell, "a") == (COST, BOUND)
-    assert cell.run(reading.unresolved(cell.keys))[0][0] == "a:1"
-    cell.run(steering.resolve(cell.keys, "a", 1, 40))
+    assert cell.run(reads.unresolved(cell.keys))[0][0] == "a:1"
+    cell.run(admin.resolve(cell.keys, "a", 1, 40))
     assert sums(cell, "a") == (COST + 40, 0)
     assert budget(cell) == (COST + 40, 0, 0)
 
@@ -303,7 +304,7 @@ def lost_behind_a_step_without_usage(cell: Cell) -> Claim:
 
 
 def open_attempts(cell: Cell) -> list[str]:
-    return [name for name, _ in cell.run(reading.unresolved(cell.keys))]
+    return [name for name, _ in cell.run(reads.unresolved(cell.keys))]
 
 
 def test_a_late_reply_leaves_open_what_steps_before_it_may_have_cost(cell: Cell) -> None:
@@ -314,7 +315,7 @@ def test_a_late_reply_leaves_open_what_steps_before_it_may_have_cost(cell: Cell)
     (attempt,) = cell.view("a").attempts
     assert (attempt.charge, attempt.nano_usd, attempt.unresolved_nano_usd) == ("unresolved", COST, BOUND)
     assert open_attempts(cell) == ["a:1"]
-    assert cell.run(steering.resolve(cell.keys, "a", 1, 30)) == "ok"
+    assert cell.run(admin.resolve(cell.keys, "a", 1, 30)) == "ok"
     assert (sums(cell, "a"), budget(cell), open_attempts(cell)) == ((COST + 30, 0), (COST + 30, 0, 0), [])
 
 
@@ -351,7 +352,7 @@ def test_of_what_was_settled_for_an_attempt_a_late_reply_leaves_the_part_of_its_
     cell: Cell, settled: int, total: int
 ) -> None:
     claim = lost_behind_a_step_without_usage(cell)
-    assert cell.run(steering.resolve(cell.keys, "a", 1, settled)) == "ok"
+    assert cell.run(admin.resolve(cell.keys, "a", 1, settled)) == "ok"
     for _ in range(2):
         cell.settle(claim, worker="w", target=MODEL)
         assert (sums(cell, "a"), budget(cell)) == ((total, 0), (total, 0, 0))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
 from homa_shared.store.address import StoreAddress, masked
 
 

@@ -9,8 +9,10 @@ import pytest
 import redis
 from redis.exceptions import ResponseError
 
-from homa_shared.errors import StoreUnavailable
-from homa_shared.store.checks import (
+from homa_shared.model.errors import StoreUnavailable
+from homa_shared.store.connection import StoreAddress, connect_async, connect_sync
+from homa_shared.store.embedded import EmbeddedStore
+from homa_shared.store.safety_checks import (
     Level,
     StoreFacts,
     Verdict,
@@ -19,8 +21,6 @@ from homa_shared.store.checks import (
     require_safe,
     verdicts,
 )
-from homa_shared.store.connection import StoreAddress, connect_async, connect_sync
-from homa_shared.store.embedded import EmbeddedStore
 
 GOOD = StoreFacts(
     kind="valkey",

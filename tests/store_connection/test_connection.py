@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 import redis
 
-from homa_shared.errors import StoreUnavailable
+from homa_shared.model.errors import StoreUnavailable
 from homa_shared.store import connection
 from homa_shared.store.connection import StoreAddress, connect_async, connect_sync, store_errors
 from homa_shared.store.embedded import EmbeddedStore

@@ -6,7 +6,7 @@ import pytest
 import redis
 from redis import exceptions
 
-from homa_shared.errors import StoreFull, StoreUnavailable
+from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.store.connection import StoreAddress, connect_async, connect_sync, store_error, store_errors
 from homa_shared.store.embedded import EmbeddedStore
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from homa_shared.errors import StoreUnavailable
+from homa_shared.model.errors import StoreUnavailable
 from homa_shared.store.connection import StoreAddress, connect_async, connect_sync, store_errors
 from homa_shared.store.embedded.server import server_binary
 from tests.fixtures.store import eventually

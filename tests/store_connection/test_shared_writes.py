@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from homa_shared.errors import StoreUnavailable
-from homa_shared.store import steering
+from homa_shared.model.errors import StoreUnavailable
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress, connect_sync
 from homa_shared.store.embedded import EmbeddedStore
-from homa_shared.store.op import Command, Op, read
+from homa_shared.store.operation import Command, Op, read
+from homa_shared.store.transitions import admin as steering
 from tests.patience import PATIENCE_S
 
 

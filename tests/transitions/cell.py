@@ -7,15 +7,16 @@ from typing import Any
 
 import orjson
 
-from homa_shared.failures import Charge
-from homa_shared.ids import new_nonce
-from homa_shared.records import Job, State
-from homa_shared.store import reading, steering
+from homa_shared.calls.failures import Charge
+from homa_shared.model.ids import new_nonce
+from homa_shared.model.records import Job, State
+from homa_shared.store import reads
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.op import pairs
-from homa_shared.store.submitting import Accepted, Common, Entry, submit
-from homa_shared.store.working import Answer, Claim, Report, Taken, fail, requeue, settle, sweep, take
+from homa_shared.store.operation import pairs
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import Answer, Claim, Report, Taken, fail, requeue, settle, sweep, take
+from homa_shared.store.transitions.submit import Accepted, Common, Entry, submit
 
 LEASE_MS = 30_000
 MODEL = "p:m"
@@ -118,7 +119,7 @@ class Cell:
         return self.store._client.execute_command(*command)
 
     def now(self) -> int:
-        return self.run(reading.server_time(self.keys))
+        return self.run(reads.server_time(self.keys))
 
     def lose(self, claim: Claim) -> None:
         """The worker's lease has run out, and housekeeping comes by."""
@@ -138,7 +139,7 @@ class Cell:
         scope = quota or target.replace(":", "/")
         row = {"name": target, "account": account, "quota": scope, "real": target}
         row |= {"account_limits": {"conc": conc}, "quota_limits": limits}
-        self.run(steering.write_plans(self.keys, [row]))
+        self.run(admin.write_plans(self.keys, [row]))
         return scope
 
     def config(self, **fields: Any) -> None:
@@ -152,20 +153,20 @@ class Cell:
         self.config(budgets=[row])
 
     def job(self, job_id: str) -> Job:
-        view = self.run(reading.job(self.keys, job_id))
+        view = self.run(reads.job(self.keys, job_id))
         assert view is not None, job_id
         return view.job
 
-    def view(self, job_id: str) -> reading.JobView:
-        view = self.run(reading.job(self.keys, job_id))
+    def view(self, job_id: str) -> reads.JobView:
+        view = self.run(reads.job(self.keys, job_id))
         assert view is not None, job_id
         return view
 
     def state(self, job_id: str) -> State | None:
-        return self.run(reading.state(self.keys, job_id))
+        return self.run(reads.state(self.keys, job_id))
 
     def error(self, job_id: str) -> dict[str, Any]:
-        reply = self.run(reading.reply(self.keys, job_id))
+        reply = self.run(reads.reply(self.keys, job_id))
         assert reply is not None
         error: dict[str, Any] = orjson.loads(reply)["error"]
         return error
@@ -182,7 +183,7 @@ class Cell:
         return dict(pairs(self.redis("ZRANGE", key, 0, -1, "WITHSCORES")))
 
     def events(self) -> list[str]:
-        return [event.name for event in self.run(reading.events(self.keys, count=10_000))]
+        return [event.name for event in self.run(reads.events(self.keys, count=10_000))]
 
     def orders(self, worker: str = "w") -> list[str]:
         return [order.decode() for order in self.redis("LRANGE", self.keys.control(worker), 0, -1)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from homa_shared.store.books import audit
+from homa_shared.store.audit import audit
 from homa_shared.store.connection import StoreAddress
 from tests.transitions.cell import Cell
 

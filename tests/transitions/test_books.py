@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from homa_shared.store import steering
-from homa_shared.store.books import audit
+from homa_shared.store.audit import audit
+from homa_shared.store.transitions import admin
 from tests.transitions.cell import MODEL, Cell
 
 
@@ -14,12 +14,12 @@ def books(cell: Cell) -> Cell:
     """A cell with a job in each index."""
     cell.plan(conc=9)
     cell.budget(10_000)
-    cell.run(steering.open_batch(cell.keys, "b", {}))
+    cell.run(admin.open_batch(cell.keys, "b", {}))
     cell.submit("run", "end")
     cell.claim()
     cell.settle(cell.claim())
     cell.submit("b-0", batch="b")
-    cell.run(steering.pause_batch(cell.keys, "b"))
+    cell.run(admin.pause_batch(cell.keys, "b"))
     cell.take()
     cell.submit("due", due_ms=60_000)
     cell.submit("wait", tenant="t")

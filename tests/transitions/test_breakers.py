@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from homa_shared.store import reading
+from homa_shared.store import reads
 from tests.transitions.cell import MODEL, OTHER, Cell
 
 
-def breaker(cell: Cell, name: str = MODEL) -> reading.LimitRow:
+def breaker(cell: Cell, name: str = MODEL) -> reads.LimitRow:
     cell.plan(name if ":" in name else MODEL)
-    return next(r for r in cell.run(reading.limits(cell.keys)) if (r.scope, r.dimension) == (name, "breaker"))
+    return next(r for r in cell.run(reads.limits(cell.keys)) if (r.scope, r.dimension) == (name, "breaker"))
 
 
 def time_passes(cell: Cell, name: str = MODEL, *fields: str) -> None:

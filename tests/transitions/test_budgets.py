@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from homa_shared.failures import Charge
-from homa_shared.records import State
-from homa_shared.store import reading, steering
+from homa_shared.calls.failures import Charge
+from homa_shared.model.records import State
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
 from tests.transitions.cell import BOUND, COST, Cell
 
 
@@ -91,7 +92,7 @@ def test_what_is_unresolved_counts_until_it_is_known(cell: Cell) -> None:
     cell.fail(claim, charge=Charge.UNRESOLVED)
     assert instance(cell) == (0, BOUND, 0)
     assert cell.taken() == []
-    assert cell.run(steering.resolve(cell.keys, "a", 1, 20)) == "ok"
+    assert cell.run(admin.resolve(cell.keys, "a", 1, 20)) == "ok"
     assert instance(cell) == (20, 0, 0)
     cell.sweep()
     assert cell.taken() == ["b"]
@@ -134,7 +135,7 @@ def test_an_instance_is_named_by_its_period(cell: Cell, period: str, digits: int
     cell.budget(1000, period=period)
     cell.submit("a")
     cell.take()
-    (row,) = cell.run(reading.budgets(cell.keys))
+    (row,) = cell.run(reads.budgets(cell.keys))
     name, _, suffix = row.instance.partition("~")
     assert (name, len(suffix), row.over) == ("b", digits, False)
     assert (row.reserved_nano_usd, row.cap_nano_usd, row.free_nano_usd) == (BOUND, 1000, 900)
@@ -149,16 +150,16 @@ def test_a_jobs_own_cap_covers_all_its_attempts(cell: Cell) -> None:
 
 
 def test_a_batchs_cap_covers_all_its_lines(cell: Cell) -> None:
-    cell.run(steering.open_batch(cell.keys, "x", {"cap": 150}))
+    cell.run(admin.open_batch(cell.keys, "x", {"cap": 150}))
     cell.submit("x-0", "x-1", batch="x")
     cell.settle(cell.claim(), nano=100)
     assert cell.taken() == []
     assert cell.state("x-1") is State.FAILED
-    view = cell.run(reading.batch(cell.keys, "x"))
+    view = cell.run(reads.batch(cell.keys, "x"))
     assert view is not None
     assert (view.cap_nano_usd, view.nano_usd, view.failed) == (150, 100, 1)
     # Caps of single jobs and batches do not crowd the list of the settings' budgets.
-    assert cell.run(reading.budgets(cell.keys)) == []
+    assert cell.run(reads.budgets(cell.keys)) == []
 
 
 def test_an_unpriced_job_is_refused_where_a_budget_applies(cell: Cell) -> None:
@@ -193,7 +194,7 @@ def test_half_four_fifths_and_all_of_a_cap_are_told_once(cell: Cell) -> None:
     cell.submit("a", "b", "c")
     for claim in cell.take().claims:
         cell.settle(claim, nano=100)
-    told = [e.detail for e in cell.run(reading.events(cell.keys)) if e.name == "budget.used"]
+    told = [e.detail for e in cell.run(reads.events(cell.keys)) if e.name == "budget.used"]
     assert told == ["b 50%", "b 80%", "b 100%"]
 
 
@@ -218,8 +219,8 @@ def test_a_reply_whose_price_is_not_known_holds_its_bound_where_a_budget_applies
     cell.settle(claim, nano=None)
     cell.take()
     assert cell.error("b")["kind"] == "budget", "what the first one cost may have left no room"
-    assert cell.run(reading.costs(cell.keys)).unresolved_nano_usd == BOUND
-    assert cell.run(steering.resolve(cell.keys, "a", claim.attempt, 20)) == "ok"
+    assert cell.run(reads.costs(cell.keys)).unresolved_nano_usd == BOUND
+    assert cell.run(admin.resolve(cell.keys, "a", claim.attempt, 20)) == "ok"
     cell.submit("c")
     assert cell.taken() == ["c"]
 

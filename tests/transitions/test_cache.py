@@ -8,10 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
-from homa_shared.records import State
-from homa_shared.store import reading, steering
-from homa_shared.store.op import Op
-from homa_shared.store.working import divert, sweep
+from homa_shared.model.records import State
+from homa_shared.store import reads
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import divert, sweep
 from tests.transitions.cell import COST, MODEL, Cell
 
 KEY = "c0ffee"
@@ -22,14 +23,14 @@ def equal(cell: Cell, *ids: str, **more: Any) -> None:
 
 
 def reply(cell: Cell, job_id: str) -> dict[str, Any]:
-    found = cell.run(reading.resolved_replies(cell.keys, [job_id]))[0]
+    found = cell.run(reads.resolved_replies(cell.keys, [job_id]))[0]
     told: dict[str, Any] = orjson.loads(found or b"{}")
     return told
 
 
 def stats(cell: Cell) -> dict[str, int]:
     """What was counted of replies; of vectors nothing was."""
-    told = cell.run(steering.cache_stats(cell.keys))
+    told = cell.run(admin.cache_stats(cell.keys))
     of_vectors = {name: told.pop(name) for name in list(told) if name.startswith("vector")}
     assert not any(of_vectors.values())
     return told
@@ -48,7 +49,7 @@ def test_an_equal_job_gets_the_reply_that_is_kept(cell: Cell) -> None:
         "custom_id": "row 2",
         "prior_nano": 0,
     }
-    assert cell.run(reading.reply(cell.keys, "b")) != cell.run(reading.reply(cell.keys, "a"))
+    assert cell.run(reads.reply(cell.keys, "b")) != cell.run(reads.reply(cell.keys, "a"))
     assert stats(cell) == {"hits": 1, "misses": 1, "followers": 0, "stored": 1, "entries": 1}
 
 
@@ -57,9 +58,9 @@ def test_a_reply_from_the_cache_costs_nothing_and_names_its_source(cell: Cell) -
     cell.settle(cell.claim())
     equal(cell, "b")
     cell.take()
-    line = cell.run(reading.ledger(cell.keys))[-1]
+    line = cell.run(reads.ledger(cell.keys))[-1]
     assert (line.job, line.outcome, line.nano_usd) == ("b", "cached a", 0)
-    assert cell.run(reading.costs(cell.keys)).nano_usd == COST
+    assert cell.run(reads.costs(cell.keys)).nano_usd == COST
 
 
 def test_equal_jobs_in_flight_follow_the_first(cell: Cell) -> None:
@@ -89,7 +90,7 @@ def test_a_leader_that_ends_otherwise_hands_over(cell: Cell, how: str) -> None:
     if how == "fail":
         cell.fail(claim)
     elif how == "cancel":
-        cell.run(steering.cancel(cell.keys, ["a"]))
+        cell.run(admin.cancel(cell.keys, ["a"]))
         cell.requeue(claim)
     elif how == "deadline":
         cell.redis("HSET", cell.keys.job("a"), "dl", 1)
@@ -193,7 +194,7 @@ def test_clearing_the_cache_forgets_replies_in_slices(cell: Cell) -> None:
     for n in range(3):
         cell.submit(f"j{n}", cache_key=f"k{n}")
         cell.settle(cell.claim())
-    assert [cell.run(steering.clear_cache(cell.keys, 2)) for _ in range(3)] == [2, 1, 0]
+    assert [cell.run(admin.clear_cache(cell.keys, 2)) for _ in range(3)] == [2, 1, 0]
     equal(cell, "again")
     assert cell.taken() == ["again"]
 
@@ -216,13 +217,13 @@ def test_the_most_urgent_follower_leads_next(cell: Cell) -> None:
 
 
 def test_nobody_follows_a_leader_into_a_paused_batch(cell: Cell) -> None:
-    cell.run(steering.open_batch(cell.keys, "batch", {}))
+    cell.run(admin.open_batch(cell.keys, "batch", {}))
     scope = cell.plan()
     equal(cell, "batch-0", batch="batch")
     cell.redis("HSET", cell.keys.scope(scope), "frozen", cell.now() + 60_000)
     assert cell.taken() == []
     equal(cell, "follower", lane="bulk")
-    cell.run(steering.pause_batch(cell.keys, "batch", "enough"))
+    cell.run(admin.pause_batch(cell.keys, "batch", "enough"))
     cell.redis("HDEL", cell.keys.scope(scope), "frozen")
     assert cell.taken() == ["follower"]
     assert cell.job("batch-0").waits_for == "batch:batch"
@@ -242,7 +243,7 @@ def test_a_reply_that_others_refer_to_outlives_the_purge_of_its_job(cell: Cell) 
     cell.settle(cell.claim())
     equal(cell, "b")
     cell.take()
-    assert cell.run(steering.purge(cell.keys, ["a"])) == 1
+    assert cell.run(admin.purge(cell.keys, ["a"])) == 1
     assert cell.state("a") is None
     assert reply(cell, "b")["body"] == {"said": "a"}
 
@@ -257,9 +258,9 @@ def test_followers_of_a_reply_that_is_gone_are_called_instead_of_ended_by_it(cel
     assert cell.taken() == ["f1"]
 
 
-@pytest.mark.parametrize("order", [steering.pause_batch, steering.cancel_batch])
+@pytest.mark.parametrize("order", [admin.pause_batch, admin.cancel_batch])
 def test_lines_that_lead_one_another_are_put_aside_in_small_portions(cell: Cell, order: Callable[..., Op[str]]) -> None:
-    cell.run(steering.open_batch(cell.keys, "b", {}))
+    cell.run(admin.open_batch(cell.keys, "b", {}))
     lines = [f"b-{i}" for i in range(60)]
     equal(cell, *lines, batch="b")
     leader = cell.take(50).claims[0]
@@ -298,12 +299,12 @@ def test_followers_end_by_a_reply_that_breaks_off_however_many_they_are(cell: Ce
 
 
 def test_a_late_reply_that_breaks_off_leaves_those_who_follow_another_to_that_one(cell: Cell) -> None:
-    cell.run(steering.open_batch(cell.keys, "x", {}))
+    cell.run(admin.open_batch(cell.keys, "x", {}))
     equal(cell, "a", batch="x")
     late = cell.claim()
     equal(cell, "b", "c")
     assert cell.taken() == []
-    cell.run(steering.pause_batch(cell.keys, "x"))
+    cell.run(admin.pause_batch(cell.keys, "x"))
     cell.lose(late)
     while (taken := cell.take()).wait_ms == 1 and not taken.claims:
         pass
@@ -327,7 +328,7 @@ def led_by_one(cell: Cell, count: int, **more: Any) -> list[str]:
 
 def test_equal_jobs_are_cancelled_in_small_portions_and_one_call_all_the_same(cell: Cell) -> None:
     ids = led_by_one(cell, 100)
-    op = steering.cancel(cell.keys, ids)
+    op = admin.cancel(cell.keys, ids)
     first = len(cell.store._replies(op)[0])
     assert 5 <= first <= 30, "each hands the lead on"
     assert cell.counters()["live"] == 100 - first
@@ -338,8 +339,8 @@ def test_equal_jobs_are_cancelled_in_small_portions_and_one_call_all_the_same(ce
 def test_equal_jobs_that_nobody_follows_any_more_are_cancelled_in_one_portion(cell: Cell) -> None:
     ids = led_by_one(cell, 100)
     followers = ids[1:]
-    assert len(cell.store._replies(steering.cancel(cell.keys, followers))[0]) == 99
-    assert cell.run(steering.cancel(cell.keys, ids)) == ["cancelled"] * 100
+    assert len(cell.store._replies(admin.cancel(cell.keys, followers))[0]) == 99
+    assert cell.run(admin.cancel(cell.keys, ids)) == ["cancelled"] * 100
 
 
 def test_equal_jobs_expire_in_small_portions(cell: Cell) -> None:

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from homa_shared.failures import Charge
-from homa_shared.store import reading, steering
-from homa_shared.store.stepping import step
-from homa_shared.store.working import Answer, Report, fail
+from homa_shared.calls.failures import Charge
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import Answer, Report, fail
+from homa_shared.store.transitions.steps import step
 from tests.transitions.cell import COST, Cell
 
 SAVED = 40
 PAID = {"charge": Charge.ACTUAL, "nano": COST, "cached": 5, "saved": SAVED}
 
 
-def saved_in_total(cell: Cell, by: reading.By = "provider") -> int:
-    return cell.run(reading.costs(cell.keys, by)).cache_saved_nano_usd
+def saved_in_total(cell: Cell, by: reads.By = "provider") -> int:
+    return cell.run(reads.costs(cell.keys, by)).cache_saved_nano_usd
 
 
 def saved_by_lines(cell: Cell) -> list[int]:
-    return [line.cache_saved_nano_usd for line in cell.run(reading.ledger(cell.keys))]
+    return [line.cache_saved_nano_usd for line in cell.run(reads.ledger(cell.keys))]
 
 
 def test_a_good_replys_saving_is_counted_with_its_cost(cell: Cell) -> None:
-    cell.run(steering.open_batch(cell.keys, "b1", {"name": "", "tenant": "", "cap": ""}))
+    cell.run(admin.open_batch(cell.keys, "b1", {"name": "", "tenant": "", "cap": ""}))
     cell.submit("a", batch="b1", tags="team=x")
     cell.settle(cell.claim(), cached=5, saved=SAVED)
     assert saved_by_lines(cell) == [SAVED]
     for by in ("provider", "model", "tenant", "tag", "day", "batch"):
         assert saved_in_total(cell, by) == SAVED, by
-    batch = cell.run(reading.batch(cell.keys, "b1"))
+    batch = cell.run(reads.batch(cell.keys, "b1"))
     assert batch is not None
     assert batch.cache_saved_nano_usd == SAVED
     (attempt,) = cell.view("a").attempts

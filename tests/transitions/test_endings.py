@@ -5,11 +5,12 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from homa_shared.failures import Charge
-from homa_shared.records import State
-from homa_shared.store import reading, steering
-from homa_shared.store.op import read
-from homa_shared.store.working import renew
+from homa_shared.calls.failures import Charge
+from homa_shared.model.records import State
+from homa_shared.store import reads
+from homa_shared.store.operation import read
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import renew
 from tests.transitions.cell import BOUND, COST, LEASE_MS, Cell
 
 
@@ -51,7 +52,7 @@ def test_settling_twice_changes_nothing(cell: Cell) -> None:
     cell.submit("a")
     claim = cell.claim()
     assert [cell.settle(claim), cell.settle(claim)] == ["ok", "ok"]
-    assert len(cell.run(reading.ledger(cell.keys))) == 1
+    assert len(cell.run(reads.ledger(cell.keys))) == 1
     assert cell.counters()["succeeded"] == 1
 
 
@@ -59,18 +60,18 @@ def test_a_success_without_usage_stays_open_at_its_bound_until_resolved(cell: Ce
     cell.submit("a")
     cell.settle(cell.claim(), charge=Charge.UNRESOLVED)
     assert attempts(cell) == [(1, "succeeded", 0, BOUND)]
-    assert cell.run(reading.unresolved(cell.keys))[0][0] == "a:1"
-    assert cell.run(steering.resolve(cell.keys, "a", 1, 33, "invoice 7")) == "ok"
-    assert cell.run(steering.resolve(cell.keys, "a", 1, 44)) == "stale"
+    assert cell.run(reads.unresolved(cell.keys))[0][0] == "a:1"
+    assert cell.run(admin.resolve(cell.keys, "a", 1, 33, "invoice 7")) == "ok"
+    assert cell.run(admin.resolve(cell.keys, "a", 1, 44)) == "stale"
     assert attempts(cell) == [(1, "succeeded", 33, 0)]
-    assert cell.run(reading.unresolved(cell.keys)) == []
-    assert cell.run(reading.costs(cell.keys)).nano_usd == 33
+    assert cell.run(reads.unresolved(cell.keys)) == []
+    assert cell.run(reads.costs(cell.keys)).nano_usd == 33
 
 
 def test_an_unpriced_reply_says_so_and_never_counts_as_free(cell: Cell) -> None:
     cell.submit("a")
     cell.settle(cell.claim(), nano=None)
-    table = cell.run(reading.costs(cell.keys))
+    table = cell.run(reads.costs(cell.keys))
     assert (table.nano_usd, table.unpriced) == (0, 1)
     assert cell.view("a").attempts[0].unpriced
 
@@ -81,7 +82,7 @@ def test_a_failed_job_is_kept_with_its_request(cell: Cell) -> None:
     view = cell.view("a")
     assert (view.job.state, view.request) == (State.FAILED, b"{}")
     assert (view.attempts[0].error, view.attempts[0].note["status"]) == ("bad field", 400)
-    assert cell.run(steering.purgeable(cell.keys, cell.now())) == ["a"]
+    assert cell.run(admin.purgeable(cell.keys, cell.now())) == ["a"]
 
 
 def test_a_stale_failure_is_refused(cell: Cell) -> None:
@@ -109,7 +110,7 @@ def test_reports_of_jobs_that_nobody_knows_are_answered_so(cell: Cell) -> None:
     cell.cooked = True
     cell.redis("DEL", cell.keys.job("a"))
     assert cell.settle(claim) == cell.fail(claim) == cell.requeue(claim) == "unknown"
-    assert cell.run(steering.resolve(cell.keys, "a", 1, 5)) == "unknown"
+    assert cell.run(admin.resolve(cell.keys, "a", 1, 5)) == "unknown"
 
 
 def test_a_late_reply_ends_a_job_that_waits_again(cell: Cell) -> None:
@@ -179,7 +180,7 @@ def test_a_released_job_is_as_if_it_had_not_been_taken(cell: Cell) -> None:
     scope = cell.plan(rpm=600, conc=5)
     cell.submit("a", "b")
     cell.release(cell.claim())
-    assert cell.run(reading.ledger(cell.keys)) == []
+    assert cell.run(reads.ledger(cell.keys)) == []
     assert float(cell.redis("HGET", cell.keys.scope(scope), "r")) // 1000 <= cell.now()
     claim = cell.claim()
     assert (claim.id, claim.tries) == ("a", 1)
@@ -189,7 +190,7 @@ def test_a_released_job_is_as_if_it_had_not_been_taken(cell: Cell) -> None:
 def test_a_job_cancelled_while_it_ran_does_not_go_on(cell: Cell) -> None:
     cell.submit("a")
     claim = cell.claim()
-    assert cell.run(steering.cancel(cell.keys, ["a"])) == ["cancelling"]
+    assert cell.run(admin.cancel(cell.keys, ["a"])) == ["cancelling"]
     assert cell.orders() == ["cancel a 1"]
     assert cell.requeue(claim) == "ended"
     assert cell.state("a") is State.CANCELLED
@@ -203,7 +204,7 @@ def test_a_cancelled_attempt_is_called_off_at_each_beat_should_the_order_be_lost
     cell.submit("a", "b")
     first, second = cell.take().claims
     assert called_off(cell, first.name, second.name) == []
-    cell.run(steering.cancel(cell.keys, ["a"]))
+    cell.run(admin.cancel(cell.keys, ["a"]))
     cell.redis("DEL", cell.keys.control("w"))
     assert [called_off(cell, first.name, second.name) for _ in range(2)] == [["a:1"]] * 2
     cell.fail(first, "cancelled", "cancelled")
@@ -229,7 +230,7 @@ def test_an_attempt_that_was_overtaken_goes_on_and_tells_its_cost(cell: Cell) ->
     cell.settle(cell.claim())
     assert called_off(cell, slow.name) == []
     cell.settle(slow)
-    assert cell.run(reading.unresolved(cell.keys)) == []
+    assert cell.run(reads.unresolved(cell.keys)) == []
 
 
 def test_a_job_past_its_deadline_does_not_go_on(cell: Cell) -> None:
@@ -243,7 +244,7 @@ def test_a_job_past_its_deadline_does_not_go_on(cell: Cell) -> None:
 def test_a_good_reply_counts_though_cancel_was_asked_for(cell: Cell) -> None:
     cell.submit("a")
     claim = cell.claim()
-    cell.run(steering.cancel(cell.keys, ["a"]))
+    cell.run(admin.cancel(cell.keys, ["a"]))
     assert cell.settle(claim) == "ok"
     assert cell.state("a") is State.SUCCEEDED
 
@@ -251,22 +252,22 @@ def test_a_good_reply_counts_though_cancel_was_asked_for(cell: Cell) -> None:
 @pytest.mark.parametrize("how", ["queued", "due", "waiting"])
 def test_a_job_that_waits_is_cancelled_at_once(cell: Cell, how: str) -> None:
     if how == "waiting":
-        cell.run(steering.open_batch(cell.keys, "a", {}))
-        cell.run(steering.pause_batch(cell.keys, "a"))
+        cell.run(admin.open_batch(cell.keys, "a", {}))
+        cell.run(admin.pause_batch(cell.keys, "a"))
         cell.submit("a", batch="a")
         cell.take()
     else:
         cell.submit("a", due_ms=60_000 if how == "due" else 0)
     assert cell.state("a") == how
-    assert cell.run(steering.cancel(cell.keys, ["a", "nobody"])) == ["cancelled", "unknown"]
-    assert cell.run(steering.cancel(cell.keys, ["a"])) == ["cancelled"]
+    assert cell.run(admin.cancel(cell.keys, ["a", "nobody"])) == ["cancelled", "unknown"]
+    assert cell.run(admin.cancel(cell.keys, ["a"])) == ["cancelled"]
     assert cell.counters() == {"submitted": 1, "live": 0, "cancelled": 1}
     assert set(cell.numbers(cell.keys.queue("p")).values()) == {0}
 
 
 def test_cancelling_nothing_asks_nobody(cell: Cell) -> None:
-    assert cell.run(steering.cancel(cell.keys, [])) == []
-    assert cell.run(steering.purge(cell.keys, [])) == 0
+    assert cell.run(admin.cancel(cell.keys, [])) == []
+    assert cell.run(admin.purge(cell.keys, [])) == 0
 
 
 def test_what_has_ended_lives_for_its_retention(cell: Cell) -> None:
@@ -290,7 +291,7 @@ def test_a_result_that_is_kept_for_no_time_still_ends_its_job_and_pays_for_it(ce
     cell.submit("a")
     assert cell.settle(cell.claim()) == "ok"
     assert (cell.counters()["live"], cell.counters()["succeeded"]) == (0, 1)
-    assert cell.run(reading.costs(cell.keys)).nano_usd == COST
+    assert cell.run(reads.costs(cell.keys)).nano_usd == COST
 
 
 def test_a_job_that_meets_a_full_quota_for_days_keeps_a_short_history(cell: Cell) -> None:
@@ -302,4 +303,4 @@ def test_a_job_that_meets_a_full_quota_for_days_keeps_a_short_history(cell: Cell
     cell.settle(claim)
     told = [attempt.number for attempt in cell.view("a").attempts]
     assert told == [1, *range(72, 122), claim.attempt]
-    assert len(cell.run(reading.ledger(cell.keys))) == 122, "the ledger has every call"
+    assert len(cell.run(reads.ledger(cell.keys))) == 122, "the ledger has every call"

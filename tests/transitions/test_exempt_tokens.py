@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from homa_shared.request import Option
-from homa_shared.store import reading, steering
-from homa_shared.store.stepping import Leave, next_step
+from homa_shared.calls.request import Option
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.steps import Leave, next_step
 from tests.transitions.cell import MODEL, Cell
 
 DIGEST = "ab12"
@@ -21,7 +22,7 @@ def plan(cell: Cell, exempts: int = 1, **limits: Any) -> None:
     """A hundred input tokens a second, ten seconds of which may be used at once: one whole prompt."""
     row = {"name": MODEL, "account": "p", "quota": "p/m", "real": MODEL, "exempts": exempts}
     row |= {"account_limits": {"conc": None}, "quota_limits": {"itpm": 6000, "burst": 10_000} | limits}
-    cell.run(steering.write_plans(cell.keys, [row]))
+    cell.run(admin.write_plans(cell.keys, [row]))
 
 
 def used(cell: Cell) -> float:
@@ -144,9 +145,9 @@ def test_why_knows_it(cell: Cell) -> None:
     answered(cell, written=SHARED)
     cell.redis("HSET", cell.keys.scope("p/m"), "i", (cell.now() + 8000) * 1000)
     cell.submit("a", **TOKENS)
-    warm = cell.run(reading.why(cell.keys, "a"))
+    warm = cell.run(reads.why(cell.keys, "a"))
     cell.redis("DEL", cell.keys.shared_prefix(MODEL, DIGEST))
-    cold = cell.run(reading.why(cell.keys, "a"))
+    cold = cell.run(reads.why(cell.keys, "a"))
     assert warm is not None
     assert cold is not None
     assert [hold.kind for hold in cold.holds] == ["limit"]
@@ -157,6 +158,6 @@ def test_a_retry_by_hand_knows_its_prefix(cell: Cell) -> None:
     plan(cell)
     cell.submit("a", **TOKENS)
     cell.fail(cell.claim())
-    cell.run(steering.retry(cell.keys, "a", "a2"))
+    cell.run(admin.retry(cell.keys, "a", "a2"))
     record = cell.job("a2").raw
     assert (record["pk"], record["pt"]) == (DIGEST, SHARED)

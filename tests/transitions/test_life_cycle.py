@@ -23,12 +23,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from homa_shared.failures import Charge
-from homa_shared.ids import new_nonce
-from homa_shared.records import ENDED, State
-from homa_shared.store import books, reading, steering
+from homa_shared.calls.failures import Charge
+from homa_shared.model.ids import new_nonce
+from homa_shared.model.records import ENDED, State
+from homa_shared.store import audit, reads
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.working import Answer, Claim
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import Answer, Claim
 from tests.transitions.cell import BOUND, COST, MODEL, OTHER, Cell
 
 LIVES = int(os.environ.get("HOMA_TEST_LIFE_CYCLES", "25"))
@@ -63,7 +64,7 @@ class LifeCycle(RuleBasedStateMachine):
         self.cell.plan(OTHER, conc=conc)
         self.cell.budget(cap, on_exceed=on_exceed)
         self.batch = "batch"
-        self.cell.run(steering.open_batch(self.cell.keys, self.batch, {"name": "n", "cap": None}))
+        self.cell.run(admin.open_batch(self.cell.keys, self.batch, {"name": "n", "cap": None}))
         self.ids: list[str] = []
         self.lines = 0
         self.running: list[Claim] = []
@@ -108,7 +109,7 @@ class LifeCycle(RuleBasedStateMachine):
     @precondition(lambda self: self.lines < 8)
     @rule(lane=LANES)
     def submit_a_line(self, lane: str) -> None:
-        if self.cell.run(reading.batch(self.cell.keys, self.batch)).state != "open":
+        if self.cell.run(reads.batch(self.cell.keys, self.batch)).state != "open":
             return
         job_id = f"{self.batch}-{self.lines}"
         self.cell.submit(job_id, lane=lane, batch=self.batch)
@@ -216,36 +217,36 @@ class LifeCycle(RuleBasedStateMachine):
     @rule(pick=ANY)
     def resolve_by_hand(self, pick: int) -> None:
         claim = self.one(self.over, pick)
-        self.cell.run(steering.resolve(self.cell.keys, claim.id, claim.attempt, COST, "bill"))
+        self.cell.run(admin.resolve(self.cell.keys, claim.id, claim.attempt, COST, "bill"))
 
     # people and time
 
     @precondition(lambda self: self.ids)
     @rule(pick=ANY)
     def cancel(self, pick: int) -> None:
-        self.cell.run(steering.cancel(self.cell.keys, [self.ids[pick % len(self.ids)]]))
+        self.cell.run(admin.cancel(self.cell.keys, [self.ids[pick % len(self.ids)]]))
 
     @precondition(lambda self: self.ids)
     @rule(pick=ANY)
     def retry(self, pick: int) -> None:
         new_id = f"j{len(self.ids)}"
-        answer = self.cell.run(steering.retry(self.cell.keys, self.ids[pick % len(self.ids)], new_id))
+        answer = self.cell.run(admin.retry(self.cell.keys, self.ids[pick % len(self.ids)], new_id))
         if answer.answer == "ok":
             self.ids.append(new_id)
 
     @rule(order=st.sampled_from(("pause", "resume")))
     def pause_or_resume_the_queue(self, order: str) -> None:
-        act = steering.pause_queue if order == "pause" else steering.resume_queue
+        act = admin.pause_queue if order == "pause" else admin.resume_queue
         self.cell.run(act(self.cell.keys, "p"))
 
     @rule(order=st.sampled_from(("pause", "resume", "resume", "seal", "cancel")))
     def steer_the_batch(self, order: str) -> None:
         keys = self.cell.keys
         acts = {
-            "pause": steering.pause_batch(keys, self.batch, "why"),
-            "resume": steering.resume_batch(keys, self.batch),
-            "seal": steering.seal_batch(keys, self.batch, self.lines),
-            "cancel": steering.cancel_batch(keys, self.batch),
+            "pause": admin.pause_batch(keys, self.batch, "why"),
+            "resume": admin.resume_batch(keys, self.batch),
+            "seal": admin.seal_batch(keys, self.batch, self.lines),
+            "cancel": admin.cancel_batch(keys, self.batch),
         }
         self.cell.run(acts[order])
 
@@ -282,7 +283,7 @@ class LifeCycle(RuleBasedStateMachine):
     def no_job_is_lost(self) -> None:
         if not hasattr(self, "cell"):
             return
-        assert list(map(str, books._drive(self.cell.store, books.books(self.cell.keys)))) == []
+        assert list(map(str, audit._drive(self.cell.store, audit.books(self.cell.keys)))) == []
         counters = self.cell.counters()
         assert counters.get("submitted", 0) == len(self.ids)
         states = Counter(self.cell.state(job_id) for job_id in self.ids)
@@ -300,9 +301,7 @@ class LifeCycle(RuleBasedStateMachine):
                 assert state is self.ends[job_id]
             elif state in ENDED:
                 self.ends[job_id] = state
-        ended = Counter(
-            e.job for e in self.cell.run(reading.events(self.cell.keys, count=10_000)) if e.name[4:] in ENDED
-        )
+        ended = Counter(e.job for e in self.cell.run(reads.events(self.cell.keys, count=10_000)) if e.name[4:] in ENDED)
         assert set(ended.values()) <= {1}
 
     @invariant()
@@ -310,30 +309,30 @@ class LifeCycle(RuleBasedStateMachine):
         if not hasattr(self, "cell"):
             return
         cell = self.cell
-        ledger = cell.run(reading.ledger(cell.keys, count=10_000))
+        ledger = cell.run(reads.ledger(cell.keys, count=10_000))
         known, open_ = sum(line.nano_usd for line in ledger), sum(line.unresolved_nano_usd for line in ledger)
         records = [cell.job(job_id) for job_id in self.ids]
         assert sum(job.cost_nano_usd for job in records) == known
         assert sum(job.unresolved_nano_usd for job in records) == open_
-        totals = cell.run(reading.costs(cell.keys, "day"))
+        totals = cell.run(reads.costs(cell.keys, "day"))
         assert (totals.nano_usd, totals.unresolved_nano_usd) == (known, open_)
         assert totals.unpriced == sum(line.unpriced for line in ledger)
         budget = cell.numbers(cell.keys.budget("b"))
         assert (budget.get("spent", 0), budget.get("unres", 0)) == (known, open_)
-        batch = cell.run(reading.batch(cell.keys, self.batch))
+        batch = cell.run(reads.batch(cell.keys, self.batch))
         assert batch.nano_usd == sum(job.cost_nano_usd for job in records if job.batch)
         for job_id, job in zip(self.ids, records, strict=True):
             attempts = cell.view(job_id).attempts
             assert sum(a.nano_usd for a in attempts) == job.cost_nano_usd
             assert sum(a.unresolved_nano_usd for a in attempts) == job.unresolved_nano_usd
-        unresolved = dict(cell.run(reading.unresolved(cell.keys, 10_000)))
+        unresolved = dict(cell.run(reads.unresolved(cell.keys, 10_000)))
         assert (open_ > 0) <= bool(unresolved)
 
     @invariant()
     def a_complete_batch_has_no_live_line(self) -> None:
         if not hasattr(self, "cell"):
             return
-        batch = self.cell.run(reading.batch(self.cell.keys, self.batch))
+        batch = self.cell.run(reads.batch(self.cell.keys, self.batch))
         if batch.total is not None:
             assert batch.complete == (batch.ended >= batch.total)
 

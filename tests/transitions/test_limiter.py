@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from homa_shared.records import State
-from homa_shared.store import reading
+from homa_shared.model.records import State
+from homa_shared.store import reads
 from tests.transitions.cell import OTHER, Cell
 
 
@@ -20,8 +20,8 @@ def field(cell: Cell, scope: str, name: str) -> float:
     return float(cell.redis("HGET", cell.keys.scope(scope), name))
 
 
-def row(cell: Cell, scope: str, dimension: str) -> reading.LimitRow:
-    return next(r for r in cell.run(reading.limits(cell.keys)) if (r.scope, r.dimension) == (scope, dimension))
+def row(cell: Cell, scope: str, dimension: str) -> reads.LimitRow:
+    return next(r for r in cell.run(reads.limits(cell.keys)) if (r.scope, r.dimension) == (scope, dimension))
 
 
 def test_a_burst_is_half_a_second_of_quota(cell: Cell) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from homa_shared.records import State
-from homa_shared.store import steering
-from homa_shared.store.working import Enqueued, ack
+from homa_shared.model.records import State
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import Enqueued, ack
 from tests.transitions.cell import Cell
 
 
@@ -60,7 +60,7 @@ def test_flushing_drops_waiting_messages_and_no_jobs(cell: Cell) -> None:
     message(cell, "m3", due_ms=60_000)
     message(cell, "other", queue="q")
     cell.submit("job")
-    while cell.run(steering.flush_messages(cell.keys, "p")):
+    while cell.run(admin.flush_messages(cell.keys, "p")):
         pass
     assert cell.taken(queues=("p", "q")) == ["job", "other"]
     assert cell.counters()["live"] == 2

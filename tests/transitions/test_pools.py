@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from homa_shared.store import reading, steering
-from homa_shared.store.working import Answer, divert, renew
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import Answer, divert, renew
 from tests.transitions.cell import Cell
 
 POOL = "pool-fast"
@@ -26,7 +27,7 @@ def limits(cell: Cell, **of: dict[str, Any]) -> None:
         row = {"account": member, "quota": f"{member}/m", "real": f"{member}:m", "account_limits": {}}
         row["quota_limits"] = of.get(member, {})
         rows += [row | {"name": f"{POOL}|{member}"}, row | {"name": f"{member}:m"}]
-    cell.run(steering.write_plans(cell.keys, rows))
+    cell.run(admin.write_plans(cell.keys, rows))
 
 
 def submit(cell: Cell, *ids: str, **more: Any) -> None:
@@ -84,7 +85,7 @@ def test_a_failure_is_the_members_not_the_pools(cell: Cell) -> None:
     again = cell.claim(provider="q", queues=("q", POOL), worker="w2")
     assert (again.id, again.target) == ("a", "q:m")
     cell.settle(again)
-    assert {line.target for line in cell.run(reading.ledger(cell.keys))} == {"p:m", "q:m"}
+    assert {line.target for line in cell.run(reads.ledger(cell.keys))} == {"p:m", "q:m"}
     assert cell.view("a").attempts[0].target == "p:m"
 
 
@@ -106,6 +107,6 @@ def test_a_report_of_a_forgotten_attempt_tells_its_member(cell: Cell, how: str) 
     # The store forgets: the attempt's number goes back.
     cell.redis("HSET", cell.keys.job("a"), "at", 0, "tr", 0)
     getattr(cell, how)(claim, by="q")
-    lines = cell.run(reading.ledger(cell.keys))
+    lines = cell.run(reads.ledger(cell.keys))
     assert [line.target for line in lines] == ["q:m"]
     assert cell.numbers(cell.keys.scope("q"))["busy"] == 0

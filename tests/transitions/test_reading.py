@@ -8,13 +8,14 @@ from typing import Any
 import orjson
 import pytest
 
-from homa_shared.failures import Charge
-from homa_shared.records import State
-from homa_shared.store import reading, steering
+from homa_shared.calls.failures import Charge
+from homa_shared.model.records import State
+from homa_shared.store import reads
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.op import Op
-from homa_shared.store.reading_money import By, CostTable
+from homa_shared.store.operation import Op
+from homa_shared.store.reads.money import By, CostTable
+from homa_shared.store.transitions import admin
 from tests.transitions.cell import COST, MODEL, OTHER, Cell
 
 
@@ -23,7 +24,7 @@ def listed(cell: Cell, limit: int = 3, **wanted: object) -> list[str]:
     found: list[str] = []
     cursor = None
     while True:
-        page = cell.run(reading.jobs(cell.keys, limit=limit, cursor=cursor, **wanted))
+        page = cell.run(reads.jobs(cell.keys, limit=limit, cursor=cursor, **wanted))
         assert len(page.jobs) <= limit
         found += [job.id for job in page.jobs]
         if page.cursor is None:
@@ -31,19 +32,19 @@ def listed(cell: Cell, limit: int = 3, **wanted: object) -> list[str]:
         cursor = page.cursor
 
 
-def hold(cell: Cell, job_id: str) -> reading.Hold:
-    why = cell.run(reading.why(cell.keys, job_id))
+def hold(cell: Cell, job_id: str) -> reads.Hold:
+    why = cell.run(reads.why(cell.keys, job_id))
     assert why is not None
     return why.holds[0]
 
 
 def test_nothing_is_known_of_an_unknown_job(cell: Cell) -> None:
-    assert cell.run(reading.job(cell.keys, "nobody")) is None
-    assert cell.run(reading.state(cell.keys, "nobody")) is None
-    assert cell.run(reading.why(cell.keys, "nobody")) is None
-    assert cell.run(reading.replies(cell.keys, ["nobody"])) == [None]
-    assert cell.run(reading.resolved_replies(cell.keys, ["nobody"])) == [None]
-    assert cell.run(reading.replies(cell.keys, [])) == cell.run(reading.resolved_replies(cell.keys, [])) == []
+    assert cell.run(reads.job(cell.keys, "nobody")) is None
+    assert cell.run(reads.state(cell.keys, "nobody")) is None
+    assert cell.run(reads.why(cell.keys, "nobody")) is None
+    assert cell.run(reads.replies(cell.keys, ["nobody"])) == [None]
+    assert cell.run(reads.resolved_replies(cell.keys, ["nobody"])) == [None]
+    assert cell.run(reads.replies(cell.keys, [])) == cell.run(reads.resolved_replies(cell.keys, [])) == []
 
 
 def test_jobs_are_listed_by_state_page_by_page(cell: Cell) -> None:
@@ -56,8 +57,8 @@ def test_jobs_are_listed_by_state_page_by_page(cell: Cell) -> None:
     cell.submit(*(f"r{i}" for i in range(4)))
     cell.take(4)
     cell.submit(*(f"d{i}" for i in range(4)), due_ms=60_000)
-    cell.run(steering.open_batch(cell.keys, "w", {}))
-    cell.run(steering.pause_batch(cell.keys, "w"))
+    cell.run(admin.open_batch(cell.keys, "w", {}))
+    cell.run(admin.pause_batch(cell.keys, "w"))
     cell.submit("w-0", "w-1", batch="w", lane="high")
     cell.take(4)
     cell.submit(*(f"q{i}" for i in range(4)), lane="bulk")
@@ -87,7 +88,7 @@ def test_jobs_are_listed_by_what_they_belong_to(cell: Cell) -> None:
 def test_a_page_looks_at_a_bounded_number_of_jobs(cell: Cell) -> None:
     cell.submit(*(f"j{i}" for i in range(1200)))
     cell.submit("last", tenant="z")
-    page = cell.run(reading.jobs(cell.keys, state="queued", provider="nobody", limit=10))
+    page = cell.run(reads.jobs(cell.keys, state="queued", provider="nobody", limit=10))
     assert (page.jobs, page.cursor is not None) == ([], True)
     assert listed(cell, state="queued", tenant="z") == ["last"]
 
@@ -105,9 +106,9 @@ def test_queues_tell_each_lane(cell: Cell) -> None:
     cell.submit("a", "b", lane="high")
     cell.submit("c", lane="bulk", due_ms=60_000)
     cell.claim()
-    cell.run(steering.pause_queue(cell.keys, "idle"))
+    cell.run(admin.pause_queue(cell.keys, "idle"))
     rows = [
-        (r.queue, r.lane, r.queued, r.running, r.due, r.waiting, r.paused) for r in cell.run(reading.queues(cell.keys))
+        (r.queue, r.lane, r.queued, r.running, r.due, r.waiting, r.paused) for r in cell.run(reads.queues(cell.keys))
     ]
     assert rows == [
         ("idle", "default", 0, 0, 0, 0, True),
@@ -120,7 +121,7 @@ def test_limits_tell_what_is_used(cell: Cell) -> None:
     scope = cell.plan(rpm=600, tpm=60_000, conc=4)
     cell.submit("a", "b", tokens=(200, 0, 0))
     cell.claim()
-    rows = {(r.scope, r.dimension): r for r in cell.run(reading.limits(cell.keys))}
+    rows = {(r.scope, r.dimension): r for r in cell.run(reads.limits(cell.keys))}
     rpm, tpm, slots = rows[scope, "rpm"], rows[scope, "tpm"], rows["p", "concurrency"]
     assert (rpm.limit, rpm.used, rpm.available) == (600, 1, 4)
     assert (tpm.limit, 100 < tpm.used <= 200, 300 <= (tpm.available or 0) < 400) == (60_000, True, True)
@@ -129,7 +130,7 @@ def test_limits_tell_what_is_used(cell: Cell) -> None:
 
 def test_an_unlimited_account_says_so(cell: Cell) -> None:
     cell.plan(adaptive=1)
-    rows = {(r.scope, r.dimension): r for r in cell.run(reading.limits(cell.keys))}
+    rows = {(r.scope, r.dimension): r for r in cell.run(reads.limits(cell.keys))}
     assert (rows["p", "concurrency"].limit, rows["p", "concurrency"].available) == (None, None)
     assert rows["p/m", "rpm"].adaptive_rate == 20
 
@@ -141,7 +142,7 @@ def test_costs_are_summed_by_any_key(cell: Cell) -> None:
     cell.fail(cell.claim(), charge=Charge.UNRESOLVED)
 
     def rows(by: By) -> dict[str, tuple[int, int]]:
-        table = cell.run(reading.costs(cell.keys, by))
+        table = cell.run(reads.costs(cell.keys, by))
         assert (table.nano_usd, table.unresolved_nano_usd, table.unpriced) == (COST, 100, 0)
         return {r.key: (r.nano_usd, r.unresolved_nano_usd) for r in table.rows}
 
@@ -151,42 +152,42 @@ def test_costs_are_summed_by_any_key(cell: Cell) -> None:
     assert rows("tag") == {"team=x": (COST, 100), "kind=mail": (COST, 0)}
     today = date(1970, 1, 1) + timedelta(days=cell.now() // 86_400_000)
     assert rows("day") == {today.isoformat(): (COST, 100)}
-    (row,) = cell.run(reading.costs(cell.keys, "provider", since=today, until=today)).rows
+    (row,) = cell.run(reads.costs(cell.keys, "provider", since=today, until=today)).rows
     assert (row.requests, row.input_tokens, row.output_tokens, row.cached_tokens) == (2, 5, 3, 0)
-    assert cell.run(reading.costs(cell.keys, until=today - timedelta(days=1))).rows == []
+    assert cell.run(reads.costs(cell.keys, until=today - timedelta(days=1))).rows == []
 
 
 def test_ledger_and_events_are_read_on_from_any_line(cell: Cell) -> None:
     cell.submit("a", "b")
     for claim in cell.take().claims:
         cell.settle(claim)
-    first, second = cell.run(reading.ledger(cell.keys))
-    assert cell.run(reading.ledger(cell.keys, after=first.id)) == [second]
+    first, second = cell.run(reads.ledger(cell.keys))
+    assert cell.run(reads.ledger(cell.keys, after=first.id)) == [second]
     assert first.at_ms <= cell.now()
-    events = cell.run(reading.events(cell.keys))
-    assert [e.job for e in cell.run(reading.events(cell.keys, after=events[0].id))] == ["b"]
-    assert cell.run(reading.latest_events(cell.keys, 1)) == events[-1:]
+    events = cell.run(reads.events(cell.keys))
+    assert [e.job for e in cell.run(reads.events(cell.keys, after=events[0].id))] == ["b"]
+    assert cell.run(reads.latest_events(cell.keys, 1)) == events[-1:]
     assert events[0].at_ms <= cell.now()
 
 
 def test_events_can_be_followed(cell: Cell) -> None:
     cell.submit("a")
     cell.settle(cell.claim())
-    seen = reading.followed(cell.store.wait(*reading.follow_events(cell.keys, "0")))
+    seen = reads.followed(cell.store.wait(*reads.follow_events(cell.keys, "0")))
     assert [(e.name, e.job) for e in seen] == [("job.succeeded", "a")]
-    assert reading.followed(cell.store.wait(*reading.follow_events(cell.keys, seen[-1].id, block_ms=10))) == []
+    assert reads.followed(cell.store.wait(*reads.follow_events(cell.keys, seen[-1].id, block_ms=10))) == []
 
 
 async def test_operations_run_on_an_event_loop_as_well(cell: Cell, store_address: StoreAddress) -> None:
     cell.submit("a")
     store = AsyncStore(store_address, cell.keys.namespace)
     try:
-        view = await store.run(reading.job(store.keys, "a"))
+        view = await store.run(reads.job(store.keys, "a"))
         assert view is not None
         assert view.job.state is State.QUEUED
-        assert await store.run(reading.replies(store.keys, [])) == []
-        assert len((await store.run(reading.jobs(store.keys))).jobs) == 0
-        assert reading.followed(await store.wait(*reading.follow_events(store.keys, "0", block_ms=10))) == []
+        assert await store.run(reads.replies(store.keys, [])) == []
+        assert len((await store.run(reads.jobs(store.keys))).jobs) == 0
+        assert reads.followed(await store.wait(*reads.follow_events(store.keys, "0", block_ms=10))) == []
     finally:
         await store.aclose()
 
@@ -196,7 +197,7 @@ async def test_operations_run_on_an_event_loop_as_well(cell: Cell, store_address
 
 def test_a_job_that_only_needs_a_worker_is_held_by_nothing(cell: Cell) -> None:
     cell.submit("a")
-    assert cell.run(reading.why(cell.keys, "a")) == reading.Why(State.QUEUED, [])
+    assert cell.run(reads.why(cell.keys, "a")) == reads.Why(State.QUEUED, [])
 
 
 def test_why_names_the_limit_and_when_it_passes(cell: Cell) -> None:
@@ -218,7 +219,7 @@ def test_why_names_freeze_slots_breaker_and_size(cell: Cell) -> None:
     cell.redis("HSET", cell.keys.breaker("p"), "state", "open", "until", cell.now() + 9000)
     assert (hold(cell, "b").kind, hold(cell, "b").name) == ("breaker", "p")
     cell.submit("huge", tokens=(101, 0, 0))
-    why = cell.run(reading.why(cell.keys, "huge"))
+    why = cell.run(reads.why(cell.keys, "huge"))
     assert why is not None
     assert any(h.detail == "too large for tpm" or h.detail == "frozen" for h in why.holds)
 
@@ -228,22 +229,22 @@ def test_why_names_budget_pause_leader_due_deadline_and_run(cell: Cell) -> None:
     cell.claim()
     assert (hold(cell, "run").kind, hold(cell, "run").name) == ("running", "w")
     cell.submit("due", due_ms=60_000, deadline_ms=90_000)
-    why = cell.run(reading.why(cell.keys, "due"))
+    why = cell.run(reads.why(cell.keys, "due"))
     assert why is not None
     assert [h.kind for h in why.holds] == ["due", "deadline"]
     assert 59_000 < (why.holds[0].wait_ms or 0) <= 60_000
     cell.submit("lead", "follow", cache_key="k")
     cell.take()
     assert (hold(cell, "follow").kind, hold(cell, "follow").name) == ("leader", "lead")
-    cell.run(steering.open_batch(cell.keys, "b", {}))
-    cell.run(steering.pause_batch(cell.keys, "b", "too many failures"))
+    cell.run(admin.open_batch(cell.keys, "b", {}))
+    cell.run(admin.pause_batch(cell.keys, "b", "too many failures"))
     cell.submit("b-0", "b-1", batch="b")
     assert hold(cell, "b-0").detail == "its batch is paused: too many failures"
     cell.take()
     assert hold(cell, "b-0").kind == "pause"
-    cell.run(steering.cancel_batch(cell.keys, "b"))
+    cell.run(admin.cancel_batch(cell.keys, "b"))
     assert hold(cell, "b-0").kind == "cancel"
-    cell.run(steering.pause_queue(cell.keys, "p"))
+    cell.run(admin.pause_queue(cell.keys, "p"))
     cell.submit("q")
     assert (hold(cell, "q").kind, hold(cell, "q").name) == ("pause", "p")
 
@@ -273,11 +274,11 @@ def test_why_tells_how_many_stand_before_a_job(cell: Cell) -> None:
 def test_a_pool_is_held_only_where_each_of_its_members_is(cell: Cell) -> None:
     for member, conc in (("p", 1), ("q", None)):
         row = {"name": f"pool-fast|{member}", "account": member, "quota": f"{member}/m", "real": f"{member}:m"}
-        cell.run(steering.write_plans(cell.keys, [row | {"account_limits": {"conc": conc}, "quota_limits": {}}]))
-    cell.run(steering.write_plans(cell.keys, [{"name": "pool-fast", "members": ["p", "q"]}]))
+        cell.run(admin.write_plans(cell.keys, [row | {"account_limits": {"conc": conc}, "quota_limits": {}}]))
+    cell.run(admin.write_plans(cell.keys, [{"name": "pool-fast", "members": ["p", "q"]}]))
     cell.submit("a", "b", queue="pool-fast", target="pool-fast")
     cell.take(1, queues=("pool-fast",))
-    assert cell.run(reading.why(cell.keys, "b")) == reading.Why(State.QUEUED, [])
+    assert cell.run(reads.why(cell.keys, "b")) == reads.Why(State.QUEUED, [])
     cell.redis("HSET", cell.keys.breaker("q"), "state", "open", "until", cell.now() + 500)
     assert hold(cell, "b").name == "q"
 
@@ -285,7 +286,7 @@ def test_a_pool_is_held_only_where_each_of_its_members_is(cell: Cell) -> None:
 def test_nothing_holds_an_ended_job(cell: Cell) -> None:
     cell.submit("a")
     cell.settle(cell.claim())
-    assert cell.run(reading.why(cell.keys, "a")) == reading.Why(State.SUCCEEDED, [])
+    assert cell.run(reads.why(cell.keys, "a")) == reads.Why(State.SUCCEEDED, [])
 
 
 # retry and purge
@@ -294,8 +295,8 @@ def test_nothing_holds_an_ended_job(cell: Cell) -> None:
 def test_a_failed_job_is_retried_as_a_new_one(cell: Cell) -> None:
     cell.submit("a", tags="k=v", deadline_ms=600_000, request=b'{"q":1}', bound=7, tenant="t")
     cell.fail(cell.claim())
-    assert cell.run(steering.retry(cell.keys, "a", "r")) == steering.Retried("ok", "r")
-    assert cell.run(steering.retry(cell.keys, "a", "r2")) == steering.Retried("retried", "r")
+    assert cell.run(admin.retry(cell.keys, "a", "r")) == admin.Retried("ok", "r")
+    assert cell.run(admin.retry(cell.keys, "a", "r2")) == admin.Retried("retried", "r")
     claim = cell.claim()
     assert (claim.id, claim.tries, claim.request, claim.bound, claim.tags, claim.tenant) == (
         "r",
@@ -314,7 +315,7 @@ def test_a_retry_may_start_from_the_first_target_again(cell: Cell) -> None:
     cell.submit("a", fallbacks=1)
     cell.requeue(cell.claim(), "job.rerouted", fields={"tg": "q:m", "q": "q", "fb": 0})
     cell.fail(cell.claim(provider="q", queues=("q",)))
-    cell.run(steering.retry(cell.keys, "a", "r", {"tg": MODEL, "q": "p", "fb": 1, "bn": "5"}))
+    cell.run(admin.retry(cell.keys, "a", "r", {"tg": MODEL, "q": "p", "fb": 1, "bn": "5"}))
     claim = cell.claim()
     assert (claim.id, claim.target, claim.fallbacks_left, claim.bound) == ("r", MODEL, 1, 5)
 
@@ -326,17 +327,17 @@ def test_only_what_ended_without_success_is_retried(cell: Cell, state: str) -> N
         claim = cell.claim()
         if state == "succeeded":
             cell.settle(claim)
-    assert cell.run(steering.retry(cell.keys, "a", "r")) == steering.Retried(state, "")
+    assert cell.run(admin.retry(cell.keys, "a", "r")) == admin.Retried(state, "")
     assert cell.state("r") is None
 
 
 def test_a_retry_says_what_is_missing(cell: Cell) -> None:
-    assert cell.run(steering.retry(cell.keys, "nobody", "r")).answer == "unknown"
+    assert cell.run(admin.retry(cell.keys, "nobody", "r")).answer == "unknown"
     cell.submit("a", "taken")
     cell.fail(cell.claim())
-    assert cell.run(steering.retry(cell.keys, "a", "taken")).answer == "id taken"
+    assert cell.run(admin.retry(cell.keys, "a", "taken")).answer == "id taken"
     cell.redis("DEL", cell.keys.request("a"))
-    assert cell.run(steering.retry(cell.keys, "a", "r")).answer == "request gone"
+    assert cell.run(admin.retry(cell.keys, "a", "r")).answer == "request gone"
 
 
 def test_purging_forgets_ended_jobs_and_no_others(cell: Cell) -> None:
@@ -345,17 +346,17 @@ def test_purging_forgets_ended_jobs_and_no_others(cell: Cell) -> None:
     first, second = cell.take().claims
     cell.fail(first)
     cell.fail(second, charge=Charge.UNRESOLVED)
-    assert cell.run(steering.purge(cell.keys, ["live", "done", "open", "nobody"])) == 1
+    assert cell.run(admin.purge(cell.keys, ["live", "done", "open", "nobody"])) == 1
     assert (cell.state("live"), cell.state("done"), cell.state("open")) == (State.RUNNING, None, State.FAILED)
-    assert cell.run(steering.purgeable(cell.keys, cell.now())) == ["open"]
+    assert cell.run(admin.purgeable(cell.keys, cell.now())) == ["open"]
 
 
 def test_replies_come_as_they_stand_or_resolved(cell: Cell) -> None:
     cell.submit("a", "b", cache_key="k")
     cell.settle(cell.take().claims[0])
-    raw = cell.run(reading.replies(cell.keys, ["a", "b"]))
+    raw = cell.run(reads.replies(cell.keys, ["a", "b"]))
     assert orjson.loads(raw[1] or b"")["cached"] == "a"
-    resolved = cell.run(reading.resolved_replies(cell.keys, ["a", "b"]))
+    resolved = cell.run(reads.resolved_replies(cell.keys, ["a", "b"]))
     assert orjson.loads(resolved[1] or b"")["body"] == orjson.loads(resolved[0] or b"")["body"]
     assert orjson.loads(cell.view("b").reply or b"")["cached"] == "a"
 
@@ -376,11 +377,11 @@ def test_costs_of_years_are_read_a_few_days_a_script(cell: Cell) -> None:
                 return cell.run(op)
             op = rest
 
-    by_day = slices(reading.costs(cell.keys, "day"))
+    by_day = slices(reads.costs(cell.keys, "day"))
     assert [(row.key, row.nano_usd) for row in by_day.rows] == [(day, 1000) for day in days]
     assert len(asked) == 12, "5000 totals a script"
-    assert cell.run(reading.costs(cell.keys)).nano_usd == 60_000
-    some = cell.run(reading.costs(cell.keys, "day", since=date(2024, 1, 4), until=date(2024, 2, 10)))
+    assert cell.run(reads.costs(cell.keys)).nano_usd == 60_000
+    some = cell.run(reads.costs(cell.keys, "day", since=date(2024, 1, 4), until=date(2024, 2, 10)))
     assert [row.key for row in some.rows] == days[3:41]
     cell.cooked = True
 
@@ -393,7 +394,7 @@ async def test_an_event_loop_reads_years_of_costs_to_their_end_as_well(
         totals = {f"p:m|t{i}|nano": 1 for i in range(3000)}
         cell.redis("HSET", cell.keys.day(f"2024-01-0{n + 1}"), *(part for pair in totals.items() for part in pair))
     store = AsyncStore(StoreAddress.parse(store_url), namespace, role="test")
-    table = await store.run(reading.costs(cell.keys))
+    table = await store.run(reads.costs(cell.keys))
     await store.aclose()
     assert table.nano_usd == 9000
     cell.cooked = True
@@ -402,5 +403,5 @@ async def test_an_event_loop_reads_years_of_costs_to_their_end_as_well(
 def test_a_bar_in_a_models_name_moves_no_cost_to_another_tenant(cell: Cell) -> None:
     cell.submit("a", target="p:m|victim", tenant="t")
     cell.settle(cell.claim())
-    assert [row.key for row in cell.run(reading.costs(cell.keys, "tenant")).rows] == ["t"]
-    assert [row.key for row in cell.run(reading.costs(cell.keys, "model")).rows] == ["p:m|victim"]
+    assert [row.key for row in cell.run(reads.costs(cell.keys, "tenant")).rows] == ["t"]
+    assert [row.key for row in cell.run(reads.costs(cell.keys, "model")).rows] == ["p:m|victim"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from homa_shared.failures import Charge
-from homa_shared.records import State
-from homa_shared.store import reading, steering
-from homa_shared.store.stepping import step
-from homa_shared.store.working import Answer, Claim, Report, leave, rejoin, renew
+from homa_shared.calls.failures import Charge
+from homa_shared.model.records import State
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import Answer, Claim, Report, leave, rejoin, renew
+from homa_shared.store.transitions.steps import step
 from tests.transitions.cell import BOUND, COST, LEASE_MS, MODEL, Cell
 from tests.transitions.test_recovery import OlderStore
 
@@ -33,12 +34,12 @@ def other_server(cell: Cell, *, ago_ms: int = 0) -> None:
 
 
 def money(cell: Cell) -> tuple[int, int]:
-    table = cell.run(reading.costs(cell.keys))
+    table = cell.run(reads.costs(cell.keys))
     return table.nano_usd, table.unresolved_nano_usd
 
 
 def outcomes(cell: Cell) -> list[str]:
-    return [line.outcome for line in cell.run(reading.ledger(cell.keys))]
+    return [line.outcome for line in cell.run(reads.ledger(cell.keys))]
 
 
 # -- who waits --------------------------------------------------------------------------------------------------------
@@ -188,9 +189,9 @@ def test_a_forgotten_call_whose_cost_nobody_knows_can_be_resolved(cell: Cell) ->
     cell.settle(claim, worker="two")
     cell.fail(claim, charge=Charge.UNRESOLVED, outcome="ambiguous", worker="one")
     assert money(cell) == (COST, BOUND)
-    [name] = [row[0] for row in cell.run(reading.unresolved(cell.keys))]
+    [name] = [row[0] for row in cell.run(reads.unresolved(cell.keys))]
     job_id, _, number = name.rpartition(":")
-    cell.run(steering.resolve(cell.keys, job_id, int(number), 5, "bill"))
+    cell.run(admin.resolve(cell.keys, job_id, int(number), 5, "bill"))
     assert money(cell) == (COST + 5, 0)
     assert cell.redis("PTTL", cell.keys.attempts("a")) > 0
 
@@ -229,7 +230,7 @@ def test_a_reroute_that_the_store_forgot_costs_at_the_target_that_was_called(cel
     second = cell.claim(worker="one")
     before.comes_back()
     cell.settle(second, worker="one", target=second.target)
-    assert [line.target for line in cell.run(reading.ledger(cell.keys)) if line.nano_usd] == ["p:other"]
+    assert [line.target for line in cell.run(reads.ledger(cell.keys)) if line.nano_usd] == ["p:other"]
 
 
 # -- jobs that are gone with their records ----------------------------------------------------------------------------
@@ -254,7 +255,7 @@ def test_a_call_of_a_job_that_is_gone_costs_once(cell: Cell, kind: str) -> None:
         assert getattr(cell, kind)(claim, **told) is Answer.UNKNOWN
     assert money(cell) == (COST, 0)
     assert cell.numbers(cell.keys.budget("b"))["spent"] == COST
-    (row,) = cell.run(reading.costs(cell.keys, "model")).rows
+    (row,) = cell.run(reads.costs(cell.keys, "model")).rows
     assert (row.key, row.nano_usd, row.requests) == (MODEL, COST, 1)
     assert cell.redis("EXISTS", cell.keys.job("a")) == 0
 
@@ -273,21 +274,21 @@ def test_each_paid_reply_of_such_an_attempt_counts_once(cell: Cell) -> None:
 def test_one_whose_cost_nobody_knows_is_unpriced_and_not_free(cell: Cell) -> None:
     claim = homeless(cell)
     cell.fail(claim, charge=Charge.UNRESOLVED, floor=7, worker="one", target=MODEL)
-    table = cell.run(reading.costs(cell.keys, "model"))
+    table = cell.run(reads.costs(cell.keys, "model"))
     assert (table.nano_usd, table.unresolved_nano_usd, table.unpriced) == (0, 7, 1)
 
 
 def test_one_that_was_not_charged_leaves_no_line(cell: Cell) -> None:
     claim = homeless(cell)
     cell.requeue(claim, outcome="rate_limited", worker="one", target=MODEL)
-    assert cell.run(reading.ledger(cell.keys)) == []
+    assert cell.run(reads.ledger(cell.keys)) == []
 
 
 def test_a_call_whose_record_had_its_time_is_not_charged_again(cell: Cell) -> None:
     cell.submit("a")
     claim = cell.claim(worker="one")
     cell.settle(claim, worker="one", target=MODEL)
-    cell.run(steering.purge(cell.keys, ["a"]))
+    cell.run(admin.purge(cell.keys, ["a"]))
     cell.redis("DEL", cell.keys.job("a"), cell.keys.attempts("a"))
     assert cell.settle(claim, worker="one", target=MODEL) is Answer.UNKNOWN
     assert money(cell) == (COST, 0)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from homa_shared.failures import Charge
-from homa_shared.records import State
-from homa_shared.store import reading, steering
-from homa_shared.store.working import leave, renew, sweep
+from homa_shared.calls.failures import Charge
+from homa_shared.model.records import State
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import leave, renew, sweep
 from tests.transitions.cell import BOUND, COST, LEASE_MS, MODEL, Cell
 
 
@@ -26,9 +27,9 @@ def test_a_lost_job_goes_back_to_the_head_of_its_group(cell: Cell) -> None:
 def test_its_attempt_stands_unresolved_at_its_bound(cell: Cell) -> None:
     cell.submit("a")
     cell.lose(cell.claim())
-    table = cell.run(reading.costs(cell.keys))
+    table = cell.run(reads.costs(cell.keys))
     assert (table.nano_usd, table.unresolved_nano_usd) == (0, BOUND)
-    assert cell.run(reading.unresolved(cell.keys))[0][0] == "a:1"
+    assert cell.run(reads.unresolved(cell.keys))[0][0] == "a:1"
 
 
 def test_after_three_lost_leases_a_job_is_poisoned(cell: Cell) -> None:
@@ -64,7 +65,7 @@ def test_a_lost_job_that_was_cancelled_or_is_late_ends(cell: Cell) -> None:
     cell.submit("a")
     cell.submit("b", deadline_ms=60_000)
     first, second = cell.take().claims
-    cell.run(steering.cancel(cell.keys, ["a"]))
+    cell.run(admin.cancel(cell.keys, ["a"]))
     cell.redis("HSET", cell.keys.job("b"), "dl", 1)
     cell.lose(first)
     cell.lose(second)
@@ -187,7 +188,7 @@ def test_a_reply_to_a_call_that_the_store_forgot_is_kept(cell: Cell) -> None:
     assert cell.settle(claim) == "ok"
     assert cell.state("a") is State.SUCCEEDED
     assert cell.counters()["live"] == 0
-    assert cell.run(reading.costs(cell.keys)).nano_usd == COST
+    assert cell.run(reads.costs(cell.keys)).nano_usd == COST
 
 
 def test_a_failure_that_the_store_forgot_is_written_down(cell: Cell) -> None:
@@ -197,7 +198,7 @@ def test_a_failure_that_the_store_forgot_is_written_down(cell: Cell) -> None:
     before.comes_back()
     assert cell.fail(first, charge=Charge.ACTUAL, nano=9) == "ok"
     assert cell.requeue(second, charge=Charge.ACTUAL, nano=4) == "ok"
-    assert cell.run(reading.costs(cell.keys)).nano_usd == 13
+    assert cell.run(reads.costs(cell.keys)).nano_usd == 13
     assert cell.claim().attempt == 2
 
 
@@ -231,12 +232,12 @@ def test_workers_live_by_their_beats(cell: Cell) -> None:
     beat(cell, worker="w1")
     beat(cell, worker="w2")
     cell.redis("ZADD", cell.keys.workers(), cell.now() - 60_000, "w2")
-    rows = cell.run(reading.workers(cell.keys))
+    rows = cell.run(reads.workers(cell.keys))
     assert [(row.id, row.live, row.facts["provider"]) for row in rows] == [("w1", True, "p"), ("w2", False, "p")]
-    assert cell.run(reading.live_workers(cell.keys, "p")) == 1
-    assert cell.run(reading.live_workers(cell.keys, "q")) == 0
+    assert cell.run(reads.live_workers(cell.keys, "p")) == 1
+    assert cell.run(reads.live_workers(cell.keys, "q")) == 0
     cell.run(leave(cell.keys, "w1"))
-    assert cell.run(reading.live_workers(cell.keys, "p")) == 0
+    assert cell.run(reads.live_workers(cell.keys, "p")) == 0
 
 
 def test_housekeeping_is_done_in_slices(cell: Cell) -> None:
@@ -290,7 +291,7 @@ def test_ends_of_one_moment_are_trimmed_in_slices(cell: Cell) -> None:
 
 def test_batches_that_stay_do_not_hide_those_that_are_gone(cell: Cell) -> None:
     for i in range(5):
-        cell.run(steering.open_batch(cell.keys, f"stays{i}", {}))
+        cell.run(admin.open_batch(cell.keys, f"stays{i}", {}))
         cell.redis("ZADD", cell.keys.batches(), 1 + i, f"stays{i}")
     cell.redis("ZADD", cell.keys.batches(), 10, "gone")
     for _ in range(20):
@@ -316,4 +317,4 @@ def test_no_bound_is_so_large_that_it_could_not_be_written_down(cell: Cell) -> N
         cell.redis("ZADD", cell.keys.leases(), 1, claim.name)
     cell.sweep()
     assert [cell.state(job_id) for job_id in "ab"] == [State.QUEUED] * 2
-    assert cell.run(reading.costs(cell.keys)).unresolved_nano_usd > 10**15
+    assert cell.run(reads.costs(cell.keys)).unresolved_nano_usd > 10**15

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from homa_shared import scripts
+from homa_shared.store import scripts
 from tests.transitions.cell import Cell
 
 

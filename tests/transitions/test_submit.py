@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from homa_shared.errors import StoreFull
-from homa_shared.records import State
-from homa_shared.store import reading, steering
+from homa_shared.model.errors import StoreFull
+from homa_shared.model.records import State
+from homa_shared.store import reads
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.embedded import EmbeddedStore
+from homa_shared.store.transitions import admin
 from tests.transitions.cell import Cell
 
 
@@ -56,8 +57,8 @@ def test_keys_belong_to_their_tenant(cell: Cell) -> None:
 
 def test_a_key_whose_job_was_purged_is_free_again(cell: Cell) -> None:
     cell.submit("a", key="k abc")
-    cell.run(steering.cancel(cell.keys, ["a"]))
-    assert cell.run(steering.purge(cell.keys, ["a"])) == 1
+    cell.run(admin.cancel(cell.keys, ["a"]))
+    assert cell.run(admin.purge(cell.keys, ["a"])) == 1
     assert cell.submit("b", key="k def").count == 1
     assert cell.submit("c", key="k def").existing == {0: "b"}
 
@@ -76,9 +77,9 @@ def test_a_deadline_is_reckoned_by_the_stores_clock(cell: Cell) -> None:
 
 
 def test_a_batch_that_is_sealed_takes_no_more_lines(cell: Cell) -> None:
-    cell.run(steering.open_batch(cell.keys, "b", {}))
+    cell.run(admin.open_batch(cell.keys, "b", {}))
     cell.submit("b-0", batch="b")
-    cell.run(steering.seal_batch(cell.keys, "b", 1))
+    cell.run(admin.seal_batch(cell.keys, "b", 1))
     with pytest.raises(Exception, match="batch b is sealed"):
         cell.submit("b-1", batch="b")
     with pytest.raises(Exception, match="no batch nobody"):
@@ -117,7 +118,7 @@ def test_a_store_at_its_memory_limit_still_takes_and_settles(small: Cell) -> Non
     with pytest.raises(StoreFull):
         small.submit("b")
     assert small.settle(small.claim()) == "ok"
-    assert small.run(reading.reply(small.keys, "a")) is not None
+    assert small.run(reads.reply(small.keys, "a")) is not None
 
 
 def test_replies_owed_are_reckoned_from_those_that_came(small: Cell) -> None:
@@ -136,7 +137,7 @@ def test_a_key_lives_as_long_as_its_job_and_the_result_of_it(cell: Cell) -> None
     cell.submit("a", key="k abc", due_ms=3_600_000)
     entry = cell.keys.idempotency("", "k")
     assert cell.redis("PTTL", entry) > 3_600_000, "a job that waits for longer than keys are kept is still the first"
-    cell.run(steering.cancel(cell.keys, ["a"]))
+    cell.run(admin.cancel(cell.keys, ["a"]))
     key_ms = cell.redis("PTTL", entry)  # read before the job's, since both run down
     assert cell.redis("PTTL", cell.keys.job("a")) <= key_ms <= 60_000
     assert cell.submit("b", key="k abc").existing == {0: "a"}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from homa_shared.ids import new_nonce
-from homa_shared.records import State
-from homa_shared.store import reading, steering
-from homa_shared.store.working import divert
+from homa_shared.model.ids import new_nonce
+from homa_shared.model.records import State
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import divert
 from tests.transitions.cell import MODEL, OTHER, Cell
 
 
@@ -99,7 +100,7 @@ def test_a_pool_is_served_by_whoever_has_quota(cell: Cell) -> None:
     for member, conc in (("p", 1), ("q", 5)):
         row = {"name": f"pool-fast|{member}", "account": member, "quota": f"{member}/m", "real": f"{member}:m"}
         row |= {"account_limits": {"conc": conc}, "quota_limits": {}}
-        cell.run(steering.write_plans(cell.keys, [row]))
+        cell.run(admin.write_plans(cell.keys, [row]))
     cell.submit(*(f"j{i}" for i in range(6)), queue="pool-fast", target="pool-fast")
     at_p = cell.take(5, queues=("p", "pool-fast")).claims
     assert [c.target for c in at_p] == ["p:m"]
@@ -107,7 +108,7 @@ def test_a_pool_is_served_by_whoever_has_quota(cell: Cell) -> None:
     assert [c.target for c in at_q] == ["q:m"] * 5
     cell.settle(at_p[0])
     assert cell.view(at_p[0].id).attempts[0].number == 1
-    assert cell.run(reading.ledger(cell.keys))[0].target == "p:m"
+    assert cell.run(reads.ledger(cell.keys))[0].target == "p:m"
 
 
 def test_a_job_that_became_due_is_taken_at_its_own_place(cell: Cell) -> None:
@@ -119,11 +120,11 @@ def test_a_job_that_became_due_is_taken_at_its_own_place(cell: Cell) -> None:
 
 def test_a_paused_queue_gives_nothing_until_it_is_resumed(cell: Cell) -> None:
     cell.submit("a")
-    assert cell.run(steering.pause_queue(cell.keys, "p"))
-    assert not cell.run(steering.pause_queue(cell.keys, "p"))
+    assert cell.run(admin.pause_queue(cell.keys, "p"))
+    assert not cell.run(admin.pause_queue(cell.keys, "p"))
     assert cell.taken() == []
-    assert cell.run(reading.queues(cell.keys))[0].paused
-    assert cell.run(steering.resume_queue(cell.keys, "p"))
+    assert cell.run(reads.queues(cell.keys))[0].paused
+    assert cell.run(admin.resume_queue(cell.keys, "p"))
     assert cell.taken() == ["a"]
 
 
@@ -167,7 +168,7 @@ def test_a_job_whose_target_is_out_of_reach_is_offered_to_its_next(cell: Cell) -
     assert cell.run(divert(cell.keys, "a", MODEL, "breaker p:m", fields)) == "stale"
     assert cell.taken(provider="q", queues=("q",)) == ["a"]
     assert [a.outcome for a in cell.view("a").attempts] == ["diverted"]
-    assert {row.queue for row in cell.run(reading.queues(cell.keys))} == {"p", "q"}
+    assert {row.queue for row in cell.run(reads.queues(cell.keys))} == {"p", "q"}
 
 
 def test_a_short_wait_is_borne(cell: Cell) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from homa_shared.failures import Charge
-from homa_shared.records import State
+from homa_shared.calls.failures import Charge
+from homa_shared.model.records import State
 from homa_shared.settings.fleet import Fleet
-from homa_shared.store import reading, steering
-from homa_shared.store.fleet import write_fleet
-from homa_shared.store.working import Answer
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import Answer
+from homa_shared.store.transitions.fleet import write_fleet
 from tests.transitions.cell import BOUND, COST, MODEL, Cell
 
 DAY_MS = 86_400_000
@@ -32,11 +33,11 @@ def policy(cell: Cell, after: str = "24h", counts_as: str = "bound", *, seen: in
 
 
 def open_attempts(cell: Cell) -> list[str]:
-    return [name for name, _ in cell.run(reading.unresolved(cell.keys))]
+    return [name for name, _ in cell.run(reads.unresolved(cell.keys))]
 
 
 def spent(cell: Cell) -> tuple[int, int]:
-    table = cell.run(reading.costs(cell.keys, "provider"))
+    table = cell.run(reads.costs(cell.keys, "provider"))
     return table.nano_usd, table.unresolved_nano_usd
 
 
@@ -80,7 +81,7 @@ def test_its_budget_is_told(cell: Cell) -> None:
     assert cell.taken() == [], "spent and unresolved leave no room"
     age(cell, "a")
     cell.sweep()
-    (row,) = cell.run(reading.budgets(cell.keys))
+    (row,) = cell.run(reads.budgets(cell.keys))
     assert (row.spent_nano_usd, row.unresolved_nano_usd) == (0, 0)
 
 
@@ -90,7 +91,7 @@ def test_a_call_without_a_known_price_stays_unpriced(cell: Cell) -> None:
     age(cell, "a")
     cell.sweep()
     assert open_attempts(cell) == []
-    table = cell.run(reading.costs(cell.keys, "provider"))
+    table = cell.run(reads.costs(cell.keys, "provider"))
     assert (table.nano_usd, table.unpriced) == (0, 1), "never free"
 
 
@@ -127,7 +128,7 @@ def test_a_reply_that_comes_after_the_policy_replaces_it_once(cell: Cell, counts
     assert cell.job("a").cost_nano_usd == COST
     (attempt,) = cell.view("a").attempts
     assert (attempt.charge, attempt.nano_usd) == ("actual", COST)
-    lines = [(line.outcome, line.nano_usd) for line in cell.run(reading.ledger(cell.keys))]
+    lines = [(line.outcome, line.nano_usd) for line in cell.run(reads.ledger(cell.keys))]
     assert sum(nano for _, nano in lines) == COST
     assert [outcome for outcome, _ in lines] == ["lost", "resolved", "succeeded"], "each correction is a line"
 
@@ -136,12 +137,12 @@ def test_a_reply_that_comes_after_a_person_replaces_it_and_ends_a_job_that_lives
     cell.submit("a")
     claim = cell.claim()
     cell.lose(claim)
-    assert cell.run(steering.resolve(cell.keys, "a", 1, 5)) == "ok"
+    assert cell.run(admin.resolve(cell.keys, "a", 1, 5)) == "ok"
     assert spent(cell) == (5, 0)
     assert cell.settle(claim) is Answer.LATE
     assert (cell.state("a"), spent(cell)) == (State.SUCCEEDED, (COST, 0))
     assert cell.settle(claim) is Answer.OK
-    assert cell.run(steering.resolve(cell.keys, "a", 1, 9)) == "stale", "what the worker knows stands"
+    assert cell.run(admin.resolve(cell.keys, "a", 1, 9)) == "stale", "what the worker knows stands"
     assert spent(cell) == (COST, 0)
 
 
@@ -149,7 +150,7 @@ def test_a_late_word_that_nothing_was_charged_replaces_it_as_well(cell: Cell) ->
     cell.submit("a")
     claim = cell.claim()
     cell.lose(claim)
-    cell.run(steering.resolve(cell.keys, "a", 1, 5))
+    cell.run(admin.resolve(cell.keys, "a", 1, 5))
     assert cell.requeue(claim, outcome="rate_limited") is Answer.LATE
     assert spent(cell) == (0, 0)
     assert cell.requeue(claim, outcome="rate_limited") is Answer.STALE
@@ -159,9 +160,9 @@ def test_a_late_reply_without_a_price_leaves_what_a_person_read_in_the_bill(cell
     cell.submit("a", bound=None)
     claim = cell.claim()
     cell.lose(claim)
-    cell.run(steering.resolve(cell.keys, "a", 1, 5))
+    cell.run(admin.resolve(cell.keys, "a", 1, 5))
     assert cell.settle(claim, nano=None) is Answer.LATE
-    table = cell.run(reading.costs(cell.keys, "provider"))
+    table = cell.run(reads.costs(cell.keys, "provider"))
     assert (table.nano_usd, table.unpriced) == (5, 0)
 
 
@@ -173,7 +174,7 @@ def test_a_late_price_replaces_unpriced(cell: Cell) -> None:
     age(cell, "a")
     cell.sweep()
     assert cell.settle(claim) is Answer.LATE
-    table = cell.run(reading.costs(cell.keys, "provider"))
+    table = cell.run(reads.costs(cell.keys, "provider"))
     assert (table.nano_usd, table.unpriced) == (COST, 0)
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from homa_shared.embedding import pack
-from homa_shared.store import steering
+from homa_shared.calls.embeddings import pack
+from homa_shared.calls.vector_cache import CachedVector, VectorNames
 from homa_shared.store.address import StoreAddress
 from homa_shared.store.embedded import EmbeddedStore
-from homa_shared.store.vectors import KEEP_SLICE, KEEP_SLICE_BYTES, keep_vectors, read_vectors, slices
-from homa_shared.vectors import CachedVector, VectorNames
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.vectors import KEEP_SLICE, KEEP_SLICE_BYTES, keep_vectors, read_vectors, slices
 from tests.fixtures.store import eventually
 from tests.transitions.cell import Cell
 
@@ -27,7 +27,7 @@ def held(cell: Cell, *names: str) -> list[bool]:
 
 
 def stats(cell: Cell) -> dict[str, int]:
-    told = cell.run(steering.cache_stats(cell.keys))
+    told = cell.run(admin.cache_stats(cell.keys))
     return {name: count for name, count in told.items() if name.startswith("vector")}
 
 
@@ -82,7 +82,7 @@ def test_they_are_cleared_with_the_replies_slice_by_slice(cell: Cell) -> None:
     cell.submit("j", cache_key="k")
     cell.settle(cell.claim())
     cell.run(keep_vectors(cell.keys, entries(*"abc")))
-    assert [cell.run(steering.clear_cache(cell.keys, 2)) for _ in range(3)] == [2, 2, 0]
+    assert [cell.run(admin.clear_cache(cell.keys, 2)) for _ in range(3)] == [2, 2, 0]
     assert held(cell, "a", "b", "c") == [False] * 3
     assert (stats(cell)["vectors"], stats(cell)["vector_bytes"]) == (0, 0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from homa_shared.settings.sections import Unresolved
-from homa_shared.versions import Versions, common_versions, own_versions, release
+from homa_shared.store.versions import Versions, common_versions, own_versions, release
 from tests.commands_b.conftest import stand
 from tests.commands_b.stand import Stand
 

@@ -15,15 +15,18 @@ from pathlib import Path
 import pytest
 
 from homa import AsyncHoma
-from homa_shared import records, request, scripts
-from homa_shared.request import JobRequest
-from homa_shared.scripts import Script
-from homa_shared.store import op as store_op
-from homa_shared.store import reading
-from homa_shared.store.submitting import Common, Entry, submit
-from homa_shared.store.working import renew
-from homa_shared.versions import Versions, own_versions
-from homa_workers import persistence, worker
+from homa_shared.calls import request
+from homa_shared.calls.request import JobRequest
+from homa_shared.model import records
+from homa_shared.store import operation as store_op
+from homa_shared.store import reads as reading
+from homa_shared.store import scripts
+from homa_shared.store.scripts import Script
+from homa_shared.store.transitions.attempts import renew
+from homa_shared.store.transitions.submit import Common, Entry, submit
+from homa_shared.store.versions import Versions, own_versions
+from homa_workers.process import worker
+from homa_workers.store_io import persist
 from tests.patience import PATIENCE_S
 from tests.worker.cell import BOUND, MINI, Cell, until
 
@@ -55,8 +58,8 @@ async def newer_worker(cell: Cell) -> AsyncIterator[Process]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is handed back is looked at again soon."""
     monkeypatch.setattr(worker, "NOT_HERE_MS", 100)
-    monkeypatch.setattr("homa_workers.pipeline.NOT_HERE_MS", 100)
-    assert persistence.NOT_HERE_MS > 100
+    monkeypatch.setattr("homa_workers.pipeline.pipeline.NOT_HERE_MS", 100)
+    assert persist.NOT_HERE_MS > 100
 
 
 async def submit_version(cell: Cell, job_id: str, record: int, inner: int) -> None:

@@ -10,19 +10,19 @@ from typing import Any
 
 import orjson
 
-from homa_shared.records import Attempt, State
-from homa_shared.request import JobRequest, Option
+from homa_shared.calls.request import JobRequest, Option
+from homa_shared.model.records import Attempt, State
 from homa_shared.settings.model import Settings, load_settings
-from homa_shared.store import reading
+from homa_shared.store import reads
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.op import mapping, read
-from homa_shared.store.reading_jobs import JobView
-from homa_shared.store.reading_money import LedgerLine
-from homa_shared.store.submitting import Common, Entry, submit
-from homa_workers.process import WorkerProcess, build
+from homa_shared.store.operation import mapping, read
+from homa_shared.store.reads.jobs import JobView
+from homa_shared.store.reads.money import LedgerLine
+from homa_shared.store.transitions.submit import Common, Entry, submit
+from homa_workers.process.build import WorkerProcess, build
+from homa_workers.process.worker import HomaWorker
 from homa_workers.simulator import Simulator
-from homa_workers.worker import HomaWorker
 from tests.patience import PATIENCE_S
 
 MINI, HAIKU = "openai:gpt-5-mini", "anthropic:claude-haiku-4-5"
@@ -121,12 +121,12 @@ class Cell:
         return ids
 
     async def view(self, job_id: str) -> JobView:
-        view = await self.store.run(reading.job(self.keys, job_id))
+        view = await self.store.run(reads.job(self.keys, job_id))
         assert view is not None
         return view
 
     async def state(self, job_id: str) -> State | None:
-        return await self.store.run(reading.state(self.keys, job_id))
+        return await self.store.run(reads.state(self.keys, job_id))
 
     async def reaches(self, job_id: str, state: State) -> JobView:
         """The job, once it is in this state."""
@@ -154,7 +154,7 @@ class Cell:
         return (await self.view(job_id)).attempts
 
     async def ledger(self) -> list[LedgerLine]:
-        return await self.store.run(reading.ledger(self.keys))
+        return await self.store.run(reads.ledger(self.keys))
 
     async def counters(self) -> dict[str, int]:
         op = read((("HGETALL", self.keys.counters()),), lambda r: mapping(r[0]))

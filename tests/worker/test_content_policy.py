@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from homa_shared.records import State
-from homa_shared.store import steering
+from homa_shared.model.records import State
+from homa_shared.store.transitions import admin
 from tests.worker.cell import HAIKU, MINI, Cell, reply_of
 
 BOTH = (MINI, HAIKU)
@@ -64,5 +64,5 @@ async def test_a_retry_keeps_the_word(cell: Cell) -> None:
     await cell.worker("openai")
     job = await cell.submit("[[fault:400]]", on_content_policy="reroute")
     assert (await cell.ended(job)).job.state is State.FAILED
-    await cell.store.run(steering.retry(cell.keys, job, "again"))
+    await cell.store.run(admin.retry(cell.keys, job, "again"))
     assert (await cell.view("again")).job.raw["cp"] == "reroute"

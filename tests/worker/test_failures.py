@@ -6,10 +6,11 @@ import time
 
 import pytest
 
-from homa_shared.records import State
-from homa_shared.store import reading, steering
-from homa_shared.store.op import read
-from homa_workers.retry import FIRST_BACKOFF_MS
+from homa_shared.model.records import State
+from homa_shared.store import reads
+from homa_shared.store.operation import read
+from homa_shared.store.transitions import admin
+from homa_workers.outcomes.retry_policy import FIRST_BACKOFF_MS
 from tests.worker.cell import HAIKU, MINI, Cell, reply_of, until
 
 BOTH = (MINI, HAIKU)
@@ -49,7 +50,7 @@ async def test_a_job_that_waits_behind_a_frozen_scope_for_too_long_is_diverted_u
     await cell.submit("[[fault:429@openai]]", slack_ms=60_000)
 
     async def frozen() -> bool:
-        rows = await cell.store.run(reading.limits(cell.keys))
+        rows = await cell.store.run(reads.limits(cell.keys))
         return any(row.scope == "openai/gpt-5-mini" and row.frozen_ms > 0 for row in rows)
 
     await until(frozen)
@@ -75,16 +76,16 @@ async def test_a_refused_key_sends_a_single_job_on(cell: Cell) -> None:
 
 
 async def test_a_refused_key_pauses_a_batch_and_says_so(cell: Cell) -> None:
-    await cell.store.run(steering.open_batch(cell.keys, "b1", {}))
+    await cell.store.run(admin.open_batch(cell.keys, "b1", {}))
     await cell.worker("openai", "anthropic")
     job = await cell.submit("[[fault:401@openai]]", targets=BOTH, batch="b1")
 
     async def paused() -> bool:
-        view = await cell.store.run(reading.batch(cell.keys, "b1"))
+        view = await cell.store.run(reads.batch(cell.keys, "b1"))
         return view is not None and view.paused
 
     await until(paused)
-    view = await cell.store.run(reading.batch(cell.keys, "b1"))
+    view = await cell.store.run(reads.batch(cell.keys, "b1"))
     assert view is not None
     assert MINI in view.paused_why
     assert "unauthorized" in view.paused_why

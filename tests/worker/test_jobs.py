@@ -8,11 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
-from homa_shared.records import State
-from homa_shared.reply import Call, Completion, Usage
-from homa_shared.store import reading, steering
-from homa_shared.store.op import mapping, read
-from homa_shared.store.submitting import Common, Entry, submit
+from homa_shared.calls.reply import Call, Completion, Usage
+from homa_shared.model.records import State
+from homa_shared.store import reads
+from homa_shared.store.operation import mapping, read
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.submit import Common, Entry, submit
 from tests.worker.cell import BOUND, HAIKU, MINI, Cell, reply_of, until
 
 
@@ -106,7 +107,7 @@ async def test_a_paused_worker_takes_nothing_until_it_is_resumed(cell: Cell) -> 
     job = await cell.submit()
 
     async def awake() -> bool:
-        return (await cell.store.run(reading.workers(cell.keys)))[0].live
+        return (await cell.store.run(reads.workers(cell.keys)))[0].live
 
     await until(awake)
     worker.resume()
@@ -118,13 +119,13 @@ async def test_a_worker_tells_the_fleet_of_itself_and_signs_off(cell: Cell) -> N
     served = cell.serve(process.workers[0])
 
     async def seen() -> bool:
-        rows = await cell.store.run(reading.workers(cell.keys))
+        rows = await cell.store.run(reads.workers(cell.keys))
         return bool(rows) and rows[0].facts["concurrency"] == 7 and rows[0].live
 
     await until(seen)
     process.drain()
     await served
-    assert await cell.store.run(reading.workers(cell.keys)) == []
+    assert await cell.store.run(reads.workers(cell.keys)) == []
 
 
 async def test_settings_of_the_fleet_are_followed_within_a_beat(cell: Cell) -> None:
@@ -133,7 +134,7 @@ async def test_settings_of_the_fleet_are_followed_within_a_beat(cell: Cell) -> N
     limits = {**fleet.content(), "version": fleet.version}
     limits["providers"]["openai"]["limits"] = {"rpm": 120}
     changed = type(fleet).model_validate(limits)
-    assert await cell.store.run(steering.write_fleet(cell.keys, changed, seen=fleet.version)) == fleet.version + 1
+    assert await cell.store.run(admin.write_fleet(cell.keys, changed, seen=fleet.version)) == fleet.version + 1
 
     async def limited() -> bool:
         scope = read((("HGETALL", cell.keys.scope("openai/gpt-5-mini")),), lambda r: mapping(r[0]))
@@ -179,4 +180,4 @@ async def test_only_a_reply_that_is_complete_is_kept_for_equal_jobs(
     view = await cell.ended(job)
     assert view.job.state is State.SUCCEEDED
     assert reply_of(view)["body"]["choices"][0]["finish_reason"] == ("stop" if kept else "length")
-    assert (await cell.store.run(reading.cache_stats(cell.keys)))["entries"] == kept
+    assert (await cell.store.run(reads.cache_stats(cell.keys)))["entries"] == kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from homa_shared.records import State
+from homa_shared.model.records import State
 from tests.fixtures.stopwatch import Stopwatch
 from tests.worker.cell import Cell, until
 

@@ -8,8 +8,8 @@ import pytest
 from dramatiq.middleware import Middleware, SkipMessage
 
 from homa_shared.broker import COMPLETE, HomaBroker
-from homa_shared.records import State
-from homa_workers.process import build
+from homa_shared.model.records import State
+from homa_workers.process.build import build
 from tests.worker.cell import MINI, Cell
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from homa_shared.records import State
+from homa_shared.model.records import State
 from homa_shared.store.embedded import EmbeddedStore
 from homa_workers.simulator import Simulator
 from tests.patience import PATIENCE_S

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from homa_shared.errors import StoreUnavailable
-from homa_shared.store.fleet import write_fleet
-from homa_shared.store.op import Op
-from homa_workers.book import DAYS_S
-from homa_workers.persistence import persist
-from homa_workers.watching import Watch
+from homa_shared.model.errors import StoreUnavailable
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.fleet import write_fleet
+from homa_workers.fleet.fleet_cache import DAYS_S
+from homa_workers.observe.attempt_log import Watch
+from homa_workers.store_io.persist import persist
 from tests.worker.cell import MINI, Cell, until
 
 TELL: Op[str] = Op((("PING",),), lambda replies: str(replies[0]))
@@ -72,7 +72,7 @@ async def test_plans_with_a_daily_window_are_written_anew_now_and_then(
     scope = cell.keys.scope("openai/gpt-5-mini")
     await cell.store.run(Op((("HDEL", scope, "dayend"),), lambda _: None))
     assert not await book.refresh()
-    monkeypatch.setattr("homa_workers.book.DAYS_S", -DAYS_S)
+    monkeypatch.setattr("homa_workers.fleet.fleet_cache.DAYS_S", -DAYS_S)
     await book.refresh()
     found = await cell.store.run(Op((("HGET", scope, "dayend"), ("HGET", scope, "rpd")), lambda r: r))
     assert int(found[0]) > 0

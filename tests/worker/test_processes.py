@@ -10,9 +10,9 @@ from asyncio.subprocess import PIPE
 
 import pytest
 
-from homa_shared.records import State
-from homa_shared.store import steering
-from homa_workers.main import main
+from homa_shared.model.records import State
+from homa_shared.store.transitions import admin
+from homa_workers.process.main import main
 from tests.patience import PATIENCE_S
 from tests.worker.cell import MINI, Cell, until
 from tests.worker.processes import process, told
@@ -67,9 +67,9 @@ async def test_the_jobs_of_a_killed_worker_are_recovered_when_their_leases_ran_o
 
 async def test_a_worker_for_a_batch_ends_with_it(cell: Cell) -> None:
     await plan(cell)
-    await cell.store.run(steering.open_batch(cell.keys, "b1", {}))
+    await cell.store.run(admin.open_batch(cell.keys, "b1", {}))
     job = await cell.submit(batch="b1")
-    await cell.store.run(steering.seal_batch(cell.keys, "b1", 1))
+    await cell.store.run(admin.seal_batch(cell.keys, "b1", 1))
     async with process(cell, "openai", "--for-batch", "b1") as worker:
         assert await asyncio.wait_for(worker.wait(), PATIENCE_S) == 0
     assert await cell.state(job) is State.SUCCEEDED

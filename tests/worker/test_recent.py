@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from homa_shared.store.op import Op, read
-from homa_workers.recent import Recent
+from homa_shared.store.operation import Op, read
+from homa_workers.store_io.replay_buffer import Recent
 
 
 def report(text: str) -> Op[None]:

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from homa_shared.failures import Charge, ErrorKind, ProviderError
-from homa_shared.records import State
-from homa_shared.reply import Completion, Quota, Usage
-from homa_shared.store.working import Claim
-from homa_workers import reports
-from homa_workers.outcomes import Deferred, Ended, Interrupted, Rerouted
-from homa_workers.retry import LONGEST_BACKOFF_MS, RULES, backoff_ms, decide
-from homa_workers.steps.halting import Unsent
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import Completion, Quota, Usage
+from homa_shared.model.records import State
+from homa_shared.store.transitions.attempts import Claim
+from homa_workers.outcomes import reports
+from homa_workers.outcomes.outcomes import Deferred, Ended, Interrupted, Rerouted
+from homa_workers.outcomes.retry_policy import LONGEST_BACKOFF_MS, RULES, backoff_ms, decide
+from homa_workers.pipeline.steps.halting import Unsent
 
 NEXT: dict[str, Any] = {"tg": "anthropic:claude-haiku-4-5", "q": "anthropic"}
 

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from homa_shared.records import State
-from homa_shared.store import steering
+from homa_shared.model.records import State
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.op import Op, read
-from homa_shared.store.working import Claim
+from homa_shared.store.operation import Op, read
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import Claim
 from tests.fixtures.stopwatch import Stopwatch
 from tests.patience import PATIENCE_S
 from tests.worker.cell import MINI, Cell, until
@@ -26,7 +26,7 @@ async def test_cancelling_a_running_job_closes_its_connection_within_a_second(ce
     job = await cell.submit()
     await in_flight(cell, 1)
     stopwatch.start()
-    assert await cell.store.run(steering.cancel(cell.keys, [job])) == ["cancelling"]
+    assert await cell.store.run(admin.cancel(cell.keys, [job])) == ["cancelling"]
     await in_flight(cell, 0)
     assert stopwatch.s < 1
     view = await cell.ended(job)
@@ -69,7 +69,7 @@ async def test_cancelled_jobs_do_not_trip_a_breaker(cell: Cell) -> None:
     await cell.worker()
     jobs = [await cell.submit() for _ in range(6)]
     await in_flight(cell, 6)
-    await cell.store.run(steering.cancel(cell.keys, jobs))
+    await cell.store.run(admin.cancel(cell.keys, jobs))
     for job in jobs:
         assert (await cell.ended(job)).job.state is State.CANCELLED
     assert await cell.breaker(MINI) == "closed"
@@ -200,7 +200,7 @@ async def test_a_failure_that_is_known_survives_a_stop_while_it_is_acknowledged(
         return await run(op)
 
     monkeypatch.setattr(process.store, "run", slow_pause)
-    await cell.store.run(steering.open_batch(cell.keys, "b1", {}))
+    await cell.store.run(admin.open_batch(cell.keys, "b1", {}))
     served = cell.serve(process.workers[0])
     job = await cell.submit("[[fault:401@openai]]", batch="b1")
     await pausing.wait()
@@ -212,7 +212,7 @@ async def test_a_failure_that_is_known_survives_a_stop_while_it_is_acknowledged(
 async def test_an_answer_of_take_that_is_lost_on_its_way_is_given_again(
     cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from homa_shared.errors import StoreUnavailable
+    from homa_shared.model.errors import StoreUnavailable
 
     process = await cell.process()
     run, lost = process.store.run, [0]

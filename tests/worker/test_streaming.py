@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from homa_shared.errors import StoreUnavailable
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_shared.records import State
-from homa_shared.reply import Call, Completion, Delta, Usage, message_text
-from homa_shared.store import steering
-from homa_shared.store.op import Op, mapping, read
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Completion, Delta, Usage, message_text
+from homa_shared.model.errors import StoreUnavailable
+from homa_shared.model.records import State
+from homa_shared.store.operation import Op, mapping, read
+from homa_shared.store.transitions import admin
 from homa_workers.providers.base import Emit
 from tests.fixtures.stopwatch import Stopwatch
 from tests.worker.cell import HAIKU, MINI, Cell, reply_of, until
@@ -89,7 +89,7 @@ async def test_cancelling_a_stream_leaves_at_least_what_was_delivered_unresolved
         return len(text_of(await entries(cell, job), 1)) > 80
 
     await until(plenty)
-    await cell.store.run(steering.cancel(cell.keys, [job]))
+    await cell.store.run(admin.cancel(cell.keys, [job]))
     view = await cell.ended(job)
     assert view.job.state is State.CANCELLED
     assert view.job.unresolved_nano_usd > 80 / 4 * 1000, "the floor is the price of the tokens delivered"
@@ -167,7 +167,7 @@ async def test_the_first_piece_is_not_held_back(cell: Cell, stopwatch: Stopwatch
     stopwatch.start()
     await until(begun)
     assert stopwatch.s < 2
-    await cell.store.run(steering.cancel(cell.keys, [job]))
+    await cell.store.run(admin.cancel(cell.keys, [job]))
     await cell.ended(job)
 
 

@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
-from homa_shared.embedding import pack
-from homa_shared.errors import StoreFull, StoreUnavailable
-from homa_shared.keys import Keys
+from homa_shared.calls.embeddings import pack
+from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.vectors import KEEP_SLICE, READ_SLICE
-from homa_workers import vectors
-from homa_workers.vectors import VectorCache, entries_of
+from homa_shared.store.keys import Keys
+from homa_shared.store.transitions.vectors import KEEP_SLICE, READ_SLICE
+from homa_workers.fleet import vector_cache
+from homa_workers.fleet.vector_cache import VectorCache, entries_of
 
 
 class Store:
@@ -55,7 +55,7 @@ async def test_where_one_slice_is_not_kept_no_other_is_tried(answer: Any) -> Non
 
 
 async def test_a_slow_store_holds_nobody_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vectors, "KEEP_S", 0.01)
+    monkeypatch.setattr(vector_cache, "KEEP_S", 0.01)
     store = Store(None)
     await cache(store).keep(ENTRIES)
     assert store.asked == 1

@@ -12,12 +12,13 @@ from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 from structlog.testing import LogCapture
 
-from homa_shared.money import parse_usd
-from homa_shared.records import State
-from homa_shared.reply import Usage
-from homa_shared.store.op import Op, read
-from homa_workers import alarms, logs
-from homa_workers.outcomes import Spent
+from homa_shared.calls.reply import Usage
+from homa_shared.model.money import parse_usd
+from homa_shared.model.records import State
+from homa_shared.store.operation import Op, read
+from homa_workers.observe import logs
+from homa_workers.observe import sentry as alarms
+from homa_workers.outcomes.outcomes import Spent
 from tests.worker.cell import HAIKU, MINI, Cell, until
 
 SECRETS = ("the secret prompt", "sk-test")

@@ -2,6 +2,6 @@
 
 import sys
 
-from homa_workers.main import main
+from homa_workers.process.main import main
 
 sys.exit(main())

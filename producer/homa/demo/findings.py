@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from homa_shared.money import usd
+from homa_shared.model.money import usd
 
 #: Quota use is taken over the time in which this share of the calls came: the tail waits for the slowest of them.
 _BUSY_SHARE = 0.9

@@ -20,7 +20,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import orjson
 
-from homa_shared.errors import HomaError
+from homa_shared.model.errors import HomaError
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.embedded import EmbeddedStore
 

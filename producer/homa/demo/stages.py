@@ -14,7 +14,7 @@ from rich.text import Text
 from homa.demo.findings import Findings
 from homa.demo.scene import MODEL
 from homa.demo.story import Moment, Stage
-from homa_shared.money import usd
+from homa_shared.model.money import usd
 
 #: Between two lines where there is no terminal, s.
 _LINE_S = 5.0

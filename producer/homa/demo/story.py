@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from homa import Homa
-from homa.batches import Progress
+from homa.client.batch_flows import Progress
+from homa.client.handles import Batch
 from homa.demo.documents import Document, documents
 from homa.demo.findings import Balance, Findings, quota_use
 from homa.demo.scene import FALLBACK, MODEL, RPM, DemoFailed, Scene
-from homa.handles import Batch
-from homa_shared.store import reading
-from homa_shared.store.books import audit
+from homa_shared.store import reads
+from homa_shared.store.audit import audit
 from homa_shared.store.client import Store
-from homa_shared.store.entry import address_of
+from homa_shared.store.join import address_of
 
 WORKERS = 2
 #: The worker is killed when this share of the documents is through.
@@ -106,14 +106,14 @@ def _watch(
 
 def _busiest(store: Store, workers: list[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
     """The worker process with the most calls in flight."""
-    pids = {row.id: row.facts.get("pid") for row in store.run(reading.workers(store.keys))}
-    page = store.run(reading.jobs(store.keys, state="running", limit=500))
+    pids = {row.id: row.facts.get("pid") for row in store.run(reads.workers(store.keys))}
+    page = store.run(reads.jobs(store.keys, state="running", limit=500))
     busy = Counter(pids.get(job.worker or "") for job in page.jobs)
     return max(workers, key=lambda worker: busy[worker.pid])
 
 
 def _moment(store: Store, progress: Progress, count: int, events: Counter[str]) -> Moment:
-    running = sum(row.running for row in store.run(reading.queues(store.keys)))
+    running = sum(row.running for row in store.run(reads.queues(store.keys)))
     return Moment(progress, count, events["job.rerouted"], events["job.recovered"], running)
 
 
@@ -124,7 +124,7 @@ class _EventCounts:
         self._store, self._after, self._counts = store, "-", Counter[str]()
 
     def update(self) -> Counter[str]:
-        while page := self._store.run(reading.events(self._store.keys, self._after, 1000)):
+        while page := self._store.run(reads.events(self._store.keys, self._after, 1000)):
             self._counts.update(event.name for event in page)
             self._after = page[-1].id
         return self._counts
@@ -145,7 +145,7 @@ def _findings(scene: Scene, store: Store, batch: Batch, count: int, seconds: flo
         recovered=events["job.recovered"],
         rate_limited=stats["rate_limited"],
         calls=stats["received"],
-        unresolved_attempts=len(store.run(reading.unresolved(store.keys, 100_000))),
+        unresolved_attempts=len(store.run(reads.unresolved(store.keys, 100_000))),
         balances=list(_balances(store, bill)),
         quotas=[
             quota_use(scope, RPM[scope.partition("/")[0]], per_second)
@@ -165,8 +165,8 @@ def _settled_stats(scene: Scene) -> dict[str, Any]:
 
 
 def _balances(store: Store, bill: dict[str, Any]) -> Iterator[Balance]:
-    rows = {row.key: row for row in store.run(reading.costs(store.keys, "provider")).rows}
+    rows = {row.key: row for row in store.run(reads.costs(store.keys, "provider")).rows}
     for name in sorted(rows.keys() | bill["accounts"].keys()):
-        row = rows.get(name, reading.CostRow(name))
+        row = rows.get(name, reads.CostRow(name))
         charged = bill["accounts"].get(name, {}).get("nano_usd", 0)
         yield Balance(name, row.requests, row.nano_usd, row.unresolved_nano_usd, charged)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from homa_shared.capabilities.kinds import MediaLimits
-from homa_shared.media import PDF, Medium
+from homa_shared.calls.media import PDF, Medium
+from homa_shared.kinds.profile import MediaLimits
 
 _MB = 1000 * 1000
 

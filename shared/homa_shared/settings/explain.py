@@ -9,10 +9,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from homa_shared.model.targets import nearest
 from homa_shared.settings import schema
 from homa_shared.settings.sources import Gathered
 from homa_shared.settings.toml_lines import SettingPath, dotted
-from homa_shared.targets import nearest
 
 MASK = "********"
 _SECRET_NAMES = ("key", "dsn", "secret", "token", "password", "credential", "authorization")

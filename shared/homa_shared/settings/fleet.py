@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from homa_shared.errors import ConfigError, UnknownModel
-from homa_shared.pools import Hop, Pool, alias_of, members_of
+from homa_shared.model.errors import ConfigError, UnknownModel
+from homa_shared.model.pools import Hop, Pool, alias_of, members_of
+from homa_shared.model.targets import Target, nearest
 from homa_shared.settings.names import Names, suggestion
 from homa_shared.settings.sections import (
     Budget,
@@ -27,7 +28,6 @@ from homa_shared.settings.sections import (
     Tenant,
     Unresolved,
 )
-from homa_shared.targets import Target, nearest
 
 
 class FleetProvider(Section):

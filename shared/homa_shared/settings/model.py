@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from homa_shared.errors import ConfigError, UnknownModel
+from homa_shared.kinds.registry import is_kind
+from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.settings.explain import explain, masked
 from homa_shared.settings.fleet import Fleet, FleetProvider
-from homa_shared.settings.kinds import is_kind
 from homa_shared.settings.sections import (
     Budget,
     ModelAlias,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from homa_shared.errors import UnknownModel
-from homa_shared.pools import Hop, Pool
+from homa_shared.model.errors import UnknownModel
+from homa_shared.model.pools import Hop, Pool
+from homa_shared.model.targets import Target, nearest
 from homa_shared.settings.sections import ModelAlias
-from homa_shared.targets import Target, nearest
 
 
 class Names:

@@ -9,8 +9,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from homa_shared.errors import ConfigError
-from homa_shared.settings.kinds import Kind
+from homa_shared.kinds.registry import Kind
+from homa_shared.model.errors import ConfigError
+from homa_shared.model.limits import Limits
 from homa_shared.settings.values import (
     HttpUrl,
     LocalPath,
@@ -21,7 +22,6 @@ from homa_shared.settings.values import (
     Words,
     Zone,
 )
-from homa_shared.targets import Limits
 
 
 class Section(BaseModel):

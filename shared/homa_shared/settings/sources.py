@@ -14,11 +14,11 @@ from typing import Any
 
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
+from homa_shared.model.targets import nearest
 from homa_shared.settings import schema
 from homa_shared.settings.conventional import conventional
 from homa_shared.settings.toml_lines import SettingPath, TomlFile, dotted, read_toml
-from homa_shared.targets import nearest
 
 PREFIX = "HOMA_"
 DELIMITER = "__"

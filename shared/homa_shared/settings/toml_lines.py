@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
 
 #: Where a setting stands in the tree: ("providers", "openai", "limits", "rpm").
 SettingPath = tuple[str, ...]

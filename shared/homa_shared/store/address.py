@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, unquote
 
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
 
 SETTING = "HOMA_REDIS_URL"
 REDIS_PORT = 6379

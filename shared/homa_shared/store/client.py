@@ -18,10 +18,10 @@ import redis
 import redis.asyncio
 from redis.exceptions import DataError, NoScriptError, RedisError
 
-from homa_shared.keys import Keys
-from homa_shared.store.checks import StoreFacts, read_facts, read_facts_async
 from homa_shared.store.connection import StoreAddress, connect_async, connect_sync, store_error
-from homa_shared.store.op import Op
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op
+from homa_shared.store.safety_checks import StoreFacts, read_facts, read_facts_async
 
 T = TypeVar("T")
 

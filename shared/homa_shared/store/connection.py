@@ -25,7 +25,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from homa_shared.store.address import StoreAddress, masked
-from homa_shared.store.outage import store_error, store_errors
+from homa_shared.store.errors import store_error, store_errors
 
 __all__ = ["StoreAddress", "connect_async", "connect_sync", "masked", "store_error", "store_errors"]
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydantic import SecretStr
 
-from homa_shared.reply import Call, Completion, Delta, Embeddings
+from homa_shared.calls.reply import Call, Completion, Delta, Embeddings
 
 #: Where a stream's pieces go. It may wait (backpressure); what it raises ends the stream and the connection.
 Emit = Callable[[Delta], Awaitable[None]]

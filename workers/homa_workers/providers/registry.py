@@ -8,8 +8,8 @@ from importlib.metadata import entry_points
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
-from homa_shared.errors import ConfigError, MissingExtra
-from homa_shared.settings.kinds import ENTRY_POINT_GROUP
+from homa_shared.kinds.registry import ENTRY_POINT_GROUP
+from homa_shared.model.errors import ConfigError, MissingExtra
 from homa_workers.providers.base import Provider, ProviderConfig
 
 #: Takes a ProviderConfig; third parties' are objects of entry points.
@@ -34,13 +34,13 @@ _BEDROCK = frozenset(
 #: Kinds whose calls carry their key in the header that a user and password of an address would need.
 _BEARERS = frozenset({"openai", "azure", "ollama", "cohere", "anthropic"})
 BUILTIN = {
-    "openai": _Builtin("homa_workers.providers.openai_chat", "openai", "workers", _OPENAI),
-    "azure": _Builtin("homa_workers.providers.openai_chat", "azure", "workers", _OPENAI),
-    "ollama": _Builtin("homa_workers.providers.openai_chat", "ollama", "workers", _OPENAI),
-    "cohere": _Builtin("homa_workers.providers.openai_chat", "cohere", "workers", _OPENAI),
-    "anthropic": _Builtin("homa_workers.providers.anthropic_messages", "AnthropicProvider", "workers", _ANTHROPIC),
-    "gemini": _Builtin("homa_workers.providers.gemini", "GeminiProvider", "gemini", _GEMINI),
-    "bedrock": _Builtin("homa_workers.providers.bedrock", "BedrockProvider", "bedrock", _BEDROCK),
+    "openai": _Builtin("homa_workers.providers.openai.chat", "openai", "workers", _OPENAI),
+    "azure": _Builtin("homa_workers.providers.openai.chat", "azure", "workers", _OPENAI),
+    "ollama": _Builtin("homa_workers.providers.openai.chat", "ollama", "workers", _OPENAI),
+    "cohere": _Builtin("homa_workers.providers.openai.chat", "cohere", "workers", _OPENAI),
+    "anthropic": _Builtin("homa_workers.providers.anthropic.adapter", "AnthropicProvider", "workers", _ANTHROPIC),
+    "gemini": _Builtin("homa_workers.providers.gemini.adapter", "GeminiProvider", "gemini", _GEMINI),
+    "bedrock": _Builtin("homa_workers.providers.bedrock.adapter", "BedrockProvider", "bedrock", _BEDROCK),
 }
 
 

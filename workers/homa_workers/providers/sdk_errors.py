@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import httpx2
 
-from homa_shared.failures import ErrorKind, ProviderError
-from homa_workers.providers.classify import Rule, classify, failure_of
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_workers.providers.error_rules import Rule, classify, failure_of
 
 
 def from_sdk(error: Exception, rules: Sequence[Rule], *, partial_text: str = "") -> ProviderError:

@@ -17,7 +17,7 @@ from typing import Any
 import click
 import orjson
 
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
 from homa_workers.simulator.config import Limits, SimulatorConfig
 from homa_workers.simulator.server import Simulator
 

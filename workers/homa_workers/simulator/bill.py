@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Any
 
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
 from homa_workers.simulator.faults import fault_named
 
 _AT_LEAST_ZERO = (

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
 from homa_workers.simulator.config import as_json
 from homa_workers.simulator.delivery import json_response
 from homa_workers.simulator.engine import Engine

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from zlib import crc32
 
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
 from homa_workers.simulator.bill import Bill
 from homa_workers.simulator.buckets import Clock
 from homa_workers.simulator.config import SimulatorConfig

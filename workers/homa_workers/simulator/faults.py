@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from random import Random
 
-from homa_shared.errors import ConfigError
+from homa_shared.model.errors import ConfigError
 from homa_workers.simulator.wire import FailureKind
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
 
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
 from homa_workers.simulator.buckets import Clock, DayWindow, TokenBucket
 from homa_workers.simulator.config import Limits, SimulatorConfig
 from homa_workers.simulator.wire import Failure, FailureKind, Prompt

@@ -15,7 +15,7 @@ from typing import Any
 import genai_prices
 from genai_prices.types import TieredPrices
 
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
 
 _NANO = Decimal(1_000_000_000)
 #: Tokens that one listed price is for.

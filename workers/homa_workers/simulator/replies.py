@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 from zlib import crc32
 
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
 from homa_workers.simulator.config import SimulatorConfig
 from homa_workers.simulator.markers import Orders
 from homa_workers.simulator.prompt_cache import CacheUse

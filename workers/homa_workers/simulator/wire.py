@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
 
 #: Prompt tokens of each image or other media part.
 MEDIA_TOKENS = 85

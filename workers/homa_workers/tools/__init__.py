@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homa_shared.tools import Tool, tool
+from homa_shared.calls.tools import Tool, tool
 from homa_workers.tools.toolbox import Toolbox
 
 __all__ = ["Tool", "Toolbox", "tool"]

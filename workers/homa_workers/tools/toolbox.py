@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 from pydantic_core import PydanticSerializationError, to_json
 
-from homa_shared.tools import BadArguments, Tool, registered
+from homa_shared.calls.tools import BadArguments, Tool, registered
 
 #: Sync tools that run at once in one process.
 THREADS = 32

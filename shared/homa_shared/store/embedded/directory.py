@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from homa_shared.errors import StoreUnavailable
+from homa_shared.model.errors import StoreUnavailable
 from homa_shared.store.address import SETTING
 
 #: sun_path holds 107 bytes and a zero on Linux, 103 on macOS.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from homa_shared.errors import StoreUnavailable
+from homa_shared.model.errors import StoreUnavailable
 from homa_shared.store.address import SETTING
 
 if sys.platform == "win32":  # pragma: no cover (no test runs there)

@@ -15,7 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from homa_shared.errors import ConfigError, MissingExtra, StoreUnavailable
+from homa_shared.model.errors import ConfigError, MissingExtra, StoreUnavailable
 from homa_shared.store.address import SETTING
 from homa_shared.store.embedded.directory import StoreDirectory
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import redis
 
-from homa_shared.errors import ConfigError, StoreUnavailable
+from homa_shared.model.errors import ConfigError, StoreUnavailable
 from homa_shared.store.address import StoreAddress
 from homa_shared.store.embedded.directory import StoreDirectory
 from homa_shared.store.embedded.server import control
-from homa_shared.store.outage import store_errors
+from homa_shared.store.errors import store_errors
 
 _MAGICS = (b"REDIS", b"VALKEY")
 _BASE = "appendonly.aof.1.base.rdb"

@@ -14,7 +14,7 @@ from pathlib import Path
 import redis
 
 import homa_shared
-from homa_shared.errors import StoreUnavailable
+from homa_shared.model.errors import StoreUnavailable
 from homa_shared.store.address import SETTING, StoreAddress
 from homa_shared.store.embedded import snapshot
 from homa_shared.store.embedded.directory import StoreDirectory

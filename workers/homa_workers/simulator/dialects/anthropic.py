@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
 from homa_workers.simulator.dialect import Piece, Reply, stretches
 from homa_workers.simulator.dialects.anthropic_prompt import read_messages
 from homa_workers.simulator.limits import Accounting, Level

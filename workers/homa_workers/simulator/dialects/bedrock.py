@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
 from homa_workers.simulator.dialect import Piece, Reply, stretches
 from homa_workers.simulator.dialects import eventstream
 from homa_workers.simulator.dialects.bedrock_prompt import read_converse, read_invoke

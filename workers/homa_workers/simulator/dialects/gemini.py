@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
 from homa_workers.simulator.dialect import Piece, Reply, stretches
 from homa_workers.simulator.dialects.gemini_prompt import read_contents, read_embeddings
 from homa_workers.simulator.limits import Accounting, Level

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import orjson
 
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
 from homa_workers.simulator.dialect import Piece, Reply, expect_text, stretches
 from homa_workers.simulator.dialects.openai_prompt import embedding_inputs, read_chat
 from homa_workers.simulator.dialects.responses import event, stream_response, write_response

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from homa_shared.reply import Usage
+from homa_shared.calls.reply import Usage
 from homa_workers.simulator.dialect import Piece, Reply, stretches
 from homa_workers.simulator.wire import Finish, tokens_of_bytes
 

@@ -1,0 +1,107 @@
+"""The command line. A command is a module `homa.cli.<name>`, or where it takes several files `homa.cli.<name>.command`,
+with a click command or group called `command`.
+
+A module is imported when its command is asked for, so that `homa --help` costs no more than click and this table.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import click
+
+from homa.cli.exit_status import INTERRUPTED, STUCK, USAGE, Stopped, status_of
+from homa.runs.errors import Interrupted, JobGivenUp
+from homa_shared.model.errors import HomaError
+
+#: A disk that takes no more, or fails.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+
+#: Command -> what `homa --help` says of it.
+SUMMARIES: dict[str, str] = {
+    "run": "Run a batch: from files to a results file, with live progress.",
+    "ask": "Run one job and stream the answer.",
+    "embed": "Turn texts from files into vectors.",
+    "count": "How many tokens a text has.",
+    "up": "Run everything on one machine: store and a worker per provider.",
+    "worker": "Run one worker process.",
+    "demo": "Watch simulated providers, real workers and a real batch.",
+    "simulate": "Run just the simulated providers.",
+    "jobs": "List, show, explain, cancel, retry, resolve or purge jobs.",
+    "batches": "List, show, watch, pause, resume or cancel batches.",
+    "costs": "What was spent, by provider, model, tenant, tag, day or batch.",
+    "queues": "What waits; pause and resume queues.",
+    "limits": "What is used of each quota.",
+    "workers": "Which workers live.",
+    "budgets": "What is spent of each budget.",
+    "events": "What happened.",
+    "cache": "Count or clear cached replies.",
+    "doctor": "Check settings, store and providers.",
+    "apply": "Write the fleet's settings to the store.",
+    "config": "Show settings and where they come from.",
+    "store": "Status, stop, backup and restore of the embedded store.",
+}
+
+
+class Commands(click.Group):
+    """Loads a command's module at its first use, and turns errors into a message and an exit status."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in SUMMARIES:
+            return None
+        module = import_module(f"homa.cli.{cmd_name}")
+        if hasattr(module, "__path__"):  # a folder
+            module = import_module(f"homa.cli.{cmd_name}.command")
+        found: click.Command = module.command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Stopped as stopped:
+            ctx.exit(stopped.status)
+        except (Interrupted, JobGivenUp) as error:
+            # Everything has been said.
+            ctx.exit(status_of(error))
+        except HomaError as error:
+            click.echo(f"homa: {error}", err=True)
+            ctx.exit(status_of(error))
+        except KeyboardInterrupt:
+            click.echo("homa: interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:
+            # Whoever read our output has left (`| head`): nothing more to say, not even at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+        except OSError as error:
+            # A path too long, a folder that may not be read, a full disk: told by the system, and no defect.
+            if error.filename is None and error.errno not in _NO_ROOM:
+                raise
+            place = "" if error.filename is None else f"{error.filename!r:.200}: "
+            click.echo(f"homa: {place}{error.strerror or error}", err=True)
+            ctx.exit(STUCK if error.errno in _NO_ROOM else USAGE)
+
+
+def _version() -> str:
+    try:
+        return version("homa-queue")
+    except PackageNotFoundError:
+        return "0"
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(_version(), prog_name="homa")
+def main() -> None:
+    """Homa: LLM calls as background jobs."""

@@ -1,0 +1,91 @@
+"""`homa apply`: this process's limits, models, prices, budgets and tenants become the fleet's."""
+
+from __future__ import annotations
+
+import click
+
+from homa.cli.context import Session, say, session
+from homa.cli.doctor.orphaned_queues import Stranded, stranded
+from homa.cli.exit_status import STUCK, Stopped
+from homa.cli.output import json_option, print_json
+from homa_shared.model.errors import ConfigError
+from homa_shared.settings.changes import Change, diff
+from homa_shared.settings.fleet import Fleet
+from homa_shared.store.transitions.fleet import read_fleet, write_fleet
+
+#: How often somebody else may write in between.
+_TRIES = 5
+
+
+@click.command("apply")
+@click.option("--diff", "look_only", is_flag=True, help="Only tell what would change.")
+@click.option("--force", is_flag=True, help="Also where jobs wait for a pool or provider that would be gone.")
+@json_option
+def command(look_only: bool, force: bool, as_json: bool) -> None:
+    """Write limits, models, prices, budgets and tenants of homa.toml to the store; workers follow within seconds.
+
+    Keys stay where they are: the store never gets one. Refused while jobs wait for a pool or a provider that these
+    settings no longer have, since nobody would ever take them.
+    """
+    with session(revive=True) as here:
+        mine = here.settings.fleet()
+        theirs = here.store.run(read_fleet(here.keys))
+        _require_providers(mine, theirs)
+        changes = diff(theirs or Fleet(), mine)
+        version = theirs.version if theirs else 0
+        write = not look_only and (bool(changes) or theirs is None)
+        left = stranded(here, mine, theirs)
+        if write:
+            _require_nobody_left(left, force=force)
+            version, changes = _write(here, mine)
+    for one in left:
+        say(f"warning: {one}: nobody will take them; {one.way_out}")
+    if as_json:
+        told = {"version": version, "applied": write, "changes": [_document(change) for change in changes]}
+        print_json(told | {"stranded": [{"queue": one.queue, "jobs": one.jobs} for one in left]})
+        return
+    for change in changes:
+        click.echo(str(change))
+    say(_verdict(write, look_only, len(changes), version))
+
+
+def _write(here: Session, mine: Fleet) -> tuple[int, list[Change]]:
+    """Writes the settings over whatever stands there; returns the version written and what it changed."""
+    for _ in range(_TRIES):
+        theirs = here.store.run(read_fleet(here.keys))
+        seen = theirs.version if theirs else 0
+        if here.store.run(write_fleet(here.keys, mine, seen=seen)) == seen + 1:
+            return seen + 1, diff(theirs or Fleet(), mine)
+    say(f"others write the fleet's settings at the same time: gave up after {_TRIES} tries; apply again")
+    raise Stopped(STUCK)
+
+
+def _require_providers(mine: Fleet, theirs: Fleet | None) -> None:
+    """A machine that only submits jobs knows no provider; its settings would take away everybody's."""
+    if theirs is not None and theirs.providers and not mine.providers:
+        names = ", ".join(sorted(theirs.providers))
+        raise ConfigError(
+            f"no provider is configured here, and the fleet has {names}: applying would remove them; "
+            "expected [providers.<name>] in homa.toml, or apply on a machine that has them"
+        )
+
+
+def _require_nobody_left(left: list[Stranded], *, force: bool) -> None:
+    if left and not force:
+        found = "; ".join(map(str, left))
+        raise ConfigError(
+            f"these settings would leave jobs behind: {found}; expected what they wait for to stay in homa.toml until "
+            f"they have ended (`homa jobs cancel --queue {left[0].queue}` ends them); --force applies all the same"
+        )
+
+
+def _verdict(written: bool, look_only: bool, changes: int, version: int) -> str:
+    if written:
+        return f"the fleet's settings are now version {version}"
+    if look_only and changes:
+        return f"{changes} changes against version {version}; `homa apply` writes them"
+    return f"nothing to change: the fleet's settings are version {version}"
+
+
+def _document(change: Change) -> dict[str, object]:
+    return {"name": change.name, "old": change.old, "new": change.new}

@@ -1,0 +1,179 @@
+"""What `homa ask` does: submit one job, follow its text, cancel it when the person leaves."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from homa.cli.context import Desk, desk, say, standard_input
+from homa.cli.file_options import images_of, is_pdf, schema_of
+from homa.cli.option_types import tags_of
+from homa.client.job_flows import JobFlows
+from homa.client.results import Reply
+from homa.client.streams import Piece
+from homa.drivers.effects import Flow, Sleep
+from homa.files import BadRow, open_inputs, read_argument
+from homa.runs.foreground_job import attended
+from homa.runs.progress import span
+from homa.runs.signals import Interruption
+from homa.runs.worker_demand import NONE, staff, unserved
+from homa.runs.worker_processes import Workforce
+from homa.submit.fleet_view import FleetView
+from homa.submit.submitter import Asked, ask_for
+from homa.submit.template import Template
+from homa_shared.capabilities import Feature
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.ids import new_job_id
+from homa_shared.model.money import usd
+
+_LOOK_S = 0.1
+
+
+def ask_job(**options: Any) -> None:
+    """Carries out `homa ask`; raises for every exit status but 0."""
+    streamed = options["stream"] and not options["as_json"]
+    pdfs = [file for file in options["files"] if is_pdf(file)]
+    asked = _asked(options, streamed, pdfs)
+    with desk() as at:
+        view = at.view()
+        if pdfs and not _reads_pdf(view, asked):
+            asked = _asked(options, streamed)
+        targets = Template(view, asked.options).targets
+        providers, count = staff(options["workers"], at.settings, at.driver, at.keys, view, targets)
+        if options["workers"] == NONE and (missing := unserved(at.driver, at.keys, view, targets[:1])):
+            say(f"warning: no live worker serves {missing[0]}: the job waits until one is started")
+        workforce = Workforce(at.settings, providers, count, f"ask-{new_job_id()[1:]}")
+        with Interruption(at_once=True).listening() as interruption, workforce.at_work():
+            reply = _answer(at, asked, workforce, interruption, streamed, schema_of(options["schema"]))
+        workforce.forget_logs()
+        _tell(reply, as_json=options["as_json"], streamed=streamed)
+
+
+def _reads_pdf(view: FleetView, asked: Asked) -> bool:
+    """Whether whoever is asked first reads PDF; else their text has to do."""
+    first = view.members(Template(view, asked.options).targets[0])
+    return all(view.capabilities.offers(target, Feature.PDF) for target in first)
+
+
+def _asked(options: dict[str, Any], streamed: bool, documents: Sequence[str] = ()) -> Asked:
+    """The request.
+
+    Args:
+        documents: those among the files that are shown as they are.
+    """
+    if options["prompt"] == "-":
+        options["prompt"] = standard_input()
+    texts = [_text_of(file) for file in options["files"] if file not in documents]
+    arguments = {
+        "model": options["model"],
+        "fallbacks": options["fallbacks"],
+        "max_tokens": options["max_tokens"],
+        "temperature": options["temperature"],
+        "budget_usd": None if options["budget"] is None else usd(options["budget"]),
+        "tags": tags_of(options["tags"]),
+        "tenant": options["tenant"],
+        "lane": options["lane"],
+        "deadline_s": options["deadline"],
+        "cache": options["cache"],
+        "on_content_policy": options["on_content_policy"],
+        "api": options["api"],
+        "stream": streamed,
+        "schema": schema_of(options["schema"]),
+        "images": images_of(options["images"]),
+        "files": [Path(file) for file in documents],
+    }
+    system = None if options["system"] is None else read_argument(options["system"], "--system")
+    return ask_for({**arguments, "prompt": "\n\n".join([*texts, options["prompt"]]), "system": system})
+
+
+def _text_of(file: str) -> str:
+    """A document's text.
+
+    Raises:
+        InvalidRequest: the file is missing, holds rows instead of one text, or cannot be read.
+    """
+    if not file or ("://" in file and not Path(file).exists()):
+        raise InvalidRequest(f"--file {file!r}: expected the path of a file; addresses are not fetched")
+    rows = list(open_inputs([file]))
+    if len(rows) != 1 or rows[0].line is not None:
+        raise InvalidRequest(f"--file {file} holds {len(rows)} rows: expected one text; `homa run` asks about each row")
+    row = rows[0]
+    if isinstance(row, BadRow):
+        raise InvalidRequest(f"--file {row}")
+    return row.text or ""
+
+
+def _answer(
+    at: Desk, asked: Asked, workforce: Workforce, interruption: Interruption, streamed: bool, schema: Any = None
+) -> Reply[Any]:
+    with attended(at.driver, at.submitter, asked, interruption, say, schema) as flows:
+        written: list[Piece] = []
+        for piece in at.driver.iterate(_watched(flows, workforce, streamed)):
+            _show(piece, written)
+        if written:
+            click.echo()
+        return at.driver.run(flows.result(None))
+
+
+def _watched(flows: JobFlows, workforce: Workforce, streamed: bool) -> Flow[None]:
+    """The pieces of the answer, or none; with an eye on the workers while they come."""
+    following = flows.stream(None) if streamed else _until_ended(flows)
+    send, argument = following.send, None
+    while True:
+        workforce.check()
+        try:
+            effect = send(argument)
+        except StopIteration:
+            return
+        try:
+            send, argument = following.send, (yield effect)
+        except Exception as error:
+            send, argument = following.throw, error
+
+
+def _until_ended(flows: JobFlows) -> Flow[None]:
+    while not (yield from flows.view()).job.ended:
+        yield Sleep(_LOOK_S)
+
+
+def _show(piece: Piece, written: list[Piece]) -> None:
+    if piece.event == "restarted" and written:
+        click.echo("\n")
+        say("the attempt broke; its answer begins anew")
+    click.echo(piece, nl=False)
+    sys.stdout.flush()
+    written.append(piece)
+
+
+def _tell(reply: Reply[Any], *, as_json: bool, streamed: bool) -> None:
+    if as_json:
+        click.echo(orjson.dumps(_document(reply)))
+    elif not streamed:
+        click.echo(reply.text)
+    cost = "unpriced" if reply.cost_nano_usd is None else f"${usd(reply.cost_nano_usd)}"
+    took = f", {span(reply.latency_ms / 1000)}" if reply.latency_ms is not None else ", cached"
+    tokens = f"{reply.usage.input_tokens} tokens in, {reply.usage.output_tokens} out"
+    say(f"{reply.provider}:{reply.model}, {tokens}, {cost}{took}, job {reply.job_id}")
+
+
+def _document(reply: Reply[Any]) -> dict[str, Any]:
+    document = {
+        "job": reply.job_id,
+        "text": reply.text,
+        "provider": reply.provider,
+        "model": reply.model,
+        "finish_reason": reply.finish_reason,
+        "attempts": reply.attempts,
+        "cached": reply.cached,
+        "cost_usd": None if reply.cost_nano_usd is None else usd(reply.cost_nano_usd),
+        "input_tokens": reply.usage.input_tokens,
+        "output_tokens": reply.usage.output_tokens,
+        "cached_tokens": reply.usage.cached_tokens,
+        "latency_ms": reply.latency_ms,
+    }
+    return document if reply.schema is None else {**document, "parsed": reply.parsed}

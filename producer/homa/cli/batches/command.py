@@ -1,0 +1,136 @@
+"""`homa batches`: list, show, results, cancel, pause and resume; `watch` stands in a file of its own."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import click
+
+from homa.cli.batches.format import batch_document, batch_facts, state_words
+from homa.cli.batches.results import write_results
+from homa.cli.batches.watch import watch
+from homa.cli.context import Session, say, session
+from homa.cli.exit_status import SOME_FAILED, Stopped
+from homa.cli.job_filters import batch_view
+from homa.cli.output import age, dollars, json_option, number, print_facts, print_json, print_table
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
+
+
+@click.group("batches")
+def command() -> None:
+    """List, show, watch, pause, resume or cancel batches."""
+
+
+command.add_command(watch)
+
+
+@command.command("list")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Most batches to list.")
+@json_option
+def list_(limit: int, as_json: bool) -> None:
+    """List batches, newest first."""
+    with session(revive=True) as here:
+        ids = here.store.run(reads.batches(here.keys, limit))
+        found = [view for view in (here.store.run(reads.batch(here.keys, name)) for name in ids) if view is not None]
+        now_ms = here.store.run(reads.server_time(here.keys))
+    if as_json:
+        print_json({"batches": [batch_document(view) for view in found]})
+        return
+    print_table(
+        ("BATCH", "STATE", "LINES", "DONE", "FAILED", "COST", "AGE", "NAME"),
+        (
+            (
+                view.id,
+                state_words(view, why=False),
+                number(view.total if view.total is not None else view.submitted),
+                number(view.succeeded),
+                number(view.ended - view.succeeded) if view.ended > view.succeeded else "",
+                dollars(view.nano_usd),
+                age(view.created_ms, now_ms),
+                view.name,
+            )
+            for view in found
+        ),
+        right={"LINES", "DONE", "FAILED", "COST", "AGE"},
+        wraps={"STATE", "NAME"},
+        empty="no batch is in the store",
+    )
+
+
+@command.command()
+@click.argument("batch")
+@json_option
+def show(batch: str, as_json: bool) -> None:
+    """Show a batch: counts, cost, state."""
+    with session(revive=True) as here:
+        view = batch_view(here, batch)
+    if as_json:
+        print_json(batch_document(view))
+        return
+    print_facts(batch_facts(view))
+
+
+@command.command()
+@click.argument("batch")
+@click.option("--output", "-o", type=click.File("wb"), default="-", show_default=True, help="File to write, or -.")
+@click.option("--follow", is_flag=True, help="Go on with lines as they end, until the batch is complete.")
+@click.option("--after", type=click.IntRange(0), default=0, help="Leave out so many of the first lines.")
+def results(batch: str, output: BinaryIO, follow: bool, after: int) -> None:
+    """Write the lines that have ended.
+
+    As OpenAI batch output lines, in the order in which they ended.
+    """
+    with session(revive=True) as here:
+        batch_view(here, batch)
+        written = write_results(here, batch, output, after=after, follow=follow)
+    say(f"{written} lines; go on later with --after {after + written}")
+
+
+@command.command()
+@click.argument("batch")
+@json_option
+def cancel(batch: str, as_json: bool) -> None:
+    """Cancel a batch.
+
+    Nothing of it is taken any more, running calls are stopped.
+    """
+    with session(revive=True) as here:
+        if batch_view(here, batch).complete:
+            say(f"cannot cancel {batch}: it is complete")
+            raise Stopped(SOME_FAILED)
+        here.store.run(admin.cancel_batch(here.keys, batch))
+        _tell(here, batch, as_json)
+
+
+@command.command()
+@click.argument("batch")
+@click.option("--why", default="by hand", show_default=True, help="Kept in the batch's record.")
+@json_option
+def pause(batch: str, why: str, as_json: bool) -> None:
+    """Pause a batch; calls in flight finish."""
+    with session(revive=True) as here:
+        if batch_view(here, batch).complete:
+            say(f"cannot pause {batch}: it is complete")
+            raise Stopped(SOME_FAILED)
+        here.store.run(admin.pause_batch(here.keys, batch, why))
+        _tell(here, batch, as_json)
+
+
+@command.command()
+@click.argument("batch")
+@json_option
+def resume(batch: str, as_json: bool) -> None:
+    """Let a paused batch go on."""
+    with session(revive=True) as here:
+        batch_view(here, batch)
+        here.store.run(admin.resume_batch(here.keys, batch))
+        _tell(here, batch, as_json)
+
+
+def _tell(here: Session, batch: str, as_json: bool) -> None:
+    view = batch_view(here, batch)
+    if as_json:
+        print_json(batch_document(view))
+    else:
+        click.echo(f"{batch}: {state_words(view)}, {number(view.ended)} of {number(view.submitted)} lines have ended")

@@ -1,0 +1,84 @@
+"""`homa batches watch`: a batch followed until it is complete."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from homa.cli.batches.format import batch_document, summary
+from homa.cli.context import Session, say, session
+from homa.cli.exit_status import SOME_FAILED, Stopped
+from homa.cli.job_filters import batch_view
+from homa.cli.output import console, dollars, print_json_line
+from homa_shared.store import reads
+
+#: Between two looks at a batch that is watched, s; between two lines of its progress where there is no terminal.
+_LOOK_S, _LINE_S = 0.5, 30.0
+
+
+@click.command()
+@click.argument("batch")
+@click.option("--json", "as_json", is_flag=True, help="JSON Lines: the batch whenever its counts have changed.")
+def watch(batch: str, as_json: bool) -> None:
+    """Follow a batch until it is complete.
+
+    The status is 1 when some of its jobs failed.
+    """
+    with session(revive=True) as here:
+        view = batch_view(here, batch)
+        if as_json:
+            view = _watch_lines(here, view)
+        elif console(stderr=True).is_terminal:
+            view = _watch_bar(here, view)
+        else:
+            view = _watch_log(here, view)
+    if not as_json:
+        click.echo(summary(view))
+    if view.succeeded < view.ended:
+        raise Stopped(SOME_FAILED)
+
+
+def _watch_lines(here: Session, view: reads.BatchView) -> reads.BatchView:
+    told: dict[str, Any] | None = None
+    while True:
+        document = batch_document(view)
+        if document != told:
+            print_json_line(document)
+            told = document
+        if view.complete:
+            return view
+        time.sleep(_LOOK_S)
+        view = batch_view(here, view.id)
+
+
+def _watch_bar(here: Session, view: reads.BatchView) -> reads.BatchView:
+    columns = (BarColumn(None), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console(stderr=True)) as bar:
+        task = bar.add_task("", total=view.total)
+        while True:
+            bar.update(task, total=view.total, completed=view.ended, description=_bar_words(view))
+            if view.complete:
+                return view
+            time.sleep(_LOOK_S)
+            view = batch_view(here, view.id)
+
+
+def _watch_log(here: Session, view: reads.BatchView) -> reads.BatchView:
+    said_s = 0.0
+    while not view.complete:
+        if time.monotonic() - said_s >= _LINE_S:
+            say(summary(view))
+            said_s = time.monotonic()
+        time.sleep(_LOOK_S)
+        view = batch_view(here, view.id)
+    return view
+
+
+def _bar_words(view: reads.BatchView) -> str:
+    failed = view.ended - view.succeeded
+    words = [f"{failed} failed"] if failed else []
+    words += ["paused"] if view.paused else []
+    return " ".join([*words, dollars(view.nano_usd)])

@@ -1,0 +1,44 @@
+"""`homa cache`: how much it saves, and an end of it."""
+
+from __future__ import annotations
+
+import click
+
+from homa.cli.context import session
+from homa.cli.output import json_option, number, print_facts, print_json
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
+
+
+@click.group("cache")
+def command() -> None:
+    """Count or clear cached replies."""
+
+
+@command.command()
+@json_option
+def stats(as_json: bool) -> None:
+    """Hits, misses, jobs that followed an equal one in flight, replies stored and held now.
+
+    What follows under `vector` is of single texts in jobs of embeddings.
+    """
+    with session(revive=True) as here:
+        told = here.store.run(reads.cache_stats(here.keys))
+    if as_json:
+        print_json(told)
+    else:
+        print_facts((name, number(count)) for name, count in told.items())
+
+
+@command.command()
+@json_option
+def clear(as_json: bool) -> None:
+    """Forget which replies answer equal requests, and vectors of single texts; the jobs and their replies stay."""
+    cleared = 0
+    with session(revive=True) as here:
+        while some := here.store.run(admin.clear_cache(here.keys)):
+            cleared += some
+    if as_json:
+        print_json({"cleared": cleared})
+    else:
+        click.echo(f"{number(cleared)} entries cleared")

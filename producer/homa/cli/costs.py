@@ -1,0 +1,99 @@
+"""`homa costs`: what was spent, from the ledger's totals."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import cast, get_args
+
+import click
+
+from homa.cli.context import say, session
+from homa.cli.job_filters import require_batch
+from homa.cli.option_types import day
+from homa.cli.output import dollars, json_option, number, print_json, print_table
+from homa_shared.model.money import usd
+from homa_shared.store import reads
+from homa_shared.store.reads.money import By
+from homa_shared.store.transitions.fleet import read_fleet
+
+
+@click.command("costs")
+@click.option("--by", type=click.Choice(get_args(By)), default="provider", show_default=True, help="What a row is.")
+@click.option("--since", type=day, metavar="YYYY-MM-DD", help="First day (UTC).")
+@click.option("--until", type=day, metavar="YYYY-MM-DD", help="Last day (UTC), included.")
+@click.option("--batch", metavar="ID", help="Only this batch, whatever the days.")
+@json_option
+def command(by: str, since: date | None, until: date | None, batch: str | None, as_json: bool) -> None:
+    """What was spent, by provider, model, tenant, tag, day or batch.
+
+    A call whose outcome nobody knows counts as unresolved, at the most that it may have cost; one whose price nobody
+    knows counts as unpriced, and is in no sum. What prompt caches saved is already off the cost; it is negative where
+    more was paid for writing to them than was spared by reading.
+    """
+    if since and until and since > until:
+        raise click.UsageError(f"--since {since} is after --until {until}: expected an earlier day")
+    if batch is not None and (since or until or by not in ("provider", "batch")):
+        raise click.UsageError("--batch goes with neither --since, --until nor --by: a batch is one row")
+    with session(revive=True) as here:
+        require_batch(here, batch)
+        table = here.store.run(reads.costs(here.keys, cast(By, by), since, until, batch))
+        fleet = here.store.run(read_fleet(here.keys)) if table.unresolved_nano_usd else None
+    if as_json:
+        print_json(_document(table))
+        return
+    print_table(
+        (by.upper(), "REQUESTS", "INPUT", "OUTPUT", "CACHED", "COST", "CACHE SAVED", "UNRESOLVED", "UNPRICED"),
+        (
+            (
+                row.key or "–",
+                number(row.requests),
+                number(row.input_tokens),
+                number(row.output_tokens),
+                number(row.cached_tokens) if row.cached_tokens else "",
+                dollars(row.nano_usd),
+                dollars(row.cache_saved_nano_usd) if row.cache_saved_nano_usd else "",
+                dollars(row.unresolved_nano_usd) if row.unresolved_nano_usd else "",
+                number(row.unpriced) if row.unpriced else "",
+            )
+            for row in table.rows
+        ),
+        right={"REQUESTS", "INPUT", "OUTPUT", "CACHED", "COST", "CACHE SAVED", "UNRESOLVED", "UNPRICED"},
+        wraps={by.upper()},
+        empty="nothing was spent",
+    )
+    say(_total(table, fleet.unresolved.fate if fleet else ""))
+
+
+def _document(table: reads.CostTable) -> dict[str, object]:
+    return {
+        "total_usd": usd(table.nano_usd),
+        "unresolved_usd": usd(table.unresolved_nano_usd),
+        "unpriced_jobs": table.unpriced,
+        "cache_saved_usd": usd(table.cache_saved_nano_usd),
+        "rows": [
+            {
+                "key": row.key,
+                "requests": row.requests,
+                "input_tokens": row.input_tokens,
+                "output_tokens": row.output_tokens,
+                "cached_tokens": row.cached_tokens,
+                "cost_usd": usd(row.nano_usd),
+                "unresolved_usd": usd(row.unresolved_nano_usd),
+                "unpriced_jobs": row.unpriced,
+                "cache_saved_usd": usd(row.cache_saved_nano_usd),
+            }
+            for row in table.rows
+        ],
+    }
+
+
+def _total(table: reads.CostTable, fate: str) -> str:
+    total = f"total {dollars(table.nano_usd)}"
+    if table.cache_saved_nano_usd > 0:
+        total += f" ({dollars(table.cache_saved_nano_usd)} less, by prompt caches)"
+    if table.unresolved_nano_usd:
+        what = "; ".join(filter(None, ("`homa jobs resolve` lists it", fate)))
+        total += f", and at most {dollars(table.unresolved_nano_usd)} unresolved ({what})"
+    if table.unpriced:
+        total += f"; {number(table.unpriced)} calls have no known price"
+    return total

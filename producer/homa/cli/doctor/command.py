@@ -1,0 +1,43 @@
+"""`homa doctor`: would work be lost here, or stand still?"""
+
+from __future__ import annotations
+
+import click
+
+from homa.cli.context import say
+from homa.cli.doctor.checks import Check, checks
+from homa.cli.exit_status import SOME_FAILED, Stopped
+from homa.cli.output import json_option, print_json, print_table
+from homa_shared.store.safety_checks import Level
+
+_MARKS = {Level.OK: "ok", Level.WARNING: "warning", Level.ERROR: "ERROR"}
+
+
+@click.command("doctor")
+@click.option("--deep", is_flag=True, help="Prove the books: each live job in one index, counters right.")
+@json_option
+def command(deep: bool, as_json: bool) -> None:
+    """Check settings, keys, store, clock, providers' reach, drift and workers; status 1 when something would lose work.
+
+    Providers are only connected to: nothing is called, nothing is paid.
+    """
+    from homa_shared.settings.model import load_settings
+
+    found = list(checks(load_settings(), deep=deep))
+    bad = [check for check in found if check.level is Level.ERROR]
+    if as_json:
+        print_json({"ok": not bad, "checks": [_document(check) for check in found]})
+    else:
+        print_table(("", "CHECK", "FOUND", "WHAT TO DO"), map(_row, found), wraps={"FOUND", "WHAT TO DO"})
+        warnings = sum(check.level is Level.WARNING for check in found)
+        say(f"{len(bad)} errors, {warnings} warnings")
+    if bad:
+        raise Stopped(SOME_FAILED)
+
+
+def _row(check: Check) -> tuple[str, str, str, str]:
+    return _MARKS[check.level], check.name, check.value, check.what_to_do
+
+
+def _document(check: Check) -> dict[str, str]:
+    return {"level": check.level, "check": check.name, "value": check.value, "what_to_do": check.what_to_do}

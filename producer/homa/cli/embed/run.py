@@ -1,0 +1,182 @@
+"""What `homa embed` does: read texts, embed them job by job, write a line for each."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import click
+import orjson
+
+from homa.cli.context import Desk, desk, say
+from homa.cli.exit_status import SOME_FAILED, Stopped
+from homa.cli.option_types import tags_of
+from homa.client.embeddings import Embedded, ask_for_embeddings
+from homa.files import BadRow, Row, open_inputs
+from homa.files.rows import as_text
+from homa.files.writers.output_file import create
+from homa.runs.foreground_job import attended
+from homa.runs.signals import Interruption
+from homa.runs.worker_demand import NONE, staff, unserved
+from homa.runs.worker_processes import Workforce
+from homa.submit.submitter import Asked
+from homa.submit.template import Template
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.ids import new_job_id
+from homa_shared.model.money import usd
+from homa_shared.model.records import ENDED
+
+#: Texts of one job: what is lost when it is given up, and what is held in memory.
+TEXTS_PER_JOB = 2000
+_LOOK_S = 0.05
+
+Line = Callable[[str, list[float]], bytes]
+
+
+@dataclass(slots=True)
+class Sums:
+    """What the run came to."""
+
+    texts: int = 0
+    bad: int = 0
+    #: Texts whose vectors were kept from jobs before.
+    cached: int = 0
+    tokens: int = 0
+    nano_usd: int = 0
+    unpriced_jobs: int = 0
+
+    def add(self, found: Embedded) -> None:
+        self.texts += len(found)
+        self.cached += found.cached_texts
+        # A reply from the cache tells the tokens of the job that it came from.
+        self.tokens += 0 if found.reply.cached else found.usage.input_tokens
+        cost = found.reply.cost_nano_usd
+        self.nano_usd += cost or 0
+        self.unpriced_jobs += cost is None
+
+
+def embed_inputs(**options: Any) -> None:
+    """Carries out `homa embed`; raises for every exit status but 0."""
+    if options["as_json"] and options["output"] == "-":
+        raise InvalidRequest("--json prints sums to stdout: give the vectors a file of their own with --output FILE")
+    arguments = _arguments(options)
+    rows = open_inputs(options["inputs"], encoding=options["encoding"], id_column=options["id_column"])
+    first = ask_for_embeddings(["-"], arguments)
+    with desk() as at, _output(options) as (out, line):
+        view = at.view()
+        targets = Template(view, first.options).fit(first.prepared)[0].targets
+        providers, count = staff(options["workers"], at.settings, at.driver, at.keys, view, targets)
+        if options["workers"] == NONE and (missing := unserved(at.driver, at.keys, view, targets[:1])):
+            say(f"warning: no live worker serves {missing[0]}: the job waits until one is started")
+        workforce = Workforce(at.settings, providers, count, f"embed-{new_job_id()[1:]}")
+        with Interruption(at_once=True).listening() as interruption, workforce.at_work():
+            texts = _texts(rows, options["column"] or "text")
+            sums = _embed(at, texts, arguments, workforce, interruption, out, line)
+        workforce.forget_logs()
+    _tell(sums, options)
+
+
+def _embed(
+    at: Desk,
+    texts: Iterator[tuple[str, str | None]],
+    arguments: Mapping[str, Any],
+    workforce: Workforce,
+    interruption: Interruption,
+    out: IO[bytes],
+    line: Line,
+) -> Sums:
+    sums = Sums()
+    while part := list(islice(texts, TEXTS_PER_JOB)):
+        good = [(custom_id, text) for custom_id, text in part if text is not None]
+        sums.bad += len(part) - len(good)
+        if good:
+            found = _vectors(at, ask_for_embeddings([text for _, text in good], arguments), workforce, interruption)
+            for (custom_id, _), vector in zip(good, found, strict=True):
+                out.write(line(custom_id, vector))
+            out.flush()
+            sums.add(found)
+    return sums
+
+
+def _vectors(at: Desk, asked: Asked, workforce: Workforce, interruption: Interruption) -> Embedded:
+    with attended(at.driver, at.submitter, asked, interruption, say) as flows:
+        while at.driver.run(flows.state()) not in ENDED:
+            workforce.check()
+            time.sleep(_LOOK_S)
+        return Embedded(at.driver.run(flows.result(None)))
+
+
+def _texts(rows: Iterator[Row | BadRow], column: str) -> Iterator[tuple[str, str | None]]:
+    """Custom ids and texts of rows; None where a row has none, which is said."""
+    for row in rows:
+        if isinstance(row, BadRow):
+            say(f"skipped {row}")
+            yield row.custom_id, None
+            continue
+        value = row.text if column == "text" else row.fields.get(column)
+        text = "" if value is None else as_text(value)
+        if not text:
+            say(f"skipped {row.custom_id}: its {column} is {'missing' if value is None else 'empty'}")
+        yield row.custom_id, text or None
+
+
+def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "model": options["model"],
+        "fallbacks": options["fallbacks"],
+        "dimensions": options["dimensions"],
+        "budget_usd": None if options["budget"] is None else usd(options["budget"]),
+        "tags": tags_of(options["tags"]),
+        "tenant": options["tenant"],
+        "lane": options["lane"],
+        "deadline_s": options["deadline"],
+        "cache": options["cache"],
+    }
+
+
+@contextlib.contextmanager
+def _output(options: Mapping[str, Any]) -> Iterator[tuple[IO[bytes], Line]]:
+    name, form = options["output"], options["form"]
+    line = _csv_line if (form or ("csv" if name.endswith(".csv") else "jsonl")) == "csv" else _json_line
+    if name == "-":
+        yield sys.stdout.buffer, line
+        return
+    path = Path(name)
+    if path.exists() and not options["force"]:
+        raise InvalidRequest(f"--output {path} exists: use --force to write it anew, or choose another")
+    with create(path, force=options["force"]) as out:
+        if line is _csv_line:
+            out.write(b"custom_id,embedding\r\n")
+        yield out, line
+
+
+def _json_line(custom_id: str, vector: list[float]) -> bytes:
+    return orjson.dumps({"custom_id": custom_id, "embedding": vector}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _csv_line(custom_id: str, vector: list[float]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerow([custom_id, orjson.dumps(vector).decode()])
+    return text.getvalue().encode()
+
+
+def _tell(sums: Sums, options: Mapping[str, Any]) -> None:
+    # Without a price, or, as with Gemini, without a count of tokens.
+    unknown = f", {sums.unpriced_jobs} jobs of unknown cost (see `homa costs`)" if sums.unpriced_jobs else ""
+    cost = f"${usd(sums.nano_usd)}{unknown}"
+    kept = f", {sums.cached} of them from the cache" if sums.cached else ""
+    say(f"{sums.texts} texts embedded{kept}, {sums.bad} skipped, {sums.tokens} tokens, {cost}")
+    if options["as_json"]:
+        totals = {"texts": sums.texts, "cached": sums.cached, "skipped": sums.bad, "input_tokens": sums.tokens}
+        money = {"cost_usd": usd(sums.nano_usd), "unpriced_jobs": sums.unpriced_jobs}
+        click.echo(orjson.dumps(totals | money | {"output": options["output"]}))
+    if sums.bad:
+        raise Stopped(SOME_FAILED)

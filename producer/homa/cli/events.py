@@ -1,0 +1,100 @@
+"""`homa events`: what happened, and what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from homa.cli.context import Session, session
+from homa.cli.output import json_option, moment, print_json, print_json_line, print_table
+from homa_shared.store import reads
+
+#: Events that are looked through at once.
+_PAGE = 1000
+
+Wanted = Callable[[reads.Event], bool]
+
+
+@click.command("events")
+@click.option("--follow", "-f", is_flag=True, help="Go on as things happen; with --json, JSON Lines.")
+@click.option(
+    "--limit", type=click.IntRange(0, 100_000), default=50, show_default=True, help="Newest ones first shown."
+)
+@click.option("--job", metavar="ID", help="Only of this job.")
+@click.option("--batch", metavar="ID", help="Only of this batch.")
+@click.option("--event", metavar="NAME", help="Only of this name, or of those that begin so: job.failed, batch.")
+@json_option
+def command(follow: bool, limit: int, job: str | None, batch: str | None, event: str | None, as_json: bool) -> None:
+    """What happened: jobs that ended, were rerouted or recovered, batches completed, budgets used up."""
+
+    def wanted(found: reads.Event) -> bool:
+        return (
+            (job is None or found.job == job)
+            and (batch is None or found.batch == batch)
+            and (event is None or found.name == event or found.name.startswith(f"{event.rstrip('.')}."))
+        )
+
+    filtered = any((job, batch, event))
+    with session(revive=True) as here:
+        rows, seen = _latest(here, limit, wanted if filtered else None)
+        if follow:
+            _follow(here, rows, seen, wanted, as_json)
+    if as_json:
+        print_json({"events": [_document(row) for row in rows]})
+        return
+    print_table(
+        ("TIME", "EVENT", "JOB OR BATCH", "TARGET", "DETAIL"),
+        ((moment(row.at_ms), row.name, row.job or row.batch, row.target, row.detail) for row in rows),
+        wraps={"TARGET", "DETAIL"},
+        empty="nothing happened",
+    )
+
+
+def _latest(here: Session, limit: int, wanted: Wanted | None) -> tuple[list[reads.Event], str]:
+    """The newest events that are wanted, and the id of the newest one looked at.
+
+    A filter looks through all events that are kept, a page at a time.
+    """
+    if wanted is None or not limit:
+        newest = here.store.run(reads.latest_events(here.keys, max(limit, 1)))
+        return newest[-limit:] if limit else [], newest[-1].id if newest else "0-0"
+    found: list[reads.Event] = []
+    after = "-"
+    while page := here.store.run(reads.events(here.keys, after, _PAGE)):
+        found = [*found, *filter(wanted, page)][-limit:]
+        after = page[-1].id
+    return found, "0-0" if after == "-" else after
+
+
+def _follow(here: Session, rows: list[reads.Event], after: str, wanted: Wanted, as_json: bool) -> None:
+    """Prints events until somebody stops it."""
+    for row in rows:
+        _print(row, as_json)
+    while True:
+        for row in reads.followed(here.store.wait(*reads.follow_events(here.keys, after))):
+            after = row.id
+            if wanted(row):
+                _print(row, as_json)
+
+
+def _print(row: reads.Event, as_json: bool) -> None:
+    if as_json:
+        print_json_line(_document(row))
+    else:
+        words = (moment(row.at_ms), row.name, row.job or row.batch, row.target, row.detail)
+        click.echo("  ".join(word for word in words if word))
+
+
+def _document(row: reads.Event) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "at_ms": row.at_ms,
+        "event": row.name,
+        "job": row.job or None,
+        "target": row.target or None,
+        "batch": row.batch or None,
+        "tenant": row.tenant,
+        "detail": row.detail,
+    }

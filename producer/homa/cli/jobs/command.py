@@ -1,0 +1,81 @@
+"""`homa jobs`: list and show jobs; `why` and the commands that change them stand in files of their own."""
+
+from __future__ import annotations
+
+import click
+
+from homa.cli.context import session
+from homa.cli.job_filters import filter_options, job_not_found, selected
+from homa.cli.jobs.actions import cancel, purge, resolve, retry
+from homa.cli.jobs.json import attempt_document, job_document, step_document
+from homa.cli.jobs.offloaded import whole_reply, whole_request
+from homa.cli.jobs.tables import answer_text, job_facts, job_row, print_attempts, print_steps, prompt_text
+from homa.cli.jobs.why import why
+from homa.cli.output import json_option, print_facts, print_json, print_table
+from homa_shared.store import reads
+
+#: Characters of prompt and answer that `show` prints; `--json` has all.
+_EXCERPT = 2000
+
+
+@click.group("jobs")
+def command() -> None:
+    """List, show, explain, cancel, retry, resolve or purge jobs."""
+
+
+for _elsewhere in (why, cancel, retry, resolve, purge):
+    command.add_command(_elsewhere)
+
+
+@command.command("list")
+@filter_options
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Most jobs to list.")
+@json_option
+def list_(limit: int, as_json: bool, **filters: str | None) -> None:
+    """List jobs.
+
+    Live ones first, then the ended, newest first; a batch's in the order of its lines.
+    """
+    with session(revive=True) as here:
+        found = selected(here, filters, limit)
+        now_ms = here.store.run(reads.server_time(here.keys))
+    if as_json:
+        print_json({"jobs": [job_document(job) for job in found]})
+        return
+    print_table(
+        ("JOB", "STATE", "TARGET", "TENANT", "AGE", "COST", "WAITS FOR"),
+        (job_row(job, now_ms) for job in found),
+        right={"AGE", "COST"},
+        wraps={"TARGET", "TENANT", "WAITS FOR"},
+        empty="no job fits",
+    )
+    if len(found) == limit:
+        click.echo(f"homa: the first {limit}; --limit shows more", err=True)
+
+
+@command.command()
+@click.argument("job")
+@json_option
+def show(job: str, as_json: bool) -> None:
+    """Show a job: record, attempts, request, reply."""
+    with session(revive=True) as here:
+        view = here.store.run(reads.job(here.keys, job))
+        if view is None:
+            raise job_not_found(job)
+        request, reply = whole_request(here, view), whole_reply(here, view)
+    if as_json:
+        attempts = [attempt_document(attempt) for attempt in view.attempts]
+        steps = [step_document(step) for step in view.steps]
+        told = {"attempts": attempts, "steps": steps, "request": request, "reply": reply}
+        print_json(job_document(view.job) | told)
+        return
+    print_facts(job_facts(view.job))
+    if view.attempts:
+        click.echo()
+        print_attempts(view.attempts)
+    if view.steps:
+        click.echo()
+        print_steps(view.steps)
+    for name, text in (("prompt", prompt_text(request)), ("answer", answer_text(reply))):
+        if text:
+            click.echo(f"\n{name}:\n{text[:_EXCERPT]}{'…' if len(text) > _EXCERPT else ''}")

@@ -1,0 +1,68 @@
+"""Jobs, attempts and steps for programs: what `--json` prints of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from homa.cli.output import usd_or_null
+from homa_shared.model.records import Attempt, Job, Step
+
+
+def job_document(job: Job) -> dict[str, Any]:
+    """A job for programs."""
+    return {
+        "job": job.id,
+        "state": job.state,
+        "queue": job.queue,
+        "lane": job.lane,
+        "target": job.target,
+        "tenant": job.tenant,
+        "batch": job.batch,
+        "custom_id": job.custom_id,
+        "tags": job.tags,
+        "attempt": job.attempt,
+        "worker": job.worker,
+        "waits_for": job.waits_for,
+        "submitted_ms": job.submitted_ms,
+        "due_ms": job.due_ms,
+        "deadline_ms": job.deadline_ms,
+        "ended_ms": job.ended_ms,
+        "cost_usd": usd_or_null(job.cost_nano_usd),
+        "unresolved_usd": usd_or_null(job.unresolved_nano_usd),
+        "cache_saved_usd": usd_or_null(job.cache_saved_nano_usd),
+        "retry_of": job.retry_of,
+        "retried_by": job.retried_by,
+    }
+
+
+def attempt_document(attempt: Attempt) -> dict[str, Any]:
+    """An attempt for programs."""
+    return {
+        "attempt": attempt.number,
+        "target": attempt.target,
+        "outcome": attempt.outcome,
+        "charge": attempt.charge,
+        "cost_usd": None if attempt.unpriced else usd_or_null(attempt.nano_usd),
+        "unresolved_usd": usd_or_null(attempt.unresolved_nano_usd),
+        "cache_saved_usd": usd_or_null(attempt.cache_saved_nano_usd),
+        "worker": attempt.worker,
+        "started_ms": attempt.started_ms,
+        "ended_ms": attempt.ended_ms,
+        "error": attempt.error,
+        "note": attempt.note,
+    }
+
+
+def step_document(step: Step) -> dict[str, Any]:
+    """A paid reply that did not end its job, as `--json` shows it."""
+    return {
+        "step": step.number,
+        "attempt": step.attempt,
+        "target": step.target,
+        "at_ms": step.at_ms,
+        "input_tokens": step.input_tokens,
+        "output_tokens": step.output_tokens,
+        "cost_usd": None if step.unpriced else usd_or_null(step.nano_usd),
+        "unresolved_usd": usd_or_null(step.unresolved_nano_usd),
+        "cache_saved_usd": usd_or_null(step.cache_saved_nano_usd),
+    }

@@ -1,0 +1,104 @@
+"""Jobs, attempts and steps for people: rows, facts and tables on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from homa.cli.output import age, dollars, moment, number, print_table, span
+from homa_shared.calls.reply import message_text
+from homa_shared.model.records import Attempt, Job, Step
+
+
+def job_row(job: Job, now_ms: int) -> list[str]:
+    """A job as a line of a list."""
+    waits_for = "its batch" if job.waits_for == f"batch:{job.batch}" else job.waits_for or ""
+    cost = dollars(job.cost_nano_usd or None)
+    return [job.id, job.state, job.target, job.tenant, age(job.submitted_ms, now_ms), cost, waits_for]
+
+
+def job_facts(job: Job) -> list[tuple[str, str]]:
+    """A job's record, a name and a value a line; empty values are left out where they are printed."""
+    return [
+        ("job", job.id),
+        ("state", job.state),
+        ("target", job.target),
+        ("queue", f"{job.queue}, lane {job.lane}"),
+        ("tenant", job.tenant),
+        ("batch", job.batch or ""),
+        ("custom id", job.custom_id or ""),
+        ("tags", ", ".join(f"{key}={value}" for key, value in job.tags.items())),
+        ("worker", job.worker or ""),
+        ("waits for", job.waits_for or ""),
+        ("submitted", moment(job.submitted_ms)),
+        ("due", moment(job.due_ms)),
+        ("deadline", moment(job.deadline_ms)),
+        ("ended", moment(job.ended_ms)),
+        ("cost", dollars(job.cost_nano_usd)),
+        ("unresolved", dollars(job.unresolved_nano_usd) if job.unresolved_nano_usd else ""),
+        ("cache saved", dollars(job.cache_saved_nano_usd) if job.cache_saved_nano_usd else ""),
+        ("lost leases", number(job.expired_leases) if job.expired_leases else ""),
+        ("retry of", job.retry_of or ""),
+        ("retried by", job.retried_by or ""),
+    ]
+
+
+def print_attempts(attempts: list[Attempt]) -> None:
+    """A job's history."""
+    print_table(
+        ("ATTEMPT", "TARGET", "OUTCOME", "TOOK", "COST", "CACHE SAVED", "UNRESOLVED", "ERROR"),
+        (
+            (
+                str(a.number) if a.number else "–",
+                a.target,
+                a.outcome,
+                span(a.ended_ms - a.started_ms) if a.started_ms else "",
+                "unpriced" if a.unpriced else dollars(a.nano_usd) if a.nano_usd else "",
+                dollars(a.cache_saved_nano_usd) if a.cache_saved_nano_usd else "",
+                dollars(a.unresolved_nano_usd) if a.unresolved_nano_usd else "",
+                a.error,
+            )
+            for a in attempts
+        ),
+        right={"TOOK", "COST", "CACHE SAVED", "UNRESOLVED"},
+        wraps={"TARGET", "ERROR"},
+    )
+
+
+def print_steps(steps: list[Step]) -> None:
+    """The paid replies on the way to the answer."""
+    print_table(
+        ("STEP", "ATTEMPT", "TARGET", "TOKENS IN", "OUT", "COST", "CACHE SAVED", "UNRESOLVED"),
+        (
+            (
+                str(s.number),
+                str(s.attempt),
+                s.target,
+                str(s.input_tokens),
+                str(s.output_tokens),
+                "unpriced" if s.unpriced else dollars(s.nano_usd),
+                dollars(s.cache_saved_nano_usd) if s.cache_saved_nano_usd else "",
+                dollars(s.unresolved_nano_usd) if s.unresolved_nano_usd else "",
+            )
+            for s in steps
+        ),
+        right={"STEP", "ATTEMPT", "TOKENS IN", "OUT", "COST", "CACHE SAVED", "UNRESOLVED"},
+    )
+
+
+def prompt_text(request: Any) -> str:
+    """The last message of a request, for people."""
+    messages = (request or {}).get("messages") or []
+    # A text in their place is a reference to what could not be read.
+    content = messages[-1].get("content") if isinstance(messages, list) and messages else ""
+    return content if isinstance(content, str) else orjson.dumps(content).decode()
+
+
+def answer_text(reply: Any) -> str:
+    """The answer in a reply, or what went wrong, for people."""
+    if not reply:
+        return ""
+    if "error" in reply:
+        return f"{reply['error'].get('kind', 'error')}: {reply['error'].get('message', '')}"
+    return message_text(reply.get("body") or {})

@@ -1,0 +1,88 @@
+"""Values of options as people write them: lengths of time, dollars, days, tags.
+
+`seconds` and `nano_usd` are callbacks of options that may be left out, and want more than nothing; `span_ms`, `dollars`
+and `day` are types.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+
+import click
+
+from homa_shared.model.errors import InvalidRequest
+
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+#: Beyond it neither clocks nor the store's arithmetic can be relied on.
+_LONGEST_MS = 36_525 * 86_400_000
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d)?")
+
+
+def span_ms(text: str) -> int:
+    """Milliseconds of a length of time: seconds, or with a unit (90, 1.5s, 10m or 10min, 2h, 1d)."""
+    found = _SPAN.fullmatch(text.strip())
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no length of time: expected one such as 90, 1.5s, 10m, 2h or 1d")
+    length_ms = float(found[1]) * _UNITS_MS[found[2] or "s"]
+    if length_ms > _LONGEST_MS:
+        raise click.BadParameter(f"{text[:40]!r} is longer than a hundred years")
+    return round(length_ms)
+
+
+def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """A length of time as seconds, more than nothing."""
+    if value is None:
+        return None
+    found_ms = span_ms(value)
+    if found_ms == 0:
+        raise click.BadParameter(f"{value!r} is no time at all: expected one such as 90, 1.5s, 10m, 2h or 1d")
+    return found_ms / 1000
+
+
+def dollars(text: str) -> int:
+    """Nano-dollars of a decimal number of dollars."""
+    from homa_shared.model.money import parse_usd  # brings the decimal module, which no help text needs
+
+    try:
+        return parse_usd(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def nano_usd(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """An amount of dollars as nano-dollars, more than nothing."""
+    if value is None:
+        return None
+    amount = dollars(value)
+    if amount == 0:
+        raise click.BadParameter(f"{value!r} is nothing: expected more than zero dollars")
+    return amount
+
+
+def day(text: str) -> date:
+    """The day of YYYY-MM-DD; no other of ISO's spellings, such as 2026W05, which are rather slips than days."""
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is None:
+            raise ValueError("not of that form")
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no day ({error}): expected YYYY-MM-DD") from None
+
+
+def tags_of(pairs: Sequence[str]) -> dict[str, str]:
+    """`K=V` pairs as tags.
+
+    Raises:
+        InvalidRequest: one has no `=`, or comes twice.
+    """
+    tags: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InvalidRequest(f"--tag is {pair!r}: expected NAME=VALUE")
+        if name in tags:
+            raise InvalidRequest(f"--tag {name} is given twice: {tags[name]!r} and {value!r}")
+        tags[name] = value
+    return tags

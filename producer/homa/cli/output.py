@@ -1,0 +1,135 @@
+"""How commands answer: tables for people, one JSON document for programs, JSON Lines for what goes on.
+
+stdout belongs to the answer. A table is as wide as the terminal, and as wide as it needs to be where there is none, so
+that `homa jobs list | grep` finds whole lines.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from homa.cli.context import say
+from homa_shared.model.money import usd
+
+#: Columns of output that is no terminal: more than any row needs.
+_PIPE_COLUMNS = 10_000
+_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"))
+
+#: `--json` of every command that lists or sums.
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there.")
+
+
+def print_json(document: Any) -> None:
+    """The one document of a command."""
+    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+
+
+def print_json_line(document: Any) -> None:
+    """One line of many, at once."""
+    click.echo(orjson.dumps(document).decode())
+
+
+def print_table(
+    headers: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Collection[str] = (),
+    wraps: Collection[str] = (),
+    empty: str = "",
+) -> None:
+    """Rows under headers; columns in which no row has anything are left out.
+
+    Args:
+        right: headers of the columns that are flush right.
+        wraps: headers of the columns whose text may go on in a next line; ids, times and numbers stay whole.
+        empty: what to say on stderr where there are no rows.
+    """
+    found = [list(row) for row in rows]
+    if not found:
+        if empty:
+            say(empty)
+        return
+    kept = [i for i, _ in enumerate(headers) if any(row[i] for row in found)]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for i in kept:
+        name = headers[i]
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=name not in wraps, overflow="fold")
+    for row in found:
+        # As Text: a prompt or an error message is no markup.
+        table.add_row(*(Text(row[i]) for i in kept))
+    _print(table)
+
+
+def print_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Names and values, a line each; empty values are left out."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        if value:
+            table.add_row(Text(name), Text(value))
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    here = console()
+    if here.is_terminal:
+        here.print(table)
+        return
+    with here.capture() as captured:
+        here.print(table)
+    # Rich fills the last column up with spaces, which only a terminal's background would show.
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where tables go."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, highlight=False, soft_wrap=False, width=None if stream.isatty() else _PIPE_COLUMNS)
+
+
+def dollars(nano_usd: int | None) -> str:
+    """An amount for people: `$0.0123`, empty for none."""
+    if nano_usd is None:
+        return ""
+    return f"${usd(nano_usd)}" if nano_usd >= 0 else f"-${usd(-nano_usd)}"
+
+
+def usd_or_null(nano_usd: int | None) -> str | None:
+    """An amount for programs: a decimal string."""
+    return None if nano_usd is None else usd(nano_usd)
+
+
+def moment(at_ms: int | None) -> str:
+    """A time (ms since 1970) in this machine's zone, to the second."""
+    return "" if not at_ms else datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def age(at_ms: int | None, now_ms: int) -> str:
+    """How long ago a time of the store's clock was."""
+    return "" if not at_ms else span(max(0, now_ms - at_ms))
+
+
+def span(ms: int | None) -> str:
+    """A length of time, in its largest unit: `350 ms`, `12 s`, `3.5 min`."""
+    if ms is None:
+        return ""
+    for size, unit in _UNITS:
+        if ms >= size:
+            amount = ms / size
+            return f"{amount:.1f} {unit}" if amount < 10 and unit != "s" else f"{amount:.0f} {unit}"
+    return f"{ms} ms"
+
+
+def number(amount: int | None) -> str:
+    """A count with thousands apart; empty for none."""
+    return "" if amount is None else f"{amount:,}"

@@ -1,0 +1,95 @@
+"""`homa queues`: what waits and runs; pause and resume."""
+
+from __future__ import annotations
+
+import click
+
+from homa.cli.context import Session, session
+from homa.cli.output import json_option, number, print_json, print_table
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.store import reads
+from homa_shared.store.transitions import admin
+
+
+@click.group("queues", invoke_without_command=True)
+@json_option
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """What waits in each queue; pause and resume queues."""
+    if ctx.invoked_subcommand is not None:
+        return
+    with session(revive=True) as here:
+        rows = here.store.run(reads.queues(here.keys))
+    if as_json:
+        print_json({"queues": [_document(row) for row in rows]})
+        return
+    print_table(
+        ("QUEUE", "LANE", "QUEUED", "RUNNING", "DUE", "WAITING", "PAUSED"),
+        (
+            (
+                row.queue,
+                row.lane,
+                number(row.queued),
+                number(row.running),
+                number(row.due),
+                number(row.waiting),
+                "paused" if row.paused else "",
+            )
+            for row in rows
+        ),
+        right={"QUEUED", "RUNNING", "DUE", "WAITING"},
+        empty="no queue was ever used",
+    )
+
+
+@command.command()
+@click.argument("queue")
+@json_option
+def pause(queue: str, as_json: bool) -> None:
+    """Take nothing more from a queue; calls in flight finish."""
+    with session(revive=True) as here:
+        _require_queue(here, queue)
+        changed = here.store.run(admin.pause_queue(here.keys, queue))
+    _tell(queue, "paused", changed, as_json)
+
+
+@command.command()
+@click.argument("queue")
+@json_option
+def resume(queue: str, as_json: bool) -> None:
+    """Let a paused queue go on."""
+    with session(revive=True) as here:
+        _require_queue(here, queue)
+        changed = here.store.run(admin.resume_queue(here.keys, queue))
+    _tell(queue, "resumed", changed, as_json)
+
+
+def _document(row: reads.QueueRow) -> dict[str, object]:
+    return {
+        "queue": row.queue,
+        "lane": row.lane,
+        "queued": row.queued,
+        "running": row.running,
+        "due": row.due,
+        "waiting": row.waiting,
+        "paused": row.paused,
+    }
+
+
+def _require_queue(here: Session, queue: str) -> None:
+    """A slip in a queue's name must not look as if something had been paused."""
+    known = {row.queue for row in here.store.run(reads.queues(here.keys))}
+    known |= set(here.settings.providers)
+    fleet = here.store.run(admin.read_fleet(here.keys))
+    known |= set(fleet.providers) if fleet else set()
+    if queue not in known:
+        raise InvalidRequest(f"there is no queue {queue!r}: expected one of {', '.join(sorted(known)) or 'none yet'}")
+
+
+def _tell(queue: str, what: str, changed: bool, as_json: bool) -> None:
+    if as_json:
+        print_json({"queue": queue, "paused": what == "paused", "changed": changed})
+    else:
+        click.echo(
+            f"{queue} is {what}" if changed else f"{queue} was {'paused' if what == 'paused' else 'not paused'} before"
+        )

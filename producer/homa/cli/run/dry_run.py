@@ -1,0 +1,46 @@
+"""`homa run --dry-run`: first prompt, rows, tokens, cost and time, without a call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import orjson
+
+from homa.cli.run.options import Request
+from homa.runs.forecast import Forecast, Forecaster
+from homa.runs.progress import span
+from homa.runs.row_request import Asking
+from homa.submit.fleet_view import FleetView
+from homa_shared.model.money import usd
+
+
+def dry_run(request: Request, view: FleetView, asking: Asking) -> None:
+    forecast = Forecaster(view, request.order, asking).of(request.intake.rows())
+    if request.as_json:
+        click.echo(orjson.dumps(forecast.as_json()))
+        return
+    click.echo("\n".join(_told(forecast, request)))
+
+
+def _told(forecast: Forecast, request: Request) -> list[str]:
+    first = [f"[{each['role']}]\n{_content(each['content'])}\n" for each in forecast.first_messages or []]
+    rows = f"{forecast.rows} rows" + (f", {forecast.bad_rows} of them bad" if forecast.bad_rows else "")
+    lines = ["First prompt:", "", *first, rows + (f" (the first: {forecast.first_bad})" if forecast.first_bad else "")]
+    lines.append(f"about {forecast.input_tokens:,} tokens in, {forecast.output_tokens:,} out")
+    if forecast.unpriced_rows:
+        lines.append(f"cost: unpriced, since no price is known for {', '.join(forecast.unpriced_targets)}")
+    else:
+        expected, most = usd(forecast.expected_nano_usd), usd(forecast.most_nano_usd)
+        lines.append(f"cost: about ${expected}, at most ${most} (one call a row, answers of full length)")
+        if request.budget is not None:
+            lines.append(f"budget: ${usd(request.budget)}")
+    if forecast.minutes is None:
+        lines.append("time: no limit is configured; the rate is found as it goes")
+    else:
+        lines.append(f"time: at least {span(forecast.minutes * 60)} at the configured limits")
+    return [*lines, str(request.intake.skipped)] if request.intake.skipped.total else lines
+
+
+def _content(content: Any) -> str:
+    return content if isinstance(content, str) else orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()

@@ -1,0 +1,32 @@
+"""The results file of a run, and the note beside it: opened, taken over, begun anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from homa.cli.context import Desk, say
+from homa.cli.run.options import Request
+from homa.files import ResultsWriter, Row, open_output
+from homa.runs.checkpoint import RunFile
+from homa.runs.resume_batch import abandon
+
+
+def opened(request: Request, head: Sequence[Row]) -> ResultsWriter:
+    columns = list(dict.fromkeys(name for row in head for name in row.fields)) if request.flat else []
+    return open_output(
+        request.output,
+        request.form,
+        resume=request.resume,
+        force=request.force,
+        columns=columns,
+        schema=request.order.schema,
+    )
+
+
+def leave_earlier(request: Request, at: Desk) -> None:
+    """An output that is begun anew: what still waits for the old one must not be paid."""
+    runfile = RunFile(request.output)
+    note = runfile.read()
+    if note is not None and at.driver.run(abandon(at.keys, note)):
+        say(f"cancelled what was left of batch {note.batch}, whose results {request.output} was to hold")
+    runfile.remove()

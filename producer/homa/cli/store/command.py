@@ -1,0 +1,153 @@
+"""`homa store`: status, stop, backup and restore of the embedded store."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from homa.cli.context import say
+from homa.cli.output import json_option, number, print_facts, print_json, span
+from homa.cli.store.blobs import blobs
+from homa_shared.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from homa_shared.settings.model import Settings
+    from homa_shared.store.embedded import EmbeddedStore, StoreStatus
+
+_MIB = 1024 * 1024
+
+
+@click.group("store")
+def command() -> None:
+    """Status, stop, backup and restore of the embedded store; orphans of the blob store."""
+
+
+command.add_command(blobs)
+
+
+@command.command()
+@json_option
+def status(as_json: bool) -> None:
+    """Where the store is, whether it runs and what it holds; status 0 whether or not the embedded one runs."""
+    settings = _settings()
+    if settings.redis_url is not None:
+        _remote_status(settings, as_json)
+        return
+    store = _embedded(settings)
+    running = store.running()
+    if as_json:
+        facts = asdict(running) if running else {}
+        print_json({"embedded": True, "running": running is not None, "directory": str(store.directory), **facts})
+    elif running is None:
+        click.echo(f"the embedded store in {store.directory} does not run")
+    else:
+        print_facts(_facts(store, running))
+
+
+@command.command()
+@json_option
+def stop(as_json: bool) -> None:
+    """Stop the embedded store, whoever uses it; its data stays."""
+    store = _only_embedded("stop")
+    stopped = store.stop()
+    if as_json:
+        print_json({"stopped": stopped})
+    else:
+        click.echo(f"the embedded store in {store.directory} {'is stopped' if stopped else 'did not run'}")
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def backup(file: Path, as_json: bool) -> None:
+    """Write everything that the embedded store holds to a new file, as of one moment, while it serves."""
+    _only_embedded("back up").backup(file)
+    size = file.stat().st_size
+    if as_json:
+        print_json({"file": str(file), "bytes": size})
+    else:
+        click.echo(f"{file}: {number(size)} bytes")
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def restore(file: Path, as_json: bool) -> None:
+    """Put a backup in the place of everything that the embedded store holds.
+
+    What happened after the backup is forgotten: jobs that ended since then run, and are paid, again.
+    """
+    aside = _only_embedded("restore").restore(file)
+    if as_json:
+        print_json({"restored": str(file), "set_aside": None if aside is None else str(aside)})
+    else:
+        click.echo(f"restored {file}" + (f"; what was there is in {aside}" if aside else ""))
+
+
+def _settings() -> Settings:
+    from homa_shared.settings.model import load_settings
+
+    settings = load_settings()
+    for warning in settings.warnings:
+        say(f"warning: {warning}")
+    return settings
+
+
+def _embedded(settings: Settings) -> EmbeddedStore:
+    from homa_shared.store.embedded import EmbeddedStore
+
+    return EmbeddedStore(settings.home)
+
+
+def _only_embedded(verb: str) -> EmbeddedStore:
+    settings = _settings()
+    if settings.redis_url is not None:
+        raise ConfigError(
+            f"redis_url is set ({settings.origin(('redis_url',))}), so the store is not Homa's to {verb}: expected it "
+            "unset for the embedded store; use the tools of your Redis or Valkey"
+        )
+    return _embedded(settings)
+
+
+def _remote_status(settings: Settings, as_json: bool) -> None:
+    from homa_shared.store.client import Store
+    from homa_shared.store.connection import StoreAddress
+
+    store = Store(StoreAddress.parse(str(settings.redis_url)), settings.namespace, role="cli")
+    try:
+        facts = store.facts()
+    finally:
+        store.close()
+    if as_json:
+        print_json({"embedded": False, "running": True, "url": str(store.address), **asdict(facts)})
+        return
+    print_facts(
+        (
+            ("store", str(store.address)),
+            ("server", f"{facts.kind} {facts.version}, {facts.role}"),
+            ("memory", _memory(facts.used_memory_bytes, facts.maxmemory_bytes)),
+            (
+                "persistence",
+                f"append-only file, fsync {facts.appendfsync}" if facts.appendonly else "no append-only file",
+            ),
+            ("eviction", facts.maxmemory_policy),
+        )
+    )
+
+
+def _facts(store: EmbeddedStore, status: StoreStatus) -> list[tuple[str, str]]:
+    return [
+        ("store", status.url),
+        ("directory", str(store.directory)),
+        ("server", f"valkey {status.version}, pid {status.pid}, up {span(status.uptime_s * 1000)}"),
+        ("memory", _memory(status.used_memory_bytes, status.maxmemory_bytes)),
+        ("append-only file", f"{status.aof_bytes / _MIB:.1f} MiB"),
+        ("clients", number(status.clients)),
+    ]
+
+
+def _memory(used: int, most: int) -> str:
+    return f"{used / _MIB:.1f} MiB" + (f" of {most / _MIB:,.0f} MiB" if most else ", no limit")

@@ -1,0 +1,1 @@
+"""Clients, sync and async, with the handles and results that they give out."""

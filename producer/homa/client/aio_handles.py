@@ -1,0 +1,168 @@
+"""Handles of jobs and batches for event loops."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from homa.client.batch_flows import BatchFlows, BatchSubmission, Line, Progress
+from homa.client.job_flows import JobFlows
+from homa.client.results import Reply
+from homa.client.streams import Piece, check_event_id
+from homa.drivers.aio import AwaitingDriver
+from homa.submit.batch_chunks import BatchRequest
+from homa_shared.model.records import State
+
+if TYPE_CHECKING:
+    from homa_shared.store.reads import JobView
+
+T = TypeVar("T")
+
+
+class AsyncJob(Generic[T]):
+    """A submitted job. The handle holds nothing but its id; `homa.job(id)` makes another one anywhere."""
+
+    def __init__(self, driver: AwaitingDriver, flows: JobFlows) -> None:
+        self._driver, self._flows = driver, flows
+
+    @property
+    def id(self) -> str:
+        return self._flows.id
+
+    async def result(self, timeout: float | None = None) -> Reply[T]:
+        """Wait for the reply.
+
+        Args:
+            timeout: seconds; None waits as long as it takes.
+
+        Raises:
+            JobFailed, JobCancelled, JobExpired: it ended without a reply; `.attempts` tells its history.
+            BudgetExceeded: a budget left no room for it (also a JobFailed).
+            ResultTimeout: it has not ended in time, and goes on.
+            JobNotFound: the store does not hold it (any more).
+        """
+        return await self._driver.run(self._flows.result(timeout))
+
+    def stream(self, after: str | None = None) -> AsyncIterator[Piece]:
+        """The answer as it is written, from its beginning, or behind a piece seen before.
+
+        Args:
+            after: id of the last piece seen.
+
+        A piece whose `event` is `restarted` says that what came before is void: another attempt begins anew.
+
+        Raises:
+            JobFailed, JobCancelled, JobExpired, JobNotFound: as `result`, after what was written.
+        """
+        check_event_id(after)
+        return self._driver.iterate(self._flows.stream(after))
+
+    async def state(self) -> State:
+        """Where it is now: queued, due, waiting, running, or how it ended."""
+        return await self._driver.run(self._flows.state())
+
+    async def cancel(self) -> str:
+        """Cancel it.
+
+        Returns:
+            cancelled; cancelling, where it runs and its worker has been told; or the state in which it had ended.
+        """
+        return await self._driver.run(self._flows.cancel())
+
+    async def view(self) -> JobView:
+        """Its record and the history of its attempts."""
+        return await self._driver.run(self._flows.view())
+
+    def __repr__(self) -> str:
+        return f"<AsyncJob {self.id}>"
+
+
+class AsyncBatch:
+    """A submitted batch. The handle holds nothing but its id; `homa.batch(id)` makes another one anywhere."""
+
+    def __init__(self, driver: AwaitingDriver, flows: BatchFlows) -> None:
+        self._driver, self._flows = driver, flows
+
+    @property
+    def id(self) -> str:
+        return self._flows.id
+
+    async def progress(self) -> Progress:
+        """How far it has come, and what it has cost."""
+        return await self._driver.run(self._flows.progress())
+
+    async def wait(self, timeout: float | None = None) -> Progress:
+        """Wait until every line has ended.
+
+        Raises:
+            ResultTimeout: not within so many seconds; it goes on.
+        """
+        return await self._driver.run(self._flows.wait(timeout))
+
+    def results(self, after: int = 0, *, timeout: float | None = None) -> AsyncIterator[Line]:
+        """Its lines as they end; a failure is a value. A line that is retried comes again.
+
+        Args:
+            after: `position` of the last line seen.
+            timeout: seconds without any line after which to give up; None waits as long as it takes.
+        """
+        return self._driver.iterate(self._flows.results(after, timeout))
+
+    async def cancel(self) -> None:
+        """End all lines that have not ended; calls in flight are called off."""
+        await self._driver.run(self._flows.cancel())
+
+    async def pause(self, why: str = "") -> None:
+        """Start no further line; calls in flight finish."""
+        await self._driver.run(self._flows.pause(why))
+
+    async def resume(self) -> None:
+        """Go on after a pause."""
+        await self._driver.run(self._flows.resume())
+
+    def __repr__(self) -> str:
+        return f"<AsyncBatch {self.id}>"
+
+
+class AsyncOpenBatch:
+    """A batch that still takes lines: `add` some, then `seal` it."""
+
+    def __init__(self, driver: AwaitingDriver, submission: BatchSubmission, batch: AsyncBatch) -> None:
+        self._driver, self._submission = driver, submission
+        #: The handle, for progress and results while lines are still added.
+        self.batch = batch
+
+    @property
+    def id(self) -> str:
+        return self._submission.id
+
+    async def add(self, requests: Iterable[BatchRequest] | AsyncIterable[BatchRequest]) -> None:
+        """Submit lines as they are read.
+
+        Raises:
+            InvalidRequest: a line is wrong; those before it in its chunk of up to 250 are not yet sent.
+            JobCancelled: the batch was cancelled meanwhile.
+        """
+        if isinstance(requests, AsyncIterable):
+            async for request in requests:
+                await self._take(request)
+        else:
+            for request in requests:
+                await self._take(request)
+
+    async def _take(self, request: BatchRequest) -> None:
+        if self._submission.add(request):
+            await self._driver.run(self._submission.flush())
+
+    async def flush(self) -> None:
+        """Send what has been gathered, without waiting for a chunk to be full."""
+        await self._driver.run(self._submission.flush())
+
+    async def seal(self) -> AsyncBatch:
+        """No line comes after this: the batch is complete when all have ended."""
+        await self._driver.run(self._submission.seal())
+        return self.batch
+
+    async def abandon(self, error: BaseException) -> None:
+        """Cancel it, since its lines could not all be read."""
+        await self._driver.run(self._submission.abandon(error))

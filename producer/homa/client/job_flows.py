@@ -1,0 +1,113 @@
+"""What a job handle does: wait for the result, follow the text, cancel, look."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from homa.client.results import Failure, Reply, look, outcomes
+from homa.client.streams import follow
+from homa.drivers.effects import PATIENCE_S, AwaitEnd, Flow, ask, ask_patiently
+from homa_shared.model.errors import JobEnded, JobNotFound, ResultTimeout
+from homa_shared.model.pools import worker_command
+from homa_shared.model.records import State
+from homa_shared.store import reads
+from homa_shared.store.keys import Keys
+from homa_shared.store.transitions import admin
+
+#: A message that the end of a job was announced by may be lost; the job is looked at this often, s.
+LOOK_AGAIN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobFlows:
+    """Flows of one job, for the sync and the async handle."""
+
+    keys: Keys
+    id: str
+    #: What `Reply.parsed` is made with.
+    schema: Any = None
+
+    def result(self, timeout_s: float | None) -> Flow[Reply[Any]]:
+        """The job's reply.
+
+        Raises:
+            JobFailed, JobCancelled, JobExpired: it ended without one.
+            JobNotFound: the store holds no such job.
+            ResultTimeout: it has not ended in time.
+            StoreUnavailable: the store has been away for half a minute, or for the rest of the time.
+        """
+        give_up_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            # Workers sit out an outage of the store with their replies; so does whoever waits for one.
+            found = (yield from ask_patiently(look(self.keys, [self.id]), _patience_s(give_up_s)))[0]
+            if found.state is None:
+                raise _not_found(self.id)
+            if found.ended:
+                outcome = (yield from outcomes(self.keys, [found], self.schema))[0]
+                if isinstance(outcome, Failure):
+                    raise (yield from self._error(outcome))
+                return outcome
+            left_s = LOOK_AGAIN_S if give_up_s is None else min(LOOK_AGAIN_S, give_up_s - time.monotonic())
+            if left_s <= 0:
+                raise (yield from self._timeout(timeout_s or 0.0, found.state))
+            yield AwaitEnd(self.id, left_s)
+
+    def stream(self, after: str | None) -> Flow[None]:
+        """Emits the pieces of the answer; raises as `result`."""
+        try:
+            yield from follow(self.keys, self.id, after)
+        except JobEnded as error:
+            error.attempts = yield from self._attempts()
+            raise
+
+    def state(self) -> Flow[State]:
+        found = (yield from ask(look(self.keys, [self.id])))[0]
+        if found.state is None:
+            raise _not_found(self.id)
+        return found.state
+
+    def cancel(self) -> Flow[str]:
+        """Cancels; the answer is cancelled, cancelling (it runs, and its worker was told), or the state it ended in."""
+        answer: str = (yield from ask_patiently(admin.cancel(self.keys, [self.id])))[0]
+        if answer == "unknown":
+            raise _not_found(self.id)
+        return answer
+
+    def view(self) -> Flow[reads.JobView]:
+        """Record and history.
+
+        Raises:
+            JobNotFound: the store holds no such job.
+        """
+        view = yield from ask(reads.job(self.keys, self.id))
+        if view is None:
+            raise _not_found(self.id)
+        return view
+
+    def _error(self, failure: Failure) -> Flow[JobEnded]:
+        return failure.error((yield from self._attempts()))
+
+    def _attempts(self) -> Flow[list[Any]]:
+        view = yield from ask(reads.job(self.keys, self.id))
+        return list(view.attempts) if view is not None else []
+
+    def _timeout(self, timeout_s: float, state: State) -> Flow[ResultTimeout]:
+        view = yield from ask(reads.job(self.keys, self.id))
+        message = f"job {self.id} has not ended within {timeout_s:g} s: it is {state} and goes on"
+        if view is not None:
+            queue = view.job.queue
+            if view.job.waits_for:
+                message += f", waiting for {view.job.waits_for}"
+            if not (yield from ask(reads.live_workers(self.keys, queue))):
+                message += f"; no live worker serves the queue {queue}: start one with `{worker_command(queue)}`"
+        return ResultTimeout(message)
+
+
+def _patience_s(give_up_s: float | None) -> float:
+    return PATIENCE_S if give_up_s is None else max(0.0, min(PATIENCE_S, give_up_s - time.monotonic()))
+
+
+def _not_found(job_id: str) -> JobNotFound:
+    return JobNotFound(f"job {job_id} is not in the store: its id is wrong, or its retention has ended")

@@ -1,0 +1,163 @@
+"""Following a job's text as it is written: late, again, and after any event, with the same text in the end.
+
+Workers add entries to the job's stream: `a` attempt with `t` text, or `e` event (started, restarted, done, broken). An
+attempt that follows another begins the text anew. What the stream lacks (a cached reply, a piece that was lost while
+the store was away) is made up from the reply, so that the pieces since the last restart are always the reply's text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from homa.client.results import Failure, Reply, look, outcomes
+from homa.drivers.effects import Block, Emit, Flow, ask_patiently
+from homa_shared.model.errors import InvalidRequest, JobNotFound
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import mapping, read
+
+_EVENT_ID = re.compile(r"\d{1,20}-\d{1,20}")
+#: How long a read waits in the store before the job itself is looked at, ms: short at first, and behind an attempt.
+_FIRST_BLOCK_MS, _LONGEST_BLOCK_MS = 20, 1000
+#: Most entries of one read.
+_COUNT = 500
+
+
+class Piece(str):
+    """A piece of a streamed answer: the text itself, and where it stands."""
+
+    __slots__ = ("attempt", "event", "id")
+
+    #: Event id: `job.stream(after=piece.id)` goes on behind this piece.
+    id: str
+    #: Number of the attempt that wrote it.
+    attempt: int
+    #: `restarted`: what came before is void, the answer begins anew with this piece, which may be empty. Else None.
+    event: str | None
+
+    def __new__(cls, text: str, *, id: str, attempt: int, event: str | None = None) -> Piece:  # noqa: A002 - the field's name
+        piece = super().__new__(cls, text)
+        piece.id, piece.attempt, piece.event = id, attempt, event
+        return piece
+
+
+def check_event_id(after: str | None) -> tuple[int, int] | None:
+    """An event id as the pair that its order goes by.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    if after is None:
+        return None
+    if not _EVENT_ID.fullmatch(str(after)):
+        raise InvalidRequest(f"after is {after!r:.80}: expected the id of a piece, such as 1763850000000-0")
+    milliseconds, _, number = after.partition("-")
+    return int(milliseconds), int(number)
+
+
+class Transcript:
+    """What a reader has been given so far."""
+
+    def __init__(self, after: str | None) -> None:
+        self._after = check_event_id(after)
+        self.last_id = "0-0"
+        self.attempt = 0
+        self.text = ""
+        #: The running attempt is over, as far as the stream tells.
+        self.closing = False
+
+    def read(self, entries: Iterable[tuple[bytes, Any]]) -> list[Piece]:
+        """The pieces of some entries, in order; those up to `after` are only remembered."""
+        pieces = []
+        for entry_id, flat in entries:
+            self.last_id = entry_id.decode()
+            piece = self._piece(mapping(flat))
+            if piece is not None and self._is_new():
+                pieces.append(piece)
+        return pieces
+
+    def rest(self, whole: str) -> list[Piece]:
+        """What is missing at the end of the job, given its reply's text."""
+        if self.text == whole:
+            return []
+        if whole.startswith(self.text) and (self.text or not self._resumed_from_nothing()):
+            missing, self.text = whole[len(self.text) :], whole
+            return [self._made(missing)]
+        self.text = whole
+        return [self._made("", "restarted"), self._made(whole)]
+
+    def _piece(self, fields: dict[str, str]) -> Piece | None:
+        attempt, event = int(fields.get("a", 0)), fields.get("e", "")
+        if attempt < self.attempt:
+            # Its worker was lost to the store and writes on. Should its reply come first after all, it arrives whole.
+            return None
+        self.closing = event in ("done", "broken", "failed")
+        anew = attempt != self.attempt and self.text != ""
+        self.attempt = max(attempt, self.attempt)
+        if event == "restarted" or anew:
+            had, self.text = self.text, fields.get("t", "")
+            return self._made(self.text, "restarted") if had else None
+        if "t" not in fields:
+            return None
+        self.text += fields["t"]
+        return self._made(fields["t"])
+
+    def _made(self, text: str, event: str | None = None) -> Piece:
+        return Piece(text, id=self.last_id, attempt=self.attempt, event=event)
+
+    def _is_new(self) -> bool:
+        return self._after is None or (check_event_id(self.last_id) or (0, 0)) > self._after
+
+    def _resumed_from_nothing(self) -> bool:
+        """The reader had seen something, and the stream is gone: nobody knows how much."""
+        return self._after is not None and self._after > (0, 0)
+
+
+def follow(keys: Keys, job_id: str, after: str | None) -> Flow[None]:
+    """Emits the pieces of a job's answer until the job has ended.
+
+    Raises:
+        JobNotFound: the store holds no such job.
+        JobFailed, JobCancelled, JobExpired: it ended without a reply.
+    """
+    transcript = Transcript(after)
+    wait_ms = _FIRST_BLOCK_MS
+    while True:
+        # The job is looked at before the stream is read to its end, so that nothing written before the end is missed.
+        outcome = yield from _outcome(keys, job_id)
+        while True:
+            entries = yield from _entries(keys, job_id, transcript.last_id, None if outcome else wait_ms)
+            for piece in transcript.read(entries):
+                yield Emit(piece)
+            if not entries or transcript.closing:
+                break
+        if isinstance(outcome, Failure):
+            raise outcome.error()
+        if outcome is not None:
+            for piece in transcript.rest(outcome.text):
+                yield Emit(piece)
+            return
+        # Most jobs that are followed are streamed, and tell of their end; for the others a look now and then has to do.
+        wait_ms = _FIRST_BLOCK_MS if transcript.closing else min(_LONGEST_BLOCK_MS, wait_ms * 2)
+
+
+def _outcome(keys: Keys, job_id: str) -> Flow[Reply[Any] | Failure | None]:
+    """How the job has ended; None while it lives."""
+    found = (yield from ask_patiently(look(keys, [job_id])))[0]
+    if found.state is None:
+        raise JobNotFound(f"job {job_id} is not in the store: its id is wrong, or its retention has ended")
+    return (yield from outcomes(keys, [found]))[0] if found.ended else None
+
+
+def _entries(keys: Keys, job_id: str, after: str, wait_ms: int | None) -> Flow[list[Any]]:
+    """The next entries; waits for the first where `wait_ms` says so."""
+    key = keys.deltas(job_id)
+    if wait_ms is None:
+        command = ("XRANGE", key, f"({after}", "+", "COUNT", _COUNT)
+        found: list[Any] = yield from ask_patiently(read((command,), lambda replies: replies[0]))
+        return found
+    reply = yield Block(("XREAD", "COUNT", _COUNT, "BLOCK", wait_ms, "STREAMS", key, after))
+    if not reply:
+        return []
+    return list(next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1])

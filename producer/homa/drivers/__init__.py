@@ -1,0 +1,1 @@
+"""What a client does, as effects, and what performs them: threads or asyncio."""

@@ -1,0 +1,221 @@
+"""Drives flows for an event loop: every effect is awaited.
+
+However many jobs a loop waits for, one connection hears of their ends, and one wakes up for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Fetch, Flow, Sleep, Stow
+from homa.drivers.place import Place
+from homa_shared.model.errors import HomaError
+
+if TYPE_CHECKING:
+    from homa_shared.store.client import AsyncStore
+
+T = TypeVar("T")
+
+#: Longest wait for a message before the reader looks whether anybody still waits, s.
+_TICK_S = 1.0
+#: Channels that nobody waits for are left so many at a time.
+_STALE = 100
+
+
+class AwaitingDriver:
+    """Runs flows against the store of a place. One loop at a time; another loop, or a forked child, connects anew."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
+        self._store: AsyncStore | None = None
+        self._ends: Ends | None = None
+        self._connecting = asyncio.Lock()
+
+    async def run(self, flow: Flow[T]) -> T:
+        """A flow's result."""
+        result: list[T] = []
+        async for _ in self._drive(flow, result):
+            pass
+        return result[0]
+
+    async def iterate(self, flow: Flow[None]) -> AsyncIterator[Any]:
+        """The values that a flow emits."""
+        async for value in self._drive(flow, []):
+            yield value
+
+    async def aclose(self) -> None:
+        """Closes the connections; the next flow opens new ones."""
+        ends, store = self._ends, self._store
+        mine = self._home == _here()
+        self._ends = self._store = self._home = None
+        if ends is not None and mine:
+            await ends.aclose()
+        if store is not None and mine:
+            await store.aclose()
+
+    async def _drive(self, flow: Flow[T], result: list[T]) -> AsyncIterator[Any]:
+        send, argument = flow.send, None
+        joined: dict[str, tuple[Ends, asyncio.Event]] = {}
+        try:
+            while True:
+                try:
+                    effect = send(argument)
+                except StopIteration as stop:
+                    result.append(stop.value)
+                    return
+                if isinstance(effect, Emit):
+                    yield effect.value
+                    send, argument = flow.send, None
+                    continue
+                try:
+                    send, argument = flow.send, await self._perform(effect, joined)
+                except Exception as error:
+                    send, argument = flow.throw, error
+        finally:
+            flow.close()
+            for job_id, (ends, _) in joined.items():
+                ends.leave(job_id)
+
+    async def _perform(self, effect: Effect, joined: dict[str, tuple[Ends, asyncio.Event]]) -> Any:
+        if isinstance(effect, Sleep):
+            await asyncio.sleep(effect.seconds)
+            return None
+        if isinstance(effect, Stow):
+            await self._place.need_blobs().put_async(effect.path, effect.data)
+            return None
+        if isinstance(effect, Fetch):
+            return await self._place.need_blobs().get_async(effect.path)
+        store = await self._connected()
+        if isinstance(effect, Block):
+            return await store.wait(*effect.command)
+        if isinstance(effect, AwaitEnd):
+            return await self._await_end(effect, joined)
+        assert not isinstance(effect, Emit)
+        return await store.run(effect)
+
+    async def _await_end(self, effect: AwaitEnd, joined: dict[str, tuple[Ends, asyncio.Event]]) -> None:
+        assert self._ends is not None
+        if effect.job_id not in joined:
+            joined[effect.job_id] = (self._ends, await self._ends.join(effect.job_id))
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(effect.seconds):
+                await joined[effect.job_id][1].wait()
+
+    async def _connected(self) -> AsyncStore:
+        if self._store is not None and self._home == _here():
+            return self._store
+        if self._home != _here():
+            # A lock binds to the loop that first waits for it.
+            self._connecting, self._home, self._store = asyncio.Lock(), _here(), None
+        async with self._connecting:
+            if self._store is None:
+                from homa_shared.store.client import AsyncStore
+                from homa_shared.store.safety_checks import require_safe
+
+                # Settings are files, and an embedded store may have to start: not on the loop.
+                address = await asyncio.to_thread(self._place.address)
+                store = AsyncStore(address, self._place.settings.namespace)
+                require_safe(await store.facts())
+                self._store, self._ends = store, Ends(store)
+            return self._store
+
+
+class Ends:
+    """Hears of the ends of any number of jobs on one connection.
+
+    A message may be lost with the connection; whoever waits looks at the job again from time to time.
+    """
+
+    def __init__(self, store: AsyncStore) -> None:
+        self._store = store
+        #: Channel -> what its message sets, and how many wait for it.
+        self._waiting: dict[str, tuple[asyncio.Event, int]] = {}
+        self._stale: list[str] = []
+        self._pubsub: Any = None
+        self._reader: asyncio.Task[None] | None = None
+        #: Set when the reader listens, or has given up.
+        self._listening = asyncio.Event()
+
+    async def join(self, job_id: str) -> asyncio.Event:
+        """Begins to listen for a job's end, which sets the event. Every `join` is followed by a `leave`."""
+        channel = self._store.keys.channel_end(job_id)
+        event, waiters = self._waiting.get(channel, (asyncio.Event(), 0))
+        self._waiting[channel] = (event, waiters + 1)
+        try:
+            if self._reader is None or self._reader.done():
+                self._listening.clear()
+                self._reader = asyncio.create_task(self._read())
+            elif self._pubsub is not None and waiters == 0:
+                await self._subscribe(channel)
+            await self._listening.wait()
+        except BaseException:  # cancelled: there will be no `leave`
+            self.leave(job_id)
+            raise
+        return event
+
+    async def _subscribe(self, channel: str) -> None:
+        from redis.exceptions import RedisError
+
+        # The reader meets the same outage, and whoever waits looks at the job from time to time.
+        with suppress(RedisError):
+            await self._pubsub.subscribe(channel)
+
+    def leave(self, job_id: str) -> None:
+        channel = self._store.keys.channel_end(job_id)
+        event, waiters = self._waiting.pop(channel)
+        if waiters > 1:
+            self._waiting[channel] = (event, waiters - 1)
+        else:
+            self._stale.append(channel)
+
+    async def aclose(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reader
+
+    async def _read(self) -> None:
+        """Reads for as long as anybody waits. An outage ends it; the next one who waits begins it anew."""
+        try:
+            await self._listen(list(self._waiting))
+        except HomaError:
+            return
+        finally:
+            self._listening.set()
+
+    async def _listen(self, first: list[str]) -> None:
+        async with self._store.subscription(first) as pubsub:
+            while late := self._waiting.keys() - set(first):
+                await pubsub.subscribe(*late)
+                first += late
+            self._pubsub = pubsub
+            self._listening.set()
+            try:
+                while self._waiting:
+                    self._tell(await pubsub.get_message(timeout=_TICK_S))
+                    await self._unsubscribe(pubsub)
+            finally:
+                self._pubsub = None
+
+    def _tell(self, message: Any) -> None:
+        if message is not None:
+            event, _ = self._waiting.get(message["channel"].decode(), (None, 0))
+            if event is not None:
+                event.set()
+
+    async def _unsubscribe(self, pubsub: Any) -> None:
+        stale = [channel for channel in self._stale if channel not in self._waiting]
+        if len(stale) >= _STALE and self._waiting:
+            self._stale.clear()
+            await pubsub.unsubscribe(*stale)
+
+
+def _here() -> tuple[int, asyncio.AbstractEventLoop]:
+    """This process and loop: connections belong to both."""
+    return os.getpid(), asyncio.get_running_loop()

@@ -1,0 +1,117 @@
+"""Drives flows for threads: every effect blocks the thread that asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Fetch, Flow, Sleep, Stow
+from homa.drivers.place import Place
+from homa_shared.model.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from homa_shared.store.client import Store
+
+T = TypeVar("T")
+
+#: Pause after listening went wrong, s.
+_AWAY_S = 0.2
+
+
+class BlockingDriver:
+    """Runs flows against the store of a place. Safe for threads; a forked child connects anew."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._store: Store | None = None
+
+    def run(self, flow: Flow[T]) -> T:
+        """A flow's result."""
+        values = self._drive(flow)
+        while True:
+            try:
+                next(values)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+
+    def iterate(self, flow: Flow[None]) -> Iterator[Any]:
+        """The values that a flow emits."""
+        yield from self._drive(flow)
+
+    def close(self) -> None:
+        """Closes the connections; the next flow opens new ones."""
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+
+    def _drive(self, flow: Flow[T]) -> Any:
+        with ExitStack() as stack:
+            stack.callback(flow.close)
+            ends: dict[str, Any] = {}
+            send, argument = flow.send, None
+            while True:
+                try:
+                    effect = send(argument)
+                except StopIteration as stop:
+                    return stop.value
+                if isinstance(effect, Emit):
+                    yield effect.value
+                    send, argument = flow.send, None
+                    continue
+                try:
+                    send, argument = flow.send, self._perform(effect, stack, ends)
+                except Exception as error:
+                    send, argument = flow.throw, error
+
+    def _perform(self, effect: Effect, stack: ExitStack, ends: dict[str, Any]) -> Any:
+        if isinstance(effect, Sleep):
+            time.sleep(effect.seconds)
+            return None
+        if isinstance(effect, Stow):
+            return self._place.need_blobs().put(effect.path, effect.data)
+        if isinstance(effect, Fetch):
+            return self._place.need_blobs().get(effect.path)
+        store = self._connected()
+        if isinstance(effect, Block):
+            return store.wait(*effect.command)
+        if isinstance(effect, AwaitEnd):
+            return _await_end(store, effect, stack, ends)
+        assert not isinstance(effect, Emit)
+        return store.run(effect)
+
+    def _connected(self) -> Store:
+        if self._store is None:
+            from homa_shared.store.client import Store
+            from homa_shared.store.safety_checks import require_safe
+
+            store = Store(self._place.address(), self._place.settings.namespace)
+            require_safe(store.facts())
+            # Two threads may come here at once: both stores work, and the loser's goes with its last use.
+            self._store = store
+        return self._store
+
+
+def _await_end(store: Store, effect: AwaitEnd, stack: ExitStack, ends: dict[str, Any]) -> bool:
+    from redis.exceptions import RedisError
+
+    try:
+        if effect.job_id in ends:
+            return _announced(ends[effect.job_id], effect.seconds)
+        ends[effect.job_id] = stack.enter_context(store.subscription([store.keys.channel_end(effect.job_id)]))
+    except (RedisError, StoreUnavailable):
+        # Whether the store is away is for the look at the job to say, which comes next; and then one listens anew.
+        ends.pop(effect.job_id, None)
+        time.sleep(min(effect.seconds, _AWAY_S))
+    return False
+
+
+def _announced(pubsub: Any, seconds: float) -> bool:
+    """Waits for a message; the confirmation of the subscription is none."""
+    give_up_s = time.monotonic() + seconds
+    while (left_s := give_up_s - time.monotonic()) > 0:
+        if pubsub.get_message(timeout=left_s) is not None:
+            return True
+    return False

@@ -1,0 +1,129 @@
+"""What the client does, written once for threads and for event loops.
+
+A *flow* is a generator: it yields what it waits for (an effect), is sent the answer, and returns its result. `Homa`
+drives flows by blocking, `AsyncHoma` by awaiting; neither decides anything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from homa_shared.model.errors import StoreUnavailable
+from homa_shared.store.operation import Command, Op
+
+T = TypeVar("T")
+
+#: How long a flow that may wait sits out an outage of the store, s.
+PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Waits so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Sends a command that waits in the store; its answer is the raw reply."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Stow:
+    """Puts bytes into the blob store, under a path that nothing has."""
+
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Gets bytes from the blob store; the answer is None where there are none."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitEnd:
+    """Waits until the end of a job is announced, at most so many seconds.
+
+    The first one of a flow subscribes and returns at once: what ended before that was announced to nobody, so that the
+    flow has to look again.
+    """
+
+    job_id: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Hands a value to whoever iterates."""
+
+    value: Any
+
+
+Effect: TypeAlias = "Op[Any] | Sleep | Block | Stow | Fetch | AwaitEnd | Emit"
+Flow: TypeAlias = Generator[Any, Any, T]
+
+
+def ask(op: Op[T]) -> Flow[T]:
+    """The answer of a store operation."""
+    answer: T = yield op
+    return answer
+
+
+def ask_all(ops: Sequence[Op[Any]]) -> Flow[list[Any]]:
+    """The answers of several operations, sent in one write. They must share a script, or have none, and not ask on."""
+    commands = [command for op in ops for command in op.commands]
+
+    def parse(replies: list[Any]) -> list[Any]:
+        answers, position = [], 0
+        for op in ops:
+            answers.append(op.parse(replies[position : position + len(op.commands)]))
+            position += len(op.commands)
+        return answers
+
+    answers: list[Any] = yield Op(commands, parse, ops[0].script) if ops else Sleep(0)
+    return answers if ops else []
+
+
+def ask_patiently(op: Op[T], patience_s: float = PATIENCE_S) -> Flow[T]:
+    """The answer of an operation that may be repeated, through an outage of the store.
+
+    Raises:
+        StoreUnavailable: the outage lasts longer than `patience_s`.
+    """
+    return (yield from patiently(lambda: ask(op), patience_s))
+
+
+def patiently(
+    flow: Callable[[], Flow[T]],
+    patience_s: float = PATIENCE_S,
+    *,
+    outages: tuple[type[Exception], ...] = (StoreUnavailable,),
+) -> Flow[T]:
+    """The result of a flow whose operations may all be repeated, begun anew while the store is away.
+
+    Args:
+        flow: makes the flow.
+        patience_s: how long after the first failure it is given up.
+        outages: errors that may pass.
+    """
+    give_up_s: float | None = None
+    pause_s = 0.05
+    while True:
+        try:
+            return (yield from flow())
+        except outages:
+            now_s = time.monotonic()
+            give_up_s = now_s + patience_s if give_up_s is None else give_up_s
+            if now_s >= give_up_s:
+                raise
+        yield Sleep(pause_s)
+        pause_s = min(1.0, pause_s * 2)

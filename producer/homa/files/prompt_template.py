@@ -1,0 +1,99 @@
+"""A prompt template: `{{name}}` is replaced literally, once; nothing else is special.
+
+What a row puts in is data: it is never scanned again, so that a document which holds `{{text}}` cannot change the
+prompt around it. There are no escapes, no conditions, no loops.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from homa.files.rows import Row, as_text
+from homa_shared.model.errors import InvalidRequest
+
+#: The prompt when none is given: the document itself.
+DEFAULT_PROMPT = "{{text}}"
+#: A name holds no braces and stands on one line; blanks around it do not count.
+PLACEHOLDER = re.compile(r"\{\{([^{}\r\n]*[^{}\s][^{}\r\n]*)\}\}")
+
+
+class MissingField(InvalidRequest):
+    """A row has no field of a name that the template uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A parsed template."""
+
+    source: str
+    #: Literal text and names in turn, starting and ending with literal text.
+    parts: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, source: str) -> Template:
+        """A template from its text."""
+        parts = PLACEHOLDER.split(source)
+        return cls(source, tuple(part.strip() if at % 2 else part for at, part in enumerate(parts)))
+
+    @classmethod
+    def load(cls, argument: str | None) -> Template:
+        """A template from a command line's argument: its text, `@file`, or None for the document itself.
+
+        Raises InvalidRequest for a file that is missing, unreadable, empty or not UTF-8.
+        """
+        if argument is None:
+            return cls.parse(DEFAULT_PROMPT)
+        return cls.parse(read_argument(argument, "--prompt"))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names used, each once, in order of appearance."""
+        return tuple(dict.fromkeys(self.parts[1::2]))
+
+    def check(self, columns: Iterable[str]) -> None:
+        """Raise InvalidRequest, listing the columns known, for a name that is none of them."""
+        known = list(columns)
+        for name in self.names:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, 1)
+                hint = f"; did you mean {{{{{close[0]}}}}}?" if close else ""
+                raise InvalidRequest(f"template uses {{{{{name}}}}}: known here are {', '.join(known)}{hint}")
+
+    def render(self, row: Row) -> str:
+        """The prompt for a row: each name replaced by the row's field, else by its `text` or `path`.
+
+        Strings go in as they are, other JSON values as JSON text. Raises MissingField, naming the column, for a row
+        without it: lines of a JSONL file may differ.
+        """
+        values = {name: self._value(name, row) for name in self.names}
+        return "".join(values[part] if at % 2 else part for at, part in enumerate(self.parts))
+
+    def _value(self, name: str, row: Row) -> str:
+        if name in row.fields:
+            return as_text(row.fields[name])
+        if name == "text" and row.text is not None:
+            return row.text
+        if name == "path":
+            return row.path
+        raise MissingField(f"has no field {name!r}, which the template uses; its fields: {', '.join(row.columns)}")
+
+
+def read_argument(argument: str, option: str) -> str:
+    """The text of an argument, or for `@file` that of the file; `option` is its name for messages."""
+    if not argument.startswith("@"):
+        return argument
+    path = Path(argument[1:])
+    try:
+        content = path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"{option} {argument}: the file is not valid UTF-8: save it as UTF-8") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise InvalidRequest(f"{option} {argument}: {reason}; a text that starts with @ names a file") from None
+    if not content.strip():
+        raise InvalidRequest(f"{option} {argument}: the file is empty")
+    return content

@@ -1,0 +1,117 @@
+"""A line of a results file: an OpenAI batch output line with a `homa` part; failures are values like answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from homa.files.digests import digest
+from homa.files.rows import BadRow
+from homa_shared.model.json_safe import valid_text
+from homa_shared.model.money import usd
+
+#: Error code of an input that could not be read or rendered, and so never became a job.
+INVALID_INPUT = "invalid_input"
+
+
+@dataclass(frozen=True, slots=True)
+class HomaPart:
+    """What Homa knows of a line beyond the provider's answer; all empty for an input that never became a job."""
+
+    job: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    attempts: int = 0
+    #: Nano-dollars of all attempts; None where a price is not known.
+    cost_nano_usd: int | None = 0
+    cached: bool = False
+    #: From submission to the first call.
+    queued_ms: int | None = None
+    #: Of the call that brought the answer.
+    latency_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A job's end with a reply."""
+
+    #: A `chat.completion` object.
+    body: Mapping[str, Any]
+    homa: HomaPart = field(default_factory=HomaPart)
+    #: The provider's own id of the request.
+    request_id: str | None = None
+    status_code: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Any other end: failed, cancelled, expired, or an input that cannot be sent."""
+
+    #: For programs: an ErrorKind, `cancelled`, `expired` or `invalid_input`.
+    code: str
+    #: For people.
+    message: str
+    homa: HomaPart = field(default_factory=HomaPart)
+    request_id: str | None = None
+    #: The provider's HTTP status, where it gave one.
+    status_code: int | None = None
+
+
+def result_line(custom_id: str, outcome: Answer | Failure) -> dict[str, Any]:
+    """The line for one input.
+
+    `error` is null exactly where there is an answer. A failure that a provider told has a `response` too, with its
+    status and the error as body, as OpenAI writes it; any other has `response` null.
+    """
+    error = None
+    if isinstance(outcome, Failure):
+        error = {"code": outcome.code, "message": outcome.message}
+    return {
+        "id": outcome.homa.job or f"line_{digest(custom_id).hex()}",
+        "custom_id": custom_id,
+        "response": _response(outcome, error),
+        "error": error,
+        "homa": _homa(outcome.homa),
+    }
+
+
+def bad_row_line(bad: BadRow) -> dict[str, Any]:
+    """The line for an input that cannot be sent."""
+    return result_line(bad.custom_id, Failure(INVALID_INPUT, str(bad)))
+
+
+def _response(outcome: Answer | Failure, error: dict[str, str] | None) -> dict[str, Any] | None:
+    if outcome.status_code is None:
+        return None
+    body = outcome.body if isinstance(outcome, Answer) else {"error": error}
+    return {"status_code": outcome.status_code, "request_id": outcome.request_id, "body": body}
+
+
+def _homa(part: HomaPart) -> dict[str, Any]:
+    return {
+        "job": part.job,
+        "provider": part.provider,
+        "model": part.model,
+        "attempts": part.attempts,
+        "cost_usd": None if part.cost_nano_usd is None else usd(part.cost_nano_usd),
+        "cached": part.cached,
+        "queued_ms": part.queued_ms,
+        "latency_ms": part.latency_ms,
+    }
+
+
+def is_good(line: Mapping[str, Any]) -> bool:
+    """Whether a line holds an answer, so that its input is done."""
+    return line["error"] is None and line["response"] is not None
+
+
+def line_bytes(line: Mapping[str, Any]) -> bytes:
+    """A line as UTF-8 JSON with its newline."""
+    try:
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # half a surrogate pair, as models cut off in an emoji send it, or an integer beyond 64 bits
+        return valid_text(json.dumps(line, ensure_ascii=False, default=dict)).encode() + b"\n"

@@ -1,0 +1,1 @@
+"""Results files: a writer for each format, and what resumes them."""

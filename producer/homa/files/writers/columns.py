@@ -1,0 +1,189 @@
+"""A result as a flat record for CSV and Parquet: input columns, the answer, Homa's part.
+
+The first column is `custom_id`; then the input's columns; then `text`, or the fields of the schema followed by `text`;
+then `error` and Homa's own columns. With a schema, `text` holds the reply only where the columns do not hold all of it,
+so that nothing paid for is lost. A name that an earlier column has gets `reply_` in front. Nested values are JSON text.
+This is a view of the first choice's text; the JSON Lines format has the whole answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from homa.files.rows import as_text
+from homa_shared.calls.reply import message_text
+from homa_shared.model.errors import InvalidRequest
+
+
+class Kind(StrEnum):
+    """What a column holds; CSV writes all of them as text."""
+
+    TEXT = "text"
+    INTEGER = "integer"  # 64 bits
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    USD = "usd"  # a decimal string of dollars
+
+
+#: Homa's columns, each the part's field of that name after `homa_`.
+HOMA_KINDS = {
+    "job": Kind.TEXT,
+    "provider": Kind.TEXT,
+    "model": Kind.TEXT,
+    "attempts": Kind.INTEGER,
+    "cost_usd": Kind.USD,
+    "cached": Kind.BOOLEAN,
+    "queued_ms": Kind.INTEGER,
+    "latency_ms": Kind.INTEGER,
+}
+#: Where `error` stands, from the end: Homa's columns follow it.
+ERROR_COLUMN = -1 - len(HOMA_KINDS)
+INT64 = range(-(2**63), 2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a flat results file."""
+
+    name: str
+    kind: Kind = Kind.TEXT
+
+    def holds(self, value: object) -> bool:
+        """Whether a JSON value fits without loss."""
+        if value is None or self.kind is Kind.TEXT:
+            return True
+        if self.kind is Kind.BOOLEAN:
+            return isinstance(value, bool)
+        if isinstance(value, bool):
+            return False
+        if self.kind is Kind.INTEGER:
+            return isinstance(value, int) and value in INT64
+        return isinstance(value, int | float)
+
+
+class Layout:
+    """Which columns a flat results file has, and how a line becomes a record."""
+
+    def __init__(self, inputs: Iterable[str] = (), schema: Mapping[str, Any] | None = None) -> None:
+        """Lay out the columns.
+
+        Args:
+            inputs: names of the input's columns, as `columns_of` tells them.
+            schema: JSON schema of the reply, as `--schema` gives it; None for plain text.
+        """
+        self._inputs = [name for name in inputs if name != "custom_id"]
+        self._answer = schema_columns(schema) if schema is not None else []
+        homa = [Column(f"homa_{name}", kind) for name, kind in HOMA_KINDS.items()]
+        wanted = [
+            Column("custom_id"),
+            *map(Column, self._inputs),
+            *self._answer,
+            Column("text"),
+            Column("error"),
+            *homa,
+        ]
+        #: All columns in order, each name once.
+        self.columns: tuple[Column, ...] = _distinct(wanted)
+
+    @property
+    def header(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    def record(self, line: Mapping[str, Any], fields: Mapping[str, Any]) -> list[Any]:
+        """JSON values in the order of the columns; None where there is none.
+
+        Args:
+            line: a line of `result_line`.
+            fields: the input's fields.
+        """
+        error = line["error"]
+        return [
+            line["custom_id"],
+            *(fields.get(name) for name in self._inputs),
+            *self._reply(line),
+            f"{error['code']}: {error['message']}" if error else None,
+            *(line["homa"][name] for name in HOMA_KINDS),
+        ]
+
+    def left_out(self, fields: Mapping[str, Any]) -> set[str]:
+        """Names of an input's fields for which there is no column."""
+        return fields.keys() - {*self._inputs, "custom_id"}
+
+    def _reply(self, line: Mapping[str, Any]) -> list[Any]:
+        text = message_text(line["response"]["body"]) if not line["error"] else None
+        if not self._answer:
+            return [text]
+        return reply_cells(text, self._answer)
+
+
+def _distinct(columns: Sequence[Column]) -> tuple[Column, ...]:
+    taken: dict[str, Column] = {}
+    for column in columns:
+        name = column.name
+        while name in taken:
+            name = f"reply_{name}"
+        taken[name] = Column(name, column.kind)
+    return tuple(taken.values())
+
+
+def schema_columns(schema: Mapping[str, Any]) -> list[Column]:
+    """The columns of a reply of this JSON schema: its properties; none for a schema that is no object's.
+
+    The wrapper of OpenAI's `response_format` (`json_schema`, `schema`) and a top-level `$ref` are seen through.
+    """
+    for wrapper in ("json_schema", "schema"):
+        if "properties" not in schema and isinstance(schema.get(wrapper), Mapping):
+            schema = schema[wrapper]
+    reference = schema.get("$ref")
+    if "properties" not in schema and isinstance(reference, str):
+        schema = _referred(schema, reference)
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping):
+        return []
+    return [Column(name, _kind(each)) for name, each in properties.items()]
+
+
+def _referred(schema: Mapping[str, Any], reference: str) -> Mapping[str, Any]:
+    found: Any = schema
+    for step in reference.removeprefix("#/").split("/"):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    if not isinstance(found, Mapping):
+        raise InvalidRequest(f"schema refers to {reference!r}: expected a definition within the same schema")
+    return found
+
+
+def _kind(field: object) -> Kind:
+    kinds = {"integer": Kind.INTEGER, "number": Kind.NUMBER, "boolean": Kind.BOOLEAN}
+    named = field.get("type") if isinstance(field, Mapping) else None
+    if isinstance(named, list):  # ["integer", "null"]: every column may be empty
+        named = next((each for each in named if each != "null"), None) if len(named) <= 2 else None
+    return kinds.get(named, Kind.TEXT) if isinstance(named, str) else Kind.TEXT
+
+
+def reply_cells(text: str | None, columns: Sequence[Column]) -> list[Any]:
+    """A JSON object reply's fields in the order of the columns, then the reply itself if they do not hold all of it."""
+    reply = _object(text)
+    if reply is None:
+        return [*(None for _ in columns), text]
+    cells = [reply.get(column.name) if column.holds(reply.get(column.name)) else None for column in columns]
+    known = {column.name: column for column in columns}
+    whole = all(name in known and known[name].holds(value) for name, value in reply.items())
+    return [*cells, None if whole else text]
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    try:
+        value = orjson.loads(text or "")
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def cell_text(value: object) -> str:
+    """A JSON value as a cell: empty for null, strings as they are, the rest as JSON text."""
+    return "" if value is None else as_text(value)

@@ -1,0 +1,59 @@
+"""Results as JSON Lines: the whole line as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from homa.files.digests import Digests
+from homa.files.result_line import is_good, line_bytes
+from homa.files.writers.base import ResultsWriter
+from homa.files.writers.output_file import OutputFile
+from homa.files.writers.resume import Entry, no_results
+
+
+class JsonlResults(ResultsWriter):
+    """Appends each line as it comes; with `keep_fields` with the input's fields beside it, as a journal needs them."""
+
+    def __init__(self, output: OutputFile, done: Digests, *, keep_fields: bool = False) -> None:
+        super().__init__(done)
+        self._output = output
+        self._keep_fields = keep_fields
+
+    def _append(self, line: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+        self._output.append(line_bytes({**line, "input": dict(fields)} if self._keep_fields else line))
+
+    def sync(self) -> None:
+        """Have every line on the disk."""
+        self._output.sync()
+
+    def _close(self, *, finished: bool) -> None:
+        self._output.close()
+
+
+def scan_jsonl(path: Path) -> Iterator[Entry]:
+    """The lines of an earlier run, up to a torn last one."""
+    left = path.stat().st_size
+    with path.open("rb") as stream:
+        for number, raw in enumerate(stream, 1):
+            left -= len(raw)
+            line = read_line(raw)
+            if line is not None:
+                # A last line that is whole but for its newline is kept: its answer is paid for.
+                yield Entry(line["custom_id"], is_good(line), raw.rstrip(b"\n") + b"\n")
+            elif left > 0 and raw.strip(b"\0\n"):  # a power cut may leave zeros
+                raise no_results(path, number, "is no result line")
+
+
+def read_line(raw: bytes) -> dict[str, Any] | None:
+    """A result line, or None for anything else."""
+    try:
+        line = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(line, dict) or not isinstance(line.get("custom_id"), str):
+        return None
+    return line if {"response", "error", "homa"} <= line.keys() else None

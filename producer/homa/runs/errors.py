@@ -1,0 +1,31 @@
+"""How a run or a job that somebody waits for breaks off. The command line alone maps these to exit statuses."""
+
+from __future__ import annotations
+
+from homa_shared.model.errors import HomaError
+
+
+class Interrupted(Exception):
+    """A signal ends what is done at once."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(signal)
+        #: Its number.
+        self.signal = signal
+
+
+class WorkerLost(HomaError):
+    """A worker process ended before its work did, and does not stay when it is started again."""
+
+    def __init__(self, message: str, *, misconfigured: bool) -> None:
+        super().__init__(message)
+        #: Its settings are wrong: starting it again will not help.
+        self.misconfigured = misconfigured
+
+
+class JobGivenUp(Exception):
+    """A job that somebody waited for was cancelled before it had ended; the person has been told."""
+
+    def __init__(self, cause: Interrupted | WorkerLost) -> None:
+        super().__init__(cause)
+        self.cause = cause

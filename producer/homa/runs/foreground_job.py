@@ -1,0 +1,49 @@
+"""A job that somebody waits for: submitted by a command, and cancelled when the person leaves before it has ended."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from homa.client.job_flows import JobFlows
+from homa.drivers.blocking import BlockingDriver
+from homa.runs.errors import Interrupted, JobGivenUp, WorkerLost
+from homa.runs.signals import Interruption
+from homa.submit.submitter import Asked, Submitter
+from homa_shared.model.errors import HomaError
+
+
+@contextmanager
+def attended(
+    driver: BlockingDriver,
+    submitter: Submitter,
+    asked: Asked,
+    interruption: Interruption,
+    say: Callable[[str], object],
+    schema: object = None,
+) -> Iterator[JobFlows]:
+    """Submits a job, and cancels it when what is done within is stopped.
+
+    Args:
+        interruption: its first signal ends what is done within, since one answer is not worth waiting for by somebody
+            who leaves.
+        say: tells the person why the job is given up, and that it is cancelled.
+
+    Raises:
+        JobGivenUp: for a signal, or since the workers are lost; the job is cancelled by then.
+    """
+    flows: JobFlows | None = None
+    try:
+        # A signal in the midst of submitting waits for its end: a job without a name could not be cancelled.
+        with interruption.deferred():
+            flows = JobFlows(submitter.keys, driver.run(submitter.submit(asked)), schema)
+        yield flows
+    except (Interrupted, WorkerLost) as error:
+        if isinstance(error, WorkerLost):
+            say(str(error))
+        if flows is not None:
+            with contextlib.suppress(HomaError):
+                driver.run(flows.cancel())
+            say(f"cancelled job {flows.id}")
+        raise JobGivenUp(error) from None

@@ -1,0 +1,56 @@
+"""What becomes of the batch that an interrupted run left behind.
+
+Asked the same as now, its jobs that wait are as good as new ones: it goes on. Asked otherwise (another model or
+prompt, say), what has not begun is cancelled. Either way all that is paid is collected before anything is submitted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from homa.drivers.effects import Flow, ask_patiently
+from homa.runs.checkpoint import RunNote
+from homa.runs.result_lines import end_count
+from homa_shared.store import reads
+from homa_shared.store.keys import Keys
+from homa_shared.store.transitions import admin
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier batch that is about to end."""
+
+    id: str
+    #: It has jobs that have not ended.
+    live: bool
+    #: It was told to end.
+    cancelled: bool
+    submitted: int
+    #: Ends that it had seen by now: failures among them are tried anew.
+    known: int
+
+
+def take_up(keys: Keys, note: RunNote, asked: str) -> Flow[Earlier | None]:
+    """Lets the batch of a note go on, or tells it to end; None where the store does not hold it (any more)."""
+    view = yield from ask_patiently(reads.batch(keys, note.batch))
+    if view is None:
+        return None
+    known = yield from ask_patiently(end_count(keys, note.batch))
+    if not view.complete and not view.cancel:
+        if note.asked != asked:
+            yield from ask_patiently(admin.cancel_batch(keys, note.batch))
+        else:
+            # What the interrupted run had not submitted goes into a batch of its own.
+            yield from ask_patiently(admin.seal_batch(keys, note.batch, view.submitted))
+            yield from ask_patiently(admin.resume_batch(keys, note.batch))
+    cancelled = view.cancel or (not view.complete and note.asked != asked)
+    return Earlier(note.batch, not view.complete, cancelled, view.submitted, known)
+
+
+def abandon(keys: Keys, note: RunNote) -> Flow[bool]:
+    """Cancels the batch of a note whose output is begun anew; true where it had jobs that waited."""
+    view = yield from ask_patiently(reads.batch(keys, note.batch))
+    if view is None or view.complete or view.cancel:
+        return False
+    yield from ask_patiently(admin.cancel_batch(keys, note.batch))
+    return True

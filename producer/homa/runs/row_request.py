@@ -1,0 +1,57 @@
+"""A row as a request of a batch: its prompt rendered, or the OpenAI batch line that it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from homa.files import BadRow, MissingField, Row, Template
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.settings.fleet import Fleet
+
+#: Parameters of a batch file's line that have no place in a batch of ours.
+_DROPPED = ("stream", "stream_options")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How rows of a run become requests.
+
+    Args:
+        model: that all rows are sent to; None: each line of a batch file goes to its own.
+        own_cap: the run has an output cap for lines that say none.
+    """
+
+    template: Template
+    model: str | None
+    fleet: Fleet
+    own_cap: bool = False
+
+    def request(self, row: Row) -> Mapping[str, Any] | BadRow:
+        """The request of a row, under its custom_id; or the row as a bad one, with the reason."""
+        try:
+            if row.request is not None:
+                return self._from_line(row, row.request)
+            if self.model is None:
+                raise InvalidRequest("names no model: expected --model, or a line of an OpenAI batch file")
+            return {"prompt": self.template.render(row), "custom_id": row.custom_id}
+        except (InvalidRequest, MissingField) as error:
+            return row.rejected(str(error))
+
+    def _from_line(self, row: Row, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        request = {name: value for name, value in body.items() if name not in _DROPPED}
+        if self.own_cap and "max_completion_tokens" in request:
+            # The same cap under the name that the run's own would be sent under: a provider refuses both.
+            request["max_tokens"] = request.pop("max_completion_tokens")
+        # A line's messages stand as they are; None keeps the run's --system out of them.
+        return {**request, "system": None, "model": self.model_of(body), "custom_id": row.custom_id}
+
+    def model_of(self, body: Mapping[str, Any]) -> str:
+        """The model that a batch file's line goes to: the run's, else its own, which is OpenAI's unless it says so."""
+        if self.model is not None:
+            return self.model
+        named = body.get("model")
+        if not isinstance(named, str) or not named:
+            raise InvalidRequest(f"its model is {named!r:.80}: expected a name, or --model for all lines")
+        return named if ":" in named or self.fleet.alias(named) is not None else f"openai:{named}"

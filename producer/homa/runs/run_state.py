@@ -1,0 +1,149 @@
+"""What a run works with, how far it has come, what it has cost, and why it stops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from homa.drivers.blocking import BlockingDriver
+from homa.drivers.place import Place
+from homa.files import ResultsWriter
+from homa.files.kept_fields import KeptFields
+from homa.runs.checkpoint import RunFile, RunNote
+from homa.runs.feeder import Feeder, Missing
+from homa.runs.inputs import Intake
+from homa.runs.progress import Progress, Standing
+from homa.runs.row_request import Asking
+from homa.runs.run_options import Order
+from homa.runs.signals import Interruption
+from homa.runs.tally import Tally
+from homa.runs.worker_processes import Workforce
+from homa.submit.submitter import Submitter
+from homa_shared.model.money import usd
+from homa_shared.model.records import State
+from homa_shared.store import reads
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """The parts of one run."""
+
+    #: Store and settings; the feeding thread connects by itself.
+    place: Place
+    driver: BlockingDriver
+    submitter: Submitter
+    order: Order
+    intake: Intake
+    asking: Asking
+    #: The open results file.
+    writer: ResultsWriter
+    runfile: RunFile
+    workforce: Workforce
+    progress: Progress
+    interruption: Interruption
+    #: Of the batch.
+    name: str
+    #: Most lines that are submitted and not yet written.
+    window: int
+    #: Where rows' fields wait for their line; None for results that do not repeat them.
+    kept: KeptFields | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a run ends before its rows do."""
+
+    why: str
+    #: The signal that asked for it.
+    signal: int | None = None
+    #: The settings of its workers are wrong.
+    misconfigured: bool = False
+
+
+@dataclass(slots=True)
+class Course:
+    """What has become of one run so far."""
+
+    tally: Tally
+    #: Inputs, about; None while nobody knows.
+    estimate: int | None = None
+    #: The batch that runs now, or ran last.
+    batch: str | None = None
+    stop: Stop | None = None
+    #: What leads to the batch, and what the parts before it have cost.
+    note: RunNote | None = None
+    #: The batch as it was seen last.
+    view: reads.BatchView | None = None
+    feeder: Feeder | None = None
+    missing: Missing | None = None
+
+    def spent_before(self) -> RunNote:
+        """What earlier parts of the run cost."""
+        note, view = self.note or RunNote("", ""), self.view
+        if view is None:
+            return note
+        return RunNote(
+            view.id,
+            note.asked,
+            note.cost + view.nano_usd,
+            note.unresolved + view.unresolved_nano_usd,
+            note.unpriced + view.unpriced,
+        )
+
+    def nothing_left(self, view: reads.BatchView) -> bool:
+        """Every input was submitted or refused, every job has ended, and each has its line."""
+        return self.feeder is not None and self.feeder.finished and view.complete
+
+    def more_to_come(self, view: reads.BatchView) -> bool:
+        """Whether there is anything left to pause."""
+        feeder = self.feeder
+        return view.live > 0 if feeder is None else feeder.running or feeder.submitted > feeder.written
+
+    @property
+    def total(self) -> tuple[int | None, bool]:
+        """Inputs, and whether that is an estimate."""
+        if self.missing is None:
+            return (None if self.estimate is None else max(self.estimate, self.tally.ended)), True
+        seen = self.missing.skipped + self.tally.bad + (self.feeder.submitted if self.feeder is not None else 0)
+        if self.feeder is None or self.feeder.finished:
+            return seen, False
+        return (None if self.estimate is None else max(self.estimate, seen)), True
+
+    def standing(self, view: reads.BatchView, running: int) -> Standing:
+        """How far it has come.
+
+        Args:
+            running: calls in flight in its lane, others' included.
+        """
+        before = self.note or RunNote("", "")
+        total, about = self.total
+        return Standing(
+            ended=self.tally.ended,
+            fresh=self.tally.ended - self.tally.earlier,
+            failed=self.tally.unsuccessful,
+            total=total,
+            about=about,
+            in_flight=min(view.live, running),
+            cost=before.cost + view.nano_usd,
+            unresolved=before.unresolved + view.unresolved_nano_usd,
+            unpriced=before.unpriced + view.unpriced,
+            note="finishing calls in flight" if self.stop is not None else "",
+        )
+
+    def summary(self, seconds: float, output: str) -> dict[str, Any]:
+        """What `--json` prints: counts of the whole run, parts before a resumption included."""
+        costs = self.spent_before()
+        total = self.total[0]
+        return {
+            "batch": self.batch,
+            "total": self.tally.ended if total is None else total,
+            "succeeded": self.tally.succeeded,
+            "failed": self.tally.failed,
+            "cancelled": self.tally.ends[State.CANCELLED],
+            "expired": self.tally.ends[State.EXPIRED],
+            "cost_usd": usd(costs.cost),
+            "unresolved_usd": usd(costs.unresolved),
+            "unpriced_jobs": costs.unpriced,
+            "seconds": round(seconds, 3),
+            "output": output,
+        }

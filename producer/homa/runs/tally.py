@@ -1,0 +1,121 @@
+"""How many inputs have which end, and when failures are so many that going on would waste money."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from homa.runs.result_lines import EndedLine
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.records import State
+
+#: Without --max-failures: so many first jobs that all fail alike pause a run.
+ALIKE = 20
+#: A share of failures is judged from so many ends on.
+_JUDGED_FROM = 20
+#: Ends for want of money: the run could not go on.
+_MONEY = frozenset({"budget"})
+
+
+@dataclass(frozen=True, slots=True)
+class MaxFailures:
+    """`--max-failures`: a number, or a share of what has ended."""
+
+    count: int | None = None
+    percent: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> MaxFailures:
+        """Reads `N` or `N%`.
+
+        Raises:
+            InvalidRequest: it is neither.
+        """
+        wrong = InvalidRequest(f"--max-failures is {text!r}: expected a number of 1 or more, or a share such as 5%")
+        try:
+            if text.endswith("%"):
+                percent = float(text[:-1])
+                if not 0 <= percent < 100:
+                    raise wrong
+                return cls(percent=percent)
+            count = int(text)
+        except ValueError:
+            raise wrong from None
+        if count < 1:
+            raise wrong
+        return cls(count=count)
+
+    def exceeded(self, failed: int, ended: int) -> str | None:
+        """Why a run should pause; None where it should not."""
+        if self.count is not None and failed >= self.count:
+            return f"{failed} failed (--max-failures {self.count})"
+        if self.percent is not None and ended >= _JUDGED_FROM and failed * 100 > self.percent * ended:
+            return f"{failed} of {ended} failed (--max-failures {self.percent:g}%)"
+        return None
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one run."""
+
+    max_failures: MaxFailures | None = None
+    #: Inputs that had their answer before.
+    earlier: int = 0
+    #: Inputs that could not be sent.
+    bad: int = 0
+    ends: Counter[State] = field(default_factory=Counter)
+    over_budget: int = 0
+    #: Name and reason of the first input that failed for another reason than money; empty while none has.
+    first_failure: str = ""
+    _alike: set[tuple[str, str]] = field(default_factory=set)
+    _last: EndedLine | None = None
+
+    @property
+    def succeeded(self) -> int:
+        return self.earlier + self.ends[State.SUCCEEDED]
+
+    @property
+    def failed(self) -> int:
+        return self.bad + self.ends[State.FAILED]
+
+    @property
+    def unsuccessful(self) -> int:
+        """Inputs that have ended without an answer."""
+        return self.failed + self.ends[State.CANCELLED] + self.ends[State.EXPIRED]
+
+    @property
+    def ended(self) -> int:
+        """Inputs that have their line, those of earlier parts included."""
+        return self.succeeded + self.unsuccessful
+
+    def count_bad(self, why: str = "", *, over_budget: bool = False) -> None:
+        """Counts an input that could not be sent."""
+        self.bad += 1
+        self.over_budget += over_budget
+        if not over_budget:
+            self.first_failure = self.first_failure or why
+
+    def count(self, line: EndedLine) -> None:
+        """Counts a job's end."""
+        self.ends[line.state] += 1
+        self.over_budget += line.kind in _MONEY
+        if line.state is State.FAILED and line.kind not in _MONEY:
+            self.first_failure = self.first_failure or f"{line.custom_id}: {line.message}"
+        jobs = self.ends.total()
+        if jobs <= ALIKE and line.state is not State.SUCCEEDED:
+            self._alike.add((line.kind, _gist(line.message)))
+            self._last = line
+
+    def too_many(self) -> str | None:
+        """Why the run should pause; None where it should go on."""
+        if self.max_failures is not None:
+            return self.max_failures.exceeded(self.unsuccessful, self.ended - self.earlier)
+        jobs = self.ends.total()
+        if jobs >= ALIKE and not self.ends[State.SUCCEEDED] and len(self._alike) == 1 and self._last is not None:
+            return f"the first {jobs} all failed alike ({self._last.kind}: {self._last.message})"
+        return None
+
+
+def _gist(message: str) -> str:
+    """A message without its numbers and quoted parts, which differ from job to job."""
+    return "".join(character for character in message if not character.isdigit())[:80]

@@ -1,0 +1,18 @@
+"""From a prompt and its options to what the store is sent: checked, bounded, reserved, encoded.
+
+options.py           what a request says beside its messages, checked
+argument_checks.py   arguments of `submit`, one by one
+messages.py          prompt, system text and attachments as messages
+attachments.py       images and documents as parts of a message
+response_format.py   schemas of replies, for the provider and back
+fleet_view.py        one version of the fleet's settings, with prices and plans derived from it
+template.py          what the requests of one set of options share
+fitting.py           targets that cannot do a request
+reservations.py      what a request takes from quotas and budgets at each target of its chain
+encoded_messages.py  the messages of one request, encoded
+request_digests.py   which requests are the same: under an idempotency key, and for the cache
+shared_prefixes.py   what the lines of a batch share at their beginning
+uploads.py           media and large requests on their way to where they live
+batch_chunks.py      batches cut into chunks
+submitter.py         how jobs get into the store
+"""

@@ -1,0 +1,113 @@
+"""Images and documents that an application hands over, as parts of a message.
+
+Here, and only here, files are opened: who calls the client or the command line chooses them. Their type is told by
+their first bytes and not by their names, and what is too large for any provider is refused before it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from homa_shared.calls.media import PDF, Medium, data_url, from_data_url, medium
+from homa_shared.model.errors import InvalidRequest
+
+#: An image as an application has it: a URL (https, or data), a file, or the bytes of one.
+Image = str | Path | bytes
+#: A document: a PDF as a file, as bytes, or as a data: URL.
+Document = str | Path | bytes
+
+#: Largest file that is read at all, bytes: no provider takes more in one request than Gemini's 100 MB.
+MOST_FILE_BYTES = 100 * 1000 * 1000
+_REMOTE = ("https://", "http://")
+
+
+def with_media(
+    message: Mapping[str, Any], images: Sequence[Image] = (), files: Sequence[Document] = ()
+) -> dict[str, Any]:
+    """A message that also shows images and documents. Documents stand before its text, images behind it.
+
+    Raises:
+        InvalidRequest: one is missing, too large, or of another kind; it is named by its place.
+    """
+    content = message["content"]
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
+    documents = [_document(file, f"files[{i}]") for i, file in enumerate(_listed(files, "files"))]
+    shown = [_image(image, f"images[{i}]") for i, image in enumerate(_listed(images, "images"))]
+    return {**message, "content": [*documents, *parts, *shown]}
+
+
+def names_of_media(
+    messages: Sequence[Mapping[str, Any]], images: Sequence[Image], files: Sequence[Document]
+) -> dict[str, str]:
+    """Where `with_media` put what it was given: place in the messages -> what the application calls it."""
+    if not images and not files:
+        return {}
+    last = f"messages[{len(messages) - 1}].content"
+    first_image = len(messages[-1]["content"]) - len(images)
+    documents = {f"{last}[{i}].file.file_data": _called(file, f"files[{i}]") for i, file in enumerate(files)}
+    shown = {
+        f"{last}[{first_image + i}].image_url.url": _called(image, f"images[{i}]") for i, image in enumerate(images)
+    }
+    return documents | shown
+
+
+def _called(given: object, name: str) -> str:
+    return f"{name} {given}" if isinstance(given, Path) else name
+
+
+def _listed(given: object, name: str) -> Sequence[Any]:
+    if isinstance(given, str | bytes | Path) or not isinstance(given, Sequence):
+        raise InvalidRequest(f"{name} is no list: expected a list of URLs, paths or bytes")
+    return given
+
+
+def _image(image: object, name: str) -> dict[str, Any]:
+    if isinstance(image, str) and image.lower().startswith(_REMOTE):
+        return {"type": "image_url", "image_url": {"url": image}}
+    found = _medium(image, name)
+    if not found.is_image:
+        raise InvalidRequest(f"{name} is {found.type}: expected an image; documents go into files=")
+    return {"type": "image_url", "image_url": {"url": data_url(found.data, found.type)}}
+
+
+def _document(file: object, name: str) -> dict[str, Any]:
+    if isinstance(file, str) and file.lower().startswith(_REMOTE):
+        raise InvalidRequest(f"{name} is {file[:80]!r}: expected a PDF as a pathlib.Path, bytes or data: URL")
+    found = _medium(file, name)
+    if found.type != PDF:
+        raise InvalidRequest(f"{name} is {found.type}: expected a PDF; images go into images=")
+    title = file.name if isinstance(file, Path) else "document.pdf"
+    return {"type": "file", "file": {"filename": title, "file_data": data_url(found.data, found.type)}}
+
+
+def _medium(given: object, name: str) -> Medium:
+    if isinstance(given, bytes):
+        return medium(given, name)
+    if isinstance(given, Path):
+        return medium(read_file(given, name), f"{name} {given}")
+    if isinstance(given, str) and given.lower().startswith("data:"):
+        return from_data_url(given, name)
+    # A text that happens to be a path stays a text: who may choose it must not choose a file of this machine.
+    raise InvalidRequest(
+        f"{name} is {str(given)[:80]!r}: expected https://…, data:…;base64,…, a pathlib.Path, or bytes"
+    )
+
+
+def read_file(path: Path, name: str) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        InvalidRequest: it does not exist, cannot be read, is no file, or is larger than any provider takes.
+    """
+    try:
+        if not path.is_file():
+            found = "is no file" if path.exists() else "does not exist"
+            raise InvalidRequest(f"{name} {path} {found}: expected an image or document")
+        size = path.stat().st_size
+        if size > MOST_FILE_BYTES:
+            raise InvalidRequest(f"{name} {path} has {size} bytes: expected at most {MOST_FILE_BYTES}")
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidRequest(f"{name} {path} cannot be read: {error.strerror or error}") from error

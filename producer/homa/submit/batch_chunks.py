@@ -1,0 +1,192 @@
+"""Lines of a batch, gathered into chunks and sent a chunk at a time, so that no batch is ever held whole.
+
+A line's job is named by batch and line, and its chunk may be sent again after a reply that was lost. Lines that say
+the same beside their messages share one template; a chunk has one command for each, all in one write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from homa.submit.argument_checks import check_custom_id
+from homa.submit.attachments import names_of_media
+from homa.submit.encoded_messages import Prepared
+from homa.submit.fleet_view import FleetView
+from homa.submit.messages import build_messages, check_prompt
+from homa.submit.options import check_options
+from homa.submit.shared_prefixes import Prefixes
+from homa.submit.submitter import check_affordable
+from homa.submit.template import Template
+from homa.submit.uploads import UPLOAD_BYTES, Uploads
+from homa_shared.calls.request import to_json
+from homa_shared.model.errors import BudgetExceeded, InvalidRequest
+from homa_shared.model.ids import batch_job_id
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.submit import Common, Entry, submit
+
+#: A chunk is sent when it has so many jobs or bytes of requests; one script call then blocks the store for some ms.
+CHUNK_JOBS, CHUNK_BYTES = 100, 1_000_000
+#: Templates that are kept; lines may have any number of different options.
+_MOST_TEMPLATES = 256
+#: What a line may say of its own without options of its own.
+_PLAIN = frozenset({"prompt", "messages", "custom_id"})
+_OPENAI_URL = "/v1/chat/completions"
+
+#: A line of a batch: a prompt, arguments of `submit` with a `custom_id`, or a line of OpenAI's batch files.
+BatchRequest = str | Mapping[str, Any]
+
+
+class Chunks:
+    """Gathers the lines of one batch.
+
+    Args:
+        batch_id: names the jobs.
+        view: the fleet's settings.
+        defaults: arguments of `submit` for lines that do not say otherwise.
+        uploads: takes note of media.
+        cap: the batch's budget, nano-dollars; its lines must have a price.
+    """
+
+    def __init__(
+        self,
+        keys: Keys,
+        batch_id: str,
+        view: FleetView,
+        defaults: Mapping[str, Any],
+        uploads: Uploads,
+        *,
+        cap: int | None = None,
+    ) -> None:
+        self._keys, self._batch_id, self.view, self._cap = keys, batch_id, view, cap
+        self._defaults = {name: value for name, value in defaults.items() if value is not None}
+        self._system = self._defaults.pop("system", None)
+        self._around = self._plain_around()
+        self._templates: dict[bytes, Template] = {}
+        self._default: Template | None = None
+        self._groups: dict[int, tuple[Common, list[Entry]]] = {}
+        self._jobs = self._bytes = 0
+        self._prefixes = Prefixes()
+        #: Media that the lines gathered refer to.
+        self.uploads = uploads
+        #: Lines so far.
+        self.lines = 0
+        #: Targets of the templates made so far.
+        self.targets: set[str] = set()
+
+    def add(self, request: BatchRequest) -> bool:
+        """Takes a line; true when the chunk should be sent.
+
+        Raises:
+            InvalidRequest, BudgetExceeded: the line that is wrong is named by its number (from 0) and custom_id.
+        """
+        try:
+            self._take(request)
+        except (InvalidRequest, BudgetExceeded) as error:
+            custom_id = request.get("custom_id") if isinstance(request, Mapping) else None
+            name = f"request {self.lines}" + (f" ({custom_id!r:.80})" if custom_id else "")
+            raise type(error)(f"{name}: {error}") from error
+        self.lines += 1
+        return self._jobs >= CHUNK_JOBS or self._bytes >= CHUNK_BYTES or self.uploads.bytes >= UPLOAD_BYTES
+
+    def ops(self) -> list[Op[Any]]:
+        """What sends the lines gathered; the next chunk is empty."""
+        self._prefixes.mark()
+        ops = [submit(self._keys, common, entries) for common, entries in self._groups.values()]
+        self._groups, self._jobs, self._bytes = {}, 0, 0
+        return ops
+
+    def _take(self, request: BatchRequest) -> None:
+        if isinstance(request, str):
+            self._put(self._default_template(), self._prepared(request), str(self.lines))
+            return
+        if not isinstance(request, Mapping):
+            raise InvalidRequest(
+                f"{request!r:.80} is no request: expected a prompt, or a mapping of arguments of submit"
+            )
+        line = _from_openai(request) if "body" in request else request
+        custom_id = line.get("custom_id")
+        custom_id = str(self.lines) if custom_id is None else check_custom_id(custom_id)
+        own = {name: value for name, value in line.items() if name not in _PLAIN}
+        prompt, messages = line.get("prompt"), line.get("messages")
+        if own:
+            system = own.pop("system", self._system)
+            images, files = own.pop("images", None) or (), own.pop("files", None) or ()
+            built = build_messages(prompt, messages, system, images, files)
+            prepared = Prepared.of(built, names_of_media(built, images, files))
+        elif messages is None and prompt is not None:
+            prepared = self._prepared(prompt)
+        else:
+            prepared = Prepared.of(build_messages(prompt, messages, self._system))
+        self._put(self._template(own) if own else self._default_template(), prepared, custom_id)
+
+    def _prepared(self, prompt: str) -> Prepared:
+        """A bare prompt: its JSON is put between parts that are encoded once."""
+        before, after, messages = self._around
+        encoded = to_json(check_prompt(prompt), "prompt")
+        return Prepared(before + encoded + after, [*messages, {"role": "user", "content": prompt}])
+
+    def _plain_around(self) -> tuple[bytes, bytes, Sequence[Mapping[str, Any]]]:
+        messages = build_messages("-", None, self._system)[:-1]
+        before = b"[" + b"".join(orjson.dumps(message) + b"," for message in messages) + b'{"role":"user","content":'
+        return before, b"}]", messages
+
+    def _put(self, template: Template, prepared: Prepared, custom_id: str) -> None:
+        template, skipped = template.fit(prepared)
+        if skipped:
+            self.targets.update(template.targets)
+        job_id = batch_job_id(self._batch_id, self.lines)
+        prepared = self.uploads.add(job_id, prepared)
+        entry = template.entry(job_id, prepared, custom_id=custom_id, skipped=skipped)
+        if self._cap is not None or template.options.job_budget is not None:
+            check_affordable(template.targets[0], entry.bound, template.options.job_budget, self._cap)
+        common = template.common_for(prepared)
+        # Jobs that may be answered from the cache have common fields of their own: the key is one of them.
+        group = self._groups.get(id(common))
+        if group is None:
+            group = self._groups[id(common)] = (common, [])
+        group[1].append(entry)
+        if template.caches:
+            self._prefixes.note(template, prepared, group[1])
+        self._jobs += 1
+        self._bytes += len(entry.request)
+
+    def _default_template(self) -> Template:
+        if self._default is None:
+            self._default = self._made({})
+        return self._default
+
+    def _template(self, own: Mapping[str, Any]) -> Template:
+        try:
+            name = orjson.dumps(own, option=orjson.OPT_SORT_KEYS)
+        except TypeError:  # a schema that is a class, a time: made anew for each line
+            return self._made(own)
+        template = self._templates.get(name)
+        if template is None:
+            if len(self._templates) >= _MOST_TEMPLATES:
+                self._templates.clear()
+            template = self._templates[name] = self._made(own)
+        return template
+
+    def _made(self, own: Mapping[str, Any]) -> Template:
+        if "key" in own:
+            raise InvalidRequest("key has no place in a batch: its lines are known by batch and number")
+        options = check_options({**self._defaults, **{name: value for name, value in own.items() if value is not None}})
+        if options.at_ms is not None:
+            raise InvalidRequest("at has no place in a batch: expected delay_s")
+        template = Template(self.view, options, self._batch_id)
+        self.targets.update(template.targets)
+        return template
+
+
+def _from_openai(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A line of OpenAI's batch files as arguments of `submit`."""
+    url, body = line.get("url", _OPENAI_URL), line["body"]
+    if url != _OPENAI_URL:
+        raise InvalidRequest(f"url is {url!r:.80}: expected {_OPENAI_URL}")
+    if not isinstance(body, Mapping):
+        raise InvalidRequest(f"body is {body!r:.80}: expected an object with messages")
+    return {"custom_id": line.get("custom_id"), **body}

@@ -1,0 +1,55 @@
+"""One version of the fleet's settings, and what a client derives from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from homa_shared.capabilities import Capabilities
+from homa_shared.capabilities.prompt_caching import caching_at
+from homa_shared.model.pools import members_of
+from homa_shared.model.targets import Target
+from homa_shared.pricing.price_book import PriceBook
+from homa_shared.quota.plan import TargetPlan, plan
+from homa_shared.quota.plan_rows import rows_of
+from homa_shared.store.versions import Versions, own_versions
+
+if TYPE_CHECKING:
+    from homa_shared.settings.fleet import Fleet
+
+
+class FleetView:
+    """One version of the fleet's settings, with prices and plans derived from it."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.prices = PriceBook(fleet)
+        self.capabilities = Capabilities(fleet, self.prices)
+        #: Targets whose plans are known to stand in the store.
+        self.written: set[str] = set()
+        #: Target -> what estimates of its tokens are scaled by, as learned from replies.
+        self.factors: Mapping[str, float] = {}
+        #: What is written so that every live worker can read it.
+        self.versions: Versions = own_versions()
+
+    def plan(self, target: Target) -> TargetPlan:
+        return plan(self.fleet, target)
+
+    def factor(self, target: Target) -> float:
+        """What estimates of a target's input tokens are scaled by."""
+        return self.factors.get(str(target), 1.0)
+
+    def unwritten(self, targets: Sequence[str]) -> list[str]:
+        return [target for target in targets if target not in self.written]
+
+    def plan_rows(self, targets: Sequence[str]) -> list[dict[str, Any]]:
+        """What the store has to know of targets and pools, by their names in a chain."""
+        return [row for target in targets for row in rows_of(self.fleet, self.fleet.hop(target))]
+
+    def members(self, target: str) -> tuple[Target, ...]:
+        """The targets that may be called where a chain says so: several for a pool."""
+        return members_of(self.fleet.hop(target))
+
+    def caches(self, chain: Sequence[Target]) -> bool:
+        """Whether the prompt cache of a target is to be told what prompts share."""
+        return any(caching_at(self.fleet, target) for target in chain)

@@ -1,0 +1,201 @@
+"""How jobs get into the store: the fleet's settings read, requests checked and turned into entries, sent so that no
+repetition makes a second job.
+
+A job without a key gets its id before anything is sent, and a job of a batch is named by its line; sending the same
+entries again, after a reply that was lost, changes nothing. A job with a key is known by it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from homa.drivers.effects import Flow, ask, ask_patiently
+from homa.drivers.place import Place
+from homa.submit.argument_checks import check_key
+from homa.submit.attachments import names_of_media
+from homa.submit.encoded_messages import Prepared
+from homa.submit.fleet_view import FleetView
+from homa.submit.messages import build_messages
+from homa.submit.options import Options, check_options
+from homa.submit.request_digests import digest
+from homa.submit.template import Template
+from homa.submit.uploads import Uploads
+from homa_shared.model.errors import BudgetExceeded, InvalidRequest, UnknownModel
+from homa_shared.model.ids import new_job_id
+from homa_shared.model.money import usd
+from homa_shared.store import reads
+from homa_shared.store.keys import Keys
+from homa_shared.store.reads.token_error import learned
+from homa_shared.store.transitions.fleet import read_fleet, write_fleet, write_plans
+from homa_shared.store.transitions.submit import submit
+
+#: How long a process goes by the fleet's settings before it reads them again, s.
+FLEET_FRESH_S = 30.0
+#: The same where a model is not among them: it may just have been added.
+_DOUBTED_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request as the application gave it, checked."""
+
+    options: Options
+    prepared: Prepared
+    key: str | None = None
+
+
+class Submitter:
+    """Submits for one client. It holds nothing that may not be lost."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._view: FleetView | None = None
+        self._read_s = 0.0
+
+    @property
+    def keys(self) -> Keys:
+        return Keys(self._place.settings.namespace)
+
+    def factor(self, model: str) -> float:
+        """What estimates of a target's tokens are scaled by, as far as this client knows; it asks nobody."""
+        return 1.0 if self._view is None else self._view.factors.get(model, 1.0)
+
+    def uploads(self) -> Uploads:
+        """Gathers what jobs of one submission refer to."""
+        return Uploads(self._place)
+
+    def submit(self, asked: Asked) -> Flow[str]:
+        """Accepts one job; returns its id, that of the first one where its key was used before.
+
+        Raises:
+            InvalidRequest: its key was used before with another request.
+            InvalidRequest: no target can do it.
+            UnknownModel, BudgetExceeded, StoreUnavailable, StoreFull: nothing was submitted.
+        """
+        view = yield from self.view_for(asked.options)
+        template, skipped = Template(view, asked.options).fit(asked.prepared)
+        yield from self.write_plans(view, template.targets)
+        key = f"{asked.key} {digest(asked.options, asked.prepared)}" if asked.key else ""
+        due_ms = yield from self._due_ms(asked.options)
+        job_id, uploads = new_job_id(), self.uploads()
+        prepared = uploads.add(job_id, asked.prepared)
+        shared = template.shared(asked.prepared)
+        entry = template.entry(job_id, prepared, key=key, due_ms=due_ms, skipped=skipped, shared=shared)
+        check_affordable(template.targets[0], entry.bound, asked.options.job_budget)
+        yield from uploads.send(self.keys)
+        accepted = yield from ask(submit(self.keys, template.common_for(asked.prepared), [entry]))
+        if accepted.conflicts:
+            raise InvalidRequest(
+                f"key {asked.key!r} was used before with another request: expected the same request, or another key"
+            )
+        return accepted.existing.get(0, entry.id)
+
+    def view_for(self, options: Options) -> Flow[FleetView]:
+        """The fleet's settings as of late; newer ones where they do not know the options' models."""
+        view = yield from self.view()
+        try:
+            view.fleet.resolve(options.model, options.fallbacks)
+        except UnknownModel:
+            if time.monotonic() - self._read_s > _DOUBTED_S:
+                view = yield from self.view(fresh_s=0.0)
+        return view
+
+    def view(self, *, fresh_s: float = FLEET_FRESH_S) -> Flow[FleetView]:
+        """The fleet's settings, read again where they are older than `fresh_s`."""
+        view = self._view
+        if view is None or time.monotonic() - self._read_s > fresh_s:
+            fleet = yield from self._enter()
+            if view is None or view.fleet.version != fleet.version:
+                view = self._view = FleetView(fleet)
+            view.versions = yield from ask(reads.versions(self.keys))
+            yield from self._learn(view, sorted(view.written))
+            self._read_s = time.monotonic()
+        return view
+
+    def write_plans(self, view: FleetView, targets: Sequence[str]) -> Flow[None]:
+        """Tells the store the limits of targets, once for each version of the fleet, before a job waits for them."""
+        missing = view.unwritten(targets)
+        if missing:
+            yield from ask_patiently(write_plans(self.keys, view.plan_rows(missing)))
+            yield from self._learn(view, missing)
+            view.written.update(missing)
+
+    def _learn(self, view: FleetView, targets: Sequence[str]) -> Flow[None]:
+        """Reads how far estimates of tokens are off for models whose encodings are not public."""
+        called = list(dict.fromkeys(str(member) for target in targets for member in view.members(target)))
+        if called:
+            found = yield from ask_patiently(learned(self.keys, called))
+            view.factors = {**view.factors, **{target: sums.factor for target, sums in found.items()}}
+
+    def _enter(self) -> Flow[Any]:
+        mine = self._place.settings.fleet()
+        while True:
+            theirs = yield from ask(read_fleet(self.keys))
+            if theirs is not None and not self._supersedes(mine, theirs):
+                return theirs
+            yield from ask(write_fleet(self.keys, mine, seen=theirs.version if theirs else 0))
+
+    def _supersedes(self, mine: Any, theirs: Any) -> bool:
+        """A producer that came first may have known no provider; and a local process brings its own file."""
+        if not mine.providers or mine.digest == theirs.digest:
+            return False
+        return self._place.owns_fleet or not theirs.providers
+
+    def _due_ms(self, options: Options) -> Flow[int | None]:
+        """Delay until a wall-clock time, by the store's clock: this machine's may be wrong."""
+        if options.at_ms is None:
+            return None
+        now_ms = yield from ask(reads.server_time(self.keys))
+        return max(0, options.at_ms - now_ms)
+
+
+#: Names in a method's `locals()` that are no arguments of the request.
+_NO_ARGUMENT = frozenset({"self", "options"})
+_OF_MESSAGES = frozenset({"prompt", "messages", "system", "images", "files", "key"})
+
+
+def ask_for(arguments: Mapping[str, Any]) -> Asked:
+    """A request from the arguments of `submit`, its further `options` among them as a mapping.
+
+    Raises:
+        InvalidRequest: the first wrong one, named with its value and what was expected.
+    """
+    said = {name: value for name, value in arguments.items() if name not in _NO_ARGUMENT}
+    said.update(arguments.get("options") or {})
+    images, files = said.get("images") or (), said.get("files") or ()
+    messages = build_messages(said.get("prompt"), said.get("messages"), said.get("system"), images, files)
+    key = said.get("key")
+    return Asked(
+        check_options({name: value for name, value in said.items() if name not in _OF_MESSAGES}),
+        Prepared.of(messages, names_of_media(messages, images, files)),
+        None if key is None else check_key(key),
+    )
+
+
+def check_affordable(target: str, bound: int | None, *budgets: int | None) -> None:
+    """Refuses a job whose own budget, or its batch's, can never allow its first call.
+
+    Args:
+        bound: what one call may cost, nano-dollars; None: nobody knows.
+        budgets: nano-dollars; None is no budget.
+
+    Raises:
+        BudgetExceeded: one call may cost more than a budget.
+        InvalidRequest: nobody knows what it costs.
+    """
+    for budget in budgets:
+        if budget is None:
+            continue
+        if bound is None:
+            raise InvalidRequest(
+                f"budget_usd is {usd(budget)}, but {target} has no known price: "
+                f'set [prices."{target}"] (tools that a provider runs itself have none), or leave the budget out'
+            )
+        if bound > budget:
+            raise BudgetExceeded(
+                f"budget_usd is {usd(budget)}, but one call of {target} may cost {usd(bound)}: "
+                "lower max_tokens, or raise the budget"
+            )

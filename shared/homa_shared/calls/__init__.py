@@ -1,0 +1,1 @@
+"""A call as it is kept and made: request, reply, failure, media, tools, tokens."""

@@ -1,0 +1,132 @@
+"""What a call brings back: tokens used and a body in the shape of a chat completion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from homa_shared.calls.shared_prefix import SharedPrefix
+
+#: OpenAI's APIs, as a call asks for them.
+CHAT_API, RESPONSES_API = "chat", "responses"
+#: Field of an assistant's message: what the Responses API wrote, as it came. Other APIs do not know it.
+ITEMS = "response_items"
+
+#: Reasons for which a reply ended before the model did.
+_BROKEN_OFF = frozenset({"length", "content_filter"})
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one reply, in Homa's terms: parts are contained in their totals, whatever the provider reports."""
+
+    #: All prompt tokens, cached ones included.
+    input_tokens: int = 0
+    #: All completion tokens, reasoning included.
+    output_tokens: int = 0
+    #: Prompt tokens read from the provider's cache (part of input_tokens).
+    cached_tokens: int = 0
+    #: Prompt tokens written to the provider's cache (part of input_tokens).
+    cache_write_tokens: int = 0
+    #: Completion tokens spent on reasoning (part of output_tokens).
+    reasoning_tokens: int = 0
+
+    @property
+    def is_sane(self) -> bool:
+        """Whether these are numbers of tokens: whole ones, none below zero, none that no reply could have."""
+        counts = (self.input_tokens, self.output_tokens, self.cached_tokens, self.cache_write_tokens)
+        return all(type(count) is int and 0 <= count < 2**53 for count in (*counts, self.reasoning_tokens))
+
+    def __add__(self, other: Usage) -> Usage:
+        """The tokens of two calls together."""
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a reply's headers say of the provider's limits; None where they say nothing."""
+
+    limit_requests: int | None = None
+    remaining_requests: int | None = None
+    limit_tokens: int | None = None
+    remaining_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A complete reply of a provider, as an adapter returns it."""
+
+    #: A `chat.completion` object: id, object, created, model, choices, usage.
+    body: dict[str, Any]
+    usage: Usage
+    #: The provider's own id of the request, for its support desk.
+    request_id: str | None = None
+    quota: Quota | None = None
+    #: False where the provider reported no usage: `usage` is then empty, and the cost unresolved, not zero.
+    metered: bool = True
+
+    @property
+    def text(self) -> str:
+        """The first choice's text, empty when it answered with tool calls only."""
+        return message_text(self.body)
+
+    @property
+    def finish_reason(self) -> str | None:
+        choices = self.body.get("choices") or [{}]
+        reason = choices[0].get("finish_reason")
+        return str(reason) if reason else None
+
+    @property
+    def breaks_off(self) -> bool:
+        """Whether one of its choices ended before the model did: at a cap, or by a content filter."""
+        return any(choice.get("finish_reason") in _BROKEN_OFF for choice in self.body.get("choices") or ())
+
+
+def message_text(body: dict[str, Any]) -> str:
+    """Text of the first choice of a chat completion body."""
+    choices = body.get("choices") or [{}]
+    content = (choices[0].get("message") or {}).get("content")
+    return content if isinstance(content, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call as an adapter gets it. `params` has OpenAI's names: an adapter maps those it knows, passes others on."""
+
+    model: str
+    messages: list[dict[str, Any]]
+    params: dict[str, Any] = field(default_factory=dict)
+    #: What the provider's prompt cache is to keep; None: nothing is to be said of it.
+    shared: SharedPrefix | None = None
+    #: Which of OpenAI's APIs makes the call: `chat`, or `responses` where the provider has it (openai_apis.py).
+    api: str = CHAT_API
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a streamed reply: text, reasoning, or a part of a tool call."""
+
+    text: str = ""
+    reasoning: str = ""
+    #: A piece of a tool call as OpenAI streams it: index, and id, function.name or function.arguments as they come.
+    tool_call: dict[str, Any] | None = None
+    #: Which of the reply's choices it belongs to.
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Vectors in the order of their inputs."""
+
+    vectors: list[list[float]]
+    model: str
+    usage: Usage
+    request_id: str | None = None
+    metered: bool = True

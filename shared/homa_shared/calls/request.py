@@ -1,0 +1,289 @@
+"""A job's request as the store keeps it: messages and parameters in OpenAI's names, and the chain of targets.
+
+    {"v": 1, "messages": […], "params": {…}, "targets": ["openai:gpt-5-mini", …],
+     "plans": [[bound, total, input, output], …], "stream": false}
+
+A job of embeddings has `"kind": "embedding", "inputs": […]` and no messages, and `"cache": true` where single texts may
+be answered from the cache. `"steps": {"tools": […], "max_steps": 10, "content_retries": 2}` stands where an answer may
+take several calls.
+
+`"api": "responses"` asks for OpenAI's Responses API; nothing said is Chat Completions (openai_apis.py).
+
+`"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (shared_prefix.py).
+
+Images and documents stand as references in the messages (media.py); where the messages themselves are large, one
+reference stands in their place. `"skipped": [[target, why], …]` are those of the chain that cannot do the job.
+
+`plans` stands beside `targets`: what a call to each would reserve (upper bound of its cost in nano-dollars, null where
+unpriced; tokens). Whoever submits knows the price book; a worker that reroutes needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from homa_shared.calls.media import REFERENCE
+from homa_shared.calls.reply import CHAT_API, Call
+from homa_shared.calls.shared_prefix import SharedPrefix
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.targets import Target
+
+#: Version of the request that this release writes.
+REQUEST_VERSION = 2
+#: The first version that knows `api`. A request that says it is of no older one, whoever lives: a worker that did not
+#: know it would ask another API than the job's parameters are for. Such a worker hands the job back.
+_API_VERSION = 2
+#: Roles that a message may have.
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+
+
+#: Kinds of request.
+CHAT, EMBEDDING = "chat", "embedding"
+
+
+class NewerRequest(InvalidRequest):
+    """A stored request is of a version that this release does not know: a newer worker can do it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One target of a chain, with what a call to it reserves."""
+
+    target: str
+    #: Upper bound of one call's cost, nano-dollars; None: unpriced.
+    bound: int | None = None
+    #: Tokens to reserve: total, input, output.
+    tokens: tuple[int, int, int] = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRules:
+    """How far an answer may be pursued over several calls."""
+
+    #: Names of registered tools that the worker runs itself; calls of others are the reply.
+    tools: tuple[str, ...] = ()
+    #: Most calls of a job with tools, over all its attempts.
+    max_steps: int = 10
+    #: Most calls that repeat one whose answer did not fit the schema.
+    content_retries: int = 2
+
+    def encode(self) -> bytes:
+        return orjson.dumps({"tools": self.tools, "max_steps": self.max_steps, "content_retries": self.content_retries})
+
+    @classmethod
+    def decode(cls, found: Mapping[str, Any]) -> StepRules:
+        return cls(tuple(found["tools"]), int(found["max_steps"]), int(found["content_retries"]))
+
+
+#: Rules of a request that says nothing of them.
+NO_TOOLS = StepRules()
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """One completion that is asked for, or the embeddings of some texts."""
+
+    messages: list[dict[str, Any]]
+    #: OpenAI's names; what an adapter does not know it passes to the provider.
+    params: dict[str, Any] = field(default_factory=dict)
+    #: The resolved chain: never empty in a request that was accepted.
+    options: tuple[Option, ...] = ()
+    #: Whether deltas are wanted as they come.
+    stream: bool = False
+    version: int = REQUEST_VERSION
+    kind: str = CHAT
+    #: Texts to embed.
+    inputs: list[str] = field(default_factory=list)
+    steps: StepRules = NO_TOOLS
+    #: Targets that were asked for and cannot do the job, with the reason.
+    skipped: tuple[tuple[str, str], ...] = ()
+    #: Digest of messages or inputs, where they are too many to stand in the request, and are then empty.
+    held: str = ""
+    #: What its prompt has in common with others'.
+    shared: SharedPrefix | None = None
+    #: Which of OpenAI's APIs is asked for: chat or responses.
+    api: str = CHAT_API
+    #: Whether single texts may be answered from the cache, at whatever target embeds them.
+    cache: bool = False
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return tuple(option.target for option in self.options)
+
+    def encode(self) -> bytes:
+        """The request as the store keeps it.
+
+        Raises:
+            InvalidRequest: a value is no JSON.
+        """
+        return (
+            request_head(
+                self.params,
+                self.targets,
+                stream=self.stream,
+                kind=self.kind,
+                steps=self.steps,
+                version=self.version,
+                api=self.api,
+                cache=self.cache,
+            )
+            + (to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages"))
+            + request_tail(self.options, self.skipped, self.shared)
+        )
+
+    @classmethod
+    def decode(cls, raw: bytes) -> JobRequest:
+        """Read what `encode` wrote.
+
+        Raises:
+            NewerRequest: it is of a version that this release does not know.
+            InvalidRequest: it is no request.
+        """
+        try:
+            found = orjson.loads(raw)
+            if found["v"] > REQUEST_VERSION:
+                raise NewerRequest(
+                    f"request of version {found['v']}: this release reads up to {REQUEST_VERSION}; upgrade it"
+                )
+            options = tuple(
+                Option(target, bound, (total, given, wanted))
+                for target, (bound, total, given, wanted) in zip(found["targets"], found["plans"], strict=True)
+            )
+            inputs = found.get("inputs", [])
+            messages = [] if "inputs" in found else found["messages"]
+            elsewhere = next((part for part in (messages, inputs) if isinstance(part, str)), "")
+            held = elsewhere.removeprefix(REFERENCE)
+            return cls(
+                [] if held else messages,
+                found["params"],
+                options,
+                found["stream"],
+                found["v"],
+                found.get("kind", CHAT),
+                [] if held else inputs,
+                StepRules.decode(found["steps"]) if "steps" in found else NO_TOOLS,
+                tuple((target, why) for target, why in found.get("skipped", ())),
+                held,
+                SharedPrefix.decode(found["shared"]) if "shared" in found else None,
+                found.get("api", CHAT_API),
+                found.get("cache", False),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidRequest(
+                f"{raw[:80]!r} is no stored request ({type(error).__name__}: {error}); expected JSON with v, messages, "
+                "params, targets, plans and stream"
+            ) from error
+
+    def call(self, target: str) -> Call:
+        """What an adapter gets to call one of the targets."""
+        return Call(Target.parse(target).model, self.messages, self.params, self.shared, self.api)
+
+
+def request_head(
+    params: Mapping[str, Any],
+    targets: Sequence[str],
+    *,
+    stream: bool,
+    kind: str = CHAT,
+    steps: StepRules = NO_TOOLS,
+    version: int | None = None,
+    api: str = CHAT_API,
+    cache: bool = False,
+) -> bytes:
+    """The encoded request up to its messages or inputs: what the jobs of a batch have in common, encoded once.
+
+    Args:
+        version: an older one, where workers live that read no newer; None: this release's own.
+        cache: whether single texts may be answered from the cache.
+    """
+    version = REQUEST_VERSION if version is None else version
+    head = b'{"v":%d,"params":%b,"targets":%b,"stream":%b' % (
+        version if api == CHAT_API else max(version, _API_VERSION),
+        to_json(params, "params"),
+        orjson.dumps(targets),
+        b"true" if stream else b"false",
+    )
+    if api != CHAT_API:
+        head += b',"api":%b' % to_json(api, "api")
+    if steps != NO_TOOLS:
+        head += b',"steps":%b' % steps.encode()
+    if cache:
+        head += b',"cache":true'
+    return head + (b',"messages":' if kind == CHAT else b',"kind":%b,"inputs":' % orjson.dumps(kind))
+
+
+def request_tail(
+    options: Sequence[Option], skipped: Sequence[tuple[str, str]] = (), shared: SharedPrefix | None = None
+) -> bytes:
+    """The encoded request behind its messages.
+
+    Args:
+        skipped: targets that cannot do the job, with the reason.
+        shared: what its prompt has in common with others'.
+    """
+    reasons = b',"skipped":%b' % orjson.dumps(skipped) if skipped else b""
+    return b'%b%b,"plans":[%b]}' % (
+        reasons,
+        b',"shared":%b' % shared.encode() if shared is not None else b"",
+        b",".join(
+            b"[%b,%d,%d,%d]" % (b"null" if option.bound is None else b"%d" % option.bound, *option.tokens)
+            for option in options
+        ),
+    )
+
+
+def sharing(request: bytes, mark: bytes) -> bytes:
+    """An encoded request with the encoded mark of what it shares."""
+    return b'%b,"shared":%b}' % (request[:-1], mark)
+
+
+def to_json(value: object, name: str) -> bytes:
+    """A part of a request as JSON.
+
+    Raises:
+        InvalidRequest: it cannot be written as JSON (half a surrogate pair, a date, a number beyond 64 bits).
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise InvalidRequest(f"{name} is no JSON: {error}; expected text, numbers, lists and objects only") from error
+
+
+def check_messages(messages: object) -> list[dict[str, Any]]:
+    """Messages in the shape of Chat Completions, as given.
+
+    Raises:
+        InvalidRequest: the message that is wrong is named by its place.
+    """
+    if not isinstance(messages, list | tuple) or not messages:
+        raise InvalidRequest(f"messages is {_said(messages)}: expected a list of at least one message")
+    for i, message in enumerate(messages):
+        _check_message(message, f"messages[{i}]")
+    return list(messages)
+
+
+def _check_message(message: object, name: str) -> None:
+    if not isinstance(message, Mapping):
+        raise InvalidRequest(
+            f'{name} is {_said(message)}: expected an object such as {{"role": "user", "content": "…"}}'
+        )
+    role = message.get("role")
+    if role not in ROLES:
+        raise InvalidRequest(f"{name}.role is {_said(role)}: expected one of {', '.join(sorted(ROLES))}")
+    content = message.get("content")
+    if content is None and (role == "assistant" or "tool_calls" in message):
+        return
+    if not isinstance(content, str) and not (isinstance(content, list | tuple) and content):
+        raise InvalidRequest(f"{name}.content is {_said(content)}: expected text or a list of parts")
+    for i, part in enumerate(content if not isinstance(content, str) else ()):
+        if not isinstance(part, Mapping) or not isinstance(part.get("type"), str):
+            raise InvalidRequest(f"{name}.content[{i}] is {_said(part)}: expected an object with a type")
+
+
+def _said(value: object) -> str:
+    text = "missing" if value is None else repr(value)
+    return text if len(text) <= 80 else text[:77] + "…"

@@ -1,0 +1,118 @@
+"""What the targets of a fleet can do, and why one of them cannot do a job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from homa_shared.calls.openai_apis import RESPONSES_KINDS
+from homa_shared.calls.reply import RESPONSES_API
+from homa_shared.capabilities.media_limits import media_lack
+from homa_shared.capabilities.request_needs import Needs
+from homa_shared.kinds.features import SPOKEN, Feature
+from homa_shared.kinds.model_families import only_chats, only_embeds, reads_text_only
+from homa_shared.kinds.profile import KINDS, UNKNOWN_KIND, KindProfile
+from homa_shared.model.targets import Target
+
+if TYPE_CHECKING:
+    from homa_shared.pricing.price_book import PriceBook
+    from homa_shared.settings.fleet import Fleet
+    from homa_shared.settings.sections import ModelAlias
+
+#: Kinds whose models may bear any name, or all embed.
+_ANY_NAME = frozenset({"azure", "ollama"})
+#: Share of an estimated prompt that must exceed a context window before a target is passed over for it.
+_SURELY = 0.7
+
+
+class Capabilities:
+    """What the targets of a fleet can do.
+
+    Args:
+        fleet: its aliases' `capabilities` stand above what is known of models.
+        prices: knows context windows.
+    """
+
+    def __init__(self, fleet: Fleet, prices: PriceBook) -> None:
+        self._fleet, self._prices = fleet, prices
+
+    def offers(self, target: Target, feature: Feature) -> bool:
+        """Whether a target can do something, as far as is known."""
+        said = self._said(target)
+        if said is not None and feature not in (Feature.CHAT, Feature.STREAM, Feature.IMAGE_URL):
+            return feature in said and feature in self._profile(target).features
+        return feature in self._profile(target).features
+
+    def misfit(self, target: Target, *, embeds: bool) -> str | None:
+        """Why a target's model is of the wrong sort, for chat or for embeddings; None where nobody knows better."""
+        if embeds and not self.offers(target, Feature.EMBEDDINGS):
+            return "it has no embeddings"
+        if self._said(target) is not None:
+            return None
+        if not embeds:
+            return f"{target.model} only embeds" if only_embeds(target.model) else None
+        provider = self._fleet.providers.get(target.provider)
+        named_freely = provider is None or provider.kind not in KINDS.keys() - _ANY_NAME
+        return None if named_freely or not only_chats(target.model) else f"{target.model} has no embeddings"
+
+    def has_responses(self, target: Target) -> bool:
+        """Whether a target can be called by OpenAI's Responses API."""
+        provider = self._fleet.providers.get(target.provider)
+        return provider is not None and provider.kind in RESPONSES_KINDS
+
+    def context_window(self, target: Target) -> int | None:
+        """Tokens of prompt and reply together; None where nobody says."""
+        return self._prices.context_window(target)
+
+    def lack(self, target: Target, needs: Needs, tokens: int | None = None) -> str | None:
+        """Why a target cannot do a job; None where it can.
+
+        Args:
+            tokens: estimate of the prompt, for the context window; None where nobody has counted.
+        """
+        if not needs.plain and (
+            lack := self._api(target, needs)
+            or self._feature(target, needs)
+            or media_lack(needs.media, self._profile(target).limits)
+        ):
+            return lack
+        if tokens is None:
+            return None
+        window = self.context_window(target)
+        if window is not None and tokens * _SURELY > window:
+            return f"its context window is {window} tokens, and the prompt has about {tokens}"
+        return None
+
+    def _api(self, target: Target, needs: Needs) -> str | None:
+        if needs.api != RESPONSES_API:
+            return None
+        if not self.has_responses(target):
+            return f"it has no Responses API, which {needs.by_responses} needs" if needs.by_responses else None
+        return "its Responses API takes no audio" if Feature.AUDIO in needs.features else None
+
+    def _feature(self, target: Target, needs: Needs) -> str | None:
+        for feature in sorted(needs.features):
+            if not self.offers(target, feature):
+                where = f" ({needs.first_url})" if feature is Feature.IMAGE_URL else ""
+                return f"it takes no {SPOKEN[feature]}{where}"
+        if Feature.VISION in needs.features and self._said(target) is None and reads_text_only(target.model):
+            return f"{target.model} reads text only, no {SPOKEN[Feature.VISION]}"
+        profile = self._profile(target)
+        if needs.foreign and not profile.foreign_parts:
+            return f"it takes no {needs.foreign}"
+        if needs.named_document and not profile.documents_by_name:
+            return f"it takes documents by data only, and {needs.named_document} names one"
+        return None
+
+    def _profile(self, target: Target) -> KindProfile:
+        provider = self._fleet.providers.get(target.provider)
+        return UNKNOWN_KIND if provider is None else KINDS.get(provider.kind, UNKNOWN_KIND)
+
+    def _said(self, target: Target) -> frozenset[str] | None:
+        said = (alias.capabilities for alias in self._aliases(target) if alias.capabilities is not None)
+        found = next(said, None)
+        return None if found is None else frozenset(found)
+
+    def _aliases(self, target: Target) -> Sequence[ModelAlias]:
+        wanted = str(target).lower()
+        return [a for a in self._fleet.models.values() if any(serving.lower() == wanted for serving in a.targets)]

@@ -1,0 +1,1 @@
+"""Kinds of provider: what each one is known to offer, and which there are."""

@@ -1,0 +1,1 @@
+"""What Homa is about: records and their ids, targets, pools, limits, money, errors."""

@@ -1,0 +1,63 @@
+"""A target's plan as `plan.lua` writes it down for take: scopes by name, limits by field."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from homa_shared.model.pools import Hop, Pool, members_of
+from homa_shared.quota.plan import TargetPlan, exempts_cached, plan
+
+if TYPE_CHECKING:
+    from homa_shared.settings.fleet import Fleet
+
+
+def rows_of(fleet: Fleet, hop: Hop, *, now: datetime | None = None) -> list[dict[str, Any]]:
+    """All rows that the store needs before a job waits for a hop: a pool's members each have one by their provider.
+
+    Raises:
+        UnknownModel: the fleet has no provider of this name.
+    """
+    plans = [plan(fleet, member) for member in members_of(hop)]
+    own = [plan_row(member, now=now) for member in plans]
+    if not isinstance(hop, Pool):
+        return own
+    served = [plan_row(member, name=hop.row_of(member.target), now=now) for member in plans]
+    return [*own, *served, {"name": str(hop), "members": [member.provider for member in hop.members]}]
+
+
+def plan_row(plan: TargetPlan, *, name: str | None = None, now: datetime | None = None) -> dict[str, Any]:
+    """The row of a target.
+
+    Args:
+        plan: what the fleet's settings say of it.
+        name: name of the row where it isn't the target's own: `pool-<alias>|<provider>` for a member of a pool.
+        now: the present, for tests.
+    """
+    limits = plan.limits
+    return {
+        "name": name or str(plan.target),
+        "account": plan.account_scope,
+        "quota": plan.quota_scope,
+        "real": str(plan.target),
+        "exempts": int(exempts_cached(plan)),
+        "account_limits": {"conc": plan.concurrency},
+        "quota_limits": {
+            "rpm": limits.rpm,
+            "tpm": limits.tpm,
+            "itpm": limits.input_tpm,
+            "otpm": limits.output_tpm,
+            "rpd": limits.rpd,
+            "burst": plan.burst_ms,
+            "adaptive": 1 if plan.adaptive else None,
+            "dayend": day_end_ms(plan.rpd_zone, now) if limits.rpd else None,
+        },
+    }
+
+
+def day_end_ms(zone: str, now: datetime | None = None) -> int:
+    """The next midnight in a zone, ms since 1970. The store can't reckon zones; it only adds whole days to this."""
+    local = (now or datetime.now(UTC)).astimezone(ZoneInfo(zone))
+    midnight = datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), tzinfo=ZoneInfo(zone))
+    return int(midnight.timestamp() * 1000)

@@ -1,0 +1,69 @@
+"""How a process joins a fleet: which store, whether it keeps jobs safely, and the settings that all agree on.
+
+The first process in an empty store writes its own fleet settings; later ones take what is there, and only `homa apply`
+changes them. A store whose settings know no provider yet (a producer came first) takes the first worker's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from homa_shared.model.errors import StoreUnavailable
+from homa_shared.store.client import AsyncStore, Store
+from homa_shared.store.connection import StoreAddress
+from homa_shared.store.safety_checks import require_safe
+from homa_shared.store.transitions.fleet import read_fleet, write_fleet
+
+if TYPE_CHECKING:
+    from homa_shared.settings.fleet import Fleet
+    from homa_shared.settings.model import Settings
+
+
+def address_of(settings: Settings, *, start: bool = False) -> StoreAddress:
+    """Where the store is.
+
+    Args:
+        settings: of this process.
+        start: start the embedded store where none is set and it does not run.
+
+    Raises:
+        StoreUnavailable: no store is set, and the embedded one does not run.
+    """
+    if settings.redis_url is not None:
+        return StoreAddress.parse(str(settings.redis_url))
+    from homa_shared.store.embedded import EmbeddedStore
+
+    embedded = EmbeddedStore(settings.home)
+    if start:
+        return StoreAddress.parse(embedded.ensure())
+    status = embedded.running()
+    if status is None:
+        raise StoreUnavailable(
+            f"HOMA_REDIS_URL is not set, and no embedded store runs in {settings.home}: set it, or start the store "
+            "with `homa up`, `homa run` or Homa.local()"
+        )
+    return StoreAddress.parse(status.url)
+
+
+def enter(store: Store, mine: Fleet) -> Fleet:
+    """The fleet's settings, after a look at whether the store is fit to keep jobs.
+
+    Raises:
+        StoreUnavailable: it cannot be reached, is too old, or might drop jobs.
+    """
+    require_safe(store.facts())
+    while True:
+        theirs = store.run(read_fleet(store.keys))
+        if theirs is not None and (theirs.providers or not mine.providers):
+            return theirs
+        store.run(write_fleet(store.keys, mine, seen=theirs.version if theirs else 0))
+
+
+async def enter_async(store: AsyncStore, mine: Fleet) -> Fleet:
+    """`enter` for an event loop."""
+    require_safe(await store.facts())
+    while True:
+        theirs = await store.run(read_fleet(store.keys))
+        if theirs is not None and (theirs.providers or not mine.providers):
+            return theirs
+        await store.run(write_fleet(store.keys, mine, seen=theirs.version if theirs else 0))

@@ -1,0 +1,279 @@
+"""What the store tells about jobs: record, history, request, reply; pages of them; and what holds one back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from homa_shared.model.records import ENDED, Attempt, Job, State, Step, decode_fields, job_from_fields
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op, call, number, read, text
+
+#: Where jobs of a state are listed from, in the order in which a listing of all states goes through them.
+_SOURCES: dict[str, tuple[State, ...]] = {
+    "running": (State.RUNNING,),
+    "queued": (State.QUEUED,),
+    "waiting": (State.WAITING,),
+    "due": (State.DUE,),
+    "ended": (State.FAILED, State.CANCELLED, State.EXPIRED),
+    "succeeded": (State.SUCCEEDED,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """All that the store knows of a job."""
+
+    job: Job
+    #: In order, with targets that it was diverted from and, for a success, the attempt whose reply ended it.
+    attempts: list[Attempt]
+    #: The outcome as JSON; resolved, where it came from an equal job. None while the job lives.
+    reply: bytes | None
+    #: None once it is no longer needed.
+    request: bytes | None
+    #: Paid replies before the one that ended it, in order; their costs are part of their attempts'.
+    steps: list[Step] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some jobs of a listing. A page may be short, even empty, and still have a next one."""
+
+    jobs: list[Job]
+    #: Where the next page begins; None at the end.
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One thing that stands between a job and its call."""
+
+    #: limit, breaker, budget, pause, cancel, leader, due, deadline, backlog or running; `homa jobs why` adds settings.
+    kind: str
+    #: The scope, budget instance, batch, queue, leader or worker.
+    name: str
+    #: Until it may pass, ms; None where nobody knows.
+    wait_ms: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What holds a job: the first hold is what stands in its way now; none means that it only needs a worker."""
+
+    state: State
+    holds: list[Hold]
+
+
+def job(keys: Keys, job_id: str) -> Op[JobView | None]:
+    """A job with its history, request and reply; None when the store holds no such job."""
+    script = call(keys, "replies", (job_id,), lambda reply: reply)
+    commands = (
+        ("HGETALL", keys.job(job_id)),
+        ("HGETALL", keys.attempts(job_id)),
+        ("GET", keys.request(job_id)),
+        *script.commands,
+    )
+
+    def parse(replies: list[Any]) -> JobView | None:
+        record, history, request, answers = replies
+        fields = decode_fields(_raw(record))
+        if not fields:
+            return None
+        found = job_from_fields(job_id, fields)
+        reply = _resolve(*answers[0])
+        told = {name.decode(): value for name, value in _raw(history).items()}
+        rows = {name: value for name, value in told.items() if not name.startswith(("step.", "dup."))}
+        attempts = [_attempt(name, orjson.loads(value)) for name, value in rows.items()]
+        winner = _winner(found, reply, attempts)
+        if winner is not None:
+            attempts = [a for a in attempts if a.number != winner.number] + [winner]
+        attempts.sort(key=lambda a: (a.ended_ms, a.number))
+        steps = [_step(name, orjson.loads(value)) for name, value in told.items() if name.startswith("step.")]
+        return JobView(found, attempts, reply, request, sorted(steps, key=lambda s: s.number))
+
+    return Op(commands, parse, script.script)
+
+
+def state(keys: Keys, job_id: str) -> Op[State | None]:
+    """A job's state; None when the store holds no such job."""
+    return read((("HGET", keys.job(job_id), "st"),), lambda r: State(text(r[0])) if r[0] else None)
+
+
+def reply(keys: Keys, job_id: str) -> Op[bytes | None]:
+    """A job's outcome as JSON, as it stands in the store: `{"cached": source}` where an equal job answered."""
+    return read((("GET", keys.reply(job_id)),), lambda r: r[0])
+
+
+def replies(keys: Keys, job_ids: Sequence[str]) -> Op[list[bytes | None]]:
+    """Outcomes of several jobs, as they stand in the store."""
+    if not job_ids:
+        return Op((), lambda _: [])
+    return read((("MGET", *(keys.reply(job_id) for job_id in job_ids)),), lambda r: list(r[0]))
+
+
+def resolved_replies(keys: Keys, job_ids: Sequence[str]) -> Op[list[bytes | None]]:
+    """Outcomes of several jobs (a few hundred at most a call), each with the reply that it refers to put in its place.
+
+    A reply from the cache gets `cached` (the job that was called), the job's own custom id and a cost of nothing. None
+    where there is no outcome yet, or its retention has ended.
+    """
+    if not job_ids:
+        return Op((), lambda _: [])
+    return call(keys, "replies", tuple(job_ids), lambda answers: [_resolve(*answer) for answer in answers])
+
+
+def jobs(
+    keys: Keys,
+    *,
+    state: State | str | None = None,
+    batch: str | None = None,
+    queue: str | None = None,
+    provider: str | None = None,
+    tenant: str | None = None,
+    tag: str | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> Op[Page]:
+    """A page of jobs: live ones from their indexes, ended ones newest first.
+
+    Args:
+        state: only these; without it the live ones come first.
+        batch: only its lines, in the order of the input.
+        provider: only jobs whose present target is one of its models.
+        tag: `key=value`, or `key` for any value.
+        limit: most jobs on the page.
+        cursor: of the page before.
+    """
+    wanted = {"state": state and State(state).value, "batch": batch, "queue": queue, "provider": provider}
+    wanted |= {"tenant": tenant, "tag": tag}
+    sources = _sources(state, batch)
+    source, _, position = (cursor or f"{sources[0]}@").partition("@")
+    filters = orjson.dumps({name: value for name, value in wanted.items() if value is not None})
+
+    def parse(answer: Any) -> Page:
+        rows, following = answer
+        found = [job_from_fields(text(job_id), decode_fields(_raw(flat))) for job_id, flat in rows]
+        if following:
+            return Page(found, f"{source}@{text(following)}")
+        rest = sources[sources.index(source) + 1 :]
+        return Page(found, f"{rest[0]}@" if rest else None)
+
+    return call(keys, "jobs", (source, position, limit, filters), parse)
+
+
+def why(keys: Keys, job_id: str) -> Op[Why | None]:
+    """What holds a job, reckoned by the scripts that decide it; None when the store holds no such job."""
+
+    def parse(answer: Any) -> Why | None:
+        if not answer:
+            return None
+        holds = [Hold(text(kind), text(name), _wait(wait), text(detail)) for kind, name, wait, detail in answer[1]]
+        return Why(State(text(answer[0])), holds)
+
+    return call(keys, "why", (job_id,), parse)
+
+
+def unresolved(keys: Keys, limit: int = 100) -> Op[list[tuple[str, int]]]:
+    """Attempts whose cost nobody knows, oldest first: (job:attempt, since when, ms)."""
+    command = ("ZRANGE", keys.unresolved(), 0, limit - 1, "WITHSCORES")
+
+    def parse(replies: list[Any]) -> list[tuple[str, int]]:
+        flat: list[Any] = []
+        for item in replies[0]:
+            flat.extend(item if isinstance(item, (list, tuple)) else (item,))
+        return [(text(flat[i]), number(flat[i + 1])) for i in range(0, len(flat), 2)]
+
+    return read((command,), parse)
+
+
+def _sources(state: State | str | None, batch: str | None) -> list[str]:
+    if batch is not None:
+        return ["batch"]
+    if state is None:
+        return list(_SOURCES)
+    return [next(name for name, states in _SOURCES.items() if State(state) in states)]
+
+
+def _wait(value: Any) -> int | None:
+    wait = number(value)
+    return None if wait < 0 else wait
+
+
+def _raw(reply: Any) -> dict[bytes, bytes]:
+    """A hash reply as it came, whichever protocol brought it."""
+    if isinstance(reply, dict):
+        return reply
+    return dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+def _resolve(own: bytes | None, source: bytes | None) -> bytes | None:
+    if own is None or source is None:
+        return own
+    mine = orjson.loads(own)
+    free = {"cached": mine["cached"], "custom_id": mine.get("custom_id"), "cost_nano": 0, "prior_nano": 0}
+    return orjson.dumps(orjson.loads(source) | free)
+
+
+def _attempt(name: str, past: dict[str, Any]) -> Attempt:
+    note = orjson.loads(past["note"]) if past.get("note") else {}
+    return Attempt(
+        number=int(name) if name.isdigit() else 0,
+        target=past["target"],
+        outcome=past["outcome"],
+        charge=past["charge"],
+        nano_usd=int(past["nano"]),
+        unresolved_nano_usd=int(past["unres"]),
+        unpriced=bool(past.get("unpriced")),
+        worker=past.get("worker") or "",
+        started_ms=int(past.get("started") or 0),
+        ended_ms=int(past.get("ended") or 0),
+        error=str(note.get("error") or ""),
+        note=note,
+        cache_saved_nano_usd=int(past.get("saved") or 0),
+    )
+
+
+def _step(name: str, paid: dict[str, Any]) -> Step:
+    return Step(
+        number=int(name.removeprefix("step.")),
+        attempt=int(paid["attempt"]),
+        target=paid["target"],
+        at_ms=int(paid["at"]),
+        input_tokens=int(paid["input"]),
+        output_tokens=int(paid["output"]),
+        nano_usd=int(paid["nano"]),
+        unresolved_nano_usd=int(paid["unres"]),
+        unpriced=bool(paid["unpriced"]),
+        cache_saved_nano_usd=int(paid.get("saved") or 0),
+    )
+
+
+def _winner(job: Job, reply: bytes | None, others: list[Attempt]) -> Attempt | None:
+    """The attempt whose reply ended the job. It has no history of its own, unless its cost stands unresolved."""
+    number_ = job.raw.get("wa")
+    if job.state not in ENDED or number_ is None:
+        return None
+    told = next((a for a in others if a.number == number_), None)
+    if told is not None:
+        return replace(told, outcome="succeeded")
+    body = orjson.loads(reply) if reply else {}
+    cost = job.cost_nano_usd - sum(a.nano_usd for a in others)
+    target = f"{body['provider']}:{body['model']}" if "provider" in body and "model" in body else job.target
+    ended = job.ended_ms or 0
+    noted = {name: body[name] for name in ("request_id", "latency_ms") if body.get(name) is not None}
+    return Attempt(
+        number=number_,
+        target=target,
+        outcome="succeeded",
+        charge="actual",
+        nano_usd=cost,
+        unpriced="cost_nano" in body and body["cost_nano"] is None,
+        started_ms=ended - int(body.get("latency_ms") or 0),
+        ended_ms=ended,
+        note=noted,
+        cache_saved_nano_usd=job.cache_saved_nano_usd - sum(a.cache_saved_nano_usd for a in others),
+    )

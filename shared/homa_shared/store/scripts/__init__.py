@@ -1,0 +1,71 @@
+"""Lua scripts of the store: one file a transition, fragments that several share in `lib/`.
+
+A script's text is put together once: its flags, the keys that it names (`keys.py` spells them), the fragments that its
+`--! use a, b` line asks for (in that order, theirs first), its own body.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from homa_shared.store.keys import lua_prelude
+
+_USE = re.compile(r"^--! use (.+)$", re.MULTILINE)
+_FLAGS = re.compile(r"^--! flags (.+)$", re.MULTILINE)
+_KEY = re.compile(r"\bK\.(\w+)\(")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script ready to be sent: its name, whole text, and the digest by which the store knows it."""
+
+    name: str
+    text: str
+    sha: str
+
+
+@cache
+def script(name: str) -> Script:
+    """The script in `<name>.lua`, put together."""
+    body = _read(f"{name}.lua")
+    parts: list[str] = []
+    _collect(body, parts, set())
+    code = "".join(parts) + body
+    flags = _FLAGS.search(body)
+    shebang = f"#!lua flags={flags.group(1)}\n" if flags else "#!lua\n"
+    text = shebang + lua_prelude(frozenset(_KEY.findall(code))) + _without_comments(code)
+    return Script(name, text, hashlib.sha1(text.encode()).hexdigest())
+
+
+def source(name: str) -> str:
+    """The text of `<name>.lua` as people wrote it, header and all."""
+    return _read(f"{name}.lua")
+
+
+def names() -> list[str]:
+    """Every script by name."""
+    folder = files(__name__)
+    return sorted(entry.name[:-4] for entry in folder.iterdir() if entry.name.endswith(".lua"))
+
+
+def _collect(text: str, parts: list[str], seen: set[str]) -> None:
+    for line in _USE.findall(text):
+        for name in (item.strip() for item in line.split(",")):
+            if name not in seen:
+                seen.add(name)
+                fragment = _read(f"lib/{name}.lua")
+                _collect(fragment, parts, seen)
+                parts.append(fragment)
+
+
+def _read(path: str) -> str:
+    return files(__name__).joinpath(path).read_text(encoding="utf-8")
+
+
+def _without_comments(code: str) -> str:
+    """Comment lines stay in the repository; the store needs none of them."""
+    return "\n".join(line for line in code.splitlines() if line.strip() and not line.lstrip().startswith("--")) + "\n"

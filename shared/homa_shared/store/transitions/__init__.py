@@ -1,0 +1,1 @@
+"""Operations that change something in the store: a script each."""

@@ -1,0 +1,160 @@
+"""What people and the client ask of the store to change: cancel, pause, resume, seal, resolve, retry, purge, plans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from homa_shared.model.records import Lane
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op, call, read, text
+from homa_shared.store.reads.fleet import cache_stats
+from homa_shared.store.transitions.fleet import read_fleet, write_fleet, write_plans
+
+__all__ = [
+    "SLICE",
+    "Retried",
+    "cache_stats",
+    "cancel",
+    "cancel_batch",
+    "clear_cache",
+    "flush_messages",
+    "open_batch",
+    "pause_batch",
+    "pause_queue",
+    "purge",
+    "purgeable",
+    "read_fleet",
+    "resolve",
+    "resume_batch",
+    "resume_queue",
+    "retry",
+    "seal_batch",
+    "write_fleet",
+    "write_plans",
+]
+
+#: Jobs that one call may handle, so that no script keeps the store busy for more than a few milliseconds.
+SLICE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """Answer of retry."""
+
+    #: ok; retried (it was before); or why not: unknown, the state it is in, `request gone`, `batch gone`,
+    #: `batch cancelled`, `id taken`.
+    answer: str
+    #: The job that retries it now, empty when none does.
+    job_id: str
+
+
+def cancel(keys: Keys, job_ids: Sequence[str]) -> Op[list[str]]:
+    """Cancels jobs, at most `SLICE` a call; in several scripts where equal jobs follow them.
+
+    Returns for each: cancelled; cancelling (it runs, its worker was told); the state in which it had ended; or unknown.
+    """
+    if not job_ids:
+        return Op((), lambda _: [])
+    return _cancel(keys, tuple(job_ids), [])
+
+
+def _cancel(keys: Keys, job_ids: tuple[str, ...], earlier: list[str]) -> Op[list[str]]:
+    def parse(reply: Any) -> list[str]:
+        return earlier + [text(answer) for answer in reply]
+
+    def rest(reply: Any) -> Op[list[str]] | None:
+        left = job_ids[len(reply) :]
+        return _cancel(keys, left, parse(reply)) if left else None
+
+    return call(keys, "cancel", job_ids, parse, rest)
+
+
+def open_batch(keys: Keys, batch_id: str, facts: dict[str, Any]) -> Op[str]:
+    """Opens a batch, to be filled and then sealed; returns its state. Opening it again changes nothing.
+
+    Args:
+        facts: name, tenant, cap (nano-dollars) and whatever else is to stand in its record.
+    """
+    given = {name: value for name, value in facts.items() if value is not None}
+    return call(keys, "batch", ("open", batch_id, orjson.dumps(given)), text)
+
+
+def seal_batch(keys: Keys, batch_id: str, total: int) -> Op[str]:
+    """No line comes after this one: the batch is complete when `total` lines have ended. Empty: no such batch."""
+    return call(keys, "batch", ("seal", batch_id, total), text)
+
+
+def pause_batch(keys: Keys, batch_id: str, why: str = "") -> Op[str]:
+    """Its lines that wait are not taken until it is resumed; those that run go on."""
+    return call(keys, "batch", ("pause", batch_id, why), text)
+
+
+def resume_batch(keys: Keys, batch_id: str) -> Op[str]:
+    """Lets a paused batch go on."""
+    return call(keys, "batch", ("resume", batch_id), text)
+
+
+def cancel_batch(keys: Keys, batch_id: str) -> Op[str]:
+    """Cancels a batch at once, by a flag; its lines' records end in slices."""
+    return call(keys, "batch", ("cancel", batch_id), text)
+
+
+def pause_queue(keys: Keys, queue: str) -> Op[bool]:
+    """Nothing is taken from the queue until it is resumed; true when it was not paused before."""
+    return call(keys, "queue", ("pause", queue), bool)
+
+
+def resume_queue(keys: Keys, queue: str) -> Op[bool]:
+    """Lets a paused queue go on; true when it was paused."""
+    return call(keys, "queue", ("resume", queue), bool)
+
+
+def resolve(keys: Keys, job_id: str, attempt: int, nano_usd: int, note: str = "") -> Op[str]:
+    """Settles an unresolved attempt by hand at what the provider's bill says.
+
+    Returns ok; stale, when nothing is unresolved there; or unknown.
+    """
+    told = orjson.dumps({"error": note, "by": "hand"})
+    return call(keys, "resolve", (job_id, attempt, nano_usd, told), text)
+
+
+def retry(keys: Keys, job_id: str, new_id: str, fields: dict[str, Any] | None = None) -> Op[Retried]:
+    """Retries an ended job as a new one. A batch's line then points to it, and the batch is incomplete again.
+
+    Args:
+        new_id: of the new job; asking again with any id answers with the first one's.
+        fields: of the record where they shall differ: `tg`, `q`, `bn`, `rt`, `ri`, `ro`, `fb`, `ck` of the first target
+            of the request's chain, so that it starts from there and not from where it failed.
+    """
+    args = (job_id, new_id, orjson.dumps(fields or {}))
+    return call(keys, "retry", args, lambda reply: Retried(text(reply[0]), text(reply[1])))
+
+
+def purgeable(keys: Keys, before_ms: int, limit: int = SLICE) -> Op[list[str]]:
+    """Jobs that failed, expired or were cancelled before a time (ms of the store's clock), oldest first."""
+    command = ("ZRANGEBYSCORE", keys.ended(), "-inf", before_ms, "LIMIT", 0, limit)
+    return read((command,), lambda r: [text(job_id) for job_id in r[0]])
+
+
+def purge(keys: Keys, job_ids: Sequence[str]) -> Op[int]:
+    """Forgets ended jobs (at most `SLICE` a call) before their retention ends; returns how many.
+
+    Live jobs stay, and so do those with unresolved cost: only their records can resolve it.
+    """
+    if not job_ids:
+        return Op((), lambda _: 0)
+    return call(keys, "purge", tuple(job_ids), int)
+
+
+def clear_cache(keys: Keys, limit: int = SLICE) -> Op[int]:
+    """Forgets up to `limit` cached replies, oldest first; returns how many. Zero when none is left."""
+    return call(keys, "clear_cache", (limit,), int)
+
+
+def flush_messages(keys: Keys, queue: str) -> Op[int]:
+    """Drops a slice of the Dramatiq messages that wait in a queue; returns how many. Zero when none is left."""
+    return call(keys, "flush", (queue, *Lane), int)

@@ -1,0 +1,298 @@
+"""What a worker asks of the store: take, settle, requeue, fail, divert, renew, sweep, ack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from homa_shared.calls.failures import Charge
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op, call, text
+
+#: Fields of a taken job after id, attempt and target; the order of TAKEN in take.lua.
+_TAKEN = (
+    *("kind", "queue", "lane", "tenant", "batch", "custom_id", "tags", "left_ms", "tries", "max_attempts"),
+    *("expired_leases", "bound", "on_ambiguous", "slack_ms", "fallbacks_left", "cache_key", "cost", "unresolved"),
+    *("waited_ms", "total_tokens", "input_tokens", "output_tokens", "version", "on_content_policy"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that this worker holds a lease on: attempt `attempt` of it may be called at once."""
+
+    id: str
+    attempt: int
+    request: bytes
+    target: str
+    kind: str
+    queue: str
+    lane: str
+    tenant: str
+    batch: str
+    custom_id: str
+    tags: str
+    #: Time left until its deadline when it was taken, ms; 0 for no deadline.
+    left_ms: int
+    #: Attempts that count, this one included, of at most max_attempts.
+    tries: int
+    max_attempts: int
+    expired_leases: int
+    #: Bound reserved in budgets, nano-dollars; None when unpriced.
+    bound: int | None
+    on_ambiguous: str
+    slack_ms: int | None
+    fallbacks_left: int
+    cache_key: str
+    #: Known and unresolved cost of the attempts before, nano-dollars.
+    cost: int
+    unresolved: int
+    #: Time since it was submitted, ms.
+    waited_ms: int
+    total_tokens: int
+    input_tokens: int
+    output_tokens: int
+    version: int
+    #: fail, or reroute: to the next target after a refusal by the provider's content policy.
+    on_content_policy: str = "fail"
+
+    @property
+    def name(self) -> str:
+        return f"{self.id}:{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Answer of take. `wait_ms` is the time until something may run, None when nothing waits."""
+
+    claims: list[Claim]
+    wait_ms: int | None
+    #: (why, job) for jobs that should go to their next target; they still wait in their queue.
+    diverts: list[tuple[str, Claim]]
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """Answer of renew, `job:attempt` each."""
+
+    #: Attempts that are no longer the worker's.
+    lost: list[str]
+    #: Attempts that are to stop: what said so before may have been lost with a connection.
+    called_off: list[str]
+
+
+#: Fields of a report that are sent only where they say something.
+_WHERE_TOLD = (
+    *("floor", "input", "output", "cached", "written", "saved", "cool_ms", "freeze_ms", "limits", "note", "partial"),
+    *("by", "worker", "target"),
+)
+
+
+class Answer(StrEnum):
+    """How the store took a report."""
+
+    OK = "ok"
+    #: The attempt was over; its cost was corrected (a good reply also ended a job that still lived).
+    LATE = "late"
+    #: The attempt is not the running one; nothing changed.
+    STALE = "stale"
+    #: The job was cancelled or expired instead of going on.
+    ENDED = "ended"
+    #: The store holds no such job.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a worker says of an attempt that is over (fields: scripts/lib/attempt.lua)."""
+
+    outcome: str
+    charge: Charge = Charge.NONE
+    #: Actual cost in nano-dollars; None is unpriced.
+    nano: int | None = None
+    #: Least cost of an unresolved attempt, nano-dollars.
+    floor: int = 0
+    #: Most that it can have cost, where less was asked than was reserved; None: what was reserved.
+    bound: int | None = None
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    #: Tokens written to the provider's prompt cache.
+    written: int = 0
+    #: What the prompt cache saved, nano-dollars; negative where writing to it cost more.
+    saved: int = 0
+    #: Actual quota use: requests, total, input, output tokens. None: what was reserved stands.
+    used: tuple[int, int, int, int] | None = None
+    #: good, bad, account, model or empty: what the breakers learn.
+    health: str = ""
+    cool_ms: int | None = None
+    #: Freeze of the quota scope; -1 where the provider named no time.
+    freeze_ms: int | None = None
+    #: Requests and tokens a minute that headers told; 0 for not told.
+    limits: tuple[int, int] | None = None
+    note: str = ""
+    #: A good reply that breaks off: the job's, but kept for no equal one.
+    partial: bool = False
+    #: Provider that was called, where the store may have forgotten which member of a pool it was.
+    by: str = ""
+    #: Who made the attempt, and what it called: told where the store may have forgotten that it was made.
+    worker: str = ""
+    target: str = ""
+
+    def encode(self) -> bytes:
+        fields: dict[str, Any] = {"outcome": self.outcome, "charge": self.charge.value, "health": self.health}
+        if self.nano is not None:
+            fields["nano"] = str(self.nano)
+        if self.bound is not None:
+            fields["bound"] = str(self.bound)
+        for name in _WHERE_TOLD:
+            value = getattr(self, name)
+            if value or (name == "freeze_ms" and value is not None):
+                fields[name] = value
+        if self.used is not None:
+            fields["used"] = dict(zip("rtio", self.used, strict=True))
+        return orjson.dumps(fields)
+
+
+def take(
+    keys: Keys,
+    *,
+    worker: str,
+    nonce: str,
+    slots: int,
+    lease_ms: int,
+    provider: str,
+    suspects: int,
+    queues: Sequence[str],
+) -> Op[Taken]:
+    """Up to `slots` jobs to call now. Asking again with the same nonce gives the same jobs."""
+    return call(keys, "take", (worker, nonce, slots, lease_ms, provider, suspects, *queues), _parse_take)
+
+
+def settle(keys: Keys, name: tuple[str, int], reply: bytes, report: Report) -> Op[Answer]:
+    """A good reply: stored before anything else happens to it; the job ends as succeeded."""
+    return call(keys, "settle", (*name, reply, report.encode()), _answer)
+
+
+def fail(keys: Keys, name: tuple[str, int], state: str, error: bytes, report: Report, detail: str) -> Op[Answer]:
+    """The job ends as failed, cancelled or expired."""
+    return call(keys, "fail", (*name, state, error, report.encode(), detail), _answer)
+
+
+def requeue(
+    keys: Keys,
+    name: tuple[str, int],
+    event: str,
+    *,
+    delay_ms: int,
+    report: Report,
+    counts: bool,
+    fields: dict[str, Any] | None = None,
+) -> Op[Answer]:
+    """The attempt is over, the job waits again: deferred, rerouted (with `fields` of its next target) or released."""
+    args = (*name, event, delay_ms, report.encode(), int(counts), orjson.dumps(fields or {}))
+    return call(keys, "requeue", args, _answer)
+
+
+def divert(keys: Keys, job_id: str, target: str, reason: str, fields: dict[str, Any]) -> Op[Answer]:
+    """Moves a job that waits for a target out of reach to its next one."""
+    return call(keys, "divert", (job_id, target, reason, orjson.dumps(fields)), _answer)
+
+
+def renew(keys: Keys, *, worker: str, lease_ms: int, facts: dict[str, Any], attempts: Sequence[str]) -> Op[Renewed]:
+    """The worker's beat."""
+    args = (worker, lease_ms, orjson.dumps(facts), *attempts)
+    return call(keys, "renew", args, lambda reply: Renewed(*([text(name) for name in names] for names in reply)))
+
+
+def rejoin(keys: Keys, *, worker: str, lease_ms: int, told: str) -> Op[str]:
+    """Which server holds the store now.
+
+    Args:
+        told: the server that this worker has told of all its attempts; empty for none.
+    """
+    return call(keys, "rejoin", (worker, lease_ms, told), text)
+
+
+def sweep(keys: Keys, *, slice_size: int, lease_ms: int) -> Op[bool]:
+    """A slice of housekeeping; true when there is more to do at once."""
+    return call(keys, "sweep", (slice_size, lease_ms), lambda reply: bool(reply[5]))
+
+
+def leave(keys: Keys, worker: str) -> Op[None]:
+    """A worker signs off."""
+    return Op((("ZREM", keys.workers(), worker), ("DEL", keys.worker(worker), keys.control(worker))), lambda _: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """A Dramatiq message enqueued while another ran; committed with the other's ack."""
+
+    id: str
+    queue: str
+    lane: str
+    body: bytes
+    delay_ms: int = 0
+
+
+def ack(
+    keys: Keys, name: tuple[str, int], state: str, *, again: Enqueued | None = None, enqueued: Sequence[Enqueued] = ()
+) -> Op[Answer]:
+    """The end of a message's run: succeeded, failed (dead), or again with a delay and its new body."""
+    args: list[Any] = [*name, state, again.delay_ms if again else 0, again.body if again else b""]
+    for message in enqueued:
+        args += [message.id, message.queue, message.lane, message.body, message.delay_ms]
+    return call(keys, "ack", args, _answer)
+
+
+def _answer(reply: Any) -> Answer:
+    return Answer(text(reply))
+
+
+def _parse_take(reply: Any) -> Taken:
+    jobs, wait, diverts = reply
+    return Taken(
+        [_claim(job) for job in jobs],
+        None if wait < 0 else int(wait),
+        [(text(why), _claim(job)) for why, job in diverts],
+    )
+
+
+def _claim(entry: list[bytes]) -> Claim:
+    request, packed = entry
+    job_id, attempt, target, *rest = orjson.loads(packed)
+    raw: dict[str, str] = dict(zip(_TAKEN, rest, strict=True))
+    return Claim(
+        id=job_id,
+        attempt=int(attempt),
+        request=request,
+        target=target,
+        kind=raw["kind"] or "j",
+        queue=raw["queue"],
+        lane=raw["lane"],
+        tenant=raw["tenant"],
+        batch=raw["batch"],
+        custom_id=raw["custom_id"],
+        tags=raw["tags"],
+        left_ms=int(raw["left_ms"] or 0),
+        tries=int(raw["tries"] or 0),
+        max_attempts=int(raw["max_attempts"] or 1),
+        expired_leases=int(raw["expired_leases"] or 0),
+        bound=int(raw["bound"]) if raw["bound"] else None,
+        on_ambiguous=raw["on_ambiguous"] or "retry",
+        slack_ms=int(raw["slack_ms"]) if raw["slack_ms"] else None,
+        fallbacks_left=int(raw["fallbacks_left"] or 0),
+        cache_key=raw["cache_key"],
+        cost=int(raw["cost"] or 0),
+        unresolved=int(raw["unresolved"] or 0),
+        waited_ms=int(raw["waited_ms"] or 0),
+        total_tokens=int(raw["total_tokens"] or 0),
+        input_tokens=int(raw["input_tokens"] or 0),
+        output_tokens=int(raw["output_tokens"] or 0),
+        version=int(raw["version"] or 1),
+        on_content_policy=raw["on_content_policy"] or "fail",
+    )

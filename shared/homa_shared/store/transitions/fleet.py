@@ -1,0 +1,69 @@
+"""The fleet's settings in the store: read, written once by whoever comes first, changed by `homa apply`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op, call, read
+
+if TYPE_CHECKING:
+    from homa_shared.settings.fleet import Fleet
+
+
+def read_fleet(keys: Keys) -> Op[Fleet | None]:
+    """The settings that all agree on, None in a store that has none yet."""
+
+    def parse(replies: list[Any]) -> Fleet | None:
+        from homa_shared.settings.fleet import Fleet
+
+        return None if replies[0] is None else Fleet.from_json(replies[0])
+
+    return read((("GET", keys.fleet()),), parse)
+
+
+def write_fleet(keys: Keys, fleet: Fleet, *, seen: int) -> Op[int]:
+    """Writes settings as the version after `seen`; returns the version that stands then.
+
+    Another number than `seen + 1` means that somebody else wrote in between: read again.
+    """
+    following = fleet.model_copy(update={"version": seen + 1})
+    args = (seen, following.to_json(), orjson.dumps(config_row(following)))
+    return call(keys, "fleet", args, int)
+
+
+def write_plans(keys: Keys, rows: Sequence[dict[str, Any]]) -> Op[int]:
+    """Tells the store the scopes and limits of targets (`plans.plan_row`)."""
+    return call(keys, "plan", (orjson.dumps(list(rows)),), int)
+
+
+def config_row(fleet: Fleet) -> dict[str, str]:
+    """What scripts need of the settings: fields of the hash `cfg`."""
+    retention = fleet.retention
+    budgets: list[dict[str, str]] = [
+        {
+            "name": name,
+            "cap": str(budget.cap_nano_usd),
+            "period": budget.period,
+            "scope": budget.scope,
+            "on_exceed": budget.on_exceed,
+        }
+        | ({"match": match} if (match := budget.tenant or budget.tag) else {})
+        for name, budget in fleet.budgets.items()
+    ]
+    unresolved = fleet.unresolved
+    policy = {}
+    if unresolved.after is not None:
+        policy = {"unresolved.after": str(unresolved.after * 1000), "unresolved.as": str(unresolved.counts_as)}
+    return policy | {
+        "keep.results": str(retention.results * 1000),
+        "keep.requests": str(retention.requests * 1000),
+        "keep.ledger": str(retention.ledger * 1000),
+        "keep.keys": str(retention.keys_s * 1000),
+        "keep.uploads": str(retention.uploads * 1000),
+        "budgets": orjson.dumps(budgets).decode(),
+        "weights": orjson.dumps({name: tenant.weight for name, tenant in fleet.tenants.items()}).decode(),
+    }

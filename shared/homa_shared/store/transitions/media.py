@@ -1,0 +1,126 @@
+"""Media in the store: who shows them, where their bytes are, when they may go (scripts/media.lua)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from homa_shared.store.blobs import digest_of
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op, call, read, text
+from homa_shared.store.transitions.submit import FULL_PERCENT
+
+#: What stands as a medium's place where its bytes are in the store itself.
+IN_STORE = "store"
+#: Largest medium that is kept in the store itself. A store of Redis holds everything in memory.
+MOST_IN_STORE_BYTES = 8 * 1024 * 1024
+
+
+def request_user(job_id: str) -> str:
+    """The end of the key of a job's request, as what refers to a medium."""
+    return f"p:{job_id}"
+
+
+def reply_user(job_id: str) -> str:
+    """The same of its reply."""
+    return f"o:{job_id}"
+
+
+def hold(keys: Keys, uses: Iterable[tuple[str, str]]) -> Op[list[str]]:
+    """Notes who is about to refer to media; returns the digests that nobody has uploaded yet.
+
+    Args:
+        uses: digest and the end of the key that refers to it.
+    """
+    args = [value for use in uses for value in use]
+    return call(keys, "media", ("hold", *args), lambda reply: [text(digest) for digest in reply])
+
+
+def uploading(keys: Keys, paths: Sequence[str]) -> Op[None]:
+    """Announces uploads to the blob store: what is not `placed` in time (`[retention] uploads`) is deleted."""
+    return call(keys, "media", ("uploading", *paths), lambda _: None)
+
+
+def placed(keys: Keys, paths: Mapping[str, str]) -> Op[list[str]]:
+    """Tells where announced uploads are: digest -> path in the blob store. Of two of a medium the first counts.
+
+    Returns:
+        Digests whose upload came too late: their blobs are deleted, or will be, and have to be uploaded anew.
+    """
+    args = [value for item in paths.items() for value in item]
+    return call(keys, "media", ("placed", *args), lambda reply: [text(digest) for digest in reply])
+
+
+def put(keys: Keys, digest: str, data: bytes) -> Op[None]:
+    """Keeps a medium in the store itself; refused with StoreFull where room is short."""
+    return call(keys, "media_put", (FULL_PERCENT, digest, data), lambda _: None)
+
+
+def release(keys: Keys, user: str, digests: Sequence[str]) -> Op[None]:
+    """Tells that a key refers to media no more."""
+    return call(keys, "media", ("release", user, *digests), lambda _: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Answer of a sweep."""
+
+    #: Whether more is due at once.
+    more: bool
+    #: Paths in the blob store that nothing refers to, to be deleted and told `gone`; else they come again.
+    paths: list[str]
+
+
+def sweep_media(keys: Keys, most: int = 100, *, deletes: bool = True) -> Op[Swept]:
+    """Forgets media that nothing refers to any more.
+
+    Args:
+        most: to look at.
+        deletes: whether the caller has the blob store, and will delete what is handed out.
+    """
+    args = ("sweep", most, int(deletes))
+    return call(keys, "media", args, lambda reply: Swept(bool(reply[0]), [text(path) for path in reply[1:]]))
+
+
+def gone(keys: Keys, paths: Sequence[str]) -> Op[None]:
+    """Tells that blobs are deleted."""
+    return call(keys, "media", ("gone", *paths), lambda _: None)
+
+
+def not_there(keys: Keys, digest: str, path: str) -> Op[None]:
+    """Tells that a medium is not where it was said to be: whoever shows it next uploads it again."""
+    return call(keys, "media", ("not there", digest, path), lambda _: None)
+
+
+def places(keys: Keys, digests: Sequence[str]) -> Op[list[str]]:
+    """Where media are: IN_STORE, a path in the blob store, or empty for unknown ones; in order."""
+    return read((("HMGET", keys.media_places(), *digests),), lambda replies: [text(place) for place in replies[0]])
+
+
+def unreferred(keys: Keys, paths: Sequence[str]) -> Op[list[str]]:
+    """Which of some paths the store knows nothing of: no medium, no upload under way, nothing to be deleted."""
+    if not paths:
+        return Op((), lambda _: [])
+
+    def parse(replies: list[list[bytes | None]]) -> list[str]:
+        known, uploads, litter = replies
+        rows = zip(paths, known, uploads, litter, strict=True)
+        return [path for path, place, at, due in rows if text(place) != path and at is None and due is None]
+
+    return read(
+        (
+            ("HMGET", keys.media_places(), *map(digest_of, paths)),
+            ("ZMSCORE", keys.media_uploads(), *paths),
+            ("ZMSCORE", keys.media_litter(), *paths),
+        ),
+        parse,
+    )
+
+
+def stored(keys: Keys, digest: str) -> Op[bytes | None]:
+    """Bytes of a medium that is kept in the store itself."""
+
+    def parse(replies: list[bytes | None]) -> bytes | None:
+        return replies[0]
+
+    return read((("GET", keys.media(digest)),), parse)

@@ -1,0 +1,126 @@
+"""What a worker asks of the store between an attempt's calls: record a step, reserve the next call, journal tools.
+
+An attempt of several paid calls goes: call → `step` (the reply is paid and journaled; nothing is reserved any more) →
+tools, if any → `next_step` (the next call's quota and budget) → call … → `settle` for the last one. Each is idempotent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from homa_shared.calls.request import Option
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op, call, mapping, read, text
+from homa_shared.store.transitions.attempts import Answer, Report
+
+
+class Leave(StrEnum):
+    """Whether a running attempt may make its next call."""
+
+    OK = "ok"
+    #: Quota, a breaker or others' reservations stand in the way: ask again.
+    WAIT = "wait"
+    #: A budget leaves no room, for good or until its period turns.
+    REJECT = "reject"
+    DEFER = "defer"
+    #: A budget applies, and the call's price is not known.
+    UNPRICED = "unpriced"
+    #: The call needs more than the limit itself.
+    TOO_LARGE = "too_large"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    #: The attempt is not the running one.
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Answer of next_step."""
+
+    leave: Leave
+    #: How long until it is worth asking again, ms.
+    wait_ms: int = 0
+    #: What stands in the way.
+    what: str = ""
+
+
+class Begin(StrEnum):
+    """Whether a tool call may be run."""
+
+    RUN = "run"
+    #: It was run before; its result is at hand.
+    DONE = "done"
+    #: It was begun, nobody knows how it ended, and its tool is not idempotent.
+    UNKNOWN = "unknown"
+    #: The attempt is over.
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What earlier steps left: what each goes on from by its number, and the results of finished tool calls."""
+
+    states: dict[int, bytes]
+    #: (step, index of the call) -> result.
+    results: dict[tuple[int, int], str]
+
+
+def step(keys: Keys, name: tuple[str, int], number: int, worker: str, report: Report, state: bytes) -> Op[Answer]:
+    """A paid reply that does not end its job.
+
+    Args:
+        name: job and attempt.
+        number: of the step, from 1, over all attempts of the job.
+        report: what the reply cost, as for `settle`.
+        state: what a later attempt goes on from.
+    """
+    return call(keys, "step", (*name, number, worker, report.encode(), state), lambda reply: Answer(text(reply)))
+
+
+def next_step(keys: Keys, name: tuple[str, int], number: int, need: Option, *, worker: str) -> Op[Permit]:
+    """Reserves the call that makes step `number`; it may be made where the answer is OK, and only there.
+
+    Args:
+        worker: whose attempt it is: number and worker together are its name, where the store has forgotten some.
+    """
+    bound = "" if need.bound is None else need.bound
+    return call(keys, "next_step", (*name, number, bound, *need.tokens, worker), _permit)
+
+
+def begin_tool(
+    keys: Keys, name: tuple[str, int], number: int, index: int, *, idempotent: bool, worker: str
+) -> Op[tuple[Begin, str]]:
+    """Whether the tool call `index` of step `number` may run; with its result, where it ran before."""
+    args = (*name, number, index, "begin", int(idempotent), worker)
+    return call(keys, "tool", args, lambda reply: (Begin(text(reply[0])), text(reply[1]) if len(reply) > 1 else ""))
+
+
+def end_tool(keys: Keys, name: tuple[str, int], number: int, index: int, result: str, *, worker: str) -> Op[None]:
+    """The result of a tool call that this worker's attempt began, kept for whoever goes on with the job."""
+    return call(keys, "tool", (*name, number, index, "end", result, worker), lambda _: None)
+
+
+def journal(keys: Keys, job_id: str) -> Op[Journal]:
+    """All that earlier steps of a job left."""
+    return read((("HGETALL", keys.steps(job_id)),), lambda replies: _journal(replies[0]))
+
+
+def _permit(reply: Any) -> Permit:
+    answer, wait_ms, what = reply
+    return Permit(Leave(text(answer)), int(wait_ms), text(what))
+
+
+def _journal(reply: Any) -> Journal:
+    states: dict[int, bytes] = {}
+    results: dict[tuple[int, int], str] = {}
+    for field, value in mapping(reply).items():
+        number, dot, index = field.partition(".")
+        if not dot:
+            states[int(number)] = value.encode()
+            continue
+        _, ended, result = value.partition(" =")
+        if ended:
+            results[int(number), int(index)] = result
+    return Journal(states, results)

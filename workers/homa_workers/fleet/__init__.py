@@ -1,0 +1,1 @@
+"""What a worker knows of the fleet, kept at hand: prices, plans, prefixes, estimates, vectors."""

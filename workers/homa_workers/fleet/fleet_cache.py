@@ -1,0 +1,216 @@
+"""What a worker knows of the fleet's settings: prices, plans, the next target of a chain. It follows their changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from homa_shared.calls.openai_apis import by_own_api, has_fees
+from homa_shared.calls.reply import CHAT_API, Call, Completion, Usage
+from homa_shared.calls.request import JobRequest
+from homa_shared.capabilities import Capabilities
+from homa_shared.capabilities.prompt_caching import PromptCaching, caching_at
+from homa_shared.model.errors import HomaError
+from homa_shared.model.pools import Hop, Pool, alias_of, queue_of
+from homa_shared.model.targets import Target
+from homa_shared.pricing.price_book import PriceBook
+from homa_shared.quota.plan import TargetPlan, plan
+from homa_shared.quota.plan_rows import rows_of
+from homa_shared.settings.fleet import Fleet
+from homa_shared.store.client import AsyncStore
+from homa_shared.store.operation import Op, read, text
+from homa_shared.store.transitions.attempts import Claim, Report
+from homa_shared.store.transitions.fleet import write_plans
+
+#: How often plans with daily windows are written anew, s: their day ends at midnight across changes of the clocks.
+DAYS_S = 1800.0
+
+
+class FleetBook:
+    """The fleet as one worker sees it.
+
+    Args:
+        store: where the fleet's settings live.
+        fleet: those that the worker started with.
+    """
+
+    def __init__(self, store: AsyncStore, fleet: Fleet) -> None:
+        self._store = store
+        self._plans: dict[str, TargetPlan | None] = {}
+        self._written: set[str] = set()
+        self._raw: bytes | None = None
+        #: Whether the store's plans are still those of settings before.
+        self._behind = False
+        self._served: dict[str, tuple[Fleet, list[str]]] = {}
+        self._days_at = time.monotonic()
+        self.fleet = fleet
+        self._prices = PriceBook(fleet)
+
+    async def refresh(self) -> bool:
+        """Reads the fleet's settings again; true when they had changed.
+
+        The plans of all targets that the store knows are then written anew, whoever wrote them first: limits that
+        `homa apply` changed hold within a beat, also for targets that only producers have named.
+
+        Raises:
+            ConfigError: a newer release wrote settings that this one cannot read; the old ones stay in force.
+        """
+        raw = await self._store.run(read((("GET", self._store.keys.fleet()),), lambda replies: replies[0]))
+        if raw is None or raw == self._raw:
+            await self._renew_days()
+            return False
+        fleet = Fleet.from_json(raw)
+        if fleet.version != self.fleet.version:
+            self.fleet, self._prices = fleet, PriceBook(fleet)
+            self._plans.clear()
+            self._written.clear()
+            self._behind = True
+        changed = self._behind
+        if changed:
+            # Should the store go away now, the next turn comes here again.
+            await self.ensure_plans(await self._known())
+            self._behind = False
+        self._raw = raw
+        return changed
+
+    async def _renew_days(self) -> None:
+        if time.monotonic() - self._days_at < DAYS_S:
+            return
+        daily = [name for name in await self._known() if (found := self.plan(name)) and found.limits.rpd]
+        self._written.difference_update(daily)
+        await self.ensure_plans(daily)
+        self._days_at = time.monotonic()
+
+    async def _known(self) -> list[str]:
+        """Targets and pools with a plan in the store; rows of a pool's members are written with their pool."""
+        keys = self._store.keys
+        names = await self._store.run(read((("SMEMBERS", keys.targets()),), lambda r: [text(name) for name in r[0]]))
+        # A model's name may hold a bar too; in front of that stands its provider's colon, which no pool's name has.
+        return [name for name in names if "|" not in name or ":" in name.partition("|")[0]]
+
+    def pools_of(self, provider: str) -> list[str]:
+        """Queues of the pools that a provider serves now."""
+        if self._served.get(provider, (None,))[0] is not self.fleet:
+            self._served[provider] = (self.fleet, sorted(map(str, self.fleet.pools_of(provider))))
+        return self._served[provider][1]
+
+    def members(self, queue: str) -> int:
+        """How many serve a pool's queue; one for any other queue."""
+        hop = self._hop(queue) if alias_of(queue) is not None else None
+        return len(hop.members) if isinstance(hop, Pool) else 1
+
+    def _hop(self, name: str) -> Hop | None:
+        try:
+            return self.fleet.hop(name)
+        except HomaError:
+            return None
+
+    def plan(self, target: str) -> TargetPlan | None:
+        """A target's plan; None where the settings no longer know its provider."""
+        if target not in self._plans:
+            try:
+                self._plans[target] = plan(self.fleet, Target.parse(target))
+            except HomaError:
+                self._plans[target] = None
+        return self._plans[target]
+
+    async def ensure_plans(self, targets: Sequence[str]) -> None:
+        """Sees to it that the store knows targets' scopes before a job waits for them."""
+        op = self.writing(targets)
+        if op is not None:
+            await self._store.run(op)
+            self.written(targets)
+
+    def writing(self, targets: Iterable[str]) -> Op[int] | None:
+        """The operation that writes the plans which this worker has not written yet; None where there is none."""
+        hops = [hop for target in targets if target not in self._written and (hop := self._hop(target))]
+        rows = [row for hop in hops for row in rows_of(self.fleet, hop)]
+        return write_plans(self._store.keys, rows) if rows else None
+
+    def written(self, targets: Iterable[str]) -> None:
+        """Notes that the store has these plans."""
+        self._written.update(targets)
+
+    @property
+    def prices(self) -> PriceBook:
+        """Prices as of the last refresh."""
+        return self._prices
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What targets can do, as of the last refresh."""
+        return Capabilities(self.fleet, self._prices)
+
+    def caching(self, target: str) -> PromptCaching | None:
+        """The prompt cache of a target; None where nothing is to be said to it."""
+        return caching_at(self.fleet, Target.parse(target))
+
+    def spoken(self, target: str, call: Call) -> Call:
+        """A call as a target's provider can be asked: by OpenAI's Responses API only where it has one."""
+        if call.api == CHAT_API or self.capabilities.has_responses(Target.parse(target)):
+            return call
+        return by_own_api(call)
+
+    def price(self, target: str, completion: Completion) -> int | None:
+        """Nano-dollars of a completion; None when its target is unpriced, or took fees that no price list tells."""
+        if has_fees(completion.body):
+            return None
+        return self._prices.cost(Target.parse(target), completion.usage)
+
+    def with_saving(self, target: str, report: Report) -> Report:
+        """A report with what the provider's prompt cache saved."""
+        if report.nano is None or not (report.cached or report.written):
+            return report
+        usage = Usage(report.input, report.output, report.cached, report.written)
+        return replace(report, saved=self._prices.saved(Target.parse(target), usage))
+
+    def next_target(
+        self,
+        claim: Claim,
+        request: JobRequest,
+        *,
+        wider: bool = False,
+        skipped: list[tuple[str, str]] | None = None,
+    ) -> dict[str, Any] | None:
+        """Fields of the record that send a job on to the next target of its chain, None where the chain ends.
+
+        A target whose provider the fleet no longer has is passed over.
+
+        Args:
+            wider: only to a target whose context window is larger, as far as settings and price lists say.
+            skipped: targets that are passed over are added to it, with the reason.
+        """
+        behind = request.options[len(request.options) - claim.fallbacks_left :] if claim.fallbacks_left else ()
+        for i, option in enumerate(behind):
+            hop = self._hop(option.target)
+            lack = self._lack(option.target, claim.target, wider=wider)
+            if lack is not None:
+                if skipped is not None:
+                    skipped.append((option.target, lack))
+            elif hop is not None:
+                total, given, wanted = option.tokens
+                return {
+                    "tg": option.target,
+                    "q": queue_of(hop),
+                    # As text: Lua would round what lies beyond 2^53. None takes the field away: unpriced.
+                    "bn": None if option.bound is None else str(option.bound),
+                    "rt": total,
+                    "ri": given,
+                    "ro": wanted,
+                    "fb": len(behind) - i - 1,
+                }
+        return None
+
+    def _lack(self, target: str, than: str, *, wider: bool) -> str | None:
+        """Why a job cannot go on to a target; None where it can. What else it needs was looked at when it came."""
+        hop = self._hop(target)
+        if hop is None:
+            return "the fleet has no such provider or pool any more"
+        if not wider or isinstance(hop, Pool):
+            return None
+        mine, theirs = (self._prices.context_window(Target.parse(name)) for name in (target, than))
+        if mine is None or theirs is None or mine > theirs:
+            return None
+        return f"its context window of {mine} tokens is no larger than the {theirs} of {than}"

@@ -1,0 +1,71 @@
+"""Learns how far estimates of input tokens are off: compares what the offline encoding makes of some prompts with what
+replies report.
+
+One prompt in eight of a target is looked at, be it of a plain call, of one step of a job with tools or a schema, or of
+texts to embed; sums go to the store now and then. What is lost with a worker is lost: it is a matter of averages.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from homa_shared.calls.openai_apis import shows_all
+from homa_shared.calls.reply import Call, Completion, Embeddings
+from homa_shared.calls.tokens import count, encoding_of, estimate_messages
+from homa_shared.model.targets import Target
+from homa_shared.quota.needs import read_beside
+from homa_shared.store.client import AsyncStore
+from homa_shared.store.reads.token_error import Learned, add_learned
+
+#: Of so many replies of a target one is looked at.
+ONE_IN = 8
+#: How often sums are flushed, s.
+FLUSH_S = 5.0
+#: Longest prompt that is looked at, bytes of text: counting takes the loop's time.
+_LONGEST_BYTES = 20_000
+
+
+class TokenLearning:
+    """Sums of one worker, until they are flushed."""
+
+    def __init__(self, store: AsyncStore) -> None:
+        self._store = store
+        self._seen: Counter[str] = Counter()
+        self._sums: dict[str, Learned] = {}
+        #: What the fleet knew when this worker last added to it.
+        self._known: dict[str, Learned] = {}
+
+    def note(self, target: str, call: Call, completion: Completion) -> None:
+        """Takes a look at a reply."""
+        contents = [message.get("content") for message in call.messages]
+        # Media are counted by rules of their own.
+        if not all(content is None or isinstance(content, str) for content in contents):
+            return
+        size = sum(len(content or "") for content in contents)
+        if completion.metered and shows_all(call) and self._is_next(target, size):
+            beside = read_beside(call.params)
+            self._add(target, estimate_messages(call.messages, target, tools=beside), completion.usage.input_tokens)
+
+    def note_texts(self, target: str, texts: Sequence[str], found: Embeddings) -> None:
+        """Takes a look at vectors."""
+        if found.metered and self._is_next(target, sum(map(len, texts))):
+            self._add(target, count("\n".join(texts), Target.parse(target).model).tokens, found.usage.input_tokens)
+
+    async def flush(self) -> None:
+        """Adds the sums to the store's."""
+        sums, self._sums = self._sums, {}
+        for target, learned in sums.items():
+            self._known[target] = await self._store.run(add_learned(self._store.keys, target, learned))
+
+    def _is_next(self, target: str, size: int) -> bool:
+        if size > _LONGEST_BYTES:
+            return False
+        self._seen[target] += 1
+        return (self._seen[target] - 1) % ONE_IN == 0
+
+    def _add(self, target: str, estimated: int, actual: int) -> None:
+        # A public encoding is not scaled.
+        factor = 1.0 if encoding_of(Target.parse(target).model) else self._known.get(target, Learned()).factor
+        missed = abs(round(estimated * factor) - actual)
+        self._sums[target] = self._sums.get(target, Learned()) + Learned(estimated, actual, 1, missed)

@@ -1,0 +1,1 @@
+"""How an attempt ends: outcomes, the retry table, reports to the store."""

@@ -1,0 +1,181 @@
+"""What a worker writes about an attempt: the report to the store's scripts, the reply or error that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import Completion, Usage
+from homa_shared.model.json_safe import sound_json, valid_text
+from homa_shared.model.pools import alias_of
+from homa_shared.quota.plan import Reservation, TargetPlan, settlement
+from homa_shared.store.transitions.attempts import Claim, Report
+from homa_workers.outcomes.outcomes import Interrupted, Recalled, Tally, name_of
+from homa_workers.outcomes.retry_policy import ACCOUNT_COOL_MS, RULES
+
+#: Nano-dollars of a completion at a target, None when unpriced.
+Price = Callable[[str, Completion], int | None]
+
+#: Kinds that are refused before anything is sent: what was reserved is free again.
+_UNSENT = frozenset({ErrorKind.UNREACHABLE})
+_NOTHING = (0, 0, 0, 0)
+
+
+def of_success(claim: Claim, completion: Completion, nano: int | None, plan: TargetPlan | None) -> Report:
+    """The report of a good reply. One without usage leaves its cost open at the bound."""
+    usage = completion.usage
+    if not completion.metered:
+        return Report(
+            "succeeded",
+            Charge.UNRESOLVED,
+            bound=claim.bound,
+            health="good",
+            note=_note(completion.request_id),
+            partial=completion.breaks_off,
+            by=_by(claim),
+        )
+    quota = completion.quota
+    return Report(
+        "succeeded",
+        Charge.ACTUAL,
+        nano=nano,
+        input=usage.input_tokens,
+        output=usage.output_tokens,
+        cached=usage.cached_tokens,
+        written=usage.cache_write_tokens,
+        used=_used(claim, usage, plan),
+        health="good",
+        limits=(quota.limit_requests or 0, quota.limit_tokens or 0) if quota else None,
+        partial=completion.breaks_off,
+        by=_by(claim),
+    )
+
+
+def of_recall(claim: Claim) -> Report:
+    """The report of an answer that no provider was called for: whatever was reserved is free again."""
+    return Report("cached", nano=0, used=_NOTHING, by=_by(claim))
+
+
+def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int) -> Report:
+    """The report of an attempt without a good reply."""
+    rule = RULES[error.kind]
+    usage = error.usage or Usage()
+    nano, floor = None, 0
+    if error.usage is not None:
+        nano = price(claim.target, Completion({}, usage))
+    elif error.partial_text:
+        # Four bytes a token, rounded up: what was delivered has certainly been written.
+        seen = Usage(output_tokens=-(-len(valid_text(error.partial_text).encode()) // 4))
+        floor = price(claim.target, Completion({}, seen)) or 0
+    rate_limited = error.kind is ErrorKind.RATE_LIMITED
+    # What this side cut says nothing about the provider.
+    health = "" if isinstance(error, Interrupted) else rule.health
+    return Report(
+        name_of(error),
+        error.charge,
+        nano=nano,
+        floor=floor,
+        input=usage.input_tokens,
+        output=usage.output_tokens,
+        cached=usage.cached_tokens,
+        written=usage.cache_write_tokens,
+        used=_NOTHING if _was_unsent(error) else None,
+        health=health,
+        cool_ms=_cool_ms(error) if health in ("account", "model") else None,
+        freeze_ms=(-1 if error.retry_after_s is None else int(error.retry_after_s * 1000)) if rate_limited else None,
+        note=sound_json(
+            {"error": error.message[:500], "status": error.status, "code": error.code, "request_id": error.request_id}
+            | {"latency_ms": latency_ms}
+        ).decode(),
+        by=_by(claim),
+    )
+
+
+def _was_unsent(error: ProviderError) -> bool:
+    """Whether nothing was sent: what was reserved is free again. This side's own halts say so by their charge."""
+    return error.kind in _UNSENT or (isinstance(error, Interrupted) and error.charge is Charge.NONE)
+
+
+def _by(claim: Claim) -> str:
+    """The provider called, where the job waited for a pool."""
+    return claim.target.partition(":")[0] if alias_of(claim.queue) is not None else ""
+
+
+def reply_json(
+    claim: Claim,
+    completion: Completion,
+    nano: int | None,
+    latency_ms: int,
+    tally: Tally | None = None,
+    recalled: Recalled | None = None,
+) -> bytes:
+    """A reply as the store keeps it and results files show it; tokens and cost are those of all its calls."""
+    provider, _, model = claim.target.partition(":")
+    usage = completion.usage
+    if tally is not None:
+        usage, nano = tally.usage + usage, nano if tally.priced else None
+    called = recalled is None or recalled.called
+    found = {"cached_inputs": recalled.texts} if recalled is not None and recalled.texts else {}
+    return orjson.dumps(
+        {
+            "body": completion.body,
+            "provider": provider,
+            "model": model,
+            "attempt": claim.attempt,
+            "attempts": claim.tries - (not called),
+            "steps": (0 if tally is None else tally.count) + called,
+            "cost_nano": nano,
+            "prior_nano": claim.cost,
+            "usage": {
+                "input_tokens": usage.input_tokens,
+                "output_tokens": usage.output_tokens,
+                "cached_tokens": usage.cached_tokens,
+                "cache_write_tokens": usage.cache_write_tokens,
+                "reasoning_tokens": usage.reasoning_tokens,
+            },
+            "request_id": completion.request_id,
+            "custom_id": claim.custom_id or None,
+            "latency_ms": latency_ms,
+            "queued_ms": claim.waited_ms,
+        }
+        | found
+    )
+
+
+def error_json(claim: Claim, error: ProviderError, latency_ms: int) -> bytes:
+    """The end of a job without a reply, for people."""
+    provider, _, model = claim.target.partition(":")
+    fields: dict[str, Any] = {
+        "error": {"kind": name_of(error), "message": error.message, "status": error.status, "code": error.code},
+        "provider": provider,
+        "model": model,
+        "attempts": claim.tries,
+        "request_id": error.request_id,
+        "custom_id": claim.custom_id or None,
+        "latency_ms": latency_ms,
+        "queued_ms": claim.waited_ms,
+    }
+    # A reply that was paid for and is no answer is kept for whoever looks.
+    if (body := getattr(error, "body", None)) is not None:
+        fields["body"] = body
+    return sound_json(fields)
+
+
+def _used(claim: Claim, usage: Usage, plan: TargetPlan | None) -> tuple[int, int, int, int] | None:
+    """What the call really took from the quota; None where no token limit asks."""
+    if plan is None or not (claim.total_tokens or claim.input_tokens or claim.output_tokens):
+        return None
+    reserved = Reservation(1, claim.total_tokens, claim.input_tokens, claim.output_tokens)
+    actual = settlement(plan, usage, reserved)
+    return (actual.requests, actual.total_tokens, actual.input_tokens, actual.output_tokens)
+
+
+def _cool_ms(error: ProviderError) -> int:
+    return int(error.retry_after_s * 1000) if error.retry_after_s else ACCOUNT_COOL_MS
+
+
+def _note(request_id: str | None) -> str:
+    return orjson.dumps({"request_id": request_id, "error": "the reply had no usage"}).decode()

@@ -1,0 +1,142 @@
+"""The retry and reroute table: what an error means for the job, the next target and the breakers.
+
+Every decision is made here, from the error's kind, the job's record and its chain; the pipeline only carries it out.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.model.records import State
+from homa_shared.store.transitions.attempts import Claim
+from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Rerouted
+
+#: First and longest pause before another try at the same target, ms; it doubles and is drawn from its upper half.
+FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS = 500, 60_000
+#: How long an account's breaker stays open where the provider named no time, ms.
+ACCOUNT_COOL_MS = 60_000
+#: Wait that a job bears before it goes to the next target, ms; the bulk lane bears more.
+SLACK_MS = {"high": 30_000, "default": 30_000, "bulk": 600_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table."""
+
+    #: Try again at the same target.
+    again: bool
+    #: Go on to the next target when the same one is not tried again (or has been tried enough).
+    next: bool
+    #: What breakers learn: good, bad, account, model or nothing.
+    health: str = ""
+    #: Whether the attempt uses up attempt budget.
+    counts: bool = True
+
+
+RULES: dict[ErrorKind, Rule] = {
+    ErrorKind.RATE_LIMITED: Rule(again=True, next=True, counts=False),
+    ErrorKind.QUOTA_EXHAUSTED: Rule(again=False, next=True, health="account"),
+    ErrorKind.UNAUTHORIZED: Rule(again=False, next=True, health="account"),
+    ErrorKind.MODEL_NOT_FOUND: Rule(again=False, next=True, health="model"),
+    ErrorKind.NOT_FOUND: Rule(again=False, next=True),
+    ErrorKind.OVERLOADED: Rule(again=True, next=True, health="bad"),
+    ErrorKind.UNREACHABLE: Rule(again=True, next=True, health="bad"),
+    ErrorKind.AMBIGUOUS: Rule(again=True, next=True, health="bad"),
+    ErrorKind.CONFLICT: Rule(again=True, next=True),
+    ErrorKind.INVALID_REQUEST: Rule(again=False, next=False, health="good"),
+    ErrorKind.CONTEXT_TOO_LONG: Rule(again=False, next=True, health="good"),
+    ErrorKind.CONTENT_POLICY: Rule(again=False, next=False, health="good"),
+    ErrorKind.MALFORMED: Rule(again=True, next=True, health="bad"),
+    ErrorKind.INTERNAL: Rule(again=False, next=False),
+}
+
+#: Tries at one target before the next one's turn, where there is a next one.
+TRIES_PER_TARGET = 2
+
+
+def backoff_ms(tries: int, draw: Callable[[], float] = random.random) -> int:
+    """Exponential backoff with equal jitter: between half and all of first · 2^(tries-1), capped."""
+    span = min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** max(0, tries - 1))
+    return int(span / 2 + draw() * span / 2)
+
+
+def decide(
+    claim: Claim,
+    error: ProviderError,
+    next_target: Callable[[], dict[str, Any] | None],
+    *,
+    switch: bool = True,
+    draw: Callable[[], float] = random.random,
+) -> Outcome:
+    """What to do about an error.
+
+    Args:
+        claim: the attempt that met it.
+        error: the classified error.
+        next_target: fields of the next target that can do the job, None where the chain ends; asked only when needed.
+        switch: whether the job may go on elsewhere; not after text of this target has been delivered.
+        draw: source of jitter, in [0, 1).
+    """
+    rule = RULES[error.kind]
+    if claim.batch and (error.kind is ErrorKind.UNAUTHORIZED or _out_of_money(error, claim)):
+        # Each further line would meet the same wall; they wait, until somebody mends it and resumes the batch.
+        return Deferred(error, 0, counts=False, pause_batch=f"{claim.target}: {error}")
+    if error.kind is ErrorKind.AMBIGUOUS and claim.on_ambiguous == "fail":
+        return Ended(error, State.FAILED)
+    if rule.counts and claim.tries >= claim.max_attempts:
+        return Ended(error, State.FAILED)
+    elsewhere = switch and _may_leave(rule, error, claim) and claim.fallbacks_left > 0
+    wait_ms = max(int((error.retry_after_s or 0) * 1000), 0)
+    if rule.again and not (elsewhere and _moves_on(rule, claim, wait_ms)):
+        return Deferred(error, _pause(rule, claim, wait_ms, draw), rule.counts)
+    if elsewhere and (fields := next_target()) is not None:
+        return Rerouted(error, fields, rule.counts)
+    if rule.again:
+        return Deferred(error, _pause(rule, claim, wait_ms, draw), rule.counts)
+    return Ended(error, State.FAILED)
+
+
+def stay_in_pool(claim: Claim, error: ProviderError, members: int) -> Deferred | None:
+    """Back to the pool at once, where another member may take the job; None where the table decides.
+
+    That holds for a rate limit, whose scope is frozen by then (take sends the job on where every member stays blocked
+    for longer than it bears), and for what is wrong with one account or model alone, whose breaker is open by then,
+    until each member could have had its turn.
+
+    Args:
+        members: how many serve the job's queue; one where it is no pool's.
+    """
+    if members < 2:
+        return None
+    rule = RULES[error.kind]
+    if error.kind is ErrorKind.RATE_LIMITED:
+        return Deferred(error, 0, rule.counts)
+    if rule.health in ("account", "model") and claim.tries < min(members, claim.max_attempts):
+        return Deferred(error, 0, rule.counts)
+    return None
+
+
+def _moves_on(rule: Rule, claim: Claim, wait_ms: int) -> bool:
+    """Whether the next target's turn has come: the wait is more than the job bears, or this one was tried enough."""
+    slack_ms = claim.slack_ms if claim.slack_ms is not None else SLACK_MS.get(claim.lane, SLACK_MS["default"])
+    return wait_ms > slack_ms or (rule.counts and claim.tries % TRIES_PER_TARGET == 0)
+
+
+def _may_leave(rule: Rule, error: ProviderError, claim: Claim) -> bool:
+    """Another provider's policy may see it otherwise; whether to ask it is the job's to say."""
+    return rule.next or (error.kind is ErrorKind.CONTENT_POLICY and claim.on_content_policy == "reroute")
+
+
+def _out_of_money(error: ProviderError, claim: Claim) -> bool:
+    return error.kind is ErrorKind.QUOTA_EXHAUSTED and not claim.fallbacks_left
+
+
+def _pause(rule: Rule, claim: Claim, wait_ms: int, draw: Callable[[], float]) -> int:
+    """A rate-limited job goes straight back to its group, where the frozen scope holds it; others back off."""
+    if not rule.counts:
+        return 0
+    return max(wait_ms, backoff_ms(claim.tries, draw))

@@ -1,0 +1,24 @@
+"""Answers that take several paid calls: tools run by the worker, answers that must fit a schema, many embeddings.
+
+    reserve → call → is it the answer? → if not: record the step → run tools or name what is wrong → again
+
+Each paid reply that is not the answer is a *step*: charged and journaled before anything else happens, so that any
+later attempt (after a crash, at another target) goes on from the last one instead of paying again. `SteppedAttempt`
+keeps that law with the store; `chat` and `embedding` know what comes after what.
+"""
+
+from __future__ import annotations
+
+from homa_shared.calls.request import EMBEDDING, JobRequest
+from homa_workers.pipeline.steps.attempt import SteppedAttempt
+from homa_workers.pipeline.steps.chat import Chat
+from homa_workers.pipeline.steps.embedding import Embedding
+from homa_workers.pipeline.steps.halting import Halted
+from homa_workers.pipeline.steps.structured import is_refusal, schema_of
+
+__all__ = ["Chat", "Embedding", "Halted", "SteppedAttempt", "is_refusal", "takes_steps"]
+
+
+def takes_steps(request: JobRequest) -> bool:
+    """Whether a request may take more than one call."""
+    return bool(request.kind == EMBEDDING or request.steps.tools or schema_of(request.params) is not None)

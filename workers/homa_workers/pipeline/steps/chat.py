@@ -1,0 +1,245 @@
+"""A completion that may take several calls: tools are run, answers that do not fit are asked for again.
+
+What a later attempt goes on from is kept as messages, so that it may go on at any provider.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+
+from homa_shared.calls.json_schema import AnswerSchema, answer_schema
+from homa_shared.calls.reply import ITEMS, Call, Completion, Usage
+from homa_shared.calls.request import JobRequest, Option
+from homa_shared.capabilities import Feature
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.targets import Target
+from homa_shared.quota.needs import Asking
+from homa_shared.store.transitions.steps import Begin
+from homa_workers.outcomes.outcomes import Declined
+from homa_workers.pipeline.steps import structured
+from homa_workers.pipeline.steps.attempt import SteppedAttempt
+from homa_workers.pipeline.steps.halting import Unfit, ended, refused, stopped
+from homa_workers.tools.toolbox import Toolbox, failure
+
+#: Makes one call under the provider's deadline; the flag says that text which was streamed before is void.
+CallOnce = Callable[[Call, bool], Awaitable[Completion]]
+
+#: Output cap that needs are reckoned with where a request has none.
+_DEFAULT_MAX_TOKENS = 4096
+#: What only the provider that wrote a message understands of it.
+_OWN_WORDS = frozenset({"thinking_blocks", "extra_content", ITEMS})
+
+Message = dict[str, Any]
+
+
+class Chat:
+    """The calls of one attempt at a completion.
+
+    Args:
+        attempt: its accounts with the store.
+        request: what is asked for.
+        toolbox: the tools of this process.
+        call: makes one call.
+    """
+
+    def __init__(self, attempt: SteppedAttempt, request: JobRequest, toolbox: Toolbox, call: CallOnce) -> None:
+        self._attempt = attempt
+        self._rules = request.steps
+        self._toolbox = toolbox
+        self._call = call
+        self._target = Target.parse(attempt.claim.target)
+        self._messages: list[Message] = list(request.messages)
+        self._params: dict[str, Any] = dict(request.params)
+        self._api = request.api
+        self._shared = request.shared
+        #: Whether a call says more than the client knew when it reckoned the first one's need.
+        self._grown = False
+        self._invalid = 0
+        self._instructed = False
+        self._schema = self._read_schema()
+
+    async def answer(self) -> Completion:
+        """The answer, after as many calls as it takes.
+
+        Raises:
+            Halted: there is none to be had in this attempt.
+            ProviderError: a call went wrong.
+        """
+        self._add_definitions()
+        await self._go_on()
+        while True:
+            await self._attempt.allow(self._need())
+            call = Call(self._target.model, self._messages, self._params, self._shared, self._api)
+            completion = await self._call(call, self._attempt.number > 0)
+            if self._instructed:
+                completion = structured.unfenced(completion)
+            if await self._is_answer(completion):
+                return completion
+
+    async def _is_answer(self, completion: Completion) -> bool:
+        """Whether this ends the job; if not, the step is recorded, and the messages are ready for the next call."""
+        message = _message_of(completion)
+        calls = message.get("tool_calls") or []
+        if calls and self._are_ours(calls):
+            if self._attempt.number + 1 >= self._rules.max_steps:
+                wanted = ", ".join(_name_of(call) for call in calls)
+                raise ended(
+                    Unfit("step_limit", f"after {self._rules.max_steps} calls it asks for {wanted}", completion)
+                )
+            await self._record(completion, "tools", [message])
+            await self._run_tools(self._attempt.number, calls)
+            return False
+        if calls or self._schema is None:
+            return True
+        wrong = self._violation(completion)
+        if wrong is None:
+            return True
+        if self._invalid >= self._rules.content_retries:
+            text = f"the answer does not fit its schema after {self._invalid + 1} tries: {wrong}"
+            raise ended(Unfit("malformed", text, completion))
+        self._invalid += 1
+        await self._record(completion, "invalid", [message, structured.correction(wrong)])
+        return False
+
+    def _violation(self, completion: Completion) -> str | None:
+        assert self._schema is not None
+        if structured.is_refusal(completion):
+            raise Declined(completion)
+        try:
+            return structured.violation(completion, self._schema)
+        except InvalidRequest as error:
+            raise ended(Unfit("invalid_request", str(error), completion)) from error
+
+    # -- steps ------------------------------------------------------------------------------------------------------
+
+    async def _record(self, completion: Completion, why: str, messages: list[Message]) -> None:
+        state = {"why": why, "target": str(self._target), "messages": messages, "usage": completion.usage}
+        await self._attempt.record(completion, orjson.dumps(state))
+        self._messages += messages
+
+    async def _go_on(self) -> None:
+        """Puts the messages of earlier attempts' steps behind the request's."""
+        for number, raw in enumerate(await self._attempt.resume(), 1):
+            state = orjson.loads(raw)
+            self._attempt.count_earlier(Usage(**state["usage"]))
+            own = Target.parse(state["target"]).provider == self._target.provider
+            self._messages += state["messages"] if own else [_plain(message) for message in state["messages"]]
+            if state["why"] == "tools":
+                await self._run_tools(number, state["messages"][0]["tool_calls"])
+            else:
+                self._invalid += 1
+
+    # -- tools ------------------------------------------------------------------------------------------------------
+
+    def _add_definitions(self) -> None:
+        """Puts in the definitions of tools that the client named only."""
+        missing = self._toolbox.missing(self._rules.tools)
+        if missing:
+            raise refused(
+                f"tool {missing[0]!r} is not registered at this worker: start it with --actors MODULE, "
+                "the module that declares it with @tool"
+            )
+        given = self._params.get("tools") or []
+        known = {_name_of(definition) for definition in given}
+        added = [
+            tool.definition for name in self._rules.tools if name not in known and (tool := self._toolbox.find(name))
+        ]
+        if added:
+            self._params["tools"] = [*given, *added]
+            self._grown = True
+
+    def _are_ours(self, calls: list[Message]) -> bool:
+        """Whether all calls are of tools that the worker runs; the others' are the caller's to run."""
+        return bool(self._rules.tools) and all(_name_of(call) in self._rules.tools for call in calls)
+
+    async def _run_tools(self, number: int, calls: list[Message]) -> None:
+        """Runs the calls of a step side by side; results stand in the order of the calls."""
+        work = (self._result(number, index, call) for index, call in enumerate(calls))
+        results = await self._attempt.between(asyncio.gather(*work))
+        for call, result in zip(calls, results, strict=True):
+            self._messages.append({"role": "tool", "tool_call_id": call.get("id"), "content": result})
+
+    async def _result(self, number: int, index: int, call: Message) -> str:
+        known = self._attempt.journal.results.get((number, index))
+        if known is not None:
+            return known
+        tool = self._toolbox.find(_name_of(call))
+        if tool is None:
+            raise refused(f"tool {_name_of(call)!r} is not registered at this worker")
+        begin, result = await self._attempt.begin_tool(number, index, idempotent=tool.idempotent)
+        match begin:
+            case Begin.DONE:
+                return result
+            case Begin.STALE:
+                raise stopped("its attempt was over before a tool call")
+            case Begin.UNKNOWN:
+                result = failure(
+                    f"nobody knows how this call of {tool.name} ended: its worker was lost while it ran. "
+                    "It was not run again, since running it twice might do more than running it once"
+                )
+            case Begin.RUN:
+                result = await self._toolbox.run(tool, (call.get("function") or {}).get("arguments") or "")
+        await self._attempt.end_tool(number, index, result)
+        return result
+
+    # -- schema -----------------------------------------------------------------------------------------------------
+
+    def _read_schema(self) -> AnswerSchema | None:
+        schema = structured.schema_of(self._params)
+        if schema is None:
+            return None
+        offered = self._attempt.book.capabilities.offers(self._target, Feature.SCHEMA)
+        if not (offered and structured.follows_schemas(self._target.model)):
+            del self._params["response_format"]
+            place = _after_system(self._messages)
+            self._messages.insert(place, structured.instruction(schema))
+            self._shared = self._shared and self._shared.after_insertion(place)
+            self._grown = self._instructed = True
+        try:
+            return answer_schema(schema)
+        except InvalidRequest as error:
+            raise refused(str(error)) from error
+
+    # -- needs ------------------------------------------------------------------------------------------------------
+
+    def _need(self) -> Option | None:
+        """What the next call takes; None for a first one that says just what the client reckoned with."""
+        plan = self._attempt.book.plan(str(self._target))
+        if plan is None or (self._attempt.number == 0 and not self._grown):
+            return None
+        cap = self._params.get("max_completion_tokens") or self._params.get("max_tokens") or _DEFAULT_MAX_TOKENS
+        asking = Asking(self._attempt.book.prices, self._params, int(cap), self._api)
+        return asking.need(plan, self._messages, len(orjson.dumps(self._messages)))
+
+
+def _message_of(completion: Completion) -> Message:
+    """The reply as a message of the conversation; what people read of its reasoning stays out of it."""
+    message = (completion.body.get("choices") or [{}])[0].get("message") or {}
+    kept = ("content", "tool_calls", "refusal", *_OWN_WORDS)
+    return {"role": "assistant", "content": None} | {
+        name: message[name] for name in kept if message.get(name) is not None
+    }
+
+
+def _plain(message: Message) -> Message:
+    """A message as another provider understands it."""
+    plain = {name: value for name, value in message.items() if name not in _OWN_WORDS}
+    if "tool_calls" in plain:
+        plain["tool_calls"] = [_without(call, _OWN_WORDS) for call in plain["tool_calls"]]
+    return plain
+
+
+def _without(found: Mapping[str, Any], names: frozenset[str]) -> Message:
+    return {name: value for name, value in found.items() if name not in names}
+
+
+def _name_of(call: Mapping[str, Any]) -> str:
+    return str((call.get("function") or {}).get("name") or "")
+
+
+def _after_system(messages: list[Message]) -> int:
+    return next((i for i, m in enumerate(messages) if m.get("role") not in ("system", "developer")), len(messages))

@@ -1,0 +1,165 @@
+"""Embeddings of many texts: as many calls as the provider's limits ask for, each but the last one a step.
+
+    journal of earlier attempts → cache, where it is asked for → calls for the texts that are left, equal ones once
+
+A part that fails is tried again by itself: what has come is journaled. Vectors of two models do not mix, so that a job
+that goes on to another model begins anew there. Cached vectors are not journaled: a later attempt reads them again, and
+embeds those that have run out meanwhile, which nobody has paid for under this job yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import orjson
+
+from homa_shared.calls.embeddings import pack
+from homa_shared.calls.reply import Completion, Embeddings, Usage
+from homa_shared.calls.request import JobRequest
+from homa_shared.calls.vector_cache import VectorNames
+from homa_shared.model.targets import Target
+from homa_shared.quota.embedding_parts import first_part
+from homa_shared.quota.needs import need_of_texts
+from homa_workers.fleet.vector_cache import VectorCache, entries_of, found_in
+from homa_workers.outcomes.outcomes import Recalled, Succeeded
+from homa_workers.pipeline.steps.attempt import SteppedAttempt
+from homa_workers.pipeline.steps.halting import refused
+
+#: Makes one call for some texts, under the provider's deadline.
+EmbedOnce = Callable[[str, list[str], dict[str, Any]], Awaitable[Embeddings]]
+
+
+class Embedding:
+    """The calls of one attempt at embedding a job's texts.
+
+    Args:
+        attempt: its accounts with the store.
+        request: the texts, and parameters such as `dimensions`.
+        call: makes one call.
+        cache: vectors of single texts; used where the request says so, or the job bears a cache key.
+    """
+
+    def __init__(self, attempt: SteppedAttempt, request: JobRequest, call: EmbedOnce, cache: VectorCache) -> None:
+        self._attempt = attempt
+        self._texts = request.inputs
+        # Vectors come as numbers, whatever the caller wants them as.
+        self._params = {name: value for name, value in request.params.items() if name != "encoding_format"}
+        self._call = call
+        self._model = Target.parse(attempt.claim.target).model
+        # A job that goes on to another target bears no key there, but its texts are as good as any.
+        self._cache = cache if request.cache or attempt.claim.cache_key else None
+        self._names = VectorNames(attempt.claim.tenant, attempt.claim.target, self._params)
+        #: Where the vector of each text stands: with the cache, at the first text that equals it.
+        self._places = _first_equals(self._texts) if self._cache else range(len(self._texts))
+        self._vectors: list[str | None] = [None] * len(self._texts)
+        self._usage = Usage()
+        #: Places whose vectors came from the cache.
+        self._recalled: set[int] = set()
+        #: The model that vectors are of, as the provider said.
+        self._said_model = self._model
+
+    async def answer(self) -> Succeeded:
+        """All vectors, in the order of the texts.
+
+        Raises:
+            Halted: there are none to be had in this attempt.
+            ProviderError: a call went wrong.
+        """
+        plan = self._attempt.book.plan(self._attempt.claim.target)
+        if plan is None or not self._texts:
+            raise refused(f"there are {len(self._texts)} texts to embed at {self._attempt.claim.target}")
+        await self._go_on()
+        await self._recall()
+        places = self._missing()
+        texts = [self._texts[place] for place in places]
+        start = 0
+        while start < len(texts):
+            end = first_part(texts, plan, start)
+            part = texts[start:end]
+            need = need_of_texts(self._attempt.book.prices, plan, part)
+            await self._attempt.allow(need, less=self._cache is not None)
+            found = await self._call(self._model, part, self._params)
+            vectors = [pack(vector) for vector in found.vectors]
+            self._take(places[start:end], vectors, found.usage)
+            self._said_model = found.model
+            entries = self._entries(part, found.model, vectors)
+            completion = Completion({}, found.usage, found.request_id, metered=found.metered)
+            if end == len(texts):
+                return self._whole(completion, entries)
+            await self._attempt.record(completion, self._state(places[start:end], vectors, found.usage))
+            await self._attempt.between(self._cache.keep(entries) if self._cache else _nothing())
+            start = end
+        return self._whole(None, {})
+
+    async def _go_on(self) -> None:
+        """Takes what the steps of earlier attempts brought."""
+        for raw in await self._attempt.resume():
+            state = orjson.loads(raw)
+            usage = Usage(**state["usage"])
+            self._attempt.count_earlier(usage)
+            if state["model"] == self._model:
+                start = state["start"]
+                self._take(state.get("at") or range(start, start + len(state["vectors"])), state["vectors"], usage)
+
+    async def _recall(self) -> None:
+        """Takes what the cache holds of the texts that are left."""
+        if self._cache is None:
+            return
+        by_name = {self._names.of(self._texts[place]): place for place in self._missing()}
+        for names, op in self._cache.reads(list(by_name)):
+            entries = await self._attempt.ask(op)
+            for name, vector in found_in(names, entries):
+                self._vectors[by_name[name]] = vector.packed
+                self._said_model = vector.model
+                self._recalled.add(by_name[name])
+
+    def _missing(self) -> list[int]:
+        """Places of the texts that have no vector yet."""
+        return [place for place in dict.fromkeys(self._places) if self._vectors[place] is None]
+
+    def _take(self, places: Sequence[int], vectors: Sequence[str], usage: Usage) -> None:
+        for place, vector in zip(places, vectors, strict=True):
+            self._vectors[self._places[place]] = vector
+        self._usage += usage
+
+    def _state(self, places: Sequence[int], vectors: list[str], usage: Usage) -> bytes:
+        """A part as a later attempt goes on from it."""
+        state: dict[str, Any] = {"model": self._model, "start": places[0], "vectors": vectors, "usage": usage}
+        if self._cache:
+            # A worker of the release before knows no places: it must not take these texts for others.
+            state |= {"start": -1, "at": places}
+        return orjson.dumps(state)
+
+    def _entries(self, texts: Sequence[str], model: str, vectors: Sequence[str]) -> dict[str, bytes]:
+        return entries_of(map(self._names.of, texts), model, vectors) if self._cache else {}
+
+    def _whole(self, last: Completion | None, entries: dict[str, bytes]) -> Succeeded:
+        """The last call's completion, with the vectors of all as its body.
+
+        Args:
+            last: None where no call was left to make.
+            entries: what is to be kept once the reply is stored.
+        """
+        data = [
+            {"object": "embedding", "index": index, "embedding": self._vectors[place]}
+            for index, place in enumerate(self._places)
+        ]
+        tokens = self._usage.input_tokens
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        body = {"object": "list", "data": data, "model": self._said_model, "usage": usage, "encoding_format": "base64"}
+        done = last or Completion({}, Usage())
+        whole = Completion(body, done.usage, done.request_id, metered=done.metered)
+        texts = sum(place in self._recalled for place in self._places)
+        recalled = Recalled(texts, called=last is not None, entries=entries)
+        return Succeeded(whole, self._attempt.tally, recalled)
+
+
+def _first_equals(texts: Sequence[str]) -> list[int]:
+    """For each text the place of the first one that equals it."""
+    first: dict[str, int] = {}
+    return [first.setdefault(text, place) for place, text in enumerate(texts)]
+
+
+async def _nothing() -> None:
+    """What is to be kept where there is no cache."""

@@ -1,0 +1,62 @@
+"""Ends of an attempt that its steps decide themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import Completion
+from homa_shared.model.records import State
+from homa_workers.outcomes.outcomes import Deferred, Ended, Interrupted, Outcome
+
+
+class Halted(Exception):
+    """The attempt is over, with this outcome."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(str(outcome))
+        self.outcome = outcome
+
+
+class Unsent(Interrupted):
+    """Ended between two calls, where nothing is in flight: it costs nothing, whatever the reason."""
+
+    @property
+    def charge(self) -> Charge:
+        return Charge.NONE
+
+
+class Unfit(Interrupted):
+    """A paid reply that is no answer, and no further one to be asked for.
+
+    Args:
+        why: malformed or step_limit.
+        completion: the last reply, which is kept.
+    """
+
+    def __init__(self, why: str, message: str, completion: Completion) -> None:
+        super().__init__(why, message)
+        self.kind = ErrorKind.MALFORMED
+        self.request_id = completion.request_id
+        self.usage = completion.usage if completion.metered else None
+        self.body: dict[str, Any] = completion.body
+
+
+def ended(error: ProviderError, state: State = State.FAILED) -> Halted:
+    """The job ends without an answer."""
+    return Halted(Ended(error, state))
+
+
+def stopped(message: str) -> Halted:
+    """The job goes on in another attempt, from its last step."""
+    return Halted(Deferred(Unsent("stopped", message), 0, counts=False))
+
+
+def waiting(why: str, message: str) -> Halted:
+    """The job waits in its queue for what its next call needs."""
+    return Halted(Deferred(Unsent(why, message), 0, counts=False))
+
+
+def refused(message: str) -> Halted:
+    """The job cannot be done as it stands; nothing was sent."""
+    return ended(ProviderError(ErrorKind.INVALID_REQUEST, message))

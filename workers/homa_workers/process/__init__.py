@@ -1,0 +1,1 @@
+"""The worker process: command line, construction, message loop, heartbeat, actors."""

@@ -1,0 +1,162 @@
+"""What a worker does beside its jobs: the beat that keeps its leases, the fleet's housekeeping, orders sent to it.
+
+A duty outlives whatever goes wrong with one of its turns: a worker without a beat would lose its jobs one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from homa_shared.model.errors import StoreFull, StoreUnavailable
+from homa_shared.store.client import AsyncStore
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.attempts import rejoin, renew, sweep
+from homa_workers.fleet.fleet_cache import FleetBook
+from homa_workers.observe.attempt_log import Watch
+from homa_workers.process.in_flight import InFlight, Running
+from homa_workers.store_io.replay_buffer import Recent
+
+BEAT_S = 1.0
+SWEEP_SLICE = 200
+_SLICE_PAUSE_S = 0.01
+#: Most leases that one script renews.
+RENEW_SLICE = 500
+#: Longest wait for an order, s: what is listened to may have gone without a word.
+_LISTEN_S = 5
+#: A reply that is so late, s, was lost on a connection that stays open.
+_LATE_S = 2
+#: Pause after a turn that went wrong, s.
+_PAUSE_S = 0.2
+
+
+class Duties:
+    """The three duties of a worker.
+
+    Args:
+        worker: its id.
+        lease_ms: length of its leases.
+        recent: reports to be told again to a store that came back without them.
+        chores: what else is done every so many seconds.
+        facts: what it tells the fleet of itself, asked at each beat.
+        obey: carries out an order.
+    """
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        worker: str,
+        lease_ms: int,
+        in_flight: InFlight,
+        watch: Watch,
+        *,
+        book: FleetBook | None,
+        recent: Recent | None = None,
+        chores: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (),
+        facts: Callable[[], dict[str, Any]],
+        obey: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._worker = worker
+        self._lease_ms = lease_ms
+        self._in_flight = in_flight
+        self._watch = watch
+        self._book = book
+        self._recent = recent or Recent()
+        #: The server that was told of all attempts; a run of it, by its own name.
+        self._server = ""
+        self._chores = chores
+        self._facts = facts
+        self._obey = obey
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        third_s = self._lease_ms / 3000
+        self._tasks = [
+            asyncio.create_task(self._each(min(BEAT_S, third_s), self._beat)),
+            asyncio.create_task(self._each(BEAT_S, self._sweep)),
+            asyncio.create_task(self._each(0, self._listen)),
+        ]
+        if self._book is not None:
+            self._tasks.append(asyncio.create_task(self._each(BEAT_S, self._book.refresh)))
+        self._tasks += [asyncio.create_task(self._each(seconds, chore)) for seconds, chore in self._chores]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _each(self, seconds: float, turn: Callable[[], Awaitable[Any]]) -> None:
+        while True:
+            pause_s = seconds
+            try:
+                await turn()
+            except (StoreUnavailable, StoreFull) as error:
+                self._watch.store_away(error)
+                pause_s = max(seconds, _PAUSE_S)
+            except Exception as error:
+                self._watch.unexpected(None, error)
+                pause_s = max(seconds, _PAUSE_S)
+            await asyncio.sleep(pause_s)
+
+    async def _beat(self) -> None:
+        server, _ = await asyncio.gather(self._rejoin(), self._renew_all(self._in_flight.ripe(self._lease_ms / 3000)))
+        if server == self._server:
+            self._recent.forget()
+            return
+        # Another server than before may not have what the one before had taken: it is told of all that runs, and again
+        # of what was over shortly before. Nobody is handed a job there until it has been.
+        await self._renew_all(self._in_flight.ripe(0))
+        reports = self._recent.again()
+        for start in range(0, len(reports), RENEW_SLICE):
+            await asyncio.gather(*(self._tell(op) for op in reports[start : start + RENEW_SLICE]))
+        if await self._rejoin(server) == server:
+            self._server = server
+
+    async def _tell(self, report: Op[Any]) -> None:
+        try:
+            await self._store.run(report)
+        except (StoreUnavailable, StoreFull):
+            raise
+        except Exception as error:  # one that no store takes must not keep the fleet waiting
+            self._watch.unexpected(None, error)
+
+    async def _rejoin(self, told: str | None = None) -> str:
+        told = self._server if told is None else told
+        return await self._store.run(rejoin(self._store.keys, worker=self._worker, lease_ms=self._lease_ms, told=told))
+
+    async def _renew_all(self, running: list[Running]) -> None:
+        slices = [running[i : i + RENEW_SLICE] for i in range(0, len(running), RENEW_SLICE)] or [[]]
+        await asyncio.gather(*(self._renew(leases) for leases in slices))
+
+    async def _renew(self, leases: list[Running]) -> None:
+        asked = time.monotonic()
+        names = [running.claim.name for running in leases]
+        told = await self._store.run(
+            renew(self._store.keys, worker=self._worker, lease_ms=self._lease_ms, facts=self._facts(), attempts=names)
+        )
+        for running in leases:
+            running.renewed = asked
+        # A lost attempt goes on: its good reply still ends the job, and its cost is better known than left open.
+        self._watch.lost(told.lost)
+        # An order leaves the store as it is popped: where the connection died meanwhile, this is how it is heard of.
+        for name in told.called_off:
+            self._obey("cancel " + " ".join(name.rsplit(":", 1)))
+
+    async def _sweep(self) -> None:
+        more = True
+        while more:
+            more = await self._store.run(sweep(self._store.keys, slice_size=SWEEP_SLICE, lease_ms=self._lease_ms))
+            # Between two slices the store is others'.
+            await asyncio.sleep(_SLICE_PAUSE_S)
+
+    async def _listen(self) -> None:
+        reply = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LISTEN_S + _LATE_S):
+                reply = await self._store.wait("BLPOP", self._store.keys.control(self._worker), _LISTEN_S)
+        if reply is not None:
+            self._obey(reply[1].decode())

@@ -1,0 +1,168 @@
+"""`homa worker`: one worker process.
+
+SIGTERM and SIGINT drain: nothing more is taken, calls in flight finish. A second one stops at once: calls are cut and
+their jobs handed back, which takes a store. A third one leaves as if killed. The first line on stderr names store and
+settings file, the next the workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import dramatiq
+
+from homa_shared.broker import HomaBroker
+from homa_shared.model.errors import ConfigError, HomaError, StoreUnavailable
+from homa_shared.settings.model import Settings, load_settings
+from homa_shared.store.connection import StoreAddress
+from homa_shared.store.join import address_of
+from homa_shared.store.reads import batch
+from homa_workers.observe import logs, sentry
+from homa_workers.process.build import WorkerProcess, build
+
+USAGE, STORE = 2, 3
+#: How often a worker that lives for one batch looks whether the batch is complete, s.
+_LOOK_S = 0.5
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a worker until it is told to stop; returns the exit status."""
+    options = _parser().parse_args(argv)
+    try:
+        settings = load_settings()
+        for warning in settings.warnings:
+            _say(f"warning: {warning}")
+        logs.start(settings.log_level, settings.log_format)
+        return asyncio.run(_serve(settings, options))
+    except StoreUnavailable as error:
+        _say(str(error))
+        return STORE
+    except HomaError as error:
+        _say(str(error))
+        return USAGE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="homa worker", description="Run one worker process.")
+    parser.add_argument("providers", nargs="*", metavar="PROVIDER", help="accounts to serve (default: all configured)")
+    parser.add_argument("--concurrency", type=_count, help="most calls at once in this process, for each provider")
+    parser.add_argument("--actors", action="append", default=[], metavar="MODULE", help="module with Dramatiq actors")
+    parser.add_argument("--for-batch", metavar="ID", help="end when this batch is complete")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="drain when whoever started this is gone")
+    return parser
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        # A worker of no slots would serve its queues and never take a job.
+        raise argparse.ArgumentTypeError(f"{text} is too few: expected 1 or more")
+    return count
+
+
+async def _serve(settings: Settings, options: argparse.Namespace) -> int:
+    address = address_of(settings)
+    _say(f"store {address}, settings {settings.config_file or 'from the environment'}")
+    broker = _broker(settings, address, options.actors)
+    process = await build(settings, address, options.providers, concurrency=options.concurrency, broker=broker)
+    if settings.sentry_dsn is not None:
+        sentry.start(settings.sentry_dsn.get_secret_value(), worker=process.workers[0].id, release=_release())
+    for worker in process.workers:
+        _say(f"worker {worker.id} serves {', '.join(worker.queues_served())}")
+    stopped_by = _on_signals(process)
+    watchers = [asyncio.create_task(work) for work in _conditions(process, options)]
+    try:
+        async with asyncio.TaskGroup() as group:
+            for worker in process.workers:
+                group.create_task(worker.serve())
+    finally:
+        for watcher in watchers:
+            watcher.cancel()
+        await asyncio.gather(*watchers, return_exceptions=True)
+        await process.aclose()
+        sentry.flush()
+    return 128 + stopped_by[0] if len(stopped_by) > 1 else 0
+
+
+def _broker(settings: Settings, address: StoreAddress, modules: Sequence[str]) -> HomaBroker:
+    broker = HomaBroker(address, settings.namespace)
+    dramatiq.set_broker(broker)
+    for name in modules:
+        try:
+            import_module(name)
+        except ModuleNotFoundError as error:
+            raise ConfigError(f"--actors {name}: {error}; expected an importable module") from error
+    return broker
+
+
+def _on_signals(process: WorkerProcess) -> list[int]:
+    """First signal: drain. Second: stop now. Returns the list in which received signals gather."""
+    received: list[int] = []
+
+    def receive(number: int) -> None:
+        received.append(number)
+        match len(received):
+            case 1:
+                _say("draining: calls in flight finish; once more to stop at once")
+                process.drain()
+            case 2:
+                _say("stopping: calls are cut, their jobs handed back; once more to leave them to their leases")
+                process.stop_now()
+            case _:
+                os._exit(128 + number)
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, receive, number)
+    return received
+
+
+def _say(text: str) -> None:
+    print(f"homa: {text}", file=sys.stderr, flush=True)  # noqa: T201 - stdout stays empty
+
+
+def _conditions(process: WorkerProcess, options: argparse.Namespace) -> list[Coroutine[Any, Any, None]]:
+    conditions: list[Coroutine[Any, Any, None]] = []
+    if options.for_batch:
+        conditions.append(_until_complete(process, options.for_batch))
+    if options.until_stdin_closes:
+        conditions.append(_until_orphaned(process))
+    return conditions
+
+
+async def _until_complete(process: WorkerProcess, batch_id: str) -> None:
+    while True:
+        with contextlib.suppress(StoreUnavailable):
+            view = await process.store.run(batch(process.store.keys, batch_id))
+            if view is None or view.state == "complete":
+                process.drain()
+                return
+        await asyncio.sleep(_LOOK_S)
+
+
+async def _until_orphaned(process: WorkerProcess) -> None:
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
+    process.drain()
+
+
+def _release() -> str:
+    try:
+        return version("homa-queue")
+    except PackageNotFoundError:
+        return "0"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

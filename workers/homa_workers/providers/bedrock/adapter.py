@@ -1,0 +1,276 @@
+"""Bedrock: chat models through Converse, embeddings through InvokeModel.
+
+Its OpenAI-compatible endpoint does not reach Claude, Nova or Llama.
+
+Credentials come from AWS's own chain (environment, profile, role) unless the account's options name them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import aiohttp
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from botocore.eventstream import ParserError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+    SSLError,
+    TokenRetrievalError,
+)
+
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
+from homa_shared.model.errors import ConfigError
+from homa_workers.providers.base import Emit, ProviderConfig
+from homa_workers.providers.bedrock.errors import BEDROCK_RULES
+from homa_workers.providers.bedrock.reply import EventAssembly, chat_completion, usage_of
+from homa_workers.providers.bedrock.request import DEFAULT_MAX_TOKENS, converse, refused
+from homa_workers.providers.error_rules import Failure, classify
+from homa_workers.providers.json_body import decoded, encoded
+from homa_workers.providers.malformed import is_vector, well_formed
+from homa_workers.providers.transport import CONNECT_TIMEOUT_S
+
+#: Options that name credentials.
+CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+
+#: "You invoked an unsupported model or your request did not allow prompt caching", under 400 or 403.
+_REFUSES_CACHE_POINTS = re.compile(r"did not allow prompt caching|cachePoint", re.IGNORECASE)
+
+#: Parameters of embeddings in OpenAI's names, as Cohere's models on Bedrock call them.
+_COHERE_NAMES = {"dimensions": "output_dimension"}
+#: What `count_tokens` accepts of a request.
+COUNTED = frozenset({"messages", "system", "toolConfig", "additionalModelRequestFields"})
+
+
+class BedrockProvider:
+    """An account at AWS, in one region.
+
+    Options: `region`, `profile`, `aws_access_key_id`, `aws_secret_access_key`, `aws_session_token`, `max_tokens`
+    (output cap of calls that set none).
+    """
+
+    kind = "bedrock"
+
+    def __init__(self, config: ProviderConfig) -> None:
+        self.name = config.name
+        self._config = config
+        self._max_tokens = int(config.options.get("max_tokens", DEFAULT_MAX_TOKENS))
+        self._session = get_session()
+        if profile := config.options.get("profile"):
+            self._session.set_config_variable("profile", profile)
+        self._region = config.options.get("region") or self._session.get_config_variable("region")
+        if not self._region:
+            setting = f"HOMA_PROVIDERS__{config.name.upper()}__REGION"
+            raise ConfigError(f"provider {config.name!r} has no region. Set {setting} or AWS_DEFAULT_REGION.")
+        #: Models that have refused cache points.
+        self._uncached: set[str] = set()
+        self._open = asyncio.Lock()
+        self._stack = AsyncExitStack()
+        self._client: Any = None
+
+    async def complete(self, call: Call) -> Completion:
+        return await self._cached_or_not(call, self._complete)
+
+    async def stream(self, call: Call, emit: Emit) -> Completion:
+        return await self._cached_or_not(call, lambda call: self._stream(call, emit))
+
+    async def _cached_or_not(self, call: Call, work: Callable[[Call], Awaitable[Completion]]) -> Completion:
+        """A call, and once more without cache points where its model refuses them: that was free."""
+        try:
+            return await work(call)
+        except ProviderError as error:
+            if call.model in self._uncached or not _REFUSES_CACHE_POINTS.search(error.message):
+                raise
+        self._uncached.add(call.model)
+        return await work(call)
+
+    async def _complete(self, call: Call) -> Completion:
+        arguments = self._arguments(call)
+        try:
+            client = await self._connected()
+            with well_formed("the reply"):
+                reply = await client.converse(**arguments)
+        except (ClientError, BotoCoreError) as error:
+            raise _classified(error) from error
+        return _completion(reply, reply["ResponseMetadata"], call.model)
+
+    async def _stream(self, call: Call, emit: Emit) -> Completion:
+        arguments = self._arguments(call)
+        assembly = EventAssembly()
+        try:
+            client = await self._connected()
+            with well_formed("the reply"):
+                reply = await client.converse_stream(**arguments)
+            async with _closing(reply["stream"]) as events:
+                async for event in events:
+                    for delta in assembly.add(event):
+                        await emit(delta)
+        except (ClientError, BotoCoreError, ParserError, aiohttp.ClientError) as error:
+            raise _classified(error, assembly.text) from error
+        return _completion(assembly.reply(), reply["ResponseMetadata"], call.model)
+
+    async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
+        """Vectors of Cohere's models in one call, of Titan's in one call for each text."""
+        cohere = "cohere." in model
+        settings = {name: value for name, value in params.items() if name != "encoding_format"}
+        if cohere:
+            named = {_COHERE_NAMES.get(name, name): value for name, value in settings.items()}
+            bodies: list[dict[str, Any]] = [{"texts": list(inputs), "input_type": "search_document", **named}]
+        else:
+            bodies = [{"inputText": text, **settings} for text in inputs]
+        vectors: list[list[float]] = []
+        tokens = 0
+        for body in bodies:
+            reply, counted, request_id = await self._invoke(model, body, Usage(input_tokens=tokens))
+            tokens += counted
+            vectors += _vectors(reply)
+        if len(vectors) != len(inputs) or not all(map(is_vector, vectors)):
+            raise ProviderError(ErrorKind.MALFORMED, f"expected {len(inputs)} vectors, got {len(vectors)}")
+        usage = Usage(input_tokens=tokens)
+        return Embeddings(vectors=vectors, model=model, usage=usage, request_id=request_id, metered=tokens > 0)
+
+    async def count(self, call: Call) -> int | None:
+        """Input tokens by Bedrock's count API; None for models that it does not serve."""
+        arguments = self._arguments(call)
+        body = {name: value for name, value in arguments.items() if name in COUNTED}
+        try:
+            client = await self._connected()
+            with well_formed("the reply"):
+                reply = await client.count_tokens(modelId=call.model, input={"converse": body})
+                return int(reply["inputTokens"])
+        except (ClientError, BotoCoreError) as error:
+            failure = _classified(error)
+            if failure.kind is ErrorKind.INVALID_REQUEST:
+                return None
+            raise failure from error
+
+    async def aclose(self) -> None:
+        await self._stack.aclose()
+
+    def _arguments(self, call: Call) -> dict[str, Any]:
+        try:
+            return converse(call, max_tokens=self._max_tokens, cache_points=call.model not in self._uncached)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise refused("messages or params", f"not in the shape of a chat completion request ({error!r})") from error
+
+    async def _connected(self) -> Any:
+        async with self._open:
+            if self._client is None:
+                self._client = await self._stack.enter_async_context(self._connection())
+        return self._client
+
+    def _connection(self) -> Any:
+        options = self._config.options
+        return self._session.create_client(
+            "bedrock-runtime",
+            region_name=self._region,
+            endpoint_url=self._config.base_url,
+            **{name: options[name] for name in CREDENTIALS if name in options},
+            config=AioConfig(
+                # One attempt in all: the pipeline decides on further ones.
+                retries={"total_max_attempts": 1},
+                max_pool_connections=self._config.connections,
+                connect_timeout=CONNECT_TIMEOUT_S,
+                read_timeout=self._config.read_timeout_s,
+            ),
+        )
+
+    async def _invoke(self, model: str, body: Mapping[str, Any], before: Usage) -> tuple[Any, int, str | None]:
+        """One InvokeModel: its body, the input tokens it was billed, the request's id.
+
+        `before` is what earlier calls for the same job have used: it is owed whatever becomes of this one.
+        """
+        try:
+            client = await self._connected()
+            content = encoded(body)
+            with well_formed("the reply"):
+                reply = await client.invoke_model(modelId=model, body=content, contentType="application/json")
+            async with reply["body"] as stream:
+                received = decoded(await stream.read())
+        except (ClientError, BotoCoreError, aiohttp.ClientError) as error:
+            failure = _classified(error)
+            if before.input_tokens and failure.charge == "none":
+                failure.usage = before
+            raise failure from error
+        headers = reply["ResponseMetadata"]["HTTPHeaders"]
+        # A proxy in between may have dropped the header; Titan says the same in its reply.
+        told = received.get("inputTextTokenCount") if isinstance(received, dict) else None
+        with well_formed("the reply"):
+            tokens = int(headers.get("x-amzn-bedrock-input-token-count") or told or 0)
+        return received, tokens, reply["ResponseMetadata"].get("RequestId")
+
+
+@asynccontextmanager
+async def _closing(stream: Any) -> AsyncIterator[Any]:
+    """An event stream whose connection closes with it, however it ends."""
+    try:
+        yield stream
+    finally:
+        stream.close()
+
+
+def _completion(reply: Mapping[str, Any], metadata: Mapping[str, Any], model: str) -> Completion:
+    request_id = metadata.get("RequestId")
+    with well_formed("the reply"):
+        return Completion(
+            body=chat_completion(reply, model, request_id),
+            usage=usage_of(reply.get("usage")),
+            request_id=request_id,
+            metered=bool(reply.get("usage")),
+        )
+
+
+def _vectors(reply: object) -> list[list[float]]:
+    match reply:
+        case {"embedding": list(vector)}:
+            return [vector]
+        case {"embeddings": {"float": list(vectors)}} | {"embeddings": list(vectors)}:
+            return vectors
+    return []
+
+
+def _classified(error: Exception, partial_text: str = "") -> ProviderError:
+    if isinstance(error, ClientError):
+        return _refusal(error, partial_text)
+    return ProviderError(_kind(error), str(error), code=type(error).__name__, partial_text=partial_text)
+
+
+def _refusal(error: ClientError, partial_text: str) -> ProviderError:
+    told = error.response.get("Error", {})
+    metadata = error.response.get("ResponseMetadata", {})
+    status = metadata.get("HTTPStatusCode")
+    code = str(told.get("Code", "")).lower()
+    failure = Failure(
+        status=None if status == 200 else status,
+        message=str(told.get("Message") or error),
+        codes=(code,) if code else (),
+        headers=metadata.get("HTTPHeaders", {}),
+    )
+    return classify(failure, BEDROCK_RULES, partial_text=partial_text)
+
+
+def _kind(error: Exception) -> ErrorKind:
+    match error:
+        case ParamValidationError():
+            return ErrorKind.INVALID_REQUEST
+        case NoCredentialsError() | PartialCredentialsError() | TokenRetrievalError():
+            return ErrorKind.UNAUTHORIZED
+        case ConnectTimeoutError() | ProxyConnectionError() | SSLError():
+            return ErrorKind.UNREACHABLE
+        case EndpointConnectionError():
+            # aiobotocore says so of a connection reset after sending, too; only a failure to connect cost nothing.
+            inner = error.kwargs.get("error")
+            return ErrorKind.UNREACHABLE if isinstance(inner, aiohttp.ClientConnectorError) else ErrorKind.AMBIGUOUS
+    return ErrorKind.AMBIGUOUS

@@ -1,0 +1,45 @@
+"""What Bedrock's failures mean.
+
+Source: the errors of `Converse`, `ConverseStream` and `InvokeModel` in the API reference. Codes stand without a status,
+since an error inside a stream has none.
+"""
+
+from __future__ import annotations
+
+from homa_shared.calls.failures import ErrorKind
+from homa_workers.providers.error_rules import STATUS_RULES, Rule, by_code, by_message
+
+BEDROCK_RULES: tuple[Rule, ...] = (
+    # Limits per day are told from those per minute by their text only.
+    by_message(ErrorKind.QUOTA_EXHAUSTED, r"per day", 429),
+    by_code(ErrorKind.QUOTA_EXHAUSTED, "servicequotaexceededexception"),
+    by_code(ErrorKind.RATE_LIMITED, "throttlingexception", "throttling", "toomanyrequestsexception"),
+    # The model is being loaded.
+    by_code(ErrorKind.OVERLOADED, "modelnotreadyexception", "serviceunavailableexception", "serviceunavailable"),
+    # The model ran, and may be billed.
+    by_code(
+        ErrorKind.AMBIGUOUS,
+        "modeltimeoutexception",
+        "modelerrorexception",
+        "modelstreamerrorexception",
+        "internalserverexception",
+    ),
+    by_code(
+        ErrorKind.UNAUTHORIZED,
+        "accessdeniedexception",
+        "unrecognizedclientexception",
+        "expiredtokenexception",
+        "invalidsignatureexception",
+        "missingauthenticationtokenexception",
+    ),
+    by_code(ErrorKind.MODEL_NOT_FOUND, "resourcenotfoundexception"),
+    by_message(ErrorKind.MODEL_NOT_FOUND, r"model identifier is invalid|on-demand throughput isn.t supported", 400),
+    by_message(
+        ErrorKind.CONTEXT_TOO_LONG,
+        r"(?:input|prompt) is too long|too many (?:input )?tokens|maximum context|exceeds? the (?:context|maximum)",
+        400,
+    ),
+    by_message(ErrorKind.CONTENT_POLICY, r"content filter", 400),
+    *STATUS_RULES,
+    by_code(ErrorKind.INVALID_REQUEST, "validationexception"),
+)

@@ -1,0 +1,206 @@
+"""What a provider's failure means: a table of rules, read from the top, first match wins.
+
+Each provider has a table file beside this one. A table puts structured codes first, message texts after them (they
+change without notice, so they are a last resort for failures that share a code), bare statuses last.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import isfinite
+from typing import Any
+
+import orjson
+
+from homa_shared.calls.failures import FREE, ErrorKind, ProviderError
+
+#: Longest message kept of a failure, in characters: a proxy's error page must not fill the store.
+MESSAGE_CHARS = 1000
+
+#: Longest wait that is believed, s: no quota turns later than after a month.
+LONGEST_WAIT_S = 31 * 86_400.0
+
+#: Headers that name the request to the provider's support, by preference.
+REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure as the provider told it."""
+
+    #: HTTP status; None where there was none (an error inside a stream).
+    status: int | None
+    message: str
+    #: The provider's codes and types, most specific first, lower case.
+    codes: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A row of a table: matches when everything that it names does."""
+
+    kind: ErrorKind
+    codes: frozenset[str] = frozenset()
+    #: Found anywhere in the message, in any case.
+    message: re.Pattern[str] | None = None
+    statuses: frozenset[int] = frozenset()
+
+    def matches(self, failure: Failure) -> bool:
+        return (
+            (not self.codes or not self.codes.isdisjoint(failure.codes))
+            and (not self.statuses or failure.status in self.statuses)
+            and (self.message is None or self.message.search(failure.message) is not None)
+        )
+
+
+def by_code(kind: ErrorKind, *codes: str) -> Rule:
+    """A rule for any of these codes, whatever the status."""
+    return Rule(kind, codes=frozenset(codes))
+
+
+def by_message(kind: ErrorKind, pattern: str, *statuses: int) -> Rule:
+    """A rule for a text in the message of one of these statuses (of any, where none is given)."""
+    return Rule(kind, message=re.compile(pattern, re.IGNORECASE), statuses=frozenset(statuses))
+
+
+def by_status(kind: ErrorKind, *statuses: int) -> Rule:
+    """A rule for these statuses, whatever else is said."""
+    return Rule(kind, statuses=frozenset(statuses))
+
+
+#: What a bare HTTP status means at any provider. The end of every table.
+STATUS_RULES: tuple[Rule, ...] = (
+    by_status(ErrorKind.UNAUTHORIZED, 401, 403),
+    by_status(ErrorKind.QUOTA_EXHAUSTED, 402),
+    by_status(ErrorKind.MODEL_NOT_FOUND, 404),
+    by_status(ErrorKind.CONFLICT, 408, 409),
+    # Too many bytes: another target may take them, this one never will.
+    by_status(ErrorKind.CONTEXT_TOO_LONG, 413),
+    by_status(ErrorKind.RATE_LIMITED, 429),
+    # A proxy gave up on the connection after the request had gone on.
+    by_status(ErrorKind.AMBIGUOUS, 499),
+    # 521 and 523 are a proxy's: the origin was down.
+    by_status(ErrorKind.OVERLOADED, 503, 521, 523, 529),
+    by_status(ErrorKind.AMBIGUOUS, *(status for status in range(500, 600) if status not in {503, 521, 523, 529})),
+    # What remains below 500, redirects included: this request will fail the same way again.
+    by_status(ErrorKind.INVALID_REQUEST, *range(300, 499)),
+)
+
+
+def classify(failure: Failure, rules: Sequence[Rule], *, partial_text: str = "") -> ProviderError:
+    """The `ProviderError` that a failure is.
+
+    `partial_text` is what a stream had delivered before. Tokens were then generated, so that a kind which says that
+    nothing was charged would be untrue: it becomes AMBIGUOUS.
+    """
+    kind = next((rule.kind for rule in rules if rule.matches(failure)), _default(failure))
+    if partial_text and kind in FREE:
+        kind = ErrorKind.AMBIGUOUS
+    return ProviderError(
+        kind=kind,
+        message=failure.message[:MESSAGE_CHARS],
+        status=failure.status,
+        code=failure.codes[0] if failure.codes else None,
+        retry_after_s=retry_after_s(failure.headers),
+        request_id=request_id(failure.headers),
+        partial_text=partial_text,
+    )
+
+
+def _default(failure: Failure) -> ErrorKind:
+    """A success status around something that is no reply is malformed; an unknown error in a stream is ambiguous."""
+    return ErrorKind.MALFORMED if failure.status is not None else ErrorKind.AMBIGUOUS
+
+
+def failure_of(status: int | None, body: object, headers: Mapping[str, str]) -> Failure:
+    """Read a failure from an error response.
+
+    `body` is bytes or decoded JSON: OpenAI's and Anthropic's `{"error": {...}}`, the inner object alone, or anything
+    else, whose text is then the message.
+    """
+    text = ""
+    if isinstance(body, bytes):
+        text = body.decode(errors="replace").strip()
+        body = _decoded(body)
+    error = _error_object(body)
+    if error is None:
+        return Failure(status, text or (str(body) if body else f"HTTP status {status} without a body"), (), headers)
+    return Failure(_status_within(status, error), str(error.get("message") or text or error), _codes(error), headers)
+
+
+def _decoded(body: bytes) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _error_object(body: object) -> Mapping[str, Any] | None:
+    if isinstance(body, list):  # Google's OpenAI-compatible endpoint
+        body = body[0] if body else None
+    if not isinstance(body, Mapping):
+        return None
+    error = body.get("error", body)
+    if isinstance(error, str):  # Ollama
+        return {"message": error}
+    return error if isinstance(error, Mapping) else None
+
+
+def _codes(error: Mapping[str, Any]) -> tuple[str, ...]:
+    details = error.get("details")
+    inner = error.get("innererror")
+    candidates = (
+        details.get("error_code") if isinstance(details, Mapping) else None,
+        inner.get("code") if isinstance(inner, Mapping) else None,
+        error.get("code"),
+        error.get("type"),
+    )
+    return tuple(str(code).lower() for code in candidates if code)
+
+
+def _status_within(status: int | None, error: Mapping[str, Any]) -> int | None:
+    """Routers answer 200 and put the upstream's status into `code`."""
+    code = error.get("code")
+    if status in {None, 200} and isinstance(code, int) and 400 <= code < 600:
+        return code
+    return status
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The provider's id of a request, from its reply's headers (names in lower case)."""
+    return next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), None)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a reply asks to wait: `retry-after-ms`, else `retry-after` in seconds or as an HTTP date."""
+    asked_s = _retry_after_s(headers)
+    return None if asked_s is None else min(asked_s, LONGEST_WAIT_S)
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None or not value:
+        return seconds
+    try:
+        moment = parsedate_to_datetime(value)
+    except (OverflowError, ValueError):
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value) if value else None
+    except ValueError:
+        return None
+    return max(0.0, number) if number is not None and isfinite(number) else None

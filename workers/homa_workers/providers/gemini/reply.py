@@ -1,0 +1,162 @@
+"""Gemini's replies, whole or streamed, as chat completions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Delta, Usage
+from homa_workers.providers.malformed import MISSHAPEN
+
+#: Finish reasons in OpenAI's words; those of a function call come from its parts.
+FINISH_REASONS = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    **dict.fromkeys(
+        (
+            "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR",
+        ),
+        "content_filter",
+    ),
+}  # fmt: skip
+
+Body = Mapping[str, Any]
+
+
+def chat_completion(reply: Body, model: str) -> dict[str, Any]:
+    """A reply as the body of a chat completion.
+
+    Raises ProviderError: CONTENT_POLICY when the prompt was blocked, MALFORMED when there is no finished candidate or
+    one ended by a fault of the model's (a function call that makes no sense). Both carry the usage that was reported.
+    """
+    usage = usage_of(reply.get("usageMetadata"))
+    reported = usage if reply.get("usageMetadata") else None
+    candidates = reply.get("candidates")
+    if not candidates and (blocked := (reply.get("promptFeedback") or {}).get("blockReason")):
+        raise ProviderError(ErrorKind.CONTENT_POLICY, "the prompt was blocked", code=str(blocked), usage=reported)
+    if not isinstance(candidates, list) or not all(candidate.get("finishReason") for candidate in candidates or [{}]):
+        shown = orjson.dumps(reply).decode()[:200]
+        raise ProviderError(ErrorKind.MALFORMED, f"expected finished candidates, got: {shown}", usage=reported)
+    for candidate in candidates:
+        if candidate["finishReason"] not in FINISH_REASONS:
+            why = candidate.get("finishMessage") or "the model gave no usable answer"
+            raise ProviderError(ErrorKind.MALFORMED, why, code=candidate["finishReason"], usage=reported)
+    return {
+        "id": reply.get("responseId"),
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": reply.get("modelVersion") or model,
+        "choices": [_choice(index, candidate) for index, candidate in enumerate(candidates)],
+        "usage": _openai_usage(usage),
+    }
+
+
+def usage_of(usage: Body | None) -> Usage:
+    """Tokens in Homa's terms. Gemini counts thoughts beside the candidates' tokens, and tools' prompts likewise."""
+    usage = usage or {}
+    thoughts = usage.get("thoughtsTokenCount") or 0
+    return Usage(
+        input_tokens=(usage.get("promptTokenCount") or 0) + (usage.get("toolUsePromptTokenCount") or 0),
+        output_tokens=(usage.get("candidatesTokenCount") or 0) + thoughts,
+        cached_tokens=usage.get("cachedContentTokenCount") or 0,
+        reasoning_tokens=thoughts,
+    )
+
+
+def _choice(index: int, candidate: Body) -> dict[str, Any]:
+    parts = (candidate.get("content") or {}).get("parts") or []
+    calls = [_tool_call(f"call_{index}_{n}", part) for n, part in enumerate(p for p in parts if "functionCall" in p)]
+    texts = [part["text"] for part in parts if "text" in part and not part.get("thought")]
+    thoughts = [part["text"] for part in parts if "text" in part and part.get("thought")]
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(texts) if texts or not calls else None}
+    if calls:
+        message["tool_calls"] = calls
+    if thoughts:
+        message["reasoning_content"] = "".join(thoughts)
+    reason = FINISH_REASONS[candidate["finishReason"]]
+    return {"index": index, "message": message, "finish_reason": "tool_calls" if calls and reason == "stop" else reason}
+
+
+def _tool_call(fallback_id: str, part: Body) -> dict[str, Any]:
+    function = part["functionCall"]
+    call: dict[str, Any] = {
+        "id": function.get("id") or fallback_id,
+        "type": "function",
+        "function": {"name": function["name"], "arguments": orjson.dumps(function.get("args") or {}).decode()},
+    }
+    if signature := part.get("thoughtSignature"):
+        call["extra_content"] = {"google": {"thought_signature": signature}}
+    return call
+
+
+def _openai_usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+class ReplyAssembly:
+    """A streamed reply in the making: each chunk is a small reply of its own."""
+
+    def __init__(self) -> None:
+        self._reply: dict[str, Any] = {}
+        self._candidates: dict[int, dict[str, Any]] = {}
+
+    @property
+    def text(self) -> str:
+        """All that was generated so far: text, thoughts, arguments of functions."""
+        parts = (part for candidate in self._candidates.values() for part in candidate["content"]["parts"])
+        return "".join(map(_written, parts))
+
+    def add(self, chunk: Body) -> list[Delta]:
+        """Take a chunk in and give its pieces. Raises ProviderError (AMBIGUOUS) for one of another shape."""
+        try:
+            return list(self._deltas(chunk))
+        except MISSHAPEN as error:
+            raise self.broken(f"a chunk is of another shape than expected: {error!r:.200}") from error
+
+    def _deltas(self, chunk: Body) -> Iterator[Delta]:
+        self._reply |= {name: value for name, value in chunk.items() if name != "candidates"}
+        for piece in chunk.get("candidates") or ():
+            index = piece.get("index") or 0
+            candidate = self._candidates.setdefault(index, {"content": {"parts": []}})
+            candidate |= {name: value for name, value in piece.items() if name != "content"}
+            for part in (piece.get("content") or {}).get("parts") or ():
+                candidate["content"]["parts"].append(part)
+                yield from _delta(part, index, candidate)
+
+    def reply(self) -> dict[str, Any]:
+        """The whole reply. Raises ProviderError (AMBIGUOUS) when the stream was cut."""
+        candidates = [self._candidates[index] for index in sorted(self._candidates)]
+        blocked = not candidates and self._reply.get("promptFeedback")
+        if not blocked and not all(candidate.get("finishReason") for candidate in candidates or [{}]):
+            raise self.broken("the stream ended without a finishReason")
+        return {**self._reply, "candidates": candidates}
+
+    def broken(self, message: str) -> ProviderError:
+        """The error of a stream without a proper end."""
+        return ProviderError(ErrorKind.AMBIGUOUS, message, partial_text=self.text)
+
+
+def _written(part: Body) -> str:
+    if "functionCall" in part:
+        return orjson.dumps(part["functionCall"].get("args") or {}).decode()
+    return part.get("text") or ""
+
+
+def _delta(part: Body, index: int, candidate: Body) -> Iterator[Delta]:
+    if "functionCall" in part:
+        position = sum("functionCall" in earlier for earlier in candidate["content"]["parts"]) - 1
+        yield Delta(tool_call={"index": position, **_tool_call(f"call_{index}_{position}", part)}, choice=index)
+    elif part.get("text"):
+        thought = bool(part.get("thought"))
+        yield Delta("" if thought else part["text"], part["text"] if thought else "", choice=index)

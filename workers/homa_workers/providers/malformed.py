@@ -1,0 +1,38 @@
+"""Replies of another shape than any documentation knows: what a proxy or a faulty server sends must not end a job.
+
+Whoever reads a reply trusts its shape, here and inside the SDKs, and fails in many ways where that trust is misplaced.
+All of them mean the same: a reply that may have been paid for and cannot be used, which is MALFORMED and tried again.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from homa_shared.calls.failures import ErrorKind, ProviderError
+
+#: What reading something of another shape raises: decoding and the SDKs' checks of types are ValueErrors.
+MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+@contextmanager
+def well_formed(what: str) -> Iterator[None]:
+    """Reads something that a server sent. Raises ProviderError (MALFORMED) where it is of another shape.
+
+    Args:
+        what: is read, for the message.
+    """
+    try:
+        yield
+    except MISSHAPEN as error:
+        text = f"{what} is of another shape than expected: {error!r:.200}"
+        raise ProviderError(ErrorKind.MALFORMED, text) from error
+
+
+def is_vector(value: object) -> bool:
+    """Whether this is a list of numbers: some servers send null where their arithmetic went wrong."""
+    try:
+        return isinstance(value, list) and bool(array("d", value))
+    except (OverflowError, TypeError):
+        return False

@@ -1,0 +1,67 @@
+"""What the failures of OpenAI, and of servers that speak its protocol, mean.
+
+Source: https://platform.openai.com/docs/guides/error-codes, Azure OpenAI's content filter codes, and replies recorded
+from compatible servers (which mostly send statuses and texts of their own).
+"""
+
+from __future__ import annotations
+
+from homa_shared.calls.failures import ErrorKind
+from homa_workers.providers.error_rules import STATUS_RULES, Rule, by_code, by_message
+
+OPENAI_RULES: tuple[Rule, ...] = (
+    by_code(ErrorKind.CONTEXT_TOO_LONG, "context_length_exceeded", "string_above_max_length"),
+    by_code(
+        ErrorKind.CONTENT_POLICY,
+        "content_filter",
+        "content_policy_violation",
+        "responsibleaipolicyviolation",
+        "moderation_blocked",
+        "invalid_prompt",  # a prompt that its policy forbids, in spite of the name
+        "bio_policy",
+        "misalignment_policy_violation",
+        "image_content_policy_violation",
+    ),
+    by_code(
+        ErrorKind.INVALID_REQUEST,
+        "data_residency_mismatch",
+        "empty_image_file",
+        "failed_to_download_image",
+        "image_file_not_found",
+        "image_file_too_large",
+        "image_parse_error",
+        "image_too_large",
+        "image_too_small",
+        "invalid_base64_image",
+        "invalid_image",
+        "invalid_image_format",
+        "invalid_image_mode",
+        "invalid_image_url",
+        "unsupported_image_media_type",
+    ),
+    by_code(
+        ErrorKind.QUOTA_EXHAUSTED,
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "quota_exceeded",
+    ),
+    by_code(ErrorKind.UNAUTHORIZED, "invalid_api_key", "account_deactivated", "invalid_organization"),
+    by_code(ErrorKind.MODEL_NOT_FOUND, "model_not_found", "deploymentnotfound"),
+    by_code(ErrorKind.OVERLOADED, "engine_overloaded", "overloaded", "slow_down", "noncapacity"),
+    # Limits per day are told from those per minute by their text only; a request above the limit itself never fits.
+    by_message(ErrorKind.QUOTA_EXHAUSTED, r"\((?:RPD|TPD)\)|(?:requests|tokens) per day", 429),
+    by_message(ErrorKind.CONTEXT_TOO_LONG, r"request too large for", 429),
+    by_message(
+        ErrorKind.CONTEXT_TOO_LONG,
+        r"maximum context length|context (?:length|window) (?:is )?exceed|exceeds? the (?:available )?context|"
+        r"prompt is too long|too many tokens",
+        400,
+        413,
+        422,
+        500,
+    ),
+    by_message(ErrorKind.CONTENT_POLICY, r"content management policy|content filter", 400),
+    by_code(ErrorKind.RATE_LIMITED, "rate_limit_exceeded", "too_many_requests"),
+    *STATUS_RULES,
+)

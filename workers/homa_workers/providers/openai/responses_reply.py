@@ -1,0 +1,207 @@
+"""A response of OpenAI's Responses API: is it one at all, and what is it as the body of a chat completion?
+
+Shapes: `openai.types.responses`, version 3.54.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import ITEMS, Completion, Usage
+from homa_workers.providers.error_rules import classify, failure_of, request_id
+from homa_workers.providers.json_body import quota
+from homa_workers.providers.openai.reply import QUOTA_HEADERS
+from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
+
+Item = dict[str, Any]
+
+#: Statuses of a response that can be read as a reply.
+ENDED = frozenset({"completed", "incomplete"})
+#: Reasons of an incomplete response -> finish_reason; any other one also means that something is missing at the end.
+FINISH_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
+#: Items that a chat message's own fields say all of.
+_SAID = frozenset({"message", "function_call", "custom_tool_call"})
+
+
+def checked(body: object, content: bytes, headers: Mapping[str, str]) -> Item:
+    """The body, if it is a response that has ended.
+
+    Raises ProviderError: the kind of the error that a failed response tells, MALFORMED for what is no response. Where
+    usage is reported all the same, the attempt is charged at that.
+    """
+    if isinstance(body, dict) and isinstance(body.get("output"), list):
+        if body.get("status") in ENDED:
+            return body
+        if body.get("status") == "failed":
+            raise failed(body, headers)
+    error = classify(failure_of(200, content, headers), RESPONSES_RULES)
+    if error.kind is ErrorKind.MALFORMED:
+        error.message = f"expected a response that has ended, got: {error.message}"
+    error.usage = reported(body)
+    raise error
+
+
+def failed(response: Mapping[str, Any], headers: Mapping[str, str], partial_text: str = "") -> ProviderError:
+    """The error of a response that failed after it had been accepted: its HTTP status was 200, and says nothing."""
+    told = response.get("error") or {"message": "the response failed and names no reason"}
+    error = classify(failure_of(None, told, headers), RESPONSES_RULES, partial_text=partial_text)
+    error.usage = reported(response)
+    return error
+
+
+def completion_of(response: Item, headers: Mapping[str, str]) -> Completion:
+    """A response that has ended, as a completion. Raises ProviderError (MALFORMED) for items of another shape."""
+    usage = response.get("usage")
+    try:
+        body = chat_completion(response)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        text = f"a response whose output is of another shape than expected: {error!r}"
+        raise ProviderError(ErrorKind.MALFORMED, text, usage=reported(response)) from error
+    return Completion(
+        body=body,
+        usage=usage_of(usage),
+        request_id=request_id(headers),
+        quota=quota(headers, QUOTA_HEADERS),
+        metered=bool(usage),
+    )
+
+
+def reported(body: object) -> Usage | None:
+    """Usage that something tells which is no good reply."""
+    usage = body.get("usage") if isinstance(body, Mapping) else None
+    return usage_of(usage) if usage else None
+
+
+def usage_of(usage: object) -> Usage:
+    """Tokens as the Responses API reports them: cached ones inside the input's, reasoning inside the output's."""
+    if not isinstance(usage, dict):
+        return Usage()
+    given, written = _part(usage, "input_tokens_details"), _part(usage, "output_tokens_details")
+    return Usage(
+        input_tokens=usage.get("input_tokens") or 0,
+        output_tokens=usage.get("output_tokens") or 0,
+        cached_tokens=given.get("cached_tokens") or 0,
+        cache_write_tokens=given.get("cache_write_tokens") or 0,
+        reasoning_tokens=written.get("reasoning_tokens") or 0,
+    )
+
+
+def _part(usage: Item, name: str) -> Item:
+    found = usage.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def chat_completion(response: Item) -> Item:
+    """A response as the body of a chat completion.
+
+    What reasoning and built-in tools leave behind has no place in a chat message: where there is any, the items of the
+    output stand in it as they came, because a request that continues the conversation must give them back.
+    """
+    output = [item for item in response["output"] if isinstance(item, dict)]
+    message = _message(output)
+    log_probabilities = [entry for part in _texts(output) for entry in part.get("logprobs") or ()]
+    choice = {
+        "index": 0,
+        "message": message,
+        "finish_reason": _finish_reason(response, bool(message.get("tool_calls"))),
+        "logprobs": {"content": log_probabilities} if log_probabilities else None,
+    }
+    body = {
+        "id": response.get("id"),
+        "object": "chat.completion",
+        "created": int(response.get("created_at") or 0),
+        "model": response.get("model"),
+        "choices": [choice],
+    }
+    if response.get("usage"):
+        body["usage"] = _chat_usage(usage_of(response["usage"]))
+    if response.get("service_tier"):
+        body["service_tier"] = response["service_tier"]
+    return body
+
+
+def is_commentary(item: Mapping[str, Any]) -> bool:
+    """Whether a message says what the model is about to do; the answer stands in others."""
+    return item.get("phase") == "commentary"
+
+
+def _finish_reason(response: Mapping[str, Any], calls: bool) -> str:
+    if response.get("status") == "incomplete":
+        reason = (response.get("incomplete_details") or {}).get("reason")
+        return FINISH_REASONS.get(str(reason), "length")
+    return "tool_calls" if calls else "stop"
+
+
+def _message(output: list[Item]) -> Item:
+    texts = [part["text"] for part in _texts(output)]
+    refusals = [part["refusal"] for part in _parts(output, "refusal")]
+    calls = [_tool_call(item) for item in output if item.get("type") in ("function_call", "custom_tool_call")]
+    silent = not texts and bool(calls or refusals)
+    message: Item = {"role": "assistant", "content": None if silent else "".join(texts)}
+    if refusals:
+        message["refusal"] = "".join(refusals)
+    if annotations := list(_annotations(output)):
+        message["annotations"] = annotations
+    if calls:
+        message["tool_calls"] = calls
+    if thoughts := "\n\n".join(_thoughts(output)):
+        message["reasoning_content"] = thoughts
+    if any(item.get("type") not in _SAID or is_commentary(item) for item in output):
+        message[ITEMS] = output
+    return message
+
+
+def _parts(output: list[Item], kind: str, *, commentary: bool = False) -> Iterator[Item]:
+    for item in output:
+        if item.get("type") == "message" and is_commentary(item) is commentary:
+            yield from (part for part in item.get("content") or () if part.get("type") == kind)
+
+
+def _texts(output: list[Item]) -> list[Item]:
+    return list(_parts(output, "output_text"))
+
+
+def _thoughts(output: list[Item]) -> Iterator[str]:
+    """What people can read of the way to the answer."""
+    for item in output:
+        if item.get("type") == "reasoning":
+            yield from (part["text"] for part in (*(item.get("summary") or ()), *(item.get("content") or ())))
+    yield from (part["text"] for part in _parts(output, "output_text", commentary=True))
+
+
+def _annotations(output: list[Item]) -> Iterator[Item]:
+    """Citations in the shape of Chat Completions; their places count from the beginning of the joined text."""
+    offset = 0
+    for part in _texts(output):
+        for found in part.get("annotations") or ():
+            if found.get("type") != "url_citation":
+                yield found
+                continue
+            cited = {name: value for name, value in found.items() if name != "type"}
+            for end in ("start_index", "end_index"):
+                cited[end] = (cited.get(end) or 0) + offset
+            yield {"type": "url_citation", "url_citation": cited}
+        offset += len(part["text"])
+
+
+def _tool_call(item: Item) -> Item:
+    if item["type"] == "custom_tool_call":
+        custom = {"name": item["name"], "input": item.get("input") or ""}
+        return {"id": item["call_id"], "type": "custom", "custom": custom}
+    function = {"name": item["name"], "arguments": item.get("arguments") or ""}
+    return {"id": item["call_id"], "type": "function", "function": function}
+
+
+def _chat_usage(usage: Usage) -> Item:
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+        },
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }

@@ -1,0 +1,127 @@
+"""Events of a streamed response, put together again.
+
+Which event was the last is what tells a whole reply from a cut one: a stream that ends without `response.completed`,
+`response.incomplete` or `response.failed` is AMBIGUOUS, with the text that had arrived as the floor of its cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Completion, Delta
+from homa_workers.providers.error_rules import classify, failure_of
+from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
+from homa_workers.providers.openai.responses_reply import Item, completion_of, failed, is_commentary
+
+#: Events that bring a piece of what was written.
+_PIECES = frozenset(
+    {
+        "response.output_text.delta",
+        "response.refusal.delta",
+        "response.function_call_arguments.delta",
+        "response.custom_tool_call_input.delta",
+        "response.reasoning_summary_text.delta",
+        "response.reasoning_text.delta",
+    }
+)
+#: Kinds of tool call -> what Chat Completions call them, and their arguments.
+_CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
+
+
+class EventAssembly:
+    """A response in the making.
+
+    Args:
+        headers: of the reply that streams it.
+    """
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+        self._written: list[str] = []
+        #: Items by their place in the output: as they were announced, then as they ended.
+        self._begun: dict[int, Item] = {}
+        self._done: dict[int, Item] = {}
+        self._calls: list[int] = []
+        self._response: Item | None = None
+
+    @property
+    def text(self) -> str:
+        """All text so far, reasoning and tool arguments included: what the provider has certainly generated."""
+        return "".join(self._written)
+
+    def add(self, event: object) -> list[Delta]:
+        """Take an event in and give its pieces.
+
+        Raises ProviderError where it tells of a failure, or is of another shape than expected.
+        """
+        if not isinstance(event, dict):
+            return []
+        try:
+            return list(self._deltas(event))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise self.broken(
+                f"an event {event.get('type')!r:.80} of another shape than expected: {error!r}"
+            ) from error
+
+    def _deltas(self, event: Item) -> Iterator[Delta]:
+        kind = event.get("type")
+        if kind in _PIECES:
+            yield from self._piece(str(kind), event)
+            return
+        match kind:
+            case "response.output_item.added":
+                yield from self._begin(event["output_index"], event["item"])
+            case "response.output_item.done":
+                self._done[event["output_index"]] = event["item"]
+            case "response.reasoning_summary_part.added" if event.get("summary_index"):
+                yield Delta(reasoning="\n\n")
+            case "response.completed" | "response.incomplete":
+                self._response = event["response"]
+            case "response.failed":
+                raise failed(event["response"], self._headers, self.text)
+            case "error":
+                raise self._failure(event)
+
+    def completion(self) -> Completion:
+        """The whole reply. Raises ProviderError (AMBIGUOUS) when the stream told no end."""
+        if self._response is None:
+            raise self.broken("the stream ended before its response did")
+        return completion_of({**self._response, "output": self._output(self._response)}, self._headers)
+
+    def broken(self, message: str) -> ProviderError:
+        """The error of a stream that has no proper end."""
+        return ProviderError(ErrorKind.AMBIGUOUS, message, partial_text=self.text)
+
+    def _output(self, response: Item) -> list[Item]:
+        """The items as they ended: only there encrypted reasoning is sure to be whole, and some servers leave the
+        last event's output empty."""
+        items = dict(enumerate(response.get("output") or ())) | self._done
+        return [items[place] for place in sorted(items)]
+
+    def _begin(self, place: int, item: Item) -> Iterator[Delta]:
+        self._begun[place] = item
+        if item.get("type") in _CALLS:
+            name, field = _CALLS[item["type"]]
+            self._calls.append(place)
+            said = {"name": item.get("name") or "", field: ""}
+            index = len(self._calls) - 1
+            yield Delta(tool_call={"index": index, "id": item.get("call_id"), "type": name, name: said})
+
+    def _piece(self, kind: str, event: Item) -> Iterator[Delta]:
+        piece, place = event.get("delta") or "", event.get("output_index") or 0
+        self._written.append(piece)
+        begun = self._begun.get(place, {})
+        match kind:
+            case "response.output_text.delta":
+                yield Delta(reasoning=piece) if is_commentary(begun) else Delta(piece)
+            case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
+                yield Delta(reasoning=piece)
+            case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta":
+                if place in self._calls:
+                    name, field = _CALLS[begun["type"]]
+                    yield Delta(tool_call={"index": self._calls.index(place), name: {field: piece}})
+
+    def _failure(self, event: Item) -> ProviderError:
+        told = {name: value for name, value in event.items() if name != "type"}
+        return classify(failure_of(None, told, self._headers), RESPONSES_RULES, partial_text=self.text)

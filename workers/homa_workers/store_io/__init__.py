@@ -1,0 +1,1 @@
+"""What a worker writes to the store and must not lose: replies, streams, media."""

@@ -1,0 +1,93 @@
+"""Telling the store what must not be forgotten, for as long as it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from homa_shared.calls.failures import Charge
+from homa_shared.model.errors import StoreFull, StoreUnavailable
+from homa_shared.store.client import AsyncStore
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.attempts import Claim, Enqueued, Report, ack, requeue
+from homa_workers.observe.attempt_log import Watch
+from homa_workers.store_io.replay_buffer import Recent
+
+T = TypeVar("T")
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
+#: What is handed back because this worker cannot do it is left for others for so long, ms.
+NOT_HERE_MS = 5000
+
+
+async def persist(store: AsyncStore, op: Op[T], watch: Watch, recent: Recent | None = None) -> T:
+    """Runs an operation until the store has taken it.
+
+    The operations are idempotent, so one whose reply was lost may be sent again. Cancelling the caller doesn't end
+    this: the operation goes on, and the cancellation is passed on when it is through.
+
+    Args:
+        recent: keeps a report that the store has taken, to be told again should the store come back without it.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    try:
+        return await _taken(store, op, recent)
+    except (StoreUnavailable, StoreFull) as error:
+        watch.store_away(error)
+    except asyncio.CancelledError as error:
+        cancelled = error
+    result = await uncut(_until_taken(store, op, watch, recent))
+    if cancelled is not None:
+        raise cancelled
+    return result
+
+
+async def uncut(work: Coroutine[Any, Any, T]) -> T:
+    """Does several things that belong together: a cancellation is passed on when all are through."""
+    task, cancelled = asyncio.ensure_future(work), None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+        except Exception:  # told by task.result() below
+            break
+    result = task.result()
+    if cancelled is not None:
+        raise cancelled
+    return result
+
+
+async def hand_back(store: AsyncStore, claim: Claim, watch: Watch, *, delay_ms: int = 0) -> None:
+    """Gives a job or message back unsent, as if it had not been taken."""
+    name = (claim.id, claim.attempt)
+    if claim.kind == "m":
+        again = Enqueued(claim.id, claim.queue, claim.lane, claim.request, delay_ms)
+        await persist(store, ack(store.keys, name, "again", again=again), watch)
+        return
+    unsent = Report("released", Charge.NONE, used=(0, 0, 0, 0), worker=watch.worker)
+    await persist(
+        store, requeue(store.keys, name, "job.released", delay_ms=delay_ms, report=unsent, counts=False), watch
+    )
+
+
+async def _taken(store: AsyncStore, op: Op[T], recent: Recent | None) -> T:
+    result = await store.run(op)
+    if recent is not None:
+        recent.note(op)
+    return result
+
+
+async def _until_taken(store: AsyncStore, op: Op[T], watch: Watch, recent: Recent | None) -> T:
+    pause_s = FIRST_PAUSE_S
+    while True:
+        await asyncio.sleep(pause_s * (0.5 + random.random() / 2))
+        try:
+            return await _taken(store, op, recent)
+        except (StoreUnavailable, StoreFull) as error:
+            watch.store_away(error)
+        pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
