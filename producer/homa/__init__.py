@@ -11,6 +11,7 @@ Importing it connects to nothing, reads no settings and loads no provider's SDK.
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ from homa_shared.model.errors import (
     StoreUnavailable,
     UnknownModel,
 )
+from homa_shared.namesake import REMEDY, beside
 
 if TYPE_CHECKING:
     from homa.client.aio import AsyncHoma
@@ -112,3 +114,17 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_LAZY[name]), name)
     return value
+
+
+def _tell_of_namesake() -> None:
+    """Both projects in one folder work until either is uninstalled or upgraded: better told at once."""
+    other = beside(__path__[0])
+    if other is not None:
+        warnings.warn(
+            f"another project's distribution, {other}, is installed here and shares the package homa: {REMEDY}",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+_tell_of_namesake()

@@ -28,7 +28,8 @@ class MissingExtra(HomaError):
     def __init__(self, what: str, extra: str) -> None:
         #: What was asked for, and the extra that brings it.
         self.what, self.extra = what, extra
-        super().__init__(f"{what} needs an optional part that is not installed: pip install 'homa-queue[{extra}]'")
+        install = f"pip install 'homa-queue[{extra}]' (homa alone is another project's distribution)"
+        super().__init__(f"{what} needs an optional part that is not installed: {install}")
 
 
 class StoreUnavailable(HomaError):

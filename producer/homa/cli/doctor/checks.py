@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from homa.cli.doctor.orphaned_queues import Stranded, lack_of
 from homa_shared.model.errors import ConfigError, StoreUnavailable
 from homa_shared.model.pools import alias_of, worker_command
+from homa_shared.namesake import REMEDY
 from homa_shared.settings.changes import diff
 from homa_shared.store import reads
 from homa_shared.store.audit import audit
@@ -21,7 +23,7 @@ from homa_shared.store.client import Store
 from homa_shared.store.join import address_of
 from homa_shared.store.safety_checks import Level, Verdict, verdicts
 from homa_shared.store.transitions.fleet import read_fleet
-from homa_shared.store.versions import Versions, own_versions
+from homa_shared.store.versions import Versions, own_versions, release
 
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings
@@ -58,6 +60,7 @@ def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
     Args:
         deep: prove the store's books too, which reads every live job.
     """
+    yield from _installation()
     yield from _settings(settings)
     yield from _keys(settings)
     yield from _reach(settings)
@@ -74,6 +77,16 @@ def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
                 yield from _books(store)
     except StoreUnavailable as error:
         yield _no_store(settings, error)
+
+
+def _installation() -> Iterator[Check]:
+    try:
+        other = version("homa")
+    except PackageNotFoundError:
+        yield Check(Level.OK, "installation", f"homa-queue {release()}")
+        return
+    found = f"another project's distribution, homa {other}, shares the package homa"
+    yield Check(Level.WARNING, "installation", found, REMEDY)
 
 
 def _settings(settings: Settings) -> Iterator[Check]:
