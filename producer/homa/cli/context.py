@@ -35,7 +35,7 @@ class Session:
 
 @contextmanager
 def session(*, start: bool = False, revive: bool = False) -> Iterator[Session]:
-    """Settings and an open store, closed at the end. The fleet's settings are not touched: that is `entry.enter`'s.
+    """Settings and an open store, closed at the end. The fleet's settings are not touched: that is `join.enter`'s.
 
     Args:
         start: start the embedded store where HOMA_REDIS_URL is unset and none runs.

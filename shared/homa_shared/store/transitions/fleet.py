@@ -36,7 +36,7 @@ def write_fleet(keys: Keys, fleet: Fleet, *, seen: int) -> Op[int]:
 
 
 def write_plans(keys: Keys, rows: Sequence[dict[str, Any]]) -> Op[int]:
-    """Tells the store the scopes and limits of targets (`plans.plan_row`)."""
+    """Tells the store the scopes and limits of targets (`plan_rows.plan_row`)."""
     return call(keys, "plan", (orjson.dumps(list(rows)),), int)
 
 
