@@ -48,11 +48,13 @@ Part = dict[str, Any]
 
 def contents(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The conversation without its system messages. Neighbours of one role are joined."""
-    names = {call["id"]: call["function"]["name"] for message in messages for call in message.get("tool_calls") or ()}
+    #: Functions by the id of their latest call: some servers, Gemini's own among them, count ids anew in each reply.
+    names: dict[str, str] = {}
     turns: list[dict[str, Any]] = []
     for message in messages:
         if message.get("role") in {"system", "developer"}:
             continue
+        names |= {call["id"]: call["function"]["name"] for call in message.get("tool_calls") or ()}
         role, parts = _turn(message, names)
         if turns and turns[-1]["role"] == role:
             turns[-1]["parts"].extend(parts)
