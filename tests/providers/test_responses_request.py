@@ -297,7 +297,7 @@ def test_parameters_of_no_known_shape_are_refused(params: dict[str, Any]) -> Non
     ("said", "named"),
     [
         ({"role": "function", "name": "f", "content": "x"}, "role 'function'"),
-        ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, "hears no audio"),
+        ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, "takes no audio"),
         ({"role": "user", "content": 7}, "content 7"),
         ({"role": "assistant", "content": [{"type": "image_url"}]}, "an assistant's part of type 'image_url'"),
     ],

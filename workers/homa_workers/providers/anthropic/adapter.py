@@ -17,10 +17,11 @@ from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.model.errors import ConfigError
 from homa_workers.providers.anthropic.errors import ANTHROPIC_RULES
 from homa_workers.providers.anthropic.reply import chat_completion, checked, usage_of
-from homa_workers.providers.anthropic.request import DEFAULT_MAX_TOKENS, refused, request_body
+from homa_workers.providers.anthropic.request import DEFAULT_MAX_TOKENS, request_body
 from homa_workers.providers.anthropic.stream import EventAssembly
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.error_rules import request_id
+from homa_workers.providers.invalid_request import chat_shaped, refused
 from homa_workers.providers.json_body import decoded, encoded, plain, quota
 from homa_workers.providers.malformed import well_formed
 from homa_workers.providers.sdk_errors import from_sdk
@@ -114,10 +115,8 @@ class AnthropicProvider:
         await self._client.close()
 
     def _body(self, call: Call) -> dict[str, Any]:
-        try:
+        with chat_shaped():
             return request_body(call, max_tokens=self._max_tokens, adapt_schema=_adapted)
-        except (AttributeError, KeyError, TypeError) as error:
-            raise refused("messages or params", f"not in the shape of a chat completion request ({error!r})") from error
 
     async def _post(self, url: str, body: Mapping[str, Any]) -> httpx2.Response:
         try:

@@ -13,9 +13,10 @@ from typing import Any
 
 import orjson
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import with_mark
+from homa_workers.providers.data_url import DataUrl, file_url, is_data_url
+from homa_workers.providers.invalid_request import refused
 
 #: Output cap where the call sets none: Anthropic requires one. In tokens.
 DEFAULT_MAX_TOKENS = 4096
@@ -76,11 +77,6 @@ def _with_breakpoint(call: Call) -> list[dict[str, Any]]:
     if call.shared is None or "cache_control" in call.params or any("cache_control" in tool for tool in tools):
         return call.messages
     return with_mark(call.messages, call.shared, BREAKPOINT)
-
-
-def refused(what: str, why: str) -> ProviderError:
-    """The error of a request that Anthropic cannot be asked."""
-    return ProviderError(ErrorKind.INVALID_REQUEST, f"{what}: {why}")
 
 
 def system_blocks(messages: list[dict[str, Any]]) -> list[Block]:
@@ -157,21 +153,17 @@ def _with_cache_control(part: Mapping[str, Any], block: Block) -> Block:
 
 def _source(url: str) -> Block:
     """An image or document as Anthropic takes it: `data:` URLs inline, others to be fetched by it."""
-    if not url.startswith("data:"):
+    if not is_data_url(url):
         return {"type": "url", "url": url}
-    head, _, data = url.removeprefix("data:").partition(",")
-    media_type, _, encoding = head.partition(";")
-    if encoding != "base64" or not data:
-        raise refused(f"messages: data URL {url[:40]!r}", "expected data:<media type>;base64,<data>")
-    return {"type": "base64", "media_type": media_type, "data": data}
+    inline = DataUrl.parse(url)
+    return {"type": "base64", "media_type": inline.media_type, "data": inline.base64}
 
 
 def _document(file: Mapping[str, Any]) -> Block:
     if file.get("file_id"):
         source: Block = {"type": "file", "file_id": file["file_id"]}
-    elif file.get("file_data"):
-        data = str(file["file_data"])
-        source = _source(data if data.startswith(("data:", "http")) else f"data:application/pdf;base64,{data}")
+    elif url := file_url(file):
+        source = _source(url)
     else:
         raise refused("messages: a file part", "expected file_data or file_id in it")
     block = {"type": "document", "source": source}

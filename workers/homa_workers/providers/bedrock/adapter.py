@@ -36,8 +36,9 @@ from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.bedrock.errors import BEDROCK_RULES
 from homa_workers.providers.bedrock.reply import EventAssembly, chat_completion, usage_of
-from homa_workers.providers.bedrock.request import DEFAULT_MAX_TOKENS, converse, refused
+from homa_workers.providers.bedrock.request import DEFAULT_MAX_TOKENS, converse
 from homa_workers.providers.error_rules import Failure, classify
+from homa_workers.providers.invalid_request import chat_shaped
 from homa_workers.providers.json_body import decoded, encoded
 from homa_workers.providers.malformed import is_vector, well_formed
 from homa_workers.providers.transport import CONNECT_TIMEOUT_S
@@ -160,10 +161,8 @@ class BedrockProvider:
         await self._stack.aclose()
 
     def _arguments(self, call: Call) -> dict[str, Any]:
-        try:
+        with chat_shaped():
             return converse(call, max_tokens=self._max_tokens, cache_points=call.model not in self._uncached)
-        except (AttributeError, KeyError, TypeError) as error:
-            raise refused("messages or params", f"not in the shape of a chat completion request ({error!r})") from error
 
     async def _connected(self) -> Any:
         async with self._open:

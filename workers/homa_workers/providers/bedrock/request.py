@@ -6,17 +6,17 @@ Unknown parameters go to the model itself (`additionalModelRequestFields`), whic
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import is_marked, with_mark
 from homa_shared.capabilities.prompt_caching import takes_cache_points
+from homa_workers.providers.data_url import DataUrl, file_url, is_data_url
+from homa_workers.providers.invalid_request import refused
 
 #: Output cap where the call sets none: quota and budget are reserved by it. In tokens.
 DEFAULT_MAX_TOKENS = 4096
@@ -90,11 +90,6 @@ def _unmarked(part: object) -> object:
     return {name: value for name, value in part.items() if name != "cache_control"}
 
 
-def refused(what: str, why: str) -> ProviderError:
-    """The error of a request that Bedrock cannot be asked."""
-    return ProviderError(ErrorKind.INVALID_REQUEST, f"{what}: {why}")
-
-
 def system_blocks(messages: list[dict[str, Any]]) -> list[Block]:
     """System and developer messages, which Converse takes beside the conversation."""
     return [
@@ -154,8 +149,7 @@ def _block(part: dict[str, Any], number: int) -> Iterator[Block]:
             if text := part.get("text") or part.get("refusal"):
                 yield {"text": text}
         case "image_url":
-            kind, data = _inline(part["image_url"]["url"])
-            yield {"image": {"format": kind.removeprefix("image/").replace("jpg", "jpeg"), "source": {"bytes": data}}}
+            yield _image(part["image_url"]["url"])
         case "file":
             yield {"document": _document(part["file"], number)}
         case None:
@@ -164,22 +158,24 @@ def _block(part: dict[str, Any], number: int) -> Iterator[Block]:
             raise refused(f"messages: a part of type {unknown!r}", "expected text, image_url or file")
 
 
-def _inline(url: str) -> tuple[str, bytes]:
-    head, _, data = url.removeprefix("data:").partition(",")
-    if not url.startswith("data:") or not head.endswith(";base64"):
+def _image(url: str) -> Block:
+    inline = _inline(url)
+    kind = inline.media_type.removeprefix("image/").replace("jpg", "jpeg")
+    return {"image": {"format": kind, "source": {"bytes": inline.decoded()}}}
+
+
+def _inline(url: str) -> DataUrl:
+    if not is_data_url(url):
         raise refused(f"messages: {url[:40]!r}", "Bedrock fetches nothing; expected data:<media type>;base64,<data>")
-    try:
-        return head.removesuffix(";base64"), base64.b64decode(data, validate=True)
-    except binascii.Error as error:
-        raise refused(f"messages: {head} data", f"not base64 ({error})") from error
+    return DataUrl.parse(url)
 
 
 def _document(file: Mapping[str, Any], number: int) -> Block:
-    data = str(file.get("file_data") or "")
-    _, content = _inline(data if data.startswith("data:") else f"data:application/pdf;base64,{data}")
+    if not (url := file_url(file)):
+        raise refused("messages: a file part", "Bedrock knows no ids of files; expected file_data in it")
     # Converse accepts no other characters in a name, and no two documents of one name.
     stem = re.sub(r"[^A-Za-z0-9\-()\[\]]+", "-", str(file.get("filename") or "document")).strip("-")
-    return {"format": "pdf", "name": f"{stem}-{number}", "source": {"bytes": content}}
+    return {"format": "pdf", "name": f"{stem}-{number}", "source": {"bytes": _inline(url).decoded()}}
 
 
 def _reasoning(block: Mapping[str, Any]) -> Block:

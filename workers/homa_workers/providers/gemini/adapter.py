@@ -22,7 +22,8 @@ from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.error_rules import classify
 from homa_workers.providers.gemini.errors import GEMINI_RULES, failure_of
 from homa_workers.providers.gemini.reply import ReplyAssembly, chat_completion, usage_of
-from homa_workers.providers.gemini.request import config, contents, refused
+from homa_workers.providers.gemini.request import config, contents
+from homa_workers.providers.invalid_request import chat_shaped, refused
 from homa_workers.providers.json_body import decoded
 from homa_workers.providers.malformed import MISSHAPEN, well_formed
 from homa_workers.providers.sdk_errors import from_sdk
@@ -147,12 +148,11 @@ async def _read(chunks: Any, assembly: ReplyAssembly) -> AsyncGenerator[Delta, N
 def _request(call: Call, **settings: Any) -> dict[str, Any]:
     """Arguments of a generate call, checked against the SDK's types before anything is sent."""
     try:
-        checked = types.GenerateContentConfig(**{**config(call), **ONE_CALL, **settings})
-        return {"model": call.model, "contents": _contents(call.messages), "config": checked}
+        with chat_shaped():
+            checked = types.GenerateContentConfig(**{**config(call), **ONE_CALL, **settings})
+            return {"model": call.model, "contents": _contents(call.messages), "config": checked}
     except ValidationError as error:
         raise _misfit(error) from error
-    except (AttributeError, KeyError, TypeError) as error:
-        raise refused("messages or params", f"not in the shape of a chat completion request ({error!r})") from error
 
 
 def _misfit(error: ValidationError) -> ProviderError:

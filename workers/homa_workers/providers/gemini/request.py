@@ -6,8 +6,6 @@ go into `GenerateContentConfig` as they are, which refuses what it doesn't know.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import mimetypes
 import re
 from collections.abc import Iterator, Mapping
@@ -15,8 +13,9 @@ from typing import Any
 
 import orjson
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call
+from homa_workers.providers.data_url import DataUrl, file_url, is_data_url
+from homa_workers.providers.invalid_request import refused
 
 #: Parameters of OpenAI's that have no counterpart and change nothing that a caller relies on.
 LEFT_OUT = frozenset(
@@ -82,11 +81,6 @@ def config(call: Call) -> dict[str, Any]:
     return {**body, **params}
 
 
-def refused(what: str, why: str) -> ProviderError:
-    """The error of a request that Gemini cannot be asked."""
-    return ProviderError(ErrorKind.INVALID_REQUEST, f"{what}: {why}")
-
-
 def _turn(message: dict[str, Any], names: Mapping[str, str]) -> tuple[str, list[Part]]:
     match message.get("role"):
         case "user":
@@ -120,30 +114,26 @@ def _part(part: dict[str, Any]) -> Iterator[Part]:
             yield _media(part["image_url"]["url"], "image/jpeg")
         case "input_audio":
             audio = part["input_audio"]
-            yield _inline(f"audio/{audio['format']}", audio["data"])
+            yield _inline(DataUrl(f"audio/{audio['format']}", audio["data"]))
         case "file":
             file = part["file"]
-            yield _media(file.get("file_data") or file["file_id"], "application/pdf")
+            yield _media(file_url(file) or file["file_id"], "application/pdf")
         case None:
             yield part
         case unknown:
             raise refused(f"messages: a part of type {unknown!r}", "expected text, image_url, input_audio or file")
 
 
-def _media(source: str, default_type: str) -> Part:
+def _media(url: str, default_type: str) -> Part:
     """Media inline (`data:` URL) or by address (any other, a file of Google's among them)."""
-    if source.startswith("data:"):
-        head, _, data = source.removeprefix("data:").partition(",")
-        return _inline(head.partition(";")[0], data)
-    kind = mimetypes.guess_type(source.partition("?")[0])[0]
-    return {"file_data": {"file_uri": source, "mime_type": kind or default_type}}
+    if is_data_url(url):
+        return _inline(DataUrl.parse(url))
+    kind = mimetypes.guess_type(url.partition("?")[0])[0]
+    return {"file_data": {"file_uri": url, "mime_type": kind or default_type}}
 
 
-def _inline(mime_type: str, data: str) -> Part:
-    try:
-        return {"inline_data": {"mime_type": mime_type, "data": base64.b64decode(data, validate=True)}}
-    except binascii.Error as error:
-        raise refused(f"messages: {mime_type} data", f"not base64 ({error})") from error
+def _inline(url: DataUrl) -> Part:
+    return {"inline_data": {"mime_type": url.media_type, "data": url.decoded()}}
 
 
 def _function_call(call: dict[str, Any]) -> Part:
