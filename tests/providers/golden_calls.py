@@ -249,6 +249,8 @@ CASES: dict[str, tuple[list[Message], dict[str, Any], SharedPrefix | None]] = {
     ),
 }  # fmt: skip
 
+#: Cases that are asked for as a stream, too.
+STREAMED = ("a_question", "everything_at_once")
 #: Cases that hang on the model: kind, model, case.
 OF_OTHER_MODELS = (
     ("anthropic", "claude-haiku-4-5", "effort_minimal"),

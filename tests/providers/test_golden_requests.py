@@ -15,10 +15,10 @@ import pytest
 from pydantic import SecretStr
 
 from homa_shared.calls.failures import ProviderError
-from homa_shared.calls.reply import Call
+from homa_shared.calls.reply import Call, Delta
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import create
-from tests.providers.golden_calls import CASES, MODELS, OF_OTHER_MODELS, call_of
+from tests.providers.golden_calls import CASES, MODELS, OF_OTHER_MODELS, STREAMED, call_of
 from tests.providers.stub import Stub, reply, serving
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -40,11 +40,15 @@ async def adapter(kind: str, stub: Stub) -> AsyncIterator[Provider]:
         await provider.aclose()
 
 
-async def sent(provider: Provider, stub: Stub, call: Call) -> dict[str, Any]:
+async def ignore(_: Delta) -> None:
+    """Takes pieces of a stream."""
+
+
+async def sent(provider: Provider, stub: Stub, call: Call, *, streamed: bool = False) -> dict[str, Any]:
     """Path and body of the request that a call becomes, or the kind of its refusal where nothing is sent."""
     stub.requests.clear()
     with pytest.raises(ProviderError) as caught:
-        await provider.complete(call)
+        await (provider.stream(call, ignore) if streamed else provider.complete(call))
     if not stub.requests:
         return {"refused": caught.value.kind.value}
     return {"path": stub.request.path, "body": stub.request.json}
@@ -62,6 +66,8 @@ async def recorded(kind: str) -> dict[str, Any]:
             before = deepcopy(call)
             found[name] = await sent(provider, stub, call)
             assert call == before, f"{name}: the call itself was changed"
+        for case in STREAMED:
+            found[f"{case}, streamed"] = await sent(provider, stub, call_of(kind, case), streamed=True)
     return found
 
 

@@ -24,5 +24,5 @@ def chat_shaped() -> Iterator[None]:
     completion."""
     try:
         yield
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise refused("messages or params", f"not in the shape of a chat completion request ({error!r})") from error

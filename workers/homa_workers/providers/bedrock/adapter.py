@@ -32,12 +32,11 @@ from botocore.exceptions import (
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
-from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Emit, ProviderConfig
-from homa_workers.providers.bedrock.errors import BEDROCK_RULES
-from homa_workers.providers.bedrock.reply import EventAssembly, chat_completion, usage_of
+from homa_workers.providers.bedrock.errors import BEDROCK_RULES, failure_of
+from homa_workers.providers.bedrock.reply import EventAssembly, completion_body, usage_of
 from homa_workers.providers.bedrock.request import DEFAULT_MAX_TOKENS, converse
-from homa_workers.providers.error_rules import Failure, classify
+from homa_workers.providers.error_rules import classify
 from homa_workers.providers.invalid_request import chat_shaped
 from homa_workers.providers.json_body import decoded, encoded
 from homa_workers.providers.malformed import is_vector, well_formed
@@ -73,8 +72,7 @@ class BedrockProvider:
             self._session.set_config_variable("profile", profile)
         self._region = config.options.get("region") or self._session.get_config_variable("region")
         if not self._region:
-            setting = f"HOMA_PROVIDERS__{config.name.upper()}__REGION"
-            raise ConfigError(f"provider {config.name!r} has no region. Set {setting} or AWS_DEFAULT_REGION.")
+            raise config.missing("region", "neither its options nor AWS_DEFAULT_REGION name one")
         #: Models that have refused cache points.
         self._uncached: set[str] = set()
         self._open = asyncio.Lock()
@@ -105,7 +103,8 @@ class BedrockProvider:
                 reply = await client.converse(**arguments)
         except (ClientError, BotoCoreError) as error:
             raise _classified(error) from error
-        return _completion(reply, reply["ResponseMetadata"], call.model)
+        with well_formed("the reply"):
+            return _completion(reply, reply["ResponseMetadata"], call.model)
 
     async def _stream(self, call: Call, emit: Emit) -> Completion:
         arguments = self._arguments(call)
@@ -120,7 +119,8 @@ class BedrockProvider:
                         await emit(delta)
         except (ClientError, BotoCoreError, ParserError, aiohttp.ClientError) as error:
             raise _classified(error, assembly.text) from error
-        return _completion(assembly.reply(), reply["ResponseMetadata"], call.model)
+        with well_formed("the streamed reply"):
+            return _completion(assembly.reply(), reply["ResponseMetadata"], call.model)
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         """Vectors of Cohere's models in one call, of Titan's in one call for each text."""
@@ -222,13 +222,12 @@ async def _closing(stream: Any) -> AsyncIterator[Any]:
 
 def _completion(reply: Mapping[str, Any], metadata: Mapping[str, Any], model: str) -> Completion:
     request_id = metadata.get("RequestId")
-    with well_formed("the reply"):
-        return Completion(
-            body=chat_completion(reply, model, request_id),
-            usage=usage_of(reply.get("usage")),
-            request_id=request_id,
-            metered=bool(reply.get("usage")),
-        )
+    return Completion(
+        body=completion_body(reply, model, request_id),
+        usage=usage_of(reply.get("usage")),
+        request_id=request_id,
+        metered=bool(reply.get("usage")),
+    )
 
 
 def _vectors(reply: object) -> list[list[float]]:
@@ -242,22 +241,8 @@ def _vectors(reply: object) -> list[list[float]]:
 
 def _classified(error: Exception, partial_text: str = "") -> ProviderError:
     if isinstance(error, ClientError):
-        return _refusal(error, partial_text)
+        return classify(failure_of(error.response, str(error)), BEDROCK_RULES, partial_text=partial_text)
     return ProviderError(_kind(error), str(error), code=type(error).__name__, partial_text=partial_text)
-
-
-def _refusal(error: ClientError, partial_text: str) -> ProviderError:
-    told = error.response.get("Error", {})
-    metadata = error.response.get("ResponseMetadata", {})
-    status = metadata.get("HTTPStatusCode")
-    code = str(told.get("Code", "")).lower()
-    failure = Failure(
-        status=None if status == 200 else status,
-        message=str(told.get("Message") or error),
-        codes=(code,) if code else (),
-        headers=metadata.get("HTTPHeaders", {}),
-    )
-    return classify(failure, BEDROCK_RULES, partial_text=partial_text)
 
 
 def _kind(error: Exception) -> ErrorKind:
