@@ -255,6 +255,7 @@ async def test_bedrocks_malformed_errors_are_never_free(
     ("way", "body"),
     [
         ("complete", []),
+        ("complete", {"output": {"message": {"role": "assistant", "content": [{"text": "a", "toolUse": {}}]}}}),
         ("complete", {"output": {"message": {"content": [{"toolUse": {}}]}}, "stopReason": "tool_use"}),
         ("embed", {"embedding": [1], "inputTextTokenCount": "many"}),
         ("count", {}),
@@ -266,6 +267,26 @@ async def test_bedrocks_reply_of_an_unexpected_shape_is_malformed(
 ) -> None:
     stub.answer = reply(200, body)
     assert (await failure(bedrock, way, hello)).kind is K.MALFORMED
+
+
+async def test_a_tools_input_that_bedrock_never_began_is_malformed(stub: Stub, bedrock: Provider, hello: Call) -> None:
+    from tests.providers.test_bedrock import frame  # skips its module where the extra is not installed
+
+    piece = frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"toolUse": {"input": "{}"}}})
+    end = frame("messageStop", {"stopReason": "tool_use"})
+    stub.answer = reply(200, piece + end, {"content-type": "application/vnd.amazon.eventstream"})
+    error = await failure(bedrock, "stream", hello)
+    assert (error.kind, error.charge) == (K.MALFORMED, Charge.UNRESOLVED)
+
+
+async def test_a_delta_of_a_response_that_is_not_text_breaks_the_stream_and_keeps_its_text(
+    stub: Stub, connect: Connect
+) -> None:
+    pieces = [{"type": "response.output_text.delta", "delta": delta} for delta in ("Hi ", [5])]
+    stub.answer = events(*told(*pieces))
+    call = Call("m", [{"role": "user", "content": "Hello"}], api=RESPONSES_API)
+    error = await failure(connect("openai", stub.url), "stream", call)
+    assert (error.kind, error.partial_text) == (K.AMBIGUOUS, "Hi ")
 
 
 def test_bedrocks_malformed_event_breaks_the_stream_and_keeps_its_text() -> None:

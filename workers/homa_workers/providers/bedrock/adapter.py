@@ -29,6 +29,7 @@ from botocore.exceptions import (
     SSLError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
@@ -41,6 +42,9 @@ from homa_workers.providers.invalid_request import chat_shaped
 from homa_workers.providers.json_body import decoded, encoded
 from homa_workers.providers.malformed import is_vector, well_formed
 from homa_workers.providers.transport import CONNECT_TIMEOUT_S
+
+#: What a call raises; each is classified.
+FAILURES = (ClientError, BotoCoreError, ResponseParserError, ParserError, aiohttp.ClientError)
 
 #: Options that name credentials.
 CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
@@ -101,7 +105,7 @@ class BedrockProvider:
             client = await self._connected()
             with well_formed("the reply"):
                 reply = await client.converse(**arguments)
-        except (ClientError, BotoCoreError) as error:
+        except FAILURES as error:
             raise _classified(error) from error
         with well_formed("the reply"):
             return _completion(reply, reply["ResponseMetadata"], call.model)
@@ -117,7 +121,7 @@ class BedrockProvider:
                 async for event in events:
                     for delta in assembly.add(event):
                         await emit(delta)
-        except (ClientError, BotoCoreError, ParserError, aiohttp.ClientError) as error:
+        except FAILURES as error:
             raise _classified(error, assembly.text) from error
         with well_formed("the streamed reply"):
             return _completion(assembly.reply(), reply["ResponseMetadata"], call.model)
@@ -151,7 +155,7 @@ class BedrockProvider:
             with well_formed("the reply"):
                 reply = await client.count_tokens(modelId=call.model, input={"converse": body})
                 return int(reply["inputTokens"])
-        except (ClientError, BotoCoreError) as error:
+        except FAILURES as error:
             failure = _classified(error)
             if failure.kind is ErrorKind.INVALID_REQUEST:
                 return None
@@ -198,7 +202,7 @@ class BedrockProvider:
                 reply = await client.invoke_model(modelId=model, body=content, contentType="application/json")
             async with reply["body"] as stream:
                 received = decoded(await stream.read())
-        except (ClientError, BotoCoreError, aiohttp.ClientError) as error:
+        except FAILURES as error:
             failure = _classified(error)
             if before.input_tokens and failure.charge == "none":
                 failure.usage = before
@@ -249,6 +253,8 @@ def _kind(error: Exception) -> ErrorKind:
     match error:
         case ParamValidationError():
             return ErrorKind.INVALID_REQUEST
+        case ResponseParserError():
+            return ErrorKind.MALFORMED
         case NoCredentialsError() | PartialCredentialsError() | TokenRetrievalError():
             return ErrorKind.UNAUTHORIZED
         case ConnectTimeoutError() | ProxyConnectionError() | SSLError():

@@ -91,6 +91,8 @@ class EventAssembly(StreamAssembly):
 
     def _piece(self, kind: str, event: Item) -> Iterator[Delta]:
         piece, place = event.get("delta") or "", event.get("output_index") or 0
+        if not isinstance(piece, str):
+            raise TypeError(f"delta {piece!r:.80}, expected a text")
         self._written.append(piece)
         begun = self._begun.get(place, {})
         match kind:
