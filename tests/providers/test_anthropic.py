@@ -395,7 +395,7 @@ async def test_a_stream_that_ends_early_is_ambiguous_and_keeps_its_text(
 
 async def test_a_cut_event_is_ambiguous(stub: Stub, connect: Connect, hello: Call) -> None:
     stub.answer = events(START, 'event: content_block_start\ndata: {"type": "cont\n\n')
-    with pytest.raises(ProviderError, match="no JSON") as caught:
+    with pytest.raises(ProviderError, match="not valid JSON") as caught:
         await connect("anthropic", stub.url).stream(hello, Pieces().emit)
     assert caught.value.kind is ErrorKind.AMBIGUOUS
 

@@ -172,6 +172,8 @@ def test_parts_become_blocks(part: Any, block: dict[str, Any]) -> None:
         ([user({"type": "input_audio"})], {}, "type 'input_audio'"),
         ([user({"type": "image_url", "image_url": {"url": "https://x/y.png"}})], {}, "Bedrock fetches nothing"),
         ([user({"type": "image_url", "image_url": {"url": "data:image/png;base64,?"}})], {}, "not base64"),
+        ([user({"type": "image_url", "image_url": {"url": "data:image/png;base64,"}})], {}, "expected data:"),
+        ([user({"type": "file", "file": {"file_id": "file-1"}})], {}, "no ids of files"),
         (
             [{"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{"}}]}],
             {},

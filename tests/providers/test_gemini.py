@@ -152,6 +152,18 @@ def test_parts_are_translated(part: dict[str, Any], expected: dict[str, Any]) ->
     assert turn["parts"] == [expected]
 
 
+def test_a_result_belongs_to_the_latest_call_of_its_id() -> None:
+    """Gemini's replies carry no ids, so that each reply's first call gets the same one."""
+
+    def calling(name: str) -> dict[str, Any]:
+        call = {"id": "call_0_0", "type": "function", "function": {"name": name, "arguments": ""}}
+        return {"role": "assistant", "tool_calls": [call]}
+
+    result = {"role": "tool", "tool_call_id": "call_0_0", "content": "{}"}
+    answered = [turn["parts"][0] for turn in turns(calling("first"), result, calling("second"), result)[1::2]]
+    assert [part["function_response"]["name"] for part in answered] == ["first", "second"]
+
+
 @pytest.mark.parametrize(
     ("messages", "complaint"),
     [

@@ -231,7 +231,7 @@ async def test_a_stream_that_breaks_is_ambiguous_and_keeps_its_text(stub: Stub, 
 
 async def test_a_cut_chunk_is_ambiguous(stub: Stub, connect: Connect, hello: Call) -> None:
     stub.answer = events(chunk({"content": "Hi"}), 'data: {"choices": [{"del\n\n')
-    with pytest.raises(ProviderError, match="no JSON") as caught:
+    with pytest.raises(ProviderError, match="not valid JSON") as caught:
         await connect("openai", stub.url).stream(hello, Pieces().emit)
     assert (caught.value.kind, caught.value.partial_text) == (ErrorKind.AMBIGUOUS, "Hi")
 
@@ -315,4 +315,4 @@ def test_a_usage_of_nulls_is_no_usage() -> None:
     assert is_metered({"prompt_tokens": 3, "completion_tokens": 0})
     assembly = ChunkAssembly()
     assert list(assembly.add({"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": nulls})) == []
-    assert not assembly.completion(None).metered
+    assert not assembly.completion().metered

@@ -262,7 +262,7 @@ async def test_a_stream_without_its_last_event_is_ambiguous_and_keeps_its_text(
 
 async def test_a_cut_event_is_ambiguous(stub: Stub, connect: Connect) -> None:
     stub.answer = events(text("Hi"), 'data: {"type": "respon\n\n')
-    with pytest.raises(ProviderError, match="no JSON") as caught:
+    with pytest.raises(ProviderError, match="not valid JSON") as caught:
         await connect("openai", stub.url).stream(HELLO, Pieces().emit)
     assert (caught.value.kind, caught.value.partial_text) == (ErrorKind.AMBIGUOUS, "Hi")
 

@@ -288,7 +288,7 @@ def test_results_of_custom_tools_are_told_as_such() -> None:
     [{"tools": 7}, {"reasoning": "low", "reasoning_effort": "low"}, {"tool_choice": {"type": "custom", "custom": {}}}],
 )
 def test_parameters_of_no_known_shape_are_refused(params: dict[str, Any]) -> None:
-    with pytest.raises(ProviderError, match="of another shape than expected") as caught:
+    with pytest.raises(ProviderError, match="not in the shape of a chat completion request") as caught:
         body(**params)
     assert caught.value.kind is ErrorKind.INVALID_REQUEST
 
@@ -297,7 +297,7 @@ def test_parameters_of_no_known_shape_are_refused(params: dict[str, Any]) -> Non
     ("said", "named"),
     [
         ({"role": "function", "name": "f", "content": "x"}, "role 'function'"),
-        ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, "hears no audio"),
+        ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, "takes no audio"),
         ({"role": "user", "content": 7}, "content 7"),
         ({"role": "assistant", "content": [{"type": "image_url"}]}, "an assistant's part of type 'image_url'"),
     ],

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import SecretStr
 
 from homa_shared.calls.reply import Call, Completion, Delta, Embeddings
+from homa_shared.model.errors import ConfigError
 
 #: Where a stream's pieces go. It may wait (backpressure); what it raises ends the stream and the connection.
 Emit = Callable[[Delta], Awaitable[None]]
@@ -36,6 +37,15 @@ class ProviderConfig:
     concurrency: int | None = None
     #: What only this kind understands, such as `organization`, `headers` or `max_tokens`.
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def missing(self, field: str, why: str) -> ConfigError:
+        """The error of an account that lacks a setting.
+
+        Args:
+            field: the setting's name, such as `api_key`.
+        """
+        setting = f"HOMA_PROVIDERS__{self.name.upper()}__{field.upper()}"
+        return ConfigError(f"provider {self.name!r} has no {field}: {why}. Set {setting}.")
 
     @property
     def connections(self) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from homa_shared.calls.failures import FREE, ErrorKind, ProviderError
+from homa_shared.calls.reply import Usage
 
 #: Longest message kept of a failure, in characters: a proxy's error page must not fill the store.
 MESSAGE_CHARS = 1000
@@ -113,8 +114,26 @@ def classify(failure: Failure, rules: Sequence[Rule], *, partial_text: str = "")
 
 
 def _default(failure: Failure) -> ErrorKind:
-    """A success status around something that is no reply is malformed; an unknown error in a stream is ambiguous."""
+    """A success status around something else than a reply is malformed; an unknown error in a stream is ambiguous."""
     return ErrorKind.MALFORMED if failure.status is not None else ErrorKind.AMBIGUOUS
+
+
+def not_a_reply(
+    content: bytes, headers: Mapping[str, str], rules: Sequence[Rule], expected: str, usage: Usage | None = None
+) -> ProviderError:
+    """The error of a body under status 200 that is not the reply: of the kind that it tells, else MALFORMED.
+
+    Servers and proxies answer 200 with an empty object, an error, half a reply or a page of HTML.
+
+    Args:
+        expected: what a reply would have been, for the message.
+        usage: what the body reports all the same; the attempt is charged at that.
+    """
+    error = classify(failure_of(200, content, headers), rules)
+    if error.kind is ErrorKind.MALFORMED:
+        error.message = f"expected {expected}, got: {error.message}"
+    error.usage = usage
+    return error
 
 
 def failure_of(status: int | None, body: object, headers: Mapping[str, str]) -> Failure:

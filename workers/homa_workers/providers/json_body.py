@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -13,8 +14,21 @@ from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Quota
 from homa_shared.model.json_safe import sound
 
-#: What has more digits is no limit of anything.
+#: A limit with more digits is not believed.
 _LIMIT_DIGITS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """A reply as it came over HTTP."""
+
+    content: bytes
+    #: Names in lower case.
+    headers: Mapping[str, str]
+
+    def json(self) -> object:
+        """Its body; None where it is not valid JSON."""
+        return decoded(self.content)
 
 
 def encoded(body: Mapping[str, Any]) -> bytes:
@@ -26,14 +40,14 @@ def encoded(body: Mapping[str, Any]) -> bytes:
 
 
 def decoded(content: bytes) -> object:
-    """A reply's body; None where it is no JSON. Text that is no valid Unicode (cut off in an emoji) is mended."""
+    """A reply's body; None where it is not valid JSON. Invalid Unicode in it (cut off in an emoji) is repaired."""
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
-        return _mended(content)
+        return _repaired(content)
 
 
-def _mended(content: bytes) -> object:
+def _repaired(content: bytes) -> object:
     try:
         return sound(json.loads(content.decode("utf-8", "replace")))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Replies of another shape than any documentation knows: what a proxy or a faulty server sends must not end a job.
+"""Malformed replies: what a proxy or a faulty server sends must not end a job.
 
 Whoever reads a reply trusts its shape, here and inside the SDKs, and fails in many ways where that trust is misplaced.
 All of them mean the same: a reply that may have been paid for and cannot be used, which is MALFORMED and tried again.
@@ -12,22 +12,21 @@ from contextlib import contextmanager
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 
-#: What reading something of another shape raises: decoding and the SDKs' checks of types are ValueErrors.
-MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+#: What reading something of an unexpected shape raises: decoding and the SDKs' checks of types are ValueErrors.
+SHAPE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @contextmanager
 def well_formed(what: str) -> Iterator[None]:
-    """Reads something that a server sent. Raises ProviderError (MALFORMED) where it is of another shape.
+    """Reads something that a server sent. Raises ProviderError (MALFORMED) where its shape is unexpected.
 
     Args:
         what: is read, for the message.
     """
     try:
         yield
-    except MISSHAPEN as error:
-        text = f"{what} is of another shape than expected: {error!r:.200}"
-        raise ProviderError(ErrorKind.MALFORMED, text) from error
+    except SHAPE_ERRORS as error:
+        raise ProviderError(ErrorKind.MALFORMED, f"{what} is malformed: {error!r:.200}") from error
 
 
 def is_vector(value: object) -> bool:

@@ -1,7 +1,7 @@
 """Anthropic's Messages API.
 
-As with OpenAI, requests go through the SDK's `client.post` as bytes and come back raw: fewer copies of every reply, and
-none of `messages.create`'s own opinions (it refuses an output cap above about 21 000 tokens unless a timeout is set).
+Calls go past the SDK's `messages.create`, which refuses an output cap above about 21 000 tokens unless a timeout is
+set.
 """
 
 from __future__ import annotations
@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import httpx2
 from anthropic import APIError, AsyncAnthropic, AsyncStream, transform_schema
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings
-from homa_shared.model.errors import ConfigError
 from homa_workers.providers.anthropic.errors import ANTHROPIC_RULES
-from homa_workers.providers.anthropic.reply import chat_completion, checked, usage_of
-from homa_workers.providers.anthropic.request import DEFAULT_MAX_TOKENS, refused, request_body
+from homa_workers.providers.anthropic.reply import checked, completion_body, usage_of
+from homa_workers.providers.anthropic.request import DEFAULT_MAX_TOKENS, request_body
 from homa_workers.providers.anthropic.stream import EventAssembly
 from homa_workers.providers.base import Emit, ProviderConfig
-from homa_workers.providers.error_rules import request_id
-from homa_workers.providers.json_body import decoded, encoded, plain, quota
+from homa_workers.providers.error_rules import not_a_reply, request_id
+from homa_workers.providers.invalid_request import chat_shaped, refused
+from homa_workers.providers.json_body import quota
 from homa_workers.providers.malformed import well_formed
-from homa_workers.providers.sdk_errors import from_sdk
+from homa_workers.providers.raw_client import RawClient
 from homa_workers.providers.transport import AiohttpClient
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
@@ -50,10 +49,7 @@ class AnthropicProvider:
 
     def __init__(self, config: ProviderConfig) -> None:
         if config.api_key is None and config.base_url is None:
-            setting = f"HOMA_PROVIDERS__{config.name.upper()}__API_KEY"
-            raise ConfigError(
-                f"provider {config.name!r} has no api_key: Anthropic takes no call without. Set {setting}."
-            )
+            raise config.missing("api_key", "Anthropic takes no call without one")
         base_url = (config.base_url or DEFAULT_BASE_URL).rstrip("/").removesuffix("/v1")
         self.name = config.name
         self._max_tokens = int(config.options.get("max_tokens", DEFAULT_MAX_TOKENS))
@@ -70,31 +66,17 @@ class AnthropicProvider:
                 base_url=base_url, connections=config.connections, read_timeout_s=config.read_timeout_s
             ),
         )
+        self._api = RawClient(self._client, AsyncStream[object], APIError, ANTHROPIC_RULES)
 
     async def complete(self, call: Call) -> Completion:
-        response = await self._post(self._messages_url, self._body(call))
-        headers = plain(response.headers)
+        reply = await self._api.post(self._messages_url, self._body(call))
         with well_formed("the reply"):
-            return _completion(checked(decoded(response.content), response.content, headers), headers)
+            return _completion(checked(reply), reply.headers)
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
-        content = encoded({**self._body(call), "stream": True})
-        assembly = EventAssembly()
-        try:
-            stream = await self._client.post(
-                self._messages_url, content=content, cast_to=object, stream=True, stream_cls=AsyncStream[object]
-            )
-            async with stream:
-                headers = plain(stream.response.headers)
-                async for event in stream:
-                    for delta in assembly.add(event):
-                        await emit(delta)
-        except (APIError, httpx2.HTTPError) as error:
-            raise from_sdk(error, ANTHROPIC_RULES, partial_text=assembly.text) from error
-        except ValueError as error:
-            raise assembly.broken(f"an event is no JSON: {error}") from error
+        assembly = await self._api.stream(self._messages_url, self._body(call), emit, EventAssembly)
         with well_formed("the streamed reply"):
-            return _completion(assembly.message(), headers)
+            return _completion(assembly.message(), assembly.headers)
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         """Raises ProviderError (INVALID_REQUEST): Anthropic has no embeddings."""
@@ -103,32 +85,24 @@ class AnthropicProvider:
     async def count(self, call: Call) -> int | None:
         """Input tokens by Anthropic's free count API."""
         body = {name: value for name, value in self._body(call).items() if name in COUNTED}
-        response = await self._post(f"{self._messages_url}/count_tokens", body)
-        reply = decoded(response.content)
-        count = reply.get("input_tokens") if isinstance(reply, dict) else None
+        reply = await self._api.post(f"{self._messages_url}/count_tokens", body)
+        counted = reply.json()
+        count = counted.get("input_tokens") if isinstance(counted, dict) else None
         if not isinstance(count, int):
-            raise ProviderError(ErrorKind.MALFORMED, f"expected input_tokens, got: {response.text[:200]}")
+            raise not_a_reply(reply.content, reply.headers, ANTHROPIC_RULES, "input_tokens")
         return count
 
     async def aclose(self) -> None:
         await self._client.close()
 
     def _body(self, call: Call) -> dict[str, Any]:
-        try:
+        with chat_shaped():
             return request_body(call, max_tokens=self._max_tokens, adapt_schema=_adapted)
-        except (AttributeError, KeyError, TypeError) as error:
-            raise refused("messages or params", f"not in the shape of a chat completion request ({error!r})") from error
-
-    async def _post(self, url: str, body: Mapping[str, Any]) -> httpx2.Response:
-        try:
-            return await self._client.post(url, content=encoded(body), cast_to=httpx2.Response)
-        except (APIError, httpx2.HTTPError) as error:
-            raise from_sdk(error, ANTHROPIC_RULES) from error
 
 
 def _completion(message: Mapping[str, Any], headers: Mapping[str, str]) -> Completion:
     return Completion(
-        body=chat_completion(message),
+        body=completion_body(message),
         usage=usage_of(message.get("usage")),
         request_id=request_id(headers),
         quota=quota(headers, QUOTA_HEADERS),

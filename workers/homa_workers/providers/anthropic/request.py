@@ -11,11 +11,34 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import orjson
-
-from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import with_mark
+from homa_workers.providers.conversation import (
+    Audio,
+    Block,
+    File,
+    Image,
+    Other,
+    Part,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    system_blocks,
+    turns,
+)
+from homa_workers.providers.data_url import DataUrl, is_data_url
+from homa_workers.providers.invalid_request import refused
+from homa_workers.providers.parameters import (
+    NO_PARAMETERS,
+    described,
+    expect_one_choice,
+    given_params,
+    output_cap,
+    rendered_tools,
+    stop_sequences,
+    tool_choice,
+)
 
 #: Output cap where the call sets none: Anthropic requires one. In tokens.
 DEFAULT_MAX_TOKENS = 4096
@@ -39,8 +62,6 @@ JSON_INSTRUCTION = "Answer with one valid JSON object and nothing else."
 #: Ends what Claude keeps of a prompt for the next one.
 BREAKPOINT = {"cache_control": {"type": "ephemeral"}}
 
-Block = dict[str, Any]
-
 
 def request_body(call: Call, *, max_tokens: int, adapt_schema: Callable[[Block], Block]) -> dict[str, Any]:
     """The body of a `/v1/messages` request.
@@ -48,15 +69,17 @@ def request_body(call: Call, *, max_tokens: int, adapt_schema: Callable[[Block],
     `max_tokens` is the output cap where the call sets none, `adapt_schema` turns a JSON schema into the subset that
     structured output accepts. Raises ProviderError (INVALID_REQUEST) for what cannot be expressed.
     """
-    params = {name: value for name, value in call.params.items() if name not in LEFT_OUT and value is not None}
-    if params.pop("n", 1) != 1:
-        raise refused("n", "Anthropic gives one choice a call; submit the job n times instead")
-    cap = params.pop("max_tokens", None) or max_tokens
-    cap = params.pop("max_completion_tokens", None) or cap
+    params = given_params(call, LEFT_OUT)
+    expect_one_choice(params, "Anthropic")
+    cap = output_cap(params, max_tokens)
     messages = _with_breakpoint(call)
-    body: dict[str, Any] = {"model": call.model, "max_tokens": cap, "messages": conversation(messages)}
-    system = system_blocks(messages)
-    body |= _tools(params) | _stop(params) | _identity(params) | _thinking(params, call.model, cap)
+    conversation = [{"role": turn.role, "content": turn.blocks} for turn in turns(messages, _blocks)]
+    body: dict[str, Any] = {"model": call.model, "max_tokens": cap, "messages": conversation}
+    system = system_blocks(messages, _blocks)
+    body |= _tools(params)
+    if stop := stop_sequences(params):
+        body["stop_sequences"] = stop
+    body |= _identity(params) | _thinking(params, call.model, cap)
     output_format = params.pop("response_format", None) or {}
     match output_format.get("type"):
         case "json_schema":
@@ -78,77 +101,24 @@ def _with_breakpoint(call: Call) -> list[dict[str, Any]]:
     return with_mark(call.messages, call.shared, BREAKPOINT)
 
 
-def refused(what: str, why: str) -> ProviderError:
-    """The error of a request that Anthropic cannot be asked."""
-    return ProviderError(ErrorKind.INVALID_REQUEST, f"{what}: {why}")
-
-
-def system_blocks(messages: list[dict[str, Any]]) -> list[Block]:
-    """System and developer messages, which Anthropic takes beside the conversation, in order."""
-    return [
-        block
-        for message in messages
-        if message.get("role") in {"system", "developer"}
-        for block in blocks(message.get("content"))
-    ]
-
-
-def conversation(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """User, assistant and tool messages as turns. Neighbours of one role are joined: results of tools called together
-    must stand in one message."""
-    turns: list[dict[str, Any]] = []
-    for message in messages:
-        role, content = _turn(message)
-        if not content:
-            continue
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"].extend(content)
-        else:
-            turns.append({"role": role, "content": content})
-    return turns
-
-
-def _turn(message: dict[str, Any]) -> tuple[str, list[Block]]:
-    match message.get("role"):
-        case "system" | "developer":
-            return "", []
-        case "user":
-            return "user", blocks(message.get("content"))
-        case "assistant":
-            return "assistant", _assistant_blocks(message)
-        case "tool":
-            return "user", [_tool_result(message)]
-    raise refused(f"messages: role {message.get('role')!r}", "expected system, developer, user, assistant or tool")
-
-
-def blocks(content: object) -> list[Block]:
-    """A message's content as blocks. Empty text is dropped, since Anthropic refuses it."""
-    if content is None:
-        return []
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}] if content else []
-    if not isinstance(content, list):
-        raise refused(f"messages: content {content!r}", "expected a text or a list of parts")
-    return list(_parts(content))
-
-
-def _parts(content: list[Any]) -> Iterator[Block]:
-    for part in content:
-        if isinstance(part, str):
-            part = {"type": "text", "text": part}
-        match part.get("type"):
-            case "text" if not part.get("text"):
-                continue
-            case "image_url":
-                yield _with_cache_control(part, {"type": "image", "source": _source(part["image_url"]["url"])})
-            case "file":
-                yield _with_cache_control(part, _document(part["file"]))
-            case "refusal":
-                yield {"type": "text", "text": part["refusal"]}
-            case "input_audio":
-                raise refused("messages: an input_audio part", "Claude takes text, images and documents")
-            case _:
-                yield dict(part)
+def _blocks(part: Part) -> Iterator[Block]:
+    match part:
+        case Text(text=""):
+            return
+        case Text(given=given) | Other(given=given):
+            yield dict(given)
+        case Image(url=url, given=given):
+            yield _with_cache_control(given, {"type": "image", "source": _source(url)})
+        case File(given=given):
+            yield _with_cache_control(given, _document(part))
+        case Thinking(block=block):
+            yield dict(block)
+        case ToolCall(id=call_id, name=name, arguments=arguments):
+            yield {"type": "tool_use", "id": call_id, "name": name, "input": arguments}
+        case ToolResult():
+            yield _tool_result(part)
+        case Audio():
+            raise refused("messages: an input_audio part", "Claude takes text, images and documents")
 
 
 def _with_cache_control(part: Mapping[str, Any], block: Block) -> Block:
@@ -157,54 +127,29 @@ def _with_cache_control(part: Mapping[str, Any], block: Block) -> Block:
 
 def _source(url: str) -> Block:
     """An image or document as Anthropic takes it: `data:` URLs inline, others to be fetched by it."""
-    if not url.startswith("data:"):
+    if not is_data_url(url):
         return {"type": "url", "url": url}
-    head, _, data = url.removeprefix("data:").partition(",")
-    media_type, _, encoding = head.partition(";")
-    if encoding != "base64" or not data:
-        raise refused(f"messages: data URL {url[:40]!r}", "expected data:<media type>;base64,<data>")
-    return {"type": "base64", "media_type": media_type, "data": data}
+    inline = DataUrl.parse(url)
+    return {"type": "base64", "media_type": inline.media_type, "data": inline.base64}
 
 
-def _document(file: Mapping[str, Any]) -> Block:
-    if file.get("file_id"):
-        source: Block = {"type": "file", "file_id": file["file_id"]}
-    elif file.get("file_data"):
-        data = str(file["file_data"])
-        source = _source(data if data.startswith(("data:", "http")) else f"data:application/pdf;base64,{data}")
-    else:
-        raise refused("messages: a file part", "expected file_data or file_id in it")
-    block = {"type": "document", "source": source}
-    return {**block, "title": file["filename"]} if file.get("filename") else block
+def _document(file: File) -> Block:
+    source = {"type": "file", "file_id": file.file_id} if file.file_id else _source(file.url)
+    block: Block = {"type": "document", "source": source}
+    return {**block, "title": file.name} if file.name else block
 
 
-def _assistant_blocks(message: dict[str, Any]) -> list[Block]:
-    """Thinking goes first and unchanged: Claude checks its signature when tools are in use."""
-    thinking = [dict(block) for block in message.get("thinking_blocks") or ()]
-    calls = [_tool_use(call) for call in message.get("tool_calls") or ()]
-    return thinking + blocks(message.get("content")) + calls
-
-
-def _tool_use(call: dict[str, Any]) -> Block:
-    function = call["function"]
-    try:
-        arguments = orjson.loads(function.get("arguments") or "{}")
-    except orjson.JSONDecodeError as error:
-        raise refused(f"messages: arguments of tool call {call.get('id')!r}", f"not JSON ({error})") from error
-    return {"type": "tool_use", "id": call["id"], "name": function["name"], "input": arguments}
-
-
-def _tool_result(message: dict[str, Any]) -> Block:
-    result: Block = {"type": "tool_result", "tool_use_id": message.get("tool_call_id")}
-    content = blocks(message.get("content"))
-    return {**result, "content": content} if content else result
+def _tool_result(result: ToolResult) -> Block:
+    block: Block = {"type": "tool_result", "tool_use_id": result.call_id}
+    content = [inner for part in result.content for inner in _blocks(part)]
+    return {**block, "content": content} if content else block
 
 
 def _tools(params: dict[str, Any]) -> dict[str, Any]:
-    """Tools and the choice among them; entries that are no functions are Anthropic's own tools."""
+    """Tools and the choice among them; entries that are not functions are Anthropic's own tools."""
     body: dict[str, Any] = {}
     if tools := params.pop("tools", None):
-        body["tools"] = [_tool(tool) for tool in tools]
+        body["tools"] = rendered_tools(tools, _tool)
     choice = _tool_choice(params.pop("tool_choice", None))
     if params.pop("parallel_tool_calls", True) is False and tools:
         choice = {**(choice or {"type": "auto"}), "disable_parallel_tool_use": True}
@@ -213,35 +158,20 @@ def _tools(params: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _tool(tool: dict[str, Any]) -> Block:
-    if tool.get("type") != "function":
-        return tool
-    function = tool["function"]
-    block: Block = {
-        "name": function["name"],
-        "input_schema": function.get("parameters") or {"type": "object", "properties": {}},
-    }
-    return block | {name: function[name] for name in ("description", "strict") if function.get(name)}
+def _tool(function: Mapping[str, Any]) -> Block:
+    schema = function.get("parameters") or NO_PARAMETERS
+    return {"name": function["name"], "input_schema": schema, **described(function)}
 
 
-def _tool_choice(choice: object) -> Block | None:
-    match choice:
-        case None:
-            return None
-        case "auto" | "none":
-            return {"type": str(choice)}
-        case "required":
-            return {"type": "any"}
-        case {"type": "function", "function": {"name": name}}:
-            return {"type": "tool", "name": name}
-        case dict():
-            return dict(choice)
-    raise refused(f"tool_choice {choice!r}", "expected auto, none, required or a function")
-
-
-def _stop(params: dict[str, Any]) -> dict[str, Any]:
-    stop = params.pop("stop", None)
-    return {} if not stop else {"stop_sequences": [stop] if isinstance(stop, str) else list(stop)}
+def _tool_choice(given: object) -> Block | None:
+    if given is None:
+        return None
+    if isinstance(given, dict) and given.get("type") != "function":
+        return dict(given)
+    choice = tool_choice(given)
+    if choice.name:
+        return {"type": "tool", "name": choice.name}
+    return {"type": "any" if choice.mode == "required" else choice.mode}
 
 
 def _identity(params: dict[str, Any]) -> dict[str, Any]:

@@ -6,39 +6,28 @@ told its stop reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
-
-from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Delta
-from homa_workers.providers.malformed import MISSHAPEN
+from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly, ToolInputs
 
 
-class EventAssembly:
+class EventAssembly(StreamAssembly):
     """A message in the making."""
 
-    def __init__(self) -> None:
+    def __init__(self, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        super().__init__(headers)
         self._message: dict[str, Any] = {}
         self._blocks: dict[int, dict[str, Any]] = {}
-        #: JSON of tool inputs, by block.
-        self._inputs: dict[int, str] = {}
+        self._inputs = ToolInputs()
 
     @property
     def text(self) -> str:
-        """All that was generated so far: text, thinking, inputs of tools."""
         texts = (str(block.get("text") or block.get("thinking") or "") for block in self._blocks.values())
-        return "".join((*texts, *self._inputs.values()))
+        return "".join((*texts, self._inputs.text))
 
-    def add(self, event: object) -> list[Delta]:
-        """Take an event in and give its pieces. Raises ProviderError (AMBIGUOUS) for one of another shape."""
-        try:
-            return list(self._deltas(event))
-        except MISSHAPEN as error:
-            raise self.broken(f"an event is of another shape than expected: {error!r:.200}") from error
-
-    def _deltas(self, event: object) -> Iterator[Delta]:
+    def _deltas(self, event: Any) -> Iterator[Delta]:
         match event:
             case {"type": "message_start", "message": dict(message)}:
                 self._message = {**message, "usage": dict(message.get("usage") or {})}
@@ -53,9 +42,7 @@ class EventAssembly:
     def _start(self, index: int, block: dict[str, Any]) -> Iterator[Delta]:
         self._blocks[index] = block
         if block.get("type") == "tool_use":
-            self._inputs[index] = ""
-            function = {"name": block.get("name"), "arguments": ""}
-            yield Delta(tool_call=self._tool_piece(index, id=block.get("id"), type="function", function=function))
+            yield self._inputs.begin(index, block.get("id"), block.get("name"))
         elif block.get("text"):
             yield Delta(text=block["text"])
 
@@ -71,11 +58,7 @@ class EventAssembly:
             case {"type": "signature_delta", "signature": str(signature)}:
                 block["signature"] = block.get("signature", "") + signature
             case {"type": "input_json_delta", "partial_json": str(piece)} if index in self._inputs:
-                self._inputs[index] += piece
-                yield Delta(tool_call=self._tool_piece(index, function={"arguments": piece}))
-
-    def _tool_piece(self, index: int, **fields: Any) -> dict[str, Any]:
-        return {"index": list(self._inputs).index(index), **fields}
+                yield self._inputs.add(index, piece)
 
     def _add_usage(self, usage: object) -> None:
         if isinstance(usage, dict):
@@ -85,19 +68,5 @@ class EventAssembly:
         """The whole message. Raises ProviderError (AMBIGUOUS) when the stream was cut."""
         if not self._message.get("stop_reason"):
             raise self.broken("the stream ended without a stop_reason")
-        return {**self._message, "content": [self._whole(index) for index in sorted(self._blocks)]}
-
-    def broken(self, message: str) -> ProviderError:
-        """The error of a stream without a proper end: what it has cost only Anthropic knows."""
-        return ProviderError(ErrorKind.AMBIGUOUS, message, partial_text=self.text)
-
-    def _whole(self, index: int) -> dict[str, Any]:
-        """A block, with a tool's input put together from its pieces."""
-        block = self._blocks[index]
-        if not self._inputs.get(index):
-            return block
-        try:
-            return {**block, "input": orjson.loads(self._inputs[index])}
-        except orjson.JSONDecodeError:
-            # Cut by max_tokens in mid-input; the text is kept for whoever looks at the job.
-            return {**block, "input": {"_incomplete": self._inputs[index]}}
+        content = [{**self._blocks[index], **self._inputs.whole(index)} for index in sorted(self._blocks)]
+        return {**self._message, "content": content}

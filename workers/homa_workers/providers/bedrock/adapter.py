@@ -29,18 +29,22 @@ from botocore.exceptions import (
     SSLError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
-from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Emit, ProviderConfig
-from homa_workers.providers.bedrock.errors import BEDROCK_RULES
-from homa_workers.providers.bedrock.reply import EventAssembly, chat_completion, usage_of
-from homa_workers.providers.bedrock.request import DEFAULT_MAX_TOKENS, converse, refused
-from homa_workers.providers.error_rules import Failure, classify
+from homa_workers.providers.bedrock.errors import BEDROCK_RULES, failure_of
+from homa_workers.providers.bedrock.reply import EventAssembly, completion_body, usage_of
+from homa_workers.providers.bedrock.request import DEFAULT_MAX_TOKENS, converse
+from homa_workers.providers.error_rules import classify
+from homa_workers.providers.invalid_request import chat_shaped
 from homa_workers.providers.json_body import decoded, encoded
 from homa_workers.providers.malformed import is_vector, well_formed
 from homa_workers.providers.transport import CONNECT_TIMEOUT_S
+
+#: What a call raises; each is classified.
+FAILURES = (ClientError, BotoCoreError, ResponseParserError, ParserError, aiohttp.ClientError)
 
 #: Options that name credentials.
 CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
@@ -72,8 +76,7 @@ class BedrockProvider:
             self._session.set_config_variable("profile", profile)
         self._region = config.options.get("region") or self._session.get_config_variable("region")
         if not self._region:
-            setting = f"HOMA_PROVIDERS__{config.name.upper()}__REGION"
-            raise ConfigError(f"provider {config.name!r} has no region. Set {setting} or AWS_DEFAULT_REGION.")
+            raise config.missing("region", "neither its options nor AWS_DEFAULT_REGION name one")
         #: Models that have refused cache points.
         self._uncached: set[str] = set()
         self._open = asyncio.Lock()
@@ -102,9 +105,10 @@ class BedrockProvider:
             client = await self._connected()
             with well_formed("the reply"):
                 reply = await client.converse(**arguments)
-        except (ClientError, BotoCoreError) as error:
+        except FAILURES as error:
             raise _classified(error) from error
-        return _completion(reply, reply["ResponseMetadata"], call.model)
+        with well_formed("the reply"):
+            return _completion(reply, reply["ResponseMetadata"], call.model)
 
     async def _stream(self, call: Call, emit: Emit) -> Completion:
         arguments = self._arguments(call)
@@ -117,9 +121,10 @@ class BedrockProvider:
                 async for event in events:
                     for delta in assembly.add(event):
                         await emit(delta)
-        except (ClientError, BotoCoreError, ParserError, aiohttp.ClientError) as error:
+        except FAILURES as error:
             raise _classified(error, assembly.text) from error
-        return _completion(assembly.reply(), reply["ResponseMetadata"], call.model)
+        with well_formed("the streamed reply"):
+            return _completion(assembly.reply(), reply["ResponseMetadata"], call.model)
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         """Vectors of Cohere's models in one call, of Titan's in one call for each text."""
@@ -150,7 +155,7 @@ class BedrockProvider:
             with well_formed("the reply"):
                 reply = await client.count_tokens(modelId=call.model, input={"converse": body})
                 return int(reply["inputTokens"])
-        except (ClientError, BotoCoreError) as error:
+        except FAILURES as error:
             failure = _classified(error)
             if failure.kind is ErrorKind.INVALID_REQUEST:
                 return None
@@ -160,10 +165,8 @@ class BedrockProvider:
         await self._stack.aclose()
 
     def _arguments(self, call: Call) -> dict[str, Any]:
-        try:
+        with chat_shaped():
             return converse(call, max_tokens=self._max_tokens, cache_points=call.model not in self._uncached)
-        except (AttributeError, KeyError, TypeError) as error:
-            raise refused("messages or params", f"not in the shape of a chat completion request ({error!r})") from error
 
     async def _connected(self) -> Any:
         async with self._open:
@@ -199,7 +202,7 @@ class BedrockProvider:
                 reply = await client.invoke_model(modelId=model, body=content, contentType="application/json")
             async with reply["body"] as stream:
                 received = decoded(await stream.read())
-        except (ClientError, BotoCoreError, aiohttp.ClientError) as error:
+        except FAILURES as error:
             failure = _classified(error)
             if before.input_tokens and failure.charge == "none":
                 failure.usage = before
@@ -223,13 +226,12 @@ async def _closing(stream: Any) -> AsyncIterator[Any]:
 
 def _completion(reply: Mapping[str, Any], metadata: Mapping[str, Any], model: str) -> Completion:
     request_id = metadata.get("RequestId")
-    with well_formed("the reply"):
-        return Completion(
-            body=chat_completion(reply, model, request_id),
-            usage=usage_of(reply.get("usage")),
-            request_id=request_id,
-            metered=bool(reply.get("usage")),
-        )
+    return Completion(
+        body=completion_body(reply, model, request_id),
+        usage=usage_of(reply.get("usage")),
+        request_id=request_id,
+        metered=bool(reply.get("usage")),
+    )
 
 
 def _vectors(reply: object) -> list[list[float]]:
@@ -243,28 +245,16 @@ def _vectors(reply: object) -> list[list[float]]:
 
 def _classified(error: Exception, partial_text: str = "") -> ProviderError:
     if isinstance(error, ClientError):
-        return _refusal(error, partial_text)
+        return classify(failure_of(error.response, str(error)), BEDROCK_RULES, partial_text=partial_text)
     return ProviderError(_kind(error), str(error), code=type(error).__name__, partial_text=partial_text)
-
-
-def _refusal(error: ClientError, partial_text: str) -> ProviderError:
-    told = error.response.get("Error", {})
-    metadata = error.response.get("ResponseMetadata", {})
-    status = metadata.get("HTTPStatusCode")
-    code = str(told.get("Code", "")).lower()
-    failure = Failure(
-        status=None if status == 200 else status,
-        message=str(told.get("Message") or error),
-        codes=(code,) if code else (),
-        headers=metadata.get("HTTPHeaders", {}),
-    )
-    return classify(failure, BEDROCK_RULES, partial_text=partial_text)
 
 
 def _kind(error: Exception) -> ErrorKind:
     match error:
         case ParamValidationError():
             return ErrorKind.INVALID_REQUEST
+        case ResponseParserError():
+            return ErrorKind.MALFORMED
         case NoCredentialsError() | PartialCredentialsError() | TokenRetrievalError():
             return ErrorKind.UNAUTHORIZED
         case ConnectTimeoutError() | ProxyConnectionError() | SSLError():

@@ -6,8 +6,11 @@ since an error inside a stream has none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from homa_shared.calls.failures import ErrorKind
-from homa_workers.providers.error_rules import STATUS_RULES, Rule, by_code, by_message
+from homa_workers.providers.error_rules import STATUS_RULES, Failure, Rule, by_code, by_message
 
 BEDROCK_RULES: tuple[Rule, ...] = (
     # Limits per day are told from those per minute by their text only.
@@ -43,3 +46,20 @@ BEDROCK_RULES: tuple[Rule, ...] = (
     *STATUS_RULES,
     by_code(ErrorKind.INVALID_REQUEST, "validationexception"),
 )
+
+
+def failure_of(response: Mapping[str, Any], text: str) -> Failure:
+    """Read a failure from botocore's account of an error response.
+
+    Args:
+        text: the message where the response holds none.
+    """
+    error, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
+    code, status = str(error.get("Code", "")).lower(), metadata.get("HTTPStatusCode")
+    return Failure(
+        # An error inside a stream comes under the stream's own status, which says nothing of it.
+        status=None if status == 200 else status,
+        message=str(error.get("Message") or text),
+        codes=(code,) if code else (),
+        headers=metadata.get("HTTPHeaders", {}),
+    )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
-
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Delta, Usage
-from homa_workers.providers.malformed import MISSHAPEN
+from homa_workers.providers.chat_completion import (
+    Body,
+    assistant_message,
+    chat_completion,
+    choice,
+    thinking_fields,
+    tool_call,
+)
+from homa_workers.providers.stream_assembly import StreamAssembly, ToolInputs
 
 #: Bedrock's stop reasons in OpenAI's words.
 FINISH_REASONS = {
@@ -24,10 +29,8 @@ FINISH_REASONS = {
     "guardrail_intervened": "content_filter",
 }
 
-Body = Mapping[str, Any]
 
-
-def chat_completion(reply: Body, model: str, request_id: str | None) -> dict[str, Any]:
+def completion_body(reply: Body, model: str, request_id: str | None) -> dict[str, Any]:
     """A reply as the body of a chat completion.
 
     Raises ProviderError (MALFORMED) when it holds no finished message, or one that the model got wrong
@@ -41,16 +44,8 @@ def chat_completion(reply: Body, model: str, request_id: str | None) -> dict[str
         raise ProviderError(
             ErrorKind.MALFORMED, f"expected a finished message, got stopReason {reason!r}", usage=reported
         )
-    return {
-        "id": request_id,
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": model,
-        "choices": [
-            {"index": 0, "message": _assistant(message), "finish_reason": FINISH_REASONS.get(reason, str(reason))}
-        ],
-        "usage": _openai_usage(usage),
-    }
+    answer = choice(_assistant(message), FINISH_REASONS.get(reason, str(reason)))
+    return chat_completion(request_id, model, [answer], usage)
 
 
 def usage_of(usage: Body | None) -> Usage:
@@ -74,13 +69,7 @@ def _assistant(message: Body) -> dict[str, Any]:
     texts = [block["text"] for block in blocks if "text" in block]
     calls = [_tool_call(block["toolUse"]) for block in blocks if "toolUse" in block]
     thinking = [_thinking(block["reasoningContent"]) for block in blocks if "reasoningContent" in block]
-    body: dict[str, Any] = {"role": "assistant", "content": "".join(texts) if texts or not calls else None}
-    if calls:
-        body["tool_calls"] = calls
-    if thinking:
-        body["reasoning_content"] = "".join(block.get("thinking", "") for block in thinking)
-        body["thinking_blocks"] = thinking
-    return body
+    return assistant_message(texts, calls, **thinking_fields(thinking))
 
 
 def _thinking(reasoning: Body) -> dict[str, Any]:
@@ -92,53 +81,28 @@ def _thinking(reasoning: Body) -> dict[str, Any]:
 
 
 def _tool_call(use: Body) -> dict[str, Any]:
-    arguments = orjson.dumps(use.get("input") or {}).decode()
-    return {"id": use["toolUseId"], "type": "function", "function": {"name": use["name"], "arguments": arguments}}
+    return tool_call(use["toolUseId"], use["name"], use.get("input"))
 
 
-def _openai_usage(usage: Usage) -> dict[str, Any]:
-    return {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": {
-            "cached_tokens": usage.cached_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-        },
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-    }
-
-
-class EventAssembly:
+class EventAssembly(StreamAssembly):
     """A streamed reply in the making."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._reply: dict[str, Any] = {}
         self._blocks: dict[int, dict[str, Any]] = {}
-        #: JSON of tool inputs, by block.
-        self._inputs: dict[int, str] = {}
+        self._inputs = ToolInputs()
 
     @property
     def text(self) -> str:
-        """All that was generated so far: text, reasoning, inputs of tools."""
         texts = [block.get("text") or _reasoned(block).get("text") or "" for block in self._blocks.values()]
-        return "".join((*texts, *self._inputs.values()))
+        return "".join((*texts, self._inputs.text))
 
-    def add(self, event: Body) -> list[Delta]:
-        """Take an event in and give its pieces. Raises ProviderError (AMBIGUOUS) for one of another shape."""
-        try:
-            return list(self._deltas(event))
-        except MISSHAPEN as error:
-            text = f"an event is of another shape than expected: {error!r:.200}"
-            raise ProviderError(ErrorKind.AMBIGUOUS, text, partial_text=self.text) from error
-
-    def _deltas(self, event: Body) -> Iterator[Delta]:
+    def _deltas(self, event: Any) -> Iterator[Delta]:
         match event:
             case {"contentBlockStart": {"contentBlockIndex": int(index), "start": {"toolUse": dict(use)}}}:
                 self._blocks[index] = {"toolUse": use}
-                self._inputs[index] = ""
-                function = {"name": use["name"], "arguments": ""}
-                yield self._tool_piece(index, id=use["toolUseId"], type="function", function=function)
+                yield self._inputs.begin(index, use["toolUseId"], use["name"])
             case {"contentBlockDelta": {"contentBlockIndex": int(index), "delta": dict(delta)}}:
                 yield from self._grow(self._blocks.setdefault(index, {}), index, delta)
             case {"messageStop": {"stopReason": str(reason)}}:
@@ -152,8 +116,7 @@ class EventAssembly:
                 block["text"] = block.get("text", "") + text
                 yield Delta(text=text)
             case {"toolUse": {"input": str(piece)}}:
-                self._inputs[index] = self._inputs.get(index, "") + piece
-                yield self._tool_piece(index, function={"arguments": piece})
+                yield self._inputs.add(index, piece)
             case {"reasoningContent": {"redactedContent": bytes(content)}}:
                 block.setdefault("reasoningContent", {})["redactedContent"] = content
             case {"reasoningContent": dict(reasoning)}:
@@ -164,26 +127,16 @@ class EventAssembly:
                 if reasoning.get("text"):
                     yield Delta(reasoning=reasoning["text"])
 
-    def _tool_piece(self, index: int, **fields: Any) -> Delta:
-        return Delta(tool_call={"index": list(self._inputs).index(index), **fields})
-
     def reply(self) -> dict[str, Any]:
         """The whole reply. Raises ProviderError (AMBIGUOUS) when the stream was cut."""
         if "stopReason" not in self._reply:
-            raise ProviderError(ErrorKind.AMBIGUOUS, "the stream ended without a stopReason", partial_text=self.text)
+            raise self.broken("the stream ended without a stopReason")
         content = [self._whole(index) for index in sorted(self._blocks)]
         return {**self._reply, "output": {"message": {"role": "assistant", "content": content}}}
 
     def _whole(self, index: int) -> dict[str, Any]:
-        block = self._blocks[index]
-        if not self._inputs.get(index):
-            return block
-        try:
-            arguments = orjson.loads(self._inputs[index])
-        except orjson.JSONDecodeError:
-            # Cut by the output cap in mid-input; the text is kept for whoever looks at the job.
-            arguments = {"_incomplete": self._inputs[index]}
-        return {"toolUse": {**block["toolUse"], "input": arguments}}
+        block, whole = self._blocks[index], self._inputs.whole(index)
+        return {"toolUse": {**block["toolUse"], **whole}} if whole else block
 
 
 def _reasoned(block: Body) -> Body:

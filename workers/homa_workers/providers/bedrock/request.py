@@ -6,17 +6,42 @@ Unknown parameters go to the model itself (`additionalModelRequestFields`), whic
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import is_marked, with_mark
 from homa_shared.capabilities.prompt_caching import takes_cache_points
+from homa_workers.providers.conversation import (
+    Audio,
+    Block,
+    File,
+    Image,
+    Other,
+    Part,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    system_blocks,
+    turns,
+)
+from homa_workers.providers.data_url import DataUrl, is_data_url
+from homa_workers.providers.invalid_request import refused
+from homa_workers.providers.parameters import (
+    NO_PARAMETERS,
+    ToolChoice,
+    described,
+    expect_one_choice,
+    given_params,
+    output_cap,
+    rendered_tools,
+    stop_sequences,
+    tool_choice,
+)
 
 #: Output cap where the call sets none: quota and budget are reserved by it. In tokens.
 DEFAULT_MAX_TOKENS = 4096
@@ -38,8 +63,6 @@ OWN = frozenset(
     }
 )  # fmt: skip
 
-Block = dict[str, Any]
-
 
 def converse(call: Call, *, max_tokens: int, cache_points: bool = True) -> dict[str, Any]:
     """The arguments of a `converse` call.
@@ -48,16 +71,15 @@ def converse(call: Call, *, max_tokens: int, cache_points: bool = True) -> dict[
     them. A part's own `cache_control`, as Anthropic takes it, becomes a cache point. Raises ProviderError
     (INVALID_REQUEST) for what cannot be expressed.
     """
-    params = {name: value for name, value in call.params.items() if name not in LEFT_OUT and value is not None}
-    if params.pop("n", 1) != 1:
-        raise refused("n", "Bedrock gives one choice a call; submit the job n times instead")
+    params = given_params(call, LEFT_OUT)
+    expect_one_choice(params, "Bedrock")
     messages = _with_cache_points(call) if cache_points else _without_marks(call.messages)
     arguments: dict[str, Any] = {
         "modelId": call.model,
-        "messages": conversation(messages),
+        "messages": [{"role": turn.role, "content": turn.blocks} for turn in turns(messages, _blocks)],
         "inferenceConfig": _inference(params, max_tokens),
     }
-    if system := system_blocks(messages):
+    if system := system_blocks(messages, _blocks):
         arguments["system"] = system
     arguments |= _tools(params) | {name: params.pop(name) for name in OWN & params.keys()}
     output = _output(params) | arguments.get("outputConfig", {})
@@ -90,96 +112,48 @@ def _unmarked(part: object) -> object:
     return {name: value for name, value in part.items() if name != "cache_control"}
 
 
-def refused(what: str, why: str) -> ProviderError:
-    """The error of a request that Bedrock cannot be asked."""
-    return ProviderError(ErrorKind.INVALID_REQUEST, f"{what}: {why}")
+def _blocks(part: Part) -> Iterator[Block]:
+    """A part of a message, and the cache point that its mark stands for."""
+    match part:
+        case Text(text=text) if text:
+            yield {"text": text}
+        case Image(url=url):
+            yield _image(url)
+        case File():
+            yield {"document": _document(part)}
+        case Thinking(block=block):
+            yield _reasoning(block)
+        case ToolCall(id=call_id, name=name, arguments=arguments):
+            yield {"toolUse": {"toolUseId": call_id, "name": name, "input": arguments}}
+        case ToolResult(call_id=call_id, content=content):
+            blocks = [block for inner in content for block in _blocks(inner)] or [{"text": "(no output)"}]
+            yield {"toolResult": {"toolUseId": call_id, "content": blocks}}
+        case Other(type=None, given=given):
+            yield dict(given)
+        case Audio() | Other():
+            raise refused(f"messages: a part of type {part.given['type']!r}", "expected text, image_url or file")
+    if isinstance(part, Text | Image | File | Other) and isinstance(mark := part.given.get("cache_control"), Mapping):
+        yield {"cachePoint": {"type": "default"} | ({"ttl": mark["ttl"]} if mark.get("ttl") else {})}
 
 
-def system_blocks(messages: list[dict[str, Any]]) -> list[Block]:
-    """System and developer messages, which Converse takes beside the conversation."""
-    return [
-        block
-        for message in messages
-        if message.get("role") in {"system", "developer"}
-        for block in _blocks(message.get("content"))
-    ]
+def _image(url: str) -> Block:
+    inline = _inline(url)
+    kind = inline.media_type.removeprefix("image/").replace("jpg", "jpeg")
+    return {"image": {"format": kind, "source": {"bytes": inline.decoded()}}}
 
 
-def conversation(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """User, assistant and tool messages as turns; neighbours of one role are joined, since turns must alternate."""
-    turns: list[dict[str, Any]] = []
-    for message in messages:
-        if message.get("role") in {"system", "developer"}:
-            continue
-        role, content = _turn(message)
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"].extend(content)
-        elif content:
-            turns.append({"role": role, "content": content})
-    return turns
-
-
-def _turn(message: dict[str, Any]) -> tuple[str, list[Block]]:
-    match message.get("role"):
-        case "user":
-            return "user", list(_blocks(message.get("content")))
-        case "assistant":
-            reasoning = [_reasoning(block) for block in message.get("thinking_blocks") or ()]
-            calls = [_tool_use(call) for call in message.get("tool_calls") or ()]
-            return "assistant", [*reasoning, *_blocks(message.get("content")), *calls]
-        case "tool":
-            content = list(_blocks(message.get("content"))) or [{"text": "(no output)"}]
-            return "user", [{"toolResult": {"toolUseId": message.get("tool_call_id"), "content": content}}]
-    raise refused(f"messages: role {message.get('role')!r}", "expected system, developer, user, assistant or tool")
-
-
-def _blocks(content: object) -> Iterator[Block]:
-    if content is None or content == "":
-        return
-    if isinstance(content, str):
-        yield {"text": content}
-        return
-    if not isinstance(content, list):
-        raise refused(f"messages: content {content!r}", "expected a text or a list of parts")
-    for number, part in enumerate(content):
-        part = {"type": "text", "text": part} if isinstance(part, str) else part
-        yield from _block(part, number)
-        if isinstance(mark := part.get("cache_control"), Mapping):
-            yield {"cachePoint": {"type": "default"} | ({"ttl": mark["ttl"]} if mark.get("ttl") else {})}
-
-
-def _block(part: dict[str, Any], number: int) -> Iterator[Block]:
-    match part.get("type"):
-        case "text" | "refusal":
-            if text := part.get("text") or part.get("refusal"):
-                yield {"text": text}
-        case "image_url":
-            kind, data = _inline(part["image_url"]["url"])
-            yield {"image": {"format": kind.removeprefix("image/").replace("jpg", "jpeg"), "source": {"bytes": data}}}
-        case "file":
-            yield {"document": _document(part["file"], number)}
-        case None:
-            yield part
-        case unknown:
-            raise refused(f"messages: a part of type {unknown!r}", "expected text, image_url or file")
-
-
-def _inline(url: str) -> tuple[str, bytes]:
-    head, _, data = url.removeprefix("data:").partition(",")
-    if not url.startswith("data:") or not head.endswith(";base64"):
+def _inline(url: str) -> DataUrl:
+    if not is_data_url(url):
         raise refused(f"messages: {url[:40]!r}", "Bedrock fetches nothing; expected data:<media type>;base64,<data>")
-    try:
-        return head.removesuffix(";base64"), base64.b64decode(data, validate=True)
-    except binascii.Error as error:
-        raise refused(f"messages: {head} data", f"not base64 ({error})") from error
+    return DataUrl.parse(url)
 
 
-def _document(file: Mapping[str, Any], number: int) -> Block:
-    data = str(file.get("file_data") or "")
-    _, content = _inline(data if data.startswith("data:") else f"data:application/pdf;base64,{data}")
+def _document(file: File) -> Block:
+    if not file.url:
+        raise refused("messages: a file part", "Bedrock knows no ids of files; expected file_data in it")
     # Converse accepts no other characters in a name, and no two documents of one name.
-    stem = re.sub(r"[^A-Za-z0-9\-()\[\]]+", "-", str(file.get("filename") or "document")).strip("-")
-    return {"format": "pdf", "name": f"{stem}-{number}", "source": {"bytes": content}}
+    stem = re.sub(r"[^A-Za-z0-9\-()\[\]]+", "-", file.name or "document").strip("-")
+    return {"format": "pdf", "name": f"{stem}-{file.number}", "source": {"bytes": _inline(file.url).decoded()}}
 
 
 def _reasoning(block: Mapping[str, Any]) -> Block:
@@ -190,20 +164,10 @@ def _reasoning(block: Mapping[str, Any]) -> Block:
     return {"reasoningContent": {"reasoningText": text | ({"signature": s} if (s := block.get("signature")) else {})}}
 
 
-def _tool_use(call: dict[str, Any]) -> Block:
-    function = call["function"]
-    try:
-        arguments = orjson.loads(function.get("arguments") or "{}")
-    except orjson.JSONDecodeError as error:
-        raise refused(f"messages: arguments of tool call {call.get('id')!r}", f"not JSON ({error})") from error
-    return {"toolUse": {"toolUseId": call["id"], "name": function["name"], "input": arguments}}
-
-
 def _inference(params: dict[str, Any], max_tokens: int) -> dict[str, Any]:
-    cap = params.pop("max_tokens", None) or max_tokens
-    config: dict[str, Any] = {"maxTokens": params.pop("max_completion_tokens", None) or cap}
-    if stop := params.pop("stop", None):
-        config["stopSequences"] = [stop] if isinstance(stop, str) else list(stop)
+    config: dict[str, Any] = {"maxTokens": output_cap(params, max_tokens)}
+    if stop := stop_sequences(params):
+        config["stopSequences"] = stop
     for name, own in (("temperature", "temperature"), ("top_p", "topP")):
         if name in params:
             config[own] = params.pop(name)
@@ -215,30 +179,21 @@ def _tools(params: dict[str, Any]) -> dict[str, Any]:
     # Converse cannot forbid tools that it is told of.
     if not tools or choice == "none":
         return {}
-    config: dict[str, Any] = {"tools": [_tool(tool) for tool in tools]}
+    config: dict[str, Any] = {"tools": rendered_tools(tools, _tool)}
     if choice is not None:
-        config["toolChoice"] = _choice(choice)
+        config["toolChoice"] = _choice(tool_choice(choice))
     return {"toolConfig": config}
 
 
-def _tool(tool: dict[str, Any]) -> Block:
-    if tool.get("type") != "function":
-        return tool
-    function = tool["function"]
-    schema = function.get("parameters") or {"type": "object", "properties": {}}
-    spec = {"name": function["name"], "inputSchema": {"json": schema}}
-    return {"toolSpec": spec | {name: function[name] for name in ("description", "strict") if function.get(name)}}
+def _tool(function: Mapping[str, Any]) -> Block:
+    schema = function.get("parameters") or NO_PARAMETERS
+    return {"toolSpec": {"name": function["name"], "inputSchema": {"json": schema}, **described(function)}}
 
 
-def _choice(choice: object) -> Block:
-    match choice:
-        case "auto":
-            return {"auto": {}}
-        case "required":
-            return {"any": {}}
-        case {"type": "function", "function": {"name": name}}:
-            return {"tool": {"name": name}}
-    raise refused(f"tool_choice {choice!r}", "expected auto, none, required or a function")
+def _choice(choice: ToolChoice) -> Block:
+    if choice.name:
+        return {"tool": {"name": choice.name}}
+    return {"any": {}} if choice.mode == "required" else {"auto": {}}
 
 
 def _output(params: dict[str, Any]) -> dict[str, Any]:

@@ -17,14 +17,14 @@ from pydantic import ValidationError
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Delta, Embeddings, Usage
-from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.error_rules import classify
 from homa_workers.providers.gemini.errors import GEMINI_RULES, failure_of
-from homa_workers.providers.gemini.reply import ReplyAssembly, chat_completion, usage_of
-from homa_workers.providers.gemini.request import config, contents, refused
+from homa_workers.providers.gemini.reply import ReplyAssembly, completion_body, usage_of
+from homa_workers.providers.gemini.request import config, contents
+from homa_workers.providers.invalid_request import chat_shaped, refused
 from homa_workers.providers.json_body import decoded
-from homa_workers.providers.malformed import MISSHAPEN, well_formed
+from homa_workers.providers.malformed import SHAPE_ERRORS, well_formed
 from homa_workers.providers.sdk_errors import from_sdk
 from homa_workers.providers.transport import AiohttpClient
 
@@ -45,9 +45,7 @@ class GeminiProvider:
     def __init__(self, account: ProviderConfig) -> None:
         project = account.options.get("project")
         if account.api_key is None and account.base_url is None and project is None:
-            setting = f"HOMA_PROVIDERS__{account.name.upper()}__API_KEY"
-            why = "Gemini takes no call without one"
-            raise ConfigError(f"provider {account.name!r} has no api_key: {why}. Set {setting}.")
+            raise account.missing("api_key", "Gemini takes no call without one")
         self.name = account.name
         self._http = AiohttpClient(
             base_url=account.base_url or DEFAULT_BASE_URL,
@@ -79,7 +77,8 @@ class GeminiProvider:
         body = decoded((content or "").encode())
         if not isinstance(body, dict):
             raise ProviderError(ErrorKind.MALFORMED, f"expected a reply in JSON, got: {(content or '')[:200]}")
-        return _completion(body, call.model)
+        with well_formed("the reply"):
+            return _completion(body, call.model)
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
         request = _request(call)
@@ -92,8 +91,9 @@ class GeminiProvider:
         except (errors.APIError, httpx2.HTTPError) as error:
             raise _classified(error, assembly.text) from error
         except ValueError as error:
-            raise assembly.broken(f"the stream is none: {error}") from error
-        return _completion(assembly.reply(), call.model)
+            raise assembly.broken(f"not an event stream: {error}") from error
+        with well_formed("the streamed reply"):
+            return _completion(assembly.reply(), call.model)
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         """Vectors; Gemini reports no tokens for them, so that the cost stays unresolved."""
@@ -140,19 +140,18 @@ async def _read(chunks: Any, assembly: ReplyAssembly) -> AsyncGenerator[Delta, N
             async for chunk in chunks:
                 for delta in assembly.add(chunk.model_dump(mode="json", by_alias=True, exclude_none=True)):
                     yield delta
-        except MISSHAPEN as error:
-            raise assembly.broken(f"a chunk is no JSON, or of another shape than expected: {error!r:.200}") from error
+        except SHAPE_ERRORS as error:
+            raise assembly.broken(f"an event is malformed or not valid JSON: {error!r:.200}") from error
 
 
 def _request(call: Call, **settings: Any) -> dict[str, Any]:
     """Arguments of a generate call, checked against the SDK's types before anything is sent."""
-    try:
-        checked = types.GenerateContentConfig(**{**config(call), **ONE_CALL, **settings})
-        return {"model": call.model, "contents": _contents(call.messages), "config": checked}
-    except ValidationError as error:
-        raise _misfit(error) from error
-    except (AttributeError, KeyError, TypeError) as error:
-        raise refused("messages or params", f"not in the shape of a chat completion request ({error!r})") from error
+    with chat_shaped():
+        try:
+            checked = types.GenerateContentConfig(**{**config(call), **ONE_CALL, **settings})
+            return {"model": call.model, "contents": _contents(call.messages), "config": checked}
+        except ValidationError as error:
+            raise _misfit(error) from error
 
 
 def _misfit(error: ValidationError) -> ProviderError:
@@ -166,13 +165,12 @@ def _contents(messages: list[dict[str, Any]]) -> Any:
 
 
 def _completion(body: Mapping[str, Any], model: str) -> Completion:
-    with well_formed("the reply"):
-        return Completion(
-            body=chat_completion(body, model),
-            usage=usage_of(body.get("usageMetadata")),
-            request_id=body.get("responseId"),
-            metered=bool(body.get("usageMetadata")),
-        )
+    return Completion(
+        body=completion_body(body, model),
+        usage=usage_of(body.get("usageMetadata")),
+        request_id=body.get("responseId"),
+        metered=bool(body.get("usageMetadata")),
+    )
 
 
 def _classified(error: errors.APIError | httpx2.HTTPError, partial_text: str = "") -> ProviderError:

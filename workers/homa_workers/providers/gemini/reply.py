@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Delta, Usage
-from homa_workers.providers.malformed import MISSHAPEN
+from homa_workers.providers.chat_completion import Body, assistant_message, chat_completion, choice, tool_call
+from homa_workers.providers.stream_assembly import StreamAssembly
 
 #: Finish reasons in OpenAI's words; those of a function call come from its parts.
 FINISH_REASONS = {
@@ -25,10 +25,8 @@ FINISH_REASONS = {
     ),
 }  # fmt: skip
 
-Body = Mapping[str, Any]
 
-
-def chat_completion(reply: Body, model: str) -> dict[str, Any]:
+def completion_body(reply: Body, model: str) -> dict[str, Any]:
     """A reply as the body of a chat completion.
 
     Raises ProviderError: CONTENT_POLICY when the prompt was blocked, MALFORMED when there is no finished candidate or
@@ -46,14 +44,8 @@ def chat_completion(reply: Body, model: str) -> dict[str, Any]:
         if candidate["finishReason"] not in FINISH_REASONS:
             why = candidate.get("finishMessage") or "the model gave no usable answer"
             raise ProviderError(ErrorKind.MALFORMED, why, code=candidate["finishReason"], usage=reported)
-    return {
-        "id": reply.get("responseId"),
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": reply.get("modelVersion") or model,
-        "choices": [_choice(index, candidate) for index, candidate in enumerate(candidates)],
-        "usage": _openai_usage(usage),
-    }
+    choices = [_choice(index, candidate) for index, candidate in enumerate(candidates)]
+    return chat_completion(reply.get("responseId"), reply.get("modelVersion") or model, choices, usage)
 
 
 def usage_of(usage: Body | None) -> Usage:
@@ -73,60 +65,34 @@ def _choice(index: int, candidate: Body) -> dict[str, Any]:
     calls = [_tool_call(f"call_{index}_{n}", part) for n, part in enumerate(p for p in parts if "functionCall" in p)]
     texts = [part["text"] for part in parts if "text" in part and not part.get("thought")]
     thoughts = [part["text"] for part in parts if "text" in part and part.get("thought")]
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(texts) if texts or not calls else None}
-    if calls:
-        message["tool_calls"] = calls
-    if thoughts:
-        message["reasoning_content"] = "".join(thoughts)
+    message = assistant_message(texts, calls, reasoning_content="".join(thoughts) if thoughts else None)
     reason = FINISH_REASONS[candidate["finishReason"]]
-    return {"index": index, "message": message, "finish_reason": "tool_calls" if calls and reason == "stop" else reason}
+    return choice(message, "tool_calls" if calls and reason == "stop" else reason, index=index)
 
 
 def _tool_call(fallback_id: str, part: Body) -> dict[str, Any]:
     function = part["functionCall"]
-    call: dict[str, Any] = {
-        "id": function.get("id") or fallback_id,
-        "type": "function",
-        "function": {"name": function["name"], "arguments": orjson.dumps(function.get("args") or {}).decode()},
-    }
-    if signature := part.get("thoughtSignature"):
-        call["extra_content"] = {"google": {"thought_signature": signature}}
-    return call
+    call = tool_call(function.get("id") or fallback_id, function["name"], function.get("args"))
+    signature = part.get("thoughtSignature")
+    return {**call, "extra_content": {"google": {"thought_signature": signature}}} if signature else call
 
 
-def _openai_usage(usage: Usage) -> dict[str, Any]:
-    return {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-    }
-
-
-class ReplyAssembly:
-    """A streamed reply in the making: each chunk is a small reply of its own."""
+class ReplyAssembly(StreamAssembly):
+    """A streamed reply in the making: each event is a small reply of its own."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._reply: dict[str, Any] = {}
         self._candidates: dict[int, dict[str, Any]] = {}
 
     @property
     def text(self) -> str:
-        """All that was generated so far: text, thoughts, arguments of functions."""
         parts = (part for candidate in self._candidates.values() for part in candidate["content"]["parts"])
         return "".join(map(_written, parts))
 
-    def add(self, chunk: Body) -> list[Delta]:
-        """Take a chunk in and give its pieces. Raises ProviderError (AMBIGUOUS) for one of another shape."""
-        try:
-            return list(self._deltas(chunk))
-        except MISSHAPEN as error:
-            raise self.broken(f"a chunk is of another shape than expected: {error!r:.200}") from error
-
-    def _deltas(self, chunk: Body) -> Iterator[Delta]:
-        self._reply |= {name: value for name, value in chunk.items() if name != "candidates"}
-        for piece in chunk.get("candidates") or ():
+    def _deltas(self, event: Any) -> Iterator[Delta]:
+        self._reply |= {name: value for name, value in event.items() if name != "candidates"}
+        for piece in event.get("candidates") or ():
             index = piece.get("index") or 0
             candidate = self._candidates.setdefault(index, {"content": {"parts": []}})
             candidate |= {name: value for name, value in piece.items() if name != "content"}
@@ -141,10 +107,6 @@ class ReplyAssembly:
         if not blocked and not all(candidate.get("finishReason") for candidate in candidates or [{}]):
             raise self.broken("the stream ended without a finishReason")
         return {**self._reply, "candidates": candidates}
-
-    def broken(self, message: str) -> ProviderError:
-        """The error of a stream without a proper end."""
-        return ProviderError(ErrorKind.AMBIGUOUS, message, partial_text=self.text)
 
 
 def _written(part: Body) -> str:

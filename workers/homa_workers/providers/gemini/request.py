@@ -6,8 +6,6 @@ go into `GenerateContentConfig` as they are, which refuses what it doesn't know.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import mimetypes
 import re
 from collections.abc import Iterator, Mapping
@@ -15,8 +13,23 @@ from typing import Any
 
 import orjson
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call
+from homa_workers.providers.conversation import (
+    Audio,
+    Block,
+    File,
+    Image,
+    Other,
+    Part,
+    Text,
+    ToolCall,
+    ToolResult,
+    system_blocks,
+    turns,
+)
+from homa_workers.providers.data_url import DataUrl, is_data_url
+from homa_workers.providers.invalid_request import refused
+from homa_workers.providers.parameters import ToolChoice, given_params, stop_sequences, tool_choice
 
 #: Parameters of OpenAI's that have no counterpart and change nothing that a caller relies on.
 LEFT_OUT = frozenset(
@@ -35,7 +48,10 @@ RENAMED = {
     "top_logprobs": "logprobs",
 }
 
-CHOICES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
+#: Gemini's names of who speaks.
+ROLES = {"user": "user", "assistant": "model"}
+
+MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 
 #: Models that think within a token budget; later ones take a level.
 THINKS_BY_BUDGET = re.compile(r"gemini-(?:1|2)")
@@ -43,131 +59,75 @@ THINKS_BY_BUDGET = re.compile(r"gemini-(?:1|2)")
 #: Tokens of thinking for OpenAI's efforts, as Google's own compatible endpoint maps them.
 THINKING_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
 
-Part = dict[str, Any]
-
 
 def contents(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The conversation without its system messages. Neighbours of one role are joined."""
-    names = {call["id"]: call["function"]["name"] for message in messages for call in message.get("tool_calls") or ()}
-    turns: list[dict[str, Any]] = []
-    for message in messages:
-        if message.get("role") in {"system", "developer"}:
-            continue
-        role, parts = _turn(message, names)
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["parts"].extend(parts)
-        elif parts:
-            turns.append({"role": role, "parts": parts})
-    return turns
+    return [{"role": ROLES[turn.role], "parts": turn.blocks} for turn in turns(messages, _parts)]
 
 
 def config(call: Call) -> dict[str, Any]:
     """The arguments of a `GenerateContentConfig`."""
-    params = {name: value for name, value in call.params.items() if name not in LEFT_OUT and value is not None}
+    params = given_params(call, LEFT_OUT)
     body: dict[str, Any] = {}
-    system = [
-        part
-        for message in call.messages
-        if message.get("role") in {"system", "developer"}
-        for part in _parts(message.get("content"))
-    ]
-    if system:
+    if system := system_blocks(call.messages, _parts):
         body["system_instruction"] = {"parts": system}
     body |= {new: params.pop(old) for old, new in RENAMED.items() if old in params}
-    if stop := params.pop("stop", None):
-        body["stop_sequences"] = [stop] if isinstance(stop, str) else list(stop)
+    if stop := stop_sequences(params):
+        body["stop_sequences"] = stop
     body |= _tools(params) | _format(params.pop("response_format", None) or {}) | _thinking(params, call.model)
     return {**body, **params}
 
 
-def refused(what: str, why: str) -> ProviderError:
-    """The error of a request that Gemini cannot be asked."""
-    return ProviderError(ErrorKind.INVALID_REQUEST, f"{what}: {why}")
-
-
-def _turn(message: dict[str, Any], names: Mapping[str, str]) -> tuple[str, list[Part]]:
-    match message.get("role"):
-        case "user":
-            return "user", list(_parts(message.get("content")))
-        case "assistant":
-            calls = [_function_call(call) for call in message.get("tool_calls") or ()]
-            return "model", [*_parts(message.get("content")), *calls]
-        case "tool":
-            return "user", [_function_response(message, names)]
-    raise refused(f"messages: role {message.get('role')!r}", "expected system, developer, user, assistant or tool")
-
-
-def _parts(content: object) -> Iterator[Part]:
-    if content is None or content == "":
-        return
-    if isinstance(content, str):
-        yield {"text": content}
-        return
-    if not isinstance(content, list):
-        raise refused(f"messages: content {content!r}", "expected a text or a list of parts")
-    for part in content:
-        yield from _part({"type": "text", "text": part} if isinstance(part, str) else part)
-
-
-def _part(part: dict[str, Any]) -> Iterator[Part]:
-    match part.get("type"):
-        case "text" | "refusal":
-            if text := part.get("text") or part.get("refusal"):
-                yield {"text": text}
-        case "image_url":
-            yield _media(part["image_url"]["url"], "image/jpeg")
-        case "input_audio":
-            audio = part["input_audio"]
-            yield _inline(f"audio/{audio['format']}", audio["data"])
-        case "file":
-            file = part["file"]
-            yield _media(file.get("file_data") or file["file_id"], "application/pdf")
-        case None:
-            yield part
-        case unknown:
+def _parts(part: Part) -> Iterator[Block]:
+    match part:
+        case Text(text=text) if text:
+            yield {"text": text}
+        case Image(url=url):
+            yield _media(url, "image/jpeg")
+        case Audio(given={"input_audio": audio}):
+            yield _inline(DataUrl(f"audio/{audio['format']}", audio["data"]))
+        case File(url=url, file_id=file_id):
+            yield _media(url or file_id, "application/pdf")
+        case ToolCall():
+            yield _function_call(part)
+        case ToolResult():
+            yield _function_response(part)
+        case Other(type=None, given=given):
+            yield dict(given)
+        case Other(type=unknown):
             raise refused(f"messages: a part of type {unknown!r}", "expected text, image_url, input_audio or file")
 
 
-def _media(source: str, default_type: str) -> Part:
+def _media(url: str, default_type: str) -> Block:
     """Media inline (`data:` URL) or by address (any other, a file of Google's among them)."""
-    if source.startswith("data:"):
-        head, _, data = source.removeprefix("data:").partition(",")
-        return _inline(head.partition(";")[0], data)
-    kind = mimetypes.guess_type(source.partition("?")[0])[0]
-    return {"file_data": {"file_uri": source, "mime_type": kind or default_type}}
+    if is_data_url(url):
+        return _inline(DataUrl.parse(url))
+    kind = mimetypes.guess_type(url.partition("?")[0])[0]
+    return {"file_data": {"file_uri": url, "mime_type": kind or default_type}}
 
 
-def _inline(mime_type: str, data: str) -> Part:
-    try:
-        return {"inline_data": {"mime_type": mime_type, "data": base64.b64decode(data, validate=True)}}
-    except binascii.Error as error:
-        raise refused(f"messages: {mime_type} data", f"not base64 ({error})") from error
+def _inline(url: DataUrl) -> Block:
+    return {"inline_data": {"mime_type": url.media_type, "data": url.decoded()}}
 
 
-def _function_call(call: dict[str, Any]) -> Part:
+def _function_call(call: ToolCall) -> Block:
     """A tool call; its thought signature goes back unchanged, since Gemini 3 refuses a call without."""
-    function = call["function"]
-    try:
-        arguments = orjson.loads(function.get("arguments") or "{}")
-    except orjson.JSONDecodeError as error:
-        raise refused(f"messages: arguments of tool call {call.get('id')!r}", f"not JSON ({error})") from error
-    part: Part = {"function_call": {"name": function["name"], "args": arguments}}
-    signature = ((call.get("extra_content") or {}).get("google") or {}).get("thought_signature")
+    part: Block = {"function_call": {"name": call.name, "args": call.arguments}}
+    signature = ((call.given.get("extra_content") or {}).get("google") or {}).get("thought_signature")
     return {**part, "thought_signature": signature} if signature else part
 
 
-def _function_response(message: dict[str, Any], names: Mapping[str, str]) -> Part:
+def _function_response(result: ToolResult) -> Block:
     """A tool's result. Gemini wants the function's name and an object; OpenAI's messages hold an id and a text."""
-    call_id = str(message.get("tool_call_id"))
-    if call_id not in names:
-        raise refused(f"messages: tool_call_id {call_id!r}", "no earlier message calls it")
-    text = "".join(part.get("text", "") for part in _parts(message.get("content")))
+    if result.name is None:
+        raise refused(f"messages: tool_call_id {result.call_id!r}", "no earlier message calls it")
+    text = "".join(block.get("text", "") for part in result.content for block in _parts(part))
     try:
-        result = orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        result = text
-    response = result if isinstance(result, dict) else {"result": result}
-    return {"function_response": {"name": names[call_id], "response": response}}
+        value = text
+    response = value if isinstance(value, dict) else {"result": value}
+    return {"function_response": {"name": result.name, "response": response}}
 
 
 def _tools(params: dict[str, Any]) -> dict[str, Any]:
@@ -178,7 +138,7 @@ def _tools(params: dict[str, Any]) -> dict[str, Any]:
     declared = [{"function_declarations": [_declaration(function) for function in functions]}] if functions else []
     body: dict[str, Any] = {"tools": declared + own} if tools else {}
     if choice is not None and functions:
-        body["tool_config"] = {"function_calling_config": _choice(choice)}
+        body["tool_config"] = {"function_calling_config": _choice(tool_choice(choice))}
     return body
 
 
@@ -188,13 +148,9 @@ def _declaration(function: dict[str, Any]) -> dict[str, Any]:
     return {**declaration, "parameters_json_schema": schema} if schema else declaration
 
 
-def _choice(choice: object) -> dict[str, Any]:
-    match choice:
-        case str() if choice in CHOICES:
-            return {"mode": CHOICES[choice]}
-        case {"type": "function", "function": {"name": name}}:
-            return {"mode": "ANY", "allowed_function_names": [name]}
-    raise refused(f"tool_choice {choice!r}", "expected auto, none, required or a function")
+def _choice(choice: ToolChoice) -> dict[str, Any]:
+    config: dict[str, Any] = {"mode": MODES[choice.mode]}
+    return {**config, "allowed_function_names": [choice.name]} if choice.name else config
 
 
 def _format(wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """OpenAI's Chat Completions, and every server that speaks them: Azure OpenAI, Ollama, Cohere, vLLM, routers.
 
-Requests and replies are kept in this shape, so that there is little to translate. The request goes through the SDK's
-`client.post` as bytes and comes back as the raw response: its typed path (a pydantic model built from each reply, the
-request walked for transforms) costs more CPU than all the rest of a call.
+Requests and replies are kept in this shape, so that there is little to translate.
 """
 
 from __future__ import annotations
@@ -10,22 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import httpx2
 from openai import APIError, AsyncOpenAI, AsyncStream
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import RESPONSES_API, Call, Completion, Embeddings
-from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Emit, ProviderConfig
-from homa_workers.providers.error_rules import classify, failure_of, request_id
-from homa_workers.providers.json_body import decoded, encoded, plain, quota
+from homa_workers.providers.error_rules import not_a_reply, request_id
 from homa_workers.providers.malformed import well_formed
 from homa_workers.providers.openai.dialects import AZURE, COHERE, OLLAMA, OPENAI, Dialect, request_body
 from homa_workers.providers.openai.errors import OPENAI_RULES
-from homa_workers.providers.openai.reply import QUOTA_HEADERS, checked, embeddings_of, is_metered, usage_of
+from homa_workers.providers.openai.reply import checked, completion_of, embeddings_of, is_metered, usage_of
 from homa_workers.providers.openai.responses import ResponsesApi
 from homa_workers.providers.openai.stream import ChunkAssembly
-from homa_workers.providers.sdk_errors import from_sdk
+from homa_workers.providers.raw_client import RawClient
 from homa_workers.providers.transport import AiohttpClient
 
 
@@ -39,9 +33,9 @@ class OpenAIProvider:
     def __init__(self, config: ProviderConfig, dialect: Dialect) -> None:
         base_url = config.base_url or dialect.base_url
         if base_url is None:
-            raise ConfigError(_missing(config, "BASE_URL", f"a provider of kind {config.kind} has no default endpoint"))
+            raise config.missing("base_url", f"a provider of kind {config.kind} has no default endpoint")
         if config.api_key is None and dialect.key_needed and config.base_url is None:
-            raise ConfigError(_missing(config, "API_KEY", f"{base_url} takes no call without one"))
+            raise config.missing("api_key", f"{base_url} takes no call without one")
         key = config.api_key.get_secret_value() if config.api_key else "none"
         self._config = config
         self._dialect = dialect
@@ -58,6 +52,8 @@ class OpenAIProvider:
                 base_url=self._base_url, connections=config.connections, read_timeout_s=config.read_timeout_s
             ),
         )
+        self._api = RawClient(self._client, AsyncStream[object], APIError, OPENAI_RULES)
+        self._chat_url = self._base_url + "/chat/completions"
         own_params = config.options.get("params", {})
         self._responses = ResponsesApi(self._client, self._base_url, own_params) if dialect.responses else None
 
@@ -72,63 +68,29 @@ class OpenAIProvider:
     async def complete(self, call: Call) -> Completion:
         if call.api == RESPONSES_API and self._responses is not None:
             return await self._responses.complete(call)
-        response = await self._post("/chat/completions", self._body(call))
-        headers = plain(response.headers)
-        body = checked(decoded(response.content), response.content, headers)
-        return Completion(
-            body=body,
-            usage=usage_of(body.get("usage")),
-            request_id=request_id(headers),
-            quota=quota(headers, QUOTA_HEADERS),
-            metered=is_metered(body.get("usage")),
-        )
+        reply = await self._api.post(self._chat_url, self._body(call))
+        return completion_of(checked(reply), reply.headers)
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
         if call.api == RESPONSES_API and self._responses is not None:
             return await self._responses.stream(call, emit)
         body = self._body(call) | {"stream": True, "stream_options": {"include_usage": True}}
-        assembly = ChunkAssembly()
-        try:
-            stream = await self._client.post(
-                self._base_url + "/chat/completions",
-                content=encoded(body),
-                cast_to=object,
-                stream=True,
-                stream_cls=AsyncStream[object],
-            )
-            async with stream:
-                headers = plain(stream.response.headers)
-                async for chunk in stream:
-                    for delta in assembly.add(chunk):
-                        await emit(delta)
-        except (APIError, httpx2.HTTPError) as error:
-            raise from_sdk(error, OPENAI_RULES, partial_text=assembly.text) from error
-        except ValueError as error:
-            raise assembly.broken(f"a chunk is no JSON: {error}") from error
-        completion = assembly.completion(request_id(headers))
-        return Completion(
-            completion.body,
-            completion.usage,
-            completion.request_id,
-            quota(headers, QUOTA_HEADERS),
-            completion.metered,
-        )
+        return (await self._api.stream(self._chat_url, body, emit, ChunkAssembly)).completion()
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         body = {"model": model, "input": list(inputs), **self._dialect.embedding_params, **params}
-        response = await self._post("/embeddings", body)
-        headers = plain(response.headers)
-        reply = decoded(response.content)
+        reply = await self._api.post(self._base_url + "/embeddings", body)
+        found = reply.json()
         with well_formed("the reply"):
-            vectors = embeddings_of(reply, len(inputs))
-        if vectors is None or not isinstance(reply, dict):
-            raise _not_a_reply(response.content, headers, f"{len(inputs)} vectors")
+            vectors = embeddings_of(found, len(inputs))
+        if vectors is None or not isinstance(found, dict):
+            raise not_a_reply(reply.content, reply.headers, OPENAI_RULES, f"{len(inputs)} vectors")
         return Embeddings(
             vectors=vectors,
-            model=str(reply.get("model") or model),
-            usage=usage_of(reply.get("usage")),
-            request_id=request_id(headers),
-            metered=is_metered(reply.get("usage")),
+            model=str(found.get("model") or model),
+            usage=usage_of(found.get("usage")),
+            request_id=request_id(reply.headers),
+            metered=is_metered(found.get("usage")),
         )
 
     async def count(self, call: Call) -> int | None:
@@ -140,26 +102,6 @@ class OpenAIProvider:
 
     def _body(self, call: Call) -> dict[str, Any]:
         return request_body(call, self._dialect, self._base_url, self._config.options.get("params", {}))
-
-    async def _post(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
-        try:
-            # An absolute address spares the SDK a merge of URLs at each call.
-            return await self._client.post(self._base_url + path, content=encoded(body), cast_to=httpx2.Response)
-        except (APIError, httpx2.HTTPError) as error:
-            raise from_sdk(error, OPENAI_RULES) from error
-
-
-def _not_a_reply(content: bytes, headers: Mapping[str, str], expected: str) -> ProviderError:
-    error = classify(failure_of(200, content, headers), OPENAI_RULES)
-    if error.kind is ErrorKind.MALFORMED:
-        error.message = f"expected {expected}, got: {error.message}"
-    return error
-
-
-def _missing(config: ProviderConfig, field: str, why: str) -> str:
-    return (
-        f"provider {config.name!r} has no {field.lower()}: {why}. Set HOMA_PROVIDERS__{config.name.upper()}__{field}."
-    )
 
 
 def openai(config: ProviderConfig) -> OpenAIProvider:

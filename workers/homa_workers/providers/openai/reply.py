@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homa_shared.calls.failures import ErrorKind
-from homa_shared.calls.reply import Usage
-from homa_workers.providers.error_rules import classify, failure_of
+from homa_shared.calls.reply import Completion, Usage
+from homa_workers.providers.error_rules import not_a_reply, request_id
+from homa_workers.providers.json_body import RawReply, quota
 from homa_workers.providers.malformed import is_vector
 from homa_workers.providers.openai.errors import OPENAI_RULES
 
@@ -20,21 +20,30 @@ QUOTA_HEADERS = (
 )
 
 
-def checked(body: object, content: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+def checked(reply: RawReply) -> dict[str, Any]:
     """The body, if it is a chat completion.
 
-    Servers and proxies answer 200 with an empty object, an error, half a reply or a page of HTML; the SDK passes all of
-    them on. Raises ProviderError: MALFORMED, or the kind of the error that the body tells. Where it reports usage all
-    the same, the attempt is charged at that.
+    Raises ProviderError: MALFORMED, or the kind of the error that the body tells. Where it reports usage all the same,
+    the attempt is charged at that.
     """
+    body = reply.json()
     if isinstance(body, dict) and _finished(body.get("choices")):
         return body
-    error = classify(failure_of(200, content, headers), OPENAI_RULES)
-    if error.kind is ErrorKind.MALFORMED:
-        error.message = f"expected a chat completion with finished choices, got: {error.message}"
-    if isinstance(body, dict) and is_metered(body.get("usage")):
-        error.usage = usage_of(body["usage"])
-    raise error
+    reported = body.get("usage") if isinstance(body, dict) else None
+    usage = usage_of(reported) if is_metered(reported) else None
+    raise not_a_reply(reply.content, reply.headers, OPENAI_RULES, "a chat completion with finished choices", usage)
+
+
+def completion_of(body: dict[str, Any], headers: Mapping[str, str]) -> Completion:
+    """A complete body as a completion."""
+    usage = body.get("usage")
+    return Completion(
+        body=body,
+        usage=usage_of(usage),
+        request_id=request_id(headers),
+        quota=quota(headers, QUOTA_HEADERS),
+        metered=is_metered(usage),
+    )
 
 
 def _finished(choices: object) -> bool:

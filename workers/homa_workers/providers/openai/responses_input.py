@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import ITEMS
+from homa_workers.providers.invalid_request import refused
 
 Item = dict[str, Any]
 
@@ -30,7 +30,7 @@ def input_items(messages: list[dict[str, Any]], *, stored: bool) -> list[Item]:
             case "tool":
                 items.append(_tool_output(message, items))
             case role:
-                raise _refused(f"role {role!r}", "expected system, developer, user, assistant or tool")
+                raise refused(f"messages: role {role!r}", "expected system, developer, user, assistant or tool")
     return items
 
 
@@ -60,7 +60,7 @@ def _spoken(message: Mapping[str, Any]) -> str:
         parts.append({"type": "refusal", "refusal": message["refusal"]})
     for part in parts:
         if part.get("type") not in ("text", "refusal"):
-            raise _refused(f"an assistant's part of type {part.get('type')!r}", "expected text or a refusal")
+            raise refused(f"messages: an assistant's part of type {part.get('type')!r}", "expected text or a refusal")
     return "".join(part[part["type"]] for part in parts)
 
 
@@ -90,7 +90,7 @@ def _content(content: object) -> str | list[Item]:
     if isinstance(content, str):
         return content
     if not isinstance(content, list | tuple):
-        raise _refused(f"content {content!r:.80}", "expected a text or a list of parts")
+        raise refused(f"messages: content {content!r:.80}", "expected a text or a list of parts")
     return [_part(part) for part in content]
 
 
@@ -103,7 +103,8 @@ def _part(part: Any) -> Item:
         case "file":
             return _file(part)
         case "input_audio":
-            raise _refused("an input_audio part", 'the Responses API hears no audio; leave api="responses" out')
+            why = 'the Responses API takes no audio; leave api="responses" out'
+            raise refused("messages: an input_audio part", why)
     return dict(part)
 
 
@@ -123,7 +124,3 @@ def _image(part: Mapping[str, Any]) -> Item:
         image = {"url": image}
     kept = {name: value for name, value in part.items() if name not in ("type", "image_url")}
     return {"type": "input_image", **kept, "image_url": image["url"], "detail": image.get("detail") or "auto"}
-
-
-def _refused(what: str, why: str) -> ProviderError:
-    return ProviderError(ErrorKind.INVALID_REQUEST, f"messages: {what}: {why}")

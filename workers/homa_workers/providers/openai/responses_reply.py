@@ -10,8 +10,10 @@ from typing import Any
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import ITEMS, Completion, Usage
-from homa_workers.providers.error_rules import classify, failure_of, request_id
-from homa_workers.providers.json_body import quota
+from homa_workers.providers.chat_completion import choice, usage_body
+from homa_workers.providers.error_rules import classify, failure_of, not_a_reply, request_id
+from homa_workers.providers.json_body import RawReply, quota
+from homa_workers.providers.malformed import SHAPE_ERRORS
 from homa_workers.providers.openai.reply import QUOTA_HEADERS
 from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
 
@@ -25,22 +27,19 @@ FINISH_REASONS = {"max_output_tokens": "length", "content_filter": "content_filt
 _SAID = frozenset({"message", "function_call", "custom_tool_call"})
 
 
-def checked(body: object, content: bytes, headers: Mapping[str, str]) -> Item:
+def checked(reply: RawReply) -> Item:
     """The body, if it is a response that has ended.
 
-    Raises ProviderError: the kind of the error that a failed response tells, MALFORMED for what is no response. Where
-    usage is reported all the same, the attempt is charged at that.
+    Raises ProviderError: the kind of the error that a failed response tells, MALFORMED for anything but a response.
+    Where usage is reported all the same, the attempt is charged at that.
     """
+    body = reply.json()
     if isinstance(body, dict) and isinstance(body.get("output"), list):
         if body.get("status") in ENDED:
             return body
         if body.get("status") == "failed":
-            raise failed(body, headers)
-    error = classify(failure_of(200, content, headers), RESPONSES_RULES)
-    if error.kind is ErrorKind.MALFORMED:
-        error.message = f"expected a response that has ended, got: {error.message}"
-    error.usage = reported(body)
-    raise error
+            raise failed(body, reply.headers)
+    raise not_a_reply(reply.content, reply.headers, RESPONSES_RULES, "a response that has ended", reported(body))
 
 
 def failed(response: Mapping[str, Any], headers: Mapping[str, str], partial_text: str = "") -> ProviderError:
@@ -52,12 +51,12 @@ def failed(response: Mapping[str, Any], headers: Mapping[str, str], partial_text
 
 
 def completion_of(response: Item, headers: Mapping[str, str]) -> Completion:
-    """A response that has ended, as a completion. Raises ProviderError (MALFORMED) for items of another shape."""
+    """A response that has ended, as a completion. Raises ProviderError (MALFORMED) for malformed items."""
     usage = response.get("usage")
     try:
-        body = chat_completion(response)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        text = f"a response whose output is of another shape than expected: {error!r}"
+        body = completion_body(response)
+    except SHAPE_ERRORS as error:
+        text = f"the response is malformed: {error!r:.200}"
         raise ProviderError(ErrorKind.MALFORMED, text, usage=reported(response)) from error
     return Completion(
         body=body,
@@ -69,7 +68,7 @@ def completion_of(response: Item, headers: Mapping[str, str]) -> Completion:
 
 
 def reported(body: object) -> Usage | None:
-    """Usage that something tells which is no good reply."""
+    """Usage that a body reports, whether or not it is a reply."""
     usage = body.get("usage") if isinstance(body, Mapping) else None
     return usage_of(usage) if usage else None
 
@@ -93,7 +92,7 @@ def _part(usage: Item, name: str) -> Item:
     return found if isinstance(found, dict) else {}
 
 
-def chat_completion(response: Item) -> Item:
+def completion_body(response: Item) -> Item:
     """A response as the body of a chat completion.
 
     What reasoning and built-in tools leave behind has no place in a chat message: where there is any, the items of the
@@ -102,21 +101,20 @@ def chat_completion(response: Item) -> Item:
     output = [item for item in response["output"] if isinstance(item, dict)]
     message = _message(output)
     log_probabilities = [entry for part in _texts(output) for entry in part.get("logprobs") or ()]
-    choice = {
-        "index": 0,
-        "message": message,
-        "finish_reason": _finish_reason(response, bool(message.get("tool_calls"))),
-        "logprobs": {"content": log_probabilities} if log_probabilities else None,
-    }
+    answer = choice(
+        message,
+        _finish_reason(response, bool(message.get("tool_calls"))),
+        logprobs={"content": log_probabilities} if log_probabilities else None,
+    )
     body = {
         "id": response.get("id"),
         "object": "chat.completion",
         "created": int(response.get("created_at") or 0),
         "model": response.get("model"),
-        "choices": [choice],
+        "choices": [answer],
     }
     if response.get("usage"):
-        body["usage"] = _chat_usage(usage_of(response["usage"]))
+        body["usage"] = usage_body(usage_of(response["usage"]))
     if response.get("service_tier"):
         body["service_tier"] = response["service_tier"]
     return body
@@ -192,16 +190,3 @@ def _tool_call(item: Item) -> Item:
         return {"id": item["call_id"], "type": "custom", "custom": custom}
     function = {"name": item["name"], "arguments": item.get("arguments") or ""}
     return {"id": item["call_id"], "type": "function", "function": function}
-
-
-def _chat_usage(usage: Usage) -> Item:
-    return {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": {
-            "cached_tokens": usage.cached_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-        },
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-    }

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call
+from homa_workers.providers.invalid_request import chat_shaped, refused
 from homa_workers.providers.openai.dialects import share
 from homa_workers.providers.openai.responses_input import input_items
 
@@ -49,10 +49,8 @@ def request_body(call: Call, base_url: str, defaults: Mapping[str, Any] = Mappin
     `store` says so: reasoning then travels encrypted with the conversation. Raises ProviderError (INVALID_REQUEST) for
     what cannot be expressed.
     """
-    try:
+    with chat_shaped():
         return _translated(call, base_url, defaults)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise refused("the request", f"a message or parameter is of another shape than expected ({error!r})") from error
 
 
 def _translated(call: Call, base_url: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,11 +71,6 @@ def _translated(call: Call, base_url: str, defaults: Mapping[str, Any]) -> dict[
     params |= _tools(params) | _reasoning(params) | _text(params)
     params |= _included(params, call.model, bool(given.get("logprobs")))
     return {"model": call.model, "input": input_items(messages, stored=bool(params["store"])), **params}
-
-
-def refused(what: str, why: str) -> ProviderError:
-    """The error of a request that the Responses API cannot be asked."""
-    return ProviderError(ErrorKind.INVALID_REQUEST, f"{what}: {why}")
 
 
 def _refuse(given: Mapping[str, Any]) -> None:

@@ -1,18 +1,19 @@
 """Events of a streamed response, put together again.
 
-Which event was the last is what tells a whole reply from a cut one: a stream that ends without `response.completed`,
-`response.incomplete` or `response.failed` is AMBIGUOUS, with the text that had arrived as the floor of its cost.
+Its last event is `response.completed`, `response.incomplete` or `response.failed`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import Completion, Delta
 from homa_workers.providers.error_rules import classify, failure_of
 from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
 from homa_workers.providers.openai.responses_reply import Item, completion_of, failed, is_commentary
+from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
 
 #: Events that bring a piece of what was written.
 _PIECES = frozenset(
@@ -29,15 +30,11 @@ _PIECES = frozenset(
 _CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
 
 
-class EventAssembly:
-    """A response in the making.
+class EventAssembly(StreamAssembly):
+    """A response in the making."""
 
-    Args:
-        headers: of the reply that streams it.
-    """
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self._headers = headers
+    def __init__(self, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        super().__init__(headers)
         self._written: list[str] = []
         #: Items by their place in the output: as they were announced, then as they ended.
         self._begun: dict[int, Item] = {}
@@ -47,24 +44,12 @@ class EventAssembly:
 
     @property
     def text(self) -> str:
-        """All text so far, reasoning and tool arguments included: what the provider has certainly generated."""
         return "".join(self._written)
 
-    def add(self, event: object) -> list[Delta]:
-        """Take an event in and give its pieces.
-
-        Raises ProviderError where it tells of a failure, or is of another shape than expected.
-        """
+    def _deltas(self, event: Any) -> Iterator[Delta]:
+        """Raises ProviderError where an event tells of a failure."""
         if not isinstance(event, dict):
-            return []
-        try:
-            return list(self._deltas(event))
-        except (AttributeError, KeyError, TypeError) as error:
-            raise self.broken(
-                f"an event {event.get('type')!r:.80} of another shape than expected: {error!r}"
-            ) from error
-
-    def _deltas(self, event: Item) -> Iterator[Delta]:
+            return
         kind = event.get("type")
         if kind in _PIECES:
             yield from self._piece(str(kind), event)
@@ -79,7 +64,7 @@ class EventAssembly:
             case "response.completed" | "response.incomplete":
                 self._response = event["response"]
             case "response.failed":
-                raise failed(event["response"], self._headers, self.text)
+                raise failed(event["response"], self.headers, self.text)
             case "error":
                 raise self._failure(event)
 
@@ -87,11 +72,7 @@ class EventAssembly:
         """The whole reply. Raises ProviderError (AMBIGUOUS) when the stream told no end."""
         if self._response is None:
             raise self.broken("the stream ended before its response did")
-        return completion_of({**self._response, "output": self._output(self._response)}, self._headers)
-
-    def broken(self, message: str) -> ProviderError:
-        """The error of a stream that has no proper end."""
-        return ProviderError(ErrorKind.AMBIGUOUS, message, partial_text=self.text)
+        return completion_of({**self._response, "output": self._output(self._response)}, self.headers)
 
     def _output(self, response: Item) -> list[Item]:
         """The items as they ended: only there encrypted reasoning is sure to be whole, and some servers leave the
@@ -110,6 +91,8 @@ class EventAssembly:
 
     def _piece(self, kind: str, event: Item) -> Iterator[Delta]:
         piece, place = event.get("delta") or "", event.get("output_index") or 0
+        if not isinstance(piece, str):
+            raise TypeError(f"delta {piece!r:.80}, expected a text")
         self._written.append(piece)
         begun = self._begun.get(place, {})
         match kind:
@@ -124,4 +107,4 @@ class EventAssembly:
 
     def _failure(self, event: Item) -> ProviderError:
         told = {name: value for name, value in event.items() if name != "type"}
-        return classify(failure_of(None, told, self._headers), RESPONSES_RULES, partial_text=self.text)
+        return classify(failure_of(None, told, self.headers), RESPONSES_RULES, partial_text=self.text)

@@ -1,54 +1,47 @@
 """Chunks of a streamed chat completion, put together again.
 
-A stream that is cut ends like one that is complete: the SDK tells no difference. What tells is the `finish_reason` of
-each choice, so a stream without it is AMBIGUOUS, with the text that had arrived as the floor of its cost.
+A stream is complete when each choice has told its `finish_reason`; the SDK tells no difference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
-from homa_shared.calls.reply import Completion, Delta
-from homa_workers.providers.malformed import MISSHAPEN
-from homa_workers.providers.openai.reply import is_metered, usage_of
+from homa_shared.calls.reply import Completion, Delta, Usage
+from homa_workers.providers.openai.reply import completion_of, is_metered, usage_of
+from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
 
 #: Fields of a delta that grow by appending.
 APPENDED = ("content", "refusal", "reasoning_content")
 
 
-class ChunkAssembly:
+class ChunkAssembly(StreamAssembly):
     """A completion in the making."""
 
-    def __init__(self) -> None:
+    def __init__(self, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        super().__init__(headers)
         self._head: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
         self._usage: dict[str, Any] | None = None
 
     @property
     def text(self) -> str:
-        """All text so far, reasoning and tool arguments included: what the provider has certainly generated."""
         return "".join(
             "".join(str(choice["message"].get(name) or "") for name in APPENDED)
             + "".join(call["function"]["arguments"] for call in choice["message"].get("tool_calls", {}).values())
             for choice in self._choices.values()
         )
 
-    def add(self, chunk: object) -> list[Delta]:
-        """Take a chunk in and give its pieces. Raises ProviderError (AMBIGUOUS) for one of another shape."""
-        try:
-            return list(self._deltas(chunk)) if isinstance(chunk, dict) else []
-        except MISSHAPEN as error:
-            raise self.broken(f"a chunk is of another shape than expected: {error!r:.200}") from error
-
-    def _deltas(self, chunk: dict[str, Any]) -> Iterator[Delta]:
-        self._head = self._head or {key: chunk[key] for key in ("id", "created", "model") if key in chunk}
+    def _deltas(self, event: Any) -> Iterator[Delta]:
+        if not isinstance(event, dict):
+            return
+        self._head = self._head or {key: event[key] for key in ("id", "created", "model") if key in event}
         for key in ("service_tier", "system_fingerprint"):
-            if chunk.get(key) is not None:
-                self._head[key] = chunk[key]
-        self._usage = chunk.get("usage") or self._usage
-        for piece in chunk.get("choices") or ():
+            if event.get(key) is not None:
+                self._head[key] = event[key]
+        self._usage = event.get("usage") or self._usage
+        for piece in event.get("choices") or ():
             yield from self._add_choice(piece)
 
     def _add_choice(self, piece: dict[str, Any]) -> Iterator[Delta]:
@@ -71,19 +64,17 @@ class ChunkAssembly:
             kept["content"] += piece["logprobs"].get("content") or []
         choice["finish_reason"] = piece.get("finish_reason") or choice["finish_reason"]
 
-    def completion(self, request_id: str | None) -> Completion:
+    def completion(self) -> Completion:
         """The whole reply. Raises ProviderError (AMBIGUOUS) when a choice has no end."""
         if not self._choices or not all(choice["finish_reason"] for choice in self._choices.values()):
             raise self.broken("the stream ended without a finish_reason")
         body = {"object": "chat.completion", **self._head, "choices": [self._whole(i) for i in sorted(self._choices)]}
         if self._usage:
             body["usage"] = self._usage
-        return Completion(body, usage_of(self._usage), request_id, metered=is_metered(self._usage))
+        return completion_of(body, self.headers)
 
-    def broken(self, message: str) -> ProviderError:
-        """The error of a stream that has no proper end; charged at its usage if that had been told."""
-        usage = usage_of(self._usage) if is_metered(self._usage) else None
-        return ProviderError(ErrorKind.AMBIGUOUS, message, usage=usage, partial_text=self.text)
+    def _usage_so_far(self) -> Usage | None:
+        return usage_of(self._usage) if is_metered(self._usage) else None
 
     def _whole(self, index: int) -> dict[str, Any]:
         choice = self._choices[index]

@@ -125,7 +125,7 @@ async def test_a_limit_of_thousands_of_digits_does_not_lose_the_reply(
         {"choices": [{"delta": {}, "logprobs": 5}]},
     ],
 )
-async def test_a_chunk_of_another_shape_breaks_the_stream_and_keeps_its_text(
+async def test_a_malformed_chunk_breaks_the_stream_and_keeps_its_text(
     stub: Stub, connect: Connect, hello: Call, piece: Any
 ) -> None:
     pieces = [{"choices": [{"delta": {"content": "Hi "}}]}, piece]
@@ -145,7 +145,7 @@ async def test_a_chunk_of_another_shape_breaks_the_stream_and_keeps_its_text(
         {"stop_details": [1]},
     ],
 )
-async def test_a_message_of_another_shape_is_malformed(
+async def test_a_message_of_an_unexpected_shape_is_malformed(
     stub: Stub, connect: Connect, hello: Call, fields: dict[str, Any]
 ) -> None:
     stub.answer = reply(200, {**MESSAGE, **fields})
@@ -164,7 +164,7 @@ BEGINNING = (
 )
 
 
-async def test_an_event_of_another_shape_breaks_the_stream_and_keeps_its_text(
+async def test_a_malformed_event_breaks_the_stream_and_keeps_its_text(
     stub: Stub, connect: Connect, hello: Call
 ) -> None:
     stub.answer = events(*told(*BEGINNING, {"type": "message_start", "message": {"usage": 5}}))
@@ -172,7 +172,9 @@ async def test_an_event_of_another_shape_breaks_the_stream_and_keeps_its_text(
     assert (error.kind, error.partial_text) == (K.AMBIGUOUS, "Hi ")
 
 
-async def test_a_streamed_message_of_another_shape_is_malformed(stub: Stub, connect: Connect, hello: Call) -> None:
+async def test_a_streamed_message_of_an_unexpected_shape_is_malformed(
+    stub: Stub, connect: Connect, hello: Call
+) -> None:
     block = {"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use"}}
     end = {"type": "message_delta", "delta": {"stop_reason": "tool_use"}}
     stub.answer = events(*told(*BEGINNING, block, end))
@@ -190,7 +192,7 @@ async def test_geminis_errors_that_are_no_text_are_never_free(
 
 
 @pytest.mark.parametrize("details", [5, [{"violations": [1]}], [{"violations": 1, "retryDelay": 5}]])
-async def test_geminis_details_of_another_shape_hide_no_rate_limit(
+async def test_geminis_malformed_details_hide_no_rate_limit(
     stub: Stub, gemini: Provider, hello: Call, details: Any
 ) -> None:
     stub.answer = reply(429, {"error": {"code": 429, "message": "slow down", "details": details}})
@@ -206,7 +208,7 @@ async def test_geminis_details_of_another_shape_hide_no_rate_limit(
         {"candidates": [{"finishReason": "STOP"}], "usageMetadata": [1]},
     ],
 )
-async def test_geminis_reply_of_another_shape_is_malformed(
+async def test_geminis_reply_of_an_unexpected_shape_is_malformed(
     stub: Stub, gemini: Provider, hello: Call, body: Any
 ) -> None:
     stub.answer = reply(200, body)
@@ -232,7 +234,7 @@ async def test_geminis_error_without_a_code_breaks_the_stream_and_keeps_its_text
     assert (error.kind, error.partial_text) == (K.AMBIGUOUS, "Hi ")
 
 
-def test_geminis_chunk_of_another_shape_breaks_the_stream_and_keeps_its_text() -> None:
+def test_geminis_malformed_chunk_breaks_the_stream_and_keeps_its_text() -> None:
     assembly = ReplyAssembly()
     assembly.add({"candidates": [{"content": {"parts": [{"text": "Hi "}]}}]})
     with pytest.raises(ProviderError) as caught:
@@ -242,7 +244,7 @@ def test_geminis_chunk_of_another_shape_breaks_the_stream_and_keeps_its_text() -
 
 @pytest.mark.parametrize("way", ["complete", "stream", "embed", "count"])
 @pytest.mark.parametrize("body", [b"null", b"[]", NO_TEXT, b'{"message": null, "__type": 3}'])
-async def test_bedrocks_errors_of_another_shape_are_never_free(
+async def test_bedrocks_malformed_errors_are_never_free(
     stub: Stub, bedrock: Provider, hello: Call, way: str, body: bytes
 ) -> None:
     stub.answer = reply(502, body)
@@ -253,20 +255,41 @@ async def test_bedrocks_errors_of_another_shape_are_never_free(
     ("way", "body"),
     [
         ("complete", []),
+        ("complete", {"output": {"message": {"role": "assistant", "content": [{"text": "a", "toolUse": {}}]}}}),
         ("complete", {"output": {"message": {"content": [{"toolUse": {}}]}}, "stopReason": "tool_use"}),
         ("embed", {"embedding": [1], "inputTextTokenCount": "many"}),
         ("count", {}),
         ("count", {"inputTokens": "many"}),
     ],
 )
-async def test_bedrocks_reply_of_another_shape_is_malformed(
+async def test_bedrocks_reply_of_an_unexpected_shape_is_malformed(
     stub: Stub, bedrock: Provider, hello: Call, way: str, body: Any
 ) -> None:
     stub.answer = reply(200, body)
     assert (await failure(bedrock, way, hello)).kind is K.MALFORMED
 
 
-def test_bedrocks_event_of_another_shape_breaks_the_stream_and_keeps_its_text() -> None:
+async def test_a_tools_input_that_bedrock_never_began_is_malformed(stub: Stub, bedrock: Provider, hello: Call) -> None:
+    from tests.providers.test_bedrock import frame  # skips its module where the extra is not installed
+
+    piece = frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"toolUse": {"input": "{}"}}})
+    end = frame("messageStop", {"stopReason": "tool_use"})
+    stub.answer = reply(200, piece + end, {"content-type": "application/vnd.amazon.eventstream"})
+    error = await failure(bedrock, "stream", hello)
+    assert (error.kind, error.charge) == (K.MALFORMED, Charge.UNRESOLVED)
+
+
+async def test_a_delta_of_a_response_that_is_not_text_breaks_the_stream_and_keeps_its_text(
+    stub: Stub, connect: Connect
+) -> None:
+    pieces = [{"type": "response.output_text.delta", "delta": delta} for delta in ("Hi ", [5])]
+    stub.answer = events(*told(*pieces))
+    call = Call("m", [{"role": "user", "content": "Hello"}], api=RESPONSES_API)
+    error = await failure(connect("openai", stub.url), "stream", call)
+    assert (error.kind, error.partial_text) == (K.AMBIGUOUS, "Hi ")
+
+
+def test_bedrocks_malformed_event_breaks_the_stream_and_keeps_its_text() -> None:
     assembly = BedrockEvents()
     assembly.add({"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "Hi "}}})
     with pytest.raises(ProviderError) as caught:

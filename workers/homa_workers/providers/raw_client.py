@@ -1,0 +1,75 @@
+"""Bytes through the SDKs of OpenAI and Anthropic, which share their generator.
+
+Requests go through the SDK's `client.post` as bytes and come back raw: its typed path (a pydantic model built from
+each reply, the request walked for transforms) costs more CPU than all the rest of a call, and has opinions of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import httpx2
+
+from homa_workers.providers.base import Emit
+from homa_workers.providers.error_rules import Rule
+from homa_workers.providers.json_body import RawReply, encoded, plain
+from homa_workers.providers.sdk_errors import from_sdk
+from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
+
+Assembly = TypeVar("Assembly", bound=StreamAssembly)
+
+
+class RawClient:
+    """One API of an account.
+
+    Args:
+        client: `AsyncOpenAI` or `AsyncAnthropic`, which know key, headers and transport.
+        stream_type: the SDK's `AsyncStream[object]`.
+        api_error: the SDK's `APIError`.
+        rules: what the API's failures mean.
+    """
+
+    def __init__(self, client: Any, stream_type: type, api_error: type[Exception], rules: Sequence[Rule]) -> None:
+        self._client = client
+        self._stream_type = stream_type
+        self._failures = (api_error, httpx2.HTTPError)
+        self._rules = rules
+
+    async def post(self, url: str, body: Mapping[str, Any]) -> RawReply:
+        """Make one call.
+
+        Args:
+            url: absolute, which spares the SDK a merge of URLs.
+        """
+        content = encoded(body)
+        try:
+            response = await self._client.post(url, content=content, cast_to=httpx2.Response)
+        except self._failures as error:
+            raise from_sdk(error, self._rules) from error
+        return RawReply(response.content, plain(response.headers))
+
+    async def stream(
+        self, url: str, body: Mapping[str, Any], emit: Emit, assemble: Callable[[Mapping[str, str]], Assembly]
+    ) -> Assembly:
+        """Make one call and hand each piece to `emit` as it arrives.
+
+        Args:
+            assemble: makes the assembly from the reply's headers; it is returned with all events in it.
+        """
+        content = encoded({**body, "stream": True})
+        assembly = assemble(NO_HEADERS)
+        try:
+            stream = await self._client.post(
+                url, content=content, cast_to=object, stream=True, stream_cls=self._stream_type
+            )
+            async with stream:
+                assembly = assemble(plain(stream.response.headers))
+                async for event in stream:
+                    for delta in assembly.add(event):
+                        await emit(delta)
+        except self._failures as error:
+            raise from_sdk(error, self._rules, partial_text=assembly.text) from error
+        except ValueError as error:
+            raise assembly.broken(f"an event is not valid JSON: {error}") from error
+        return assembly
