@@ -48,7 +48,7 @@ class LimitSettings(Section):
 
     @property
     def quota(self) -> Limits:
-        return Limits(self.rpm, self.tpm, self.input_tpm, self.output_tpm, self.rpd)
+        return Limits(**{name: getattr(self, name) for name in Limits().by_name()})
 
     @property
     def burst_ms(self) -> int | None:

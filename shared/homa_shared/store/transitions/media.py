@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from homa_shared.model.constants import FULL_PERCENT
 from homa_shared.store.blobs import digest_of
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, read, text
-from homa_shared.store.transitions.submit import FULL_PERCENT
 
 #: What stands as a medium's place where its bytes are in the store itself.
 IN_STORE = "store"

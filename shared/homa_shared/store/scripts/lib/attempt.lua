@@ -138,7 +138,7 @@ local function end_attempt(id, r, report)
     if open then redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(r.at)) end
     if report.outcome == 'rate_limited' then forget_refusal(id, r.at - REFUSALS) end
   end
-  redis.call('HDEL', K.job(id), 'wk', 'as', 'ps', 'qs', 'tt', 'bi', 'sw', 'sr', 'sa', 'sx', 'su', 'sy', 'sz', 'xt')
+  redis.call('HDEL', K.job(id), unpack(FIELDS.running))
   return line
 end
 

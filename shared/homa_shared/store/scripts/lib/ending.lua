@@ -30,7 +30,7 @@ end
 local function end_job(id, r, state, reply, detail)
   local keep = retention('results')
   redis.call('HSET', K.job(id), 'st', state, 'en', now)
-  redis.call('HDEL', K.job(id), 'wk', 'as', 'ps', 'qs', 'bi', 'due', 'why')
+  redis.call('HDEL', K.job(id), unpack(FIELDS.waiting))
   redis.call('PEXPIRE', K.job(id), keep)
   redis.call('PEXPIRE', K.attempts(id), keep)
   if reply then
