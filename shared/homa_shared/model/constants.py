@@ -16,8 +16,11 @@ _DAY_MS = 24 * _HOUR_MS
 
 #: Lanes in the order of service.
 LANES = tuple(map(str, Lane))
+LANE_RANK = {lane: rank for rank, lane in enumerate(LANES, start=1)}
 #: States that a job does not leave.
 ENDED_STATES = frozenset(map(str, ENDED))
+#: The target under which ordinary Dramatiq messages wait: they stand under no provider's limits.
+ACTOR_TARGET = "actor"
 #: Begins the names of queues and targets of pools.
 POOL_PREFIX = "pool-"
 #: Wait that a job accepts before it goes to its next target, where it does not say.

@@ -20,7 +20,6 @@ class Dimension:
     limit: str
     #: Of what was taken: in a scope's hash, in costs and in reports.
     letter: str
-    unit: str
     #: Of the limit that headers told, in a scope's hash; None where no header tells it.
     told: str | None = None
     #: Field of the record that says what a call takes; None: one a call.
@@ -31,17 +30,17 @@ class Dimension:
 
 #: Quotas of a minute.
 DIMENSIONS = (
-    Dimension("rpm", "rpm", "r", "requests", told="hrpm"),
-    Dimension("tpm", "tpm", "t", "tokens", told="htpm", record="rt", exempts=True),
-    Dimension("input_tpm", "itpm", "i", "tokens", record="ri", exempts=True),
-    Dimension("output_tpm", "otpm", "o", "tokens", record="ro"),
+    Dimension("rpm", "rpm", "r", told="hrpm"),
+    Dimension("tpm", "tpm", "t", told="htpm", record="rt", exempts=True),
+    Dimension("input_tpm", "itpm", "i", record="ri", exempts=True),
+    Dimension("output_tpm", "otpm", "o", record="ro"),
 )
 #: Quotas of a day, fixed windows.
-DAILY = (Dimension("rpd", "rpd", "r", "requests"),)
+DAILY = (Dimension("rpd", "rpd", "r"),)
 #: What the settings say of a scope, by its fields in the store.
 CONFIGURED = (*(dimension.limit for dimension in (*DIMENSIONS, *DAILY)), "burst", "adaptive", "dayend")
-#: What the limiter keeps of each quota of a minute: what was taken, what headers told.
-TAKEN_AND_TOLD = (*(d.letter for d in DIMENSIONS), *(d.told for d in DIMENSIONS if d.told))
+#: The same, with what was taken of each quota of a minute, and what headers told of it.
+SCOPE_FIELDS = (*CONFIGURED, *(d.letter for d in DIMENSIONS), *(d.told for d in DIMENSIONS if d.told))
 
 
 @dataclass(frozen=True, slots=True)

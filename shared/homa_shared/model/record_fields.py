@@ -174,7 +174,7 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     _number("su", "steps_unresolved", "unresolved cost of the attempt's steps, nano-dollars", _RUNNING),
     _text("sy", "steps_budgets", "budget instances of steps with unresolved cost, a line each", _RUNNING),
     _number("sz", "steps_saved", "what the prompt cache saved in the attempt's steps, nano-dollars", _RUNNING),
-    _number("li", "line", "line of its batch, where a retry's id does not tell it"),
+    _text("li", "line", "line of its batch, where a retry's id does not tell it"),
     # spans
     _number("left", "left_ms", "time until its deadline, ms; 0 for none", _TAKEN | Place.RECKONED, 0),
     _number("waited", "waited_ms", "time since it was submitted, ms", _TAKEN | Place.RECKONED, 0),
@@ -190,7 +190,8 @@ def fields_at(place: Place) -> tuple[RecordField, ...]:
 @cache
 def number_fields() -> frozenset[str]:
     """Short names of the fields that scripts read as numbers."""
-    return frozenset(field.short for field in RECORD_FIELDS if field.type is FieldType.NUMBER)
+    stored = (field for field in RECORD_FIELDS if Place.RECKONED not in field.places)
+    return frozenset(field.short for field in stored if field.type is FieldType.NUMBER)
 
 
 @cache

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from homa_shared.store.scripts.prelude import prelude
+from homa_shared.store.scripts.prelude import with_prelude
 
 _USE = re.compile(r"^--! use (.+)$", re.MULTILINE)
 _FLAGS = re.compile(r"^--! flags (.+)$", re.MULTILINE)
@@ -36,7 +36,7 @@ def script(name: str) -> Script:
     code = _without_comments("".join(parts) + body)
     flags = _FLAGS.search(body)
     shebang = f"#!lua flags={flags.group(1)}\n" if flags else "#!lua\n"
-    text = shebang + prelude(code) + code
+    text = shebang + with_prelude(code)
     return Script(name, text, hashlib.sha1(text.encode()).hexdigest())
 
 

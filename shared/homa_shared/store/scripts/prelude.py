@@ -25,12 +25,18 @@ _PLACES = {"common": Place.COMMON, "taken": Place.TAKEN, "retried": Place.RETRIE
 }
 
 
-def prelude(code: str) -> str:
-    """Lua source that defines what some code names."""
-    return lua_prelude(frozenset(_KEY.findall(code))) + _constants(code) + _lists(code)
+def with_prelude(code: str) -> str:
+    """Code behind what it names. A number or a text stands in its constant's place, which costs a script nothing."""
+    placed = _CONSTANT.sub(_in_place, code)
+    return lua_prelude(frozenset(_KEY.findall(placed))) + _tables(placed) + _lists(placed) + placed
 
 
-def _constants(code: str) -> str:
+def _in_place(found: re.Match[str]) -> str:
+    value = _constant(found[1])
+    return lua(value) if isinstance(value, int | str) else found[0]
+
+
+def _tables(code: str) -> str:
     names = sorted(set(_CONSTANT.findall(code)))
     return f"local C = {lua({name: _constant(name) for name in names})}\n" if names else ""
 
@@ -60,17 +66,19 @@ def _absent(field: RecordField) -> str:
 
 
 def lua(value: object) -> str:
-    """A value as Lua source: a set becomes a table of `true` by member, None is left out."""
+    """A value as Lua source: a set becomes a table of `true` by member; of a mapping, None and False are left out."""
     if is_dataclass(value) and not isinstance(value, type):
         return lua(asdict(value))
     if isinstance(value, Mapping):
-        return _table(f"[{lua(key)}] = {lua(item)}" for key, item in value.items() if item is not None)
+        return _table(
+            f"[{lua(key)}] = {lua(item)}" for key, item in value.items() if item is not None and item is not False
+        )
     if isinstance(value, frozenset):
         return lua(dict.fromkeys(sorted(value), True))
     if isinstance(value, tuple | list):
         return _table(map(lua, value))
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return str(value).lower()
     if isinstance(value, int | float):
         return repr(value)
     return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"

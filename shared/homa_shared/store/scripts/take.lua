@@ -313,7 +313,7 @@ local function fits_elsewhere(target, cost)
     local fits = true
     for _, dimension in ipairs(DIMENSIONS) do
       local limit, amount = per_minute(limits, dimension), cost[dimension.letter]
-      if dimension.letter ~= 'r' and limit and amount and amount > limit then fits = false end
+      if dimension.record and limit and amount and amount > limit then fits = false end
     end
     if fits then return true end
   end

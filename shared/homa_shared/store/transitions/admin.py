@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from homa_shared.model.constants import SLICE
 from homa_shared.model.records import Lane
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, read, text
@@ -37,9 +38,6 @@ __all__ = [
     "write_fleet",
     "write_plans",
 ]
-
-#: Jobs that one call may handle, so that no script keeps the store busy for more than a few milliseconds.
-SLICE = 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,7 @@
 -- instead of a bucket), by the rows of model/limits.py: r requests, t total tokens, … Daily quotas are fixed windows that
 -- end at `dayend`; concurrency is a count of leases. A scope without any configured limit is adaptive: it has a rate of its
 -- own, raised a little while work waits and cut when the provider answers 429.
-local SCOPE = {'conc', 'busy', 'frozen', 'ramp', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc', 'top'}
-for _, fields in ipairs({C.CONFIGURED, C.TAKEN_AND_TOLD}) do
-  for _, field in ipairs(fields) do SCOPE[#SCOPE + 1] = field end
-end
+local SCOPE = {'conc', 'busy', 'frozen', 'ramp', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc', 'top', unpack(C.SCOPE_FIELDS)}
 local DIMENSIONS = C.DIMENSIONS
 local MINUTE_US = 60000000
 -- Adaptive mode: first rate (requests a second), how far below the measured rate it restarts, and how fast it probes.
@@ -50,7 +47,7 @@ local function per_minute(s, dimension)
   local limit = s[dimension.limit]
   local told = dimension.told and s[dimension.told]
   if told and (not limit or told < limit) then limit = told end
-  if not limit and dimension.letter == 'r' and s.adaptive == 1 then limit = (s.rate or FIRST_RATE) * 60 end
+  if not limit and not dimension.record and s.adaptive == 1 then limit = (s.rate or FIRST_RATE) * 60 end
   return limit
 end
 
@@ -98,7 +95,7 @@ local function headroom(s, cost)
   for _, dimension in ipairs(DIMENSIONS) do
     local limit, amount = per_minute(s, dimension), cost[dimension.letter]
     if limit and amount and amount > 0 then
-      if dimension.letter ~= 'r' and amount > limit then return nil, dimension.limit end
+      if dimension.record and amount > limit then return nil, dimension.limit end
       local debit = amount * MINUTE_US / (limit * speed)
       -- One request larger than the burst is admitted at a full bucket, into debt.
       local tolerance = math.max((s.burst or C.BURST_MS) * 1000, debit)

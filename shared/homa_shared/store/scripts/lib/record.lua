@@ -1,3 +1,4 @@
+--! use clock, events
 -- A job's record. Field names are short because millions of records stand in memory; record_fields.py spells them out.
 local NUMBERS = FIELDS.numbers
 
@@ -28,9 +29,8 @@ local function change(id, r, fields)
   if fields.q then redis.call('SADD', K.queues(), fields.q) end
 end
 
-local ENDED = {succeeded = true, failed = true, cancelled = true, expired = true}
+local ENDED = C.ENDED_STATES
 
 local function emit(name, id, r, extra)
-  redis.call('XADD', K.events(), 'MAXLEN', '~', 100000, '*', 'event', name, 'job', id, 'target', r.tg or '', 'batch', r.ba or '',
-    'tenant', r.tn or '', 'detail', extra or '')
+  publish(name, {job = id, target = r.tg, batch = r.ba, tenant = r.tn, detail = extra})
 end
