@@ -14,7 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "shared"))
 
-from homa_shared.model.records import FIELDS, RECORD_VERSION  # noqa: E402
+from homa_shared.model.record_fields import RECORD_FIELDS, Place, RecordField  # noqa: E402
+from homa_shared.model.records import RECORD_VERSION  # noqa: E402
 from homa_shared.store import scripts  # noqa: E402
 from homa_shared.store.keys import KEYS  # noqa: E402
 
@@ -24,12 +25,23 @@ INTRODUCTION = """\
 # The store
 
 What Homa keeps in Redis or Valkey. This page is written by `tools/describe_store.py` from `store/keys.py` and
-`model/records.py` in `shared/homa_shared/`, and from the headers of the scripts: change those, then run it.
+`model/record_fields.py` in `shared/homa_shared/`, and from the headers of the scripts: change those, then run it.
 
 Every key begins with the namespace as a hash tag (`{homa}:`), so that all keys of a namespace live in one cluster slot.
 A live job stands in exactly one of four indexes: backlog, due, leases, waiting. Its record is the truth; an index entry
 only says where it waits. `homa doctor --deep` proves both.
 """
+
+
+#: What a field's places are called on the page.
+PLACES = {
+    Place.COMMON: "submitted for all jobs alike",
+    Place.ENTRY: "submitted with each job",
+    Place.TAKEN: "handed to the worker",
+    Place.RETRIED: "copied to a retry",
+    Place.RUNNING: "while it runs",
+    Place.WAITING: "while it waits",
+}
 
 
 def page() -> str:
@@ -50,10 +62,17 @@ def _keys() -> list[str]:
 def _record() -> list[str]:
     rows = [
         f"Hash `j:<id>`, version {RECORD_VERSION}. Absent fields are absent, not empty.\n",
-        "| field | meaning |",
-        "|---|---|",
+        "| field | name | type | meaning | absent means | where it goes |",
+        "|---|---|---|---|---|---|",
     ]
-    return rows + [f"| `{name}` | {_cell(meaning)} |" for name, meaning in FIELDS.items()]
+    return rows + [_field(field) for field in RECORD_FIELDS if Place.RECKONED not in field.places]
+
+
+def _field(field: RecordField) -> str:
+    places = ", ".join(words for place, words in PLACES.items() if place in field.places)
+    absent = "" if field.absent is None or field.absent == "" else str(field.absent)
+    cells = (f"`{field.short}`", field.name, field.type.value, field.meaning, absent, places)
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
 
 
 def _scripts() -> list[str]:

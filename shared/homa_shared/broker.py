@@ -19,6 +19,7 @@ from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, Middleware, Pipelines, Retries
 
 from homa_shared.calls.failures import ProviderError
+from homa_shared.model.constants import ACTOR_TARGET
 from homa_shared.model.records import Lane
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
@@ -26,9 +27,6 @@ from homa_shared.store.operation import Op, mapping, number
 from homa_shared.store.transitions.admin import flush_messages
 from homa_shared.store.transitions.attempts import Enqueued
 from homa_shared.store.transitions.submit import Common, Entry, submit
-
-#: The target under which messages wait: they stand under no provider's limits.
-ACTOR_TARGET = "actor"
 
 #: The actor that all jobs are messages to, as middleware sees it.
 COMPLETE = "homa.complete"

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from homa_shared.calls.media import data_url
+from homa_shared.model.constants import IN_STORE
 from homa_shared.store.blobs import Blobs, BlobsUnavailable, blobs_at
 from homa_shared.store.operation import Op
-from homa_shared.store.transitions.media import IN_STORE, places
+from homa_shared.store.transitions.media import places
 from tests.media.clouds import CLOUDS, imitated
 from tests.media.samples import PNG, png
 from tests.media.standing import Stands, urls_of

@@ -15,13 +15,14 @@ from homa.drivers.place import Place
 from homa.submit.encoded_messages import Prepared
 from homa.submit.uploads import Uploads
 from homa_shared.calls.media import Medium, data_url
+from homa_shared.model.constants import IN_STORE
 from homa_shared.settings.model import load_settings
 from homa_shared.store import reads
 from homa_shared.store.blobs import BlobsUnavailable, blobs_at, new_path
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op
 from homa_shared.store.reads.token_error import Learned, learned
-from homa_shared.store.transitions.media import IN_STORE, hold, placed, places, uploading
+from homa_shared.store.transitions.media import hold, placed, places, uploading
 from homa_workers.process.build import build
 from homa_workers.store_io.media import Media, MediumGone
 from tests.media.samples import GIF, PDF, PNG, png

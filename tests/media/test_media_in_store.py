@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from homa_shared.model.constants import IN_STORE
 from homa_shared.model.errors import StoreFull
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store import reads
@@ -16,7 +17,6 @@ from homa_shared.store.embedded import EmbeddedStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.fleet import write_fleet
 from homa_shared.store.transitions.media import (
-    IN_STORE,
     gone,
     hold,
     placed,

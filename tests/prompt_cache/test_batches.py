@@ -13,6 +13,7 @@ from homa.submit.batch_chunks import CHUNK_JOBS, BatchRequest, Chunks
 from homa.submit.fleet_view import FleetView
 from homa.submit.uploads import Uploads
 from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.record_fields import Place, fields_at
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.settings.sections import LimitSettings
@@ -53,13 +54,15 @@ def send(settings: Settings) -> Send:
 
 
 def submitted(chunks: Chunks) -> Sent:
-    """The requests of a chunk's commands: eight arguments a job, behind script, anchor, common fields and percent."""
+    """The requests of a chunk's commands, each with its fields of the record.
+
+    They stand behind script, anchor, common fields and percent: five arguments a job, and one for each field.
+    """
+    names = [field.name for field in fields_at(Place.ENTRY)]
     arguments = [command[6:] for op in chunks.ops() for command in op.commands]
-    jobs = [given[i : i + 8] for given in arguments for i in range(0, len(given), 8)]
-    return [
-        orjson.loads(request) | {"custom_id": custom_id, "reserved": reserved}
-        for _, request, custom_id, _, _, reserved, *_ in jobs
-    ]
+    stride = 5 + len(names)
+    jobs = [given[i : i + stride] for given in arguments for i in range(0, len(given), stride)]
+    return [orjson.loads(job[1]) | dict(zip(names, job[5:], strict=True)) for job in jobs]
 
 
 def marks(sent: Sent) -> list[list[int] | None]:
@@ -151,13 +154,13 @@ def test_models_without_a_prompt_cache_get_no_marks(send: Send) -> None:
 
 
 def test_the_store_is_told_of_prefixes_where_a_provider_does_not_count_them(send: Send) -> None:
-    told = {request["reserved"].split(":", 3)[3] for request in send(letters(5), input_tpm=100_000)}
+    told = {f"{request['prefix_tokens']}:{request['prefix']}" for request in send(letters(5), input_tpm=100_000)}
     (prefix,) = told
     tokens, digest = prefix.split(":")
     assert 2000 < int(tokens) < 3000
     assert len(digest) == 32
     for unlimited in (send(letters(5)), send(letters(5), input_tpm=100_000, model="openai:gpt-5-mini")):
-        assert all(request["reserved"].count(":") == 2 for request in unlimited)
+        assert not any(request["prefix"] for request in unlimited)
         assert None not in marks(unlimited)
 
 

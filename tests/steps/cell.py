@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from homa_shared.calls.request import EMBEDDING, JobRequest, Option, StepRules
+from homa_shared.model.tokens import Tokens
 from homa_shared.store import reads
 from homa_shared.store.operation import Op, mapping, read
 from homa_shared.store.transitions.attempts import sweep
@@ -74,8 +75,8 @@ class Cell(base.Cell):
     ) -> str:
         job_id = next(self._ids)
         provider = targets[0].partition(":")[0]
-        shared = Common(provider, "default", targets[0], fallbacks=len(targets) - 1, **common)
-        entry = Entry(job_id, request.encode(), bound=bound, deadline_ms=deadline_ms, tokens=tokens)
+        shared = Common(provider, "default", targets[0], fallbacks_left=len(targets) - 1, **common)
+        entry = Entry(job_id, request.encode(), bound=bound, deadline_ms=deadline_ms, tokens=Tokens(*tokens))
         await self.store.run(submit(self.keys, shared, [entry]))
         return job_id
 

@@ -10,12 +10,14 @@ import orjson
 from homa_shared.calls.failures import Charge
 from homa_shared.model.ids import new_nonce
 from homa_shared.model.records import Job, State
+from homa_shared.model.tokens import Tokens
 from homa_shared.store import reads
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.operation import pairs
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import Answer, Claim, Report, Taken, fail, requeue, settle, sweep, take
+from homa_shared.store.transitions.next_target import NextTarget
 from homa_shared.store.transitions.submit import Accepted, Common, Entry, submit
 
 LEASE_MS = 30_000
@@ -43,6 +45,8 @@ class Cell:
         """Jobs of one group; `more` is shared out to Common and Entry by name."""
         of_entry = {name: more.pop(name) for name in list(more) if name in Entry.__dataclass_fields__}
         of_entry = {"request": b"{}", "bound": BOUND} | of_entry
+        if "tokens" in of_entry:
+            of_entry["tokens"] = Tokens(*of_entry["tokens"])
         common = Common(more.pop("queue", "p"), lane, target, tenant, **more)
         return self.run(submit(self.keys, common, [Entry(job_id, **of_entry) for job_id in ids]))
 
@@ -96,12 +100,12 @@ class Cell:
         outcome: str = "overloaded",
         delay_ms: int = 0,
         counts: bool = True,
-        fields: dict[str, Any] | None = None,
+        to: NextTarget | None = None,
         **report: Any,
     ) -> Answer:
         told = Report(outcome, **report)
         name = (claim.id, claim.attempt)
-        return self.run(requeue(self.keys, name, event, delay_ms=delay_ms, report=told, counts=counts, fields=fields))
+        return self.run(requeue(self.keys, name, event, delay_ms=delay_ms, report=told, counts=counts, to=to))
 
     def release(self, claim: Claim) -> Answer:
         return self.requeue(claim, "job.released", outcome="released", counts=False, used=(0, 0, 0, 0))

@@ -8,6 +8,7 @@ from homa_shared.calls.failures import Charge
 from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.next_target import NextTarget
 from tests.transitions.cell import BOUND, COST, Cell
 
 
@@ -174,7 +175,7 @@ def test_an_unpriced_job_is_refused_where_a_budget_applies(cell: Cell) -> None:
 def test_an_unpriced_next_target_is_refused_too(cell: Cell) -> None:
     cell.budget(1000)
     cell.submit("a")
-    cell.requeue(cell.claim(), "job.rerouted", fields={"tg": "p:free", "q": "p", "bn": "", "fb": 0})
+    cell.requeue(cell.claim(), "job.rerouted", to=NextTarget("p:free", "p"))
     assert cell.taken() == []
     assert cell.error("a")["kind"] == "unpriced"
 
@@ -182,7 +183,7 @@ def test_an_unpriced_next_target_is_refused_too(cell: Cell) -> None:
 def test_reservations_follow_the_bound_of_the_next_target(cell: Cell) -> None:
     cell.budget(1000)
     cell.submit("a")
-    cell.requeue(cell.claim(), "job.rerouted", fields={"tg": "p:dear", "q": "p", "bn": "400", "fb": 0})
+    cell.requeue(cell.claim(), "job.rerouted", to=NextTarget("p:dear", "p", 400))
     claim = cell.claim()
     assert (claim.bound, instance(cell)) == (400, (0, 0, 400))
     cell.settle(claim)

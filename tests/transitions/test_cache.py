@@ -13,7 +13,8 @@ from homa_shared.store import reads
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import divert, sweep
-from tests.transitions.cell import COST, MODEL, Cell
+from homa_shared.store.transitions.next_target import NextTarget
+from tests.transitions.cell import BOUND, COST, MODEL, Cell
 
 KEY = "c0ffee"
 
@@ -96,7 +97,7 @@ def test_a_leader_that_ends_otherwise_hands_over(cell: Cell, how: str) -> None:
         cell.redis("HSET", cell.keys.job("a"), "dl", 1)
         cell.requeue(claim)
     elif how == "reroute":
-        cell.requeue(claim, "job.rerouted", fields={"tg": "q:m", "q": "q", "fb": 0})
+        cell.requeue(claim, "job.rerouted", to=NextTarget("q:m", "q", BOUND))
     else:
         cell.redis("HSET", cell.keys.job("a"), "px", 2)
         cell.lose(claim)
@@ -135,7 +136,7 @@ def test_followers_of_a_leader_that_vanished_are_not_forgotten(cell: Cell) -> No
 
 def test_a_rerouted_job_answers_nobody_for_its_first_target(cell: Cell) -> None:
     equal(cell, "a")
-    cell.requeue(cell.claim(), "job.rerouted", fields={"tg": "q:m", "q": "q", "fb": 0})
+    cell.requeue(cell.claim(), "job.rerouted", to=NextTarget("q:m", "q", BOUND))
     cell.settle(cell.claim(provider="q", queues=("q",)))
     equal(cell, "b")
     assert cell.taken() == ["b"]
@@ -143,9 +144,9 @@ def test_a_rerouted_job_answers_nobody_for_its_first_target(cell: Cell) -> None:
 
 
 def test_a_diverted_leader_hands_over(cell: Cell) -> None:
-    equal(cell, "a", "b", fallbacks=1)
+    equal(cell, "a", "b", fallbacks_left=1)
     cell.requeue(cell.take().claims[0])
-    assert cell.run(divert(cell.keys, "a", MODEL, "frozen", {"tg": "q:m", "q": "q", "fb": 0})) == "ok"
+    assert cell.run(divert(cell.keys, "a", MODEL, "frozen", NextTarget("q:m", "q", BOUND))) == "ok"
     assert cell.taken() == ["b"]
 
 

@@ -7,10 +7,12 @@ import pytest
 
 from homa_shared.calls.failures import Charge
 from homa_shared.model.records import State
+from homa_shared.model.tokens import Tokens
 from homa_shared.store import reads
 from homa_shared.store.operation import read
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import renew
+from homa_shared.store.transitions.next_target import NextTarget
 from tests.transitions.cell import BOUND, COST, LEASE_MS, Cell
 
 
@@ -168,8 +170,8 @@ def test_waiting_for_quota_is_no_attempt(cell: Cell) -> None:
 
 
 def test_a_rerouted_job_waits_for_its_next_target(cell: Cell) -> None:
-    cell.submit("a", fallbacks=1)
-    cell.requeue(cell.claim(), "job.rerouted", fields={"tg": "q:n", "q": "q", "bn": "5", "rt": 9, "fb": 0})
+    cell.submit("a", fallbacks_left=1)
+    cell.requeue(cell.claim(), "job.rerouted", to=NextTarget("q:n", "q", 5, Tokens(9)))
     assert cell.taken() == []
     claim = cell.claim(provider="q", queues=("q",))
     assert (claim.target, claim.bound, claim.total_tokens, claim.fallbacks_left) == ("q:n", 5, 9, 0)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from homa_shared.calls.request import Option
+from homa_shared.model.tokens import PrefixTokens
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.steps import Leave, next_step
@@ -15,7 +16,7 @@ from tests.transitions.cell import MODEL, Cell
 DIGEST = "ab12"
 #: Input tokens of each job, and of the prefix that all share.
 INPUT, SHARED = 1000, 900
-TOKENS = {"tokens": (INPUT + 10, INPUT, 10), "prefix": f"{SHARED}:{DIGEST}"}
+TOKENS = {"tokens": (INPUT + 10, INPUT, 10), "prefix": PrefixTokens(SHARED, DIGEST)}
 
 
 def plan(cell: Cell, exempts: int = 1, **limits: Any) -> None:
@@ -93,7 +94,7 @@ def test_other_prefixes_and_targets_stay_cold(cell: Cell) -> None:
     plan(cell)
     answered(cell, written=SHARED)
     rest(cell)
-    cell.submit("a", **(TOKENS | {"prefix": f"{SHARED}:cd34"}))
+    cell.submit("a", **(TOKENS | {"prefix": PrefixTokens(SHARED, "cd34")}))
     cell.taken()
     assert "xt" not in cell.job("a").raw
 

@@ -26,10 +26,12 @@ from hypothesis.stateful import (
 from homa_shared.calls.failures import Charge
 from homa_shared.model.ids import new_nonce
 from homa_shared.model.records import ENDED, State
+from homa_shared.model.tokens import Tokens
 from homa_shared.store import audit, reads
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import Answer, Claim
+from homa_shared.store.transitions.next_target import NextTarget
 from tests.transitions.cell import BOUND, COST, MODEL, OTHER, Cell
 
 LIVES = int(os.environ.get("HOMA_TEST_LIFE_CYCLES", "25"))
@@ -100,7 +102,7 @@ class LifeCycle(RuleBasedStateMachine):
     def submit(self, lane, tenant, model, count, cached, fallbacks, delayed, deadline, ambiguous) -> None:  # type: ignore[no-untyped-def]
         ids = [f"j{len(self.ids) + i}" for i in range(count)]
         self.cell.submit(
-            *ids, lane=lane, tenant=tenant, target=model, fallbacks=fallbacks, on_ambiguous=ambiguous, tags="k=v",
+            *ids, lane=lane, tenant=tenant, target=model, fallbacks_left=fallbacks, on_ambiguous=ambiguous, tags="k=v",
             cache_key=f"{tenant}.{model}" if cached else None, due_ms=3_600_000 if delayed else 0,
             deadline_ms=3_600_000 if deadline else 0, max_attempts=4,
         )  # fmt: skip
@@ -163,11 +165,10 @@ class LifeCycle(RuleBasedStateMachine):
         self.finish(claim)
 
     @precondition(lambda self: self.running)
-    @rule(pick=ANY, report=CHARGES, bound=st.sampled_from((str(BOUND), "250", "")))
-    def reroute(self, pick: int, report: dict[str, object], bound: str) -> None:
+    @rule(pick=ANY, report=CHARGES, bound=st.sampled_from((BOUND, 250, None)))
+    def reroute(self, pick: int, report: dict[str, object], bound: int | None) -> None:
         claim = self.one(self.running, pick)
-        fields = {"tg": "q:m", "q": "q", "bn": bound, "fb": 0, "rt": 7}
-        self.cell.requeue(claim, "job.rerouted", fields=fields, **report)
+        self.cell.requeue(claim, "job.rerouted", to=NextTarget("q:m", "q", bound, Tokens(7)), **report)
         self.finish(claim)
 
     @rule(slots=st.integers(1, 3))

@@ -9,10 +9,11 @@ import pytest
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import Answer, divert, renew
+from homa_shared.store.transitions.next_target import NextTarget
 from tests.transitions.cell import Cell
 
 POOL = "pool-fast"
-NEXT = {"tg": "p:other", "q": "p", "bn": "9", "rt": 0, "ri": 0, "ro": 0, "fb": 0}
+NEXT = NextTarget("p:other", "p", 9)
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +46,7 @@ def test_who_is_no_member_takes_nothing_from_a_pool(cell: Cell) -> None:
 
 
 def test_a_job_stays_while_another_member_may_be_called(cell: Cell) -> None:
-    submit(cell, "a", fallbacks=1)
+    submit(cell, "a", fallbacks_left=1)
     open_breaker(cell, "p")
     taken = cell.take(queues=("p", POOL))
     assert (taken.claims, taken.diverts) == ([], [])
@@ -53,7 +54,7 @@ def test_a_job_stays_while_another_member_may_be_called(cell: Cell) -> None:
 
 
 def test_a_job_leaves_when_every_member_is_out_of_reach(cell: Cell) -> None:
-    submit(cell, "a", fallbacks=1)
+    submit(cell, "a", fallbacks_left=1)
     open_breaker(cell, "p")
     open_breaker(cell, "q:m")
     ((why, offered),) = cell.take(queues=("p", POOL)).diverts

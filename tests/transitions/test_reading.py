@@ -16,6 +16,7 @@ from homa_shared.store.connection import StoreAddress
 from homa_shared.store.operation import Op
 from homa_shared.store.reads.money import By, CostTable
 from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.next_target import NextTarget
 from tests.transitions.cell import COST, MODEL, OTHER, Cell
 
 
@@ -312,10 +313,10 @@ def test_a_failed_job_is_retried_as_a_new_one(cell: Cell) -> None:
 
 
 def test_a_retry_may_start_from_the_first_target_again(cell: Cell) -> None:
-    cell.submit("a", fallbacks=1)
-    cell.requeue(cell.claim(), "job.rerouted", fields={"tg": "q:m", "q": "q", "fb": 0})
+    cell.submit("a", fallbacks_left=1)
+    cell.requeue(cell.claim(), "job.rerouted", to=NextTarget("q:m", "q"))
     cell.fail(cell.claim(provider="q", queues=("q",)))
-    cell.run(admin.retry(cell.keys, "a", "r", {"tg": MODEL, "q": "p", "fb": 1, "bn": "5"}))
+    cell.run(admin.retry(cell.keys, "a", "r", NextTarget(MODEL, "p", 5, fallbacks_left=1)))
     claim = cell.claim()
     assert (claim.id, claim.target, claim.fallbacks_left, claim.bound) == ("r", MODEL, 1, 5)
 

@@ -9,6 +9,7 @@ from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import Answer, Claim, Report, leave, rejoin, renew
+from homa_shared.store.transitions.next_target import NextTarget
 from homa_shared.store.transitions.steps import step
 from tests.transitions.cell import BOUND, COST, LEASE_MS, MODEL, Cell
 from tests.transitions.test_recovery import OlderStore
@@ -226,7 +227,7 @@ def test_a_reroute_that_the_store_forgot_costs_at_the_target_that_was_called(cel
     cell.submit("a")
     first = cell.claim(worker="one")
     before = OlderStore(cell)
-    cell.requeue(first, "job.rerouted", fields={"tg": "p:other"}, worker="one")
+    cell.requeue(first, "job.rerouted", to=NextTarget("p:other", "p", BOUND), worker="one")
     second = cell.claim(worker="one")
     before.comes_back()
     cell.settle(second, worker="one", target=second.target)

@@ -9,6 +9,7 @@ from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import divert
+from homa_shared.store.transitions.next_target import NextTarget
 from tests.transitions.cell import MODEL, OTHER, Cell
 
 
@@ -158,14 +159,14 @@ def test_a_recovered_job_keeps_its_deadline(cell: Cell) -> None:
 
 def test_a_job_whose_target_is_out_of_reach_is_offered_to_its_next(cell: Cell) -> None:
     cell.plan(MODEL)
-    cell.submit("a", "b", fallbacks=1)
+    cell.submit("a", "b", fallbacks_left=1)
     cell.submit("c")
     cell.redis("HSET", cell.keys.breaker(MODEL), "state", "open", "until", cell.now() + 60_000, "open_ms", 60_000)
     answer = cell.take()
     assert [(why, claim.id) for why, claim in answer.diverts] == [("breaker p:m", "a"), ("breaker p:m", "b")]
-    fields = {"tg": "q:m", "q": "q", "bn": "", "fb": 0}
-    assert cell.run(divert(cell.keys, "a", MODEL, "breaker p:m", fields)) == "ok"
-    assert cell.run(divert(cell.keys, "a", MODEL, "breaker p:m", fields)) == "stale"
+    following = NextTarget("q:m", "q")
+    assert cell.run(divert(cell.keys, "a", MODEL, "breaker p:m", following)) == "ok"
+    assert cell.run(divert(cell.keys, "a", MODEL, "breaker p:m", following)) == "stale"
     assert cell.taken(provider="q", queues=("q",)) == ["a"]
     assert [a.outcome for a in cell.view("a").attempts] == ["diverted"]
     assert {row.queue for row in cell.run(reads.queues(cell.keys))} == {"p", "q"}
@@ -173,8 +174,8 @@ def test_a_job_whose_target_is_out_of_reach_is_offered_to_its_next(cell: Cell) -
 
 def test_a_short_wait_is_borne(cell: Cell) -> None:
     scope = cell.plan(MODEL, rpm=60)
-    cell.submit("a", fallbacks=1)
-    cell.submit("b", fallbacks=1, slack_ms=100, target=MODEL)
+    cell.submit("a", fallbacks_left=1)
+    cell.submit("b", fallbacks_left=1, slack_ms=100, target=MODEL)
     cell.redis("HSET", cell.keys.scope(scope), "frozen", cell.now() + 20_000)
     assert [claim.id for _, claim in cell.take().diverts] == ["b"]
 
@@ -182,7 +183,7 @@ def test_a_short_wait_is_borne(cell: Cell) -> None:
 def test_jobs_without_a_fallback_do_not_hide_those_that_have_one(cell: Cell) -> None:
     scope = cell.plan(MODEL, rpm=60)
     cell.submit(*(f"n{i}" for i in range(17)))
-    cell.submit(*(f"f{i}" for i in range(1000)), fallbacks=1)
+    cell.submit(*(f"f{i}" for i in range(1000)), fallbacks_left=1)
     cell.redis("HSET", cell.keys.scope(scope), "frozen", cell.now() + 600_000)
     offered: set[str] = set()
     for _ in range(20):

@@ -213,6 +213,6 @@ async def test_scripts_of_two_releases_stand_side_by_side(cell: Cell, monkeypatc
 
 def changed_script(script: Script) -> Script:
     """The script as a release to come might have it: it writes one more field, which this release does not know."""
-    text = script.text.replace("local base = {'v'", "local base = {'newer', 'field', 'v'")
+    text = script.text.replace("local base = {'st'", "local base = {'newer', 'field', 'st'")
     assert text != script.text
     return replace(script, text=text, sha=hashlib.sha1(text.encode()).hexdigest())

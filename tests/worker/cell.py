@@ -12,6 +12,7 @@ import orjson
 
 from homa_shared.calls.request import JobRequest, Option
 from homa_shared.model.records import Attempt, State
+from homa_shared.model.tokens import Tokens
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store import reads
 from homa_shared.store.client import AsyncStore
@@ -104,10 +105,10 @@ class Cell:
         """One job; returns its id."""
         job_id = next(self._ids)
         given = {"max_tokens": 300} if params is None else params
-        options = tuple(Option(target, bound, tokens) for target in targets)
+        options = tuple(Option(target, bound, Tokens(*tokens)) for target in targets)
         request = JobRequest([{"role": "user", "content": prompt}], given, options, stream).encode()
-        shared = Common(targets[0].partition(":")[0], lane, targets[0], fallbacks=len(targets) - 1, **common)
-        entry = Entry(job_id, request, bound=bound, tokens=tokens, deadline_ms=deadline_ms)
+        shared = Common(targets[0].partition(":")[0], lane, targets[0], fallbacks_left=len(targets) - 1, **common)
+        entry = Entry(job_id, request, bound=bound, tokens=Tokens(*tokens), deadline_ms=deadline_ms)
         await self.store.run(submit(self.keys, shared, [entry]))
         return job_id
 

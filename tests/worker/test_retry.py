@@ -11,12 +11,13 @@ from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
 from homa_shared.calls.reply import Completion, Quota, Usage
 from homa_shared.model.records import State
 from homa_shared.store.transitions.attempts import Claim
+from homa_shared.store.transitions.next_target import NextTarget
 from homa_workers.outcomes import reports
 from homa_workers.outcomes.outcomes import Deferred, Ended, Interrupted, Rerouted
 from homa_workers.outcomes.retry_policy import LONGEST_BACKOFF_MS, RULES, backoff_ms, decide
 from homa_workers.pipeline.steps.halting import Unsent
 
-NEXT: dict[str, Any] = {"tg": "anthropic:claude-haiku-4-5", "q": "anthropic"}
+NEXT = NextTarget("anthropic:claude-haiku-4-5", "anthropic")
 
 
 def claim(**changes: Any) -> Claim:
@@ -69,7 +70,7 @@ def test_what_may_pass_is_tried_again_then_elsewhere_then_given_up(kind: ErrorKi
     assert isinstance(decided(kind, fallbacks_left=1), Deferred)
     moved = decided(kind, tries=2, fallbacks_left=1)
     assert isinstance(moved, Rerouted)
-    assert (moved.fields, moved.counts) == (NEXT, True)
+    assert (moved.to, moved.counts) == (NEXT, True)
     assert isinstance(decided(kind, tries=2), Deferred)
     ended = decided(kind, tries=6, fallbacks_left=1)
     assert isinstance(ended, Ended)

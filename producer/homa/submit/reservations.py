@@ -11,6 +11,7 @@ from homa_shared.calls.request import Option, request_tail, to_json
 from homa_shared.calls.tokens import FILE_BYTES_PER_TOKEN, estimate_messages
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.money import NANO_PER_USD, usd
+from homa_shared.model.tokens import NO_TOKENS, Tokens
 from homa_shared.quota.embedding_parts import first_part
 from homa_shared.quota.needs import (
     EXPECTED_OUTPUT_TOKENS,
@@ -27,7 +28,6 @@ from homa_shared.quota.plan import TargetPlan, reservation
 MOST_NANO_USD = 100_000 * NANO_PER_USD
 #: Lengths whose reservations are remembered.
 _MOST_SIZES = 10_000
-_NO_TOKENS = (0, 0, 0)
 
 
 class Reservations:
@@ -100,7 +100,7 @@ class Reservations:
         return Option(
             str(target),
             None if self._unseen.has_fees else bound,
-            self._tokens(target_plan, prepared) if counts_tokens(target_plan) else _NO_TOKENS,
+            self._tokens(target_plan, prepared) if counts_tokens(target_plan) else NO_TOKENS,
         )
 
     def _option_of_texts(self, target_plan: TargetPlan, texts: Sequence[str]) -> Option:
@@ -108,7 +108,7 @@ class Reservations:
         part = texts[: first_part(texts, target_plan)]
         return need_of_texts(self._prices, target_plan, part, self._view.factor(target_plan.target))
 
-    def _tokens(self, target_plan: TargetPlan, prepared: Prepared) -> tuple[int, int, int]:
+    def _tokens(self, target_plan: TargetPlan, prepared: Prepared) -> Tokens:
         given = estimate_messages(
             prepared.messages,
             target_plan.target.model,
@@ -118,8 +118,7 @@ class Reservations:
         # Of documents only references are left in the messages.
         given += sum(len(found.data) for found in prepared.media.values() if not found.is_image) // FILE_BYTES_PER_TOKEN
         wanted = min(self._max_tokens, EXPECTED_OUTPUT_TOKENS) * self._choices
-        r = reservation(target_plan, given, wanted, self._max_tokens * self._choices)
-        return r.total_tokens, r.input_tokens, r.output_tokens
+        return reservation(target_plan, given, wanted, self._max_tokens * self._choices).tokens
 
 
 def _largest(name: str, options: Sequence[Option]) -> Option:
@@ -127,5 +126,5 @@ def _largest(name: str, options: Sequence[Option]) -> Option:
     if len(options) == 1:
         return options[0]
     bounds = [option.bound for option in options if option.bound is not None]
-    total, given, wanted = (max(counts) for counts in zip(*(option.tokens for option in options), strict=True))
-    return Option(name, max(bounds) if len(bounds) == len(options) else None, (total, given, wanted))
+    tokens = Tokens(*map(max, zip(*(option.tokens for option in options), strict=True)))
+    return Option(name, max(bounds) if len(bounds) == len(options) else None, tokens)

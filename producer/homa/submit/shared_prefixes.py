@@ -18,6 +18,7 @@ import orjson
 
 from homa_shared.calls.request import sharing
 from homa_shared.calls.shared_prefix import SharedPrefix
+from homa_shared.model.tokens import PrefixTokens
 from homa_shared.store.transitions.submit import Entry
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Prefixes:
         order: dict[int, tuple[list[Entry], dict[int, int]]] = {}
         number = 0
         for group, template, lead, lines in self._chunk.values():
-            marks: dict[str, tuple[int, bytes, str]] = {}
+            marks: dict[str, tuple[int, bytes, PrefixTokens]] = {}
             for (entries, index, text), head in self._heads(group, lines):
                 if head not in marks:
                     number += 1

@@ -21,6 +21,7 @@ from homa_shared.calls.request import CHAT, EMBEDDING, request_head, sharing
 from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_shared.capabilities.prompt_caching import caching_at
 from homa_shared.model.pools import Hop, members_of, queue_of, without
+from homa_shared.model.tokens import NO_PREFIX, PrefixTokens
 from homa_shared.quota.needs import counts_tokens
 from homa_shared.quota.plan import exempts_cached
 from homa_shared.store.transitions.submit import Common, Entry
@@ -89,7 +90,7 @@ class Template:
             on_ambiguous=options.on_ambiguous,
             on_content_policy=options.on_content_policy,
             slack_ms=options.slack_ms,
-            fallbacks=len(self.targets) - 1,
+            fallbacks_left=len(self.targets) - 1,
             job_budget=options.job_budget,
             version=view.versions.record,
         )
@@ -142,19 +143,19 @@ class Template:
             key,
             first.bound,
             first.tokens,
-            "" if shared is None else self.prefix(shared, prepared.messages),
+            NO_PREFIX if shared is None else self.prefix(shared, prepared.messages),
             self.options.deadline_ms,
             self.options.delay_ms if due_ms is None else due_ms,
         )
 
-    def prefix(self, shared: SharedPrefix, messages: Sequence[Mapping[str, Any]]) -> str:
-        """Tokens and digest of what a prompt shares, `tokens:digest`; empty where every target counts all tokens."""
+    def prefix(self, shared: SharedPrefix, messages: Sequence[Mapping[str, Any]]) -> PrefixTokens:
+        """Tokens and digest of what a prompt shares; none where every target counts all tokens."""
         exempt = (p for _, plans in self._plans for p in plans if counts_tokens(p) and exempts_cached(p))
         counted = next((p.target for p in exempt if caching_at(self._view.fleet, p.target)), None)
         if counted is None:
-            return ""
+            return NO_PREFIX
         tokens = shared.tokens(messages, self.params, counted.model) * self._view.factor(counted)
-        return f"{int(tokens)}:{shared.digest(messages, self.params)}"
+        return PrefixTokens(int(tokens), shared.digest(messages, self.params))
 
     def shared(self, prepared: Prepared) -> SharedPrefix | None:
         """What a single prompt has in common with others, as its caller says; None where nobody keeps it."""

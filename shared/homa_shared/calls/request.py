@@ -31,6 +31,7 @@ from homa_shared.calls.reply import CHAT_API, Call
 from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import Target
+from homa_shared.model.tokens import NO_TOKENS, Tokens
 
 #: Version of the request that this release writes.
 REQUEST_VERSION = 2
@@ -56,8 +57,8 @@ class Option:
     target: str
     #: Upper bound of one call's cost, nano-dollars; None: unpriced.
     bound: int | None = None
-    #: Tokens to reserve: total, input, output.
-    tokens: tuple[int, int, int] = (0, 0, 0)
+    #: To reserve.
+    tokens: Tokens = NO_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +151,8 @@ class JobRequest:
                     f"request of version {found['v']}: this release reads up to {REQUEST_VERSION}; upgrade it"
                 )
             options = tuple(
-                Option(target, bound, (total, given, wanted))
-                for target, (bound, total, given, wanted) in zip(found["targets"], found["plans"], strict=True)
+                Option(target, bound, Tokens(*tokens))
+                for target, (bound, *tokens) in zip(found["targets"], found["plans"], strict=True)
             )
             inputs = found.get("inputs", [])
             messages = [] if "inputs" in found else found["messages"]

@@ -1,8 +1,46 @@
-"""A provider's quota, dimension by dimension."""
+"""A provider's quota, dimension by dimension.
+
+A row of `DIMENSIONS` says what a limit is called in settings and in the store, and what a call takes of it. Plans, the
+limiter's script and the reads of limits go by the rows. A new dimension takes a row here, an attribute of `Limits` and
+of the settings (`LimitSettings`), and, where no field of the record says yet what a call takes of it, such a field.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One way in which providers count."""
+
+    #: In settings, and in `Limits`.
+    name: str
+    #: Of the limit in a scope's hash, in plan rows and for people.
+    limit: str
+    #: Of what was taken: in a scope's hash, in costs and in reports.
+    letter: str
+    #: Of the limit that headers told, in a scope's hash; None where no header tells it.
+    told: str | None = None
+    #: Field of the record that says what a call takes; None: one a call.
+    record: str | None = None
+    #: Whether tokens that the provider reads from its prompt cache may not count.
+    exempts: bool = False
+
+
+#: Quotas of a minute.
+DIMENSIONS = (
+    Dimension("rpm", "rpm", "r", told="hrpm"),
+    Dimension("tpm", "tpm", "t", told="htpm", record="rt", exempts=True),
+    Dimension("input_tpm", "itpm", "i", record="ri", exempts=True),
+    Dimension("output_tpm", "otpm", "o", record="ro"),
+)
+#: Quotas of a day, fixed windows.
+DAILY = (Dimension("rpd", "rpd", "r"),)
+#: What the settings say of a scope, by its fields in the store.
+CONFIGURED = (*(dimension.limit for dimension in (*DIMENSIONS, *DAILY)), "burst", "adaptive", "dayend")
+#: The same, with what was taken of each quota of a minute, and what headers told of it.
+SCOPE_FIELDS = (*CONFIGURED, *(d.letter for d in DIMENSIONS), *(d.told for d in DIMENSIONS if d.told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +59,13 @@ class Limits:
     @property
     def any(self) -> bool:
         """Whether at least one dimension is limited."""
-        return any(limit is not None for limit in (self.rpm, self.tpm, self.input_tpm, self.output_tpm, self.rpd))
+        return any(limit is not None for limit in self.by_name().values())
 
     def over(self, wider: Limits) -> Limits:
         """These limits, with those of `wider` where these say nothing."""
-        mine, theirs = self, wider
-        return Limits(
-            rpm=theirs.rpm if mine.rpm is None else mine.rpm,
-            tpm=theirs.tpm if mine.tpm is None else mine.tpm,
-            input_tpm=theirs.input_tpm if mine.input_tpm is None else mine.input_tpm,
-            output_tpm=theirs.output_tpm if mine.output_tpm is None else mine.output_tpm,
-            rpd=theirs.rpd if mine.rpd is None else mine.rpd,
-        )
+        mine = {name: limit for name, limit in self.by_name().items() if limit is not None}
+        return Limits(**(wider.by_name() | mine))
+
+    def by_name(self) -> dict[str, int | None]:
+        """Limits by their dimensions' names."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}

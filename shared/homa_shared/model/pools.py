@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from homa_shared.model.constants import POOL_PREFIX
 from homa_shared.model.targets import Target
-
-#: Begins the names of queues and targets of pools.
-_PREFIX = "pool-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class Pool:
     members: tuple[Target, ...]
 
     def __str__(self) -> str:
-        return f"{_PREFIX}{self.alias}"
+        return f"{POOL_PREFIX}{self.alias}"
 
     def row_of(self, member: Target) -> str:
         """Name of the plan by which workers of a member's provider serve the pool."""
@@ -53,7 +51,7 @@ def queue_of(hop: Hop) -> str:
 
 def alias_of(name: str) -> str | None:
     """The alias of the pool that a hop's name means; None for a target's name."""
-    return None if ":" in name or not name.startswith(_PREFIX) else name.removeprefix(_PREFIX)
+    return None if ":" in name or not name.startswith(POOL_PREFIX) else name.removeprefix(POOL_PREFIX)
 
 
 def worker_command(queue: str) -> str:

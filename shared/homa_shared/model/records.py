@@ -1,10 +1,13 @@
-"""Records as the store keeps them, and as people and code read them."""
+"""Records as people and code read them. Their fields are spelled in record_fields.py."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from homa_shared.model.record_fields import by_name, by_short
 
 
 class State(StrEnum):
@@ -34,72 +37,6 @@ class Lane(StrEnum):
 
 #: Version of the record that this release writes. It reads this one and the one before.
 RECORD_VERSION = 1
-
-#: Fields of a record: short in the store, where millions stand; spelled out here.
-FIELDS: dict[str, str] = {
-    "v": "version",
-    "st": "state",
-    "kd": "kind: j a job, m a Dramatiq message",
-    "q": "queue",
-    "ln": "lane",
-    "tg": "target that it waits for (a pool's name, `pool-<alias>`, in a pool's queue)",
-    "tn": "tenant",
-    "sq": "sequence number: its place in its group",
-    "at": "number of the latest attempt (the fence)",
-    "tr": "attempts that count against mx",
-    "mx": "most attempts over the whole chain of targets",
-    "dl": "deadline, ms of the store's clock",
-    "px": "leases that expired under it",
-    "rt": "total tokens to reserve",
-    "ri": "input tokens to reserve",
-    "ro": "output tokens to reserve",
-    "pk": "digest of what its prompt shares with others",
-    "pt": "input tokens of that",
-    "xt": "input tokens that were not reserved, since the provider holds them in its prompt cache (running)",
-    "bn": "upper bound of one call's cost, nano-dollars; absent: unpriced",
-    "jb": "the job's own budget, nano-dollars",
-    "ba": "batch",
-    "ci": "custom id",
-    "ik": "idempotency key that it was the first to be submitted under",
-    "tags": "a line `key=value` each",
-    "cx": "1: cancel was asked for while it ran",
-    "oa": "on_ambiguous: retry or fail",
-    "cp": "on_content_policy: reroute; absent: fail",
-    "sl": "slack, ms",
-    "fb": "targets left in its chain",
-    "ck": "cache key",
-    "co": "known cost so far, nano-dollars",
-    "un": "unresolved cost so far, nano-dollars",
-    "sv": "what the provider's prompt cache saved so far, nano-dollars",
-    "sb": "submitted, ms",
-    "wk": "worker (running)",
-    "as": "start of the running attempt, ms",
-    "ps": "account scope reserved from (running)",
-    "qs": "quota scope reserved from (running)",
-    "tt": "target called, where a pool's member serves it (running)",
-    "bi": "budget instances reserved from, a line each (running)",
-    "due": "when it becomes ready, ms",
-    "why": "what it waits for",
-    "en": "ended, ms",
-    "wa": "attempt whose reply ended it",
-    "ww": "worker that made it",
-    "of": "job that this one retries",
-    "rb": "job that retries this one",
-    "sn": "steps: paid replies that a later attempt goes on from",
-    "sw": "1: between two steps, nothing is in flight (running)",
-    "sr": "step whose call is reserved (running)",
-    "sa": "when that was, ms (running)",
-    "sx": "known cost of the attempt's steps, nano-dollars (running)",
-    "su": "unresolved cost of the attempt's steps, nano-dollars (running)",
-    "sy": "budget instances of steps with unresolved cost, a line each (running)",
-    "sz": "what the prompt cache saved in the attempt's steps, nano-dollars (running)",
-    "li": "line of its batch, where a retry's id does not tell it",
-}
-
-_NUMBERS = frozenset(
-    {"v", "sq", "at", "tr", "mx", "dl", "px", "rt", "ri", "ro", "bn", "jb", "sl", "fb", "co", "un", "sb", "as", "due"}
-    | {"en", "wa", "sn", "sr", "sa", "sx", "su", "sv", "sz", "pt", "xt"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,40 +112,48 @@ class Job:
         return self.state in ENDED
 
 
-def decode_fields(raw: dict[bytes, bytes]) -> dict[str, Any]:
-    """A record's fields with numbers as numbers."""
-    fields = {}
+def decode_fields(raw: Mapping[bytes, bytes]) -> dict[str, Any]:
+    """A record's fields as the store calls them, with numbers as numbers."""
+    known = by_short()
+    fields: dict[str, Any] = {}
     for name, value in raw.items():
-        key = name.decode()
-        fields[key] = int(value) if key in _NUMBERS and value else value.decode()
+        key, text = name.decode(), value.decode()
+        field = known.get(key)
+        fields[key] = int(text) if field is not None and field.is_number and text else text
     return fields
 
 
-def job_from_fields(job_id: str, f: dict[str, Any]) -> Job:
+def job_from_fields(job_id: str, fields: Mapping[str, Any]) -> Job:
+    """A job, from what `decode_fields` returns."""
+
+    def of(name: str) -> Any:
+        field = by_name()[name]
+        return fields.get(field.short, field.absent)
+
     return Job(
         id=job_id,
-        state=State(f["st"]),
-        queue=f["q"],
-        lane=f["ln"],
-        target=f["tg"],
-        tenant=f.get("tn", ""),
-        attempt=f.get("at", 0),
-        submitted_ms=f.get("sb", 0),
-        ended_ms=f.get("en"),
-        deadline_ms=f.get("dl"),
-        due_ms=f.get("due"),
-        batch=f.get("ba"),
-        custom_id=f.get("ci"),
-        tags=decode_tags(f.get("tags", "")),
-        worker=f.get("wk"),
-        waits_for=f.get("why"),
-        cost_nano_usd=f.get("co", 0),
-        unresolved_nano_usd=f.get("un", 0),
-        cache_saved_nano_usd=f.get("sv", 0),
-        expired_leases=f.get("px", 0),
-        retry_of=f.get("of"),
-        retried_by=f.get("rb"),
-        raw=f,
+        state=State(of("state")),
+        queue=of("queue"),
+        lane=of("lane"),
+        target=of("target"),
+        tenant=of("tenant"),
+        attempt=of("attempt"),
+        submitted_ms=of("submitted_ms"),
+        ended_ms=of("ended_ms"),
+        deadline_ms=of("deadline_ms"),
+        due_ms=of("due_ms"),
+        batch=of("batch") or None,
+        custom_id=of("custom_id") or None,
+        tags=decode_tags(of("tags")),
+        worker=of("worker"),
+        waits_for=of("waits_for"),
+        cost_nano_usd=of("cost"),
+        unresolved_nano_usd=of("unresolved"),
+        cache_saved_nano_usd=of("cache_saved"),
+        expired_leases=of("expired_leases"),
+        retry_of=of("retry_of"),
+        retried_by=of("retried_by"),
+        raw=dict(fields),
     )
 
 

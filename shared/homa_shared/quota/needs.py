@@ -15,6 +15,7 @@ from homa_shared.calls.reply import CHAT_API, RESPONSES_API
 from homa_shared.calls.request import Option, to_json
 from homa_shared.calls.tokens import count, estimate_messages
 from homa_shared.model.targets import Target
+from homa_shared.model.tokens import NO_TOKENS, Tokens
 from homa_shared.pricing.price_book import PriceBook
 from homa_shared.quota.plan import ReservePolicy, TargetPlan, reservation
 
@@ -26,7 +27,6 @@ MAX_TOKENS_PER_IMAGE = 40_000
 MAX_WINDOW_TOKENS = 2_000_000
 #: Parameters that a provider reads like a part of the prompt.
 READ = ("tools", "functions", "response_format", "instructions", "text")
-_NO_TOKENS = (0, 0, 0)
 
 
 class Unseen:
@@ -78,13 +78,12 @@ class Asking:
         bound = None if self.unseen.has_fees else bound
         return Option(str(plan.target), bound, self._tokens(plan, messages))
 
-    def _tokens(self, plan: TargetPlan, messages: Sequence[Mapping[str, Any]]) -> tuple[int, int, int]:
+    def _tokens(self, plan: TargetPlan, messages: Sequence[Mapping[str, Any]]) -> Tokens:
         if not counts_tokens(plan):
-            return _NO_TOKENS
+            return NO_TOKENS
         given = estimate_messages(messages, plan.target.model, tools=self._beside)
         wanted = min(self._output, EXPECTED_OUTPUT_TOKENS * self._choices)
-        reserved = reservation(plan, given, wanted, self._output)
-        return reserved.total_tokens, reserved.input_tokens, reserved.output_tokens
+        return reservation(plan, given, wanted, self._output).tokens
 
 
 def most_media_tokens(prices: PriceBook, target: Target, messages: Sequence[Mapping[str, Any]]) -> int:
@@ -115,8 +114,7 @@ def need_of_texts(prices: PriceBook, plan: TargetPlan, texts: Sequence[str], fac
     if not counts_tokens(plan):
         return Option(str(plan.target), bound)
     given = count("\n".join(texts), plan.target.model, factor=factor).tokens
-    reserved = reservation(plan, given, 0, 0)
-    return Option(str(plan.target), bound, (reserved.total_tokens, reserved.input_tokens, reserved.output_tokens))
+    return Option(str(plan.target), bound, reservation(plan, given, 0, 0).tokens)
 
 
 def counts_tokens(plan: TargetPlan) -> bool:

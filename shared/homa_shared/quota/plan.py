@@ -14,9 +14,11 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from homa_shared.calls.reply import Usage
+from homa_shared.model.constants import BURST_MS
 from homa_shared.model.limits import Limits
 from homa_shared.model.patterns import most_specific
 from homa_shared.model.targets import Target
+from homa_shared.model.tokens import Tokens
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
@@ -46,8 +48,6 @@ POLICY_OF_KIND = {
 
 #: Where a provider's day turns for its requests-per-day quota; UTC for all others.
 RPD_ZONE_OF_KIND = {"gemini": "America/Los_Angeles"}
-#: Milliseconds of quota that may be used at once.
-DEFAULT_BURST_MS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,11 @@ class Reservation:
     input_tokens: int = 0
     output_tokens: int = 0
 
+    @property
+    def tokens(self) -> Tokens:
+        """What it takes of each token limit."""
+        return Tokens(self.total_tokens, self.input_tokens, self.output_tokens)
+
 
 def plan(fleet: Fleet, target: Target) -> TargetPlan:
     """The plan of a target, from the fleet's settings.
@@ -96,7 +101,7 @@ def plan(fleet: Fleet, target: Target) -> TargetPlan:
     pattern = most_specific(target.model, provider.models)
     group = provider.models[pattern] if pattern is not None else None
     limits = provider.limits.quota if group is None else group.limits.quota.over(provider.limits.quota)
-    burst_ms = (group.limits.burst_ms if group else None) or provider.limits.burst_ms or DEFAULT_BURST_MS
+    burst_ms = (group.limits.burst_ms if group else None) or provider.limits.burst_ms or BURST_MS
     return TargetPlan(
         target=target,
         kind=provider.kind,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from homa_shared.model.limits import DAILY, DIMENSIONS
 from homa_shared.model.pools import Hop, Pool, members_of
 from homa_shared.quota.plan import TargetPlan, exempts_cached, plan
 
@@ -43,12 +44,8 @@ def plan_row(plan: TargetPlan, *, name: str | None = None, now: datetime | None 
         "real": str(plan.target),
         "exempts": int(exempts_cached(plan)),
         "account_limits": {"conc": plan.concurrency},
-        "quota_limits": {
-            "rpm": limits.rpm,
-            "tpm": limits.tpm,
-            "itpm": limits.input_tpm,
-            "otpm": limits.output_tpm,
-            "rpd": limits.rpd,
+        "quota_limits": {d.limit: getattr(limits, d.name) for d in (*DIMENSIONS, *DAILY)}
+        | {
             "burst": plan.burst_ms,
             "adaptive": 1 if plan.adaptive else None,
             "dayend": day_end_ms(plan.rpd_zone, now) if limits.rpd else None,

@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationE
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from homa_shared.kinds.registry import is_kind
+from homa_shared.model.constants import LEASE_MS
 from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.settings.explain import explain, masked
 from homa_shared.settings.fleet import Fleet, FleetProvider
@@ -77,7 +78,7 @@ class Settings(BaseSettings):
     #: Whether providers' prompt caches are told what the prompts of a batch share.
     prompt_cache: bool = True
     #: Seconds after which the work of a silent worker is given to another.
-    lease_s: Annotated[int, Field(ge=3)] = 30
+    lease_s: Annotated[int, Field(ge=3)] = LEASE_MS // 1000
     #: Workers report errors there. SENTRY_DSN says the same.
     sentry_dsn: SecretStr | None = None
     #: Least severity that workers log.

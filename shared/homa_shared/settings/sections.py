@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from homa_shared.kinds.registry import Kind
+from homa_shared.model.constants import LEDGER_KEPT_MS, RESULTS_KEPT_MS, UPLOADS_KEPT_MS
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.limits import Limits
 from homa_shared.settings.values import (
@@ -48,7 +49,7 @@ class LimitSettings(Section):
 
     @property
     def quota(self) -> Limits:
-        return Limits(self.rpm, self.tpm, self.input_tpm, self.output_tpm, self.rpd)
+        return Limits(**{name: getattr(self, name) for name in Limits().by_name()})
 
     @property
     def burst_ms(self) -> int | None:
@@ -204,15 +205,15 @@ class Retention(Section):
     """`[retention]`: how long the store keeps what has ended, in seconds or as "7d"."""
 
     #: Records and replies, from a job's end on.
-    results: Annotated[Seconds, Field(gt=0)] = 604_800
+    results: Annotated[Seconds, Field(gt=0)] = RESULTS_KEPT_MS // 1000
     #: After success; 0 drops a request as soon as its reply is stored. A failed job keeps its request for a retry.
     requests: Seconds = 0
     #: Single lines of the ledger. Daily totals are kept for ever.
-    ledger: Seconds = 2_592_000
+    ledger: Seconds = LEDGER_KEPT_MS // 1000
     #: Idempotency keys, from their job's end on; as results where nothing is said.
     keys: Seconds | None = None
     #: Media in the blob store whose uploader has not submitted the job yet; what it never submits is deleted then.
-    uploads: Annotated[Seconds, Field(ge=60)] = 3600
+    uploads: Annotated[Seconds, Field(ge=60)] = UPLOADS_KEPT_MS // 1000
 
     @model_validator(mode="after")
     def _keys_outlive_results(self) -> Self:

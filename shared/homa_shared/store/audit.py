@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from homa_shared.model.constants import LANES
 from homa_shared.model.records import ENDED
 from homa_shared.store.client import Store
 from homa_shared.store.keys import Keys
@@ -21,7 +22,6 @@ from homa_shared.store.operation import Op, mapping, number, read, text
 PAGE = 500
 #: How often a suspicious entry is looked at before it counts.
 PASSES = 3
-LANES = ("high", "default", "bulk")
 
 _FIELDS = ("st", "q", "ln", "tg", "tn", "why", "at", "kd", "ba", "bn", "bi", "ps", "qs")
 

@@ -15,12 +15,13 @@ from typing import Any, Self
 
 import redis.asyncio
 
+from homa_shared.model.constants import FULL_PERCENT
 from homa_shared.model.errors import StoreUnavailable
 
 #: Lowest versions whose scripts have what Homa's use (functions' flags, `allow-oom`).
 OLDEST = {"redis": (7, 0), "valkey": (7, 2)}
 #: Above this share of maxmemory, submit refuses with StoreFull.
-FULL_SHARE = 0.8
+FULL_SHARE = FULL_PERCENT / 100
 #: Clocks further apart than this make logs and dashboards hard to read; nothing that Homa decides hangs on it.
 CLOCK_TOLERANCE_MS = 1000
 

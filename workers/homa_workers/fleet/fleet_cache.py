@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from homa_shared.calls.openai_apis import by_own_api, has_fees
 from homa_shared.calls.reply import CHAT_API, Call, Completion, Usage
@@ -23,6 +22,7 @@ from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op, read, text
 from homa_shared.store.transitions.attempts import Claim, Report
 from homa_shared.store.transitions.fleet import write_plans
+from homa_shared.store.transitions.next_target import NextTarget
 
 #: How often plans with daily windows are written anew, s: their day ends at midnight across changes of the clocks.
 DAYS_S = 1800.0
@@ -173,8 +173,8 @@ class FleetBook:
         *,
         wider: bool = False,
         skipped: list[tuple[str, str]] | None = None,
-    ) -> dict[str, Any] | None:
-        """Fields of the record that send a job on to the next target of its chain, None where the chain ends.
+    ) -> NextTarget | None:
+        """The next target of a job's chain, None where the chain ends.
 
         A target whose provider the fleet no longer has is passed over.
 
@@ -190,17 +190,7 @@ class FleetBook:
                 if skipped is not None:
                     skipped.append((option.target, lack))
             elif hop is not None:
-                total, given, wanted = option.tokens
-                return {
-                    "tg": option.target,
-                    "q": queue_of(hop),
-                    # As text: Lua would round what lies beyond 2^53. None takes the field away: unpriced.
-                    "bn": None if option.bound is None else str(option.bound),
-                    "rt": total,
-                    "ri": given,
-                    "ro": wanted,
-                    "fb": len(behind) - i - 1,
-                }
+                return NextTarget.of(option, queue_of(hop), len(behind) - i - 1)
         return None
 
     def _lack(self, target: str, than: str, *, wider: bool) -> str | None:

@@ -133,8 +133,8 @@ def _end(outcome: Outcome) -> dict[str, Any]:
             return {}
         case Deferred(error, delay_ms):
             return {"error": name_of(error), "status": error.status, "delay_ms": delay_ms}
-        case Rerouted(error, fields):
-            return {"error": name_of(error), "status": error.status, "to": fields["tg"]}
+        case Rerouted(error, following):
+            return {"error": name_of(error), "status": error.status, "to": following.target}
         case Ended(error):
             return {"error": name_of(error), "status": error.status}
         case Released(why):

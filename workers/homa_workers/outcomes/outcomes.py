@@ -10,6 +10,7 @@ from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Completion, Usage
 from homa_shared.model.records import State
 from homa_shared.store.transitions.attempts import Claim
+from homa_shared.store.transitions.next_target import NextTarget
 
 
 class Interrupted(ProviderError):
@@ -124,8 +125,7 @@ class Rerouted:
     """On to the next target of the chain."""
 
     error: ProviderError
-    #: Fields of the record that change: target, queue, bound, tokens to reserve, targets left.
-    fields: dict[str, Any]
+    to: NextTarget
     counts: bool = True
 
 

@@ -11,6 +11,7 @@ from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
 from homa_shared.calls.reply import Completion, Usage
 from homa_shared.model.json_safe import sound_json, valid_text
 from homa_shared.model.pools import alias_of
+from homa_shared.model.tokens import NOTHING_USED, QuotaUse
 from homa_shared.quota.plan import Reservation, TargetPlan, settlement
 from homa_shared.store.transitions.attempts import Claim, Report
 from homa_workers.outcomes.outcomes import Interrupted, Recalled, Tally, name_of
@@ -21,7 +22,6 @@ Price = Callable[[str, Completion], int | None]
 
 #: Kinds that are refused before anything is sent: what was reserved is free again.
 _UNSENT = frozenset({ErrorKind.UNREACHABLE})
-_NOTHING = (0, 0, 0, 0)
 
 
 def of_success(claim: Claim, completion: Completion, nano: int | None, plan: TargetPlan | None) -> Report:
@@ -56,7 +56,7 @@ def of_success(claim: Claim, completion: Completion, nano: int | None, plan: Tar
 
 def of_recall(claim: Claim) -> Report:
     """The report of an answer that no provider was called for: whatever was reserved is free again."""
-    return Report("cached", nano=0, used=_NOTHING, by=_by(claim))
+    return Report("cached", nano=0, used=NOTHING_USED, by=_by(claim))
 
 
 def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int) -> Report:
@@ -82,7 +82,7 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int) 
         output=usage.output_tokens,
         cached=usage.cached_tokens,
         written=usage.cache_write_tokens,
-        used=_NOTHING if _was_unsent(error) else None,
+        used=NOTHING_USED if _was_unsent(error) else None,
         health=health,
         cool_ms=_cool_ms(error) if health in ("account", "model") else None,
         freeze_ms=(-1 if error.retry_after_s is None else int(error.retry_after_s * 1000)) if rate_limited else None,
@@ -164,13 +164,12 @@ def error_json(claim: Claim, error: ProviderError, latency_ms: int) -> bytes:
     return sound_json(fields)
 
 
-def _used(claim: Claim, usage: Usage, plan: TargetPlan | None) -> tuple[int, int, int, int] | None:
+def _used(claim: Claim, usage: Usage, plan: TargetPlan | None) -> QuotaUse | None:
     """What the call really took from the quota; None where no token limit asks."""
-    if plan is None or not (claim.total_tokens or claim.input_tokens or claim.output_tokens):
+    if plan is None or not any(claim.tokens):
         return None
-    reserved = Reservation(1, claim.total_tokens, claim.input_tokens, claim.output_tokens)
-    actual = settlement(plan, usage, reserved)
-    return (actual.requests, actual.total_tokens, actual.input_tokens, actual.output_tokens)
+    actual = settlement(plan, usage, Reservation(1, *claim.tokens))
+    return QuotaUse(actual.requests, *actual.tokens)
 
 
 def _cool_ms(error: ProviderError) -> int:

@@ -8,19 +8,18 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
-from homa_shared.model.records import State
+from homa_shared.model.constants import BULK_SLACK_MS, SLACK_MS
+from homa_shared.model.records import Lane, State
 from homa_shared.store.transitions.attempts import Claim
+from homa_shared.store.transitions.next_target import NextTarget
 from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Rerouted
 
 #: First and longest pause before another try at the same target, ms; it doubles and is drawn from its upper half.
 FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS = 500, 60_000
 #: How long an account's breaker stays open where the provider named no time, ms.
 ACCOUNT_COOL_MS = 60_000
-#: Wait that a job bears before it goes to the next target, ms; the bulk lane bears more.
-SLACK_MS = {"high": 30_000, "default": 30_000, "bulk": 600_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def backoff_ms(tries: int, draw: Callable[[], float] = random.random) -> int:
 def decide(
     claim: Claim,
     error: ProviderError,
-    next_target: Callable[[], dict[str, Any] | None],
+    next_target: Callable[[], NextTarget | None],
     *,
     switch: bool = True,
     draw: Callable[[], float] = random.random,
@@ -77,7 +76,7 @@ def decide(
     Args:
         claim: the attempt that met it.
         error: the classified error.
-        next_target: fields of the next target that can do the job, None where the chain ends; asked only when needed.
+        next_target: the next one that can do the job, None where the chain ends; asked only when needed.
         switch: whether the job may go on elsewhere; not after text of this target has been delivered.
         draw: source of jitter, in [0, 1).
     """
@@ -93,8 +92,8 @@ def decide(
     wait_ms = max(int((error.retry_after_s or 0) * 1000), 0)
     if rule.again and not (elsewhere and _moves_on(rule, claim, wait_ms)):
         return Deferred(error, _pause(rule, claim, wait_ms, draw), rule.counts)
-    if elsewhere and (fields := next_target()) is not None:
-        return Rerouted(error, fields, rule.counts)
+    if elsewhere and (following := next_target()) is not None:
+        return Rerouted(error, following, rule.counts)
     if rule.again:
         return Deferred(error, _pause(rule, claim, wait_ms, draw), rule.counts)
     return Ended(error, State.FAILED)
@@ -104,7 +103,7 @@ def stay_in_pool(claim: Claim, error: ProviderError, members: int) -> Deferred |
     """Back to the pool at once, where another member may take the job; None where the table decides.
 
     That holds for a rate limit, whose scope is frozen by then (take sends the job on where every member stays blocked
-    for longer than it bears), and for what is wrong with one account or model alone, whose breaker is open by then,
+    for longer than its slack), and for what is wrong with one account or model alone, whose breaker is open by then,
     until each member could have had its turn.
 
     Args:
@@ -121,9 +120,15 @@ def stay_in_pool(claim: Claim, error: ProviderError, members: int) -> Deferred |
 
 
 def _moves_on(rule: Rule, claim: Claim, wait_ms: int) -> bool:
-    """Whether the next target's turn has come: the wait is more than the job bears, or this one was tried enough."""
-    slack_ms = claim.slack_ms if claim.slack_ms is not None else SLACK_MS.get(claim.lane, SLACK_MS["default"])
-    return wait_ms > slack_ms or (rule.counts and claim.tries % TRIES_PER_TARGET == 0)
+    """Whether the next target's turn has come: the wait is more than the job's slack, or this one was tried enough."""
+    return wait_ms > _slack_ms(claim) or (rule.counts and claim.tries % TRIES_PER_TARGET == 0)
+
+
+def _slack_ms(claim: Claim) -> int:
+    """The wait that a job accepts before it goes on (slack_of in scripts/lib/divert_offer.lua)."""
+    if claim.slack_ms is not None:
+        return claim.slack_ms
+    return BULK_SLACK_MS if claim.lane == Lane.BULK else SLACK_MS
 
 
 def _may_leave(rule: Rule, error: ProviderError, claim: Claim) -> bool:

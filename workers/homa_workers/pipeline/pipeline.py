@@ -321,11 +321,11 @@ class Pipeline:
                 return await self._report(
                     requeue(keys, name, "job.deferred", delay_ms=delay_ms, report=report, counts=counts)
                 )
-            case Rerouted(error, fields, counts):
+            case Rerouted(error, following, counts):
                 report = self._signed(claim, reports.of_error(claim, error, price, latency_ms))
-                await self._persist_plan(fields["tg"])
+                await self._persist_plan(following.target)
                 return await self._report(
-                    requeue(keys, name, "job.rerouted", delay_ms=0, report=report, counts=counts, fields=fields)
+                    requeue(keys, name, "job.rerouted", delay_ms=0, report=report, counts=counts, to=following)
                 )
             case Ended(error, state):
                 report = self._signed(claim, reports.of_error(claim, error, price, latency_ms))
@@ -346,12 +346,12 @@ class Pipeline:
         except HomaError:
             return False
         skipped: list[tuple[str, str]] = []
-        fields = self.book.next_target(claim, request, skipped=skipped)
-        if fields is None:
+        following = self.book.next_target(claim, request, skipped=skipped)
+        if following is None:
             return False
         await self._note_skipped(claim, skipped)
-        await self.book.ensure_plans([fields["tg"]])
-        await self.store.run(divert(self.store.keys, claim.id, claim.target, why, fields))
+        await self.book.ensure_plans([following.target])
+        await self.store.run(divert(self.store.keys, claim.id, claim.target, why, following))
         return True
 
     async def _note_skipped(self, claim: Claim, skipped: Sequence[tuple[str, str]]) -> None:

@@ -8,11 +8,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from homa_shared.model.constants import SUSPECT_LEASES
 from homa_shared.store.transitions.attempts import Claim
 from homa_workers.observe.attempt_log import Watch
-
-#: From its second expired lease on a job is suspected of killing workers.
-_SUSPECT_LEASES = 2
 
 
 @dataclass(slots=True)
@@ -26,7 +24,7 @@ class Running:
 
     @property
     def suspect(self) -> bool:
-        return self.claim.expired_leases >= _SUSPECT_LEASES
+        return self.claim.expired_leases >= SUSPECT_LEASES
 
 
 class InFlight:

@@ -28,6 +28,7 @@ from dramatiq.middleware import MiddlewareError
 
 from homa_shared.broker import COMPLETE, HomaBroker
 from homa_shared.calls.failures import ProviderError
+from homa_shared.model.constants import LEASE_MS
 from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.model.ids import new_nonce, new_worker_id
 from homa_shared.store.client import AsyncStore
@@ -91,7 +92,7 @@ class HomaWorker(dramatiq.Worker):
         provider: str = "",
         queues: set[str] | None = None,
         concurrency: int | None = None,
-        lease_s: float = 30.0,
+        lease_s: float = LEASE_MS / 1000,
         worker_threads: int = 8,
         worker_timeout: int = 1000,
         worker_id: str | None = None,

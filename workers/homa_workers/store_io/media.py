@@ -15,13 +15,13 @@ import orjson
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.media import Medium, references, restored
 from homa_shared.calls.request import EMBEDDING, JobRequest
+from homa_shared.model.constants import IN_STORE
 from homa_shared.model.errors import HomaError, StoreFull, StoreUnavailable
 from homa_shared.model.records import State
 from homa_shared.store.blobs import Blobs, BlobsUnavailable, new_path
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.media import (
-    IN_STORE,
     gone,
     hold,
     not_there,

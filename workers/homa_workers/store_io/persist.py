@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from homa_shared.calls.failures import Charge
 from homa_shared.model.errors import StoreFull, StoreUnavailable
+from homa_shared.model.tokens import NOTHING_USED
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import Claim, Enqueued, Report, ack, requeue
@@ -69,7 +70,7 @@ async def hand_back(store: AsyncStore, claim: Claim, watch: Watch, *, delay_ms: 
         again = Enqueued(claim.id, claim.queue, claim.lane, claim.request, delay_ms)
         await persist(store, ack(store.keys, name, "again", again=again), watch)
         return
-    unsent = Report("released", Charge.NONE, used=(0, 0, 0, 0), worker=watch.worker)
+    unsent = Report("released", Charge.NONE, used=NOTHING_USED, worker=watch.worker)
     await persist(
         store, requeue(store.keys, name, "job.released", delay_ms=delay_ms, report=unsent, counts=False), watch
     )

@@ -8,10 +8,11 @@ import orjson
 
 from homa.cli.context import Session, say
 from homa_shared.calls.media import REFERENCE
+from homa_shared.model.constants import IN_STORE
 from homa_shared.model.errors import HomaError
 from homa_shared.store.blobs import open_blobs
 from homa_shared.store.reads import JobView
-from homa_shared.store.transitions.media import IN_STORE, places, stored
+from homa_shared.store.transitions.media import places, stored
 
 
 def whole_request(here: Session, view: JobView) -> dict[str, Any] | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from homa.cli.context import Session
 from homa_shared.calls.request import JobRequest
 from homa_shared.model.errors import ConfigError
@@ -14,6 +12,7 @@ from homa_shared.settings.fleet import Fleet
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.fleet import read_fleet, write_plans
+from homa_shared.store.transitions.next_target import NextTarget
 
 
 class Retrier:
@@ -38,28 +37,19 @@ class Retrier:
         view = self._here.store.run(reads.job(self._here.keys, job))
         if view is None:
             return "unknown", ""
-        fields = self._first_target(JobRequest.decode(view.request)) if view.request and view.job.ended else {}
-        answer = self._here.store.run(admin.retry(self._here.keys, job, new_job_id(), fields))
+        first = self._first_target(JobRequest.decode(view.request)) if view.request and view.job.ended else None
+        answer = self._here.store.run(admin.retry(self._here.keys, job, new_job_id(), first))
         return answer.answer, answer.job_id
 
-    def _first_target(self, request: JobRequest) -> dict[str, Any]:
-        """The record's fields for the first target of a chain."""
+    def _first_target(self, request: JobRequest) -> NextTarget:
+        """The first target of a chain."""
         fleet = self._fleet_here()
         first = request.options[0]
         hop = fleet.hop(first.target)
         if first.target not in self._planned:
             self._here.store.run(write_plans(self._here.keys, rows_of(fleet, hop)))
             self._planned.add(first.target)
-        total, given, wanted = first.tokens
-        return {
-            "tg": first.target,
-            "q": queue_of(hop),
-            "bn": "" if first.bound is None else first.bound,
-            "rt": total,
-            "ri": given,
-            "ro": wanted,
-            "fb": len(request.options) - 1,
-        }
+        return NextTarget.of(first, queue_of(hop), len(request.options) - 1)
 
     def _fleet_here(self) -> Fleet:
         if self._fleet is None:

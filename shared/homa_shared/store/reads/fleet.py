@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from homa_shared.model.constants import LANES
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Command, Op, call, mapping, read, text
 from homa_shared.store.versions import Versions, common_versions
@@ -90,7 +91,7 @@ def queues(keys: Keys) -> Op[list[QueueRow]]:
         rows: list[QueueRow] = []
         for name, flat in answer:
             rows += _queue_rows(text(name), mapping(flat))
-        return sorted(rows, key=lambda row: (row.queue, ("high", "default", "bulk").index(row.lane)))
+        return sorted(rows, key=lambda row: (row.queue, LANES.index(row.lane)))
 
     return call(keys, "queues", (), parse)
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
+from homa_shared.model.constants import MEASURES
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, mapping, text
 
 By = Literal["provider", "model", "tenant", "tag", "day", "batch"]
-
-_MEASURES = ("requests", "input", "output", "cached", "nano", "unres", "unpriced", "saved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +192,7 @@ def _keys_of(by: By, source: str, row: str) -> Iterable[str]:
 
 
 def _row(key: str, amounts: dict[str, int]) -> CostRow:
-    return CostRow(key, *(amounts.get(measure, 0) for measure in _MEASURES))
+    return CostRow(key, *(amounts.get(measure, 0) for measure in MEASURES))
 
 
 def _line(item: Any) -> LedgerLine:

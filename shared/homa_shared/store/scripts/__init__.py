@@ -1,7 +1,7 @@
 """Lua scripts of the store: one file a transition, fragments that several share in `lib/`.
 
-A script's text is put together once: its flags, the keys that it names (`keys.py` spells them), the fragments that its
-`--! use a, b` line asks for (in that order, theirs first), its own body.
+A script's text is put together once: its flags, the keys, constants and lists of fields that it names (`prelude.py`),
+the fragments that its `--! use a, b` line asks for (in that order, theirs first), its own body.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from homa_shared.store.keys import lua_prelude
+from homa_shared.store.scripts.prelude import with_prelude
 
 _USE = re.compile(r"^--! use (.+)$", re.MULTILINE)
 _FLAGS = re.compile(r"^--! flags (.+)$", re.MULTILINE)
-_KEY = re.compile(r"\bK\.(\w+)\(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +33,10 @@ def script(name: str) -> Script:
     body = _read(f"{name}.lua")
     parts: list[str] = []
     _collect(body, parts, set())
-    code = "".join(parts) + body
+    code = _without_comments("".join(parts) + body)
     flags = _FLAGS.search(body)
     shebang = f"#!lua flags={flags.group(1)}\n" if flags else "#!lua\n"
-    text = shebang + lua_prelude(frozenset(_KEY.findall(code))) + _without_comments(code)
+    text = shebang + with_prelude(code)
     return Script(name, text, hashlib.sha1(text.encode()).hexdigest())
 
 

@@ -13,8 +13,8 @@ end_attempt(id, r, {outcome = state, charge = 'none', health = ''})
 for i = 6, #ARGV, 5 do
   local other, queue, lane, text, delay = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4])
   if redis.call('EXISTS', K.job(other)) == 0 then
-    local m = {q = queue, ln = lane, tg = 'actor', tn = '', sq = redis.call('INCR', K.sequence())}
-    redis.call('HSET', K.job(other), 'v', 1, 'st', 'queued', 'kd', 'm', 'q', queue, 'ln', lane, 'tg', 'actor', 'tn', '', 'sq', m.sq,
+    local m = {q = queue, ln = lane, tg = C.ACTOR_TARGET, tn = '', sq = redis.call('INCR', K.sequence())}
+    redis.call('HSET', K.job(other), 'v', 1, 'st', 'queued', 'kd', 'm', 'q', queue, 'ln', lane, 'tg', m.tg, 'tn', '', 'sq', m.sq,
       'at', 0, 'tr', 0, 'sb', now)
     redis.call('SET', K.request(other), text)
     redis.call('HINCRBY', K.counters(), 'submitted', 1)

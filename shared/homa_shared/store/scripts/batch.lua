@@ -27,11 +27,10 @@ elseif order == 'seal' and state == 'open' then
   complete_batch(id)
 elseif order == 'pause' and state ~= 'complete' then
   redis.call('HSET', key, 'paused', now, 'paused_why', ARGV[3] or '')
-  redis.call('XADD', K.events(), 'MAXLEN', '~', 100000, '*', 'event', 'batch.paused', 'job', '', 'target', '', 'batch', id,
-    'tenant', '', 'detail', ARGV[3] or '')
+  publish('batch.paused', {batch = id, detail = ARGV[3]})
 elseif order == 'resume' then
   redis.call('HDEL', key, 'paused', 'paused_why')
-  let_go('batch:' .. id, 500)
+  let_go('batch:' .. id, C.SLICE)
 elseif order == 'cancel' and state ~= 'complete' then
   redis.call('HDEL', key, 'paused', 'paused_why')
   redis.call('HSET', key, 'cancel', now)

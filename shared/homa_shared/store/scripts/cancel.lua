@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, follow
+--! use clock, record, orders, backlog, ending, follow
 -- Cancels jobs: one that waits ends at once, one that runs is flagged and its worker told. Where equal jobs follow them,
 -- a portion a call.
 --
@@ -8,11 +8,10 @@
 -- Returns per job, as far as the portion goes: cancelled, cancelling (it runs; its worker was told), or the state in
 -- which it has ended, or unknown.
 
--- Most effort of one call; a job that leads nobody is 1.
-local EFFORT = 500
+-- A call's effort is a slice; a job that leads nobody is 1.
 local answers, effort = {}, 0
 for i, id in ipairs(ARGV) do
-  if effort >= EFFORT then break end
+  if effort >= C.SLICE then break end
   local r = load_record(id)
   effort = effort + 1
   if not r then
@@ -21,8 +20,7 @@ for i, id in ipairs(ARGV) do
     answers[i] = r.st
   elseif r.st == 'running' then
     redis.call('HSET', K.job(id), 'cx', 1)
-    redis.call('RPUSH', K.control(r.wk), 'cancel ' .. id .. ' ' .. int(r.at))
-    redis.call('PEXPIRE', K.control(r.wk), 60000)
+    order_cancel(id, r)
     answers[i] = 'cancelling'
   else
     withdraw(id, r)

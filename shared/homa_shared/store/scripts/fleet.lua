@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock
+--! use clock, events
 -- Writes the fleet's settings, if nobody else has written them since they were read.
 --
 -- KEYS[1] anchor
@@ -12,6 +12,5 @@ redis.call('SET', K.fleet(), ARGV[2])
 redis.call('DEL', K.config())
 for field, value in pairs(cjson.decode(ARGV[3])) do redis.call('HSET', K.config(), field, value) end
 redis.call('HSET', K.config(), 'version', seen + 1)
-redis.call('XADD', K.events(), 'MAXLEN', '~', 100000, '*', 'event', 'fleet.changed', 'job', '', 'target', '', 'batch', '',
-  'tenant', '', 'detail', 'version ' .. int(seen + 1))
+publish('fleet.changed', {detail = 'version ' .. int(seen + 1)})
 return seen + 1

@@ -5,7 +5,7 @@
 -- KEYS[1] anchor
 -- ARGV: queue, lane names…
 -- Returns how many were dropped: at most 500 that wait and, of the 500 that are due first, the queue's.
-local SLICE = 500
+local SLICE = C.SLICE
 local queue, dropped = ARGV[1], 0
 
 local function drop(id)
@@ -21,7 +21,7 @@ end
 
 for i = 2, #ARGV do
   if dropped < SLICE then
-    for _, id in ipairs(redis.call('ZRANGE', K.backlog(queue, ARGV[i], 'actor', ''), 0, SLICE - dropped - 1)) do drop(id) end
+    for _, id in ipairs(redis.call('ZRANGE', K.backlog(queue, ARGV[i], C.ACTOR_TARGET, ''), 0, SLICE - dropped - 1)) do drop(id) end
   end
 end
 for _, id in ipairs(redis.call('ZRANGE', K.due(), 0, SLICE - 1)) do drop(id) end

@@ -7,7 +7,7 @@
 --   source running, due, waiting, queued, ended, succeeded, or batch (lines of filters.batch)
 -- Returns {rows, next position or ''}: a row is {job, flat record}. Looks at 500 jobs at most, so a page may be short, or
 -- empty with a next position. Cost: O(log N + 500), for waiting and queued also the number of groups.
-local LOOKS = 500
+local LOOKS = C.SLICE
 local source, position, most, want = ARGV[1], ARGV[2], tonumber(ARGV[3]), cjson.decode(ARGV[4])
 local rows, looked, seen = {}, 0, {}
 
@@ -59,7 +59,7 @@ local function backlogs()
   local queues = want.queue and {want.queue} or redis.call('SMEMBERS', K.queues())
   table.sort(queues)
   for _, queue in ipairs(queues) do
-    for _, lane in ipairs({'high', 'default', 'bulk'}) do
+    for _, lane in ipairs(C.LANES) do
       local targets = redis.call('ZRANGE', K.lane(queue, lane), 0, -1)
       table.sort(targets)
       for _, target in ipairs(targets) do

@@ -5,7 +5,7 @@
 -- KEYS[1] anchor
 -- ARGV: none
 -- Returns rows {scope, dimension, limit, used, available, frozen_ms, adaptive rate a second as text or '', state, wait_ms};
--- dimension is rpm, tpm, itpm, otpm, rpd, concurrency or breaker. For quotas a minute `used` is what the bucket has not
+-- dimension is a limit's name (model/limits.py), concurrency or breaker. For quotas a minute `used` is what the bucket has not
 -- recovered yet and `available` what may be reserved at once; state and wait_ms are the breaker's.
 local rows = {}
 
@@ -20,10 +20,10 @@ for _, name in ipairs(redis.call('SMEMBERS', K.scopes())) do
   for _, dimension in ipairs(DIMENSIONS) do
     local limit = per_minute(s, dimension)
     if limit then
-      local used_us = math.max(0, (s[dimension[1]] or 0) - now_us)
-      local free_us = math.max(0, math.max((s.burst or 500) * 1000, MINUTE_US / limit) - used_us)
+      local used_us = math.max(0, (s[dimension.letter] or 0) - now_us)
+      local free_us = math.max(0, math.max((s.burst or C.BURST_MS) * 1000, MINUTE_US / limit) - used_us)
       local available = math.floor(free_us * limit * pace(s) / MINUTE_US + 1e-6)
-      row(s, dimension[2], limit, math.ceil(used_us * limit / MINUTE_US - 1e-6), headroom(s, {r = 0}) > 0 and 0 or available)
+      row(s, dimension.limit, limit, math.ceil(used_us * limit / MINUTE_US - 1e-6), headroom(s, {r = 0}) > 0 and 0 or available)
     end
   end
   if s.rpd then

@@ -19,11 +19,11 @@
 -- a blob that nothing will ever refer to, since its uploader died or somebody else's upload came first, is known by its path.
 -- A path is handed out to be deleted only once nothing can refer to it any more, and again until it is `gone`.
 -- Cost: O(log N) a medium; sweep looks at up to 100 references of each.
-local HOUR, LOOK_AGAIN, SOON = 3600000, 600000, 60000
+local LOOK_AGAIN_MS, SOON_MS = 600000, 60000
 local REFERENCES = 100
 local order = ARGV[1]
 
-local function not_before() return now + tonumber(redis.call('HGET', K.config(), 'keep.uploads') or HOUR) end
+local function not_before() return now + tonumber(redis.call('HGET', K.config(), 'keep.uploads') or C.UPLOADS_KEPT_MS) end
 
 if order == 'hold' then
   local missing, seen = {}, {}
@@ -81,8 +81,8 @@ if order == 'release' then
     local users = K.media_users(ARGV[i])
     redis.call('SREM', users, ARGV[2])
     -- In the store itself room is dear: what nobody shows any more goes within a minute.
-    if redis.call('EXISTS', users) == 0 and redis.call('HGET', K.media_places(), ARGV[i]) == 'store' then
-      redis.call('ZADD', K.media_until(), 'XX', 'LT', now + SOON, ARGV[i])
+    if redis.call('EXISTS', users) == 0 and redis.call('HGET', K.media_places(), ARGV[i]) == C.IN_STORE then
+      redis.call('ZADD', K.media_until(), 'XX', 'LT', now + SOON_MS, ARGV[i])
     end
   end
   return 'OK'
@@ -115,17 +115,17 @@ for _, digest in ipairs(due) do
     end
   end
   if alive then
-    redis.call('ZADD', K.media_until(), now + LOOK_AGAIN, digest)
+    redis.call('ZADD', K.media_until(), now + LOOK_AGAIN_MS, digest)
   elseif redis.call('EXISTS', users) == 0 then
     local place = redis.call('HGET', K.media_places(), digest)
     redis.call('HDEL', K.media_places(), digest)
     redis.call('ZREM', K.media_until(), digest)
     redis.call('DEL', K.media(digest))
-    if place and place ~= 'store' then redis.call('ZADD', K.media_litter(), now, place) end
+    if place and place ~= C.IN_STORE then redis.call('ZADD', K.media_litter(), now, place) end
   end
 end
 local litter = deletes and redis.call('ZRANGEBYSCORE', K.media_litter(), '-inf', now, 'LIMIT', 0, most) or {}
 -- Whoever takes them may die before they are deleted: then somebody gets them again.
-for _, path in ipairs(litter) do redis.call('ZADD', K.media_litter(), now + LOOK_AGAIN, path) end
+for _, path in ipairs(litter) do redis.call('ZADD', K.media_litter(), now + LOOK_AGAIN_MS, path) end
 local more = #due == most or #abandoned == most or #litter == most
 return {more and 1 or 0, unpack(litter)}

@@ -14,5 +14,5 @@ if percent > 0 then
   end
 end
 redis.call('SET', K.media(digest), ARGV[3])
-redis.call('HSETNX', K.media_places(), digest, 'store')
+redis.call('HSETNX', K.media_places(), digest, C.IN_STORE)
 return 'OK'

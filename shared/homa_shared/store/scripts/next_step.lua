@@ -5,17 +5,25 @@
 -- answer is ok.
 --
 -- KEYS[1] anchor
--- ARGV: job, attempt, step number of the call, bound ('' unpriced), total, input, output tokens, worker
+-- ARGV: job, attempt, step number of the call, bound ('' unpriced), worker, then the tokens of each dimension that counts them
 -- Returns {answer, ms, what}: ok; wait (ask again after ms: `what` has no room); reject or defer (a budget); cancelled;
 -- expired; too_large (no limit will ever admit it); unpriced (a budget applies); stale (over, or another worker's). Asking
 -- again changes nothing.
 -- Whatever is not ok leaves the attempt without a reservation, its need in the record for the next take.
 local id, attempt, step = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local bound = ARGV[4] ~= '' and ARGV[4] or nil
-local cost = {r = 1, t = tonumber(ARGV[5]), i = tonumber(ARGV[6]), o = tonumber(ARGV[7])}
+local worker = ARGV[5]
+local cost, tokens = {r = 1}, {}
+for _, dimension in ipairs(C.DIMENSIONS) do
+  if dimension.record then
+    local amount = tonumber(ARGV[6 + #tokens / 2])
+    cost[dimension.letter] = amount
+    tokens[#tokens + 1], tokens[#tokens + 2] = dimension.record, amount
+  end
+end
 local r = load_record(id)
 -- Where the store had forgotten one worker's attempt another may run under the same number: what is reserved is its own.
-if not (r and r.st == 'running' and r.at == attempt and r.wk == ARGV[8]) then return {'stale', 0, ''} end
+if not (r and r.st == 'running' and r.at == attempt and r.wk == worker) then return {'stale', 0, ''} end
 if r.sr == step then return {'ok', 0, ''} end
 
 local quota, account = scope(r.qs), scope(r.ps)
@@ -23,14 +31,14 @@ local quota, account = scope(r.qs), scope(r.ps)
 -- What take reserved for a smaller call goes back, and all is asked for anew.
 local function give_back()
   local reserved = need_of(r, r.xt)
-  settle_quota(quota, reserved, {r = 0, t = 0, i = 0, o = 0}, r.as)
+  settle_quota(quota, reserved, nothing_used(), r.as)
   for name in string.gmatch(r.bi or '', '[^\n]+') do charge(name, 0, 0, -(tonumber(r.bn or nil) or 0)) end
   redis.call('HSET', K.job(id), 'sw', 1)
   redis.call('HDEL', K.job(id), 'bi')
 end
 
 local function need()
-  redis.call('HSET', K.job(id), 'rt', cost.t, 'ri', cost.i, 'ro', cost.o)
+  redis.call('HSET', K.job(id), unpack(tokens))
   redis.call('HDEL', K.job(id), 'xt')
   if bound then redis.call('HSET', K.job(id), 'bn', bound) else redis.call('HDEL', K.job(id), 'bn') end
 end

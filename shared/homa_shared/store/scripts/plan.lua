@@ -3,11 +3,10 @@
 -- Writes what take needs to know of targets: their scopes, and the limits of each scope.
 --
 -- KEYS[1] anchor
--- ARGV: a JSON array of {name, account, quota, real, exempts (1: cached tokens do not count), account_limits: {conc}, quota_limits: {rpm, tpm, itpm, otpm, rpd,
---       burst, adaptive, dayend}}, or for a pool {name, members: [provider…]}, whose rows are named `pool|provider`
+-- ARGV: a JSON array of {name, account, quota, real, exempts (1: cached tokens do not count), account_limits: {conc},
+--       quota_limits: {…, those of C.CONFIGURED}}, or for a pool {name, members: [provider…]}, whose rows are named
+--       `pool|provider`
 -- Returns the number of targets. A limit that is gone is removed; the state of a scope (what is used of it) stays.
-local CONFIGURED = {'rpm', 'tpm', 'itpm', 'otpm', 'rpd', 'burst', 'adaptive', 'dayend'}
-
 -- Ends of the same day differ by less than this: the clocks were changed in the provider's zone, or the zone in the settings.
 -- By more, the writer's own clock is wrong.
 local SAME_DAY_MS = 82800000
@@ -42,7 +41,7 @@ for _, plan in ipairs(plans) do
     redis.call('HSET', K.target(plan.name), 'account', plan.account, 'quota', plan.quota, 'real', plan.real,
       'exempts', plan.exempts or 0)
     configure(plan.account, {'conc'}, plan.account_limits)
-    configure(plan.quota, CONFIGURED, plan.quota_limits)
+    configure(plan.quota, C.CONFIGURED, plan.quota_limits)
   end
 end
 return #plans

@@ -12,10 +12,9 @@ if order == 'pause' then
   changed = redis.call('HSETNX', K.queue(queue), 'paused', now)
 else
   changed = redis.call('HDEL', K.queue(queue), 'paused')
-  ring(queue, BELLS)
+  ring(queue, C.BELL_RINGS)
 end
 if changed == 1 then
-  redis.call('XADD', K.events(), 'MAXLEN', '~', 100000, '*', 'event', 'queue.' .. (order == 'pause' and 'paused' or 'resumed'),
-    'job', '', 'target', '', 'batch', '', 'tenant', '', 'detail', queue)
+  publish(order == 'pause' and 'queue.paused' or 'queue.resumed', {detail = queue})
 end
 return changed

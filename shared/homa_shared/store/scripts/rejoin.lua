@@ -9,6 +9,6 @@ local worker, told = ARGV[1], ARGV[3]
 local _, run = held_by_rebirth(tonumber(ARGV[2]))
 if told ~= '' then
   redis.call('HSET', K.worker(worker), 'told', told)
-  redis.call('PEXPIRE', K.worker(worker), 3600000)
+  redis.call('PEXPIRE', K.worker(worker), C.WORKER_KEPT_MS)
 end
 return run

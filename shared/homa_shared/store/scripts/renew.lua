@@ -32,7 +32,7 @@ for i = 4, #ARGV do
 end
 redis.call('ZADD', K.workers(), now, worker)
 redis.call('HSET', K.worker(worker), 'facts', ARGV[3], 'beat', now)
-redis.call('PEXPIRE', K.worker(worker), 3600000)
+redis.call('PEXPIRE', K.worker(worker), C.WORKER_KEPT_MS)
 -- After a gap in everybody's beats the store was away, or all workers were: nobody's lease is judged before its holder
 -- had the time of one lease to say that it lives.
 local last = tonumber(redis.call('HGET', K.beat(), 'last') or now)

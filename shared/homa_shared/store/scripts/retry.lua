@@ -20,9 +20,7 @@ if r.ba and not batch[1] then return {'batch gone', ''} end
 if batch[2] then return {'batch cancelled', ''} end
 
 local n = {st = 'queued', at = 0, tr = 0, sb = now, sq = redis.call('INCR', K.sequence()), of = old}
-for _, field in ipairs({'v', 'kd', 'q', 'ln', 'tg', 'tn', 'mx', 'ba', 'ci', 'tags', 'oa', 'cp', 'sl', 'fb', 'jb', 'ck', 'bn', 'rt', 'ri', 'ro', 'pk', 'pt'}) do
-  n[field] = r[field]
-end
+for _, field in ipairs(FIELDS.retried) do n[field] = r[field] end
 if r.dl then n.dl = now + r.dl - r.sb end
 if r.ba then
   n.li = r.li or string.match(string.sub(old, #r.ba + 1), '^%-(%d+)$')

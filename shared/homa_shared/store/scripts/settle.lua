@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, attempt, report, follow, reassert
+--! use clock, record, orders, backlog, ending, attempt, report, follow, reassert
 -- A good reply: the attempt ends at its actual cost, the job ends as succeeded.
 --
 -- KEYS[1] anchor
@@ -38,8 +38,7 @@ if ENDED[r.st] then
 end
 -- The job lives on in another attempt or waits for one: this reply ends it, and the other attempt is called off.
 if r.st == 'running' then
-  redis.call('RPUSH', K.control(r.wk), 'cancel ' .. id .. ' ' .. int(r.at))
-  redis.call('PEXPIRE', K.control(r.wk), 60000)
+  order_cancel(id, r)
   end_attempt(id, r, {outcome = 'superseded', charge = 'unresolved', health = '', note = ''})
 else
   withdraw(id, r)

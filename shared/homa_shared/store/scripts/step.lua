@@ -34,7 +34,7 @@ end
 if forgotten(r, attempt) then
   reassert(id, r, attempt, worker, report.by)
   -- A lease of its own, until the worker's next beat takes over.
-  redis.call('ZADD', K.leases(), now + 30000, id .. ':' .. int(attempt))
+  redis.call('ZADD', K.leases(), now + C.LEASE_MS, id .. ':' .. int(attempt))
 end
 
 if is_running(r, attempt, worker) then

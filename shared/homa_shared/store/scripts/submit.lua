@@ -2,14 +2,15 @@
 -- Accepts jobs: record, request, place in an index, idempotency key, batch count and doorbell, all or nothing.
 --
 -- KEYS[1] anchor
--- ARGV[1] common fields as JSON: {v, kd, q, ln, tg, tn, mx, ba, tags, oa, cp, sl, fb, jb, ck}
+-- ARGV[1] fields that all share, as JSON: those of FIELDS.common that say something
 -- ARGV[2] percent of maxmemory that used memory and owed replies may take (0: do not look)
--- ARGV[3…] eight per job: id, request, custom id, idempotency key and digest (`key digest` or ''), bound ('' unpriced),
---          `total:input:output` tokens reserved (and `:tokens:digest` of what the prompt shares with others), deadline (ms from now; 0 none), due (ms from now; 0 now)
+-- ARGV[3…] per job: id, request, idempotency key and digest (`key digest` or ''), deadline (ms from now; 0 none), due (ms
+--          from now; 0 now), then a value ('' none) for each of FIELDS.entry
 -- Returns {accepted, {index, existing id, …} of jobs that were there before, {index, …} of keys used for another request}
 -- Cost: O(log N) a job; at most a thousand jobs a call (a script's stack).
 local common = cjson.decode(ARGV[1])
-local STRIDE = 8
+local ENTRY = FIELDS.entry
+local STRIDE = 5 + #ENTRY
 -- A key lives with its job, from whose end on its retention counts. This is for ends that a release without that wrote.
 local KEY_MS = 400 * DAY_MS
 local accepted, existing, conflicts = 0, {}, {}
@@ -17,8 +18,8 @@ local last = nil
 
 -- The fields that all share are written once, as a template that each record is copied from: a copy of a small hash is one
 -- block of memory, and fails where the record is there already.
-local base = {'v', common.v or 1, 'st', 'queued', 'tr', 0, 'at', 0, 'sb', now}
-for _, field in ipairs({'kd', 'q', 'ln', 'tg', 'tn', 'mx', 'ba', 'tags', 'oa', 'cp', 'sl', 'fb', 'jb', 'ck'}) do
+local base = {'st', 'queued', 'tr', 0, 'at', 0, 'sb', now}
+for _, field in ipairs(FIELDS.common) do
   local value = common[field]
   if value and value ~= cjson.null then
     base[#base + 1] = field
@@ -60,7 +61,7 @@ local places, requests = {}, {}
 
 for i = 0, jobs - 1 do
   local a = 2 + i * STRIDE
-  local id, request, custom, key = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
+  local id, request, key, deadline, due = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
   local known, named = nil, nil
   if key ~= '' then
     local name, digest = string.match(key, '^(.*) (%x+)$')
@@ -78,7 +79,7 @@ for i = 0, jobs - 1 do
       end
     end
     if not held then
-      redis.call('SET', entry, id .. ' ' .. digest, 'PX', KEY_MS + tonumber(ARGV[a + 8]))
+      redis.call('SET', entry, id .. ' ' .. digest, 'PX', KEY_MS + due)
       named = name
     end
   end
@@ -93,15 +94,11 @@ for i = 0, jobs - 1 do
   elseif conflicts[#conflicts] ~= i then
     local fields, n = {'sq', sequence + i}, 2
     local function put(field, value) fields[n + 1], fields[n + 2] = field, value; n = n + 2 end
-    if custom ~= '' then put('ci', custom) end
     if named then put('ik', named) end
-    if ARGV[a + 5] ~= '' then put('bn', ARGV[a + 5]) end
-    local total, input, output, shared, digest = string.match(ARGV[a + 6], '^(%d+):(%d+):(%d+):?(%d*):?(%x*)$')
-    if total and total ~= '0' then put('rt', total) end
-    if input and input ~= '0' then put('ri', input) end
-    if output and output ~= '0' then put('ro', output) end
-    if digest and digest ~= '' then put('pk', digest); put('pt', shared) end
-    local deadline, due = tonumber(ARGV[a + 7]), tonumber(ARGV[a + 8])
+    for j = 1, #ENTRY do
+      local value = ARGV[a + 5 + j]
+      if value ~= '' and value ~= ENTRY[j][2] then put(ENTRY[j][1], value) end
+    end
     if deadline > 0 then
       put('dl', now + deadline)
       redis.call('ZADD', K.deadlines(), now + deadline, id)

@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, attempt, follow, rebirth
+--! use clock, record, orders, backlog, ending, attempt, follow, rebirth
 -- The fleet's housekeeping, in bounded slices: leases that ran out, jobs that became due, deadlines, reasons that passed,
 -- batches that were cancelled, cost that stayed unresolved for too long, retention. Any worker may call it; one call each half second does the work.
 --
@@ -8,14 +8,13 @@
 -- Returns {recovered, promoted, expired, let go, cancelled, more}: more is 1 when a slice was full. Cost: O(slice · log N).
 local SLICE, LEASE_MS = tonumber(ARGV[1]), tonumber(ARGV[2])
 local recovered, promoted, expired, released, cancelled = 0, 0, 0, 0, 0
-local POISON = 3
 
 -- What waits may in truth be called just now, and what seems lost may be held.
 if held_by_rebirth(LEASE_MS) > 0 then return {0, 0, 0, 0, 0, 0} end
 
 local beat = redis.call('HMGET', K.beat(), 'swept', 'grace', 'more', 'trimmed', 'last', 'batches')
 -- Spans without their sign: a store whose clock was set back does not stand still until it has caught up.
-if beat[1] and math.abs(now - tonumber(beat[1])) < 500 and beat[3] ~= '1' then return {0, 0, 0, 0, 0, 0} end
+if beat[1] and math.abs(now - tonumber(beat[1])) < C.SWEEP_EACH_MS and beat[3] ~= '1' then return {0, 0, 0, 0, 0, 0} end
 
 local function recover(id, attempt)
   local r = load_record(id)
@@ -30,7 +29,7 @@ local function recover(id, attempt)
     note = cjson.encode({error = 'lease expired: its worker died, froze or lost the store'})})
   if r.cx or (r.ba and redis.call('HEXISTS', K.batch(r.ba), 'cancel') == 1) then
     end_job(id, r, 'cancelled', nil, 'cancelled; its worker was lost')
-  elseif px >= POISON then
+  elseif px >= C.POISON_LEASES then
     end_job(id, r, 'failed', nil, 'poisoned: its worker was lost ' .. px .. ' times')
   elseif r.oa == 'fail' and not r.sw then
     end_job(id, r, 'failed', nil, 'ambiguous: its worker was lost, and on_ambiguous is fail')
@@ -112,8 +111,7 @@ local function sweep_cancelled(batch)
     if r and not ENDED[r.st] then
       if r.st == 'running' then
         redis.call('HSET', K.job(id), 'cx', 1)
-        redis.call('RPUSH', K.control(r.wk), 'cancel ' .. id .. ' ' .. int(r.at))
-        redis.call('PEXPIRE', K.control(r.wk), 60000)
+        order_cancel(id, r)
       else
         withdraw(id, r)
         end_job(id, r, 'cancelled', nil, 'its batch was cancelled')
@@ -192,24 +190,26 @@ local function trim(key, before)
   if #gone >= SLICE then trimmed = false end
 end
 
+-- How often what is old is trimmed.
+local TRIM_EACH_MS = 60000
 -- Most ledger lines that go in one call; whole nodes of the stream go, so that it may be a few fewer.
 local LINES, NEARLY = 10000, 9000
 
-if math.abs(now - tonumber(beat[4] or 0)) > 60000 then
+if math.abs(now - tonumber(beat[4] or 0)) > TRIM_EACH_MS then
   local keep = redis.call('HMGET', K.config(), 'keep.results', 'keep.ledger')
-  trim(K.ended(), now - tonumber(keep[1] or 604800000))
-  trim(K.unresolved(), now - tonumber(keep[2] or 2592000000))
+  trim(K.ended(), now - tonumber(keep[1] or C.RESULTS_KEPT_MS))
+  trim(K.unresolved(), now - tonumber(keep[2] or C.LEDGER_KEPT_MS))
   for _, name in ipairs(redis.call('SRANDMEMBER', K.budgets(), 100)) do
     if redis.call('EXISTS', K.budget(name)) == 0 then redis.call('SREM', K.budgets(), name) end
   end
-  local oldest = int(now - tonumber(keep[2] or 2592000000))
+  local oldest = int(now - tonumber(keep[2] or C.LEDGER_KEPT_MS))
   if redis.call('XTRIM', K.ledger(), 'MINID', '~', oldest, 'LIMIT', LINES) >= NEARLY then trimmed = false end
-  for _, worker in ipairs(redis.call('ZRANGEBYSCORE', K.workers(), '-inf', now - 3600000, 'LIMIT', 0, SLICE)) do
+  for _, worker in ipairs(redis.call('ZRANGEBYSCORE', K.workers(), '-inf', now - C.WORKER_KEPT_MS, 'LIMIT', 0, SLICE)) do
     redis.call('ZREM', K.workers(), worker)
   end
   -- Those that never completed stay: the next look goes on behind them.
   local from, stay = tonumber(beat[6] or 0), 0
-  local old = redis.call('ZRANGEBYSCORE', K.batches(), '-inf', now - tonumber(keep[1] or 604800000), 'LIMIT', from, SLICE)
+  local old = redis.call('ZRANGEBYSCORE', K.batches(), '-inf', now - tonumber(keep[1] or C.RESULTS_KEPT_MS), 'LIMIT', from, SLICE)
   for _, batch in ipairs(old) do
     if redis.call('EXISTS', K.batch(batch)) == 0 then redis.call('ZREM', K.batches(), batch) else stay = stay + 1 end
   end

@@ -5,7 +5,7 @@
 --
 -- KEYS[1] anchor
 -- ARGV: worker, nonce, slots, lease_ms, provider, suspects that the worker runs, queue…
--- Returns {jobs, wait_ms, diverts}: a job is {request, JSON of id, attempt, target and the fields that TAKEN lists};
+-- Returns {jobs, wait_ms, diverts}: a job is {request, JSON of id, target and the fields of FIELDS.taken};
 -- wait_ms says how long until something may run (-1: nothing waits); a divert is {reason, job}: a job whose target is out
 -- of reach for longer than the job bears; it stays queued until `divert` moves it to its next target.
 -- The same nonce (`process-number`, numbers ascend) gets the same jobs again.
@@ -22,17 +22,14 @@ local skips, looks = 0, 0
 
 local function sooner(ms) if not soonest or ms < soonest then soonest = ms end end
 
--- What a worker needs of a record, in the order in which attempts.py reads it.
-local TAKEN = {'kd', 'q', 'ln', 'tn', 'ba', 'ci', 'tags', 'left', 'tr', 'mx', 'px', 'bn', 'oa', 'sl', 'fb', 'ck', 'co', 'un', 'waited', 'rt', 'ri', 'ro', 'v', 'cp'}
-
 -- One text for all fields: thirty replies a job cost a client in Python more than all else that it does with the store.
 local function entry(id, r, last)
   -- Spans instead of times, so that no clock but the store's matters.
   r.left, r.waited = r.dl and math.max(1, r.dl - now), now - r.sb
-  local fields = {id, int(r.at), last}
-  for i, field in ipairs(TAKEN) do
+  local fields = {id, last}
+  for i, field in ipairs(FIELDS.taken) do
     local value = r[field]
-    fields[i + 3] = type(value) == 'number' and int(value) or value or ''
+    fields[i + 2] = type(value) == 'number' and int(value) or value or ''
   end
   return {redis.call('GET', K.request(id)) or '', cjson.encode(fields)}
 end
@@ -315,8 +312,8 @@ local function fits_elsewhere(target, cost)
     local limits = scope(plan_of(target, target, member).quota)
     local fits = true
     for _, dimension in ipairs(DIMENSIONS) do
-      local limit, amount = per_minute(limits, dimension), cost[dimension[1]]
-      if dimension[1] ~= 'r' and limit and amount and amount > limit then fits = false end
+      local limit, amount = per_minute(limits, dimension), cost[dimension.letter]
+      if dimension.record and limit and amount and amount > limit then fits = false end
     end
     if fits then return true end
   end

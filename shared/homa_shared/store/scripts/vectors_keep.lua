@@ -10,7 +10,7 @@ local percent, coming = tonumber(ARGV[1]), 0
 for i = 3, #ARGV, 2 do coming = coming + #ARGV[i] end
 
 local v = redis.call('HMGET', K.config(), 'cache.ttl_ms', 'cache.vector_bytes', 'keep.results')
-local ttl = math.max(1, math.min(tonumber(v[1] or 86400000), tonumber(v[3] or 604800000)))
+local ttl = math.max(1, math.min(tonumber(v[1] or C.CACHE_KEPT_MS), tonumber(v[3] or C.RESULTS_KEPT_MS)))
 local most = tonumber(v[2] or MOST_VECTOR_BYTES)
 
 if percent > 0 then

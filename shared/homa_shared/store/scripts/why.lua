@@ -81,7 +81,7 @@ elseif r.st == 'waiting' then
     batch_holds()
   elseif kind == 'budget' then
     budget_holds()
-    if #holds == 0 then hold('budget', name, 500, 'there is room again; housekeeping will let it go') end
+    if #holds == 0 then hold('budget', name, C.SWEEP_EACH_MS, 'there is room again; housekeeping will let it go') end
   elseif kind == 'follow' then
     hold('leader', redis.call('GET', K.leader(name)) or '', nil, 'an equal job is in flight')
   end

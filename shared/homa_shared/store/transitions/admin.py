@@ -8,11 +8,13 @@ from typing import Any
 
 import orjson
 
+from homa_shared.model.constants import SLICE
 from homa_shared.model.records import Lane
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, read, text
 from homa_shared.store.reads.fleet import cache_stats
 from homa_shared.store.transitions.fleet import read_fleet, write_fleet, write_plans
+from homa_shared.store.transitions.next_target import NextTarget, encode_next
 
 __all__ = [
     "SLICE",
@@ -36,9 +38,6 @@ __all__ = [
     "write_fleet",
     "write_plans",
 ]
-
-#: Jobs that one call may handle, so that no script keeps the store busy for more than a few milliseconds.
-SLICE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +121,14 @@ def resolve(keys: Keys, job_id: str, attempt: int, nano_usd: int, note: str = ""
     return call(keys, "resolve", (job_id, attempt, nano_usd, told), text)
 
 
-def retry(keys: Keys, job_id: str, new_id: str, fields: dict[str, Any] | None = None) -> Op[Retried]:
+def retry(keys: Keys, job_id: str, new_id: str, to: NextTarget | None = None) -> Op[Retried]:
     """Retries an ended job as a new one. A batch's line then points to it, and the batch is incomplete again.
 
     Args:
         new_id: of the new job; asking again with any id answers with the first one's.
-        fields: of the record where they shall differ: `tg`, `q`, `bn`, `rt`, `ri`, `ro`, `fb`, `ck` of the first target
-            of the request's chain, so that it starts from there and not from where it failed.
+        to: the first target of the request's chain, so that it starts from there and not from where it failed.
     """
-    args = (job_id, new_id, orjson.dumps(fields or {}))
+    args = (job_id, new_id, encode_next(to))
     return call(keys, "retry", args, lambda reply: Retried(text(reply[0]), text(reply[1])))
 
 

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import orjson
 
 from homa_shared.calls.failures import Charge
+from homa_shared.model.limits import DIMENSIONS
+from homa_shared.model.record_fields import Place, fields_at
+from homa_shared.model.tokens import QuotaUse, Tokens
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
-
-#: Fields of a taken job after id, attempt and target; the order of TAKEN in take.lua.
-_TAKEN = (
-    *("kind", "queue", "lane", "tenant", "batch", "custom_id", "tags", "left_ms", "tries", "max_attempts"),
-    *("expired_leases", "bound", "on_ambiguous", "slack_ms", "fallbacks_left", "cache_key", "cost", "unresolved"),
-    *("waited_ms", "total_tokens", "input_tokens", "output_tokens", "version", "on_content_policy"),
-)
+from homa_shared.store.transitions.next_target import NextTarget, encode_next
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job that this worker holds a lease on: attempt `attempt` of it may be called at once."""
+    """A job that this worker holds a lease on: attempt `attempt` of it may be called at once.
+
+    Its attributes are the record's fields that take hands out (model/record_fields.py), under their names there.
+    """
 
     id: str
     attempt: int
@@ -63,6 +64,16 @@ class Claim:
     @property
     def name(self) -> str:
         return f"{self.id}:{self.attempt}"
+
+    @property
+    def tokens(self) -> Tokens:
+        """What is reserved for its call."""
+        return Tokens(self.total_tokens, self.input_tokens, self.output_tokens)
+
+    def reserving(self, bound: int | None, tokens: Tokens) -> Claim:
+        """The claim with what a later call of it reserves."""
+        total, given, wanted = tokens
+        return replace(self, bound=bound, total_tokens=total, input_tokens=given, output_tokens=wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +136,8 @@ class Report:
     written: int = 0
     #: What the prompt cache saved, nano-dollars; negative where writing to it cost more.
     saved: int = 0
-    #: Actual quota use: requests, total, input, output tokens. None: what was reserved stands.
-    used: tuple[int, int, int, int] | None = None
+    #: Actual use of the quota. None: what was reserved stands.
+    used: QuotaUse | None = None
     #: good, bad, account, model or empty: what the breakers learn.
     health: str = ""
     cool_ms: int | None = None
@@ -154,7 +165,7 @@ class Report:
             if value or (name == "freeze_ms" and value is not None):
                 fields[name] = value
         if self.used is not None:
-            fields["used"] = dict(zip("rtio", self.used, strict=True))
+            fields["used"] = {d.letter: amount for d, amount in zip(DIMENSIONS, self.used, strict=True)}
         return orjson.dumps(fields)
 
 
@@ -191,16 +202,16 @@ def requeue(
     delay_ms: int,
     report: Report,
     counts: bool,
-    fields: dict[str, Any] | None = None,
+    to: NextTarget | None = None,
 ) -> Op[Answer]:
-    """The attempt is over, the job waits again: deferred, rerouted (with `fields` of its next target) or released."""
-    args = (*name, event, delay_ms, report.encode(), int(counts), orjson.dumps(fields or {}))
+    """The attempt is over, the job waits again: deferred, rerouted (to its next target) or released."""
+    args = (*name, event, delay_ms, report.encode(), int(counts), encode_next(to))
     return call(keys, "requeue", args, _answer)
 
 
-def divert(keys: Keys, job_id: str, target: str, reason: str, fields: dict[str, Any]) -> Op[Answer]:
+def divert(keys: Keys, job_id: str, target: str, reason: str, to: NextTarget) -> Op[Answer]:
     """Moves a job that waits for a target out of reach to its next one."""
-    return call(keys, "divert", (job_id, target, reason, orjson.dumps(fields)), _answer)
+    return call(keys, "divert", (job_id, target, reason, to.encode()), _answer)
 
 
 def renew(keys: Keys, *, worker: str, lease_ms: int, facts: dict[str, Any], attempts: Sequence[str]) -> Op[Renewed]:
@@ -263,36 +274,17 @@ def _parse_take(reply: Any) -> Taken:
 
 
 def _claim(entry: list[bytes]) -> Claim:
+    """A job as take hands it out: its request, and what TAKEN fields say of it."""
     request, packed = entry
-    job_id, attempt, target, *rest = orjson.loads(packed)
-    raw: dict[str, str] = dict(zip(_TAKEN, rest, strict=True))
-    return Claim(
-        id=job_id,
-        attempt=int(attempt),
-        request=request,
-        target=target,
-        kind=raw["kind"] or "j",
-        queue=raw["queue"],
-        lane=raw["lane"],
-        tenant=raw["tenant"],
-        batch=raw["batch"],
-        custom_id=raw["custom_id"],
-        tags=raw["tags"],
-        left_ms=int(raw["left_ms"] or 0),
-        tries=int(raw["tries"] or 0),
-        max_attempts=int(raw["max_attempts"] or 1),
-        expired_leases=int(raw["expired_leases"] or 0),
-        bound=int(raw["bound"]) if raw["bound"] else None,
-        on_ambiguous=raw["on_ambiguous"] or "retry",
-        slack_ms=int(raw["slack_ms"]) if raw["slack_ms"] else None,
-        fallbacks_left=int(raw["fallbacks_left"] or 0),
-        cache_key=raw["cache_key"],
-        cost=int(raw["cost"] or 0),
-        unresolved=int(raw["unresolved"] or 0),
-        waited_ms=int(raw["waited_ms"] or 0),
-        total_tokens=int(raw["total_tokens"] or 0),
-        input_tokens=int(raw["input_tokens"] or 0),
-        output_tokens=int(raw["output_tokens"] or 0),
-        version=int(raw["version"] or 1),
-        on_content_policy=raw["on_content_policy"] or "fail",
-    )
+    job_id, target, *values = orjson.loads(packed)
+    told: dict[str, Any] = {
+        name: absent if value == "" else int(value) if is_number else value
+        for (name, is_number, absent), value in zip(_taken(), values, strict=True)
+    }
+    return Claim(id=job_id, request=request, target=target, **told)
+
+
+@cache
+def _taken() -> tuple[tuple[str, bool, Any], ...]:
+    """Names of the fields that take hands out, in its order; which are numbers, and what their absence means."""
+    return tuple((field.name, field.is_number, field.absent) for field in fields_at(Place.TAKEN))

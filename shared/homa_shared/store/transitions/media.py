@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from homa_shared.model.constants import FULL_PERCENT
 from homa_shared.store.blobs import digest_of
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, read, text
-from homa_shared.store.transitions.submit import FULL_PERCENT
 
-#: What stands as a medium's place where its bytes are in the store itself.
-IN_STORE = "store"
 #: Largest medium that is kept in the store itself. A store of Redis holds everything in memory.
 MOST_IN_STORE_BYTES = 8 * 1024 * 1024
 

@@ -86,7 +86,7 @@ def next_step(keys: Keys, name: tuple[str, int], number: int, need: Option, *, w
         worker: whose attempt it is: number and worker together are its name, where the store has forgotten some.
     """
     bound = "" if need.bound is None else need.bound
-    return call(keys, "next_step", (*name, number, bound, *need.tokens, worker), _permit)
+    return call(keys, "next_step", (*name, number, bound, worker, *need.tokens), _permit)
 
 
 def begin_tool(

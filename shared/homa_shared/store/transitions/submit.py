@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import orjson
 
 from homa_shared.model import records
+from homa_shared.model.constants import FULL_PERCENT
+from homa_shared.model.record_fields import Place, RecordField, fields_at
+from homa_shared.model.tokens import NO_PREFIX, NO_TOKENS, PrefixTokens, Tokens
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call
-
-#: Percent of the store's maxmemory that used memory and the replies owed to accepted jobs may take.
-FULL_PERCENT = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,10 @@ class Entry:
     key: str = ""
     #: Upper bound of one call's cost, nano-dollars; None: unpriced.
     bound: int | None = None
-    #: Tokens to reserve: total, input, output.
-    tokens: tuple[int, int, int] = (0, 0, 0)
-    #: Tokens and digest of what its prompt shares with others, `tokens:digest`; empty for nothing.
-    prefix: str = ""
+    #: To reserve.
+    tokens: Tokens = NO_TOKENS
+    #: What its prompt shares with others.
+    prefix: PrefixTokens = NO_PREFIX
     #: From now, ms; 0 for none.
     deadline_ms: int = 0
     due_ms: int = 0
@@ -52,39 +53,16 @@ class Common:
     on_content_policy: str = "fail"
     slack_ms: int | None = None
     #: Targets left after the first.
-    fallbacks: int = 0
+    fallbacks_left: int = 0
     job_budget: int | None = None
     cache_key: str | None = None
     #: Version of the records; an older one where workers live that read no newer.
     version: int = field(default_factory=lambda: records.RECORD_VERSION)
 
     def encode(self) -> bytes:
-        fields: dict[str, Any] = {
-            "v": self.version,
-            "kd": self.kind,
-            "q": self.queue,
-            "ln": self.lane,
-            "tg": self.target,
-            "tn": self.tenant,
-        }
-        fields["mx"] = self.max_attempts
-        if self.batch is not None:
-            fields["ba"] = self.batch
-        if self.tags:
-            fields["tags"] = self.tags
-        if self.on_ambiguous != "retry":
-            fields["oa"] = self.on_ambiguous
-        if self.on_content_policy != "fail":
-            fields["cp"] = self.on_content_policy
-        if self.slack_ms is not None:
-            fields["sl"] = self.slack_ms
-        if self.fallbacks:
-            fields["fb"] = self.fallbacks
-        if self.job_budget is not None:
-            fields["jb"] = self.job_budget
-        if self.cache_key is not None:
-            fields["ck"] = self.cache_key
-        return orjson.dumps(fields)
+        """The record's fields that it sets, as JSON."""
+        said = {field: getattr(self, field.name) for field in fields_at(Place.COMMON)}
+        return orjson.dumps({field.short: value for field, value in said.items() if _is_written(field, value)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +79,20 @@ class Accepted:
 def submit(keys: Keys, common: Common, entries: Sequence[Entry]) -> Op[Accepted]:
     """Accepts all entries, or none when the store has no room. Sending the same entries again changes nothing."""
     args: list[Any] = [common.encode(), FULL_PERCENT]
+    values = _values_of_entries()
     for e in entries:
-        total, given, wanted = e.tokens
-        bound = "" if e.bound is None else e.bound
-        reserved = f"{total}:{given}:{wanted}:{e.prefix}" if e.prefix else f"{total}:{given}:{wanted}"
-        args += (e.id, e.request, e.custom_id, e.key, bound, reserved, e.deadline_ms, e.due_ms)
+        args += (e.id, e.request, e.key, e.deadline_ms, e.due_ms)
+        args += ["" if value is None else value for value in values(e)]
     return call(keys, "submit", args, _parse)
+
+
+def _is_written(field: RecordField, value: object) -> bool:
+    return value is not None and (value != field.absent or Place.ALWAYS in field.places)
+
+
+def _values_of_entries() -> Callable[[Entry], tuple[Any, ...]]:
+    """Reads an entry's values in the order in which the script knows their fields."""
+    return attrgetter(*(field.path or field.name for field in fields_at(Place.ENTRY)))
 
 
 def _parse(reply: Any) -> Accepted:

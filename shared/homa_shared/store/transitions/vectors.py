@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from homa_shared.model.constants import FULL_PERCENT
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call
-from homa_shared.store.transitions.submit import FULL_PERCENT
 
 #: Most entries of one read: 600 KB of vectors of 1536 numbers, some 2 ms of the store's time.
 READ_SLICE = 100

@@ -217,16 +217,12 @@ class SteppedAttempt:
                 return stopped("its attempt was over before its next call")
 
     def _reserve_for(self, need: Option) -> None:
-        total_tokens, given, wanted = need.tokens
-        self.claim = replace(
-            self.claim, bound=need.bound, total_tokens=total_tokens, input_tokens=given, output_tokens=wanted
-        )
+        self.claim = self.claim.reserving(need.bound, need.tokens)
 
     def _is_covered(self, need: Option) -> bool:
         claim = self.claim
-        claimed = (claim.total_tokens, claim.input_tokens, claim.output_tokens)
         bound = claim.bound is None if need.bound is None else claim.bound is not None and need.bound <= claim.bound
-        return bound and all(wanted <= had for wanted, had in zip(need.tokens, claimed, strict=True))
+        return bound and all(wanted <= had for wanted, had in zip(need.tokens, claim.tokens, strict=True))
 
     def _price(self, completion: Completion) -> int | None:
         """A price that cannot be found must not lose the reply."""

@@ -41,7 +41,7 @@ local function learn(r, report)
     set(quota, 'acc', (quota.acc or 0) + 1)
     local account, target = breaker_good(breaker(r.ps)), breaker_good(breaker(r.tt or r.tg))
     -- Workers sleep for as long as the probe may last: it lasted less.
-    if account or target then ring(r.q, BELLS) end
+    if account or target then ring(r.q, C.BELL_RINGS) end
   elseif report.health == 'bad' then
     breaker_bad(breaker(r.tt or r.tg), report.outcome)
   elseif report.health == 'account' then
@@ -60,16 +60,13 @@ local function learn(r, report)
   end
 end
 
--- How long a prefix is taken for granted after its last use: providers keep it for five minutes.
-local KEPT_MS = 240000
-
 -- What a reply says of the prefix that its prompt shares: whether the provider holds it now.
 local function remember_prefix(r, report, line)
   if not r.pk or report.charge ~= 'actual' then return end
   local name = K.shared_prefix(line.target, r.pk)
   -- A half, since the tokens of a prefix are an estimate.
   if (report.cached or 0) + (report.written or 0) >= (r.pt or 0) / 2 then
-    redis.call('SET', name, 1, 'PX', KEPT_MS)
+    redis.call('SET', name, 1, 'PX', C.PREFIX_KEPT_MS)
   else
     redis.call('DEL', name)
   end
@@ -138,7 +135,7 @@ local function end_attempt(id, r, report)
     if open then redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(r.at)) end
     if report.outcome == 'rate_limited' then forget_refusal(id, r.at - REFUSALS) end
   end
-  redis.call('HDEL', K.job(id), 'wk', 'as', 'ps', 'qs', 'tt', 'bi', 'sw', 'sr', 'sa', 'sx', 'su', 'sy', 'sz', 'xt')
+  redis.call('HDEL', K.job(id), unpack(FIELDS.running))
   return line
 end
 

@@ -6,14 +6,12 @@ local function count(queue, lane, state, by)
   redis.call('HINCRBY', K.queue(queue), lane .. '.' .. state, by)
 end
 
-local BELLS = 8
-
 -- Wakes up to n sleeping workers. Tokens stay on the list, so a worker that is about to sleep cannot miss them.
 local function ring(queue, n)
   local bell = K.bell(queue)
-  local lack = math.min(n, BELLS) - redis.call('LLEN', bell)
+  local lack = math.min(n, C.BELL_RINGS) - redis.call('LLEN', bell)
   for _ = 1, lack do redis.call('RPUSH', bell, '1') end
-  if lack > 0 then redis.call('PEXPIRE', bell, 60000) end
+  if lack > 0 then redis.call('PEXPIRE', bell, C.BELL_KEPT_MS) end
 end
 
 local function enqueue(id, r)

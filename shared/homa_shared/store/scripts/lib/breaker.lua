@@ -1,4 +1,4 @@
---! use clock
+--! use clock, events
 -- Circuit breakers of an account or a target, shared by the fleet. Closed: failures in a row are counted. Open: nothing is
 -- dispatched until `until`. Half-open: one probe at a time; a good reply closes, a failure opens for twice as long.
 local TRIP_AFTER, FIRST_OPEN_MS, LONGEST_OPEN_MS, PROBE_MS = 5, 5000, 60000, 30000
@@ -37,8 +37,7 @@ local function breaker_pass(b)
 end
 
 local function announce(b, name, detail)
-  redis.call('XADD', K.events(), 'MAXLEN', '~', 100000, '*', 'event', name, 'job', '', 'target', b.name, 'batch', '', 'tenant', '',
-    'detail', detail)
+  publish(name, {target = b.name, detail = detail})
 end
 
 local function breaker_open(b, for_ms, why)

@@ -1,7 +1,6 @@
---! use clock, backlog
+--! use clock, events, backlog
 -- Budgets. An instance (a budget, for one tenant or tag value where it says so, in one period) holds spent, unresolved
 -- and reserved nano-dollars. A job may be dispatched when spent + unresolved + reserved + its bound <= cap.
-local KEEP_MS = 400 * DAY_MS
 local budget_rules = nil
 local instances = {}
 
@@ -72,7 +71,7 @@ local function charge(name, spent, unres, reserved, cap)
   if reserved ~= 0 then b.reserved = b.reserved + reserved; redis.call('HINCRBY', key, 'reserved', int(reserved)) end
   if cap then
     redis.call('HSET', key, 'cap', int(cap))
-    redis.call('PEXPIRE', key, KEEP_MS)
+    redis.call('PEXPIRE', key, C.BUDGETS_KEPT_MS)
     -- A batch's and a job's own cap are found by their names; only budgets of the settings need an index.
     if not string.match(name, '^batch:') and not string.match(name, '^job:') then redis.call('SADD', K.budgets(), name) end
   end
@@ -107,8 +106,7 @@ local function tell_budget(name)
     if used >= mark and b.told < mark then
       b.told = mark
       redis.call('HSET', K.budget(name), 'told', mark)
-      redis.call('XADD', K.events(), 'MAXLEN', '~', 100000, '*', 'event', 'budget.used', 'job', '', 'target', '', 'batch', '',
-        'tenant', '', 'detail', name .. ' ' .. mark .. '%')
+      publish('budget.used', {detail = name .. ' ' .. mark .. '%'})
     end
   end
 end

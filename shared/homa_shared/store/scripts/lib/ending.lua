@@ -7,7 +7,7 @@ local function retention(what)
   retention_row = retention_row or redis.call('HMGET', K.config(), 'keep.results', 'keep.requests')
   local value = tonumber((what == 'results' and retention_row[1] or retention_row[2]) or nil)
   if what == 'requests' then return value or 0 end
-  return math.max(1, value or 604800000)
+  return math.max(1, value or C.RESULTS_KEPT_MS)
 end
 
 -- A sealed batch is complete when each of its lines has ended.
@@ -17,8 +17,7 @@ local function complete_batch(batch)
   local ended = tonumber(v[3] or 0) + tonumber(v[4] or 0) + tonumber(v[5] or 0) + tonumber(v[6] or 0)
   if v[1] == 'sealed' and ended >= tonumber(v[2]) then
     redis.call('HSET', key, 'state', 'complete', 'completed', now)
-    redis.call('XADD', K.events(), 'MAXLEN', '~', 100000, '*', 'event', 'batch.completed', 'job', '', 'target', '', 'batch', batch,
-      'tenant', '', 'detail', '')
+    publish('batch.completed', {batch = batch})
     local keep = retention('results')
     redis.call('PEXPIRE', key, keep)
     redis.call('PEXPIRE', K.batch_done(batch), keep)
@@ -30,7 +29,7 @@ end
 local function end_job(id, r, state, reply, detail)
   local keep = retention('results')
   redis.call('HSET', K.job(id), 'st', state, 'en', now)
-  redis.call('HDEL', K.job(id), 'wk', 'as', 'ps', 'qs', 'bi', 'due', 'why')
+  redis.call('HDEL', K.job(id), unpack(FIELDS.waiting))
   redis.call('PEXPIRE', K.job(id), keep)
   redis.call('PEXPIRE', K.attempts(id), keep)
   if reply then

@@ -28,10 +28,13 @@ local function end_followers(key, source, n)
   return #ids
 end
 
+-- Most replies in the cache where the settings say nothing.
+local CACHED_REPLIES = 100000
+
 -- Keeps a job's reply for equal jobs to come, in the place of the oldest where there is no more room.
 local function keep_reply(id, key)
   local ttl, size = unpack(redis.call('HMGET', K.config(), 'cache.ttl_ms', 'cache.entries'))
-  ttl, size = tonumber(ttl or 86400000), tonumber(size or 100000)
+  ttl, size = tonumber(ttl or C.CACHE_KEPT_MS), tonumber(size or CACHED_REPLIES)
   -- The entry may not outlive the reply that it points to.
   redis.call('SET', K.cached(key), id, 'PX', math.max(1, math.min(ttl, retention('results'))))
   redis.call('ZADD', K.cache_index(), now, key)
@@ -57,7 +60,7 @@ local function after_success(id, r, partial)
   if end_followers(r.ck, id, 100) >= 100 and partial then redis.call('SET', K.leader(r.ck), id, 'PX', retention('results')) end
 end
 
-local RANK = {high = 1, default = 2, bulk = 3}
+local RANK = C.LANE_RANK
 
 -- Makes a follower the leader and sends it to its backlog: the most urgent of the first 100. Returns how many that were.
 local function hand_over(key)

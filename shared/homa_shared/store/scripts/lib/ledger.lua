@@ -2,7 +2,7 @@
 -- The ledger: a line an attempt, and the day's totals by target and tenant, by tag, and by batch. Integer nano-dollars.
 -- `line` holds: job, attempt, target, tenant, batch, tags, outcome, requests, input, output, cached, nano, unres, unpriced,
 -- saved (by the provider's prompt cache).
-local MEASURES = {'requests', 'input', 'output', 'cached', 'nano', 'unres', 'unpriced', 'saved'}
+local MEASURES = C.MEASURES
 
 local function add_totals(key, row, line)
   for _, measure in ipairs(MEASURES) do

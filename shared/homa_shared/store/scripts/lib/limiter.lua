@@ -1,11 +1,10 @@
 --! use clock
 -- The limiter. A scope's quota is a GCRA per dimension (ITU-T I.371; one timestamp, the theoretical arrival time in us,
--- instead of a bucket): r requests, t total tokens, i input tokens, o output tokens. Daily quotas are fixed windows that
+-- instead of a bucket), by the rows of model/limits.py: r requests, t total tokens, … Daily quotas are fixed windows that
 -- end at `dayend`; concurrency is a count of leases. A scope without any configured limit is adaptive: it has a rate of its
 -- own, raised a little while work waits and cut when the provider answers 429.
-local SCOPE = {'rpm', 'tpm', 'itpm', 'otpm', 'rpd', 'conc', 'burst', 'adaptive', 'hrpm', 'htpm', 'r', 't', 'i', 'o', 'busy',
-  'frozen', 'ramp', 'dayend', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc', 'top'}
-local DIMENSIONS = {{'r', 'rpm', 'hrpm'}, {'t', 'tpm', 'htpm'}, {'i', 'itpm'}, {'o', 'otpm'}}
+local SCOPE = {'conc', 'busy', 'frozen', 'ramp', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc', 'top', unpack(C.SCOPE_FIELDS)}
+local DIMENSIONS = C.DIMENSIONS
 local MINUTE_US = 60000000
 -- Adaptive mode: first rate (requests a second), how far below the measured rate it restarts, and how fast it probes.
 local FIRST_RATE, RESTART, FIRST_CUT, PROBE_PER_S, SAME_EVENT_MS = 20, 0.98, 0.7, 0.005, 500
@@ -45,10 +44,10 @@ end
 
 -- What a dimension allows per minute, or nil. Headers may lower a limit, never raise it.
 local function per_minute(s, dimension)
-  local limit = s[dimension[2]]
-  local told = dimension[3] and s[dimension[3]]
+  local limit = s[dimension.limit]
+  local told = dimension.told and s[dimension.told]
   if told and (not limit or told < limit) then limit = told end
-  if not limit and dimension[1] == 'r' and s.adaptive == 1 then limit = (s.rate or FIRST_RATE) * 60 end
+  if not limit and not dimension.record and s.adaptive == 1 then limit = (s.rate or FIRST_RATE) * 60 end
   return limit
 end
 
@@ -60,10 +59,22 @@ local function pace(s)
   return 0.1 + 0.9 * math.max(0, since) / s.ramp
 end
 
--- What a job's call takes: its tokens, less those that the provider reads from its prompt cache and does not count.
+-- What a job's call takes by dimension: its tokens, less those that the provider reads from its prompt cache and does not
+-- count.
 local function need_of(r, exempt)
-  local x = exempt or 0
-  return {r = 1, t = r.rt and math.max(0, r.rt - x), i = r.ri and math.max(0, r.ri - x), o = r.ro}
+  local cost = {r = 1}
+  for _, dimension in ipairs(DIMENSIONS) do
+    local tokens = dimension.record and r[dimension.record]
+    if tokens then cost[dimension.letter] = dimension.exempts and math.max(0, tokens - (exempt or 0)) or tokens end
+  end
+  return cost
+end
+
+-- The use of a call that was never sent.
+local function nothing_used()
+  local cost = {}
+  for _, dimension in ipairs(DIMENSIONS) do cost[dimension.letter] = 0 end
+  return cost
 end
 
 local function roll_day(s)
@@ -82,14 +93,14 @@ local function headroom(s, cost)
   local wait, what = 0, nil
   local speed = pace(s)
   for _, dimension in ipairs(DIMENSIONS) do
-    local limit, amount = per_minute(s, dimension), cost[dimension[1]]
+    local limit, amount = per_minute(s, dimension), cost[dimension.letter]
     if limit and amount and amount > 0 then
-      if dimension[1] ~= 'r' and amount > limit then return nil, dimension[2] end
+      if dimension.record and amount > limit then return nil, dimension.limit end
       local debit = amount * MINUTE_US / (limit * speed)
       -- One request larger than the burst is admitted at a full bucket, into debt.
-      local tolerance = math.max((s.burst or 500) * 1000, debit)
-      local over = math.max(s[dimension[1]] or 0, now_us) + debit - tolerance - now_us
-      if over > wait then wait, what = over, dimension[2] end
+      local tolerance = math.max((s.burst or C.BURST_MS) * 1000, debit)
+      local over = math.max(s[dimension.letter] or 0, now_us) + debit - tolerance - now_us
+      if over > wait then wait, what = over, dimension.limit end
     end
   end
   roll_day(s)
@@ -100,9 +111,10 @@ end
 local function reserve(s, cost)
   local speed = pace(s)
   for _, dimension in ipairs(DIMENSIONS) do
-    local limit, amount = per_minute(s, dimension), cost[dimension[1]]
+    local letter = dimension.letter
+    local limit, amount = per_minute(s, dimension), cost[letter]
     if limit and amount and amount > 0 then
-      set(s, dimension[1], math.max(s[dimension[1]] or 0, now_us) + amount * MINUTE_US / (limit * speed))
+      set(s, letter, math.max(s[letter] or 0, now_us) + amount * MINUTE_US / (limit * speed))
     end
   end
   if s.rpd then set(s, 'dayn', (s.dayn or 0) + (cost.r or 0)) end
@@ -113,8 +125,7 @@ end
 -- still counts; what was used beyond it always counts.
 local function settle_quota(s, reserved, actual, reserved_at)
   for _, dimension in ipairs(DIMENSIONS) do
-    local name = dimension[1]
-    local limit = per_minute(s, dimension)
+    local name, limit = dimension.letter, per_minute(s, dimension)
     local surplus = (actual[name] or reserved[name] or 0) - (reserved[name] or 0)
     if limit and surplus ~= 0 and (surplus > 0 or now - reserved_at < REFUND_WINDOW_MS) then
       set(s, name, (s[name] or now_us) + surplus * MINUTE_US / limit)

@@ -1,8 +1,6 @@
--- A job's record. Field names are short because a million records stand in memory; records.py spells them out.
-local NUMBERS = {}
-for _, f in ipairs({'v', 'sq', 'at', 'tr', 'mx', 'dl', 'px', 'rt', 'ri', 'ro', 'jb', 'sl', 'fb', 'co', 'un', 'sb', 'as', 'due', 'en', 'wa', 'sn', 'sr', 'sa', 'sx', 'su', 'sv', 'sz', 'pt', 'xt'}) do
-  NUMBERS[f] = true
-end
+--! use clock, events
+-- A job's record. Field names are short because millions of records stand in memory; record_fields.py spells them out.
+local NUMBERS = FIELDS.numbers
 
 -- The record as a table (numbers as numbers, absent fields nil), or nil when the store holds none.
 local function load_record(id)
@@ -31,9 +29,8 @@ local function change(id, r, fields)
   if fields.q then redis.call('SADD', K.queues(), fields.q) end
 end
 
-local ENDED = {succeeded = true, failed = true, cancelled = true, expired = true}
+local ENDED = C.ENDED_STATES
 
 local function emit(name, id, r, extra)
-  redis.call('XADD', K.events(), 'MAXLEN', '~', 100000, '*', 'event', name, 'job', id, 'target', r.tg or '', 'batch', r.ba or '',
-    'tenant', r.tn or '', 'detail', extra or '')
+  publish(name, {job = id, target = r.tg, batch = r.ba, tenant = r.tn, detail = extra})
 end

@@ -16,7 +16,7 @@ end
 
 -- Providers of a pool's members; nil for a target.
 local function members_of(target)
-  if string.sub(target, 1, 5) ~= 'pool-' or string.find(target, ':', 1, true) then return nil end
+  if string.sub(target, 1, #C.POOL_PREFIX) ~= C.POOL_PREFIX or string.find(target, ':', 1, true) then return nil end
   local members = {}
   for provider in string.gmatch(redis.call('HGET', K.target(target), 'members') or '', '%S+') do members[#members + 1] = provider end
   return members

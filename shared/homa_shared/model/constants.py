@@ -1,0 +1,82 @@
+"""Numbers and lists that Python and the store's scripts go by alike.
+
+A script gets what it names, `C.SLACK_MS`, written into its prelude (store/scripts/prelude.py). What one script alone
+goes by stands there, as a local with a name.
+"""
+
+from __future__ import annotations
+
+from homa_shared.model.records import ENDED, Lane
+
+_MINUTE_MS = 60_000
+_HOUR_MS = 60 * _MINUTE_MS
+_DAY_MS = 24 * _HOUR_MS
+
+# jobs
+
+#: Lanes in the order of service.
+LANES = tuple(map(str, Lane))
+LANE_RANK = {lane: rank for rank, lane in enumerate(LANES, start=1)}
+#: States that a job does not leave.
+ENDED_STATES = frozenset(map(str, ENDED))
+#: The target under which ordinary Dramatiq messages wait: they stand under no provider's limits.
+ACTOR_TARGET = "actor"
+#: Begins the names of queues and targets of pools.
+POOL_PREFIX = "pool-"
+#: Wait that a job accepts before it goes to its next target, where it does not say.
+SLACK_MS = 30_000
+#: The same in the bulk lane.
+BULK_SLACK_MS = 10 * _MINUTE_MS
+#: From so many expired leases on a job is suspected of killing workers: none runs beside another in one process.
+SUSPECT_LEASES = 2
+#: With so many expired leases a job fails as poisoned.
+POISON_LEASES = 3
+
+# leases and workers
+
+#: Length of a lease where nothing else is set.
+LEASE_MS = 30_000
+#: What is known of a worker is kept for so long after its last beat.
+WORKER_KEPT_MS = _HOUR_MS
+#: Orders to a worker that does not fetch them are dropped after this.
+ORDERS_KEPT_MS = _MINUTE_MS
+#: A doorbell that nobody answers falls silent after this.
+BELL_KEPT_MS = _MINUTE_MS
+#: Most rings that lie on a doorbell's list: more workers than these are not woken at once.
+BELL_RINGS = 8
+#: Housekeeping of the fleet is done so often, however many workers ask.
+SWEEP_EACH_MS = 500
+#: Jobs that one script handles at most, so that it keeps the store busy for a few milliseconds only.
+SLICE = 500
+
+# limits
+
+#: Quota that may be used at once, ms, where nothing else is set.
+BURST_MS = 500
+#: How long after its last use a shared prefix is taken to be in its target's prompt cache: providers keep it for five
+#: minutes.
+PREFIX_KEPT_MS = 4 * _MINUTE_MS
+
+# retention, where the settings say nothing
+
+#: Records and replies, after the end of their job.
+RESULTS_KEPT_MS = 7 * _DAY_MS
+#: Lines of the ledger.
+LEDGER_KEPT_MS = 30 * _DAY_MS
+#: Media that nothing refers to yet.
+UPLOADS_KEPT_MS = _HOUR_MS
+#: Replies and vectors in the cache.
+CACHE_KEPT_MS = _DAY_MS
+#: Instances of budgets, after they were last charged.
+BUDGETS_KEPT_MS = 400 * _DAY_MS
+#: Newest events that are kept.
+EVENTS_KEPT = 100_000
+
+# money and media
+
+#: What the ledger and its totals count.
+MEASURES = ("requests", "input", "output", "cached", "nano", "unres", "unpriced", "saved")
+#: What stands as a medium's place where its bytes are in the store itself.
+IN_STORE = "store"
+#: Percent of the store's maxmemory that used memory and the replies owed to accepted jobs may take.
+FULL_PERCENT = 80
