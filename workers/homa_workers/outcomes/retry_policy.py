@@ -10,21 +10,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from homa_shared.backoff import Backoff
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.model.records import State
 from homa_shared.store.transitions.attempts import Claim
 from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Rerouted
 
-#: First and longest pause before another try at the same target, ms; it doubles and is drawn from its upper half.
-FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS = 500, 60_000
+#: Pauses before another try at the same target.
+BACKOFF = Backoff(first_s=0.5, longest_s=60.0)
 #: How long an account's breaker stays open where the provider named no time, ms.
 ACCOUNT_COOL_MS = 60_000
-#: Wait that a job bears before it goes to the next target, ms; the bulk lane bears more.
+#: Slack where the job names none: the longest wait before it goes to the next target, ms.
 SLACK_MS = {"high": 30_000, "default": 30_000, "bulk": 600_000}
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RetryRule:
     """One row of the table."""
 
     #: Try again at the same target.
@@ -37,21 +38,21 @@ class Rule:
     counts: bool = True
 
 
-RULES: dict[ErrorKind, Rule] = {
-    ErrorKind.RATE_LIMITED: Rule(again=True, next=True, counts=False),
-    ErrorKind.QUOTA_EXHAUSTED: Rule(again=False, next=True, health="account"),
-    ErrorKind.UNAUTHORIZED: Rule(again=False, next=True, health="account"),
-    ErrorKind.MODEL_NOT_FOUND: Rule(again=False, next=True, health="model"),
-    ErrorKind.NOT_FOUND: Rule(again=False, next=True),
-    ErrorKind.OVERLOADED: Rule(again=True, next=True, health="bad"),
-    ErrorKind.UNREACHABLE: Rule(again=True, next=True, health="bad"),
-    ErrorKind.AMBIGUOUS: Rule(again=True, next=True, health="bad"),
-    ErrorKind.CONFLICT: Rule(again=True, next=True),
-    ErrorKind.INVALID_REQUEST: Rule(again=False, next=False, health="good"),
-    ErrorKind.CONTEXT_TOO_LONG: Rule(again=False, next=True, health="good"),
-    ErrorKind.CONTENT_POLICY: Rule(again=False, next=False, health="good"),
-    ErrorKind.MALFORMED: Rule(again=True, next=True, health="bad"),
-    ErrorKind.INTERNAL: Rule(again=False, next=False),
+RULES: dict[ErrorKind, RetryRule] = {
+    ErrorKind.RATE_LIMITED: RetryRule(again=True, next=True, counts=False),
+    ErrorKind.QUOTA_EXHAUSTED: RetryRule(again=False, next=True, health="account"),
+    ErrorKind.UNAUTHORIZED: RetryRule(again=False, next=True, health="account"),
+    ErrorKind.MODEL_NOT_FOUND: RetryRule(again=False, next=True, health="model"),
+    ErrorKind.NOT_FOUND: RetryRule(again=False, next=True),
+    ErrorKind.OVERLOADED: RetryRule(again=True, next=True, health="bad"),
+    ErrorKind.UNREACHABLE: RetryRule(again=True, next=True, health="bad"),
+    ErrorKind.AMBIGUOUS: RetryRule(again=True, next=True, health="bad"),
+    ErrorKind.CONFLICT: RetryRule(again=True, next=True),
+    ErrorKind.INVALID_REQUEST: RetryRule(again=False, next=False, health="good"),
+    ErrorKind.CONTEXT_TOO_LONG: RetryRule(again=False, next=True, health="good"),
+    ErrorKind.CONTENT_POLICY: RetryRule(again=False, next=False, health="good"),
+    ErrorKind.MALFORMED: RetryRule(again=True, next=True, health="bad"),
+    ErrorKind.INTERNAL: RetryRule(again=False, next=False),
 }
 
 #: Tries at one target before the next one's turn, where there is a next one.
@@ -59,9 +60,8 @@ TRIES_PER_TARGET = 2
 
 
 def backoff_ms(tries: int, draw: Callable[[], float] = random.random) -> int:
-    """Exponential backoff with equal jitter: between half and all of first · 2^(tries-1), capped."""
-    span = min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** max(0, tries - 1))
-    return int(span / 2 + draw() * span / 2)
+    """The pause before another try at the same target, ms."""
+    return int(BACKOFF.pause_s(tries, draw) * 1000)
 
 
 def decide(
@@ -104,7 +104,7 @@ def stay_in_pool(claim: Claim, error: ProviderError, members: int) -> Deferred |
     """Back to the pool at once, where another member may take the job; None where the table decides.
 
     That holds for a rate limit, whose scope is frozen by then (take sends the job on where every member stays blocked
-    for longer than it bears), and for what is wrong with one account or model alone, whose breaker is open by then,
+    for longer than its slack), and for what is wrong with one account or model alone, whose breaker is open by then,
     until each member could have had its turn.
 
     Args:
@@ -120,13 +120,13 @@ def stay_in_pool(claim: Claim, error: ProviderError, members: int) -> Deferred |
     return None
 
 
-def _moves_on(rule: Rule, claim: Claim, wait_ms: int) -> bool:
-    """Whether the next target's turn has come: the wait is more than the job bears, or this one was tried enough."""
+def _moves_on(rule: RetryRule, claim: Claim, wait_ms: int) -> bool:
+    """Whether the next target's turn has come: the wait exceeds the slack, or this one was tried enough."""
     slack_ms = claim.slack_ms if claim.slack_ms is not None else SLACK_MS.get(claim.lane, SLACK_MS["default"])
     return wait_ms > slack_ms or (rule.counts and claim.tries % TRIES_PER_TARGET == 0)
 
 
-def _may_leave(rule: Rule, error: ProviderError, claim: Claim) -> bool:
+def _may_leave(rule: RetryRule, error: ProviderError, claim: Claim) -> bool:
     """Another provider's policy may see it otherwise; whether to ask it is the job's to say."""
     return rule.next or (error.kind is ErrorKind.CONTENT_POLICY and claim.on_content_policy == "reroute")
 
@@ -135,7 +135,7 @@ def _out_of_money(error: ProviderError, claim: Claim) -> bool:
     return error.kind is ErrorKind.QUOTA_EXHAUSTED and not claim.fallbacks_left
 
 
-def _pause(rule: Rule, claim: Claim, wait_ms: int, draw: Callable[[], float]) -> int:
+def _pause(rule: RetryRule, claim: Claim, wait_ms: int, draw: Callable[[], float]) -> int:
     """A rate-limited job goes straight back to its group, where the frozen scope holds it; others back off."""
     if not rule.counts:
         return 0

@@ -49,7 +49,7 @@ from homa_workers.pipeline.steps import Chat, Embedding, Halted, SteppedAttempt,
 from homa_workers.pipeline.steps.halting import Unsent, ended, stopped
 from homa_workers.providers.base import Provider
 from homa_workers.store_io.media import SWEEP_S, Media
-from homa_workers.store_io.persist import NOT_HERE_MS, hand_back, persist, uncut
+from homa_workers.store_io.persist import NOT_HERE_MS, hand_back, persist, shielded
 from homa_workers.store_io.replay_buffer import Recent
 from homa_workers.store_io.stream_writer import DeltaWriter
 from homa_workers.tools import Toolbox
@@ -108,7 +108,7 @@ class Pipeline:
         try:
             acknowledging = self._acknowledge(claim, outcome, latency_ms, nano)
             # A good reply is told in one operation; what takes several must not stop between two of them.
-            answer = await (acknowledging if isinstance(outcome, Succeeded) else uncut(acknowledging))
+            answer = await (acknowledging if isinstance(outcome, Succeeded) else shielded(acknowledging))
         finally:
             self._cancelled.discard(claim.name)
             self.watch.attempt(claim, outcome, latency_ms, spent, answer)

@@ -26,6 +26,7 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import MiddlewareError
 
+from homa_shared.backoff import Backoff
 from homa_shared.broker import COMPLETE, HomaBroker
 from homa_shared.calls.failures import ProviderError
 from homa_shared.model.errors import StoreFull, StoreUnavailable
@@ -59,7 +60,8 @@ GATHER_S = 0.005
 GATHER_FROM = 16
 #: What is cut is waited for so long, s: a sync actor can't be cut.
 _CUT_S = 10.0
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+#: Pauses of a worker whose store does not answer.
+_BACKOFF = Backoff(first_s=0.1, longest_s=2.0)
 
 
 class HomaWorker(dramatiq.Worker):
@@ -232,7 +234,7 @@ class HomaWorker(dramatiq.Worker):
             await self._book.ensure_plans(self._book.pools_of(self.provider))
 
     async def _take_until_stopped(self, store: AsyncStore, messages: MessageRunner) -> None:
-        nonce, asked, pause_s = new_nonce(), time.monotonic(), _FIRST_PAUSE_S
+        nonce, asked, failures = new_nonce(), time.monotonic(), 0
         while not self._stopping.is_set():
             slots = min(self.concurrency - len(self._in_flight), TAKE_AT_MOST)
             if slots <= 0 or self._paused:
@@ -252,13 +254,13 @@ class HomaWorker(dramatiq.Worker):
             except Exception as error:
                 # The same nonce is asked again: if the answer was lost on its way, it is given again.
                 self._tell(error)
-                await self._until_stopping(pause_s)
-                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+                failures += 1
+                await self._until_stopping(_BACKOFF.pause_s(failures))
                 continue
             # Behind jobs that moved on there may be more, which would else wait as long as their target does.
             if len(taken.claims) < slots and not moved:
                 await self._sleep(store, taken.wait_ms)
-            nonce, asked, pause_s = new_nonce(), time.monotonic(), _FIRST_PAUSE_S
+            nonce, asked, failures = new_nonce(), time.monotonic(), 0
 
     def _tell(self, error: Exception) -> None:
         if isinstance(error, StoreUnavailable | StoreFull):
@@ -347,7 +349,7 @@ class HomaWorker(dramatiq.Worker):
         answers = await asyncio.gather(ringing, stopping, return_exceptions=True)
         if isinstance(answers[0], Exception):
             self._tell(answers[0])
-            await self._until_stopping(_FIRST_PAUSE_S)
+            await self._until_stopping(_BACKOFF.first_s)
 
     async def _until_freed(self, longest_s: float) -> None:
         self._freed.clear()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from homa_shared.backoff import Backoff
 from homa_shared.calls.failures import Charge
 from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.store.client import AsyncStore
@@ -17,7 +17,8 @@ from homa_workers.store_io.replay_buffer import Recent
 
 T = TypeVar("T")
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
+#: Pauses while the store does not take an operation.
+BACKOFF = Backoff(first_s=0.05, longest_s=2.0)
 #: What is handed back because this worker cannot do it is left for others for so long, ms.
 NOT_HERE_MS = 5000
 
@@ -38,13 +39,13 @@ async def persist(store: AsyncStore, op: Op[T], watch: Watch, recent: Recent | N
         watch.store_away(error)
     except asyncio.CancelledError as error:
         cancelled = error
-    result = await uncut(_until_taken(store, op, watch, recent))
+    result = await shielded(_until_taken(store, op, watch, recent))
     if cancelled is not None:
         raise cancelled
     return result
 
 
-async def uncut(work: Coroutine[Any, Any, T]) -> T:
+async def shielded(work: Coroutine[Any, Any, T]) -> T:
     """Does several things that belong together: a cancellation is passed on when all are through."""
     task, cancelled = asyncio.ensure_future(work), None
     while not task.done():
@@ -83,11 +84,11 @@ async def _taken(store: AsyncStore, op: Op[T], recent: Recent | None) -> T:
 
 
 async def _until_taken(store: AsyncStore, op: Op[T], watch: Watch, recent: Recent | None) -> T:
-    pause_s = FIRST_PAUSE_S
+    failures = 0
     while True:
-        await asyncio.sleep(pause_s * (0.5 + random.random() / 2))
+        failures += 1
+        await asyncio.sleep(BACKOFF.pause_s(failures))
         try:
             return await _taken(store, op, recent)
         except (StoreUnavailable, StoreFull) as error:
             watch.store_away(error)
-        pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
