@@ -14,7 +14,7 @@ import structlog
 from homa_shared.calls.failures import ErrorKind
 from homa_shared.model.money import usd
 from homa_shared.model.records import State
-from homa_shared.store.transitions.attempts import Answer, Claim
+from homa_shared.store.transitions.attempts import Claim, ReportResult
 from homa_workers.observe import sentry
 from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Spent, Succeeded, name_of
 
@@ -41,7 +41,7 @@ class Watch:
         outcome: Outcome,
         latency_ms: int,
         spent: Spent,
-        answer: Answer | None = None,
+        answer: ReportResult | None = None,
     ) -> None:
         """One line for an attempt that is over.
 
@@ -50,15 +50,15 @@ class Watch:
             answer: how the store took it, where that is worth a word.
         """
         failed = outcome.error if isinstance(outcome, Ended) and outcome.state is State.FAILED else None
-        if failed and answer is Answer.OK and failed.kind is not ErrorKind.INTERNAL:
+        if failed and answer is ReportResult.OK and failed.kind is not ErrorKind.INTERNAL:
             sentry.dead_job(claim, failed)
-        if answer is Answer.UNKNOWN:
+        if answer is ReportResult.UNKNOWN:
             # The store came back without this job: its ledger has the cost, but nobody has the reply.
             self.log.error("attempt.homeless", job=claim.id, attempt=claim.attempt, target=claim.target)
         if not self.log.is_enabled_for(logging.WARNING if failed else logging.INFO):
             return
         line = _line(claim, latency_ms)
-        if answer not in (None, Answer.OK):
+        if answer not in (None, ReportResult.OK):
             line["store_said"] = str(answer)
         event = f"attempt.{_NAMES[type(outcome)]}" if not isinstance(outcome, Ended) else f"attempt.{outcome.state}"
         (self.log.warning if failed else self.log.info)(event, **line, **_details(outcome, spent))

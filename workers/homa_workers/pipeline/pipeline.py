@@ -24,7 +24,7 @@ from homa_shared.model.records import State
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions import admin
-from homa_shared.store.transitions.attempts import Answer, Claim, Report, divert, fail, requeue, settle
+from homa_shared.store.transitions.attempts import Claim, Report, ReportResult, divert, fail, requeue, settle
 from homa_shared.store.transitions.skipped_targets import note_skipped
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.fleet.prefix_warmup import Key, Prefixes
@@ -104,7 +104,7 @@ class Pipeline:
         latency_ms = round((perf_counter() - started) * 1000)
         nano = self._nano(claim, outcome)
         spent = self._spent(claim, outcome, nano)
-        answer: Answer | None = None
+        answer: ReportResult | None = None
         try:
             acknowledging = self._acknowledge(claim, outcome, latency_ms, nano)
             # A good reply is told in one operation; what takes several must not stop between two of them.
@@ -303,7 +303,9 @@ class Pipeline:
             return before.and_reply(Usage(), None)
         return before if usage is None else before.and_reply(usage, nano)
 
-    async def _acknowledge(self, claim: Claim, outcome: Outcome, latency_ms: int, nano: int | None) -> Answer | None:
+    async def _acknowledge(
+        self, claim: Claim, outcome: Outcome, latency_ms: int, nano: int | None
+    ) -> ReportResult | None:
         """One clause an outcome; every operation is repeated until the store has it."""
         keys, name, price = self.store.keys, (claim.id, claim.attempt), self.book.price
         await self._note_skipped(claim, self._skipped.pop(claim.name, ()))

@@ -19,7 +19,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.errors import DecodeError, RateLimitExceeded, Retry
 from dramatiq.middleware import SkipMessage
 
-from homa_shared.broker import HomaBroker, Run, current_run
+from homa_shared.broker import HomaBroker, MessageRun, current_run
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions.attempts import Claim, ack
 from homa_workers.observe.attempt_log import Watch
@@ -62,9 +62,9 @@ class MessageRunner:
             message = MessageProxy(dramatiq.Message.decode(claim.request))
         except DecodeError as error:
             log.error("message.unreadable", message=claim.id, error=str(error))
-            await self._ack(claim, Run(claim.id), failed=True)
+            await self._ack(claim, MessageRun(claim.id), failed=True)
             return
-        run, context = Run(claim.id), contextvars.copy_context()
+        run, context = MessageRun(claim.id), contextvars.copy_context()
         context.run(current_run.set, run)
         processing = _Processing(self.broker, message)
         try:
@@ -85,7 +85,7 @@ class MessageRunner:
             result, error = await _called(actor, processing.message, context)
             await self._in_thread(context, processing.finish, result, error)
 
-    async def _ack(self, claim: Claim, run: Run, *, failed: bool) -> None:
+    async def _ack(self, claim: Claim, run: MessageRun, *, failed: bool) -> None:
         again = None if failed else run.again
         state = "failed" if failed else "again" if again else "succeeded"
         name = (claim.id, claim.attempt)

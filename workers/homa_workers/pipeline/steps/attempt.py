@@ -17,7 +17,7 @@ from homa_shared.calls.request import Option
 from homa_shared.model.records import State
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
-from homa_shared.store.transitions.attempts import Answer, Claim
+from homa_shared.store.transitions.attempts import Claim, ReportResult
 from homa_shared.store.transitions.steps import (
     Begin,
     Journal,
@@ -152,7 +152,7 @@ class SteppedAttempt:
         report = replace(paid, outcome="step", worker=self._watch.worker, target=self.claim.target)
         op = step(self._store.keys, self._name, self.number + 1, self._watch.worker, report, state)
         answer = await self.between(self._persist(op, self._recent))
-        if answer is not Answer.OK:
+        if answer is not ReportResult.OK:
             raise stopped(f"its attempt was over when a step ended ({answer})")
         self.number += 1
         self._holds_call = False

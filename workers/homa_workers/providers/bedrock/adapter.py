@@ -37,7 +37,7 @@ from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.bedrock.errors import BEDROCK_RULES
 from homa_workers.providers.bedrock.reply import EventAssembly, chat_completion, usage_of
 from homa_workers.providers.bedrock.request import DEFAULT_MAX_TOKENS, converse, refused
-from homa_workers.providers.error_rules import Failure, classify
+from homa_workers.providers.error_rules import ErrorReply, classify
 from homa_workers.providers.json_body import decoded, encoded
 from homa_workers.providers.malformed import is_vector, well_formed
 from homa_workers.providers.transport import CONNECT_TIMEOUT_S
@@ -252,7 +252,7 @@ def _refusal(error: ClientError, partial_text: str) -> ProviderError:
     metadata = error.response.get("ResponseMetadata", {})
     status = metadata.get("HTTPStatusCode")
     code = str(told.get("Code", "")).lower()
-    failure = Failure(
+    failure = ErrorReply(
         status=None if status == 200 else status,
         message=str(told.get("Message") or error),
         codes=(code,) if code else (),

@@ -7,9 +7,9 @@ since an error inside a stream has none.
 from __future__ import annotations
 
 from homa_shared.calls.failures import ErrorKind
-from homa_workers.providers.error_rules import STATUS_RULES, Rule, by_code, by_message
+from homa_workers.providers.error_rules import STATUS_RULES, ErrorRule, by_code, by_message
 
-BEDROCK_RULES: tuple[Rule, ...] = (
+BEDROCK_RULES: tuple[ErrorRule, ...] = (
     # Limits per day are told from those per minute by their text only.
     by_message(ErrorKind.QUOTA_EXHAUSTED, r"per day", 429),
     by_code(ErrorKind.QUOTA_EXHAUSTED, "servicequotaexceededexception"),
