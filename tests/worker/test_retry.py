@@ -12,9 +12,9 @@ from homa_shared.calls.reply import Completion, Quota, Usage
 from homa_shared.model.records import State
 from homa_shared.store.transitions.attempts import Claim
 from homa_workers.outcomes import reports
+from homa_workers.outcomes.halting import Unsent
 from homa_workers.outcomes.outcomes import Deferred, Ended, Interrupted, Rerouted
 from homa_workers.outcomes.retry_policy import BACKOFF, RULES, backoff_ms, decide
-from homa_workers.pipeline.steps.halting import Unsent
 
 NEXT: dict[str, Any] = {"tg": "anthropic:claude-haiku-4-5", "q": "anthropic"}
 

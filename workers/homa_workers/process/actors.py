@@ -22,7 +22,7 @@ from dramatiq.middleware import SkipMessage
 from homa_shared.broker import HomaBroker, MessageRun, current_run
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions.attempts import Claim, ack
-from homa_workers.observe.attempt_log import Watch
+from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.store_io.persist import hand_back, persist
 
 T = TypeVar("T")
@@ -42,14 +42,14 @@ class MessageRunner:
     Args:
         broker: knows actors and middleware.
         store: where acks go.
-        watch: told when the store is away.
+        log: told when the store is away.
         threads: sync actors and hooks that may run at once.
     """
 
-    def __init__(self, broker: HomaBroker, store: AsyncStore, watch: Watch, *, threads: int) -> None:
+    def __init__(self, broker: HomaBroker, store: AsyncStore, log: WorkerLog, *, threads: int) -> None:
         self.broker = broker
         self.store = store
-        self.watch = watch
+        self.log = log
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="homa-actor")
 
     async def run(self, claim: Claim) -> None:
@@ -70,7 +70,7 @@ class MessageRunner:
         try:
             await self._process(processing, context)
         except _CutOff:
-            await hand_back(self.store, claim, self.watch)
+            await hand_back(self.store, claim, self.log)
             return
         await self._ack(claim, run, failed=message.failed)
         message.clear_exception()
@@ -89,7 +89,7 @@ class MessageRunner:
         again = None if failed else run.again
         state = "failed" if failed else "again" if again else "succeeded"
         name = (claim.id, claim.attempt)
-        await persist(self.store, ack(self.store.keys, name, state, again=again, enqueued=run.enqueued), self.watch)
+        await persist(self.store, ack(self.store.keys, name, state, again=again, enqueued=run.enqueued), self.log)
 
     async def _in_thread(self, context: contextvars.Context, call: Callable[..., T], *args: Any) -> T:
         work = self._threads.submit(context.run, call, *args)

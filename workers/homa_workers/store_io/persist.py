@@ -12,7 +12,7 @@ from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import Claim, Enqueued, Report, ack, requeue
-from homa_workers.observe.attempt_log import Watch
+from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.store_io.replay_buffer import Recent
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ BACKOFF = Backoff(first_s=0.05, longest_s=2.0)
 NOT_HERE_MS = 5000
 
 
-async def persist(store: AsyncStore, op: Op[T], watch: Watch, recent: Recent | None = None) -> T:
+async def persist(store: AsyncStore, op: Op[T], log: WorkerLog, recent: Recent | None = None) -> T:
     """Runs an operation until the store has taken it.
 
     The operations are idempotent, so one whose reply was lost may be sent again. Cancelling the caller doesn't end
@@ -36,10 +36,10 @@ async def persist(store: AsyncStore, op: Op[T], watch: Watch, recent: Recent | N
     try:
         return await _taken(store, op, recent)
     except (StoreUnavailable, StoreFull) as error:
-        watch.store_away(error)
+        log.store_away(error)
     except asyncio.CancelledError as error:
         cancelled = error
-    result = await shielded(_until_taken(store, op, watch, recent))
+    result = await shielded(_until_taken(store, op, log, recent))
     if cancelled is not None:
         raise cancelled
     return result
@@ -63,17 +63,15 @@ async def shielded(work: Coroutine[Any, Any, T]) -> T:
     return result
 
 
-async def hand_back(store: AsyncStore, claim: Claim, watch: Watch, *, delay_ms: int = 0) -> None:
+async def hand_back(store: AsyncStore, claim: Claim, log: WorkerLog, *, delay_ms: int = 0) -> None:
     """Gives a job or message back unsent, as if it had not been taken."""
     name = (claim.id, claim.attempt)
     if claim.kind == "m":
         again = Enqueued(claim.id, claim.queue, claim.lane, claim.request, delay_ms)
-        await persist(store, ack(store.keys, name, "again", again=again), watch)
+        await persist(store, ack(store.keys, name, "again", again=again), log)
         return
-    unsent = Report("released", Charge.NONE, used=(0, 0, 0, 0), worker=watch.worker)
-    await persist(
-        store, requeue(store.keys, name, "job.released", delay_ms=delay_ms, report=unsent, counts=False), watch
-    )
+    unsent = Report("released", Charge.NONE, used=(0, 0, 0, 0), worker=log.worker)
+    await persist(store, requeue(store.keys, name, "job.released", delay_ms=delay_ms, report=unsent, counts=False), log)
 
 
 async def _taken(store: AsyncStore, op: Op[T], recent: Recent | None) -> T:
@@ -83,7 +81,7 @@ async def _taken(store: AsyncStore, op: Op[T], recent: Recent | None) -> T:
     return result
 
 
-async def _until_taken(store: AsyncStore, op: Op[T], watch: Watch, recent: Recent | None) -> T:
+async def _until_taken(store: AsyncStore, op: Op[T], log: WorkerLog, recent: Recent | None) -> T:
     failures = 0
     while True:
         failures += 1
@@ -91,4 +89,4 @@ async def _until_taken(store: AsyncStore, op: Op[T], watch: Watch, recent: Recen
         try:
             return await _taken(store, op, recent)
         except (StoreUnavailable, StoreFull) as error:
-            watch.store_away(error)
+            log.store_away(error)
