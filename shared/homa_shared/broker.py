@@ -36,7 +36,7 @@ _NO_BUSINESS = (AgeLimit, Callbacks, CurrentMessage, Pipelines, Retries)
 
 
 @dataclass(slots=True)
-class Run:
+class MessageRun:
     """What a running actor has enqueued so far."""
 
     message_id: str
@@ -46,7 +46,7 @@ class Run:
 
 
 #: The run that the present context belongs to, if any.
-current_run: ContextVar[Run | None] = ContextVar("homa_current_run", default=None)
+current_run: ContextVar[MessageRun | None] = ContextVar("homa_current_run", default=None)
 
 
 class HomaBroker(dramatiq.Broker):

@@ -23,6 +23,7 @@ from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op
 from homa_shared.store.reads.token_error import Learned, learned
 from homa_shared.store.transitions.media import hold, placed, places, uploading
+from homa_workers.middleware.token_calibration import TokenCalibration
 from homa_workers.process.build import build
 from homa_workers.store_io.media import Media, MediumGone
 from tests.media.samples import GIF, PDF, PNG, png
@@ -166,7 +167,7 @@ async def test_a_reply_whose_upload_came_too_late_stays_whole(stand: Stands, tmp
     process = await at.work()
     pipeline = process.workers[0]._pipeline
     assert pipeline is not None
-    pipeline.media = Media(at.store, Slow(), above=10)  # type: ignore[arg-type]
+    pipeline.media = pipeline.acknowledger.media = Media(at.store, Slow(), above=10)  # type: ignore[arg-type]
     job = await at.homa.submit("Tell me", model=MINI)
     await job.result(timeout=PATIENCE_S)
     kept = await at.store.run(reads.reply(keys, job.id))
@@ -223,7 +224,7 @@ async def test_while_the_blob_store_is_away_jobs_wait(stand: Stands) -> None:
     process = await build(at.settings, at.address, ["openai"])
     worker, pipeline = process.workers[0], process.workers[0]._pipeline
     assert pipeline is not None
-    pipeline.media = Media(at.store, _Away())
+    pipeline.media = pipeline.acknowledger.media = Media(at.store, _Away())
     serving_task = asyncio.create_task(worker.serve())
 
     async def given_back() -> bool:
@@ -402,7 +403,7 @@ async def test_where_the_blob_store_does_not_take_it_a_reply_stays_whole(stand: 
     process = await at.work()
     pipeline = process.workers[0]._pipeline
     assert pipeline is not None
-    pipeline.media = Media(at.store, _Away(), above=1024)
+    pipeline.media = pipeline.acknowledger.media = Media(at.store, _Away(), above=1024)
     job = await at.homa.submit("Tell me", model=MINI)
     assert (await job.result(timeout=PATIENCE_S)).text == text
 
@@ -416,7 +417,7 @@ async def test_workers_learn_how_far_estimates_are_off(stand: Stands) -> None:
     await until(lambda: len(at.stub.requests) == 50)
 
     async def known() -> bool:
-        await pipeline.learning.flush()
+        await pipeline.middleware.find(TokenCalibration).learning.flush()
         return (await at.store.run(learned(at.store.keys, ["ollama:llama3.3"])))["ollama:llama3.3"].replies == 7
 
     await until(known)

@@ -14,6 +14,7 @@ from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.operation import Op
 from homa_workers.fleet.prefix_warmup import Prefixes
+from homa_workers.middleware.prefix_warmup import PrefixWarmup
 from homa_workers.process.build import WorkerProcess, build
 from homa_workers.simulator import Simulator
 from homa_workers.simulator.bill import Charge
@@ -64,7 +65,7 @@ class Stand:
         for worker in made.workers:
             pipeline = worker._pipeline
             assert pipeline is not None
-            pipeline.prefixes = Prefixes(pipeline.book, hold_s=PATIENCE_S)
+            pipeline.middleware.find(PrefixWarmup).prefixes = Prefixes(pipeline.book, hold_s=PATIENCE_S)
             self._served.append(asyncio.create_task(worker.serve()))
         return made
 

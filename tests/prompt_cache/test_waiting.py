@@ -10,6 +10,7 @@ import pytest
 from homa import JobCancelled, JobExpired
 from homa_shared.model.records import State
 from homa_shared.store import reads
+from homa_workers.middleware.prefix_warmup import PrefixWarmup
 from homa_workers.pipeline.pipeline import Pipeline
 from homa_workers.process.build import WorkerProcess
 from tests.patience import PATIENCE_S
@@ -89,20 +90,20 @@ async def waits_again(stand: Stand, process: WorkerProcess, job_id: str) -> None
 
 async def test_one_that_stops_behind_a_step_goes_on_from_there(stand: Stand) -> None:
     process = await stand.work("anthropic")
-    pipeline = pipeline_of(process)
+    prefixes = pipeline_of(process).middleware.find(PrefixWarmup).prefixes
     # Its first call is no answer; at the second one the prefix has gone cold, and somebody else is ahead.
-    called, leads, waits = pipeline.prefixes.called, pipeline.prefixes.leads, asyncio.Event()
+    called, leads, waits = prefixes.called, prefixes.leads, asyncio.Event()
 
     def gone_cold(key: Any, *, led: bool, kept: bool) -> None:
         called(key, led=led, kept=kept)
-        pipeline.prefixes._lead(key, pipeline.prefixes._clock_s())
+        prefixes._lead(key, prefixes._clock_s())
 
     async def told(key: Any, left_s: float | None = None) -> bool:
-        if key in pipeline.prefixes._prefixes:
+        if key in prefixes._prefixes:
             waits.set()
         return await leads(key, left_s)
 
-    pipeline.prefixes.called, pipeline.prefixes.leads = gone_cold, told  # type: ignore[method-assign]
+    prefixes.called, prefixes.leads = gone_cold, told  # type: ignore[method-assign]
     job = await ask(stand, "[[say:no JSON]]", schema=SHAPE, content_retries=5)
     async with asyncio.timeout(PATIENCE_S):
         await waits.wait()

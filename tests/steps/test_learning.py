@@ -14,6 +14,7 @@ from homa_shared.quota.needs import read_beside
 from homa_shared.store.reads.token_error import Learned, add_learned, estimates, learned
 from homa_workers.fleet import token_calibration
 from homa_workers.fleet.token_calibration import ONE_IN, TokenLearning
+from homa_workers.middleware.token_calibration import TokenCalibration
 from tests.steps.cell import EMBED, HAIKU, MINI, Cell, by_schema, until
 
 OLLAMA = "ollama:llama3.3"
@@ -45,7 +46,7 @@ async def test_each_step_of_a_job_with_tools_teaches(cell: Cell, every: None) ->
     prompt = '[[tool:look_up {"name": "Ada"}]]'
     await cell.ended(await cell.ask(prompt, targets=(HAIKU,), steps=StepRules(("look_up",))))
     assert worker._pipeline is not None
-    found = await known(cell, worker._pipeline.learning, HAIKU)
+    found = await known(cell, worker._pipeline.middleware.find(TokenCalibration).learning, HAIKU)
     assert found.replies == 2
     assert found.actual == sum(line.input_tokens for line in await cell.ledger())
 
@@ -54,7 +55,7 @@ async def test_answers_by_schema_teach(cell: Cell, every: None) -> None:
     worker = await cell.worker()
     await cell.ended(await cell.ask("Who?", params=by_schema()))
     assert worker._pipeline is not None
-    found = await known(cell, worker._pipeline.learning, MINI)
+    found = await known(cell, worker._pipeline.middleware.find(TokenCalibration).learning, MINI)
     asked = estimate_messages([{"role": "user", "content": "Who?"}], MINI, tools=read_beside(by_schema()))
     assert (found.replies, found.estimated) == (1, asked)
     assert found.missed == abs(asked - found.actual)
@@ -64,7 +65,7 @@ async def test_embeddings_teach(cell: Cell, every: None) -> None:
     worker = await cell.worker()
     await cell.ended(await cell.embed(["first text", "second text"]))
     assert worker._pipeline is not None
-    found = await known(cell, worker._pipeline.learning, EMBED)
+    found = await known(cell, worker._pipeline.middleware.find(TokenCalibration).learning, EMBED)
     assert (found.replies, found.estimated) == (1, count("first text\nsecond text", EMBED.partition(":")[2]).tokens)
 
 
@@ -100,7 +101,7 @@ async def test_one_reply_in_a_few_is_looked_at(cell: Cell) -> None:
 
 
 async def test_a_worker_flushes_by_itself(cell: Cell, every: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homa_workers.pipeline.pipeline.FLUSH_S", 0.05)
+    monkeypatch.setattr("homa_workers.middleware.token_calibration.FLUSH_S", 0.05)
     await cell.worker()
     await cell.ended(await cell.submit())
 

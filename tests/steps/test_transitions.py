@@ -15,7 +15,7 @@ from homa_shared.store import reads
 from homa_shared.store.audit import audit
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.transitions import admin
-from homa_shared.store.transitions.attempts import Answer, Claim, Report, renew
+from homa_shared.store.transitions.attempts import Claim, Report, ReportResult, renew
 from homa_shared.store.transitions.steps import Begin, Leave, Permit, begin_tool, end_tool, journal, next_step, step
 from tests.transitions.cell import BOUND, COST, LEASE_MS, MODEL, Cell
 from tests.transitions.test_recovery import OlderStore
@@ -31,7 +31,7 @@ def cell(store_url: str, namespace: str) -> Iterator[Cell]:
     found.store.close()
 
 
-def record(cell: Cell, claim: Claim, number: int = 1, state: bytes = b"{}", **report: Any) -> Answer:
+def record(cell: Cell, claim: Claim, number: int = 1, state: bytes = b"{}", **report: Any) -> ReportResult:
     told = {"charge": Charge.ACTUAL, "nano": COST, "input": 5, "output": 3, "health": "good"} | report
     name = (claim.id, claim.attempt)
     return cell.run(step(cell.keys, name, number, "w", Report("step", **told), state))
@@ -74,7 +74,7 @@ def test_a_step_turns_its_reservation_into_cost(cell: Cell) -> None:
     cell.submit("a")
     claim = cell.claim()
     assert budget(cell) == (0, 0, BOUND)
-    assert record(cell, claim) is Answer.OK
+    assert record(cell, claim) is ReportResult.OK
     assert budget(cell) == (COST, 0, 0)
     assert sums(cell, "a") == (COST, 0)
     assert cell.state("a") is State.RUNNING
@@ -84,7 +84,7 @@ def test_a_step_that_is_reported_twice_is_charged_once(cell: Cell) -> None:
     cell.budget(1000)
     cell.submit("a")
     claim = cell.claim()
-    assert [record(cell, claim), record(cell, claim)] == [Answer.OK, Answer.OK]
+    assert [record(cell, claim), record(cell, claim)] == [ReportResult.OK, ReportResult.OK]
     assert sums(cell, "a") == (COST, 0)
     assert budget(cell) == (COST, 0, 0)
 
@@ -230,8 +230,8 @@ def test_a_late_step_of_a_lost_attempt_replaces_what_stood_open_and_serves_the_n
     cell.submit("a")
     claim = cell.claim()
     cell.lose(claim)
-    assert record(cell, claim, state=b'{"n":1}') is Answer.LATE
-    assert record(cell, claim) is Answer.STALE
+    assert record(cell, claim, state=b'{"n":1}') is ReportResult.LATE
+    assert record(cell, claim) is ReportResult.STALE
     assert sums(cell, "a") == (COST, 0)
     assert cell.run(journal(cell.keys, "a")).states == {1: b'{"n":1}'}
 
@@ -241,7 +241,7 @@ def test_a_late_step_does_not_meddle_with_an_attempt_that_runs(cell: Cell) -> No
     claim = cell.claim()
     cell.lose(claim)
     second = cell.claim()
-    assert record(cell, claim) is Answer.LATE
+    assert record(cell, claim) is ReportResult.LATE
     assert cell.run(journal(cell.keys, "a")).states == {}
     assert go_on(cell, claim).leave is Leave.STALE
     record(cell, second)
@@ -251,7 +251,7 @@ def test_a_late_step_does_not_meddle_with_an_attempt_that_runs(cell: Cell) -> No
 def test_a_step_of_a_job_that_nobody_knows(cell: Cell) -> None:
     cell.submit("a")
     claim = cell.claim()
-    assert record(cell, replace(claim, id="other")) is Answer.UNKNOWN
+    assert record(cell, replace(claim, id="other")) is ReportResult.UNKNOWN
     cell.settle(claim)
 
 
@@ -285,10 +285,10 @@ def test_a_store_that_came_back_older_is_told_of_the_attempt(cell: Cell) -> None
     claim = cell.claim()
     cell.requeue(claim, outcome="released", counts=False)
     later = replace(claim, attempt=claim.attempt + 1)
-    assert record(cell, later) is Answer.OK
+    assert record(cell, later) is ReportResult.OK
     assert go_on(cell, later).leave is Leave.OK
     assert cell.run(renew(cell.keys, worker="w", lease_ms=LEASE_MS, facts={}, attempts=[later.name])).lost == []
-    assert cell.settle(later) is Answer.OK
+    assert cell.settle(later) is ReportResult.OK
 
 
 def lost_behind_a_step_without_usage(cell: Cell) -> Claim:
@@ -329,8 +329,8 @@ def test_a_late_word_that_the_call_cost_nothing_leaves_the_steps_before_it_open(
 
 def test_a_late_step_replaces_its_own_call_only_and_once(cell: Cell) -> None:
     claim = lost_behind_a_step_without_usage(cell)
-    assert record(cell, claim, 2) is Answer.LATE
-    assert record(cell, claim, 2) is Answer.STALE
+    assert record(cell, claim, 2) is ReportResult.LATE
+    assert record(cell, claim, 2) is ReportResult.STALE
     assert (sums(cell, "a"), budget(cell)) == ((COST, BOUND), (COST, BOUND, 0))
 
 
@@ -339,7 +339,7 @@ def test_a_late_word_from_between_two_calls_replaces_nothing(cell: Cell) -> None
     claim = cell.claim()
     record(cell, claim, charge=Charge.UNRESOLVED)
     cell.lose(claim)
-    assert cell.fail(claim, worker="w", target=MODEL) is Answer.STALE
+    assert cell.fail(claim, worker="w", target=MODEL) is ReportResult.STALE
     assert (sums(cell, "a"), open_attempts(cell)) == ((0, BOUND), ["a:1"])
 
 

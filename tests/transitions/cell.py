@@ -16,7 +16,17 @@ from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.operation import pairs
 from homa_shared.store.transitions import admin
-from homa_shared.store.transitions.attempts import Answer, Claim, Report, Taken, fail, requeue, settle, sweep, take
+from homa_shared.store.transitions.attempts import (
+    Claim,
+    Report,
+    ReportResult,
+    Taken,
+    fail,
+    requeue,
+    settle,
+    sweep,
+    take,
+)
 from homa_shared.store.transitions.next_target import NextTarget
 from homa_shared.store.transitions.submit import Accepted, Common, Entry, submit
 
@@ -83,12 +93,14 @@ class Cell:
         assert claims, "nothing to take"
         return claims[0]
 
-    def settle(self, claim: Claim, reply: dict[str, Any] | None = None, **report: Any) -> Answer:
+    def settle(self, claim: Claim, reply: dict[str, Any] | None = None, **report: Any) -> ReportResult:
         told = {"charge": Charge.ACTUAL, "nano": COST, "input": 5, "output": 3, "health": "good"} | report
         body = reply or {"body": {"said": claim.id}, "cost_nano": told["nano"]}
         return self.run(settle(self.keys, (claim.id, claim.attempt), orjson.dumps(body), Report("succeeded", **told)))
 
-    def fail(self, claim: Claim, state: str = "failed", outcome: str = "invalid_request", **report: Any) -> Answer:
+    def fail(
+        self, claim: Claim, state: str = "failed", outcome: str = "invalid_request", **report: Any
+    ) -> ReportResult:
         error = orjson.dumps({"error": {"kind": outcome, "message": "no"}})
         return self.run(fail(self.keys, (claim.id, claim.attempt), state, error, Report(outcome, **report), "no"))
 
@@ -102,12 +114,12 @@ class Cell:
         counts: bool = True,
         to: NextTarget | None = None,
         **report: Any,
-    ) -> Answer:
+    ) -> ReportResult:
         told = Report(outcome, **report)
         name = (claim.id, claim.attempt)
         return self.run(requeue(self.keys, name, event, delay_ms=delay_ms, report=told, counts=counts, to=to))
 
-    def release(self, claim: Claim) -> Answer:
+    def release(self, claim: Claim) -> ReportResult:
         return self.requeue(claim, "job.released", outcome="released", counts=False, used=(0, 0, 0, 0))
 
     def sweep(self, slice_size: int = 500) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from homa_shared.calls.failures import Charge
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
-from homa_shared.store.transitions.attempts import Answer, Report, fail
+from homa_shared.store.transitions.attempts import Report, ReportResult, fail
 from homa_shared.store.transitions.steps import step
 from tests.transitions.cell import COST, Cell
 
@@ -65,7 +65,7 @@ def test_a_late_reply_brings_its_saving_to_an_attempt_that_was_given_up(cell: Ce
     claim = cell.claim()
     cell.fail(claim, outcome="ambiguous", charge=Charge.UNRESOLVED)
     assert saved_in_total(cell) == 0
-    assert cell.settle(claim, cached=5, saved=SAVED) is Answer.LATE
+    assert cell.settle(claim, cached=5, saved=SAVED) is ReportResult.LATE
     (attempt,) = cell.view("a").attempts
     assert (saved_in_total(cell), attempt.cache_saved_nano_usd) == (SAVED, SAVED)
     assert cell.job("a").cache_saved_nano_usd == SAVED
@@ -76,7 +76,7 @@ def test_a_call_that_the_store_has_no_trace_of_brings_its_own(cell: Cell) -> Non
     claim = cell.claim(worker="w")
     cell.settle(claim, saved=SAVED, worker="w")
     report = Report("truncated", **PAID, worker="other")
-    assert cell.run(fail(cell.keys, ("a", claim.attempt), "failed", b"{}", report, "")) is Answer.LATE
+    assert cell.run(fail(cell.keys, ("a", claim.attempt), "failed", b"{}", report, "")) is ReportResult.LATE
     duplicate = next(attempt for attempt in cell.view("a").attempts if attempt.outcome == "duplicate")
     assert (saved_in_total(cell), duplicate.cache_saved_nano_usd) == (2 * SAVED, SAVED)
     assert cell.job("a").cache_saved_nano_usd == 2 * SAVED
@@ -87,8 +87,8 @@ def test_steps_count_for_their_attempt(cell: Cell) -> None:
     claim = cell.claim()
     name, worker = (claim.id, claim.attempt), "w"
     report = Report("step", **PAID, health="good", worker=worker)
-    assert cell.run(step(cell.keys, name, 1, worker, report, b"{}")) is Answer.OK
-    assert cell.run(step(cell.keys, name, 1, worker, report, b"{}")) is Answer.OK
+    assert cell.run(step(cell.keys, name, 1, worker, report, b"{}")) is ReportResult.OK
+    assert cell.run(step(cell.keys, name, 1, worker, report, b"{}")) is ReportResult.OK
     (paid,) = cell.view("a").steps
     assert paid.cache_saved_nano_usd == SAVED
     cell.requeue(claim, outcome="stopped")

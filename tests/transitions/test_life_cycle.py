@@ -30,7 +30,7 @@ from homa_shared.model.tokens import Tokens
 from homa_shared.store import audit, reads
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.transitions import admin
-from homa_shared.store.transitions.attempts import Answer, Claim
+from homa_shared.store.transitions.attempts import Claim, ReportResult
 from homa_shared.store.transitions.next_target import NextTarget
 from tests.transitions.cell import BOUND, COST, MODEL, OTHER, Cell
 
@@ -142,7 +142,7 @@ class LifeCycle(RuleBasedStateMachine):
     def settle(self, pick: int, report: dict[str, object]) -> None:
         claim = self.one(self.running, pick)
         answer = self.cell.settle(claim, **report)
-        assert answer in (Answer.OK, Answer.LATE)
+        assert answer in (ReportResult.OK, ReportResult.LATE)
         self.finish(claim)
 
     @precondition(lambda self: self.running)
@@ -200,11 +200,11 @@ class LifeCycle(RuleBasedStateMachine):
             self.cell.settle(claim)
             self.running = [c for c in self.running if c.id != claim.id or not self.forget(c)]
         elif how == "fail":
-            assert self.cell.fail(claim, **report) in (Answer.STALE, Answer.LATE)
+            assert self.cell.fail(claim, **report) in (ReportResult.STALE, ReportResult.LATE)
         elif how == "defer":
-            assert self.cell.requeue(claim, **report) in (Answer.STALE, Answer.LATE)
+            assert self.cell.requeue(claim, **report) in (ReportResult.STALE, ReportResult.LATE)
         else:
-            assert self.cell.release(claim) in (Answer.STALE, Answer.LATE)
+            assert self.cell.release(claim) in (ReportResult.STALE, ReportResult.LATE)
 
     def forget(self, claim: Claim) -> bool:
         """A late reply may have called off the attempt that runs."""

@@ -8,7 +8,7 @@ import pytest
 
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
-from homa_shared.store.transitions.attempts import Answer, divert, renew
+from homa_shared.store.transitions.attempts import ReportResult, divert, renew
 from homa_shared.store.transitions.next_target import NextTarget
 from tests.transitions.cell import Cell
 
@@ -60,7 +60,7 @@ def test_a_job_leaves_when_every_member_is_out_of_reach(cell: Cell) -> None:
     ((why, offered),) = cell.take(queues=("p", POOL)).diverts
     assert (offered.id, offered.target) == ("a", POOL)
     assert why.startswith("breaker")
-    assert cell.run(divert(cell.keys, "a", offered.target, why, NEXT)) is Answer.OK
+    assert cell.run(divert(cell.keys, "a", offered.target, why, NEXT)) is ReportResult.OK
     assert (cell.job("a").queue, cell.job("a").target) == ("p", "p:other")
 
 

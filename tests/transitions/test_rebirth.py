@@ -8,7 +8,7 @@ from homa_shared.calls.failures import Charge
 from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
-from homa_shared.store.transitions.attempts import Answer, Claim, Report, leave, rejoin, renew
+from homa_shared.store.transitions.attempts import Claim, Report, ReportResult, leave, rejoin, renew
 from homa_shared.store.transitions.next_target import NextTarget
 from homa_shared.store.transitions.steps import step
 from tests.transitions.cell import BOUND, COST, LEASE_MS, MODEL, Cell
@@ -216,10 +216,10 @@ def test_a_step_of_a_forgotten_attempt_is_paid_for_and_seen(cell: Cell) -> None:
     claim = two_calls_under_one_number(cell)
     name = (claim.id, claim.attempt)
     paid = Report("step", Charge.ACTUAL, nano=7)
-    assert cell.run(step(cell.keys, name, 1, "two", paid, b"{}")) is Answer.OK
-    assert cell.run(step(cell.keys, name, 1, "one", paid, b"{}")) is Answer.LATE
-    assert cell.run(step(cell.keys, name, 1, "one", paid, b"{}")) is Answer.STALE
-    assert cell.run(step(cell.keys, name, 1, "two", paid, b"{}")) is Answer.OK
+    assert cell.run(step(cell.keys, name, 1, "two", paid, b"{}")) is ReportResult.OK
+    assert cell.run(step(cell.keys, name, 1, "one", paid, b"{}")) is ReportResult.LATE
+    assert cell.run(step(cell.keys, name, 1, "one", paid, b"{}")) is ReportResult.STALE
+    assert cell.run(step(cell.keys, name, 1, "two", paid, b"{}")) is ReportResult.OK
     assert money(cell) == (14, 0)
 
 
@@ -253,7 +253,7 @@ def test_a_call_of_a_job_that_is_gone_costs_once(cell: Cell, kind: str) -> None:
     claim = homeless(cell)
     for _ in range(3):
         told = {"charge": Charge.ACTUAL, "nano": COST, "worker": "one", "target": MODEL}
-        assert getattr(cell, kind)(claim, **told) is Answer.UNKNOWN
+        assert getattr(cell, kind)(claim, **told) is ReportResult.UNKNOWN
     assert money(cell) == (COST, 0)
     assert cell.numbers(cell.keys.budget("b"))["spent"] == COST
     (row,) = cell.run(reads.costs(cell.keys, "model")).rows
@@ -267,8 +267,8 @@ def test_each_paid_reply_of_such_an_attempt_counts_once(cell: Cell) -> None:
     paid = Report("step", Charge.ACTUAL, nano=COST, worker="one", target=MODEL)
     for _ in range(2):
         for number in (1, 2):
-            assert cell.run(step(cell.keys, name, number, "one", paid, b"{}")) is Answer.UNKNOWN
-        assert cell.settle(claim, worker="one", target=MODEL) is Answer.UNKNOWN
+            assert cell.run(step(cell.keys, name, number, "one", paid, b"{}")) is ReportResult.UNKNOWN
+        assert cell.settle(claim, worker="one", target=MODEL) is ReportResult.UNKNOWN
     assert money(cell) == (3 * COST, 0)
 
 
@@ -291,7 +291,7 @@ def test_a_call_whose_record_had_its_time_is_not_charged_again(cell: Cell) -> No
     cell.settle(claim, worker="one", target=MODEL)
     cell.run(admin.purge(cell.keys, ["a"]))
     cell.redis("DEL", cell.keys.job("a"), cell.keys.attempts("a"))
-    assert cell.settle(claim, worker="one", target=MODEL) is Answer.UNKNOWN
+    assert cell.settle(claim, worker="one", target=MODEL) is ReportResult.UNKNOWN
     assert money(cell) == (COST, 0)
 
 
@@ -300,6 +300,6 @@ def test_a_late_reply_to_a_lost_call_whose_record_had_its_time_is_charged(cell: 
     claim = cell.claim(worker="one")
     cell.lose(claim)
     cell.redis("DEL", cell.keys.job("a"), cell.keys.attempts("a"))
-    assert cell.settle(claim, worker="one", target=MODEL) is Answer.UNKNOWN
+    assert cell.settle(claim, worker="one", target=MODEL) is ReportResult.UNKNOWN
     assert money(cell) == (COST, BOUND)
     cell.cooked = True

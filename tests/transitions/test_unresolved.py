@@ -9,7 +9,7 @@ from homa_shared.model.records import State
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
-from homa_shared.store.transitions.attempts import Answer
+from homa_shared.store.transitions.attempts import ReportResult
 from homa_shared.store.transitions.fleet import write_fleet
 from tests.transitions.cell import BOUND, COST, MODEL, Cell
 
@@ -100,7 +100,7 @@ def test_a_late_reply_in_time_comes_before_the_policy(cell: Cell) -> None:
     cell.submit("a")
     claim = cell.claim()
     cell.lose(claim)
-    assert cell.settle(claim) is Answer.LATE
+    assert cell.settle(claim) is ReportResult.LATE
     cell.sweep()
     assert spent(cell) == (COST, 0)
     assert cell.state("a") is State.SUCCEEDED
@@ -139,9 +139,9 @@ def test_a_reply_that_comes_after_a_person_replaces_it_and_ends_a_job_that_lives
     cell.lose(claim)
     assert cell.run(admin.resolve(cell.keys, "a", 1, 5)) == "ok"
     assert spent(cell) == (5, 0)
-    assert cell.settle(claim) is Answer.LATE
+    assert cell.settle(claim) is ReportResult.LATE
     assert (cell.state("a"), spent(cell)) == (State.SUCCEEDED, (COST, 0))
-    assert cell.settle(claim) is Answer.OK
+    assert cell.settle(claim) is ReportResult.OK
     assert cell.run(admin.resolve(cell.keys, "a", 1, 9)) == "stale", "what the worker knows stands"
     assert spent(cell) == (COST, 0)
 
@@ -151,9 +151,9 @@ def test_a_late_word_that_nothing_was_charged_replaces_it_as_well(cell: Cell) ->
     claim = cell.claim()
     cell.lose(claim)
     cell.run(admin.resolve(cell.keys, "a", 1, 5))
-    assert cell.requeue(claim, outcome="rate_limited") is Answer.LATE
+    assert cell.requeue(claim, outcome="rate_limited") is ReportResult.LATE
     assert spent(cell) == (0, 0)
-    assert cell.requeue(claim, outcome="rate_limited") is Answer.STALE
+    assert cell.requeue(claim, outcome="rate_limited") is ReportResult.STALE
 
 
 def test_a_late_reply_without_a_price_leaves_what_a_person_read_in_the_bill(cell: Cell) -> None:
@@ -161,7 +161,7 @@ def test_a_late_reply_without_a_price_leaves_what_a_person_read_in_the_bill(cell
     claim = cell.claim()
     cell.lose(claim)
     cell.run(admin.resolve(cell.keys, "a", 1, 5))
-    assert cell.settle(claim, nano=None) is Answer.LATE
+    assert cell.settle(claim, nano=None) is ReportResult.LATE
     table = cell.run(reads.costs(cell.keys, "provider"))
     assert (table.nano_usd, table.unpriced) == (5, 0)
 
@@ -173,7 +173,7 @@ def test_a_late_price_replaces_unpriced(cell: Cell) -> None:
     cell.lose(claim)
     age(cell, "a")
     cell.sweep()
-    assert cell.settle(claim) is Answer.LATE
+    assert cell.settle(claim) is ReportResult.LATE
     table = cell.run(reads.costs(cell.keys, "provider"))
     assert (table.nano_usd, table.unpriced) == (COST, 0)
 
@@ -209,5 +209,5 @@ def test_a_late_reply_to_an_unpriced_call_is_taken(cell: Cell) -> None:
     cell.submit("a", bound=None)
     claim = cell.claim()
     cell.lose(claim)
-    assert cell.settle(claim, nano=None) is Answer.LATE
+    assert cell.settle(claim, nano=None) is ReportResult.LATE
     assert cell.state("a") is State.SUCCEEDED

@@ -14,7 +14,7 @@ from homa_shared.store import reads
 from homa_shared.store.audit import audit
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.transitions import admin
-from homa_shared.store.transitions.attempts import Answer, Claim, Report, fail, renew, settle, take
+from homa_shared.store.transitions.attempts import Claim, Report, ReportResult, fail, renew, settle, take
 from homa_shared.store.transitions.fleet import read_fleet
 from homa_shared.store.transitions.steps import Leave, journal, next_step
 from tests.transitions.cell import LEASE_MS, Cell
@@ -43,7 +43,7 @@ def take_all(cell: Cell, provider: str, slots: int = 20) -> dict[str, Claim]:
 def succeed(cell: Cell, job_id: str, attempt: int = 1) -> None:
     report = Report("succeeded", Charge.ACTUAL, nano=COST, input=900, output=80, health="good", used=(1, 980, 900, 80))
     reply = orjson.dumps({"body": {"said": job_id}, "cost_nano": COST, "prior_nano": 0})
-    assert cell.run(settle(cell.keys, (job_id, attempt), reply, report)) == Answer.OK, job_id
+    assert cell.run(settle(cell.keys, (job_id, attempt), reply, report)) == ReportResult.OK, job_id
 
 
 def test_its_books_are_clean_and_say_what_that_release_said(cell: Cell) -> None:

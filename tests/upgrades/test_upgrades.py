@@ -25,7 +25,7 @@ from homa_shared.store.scripts import Script
 from homa_shared.store.transitions.attempts import renew
 from homa_shared.store.transitions.submit import Common, Entry, submit
 from homa_shared.store.versions import Versions, own_versions
-from homa_workers.process import worker
+from homa_workers.process import dispatch
 from homa_workers.store_io import persist
 from tests.patience import PATIENCE_S
 from tests.worker.cell import BOUND, MINI, Cell, until
@@ -57,7 +57,7 @@ async def newer_worker(cell: Cell) -> AsyncIterator[Process]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is handed back is looked at again soon."""
-    monkeypatch.setattr(worker, "NOT_HERE_MS", 100)
+    monkeypatch.setattr(dispatch, "NOT_HERE_MS", 100)
     monkeypatch.setattr("homa_workers.pipeline.pipeline.NOT_HERE_MS", 100)
     assert persist.NOT_HERE_MS > 100
 
@@ -107,7 +107,7 @@ async def test_jobs_of_the_next_version_are_done_by_the_newer_worker_alone(cell:
 async def test_an_old_worker_says_once_that_it_is_outdated(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     old = await cell.worker()
-    monkeypatch.setattr(old.watch, "log", Recorder(told))
+    monkeypatch.setattr(old.log, "log", Recorder(told))
     for job in ("a", "b"):
         await submit_version(cell, job, record=2, inner=1)
     await submit_version(cell, "c", record=1, inner=NEXT_REQUEST)

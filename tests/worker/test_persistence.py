@@ -11,7 +11,7 @@ from homa_shared.model.errors import StoreUnavailable
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.fleet import write_fleet
 from homa_workers.fleet.fleet_cache import DAYS_S
-from homa_workers.observe.attempt_log import Watch
+from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.store_io.persist import persist
 from tests.worker.cell import MINI, Cell, until
 
@@ -37,13 +37,13 @@ class Moody:
 async def test_an_operation_is_repeated_until_the_store_takes_it() -> None:
     store = Moody(StoreUnavailable("away"), StoreUnavailable("still away"))
     store.open.set()
-    assert await persist(store, TELL, Watch("w")) == "PONG"  # type: ignore[arg-type]
+    assert await persist(store, TELL, WorkerLog("w")) == "PONG"  # type: ignore[arg-type]
     assert store.asked == 3
 
 
 async def test_cancelling_again_and_again_loses_nothing_and_is_passed_on_at_the_end() -> None:
     store = Moody(StoreUnavailable("away"))
-    telling = asyncio.create_task(persist(store, TELL, Watch("w")))  # type: ignore[arg-type]
+    telling = asyncio.create_task(persist(store, TELL, WorkerLog("w")))  # type: ignore[arg-type]
     await until(lambda: store.asked == 2)
     for _ in range(3):
         telling.cancel()
@@ -58,7 +58,7 @@ async def test_cancelling_again_and_again_loses_nothing_and_is_passed_on_at_the_
 async def test_a_defect_is_not_repeated() -> None:
     store = Moody(StoreUnavailable("away"), ValueError("a defect"))
     with pytest.raises(ValueError, match="a defect"):
-        await persist(store, TELL, Watch("w"))  # type: ignore[arg-type]
+        await persist(store, TELL, WorkerLog("w"))  # type: ignore[arg-type]
     assert store.asked == 2
 
 

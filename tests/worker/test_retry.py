@@ -13,9 +13,9 @@ from homa_shared.model.records import State
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.next_target import NextTarget
 from homa_workers.outcomes import reports
+from homa_workers.outcomes.halting import Unsent
 from homa_workers.outcomes.outcomes import Deferred, Ended, Interrupted, Rerouted
-from homa_workers.outcomes.retry_policy import LONGEST_BACKOFF_MS, RULES, backoff_ms, decide
-from homa_workers.pipeline.steps.halting import Unsent
+from homa_workers.outcomes.retry_policy import BACKOFF, RULES, backoff_ms, decide
 
 NEXT = NextTarget("anthropic:claude-haiku-4-5", "anthropic")
 
@@ -133,7 +133,7 @@ def test_a_chain_whose_rest_cannot_do_it_stays_where_it_is() -> None:
 def test_backoff_doubles_with_jitter_up_to_a_minute() -> None:
     assert [backoff_ms(n, lambda: 1.0) for n in (1, 2, 3)] == [500, 1000, 2000]
     assert backoff_ms(1, lambda: 0.0) == 250
-    assert backoff_ms(50, lambda: 1.0) == LONGEST_BACKOFF_MS
+    assert backoff_ms(50, lambda: 1.0) == BACKOFF.longest_s * 1000
     assert decided(ErrorKind.OVERLOADED, retry_after_s=7).delay_ms == 7000
 
 

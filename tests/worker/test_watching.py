@@ -16,9 +16,9 @@ from homa_shared.calls.reply import Usage
 from homa_shared.model.money import parse_usd
 from homa_shared.model.records import State
 from homa_shared.store.operation import Op, read
+from homa_workers.attempt import Spent
 from homa_workers.observe import logs
 from homa_workers.observe import sentry as alarms
-from homa_workers.outcomes.outcomes import Spent
 from tests.worker.cell import HAIKU, MINI, Cell, until
 
 SECRETS = ("the secret prompt", "sk-test")
@@ -126,7 +126,7 @@ async def test_a_reply_whose_job_the_store_has_lost_is_told_as_an_error(cell: Ce
     job = await cell.submit()
     await until(lambda: cell.simulator.stats.in_flight == 1)
     await cell.store.run(Op((("DEL", cell.keys.job(job)),), lambda _: None))
-    await until(lambda: any(line["event"] == "attempt.homeless" for line in lines))
+    await until(lambda: any(line["event"] == "attempt.orphaned" for line in lines))
     assert attempts(lines)[-1]["store_said"] == "unknown"
     await cell.store.run(read((("ZREM", cell.keys.leases(), f"{job}:1"),), lambda _: None))
 
@@ -173,9 +173,9 @@ async def test_a_defect_is_reported_without_its_words(
 async def test_what_repeats_itself_is_told_once_in_a_while(cell: Cell, lines: list[Any]) -> None:
     worker = await cell.worker()
     for _ in range(5):
-        worker.watch.store_away(RuntimeError("away"))
-        worker.watch.lost(["j1:1"])
-    worker.watch.lost([])
+        worker.log.store_away(RuntimeError("away"))
+        worker.log.lost(["j1:1"])
+    worker.log.lost([])
     assert [line["event"] for line in lines] == ["store.away", "leases.lost"]
 
 

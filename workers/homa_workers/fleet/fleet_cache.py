@@ -147,7 +147,7 @@ class FleetBook:
         """The prompt cache of a target; None where nothing is to be said to it."""
         return caching_at(self.fleet, Target.parse(target))
 
-    def spoken(self, target: str, call: Call) -> Call:
+    def for_api(self, target: str, call: Call) -> Call:
         """A call as a target's provider can be asked: by OpenAI's Responses API only where it has one."""
         if call.api == CHAT_API or self.capabilities.has_responses(Target.parse(target)):
             return call

@@ -1,15 +1,14 @@
-"""What became of an attempt, as values; `pipeline.acknowledge` acts on each, at one place."""
+"""What became of an attempt, as values; `Pipeline._acknowledge` acts on each, at one place."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Completion, Usage
 from homa_shared.model.records import State
-from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.next_target import NextTarget
 
 
@@ -53,34 +52,6 @@ def name_of(error: ProviderError) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What the paid replies of one attempt come to."""
-
-    calls: int = 0
-    usage: Usage = field(default_factory=Usage)
-    #: Nano-dollars; None where the price of one of them is not known.
-    nano: int | None = 0
-
-    def and_reply(self, usage: Usage, nano: int | None) -> Spent:
-        """The same with one reply more."""
-        known = None if self.nano is None or nano is None else self.nano + nano
-        return Spent(self.calls + 1, self.usage + usage, known)
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What the calls before the last one changed: what is reserved for that one, what they used and cost."""
-
-    #: The claim, with the last call's reservation, and in `cost` that of all steps.
-    claim: Claim
-    #: Of all steps of the job.
-    usage: Usage
-    count: int
-    #: False where the price of one of this attempt's steps is not known.
-    priced: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Recalled:
     """What the cache of vectors had to do with a reply."""
 
@@ -97,8 +68,6 @@ class Succeeded:
     """A complete reply."""
 
     completion: Completion
-    #: What the calls before it came to, where it took several.
-    tally: Tally | None = None
     #: Of embeddings.
     recalled: Recalled | None = None
 

@@ -14,7 +14,8 @@ from homa_shared.model.pools import alias_of
 from homa_shared.model.tokens import NOTHING_USED, QuotaUse
 from homa_shared.quota.plan import Reservation, TargetPlan, settlement
 from homa_shared.store.transitions.attempts import Claim, Report
-from homa_workers.outcomes.outcomes import Interrupted, Recalled, Tally, name_of
+from homa_workers.attempt import RunningAttempt
+from homa_workers.outcomes.outcomes import Interrupted, Recalled, name_of
 from homa_workers.outcomes.retry_policy import ACCOUNT_COOL_MS, RULES
 
 #: Nano-dollars of a completion at a target, None when unpriced.
@@ -105,18 +106,17 @@ def _by(claim: Claim) -> str:
 
 
 def reply_json(
-    claim: Claim,
-    completion: Completion,
-    nano: int | None,
-    latency_ms: int,
-    tally: Tally | None = None,
-    recalled: Recalled | None = None,
+    attempt: RunningAttempt, completion: Completion, nano: int | None, recalled: Recalled | None = None
 ) -> bytes:
-    """A reply as the store keeps it and results files show it; tokens and cost are those of all its calls."""
+    """A reply as the store keeps it and results files show it; tokens and cost are those of all its calls.
+
+    Args:
+        nano: what the last call cost; None for unpriced.
+    """
+    claim, steps, usage = attempt.claim, attempt.steps, completion.usage
     provider, _, model = claim.target.partition(":")
-    usage = completion.usage
-    if tally is not None:
-        usage, nano = tally.usage + usage, nano if tally.priced else None
+    if steps.count:
+        usage, nano = steps.usage + usage, nano if steps.spent.nano is not None else None
     called = recalled is None or recalled.called
     found = {"cached_inputs": recalled.texts} if recalled is not None and recalled.texts else {}
     return orjson.dumps(
@@ -126,7 +126,7 @@ def reply_json(
             "model": model,
             "attempt": claim.attempt,
             "attempts": claim.tries - (not called),
-            "steps": (0 if tally is None else tally.count) + called,
+            "steps": steps.count + called,
             "cost_nano": nano,
             "prior_nano": claim.cost,
             "usage": {
@@ -138,15 +138,16 @@ def reply_json(
             },
             "request_id": completion.request_id,
             "custom_id": claim.custom_id or None,
-            "latency_ms": latency_ms,
+            "latency_ms": attempt.latency_ms,
             "queued_ms": claim.waited_ms,
         }
         | found
     )
 
 
-def error_json(claim: Claim, error: ProviderError, latency_ms: int) -> bytes:
+def error_json(attempt: RunningAttempt, error: ProviderError) -> bytes:
     """The end of a job without a reply, for people."""
+    claim = attempt.claim
     provider, _, model = claim.target.partition(":")
     fields: dict[str, Any] = {
         "error": {"kind": name_of(error), "message": error.message, "status": error.status, "code": error.code},
@@ -155,7 +156,7 @@ def error_json(claim: Claim, error: ProviderError, latency_ms: int) -> bytes:
         "attempts": claim.tries,
         "request_id": error.request_id,
         "custom_id": claim.custom_id or None,
-        "latency_ms": latency_ms,
+        "latency_ms": attempt.latency_ms,
         "queued_ms": claim.waited_ms,
     }
     # A reply that was paid for and is no answer is kept for whoever looks.

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from homa_shared.backoff import Backoff
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.model.constants import BULK_SLACK_MS, SLACK_MS
 from homa_shared.model.records import Lane, State
@@ -16,14 +17,14 @@ from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.next_target import NextTarget
 from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Rerouted
 
-#: First and longest pause before another try at the same target, ms; it doubles and is drawn from its upper half.
-FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS = 500, 60_000
+#: Pauses before another try at the same target.
+BACKOFF = Backoff(first_s=0.5, longest_s=60.0)
 #: How long an account's breaker stays open where the provider named no time, ms.
 ACCOUNT_COOL_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RetryRule:
     """One row of the table."""
 
     #: Try again at the same target.
@@ -36,21 +37,21 @@ class Rule:
     counts: bool = True
 
 
-RULES: dict[ErrorKind, Rule] = {
-    ErrorKind.RATE_LIMITED: Rule(again=True, next=True, counts=False),
-    ErrorKind.QUOTA_EXHAUSTED: Rule(again=False, next=True, health="account"),
-    ErrorKind.UNAUTHORIZED: Rule(again=False, next=True, health="account"),
-    ErrorKind.MODEL_NOT_FOUND: Rule(again=False, next=True, health="model"),
-    ErrorKind.NOT_FOUND: Rule(again=False, next=True),
-    ErrorKind.OVERLOADED: Rule(again=True, next=True, health="bad"),
-    ErrorKind.UNREACHABLE: Rule(again=True, next=True, health="bad"),
-    ErrorKind.AMBIGUOUS: Rule(again=True, next=True, health="bad"),
-    ErrorKind.CONFLICT: Rule(again=True, next=True),
-    ErrorKind.INVALID_REQUEST: Rule(again=False, next=False, health="good"),
-    ErrorKind.CONTEXT_TOO_LONG: Rule(again=False, next=True, health="good"),
-    ErrorKind.CONTENT_POLICY: Rule(again=False, next=False, health="good"),
-    ErrorKind.MALFORMED: Rule(again=True, next=True, health="bad"),
-    ErrorKind.INTERNAL: Rule(again=False, next=False),
+RULES: dict[ErrorKind, RetryRule] = {
+    ErrorKind.RATE_LIMITED: RetryRule(again=True, next=True, counts=False),
+    ErrorKind.QUOTA_EXHAUSTED: RetryRule(again=False, next=True, health="account"),
+    ErrorKind.UNAUTHORIZED: RetryRule(again=False, next=True, health="account"),
+    ErrorKind.MODEL_NOT_FOUND: RetryRule(again=False, next=True, health="model"),
+    ErrorKind.NOT_FOUND: RetryRule(again=False, next=True),
+    ErrorKind.OVERLOADED: RetryRule(again=True, next=True, health="bad"),
+    ErrorKind.UNREACHABLE: RetryRule(again=True, next=True, health="bad"),
+    ErrorKind.AMBIGUOUS: RetryRule(again=True, next=True, health="bad"),
+    ErrorKind.CONFLICT: RetryRule(again=True, next=True),
+    ErrorKind.INVALID_REQUEST: RetryRule(again=False, next=False, health="good"),
+    ErrorKind.CONTEXT_TOO_LONG: RetryRule(again=False, next=True, health="good"),
+    ErrorKind.CONTENT_POLICY: RetryRule(again=False, next=False, health="good"),
+    ErrorKind.MALFORMED: RetryRule(again=True, next=True, health="bad"),
+    ErrorKind.INTERNAL: RetryRule(again=False, next=False),
 }
 
 #: Tries at one target before the next one's turn, where there is a next one.
@@ -58,9 +59,8 @@ TRIES_PER_TARGET = 2
 
 
 def backoff_ms(tries: int, draw: Callable[[], float] = random.random) -> int:
-    """Exponential backoff with equal jitter: between half and all of first · 2^(tries-1), capped."""
-    span = min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** max(0, tries - 1))
-    return int(span / 2 + draw() * span / 2)
+    """The pause before another try at the same target, ms."""
+    return int(BACKOFF.pause_s(tries, draw) * 1000)
 
 
 def decide(
@@ -119,7 +119,7 @@ def stay_in_pool(claim: Claim, error: ProviderError, members: int) -> Deferred |
     return None
 
 
-def _moves_on(rule: Rule, claim: Claim, wait_ms: int) -> bool:
+def _moves_on(rule: RetryRule, claim: Claim, wait_ms: int) -> bool:
     """Whether the next target's turn has come: the wait is more than the job's slack, or this one was tried enough."""
     return wait_ms > _slack_ms(claim) or (rule.counts and claim.tries % TRIES_PER_TARGET == 0)
 
@@ -131,7 +131,7 @@ def _slack_ms(claim: Claim) -> int:
     return BULK_SLACK_MS if claim.lane == Lane.BULK else SLACK_MS
 
 
-def _may_leave(rule: Rule, error: ProviderError, claim: Claim) -> bool:
+def _may_leave(rule: RetryRule, error: ProviderError, claim: Claim) -> bool:
     """Another provider's policy may see it otherwise; whether to ask it is the job's to say."""
     return rule.next or (error.kind is ErrorKind.CONTENT_POLICY and claim.on_content_policy == "reroute")
 
@@ -140,7 +140,7 @@ def _out_of_money(error: ProviderError, claim: Claim) -> bool:
     return error.kind is ErrorKind.QUOTA_EXHAUSTED and not claim.fallbacks_left
 
 
-def _pause(rule: Rule, claim: Claim, wait_ms: int, draw: Callable[[], float]) -> int:
+def _pause(rule: RetryRule, claim: Claim, wait_ms: int, draw: Callable[[], float]) -> int:
     """A rate-limited job goes straight back to its group, where the frozen scope holds it; others back off."""
     if not rule.counts:
         return 0

@@ -19,10 +19,10 @@ from dramatiq.broker import MessageProxy
 from dramatiq.errors import DecodeError, RateLimitExceeded, Retry
 from dramatiq.middleware import SkipMessage
 
-from homa_shared.broker import HomaBroker, Run, current_run
+from homa_shared.broker import HomaBroker, MessageRun, current_run
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions.attempts import Claim, ack
-from homa_workers.observe.attempt_log import Watch
+from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.store_io.persist import hand_back, persist
 
 T = TypeVar("T")
@@ -42,14 +42,14 @@ class MessageRunner:
     Args:
         broker: knows actors and middleware.
         store: where acks go.
-        watch: told when the store is away.
+        log: told when the store is away.
         threads: sync actors and hooks that may run at once.
     """
 
-    def __init__(self, broker: HomaBroker, store: AsyncStore, watch: Watch, *, threads: int) -> None:
+    def __init__(self, broker: HomaBroker, store: AsyncStore, log: WorkerLog, *, threads: int) -> None:
         self.broker = broker
         self.store = store
-        self.watch = watch
+        self.log = log
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="homa-actor")
 
     async def run(self, claim: Claim) -> None:
@@ -62,15 +62,15 @@ class MessageRunner:
             message = MessageProxy(dramatiq.Message.decode(claim.request))
         except DecodeError as error:
             log.error("message.unreadable", message=claim.id, error=str(error))
-            await self._ack(claim, Run(claim.id), failed=True)
+            await self._ack(claim, MessageRun(claim.id), failed=True)
             return
-        run, context = Run(claim.id), contextvars.copy_context()
+        run, context = MessageRun(claim.id), contextvars.copy_context()
         context.run(current_run.set, run)
         processing = _Processing(self.broker, message)
         try:
             await self._process(processing, context)
         except _CutOff:
-            await hand_back(self.store, claim, self.watch)
+            await hand_back(self.store, claim, self.log)
             return
         await self._ack(claim, run, failed=message.failed)
         message.clear_exception()
@@ -85,11 +85,11 @@ class MessageRunner:
             result, error = await _called(actor, processing.message, context)
             await self._in_thread(context, processing.finish, result, error)
 
-    async def _ack(self, claim: Claim, run: Run, *, failed: bool) -> None:
+    async def _ack(self, claim: Claim, run: MessageRun, *, failed: bool) -> None:
         again = None if failed else run.again
         state = "failed" if failed else "again" if again else "succeeded"
         name = (claim.id, claim.attempt)
-        await persist(self.store, ack(self.store.keys, name, state, again=again, enqueued=run.enqueued), self.watch)
+        await persist(self.store, ack(self.store.keys, name, state, again=again, enqueued=run.enqueued), self.log)
 
     async def _in_thread(self, context: contextvars.Context, call: Callable[..., T], *args: Any) -> T:
         work = self._threads.submit(context.run, call, *args)

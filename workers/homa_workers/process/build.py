@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from homa_shared.broker import HomaBroker
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.ids import new_worker_id
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import Settings
-from homa_shared.settings.sections import ProviderSettings
 from homa_shared.store.blobs import Blobs, open_blobs
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.join import enter_async
 from homa_workers.fleet.fleet_cache import FleetBook
-from homa_workers.observe.attempt_log import Watch
+from homa_workers.fleet.vector_cache import VectorCache
+from homa_workers.middleware.base import WorkerIdentity
+from homa_workers.middleware.builtin import in_order
+from homa_workers.middleware.chain import MiddlewareChain
+from homa_workers.middleware.entry_points import Factory, installed, make
+from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.pipeline.pipeline import Pipeline
 from homa_workers.process.accounts import account_config
 from homa_workers.process.worker import HomaWorker
@@ -36,6 +40,8 @@ class WorkerProcess:
     broker: HomaBroker
     workers: list[HomaWorker]
     providers: list[Provider]
+    #: Of the workers, in their order.
+    middleware: list[MiddlewareChain] = field(default_factory=list)
 
     def drain(self) -> None:
         """Takes nothing more; `serve` ends when what runs is through."""
@@ -46,7 +52,12 @@ class WorkerProcess:
         for worker in self.workers:
             worker.stop_now()
 
+    async def stop_middleware(self) -> None:
+        for chain in self.middleware:
+            await chain.stop()
+
     async def aclose(self) -> None:
+        await self.stop_middleware()
         for provider in self.providers:
             await provider.aclose()
         await self.store.aclose()
@@ -60,6 +71,7 @@ async def build(
     *,
     concurrency: int | None = None,
     broker: HomaBroker | None = None,
+    middleware: Sequence[Factory] = (),
 ) -> WorkerProcess:
     """The workers that serve some of the configured providers.
 
@@ -69,24 +81,46 @@ async def build(
         providers: names; none means all that are configured.
         concurrency: most calls at once in each worker.
         broker: with the application's own actors.
+        middleware: makes each worker's instances; installed packages' come before.
 
     Raises:
-        ConfigError: a provider is not configured, or none is.
+        ConfigError: a provider is not configured, or none is; a middleware cannot be loaded or started.
         StoreUnavailable: the store cannot be reached, or cannot keep jobs safely.
     """
     names = _chosen(settings, providers)
+    factories = [*installed(), *middleware]
     blobs = open_blobs(settings)
     store = AsyncStore(address, settings.namespace, role="worker")
     fleet = await enter_async(store, settings.fleet())
     broker = broker or HomaBroker(address, settings.namespace)
     made = [create(account_config(name, settings.providers[name])) for name in names]
-    workers = [
-        _worker(settings, store, broker, fleet, provider, settings.providers[provider.name], concurrency, blobs)
-        for provider in made
-    ]
-    for worker in workers:
-        await worker.know_pools()
-    return WorkerProcess(store, broker, workers, made)
+    shared = _Shared(settings, store, broker, fleet, concurrency, blobs, factories)
+    process = WorkerProcess(store, broker, [], made)
+    try:
+        for provider in made:
+            worker, chain = _worker(shared, provider)
+            await worker.know_pools()
+            await chain.start(WorkerIdentity(worker.id, provider.name))
+            process.workers.append(worker)
+            process.middleware.append(chain)
+    except BaseException:
+        await process.stop_middleware()
+        raise
+    return process
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the workers of a process have in common."""
+
+    settings: Settings
+    store: AsyncStore
+    broker: HomaBroker
+    fleet: Fleet
+    concurrency: int | None
+    blobs: Blobs | None
+    #: Makes each worker's instances.
+    middleware: Sequence[Factory]
 
 
 def _chosen(settings: Settings, providers: Sequence[str]) -> list[str]:
@@ -107,27 +141,23 @@ def _chosen(settings: Settings, providers: Sequence[str]) -> list[str]:
     return names
 
 
-def _worker(
-    settings: Settings,
-    store: AsyncStore,
-    broker: HomaBroker,
-    fleet: Fleet,
-    provider: Provider,
-    given: ProviderSettings,
-    concurrency: int | None,
-    blobs: Blobs | None,
-) -> HomaWorker:
-    book = FleetBook(store, fleet)
-    worker_id = new_worker_id(provider.name)
-    watch = Watch(worker_id)
-    return HomaWorker(
-        broker,
-        worker_id=worker_id,
-        watch=watch,
-        pipeline=Pipeline(store, provider, book, given.timeout_s, watch, Media(store, blobs, settings.blobs_above)),
+def _worker(shared: _Shared, provider: Provider) -> tuple[HomaWorker, MiddlewareChain]:
+    settings, store, given = shared.settings, shared.store, shared.settings.providers[provider.name]
+    book = FleetBook(store, shared.fleet)
+    log = WorkerLog(new_worker_id(provider.name))
+    media = Media(store, shared.blobs, settings.blobs_above)
+    vectors = VectorCache(store)
+    others = [make(factory) for factory in shared.middleware]
+    chain = MiddlewareChain(in_order(log, store, book, media, vectors, others), log)
+    worker = HomaWorker(
+        shared.broker,
+        worker_id=log.worker,
+        log=log,
+        pipeline=Pipeline(store, provider, book, given.timeout_s, log, chain, media, vectors),
         store=store,
         book=book,
         provider=provider.name,
-        concurrency=concurrency or given.concurrency or DEFAULT_CONCURRENCY,
+        concurrency=shared.concurrency or given.concurrency or DEFAULT_CONCURRENCY,
         lease_s=settings.lease_s,
     )
+    return worker, chain

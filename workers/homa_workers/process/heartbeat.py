@@ -1,6 +1,6 @@
 """What a worker does beside its jobs: the beat that keeps its leases, the fleet's housekeeping, orders sent to it.
 
-A duty outlives whatever goes wrong with one of its turns: a worker without a beat would lose its jobs one by one.
+Each of them outlives whatever goes wrong with one of its turns: a worker without a beat would lose its jobs one by one.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import rejoin, renew, sweep
 from homa_workers.fleet.fleet_cache import FleetBook
-from homa_workers.observe.attempt_log import Watch
-from homa_workers.process.in_flight import InFlight, Running
+from homa_workers.middleware.base import Chore
+from homa_workers.observe.worker_log import WorkerLog
+from homa_workers.process.in_flight import HeldLease, InFlight
 from homa_workers.store_io.replay_buffer import Recent
 
 BEAT_S = 1.0
@@ -33,44 +34,40 @@ _LATE_S = 2
 _PAUSE_S = 0.2
 
 
-class Duties:
-    """The three duties of a worker.
+class Heartbeat:
+    """What a worker does again and again as long as it lives.
 
     Args:
-        worker: its id.
-        lease_ms: length of its leases.
+        lease_ms: length of the worker's leases.
+        log: says whose heartbeat it is.
         recent: reports to be told again to a store that came back without them.
         chores: what else is done every so many seconds.
         facts: what it tells the fleet of itself, asked at each beat.
-        obey: carries out an order.
     """
 
     def __init__(
         self,
         store: AsyncStore,
-        worker: str,
         lease_ms: int,
         in_flight: InFlight,
-        watch: Watch,
+        log: WorkerLog,
         *,
         book: FleetBook | None,
         recent: Recent | None = None,
-        chores: Sequence[tuple[float, Callable[[], Awaitable[Any]]]] = (),
+        chores: Sequence[Chore] = (),
         facts: Callable[[], dict[str, Any]],
-        obey: Callable[[str], None],
     ) -> None:
         self._store = store
-        self._worker = worker
+        self._worker = log.worker
         self._lease_ms = lease_ms
         self._in_flight = in_flight
-        self._watch = watch
+        self._log = log
         self._book = book
         self._recent = recent or Recent()
         #: The server that was told of all attempts; a run of it, by its own name.
         self._server = ""
         self._chores = chores
         self._facts = facts
-        self._obey = obey
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -95,10 +92,10 @@ class Duties:
             try:
                 await turn()
             except (StoreUnavailable, StoreFull) as error:
-                self._watch.store_away(error)
+                self._log.store_away(error)
                 pause_s = max(seconds, _PAUSE_S)
             except Exception as error:
-                self._watch.unexpected(None, error)
+                self._log.defect(error)
                 pause_s = max(seconds, _PAUSE_S)
             await asyncio.sleep(pause_s)
 
@@ -122,17 +119,17 @@ class Duties:
         except (StoreUnavailable, StoreFull):
             raise
         except Exception as error:  # one that no store takes must not keep the fleet waiting
-            self._watch.unexpected(None, error)
+            self._log.defect(error)
 
     async def _rejoin(self, told: str | None = None) -> str:
         told = self._server if told is None else told
         return await self._store.run(rejoin(self._store.keys, worker=self._worker, lease_ms=self._lease_ms, told=told))
 
-    async def _renew_all(self, running: list[Running]) -> None:
+    async def _renew_all(self, running: list[HeldLease]) -> None:
         slices = [running[i : i + RENEW_SLICE] for i in range(0, len(running), RENEW_SLICE)] or [[]]
         await asyncio.gather(*(self._renew(leases) for leases in slices))
 
-    async def _renew(self, leases: list[Running]) -> None:
+    async def _renew(self, leases: list[HeldLease]) -> None:
         asked = time.monotonic()
         names = [running.claim.name for running in leases]
         told = await self._store.run(
@@ -141,10 +138,10 @@ class Duties:
         for running in leases:
             running.renewed = asked
         # A lost attempt goes on: its good reply still ends the job, and its cost is better known than left open.
-        self._watch.lost(told.lost)
+        self._log.lost(told.lost)
         # An order leaves the store as it is popped: where the connection died meanwhile, this is how it is heard of.
         for name in told.called_off:
-            self._obey("cancel " + " ".join(name.rsplit(":", 1)))
+            self._in_flight.cancel(name)
 
     async def _sweep(self) -> None:
         more = True
@@ -159,4 +156,10 @@ class Duties:
             async with asyncio.timeout(_LISTEN_S + _LATE_S):
                 reply = await self._store.wait("BLPOP", self._store.keys.control(self._worker), _LISTEN_S)
         if reply is not None:
-            self._obey(reply[1].decode())
+            self._carry_out(reply[1].decode())
+
+    def _carry_out(self, order: str) -> None:
+        """An order: `cancel job attempt`."""
+        verb, job_id, attempt = order.split(" ")
+        if verb == "cancel":
+            self._in_flight.cancel(f"{job_id}:{attempt}")

@@ -10,17 +10,24 @@ from typing import Any
 
 from homa_shared.model.constants import SUSPECT_LEASES
 from homa_shared.store.transitions.attempts import Claim
-from homa_workers.observe.attempt_log import Watch
+from homa_workers.attempt import RunningAttempt
+from homa_workers.observe.worker_log import WorkerLog
 
 
 @dataclass(slots=True)
-class Running:
-    """One attempt in flight."""
+class HeldLease:
+    """The lease of one attempt in flight."""
 
     claim: Claim
-    task: asyncio.Task[None]
-    #: When its lease was last known to run, on this process's clock (s).
+    task: asyncio.Task[Any]
+    #: When it was last known to run, on this process's clock (s).
     renewed: float = field(default_factory=time.monotonic)
+    #: None for a message, and for what is handed back.
+    attempt: RunningAttempt | None = None
+
+    @property
+    def is_given_up(self) -> bool:
+        return self.attempt is not None and self.attempt.is_acknowledged
 
     @property
     def suspect(self) -> bool:
@@ -31,14 +38,14 @@ class InFlight:
     """All attempts of a worker.
 
     Args:
-        watch: told of what an attempt's own handling did not catch.
+        log: told of what an attempt's own handling did not catch.
         freed: called when one is over.
     """
 
-    def __init__(self, watch: Watch, freed: Callable[[], None]) -> None:
-        self._watch = watch
+    def __init__(self, log: WorkerLog, freed: Callable[[], None]) -> None:
+        self._log = log
         self._freed = freed
-        self._running: dict[str, Running] = {}
+        self._running: dict[str, HeldLease] = {}
         self.suspects = 0
         self.started = 0
         self.ended = 0
@@ -49,26 +56,35 @@ class InFlight:
     def __contains__(self, name: str) -> bool:
         return name in self._running
 
-    def start(self, claim: Claim, work: Coroutine[Any, Any, None], leased: float) -> None:
-        """Runs an attempt as a task.
+    def start(
+        self, claim: Claim, work: Coroutine[Any, Any, Any], leased: float, attempt: RunningAttempt | None = None
+    ) -> None:
+        """Runs a claim as a task.
 
         Args:
             leased: when the store may first have leased it, on this process's clock (s).
+            attempt: of a job, that may be cancelled.
         """
         task = asyncio.create_task(work, name=claim.name)
-        running = self._running[claim.name] = Running(claim, task, leased)
+        running = self._running[claim.name] = HeldLease(claim, task, leased, attempt)
         self.suspects += running.suspect
         self.started += 1
         # A callback, not a `finally` inside the task: it also runs when a task is cancelled before its first step.
         task.add_done_callback(self._over)
 
-    def find(self, name: str) -> Running | None:
+    def cancel(self, name: str) -> None:
+        """Stops the attempt of a job that was cancelled, if it runs here."""
+        running = self._running.get(name)
+        if running is not None and running.attempt is not None:
+            running.attempt.cancel()
+
+    def find(self, name: str) -> HeldLease | None:
         return self._running.get(name)
 
-    def ripe(self, age_s: float) -> list[Running]:
-        """Those whose lease was last renewed so long ago."""
+    def ripe(self, age_s: float) -> list[HeldLease]:
+        """Those whose lease was last renewed so long ago. Once acknowledged an attempt has none."""
         oldest = time.monotonic() - age_s
-        return [running for running in self._running.values() if running.renewed <= oldest]
+        return [lease for lease in self._running.values() if lease.renewed <= oldest and not lease.is_given_up]
 
     def cut(self) -> None:
         """Cancels all. A task that has not begun yet takes its first step before: it has a claim to hand back."""
@@ -81,10 +97,10 @@ class InFlight:
         while self._running:
             await asyncio.wait([running.task for running in self._running.values()])
 
-    def _over(self, task: asyncio.Task[None]) -> None:
+    def _over(self, task: asyncio.Task[Any]) -> None:
         running = self._running.pop(task.get_name())
         self.suspects -= running.suspect
         self.ended += 1
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._watch.unexpected(running.claim, error)
+            self._log.defect(error, running.claim)
         self._freed()

@@ -30,7 +30,7 @@ REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-r
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class ErrorReply:
     """A failure as the provider told it."""
 
     #: HTTP status; None where there was none (an error inside a stream).
@@ -42,7 +42,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ErrorRule:
     """A row of a table: matches when everything that it names does."""
 
     kind: ErrorKind
@@ -51,7 +51,7 @@ class Rule:
     message: re.Pattern[str] | None = None
     statuses: frozenset[int] = frozenset()
 
-    def matches(self, failure: Failure) -> bool:
+    def matches(self, failure: ErrorReply) -> bool:
         return (
             (not self.codes or not self.codes.isdisjoint(failure.codes))
             and (not self.statuses or failure.status in self.statuses)
@@ -59,23 +59,23 @@ class Rule:
         )
 
 
-def by_code(kind: ErrorKind, *codes: str) -> Rule:
+def by_code(kind: ErrorKind, *codes: str) -> ErrorRule:
     """A rule for any of these codes, whatever the status."""
-    return Rule(kind, codes=frozenset(codes))
+    return ErrorRule(kind, codes=frozenset(codes))
 
 
-def by_message(kind: ErrorKind, pattern: str, *statuses: int) -> Rule:
+def by_message(kind: ErrorKind, pattern: str, *statuses: int) -> ErrorRule:
     """A rule for a text in the message of one of these statuses (of any, where none is given)."""
-    return Rule(kind, message=re.compile(pattern, re.IGNORECASE), statuses=frozenset(statuses))
+    return ErrorRule(kind, message=re.compile(pattern, re.IGNORECASE), statuses=frozenset(statuses))
 
 
-def by_status(kind: ErrorKind, *statuses: int) -> Rule:
+def by_status(kind: ErrorKind, *statuses: int) -> ErrorRule:
     """A rule for these statuses, whatever else is said."""
-    return Rule(kind, statuses=frozenset(statuses))
+    return ErrorRule(kind, statuses=frozenset(statuses))
 
 
 #: What a bare HTTP status means at any provider. The end of every table.
-STATUS_RULES: tuple[Rule, ...] = (
+STATUS_RULES: tuple[ErrorRule, ...] = (
     by_status(ErrorKind.UNAUTHORIZED, 401, 403),
     by_status(ErrorKind.QUOTA_EXHAUSTED, 402),
     by_status(ErrorKind.MODEL_NOT_FOUND, 404),
@@ -93,7 +93,7 @@ STATUS_RULES: tuple[Rule, ...] = (
 )
 
 
-def classify(failure: Failure, rules: Sequence[Rule], *, partial_text: str = "") -> ProviderError:
+def classify(failure: ErrorReply, rules: Sequence[ErrorRule], *, partial_text: str = "") -> ProviderError:
     """The `ProviderError` that a failure is.
 
     `partial_text` is what a stream had delivered before. Tokens were then generated, so that a kind which says that
@@ -113,13 +113,13 @@ def classify(failure: Failure, rules: Sequence[Rule], *, partial_text: str = "")
     )
 
 
-def _default(failure: Failure) -> ErrorKind:
+def _default(failure: ErrorReply) -> ErrorKind:
     """A success status around something else than a reply is malformed; an unknown error in a stream is ambiguous."""
     return ErrorKind.MALFORMED if failure.status is not None else ErrorKind.AMBIGUOUS
 
 
 def not_a_reply(
-    content: bytes, headers: Mapping[str, str], rules: Sequence[Rule], expected: str, usage: Usage | None = None
+    content: bytes, headers: Mapping[str, str], rules: Sequence[ErrorRule], expected: str, usage: Usage | None = None
 ) -> ProviderError:
     """The error of a body under status 200 that is not the reply: of the kind that it tells, else MALFORMED.
 
@@ -136,7 +136,7 @@ def not_a_reply(
     return error
 
 
-def failure_of(status: int | None, body: object, headers: Mapping[str, str]) -> Failure:
+def failure_of(status: int | None, body: object, headers: Mapping[str, str]) -> ErrorReply:
     """Read a failure from an error response.
 
     `body` is bytes or decoded JSON: OpenAI's and Anthropic's `{"error": {...}}`, the inner object alone, or anything
@@ -148,8 +148,8 @@ def failure_of(status: int | None, body: object, headers: Mapping[str, str]) -> 
         body = _decoded(body)
     error = _error_object(body)
     if error is None:
-        return Failure(status, text or (str(body) if body else f"HTTP status {status} without a body"), (), headers)
-    return Failure(_status_within(status, error), str(error.get("message") or text or error), _codes(error), headers)
+        return ErrorReply(status, text or (str(body) if body else f"HTTP status {status} without a body"), (), headers)
+    return ErrorReply(_status_within(status, error), str(error.get("message") or text or error), _codes(error), headers)
 
 
 def _decoded(body: bytes) -> object:

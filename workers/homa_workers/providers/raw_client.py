@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from homa_workers.providers.base import Emit
-from homa_workers.providers.error_rules import Rule
+from homa_workers.providers.error_rules import ErrorRule
 from homa_workers.providers.json_body import RawReply, encoded, plain
 from homa_workers.providers.sdk_errors import from_sdk
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
@@ -30,7 +30,7 @@ class RawClient:
         rules: what the API's failures mean.
     """
 
-    def __init__(self, client: Any, stream_type: type, api_error: type[Exception], rules: Sequence[Rule]) -> None:
+    def __init__(self, client: Any, stream_type: type, api_error: type[Exception], rules: Sequence[ErrorRule]) -> None:
         self._client = client
         self._stream_type = stream_type
         self._failures = (api_error, httpx2.HTTPError)

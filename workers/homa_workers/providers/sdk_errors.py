@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import httpx2
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
-from homa_workers.providers.error_rules import Rule, classify, failure_of
+from homa_workers.providers.error_rules import ErrorRule, classify, failure_of
 
 
-def from_sdk(error: Exception, rules: Sequence[Rule], *, partial_text: str = "") -> ProviderError:
+def from_sdk(error: Exception, rules: Sequence[ErrorRule], *, partial_text: str = "") -> ProviderError:
     """Classify an exception of an SDK, or of httpx2 where the SDK lets it through.
 
     `partial_text` is what a stream had delivered before it.

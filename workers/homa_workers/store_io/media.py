@@ -12,12 +12,10 @@ from dataclasses import replace
 
 import orjson
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.media import Medium, references, restored
 from homa_shared.calls.request import EMBEDDING, JobRequest
 from homa_shared.model.constants import IN_STORE
 from homa_shared.model.errors import HomaError, StoreFull, StoreUnavailable
-from homa_shared.model.records import State
 from homa_shared.store.blobs import Blobs, BlobsUnavailable, new_path
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions.attempts import Claim
@@ -34,7 +32,9 @@ from homa_shared.store.transitions.media import (
     sweep_media,
     uploading,
 )
-from homa_workers.outcomes.outcomes import Ended, Outcome, Released, Succeeded
+from homa_workers.attempt import RunningAttempt
+from homa_workers.outcomes.halting import Halted, refused
+from homa_workers.outcomes.outcomes import Released
 from homa_workers.store_io.persist import NOT_HERE_MS
 
 #: Media that a worker keeps at hand, bytes.
@@ -42,7 +42,7 @@ CACHE_BYTES = 64 * 1024 * 1024
 #: How often a worker clears away media, s.
 SWEEP_S = 30.0
 #: Longest that a reply waits for the blob store to take it, s.
-STOW_S = 10.0
+OFFLOAD_S = 10.0
 #: Longest that the fetching of one job's media may take, s.
 FETCH_S = 60.0
 
@@ -64,8 +64,6 @@ class Media:
         self._store, self._blobs, self._above = store, blobs, above
         self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._cached_bytes = 0
-        #: Digests that the attempts in flight show.
-        self._shown: dict[str, list[str]] = {}
 
     @staticmethod
     def needed(request: JobRequest) -> bool:
@@ -97,25 +95,23 @@ class Media:
             raise BlobsUnavailable(f"media of the request did not arrive within {FETCH_S:g} s") from error
         return replace(request, messages=restored(request.messages, found)), held + digests
 
-    async def whole(self, claim: Claim, request: JobRequest) -> JobRequest | Outcome:
-        """A claimed job's request as it is to be sent, or what becomes of the job where it cannot be had.
+    async def complete(self, attempt: RunningAttempt) -> None:
+        """Puts an attempt's media into its request, as it is to be sent.
 
-        Nothing has been sent yet: a job whose media cannot be reached now goes back as if it had not been taken.
+        Raises:
+            Halted: they cannot be had. Nothing has been sent yet: a job whose media cannot be reached now goes back as
+                if it had not been taken.
         """
-        if not self.needed(request):
-            return request
+        if not self.needed(attempt.request):
+            return
         try:
-            request, digests = await self.restore(request)
+            attempt.request, attempt.media = await self.restore(attempt.request)
         except MediumGone as error:
-            return Ended(ProviderError(ErrorKind.INVALID_REQUEST, str(error)), State.FAILED)
+            raise refused(str(error)) from error
         except (BlobsUnavailable, StoreUnavailable) as error:
-            return Released(str(error), NOT_HERE_MS)
-        except asyncio.CancelledError:
-            return Released("stopped before its call")
-        self._shown[claim.name] = digests
-        return request
+            raise Halted(Released(str(error), NOT_HERE_MS)) from error
 
-    async def stowed(self, claim: Claim, reply: bytes) -> bytes:
+    async def offloaded(self, claim: Claim, reply: bytes) -> bytes:
         """A reply as it is to be stored: the body of a large one goes to the blob store, a reference takes its place.
 
         Where that does not work at once the reply stays whole: nothing is worth losing one.
@@ -126,7 +122,7 @@ class Media:
         body = Medium(orjson.dumps(envelope.pop("body")), "application/json")
         keys = self._store.keys
         try:
-            async with asyncio.timeout(STOW_S):
+            async with asyncio.timeout(OFFLOAD_S):
                 if await self._store.run(hold(keys, [(body.digest, reply_user(claim.id))])):
                     path = new_path(keys.namespace, body.digest)
                     await self._store.run(uploading(keys, [path]))
@@ -137,13 +133,10 @@ class Media:
             return reply
         return orjson.dumps({**envelope, "body_at": body.digest})
 
-    async def done(self, claim: Claim, outcome: Outcome) -> None:
-        """Lets go of what a job has shown, once it needs it no more."""
-        digests = self._shown.pop(claim.name, None)
-        if digests and isinstance(outcome, Succeeded):
-            # A sweep finds out by itself, only later.
-            with contextlib.suppress(StoreUnavailable, StoreFull):
-                await self._store.run(release(self._store.keys, request_user(claim.id), digests))
+    async def release(self, attempt: RunningAttempt) -> None:
+        """Says that a job needs what it showed no more; where the store is away a sweep finds out by itself, later."""
+        with contextlib.suppress(StoreUnavailable, StoreFull):
+            await self._store.run(release(self._store.keys, request_user(attempt.claim.id), attempt.media))
 
     async def sweep(self) -> None:
         """Removes media that nothing refers to; any worker may do it at any time.

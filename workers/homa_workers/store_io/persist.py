@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from homa_shared.backoff import Backoff
 from homa_shared.calls.failures import Charge
 from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.model.tokens import NOTHING_USED
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import Claim, Enqueued, Report, ack, requeue
-from homa_workers.observe.attempt_log import Watch
+from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.store_io.replay_buffer import Recent
 
 T = TypeVar("T")
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
+#: Pauses while the store does not take an operation.
+BACKOFF = Backoff(first_s=0.05, longest_s=2.0)
 #: What is handed back because this worker cannot do it is left for others for so long, ms.
 NOT_HERE_MS = 5000
 
 
-async def persist(store: AsyncStore, op: Op[T], watch: Watch, recent: Recent | None = None) -> T:
+async def persist(store: AsyncStore, op: Op[T], log: WorkerLog, recent: Recent | None = None) -> T:
     """Runs an operation until the store has taken it.
 
     The operations are idempotent, so one whose reply was lost may be sent again. Cancelling the caller doesn't end
@@ -36,16 +37,16 @@ async def persist(store: AsyncStore, op: Op[T], watch: Watch, recent: Recent | N
     try:
         return await _taken(store, op, recent)
     except (StoreUnavailable, StoreFull) as error:
-        watch.store_away(error)
+        log.store_away(error)
     except asyncio.CancelledError as error:
         cancelled = error
-    result = await uncut(_until_taken(store, op, watch, recent))
+    result = await shielded(_until_taken(store, op, log, recent))
     if cancelled is not None:
         raise cancelled
     return result
 
 
-async def uncut(work: Coroutine[Any, Any, T]) -> T:
+async def shielded(work: Coroutine[Any, Any, T]) -> T:
     """Does several things that belong together: a cancellation is passed on when all are through."""
     task, cancelled = asyncio.ensure_future(work), None
     while not task.done():
@@ -63,17 +64,15 @@ async def uncut(work: Coroutine[Any, Any, T]) -> T:
     return result
 
 
-async def hand_back(store: AsyncStore, claim: Claim, watch: Watch, *, delay_ms: int = 0) -> None:
+async def hand_back(store: AsyncStore, claim: Claim, log: WorkerLog, *, delay_ms: int = 0) -> None:
     """Gives a job or message back unsent, as if it had not been taken."""
     name = (claim.id, claim.attempt)
     if claim.kind == "m":
         again = Enqueued(claim.id, claim.queue, claim.lane, claim.request, delay_ms)
-        await persist(store, ack(store.keys, name, "again", again=again), watch)
+        await persist(store, ack(store.keys, name, "again", again=again), log)
         return
-    unsent = Report("released", Charge.NONE, used=NOTHING_USED, worker=watch.worker)
-    await persist(
-        store, requeue(store.keys, name, "job.released", delay_ms=delay_ms, report=unsent, counts=False), watch
-    )
+    unsent = Report("released", Charge.NONE, used=NOTHING_USED, worker=log.worker)
+    await persist(store, requeue(store.keys, name, "job.released", delay_ms=delay_ms, report=unsent, counts=False), log)
 
 
 async def _taken(store: AsyncStore, op: Op[T], recent: Recent | None) -> T:
@@ -83,12 +82,12 @@ async def _taken(store: AsyncStore, op: Op[T], recent: Recent | None) -> T:
     return result
 
 
-async def _until_taken(store: AsyncStore, op: Op[T], watch: Watch, recent: Recent | None) -> T:
-    pause_s = FIRST_PAUSE_S
+async def _until_taken(store: AsyncStore, op: Op[T], log: WorkerLog, recent: Recent | None) -> T:
+    failures = 0
     while True:
-        await asyncio.sleep(pause_s * (0.5 + random.random() / 2))
+        failures += 1
+        await asyncio.sleep(BACKOFF.pause_s(failures))
         try:
             return await _taken(store, op, recent)
         except (StoreUnavailable, StoreFull) as error:
-            watch.store_away(error)
-        pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+            log.store_away(error)

@@ -25,7 +25,7 @@ from homa_shared.store.embedded.locks import is_locked, try_lock
 from homa_shared.store.embedded.server import (
     FSYNC,
     IDLE_STOP_S,
-    Answer,
+    Readiness,
     ServerSettings,
     ask,
     control,
@@ -97,12 +97,12 @@ class Keeper:
             if lock is not None:
                 return self._started(lock)
             state = self._directory.state()
-            answer = ask(state.socket) if state else Answer.NONE
-            if state is not None and answer is Answer.READY:
+            answer = ask(state.socket) if state else Readiness.NONE
+            if state is not None and answer is Readiness.READY:
                 self._child = None
                 self._directory.record(replace(state, ready=True))
                 return state.socket
-            if answer is Answer.LOADING:
+            if answer is Readiness.LOADING:
                 deadline_s = time.monotonic() + _TAKEOVER_S
             time.sleep(_START_POLL_S)
         sys.exit("keeper: a server holds the directory but does not answer")
@@ -125,7 +125,7 @@ class Keeper:
 
     def _wait_until_ready(self, child: subprocess.Popen[bytes], state: ServerState) -> None:
         self._directory.record(state)
-        while ask(state.socket) is not Answer.READY:
+        while ask(state.socket) is not Readiness.READY:
             if child.poll() is not None:
                 sys.exit(f"keeper: the server did not start: exit status {child.returncode}")
             time.sleep(_START_POLL_S)

@@ -127,7 +127,7 @@ def control(socket: str | Path) -> redis.Redis:
     )
 
 
-class Answer(Enum):
+class Readiness(Enum):
     """What a server says when it is asked whether it is there."""
 
     READY = "ready"
@@ -136,22 +136,22 @@ class Answer(Enum):
     NONE = "none"
 
 
-def ask(socket: str | Path) -> Answer:
+def ask(socket: str | Path) -> Readiness:
     try:
         client = control(socket)
     except redis.RedisError:
-        return Answer.NONE
+        return Readiness.NONE
     try:
         client.ping()
     except redis.BusyLoadingError:
-        return Answer.LOADING
+        return Readiness.LOADING
     except redis.ResponseError:
-        return Answer.READY  # busy with a script
+        return Readiness.READY  # busy with a script
     except redis.RedisError:
-        return Answer.NONE
+        return Readiness.NONE
     finally:
         client.close()
-    return Answer.READY
+    return Readiness.READY
 
 
 def shut_down(client: redis.Redis) -> None:

@@ -22,8 +22,8 @@ from homa_shared.store.embedded.locks import is_locked, locked
 from homa_shared.store.embedded.server import (
     FSYNC,
     IDLE_STOP_S,
-    Answer,
     Fsync,
+    Readiness,
     ServerSettings,
     ask,
     control,
@@ -188,15 +188,15 @@ class EmbeddedStore:
         deadline_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:
             state = self._directory.state()
-            answer = ask(state.socket) if state else Answer.NONE
-            if answer is Answer.LOADING:
+            answer = ask(state.socket) if state else Readiness.NONE
+            if answer is Readiness.LOADING:
                 deadline_s = time.monotonic() + PATIENCE_S
             if not is_locked(self._directory.keeper_lock):
                 if launched:
                     raise self._no_start("it does not start", log_size)
                 self._launch_keeper()
                 launched = True
-            elif state is not None and state.ready and answer is Answer.READY:
+            elif state is not None and state.ready and answer is Readiness.READY:
                 return _url(state.socket)
             else:
                 time.sleep(_POLL_S)

@@ -103,7 +103,7 @@ _WHERE_TOLD = (
 )
 
 
-class Answer(StrEnum):
+class ReportResult(StrEnum):
     """How the store took a report."""
 
     OK = "ok"
@@ -184,14 +184,14 @@ def take(
     return call(keys, "take", (worker, nonce, slots, lease_ms, provider, suspects, *queues), _parse_take)
 
 
-def settle(keys: Keys, name: tuple[str, int], reply: bytes, report: Report) -> Op[Answer]:
+def settle(keys: Keys, name: tuple[str, int], reply: bytes, report: Report) -> Op[ReportResult]:
     """A good reply: stored before anything else happens to it; the job ends as succeeded."""
-    return call(keys, "settle", (*name, reply, report.encode()), _answer)
+    return call(keys, "settle", (*name, reply, report.encode()), _report_result)
 
 
-def fail(keys: Keys, name: tuple[str, int], state: str, error: bytes, report: Report, detail: str) -> Op[Answer]:
+def fail(keys: Keys, name: tuple[str, int], state: str, error: bytes, report: Report, detail: str) -> Op[ReportResult]:
     """The job ends as failed, cancelled or expired."""
-    return call(keys, "fail", (*name, state, error, report.encode(), detail), _answer)
+    return call(keys, "fail", (*name, state, error, report.encode(), detail), _report_result)
 
 
 def requeue(
@@ -203,15 +203,15 @@ def requeue(
     report: Report,
     counts: bool,
     to: NextTarget | None = None,
-) -> Op[Answer]:
+) -> Op[ReportResult]:
     """The attempt is over, the job waits again: deferred, rerouted (to its next target) or released."""
     args = (*name, event, delay_ms, report.encode(), int(counts), encode_next(to))
-    return call(keys, "requeue", args, _answer)
+    return call(keys, "requeue", args, _report_result)
 
 
-def divert(keys: Keys, job_id: str, target: str, reason: str, to: NextTarget) -> Op[Answer]:
+def divert(keys: Keys, job_id: str, target: str, reason: str, to: NextTarget) -> Op[ReportResult]:
     """Moves a job that waits for a target out of reach to its next one."""
-    return call(keys, "divert", (job_id, target, reason, to.encode()), _answer)
+    return call(keys, "divert", (job_id, target, reason, to.encode()), _report_result)
 
 
 def renew(keys: Keys, *, worker: str, lease_ms: int, facts: dict[str, Any], attempts: Sequence[str]) -> Op[Renewed]:
@@ -252,16 +252,16 @@ class Enqueued:
 
 def ack(
     keys: Keys, name: tuple[str, int], state: str, *, again: Enqueued | None = None, enqueued: Sequence[Enqueued] = ()
-) -> Op[Answer]:
+) -> Op[ReportResult]:
     """The end of a message's run: succeeded, failed (dead), or again with a delay and its new body."""
     args: list[Any] = [*name, state, again.delay_ms if again else 0, again.body if again else b""]
     for message in enqueued:
         args += [message.id, message.queue, message.lane, message.body, message.delay_ms]
-    return call(keys, "ack", args, _answer)
+    return call(keys, "ack", args, _report_result)
 
 
-def _answer(reply: Any) -> Answer:
-    return Answer(text(reply))
+def _report_result(reply: Any) -> ReportResult:
+    return ReportResult(text(reply))
 
 
 def _parse_take(reply: Any) -> Taken:

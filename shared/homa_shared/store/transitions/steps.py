@@ -13,7 +13,7 @@ from typing import Any
 from homa_shared.calls.request import Option
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, mapping, read, text
-from homa_shared.store.transitions.attempts import Answer, Report
+from homa_shared.store.transitions.attempts import Report, ReportResult
 
 
 class Leave(StrEnum):
@@ -67,7 +67,7 @@ class Journal:
     results: dict[tuple[int, int], str]
 
 
-def step(keys: Keys, name: tuple[str, int], number: int, worker: str, report: Report, state: bytes) -> Op[Answer]:
+def step(keys: Keys, name: tuple[str, int], number: int, worker: str, report: Report, state: bytes) -> Op[ReportResult]:
     """A paid reply that does not end its job.
 
     Args:
@@ -76,7 +76,7 @@ def step(keys: Keys, name: tuple[str, int], number: int, worker: str, report: Re
         report: what the reply cost, as for `settle`.
         state: what a later attempt goes on from.
     """
-    return call(keys, "step", (*name, number, worker, report.encode(), state), lambda reply: Answer(text(reply)))
+    return call(keys, "step", (*name, number, worker, report.encode(), state), lambda reply: ReportResult(text(reply)))
 
 
 def next_step(keys: Keys, name: tuple[str, int], number: int, need: Option, *, worker: str) -> Op[Permit]:

@@ -3,20 +3,20 @@
     reserve → call → is it the answer? → if not: record the step → run tools or name what is wrong → again
 
 Each paid reply that is not the answer is a *step*: charged and journaled before anything else happens, so that any
-later attempt (after a crash, at another target) goes on from the last one instead of paying again. `SteppedAttempt`
-keeps that law with the store; `chat` and `embedding` know what comes after what.
+later attempt (after a crash, at another target) goes on from the last one instead of paying again. `StepJournal` keeps
+that law with the store; `chat` and `embedding` know what comes after what.
 """
 
 from __future__ import annotations
 
 from homa_shared.calls.request import EMBEDDING, JobRequest
-from homa_workers.pipeline.steps.attempt import SteppedAttempt
 from homa_workers.pipeline.steps.chat import Chat
 from homa_workers.pipeline.steps.embedding import Embedding
-from homa_workers.pipeline.steps.halting import Halted
-from homa_workers.pipeline.steps.structured import is_refusal, schema_of
+from homa_workers.pipeline.steps.journal import StepJournal
+from homa_workers.pipeline.steps.need import need_of_call
+from homa_workers.pipeline.steps.structured import schema_of
 
-__all__ = ["Chat", "Embedding", "Halted", "SteppedAttempt", "is_refusal", "takes_steps"]
+__all__ = ["Chat", "Embedding", "StepJournal", "need_of_call", "takes_steps"]
 
 
 def takes_steps(request: JobRequest) -> bool:

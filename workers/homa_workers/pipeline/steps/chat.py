@@ -6,30 +6,27 @@ What a later attempt goes on from is kept as messages, so that it may go on at a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from homa_shared.calls.json_schema import AnswerSchema, answer_schema
 from homa_shared.calls.reply import ITEMS, Call, Completion, Usage
-from homa_shared.calls.request import JobRequest, Option
+from homa_shared.calls.request import Option
 from homa_shared.capabilities import Feature
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import Target
-from homa_shared.quota.needs import Asking
 from homa_shared.store.transitions.steps import Begin
+from homa_workers.outcomes.halting import Unfit, ended, refused, stopped
+from homa_workers.outcomes.judgement import is_refusal
 from homa_workers.outcomes.outcomes import Declined
+from homa_workers.pipeline.call import Caller
 from homa_workers.pipeline.steps import structured
-from homa_workers.pipeline.steps.attempt import SteppedAttempt
-from homa_workers.pipeline.steps.halting import Unfit, ended, refused, stopped
+from homa_workers.pipeline.steps.journal import StepJournal
+from homa_workers.pipeline.steps.need import need_of_call
 from homa_workers.tools.toolbox import Toolbox, failure
 
-#: Makes one call under the provider's deadline; the flag says that text which was streamed before is void.
-CallOnce = Callable[[Call, bool], Awaitable[Completion]]
-
-#: Output cap that needs are reckoned with where a request has none.
-_DEFAULT_MAX_TOKENS = 4096
 #: What only the provider that wrote a message understands of it.
 _OWN_WORDS = frozenset({"thinking_blocks", "extra_content", ITEMS})
 
@@ -40,18 +37,18 @@ class Chat:
     """The calls of one attempt at a completion.
 
     Args:
-        attempt: its accounts with the store.
-        request: what is asked for.
+        journal: reserves its calls and records its steps.
         toolbox: the tools of this process.
-        call: makes one call.
+        caller: makes its calls.
     """
 
-    def __init__(self, attempt: SteppedAttempt, request: JobRequest, toolbox: Toolbox, call: CallOnce) -> None:
-        self._attempt = attempt
+    def __init__(self, journal: StepJournal, toolbox: Toolbox, caller: Caller) -> None:
+        request = journal.attempt.request
+        self._journal = journal
         self._rules = request.steps
         self._toolbox = toolbox
-        self._call = call
-        self._target = Target.parse(attempt.claim.target)
+        self._caller = caller
+        self._target = Target.parse(journal.attempt.claim.target)
         self._messages: list[Message] = list(request.messages)
         self._params: dict[str, Any] = dict(request.params)
         self._api = request.api
@@ -72,9 +69,10 @@ class Chat:
         self._add_definitions()
         await self._go_on()
         while True:
-            await self._attempt.allow(self._need())
-            call = Call(self._target.model, self._messages, self._params, self._shared, self._api)
-            completion = await self._call(call, self._attempt.number > 0)
+            asked = Call(self._target.model, self._messages, self._params, self._shared, self._api)
+            call, is_adapted = await self._caller.prepare(self._journal.attempt, asked)
+            await self._journal.allow(self._need(call, is_adapted))
+            completion = await self._caller.complete(self._journal.attempt, call)
             if self._instructed:
                 completion = structured.unfenced(completion)
             if await self._is_answer(completion):
@@ -85,13 +83,13 @@ class Chat:
         message = _message_of(completion)
         calls = message.get("tool_calls") or []
         if calls and self._are_ours(calls):
-            if self._attempt.number + 1 >= self._rules.max_steps:
+            if self._journal.number + 1 >= self._rules.max_steps:
                 wanted = ", ".join(_name_of(call) for call in calls)
                 raise ended(
                     Unfit("step_limit", f"after {self._rules.max_steps} calls it asks for {wanted}", completion)
                 )
             await self._record(completion, "tools", [message])
-            await self._run_tools(self._attempt.number, calls)
+            await self._run_tools(self._journal.number, calls)
             return False
         if calls or self._schema is None:
             return True
@@ -107,7 +105,7 @@ class Chat:
 
     def _violation(self, completion: Completion) -> str | None:
         assert self._schema is not None
-        if structured.is_refusal(completion):
+        if is_refusal(completion):
             raise Declined(completion)
         try:
             return structured.violation(completion, self._schema)
@@ -118,14 +116,14 @@ class Chat:
 
     async def _record(self, completion: Completion, why: str, messages: list[Message]) -> None:
         state = {"why": why, "target": str(self._target), "messages": messages, "usage": completion.usage}
-        await self._attempt.record(completion, orjson.dumps(state))
+        await self._journal.record(completion, orjson.dumps(state))
         self._messages += messages
 
     async def _go_on(self) -> None:
         """Puts the messages of earlier attempts' steps behind the request's."""
-        for number, raw in enumerate(await self._attempt.resume(), 1):
+        for number, raw in enumerate(await self._journal.resume(), 1):
             state = orjson.loads(raw)
-            self._attempt.count_earlier(Usage(**state["usage"]))
+            self._journal.count_earlier(Usage(**state["usage"]))
             own = Target.parse(state["target"]).provider == self._target.provider
             self._messages += state["messages"] if own else [_plain(message) for message in state["messages"]]
             if state["why"] == "tools":
@@ -159,18 +157,18 @@ class Chat:
     async def _run_tools(self, number: int, calls: list[Message]) -> None:
         """Runs the calls of a step side by side; results stand in the order of the calls."""
         work = (self._result(number, index, call) for index, call in enumerate(calls))
-        results = await self._attempt.between(asyncio.gather(*work))
+        results = await self._journal.between(asyncio.gather(*work))
         for call, result in zip(calls, results, strict=True):
             self._messages.append({"role": "tool", "tool_call_id": call.get("id"), "content": result})
 
     async def _result(self, number: int, index: int, call: Message) -> str:
-        known = self._attempt.journal.results.get((number, index))
+        known = self._journal.earlier.results.get((number, index))
         if known is not None:
             return known
         tool = self._toolbox.find(_name_of(call))
         if tool is None:
             raise refused(f"tool {_name_of(call)!r} is not registered at this worker")
-        begin, result = await self._attempt.begin_tool(number, index, idempotent=tool.idempotent)
+        begin, result = await self._journal.begin_tool(number, index, idempotent=tool.idempotent)
         match begin:
             case Begin.DONE:
                 return result
@@ -183,7 +181,7 @@ class Chat:
                 )
             case Begin.RUN:
                 result = await self._toolbox.run(tool, (call.get("function") or {}).get("arguments") or "")
-        await self._attempt.end_tool(number, index, result)
+        await self._journal.end_tool(number, index, result)
         return result
 
     # -- schema -----------------------------------------------------------------------------------------------------
@@ -192,7 +190,7 @@ class Chat:
         schema = structured.schema_of(self._params)
         if schema is None:
             return None
-        offered = self._attempt.book.capabilities.offers(self._target, Feature.SCHEMA)
+        offered = self._journal.book.capabilities.offers(self._target, Feature.SCHEMA)
         if not (offered and structured.follows_schemas(self._target.model)):
             del self._params["response_format"]
             place = _after_system(self._messages)
@@ -204,16 +202,11 @@ class Chat:
         except InvalidRequest as error:
             raise refused(str(error)) from error
 
-    # -- needs ------------------------------------------------------------------------------------------------------
-
-    def _need(self) -> Option | None:
-        """What the next call takes; None for a first one that says just what the client reckoned with."""
-        plan = self._attempt.book.plan(str(self._target))
-        if plan is None or (self._attempt.number == 0 and not self._grown):
-            return None
-        cap = self._params.get("max_completion_tokens") or self._params.get("max_tokens") or _DEFAULT_MAX_TOKENS
-        asking = Asking(self._attempt.book.prices, self._params, int(cap), self._api)
-        return asking.need(plan, self._messages, len(orjson.dumps(self._messages)))
+    def _need(self, call: Call, is_adapted: bool) -> Option | None:
+        """What a call takes; None for a first one that says just what the client reckoned with."""
+        if self._journal.number or self._grown or is_adapted:
+            return need_of_call(self._journal.book, str(self._target), call)
+        return None
 
 
 def _message_of(completion: Completion) -> Message:

@@ -9,47 +9,44 @@ embeds those that have run out meanwhile, which nobody has paid for under this j
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from homa_shared.calls.embeddings import pack
-from homa_shared.calls.reply import Completion, Embeddings, Usage
-from homa_shared.calls.request import JobRequest
+from homa_shared.calls.reply import Completion, Usage
 from homa_shared.calls.vector_cache import VectorNames
 from homa_shared.model.targets import Target
 from homa_shared.quota.embedding_parts import first_part
 from homa_shared.quota.needs import need_of_texts
 from homa_workers.fleet.vector_cache import VectorCache, entries_of, found_in
+from homa_workers.outcomes.halting import refused
 from homa_workers.outcomes.outcomes import Recalled, Succeeded
-from homa_workers.pipeline.steps.attempt import SteppedAttempt
-from homa_workers.pipeline.steps.halting import refused
-
-#: Makes one call for some texts, under the provider's deadline.
-EmbedOnce = Callable[[str, list[str], dict[str, Any]], Awaitable[Embeddings]]
+from homa_workers.pipeline.call import Caller
+from homa_workers.pipeline.steps.journal import StepJournal
 
 
 class Embedding:
     """The calls of one attempt at embedding a job's texts.
 
     Args:
-        attempt: its accounts with the store.
-        request: the texts, and parameters such as `dimensions`.
-        call: makes one call.
-        cache: vectors of single texts; used where the request says so, or the job bears a cache key.
+        journal: reserves its calls and records its steps.
+        caller: makes its calls.
+        cache: vectors of single texts; used where the request says so, or the job has a cache key.
     """
 
-    def __init__(self, attempt: SteppedAttempt, request: JobRequest, call: EmbedOnce, cache: VectorCache) -> None:
-        self._attempt = attempt
+    def __init__(self, journal: StepJournal, caller: Caller, cache: VectorCache) -> None:
+        request, claim = journal.attempt.request, journal.attempt.claim
+        self._journal = journal
         self._texts = request.inputs
         # Vectors come as numbers, whatever the caller wants them as.
         self._params = {name: value for name, value in request.params.items() if name != "encoding_format"}
-        self._call = call
-        self._model = Target.parse(attempt.claim.target).model
-        # A job that goes on to another target bears no key there, but its texts are as good as any.
-        self._cache = cache if request.cache or attempt.claim.cache_key else None
-        self._names = VectorNames(attempt.claim.tenant, attempt.claim.target, self._params)
+        self._caller = caller
+        self._model = Target.parse(claim.target).model
+        # A job that goes on to another target has no key there, but its texts are as good as any.
+        self._cache = cache if request.cache or claim.cache_key else None
+        self._names = VectorNames(claim.tenant, claim.target, self._params)
         #: Where the vector of each text stands: with the cache, at the first text that equals it.
         self._places = _first_equals(self._texts) if self._cache else range(len(self._texts))
         self._vectors: list[str | None] = [None] * len(self._texts)
@@ -66,9 +63,10 @@ class Embedding:
             Halted: there are none to be had in this attempt.
             ProviderError: a call went wrong.
         """
-        plan = self._attempt.book.plan(self._attempt.claim.target)
+        attempt = self._journal.attempt
+        plan = self._journal.book.plan(attempt.claim.target)
         if plan is None or not self._texts:
-            raise refused(f"there are {len(self._texts)} texts to embed at {self._attempt.claim.target}")
+            raise refused(f"there are {len(self._texts)} texts to embed at {attempt.claim.target}")
         await self._go_on()
         await self._recall()
         places = self._missing()
@@ -77,9 +75,9 @@ class Embedding:
         while start < len(texts):
             end = first_part(texts, plan, start)
             part = texts[start:end]
-            need = need_of_texts(self._attempt.book.prices, plan, part)
-            await self._attempt.allow(need, less=self._cache is not None)
-            found = await self._call(self._model, part, self._params)
+            need = need_of_texts(self._journal.book.prices, plan, part)
+            await self._journal.allow(need, less=self._cache is not None)
+            found = await self._caller.embed(attempt, self._model, part, self._params)
             vectors = [pack(vector) for vector in found.vectors]
             self._take(places[start:end], vectors, found.usage)
             self._said_model = found.model
@@ -87,17 +85,17 @@ class Embedding:
             completion = Completion({}, found.usage, found.request_id, metered=found.metered)
             if end == len(texts):
                 return self._whole(completion, entries)
-            await self._attempt.record(completion, self._state(places[start:end], vectors, found.usage))
-            await self._attempt.between(self._cache.keep(entries) if self._cache else _nothing())
+            await self._journal.record(completion, self._state(places[start:end], vectors, found.usage))
+            await self._journal.between(self._cache.keep(entries) if self._cache else _nothing())
             start = end
         return self._whole(None, {})
 
     async def _go_on(self) -> None:
         """Takes what the steps of earlier attempts brought."""
-        for raw in await self._attempt.resume():
+        for raw in await self._journal.resume():
             state = orjson.loads(raw)
             usage = Usage(**state["usage"])
-            self._attempt.count_earlier(usage)
+            self._journal.count_earlier(usage)
             if state["model"] == self._model:
                 start = state["start"]
                 self._take(state.get("at") or range(start, start + len(state["vectors"])), state["vectors"], usage)
@@ -108,7 +106,7 @@ class Embedding:
             return
         by_name = {self._names.of(self._texts[place]): place for place in self._missing()}
         for names, op in self._cache.reads(list(by_name)):
-            entries = await self._attempt.ask(op)
+            entries = await self._journal.ask(op)
             for name, vector in found_in(names, entries):
                 self._vectors[by_name[name]] = vector.packed
                 self._said_model = vector.model
@@ -152,7 +150,7 @@ class Embedding:
         whole = Completion(body, done.usage, done.request_id, metered=done.metered)
         texts = sum(place in self._recalled for place in self._places)
         recalled = Recalled(texts, called=last is not None, entries=entries)
-        return Succeeded(whole, self._attempt.tally, recalled)
+        return Succeeded(whole, recalled)
 
 
 def _first_equals(texts: Sequence[str]) -> list[int]:

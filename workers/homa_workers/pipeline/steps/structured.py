@@ -72,9 +72,3 @@ def unfenced(completion: Completion) -> Completion:
     message = {**first["message"], "content": found[1]}
     body = {**completion.body, "choices": [{**first, "message": message}, *others]}
     return Completion(body, completion.usage, completion.request_id, completion.quota, completion.metered)
-
-
-def is_refusal(completion: Completion) -> bool:
-    """Whether the model declined to answer: asking again would not help."""
-    choice = (completion.body.get("choices") or [{}])[0]
-    return bool((choice.get("message") or {}).get("refusal")) or completion.finish_reason == "content_filter"

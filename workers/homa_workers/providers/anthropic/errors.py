@@ -7,9 +7,9 @@ stand without a status, since an error in the middle of a stream arrives under s
 from __future__ import annotations
 
 from homa_shared.calls.failures import ErrorKind
-from homa_workers.providers.error_rules import STATUS_RULES, Rule, by_code, by_message
+from homa_workers.providers.error_rules import STATUS_RULES, ErrorRule, by_code, by_message
 
-ANTHROPIC_RULES: tuple[Rule, ...] = (
+ANTHROPIC_RULES: tuple[ErrorRule, ...] = (
     by_code(
         ErrorKind.QUOTA_EXHAUSTED,
         "enforced_spend_limit_reached",

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from homa_shared.calls.failures import ErrorKind
-from homa_workers.providers.error_rules import STATUS_RULES, Failure, Rule, by_code, by_message
+from homa_workers.providers.error_rules import STATUS_RULES, ErrorReply, ErrorRule, by_code, by_message
 
-BEDROCK_RULES: tuple[Rule, ...] = (
+BEDROCK_RULES: tuple[ErrorRule, ...] = (
     # Limits per day are told from those per minute by their text only.
     by_message(ErrorKind.QUOTA_EXHAUSTED, r"per day", 429),
     by_code(ErrorKind.QUOTA_EXHAUSTED, "servicequotaexceededexception"),
@@ -48,7 +48,7 @@ BEDROCK_RULES: tuple[Rule, ...] = (
 )
 
 
-def failure_of(response: Mapping[str, Any], text: str) -> Failure:
+def failure_of(response: Mapping[str, Any], text: str) -> ErrorReply:
     """Read a failure from botocore's account of an error response.
 
     Args:
@@ -56,7 +56,7 @@ def failure_of(response: Mapping[str, Any], text: str) -> Failure:
     """
     error, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
     code, status = str(error.get("Code", "")).lower(), metadata.get("HTTPStatusCode")
-    return Failure(
+    return ErrorReply(
         # An error inside a stream comes under the stream's own status, which says nothing of it.
         status=None if status == 200 else status,
         message=str(error.get("Message") or text),

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from homa_shared.calls.failures import ErrorKind
-from homa_workers.providers.error_rules import STATUS_RULES, Failure, Rule, by_code, by_message
+from homa_workers.providers.error_rules import STATUS_RULES, ErrorReply, ErrorRule, by_code, by_message
 
 #: A `google.protobuf.Duration` in JSON.
 DURATION = re.compile(r"^(\d+(?:\.\d+)?)s$")
 
-GEMINI_RULES: tuple[Rule, ...] = (
+GEMINI_RULES: tuple[ErrorRule, ...] = (
     by_code(ErrorKind.UNAUTHORIZED, "api_key_invalid", "api_key_service_blocked", "user_location_not_supported"),
     by_code(ErrorKind.QUOTA_EXHAUSTED, "per_day", "billing_disabled"),
     by_message(ErrorKind.UNAUTHORIZED, r"api key (?:not valid|expired)|location is not supported", 400),
@@ -29,7 +29,7 @@ GEMINI_RULES: tuple[Rule, ...] = (
 )
 
 
-def failure_of(status: int | None, body: object, headers: Mapping[str, str]) -> Failure:
+def failure_of(status: int | None, body: object, headers: Mapping[str, str]) -> ErrorReply:
     """Read a failure from an error of Google's: `{"error": {code, message, status, details}}`, or the inner object."""
     error: Any = body.get("error", body) if isinstance(body, Mapping) else {}
     error = error if isinstance(error, Mapping) else {"message": str(error)}
@@ -39,7 +39,7 @@ def failure_of(status: int | None, body: object, headers: Mapping[str, str]) -> 
     if waits and "retry-after" not in headers:
         headers = {**headers, "retry-after": waits[0]}
     message = str(error.get("message") or body or f"HTTP status {status} without a body")
-    return Failure(status, message, _codes(error, details), headers)
+    return ErrorReply(status, message, _codes(error, details), headers)
 
 
 def _codes(error: Mapping[str, Any], details: list[Mapping[str, Any]]) -> tuple[str, ...]:

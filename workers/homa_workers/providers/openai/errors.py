@@ -7,9 +7,9 @@ from compatible servers (which mostly send statuses and texts of their own).
 from __future__ import annotations
 
 from homa_shared.calls.failures import ErrorKind
-from homa_workers.providers.error_rules import STATUS_RULES, Rule, by_code, by_message
+from homa_workers.providers.error_rules import STATUS_RULES, ErrorRule, by_code, by_message
 
-OPENAI_RULES: tuple[Rule, ...] = (
+OPENAI_RULES: tuple[ErrorRule, ...] = (
     by_code(ErrorKind.CONTEXT_TOO_LONG, "context_length_exceeded", "string_above_max_length"),
     by_code(
         ErrorKind.CONTENT_POLICY,

@@ -1,4 +1,4 @@
-"""Ends of an attempt that its steps decide themselves."""
+"""Ends of an attempt that are decided before a call, or between two: nothing is in flight."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
 from homa_shared.calls.reply import Completion
 from homa_shared.model.records import State
-from homa_workers.outcomes.outcomes import Deferred, Ended, Interrupted, Outcome
+from homa_workers.attempt import RunningAttempt
+from homa_workers.outcomes.outcomes import Deferred, Ended, Interrupted, Outcome, Released
 
 
 class Halted(Exception):
@@ -60,3 +61,12 @@ def waiting(why: str, message: str) -> Halted:
 def refused(message: str) -> Halted:
     """The job cannot be done as it stands; nothing was sent."""
     return ended(ProviderError(ErrorKind.INVALID_REQUEST, message))
+
+
+def stopped_before_call(attempt: RunningAttempt) -> Halted:
+    """Its task was cancelled before a call: because the job was, or because the worker stops."""
+    if attempt.is_cancelled:
+        return ended(Unsent("cancelled", "cancelled before its call"), State.CANCELLED)
+    why = "stopped before its call"
+    # One without steps goes back as if it had not been taken.
+    return stopped(why) if attempt.steps.count else Halted(Released(why))

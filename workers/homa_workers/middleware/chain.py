@@ -1,0 +1,211 @@
+"""A worker's middlewares in their order; whatever one of them does, attempts go on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import orjson
+
+from homa_shared.calls.reply import Call, Completion, Embeddings
+from homa_shared.model.errors import ConfigError
+from homa_shared.store.transitions.attempts import Claim, ReportResult
+from homa_workers.attempt import RunningAttempt
+from homa_workers.middleware.base import Chore, Middleware, WorkerIdentity
+from homa_workers.observe.worker_log import WorkerLog
+from homa_workers.outcomes.outcomes import Outcome
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Middleware)
+
+
+class MiddlewareChain:
+    """Tells each middleware of those moments whose hooks it overrides.
+
+    Args:
+        middlewares: in the order in which they are told.
+        log: told of what they raise.
+    """
+
+    def __init__(self, middlewares: Sequence[Middleware], log: WorkerLog) -> None:
+        self._all = tuple(middlewares)
+        self._log = log
+        self._started: list[Middleware] = []
+        self._adapt_call = self._overriding("adapt_call")
+        self._rewrites = any(middleware.adapts_content for middleware in self._adapt_call)
+        self._before_call = self._overriding("before_call")
+        self._after_call = self._overriding("after_call")
+        self._after_embedding = self._overriding("after_embedding")
+        self._attempt_ended = self._overriding("attempt_ended")
+        log.alarms += [middleware.defect for middleware in self._overriding("defect")]
+
+    def _overriding(self, hook: str) -> tuple[Middleware, ...]:
+        return tuple(m for m in self._all if getattr(type(m), hook) is not getattr(Middleware, hook))
+
+    def find(self, kind: type[M]) -> M:
+        """The middleware of a class.
+
+        Raises:
+            LookupError: there is none.
+        """
+        for middleware in self._all:
+            if isinstance(middleware, kind):
+                return middleware
+        raise LookupError(f"no {kind.__name__} among {[type(m).__name__ for m in self._all]}")
+
+    @property
+    def chores(self) -> Sequence[Chore]:
+        return [chore for middleware in self._all for chore in middleware.chores()]
+
+    async def start(self, worker: WorkerIdentity) -> None:
+        """Starts all.
+
+        Raises:
+            ConfigError: one did not start; those before it are stopped.
+        """
+        for middleware in self._all:
+            try:
+                await middleware.start(worker)
+            except Exception as error:
+                await self.stop()
+                raise ConfigError(
+                    f"middleware {type(middleware).__name__} of {type(middleware).__module__} did not start: {error!r}"
+                ) from error
+            self._started.append(middleware)
+
+    async def stop(self) -> None:
+        """Stops those that were started, the last one first."""
+        while self._started:
+            middleware = self._started.pop()
+            await self._bounded(middleware, "stop", middleware.stop())
+
+    # -- before a call: one after the other, and waited for ----------------------------------------------------------
+
+    async def adapt_call(self, attempt: RunningAttempt, call: Call) -> tuple[Call, bool]:
+        """The call as all of them would have it, and whether its content is another than before."""
+        content = latest = _content(call) if self._rewrites else b""
+        for middleware in self._adapt_call:
+            await self._finished(attempt, middleware)
+            try:
+                found = middleware.adapt_call(attempt, _copied(call) if middleware.adapts_content else call)
+                adapted = _checked(found if isinstance(found, Call) else await self._limited(middleware, found), call)
+                latest = _content(adapted) if middleware.adapts_content else latest
+                call = adapted
+            except Exception as error:
+                self._log.defect(error, attempt.claim, hook=_name(middleware, "adapt_call"))
+        return call, latest != content
+
+    async def before_call(self, attempt: RunningAttempt, call: Call) -> None:
+        """Returns when the call may be made."""
+        for middleware in self._before_call:
+            await self._finished(attempt, middleware)
+            try:
+                found = middleware.before_call(attempt, call)
+                if found is not None:
+                    await self._limited(middleware, found)
+            except Exception as error:
+                self._log.defect(error, attempt.claim, hook=_name(middleware, "before_call"))
+
+    # -- after it: each by itself, and not waited for until the attempt is acknowledged -------------------------------
+
+    def after_call(self, attempt: RunningAttempt, call: Call, result: Completion | Exception) -> None:
+        for middleware in self._after_call:
+            self._tell(attempt, middleware, "after_call", call, result)
+
+    def after_embedding(self, attempt: RunningAttempt, texts: Sequence[str], result: Embeddings | Exception) -> None:
+        for middleware in self._after_embedding:
+            self._tell(attempt, middleware, "after_embedding", texts, result)
+
+    async def attempt_ended(self, attempt: RunningAttempt, outcome: Outcome, result: ReportResult | None) -> None:
+        """Returns when all have been told all of the attempt."""
+        for middleware in self._attempt_ended:
+            self._tell(attempt, middleware, "attempt_ended", outcome, result)
+        if attempt.hooks:
+            try:
+                await asyncio.wait(attempt.hooks.values())
+            finally:
+                for hook in attempt.hooks.values():
+                    hook.cancel()
+
+    def _tell(self, attempt: RunningAttempt, middleware: Middleware, hook: str, *facts: Any) -> None:
+        """Calls a hook at once; what it leaves to be awaited becomes a task, behind what was told before."""
+        earlier = attempt.hooks.get(middleware)
+        if earlier is not None and not earlier.done():
+            attempt.hooks[middleware] = asyncio.create_task(
+                self._behind(earlier, attempt.claim, middleware, hook, attempt, *facts)
+            )
+        elif (rest := self._called(attempt.claim, middleware, hook, attempt, *facts)) is not None:
+            attempt.hooks[middleware] = asyncio.create_task(self._bounded(middleware, hook, rest, attempt.claim))
+
+    async def _behind(
+        self, earlier: asyncio.Task[None], claim: Claim, middleware: Middleware, hook: str, *facts: Any
+    ) -> None:
+        await asyncio.wait([earlier])
+        if (rest := self._called(claim, middleware, hook, *facts)) is not None:
+            await self._bounded(middleware, hook, rest, claim)
+
+    def _called(self, claim: Claim, middleware: Middleware, hook: str, *facts: Any) -> Awaitable[None] | None:
+        try:
+            found: Awaitable[None] | None = getattr(middleware, hook)(*facts)
+        except Exception as error:
+            self._log.defect(error, claim, hook=_name(middleware, hook))
+            return None
+        return found
+
+    async def _finished(self, attempt: RunningAttempt, middleware: Middleware) -> None:
+        """Returns when a middleware has been told of the attempt's call before."""
+        if (hook := attempt.hooks.pop(middleware, None)) is not None:
+            await asyncio.wait([hook])
+
+    async def _bounded(
+        self, middleware: Middleware, hook: str, rest: Awaitable[None], claim: Claim | None = None
+    ) -> None:
+        try:
+            await self._limited(middleware, rest)
+        except Exception as error:
+            self._log.defect(error, claim, hook=_name(middleware, hook))
+
+    async def _limited(self, middleware: Middleware, rest: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(middleware.hook_s):
+                return await rest
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise RuntimeError("the hook awaited something that was cancelled") from error
+
+
+def _name(middleware: Middleware, hook: str) -> str:
+    return f"{type(middleware).__name__}.{hook}"
+
+
+def _copied(call: Call) -> Call:
+    """The same call, for a hook that may change it in place before it fails."""
+    return replace(call, messages=deepcopy(call.messages), params=deepcopy(call.params))
+
+
+def _content(call: Call) -> bytes:
+    """All of a call that is paid for.
+
+    Raises:
+        TypeError: it holds what is not JSON.
+    """
+    return orjson.dumps((call.messages, call.params, call.api))
+
+
+def _checked(adapted: Call, call: Call) -> Call:
+    """A call that may be made in the place of another.
+
+    Raises:
+        TypeError: it is not a call.
+        ValueError: it asks another model, whose price and limits are not those of the job's target.
+    """
+    if not isinstance(adapted, Call):
+        raise TypeError(f"adapt_call returned {adapted!r}; expected a Call")
+    if adapted.model != call.model:
+        raise ValueError(f"adapt_call changed the model {call.model!r} to {adapted.model!r}; expected the same model")
+    return adapted

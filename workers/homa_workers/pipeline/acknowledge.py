@@ -1,0 +1,99 @@
+"""Tells the store how an attempt ended: each outcome in one clause, here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from homa_shared.calls.failures import ProviderError
+from homa_shared.model.json_safe import valid_text
+from homa_shared.store.client import AsyncStore
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import Report, ReportResult, fail, requeue, settle
+from homa_workers.attempt import RunningAttempt
+from homa_workers.fleet.fleet_cache import FleetBook
+from homa_workers.observe.worker_log import WorkerLog
+from homa_workers.outcomes import reports
+from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded
+from homa_workers.pipeline.costs import all_spent, last_price
+from homa_workers.pipeline.skipping import tell_skipped
+from homa_workers.store_io.media import Media
+from homa_workers.store_io.persist import hand_back, persist, shielded
+from homa_workers.store_io.replay_buffer import Recent
+
+
+class Acknowledger:
+    """Reports outcomes until the store has them.
+
+    Args:
+        store: where reports go.
+        book: prices and plans.
+        log: told of an absent store, and whose worker this is.
+        media: takes large replies to the blob store.
+        recent: keeps reports that the store has taken, should it come back without them.
+    """
+
+    def __init__(self, store: AsyncStore, book: FleetBook, log: WorkerLog, media: Media, recent: Recent) -> None:
+        self._store = store
+        self._book = book
+        self._log = log
+        self.media = media
+        self._recent = recent
+
+    async def acknowledge(self, attempt: RunningAttempt, outcome: Outcome) -> ReportResult | None:
+        """Returns how the store took it; None where the job was handed back unsent."""
+        nano = last_price(self._book, self._log, attempt, outcome)
+        attempt.spent = all_spent(attempt, outcome, nano)
+        telling = self._tell(attempt, outcome, nano)
+        # A good reply is told in one operation; what takes several must not stop between two of them.
+        return await (telling if isinstance(outcome, Succeeded) else shielded(telling))
+
+    async def _tell(self, attempt: RunningAttempt, outcome: Outcome, nano: int | None) -> ReportResult | None:
+        keys, key, claim = self._store.keys, attempt.key, attempt.claim
+        await tell_skipped(self._store, claim, attempt.skipped)
+        match outcome:
+            case Succeeded(completion, recalled):
+                report = self._success(attempt, outcome, nano)
+                reply = await self.media.offloaded(claim, reports.reply_json(attempt, completion, nano, recalled))
+                return await self._report(settle(keys, key, reply, report))
+            case Deferred(error, delay_ms, counts, pause):
+                report = self._failure(attempt, error)
+                if pause:
+                    await persist(self._store, admin.pause_batch(keys, claim.batch, valid_text(pause)), self._log)
+                op = requeue(keys, key, "job.deferred", delay_ms=delay_ms, report=report, counts=counts)
+                return await self._report(op)
+            case Rerouted(error, following, counts):
+                report = self._failure(attempt, error)
+                await self._write_plan(following.target)
+                op = requeue(keys, key, "job.rerouted", delay_ms=0, report=report, counts=counts, to=following)
+                return await self._report(op)
+            case Ended(error, state):
+                report, envelope = self._failure(attempt, error), reports.error_json(attempt, error)
+                return await self._report(fail(keys, key, state, envelope, report, valid_text(str(error))))
+            case Released(_, delay_ms):
+                await hand_back(self._store, claim, self._log, delay_ms=delay_ms)
+                return None
+
+    def _success(self, attempt: RunningAttempt, outcome: Succeeded, nano: int | None) -> Report:
+        claim = attempt.claim
+        if not outcome.called:
+            return self._signed(attempt, reports.of_recall(claim))
+        plan = self._book.plan(claim.target)
+        return self._signed(attempt, reports.of_success(claim, outcome.completion, nano, plan))
+
+    def _failure(self, attempt: RunningAttempt, error: ProviderError) -> Report:
+        return self._signed(attempt, reports.of_error(attempt.claim, error, self._book.price, attempt.latency_ms))
+
+    def _signed(self, attempt: RunningAttempt, report: Report) -> Report:
+        """Says whose call it was: another worker may have made one under the same number, where the store forgot."""
+        target = attempt.claim.target
+        return replace(self._book.with_saving(target, report), worker=self._log.worker, target=target)
+
+    async def _report(self, op: Op[ReportResult]) -> ReportResult:
+        """Until the store has it, and again should the store come back without it."""
+        return await persist(self._store, op, self._log, self._recent)
+
+    async def _write_plan(self, target: str) -> None:
+        if (op := self._book.writing([target])) is not None:
+            await persist(self._store, op, self._log)
+            self._book.written([target])

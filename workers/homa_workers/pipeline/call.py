@@ -1,0 +1,140 @@
+"""The calls of attempts: adapted by middleware, made under deadline and cancel watch, streamed where that is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
+from homa_shared.model.json_safe import sound
+from homa_shared.store.client import AsyncStore
+from homa_workers.attempt import RunningAttempt
+from homa_workers.fleet.fleet_cache import FleetBook
+from homa_workers.middleware.chain import MiddlewareChain
+from homa_workers.outcomes.halting import stopped_before_call
+from homa_workers.outcomes.outcomes import Interrupted
+from homa_workers.providers.base import Provider
+from homa_workers.store_io.stream_writer import DeltaWriter
+
+T = TypeVar("T")
+
+
+class Caller:
+    """Makes the calls of attempts at one provider.
+
+    Args:
+        store: where streamed text goes.
+        provider: the account's adapter.
+        book: says which APIs targets have.
+        timeout_s: seconds for one whole call.
+        middleware: adapts calls, and is told of them.
+    """
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        provider: Provider,
+        book: FleetBook,
+        timeout_s: float,
+        middleware: MiddlewareChain,
+    ) -> None:
+        self._store = store
+        self._provider = provider
+        self._book = book
+        self._timeout_s = timeout_s
+        self._middleware = middleware
+
+    async def prepare(self, attempt: RunningAttempt, call: Call) -> tuple[Call, bool]:
+        """A call as it is to be made, and whether middleware changed its content: then it has another need.
+
+        Raises:
+            Halted: the attempt was cancelled meanwhile.
+        """
+        try:
+            return await self._middleware.adapt_call(attempt, self._book.for_api(attempt.claim.target, call))
+        except asyncio.CancelledError:
+            raise stopped_before_call(attempt) from None
+
+    async def complete(self, attempt: RunningAttempt, call: Call) -> Completion:
+        """Makes a call that was prepared, for whose need there is a reservation.
+
+        Raises:
+            Halted: the attempt was cancelled before its call.
+            ProviderError: there is no complete reply.
+        """
+        try:
+            await self._middleware.before_call(attempt, call)
+        except asyncio.CancelledError:
+            raise stopped_before_call(attempt) from None
+        try:
+            completion = _sanitised(await self._sent(attempt, call))
+        except Exception as error:
+            self._middleware.after_call(attempt, call, error)
+            raise
+        self._middleware.after_call(attempt, call, completion)
+        return completion
+
+    async def embed(self, attempt: RunningAttempt, model: str, texts: list[str], params: dict[str, Any]) -> Embeddings:
+        """Makes a call that embeds some texts.
+
+        Raises:
+            ProviderError: there are no vectors.
+        """
+        try:
+            found = await self._within_deadline(attempt, self._provider.embed(model, texts, params))
+        except Exception as error:
+            self._middleware.after_embedding(attempt, texts, error)
+            raise
+        if not found.usage.is_sane:
+            found = replace(found, usage=Usage(), metered=False)
+        self._middleware.after_embedding(attempt, texts, found)
+        return found
+
+    async def _sent(self, attempt: RunningAttempt, call: Call) -> Completion:
+        if not attempt.request.stream:
+            return await self._within_deadline(attempt, self._provider.complete(call))
+        # What was streamed for an earlier step is void.
+        deltas = DeltaWriter(self._store, attempt.claim, again=attempt.steps.count > 0)
+        ending = "broken"
+        try:
+            streaming = self._provider.stream(call, deltas.emit)
+            completion = await self._within_deadline(attempt, streaming, lambda: deltas.text)
+            # From here on nothing may lose the reply: neither the deadline nor a cancel.
+            ending = "done"
+            return completion
+        finally:
+            await deltas.finish(ending)
+
+    async def _within_deadline(self, attempt: RunningAttempt, work: Awaitable[T], seen: Callable[[], str] = str) -> T:
+        """A call under its deadline: the provider's time, or the job's own where that is shorter.
+
+        Args:
+            seen: the text that a stream has delivered so far.
+        """
+        left_s = attempt.left_s
+        expires = left_s is not None and left_s < self._timeout_s
+        seconds = left_s if left_s is not None and expires else self._timeout_s
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                return await work
+        except TimeoutError as error:
+            late = f"no complete reply within {round(seconds, 3):g} s"
+            if expires and limit.expired():
+                raise Interrupted("expired", f"{late}: the job's deadline", seen()) from None
+            # An adapter that lets a bare TimeoutError through means the same.
+            raise ProviderError(ErrorKind.AMBIGUOUS, late, partial_text=seen()) from error
+        except asyncio.CancelledError:
+            why = "cancelled" if attempt.is_cancelled else "stopped"
+            raise Interrupted(why, f"{why} in mid-call", seen()) from None
+
+
+def _sanitised(completion: Completion) -> Completion:
+    """A reply whose text the store can hold; one whose numbers of tokens make no sense is not metered."""
+    body = sound(completion.body)
+    if not completion.usage.is_sane:
+        return replace(completion, body=body, usage=Usage(), metered=False)
+    return completion if body is completion.body else replace(completion, body=body)

@@ -1,0 +1,123 @@
+"""Takes jobs, up to the free slots; sleeps while nothing may run.
+
+An answer of `take` that is lost on its way is given again to the same nonce, so that each claim is started once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+
+from homa_shared.backoff import Backoff
+from homa_shared.model.errors import StoreFull, StoreUnavailable
+from homa_shared.model.ids import new_nonce
+from homa_shared.store.client import AsyncStore
+from homa_shared.store.operation import Op
+from homa_shared.store.transitions.attempts import Taken
+from homa_workers.observe.worker_log import WorkerLog
+from homa_workers.process.dispatch import Dispatcher
+from homa_workers.process.in_flight import InFlight
+from homa_workers.process.waiting import Waiting
+
+#: Most jobs of one take: a script of a few milliseconds.
+TAKE_AT_MOST = 50
+#: A full worker lets freed slots gather for so long before it asks again, s.
+GATHER_S = 0.005
+#: A worker with fewer slots than these asks for each one at once.
+GATHER_FROM = 16
+#: Pauses while the store does not answer.
+_BACKOFF = Backoff(first_s=0.1, longest_s=2.0)
+
+#: Asks for jobs: for a nonce, up to so many.
+Take = Callable[[str, int], Op[Taken]]
+
+
+class TakeLoop:
+    """The loop of one worker.
+
+    Args:
+        store: hands out jobs.
+        take: the question to it.
+        queues: those that are served, as settings stand now.
+        concurrency: most jobs at once.
+        dispatcher: starts what was taken, and diverts what cannot be called here.
+        in_flight: what runs.
+        waiting: says when to stop.
+        log: the worker's.
+    """
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        take: Take,
+        queues: Callable[[], Sequence[str]],
+        concurrency: int,
+        dispatcher: Dispatcher,
+        in_flight: InFlight,
+        waiting: Waiting,
+        log: WorkerLog,
+    ) -> None:
+        self._store = store
+        self._take = take
+        self._queues = queues
+        self._concurrency = concurrency
+        self._dispatcher = dispatcher
+        self._in_flight = in_flight
+        self._waiting = waiting
+        self._log = log
+
+    async def run(self) -> None:
+        """Takes until the order to stop."""
+        nonce, asked, failures = new_nonce(), time.monotonic(), 0
+        while not self._waiting.is_stopping:
+            slots = min(self._concurrency - len(self._in_flight), TAKE_AT_MOST)
+            if slots <= 0 or self._waiting.is_paused:
+                await self._waiting.for_slot(GATHER_S if self._concurrency >= GATHER_FROM else 0)
+                asked = time.monotonic()
+                continue
+            try:
+                taken = await self._start(self._take(nonce, slots), asked)
+                moved = await self._dispatcher.divert(taken)
+            except Exception as error:
+                # The same nonce is asked again: if the answer was lost on its way, it is given again.
+                self._tell(error)
+                failures += 1
+                await self._waiting.for_stop(_BACKOFF.pause_s(failures))
+                continue
+            # Behind jobs that moved on there may be more, which would else wait as long as their target does.
+            if len(taken.claims) < slots and not moved:
+                await self._sleep(taken.wait_ms)
+            nonce, asked, failures = new_nonce(), time.monotonic(), 0
+
+    async def _start(self, take: Op[Taken], asked: float) -> Taken:
+        asking = asyncio.ensure_future(self._store.run(take))
+        try:
+            taken = await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            await self._hand_all_back(asking, asked)
+            raise
+        for claim in taken.claims:
+            self._dispatcher.start(claim, asked)
+        return taken
+
+    async def _hand_all_back(self, asking: asyncio.Future[Taken], asked: float) -> None:
+        """Jobs handed out while this worker is cancelled: nobody else would know that they were not sent."""
+        self._waiting.stop()
+        with contextlib.suppress(Exception):
+            for claim in (await asking).claims:
+                self._dispatcher.start(claim, asked)
+
+    async def _sleep(self, wait_ms: int | None) -> None:
+        try:
+            await self._waiting.for_bell(self._store, self._queues(), wait_ms)
+        except Exception as error:
+            self._tell(error)
+            await self._waiting.for_stop(_BACKOFF.first_s)
+
+    def _tell(self, error: Exception) -> None:
+        if isinstance(error, StoreUnavailable | StoreFull):
+            self._log.store_away(error)
+        else:
+            self._log.defect(error)

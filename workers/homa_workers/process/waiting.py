@@ -1,0 +1,79 @@
+"""What a worker waits for between two takes: a slot, a bell, a while, the order to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from homa_shared.store.client import AsyncStore
+
+#: Longest sleep, s: bells may be lost with the store, time is not.
+LONGEST_SLEEP_S = 5.0
+#: How much later than asked for the store may answer that no bell rang, s.
+LATE_BELL_S = 2.0
+#: Where quota opens job by job, several are taken together, s.
+QUOTA_NAP_S = 0.02
+#: How often a paused worker looks whether it may take again, s.
+_PAUSED_NAP_S = 0.05
+
+
+class Waiting:
+    """Whether a worker is to stop or to pause, and its sleep."""
+
+    def __init__(self) -> None:
+        self.freed = asyncio.Event()
+        self.is_paused = False
+        self._stopping = asyncio.Event()
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def stop(self) -> None:
+        """Nothing more is to be taken; whoever waits is woken."""
+        self._stopping.set()
+        self.freed.set()
+
+    async def for_slot(self, gather_s: float) -> None:
+        """Until an attempt is over, or a while.
+
+        Args:
+            gather_s: how long further slots may gather then.
+        """
+        self.freed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PAUSED_NAP_S if self.is_paused else LONGEST_SLEEP_S):
+                await self.freed.wait()
+        if gather_s:
+            await asyncio.sleep(gather_s)
+
+    async def for_stop(self, longest_s: float) -> None:
+        """Until the order to stop, or a while."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest_s):
+                await self._stopping.wait()
+
+    async def for_bell(self, store: AsyncStore, queues: Sequence[str], wait_ms: int | None) -> None:
+        """Until something may run: a while, or until a bell rings.
+
+        Args:
+            wait_ms: the while; None where nothing waits.
+
+        Raises:
+            Exception: whatever the store answered in place of a bell.
+        """
+        wait_s = LONGEST_SLEEP_S if wait_ms is None else min(wait_ms / 1000, LONGEST_SLEEP_S)
+        if wait_s <= 4 * QUOTA_NAP_S:
+            await self.for_stop(max(wait_s, QUOTA_NAP_S))
+            return
+        bells = [store.keys.bell(queue) for queue in queues]
+        ringing = asyncio.create_task(store.wait("BLPOP", *bells, f"{wait_s:.3f}"))
+        stopping = asyncio.create_task(self._stopping.wait())
+        # A bell's reply may be lost on a connection that stays open: then nobody would ever wake this worker.
+        await asyncio.wait([ringing, stopping], timeout=wait_s + LATE_BELL_S, return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (ringing, stopping):
+            waiting.cancel()
+        answers = await asyncio.gather(ringing, stopping, return_exceptions=True)
+        if isinstance(answers[0], Exception):
+            raise answers[0]
