@@ -1,17 +1,21 @@
-"""The protocol that a provider's wire shape fills in, and the choice among them by path.
+"""What a provider's wire shape fills in, and the choice among them by path.
 
-A new wire shape is one file in `dialects/` with a class of this shape, and its name in `dialects/__init__.py`. It
+A new wire shape is one file in `dialects/`, with a subclass of `Dialect` that is named in `dialects/__init__.py`. It
 translates only: limits, faults, money and words are the engine's.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from math import ceil
+from typing import Any, ClassVar, NamedTuple
+
+import orjson
 
 from homa_workers.simulator.limits import Accounting, Level
-from homa_workers.simulator.wire import Answer, Failure, FailureKind, Prompt, Route, tokens_of_bytes
+from homa_workers.simulator.wire import Answer, Failure, Prompt, Route, tokens_of_bytes
 
 #: Characters of text in one event of a stream.
 _STRETCH = 16
@@ -35,57 +39,69 @@ class Reply:
     created_s: int
 
 
-class Dialect(Protocol):
-    """One provider's shapes on the wire."""
+class Dialect(ABC):
+    """One provider's shapes on the wire: six methods, and what its API has beyond them."""
 
     #: The kind's name, and the account of requests whose path names none.
-    kind: str
+    kind: ClassVar[str]
     #: The provider's name in genai-prices; empty: nothing is charged by list.
-    price_id: str
+    price_id: ClassVar[str] = ""
     #: Whether a reply's price is zero where no override says otherwise.
-    free: bool
-    accounting: Accounting
+    free: ClassVar[bool] = False
+    accounting: ClassVar[Accounting]
     #: Whether prompt tokens written to the cache are billed apart.
-    writes_cache: bool
+    writes_cache: ClassVar[bool] = False
     #: Whether prompts are kept without being marked.
-    caches_by_itself: bool
-    stream_type: str
+    caches_by_itself: ClassVar[bool] = False
+    stream_type: ClassVar[str] = "text/event-stream; charset=utf-8"
 
+    @abstractmethod
     def route(self, method: str, path: str) -> Route | None:
         """Where a request goes, or None when the path is not of this dialect."""
 
+    @abstractmethod
     def read(self, route: Route, body: Mapping[str, Any]) -> Prompt:
         """What a body asks for. Raises Failure where the provider would answer 400."""
 
+    @abstractmethod
     def write(self, reply: Reply) -> Any:
         """The body of a complete reply, as JSON values."""
 
+    @abstractmethod
     def stream(self, reply: Reply) -> Sequence[Piece]:
         """All events of a streamed reply, in order."""
 
-    def stream_failure(self, failure: Failure, request_id: str, shape: str = "") -> bytes:
-        """The event that tells of an error after the stream of a reply in some shape began."""
-
+    @abstractmethod
     def failure(self, failure: Failure, request_id: str) -> tuple[int, Any]:
         """Status and body of an error."""
 
+    @abstractmethod
+    def stream_failure(self, failure: Failure, request_id: str, shape: str = "") -> bytes:
+        """The event that tells of an error after the stream of a reply in some shape began."""
+
     def error_headers(self, failure: Failure) -> dict[str, str]:
-        """Headers without which an error cannot be understood; most dialects need none."""
+        """Headers without which an error cannot be understood."""
+        return {}
 
     def headers(self, request_id: str, levels: Mapping[str, Level], failure: Failure | None) -> dict[str, str]:
         """Rate limit and retry headers."""
+        return {}
 
     def identity(self, request_id: str) -> dict[str, str]:
         """The header that names the request."""
+        return {}
 
     def count(self, prompt: Prompt) -> Any:
         """The body of an answer that only counts tokens."""
+        raise NotImplementedError(f"{self.kind} counts no tokens; route() must not say so")
 
     def models(self, names: Sequence[str]) -> Any:
         """The body of a list of models."""
+        raise NotImplementedError(f"{self.kind} lists no models; route() must not say so")
 
     def model(self, name: str) -> Any:
         """The body that describes one model."""
+        raise NotImplementedError(f"{self.kind} describes no models; route() must not say so")
 
 
 class Router:
@@ -134,39 +150,13 @@ def stretches(text: str) -> list[tuple[str, int]]:
     return pieces
 
 
-def expect_list(body: Mapping[str, Any], name: str) -> list[Any]:
-    """A field that must be a list with something in it.
-
-    Raises:
-        Failure: of kind INVALID.
-    """
-    value = body.get(name)
-    if not isinstance(value, list) or not value:
-        raise Failure(FailureKind.INVALID, f"{name!r} is {value!r:.60}; expected a list with at least one item")
-    return value
+def typed_event(kind: str, fields: Mapping[str, Any]) -> bytes:
+    """A server-sent event whose name stands in its data, too: Anthropic's, and those of the Responses API."""
+    return b"event: " + kind.encode() + b"\ndata: " + orjson.dumps({"type": kind, **fields}) + b"\n\n"
 
 
-def expect_text(body: Mapping[str, Any], name: str) -> str:
-    """A field that must be a text with something in it.
-
-    Raises:
-        Failure: of kind INVALID.
-    """
-    value = body.get(name)
-    if not isinstance(value, str) or not value:
-        raise Failure(FailureKind.INVALID, f"{name!r} is {value!r:.60}; expected a text")
-    return value
-
-
-def expect_count(body: Mapping[str, Any], name: str, *, required: bool = False) -> int | None:
-    """A field that must be a whole number above zero, or None where it may be missing.
-
-    Raises:
-        Failure: of kind INVALID.
-    """
-    value = body.get(name)
-    if value is None and not required:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise Failure(FailureKind.INVALID, f"{name!r} is {value!r:.60}; expected a whole number of at least 1")
-    return value
+def retry_after(failure: Failure | None) -> dict[str, str]:
+    """The header that says when the same call could be admitted, in whole seconds."""
+    if failure is None or failure.retry_after_s is None:
+        return {}
+    return {"retry-after": str(ceil(failure.retry_after_s))}

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from homa_shared.calls.reply import Usage
-from homa_workers.simulator.dialect import Piece, Reply, stretches
+from homa_workers.simulator.dialect import Dialect, Piece, Reply, retry_after, stretches, typed_event
 from homa_workers.simulator.dialects.anthropic_prompt import read_messages
 from homa_workers.simulator.limits import Accounting, Level
 from homa_workers.simulator.wire import (
@@ -62,16 +62,13 @@ _DIMENSIONS = {
 }
 
 
-class AnthropicDialect:
+class AnthropicDialect(Dialect):
     """api.anthropic.com."""
 
-    kind: str = "anthropic"
-    price_id: str = "anthropic"
-    free: bool = False
-    accounting: Accounting = Accounting.SPLIT
-    writes_cache: bool = True
-    caches_by_itself: bool = False
-    stream_type: str = "text/event-stream; charset=utf-8"
+    kind = "anthropic"
+    price_id = "anthropic"
+    accounting = Accounting.SPLIT
+    writes_cache = True
 
     def route(self, method: str, path: str) -> Route | None:
         match = _PATH.fullmatch(path)
@@ -114,9 +111,6 @@ class AnthropicDialect:
             "request_id": f"req_{request_id}",
         }
 
-    def error_headers(self, failure: Failure) -> dict[str, str]:
-        return {}
-
     def headers(self, request_id: str, levels: Mapping[str, Level], failure: Failure | None) -> dict[str, str]:
         headers: dict[str, str] = {}
         for dimension, level in levels.items():
@@ -124,9 +118,7 @@ class AnthropicDialect:
             headers[f"{name}-limit"] = str(level.limit)
             headers[f"{name}-remaining"] = str(level.remaining)
             headers[f"{name}-reset"] = _moment(time.time() + level.reset_s)
-        if failure is not None and failure.retry_after_s is not None:
-            headers["retry-after"] = str(-int(-failure.retry_after_s // 1))
-        return headers
+        return headers | retry_after(failure)
 
     def identity(self, request_id: str) -> dict[str, str]:
         return {"request-id": f"req_{request_id}"}
@@ -191,4 +183,4 @@ def _moment(epoch_s: float) -> str:
 
 
 def _event(kind: str, tokens: int = 0, /, **fields: Any) -> Piece:
-    return Piece(b"event: " + kind.encode() + b"\ndata: " + orjson.dumps({"type": kind, **fields}) + b"\n\n", tokens)
+    return Piece(typed_event(kind, fields), tokens)

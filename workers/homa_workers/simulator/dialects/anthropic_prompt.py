@@ -5,54 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homa_workers.simulator.dialect import expect_count, expect_list, expect_text
 from homa_workers.simulator.prompt_cache import PointFinder
-from homa_workers.simulator.wire import (
-    MEDIA_TOKENS,
-    CachePoint,
-    Failure,
-    FailureKind,
-    Operation,
-    Prompt,
-    byte_length,
-    compact_json,
-    tokens_of_bytes,
-)
+from homa_workers.simulator.prompt_reading import Conversation, expect_count, expect_list, expect_text, invalid
+from homa_workers.simulator.wire import CachePoint, Operation, Prompt, compact_json
 
 _MEDIA = frozenset({"image", "document"})
 
 
 def read_messages(operation: Operation, body: Mapping[str, Any]) -> Prompt:
-    """The body of a message, or of a count of its tokens.
-
-    Raises:
-        Failure: of kind INVALID, where Anthropic would answer 400.
-    """
+    """The body of a message, or of a count of its tokens. Raises Failure where Anthropic would answer 400."""
+    said = Conversation()
     system, media = _content("system", body.get("system") or "")
-    texts = [system] if system else []
-    last_user, after_tool = "", False
+    if system or media:
+        said.add(system, media)
     for number, message in enumerate(expect_list(body, "messages")):
-        where = f"messages.{number}"
-        if not isinstance(message, dict) or message.get("role") not in ("user", "assistant", "system"):
-            raise Failure(FailureKind.INVALID, f"{where}: {message!r:.80} needs a role of 'user' or 'assistant'")
-        text, n_media = _content(f"{where}.content", message.get("content"))
-        texts.append(text)
-        media += n_media
-        after_tool = _brings_tool_result(message)
-        if message["role"] == "user" and not after_tool:
-            last_user = text
-    text = "\n".join(texts)
-    n_bytes = byte_length(text)
-    tools = body.get("tools") or []
-    if tools:
-        n_bytes += len(compact_json(tools).encode())
+        _add(said, f"messages.{number}", message)
+    text, tools = said.text, body.get("tools") or []
     return Prompt(
         operation=operation,
         model=expect_text(body, "model"),
         text=text,
-        last_user=last_user,
-        after_tool=after_tool,
-        prompt_tokens=tokens_of_bytes(n_bytes) + media * MEDIA_TOKENS,
+        last_user=said.last_user,
+        after_tool=said.after_tool,
+        prompt_tokens=said.tokens(text, tools),
         max_tokens=expect_count(body, "max_tokens", required=operation is Operation.CHAT),
         stream=bool(body.get("stream")),
         tools={str(tool.get("name")): tool.get("input_schema") for tool in tools if isinstance(tool, dict)},
@@ -63,12 +38,19 @@ def read_messages(operation: Operation, body: Mapping[str, Any]) -> Prompt:
     )
 
 
+def _add(said: Conversation, where: str, message: Any) -> None:
+    if not isinstance(message, dict) or message.get("role") not in ("user", "assistant", "system"):
+        raise invalid(f"{where}: {message!r:.80} needs a role of 'user' or 'assistant'")
+    text, media = _content(f"{where}.content", message.get("content"))
+    said.add(text, media, by_user=message["role"] == "user", tool_result=_brings_tool_result(message))
+
+
 def _content(where: str, content: Any) -> tuple[str, int]:
     """Text and number of media parts of a message's content."""
     if isinstance(content, str):
         return content, 0
     if not isinstance(content, list):
-        raise Failure(FailureKind.INVALID, f"{where}: {content!r:.60} is neither text nor a list of blocks")
+        raise invalid(f"{where}: {content!r:.60} is neither text nor a list of blocks")
     texts: list[str] = []
     media = 0
     for block in content:
@@ -86,7 +68,7 @@ def _content(where: str, content: Any) -> tuple[str, int]:
             texts.append(text)
             media += n_media
         else:
-            raise Failure(FailureKind.INVALID, f"{where}: a block of type {kind!r} is not known")
+            raise invalid(f"{where}: a block of type {kind!r} is not known")
     return "\n".join(texts), media
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import orjson
 
 from homa_shared.calls.reply import Usage
-from homa_workers.simulator.dialect import Piece, Reply, stretches
+from homa_workers.simulator.dialect import Dialect, Piece, Reply, stretches
 from homa_workers.simulator.dialects import eventstream
 from homa_workers.simulator.dialects.bedrock_prompt import read_converse, read_invoke
-from homa_workers.simulator.limits import Accounting, Level
+from homa_workers.simulator.limits import Accounting
 from homa_workers.simulator.wire import (
     Answer,
     Failure,
@@ -60,16 +60,14 @@ _STOPS = {
 }
 
 
-class BedrockDialect:
+class BedrockDialect(Dialect):
     """bedrock-runtime.REGION.amazonaws.com."""
 
-    kind: str = "bedrock"
-    price_id: str = "aws"
-    free: bool = False
-    accounting: Accounting = Accounting.SUM_THEN_ACTUAL
-    writes_cache: bool = True
-    caches_by_itself: bool = False
-    stream_type: str = "application/vnd.amazon.eventstream"
+    kind = "bedrock"
+    price_id = "aws"
+    accounting = Accounting.SUM_THEN_ACTUAL
+    writes_cache = True
+    stream_type = "application/vnd.amazon.eventstream"
 
     def route(self, method: str, path: str) -> Route | None:
         match = _PATH.fullmatch(path)
@@ -113,20 +111,11 @@ class BedrockDialect:
     def error_headers(self, failure: Failure) -> dict[str, str]:
         return {"x-amzn-errortype": _FAILURES[failure.kind][1]}
 
-    def headers(self, request_id: str, levels: Mapping[str, Level], failure: Failure | None) -> dict[str, str]:
-        return {}
-
     def identity(self, request_id: str) -> dict[str, str]:
         return {"x-amzn-requestid": request_id}
 
     def count(self, prompt: Prompt) -> Any:
         return {"inputTokens": prompt.prompt_tokens}
-
-    def models(self, names: Sequence[str]) -> Any:
-        raise NotImplementedError("bedrock-runtime lists no models; route() never gives one")
-
-    def model(self, name: str) -> Any:
-        raise NotImplementedError("bedrock-runtime describes no models; route() never gives one")
 
 
 def _content(answer: Answer) -> list[dict[str, Any]]:

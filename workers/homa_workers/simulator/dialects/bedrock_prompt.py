@@ -7,86 +7,60 @@ from typing import Any
 
 import orjson
 
-from homa_workers.simulator.dialect import expect_count, expect_list
 from homa_workers.simulator.prompt_cache import PointFinder
-from homa_workers.simulator.wire import (
-    MEDIA_TOKENS,
-    CachePoint,
-    Failure,
-    FailureKind,
-    Operation,
-    Prompt,
-    Route,
-    byte_length,
-    compact_json,
-    tokens_of_bytes,
+from homa_workers.simulator.prompt_reading import (
+    Conversation,
+    embedding_prompt,
+    expect_count,
+    expect_list,
+    invalid,
+    json_marker,
 )
+from homa_workers.simulator.wire import CachePoint, Operation, Prompt, Route, compact_json
 
 _MEDIA = frozenset({"image", "document", "video"})
 
 
 def read_converse(route: Route, body: Mapping[str, Any]) -> Prompt:
-    """The body of Converse, of its stream, or of CountTokens.
-
-    Raises:
-        Failure: of kind INVALID, where Bedrock would answer ValidationException.
-    """
+    """The body of Converse, of its stream, or of CountTokens. Raises Failure for a ValidationException."""
     if route.operation is Operation.COUNT:
         body = (body.get("input") or {}).get("converse") or {}
-    texts = [str(block.get("text") or "") for block in body.get("system") or []]
-    media, last_user, after_tool = 0, "", False
+    said = Conversation()
+    for block in body.get("system") or []:
+        said.add(str(block.get("text") or ""))
     for message in expect_list(body, "messages"):
-        text, n_media, after_tool = _content(message)
-        texts.append(text)
-        media += n_media
-        if message.get("role") == "user" and not after_tool:
-            last_user = text
-    text = "\n".join(texts)
-    n_bytes = byte_length(text)
-    tool_config = body.get("toolConfig") or {}
-    if tool_config:
-        n_bytes += len(compact_json(tool_config).encode())
+        text, media, tool_result = _content(message)
+        said.add(text, media, by_user=message.get("role") == "user", tool_result=tool_result)
+    text, tool_config = said.text, body.get("toolConfig") or {}
     return Prompt(
         operation=route.operation,
         model=route.model,
         text=text,
-        last_user=last_user,
-        after_tool=after_tool,
-        prompt_tokens=tokens_of_bytes(n_bytes) + media * MEDIA_TOKENS,
+        last_user=said.last_user,
+        after_tool=said.after_tool,
+        prompt_tokens=said.tokens(text, tool_config),
         max_tokens=expect_count(body.get("inferenceConfig") or {}, "maxTokens"),
         stream=route.stream,
         tools=_tools(tool_config),
         forced_tool=_forced_tool(tool_config.get("toolChoice") or {}),
         schema=_schema(body),
         cache_points=_cache_points(body),
-        marker=compact_json(body["requestMetadata"]) if body.get("requestMetadata") else "",
+        marker=json_marker(body.get("requestMetadata")),
     )
 
 
 def read_invoke(route: Route, body: Mapping[str, Any]) -> Prompt:
-    """The body of InvokeModel for an embedding model: Titan's (`inputText`) or Cohere's (`texts`).
-
-    Raises:
-        Failure: of kind INVALID.
-    """
+    """The body of InvokeModel for an embedding model: Titan's (`inputText`) or Cohere's (`texts`). Raises Failure."""
     titan = "inputText" in body
-    inputs = (str(body["inputText"]),) if titan else tuple(map(str, expect_list(body, "texts")))
-    return Prompt(
-        operation=Operation.EMBED,
-        model=route.model,
-        text="\n".join(inputs),
-        last_user=inputs[-1],
-        prompt_tokens=sum(tokens_of_bytes(byte_length(text)) for text in inputs),
-        inputs=inputs,
-        dimensions=body.get("dimensions") or body.get("output_dimension") or 1024,
-        shape="titan" if titan else "cohere",
-    )
+    inputs = [str(body["inputText"])] if titan else [str(text) for text in expect_list(body, "texts")]
+    dimensions = body.get("dimensions") or body.get("output_dimension") or 1024
+    return embedding_prompt(route.model, inputs, dimensions, shape="titan" if titan else "cohere")
 
 
 def _content(message: Any) -> tuple[str, int, bool]:
     """Text, number of media blocks, and whether a tool's result is among the blocks."""
     if not isinstance(message, dict) or message.get("role") not in ("user", "assistant"):
-        raise Failure(FailureKind.INVALID, f"a message is {message!r:.80}; expected a role of 'user' or 'assistant'")
+        raise invalid(f"a message is {message!r:.80}; expected a role of 'user' or 'assistant'")
     texts: list[str] = []
     media, result = 0, False
     for block in expect_list(message, "content"):
@@ -100,7 +74,7 @@ def _content(message: Any) -> tuple[str, int, bool]:
         elif _MEDIA & block.keys():
             media += 1
         elif "cachePoint" not in block:
-            raise Failure(FailureKind.INVALID, f"a block of content is of no known kind: {list(block)}")
+            raise invalid(f"a block of content is of no known kind: {list(block)}")
     return "\n".join(texts), media, result
 
 
@@ -131,7 +105,7 @@ def _schema(body: Mapping[str, Any]) -> Any:
     try:
         return orjson.loads(text) if text else None
     except (orjson.JSONDecodeError, TypeError) as error:
-        raise Failure(FailureKind.INVALID, f"outputConfig.textFormat: its schema is no JSON ({error})") from error
+        raise invalid(f"outputConfig.textFormat: its schema is not valid JSON ({error})") from error
 
 
 def _forced_tool(choice: Mapping[str, Any]) -> str:

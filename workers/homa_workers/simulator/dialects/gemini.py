@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from homa_shared.calls.reply import Usage
-from homa_workers.simulator.dialect import Piece, Reply, stretches
+from homa_workers.simulator.dialect import Dialect, Piece, Reply, stretches
 from homa_workers.simulator.dialects.gemini_prompt import read_contents, read_embeddings
-from homa_workers.simulator.limits import Accounting, Level
+from homa_workers.simulator.limits import Accounting
 from homa_workers.simulator.wire import (
     Answer,
     Failure,
@@ -58,16 +58,13 @@ _FAILURES: Mapping[FailureKind, tuple[int, str]] = {
 _FINISHES = {Finish.STOP: "STOP", Finish.LENGTH: "MAX_TOKENS", Finish.TOOL_CALLS: "STOP", Finish.REFUSAL: "SAFETY"}
 
 
-class GeminiDialect:
+class GeminiDialect(Dialect):
     """generativelanguage.googleapis.com."""
 
-    kind: str = "gemini"
-    price_id: str = "google"
-    free: bool = False
-    accounting: Accounting = Accounting.INPUT_ONLY
-    writes_cache: bool = False
-    caches_by_itself: bool = False
-    stream_type: str = "text/event-stream"
+    kind = "gemini"
+    price_id = "google"
+    accounting = Accounting.INPUT_ONLY
+    stream_type = "text/event-stream"
 
     def route(self, method: str, path: str) -> Route | None:
         call = _CALL.fullmatch(path)
@@ -112,15 +109,6 @@ class GeminiDialect:
         if status == 429:
             error["details"] = _quota_details(failure)
         return status, {"error": error}
-
-    def error_headers(self, failure: Failure) -> dict[str, str]:
-        return {}
-
-    def headers(self, request_id: str, levels: Mapping[str, Level], failure: Failure | None) -> dict[str, str]:
-        return {}
-
-    def identity(self, request_id: str) -> dict[str, str]:
-        return {}
 
     def count(self, prompt: Prompt) -> Any:
         return {"totalTokens": prompt.prompt_tokens}

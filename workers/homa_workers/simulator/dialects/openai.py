@@ -9,14 +9,15 @@ import base64
 import re
 from array import array
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any, ClassVar
 
 import orjson
 
 from homa_shared.calls.reply import Usage
-from homa_workers.simulator.dialect import Piece, Reply, expect_text, stretches
-from homa_workers.simulator.dialects.openai_prompt import embedding_inputs, read_chat
-from homa_workers.simulator.dialects.responses import event, stream_response, write_response
+from homa_workers.simulator.dialect import Dialect, Piece, Reply, retry_after, stretches, typed_event
+from homa_workers.simulator.dialects.openai_prompt import read_chat, read_embeddings
+from homa_workers.simulator.dialects.responses import stream_response, write_response
 from homa_workers.simulator.dialects.responses_prompt import SHAPE, read_response
 from homa_workers.simulator.limits import Accounting, Level
 from homa_workers.simulator.wire import (
@@ -56,16 +57,13 @@ _FINISHES = {
 }
 
 
-class OpenAIDialect:
+class OpenAIDialect(Dialect):
     """api.openai.com."""
 
-    kind: str = "openai"
-    price_id: str = "openai"
-    free: bool = False
-    accounting: Accounting = Accounting.MAX_THEN_ACTUAL
-    writes_cache: bool = False
-    caches_by_itself: bool = True
-    stream_type: str = "text/event-stream; charset=utf-8"
+    kind = "openai"
+    price_id = "openai"
+    accounting = Accounting.MAX_THEN_ACTUAL
+    caches_by_itself = True
     _path: ClassVar[re.Pattern[str]] = re.compile(
         r"(?:/([\w.:-]+))?/v1/(?:(chat/completions|responses)|(embeddings)|(models)(?:/(.+))?)"
     )
@@ -84,18 +82,7 @@ class OpenAIDialect:
     def read(self, route: Route, body: Mapping[str, Any]) -> Prompt:
         if route.operation is Operation.CHAT:
             return read_response(body) if route.shape == SHAPE else read_chat(body)
-        inputs = embedding_inputs(body)
-        return Prompt(
-            operation=Operation.EMBED,
-            model=expect_text(body, "model"),
-            text="\n".join(inputs),
-            last_user=inputs[-1],
-            prompt_tokens=sum(tokens_of_bytes(len(text.encode())) for text in inputs),
-            inputs=tuple(inputs),
-            dimensions=body.get("dimensions"),
-            base64=body.get("encoding_format") == "base64",
-            marker=str(body.get("user") or ""),
-        )
+        return read_embeddings(body)
 
     def write(self, reply: Reply) -> Any:
         if reply.prompt.operation is Operation.EMBED:
@@ -143,16 +130,13 @@ class OpenAIDialect:
         if shape != SHAPE:
             return _event(body)
         told = {name: body["error"].get(name) for name in ("message", "param")}
-        return event("error", {**told, "code": body["error"].get("code") or body["error"].get("type")})
+        return typed_event("error", {**told, "code": body["error"].get("code") or body["error"].get("type")})
 
     def failure(self, failure: Failure, request_id: str) -> tuple[int, Any]:
         status, kind, code = _FAILURES[failure.kind]
         if failure.kind is FailureKind.RATE_LIMITED and failure.dimension.endswith("tokens"):
             kind = "tokens"
         return status, {"error": {"message": failure.message, "type": kind, "param": None, "code": code}}
-
-    def error_headers(self, failure: Failure) -> dict[str, str]:
-        return {}
 
     def headers(self, request_id: str, levels: Mapping[str, Level], failure: Failure | None) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -162,16 +146,13 @@ class OpenAIDialect:
                 headers[f"x-ratelimit-limit-{dimension}"] = str(level.limit)
                 headers[f"x-ratelimit-remaining-{dimension}"] = str(level.remaining)
                 headers[f"x-ratelimit-reset-{dimension}"] = duration(level.reset_s)
+        headers |= retry_after(failure)
         if failure is not None and failure.retry_after_s is not None:
-            headers["retry-after"] = str(-int(-failure.retry_after_s // 1))
-            headers["retry-after-ms"] = str(-int(-failure.retry_after_s * 1000 // 1))
+            headers["retry-after-ms"] = str(ceil(failure.retry_after_s * 1000))
         return headers
 
     def identity(self, request_id: str) -> dict[str, str]:
         return {"x-request-id": f"req_{request_id}"}
-
-    def count(self, prompt: Prompt) -> Any:
-        raise NotImplementedError("OpenAI's chat completions have no call that counts tokens; route() never gives one")
 
     def models(self, names: Sequence[str]) -> Any:
         return {"object": "list", "data": [self.model(name) for name in names]}

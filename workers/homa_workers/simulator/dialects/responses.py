@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import orjson
-
 from homa_shared.calls.reply import Usage
-from homa_workers.simulator.dialect import Piece, Reply, stretches
+from homa_workers.simulator.dialect import Piece, Reply, stretches, typed_event
 from homa_workers.simulator.wire import Finish, tokens_of_bytes
 
 Item = dict[str, Any]
@@ -32,13 +30,10 @@ def stream_response(reply: Reply) -> Sequence[Piece]:
     for place, item in enumerate(whole["output"]):
         events += _events_of(item, place)
     events.append((f"response.{whole['status']}", {"response": whole}, 0))
-    return [Piece(event(kind, {**fields, "sequence_number": n}), tokens) for n, (kind, fields, tokens) in
-            enumerate(events)]  # fmt: skip
-
-
-def event(kind: str, fields: Item) -> bytes:
-    """An event as it is sent."""
-    return b"event: " + kind.encode() + b"\ndata: " + orjson.dumps({"type": kind, **fields}) + b"\n\n"
+    return [
+        Piece(typed_event(kind, {**fields, "sequence_number": n}), tokens)
+        for n, (kind, fields, tokens) in enumerate(events)
+    ]
 
 
 def _response(reply: Reply, status: str) -> Item:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homa_workers.simulator.dialect import expect_count, expect_list, expect_text
-from homa_workers.simulator.wire import (
-    MEDIA_TOKENS,
-    Failure,
-    FailureKind,
-    Operation,
-    Prompt,
-    byte_length,
-    compact_json,
-    tokens_of_bytes,
+from homa_workers.simulator.prompt_reading import (
+    ANY_OBJECT,
+    Conversation,
+    expect_count,
+    expect_list,
+    expect_text,
+    invalid,
+    json_marker,
 )
+from homa_workers.simulator.wire import Operation, Prompt, compact_json
 
 #: What a prompt of this API is told by.
 SHAPE = "responses"
@@ -36,31 +35,25 @@ _OUTPUT_OF = {"function_call_output": "function_call", "custom_tool_call_output"
 
 
 def read_response(body: Mapping[str, Any]) -> Prompt:
-    """A request for a response.
-
-    Raises:
-        Failure: of kind INVALID, where OpenAI would answer 400.
-    """
+    """A request for a response. Raises Failure where OpenAI would answer 400."""
     _expect_own(body)
     model = expect_text(body, "model")
     include = body.get("include") or []
     if _ENCRYPTED in include and model.startswith(_PLAIN_MODELS):
-        raise _invalid("Encrypted content is not supported with this model.")
-    reader = _Items(stored=body.get("store") is not False)
+        raise invalid("Encrypted content is not supported with this model.")
+    items = _Items(stored=body.get("store") is not False)
+    if body.get("instructions"):
+        items.said.add(body["instructions"])
     for number, item in enumerate(_items(body)):
-        reader.read(number, item)
-    text = "\n".join([*filter(None, [body.get("instructions")]), *reader.texts])
-    n_bytes = byte_length(text)
-    tools = body.get("tools") or []
-    if tools:
-        n_bytes += len(compact_json(tools).encode())
+        items.read(number, item)
+    text, tools = items.said.text, body.get("tools") or []
     return Prompt(
         operation=Operation.CHAT,
         model=model,
         text=text,
-        last_user=reader.last_user,
-        after_tool=reader.kind in _OUTPUT_OF,
-        prompt_tokens=tokens_of_bytes(n_bytes) + reader.media * MEDIA_TOKENS,
+        last_user=items.said.last_user,
+        after_tool=items.said.after_tool,
+        prompt_tokens=items.said.tokens(text, tools),
         max_tokens=_cap(body),
         stream=bool(body.get("stream")),
         tools=_tools(tools),
@@ -68,7 +61,7 @@ def read_response(body: Mapping[str, Any]) -> Prompt:
         schema=_schema(body.get("text")),
         shape=SHAPE,
         encrypts_reasoning=_ENCRYPTED in include,
-        marker=compact_json(body["metadata"]) if body.get("metadata") else str(body.get("user") or ""),
+        marker=json_marker(body.get("metadata")) or str(body.get("user") or ""),
     )
 
 
@@ -78,69 +71,65 @@ class _Items:
     def __init__(self, *, stored: bool) -> None:
         self._stored = stored
         self._calls: set[tuple[str, Any]] = set()
-        self.texts: list[str] = []
-        self.media = 0
-        self.last_user = ""
-        #: Type of the last item.
-        self.kind = ""
+        self.said = Conversation()
 
     def read(self, number: int, item: Any) -> None:
         if not isinstance(item, dict):
-            raise _invalid(f"'input[{number}]' is {item!r:.80}; expected an object")
-        self.kind = kind = str(item.get("type") or "message")
+            raise invalid(f"'input[{number}]' is {item!r:.80}; expected an object")
+        kind = str(item.get("type") or "message")
+        self.said.after_tool = kind in _OUTPUT_OF
         match kind:
             case "message":
                 self._message(number, item)
             case "function_call" | "custom_tool_call":
                 self._calls.add((kind, item["call_id"]))
-                self.texts.append(compact_json([item["name"], item.get("arguments", item.get("input"))]))
+                self.said.add(compact_json([item["name"], item.get("arguments", item.get("input"))]))
             case "function_call_output" | "custom_tool_call_output":
                 self._output(number, kind, item)
             case "reasoning" if not self._stored and not item.get("encrypted_content"):
-                raise _invalid(
+                raise invalid(
                     f"Item with id '{item.get('id')}' not found. Items are not persisted when `store` is set to false."
                 )
 
     def _message(self, number: int, item: Mapping[str, Any]) -> None:
         role = item.get("role")
         if role not in _ROLES:
-            raise _invalid(f"'input[{number}].role' is {role!r}; expected one of {', '.join(sorted(_ROLES))}")
-        text = self._content(f"input[{number}].content", item.get("content"))
-        if role == "user":
-            self.last_user = text
+            raise invalid(f"'input[{number}].role' is {role!r}; expected one of {', '.join(sorted(_ROLES))}")
+        text, media = _content(f"input[{number}].content", item.get("content"))
+        self.said.add(text, media, by_user=role == "user")
 
     def _output(self, number: int, kind: str, item: Mapping[str, Any]) -> None:
         if (_OUTPUT_OF[kind], item.get("call_id")) not in self._calls:
-            raise _invalid(f"No tool call found for function call output with call_id {item.get('call_id')}.")
-        self._content(f"input[{number}].output", item.get("output"))
+            raise invalid(f"No tool call found for function call output with call_id {item.get('call_id')}.")
+        text, media = _content(f"input[{number}].output", item.get("output"))
+        self.said.add(text, media, tool_result=True)
 
-    def _content(self, name: str, content: Any) -> str:
-        """The text of a content, which is noted; media are counted."""
-        if isinstance(content, str):
-            text = content
-        elif isinstance(content, list):
-            text = "\n".join(self._part(name, part) for part in content)
-        else:
-            raise _invalid(f"{name!r} is {content!r:.60}; expected text or parts")
-        self.texts.append(text)
-        return text
 
-    def _part(self, name: str, part: Any) -> str:
-        kind = part.get("type") if isinstance(part, dict) else None
-        if kind in _TEXTS:
-            return str(part.get(_TEXTS[kind]) or "")
-        if kind not in _MEDIA:
-            raise _invalid(f"Invalid value: {kind!r} in {name!r}. Supported values are: 'input_text', 'input_image', …")
-        self.media += 1
-        return ""
+def _content(name: str, content: Any) -> tuple[str, int]:
+    """Text and number of media parts of a content."""
+    if isinstance(content, str):
+        return content, 0
+    if not isinstance(content, list):
+        raise invalid(f"{name!r} is {content!r:.60}; expected text or parts")
+    parts = [_part(name, part) for part in content]
+    return "\n".join(text for text, _ in parts), sum(media for _, media in parts)
+
+
+def _part(name: str, part: Any) -> tuple[str, int]:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind in _TEXTS:
+        return str(part.get(_TEXTS[kind]) or ""), 0
+    if kind not in _MEDIA:
+        raise invalid(f"Invalid value: {kind!r} in {name!r}. Supported values are: 'input_text', 'input_image', …")
+    return "", 1
 
 
 def _expect_own(body: Mapping[str, Any]) -> None:
     found = next((name for name in _UNSUPPORTED if name in body), None)
     if found is not None:
-        raise _invalid(f"Unsupported parameter: '{found}'. It belongs to the Chat Completions API.")
+        raise invalid(f"Unsupported parameter: '{found}'. It belongs to the Chat Completions API.")
     if body.get("previous_response_id"):
-        raise _invalid(f"Previous response with id '{body['previous_response_id']}' not found.")
+        raise invalid(f"Previous response with id '{body['previous_response_id']}' not found.")
 
 
 def _items(body: Mapping[str, Any]) -> list[Any]:
@@ -151,7 +140,7 @@ def _items(body: Mapping[str, Any]) -> list[Any]:
 def _cap(body: Mapping[str, Any]) -> int | None:
     cap = expect_count(body, "max_output_tokens")
     if cap is not None and cap < _LEAST_OUTPUT:
-        raise _invalid(
+        raise invalid(
             f"Invalid 'max_output_tokens': integer below minimum value. Expected a value >= {_LEAST_OUTPUT}, got {cap}."
         )
     return cap
@@ -160,7 +149,7 @@ def _cap(body: Mapping[str, Any]) -> int | None:
 def _tools(tools: list[Any]) -> dict[str, Any]:
     for number, tool in enumerate(tools):
         if tool.get("type") in ("function", "custom") and not tool.get("name"):
-            raise _invalid(f"Missing required parameter: 'tools[{number}].name'.")
+            raise invalid(f"Missing required parameter: 'tools[{number}].name'.")
     return {tool["name"]: tool.get("parameters") for tool in tools if tool.get("type") == "function"}
 
 
@@ -173,13 +162,9 @@ def _forced_tool(choice: Any) -> str:
 def _schema(text: Any) -> Any:
     form = (text or {}).get("format") or {}
     if form.get("type") == "json_object":
-        return {"type": "object", "properties": {"answer": {"type": "string"}}}
+        return ANY_OBJECT
     if form.get("type") != "json_schema":
         return None
     if not isinstance(form.get("schema"), dict) or not form.get("name"):
-        raise _invalid("Missing required parameter: 'text.format.schema' and 'text.format.name'.")
+        raise invalid("Missing required parameter: 'text.format.schema' and 'text.format.name'.")
     return form["schema"]
-
-
-def _invalid(message: str) -> Failure:
-    return Failure(FailureKind.INVALID, message)
