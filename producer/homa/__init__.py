@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from homa.client.results import Failure, JobOverBudget, Reply
     from homa.client.streams import Piece
     from homa.client.sync import Homa
+    from homa.submit.job_options import EmbeddingOptions, JobOptions
     from homa_shared.calls.tokens import Count
     from homa_shared.calls.tools import Tool, tool
 
@@ -59,6 +60,7 @@ __all__ = [
     "Count",
     "CountFailed",
     "Embedded",
+    "EmbeddingOptions",
     "Failure",
     "Homa",
     "HomaError",
@@ -70,6 +72,7 @@ __all__ = [
     "JobExpired",
     "JobFailed",
     "JobNotFound",
+    "JobOptions",
     "JobOverBudget",
     "Line",
     "MissingExtra",
@@ -95,9 +98,11 @@ _LAZY = {
     "Batch": "homa.client.handles",
     "Count": "homa_shared.calls.tokens",
     "Embedded": "homa.client.embeddings",
+    "EmbeddingOptions": "homa.submit.job_options",
     "Failure": "homa.client.results",
     "Homa": "homa.client.sync",
     "Job": "homa.client.handles",
+    "JobOptions": "homa.submit.job_options",
     "JobOverBudget": "homa.client.results",
     "Line": "homa.client.batch_flows",
     "OpenBatch": "homa.client.handles",

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import AsyncIterable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
+from homa.client.aio_stream import AsyncStream, Submissions
 from homa.client.batch_flows import BatchFlows, BatchSubmission
 from homa.client.count import count
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.job_flows import JobFlows
-from homa.client.streams import Piece
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.place import place
-from homa.submit.attachments import Document, Image
 from homa.submit.batch_chunks import BatchRequest
-from homa.submit.submitter import Submitter, ask_for
+from homa.submit.job_options import ChatOptions, EmbeddingOptions, JobOptions, Schema
+from homa.submit.submitter import Asked, Submitter, ask_for
 from homa_shared.calls.tokens import Count
 
 if TYPE_CHECKING:
@@ -50,6 +49,7 @@ class AsyncHoma:
         self._place = place(redis_url=redis_url, namespace=namespace, settings=settings, local=local)
         self._driver = AwaitingDriver(self._place)
         self._submitter = Submitter(self._place)
+        self._submissions = Submissions()
 
     @classmethod
     def local(cls, *, namespace: str | None = None, settings: Settings | None = None) -> Self:
@@ -58,204 +58,99 @@ class AsyncHoma:
 
     @overload
     async def submit(
-        self, prompt: str | None = None, *, model: str, schema: type[T], **arguments: Any
+        self, prompt: str | None = None, *, model: str, schema: type[T], **options: Unpack[JobOptions]
     ) -> AsyncJob[T]: ...
 
     @overload
     async def submit(
-        self, prompt: str | None = None, *, model: str, schema: None = None, **arguments: Any
+        self, prompt: str | None = None, *, model: str, schema: None = None, **options: Unpack[JobOptions]
     ) -> AsyncJob[None]: ...
 
     @overload
     async def submit(
-        self, prompt: str | None = None, *, model: str, schema: Mapping[str, Any], **arguments: Any
+        self, prompt: str | None = None, *, model: str, schema: Mapping[str, Any], **options: Unpack[JobOptions]
     ) -> AsyncJob[Any]: ...
 
     async def submit(
-        self,
-        prompt: str | None = None,
-        *,
-        model: str,
-        schema: Any = None,
-        messages: Sequence[Mapping[str, Any]] | None = None,
-        system: str | None = None,
-        tools: Sequence[Any] | None = None,
-        images: Sequence[Image] = (),
-        files: Sequence[Document] = (),
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        fallbacks: Sequence[str] = (),
-        key: str | None = None,
-        deadline_s: float | None = None,
-        delay_s: float | None = None,
-        at: datetime | None = None,
-        tags: Mapping[str, str] | None = None,
-        tenant: str | None = None,
-        lane: str | None = None,
-        budget_usd: str | int | float | Decimal | None = None,
-        on_ambiguous: str | None = None,
-        on_content_policy: str | None = None,
-        slack_s: float | None = None,
-        cache: bool | None = None,
-        stream: bool | None = None,
-        max_attempts: int | None = None,
-        api: str | None = None,
-        run_tools: Sequence[Any] = (),
-        max_steps: int | None = None,
-        content_retries: int | None = None,
-        prompt_cache: bool | str | None = None,
-        **options: Any,
+        self, prompt: str | None = None, *, model: str, schema: Any = None, **options: Unpack[JobOptions]
     ) -> AsyncJob[Any]:
         """Accept a job and return its handle at once.
 
         Args:
-            prompt: the user's text.
+            prompt: the user's text; or `messages`, a whole conversation.
             model: `provider:model`, or an alias of the fleet's settings.
             schema: a pydantic model or JSON schema for the answer; `Reply.parsed` is then its object.
-            messages: a whole conversation instead of a prompt, in OpenAI's shape.
-            system: instructions, put in front.
-            tools: what the model may ask you to run: typed functions, or definitions in OpenAI's shape. Calls of
-                them are the reply (`Reply.tool_calls`).
-            images: shown with the prompt: URLs, `pathlib.Path`s, or bytes.
-            files: PDF documents, shown with the prompt: `pathlib.Path`s or bytes.
-            max_tokens: output cap. One is always sent: the alias's default, else 4096.
-            temperature: 0 to 2.
-            fallbacks: models to go on to where the first cannot serve.
-            key: idempotency key: a second submit with it returns the first one's job.
-            deadline_s: seconds from now after which the job expires.
-            delay_s: seconds from now before which it does not start; or `at`, a time with a zone.
-            tags: up to ten names and values, for costs and budgets.
-            tenant: on whose behalf: shares, budgets and costs go by it.
-            lane: high, default or bulk.
-            budget_usd: most that the job may cost, over all its attempts.
-            on_ambiguous: retry (default) or fail, when nobody can know whether a call was charged.
-            on_content_policy: fail (default) or reroute: to the next fallback after a refusal by a content policy.
-            slack_s: seconds of waiting that it bears before it goes to a fallback.
-            cache: whether an equal request's reply will do; the alias's setting where nothing is said.
-            stream: whether its text is written to `stream()` as it comes.
-            max_attempts: most tries over all targets (6).
-            api: which of OpenAI's APIs is asked, at OpenAI and Azure: chat (default) or responses.
-            run_tools: tools that the worker runs itself: functions made tools by `@tool`, or their names. Workers
-                must have imported them (`homa worker --actors MODULE`).
-            max_steps: most calls of the model while it asks for such tools (10). `budget_usd` caps their cost.
-            content_retries: how often an answer that does not fit `schema` is asked for again (2).
-            prompt_cache: what the provider's prompt cache is to keep for other jobs: True for all before the last
-                message, a text for that and this beginning of the last one, False for nothing. In a batch what lines
-                share is found where nothing is said.
-            options: further parameters in OpenAI's names, passed to the provider.
+            options: those of `JobOptions`, where each has its type and what it does; docs/python.md lists them.
+                Further names go to the provider as they are; type checkers want those in `provider_options`.
 
         Raises:
-            InvalidRequest: an argument is wrong, or the key was used before with another request.
+            InvalidRequest: an option is wrong, or the key was used before with another request.
             UnknownModel: the model is neither a target of a configured provider nor an alias.
             BudgetExceeded: one call may cost more than `budget_usd`.
             StoreUnavailable, StoreFull: nothing was accepted, as far as the store told.
         """
-        arguments = dict(locals())
-        return await self._submit(arguments)
+        return await self._submit(ask_for({"prompt": prompt, "model": model, "schema": schema, **options}))
 
     def stream(
-        self,
-        prompt: str | None = None,
-        *,
-        model: str,
-        messages: Sequence[Mapping[str, Any]] | None = None,
-        system: str | None = None,
-        tools: Sequence[Any] | None = None,
-        images: Sequence[Image] = (),
-        files: Sequence[Document] = (),
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        fallbacks: Sequence[str] = (),
-        key: str | None = None,
-        deadline_s: float | None = None,
-        delay_s: float | None = None,
-        at: datetime | None = None,
-        tags: Mapping[str, str] | None = None,
-        tenant: str | None = None,
-        lane: str | None = None,
-        budget_usd: str | int | float | Decimal | None = None,
-        on_ambiguous: str | None = None,
-        on_content_policy: str | None = None,
-        slack_s: float | None = None,
-        cache: bool | None = None,
-        max_attempts: int | None = None,
-        api: str | None = None,
-        **options: Any,
-    ) -> AsyncIterator[Piece]:
-        """Submit a job and iterate over its answer as it is written; as `submit` and `Job.stream`."""
-        arguments = {**locals(), "stream": True}
-        return self._stream(arguments)
+        self, prompt: str | None = None, *, model: str, schema: Schema = None, **options: Unpack[ChatOptions]
+    ) -> AsyncStream:
+        """Submit a job and iterate over its answer as it is written; as `submit` and `AsyncJob.stream`.
 
-    async def _stream(self, arguments: dict[str, Any]) -> AsyncIterator[Piece]:
-        job = await self._submit(arguments)
-        async for piece in job.stream():
-            yield piece
+        It is submitted at once, before the first piece is asked for; what the submission raises comes with that, or
+        with `aclose`. Outside of a running event loop it is submitted with the first piece.
+        """
+        asked = ask_for({"prompt": prompt, "model": model, "schema": schema, **options, "stream": True})
+        return AsyncStream(partial(self._submit, asked), self._submissions)
 
-    async def _submit(self, arguments: dict[str, Any]) -> AsyncJob[Any]:
-        asked = ask_for(arguments)
-        job_id = await self._driver.run(self._submitter.submit(asked))
-        return self.job(job_id, schema=arguments.get("schema"))
+    async def _submit(self, asked: Asked) -> AsyncJob[Any]:
+        return self.job(await self._driver.run(self._submitter.submit(asked)), schema=asked.schema)
 
     async def embed(
-        self,
-        texts: Sequence[str],
-        *,
-        model: str,
-        fallbacks: Sequence[str] = (),
-        key: str | None = None,
-        deadline_s: float | None = None,
-        tags: Mapping[str, str] | None = None,
-        tenant: str | None = None,
-        lane: str | None = None,
-        budget_usd: str | int | float | Decimal | None = None,
-        cache: bool | None = None,
-        timeout: float | None = None,
-        **options: Any,
+        self, texts: Sequence[str], *, model: str, timeout: float | None = None, **options: Unpack[EmbeddingOptions]
     ) -> Embedded:
         """Turn texts into vectors, in one job of as many calls as the provider's limits ask for; wait for them.
 
         Args:
             texts: what to embed, none of them empty.
             model: `provider:model`, or an alias of the fleet's settings.
-            fallbacks: models to go on to. Vectors of two models do not mix: another one begins anew.
             timeout: seconds to wait; None waits as long as it takes.
-            options: further parameters in OpenAI's names, such as `dimensions`; all others as in `submit`.
+            options: those of `EmbeddingOptions`. Vectors of two models do not mix: a fallback begins anew. Further
+                names go to the provider as they are; type checkers want those in `provider_options`.
 
         Raises:
-            InvalidRequest: an argument is wrong, or no target has embeddings.
+            InvalidRequest: an option is wrong, or no target has embeddings.
             ResultTimeout: the vectors have not come in time; the job goes on.
             JobFailed, JobCancelled, JobExpired: as `Job.result`; the rest as `submit`.
         """
-        arguments = {name: value for name, value in locals().items() if name not in ("self", "texts", "timeout")}
-        arguments |= arguments.pop("options")
-        job_id = await self._driver.run(self._submitter.submit(ask_for_embeddings(texts, arguments)))
-        return Embedded(await self.job(job_id).result(timeout))
+        job = await self._submit(ask_for_embeddings(texts, {"model": model, **options}))
+        return Embedded(await job.result(timeout))
 
     async def submit_batch(
         self,
         requests: Iterable[BatchRequest] | AsyncIterable[BatchRequest],
         *,
         model: str | None = None,
-        budget_usd: str | int | float | Decimal | None = None,
+        schema: Schema = None,
         name: str | None = None,
-        **defaults: Any,
+        **options: Unpack[JobOptions],
     ) -> AsyncBatch:
         """Submit any number of requests as one batch; returns when all are accepted.
 
         Args:
-            requests: prompts, mappings of `submit`'s arguments (with `custom_id`), or lines of OpenAI's batch files.
+            requests: prompts, mappings of `submit`'s options (`BatchLine`), or lines of OpenAI's batch files.
                 They are read once, as they are sent, and never held whole.
             model: for requests that name none.
-            budget_usd: most that the whole batch may cost.
+            schema: for requests that have none.
             name: for people.
-            defaults: other arguments of `submit`, for requests that do not say otherwise. The lane is bulk unless said.
+            options: as `submit`, for requests that do not say otherwise. `budget_usd` is the most that the whole batch
+                may cost; the lane is bulk unless said.
 
         Raises:
             InvalidRequest, BudgetExceeded, UnknownModel: a request is wrong; it is named by its number, from 0. The
                 batch is then cancelled, as it is when `requests` itself fails.
             StoreUnavailable, StoreFull: the store was away, or full, for longer than half a minute.
         """
-        filling = await self.open_batch(model=model, budget_usd=budget_usd, name=name, **defaults)
+        filling = await self.open_batch(model=model, schema=schema, name=name, **options)
         try:
             await filling.add(requests)
             return await filling.seal()
@@ -263,9 +158,16 @@ class AsyncHoma:
             await filling.abandon(error)
             raise
 
-    async def open_batch(self, **arguments: Any) -> AsyncOpenBatch:
-        """A batch to be filled bit by bit, and sealed; arguments as `submit_batch` without the requests."""
-        submission = BatchSubmission(self._submitter, arguments)
+    async def open_batch(
+        self,
+        *,
+        model: str | None = None,
+        schema: Schema = None,
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> AsyncOpenBatch:
+        """A batch to be filled bit by bit, and sealed; options as `submit_batch` without the requests."""
+        submission = BatchSubmission(self._submitter, {"model": model, "schema": schema, "name": name, **options})
         await self._driver.run(submission.open())
         return AsyncOpenBatch(self._driver, submission, self.batch(submission.id, schema=submission.schema))
 
@@ -329,6 +231,7 @@ class AsyncHoma:
 
     async def aclose(self) -> None:
         """Close the connections. The client may be used again: it connects anew."""
+        await self._submissions.finish()
         await self._driver.aclose()
 
     async def __aenter__(self) -> Self:

@@ -10,8 +10,9 @@ from typing import Any
 
 from homa.client.results import Failure, Reply, look, outcomes
 from homa.drivers.effects import Emit, Flow, Sleep, ask_all, ask_patiently, patiently
-from homa.submit.argument_checks import check_budget, check_tenant
 from homa.submit.batch_chunks import BatchRequest, Chunks
+from homa.submit.option_checks import Dollars, check_tenant
+from homa.submit.options import spread
 from homa.submit.submitter import Submitter
 from homa_shared.model.errors import (
     HomaError,
@@ -192,12 +193,13 @@ class BatchFlows:
 class BatchSubmission:
     """The making of one batch: opened, filled a chunk at a time, sealed with its total."""
 
-    def __init__(self, submitter: Submitter, arguments: Mapping[str, Any]) -> None:
-        defaults = {"lane": Lane.BULK, **{name: value for name, value in arguments.items() if value is not None}}
+    def __init__(self, submitter: Submitter, options: Mapping[str, Any]) -> None:
+        defaults = {"lane": Lane.BULK, **{name: value for name, value in spread(options).items() if value is not None}}
         self._submitter = submitter
-        self._cap = check_budget(defaults.pop("budget_usd", None))
+        cap = defaults.pop("budget_usd", None)
+        self._cap = None if cap is None else Dollars()("budget_usd", cap)
         self._name = str(defaults.pop("name", ""))
-        self._tenant = check_tenant(defaults.get("tenant", ""))
+        self._tenant = check_tenant("tenant", defaults.get("tenant", ""))
         self._defaults = defaults
         self.id = new_batch_id()
         self.schema = defaults.get("schema")

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, overload
 
 from homa.client.results import Reply
-from homa.submit.argument_checks import ARGUMENTS, check_key
 from homa.submit.encoded_messages import Prepared
-from homa.submit.options import check_options
+from homa.submit.job_options import EmbeddingOptions, own_names
+from homa.submit.option_checks import check_key
+from homa.submit.options import check_options, spread
 from homa.submit.submitter import Asked
 from homa_shared.calls.embeddings import unpack
 from homa_shared.calls.reply import Usage
 from homa_shared.calls.request import EMBEDDING, to_json
 from homa_shared.model.errors import InvalidRequest
 
-#: Arguments of `submit` that mean nothing here.
-_OF_CHAT = frozenset(
-    "prompt messages system images files tools schema max_tokens temperature stream run_tools max_steps "
-    "content_retries prompt_cache custom_id api".split()
-)
+#: Options of embeddings; `model` stands in the signature.
+_OF_EMBEDDINGS = EmbeddingOptions.__annotations__.keys() | {"model"}
 
 
 @dataclass(frozen=True)
@@ -78,24 +76,23 @@ class Embedded(Sequence[list[float]]):
         return self.vectors[index]
 
 
-def ask_for_embeddings(texts: object, arguments: Mapping[str, Any]) -> Asked:
+def ask_for_embeddings(texts: object, options: Mapping[str, Any]) -> Asked:
     """A request for embeddings, checked.
 
     Args:
-        arguments: those of `submit` that are not about chat; unknown names are provider options, such as `dimensions`.
+        options: those of `embed`, the model among them; unknown names are provider options.
 
     Raises:
         InvalidRequest: the first wrong one, named with its value and what was expected.
     """
     inputs = _checked(texts)
-    given = {name: value for name, value in arguments.items() if value is not None}
+    given = {name: value for name, value in spread(options).items() if value is not None}
     key = given.pop("key", None)
     for name in given:
-        if name in _OF_CHAT and name in ARGUMENTS:
+        if name in own_names() and name not in _OF_EMBEDDINGS:
             raise InvalidRequest(f"{name} means nothing to embeddings: expected texts and a model of embeddings only")
-    options = replace(check_options(given), kind=EMBEDDING)
     prepared = Prepared(to_json(inputs, "texts"), [], inputs=inputs)
-    return Asked(options, prepared, None if key is None else check_key(key))
+    return Asked(check_options(given, EMBEDDING), prepared, None if key is None else check_key("key", key))
 
 
 def _checked(texts: object) -> list[str]:

@@ -1,7 +1,12 @@
 """From a prompt and its options to what the store is sent: checked, bounded, reserved, encoded.
 
-options.py           what a request says beside its messages, checked
-argument_checks.py   arguments of `submit`, one by one
+job_options.py       the table of all options of a job, a row each
+shared_options.py    its rows of options that jobs of every kind have
+option_row.py        what a row says, and the flag that a command line has for it
+provider_options.py  options that go to the provider as they are
+option_checks.py     checks of options, one by one
+tool_checks.py       those of tools and schemas
+options.py           the options of a request, checked by the table and parted by what they fill
 messages.py          prompt, system text and attachments as messages
 attachments.py       images and documents as parts of a message
 response_format.py   schemas of replies, for the provider and back

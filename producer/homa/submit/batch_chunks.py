@@ -11,12 +11,12 @@ from typing import Any
 
 import orjson
 
-from homa.submit.argument_checks import check_custom_id
 from homa.submit.attachments import names_of_media
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.messages import build_messages, check_prompt
-from homa.submit.options import check_options
+from homa.submit.option_checks import check_custom_id
+from homa.submit.options import check_options, spread
 from homa.submit.shared_prefixes import Prefixes
 from homa.submit.submitter import check_affordable
 from homa.submit.template import Template
@@ -36,7 +36,7 @@ _MOST_TEMPLATES = 256
 _PLAIN = frozenset({"prompt", "messages", "custom_id"})
 _OPENAI_URL = "/v1/chat/completions"
 
-#: A line of a batch: a prompt, arguments of `submit` with a `custom_id`, or a line of OpenAI's batch files.
+#: A line of a batch: a prompt, options of `submit` (`BatchLine`), or a line of OpenAI's batch files.
 BatchRequest = str | Mapping[str, Any]
 
 
@@ -46,7 +46,7 @@ class Chunks:
     Args:
         batch_id: names the jobs.
         view: the fleet's settings.
-        defaults: arguments of `submit` for lines that do not say otherwise.
+        defaults: options of `submit` for lines that do not say otherwise.
         uploads: takes note of media.
         cap: the batch's budget, nano-dollars; its lines must have a price.
     """
@@ -104,12 +104,10 @@ class Chunks:
             self._put(self._default_template(), self._prepared(request), str(self.lines))
             return
         if not isinstance(request, Mapping):
-            raise InvalidRequest(
-                f"{request!r:.80} is no request: expected a prompt, or a mapping of arguments of submit"
-            )
-        line = _from_openai(request) if "body" in request else request
+            raise InvalidRequest(f"{request!r:.80} is no request: expected a prompt, or a mapping of options of submit")
+        line = spread(_from_openai(request) if "body" in request else request)
         custom_id = line.get("custom_id")
-        custom_id = str(self.lines) if custom_id is None else check_custom_id(custom_id)
+        custom_id = str(self.lines) if custom_id is None else check_custom_id("custom_id", custom_id)
         own = {name: value for name, value in line.items() if name not in _PLAIN}
         prompt, messages = line.get("prompt"), line.get("messages")
         if own:
@@ -172,7 +170,7 @@ class Chunks:
         return template
 
     def _made(self, own: Mapping[str, Any]) -> Template:
-        if "key" in own:
+        if "key" in own or "key" in self._defaults:
             raise InvalidRequest("key has no place in a batch: its lines are known by batch and number")
         options = check_options({**self._defaults, **{name: value for name, value in own.items() if value is not None}})
         if options.at_ms is not None:
@@ -183,7 +181,7 @@ class Chunks:
 
 
 def _from_openai(line: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A line of OpenAI's batch files as arguments of `submit`."""
+    """A line of OpenAI's batch files as options of `submit`."""
     url, body = line.get("url", _OPENAI_URL), line["body"]
     if url != _OPENAI_URL:
         raise InvalidRequest(f"url is {url!r:.80}: expected {_OPENAI_URL}")

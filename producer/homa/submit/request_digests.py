@@ -9,12 +9,15 @@ import orjson
 
 from homa.submit.encoded_messages import Prepared
 from homa.submit.options import Options
-from homa_shared.calls.reply import CHAT_API
-from homa_shared.calls.request import NO_TOOLS
+from homa_shared.calls.request import StepRules
 from homa_shared.model.pools import Hop, Pool
 
 #: Part of each cache key: replies of another way to ask are not this one's.
 _CACHE_VERSION = 1
+#: Fields of the stored request that no answer depends on.
+_WITHOUT_EFFECT = frozenset({"stream"})
+#: Those that stand in cache keys without their names, as the first ones did.
+_UNNAMED = ("steps", "api")
 
 
 def digest(options: Options, prepared: Prepared) -> str:
@@ -30,10 +33,7 @@ def digest(options: Options, prepared: Prepared) -> str:
     }
     if prepared.inputs is not None:
         said["inputs"] = prepared.inputs
-    if options.steps != NO_TOOLS:
-        said["steps"] = options.steps.encode().decode()
-    if options.api != CHAT_API:
-        said["api"] = options.api
+    said.update(_asked_beside(options))
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
@@ -50,11 +50,19 @@ def cache_key(options: Options, params_json: bytes, hops: Sequence[Hop], prepare
         orjson.dumps([hop.described if isinstance(hop, Pool) else str(hop) for hop in hops]),
         params_json,
     )
-    if options.steps != NO_TOOLS:
-        asked += options.steps.encode()
-    if options.api != CHAT_API:
-        asked += options.api.encode()
+    for name, value in _asked_beside(options).items():
+        asked += value.encode() if name in _UNNAMED else f"{name}={value}\n".encode()
     if prepared.inputs is not None:
         return hashlib.sha256(asked + prepared.json).hexdigest()
     messages = orjson.dumps(prepared.messages, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(asked + messages).hexdigest()
+
+
+def _asked_beside(options: Options) -> dict[str, str]:
+    """What the stored request says beside messages and parameters, as text."""
+    asked = {
+        name: value.encode().decode() if isinstance(value, StepRules) else str(value)
+        for name, value in options.request.items()
+        if name not in _WITHOUT_EFFECT
+    }
+    return {name: asked[name] for name in (*_UNNAMED, *sorted(asked.keys() - {*_UNNAMED})) if name in asked}

@@ -14,15 +14,17 @@ from typing import Any
 
 from homa.drivers.effects import Flow, ask, ask_patiently
 from homa.drivers.place import Place
-from homa.submit.argument_checks import check_key
 from homa.submit.attachments import names_of_media
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
+from homa.submit.job_options import names_apart
 from homa.submit.messages import build_messages
-from homa.submit.options import Options, check_options
+from homa.submit.option_checks import check_key
+from homa.submit.options import Options, check_options, spread
 from homa.submit.request_digests import digest
 from homa.submit.template import Template
 from homa.submit.uploads import Uploads
+from homa_shared.calls.openai_apis import NO_PRICE_LISTED
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest, UnknownModel
 from homa_shared.model.ids import new_job_id
 from homa_shared.model.money import usd
@@ -45,6 +47,8 @@ class Asked:
     options: Options
     prepared: Prepared
     key: str | None = None
+    #: What `Reply.parsed` is made with.
+    schema: Any = None
 
 
 class Submitter:
@@ -152,26 +156,21 @@ class Submitter:
         return max(0, options.at_ms - now_ms)
 
 
-#: Names in a method's `locals()` that are no arguments of the request.
-_NO_ARGUMENT = frozenset({"self", "options"})
-_OF_MESSAGES = frozenset({"prompt", "messages", "system", "images", "files", "key"})
-
-
-def ask_for(arguments: Mapping[str, Any]) -> Asked:
-    """A request from the arguments of `submit`, its further `options` among them as a mapping.
+def ask_for(options: Mapping[str, Any]) -> Asked:
+    """A request from the options of `submit`, prompt, model and schema among them.
 
     Raises:
         InvalidRequest: the first wrong one, named with its value and what was expected.
     """
-    said = {name: value for name, value in arguments.items() if name not in _NO_ARGUMENT}
-    said.update(arguments.get("options") or {})
+    said = spread(options)
     images, files = said.get("images") or (), said.get("files") or ()
     messages = build_messages(said.get("prompt"), said.get("messages"), said.get("system"), images, files)
     key = said.get("key")
     return Asked(
-        check_options({name: value for name, value in said.items() if name not in _OF_MESSAGES}),
+        check_options({name: value for name, value in said.items() if name not in names_apart()}),
         Prepared.of(messages, names_of_media(messages, images, files)),
-        None if key is None else check_key(key),
+        None if key is None else check_key("key", key),
+        said.get("schema"),
     )
 
 
@@ -192,7 +191,7 @@ def check_affordable(target: str, bound: int | None, *budgets: int | None) -> No
         if bound is None:
             raise InvalidRequest(
                 f"budget_usd is {usd(budget)}, but {target} has no known price: "
-                f'set [prices."{target}"] (tools that a provider runs itself have none), or leave the budget out'
+                f'set [prices."{target}"] ({NO_PRICE_LISTED}), or leave the budget out'
             )
         if bound > budget:
             raise BudgetExceeded(

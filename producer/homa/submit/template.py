@@ -21,6 +21,7 @@ from homa_shared.calls.request import CHAT, EMBEDDING, request_head, sharing
 from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_shared.capabilities.prompt_caching import caching_at
 from homa_shared.model.pools import Hop, members_of, queue_of, without
+from homa_shared.model.records import Lane
 from homa_shared.model.tokens import NO_PREFIX, PrefixTokens
 from homa_shared.quota.needs import counts_tokens
 from homa_shared.quota.plan import exempts_cached
@@ -68,12 +69,10 @@ class Template:
         self._head = request_head(
             self.params,
             self.targets,
-            stream=options.stream,
             kind=options.kind,
-            steps=options.steps,
             version=view.versions.request,
-            api=options.api,
             cache=options.kind == EMBEDDING and self._cached,
+            **options.request,
         )
         #: Whether one of the targets keeps what prompts share.
         self.caches = options.kind == CHAT and options.prompt_cache is not False and view.caches(self.chain)
@@ -81,18 +80,11 @@ class Template:
         self._reservations = Reservations(view, self._plans, self.params, self.max_tokens, options.api)
         self.common = Common(
             queue=queue_of(self.hops[0]),
-            lane=options.lane,
             target=self.targets[0],
-            tenant=options.tenant,
-            max_attempts=options.max_attempts,
             batch=batch,
-            tags=options.tags,
-            on_ambiguous=options.on_ambiguous,
-            on_content_policy=options.on_content_policy,
-            slack_ms=options.slack_ms,
             fallbacks_left=len(self.targets) - 1,
-            job_budget=options.job_budget,
             version=view.versions.record,
+            **{"lane": Lane.DEFAULT.value, **options.record},
         )
 
     def fit(self, prepared: Prepared) -> tuple[Template, tuple[tuple[str, str], ...]]:

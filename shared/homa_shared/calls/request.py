@@ -188,7 +188,7 @@ def request_head(
     params: Mapping[str, Any],
     targets: Sequence[str],
     *,
-    stream: bool,
+    stream: bool = False,
     kind: str = CHAT,
     steps: StepRules = NO_TOOLS,
     version: int | None = None,

@@ -26,6 +26,9 @@ from homa_workers.outcomes.outcomes import Recalled, Succeeded
 from homa_workers.pipeline.call import Caller
 from homa_workers.pipeline.steps.journal import StepJournal
 
+#: Vectors come as numbers, whatever the caller wants them as; and no API of embeddings has service tiers.
+_NOT_SENT = frozenset({"encoding_format", "service_tier"})
+
 
 class Embedding:
     """The calls of one attempt at embedding a job's texts.
@@ -40,8 +43,7 @@ class Embedding:
         request, claim = journal.attempt.request, journal.attempt.claim
         self._journal = journal
         self._texts = request.inputs
-        # Vectors come as numbers, whatever the caller wants them as.
-        self._params = {name: value for name, value in request.params.items() if name != "encoding_format"}
+        self._params = {name: value for name, value in request.params.items() if name not in _NOT_SENT}
         self._caller = caller
         self._model = Target.parse(claim.target).model
         # A job that goes on to another target has no key there, but its texts are as good as any.

@@ -35,7 +35,7 @@ from homa_workers.providers.parameters import ToolChoice, given_params, stop_seq
 LEFT_OUT = frozenset(
     {
         "logit_bias", "metadata", "parallel_tool_calls", "prediction", "prompt_cache_key", "safety_identifier",
-        "store", "stream", "stream_options", "user", "verbosity",
+        "service_tier", "store", "stream", "stream_options", "user", "verbosity",
     }
 )  # fmt: skip
 

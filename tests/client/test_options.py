@@ -83,7 +83,7 @@ PNG = b"\x89PNG\r\n\x1a\n0"
         ({"max_attempts": 0}, "max_attempts is 0"),
         ({"schema": 7}, "schema is 7"),
         ({"schema": {}, "response_format": {}}, "both schema and response_format"),
-        ({"fallback": ["openai:x"]}, "unknown argument 'fallback': did you mean 'fallbacks'?"),
+        ({"fallback": ["openai:x"]}, "unknown option 'fallback': did you mean 'fallbacks'?"),
         ({"messages": [{"role": "user", "content": datetime}]}, "content is"),
         ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages is no JSON"),
     ],
@@ -134,7 +134,7 @@ def test_nested_schemas_are_strict_all_the_way_down() -> None:
 
 def test_money_and_spans_take_decimals() -> None:
     options = check_options({"model": "m:x", "budget_usd": Decimal("0.25"), "deadline_s": Decimal("1.5"), "tags": None})
-    assert (options.job_budget, options.deadline_ms, options.tags) == (250_000_000, 1_500, "")
+    assert (options.record, options.deadline_ms) == ({"job_budget": 250_000_000}, 1_500)
 
 
 def test_a_request_survives_the_store() -> None:

@@ -1,0 +1,185 @@
+"""Checks of the options of a job: each takes an option's name and value, and gives what is kept of it.
+
+A wrong value is refused by the option's name, the value and what was expected. Those that a command line has a type
+for are objects, so that the type is made from the same limits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.money import parse_usd
+from homa_shared.model.records import encode_tags
+
+MAX_TAGS = 10
+MAX_KEY_BYTES = 512
+#: Longest deadline, delay or slack, s: ten years.
+_LONGEST_S = 10 * 365 * 86_400
+
+#: What is kept of an option's value; None leaves the option out.
+Check = Callable[[str, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of some words."""
+
+    words: tuple[str, ...]
+    #: Words that are kept under other names.
+    kept_as: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, name: str, value: object) -> str:
+        if value not in self.words:
+            listed = " or ".join(self.words) if len(self.words) == 2 else "one of " + ", ".join(self.words)
+            raise wrong(name, value, listed)
+        return self.kept_as.get(str(value), str(value))
+
+
+@dataclass(frozen=True, slots=True)
+class YesOrNo:
+    """True or False."""
+
+    def __call__(self, name: str, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise wrong(name, value, "True or False")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number that 31 bits hold."""
+
+    least: int = 1
+
+    def __call__(self, name: str, value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not self.least <= value < 2**31:
+            raise wrong(name, value, f"a whole number of at least {self.least}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number within limits, as it was given."""
+
+    least: int
+    most: int
+
+    def __call__(self, name: str, value: object) -> int | float:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not self.least <= value <= self.most:  # type: ignore[operator]
+            raise wrong(name, value, f"a number from {self.least} to {self.most}")
+        return value  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """A length of time in seconds, as ms."""
+
+    #: Seconds.
+    least: float = 0.0
+
+    def __call__(self, name: str, value: object) -> int:
+        number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or not self.least <= value <= _LONGEST_S:  # type: ignore[arg-type, operator]
+            raise wrong(name, value, f"seconds, {'more than zero' if self.least else 'zero or more'}")
+        return round(float(value) * 1000)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Dollars:
+    """An amount of dollars above zero, as nano-dollars."""
+
+    def __call__(self, name: str, value: object) -> int:
+        try:
+            nano_usd = parse_usd(value)  # type: ignore[arg-type]
+        except ValueError as error:
+            raise InvalidRequest(f"{name}: {error}") from error
+        if nano_usd == 0:
+            raise wrong(name, value, "more than zero dollars")
+        return nano_usd
+
+
+def check_key(name: str, key: object) -> str:
+    """An idempotency key."""
+    if not isinstance(key, str) or not key or len(_utf8(key, name)) > MAX_KEY_BYTES:
+        raise wrong(name, key, f"text of 1 to {MAX_KEY_BYTES} bytes")
+    return key
+
+
+def check_custom_id(name: str, custom_id: object) -> str:
+    """The name of a line of a batch, as the application has it."""
+    if not isinstance(custom_id, str) or len(_utf8(custom_id, name)) > MAX_KEY_BYTES:
+        raise wrong(name, custom_id, f"text of at most {MAX_KEY_BYTES} bytes")
+    return custom_id
+
+
+def check_tenant(name: str, tenant: object) -> str:
+    """A tenant's name; `:`, `|` and control characters separate names in the store."""
+    if not isinstance(tenant, str) or len(_utf8(tenant, name)) > 128 or not _printable(tenant, ":|"):
+        raise wrong(name, tenant, "text of at most 128 bytes without ':', '|' and control characters")
+    return tenant
+
+
+def check_model(name: str, model: object) -> str:
+    """A model, as `provider:model` or an alias; whether the fleet knows it is seen later."""
+    if not isinstance(model, str) or not model.strip():
+        raise wrong(name, model, "provider:model, such as openai:gpt-5-mini, or an alias")
+    return model
+
+
+def check_fallbacks(name: str, fallbacks: object) -> tuple[str, ...]:
+    """Models to go on with, in this order."""
+    if isinstance(fallbacks, str) or not isinstance(fallbacks, Sequence):
+        raise wrong(name, fallbacks, "a list of models")
+    return tuple(check_model("model", each) for each in fallbacks)
+
+
+def check_tags(name: str, tags: object) -> str:
+    """Tags as a record keeps them: a line `key=value` each."""
+    if not isinstance(tags, Mapping):
+        raise wrong(name, tags, 'names and values, such as {"team": "a"}')
+    if len(tags) > MAX_TAGS:
+        raise InvalidRequest(f"{name} has {len(tags)} entries: expected at most {MAX_TAGS}")
+    for tag, value in tags.items():
+        if not isinstance(tag, str) or not tag or "=" in tag or not _printable(tag, "|"):
+            raise wrong(name, tag, "names of text without '=', '|' and control characters")
+        if not isinstance(value, str) or not _printable(value, "|"):
+            raise wrong(f"{name}[{tag!r}]", value, "text without '|' and control characters")
+    return encode_tags(dict(tags))
+
+
+def check_prompt_cache(name: str, value: object) -> bool | str:
+    """What the provider's prompt cache is to keep."""
+    if isinstance(value, bool) or (isinstance(value, str) and value):
+        return value
+    raise wrong(name, value, "True, False, or the text that the prompt begins with")
+
+
+def check_moment(name: str, at: object) -> int:
+    """ms since 1970 of a moment."""
+    if not isinstance(at, datetime) or at.tzinfo is None:
+        raise wrong(name, at, "a datetime with a time zone")
+    return int(at.timestamp() * 1000)
+
+
+def wrong(name: str, value: object, expected: str) -> InvalidRequest:
+    """The error for an option: its name, its value (shortened) and what was expected."""
+    said = repr(value)
+    return InvalidRequest(f"{name} is {said if len(said) <= 80 else said[:77] + '…'}: expected {expected}")
+
+
+def _printable(text: str, forbidden: str) -> bool:
+    return not any(c in forbidden or ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) <= 0xDFFF for c in text)
+
+
+def _utf8(text: str, name: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"{name} {text!r:.80} is no valid Unicode: {error.reason}") from error
