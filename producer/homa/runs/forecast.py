@@ -19,7 +19,7 @@ from homa_shared.calls.tokens import estimate_messages
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.limits import Limits
 from homa_shared.model.money import usd
-from homa_shared.quota.needs import EXPECTED_OUTPUT_TOKENS
+from homa_shared.quota.need_calculator import EXPECTED_OUTPUT_TOKENS
 
 _MINUTES_OF_DAY = 1440
 

@@ -117,7 +117,7 @@ def _worker(
     concurrency: int | None,
     blobs: Blobs | None,
 ) -> HomaWorker:
-    book = FleetBook(store, fleet)
+    book = FleetBook(store, fleet, provider.name)
     worker_id = new_worker_id(provider.name)
     watch = Watch(worker_id)
     return HomaWorker(

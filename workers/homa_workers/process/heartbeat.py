@@ -15,7 +15,7 @@ from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import rejoin, renew, sweep
-from homa_workers.fleet.fleet_cache import FleetBook
+from homa_workers.fleet.fleet_cache import FACTORS_S, FleetBook
 from homa_workers.observe.attempt_log import Watch
 from homa_workers.process.in_flight import InFlight, Running
 from homa_workers.store_io.replay_buffer import Recent
@@ -82,6 +82,7 @@ class Duties:
         ]
         if self._book is not None:
             self._tasks.append(asyncio.create_task(self._each(BEAT_S, self._book.refresh)))
+            self._tasks.append(asyncio.create_task(self._each(FACTORS_S, self._book.refresh_factors)))
         self._tasks += [asyncio.create_task(self._each(seconds, chore)) for seconds, chore in self._chores]
 
     async def stop(self) -> None:

@@ -17,7 +17,8 @@ from homa_shared.calls.request import JobRequest, Option
 from homa_shared.capabilities import Feature
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import Target
-from homa_shared.quota.needs import Asking
+from homa_shared.quota.need_calculator import NeedCalculator
+from homa_shared.quota.prompt import Prompt
 from homa_shared.store.transitions.steps import Begin
 from homa_workers.outcomes.outcomes import Declined
 from homa_workers.pipeline.steps import structured
@@ -28,8 +29,6 @@ from homa_workers.tools.toolbox import Toolbox, failure
 #: Makes one call under the provider's deadline; the flag says that text which was streamed before is void.
 CallOnce = Callable[[Call, bool], Awaitable[Completion]]
 
-#: Output cap that needs are reckoned with where a request has none.
-_DEFAULT_MAX_TOKENS = 4096
 #: What only the provider that wrote a message understands of it.
 _OWN_WORDS = frozenset({"thinking_blocks", "extra_content", ITEMS})
 
@@ -208,12 +207,12 @@ class Chat:
 
     def _need(self) -> Option | None:
         """What the next call takes; None for a first one that says just what the client reckoned with."""
-        plan = self._attempt.book.plan(str(self._target))
+        book = self._attempt.book
+        plan = book.plan(str(self._target))
         if plan is None or (self._attempt.number == 0 and not self._grown):
             return None
-        cap = self._params.get("max_completion_tokens") or self._params.get("max_tokens") or _DEFAULT_MAX_TOKENS
-        asking = Asking(self._attempt.book.prices, self._params, int(cap), self._api)
-        return asking.need(plan, self._messages, len(orjson.dumps(self._messages)))
+        calculator = NeedCalculator(book.prices, self._params, self._api)
+        return calculator.chat(plan, Prompt.of_sent(self._messages), book.factor(str(self._target)))
 
 
 def _message_of(completion: Completion) -> Message:

@@ -10,17 +10,17 @@ embeds those that have run out meanwhile, which nobody has paid for under this j
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from homa_shared.calls.embeddings import pack
 from homa_shared.calls.reply import Completion, Embeddings, Usage
-from homa_shared.calls.request import JobRequest
+from homa_shared.calls.request import JobRequest, Option
 from homa_shared.calls.vector_cache import VectorNames
 from homa_shared.model.targets import Target
-from homa_shared.quota.embedding_parts import first_part
-from homa_shared.quota.needs import need_of_texts
+from homa_shared.quota.need_calculator import NeedCalculator
 from homa_workers.fleet.vector_cache import VectorCache, entries_of, found_in
 from homa_workers.outcomes.outcomes import Recalled, Succeeded
 from homa_workers.pipeline.steps.attempt import SteppedAttempt
@@ -28,6 +28,10 @@ from homa_workers.pipeline.steps.halting import refused
 
 #: Makes one call for some texts, under the provider's deadline.
 EmbedOnce = Callable[[str, list[str], dict[str, Any]], Awaitable[Embeddings]]
+
+#: A first call that needs up to so many times the tokens that take reserved goes ahead. The client estimated the same
+#: texts, by the factor known at submit: asking the quota again would cost a script a job, and settling corrects both.
+_DRIFT = 1.1
 
 
 class Embedding:
@@ -66,19 +70,20 @@ class Embedding:
             Halted: there are none to be had in this attempt.
             ProviderError: a call went wrong.
         """
-        plan = self._attempt.book.plan(self._attempt.claim.target)
+        book, target = self._attempt.book, self._attempt.claim.target
+        plan = book.plan(target)
         if plan is None or not self._texts:
-            raise refused(f"there are {len(self._texts)} texts to embed at {self._attempt.claim.target}")
+            raise refused(f"there are {len(self._texts)} texts to embed at {target}")
         await self._go_on()
         await self._recall()
         places = self._missing()
         texts = [self._texts[place] for place in places]
         start = 0
         while start < len(texts):
-            end = first_part(texts, plan, start)
+            calculator = NeedCalculator(book.prices, self._params)
+            end, need = calculator.embedding(plan, texts, book.factor(target), start=start)
             part = texts[start:end]
-            need = need_of_texts(self._attempt.book.prices, plan, part)
-            await self._attempt.allow(need, less=self._cache is not None)
+            await self._attempt.allow(self._at_first(need), less=self._cache is not None)
             found = await self._call(self._model, part, self._params)
             vectors = [pack(vector) for vector in found.vectors]
             self._take(places[start:end], vectors, found.usage)
@@ -91,6 +96,15 @@ class Embedding:
             await self._attempt.between(self._cache.keep(entries) if self._cache else _nothing())
             start = end
         return self._whole(None, {})
+
+    def _at_first(self, need: Option) -> Option:
+        """A call's need; that of a first one at the tokens that take reserved, where these are about as many."""
+        if self._attempt.number:
+            return need
+        claim = self._attempt.claim
+        reserved = (claim.total_tokens, claim.input_tokens, claim.output_tokens)
+        suffices = all(had <= tokens <= had * _DRIFT for had, tokens in zip(reserved, need.tokens, strict=True))
+        return replace(need, tokens=reserved) if suffices else need
 
     async def _go_on(self) -> None:
         """Takes what the steps of earlier attempts brought."""
