@@ -18,8 +18,10 @@ from homa_shared.calls.openai_apis import by_own_api, has_fees
 from homa_shared.calls.reply import CHAT_API, ITEMS, RESPONSES_API, Call, Completion, Usage
 from homa_shared.calls.request import JobRequest, request_head
 from homa_shared.model.targets import Target
-from homa_shared.quota.needs import Asking
+from homa_shared.quota.call_parts import Part
+from homa_shared.quota.need_calculator import NeedCalculator
 from homa_shared.quota.plan import plan
+from homa_shared.quota.prompt import Prompt
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias
 from homa_shared.store.client import AsyncStore
@@ -185,9 +187,12 @@ def test_a_conversation_that_the_provider_keeps_may_fill_the_window() -> None:
     window = view.prices.context_window(Target.parse(MINI))
     assert window is not None
     assert recalled.bound >= plain.bound + window * 250  # a quarter of a dollar a million
-    unseen = Asking(view.prices, {"previous_response_id": "resp_1"}, 4096, RESPONSES_API)
-    assert unseen.need(plan(FLEET, Target.parse(MINI)), HELLO, 50).bound >= recalled.bound - 100 * 250
-    assert unseen.unseen.tokens(Target("openai", "of-an-unknown-window")) == 2_000_000
+    calculator = NeedCalculator(view.prices, {"previous_response_id": "resp_1"}, RESPONSES_API)
+    need = calculator.chat(plan(FLEET, Target.parse(MINI)), Prompt(HELLO, 50))
+    assert need.bound is not None
+    assert need.bound >= recalled.bound - 100 * 250
+    parts = calculator.parts(Target("openai", "of-an-unknown-window"), Prompt(HELLO, 50))
+    assert list(parts)[-1] == Part("conversation", 0, 2_000_000)
 
 
 def test_what_the_provider_reads_beside_the_messages_counts() -> None:
@@ -202,8 +207,8 @@ def test_tools_that_the_provider_runs_have_no_price() -> None:
     option = entry(template(tools=SEARCH)).options[0]
     assert option.bound is None
     prices = FleetView(FLEET).prices
-    need = Asking(prices, {"tools": SEARCH}, 100, RESPONSES_API).need(plan(FLEET, Target.parse(MINI)), HELLO, 50)
-    assert need.bound is None
+    calculator = NeedCalculator(prices, {"tools": SEARCH}, RESPONSES_API)
+    assert calculator.chat(plan(FLEET, Target.parse(MINI)), Prompt(HELLO, 50)).bound is None
     with pytest.raises(InvalidRequest, match="tools that a provider runs itself have none"):
         check_affordable(MINI, option.bound, 1_000_000)
 

@@ -62,6 +62,22 @@ def test_the_upper_bound_counts_the_dearest_fallback(alone: dict[str, str], invo
     assert most("--fallback", "openai:gpt-5") > most()
 
 
+def test_the_upper_bound_counts_a_schema_too(alone: dict[str, str], invoke: Invoke, folder: Path):
+    properties = {f"field_{n}": {"type": "string"} for n in range(100)}
+    (folder / "schema.json").write_text(json.dumps({"type": "object", "properties": properties}))
+
+    def told(*more: str) -> tuple[int, float]:
+        answer = invoke(alone, "run", "rows.jsonl", "--model", MODEL, *more, "--dry-run", "--json")
+        assert answer.exit_code == 0, answer.stderr
+        found = json.loads(answer.stdout)
+        return found["input_tokens"], float(found["most_usd"])
+
+    plain_tokens, plain_usd = told()
+    tokens, most_usd = told("--schema", "schema.json")
+    assert tokens > plain_tokens + 100 * 500
+    assert most_usd > plain_usd
+
+
 def test_unpriced_is_said_plainly(alone: dict[str, str], invoke: Invoke):
     answer = invoke(alone, "run", "rows.jsonl", "--model", "openai:mine", "--dry-run")
     assert "cost: unpriced, since no price is known for openai:mine" in answer.stdout

@@ -48,8 +48,32 @@ class Cell(base.Cell):
         **common: Any,
     ) -> str:
         """A completion that may take several calls."""
-        request = JobRequest(
+        return await self.ask_messages(
             [{"role": "user", "content": prompt}],
+            params=params,
+            targets=targets,
+            bound=bound,
+            deadline_ms=deadline_ms,
+            stream=stream,
+            steps=steps,
+            **common,
+        )
+
+    async def ask_messages(
+        self,
+        messages: list[dict[str, Any]],
+        *,
+        params: dict[str, Any] | None = None,
+        targets: tuple[str, ...] = (MINI,),
+        bound: int | None = BOUND,
+        deadline_ms: int = 0,
+        stream: bool = False,
+        steps: StepRules | None = None,
+        **common: Any,
+    ) -> str:
+        """The same for a whole conversation."""
+        request = JobRequest(
+            messages,
             {"max_tokens": 300} if params is None else params,
             tuple(Option(target, bound) for target in targets),
             stream,

@@ -10,7 +10,7 @@ from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
 from homa_shared.calls.request import StepRules
 from homa_shared.calls.tokens import count, estimate_messages
 from homa_shared.calls.tools import tool
-from homa_shared.quota.needs import read_beside
+from homa_shared.quota.call_parts import read_parameters
 from homa_shared.store.reads.token_error import Learned, add_learned, estimates, learned
 from homa_workers.fleet import token_calibration
 from homa_workers.fleet.token_calibration import ONE_IN, TokenLearning
@@ -56,7 +56,7 @@ async def test_answers_by_schema_teach(cell: Cell, every: None) -> None:
     await cell.ended(await cell.ask("Who?", params=by_schema()))
     assert worker._pipeline is not None
     found = await known(cell, worker._pipeline.middleware.find(TokenCalibration).learning, MINI)
-    asked = estimate_messages([{"role": "user", "content": "Who?"}], MINI, tools=read_beside(by_schema()))
+    asked = estimate_messages([{"role": "user", "content": "Who?"}], MINI, tools=read_parameters(by_schema()))
     assert (found.replies, found.estimated) == (1, asked)
     assert found.missed == abs(asked - found.actual)
 
@@ -113,8 +113,8 @@ async def test_a_worker_flushes_by_itself(cell: Cell, every: None, monkeypatch: 
 
 def test_tools_schema_and_functions_are_read_like_a_part_of_the_prompt() -> None:
     params = {"tools": [{"a": 1}], "functions": [{"b": 2}], "response_format": {"c": 3}, "temperature": 1}
-    assert read_beside(params) == [{"a": 1}, {"b": 2}, {"c": 3}]
-    assert read_beside({}) == []
+    assert read_parameters(params) == [{"a": 1}, {"b": 2}, {"c": 3}]
+    assert read_parameters({}) == []
 
 
 @pytest.mark.parametrize(

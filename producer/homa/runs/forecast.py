@@ -13,13 +13,12 @@ from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.messages import build_messages
 from homa.submit.options import check_options
+from homa.submit.reservations import prompt_of
 from homa.submit.template import Template
 from homa_shared.calls.reply import Usage
-from homa_shared.calls.tokens import estimate_messages
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.limits import Limits
 from homa_shared.model.money import usd
-from homa_shared.quota.needs import EXPECTED_OUTPUT_TOKENS
 
 _MINUTES_OF_DAY = 1440
 
@@ -136,19 +135,17 @@ class Forecaster:
         total = self._sum
         # Of a pool the first member stands for all.
         target = template.chain[0]
-        given = estimate_messages(prepared.messages, target.model, tools=template.params.get("tools"))
-        written = min(template.max_tokens, EXPECTED_OUTPUT_TOKENS)
+        calculator, prompt = template.calculator, prompt_of(prepared)
+        given = calculator.input_tokens(target, prompt)
+        written = calculator.expected_output_tokens
         total.input_tokens += given
         total.output_tokens += written
         load = self._loads.setdefault(template.targets[0], _Load())
         load.requests += 1
         load.input_tokens += given
         load.output_tokens += written
-        prices = self._view.prices
-        expected = prices.cost(target, Usage(given, written))
-        bounds = {
-            str(target): prices.bound(target, len(prepared.json), template.max_tokens) for target in template.chain
-        }
+        expected = self._view.prices.cost(target, Usage(given, written))
+        bounds = {str(target): calculator.bound(target, prompt) for target in template.chain}
         unpriced = [name for name, bound in bounds.items() if bound is None]
         if expected is None or unpriced:
             total.unpriced_rows += 1

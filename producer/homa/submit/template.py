@@ -23,12 +23,9 @@ from homa_shared.capabilities.prompt_caching import caching_at
 from homa_shared.model.pools import Hop, members_of, queue_of, without
 from homa_shared.model.records import Lane
 from homa_shared.model.tokens import NO_PREFIX, PrefixTokens
-from homa_shared.quota.needs import counts_tokens
+from homa_shared.quota.need_calculator import DEFAULT_MAX_TOKENS, NeedCalculator, counts_tokens
 from homa_shared.quota.plan import exempts_cached
 from homa_shared.store.transitions.submit import Common, Entry
-
-#: Output cap sent with a request that names none, unless the alias's defaults do: a bound needs one.
-DEFAULT_MAX_TOKENS = 4096
 
 
 class Template:
@@ -77,7 +74,9 @@ class Template:
         #: Whether one of the targets keeps what prompts share.
         self.caches = options.kind == CHAT and options.prompt_cache is not False and view.caches(self.chain)
         self._params_json = orjson.dumps(self.params, option=orjson.OPT_SORT_KEYS)
-        self._reservations = Reservations(view, self._plans, self.params, self.max_tokens, options.api)
+        #: What a call of these requests takes.
+        self.calculator = NeedCalculator(view.prices, self.params, options.api)
+        self._reservations = Reservations(view, self._plans, self.calculator)
         self.common = Common(
             queue=queue_of(self.hops[0]),
             target=self.targets[0],

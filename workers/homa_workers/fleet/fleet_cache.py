@@ -1,9 +1,9 @@
-"""What a worker knows of the fleet's settings: prices, plans, the next target of a chain. It follows their changes."""
+"""What a worker knows of the fleet: prices, plans, learned factors, the next target of a chain. It follows changes."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from homa_shared.calls.openai_apis import by_own_api, has_fees
@@ -20,12 +20,15 @@ from homa_shared.quota.plan_rows import rows_of
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op, read, text
+from homa_shared.store.reads.token_error import learned
 from homa_shared.store.transitions.attempts import Claim, Report
 from homa_shared.store.transitions.fleet import write_plans
 from homa_shared.store.transitions.next_target import NextTarget
 
 #: How often plans with daily windows are written anew, s: their day ends at midnight across changes of the clocks.
 DAYS_S = 1800.0
+#: How often the factors that estimates of tokens are scaled by are read again, s; clients do so as often.
+FACTORS_S = 30.0
 
 
 class FleetBook:
@@ -34,10 +37,14 @@ class FleetBook:
     Args:
         store: where the fleet's settings live.
         fleet: those that the worker started with.
+        provider: whose targets the worker calls.
     """
 
-    def __init__(self, store: AsyncStore, fleet: Fleet) -> None:
+    def __init__(self, store: AsyncStore, fleet: Fleet, provider: str = "") -> None:
         self._store = store
+        self._provider = provider
+        #: Target -> what estimates of its tokens are scaled by, as learned from replies.
+        self._factors: Mapping[str, float] = {}
         self._plans: dict[str, TargetPlan | None] = {}
         self._written: set[str] = set()
         self._raw: bytes | None = None
@@ -115,6 +122,17 @@ class FleetBook:
             except HomaError:
                 self._plans[target] = None
         return self._plans[target]
+
+    async def refresh_factors(self) -> None:
+        """Reads again what estimates of the provider's targets are scaled by."""
+        called = [name for name in await self._known() if name.startswith(f"{self._provider}:")]
+        if called:
+            found = await self._store.run(learned(self._store.keys, called))
+            self._factors = {target: sums.factor for target, sums in found.items()}
+
+    def factor(self, target: str) -> float:
+        """What estimates of a target's input tokens are scaled by; 1 where no replies have told yet."""
+        return self._factors.get(target, 1.0)
 
     async def ensure_plans(self, targets: Sequence[str]) -> None:
         """Sees to it that the store knows targets' scopes before a job waits for them."""

@@ -14,7 +14,7 @@ from homa_shared.calls.openai_apis import shows_all
 from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.calls.tokens import count, encoding_of, estimate_messages
 from homa_shared.model.targets import Target
-from homa_shared.quota.needs import read_beside
+from homa_shared.quota.call_parts import read_parameters
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.reads.token_error import Learned, add_learned
 
@@ -44,7 +44,7 @@ class TokenLearning:
             return
         size = sum(len(content or "") for content in contents)
         if completion.metered and shows_all(call) and self._is_next(target, size):
-            beside = read_beside(call.params)
+            beside = read_parameters(call.params)
             self._add(target, estimate_messages(call.messages, target, tools=beside), completion.usage.input_tokens)
 
     def note_texts(self, target: str, texts: Sequence[str], found: Embeddings) -> None:

@@ -15,7 +15,7 @@ from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import rejoin, renew, sweep
-from homa_workers.fleet.fleet_cache import FleetBook
+from homa_workers.fleet.fleet_cache import FACTORS_S, FleetBook
 from homa_workers.middleware.base import Chore
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.process.in_flight import HeldLease, InFlight
@@ -79,6 +79,7 @@ class Heartbeat:
         ]
         if self._book is not None:
             self._tasks.append(asyncio.create_task(self._each(BEAT_S, self._book.refresh)))
+            self._tasks.append(asyncio.create_task(self._each(FACTORS_S, self._book.refresh_factors)))
         self._tasks += [asyncio.create_task(self._each(seconds, chore)) for seconds, chore in self._chores]
 
     async def stop(self) -> None:

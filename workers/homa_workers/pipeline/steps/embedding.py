@@ -10,16 +10,17 @@ embeds those that have run out meanwhile, which nobody has paid for under this j
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from homa_shared.calls.embeddings import pack
 from homa_shared.calls.reply import Completion, Usage
+from homa_shared.calls.request import Option
 from homa_shared.calls.vector_cache import VectorNames
 from homa_shared.model.targets import Target
-from homa_shared.quota.embedding_parts import first_part
-from homa_shared.quota.needs import need_of_texts
+from homa_shared.quota.need_calculator import NeedCalculator
 from homa_workers.fleet.vector_cache import VectorCache, entries_of, found_in
 from homa_workers.outcomes.halting import refused
 from homa_workers.outcomes.outcomes import Recalled, Succeeded
@@ -28,6 +29,10 @@ from homa_workers.pipeline.steps.journal import StepJournal
 
 #: Vectors come as numbers, whatever the caller wants them as; and no API of embeddings has service tiers.
 _NOT_SENT = frozenset({"encoding_format", "service_tier"})
+
+#: A first call that needs up to so many times the tokens that take reserved goes ahead. The client estimated the same
+#: texts, by the factor known at submit: asking the quota again would cost a script a job, and settling corrects both.
+_DRIFT = 1.1
 
 
 class Embedding:
@@ -65,20 +70,21 @@ class Embedding:
             Halted: there are none to be had in this attempt.
             ProviderError: a call went wrong.
         """
-        attempt = self._journal.attempt
-        plan = self._journal.book.plan(attempt.claim.target)
+        attempt, book = self._journal.attempt, self._journal.book
+        target = attempt.claim.target
+        plan = book.plan(target)
         if plan is None or not self._texts:
-            raise refused(f"there are {len(self._texts)} texts to embed at {attempt.claim.target}")
+            raise refused(f"there are {len(self._texts)} texts to embed at {target}")
         await self._go_on()
         await self._recall()
         places = self._missing()
         texts = [self._texts[place] for place in places]
         start = 0
         while start < len(texts):
-            end = first_part(texts, plan, start)
+            calculator = NeedCalculator(book.prices, self._params)
+            end, need = calculator.embedding(plan, texts, book.factor(target), start=start)
             part = texts[start:end]
-            need = need_of_texts(self._journal.book.prices, plan, part)
-            await self._journal.allow(need, less=self._cache is not None)
+            await self._journal.allow(self._at_first(need), less=self._cache is not None)
             found = await self._caller.embed(attempt, self._model, part, self._params)
             vectors = [pack(vector) for vector in found.vectors]
             self._take(places[start:end], vectors, found.usage)
@@ -91,6 +97,14 @@ class Embedding:
             await self._journal.between(self._cache.keep(entries) if self._cache else _nothing())
             start = end
         return self._whole(None, {})
+
+    def _at_first(self, need: Option) -> Option:
+        """A call's need; that of a first one at the tokens that take reserved, where these are about as many."""
+        if self._journal.number:
+            return need
+        reserved = self._journal.attempt.claim.tokens
+        suffices = all(had <= tokens <= had * _DRIFT for had, tokens in zip(reserved, need.tokens, strict=True))
+        return replace(need, tokens=reserved) if suffices else need
 
     async def _go_on(self) -> None:
         """Takes what the steps of earlier attempts brought."""
