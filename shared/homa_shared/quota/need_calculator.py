@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from homa_shared.calls.openai_apis import built_in_tools, recalls
+from homa_shared.calls.openai_apis import asks_for_fees, recalls
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API
 from homa_shared.calls.request import Option
 from homa_shared.calls.tokens import count, estimate_messages
@@ -63,7 +63,7 @@ class NeedCalculator:
         self.expected_output_tokens = min(cap, EXPECTED_OUTPUT_TOKENS) * replies
         self._adds_conversation = api == RESPONSES_API and recalls(params)
         #: Whether the provider charges fees that no count of tokens tells, for tools that it runs itself.
-        self.has_fees = api == RESPONSES_API and bool(built_in_tools(params))
+        self.has_fees = asks_for_fees(params, api)
         #: Target and size of a prompt without media -> its bound: the prompts of a batch often have the same sizes.
         self._bounds: dict[tuple[str, int], int | None] = {}
 
