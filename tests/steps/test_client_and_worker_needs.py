@@ -19,11 +19,14 @@ from homa.submit.template import Template
 from homa_shared.calls.media import data_url, restored
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API, Call, Completion, Embeddings, Usage
 from homa_shared.calls.request import EMBEDDING, JobRequest, Option, to_json
+from homa_shared.model.tokens import NO_TOKENS, Tokens
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store.client import AsyncStore
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.fleet.vector_cache import VectorCache
-from homa_workers.pipeline.steps import Chat, Embedding, SteppedAttempt
+from homa_workers.pipeline.call import Caller
+from homa_workers.pipeline.steps import Chat, Embedding
+from homa_workers.pipeline.steps.journal import StepJournal
 from homa_workers.tools.toolbox import Toolbox
 from tests.media.samples import GIF, JPEG, PDF, PNG
 from tests.steps.cell import by_schema
@@ -102,19 +105,28 @@ class Stopped(Exception):
     """The call is as far as a test goes."""
 
 
-class Attempt:
-    """What a worker's steps see of an attempt.
+class Journal:
+    """What a worker's steps see of an attempt and of its accounts with the store.
 
     Args:
+        request: what the attempt is at.
         number: how many calls it has made.
-        tokens: that take reserved for its first.
+        reserved: by take, for its first.
     """
 
-    def __init__(self, target: str, fleet: Fleet, factor: float, *, number: int = 1, tokens: int = 0) -> None:
+    def __init__(
+        self,
+        target: str,
+        fleet: Fleet,
+        factor: float,
+        request: JobRequest,
+        *,
+        number: int = 1,
+        reserved: Tokens = NO_TOKENS,
+    ) -> None:
         self.number = number
-        self.claim = SimpleNamespace(
-            target=target, tenant="", cache_key="", total_tokens=tokens, input_tokens=tokens, output_tokens=0
-        )
+        claim = SimpleNamespace(target=target, tenant="", cache_key="", tokens=reserved)
+        self.attempt = SimpleNamespace(claim=claim, request=request)
         self.book = FleetBook(cast(AsyncStore, None), fleet)
         self.book._factors = {target: factor}
         self.needs: list[Option | None] = []
@@ -133,30 +145,50 @@ class Attempt:
         return await work
 
 
-def at_worker(attempt: Attempt, request: JobRequest) -> tuple[Option | None, Call]:
-    """What the worker reserves for its next call, and that call."""
-    calls: list[Call] = []
+class ChatCaller:
+    """Takes the first call, and goes no further."""
 
-    async def call_once(call: Call, _: bool) -> Completion:
-        calls.append(call)
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    async def prepare(self, _attempt: object, call: Call) -> tuple[Call, bool]:
+        return call, False
+
+    async def complete(self, _attempt: object, call: Call) -> Completion:
+        self.calls.append(call)
         raise Stopped
 
-    with pytest.raises(Stopped):
-        asyncio.run(Chat(cast(SteppedAttempt, attempt), request, Toolbox(), call_once).answer())
-    return attempt.needs[0], calls[0]
 
+class EmbeddingCaller:
+    """Embeds whatever it is called for."""
 
-def embedded(attempt: Attempt, texts: list[str]) -> list[list[str]]:
-    """The texts of each call that a worker makes to embed them all."""
-    parts: list[list[str]] = []
+    def __init__(self) -> None:
+        self.parts: list[list[str]] = []
 
-    async def embed_once(model: str, part: list[str], params: dict[str, Any]) -> Embeddings:
-        parts.append(part)
+    async def embed(self, _attempt: object, model: str, part: list[str], _params: dict[str, Any]) -> Embeddings:
+        self.parts.append(part)
         return Embeddings([[1.0]] * len(part), model, Usage())
 
-    request = JobRequest([], {}, (Option(attempt.claim.target),), kind=EMBEDDING, inputs=texts)
-    asyncio.run(Embedding(cast(SteppedAttempt, attempt), request, embed_once, cast(VectorCache, None)).answer())
-    return parts
+
+def at_worker(journal: Journal) -> tuple[Option | None, Call]:
+    """What the worker reserves for its next call, and that call."""
+    caller = ChatCaller()
+    with pytest.raises(Stopped):
+        asyncio.run(Chat(cast(StepJournal, journal), Toolbox(), cast(Caller, caller)).answer())
+    return journal.needs[0], caller.calls[0]
+
+
+def embedding_journal(target: str, fleet: Fleet, factor: float, texts: list[str], **reserved: Any) -> Journal:
+    request = JobRequest([], {}, (Option(target),), kind=EMBEDDING, inputs=texts)
+    return Journal(target, fleet, factor, request, **reserved)
+
+
+def embedded(journal: Journal) -> list[list[str]]:
+    """The texts of each call that a worker makes to embed them all."""
+    caller = EmbeddingCaller()
+    embedding = Embedding(cast(StepJournal, journal), cast(Caller, caller), cast(VectorCache, None))
+    asyncio.run(embedding.answer())
+    return caller.parts
 
 
 def at_client(
@@ -187,7 +219,7 @@ def test_a_conversation_needs_the_same_at_client_and_worker(
     whole = restored(request.messages, {digest: medium.data for digest, medium in prepared.media.items()})
     if not prepared.media:
         whole = request.messages
-    reserved, call = at_worker(Attempt(target, fleet, factor), replace(request, messages=whole))
+    reserved, call = at_worker(Journal(target, fleet, factor, replace(request, messages=whole)))
     # A schema that the provider does not take as a parameter has become a message.
     same, _ = at_client(target, fleet, factor, Prepared.of(call.messages), call.params, api)
     assert reserved == same
@@ -206,11 +238,11 @@ def test_texts_are_split_and_need_the_same_at_client_and_worker(
     target: str, limits: dict[str, int], factor: float, texts: list[str]
 ) -> None:
     fleet = fleet_with(limits)
-    attempt = Attempt(target, fleet, factor)
-    parts = embedded(attempt, texts)
+    journal = embedding_journal(target, fleet, factor, texts)
+    parts = embedded(journal)
     assert [text for part in parts for text in part] == texts
     left = texts
-    for part, reserved in zip(parts, attempt.needs, strict=True):
+    for part, reserved in zip(parts, journal.needs, strict=True):
         prepared = Prepared(to_json(left, "texts"), [], inputs=left)
         need, _ = at_client(target, fleet, factor, prepared, {}, CHAT_API)
         assert reserved == need
@@ -225,8 +257,8 @@ def test_texts_go_ahead_with_what_was_reserved_where_the_factor_hardly_moved(
     target, texts, fleet = "gemini:gemini-embedding-001", ["some words " * 100], fleet_with({"tpm": 100_000})
     prepared = Prepared(to_json(texts, "texts"), [], inputs=texts)
     reserved = at_client(target, fleet, 1.0, prepared, {}, CHAT_API)[0].tokens
-    attempt = Attempt(target, fleet, learned_later, number=0, tokens=reserved[0])
-    embedded(attempt, texts)
-    (need,) = attempt.needs
+    journal = embedding_journal(target, fleet, learned_later, texts, number=0, reserved=reserved)
+    embedded(journal)
+    (need,) = journal.needs
     assert need is not None
     assert (need.tokens > reserved) is asks_again
