@@ -23,8 +23,8 @@ Item = dict[str, Any]
 ENDED = frozenset({"completed", "incomplete"})
 #: Reasons of an incomplete response -> finish_reason; any other one also means that something is missing at the end.
 FINISH_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
-#: Items that a chat message's own fields say all of.
-_SAID = frozenset({"message", "function_call", "custom_tool_call"})
+#: Items that the fields of a chat message express in full.
+_EXPRESSED = frozenset({"message", "function_call", "custom_tool_call"})
 
 
 def checked(reply: RawReply) -> Item:
@@ -123,7 +123,7 @@ def _message(output: list[Item]) -> Item:
         message["tool_calls"] = calls
     if thoughts := "\n\n".join(_thoughts(output)):
         message["reasoning_content"] = thoughts
-    if any(item.get("type") not in _SAID or is_commentary(item) for item in output):
+    if any(item.get("type") not in _EXPRESSED or is_commentary(item) for item in output):
         message[ITEMS] = output
     return message
 
