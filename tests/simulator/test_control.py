@@ -63,7 +63,7 @@ async def test_a_new_seed_keeps_the_script(http):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"latency": 5}, "'latency' is no setting of the simulator (did you mean 'latency_ms'?)"),
+        ({"latency": 5}, "'latency' is not a setting of the simulator (did you mean 'latency_ms'?)"),
         ({"latency_ms": -1}, "latency_ms is -1; expected a number of at least 0"),
         ({"latency_ms": True}, "latency_ms is True"),
         ({"limits": {"rpm": 0}}, "limits.rpm is 0; expected a number above 0"),
@@ -72,12 +72,12 @@ async def test_a_new_seed_keeps_the_script(http):
         ({"cached_share": 1.5}, "cached_share is 1.5; expected a number of at least 0 and at most 1"),
         ({"cached_share": 0.6, "cache_write_share": 0.6}, "together above 1"),
         ({"reply": "songs"}, "reply is 'songs'; expected 'words' or 'echo'"),
-        ({"faults": {"explode": 0.1}}, "'explode' is no fault"),
+        ({"faults": {"explode": 0.1}}, "'explode' is not a fault"),
         ({"faults": {"500": 2}}, "faults.500 is 2"),
         ({"faults": ["500"]}, "faults is ['500']; expected an object"),
         ({"prices": {"m": {"input": "cheap"}}}, "prices.m.input is 'cheap'"),
         ({"prices": {"m": {"inputs": "1"}}}, "prices.m.inputs is unknown"),
-        ({"script": ["explode"]}, "'explode' is no fault"),
+        ({"script": ["explode"]}, "'explode' is not a fault"),
         ({"script": "500"}, "script is '500'; expected a list"),
         (["script"], "expected an object of settings"),
     ],

@@ -255,7 +255,7 @@ async def test_latency_is_log_normal_around_its_mean(simulator):
 
 
 def test_an_unknown_fault_is_named_with_those_that_exist():
-    with pytest.raises(ConfigError, match=r"'explode' is no fault; expected one of ok, .*529"):
+    with pytest.raises(ConfigError, match=r"'explode' is not a fault; expected one of ok, .*529"):
         fault_named("explode")
     with pytest.raises(ConfigError, match=r"add up to 1\.2"):
         SimulatorConfig(faults={"500": 0.6, "drop": 0.6})

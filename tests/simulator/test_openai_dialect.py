@@ -218,8 +218,8 @@ async def test_models_are_listed_and_others_do_not_exist(simulator, openai: Asyn
         ({"model": "m", "messages": [{"role": "user", "content": [{"type": "smell"}]}]}, "'smell'"),
         ({"model": "m", "messages": [{"role": "user", "content": "x"}], "max_tokens": 0}, "'max_tokens'"),
         ({"model": "m", "messages": [{"role": "user", "content": "[[fault:nonsense]]"}]}, "nonsense"),
-        ({"model": "m", "messages": [{"role": "user", "content": "[[tool:f {]]"}]}, "no JSON"),
-        ({"model": "m", "messages": [{"role": "user", "content": "[[tool:f [1]]]"}]}, "no JSON object"),
+        ({"model": "m", "messages": [{"role": "user", "content": "[[tool:f {]]"}]}, "not valid JSON"),
+        ({"model": "m", "messages": [{"role": "user", "content": "[[tool:f [1]]]"}]}, "not a JSON object"),
         (
             {
                 "model": "m",

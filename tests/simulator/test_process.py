@@ -81,10 +81,10 @@ def test_a_signal_ends_it():
     ("arguments", "words"),
     [
         (["--fault", "500"], "'500' has no '='"),
-        (["--fault", "500=often"], "'often' is no rate"),
-        (["--fault", "explode=1"], "'explode' is no fault"),
-        (["--set", "reply=echo"], "is no JSON"),
-        (["--set", "colour=1"], "'colour' is no setting"),
+        (["--fault", "500=often"], "'often' is not a rate"),
+        (["--fault", "explode=1"], "'explode' is not a fault"),
+        (["--set", "reply=echo"], "is not valid JSON"),
+        (["--set", "colour=1"], "'colour' is not a setting"),
         (["--rpm", "-1"], "limits.rpm is -1"),
     ],
 )
@@ -116,6 +116,6 @@ def test_a_thread_serves_synchronous_clients():
             with pytest.raises(openai.InternalServerError):
                 client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": "Hello"}])
             assert simulator.stats()["by_status"] == {"200": 1, "503": 1}
-        with pytest.raises(ConfigError, match="'colour' is no setting"):
+        with pytest.raises(ConfigError, match="'colour' is not a setting"):
             simulator.configure(colour="red")
     simulator.stop()

@@ -32,7 +32,7 @@ def choice(message: Body, finish_reason: str, *, index: int = 0, **fields: Any) 
 
 
 def assistant_message(texts: Sequence[str], tool_calls: Sequence[Body], **fields: Any) -> dict[str, Any]:
-    """What the assistant said; a field of None is left out."""
+    """The message of a reply; a field of None is left out."""
     body: dict[str, Any] = {"role": "assistant", "content": "".join(texts) if texts or not tool_calls else None}
     if tool_calls:
         body["tool_calls"] = list(tool_calls)

@@ -103,7 +103,8 @@ class Turn:
 def turns(messages: Iterable[Given], render: Render) -> list[Turn]:
     """The conversation without its system messages; messages that come to no block are left out.
 
-    Raises ProviderError (INVALID_REQUEST) for what is no message of a conversation.
+    Raises ProviderError (INVALID_REQUEST) for an unknown role, content that is neither text nor parts, or arguments of
+    a tool call that are not valid JSON.
     """
     names: dict[str, str] = {}
     joined: list[Turn] = []
@@ -130,7 +131,7 @@ def system_blocks(messages: Iterable[Given], render: Render) -> list[Block]:
 
 
 def content_parts(content: object) -> Iterator[Part]:
-    """The parts of a message's content. Raises ProviderError (INVALID_REQUEST) for what is no content."""
+    """The parts of a message's content. Raises ProviderError (INVALID_REQUEST) for anything but text and parts."""
     if isinstance(content, str):
         yield Text(content, {"type": "text", "text": content})
     elif isinstance(content, list):
@@ -186,7 +187,7 @@ def _file(part: Given, number: int) -> File:
 
 
 def _assistant_parts(message: Given, names: dict[str, str]) -> Iterator[Part]:
-    """Thinking comes first, calls of tools last: so it was said."""
+    """In the order in which a model writes: thinking, text, calls of tools."""
     yield from map(Thinking, message.get("thinking_blocks") or ())
     yield from content_parts(message.get("content"))
     for call in message.get("tool_calls") or ():

@@ -79,7 +79,9 @@ def _config(options: Mapping[str, Any], faults: Sequence[str], settings: Sequenc
         try:
             changes[name] = orjson.loads(value)
         except orjson.JSONDecodeError as error:
-            raise ConfigError(f"--set {name}={value!r} is no JSON ({error}); texts need quotes of their own") from None
+            raise ConfigError(
+                f"--set {name}={value!r} is not valid JSON ({error}); texts need quotes of their own"
+            ) from None
     return SimulatorConfig().changed(changes)
 
 
@@ -94,7 +96,7 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ConfigError(f"{text!r} is no rate; expected a number from 0 to 1") from None
+        raise ConfigError(f"{text!r} is not a rate; expected a number from 0 to 1") from None
 
 
 async def _serve(

@@ -169,7 +169,7 @@ class SimulatorConfig:
         values = dict(changes)
         for name in values:
             if name not in known:
-                raise ConfigError(f"{name!r} is no setting of the simulator{_did_you_mean(name, known)}")
+                raise ConfigError(f"{name!r} is not a setting of the simulator{_did_you_mean(name, known)}")
         if "limits" in values:
             values["limits"] = changed_limits(self.limits, values["limits"])
         if "limits_by_scope" in values:

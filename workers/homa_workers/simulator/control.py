@@ -45,7 +45,7 @@ class Control:
         answer = self._answers.get((request.method, request.path))
         if answer is None:
             known = ", ".join(f"{method} {path}" for method, path in self._answers)
-            message = f"{request.method} {request.path} is no path of the simulator; its own are {known}"
+            message = f"{request.method} {request.path} is not a path of the simulator; expected one of {known}"
             return json_response(404, {"error": {"message": message, "type": "not_found", "code": None, "param": None}})
         try:
             return json_response(200, answer(await request.read()))

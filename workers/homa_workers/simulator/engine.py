@@ -169,7 +169,7 @@ class Engine:
         return self.limits.levels(self.limits.scope(account, model))
 
     def expect_model(self, model: str) -> None:
-        """Raises Failure where the settings list the models that exist and this is none of them."""
+        """Raises Failure where the settings list the models that exist, and this one is not among them."""
         if self.config.models and model not in self.config.models:
             raise Failure(FailureKind.NOT_FOUND, f"The model `{model}` does not exist or you do not have access to it.")
 

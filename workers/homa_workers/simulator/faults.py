@@ -86,12 +86,12 @@ def fault_named(name: str) -> Fault:
     """The fault of a name or status number.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: the name is unknown.
     """
     fault = ALIASES.get(name) or Fault._value2member_map_.get(name)
     if not isinstance(fault, Fault):
         names = ", ".join([*Fault, *ALIASES])
-        raise ConfigError(f"{name!r} is no fault; expected one of {names}")
+        raise ConfigError(f"{name!r} is not a fault; expected one of {names}")
     return fault
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import orjson
 
 from homa_workers.simulator.faults import Fault, fault_named
-from homa_workers.simulator.wire import Failure, FailureKind, ToolCall, compact_json
+from homa_workers.simulator.wire import ToolCall, compact_json, invalid
 
 _FAULT = re.compile(r"\[\[fault:(\w+)(?:\*(\d+))?(?:@([^\]]+))?\]\]")
 _TOOL = re.compile(r"\[\[tool:([\w.-]+)\s*(.*?)\]\](?!\])", re.DOTALL)
@@ -55,7 +55,7 @@ def read_orders(text: str) -> Orders:
     """The orders in a text.
 
     Raises:
-        Failure: of kind INVALID, where a fault is unknown or a tool's arguments are no JSON object.
+        Failure: of kind INVALID, where a fault is unknown or a tool's arguments are not a JSON object.
     """
     if "[[" not in text:
         return NO_ORDERS
@@ -78,7 +78,7 @@ def _fault_order(match: re.Match[str]) -> FaultOrder:
     try:
         fault = fault_named(name)
     except Exception as error:
-        raise Failure(FailureKind.INVALID, f"in marker {match[0]}: {error}") from None
+        raise invalid(f"in marker {match[0]}: {error}") from None
     return FaultOrder(fault=fault, times=int(times) if times else None, only_at=only_at or "")
 
 
@@ -88,7 +88,7 @@ def _arguments(name: str, text: str) -> str:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise Failure(FailureKind.INVALID, f"in marker [[tool:{name} …]]: {text!r} is no JSON: {error}") from None
+        raise invalid(f"in marker [[tool:{name} …]]: {text!r} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
-        raise Failure(FailureKind.INVALID, f"in marker [[tool:{name} …]]: {text!r} is no JSON object")
+        raise invalid(f"in marker [[tool:{name} …]]: {text!r} is not a JSON object")
     return compact_json(value)

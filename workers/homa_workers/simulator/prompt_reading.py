@@ -10,12 +10,11 @@ from typing import Any
 
 from homa_workers.simulator.wire import (
     MEDIA_TOKENS,
-    Failure,
-    FailureKind,
     Operation,
     Prompt,
     byte_length,
     compact_json,
+    invalid,
     tokens_of_bytes,
 )
 
@@ -85,11 +84,6 @@ def embedding_prompt(
         base64=base64,
         marker=marker,
     )
-
-
-def invalid(message: str) -> Failure:
-    """The failure of a body that the provider would not accept."""
-    return Failure(FailureKind.INVALID, message)
 
 
 def json_marker(fields: object) -> str:

@@ -20,13 +20,12 @@ from homa_workers.simulator.schema import fitting
 from homa_workers.simulator.wire import (
     TOKEN_BYTES,
     Answer,
-    Failure,
-    FailureKind,
     Finish,
     Prompt,
     ToolCall,
     byte_length,
     compact_json,
+    invalid,
     tokens_of_bytes,
 )
 
@@ -143,7 +142,7 @@ def _fitting_json(schema: Any, seed: int) -> str:
     try:
         return compact_json(fitting(schema, seed))
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise Failure(FailureKind.INVALID, f"Invalid schema: {error!r}") from error
+        raise invalid(f"Invalid schema: {error!r}") from error
 
 
 def _width(model: str, config: SimulatorConfig) -> int:

@@ -26,7 +26,7 @@ from homa_workers.simulator.dialect import Dialect, Router
 from homa_workers.simulator.dialects import all_dialects
 from homa_workers.simulator.engine import Dropped, Engine
 from homa_workers.simulator.stats import Stats
-from homa_workers.simulator.wire import Failure, FailureKind, Operation, Prompt, Route
+from homa_workers.simulator.wire import Failure, FailureKind, Operation, Prompt, Route, invalid
 
 #: Largest body, in bytes.
 _MAX_BODY_BYTES = 256 * 2**20
@@ -237,16 +237,16 @@ def _prompt(dialect: Dialect, route: Route, body: dict[str, Any]) -> Prompt:
         return dialect.read(route, body)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # A field of another type than the dialect expects: every provider answers that with a 400.
-        raise Failure(FailureKind.INVALID, f"A field of the body is of the wrong type: {error}") from error
+        raise invalid(f"A field of the body is of the wrong type: {error}") from error
 
 
 async def _body(request: web.BaseRequest) -> dict[str, Any]:
     try:
         body = orjson.loads(await request.read())
     except orjson.JSONDecodeError as error:
-        raise Failure(FailureKind.INVALID, f"We could not parse the JSON body of your request: {error}") from None
+        raise invalid(f"We could not parse the JSON body of your request: {error}") from None
     if not isinstance(body, dict):
-        raise Failure(FailureKind.INVALID, f"The body is {body!r:.60}; expected a JSON object")
+        raise invalid(f"The body is {body!r:.60}; expected a JSON object")
     return body
 
 

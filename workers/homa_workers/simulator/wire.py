@@ -90,6 +90,11 @@ class Failure(Exception):
     retry_after_s: float | None = None
 
 
+def invalid(message: str) -> Failure:
+    """The failure of a request that no provider would accept."""
+    return Failure(FailureKind.INVALID, message)
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where a request goes: operation and account, and the model where the path names it."""
@@ -115,7 +120,7 @@ class Prompt:
 
     operation: Operation
     model: str
-    #: Everything that was said, joined: replies are a function of it and the model.
+    #: All text of the request, joined: replies are a function of it and the model.
     text: str
     #: The last user message: markers are looked for here only.
     last_user: str = ""

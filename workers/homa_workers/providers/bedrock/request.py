@@ -199,10 +199,10 @@ def _choice(choice: ToolChoice) -> Block:
 def _output(params: dict[str, Any]) -> dict[str, Any]:
     """The reply's format and the effort, which Converse takes for models that know them."""
     output: dict[str, Any] = {}
-    wanted = params.pop("response_format", None) or {}
-    if wanted.get("type") == "json_schema":
-        given = wanted["json_schema"]
-        schema = {"schema": orjson.dumps(given["schema"]).decode(), "name": given.get("name") or "reply"}
+    response_format = params.pop("response_format", None) or {}
+    if response_format.get("type") == "json_schema":
+        declared = response_format["json_schema"]
+        schema = {"schema": orjson.dumps(declared["schema"]).decode(), "name": declared.get("name") or "reply"}
         output["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": schema}}
     effort = params.pop("reasoning_effort", None)
     if effort and effort != "none":

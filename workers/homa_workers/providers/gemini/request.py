@@ -153,10 +153,10 @@ def _choice(choice: ToolChoice) -> dict[str, Any]:
     return {**config, "allowed_function_names": [choice.name]} if choice.name else config
 
 
-def _format(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    match wanted.get("type"):
+def _format(response_format: Mapping[str, Any]) -> dict[str, Any]:
+    match response_format.get("type"):
         case "json_schema":
-            schema = wanted["json_schema"]["schema"]
+            schema = response_format["json_schema"]["schema"]
             return {"response_mime_type": "application/json", "response_json_schema": schema}
         case "json_object":
             return {"response_mime_type": "application/json"}

@@ -59,17 +59,22 @@ def _is_whole(choice: object) -> bool:
     return isinstance(choice, dict) and bool(choice.get("finish_reason")) and isinstance(choice.get("message"), dict)
 
 
-def usage_of(usage: object) -> Usage:
-    """Tokens as OpenAI reports them: cached ones inside the prompt's, reasoning inside the completion's."""
+def usage_of(usage: object, of_prompt: str = "prompt_tokens", of_reply: str = "completion_tokens") -> Usage:
+    """Tokens as OpenAI reports them: cached ones inside the prompt's, reasoning inside the reply's.
+
+    Args:
+        of_prompt: what the API calls the prompt's tokens.
+        of_reply: what it calls the reply's.
+    """
     if not isinstance(usage, dict):
         return Usage()
-    prompt, completion = _part(usage, "prompt_tokens_details"), _part(usage, "completion_tokens_details")
+    prompt, reply = _part(usage, f"{of_prompt}_details"), _part(usage, f"{of_reply}_details")
     return Usage(
-        input_tokens=usage.get("prompt_tokens") or 0,
-        output_tokens=usage.get("completion_tokens") or 0,
+        input_tokens=usage.get(of_prompt) or 0,
+        output_tokens=usage.get(of_reply) or 0,
         cached_tokens=prompt.get("cached_tokens") or 0,
         cache_write_tokens=prompt.get("cache_write_tokens") or 0,
-        reasoning_tokens=completion.get("reasoning_tokens") or 0,
+        reasoning_tokens=reply.get("reasoning_tokens") or 0,
     )
 
 

@@ -15,8 +15,8 @@ def input_items(messages: list[dict[str, Any]], *, stored: bool) -> list[Item]:
     """The items that messages come to, in order.
 
     Args:
-        stored: whether the provider keeps what it answers. Where it does not, it knows none of the ids that earlier
-            items bear, and refuses them.
+        stored: whether the provider keeps what it answers. Where it does not, it does not know the ids of
+            earlier items, and refuses them.
 
     Raises ProviderError (INVALID_REQUEST) for what this API cannot be shown.
     """
@@ -26,7 +26,7 @@ def input_items(messages: list[dict[str, Any]], *, stored: bool) -> list[Item]:
             case "system" | "developer" | "user" as role:
                 items.append({"role": role, "content": _content(message.get("content"))})
             case "assistant":
-                items += _of_assistant(message, stored)
+                items += _assistant_items(message, stored)
             case "tool":
                 items.append(_tool_output(message, items))
             case role:
@@ -34,16 +34,16 @@ def input_items(messages: list[dict[str, Any]], *, stored: bool) -> list[Item]:
     return items
 
 
-def _of_assistant(message: Mapping[str, Any], stored: bool) -> Iterator[Item]:
+def _assistant_items(message: Mapping[str, Any], stored: bool) -> Iterator[Item]:
     if message.get(ITEMS):
-        yield from _given_back(message[ITEMS], stored)
+        yield from _returned_items(message[ITEMS], stored)
         return
-    if text := _spoken(message):
+    if text := _assistant_text(message):
         yield {"role": "assistant", "content": text}
     yield from map(_call, message.get("tool_calls") or ())
 
 
-def _given_back(items: list[Item], stored: bool) -> Iterator[Item]:
+def _returned_items(items: list[Item], stored: bool) -> Iterator[Item]:
     """Items of an earlier reply as they came."""
     for item in items:
         if stored:
@@ -52,8 +52,8 @@ def _given_back(items: list[Item], stored: bool) -> Iterator[Item]:
             yield {name: value for name, value in item.items() if name != "id"}
 
 
-def _spoken(message: Mapping[str, Any]) -> str:
-    """What the assistant said, a refusal included: the API takes earlier answers that bear no id as texts only."""
+def _assistant_text(message: Mapping[str, Any]) -> str:
+    """The assistant's text, a refusal included: the API takes earlier answers without an id as text only."""
     content = message.get("content") or ""
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
     if message.get("refusal"):
@@ -118,7 +118,7 @@ def _file(part: Mapping[str, Any]) -> Item:
 
 
 def _image(part: Mapping[str, Any]) -> Item:
-    """An image by its address, and how closely it is looked at, which must be said."""
+    """An image by its URL, and the detail in which it is read, which this API requires."""
     image = part["image_url"]
     if isinstance(image, str):
         image = {"url": image}

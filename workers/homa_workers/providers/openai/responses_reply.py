@@ -11,10 +11,10 @@ from typing import Any
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import ITEMS, Completion, Usage
 from homa_workers.providers.chat_completion import choice, usage_body
-from homa_workers.providers.error_rules import classify, failure_of, not_a_reply, request_id
-from homa_workers.providers.json_body import RawReply, quota
+from homa_workers.providers.error_rules import classify, failure_of, not_a_reply
+from homa_workers.providers.json_body import RawReply
 from homa_workers.providers.malformed import SHAPE_ERRORS
-from homa_workers.providers.openai.reply import QUOTA_HEADERS
+from homa_workers.providers.openai import reply as chat_reply
 from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
 
 Item = dict[str, Any]
@@ -23,8 +23,8 @@ Item = dict[str, Any]
 ENDED = frozenset({"completed", "incomplete"})
 #: Reasons of an incomplete response -> finish_reason; any other one also means that something is missing at the end.
 FINISH_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
-#: Items that a chat message's own fields say all of.
-_SAID = frozenset({"message", "function_call", "custom_tool_call"})
+#: Items that the fields of a chat message express in full.
+_EXPRESSED = frozenset({"message", "function_call", "custom_tool_call"})
 
 
 def checked(reply: RawReply) -> Item:
@@ -52,44 +52,21 @@ def failed(response: Mapping[str, Any], headers: Mapping[str, str], partial_text
 
 def completion_of(response: Item, headers: Mapping[str, str]) -> Completion:
     """A response that has ended, as a completion. Raises ProviderError (MALFORMED) for malformed items."""
-    usage = response.get("usage")
     try:
-        body = completion_body(response)
+        return chat_reply.completion_of(completion_body(response), headers)
     except SHAPE_ERRORS as error:
         text = f"the response is malformed: {error!r:.200}"
         raise ProviderError(ErrorKind.MALFORMED, text, usage=reported(response)) from error
-    return Completion(
-        body=body,
-        usage=usage_of(usage),
-        request_id=request_id(headers),
-        quota=quota(headers, QUOTA_HEADERS),
-        metered=bool(usage),
-    )
 
 
 def reported(body: object) -> Usage | None:
     """Usage that a body reports, whether or not it is a reply."""
     usage = body.get("usage") if isinstance(body, Mapping) else None
-    return usage_of(usage) if usage else None
+    return _usage_of(usage) if usage else None
 
 
-def usage_of(usage: object) -> Usage:
-    """Tokens as the Responses API reports them: cached ones inside the input's, reasoning inside the output's."""
-    if not isinstance(usage, dict):
-        return Usage()
-    given, written = _part(usage, "input_tokens_details"), _part(usage, "output_tokens_details")
-    return Usage(
-        input_tokens=usage.get("input_tokens") or 0,
-        output_tokens=usage.get("output_tokens") or 0,
-        cached_tokens=given.get("cached_tokens") or 0,
-        cache_write_tokens=given.get("cache_write_tokens") or 0,
-        reasoning_tokens=written.get("reasoning_tokens") or 0,
-    )
-
-
-def _part(usage: Item, name: str) -> Item:
-    found = usage.get(name)
-    return found if isinstance(found, dict) else {}
+def _usage_of(usage: object) -> Usage:
+    return chat_reply.usage_of(usage, "input_tokens", "output_tokens")
 
 
 def completion_body(response: Item) -> Item:
@@ -114,7 +91,7 @@ def completion_body(response: Item) -> Item:
         "choices": [answer],
     }
     if response.get("usage"):
-        body["usage"] = usage_body(usage_of(response["usage"]))
+        body["usage"] = usage_body(_usage_of(response["usage"]))
     if response.get("service_tier"):
         body["service_tier"] = response["service_tier"]
     return body
@@ -146,7 +123,7 @@ def _message(output: list[Item]) -> Item:
         message["tool_calls"] = calls
     if thoughts := "\n\n".join(_thoughts(output)):
         message["reasoning_content"] = thoughts
-    if any(item.get("type") not in _SAID or is_commentary(item) for item in output):
+    if any(item.get("type") not in _EXPRESSED or is_commentary(item) for item in output):
         message[ITEMS] = output
     return message
 

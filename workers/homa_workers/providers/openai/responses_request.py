@@ -22,7 +22,7 @@ LEFT_OUT = frozenset(
     {"frequency_penalty", "logit_bias", "logprobs", "prediction", "presence_penalty", "seed", "stream",
      "stream_options"}
 )  # fmt: skip
-#: Parameters that cannot be had: what to do instead.
+#: Parameters that the API lacks: what to do instead.
 REFUSED: Mapping[str, str] = MappingProxyType(
     {
         "audio": 'the Responses API writes text only; leave api="responses" out',
@@ -93,10 +93,10 @@ def _tools(params: Item) -> Item:
 
 
 def _tool(tool: Item) -> Item:
-    """A definition without the object around its fields; what is no such definition is the API's own."""
+    """A definition without the object around its fields; other tools are the API's own."""
     match tool:
         case {"type": "function", "function": dict(function)}:
-            # Where nothing is said, this API is strict and Chat Completions are not.
+            # By default, this API is strict and Chat Completions are not.
             return {"parameters": None, "strict": False, **function, "type": "function"}
         case {"type": "custom", "custom": dict(custom)}:
             return {**custom, "type": "custom"} | _grammar(custom.get("format"))
@@ -138,9 +138,9 @@ def _text(params: Item) -> Item:
 
 
 def _included(params: Item, model: str, log_probabilities: bool) -> Item:
-    wanted = list(params.get("include") or ())
+    included = list(params.get("include") or ())
     if not params["store"] and ("reasoning" in params or REASONS.search(model)):
-        wanted.append(ENCRYPTED_REASONING)
+        included.append(ENCRYPTED_REASONING)
     if log_probabilities:
-        wanted.append(LOG_PROBABILITIES)
-    return {"include": list(dict.fromkeys(wanted))} if wanted else {}
+        included.append(LOG_PROBABILITIES)
+    return {"include": list(dict.fromkeys(included))} if included else {}

@@ -6,28 +6,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from homa_workers.simulator.prompt_cache import PointFinder
-from homa_workers.simulator.prompt_reading import Conversation, expect_count, expect_list, expect_text, invalid
-from homa_workers.simulator.wire import CachePoint, Operation, Prompt, compact_json
+from homa_workers.simulator.prompt_reading import Conversation, expect_count, expect_list, expect_text
+from homa_workers.simulator.wire import CachePoint, Operation, Prompt, compact_json, invalid
 
 _MEDIA = frozenset({"image", "document"})
 
 
 def read_messages(operation: Operation, body: Mapping[str, Any]) -> Prompt:
     """The body of a message, or of a count of its tokens. Raises Failure where Anthropic would answer 400."""
-    said = Conversation()
+    conversation = Conversation()
     system, media = _content("system", body.get("system") or "")
     if system or media:
-        said.add(system, media)
+        conversation.add(system, media)
     for number, message in enumerate(expect_list(body, "messages")):
-        _add(said, f"messages.{number}", message)
-    text, tools = said.text, body.get("tools") or []
+        _add(conversation, f"messages.{number}", message)
+    text, tools = conversation.text, body.get("tools") or []
     return Prompt(
         operation=operation,
         model=expect_text(body, "model"),
         text=text,
-        last_user=said.last_user,
-        after_tool=said.after_tool,
-        prompt_tokens=said.tokens(text, tools),
+        last_user=conversation.last_user,
+        after_tool=conversation.after_tool,
+        prompt_tokens=conversation.tokens(text, tools),
         max_tokens=expect_count(body, "max_tokens", required=operation is Operation.CHAT),
         stream=bool(body.get("stream")),
         tools={str(tool.get("name")): tool.get("input_schema") for tool in tools if isinstance(tool, dict)},
@@ -38,11 +38,11 @@ def read_messages(operation: Operation, body: Mapping[str, Any]) -> Prompt:
     )
 
 
-def _add(said: Conversation, where: str, message: Any) -> None:
+def _add(conversation: Conversation, where: str, message: Any) -> None:
     if not isinstance(message, dict) or message.get("role") not in ("user", "assistant", "system"):
         raise invalid(f"{where}: {message!r:.80} needs a role of 'user' or 'assistant'")
     text, media = _content(f"{where}.content", message.get("content"))
-    said.add(text, media, by_user=message["role"] == "user", tool_result=_brings_tool_result(message))
+    conversation.add(text, media, by_user=message["role"] == "user", tool_result=_brings_tool_result(message))
 
 
 def _content(where: str, content: Any) -> tuple[str, int]:
@@ -96,5 +96,5 @@ def _forced_tool(choice: Any) -> str:
 
 
 def _schema(body: Mapping[str, Any]) -> Any:
-    wanted = (body.get("output_config") or {}).get("format") or body.get("output_format")
-    return wanted.get("schema") if isinstance(wanted, dict) and wanted.get("type") == "json_schema" else None
+    output = (body.get("output_config") or {}).get("format") or body.get("output_format")
+    return output.get("schema") if isinstance(output, dict) and output.get("type") == "json_schema" else None

@@ -13,10 +13,9 @@ from homa_workers.simulator.prompt_reading import (
     embedding_prompt,
     expect_count,
     expect_list,
-    invalid,
     json_marker,
 )
-from homa_workers.simulator.wire import CachePoint, Operation, Prompt, Route, compact_json
+from homa_workers.simulator.wire import CachePoint, Operation, Prompt, Route, compact_json, invalid
 
 _MEDIA = frozenset({"image", "document", "video"})
 
@@ -25,20 +24,20 @@ def read_converse(route: Route, body: Mapping[str, Any]) -> Prompt:
     """The body of Converse, of its stream, or of CountTokens. Raises Failure for a ValidationException."""
     if route.operation is Operation.COUNT:
         body = (body.get("input") or {}).get("converse") or {}
-    said = Conversation()
+    conversation = Conversation()
     for block in body.get("system") or []:
-        said.add(str(block.get("text") or ""))
+        conversation.add(str(block.get("text") or ""))
     for message in expect_list(body, "messages"):
         text, media, tool_result = _content(message)
-        said.add(text, media, by_user=message.get("role") == "user", tool_result=tool_result)
-    text, tool_config = said.text, body.get("toolConfig") or {}
+        conversation.add(text, media, by_user=message.get("role") == "user", tool_result=tool_result)
+    text, tool_config = conversation.text, body.get("toolConfig") or {}
     return Prompt(
         operation=route.operation,
         model=route.model,
         text=text,
-        last_user=said.last_user,
-        after_tool=said.after_tool,
-        prompt_tokens=said.tokens(text, tool_config),
+        last_user=conversation.last_user,
+        after_tool=conversation.after_tool,
+        prompt_tokens=conversation.tokens(text, tool_config),
         max_tokens=expect_count(body.get("inferenceConfig") or {}, "maxTokens"),
         stream=route.stream,
         tools=_tools(tool_config),
@@ -100,8 +99,8 @@ def _tools(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _schema(body: Mapping[str, Any]) -> Any:
     """The schema that a reply must fit; Converse takes it as JSON text."""
-    wanted = (body.get("outputConfig") or {}).get("textFormat") or {}
-    text = ((wanted.get("structure") or {}).get("jsonSchema") or {}).get("schema")
+    text_format = (body.get("outputConfig") or {}).get("textFormat") or {}
+    text = ((text_format.get("structure") or {}).get("jsonSchema") or {}).get("schema")
     try:
         return orjson.loads(text) if text else None
     except (orjson.JSONDecodeError, TypeError) as error:

@@ -11,31 +11,30 @@ from homa_workers.simulator.prompt_reading import (
     embedding_prompt,
     expect_count,
     expect_list,
-    invalid,
     json_marker,
 )
-from homa_workers.simulator.wire import Prompt, Route, compact_json
+from homa_workers.simulator.wire import Prompt, Route, compact_json, invalid
 
 
 def read_contents(route: Route, body: Mapping[str, Any]) -> Prompt:
     """The body of generateContent, of its stream, or of countTokens. Raises Failure where Gemini would answer 400."""
     body = body.get("generateContentRequest") or body
-    said = Conversation()
+    conversation = Conversation()
     if system := body.get("systemInstruction") or body.get("system_instruction"):
         text, media, _ = _content(system)
-        said.add(text, media)
+        conversation.add(text, media)
     for content in expect_list(body, "contents"):
         text, media, tool_result = _content(content)
-        said.add(text, media, by_user=content.get("role", "user") == "user", tool_result=tool_result)
-    text, tools = said.text, body.get("tools") or []
+        conversation.add(text, media, by_user=content.get("role", "user") == "user", tool_result=tool_result)
+    text, tools = conversation.text, body.get("tools") or []
     config = body.get("generationConfig") or {}
     return Prompt(
         operation=route.operation,
         model=route.model,
         text=text,
-        last_user=said.last_user,
-        after_tool=said.after_tool,
-        prompt_tokens=said.tokens(text, tools),
+        last_user=conversation.last_user,
+        after_tool=conversation.after_tool,
+        prompt_tokens=conversation.tokens(text, tools),
         max_tokens=expect_count(config, "maxOutputTokens"),
         stream=route.stream,
         tools=_tools(tools),

@@ -12,10 +12,9 @@ from homa_workers.simulator.prompt_reading import (
     expect_count,
     expect_list,
     expect_text,
-    invalid,
     json_marker,
 )
-from homa_workers.simulator.wire import Operation, Prompt, compact_json
+from homa_workers.simulator.wire import Operation, Prompt, compact_json, invalid
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 _MEDIA = frozenset({"image_url", "input_audio", "file"})
@@ -23,18 +22,18 @@ _MEDIA = frozenset({"image_url", "input_audio", "file"})
 
 def read_chat(body: Mapping[str, Any]) -> Prompt:
     """A chat completion's body. Raises Failure where OpenAI would answer 400."""
-    said = Conversation()
+    conversation = Conversation()
     for number, message in enumerate(expect_list(body, "messages")):
-        _add(said, number, message)
-    text, tools = said.text, body.get("tools") or []
+        _add(conversation, number, message)
+    text, tools = conversation.text, body.get("tools") or []
     stream_options = body.get("stream_options") or {}
     return Prompt(
         operation=Operation.CHAT,
         model=expect_text(body, "model"),
         text=text,
-        last_user=said.last_user,
-        after_tool=said.after_tool,
-        prompt_tokens=said.tokens(text, tools),
+        last_user=conversation.last_user,
+        after_tool=conversation.after_tool,
+        prompt_tokens=conversation.tokens(text, tools),
         max_tokens=expect_count(body, "max_completion_tokens") or expect_count(body, "max_tokens"),
         stream=bool(body.get("stream")),
         include_usage=bool(stream_options.get("include_usage")),
@@ -69,7 +68,7 @@ def _embedding_inputs(body: Mapping[str, Any]) -> list[str]:
     return [item if isinstance(item, str) else " ".join(map(str, item)) for item in items]
 
 
-def _add(said: Conversation, number: int, message: Any) -> None:
+def _add(conversation: Conversation, number: int, message: Any) -> None:
     if not isinstance(message, dict) or message.get("role") not in _ROLES:
         raise invalid(f"'messages[{number}]' is {message!r:.80}; expected an object with a role")
     role, content = message["role"], message.get("content")
@@ -82,7 +81,7 @@ def _add(said: Conversation, number: int, message: Any) -> None:
     else:
         raise invalid(f"'messages[{number}].content' is {content!r:.60}; expected text or parts")
     texts += [compact_json(call.get("function")) for call in message.get("tool_calls") or []]
-    said.add("\n".join(texts), media, by_user=role == "user", tool_result=role == "tool")
+    conversation.add("\n".join(texts), media, by_user=role == "user", tool_result=role == "tool")
 
 
 def _parts(number: int, parts: list[Any]) -> tuple[list[str], int]:

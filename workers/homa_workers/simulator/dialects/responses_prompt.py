@@ -11,10 +11,9 @@ from homa_workers.simulator.prompt_reading import (
     expect_count,
     expect_list,
     expect_text,
-    invalid,
     json_marker,
 )
-from homa_workers.simulator.wire import Operation, Prompt, compact_json
+from homa_workers.simulator.wire import Operation, Prompt, compact_json, invalid
 
 #: What a prompt of this API is told by.
 SHAPE = "responses"
@@ -43,17 +42,17 @@ def read_response(body: Mapping[str, Any]) -> Prompt:
         raise invalid("Encrypted content is not supported with this model.")
     items = _Items(stored=body.get("store") is not False)
     if body.get("instructions"):
-        items.said.add(body["instructions"])
+        items.conversation.add(body["instructions"])
     for number, item in enumerate(_items(body)):
         items.read(number, item)
-    text, tools = items.said.text, body.get("tools") or []
+    text, tools = items.conversation.text, body.get("tools") or []
     return Prompt(
         operation=Operation.CHAT,
         model=model,
         text=text,
-        last_user=items.said.last_user,
-        after_tool=items.said.after_tool,
-        prompt_tokens=items.said.tokens(text, tools),
+        last_user=items.conversation.last_user,
+        after_tool=items.conversation.after_tool,
+        prompt_tokens=items.conversation.tokens(text, tools),
         max_tokens=_cap(body),
         stream=bool(body.get("stream")),
         tools=_tools(tools),
@@ -71,19 +70,19 @@ class _Items:
     def __init__(self, *, stored: bool) -> None:
         self._stored = stored
         self._calls: set[tuple[str, Any]] = set()
-        self.said = Conversation()
+        self.conversation = Conversation()
 
     def read(self, number: int, item: Any) -> None:
         if not isinstance(item, dict):
             raise invalid(f"'input[{number}]' is {item!r:.80}; expected an object")
         kind = str(item.get("type") or "message")
-        self.said.after_tool = kind in _OUTPUT_OF
+        self.conversation.after_tool = kind in _OUTPUT_OF
         match kind:
             case "message":
                 self._message(number, item)
             case "function_call" | "custom_tool_call":
                 self._calls.add((kind, item["call_id"]))
-                self.said.add(compact_json([item["name"], item.get("arguments", item.get("input"))]))
+                self.conversation.add(compact_json([item["name"], item.get("arguments", item.get("input"))]))
             case "function_call_output" | "custom_tool_call_output":
                 self._output(number, kind, item)
             case "reasoning" if not self._stored and not item.get("encrypted_content"):
@@ -96,13 +95,13 @@ class _Items:
         if role not in _ROLES:
             raise invalid(f"'input[{number}].role' is {role!r}; expected one of {', '.join(sorted(_ROLES))}")
         text, media = _content(f"input[{number}].content", item.get("content"))
-        self.said.add(text, media, by_user=role == "user")
+        self.conversation.add(text, media, by_user=role == "user")
 
     def _output(self, number: int, kind: str, item: Mapping[str, Any]) -> None:
         if (_OUTPUT_OF[kind], item.get("call_id")) not in self._calls:
             raise invalid(f"No tool call found for function call output with call_id {item.get('call_id')}.")
         text, media = _content(f"input[{number}].output", item.get("output"))
-        self.said.add(text, media, tool_result=True)
+        self.conversation.add(text, media, tool_result=True)
 
 
 def _content(name: str, content: Any) -> tuple[str, int]:
