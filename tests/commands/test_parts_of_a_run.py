@@ -154,8 +154,8 @@ class TestOrder:
 
     def test_a_batch_gets_what_is_left_of_the_budget(self):
         order = Order("{{text}}", "openai:m", budget=5_000_000_000)
-        assert order.batch_arguments("n", 2_000_000_000)["budget_usd"] == "3.00"
-        assert "budget_usd" not in Order("{{text}}", "openai:m").batch_arguments("n", 0)
+        assert order.batch_options("n", 2_000_000_000)["budget_usd"] == "3.00"
+        assert "budget_usd" not in Order("{{text}}", "openai:m").batch_options("n", 0)
 
 
 class TestAsking:

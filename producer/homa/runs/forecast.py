@@ -158,7 +158,7 @@ class Forecaster:
         total.most_nano_usd += max(bound for bound in bounds.values() if bound is not None)
 
     def _template(self, own: dict[str, Any]) -> Template:
-        shared = {name: value for name, value in self._order.arguments.items() if name != "system"}
+        shared = {name: value for name, value in self._order.options.items() if name != "system"}
         name = repr(sorted(own.items()))
         if name not in self._templates:
             self._templates[name] = Template(self._view, check_options({**shared, **own}))

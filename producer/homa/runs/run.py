@@ -85,7 +85,7 @@ class Run:
             course.stop = Stop(f"the budget of ${usd(means.order.budget)} is used up: raise --budget")
             return
         spent = before.cost + before.unresolved
-        submission = BatchSubmission(means.submitter, means.order.batch_arguments(means.name, spent))
+        submission = BatchSubmission(means.submitter, means.order.batch_options(means.name, spent))
         course.batch, course.view = submission.id, None
         # The note first: a batch that nobody knows of would be paid and never collected.
         course.note = RunNote(submission.id, means.order.digest, before.cost, before.unresolved, before.unpriced)

@@ -11,19 +11,20 @@ import click
 import orjson
 
 from homa.cli.context import Desk, desk, say, standard_input
-from homa.cli.file_options import images_of, is_pdf, schema_of
-from homa.cli.option_types import tags_of
+from homa.cli.file_options import is_pdf
+from homa.cli.job_flags import job_options
 from homa.client.job_flows import JobFlows
 from homa.client.results import Reply
 from homa.client.streams import Piece
 from homa.drivers.effects import Flow, Sleep
-from homa.files import BadRow, open_inputs, read_argument
+from homa.files import BadRow, open_inputs
 from homa.runs.foreground_job import attended
 from homa.runs.progress import span
 from homa.runs.signals import Interruption
 from homa.runs.worker_demand import NONE, staff, unserved
 from homa.runs.worker_processes import Workforce
 from homa.submit.fleet_view import FleetView
+from homa.submit.option_row import Command
 from homa.submit.submitter import Asked, ask_for
 from homa.submit.template import Template
 from homa_shared.capabilities import Feature
@@ -49,7 +50,7 @@ def ask_job(**options: Any) -> None:
             say(f"warning: no live worker serves {missing[0]}: the job waits until one is started")
         workforce = Workforce(at.settings, providers, count, f"ask-{new_job_id()[1:]}")
         with Interruption(at_once=True).listening() as interruption, workforce.at_work():
-            reply = _answer(at, asked, workforce, interruption, streamed, schema_of(options["schema"]))
+            reply = _answer(at, asked, workforce, interruption, streamed)
         workforce.forget_logs()
         _tell(reply, as_json=options["as_json"], streamed=streamed)
 
@@ -69,26 +70,12 @@ def _asked(options: dict[str, Any], streamed: bool, documents: Sequence[str] = (
     if options["prompt"] == "-":
         options["prompt"] = standard_input()
     texts = [_text_of(file) for file in options["files"] if file not in documents]
-    arguments = {
-        "model": options["model"],
-        "fallbacks": options["fallbacks"],
-        "max_tokens": options["max_tokens"],
-        "temperature": options["temperature"],
-        "budget_usd": None if options["budget"] is None else usd(options["budget"]),
-        "tags": tags_of(options["tags"]),
-        "tenant": options["tenant"],
-        "lane": options["lane"],
-        "deadline_s": options["deadline"],
-        "cache": options["cache"],
-        "on_content_policy": options["on_content_policy"],
-        "api": options["api"],
-        "stream": streamed,
-        "schema": schema_of(options["schema"]),
-        "images": images_of(options["images"]),
+    made = {
+        "prompt": "\n\n".join([*texts, options["prompt"]]),
         "files": [Path(file) for file in documents],
+        "stream": streamed,
     }
-    system = None if options["system"] is None else read_argument(options["system"], "--system")
-    return ask_for({**arguments, "prompt": "\n\n".join([*texts, options["prompt"]]), "system": system})
+    return ask_for(job_options(Command.ASK, options, "files") | made)
 
 
 def _text_of(file: str) -> str:
@@ -108,10 +95,8 @@ def _text_of(file: str) -> str:
     return row.text or ""
 
 
-def _answer(
-    at: Desk, asked: Asked, workforce: Workforce, interruption: Interruption, streamed: bool, schema: Any = None
-) -> Reply[Any]:
-    with attended(at.driver, at.submitter, asked, interruption, say, schema) as flows:
+def _answer(at: Desk, asked: Asked, workforce: Workforce, interruption: Interruption, streamed: bool) -> Reply[Any]:
+    with attended(at.driver, at.submitter, asked, interruption, say, asked.schema) as flows:
         written: list[Piece] = []
         for piece in at.driver.iterate(_watched(flows, workforce, streamed)):
             _show(piece, written)

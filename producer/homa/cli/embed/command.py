@@ -6,26 +6,23 @@ from typing import Any
 
 import click
 
-from homa.cli.option_types import nano_usd, seconds
+from homa.cli.job_flags import JobFlags
+from homa.submit.option_row import Command
+
+_flags = JobFlags(Command.EMBED)
 
 
 @click.command(name="embed")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("--model", required=True, metavar="P:M", help="Target or alias that embeds.")
-@click.option("--fallback", "fallbacks", multiple=True, metavar="P:M", help="Tried next; again and again.")
+@_flags("model", "fallbacks")
 @click.option("--column", metavar="NAME", help="Field or column that is embedded. Default: text.")
 @click.option("--id-column", metavar="NAME", help="Field or column that names a row. Default: custom_id or id.")
 @click.option("--encoding", default="utf-8", show_default=True, help="Of the inputs.")
-@click.option("--dimensions", type=click.IntRange(1), help="Width of the vectors, where the model lets one choose.")
+@_flags("dimensions")
 @click.option("--output", default="-", show_default=True, metavar="FILE|-", help="Where the vectors go.")
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="Default: as the output's name says.")
 @click.option("--force", is_flag=True, help="Write an existing output anew.")
-@click.option("--budget", callback=nano_usd, metavar="USD", help="Most that each job of up to 2000 texts may cost.")
-@click.option("--tag", "tags", multiple=True, metavar="K=V", help="For the cost report; again and again.")
-@click.option("--tenant", default="", help="On whose account.")
-@click.option("--lane", type=click.Choice(["high", "default", "bulk"]), default="bulk", show_default=True)
-@click.option("--deadline", callback=seconds, metavar="TIME", help="Give up after this long.")
-@click.option("--cache/--no-cache", default=None, help="Take kept vectors of equal texts. Default: as the alias says.")
+@_flags.others()
 @click.option("--workers", default="auto", show_default=True, metavar="auto|none|N", help="Its own worker processes.")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON document of sums on stdout; needs --output.")
 def command(**options: Any) -> None:

@@ -18,7 +18,7 @@ import orjson
 
 from homa.cli.context import Desk, desk, say
 from homa.cli.exit_status import SOME_FAILED, Stopped
-from homa.cli.option_types import tags_of
+from homa.cli.job_flags import job_options
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.files import BadRow, Row, open_inputs
 from homa.files.rows import as_text
@@ -27,6 +27,7 @@ from homa.runs.foreground_job import attended
 from homa.runs.signals import Interruption
 from homa.runs.worker_demand import NONE, staff, unserved
 from homa.runs.worker_processes import Workforce
+from homa.submit.option_row import Command
 from homa.submit.submitter import Asked
 from homa.submit.template import Template
 from homa_shared.model.errors import InvalidRequest
@@ -67,9 +68,9 @@ def embed_inputs(**options: Any) -> None:
     """Carries out `homa embed`; raises for every exit status but 0."""
     if options["as_json"] and options["output"] == "-":
         raise InvalidRequest("--json prints sums to stdout: give the vectors a file of their own with --output FILE")
-    arguments = _arguments(options)
+    asked = job_options(Command.EMBED, options)
     rows = open_inputs(options["inputs"], encoding=options["encoding"], id_column=options["id_column"])
-    first = ask_for_embeddings(["-"], arguments)
+    first = ask_for_embeddings(["-"], asked)
     with desk() as at, _output(options) as (out, line):
         view = at.view()
         targets = Template(view, first.options).fit(first.prepared)[0].targets
@@ -79,7 +80,7 @@ def embed_inputs(**options: Any) -> None:
         workforce = Workforce(at.settings, providers, count, f"embed-{new_job_id()[1:]}")
         with Interruption(at_once=True).listening() as interruption, workforce.at_work():
             texts = _texts(rows, options["column"] or "text")
-            sums = _embed(at, texts, arguments, workforce, interruption, out, line)
+            sums = _embed(at, texts, asked, workforce, interruption, out, line)
         workforce.forget_logs()
     _tell(sums, options)
 
@@ -87,7 +88,7 @@ def embed_inputs(**options: Any) -> None:
 def _embed(
     at: Desk,
     texts: Iterator[tuple[str, str | None]],
-    arguments: Mapping[str, Any],
+    options: Mapping[str, Any],
     workforce: Workforce,
     interruption: Interruption,
     out: IO[bytes],
@@ -98,7 +99,7 @@ def _embed(
         good = [(custom_id, text) for custom_id, text in part if text is not None]
         sums.bad += len(part) - len(good)
         if good:
-            found = _vectors(at, ask_for_embeddings([text for _, text in good], arguments), workforce, interruption)
+            found = _vectors(at, ask_for_embeddings([text for _, text in good], options), workforce, interruption)
             for (custom_id, _), vector in zip(good, found, strict=True):
                 out.write(line(custom_id, vector))
             out.flush()
@@ -126,20 +127,6 @@ def _texts(rows: Iterator[Row | BadRow], column: str) -> Iterator[tuple[str, str
         if not text:
             say(f"skipped {row.custom_id}: its {column} is {'missing' if value is None else 'empty'}")
         yield row.custom_id, text or None
-
-
-def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "model": options["model"],
-        "fallbacks": options["fallbacks"],
-        "dimensions": options["dimensions"],
-        "budget_usd": None if options["budget"] is None else usd(options["budget"]),
-        "tags": tags_of(options["tags"]),
-        "tenant": options["tenant"],
-        "lane": options["lane"],
-        "deadline_s": options["deadline"],
-        "cache": options["cache"],
-    }
 
 
 @contextlib.contextmanager

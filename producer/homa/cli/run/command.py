@@ -6,40 +6,18 @@ from typing import Any
 
 import click
 
-from homa.cli.option_types import nano_usd, seconds
+from homa.cli.job_flags import JobFlags
+from homa.submit.option_row import Command
+
+_flags = JobFlags(Command.RUN)
 
 
 @click.command(name="run")
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
-@click.option("--model", metavar="P:M", help="Target or alias that answers. Default: what each batch file's line says.")
-@click.option("--fallback", "fallbacks", multiple=True, metavar="P:M", help="Tried next; again and again.")
+@_flags("model", "fallbacks")
 @click.option("--prompt", metavar="TEXT|@FILE", help="Template; {{name}} is a field, text or path. Default: {{text}}.")
-@click.option("--system", metavar="TEXT|@FILE", help="Instructions put in front.")
-@click.option("--max-tokens", type=click.IntRange(1), help="Most tokens of an answer.")
-@click.option("--schema", metavar="FILE", help="JSON schema of the answers; its fields become columns.")
-@click.option("--temperature", type=click.FloatRange(0, 2))
-@click.option("--budget", callback=nano_usd, metavar="USD", help="Most that the run may cost, resumed parts included.")
-@click.option("--tag", "tags", multiple=True, metavar="K=V", help="For the cost report; again and again.")
-@click.option("--tenant", default="", help="On whose account.")
-@click.option("--lane", type=click.Choice(["high", "default", "bulk"]), default="bulk", show_default=True)
-@click.option("--deadline", callback=seconds, metavar="TIME", help="Jobs not done so long after submission expire.")
-@click.option(
-    "--api",
-    type=click.Choice(["chat", "responses"]),
-    help="Which of OpenAI's APIs is asked, at OpenAI and Azure. Default: chat.",
-)
-@click.option(
-    "--on-content-policy",
-    type=click.Choice(["fail", "reroute"]),
-    help="After a refusal by a provider's content policy: fail (default), or go on to the next fallback.",
-)
-@click.option("--cache/--no-cache", default=None, help="Answer equal requests once. Default: as the alias says.")
-@click.option(
-    "--prompt-cache/--no-prompt-cache",
-    default=True,
-    show_default=True,
-    help="Let the provider keep what all prompts begin with.",
-)
+@_flags("system", "max_tokens", "schema", "temperature", "budget_usd", "tags", "tenant", "lane", "deadline_s", "api")
+@_flags.others()
 @click.option("--id-column", metavar="NAME", help="Field that names a row. Default: custom_id or id.")
 @click.option("--encoding", default="utf-8", show_default=True, help="Of files without a byte order mark.")
 @click.option("-o", "--output", default="results.jsonl", show_default=True, metavar="FILE|-")

@@ -35,7 +35,7 @@ def detach(
     interruption, tally = Interruption(), Tally()
     with interruption.listening(), opened(request, head) as writer:
         leave_earlier(request, at)
-        submission = BatchSubmission(at.submitter, request.order.batch_arguments(request.batch_name, 0))
+        submission = BatchSubmission(at.submitter, request.order.batch_options(request.batch_name, 0))
         RunFile(request.output).write(RunNote(submission.id, request.order.digest))
         at.driver.run(submission.open())
         feeder = Feeder(at.driver, submission, request.intake.rows(), asking, window=None)

@@ -68,9 +68,9 @@ def _checked_targets(request: Request, view: FleetView, head: Sequence[Row]) -> 
     models = [request.model] if request.model is not None else [asking.model_of(body) for body in lines]
     targets: dict[str, None] = {}
     for model in dict.fromkeys(models):
-        arguments = {**request.order.arguments, "model": model}
-        arguments.pop("system", None)
-        template = Template(view, check_options(arguments))
+        options = {**request.order.options, "model": model}
+        options.pop("system", None)
+        template = Template(view, check_options(options))
         targets.update(dict.fromkeys(template.targets))
         for target in map(str, template.chain):
             _check_price(request, view, target, template.max_tokens)

@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from homa.cli.file_options import schema_of
-from homa.cli.option_types import tags_of
-from homa.files import OutputFormat, Template, output_format, read_argument
+from homa.cli.job_flags import job_options
+from homa.files import OutputFormat, Template, output_format
 from homa.runs.inputs import STDIN, Intake
 from homa.runs.run_options import Order
 from homa.runs.tally import MaxFailures
 from homa.runs.worker_demand import AUTO, NONE
+from homa.submit.option_row import Command
 from homa_shared.model.errors import InvalidRequest
 
 
@@ -39,25 +39,20 @@ class Request:
         return Order(
             prompt=self.template.source,
             model=self.model,
-            fallbacks=tuple(self.fallbacks),
-            system=None if self.system is None else read_argument(self.system, "--system"),
-            max_tokens=self.max_tokens,
-            temperature=self.temperature,
+            given=job_options(Command.RUN, self.options, "model", "budget_usd", "prompt_cache"),
             budget=self.budget,
-            tags=tags_of(self.tags),
-            tenant=self.tenant,
-            lane=self.lane,
-            deadline_s=self.deadline,
-            cache=self.cache,
             prompt_cache=(self.template.parts[0] or None) if self.prompt_cache else False,
-            on_content_policy=self.on_content_policy,
-            api=self.api,
-            schema=schema_of(self.schema),
         )
 
     @cached_property
     def intake(self) -> Intake:
         return Intake(tuple(self.inputs), self.encoding, self.id_column, self.limit, self.sample, self.seed)
+
+    @property
+    def budget(self) -> int | None:
+        """Nano-dollars for the whole run."""
+        budget: int | None = self.options["budget_usd"]
+        return budget
 
     @property
     def flat(self) -> bool:
