@@ -44,7 +44,6 @@ class JobFlags:
 
     def _option(self, name: str, flag: Flag) -> Callable[[F], F]:
         row = rows()[name]
-        default = flag.defaults.get(self._command)
         return click.option(
             flag.name,
             name,
@@ -52,9 +51,8 @@ class JobFlags:
             metavar=flag.metavar,
             multiple=flag.repeated,
             required=self._command in flag.required,
-            default=default,
-            show_default=default is not None,
             **_type_of(row),
+            **_default_of(flag, self._command),
         )
 
 
@@ -89,6 +87,14 @@ def _type_of(row: JobOption) -> dict[str, Any]:
         case Dollars():
             return {"callback": nano_usd}
     return {}
+
+
+def _default_of(flag: Flag, command: Command) -> dict[str, Any]:
+    """What click is told of a default."""
+    if command in flag.defaults:
+        return {"default": flag.defaults[command], "show_default": True}
+    # Of a pair that is not given, click would make False.
+    return {"default": None} if "/" in flag.name else {}
 
 
 def _read(name: str, value: Any) -> Any:

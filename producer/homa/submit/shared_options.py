@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from homa.submit.option_checks import (
     Dollars,
+    OneOf,
     Seconds,
     Whole,
     check_fallbacks,
@@ -101,6 +102,16 @@ class SharedOptions(TypedDict, total=False):
             "Start no sooner than at this time, with a zone; instead of `delay_s`.", check_moment, Part.CLIENT, "at_ms"
         ),
     ]
+    tier: Annotated[
+        Literal["standard", "flex", "priority", "auto"] | None,
+        JobOption(
+            "Service tier at the provider; auto leaves it to the account. Default: standard, unless the account says "
+            "otherwise.",
+            OneOf(("standard", "flex", "priority", "auto"), {"standard": "default"}),
+            field="service_tier",
+            flag=Flag("--tier", EVERY),
+        ),
+    ]
     on_content_policy: Annotated[
         Literal["fail", "reroute"] | None,
         JobOption(
@@ -140,5 +151,5 @@ class SharedOptions(TypedDict, total=False):
     ]
     provider_options: Annotated[
         Mapping[str, Any] | None,
-        JobOption("Further parameters for the provider, as if given by name.", part=Part.APART),
+        JobOption("Further options for the provider, as if given by name.", part=Part.APART),
     ]
