@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from homa.cli import SUMMARIES, main
 from homa.cli.exit_status import Stopped, status_of
-from homa.runs.errors import Interrupted, JobGivenUp, WorkerLost
+from homa.runs.errors import Interrupted, JobGivenUp
+from homa.supervision.crash_report import WorkerLost
 from homa_shared.model.errors import (
     BudgetExceeded,
     ConfigError,

@@ -18,15 +18,17 @@ from homa.cli.run.summary import MOST_SHOWN, in_short
 from homa.files import BadRow, Digests, Row, Template
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import RunFile, RunNote
-from homa.runs.errors import Interrupted, WorkerLost
+from homa.runs.errors import Interrupted
 from homa.runs.feeder import Missing
 from homa.runs.progress import Bar, Lines, Pace, Silent, Standing, drawn, in_words, money, progress, short_usd, span
-from homa.runs.result_lines import EndedLine
+from homa.runs.result_lines import ResultLine
 from homa.runs.row_request import Asking
 from homa.runs.run_options import Order
 from homa.runs.signals import Interruption
 from homa.runs.tally import ALIKE, MaxFailures, Tally
-from homa.runs.worker_processes import Workforce
+from homa.supervision.crash_report import WorkerLost
+from homa.supervision.own_workers import own_workers
+from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.model.errors import InvalidRequest, OutputUnwritable
 from homa_shared.model.records import State
 from homa_shared.settings.fleet import Fleet
@@ -34,8 +36,8 @@ from homa_shared.settings.model import load_settings
 from tests.fixtures.store import eventually
 
 
-def end(state: State = State.FAILED, kind: str = "invalid_request", message: str = "no") -> EndedLine:
-    return EndedLine("c", state, kind, message, {})
+def end(state: State = State.FAILED, kind: str = "invalid_request", message: str = "no") -> ResultLine:
+    return ResultLine(1, "c", state, kind, message, {})
 
 
 def standing(**changes: object) -> Standing:
@@ -300,10 +302,10 @@ class TestInterruption:
         assert seen == [None]
 
 
-class TestWorkforce:
-    def force(self, tmp_path: Path, *providers: str) -> Workforce:
+class TestOwnWorkers:
+    def force(self, tmp_path: Path, *providers: str) -> WorkerSupervisor:
         env = {"HOMA_HOME": str(tmp_path), "OPENAI_API_KEY": "k", "HOMA_REDIS_URL": "redis://127.0.0.1:1/0"}
-        return Workforce(load_settings(env=env, cwd=tmp_path), providers, 1, "run-test")
+        return own_workers(load_settings(env=env, cwd=tmp_path), providers, 1, "run-test")
 
     def test_without_providers_there_is_nobody(self, tmp_path: Path):
         force = self.force(tmp_path)

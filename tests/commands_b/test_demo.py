@@ -12,13 +12,15 @@ import orjson
 import pytest
 from rich.console import Console
 
-from homa.client.batch_flows import Progress
+from homa.client.batch_progress import Progress
 from homa.demo import scene, story
 from homa.demo.documents import documents
 from homa.demo.findings import Balance, Findings, quota_use
 from homa.demo.scene import DemoFailed
 from homa.demo.stages import report, stage
 from homa.demo.story import Moment, Stage
+from homa.supervision.crash_report import WorkerLost
+from homa.supervision.supervisor import WorkerSupervisor
 from tests.commands_b.stand import Stand
 
 FOUND = Findings(
@@ -88,10 +90,10 @@ def test_workers_that_die_or_dawdle_end_the_demo(monkeypatch: pytest.MonkeyPatch
     quiet = Stage(lambda message: None, lambda moment: None)
     with scene.scene(1) as here:
         (here.home / "homa.toml").write_text("lease_s = 'soon'")
-        with pytest.raises(DemoFailed, match=r"worker-\d ended with status 2:\n(.|\n)*lease_s"):
+        with pytest.raises(WorkerLost, match=r"worker-\d ended with status 2; the end of (.|\n)*lease_s"):
             story.play(here, 50, 1, quiet)
         monkeypatch.setattr(story, "_PATIENCE_S", -100.0)
-        monkeypatch.setattr(scene.Scene, "dead_workers", lambda self, expected: [])
+        monkeypatch.setattr(WorkerSupervisor, "check", lambda self: None)
         with pytest.raises(DemoFailed, match="0 of 50 documents have ended, and time is up"):
             story.play(here, 50, 1, quiet)
 

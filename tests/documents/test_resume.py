@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from homa.files import Answer, Failure, OutputUnwritable, ResultsWriter, done, open_output, result_line
+from homa.files import Answered, OutputUnwritable, ResultsWriter, Unanswered, done, open_output, result_line
 from homa.files.writers import output_file
 from homa.files.writers.output_file import lock, rewrite
 from homa_shared.model.errors import InvalidRequest
@@ -23,11 +23,11 @@ COLUMNS = ["name"]
 
 
 def good(custom_id: str, text: str = "fine") -> dict[str, object]:
-    return result_line(custom_id, Answer({"choices": [{"message": {"content": text}}]}))
+    return result_line(custom_id, Answered({"choices": [{"message": {"content": text}}]}))
 
 
 def failed(custom_id: str) -> dict[str, object]:
-    return result_line(custom_id, Failure("overloaded", "busy"))
+    return result_line(custom_id, Unanswered("overloaded", "busy"))
 
 
 def opened(path: Path, **options: bool) -> ResultsWriter:
@@ -202,10 +202,10 @@ def test_a_rewrite_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypa
 
 WRITER = """
 import itertools, sys
-from homa.files import Answer, open_output, result_line
+from homa.files import Answered, open_output, result_line
 results = open_output(sys.argv[1], columns=["name"])
 for number in itertools.count():
-    line = result_line(str(number), Answer({"choices": [{"message": {"content": "words " * 2000}}]}))
+    line = result_line(str(number), Answered({"choices": [{"message": {"content": "words " * 2000}}]}))
     results.write(line, {"name": "x"})
     print(number, flush=True)
 """

@@ -34,7 +34,7 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
         raise click.UsageError(f"--since {since} is after --until {until}: expected an earlier day")
     if batch is not None and (since or until or by not in ("provider", "batch")):
         raise click.UsageError("--batch goes with neither --since, --until nor --by: a batch is one row")
-    with session(revive=True) as here:
+    with session() as here:
         require_batch(here, batch)
         table = here.store.run(reads.costs(here.keys, cast(By, by), since, until, batch))
         fleet = here.store.run(read_fleet(here.keys)) if table.unresolved_nano_usd else None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from types import FrameType
 
 import click
 from rich.console import Console
 
-from homa.cli.exit_status import SOME_FAILED, TERMINATED, Stopped
+from homa.cli.context import say
+from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.output import print_json
-from homa.cli.worker import require_workers
+from homa.runs.errors import Interrupted
+from homa.runs.signals import Interruption
+from homa.supervision.requirements import require_workers
 from homa_shared.model.errors import HomaError
 
 
@@ -33,24 +34,20 @@ def command(count: int, seed: int, as_json: bool) -> None:
     from homa.demo.story import play
 
     require_workers("homa demo")
-    before = signal.signal(signal.SIGTERM, _terminated)
     console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False)
     try:
-        with scene(seed) as here, stage(console) as told:
+        # Ends by an exception, so that the demo's processes and files go with it.
+        with Interruption(at_once=True).listening(), scene(seed) as here, stage(console) as told:
             found = play(here, count, seed, told)
+    except Interrupted:
+        say("interrupted")
+        raise
     except HomaError as error:
-        click.echo(f"homa: the demo did not come to its end: {error}", err=True)
+        say(f"the demo did not come to its end: {error}")
         raise Stopped(SOME_FAILED) from error
-    finally:
-        signal.signal(signal.SIGTERM, before)
     if as_json:
         print_json(found.document())
     else:
         report(console, found)
     if not found.held:
         raise Stopped(SOME_FAILED)
-
-
-def _terminated(_number: int, _frame: FrameType | None) -> None:
-    """Ends by an exception, so that the demo's processes and files go with it."""
-    raise Stopped(TERMINATED)

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from homa.cli.context import Session, session
+from homa.cli.context import session
 from homa.cli.output import json_option, moment, print_json, print_json_line, print_table
+from homa.client.session import Session
 from homa_shared.store import reads
 
 #: Events that are looked through at once.
@@ -37,7 +38,7 @@ def command(follow: bool, limit: int, job: str | None, batch: str | None, event:
         )
 
     filtered = any((job, batch, event))
-    with session(revive=True) as here:
+    with session() as here:
         rows, seen = _latest(here, limit, wanted if filtered else None)
         if follow:
             _follow(here, rows, seen, wanted, as_json)

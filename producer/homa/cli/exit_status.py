@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from homa.runs.errors import Interrupted, JobGivenUp, WorkerLost
+from homa.runs.errors import Interrupted, JobGivenUp
+from homa.supervision.crash_report import WorkerLost
 from homa_shared.model.errors import (
     BudgetExceeded,
+    CountFailed,
     HomaError,
     JobEnded,
     OutputUnwritable,
@@ -17,7 +19,7 @@ DONE, SOME_FAILED, USAGE, STUCK = 0, 1, 2, 3
 #: SIGINT's and SIGTERM's.
 INTERRUPTED, TERMINATED = 130, 143
 
-_STUCK = (StoreUnavailable, StoreFull, BudgetExceeded, OutputUnwritable, ResultTimeout)
+_STUCK = (StoreUnavailable, StoreFull, BudgetExceeded, OutputUnwritable, ResultTimeout, CountFailed)
 
 
 class Stopped(Exception):

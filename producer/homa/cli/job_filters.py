@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from homa.cli.context import Session
+from homa.client.session import Session
 from homa_shared.model.errors import InvalidRequest, JobNotFound
 from homa_shared.model.records import Job, State
 from homa_shared.store import reads

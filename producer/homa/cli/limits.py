@@ -19,7 +19,7 @@ def command(as_json: bool) -> None:
     how far off the estimates of input tokens were that quota was reserved by, on average over the models of a scope, as
     replies told; `--json` has it of each model.
     """
-    with session(revive=True) as here:
+    with session() as here:
         rows = here.store.run(reads.limits(here.keys))
         known = here.store.run(estimates(here.keys))
     errors = _by_scope(known)

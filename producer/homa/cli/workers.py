@@ -17,7 +17,7 @@ from homa_shared.store.versions import Versions, own_versions
 @json_option
 def command(everyone: bool, as_json: bool) -> None:
     """Which workers live, what they serve and what they do."""
-    with session(revive=True) as here:
+    with session() as here:
         rows = [row for row in here.store.run(reads.workers(here.keys)) if row.live or everyone]
     if as_json:
         print_json({"workers": [_document(row) for row in rows]})

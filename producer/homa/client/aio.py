@@ -9,13 +9,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
-from homa.client.batch_flows import BatchFlows, BatchSubmission
+from homa.client.batch_flows import BatchFlows
+from homa.client.batch_submission import BatchSubmission
 from homa.client.count import count
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.job_flows import JobFlows
 from homa.client.streams import Piece
 from homa.drivers.aio import AwaitingDriver
-from homa.drivers.place import place
+from homa.drivers.context import client_context
 from homa.submit.attachments import Document, Image
 from homa.submit.batch_chunks import BatchRequest
 from homa.submit.submitter import Submitter, ask_for
@@ -47,9 +48,9 @@ class AsyncHoma:
         settings: Settings | None = None,
         local: bool = False,
     ) -> None:
-        self._place = place(redis_url=redis_url, namespace=namespace, settings=settings, local=local)
-        self._driver = AwaitingDriver(self._place)
-        self._submitter = Submitter(self._place)
+        self._context = client_context(redis_url=redis_url, namespace=namespace, settings=settings, local=local)
+        self._driver = AwaitingDriver(self._context)
+        self._submitter = Submitter(self._context)
 
     @classmethod
     def local(cls, *, namespace: str | None = None, settings: Settings | None = None) -> Self:
@@ -325,7 +326,7 @@ class AsyncHoma:
         from homa.client.exact_count import count_exactly_async, target_of
 
         target = await self._driver.run(target_of(model, self._submitter))
-        return await count_exactly_async(self._place.settings, target, content)
+        return await count_exactly_async(self._context.settings, target, content)
 
     async def aclose(self) -> None:
         """Close the connections. The client may be used again: it connects anew."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from homa.client.batch_flows import BatchFlows, BatchSubmission, Line, Progress
+from homa.client.batch_flows import BatchFlows
+from homa.client.batch_lines import Line
+from homa.client.batch_progress import Progress
+from homa.client.batch_submission import BatchSubmission
 from homa.client.job_flows import JobFlows
 from homa.client.results import Reply
 from homa.client.streams import Piece, check_event_id

@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from homa.client.results import Failure, Reply, look, outcomes
+from homa.client.outcomes import look, outcomes
+from homa.client.results import Failure, Reply
 from homa.client.streams import follow
 from homa.drivers.effects import PATIENCE_S, AwaitEnd, Flow, ask, ask_patiently
 from homa_shared.model.errors import JobEnded, JobNotFound, ResultTimeout

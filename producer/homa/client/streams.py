@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from homa.client.results import Failure, Reply, look, outcomes
+from homa.client.outcomes import look, outcomes
+from homa.client.results import Failure, Reply
 from homa.drivers.effects import Block, Emit, Flow, ask_patiently
 from homa_shared.model.errors import InvalidRequest, JobNotFound
 from homa_shared.store.keys import Keys

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from homa.drivers.context import Context
 from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Fetch, Flow, Sleep, Stow
-from homa.drivers.place import Place
 from homa_shared.model.errors import HomaError
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ _STALE = 100
 
 
 class AwaitingDriver:
-    """Runs flows against the store of a place. One loop at a time; another loop, or a forked child, connects anew."""
+    """Runs flows against the store of a context. One loop at a time; another loop, or a forked child, connects anew."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._store: AsyncStore | None = None
         self._ends: Ends | None = None
@@ -86,10 +86,10 @@ class AwaitingDriver:
             await asyncio.sleep(effect.seconds)
             return None
         if isinstance(effect, Stow):
-            await self._place.need_blobs().put_async(effect.path, effect.data)
+            await self._context.need_blobs().put_async(effect.path, effect.data)
             return None
         if isinstance(effect, Fetch):
-            return await self._place.need_blobs().get_async(effect.path)
+            return await self._context.need_blobs().get_async(effect.path)
         store = await self._connected()
         if isinstance(effect, Block):
             return await store.wait(*effect.command)
@@ -115,13 +115,7 @@ class AwaitingDriver:
             self._connecting, self._home, self._store = asyncio.Lock(), _here(), None
         async with self._connecting:
             if self._store is None:
-                from homa_shared.store.client import AsyncStore
-                from homa_shared.store.safety_checks import require_safe
-
-                # Settings are files, and an embedded store may have to start: not on the loop.
-                address = await asyncio.to_thread(self._place.address)
-                store = AsyncStore(address, self._place.settings.namespace)
-                require_safe(await store.facts())
+                store = await self._context.connect_async()
                 self._store, self._ends = store, Ends(store)
             return self._store
 

@@ -5,7 +5,7 @@
     head, rows = look_ahead(rows)                           rows.py
     template.check(columns_of(head))                        prompt_template.py
     with open_output("out.csv", columns=…) as results:      writers/: jsonl, csv, parquet; new or resumed
-        results.write(result_line(row.custom_id, Answer(…)), row.fields)
+        results.write(result_line(row.custom_id, Answered(…)), row.fields)
 
 Nothing here knows the store or a provider.
 """
@@ -14,7 +14,7 @@ from homa.files.digests import Digests
 from homa.files.prompt_template import DEFAULT_PROMPT, MissingField, Template, read_argument
 from homa.files.readers.paths import Skipped
 from homa.files.readers.registry import Format, InputCount, check_inputs, count_inputs, open_inputs
-from homa.files.result_line import Answer, Failure, HomaPart, bad_row_line, is_good, result_line
+from homa.files.result_line import Answered, HomaPart, Unanswered, bad_row_line, is_good, result_line
 from homa.files.rows import BadRow, Row, columns_of, look_ahead
 from homa.files.sampling import limited, sampled
 from homa.files.writers.base import ResultsWriter
@@ -24,10 +24,9 @@ from homa_shared.model.errors import OutputUnwritable
 
 __all__ = [
     "DEFAULT_PROMPT",
-    "Answer",
+    "Answered",
     "BadRow",
     "Digests",
-    "Failure",
     "Format",
     "HomaPart",
     "InputCount",
@@ -39,6 +38,7 @@ __all__ = [
     "Row",
     "Skipped",
     "Template",
+    "Unanswered",
     "bad_row_line",
     "check_inputs",
     "columns_of",

@@ -5,7 +5,6 @@ inputs.py            rows of the inputs, as often as they are needed
 row_request.py       a row as a request of the batch
 forecast.py          what a run would cost and how long it would take
 worker_demand.py     which providers need workers of this run's own
-worker_processes.py  worker processes for this run alone
 checkpoint.py        the note beside the output that leads a resumed run to its earlier batch
 resume_batch.py      what becomes of that batch
 feeder.py            the thread that submits, never far ahead of what has ended

@@ -9,17 +9,20 @@ from __future__ import annotations
 import contextlib
 import time
 
+from homa.client.batch_lines import read_page
 from homa.drivers.effects import ask_patiently
-from homa.runs.errors import WorkerLost
-from homa.runs.result_lines import EndedLine, page
+from homa.runs.result_lines import ResultLine, result_lines
 from homa.runs.resume_batch import Earlier
 from homa.runs.run_state import Course, Means, Stop
+from homa.supervision.crash_report import WorkerLost
+from homa_shared.backoff import Backoff
 from homa_shared.model.errors import HomaError, JobNotFound, StoreUnavailable
 from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.2
+#: Between looks at a batch while nothing ends.
+_PAUSES = Backoff(first_s=0.02, longest_s=0.2, jitter=0)
 #: How often queues are asked for what is in flight, s.
 _QUEUES_EACH_S = 0.5
 
@@ -33,38 +36,40 @@ class Gathering:
 
     def __init__(self, means: Means, course: Course) -> None:
         self._course = course
-        self._driver, self._keys, self._lane = means.driver, means.submitter.keys, means.order.lane
+        self._driver, self._keys, self._lane = means.session.driver, means.session.keys, means.order.lane
         self._writer, self._kept = means.writer, means.kept
-        self._workforce, self._progress, self._interruption = means.workforce, means.progress, means.interruption
+        self._workers, self._progress, self._interruption = means.workers, means.progress, means.interruption
         self._running = 0
         self._asked_queues_s = 0.0
 
     def until_over(self, earlier: Earlier | None) -> None:
         """Writes the lines of the batch that runs now until it is complete, or until a stop has come to rest."""
-        after, pause_s = 0, _FIRST_PAUSE_S
+        after, looks = 0, 0
         while True:
             # Looked at before the list is read, so that what is over has nothing left behind it.
             at_rest = self._course.stop is not None and self._at_rest()
             view = self._look()
             over = view.complete and (self._course.feeder is None or not self._course.feeder.running)
-            found = self._driver.run(page(self._keys, view.id, after, unless=self._writer.done if earlier else None))
-            for position, line in found.lines:
-                self._take(line, redone=earlier is not None and (earlier.cancelled or position < earlier.known))
-            after += found.length
-            wrote = self._take_refused() or found.length
+            page = self._driver.run(
+                read_page(self._keys, view.id, after, unless=self._writer.done if earlier else None)
+            )
+            for line in self._driver.run(result_lines(self._keys, page.lines)):
+                self._take(line, redone=earlier is not None and (earlier.cancelled or line.position <= earlier.known))
+            wrote = self._take_refused() or page.cursor > after
+            after = page.cursor
             self._show(view)
             if not wrote and (over or at_rest):
                 break
             self._watch(view)
-            pause_s = _FIRST_PAUSE_S if wrote else min(_LONGEST_PAUSE_S, pause_s * 2)
-            if not wrote:
-                time.sleep(pause_s)
+            looks = 0 if wrote else looks + 1
+            if looks:
+                time.sleep(_PAUSES.pause_s(looks))
         self._raise_feeders_error()
         if self._course.nothing_left(view):
             # What asked for a stop came when there was nothing left to stop: the run has simply ended.
             self._course.stop = None
 
-    def _take(self, line: EndedLine, *, redone: bool) -> None:
+    def _take(self, line: ResultLine, *, redone: bool) -> None:
         """Writes a line, unless its input has one.
 
         Args:
@@ -73,7 +78,7 @@ class Gathering:
         if (redone and line.state is not State.SUCCEEDED) or not self._writer.done.add(line.custom_id):
             return
         fields = self._kept.pop(line.custom_id) if self._kept is not None else {}
-        self._writer.write(line.line, fields)
+        self._writer.write(line.document, fields)
         self._course.tally.count(line)
         if self._course.feeder is not None:
             self._course.feeder.written += 1
@@ -103,7 +108,7 @@ class Gathering:
             self._stop(Stop("interrupted", signal=signal), view)
             return
         try:
-            self._workforce.check()
+            self._workers.check()
         except WorkerLost as error:
             self._stop(Stop(str(error), misconfigured=error.misconfigured), view)
             return
@@ -122,13 +127,13 @@ class Gathering:
             with contextlib.suppress(StoreUnavailable):
                 why = stop.why.splitlines()[0]
                 self._driver.run(ask_patiently(admin.pause_batch(self._keys, view.id, why), 5.0))
-        self._workforce.drain()
-        if self._workforce.alive:
+        self._workers.drain()
+        if self._workers.alive:
             self._progress.say("stopping: calls in flight finish; Ctrl-C once more to stop at once")
 
     def _at_rest(self) -> bool:
         """Nothing of this run's own is in flight. What other workers have in flight is collected by --resume."""
-        return not self._workforce.alive and (self._course.feeder is None or not self._course.feeder.running)
+        return not self._workers.alive and (self._course.feeder is None or not self._course.feeder.running)
 
     def _raise_feeders_error(self) -> None:
         error = self._course.feeder.error if self._course.feeder is not None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homa_shared.model.errors import HomaError
+from homa.supervision.crash_report import WorkerLost
 
 
 class Interrupted(Exception):
@@ -12,15 +12,6 @@ class Interrupted(Exception):
         super().__init__(signal)
         #: Its number.
         self.signal = signal
-
-
-class WorkerLost(HomaError):
-    """A worker process ended before its work did, and does not stay when it is started again."""
-
-    def __init__(self, message: str, *, misconfigured: bool) -> None:
-        super().__init__(message)
-        #: Its settings are wrong: starting it again will not help.
-        self.misconfigured = misconfigured
 
 
 class JobGivenUp(Exception):

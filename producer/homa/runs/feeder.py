@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from homa.client.batch_flows import BatchSubmission
+from homa.client.batch_submission import BatchSubmission
 from homa.drivers.blocking import BlockingDriver
-from homa.files import BadRow, Digests, Failure, Row, bad_row_line, result_line
+from homa.files import BadRow, Digests, Row, Unanswered, bad_row_line, result_line
 from homa.files.kept_fields import KeptFields
 from homa.runs.row_request import Asking
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest
@@ -60,7 +60,7 @@ class Refused:
     def line(self) -> dict[str, Any]:
         """Its line of the results file."""
         if self.over_budget:
-            return result_line(self.custom_id, Failure(OVER_BUDGET, str(self.bad)))
+            return result_line(self.custom_id, Unanswered(OVER_BUDGET, str(self.bad)))
         return bad_row_line(self.bad)
 
 

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from homa.client.job_flows import JobFlows
-from homa.drivers.blocking import BlockingDriver
-from homa.runs.errors import Interrupted, JobGivenUp, WorkerLost
+from homa.client.session import Session
+from homa.runs.errors import Interrupted, JobGivenUp
 from homa.runs.signals import Interruption
-from homa.submit.submitter import Asked, Submitter
+from homa.submit.submitter import Asked
+from homa.supervision.crash_report import WorkerLost
 from homa_shared.model.errors import HomaError
 
 
 @contextmanager
 def attended(
-    driver: BlockingDriver,
-    submitter: Submitter,
+    session: Session,
     asked: Asked,
     interruption: Interruption,
     say: Callable[[str], object],
@@ -37,13 +37,13 @@ def attended(
     try:
         # A signal in the midst of submitting waits for its end: a job without a name could not be cancelled.
         with interruption.deferred():
-            flows = JobFlows(submitter.keys, driver.run(submitter.submit(asked)), schema)
+            flows = JobFlows(session.keys, session.driver.run(session.submitter.submit(asked)), schema)
         yield flows
     except (Interrupted, WorkerLost) as error:
         if isinstance(error, WorkerLost):
             say(str(error))
         if flows is not None:
             with contextlib.suppress(HomaError):
-                driver.run(flows.cancel())
+                session.driver.run(flows.cancel())
             say(f"cancelled job {flows.id}")
         raise JobGivenUp(error) from None

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from homa.drivers.effects import Flow, ask_patiently
 from homa.runs.checkpoint import RunNote
-from homa.runs.result_lines import end_count
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op, read
 from homa_shared.store.transitions import admin
 
 
@@ -35,7 +35,7 @@ def take_up(keys: Keys, note: RunNote, asked: str) -> Flow[Earlier | None]:
     view = yield from ask_patiently(reads.batch(keys, note.batch))
     if view is None:
         return None
-    known = yield from ask_patiently(end_count(keys, note.batch))
+    known = yield from ask_patiently(_end_count(keys, note.batch))
     if not view.complete and not view.cancel:
         if note.asked != asked:
             yield from ask_patiently(admin.cancel_batch(keys, note.batch))
@@ -54,3 +54,8 @@ def abandon(keys: Keys, note: RunNote) -> Flow[bool]:
         return False
     yield from ask_patiently(admin.cancel_batch(keys, note.batch))
     return True
+
+
+def _end_count(keys: Keys, batch_id: str) -> Op[int]:
+    """How many ends a batch has seen."""
+    return read((("LLEN", keys.batch_done(batch_id)),), lambda replies: int(replies[0]))

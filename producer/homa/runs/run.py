@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from homa.client.batch_flows import BatchSubmission
+from homa.client.batch_submission import BatchSubmission
 from homa.drivers.blocking import BlockingDriver
 from homa.files import BadRow, Row, look_ahead
 from homa.runs.checkpoint import RunNote
@@ -53,14 +53,14 @@ class Run:
         if note is None:
             return
         course.note = note
-        earlier = means.driver.run(take_up(means.submitter.keys, note, means.order.digest))
+        earlier = means.session.driver.run(take_up(means.session.keys, note, means.order.digest))
         if earlier is None:
             means.progress.say(f"batch {note.batch} of the earlier run is not in this store: going by the output")
             return
         if earlier.live:
             done = "what had not begun is cancelled" if earlier.cancelled else "it goes on"
             means.progress.say(f"collecting batch {earlier.id} of the earlier run: {done}")
-            means.workforce.start()
+            means.workers.start()
         self._keep_fields(earlier)
         course.batch = earlier.id
         self._gathering.until_over(earlier)
@@ -85,20 +85,20 @@ class Run:
             course.stop = Stop(f"the budget of ${usd(means.order.budget)} is used up: raise --budget")
             return
         spent = before.cost + before.unresolved
-        submission = BatchSubmission(means.submitter, means.order.batch_arguments(means.name, spent))
+        submission = BatchSubmission(means.session.submitter, means.order.batch_arguments(means.name, spent))
         course.batch, course.view = submission.id, None
         # The note first: a batch that nobody knows of would be paid and never collected.
         course.note = RunNote(submission.id, means.order.digest, before.cost, before.unresolved, before.unpriced)
         means.runfile.write(course.note)
-        means.driver.run(submission.open())
-        means.workforce.start()
+        means.session.driver.run(submission.open())
+        means.workers.start()
         self._feed(submission, rows)
         self._gathering.until_over(None)
 
     def _feed(self, submission: BatchSubmission, rows: Iterator[Row | BadRow]) -> None:
         means = self.means
         self.course.feeder = Feeder(
-            BlockingDriver(means.place),
+            BlockingDriver(means.session.context),
             submission,
             rows,
             means.asking,

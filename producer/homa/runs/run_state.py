@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from homa.drivers.blocking import BlockingDriver
-from homa.drivers.place import Place
+from homa.client.session import Session
 from homa.files import ResultsWriter
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import RunFile, RunNote
@@ -17,8 +16,7 @@ from homa.runs.row_request import Asking
 from homa.runs.run_options import Order
 from homa.runs.signals import Interruption
 from homa.runs.tally import Tally
-from homa.runs.worker_processes import Workforce
-from homa.submit.submitter import Submitter
+from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.model.money import usd
 from homa_shared.model.records import State
 from homa_shared.store import reads
@@ -28,17 +26,15 @@ from homa_shared.store import reads
 class Means:
     """The parts of one run."""
 
-    #: Store and settings; the feeding thread connects by itself.
-    place: Place
-    driver: BlockingDriver
-    submitter: Submitter
+    #: Of the collecting thread; the feeding thread connects by itself.
+    session: Session
     order: Order
     intake: Intake
     asking: Asking
     #: The open results file.
     writer: ResultsWriter
     runfile: RunFile
-    workforce: Workforce
+    workers: WorkerSupervisor
     progress: Progress
     interruption: Interruption
     #: Of the batch.

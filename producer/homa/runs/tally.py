@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from homa.runs.result_lines import EndedLine
+from homa.runs.result_lines import ResultLine
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.records import State
 
@@ -68,7 +68,7 @@ class Tally:
     #: Name and reason of the first input that failed for another reason than money; empty while none has.
     first_failure: str = ""
     _alike: set[tuple[str, str]] = field(default_factory=set)
-    _last: EndedLine | None = None
+    _last: ResultLine | None = None
 
     @property
     def succeeded(self) -> int:
@@ -95,7 +95,7 @@ class Tally:
         if not over_budget:
             self.first_failure = self.first_failure or why
 
-    def count(self, line: EndedLine) -> None:
+    def count(self, line: ResultLine) -> None:
         """Counts a job's end."""
         self.ends[line.state] += 1
         self.over_budget += line.kind in _MONEY

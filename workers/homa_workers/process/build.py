@@ -14,7 +14,7 @@ from homa_shared.settings.sections import ProviderSettings
 from homa_shared.store.blobs import Blobs, open_blobs
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.join import enter_async
+from homa_shared.store.join import enter
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.observe.attempt_log import Watch
 from homa_workers.pipeline.pipeline import Pipeline
@@ -77,7 +77,7 @@ async def build(
     names = _chosen(settings, providers)
     blobs = open_blobs(settings)
     store = AsyncStore(address, settings.namespace, role="worker")
-    fleet = await enter_async(store, settings.fleet())
+    fleet = await enter(store, settings.fleet())
     broker = broker or HomaBroker(address, settings.namespace)
     made = [create(account_config(name, settings.providers[name])) for name in names]
     workers = [

@@ -10,11 +10,12 @@ from typing import Any
 import click
 import orjson
 
-from homa.cli.context import Desk, desk, say, standard_input
+from homa.cli.context import say, standard_input, submitting_session
 from homa.cli.file_options import images_of, is_pdf, schema_of
 from homa.cli.option_types import tags_of
 from homa.client.job_flows import JobFlows
 from homa.client.results import Reply
+from homa.client.session import Session
 from homa.client.streams import Piece
 from homa.drivers.effects import Flow, Sleep
 from homa.files import BadRow, open_inputs, read_argument
@@ -22,10 +23,11 @@ from homa.runs.foreground_job import attended
 from homa.runs.progress import span
 from homa.runs.signals import Interruption
 from homa.runs.worker_demand import NONE, staff, unserved
-from homa.runs.worker_processes import Workforce
 from homa.submit.fleet_view import FleetView
 from homa.submit.submitter import Asked, ask_for
 from homa.submit.template import Template
+from homa.supervision.own_workers import own_workers
+from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.capabilities import Feature
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import new_job_id
@@ -39,18 +41,18 @@ def ask_job(**options: Any) -> None:
     streamed = options["stream"] and not options["as_json"]
     pdfs = [file for file in options["files"] if is_pdf(file)]
     asked = _asked(options, streamed, pdfs)
-    with desk() as at:
-        view = at.view()
+    with submitting_session() as here:
+        view = here.view()
         if pdfs and not _reads_pdf(view, asked):
             asked = _asked(options, streamed)
         targets = Template(view, asked.options).targets
-        providers, count = staff(options["workers"], at.settings, at.driver, at.keys, view, targets)
-        if options["workers"] == NONE and (missing := unserved(at.driver, at.keys, view, targets[:1])):
+        providers, count = staff(options["workers"], here, view, targets)
+        if options["workers"] == NONE and (missing := unserved(here, view, targets[:1])):
             say(f"warning: no live worker serves {missing[0]}: the job waits until one is started")
-        workforce = Workforce(at.settings, providers, count, f"ask-{new_job_id()[1:]}")
-        with Interruption(at_once=True).listening() as interruption, workforce.at_work():
-            reply = _answer(at, asked, workforce, interruption, streamed, schema_of(options["schema"]))
-        workforce.forget_logs()
+        workers = own_workers(here.settings, providers, count, f"ask-{new_job_id()[1:]}")
+        with Interruption(at_once=True).listening() as interruption, workers.at_work():
+            reply = _answer(here, asked, workers, interruption, streamed, schema_of(options["schema"]))
+        workers.forget_logs()
         _tell(reply, as_json=options["as_json"], streamed=streamed)
 
 
@@ -109,23 +111,28 @@ def _text_of(file: str) -> str:
 
 
 def _answer(
-    at: Desk, asked: Asked, workforce: Workforce, interruption: Interruption, streamed: bool, schema: Any = None
+    here: Session,
+    asked: Asked,
+    workers: WorkerSupervisor,
+    interruption: Interruption,
+    streamed: bool,
+    schema: Any = None,
 ) -> Reply[Any]:
-    with attended(at.driver, at.submitter, asked, interruption, say, schema) as flows:
+    with attended(here, asked, interruption, say, schema) as flows:
         written: list[Piece] = []
-        for piece in at.driver.iterate(_watched(flows, workforce, streamed)):
+        for piece in here.driver.iterate(_watched(flows, workers, streamed)):
             _show(piece, written)
         if written:
             click.echo()
-        return at.driver.run(flows.result(None))
+        return here.driver.run(flows.result(None))
 
 
-def _watched(flows: JobFlows, workforce: Workforce, streamed: bool) -> Flow[None]:
+def _watched(flows: JobFlows, workers: WorkerSupervisor, streamed: bool) -> Flow[None]:
     """The pieces of the answer, or none; with an eye on the workers while they come."""
     following = flows.stream(None) if streamed else _until_ended(flows)
     send, argument = following.send, None
     while True:
-        workforce.check()
+        workers.check()
         try:
             effect = send(argument)
         except StopIteration:

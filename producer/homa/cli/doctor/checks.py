@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from homa.cli.doctor.orphaned_queues import Stranded, lack_of
+from homa.drivers.context import Context
 from homa_shared.model.errors import ConfigError, StoreUnavailable
 from homa_shared.model.pools import alias_of, worker_command
 from homa_shared.namesake import REMEDY
 from homa_shared.settings.changes import diff
 from homa_shared.store import reads
 from homa_shared.store.audit import audit
-from homa_shared.store.client import Store
-from homa_shared.store.join import address_of
 from homa_shared.store.safety_checks import Level, Verdict, verdicts
 from homa_shared.store.transitions.fleet import read_fleet
 from homa_shared.store.versions import Versions, own_versions, release
@@ -28,6 +27,7 @@ from homa_shared.store.versions import Versions, own_versions, release
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings
     from homa_shared.settings.sections import ProviderSettings
+    from homa_shared.store.client import Store
 
 #: Where each kind is called where no base_url says otherwise.
 ENDPOINTS = {
@@ -65,9 +65,8 @@ def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
     yield from _keys(settings)
     yield from _reach(settings)
     try:
-        address = address_of(settings)
-        with closing(Store(address, settings.namespace, role="doctor")) as store:
-            yield Check(Level.OK, "store", str(address))
+        with closing(Context(lambda: settings, safe_only=False, role="doctor").connect()) as store:
+            yield Check(Level.OK, "store", str(store.address))
             yield from map(_from_verdict, verdicts(store.facts()))
             yield from _drift(settings, store)
             yield from _waiting(store)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from homa.cli.context import Session
+from homa.client.session import Session
 from homa_shared.model.errors import UnknownModel
 from homa_shared.model.pools import alias_of
 from homa_shared.settings.fleet import Fleet

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 import click
 
 from homa.cli import option_types
-from homa.cli.context import Session, say, session
+from homa.cli.context import say, session
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.job_filters import chunks, each_page, filter_options, job_not_found, move_all, require_some
 from homa.cli.jobs.retry import Retrier
 from homa.cli.output import age, dollars, json_option, print_json, print_table, usd_or_null
+from homa.client.session import Session
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import split_attempt
 from homa_shared.model.records import ENDED, Job, State
@@ -33,7 +34,7 @@ def cancel(jobs: Sequence[str], as_json: bool, **filters: str | None) -> None:
     Those that wait end at once, those that run are stopped by their workers.
     """
     require_some(jobs, filters, "cancel")
-    with session(revive=True) as here:
+    with session() as here:
         if jobs:
             answers = [answer for ids in chunks(jobs) for answer in here.store.run(admin.cancel(here.keys, ids))]
             _tell("cancel", list(zip(jobs, answers, strict=True)), as_json)
@@ -63,7 +64,7 @@ def retry(jobs: Sequence[str], as_json: bool, **filters: str | None) -> None:
     failed ones, unless --state says otherwise.
     """
     require_some(jobs, filters, "retry")
-    with session(revive=True) as here:
+    with session() as here:
         retrier = Retrier(here)
         if jobs:
             _tell("retry", [(job, *retrier.retry(job)) for job in jobs], as_json)
@@ -92,7 +93,7 @@ def resolve(attempt: str | None, nano_usd: int | None, note: str, limit: int, as
 
     Without arguments: list such attempts, oldest first.
     """
-    with session(revive=True) as here:
+    with session() as here:
         if attempt is None:
             _list_unresolved(here, limit, as_json)
             return
@@ -122,7 +123,7 @@ def purge(jobs: Sequence[str], age_ms: int | None, as_json: bool, **filters: str
     """
     if age_ms is None or jobs:
         require_some(jobs, filters, "purge (or --older-than)")
-    with session(revive=True) as here:
+    with session() as here:
         if jobs:
             _tell("purge", [(job, _purge_one(here, job)) for job in jobs], as_json)
             return

@@ -36,7 +36,7 @@ def list_(limit: int, as_json: bool, **filters: str | None) -> None:
 
     Live ones first, then the ended, newest first; a batch's in the order of its lines.
     """
-    with session(revive=True) as here:
+    with session() as here:
         found = selected(here, filters, limit)
         now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
@@ -58,7 +58,7 @@ def list_(limit: int, as_json: bool, **filters: str | None) -> None:
 @json_option
 def show(job: str, as_json: bool) -> None:
     """Show a job: record, attempts, request, reply."""
-    with session(revive=True) as here:
+    with session() as here:
         view = here.store.run(reads.job(here.keys, job))
         if view is None:
             raise job_not_found(job)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from homa.cli.context import Session
+from homa.client.session import Session
 from homa_shared.calls.request import JobRequest
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.ids import new_job_id

@@ -27,7 +27,7 @@ def why(job: str, as_json: bool) -> None:
 
     It may be a limit, a budget, a breaker, a pause, an equal job in flight, its deadline, or that no worker lives.
     """
-    with session(revive=True) as here:
+    with session() as here:
         answer = here.store.run(reads.why(here.keys, job))
         view = here.store.run(reads.job(here.keys, job))
         if answer is None or view is None:

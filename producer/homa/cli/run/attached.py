@@ -9,11 +9,12 @@ from collections.abc import Sequence
 import click
 import orjson
 
-from homa.cli.context import Desk, say
+from homa.cli.context import say
 from homa.cli.exit_status import Stopped, status_of
 from homa.cli.run.options import Request
 from homa.cli.run.output import leave_earlier, opened
 from homa.cli.run.summary import how_to_go_on, in_short, in_words, status_of_run
+from homa.client.session import Session
 from homa.files import Row
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import RunFile
@@ -27,37 +28,35 @@ from homa.runs.run_state import Course, Means
 from homa.runs.signals import Interruption
 from homa.runs.tally import Tally
 from homa.runs.worker_demand import NONE, staff, unserved
-from homa.runs.worker_processes import Workforce
 from homa.submit.fleet_view import FleetView
+from homa.supervision.own_workers import own_workers
 from homa_shared.model.errors import HomaError
 from homa_shared.model.ids import new_batch_id
 
 
 def attached(
-    request: Request, at: Desk, view: FleetView, asking: Asking, head: Sequence[Row], targets: Sequence[str]
+    request: Request, here: Session, view: FleetView, asking: Asking, head: Sequence[Row], targets: Sequence[str]
 ) -> None:
-    providers, count = staff(request.workers, at.settings, at.driver, at.keys, view, targets)
-    if not providers and request.workers == NONE and unserved(at.driver, at.keys, view, targets[:1]):
+    providers, count = staff(request.workers, here, view, targets)
+    if not providers and request.workers == NONE and unserved(here, view, targets[:1]):
         say(f"warning: no live worker serves {targets[0]}: the run waits until one is started")
     started_s = time.monotonic()
     with contextlib.ExitStack() as stack:
         interruption = stack.enter_context(Interruption().listening())
-        workforce = Workforce(at.settings, providers, count, f"run-{new_batch_id()[1:]}")
+        workers = own_workers(here.settings, providers, count, f"run-{new_batch_id()[1:]}")
         writer = stack.enter_context(opened(request, head))
         if not request.resume:
-            leave_earlier(request, at)
+            leave_earlier(request, here)
         progress = progress_of(request.progress)
         stack.callback(progress.close)
         means = Means(
-            place=at.place,
-            driver=at.driver,
-            submitter=at.submitter,
+            session=here,
             order=request.order,
             intake=request.intake,
             asking=asking,
             writer=writer,
             runfile=RunFile(request.output),
-            workforce=workforce,
+            workers=workers,
             progress=progress,
             interruption=interruption,
             name=request.batch_name,
@@ -70,7 +69,7 @@ def attached(
         try:
             run.go(resume=request.resume)
         except Interrupted:
-            workforce.stop_now()
+            workers.stop_now()
             say(f"stopped at once; {how_to_go_on(run.course, request)}")
             raise
         except HomaError as error:
@@ -111,8 +110,8 @@ def _finish(run: Run, request: Request, seconds: float) -> None:
 def _part(run: Run) -> None:
     """Own workers leave; their logs stay where something went wrong."""
     means = run.means
-    means.workforce.drain()
-    if means.workforce.any and means.workforce.wait() and run.course.stop is None:
-        means.workforce.forget_logs()
+    means.workers.drain()
+    if means.workers.any and means.workers.wait() and run.course.stop is None:
+        means.workers.forget_logs()
     if means.kept is not None:
         means.kept.close()

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import click
 import orjson
 
-from homa.cli.context import Desk, say
+from homa.cli.context import say
 from homa.cli.exit_status import SOME_FAILED, STUCK, Stopped, status_of_signal
 from homa.cli.run.options import Request
 from homa.cli.run.output import leave_earlier, opened
 from homa.cli.run.summary import again, in_short
-from homa.client.batch_flows import BatchSubmission
+from homa.client.batch_submission import BatchSubmission
+from homa.client.session import Session
 from homa.files import Row
 from homa.runs.checkpoint import RunFile, RunNote
 from homa.runs.feeder import Feeder, Refused
@@ -25,20 +26,20 @@ from homa_shared.model.errors import InvalidRequest
 
 
 def detach(
-    request: Request, at: Desk, view: FleetView, asking: Asking, head: Sequence[Row], targets: Sequence[str]
+    request: Request, here: Session, view: FleetView, asking: Asking, head: Sequence[Row], targets: Sequence[str]
 ) -> None:
-    if request.workers == AUTO and (missing := unserved(at.driver, at.keys, view, targets[:1])):
+    if request.workers == AUTO and (missing := unserved(here, view, targets[:1])):
         raise InvalidRequest(
             f"--detach, but no live worker serves {missing[0]}: start `homa worker {missing[0]}`, "
             "or queue the jobs all the same with --workers none"
         )
     interruption, tally = Interruption(), Tally()
     with interruption.listening(), opened(request, head) as writer:
-        leave_earlier(request, at)
-        submission = BatchSubmission(at.submitter, request.order.batch_arguments(request.batch_name, 0))
+        leave_earlier(request, here)
+        submission = BatchSubmission(here.submitter, request.order.batch_arguments(request.batch_name, 0))
         RunFile(request.output).write(RunNote(submission.id, request.order.digest))
-        at.driver.run(submission.open())
-        feeder = Feeder(at.driver, submission, request.intake.rows(), asking, window=None)
+        here.driver.run(submission.open())
+        feeder = Feeder(here.driver, submission, request.intake.rows(), asking, window=None)
         interruption.on_signal = feeder.stop
 
         def write(refused: Refused) -> None:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from homa.cli.context import desk
+from homa.cli.context import submitting_session
 from homa.cli.run.attached import attached
 from homa.cli.run.detached import detach
 from homa.cli.run.dry_run import dry_run
@@ -34,17 +34,17 @@ def run_batch(**options: Any) -> None:
 
 
 def _run(request: Request) -> None:
-    with desk(start=not request.dry_run) as at:
-        view = at.view()
+    with submitting_session(start=not request.dry_run) as here:
+        view = here.view()
         head = _checked_head(request, view)
         targets = _checked_targets(request, view, head)
         asking = Asking(request.template, request.model, view.fleet, request.max_tokens is not None)
         if request.dry_run:
             dry_run(request, view, asking)
         elif request.detach:
-            detach(request, at, view, asking, head, targets)
+            detach(request, here, view, asking, head, targets)
         else:
-            attached(request, at, view, asking, head, targets)
+            attached(request, here, view, asking, head, targets)
 
 
 def _checked_head(request: Request, view: FleetView) -> list[Row]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from homa.cli.context import Desk, say
+from homa.cli.context import say
 from homa.cli.run.options import Request
+from homa.client.session import Session
 from homa.files import ResultsWriter, Row, open_output
 from homa.runs.checkpoint import RunFile
 from homa.runs.resume_batch import abandon
@@ -23,10 +24,10 @@ def opened(request: Request, head: Sequence[Row]) -> ResultsWriter:
     )
 
 
-def leave_earlier(request: Request, at: Desk) -> None:
+def leave_earlier(request: Request, here: Session) -> None:
     """An output that is begun anew: what still waits for the old one must not be paid."""
     runfile = RunFile(request.output)
     note = runfile.read()
-    if note is not None and at.driver.run(abandon(at.keys, note)):
+    if note is not None and here.driver.run(abandon(here.keys, note)):
         say(f"cancelled what was left of batch {note.batch}, whose results {request.output} was to hold")
     runfile.remove()
