@@ -128,16 +128,16 @@ def start_interrupted_at(env: dict[str, str], line: int) -> subprocess.Popen[str
     code = f"""
 import os, signal
 from homa.cli import main
-from homa.runs.collector import Gathering
+from homa.runs.collector import Collector
 
-take = Gathering._take
+take = Collector._take
 
 def interrupted(self, *line, **more):
     take(self, *line, **more)
-    if self._course.tally.ended == {line}:
+    if self._state.tally.ended == {line}:
         os.kill(os.getpid(), signal.SIGINT)
 
-Gathering._take = interrupted
+Collector._take = interrupted
 main({list(run_args())!r})
 """
     pipe = subprocess.PIPE

@@ -17,15 +17,15 @@ from homa.cli import option_types
 from homa.cli.run.summary import MOST_SHOWN, in_short
 from homa.files import BadRow, Digests, Row, Template
 from homa.files.kept_fields import KeptFields
-from homa.runs.checkpoint import RunFile, RunNote
+from homa.runs.checkpoint import Checkpoint, CheckpointFile
 from homa.runs.errors import Interrupted
-from homa.runs.feeder import Missing
-from homa.runs.progress import Bar, Lines, Pace, Silent, Standing, drawn, in_words, money, progress, short_usd, span
+from homa.runs.feeder import MissingRows
+from homa.runs.progress import Bar, Lines, Pace, RunProgress, Silent, drawn, in_words, money, progress, short_usd, span
 from homa.runs.result_lines import ResultLine
-from homa.runs.row_request import Asking
-from homa.runs.run_options import Order
+from homa.runs.row_request import RequestBuilder
+from homa.runs.run_options import RunOptions
 from homa.runs.signals import Interruption
-from homa.runs.tally import ALIKE, MaxFailures, Tally
+from homa.runs.tally import ALIKE, MaxFailures, RunTally
 from homa.supervision.crash_report import WorkerLost
 from homa.supervision.own_workers import own_workers
 from homa.supervision.supervisor import WorkerSupervisor
@@ -40,24 +40,24 @@ def end(state: State = State.FAILED, kind: str = "invalid_request", message: str
     return ResultLine(1, "c", state, kind, message, {})
 
 
-def standing(**changes: object) -> Standing:
+def standing(**changes: object) -> RunProgress:
     given = {
         "ended": 40, "fresh": 40, "failed": 2, "total": 100, "about": False, "in_flight": 8, "cost": 40_000_000,
         "unresolved": 0, "unpriced": 0,
     }  # fmt: skip
-    return Standing(**{**given, **changes})  # type: ignore[arg-type]
+    return RunProgress(**{**given, **changes})  # type: ignore[arg-type]
 
 
 class TestTally:
     def test_the_first_jobs_that_fail_alike_are_too_many(self):
-        tally = Tally()
+        tally = RunTally()
         for number in range(ALIKE):
             assert tally.too_many() is None
             tally.count(end(message=f"request {number} is wrong"))
         assert "all failed alike" in (tally.too_many() or "")
 
     def test_the_first_failure_is_kept_but_for_those_that_wanted_money(self):
-        tally = Tally()
+        tally = RunTally()
         tally.count(end(kind="budget", message="no room"))
         tally.count_bad("rows.csv:2: no room", over_budget=True)
         tally.count(end(State.CANCELLED, "cancelled", "left"))
@@ -65,7 +65,7 @@ class TestTally:
         tally.count_bad("rows.csv:3: is empty")
         tally.count(end(message="later"))
         assert tally.first_failure == "rows.csv:3: is empty"
-        other = Tally()
+        other = RunTally()
         other.count(end(message="wrong"))
         assert other.first_failure.endswith(": wrong")
 
@@ -74,7 +74,7 @@ class TestTally:
         assert len(in_short("x" * 1000)) == MOST_SHOWN
 
     def test_failures_of_different_kinds_or_one_success_let_a_run_go_on(self):
-        mixed, lucky = Tally(), Tally()
+        mixed, lucky = RunTally(), RunTally()
         lucky.count(end(State.SUCCEEDED, "", ""))
         for number in range(2 * ALIKE):
             mixed.count(end(kind=("overloaded", "invalid_request")[number % 2]))
@@ -83,7 +83,7 @@ class TestTally:
         assert lucky.too_many() is None
 
     def test_a_share_is_judged_from_twenty_ends_on(self):
-        tally = Tally(MaxFailures.parse("10%"))
+        tally = RunTally(MaxFailures.parse("10%"))
         for _ in range(19):
             tally.count(end())
         assert tally.too_many() is None
@@ -91,7 +91,7 @@ class TestTally:
         assert tally.too_many() == "20 of 20 failed (--max-failures 10%)"
 
     def test_sums(self):
-        tally = Tally(earlier=3)
+        tally = RunTally(earlier=3)
         for state in (State.SUCCEEDED, State.CANCELLED, State.EXPIRED, State.FAILED):
             tally.count(end(state, "budget" if state is State.FAILED else ""))
         tally.count_bad()
@@ -126,68 +126,68 @@ class TestKeptFields:
 
 class TestRunFile:
     def test_it_brings_back_what_was_noted(self, tmp_path: Path):
-        runfile = RunFile(str(tmp_path / "out.jsonl"))
-        assert runfile.read() is None
-        runfile.write(RunNote("b1", "asked", 1, 2, 3))
-        assert runfile.read() == RunNote("b1", "asked", 1, 2, 3)
-        runfile.remove()
+        checkpoint_file = CheckpointFile(str(tmp_path / "out.jsonl"))
+        assert checkpoint_file.read() is None
+        checkpoint_file.write(Checkpoint("b1", "asked", 1, 2, 3))
+        assert checkpoint_file.read() == Checkpoint("b1", "asked", 1, 2, 3)
+        checkpoint_file.remove()
         assert list(tmp_path.iterdir()) == []
 
     def test_one_that_cannot_be_written_is_told_before_anything_is_submitted(self, tmp_path: Path):
-        runfile = RunFile(str(tmp_path / "out.jsonl"))
+        checkpoint_file = CheckpointFile(str(tmp_path / "out.jsonl"))
         (tmp_path / ".out.jsonl.run.json.tmp").mkdir()
         with pytest.raises(OutputUnwritable, match="nothing was submitted"):
-            runfile.write(RunNote("b1", "asked"))
+            checkpoint_file.write(Checkpoint("b1", "asked"))
 
     def test_a_stream_has_none(self):
         for target in ("-", "/dev/null"):
-            runfile = RunFile(target)
-            runfile.write(RunNote("b1", ""))
-            assert runfile.read() is None
-            runfile.remove()
+            checkpoint_file = CheckpointFile(target)
+            checkpoint_file.write(Checkpoint("b1", ""))
+            assert checkpoint_file.read() is None
+            checkpoint_file.remove()
 
 
 class TestOrder:
     def test_what_is_asked_makes_the_digest_and_how_fast_does_not(self):
-        order = Order("{{text}}", "openai:m")
-        assert order.digest == Order("{{text}}", "openai:m").digest
-        assert order.digest != Order("{{title}}", "openai:m").digest
-        assert order.digest != Order("{{text}}", "openai:m", budget=1).digest
+        run_options = RunOptions("{{text}}", "openai:m")
+        assert run_options.digest == RunOptions("{{text}}", "openai:m").digest
+        assert run_options.digest != RunOptions("{{title}}", "openai:m").digest
+        assert run_options.digest != RunOptions("{{text}}", "openai:m", budget=1).digest
 
     def test_a_batch_gets_what_is_left_of_the_budget(self):
-        order = Order("{{text}}", "openai:m", budget=5_000_000_000)
-        assert order.batch_arguments("n", 2_000_000_000)["budget_usd"] == "3.00"
-        assert "budget_usd" not in Order("{{text}}", "openai:m").batch_arguments("n", 0)
+        run_options = RunOptions("{{text}}", "openai:m", budget=5_000_000_000)
+        assert run_options.batch_arguments("n", 2_000_000_000)["budget_usd"] == "3.00"
+        assert "budget_usd" not in RunOptions("{{text}}", "openai:m").batch_arguments("n", 0)
 
 
 class TestAsking:
-    asking = Asking(Template.parse("Read {{text}}"), None, Fleet())
+    builder = RequestBuilder(Template.parse("Read {{text}}"), None, Fleet())
 
     def row(self, **changes: object) -> Row:
         given = {"custom_id": "c", "path": "f", "line": 1, "text": "t", "fields": {}, "request": None}
         return Row(**{**given, **changes})  # type: ignore[arg-type]
 
     def test_a_plain_row_without_a_model_is_a_bad_one(self):
-        assert isinstance(self.asking.request(self.row()), BadRow)
+        assert isinstance(self.builder.request(self.row()), BadRow)
 
     @pytest.mark.parametrize("model", [None, "", 7])
     def test_a_batch_line_must_name_its_model(self, model: object):
-        assert isinstance(self.asking.request(self.row(request={"model": model})), BadRow)
+        assert isinstance(self.builder.request(self.row(request={"model": model})), BadRow)
 
     def test_a_batch_lines_plain_model_is_openais(self):
-        assert self.asking.model_of({"model": "gpt-5"}) == "openai:gpt-5"
-        assert self.asking.model_of({"model": "azure:x"}) == "azure:x"
+        assert self.builder.model_of({"model": "gpt-5"}) == "openai:gpt-5"
+        assert self.builder.model_of({"model": "azure:x"}) == "azure:x"
 
     def test_a_row_without_the_templates_field_is_a_bad_one(self):
-        asking = Asking(Template.parse("{{title}}"), "openai:m", Fleet())
-        bad = asking.request(self.row())
+        builder = RequestBuilder(Template.parse("{{title}}"), "openai:m", Fleet())
+        bad = builder.request(self.row())
         assert isinstance(bad, BadRow)
         assert "title" in bad.error
 
     def test_rows_that_are_done_are_left_out(self):
         done = Digests()
         done.add("a")
-        missing = Missing([self.row(custom_id=name) for name in "aba"], done)
+        missing = MissingRows([self.row(custom_id=name) for name in "aba"], done)
         assert [row.custom_id for row in missing] == ["b"]
         assert missing.skipped == 2
 

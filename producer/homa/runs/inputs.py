@@ -15,7 +15,7 @@ STDIN = "-"
 
 
 @dataclass(slots=True)
-class Intake:
+class RunInputs:
     """Which rows a run has.
 
     Args:

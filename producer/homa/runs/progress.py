@@ -24,7 +24,7 @@ _REDRAW_EACH_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RunProgress:
     """How far a run has come."""
 
     #: Inputs that have their line, those of earlier parts included.
@@ -53,7 +53,7 @@ class Pace:
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
 
-    def see(self, standing: Standing) -> None:
+    def see(self, standing: RunProgress) -> None:
         now_s = time.monotonic()
         self._seen.append((now_s, standing.fresh))
         while now_s - self._seen[0][0] > _RATE_OVER_S and len(self._seen) > 2:
@@ -67,14 +67,14 @@ class Pace:
         (first_s, first), (last_s, last) = self._seen[0], self._seen[-1]
         return (last - first) / (last_s - first_s) if last_s > first_s else 0.0
 
-    def left_s(self, standing: Standing) -> float | None:
+    def left_s(self, standing: RunProgress) -> float | None:
         """Seconds until the end at this pace; None where it cannot be told."""
         if standing.total is None or self.per_second <= 0:
             return None
         return max(0, standing.total - standing.ended) / self.per_second
 
 
-def in_words(standing: Standing, pace: Pace) -> list[str]:
+def in_words(standing: RunProgress, pace: Pace) -> list[str]:
     """Everything beside the count of inputs, in the order in which it matters."""
     words = [standing.note] if standing.note else []
     words += [f"{standing.failed} failed", f"{standing.in_flight} in flight", f"{pace.per_second:.1f}/s"]
@@ -85,7 +85,7 @@ def in_words(standing: Standing, pace: Pace) -> list[str]:
     return words
 
 
-def money(standing: Standing) -> str:
+def money(standing: RunProgress) -> str:
     """Cost so far, and what it will come to."""
     if standing.unpriced and not standing.cost:
         return "unpriced"
@@ -118,13 +118,13 @@ class Progress(ABC):
     def __init__(self) -> None:
         self.pace = Pace()
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: RunProgress) -> None:
         """Takes in a standing; shows it when it is time to."""
         self.pace.see(standing)
         self._show(standing)
 
     @abstractmethod
-    def _show(self, standing: Standing) -> None: ...
+    def _show(self, standing: RunProgress) -> None: ...
 
     @abstractmethod
     def say(self, message: str) -> None:
@@ -137,7 +137,7 @@ class Progress(ABC):
 class Silent(Progress):
     """Shows nothing; messages are told all the same."""
 
-    def _show(self, standing: Standing) -> None:
+    def _show(self, standing: RunProgress) -> None:
         pass
 
     def say(self, message: str) -> None:
@@ -155,7 +155,7 @@ class Lines(Silent):
         self._each_s = each_s
         self._last_s = time.monotonic()
 
-    def _show(self, standing: Standing) -> None:
+    def _show(self, standing: RunProgress) -> None:
         now_s = time.monotonic()
         if now_s - self._last_s < self._each_s:
             return
@@ -176,7 +176,7 @@ class Bar(Progress):
         self._started = False
         self._drawn_s = 0.0
 
-    def _show(self, standing: Standing) -> None:
+    def _show(self, standing: RunProgress) -> None:
         if not self._started:
             self._live.start()
             self._started = True
@@ -193,7 +193,7 @@ class Bar(Progress):
             self._live.stop()
 
 
-def drawn(standing: Standing, pace: Pace) -> RenderableType:
+def drawn(standing: RunProgress, pace: Pace) -> RenderableType:
     """The bar: how far on the first line, how it goes on the second."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
@@ -212,7 +212,7 @@ def drawn(standing: Standing, pace: Pace) -> RenderableType:
     return Group(first, words)
 
 
-def _count(standing: Standing) -> str:
+def _count(standing: RunProgress) -> str:
     if standing.total is None:
         return f"{standing.ended}"
     return f"{standing.ended} of {'about ' if standing.about else ''}{standing.total}"

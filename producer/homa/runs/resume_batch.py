@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homa.drivers.effects import Flow, ask_patiently
-from homa.runs.checkpoint import RunNote
+from homa.runs.checkpoint import Checkpoint
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, read
@@ -17,7 +17,7 @@ from homa_shared.store.transitions import admin
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class EarlierBatch:
     """An earlier batch that is about to end."""
 
     id: str
@@ -30,7 +30,7 @@ class Earlier:
     known: int
 
 
-def take_up(keys: Keys, note: RunNote, asked: str) -> Flow[Earlier | None]:
+def take_up(keys: Keys, note: Checkpoint, asked: str) -> Flow[EarlierBatch | None]:
     """Lets the batch of a note go on, or tells it to end; None where the store does not hold it (any more)."""
     view = yield from ask_patiently(reads.batch(keys, note.batch))
     if view is None:
@@ -44,10 +44,10 @@ def take_up(keys: Keys, note: RunNote, asked: str) -> Flow[Earlier | None]:
             yield from ask_patiently(admin.seal_batch(keys, note.batch, view.submitted))
             yield from ask_patiently(admin.resume_batch(keys, note.batch))
     cancelled = view.cancel or (not view.complete and note.asked != asked)
-    return Earlier(note.batch, not view.complete, cancelled, view.submitted, known)
+    return EarlierBatch(note.batch, not view.complete, cancelled, view.submitted, known)
 
 
-def abandon(keys: Keys, note: RunNote) -> Flow[bool]:
+def abandon(keys: Keys, note: Checkpoint) -> Flow[bool]:
     """Cancels the batch of a note whose output is begun anew; true where it had jobs that waited."""
     view = yield from ask_patiently(reads.batch(keys, note.batch))
     if view is None or view.complete or view.cancel:

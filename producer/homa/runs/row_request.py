@@ -15,7 +15,7 @@ _DROPPED = ("stream", "stream_options")
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class RequestBuilder:
     """How rows of a run become requests.
 
     Args:

@@ -10,7 +10,7 @@ from homa_shared.model.money import usd
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunOptions:
     """The options of a run that its jobs share."""
 
     #: Source of the prompt template.

@@ -55,7 +55,7 @@ class MaxFailures:
 
 
 @dataclass(slots=True)
-class Tally:
+class RunTally:
     """Counts of one run."""
 
     max_failures: MaxFailures | None = None

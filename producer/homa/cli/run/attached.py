@@ -17,16 +17,16 @@ from homa.cli.run.summary import how_to_go_on, in_short, in_words, status_of_run
 from homa.client.session import Session
 from homa.files import Row
 from homa.files.kept_fields import KeptFields
-from homa.runs.checkpoint import RunFile
+from homa.runs.checkpoint import CheckpointFile
 from homa.runs.errors import Interrupted
 from homa.runs.feeder import WINDOW
 from homa.runs.inputs import STDIN
 from homa.runs.progress import progress as progress_of
-from homa.runs.row_request import Asking
+from homa.runs.row_request import RequestBuilder
 from homa.runs.run import Run
-from homa.runs.run_state import Course, Means
+from homa.runs.run_state import RunParts, RunState
 from homa.runs.signals import Interruption
-from homa.runs.tally import Tally
+from homa.runs.tally import RunTally
 from homa.runs.worker_demand import NONE, staff, unserved
 from homa.submit.fleet_view import FleetView
 from homa.supervision.own_workers import own_workers
@@ -35,7 +35,12 @@ from homa_shared.model.ids import new_batch_id
 
 
 def attached(
-    request: Request, here: Session, view: FleetView, asking: Asking, head: Sequence[Row], targets: Sequence[str]
+    request: Request,
+    here: Session,
+    view: FleetView,
+    builder: RequestBuilder,
+    head: Sequence[Row],
+    targets: Sequence[str],
 ) -> None:
     providers, count = staff(request.workers, here, view, targets)
     if not providers and request.workers == NONE and unserved(here, view, targets[:1]):
@@ -49,13 +54,13 @@ def attached(
             leave_earlier(request, here)
         progress = progress_of(request.progress)
         stack.callback(progress.close)
-        means = Means(
+        parts = RunParts(
             session=here,
-            order=request.order,
-            intake=request.intake,
-            asking=asking,
+            run_options=request.run_options,
+            run_inputs=request.run_inputs,
+            builder=builder,
             writer=writer,
-            runfile=RunFile(request.output),
+            checkpoint_file=CheckpointFile(request.output),
             workers=workers,
             progress=progress,
             interruption=interruption,
@@ -63,44 +68,44 @@ def attached(
             window=WINDOW,
             kept=KeptFields() if request.flat else None,
         )
-        tally = Tally(request.failures_allowed, earlier=len(writer.done))
-        run = Run(means, Course(tally, estimate=None if STDIN in request.inputs else request.intake.count()))
+        tally = RunTally(request.failures_allowed, earlier=len(writer.done))
+        run = Run(parts, RunState(tally, estimate=None if STDIN in request.inputs else request.run_inputs.count()))
         stack.callback(_part, run)
         try:
             run.go(resume=request.resume)
         except Interrupted:
             workers.stop_now()
-            say(f"stopped at once; {how_to_go_on(run.course, request)}")
+            say(f"stopped at once; {how_to_go_on(run.state, request)}")
             raise
         except HomaError as error:
             say(str(error))
-            say(how_to_go_on(run.course, request))
+            say(how_to_go_on(run.state, request))
             raise Stopped(status_of(error)) from error
         progress.close()
         _finish(run, request, time.monotonic() - started_s)
 
 
 def _finish(run: Run, request: Request, seconds: float) -> None:
-    course, writer = run.course, run.means.writer
-    complete = course.stop is None
+    state, writer = run.state, run.parts.writer
+    complete = state.stop is None
     writer.close(finished=complete)
-    if complete and not course.tally.unsuccessful:
-        run.means.runfile.remove()
-    summary = course.summary(seconds, request.output)
-    if course.stop is not None:
-        say(course.stop.why)
-    say(in_words(summary, course))
-    if course.tally.first_failure and course.stop is None:
-        say(f"the first that failed is {in_short(course.tally.first_failure)}")
+    if complete and not state.tally.unsuccessful:
+        run.parts.checkpoint_file.remove()
+    summary = state.summary(seconds, request.output)
+    if state.stop is not None:
+        say(state.stop.why)
+    say(in_words(summary, state))
+    if state.tally.first_failure and state.stop is None:
+        say(f"the first that failed is {in_short(state.tally.first_failure)}")
     if writer.left_out:
         say(f"no column for {', '.join(sorted(writer.left_out))}: not among those of the first rows")
-    if request.intake.skipped.total:
-        say(str(request.intake.skipped))
-    if course.tally.over_budget:
-        say(f"the budget left no room for {course.tally.over_budget} jobs: raise --budget, and resume")
-    status = status_of_run(course)
+    if request.run_inputs.skipped.total:
+        say(str(request.run_inputs.skipped))
+    if state.tally.over_budget:
+        say(f"the budget left no room for {state.tally.over_budget} jobs: raise --budget, and resume")
+    status = status_of_run(state)
     if status:
-        say(how_to_go_on(course, request))
+        say(how_to_go_on(state, request))
     if request.as_json:
         click.echo(orjson.dumps(summary))
     if status:
@@ -109,9 +114,9 @@ def _finish(run: Run, request: Request, seconds: float) -> None:
 
 def _part(run: Run) -> None:
     """Own workers leave; their logs stay where something went wrong."""
-    means = run.means
-    means.workers.drain()
-    if means.workers.any and means.workers.wait() and run.course.stop is None:
-        means.workers.forget_logs()
-    if means.kept is not None:
-        means.kept.close()
+    parts = run.parts
+    parts.workers.drain()
+    if parts.workers.any and parts.workers.wait() and run.state.stop is None:
+        parts.workers.forget_logs()
+    if parts.kept is not None:
+        parts.kept.close()

@@ -15,31 +15,36 @@ from homa.cli.run.summary import again, in_short
 from homa.client.batch_submission import BatchSubmission
 from homa.client.session import Session
 from homa.files import Row
-from homa.runs.checkpoint import RunFile, RunNote
+from homa.runs.checkpoint import Checkpoint, CheckpointFile
 from homa.runs.feeder import Feeder, Refused
-from homa.runs.row_request import Asking
+from homa.runs.row_request import RequestBuilder
 from homa.runs.signals import Interruption
-from homa.runs.tally import Tally
+from homa.runs.tally import RunTally
 from homa.runs.worker_demand import AUTO, unserved
 from homa.submit.fleet_view import FleetView
 from homa_shared.model.errors import InvalidRequest
 
 
 def detach(
-    request: Request, here: Session, view: FleetView, asking: Asking, head: Sequence[Row], targets: Sequence[str]
+    request: Request,
+    here: Session,
+    view: FleetView,
+    builder: RequestBuilder,
+    head: Sequence[Row],
+    targets: Sequence[str],
 ) -> None:
     if request.workers == AUTO and (missing := unserved(here, view, targets[:1])):
         raise InvalidRequest(
             f"--detach, but no live worker serves {missing[0]}: start `homa worker {missing[0]}`, "
             "or queue the jobs all the same with --workers none"
         )
-    interruption, tally = Interruption(), Tally()
+    interruption, tally = Interruption(), RunTally()
     with interruption.listening(), opened(request, head) as writer:
         leave_earlier(request, here)
-        submission = BatchSubmission(here.submitter, request.order.batch_arguments(request.batch_name, 0))
-        RunFile(request.output).write(RunNote(submission.id, request.order.digest))
+        submission = BatchSubmission(here.submitter, request.run_options.batch_arguments(request.batch_name, 0))
+        CheckpointFile(request.output).write(Checkpoint(submission.id, request.run_options.digest))
         here.driver.run(submission.open())
-        feeder = Feeder(here.driver, submission, request.intake.rows(), asking, window=None)
+        feeder = Feeder(here.driver, submission, request.run_inputs.rows(), builder, window=None)
         interruption.on_signal = feeder.stop
 
         def write(refused: Refused) -> None:

@@ -13,7 +13,7 @@ from homa.cli.run.dry_run import dry_run
 from homa.cli.run.options import Request
 from homa.files import Row, columns_of, look_ahead
 from homa.runs.inputs import STDIN
-from homa.runs.row_request import Asking
+from homa.runs.row_request import RequestBuilder
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options
 from homa.submit.template import Template
@@ -26,10 +26,10 @@ def run_batch(**options: Any) -> None:
     """Carries out `homa run`; raises for every exit status but 0."""
     request = Request(options)
     request.check()
-    with contextlib.closing(request.intake):
-        if STDIN in request.intake.inputs:
+    with contextlib.closing(request.run_inputs):
+        if STDIN in request.run_inputs.inputs:
             # Looked into before the run, and read again by it.
-            request.intake.keep_stdin()
+            request.run_inputs.keep_stdin()
         _run(request)
 
 
@@ -38,18 +38,18 @@ def _run(request: Request) -> None:
         view = here.view()
         head = _checked_head(request, view)
         targets = _checked_targets(request, view, head)
-        asking = Asking(request.template, request.model, view.fleet, request.max_tokens is not None)
+        builder = RequestBuilder(request.template, request.model, view.fleet, request.max_tokens is not None)
         if request.dry_run:
-            dry_run(request, view, asking)
+            dry_run(request, view, builder)
         elif request.detach:
-            detach(request, here, view, asking, head, targets)
+            detach(request, here, view, builder, head, targets)
         else:
-            attached(request, here, view, asking, head, targets)
+            attached(request, here, view, builder, head, targets)
 
 
 def _checked_head(request: Request, view: FleetView) -> list[Row]:
     """The first rows, after a look at whether the template fits them."""
-    head, _ = look_ahead(request.intake.rows())
+    head, _ = look_ahead(request.run_inputs.rows())
     rows = [row for row in head if isinstance(row, Row)]
     plain = [row for row in rows if row.request is None]
     if plain:
@@ -57,18 +57,18 @@ def _checked_head(request: Request, view: FleetView) -> list[Row]:
         if request.model is None:
             raise InvalidRequest("--model is missing: expected provider:model, such as openai:gpt-5-mini, or an alias")
     if not head:
-        raise InvalidRequest(f"INPUT {' '.join(request.inputs)}: no row in it ({request.intake.skipped})")
+        raise InvalidRequest(f"INPUT {' '.join(request.inputs)}: no row in it ({request.run_inputs.skipped})")
     return rows
 
 
 def _checked_targets(request: Request, view: FleetView, head: Sequence[Row]) -> list[str]:
     """The targets that the run goes to, as far as its first rows tell; checked with all that applies to them."""
-    asking = Asking(request.template, request.model, view.fleet)
+    builder = RequestBuilder(request.template, request.model, view.fleet)
     lines = [row.request for row in head if row.request is not None]
-    models = [request.model] if request.model is not None else [asking.model_of(body) for body in lines]
+    models = [request.model] if request.model is not None else [builder.model_of(body) for body in lines]
     targets: dict[str, None] = {}
     for model in dict.fromkeys(models):
-        arguments = {**request.order.arguments, "model": model}
+        arguments = {**request.run_options.arguments, "model": model}
         arguments.pop("system", None)
         template = Template(view, check_options(arguments))
         targets.update(dict.fromkeys(template.targets))

@@ -10,13 +10,13 @@ import orjson
 from homa.cli.run.options import Request
 from homa.runs.forecast import Forecast, Forecaster
 from homa.runs.progress import span
-from homa.runs.row_request import Asking
+from homa.runs.row_request import RequestBuilder
 from homa.submit.fleet_view import FleetView
 from homa_shared.model.money import usd
 
 
-def dry_run(request: Request, view: FleetView, asking: Asking) -> None:
-    forecast = Forecaster(view, request.order, asking).of(request.intake.rows())
+def dry_run(request: Request, view: FleetView, builder: RequestBuilder) -> None:
+    forecast = Forecaster(view, request.run_options, builder).of(request.run_inputs.rows())
     if request.as_json:
         click.echo(orjson.dumps(forecast.as_json()))
         return
@@ -39,7 +39,7 @@ def _told(forecast: Forecast, request: Request) -> list[str]:
         lines.append("time: no limit is configured; the rate is found as it goes")
     else:
         lines.append(f"time: at least {span(forecast.minutes * 60)} at the configured limits")
-    return [*lines, str(request.intake.skipped)] if request.intake.skipped.total else lines
+    return [*lines, str(request.run_inputs.skipped)] if request.run_inputs.skipped.total else lines
 
 
 def _content(content: Any) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 from homa.cli.file_options import schema_of
 from homa.cli.option_types import tags_of
 from homa.files import OutputFormat, Template, output_format, read_argument
-from homa.runs.inputs import STDIN, Intake
-from homa.runs.run_options import Order
+from homa.runs.inputs import STDIN, RunInputs
+from homa.runs.run_options import RunOptions
 from homa.runs.tally import MaxFailures
 from homa.runs.worker_demand import AUTO, NONE
 from homa_shared.model.errors import InvalidRequest
@@ -35,8 +35,8 @@ class Request:
         return Template.load(self.prompt)
 
     @cached_property
-    def order(self) -> Order:
-        return Order(
+    def run_options(self) -> RunOptions:
+        return RunOptions(
             prompt=self.template.source,
             model=self.model,
             fallbacks=tuple(self.fallbacks),
@@ -56,8 +56,8 @@ class Request:
         )
 
     @cached_property
-    def intake(self) -> Intake:
-        return Intake(tuple(self.inputs), self.encoding, self.id_column, self.limit, self.sample, self.seed)
+    def run_inputs(self) -> RunInputs:
+        return RunInputs(tuple(self.inputs), self.encoding, self.id_column, self.limit, self.sample, self.seed)
 
     @property
     def flat(self) -> bool:
@@ -84,5 +84,5 @@ class Request:
             raise InvalidRequest("--detach with --output -: expected a file, which --resume fills later")
         if self.detach and self.workers not in (AUTO, NONE):
             raise InvalidRequest(f"--detach with --workers {self.workers}: own workers end with this process")
-        self.intake.check()
-        _ = self.order, self.failures_allowed
+        self.run_inputs.check()
+        _ = self.run_options, self.failures_allowed

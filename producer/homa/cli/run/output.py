@@ -8,7 +8,7 @@ from homa.cli.context import say
 from homa.cli.run.options import Request
 from homa.client.session import Session
 from homa.files import ResultsWriter, Row, open_output
-from homa.runs.checkpoint import RunFile
+from homa.runs.checkpoint import CheckpointFile
 from homa.runs.resume_batch import abandon
 
 
@@ -20,14 +20,14 @@ def opened(request: Request, head: Sequence[Row]) -> ResultsWriter:
         resume=request.resume,
         force=request.force,
         columns=columns,
-        schema=request.order.schema,
+        schema=request.run_options.schema,
     )
 
 
 def leave_earlier(request: Request, here: Session) -> None:
     """An output that is begun anew: what still waits for the old one must not be paid."""
-    runfile = RunFile(request.output)
-    note = runfile.read()
+    checkpoint_file = CheckpointFile(request.output)
+    note = checkpoint_file.read()
     if note is not None and here.driver.run(abandon(here.keys, note)):
         say(f"cancelled what was left of batch {note.batch}, whose results {request.output} was to hold")
-    runfile.remove()
+    checkpoint_file.remove()

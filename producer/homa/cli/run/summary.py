@@ -8,39 +8,39 @@ from typing import Any
 
 from homa.cli.exit_status import DONE, SOME_FAILED, STUCK, USAGE, status_of_signal
 from homa.cli.run.options import Request
-from homa.runs.checkpoint import RunFile
+from homa.runs.checkpoint import CheckpointFile
 from homa.runs.inputs import STDIN
 from homa.runs.progress import short_usd, span
-from homa.runs.run_state import Course
+from homa.runs.run_state import RunState
 from homa_shared.model.money import parse_usd, usd
 
 #: Most characters of a failure's reason on the terminal.
 MOST_SHOWN = 300
 
 
-def status_of_run(course: Course) -> int:
+def status_of_run(state: RunState) -> int:
     """The exit status."""
-    stop = course.stop
+    stop = state.stop
     if stop is not None and stop.signal is not None:
         return status_of_signal(stop.signal)
     if stop is not None:
         return USAGE if stop.misconfigured else STUCK
-    if course.tally.over_budget:
+    if state.tally.over_budget:
         return STUCK
-    return SOME_FAILED if course.tally.unsuccessful else DONE
+    return SOME_FAILED if state.tally.unsuccessful else DONE
 
 
-def in_words(summary: dict[str, Any], course: Course) -> str:
+def in_words(summary: dict[str, Any], state: RunState) -> str:
     counts = [f"{summary['succeeded']} succeeded"]
     counts += [f"{summary[name]} {name}" for name in ("failed", "cancelled", "expired") if summary[name]]
-    missing = summary["total"] - course.tally.ended
+    missing = summary["total"] - state.tally.ended
     counts += [f"{missing} not done"] if missing > 0 else []
     cost = f"${short_usd(parse_usd(summary['cost_usd']))}"
     if summary["unresolved_usd"] != usd(0):
         cost += f" and at most ${short_usd(parse_usd(summary['unresolved_usd']))} unresolved"
     if summary["unpriced_jobs"]:
         cost += f", {summary['unpriced_jobs']} calls unpriced"
-    earlier = f" ({course.tally.earlier} before)" if course.tally.earlier else ""
+    earlier = f" ({state.tally.earlier} before)" if state.tally.earlier else ""
     return f"{', '.join(counts)}{earlier}; {cost}; {span(summary['seconds'])}; results in {_where(summary)}"
 
 
@@ -54,12 +54,12 @@ def in_short(reason: str) -> str:
     return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN - 1]}…"
 
 
-def how_to_go_on(course: Course, request: Request) -> str:
+def how_to_go_on(state: RunState, request: Request) -> str:
     drop = ""
-    if course.batch and course.stop is not None:
-        drop = f", drop what is left with: homa batches cancel {course.batch}"
-    if RunFile(request.output).path is None:
-        return f"the results that are missing: homa batches results {course.batch}{drop}"
+    if state.batch and state.stop is not None:
+        drop = f", drop what is left with: homa batches cancel {state.batch}"
+    if CheckpointFile(request.output).path is None:
+        return f"the results that are missing: homa batches results {state.batch}{drop}"
     return f"go on with: {again(request)}{drop}"
 
 
