@@ -15,12 +15,24 @@ from rich.console import Console
 
 from homa.cli import option_types
 from homa.cli.run.summary import MOST_SHOWN, in_short
-from homa.files import BadRow, Digests, Row, Template
+from homa.files import BadRow, Digests, PromptTemplate, Row
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import Checkpoint, CheckpointFile
-from homa.runs.errors import Interrupted
+from homa.runs.errors import SignalReceived
 from homa.runs.feeder import MissingRows
-from homa.runs.progress import Bar, Lines, Pace, RunProgress, Silent, drawn, in_words, money, progress, short_usd, span
+from homa.runs.progress import (
+    BarDisplay,
+    LogDisplay,
+    Pace,
+    RunProgress,
+    SilentDisplay,
+    drawn,
+    in_words,
+    money,
+    progress,
+    short_usd,
+    span,
+)
 from homa.runs.result_lines import ResultLine
 from homa.runs.row_request import RequestBuilder
 from homa.runs.run_options import RunOptions
@@ -161,7 +173,7 @@ class TestOrder:
 
 
 class TestAsking:
-    builder = RequestBuilder(Template.parse("Read {{text}}"), None, Fleet())
+    builder = RequestBuilder(PromptTemplate.parse("Read {{text}}"), None, Fleet())
 
     def row(self, **changes: object) -> Row:
         given = {"custom_id": "c", "path": "f", "line": 1, "text": "t", "fields": {}, "request": None}
@@ -179,7 +191,7 @@ class TestAsking:
         assert self.builder.model_of({"model": "azure:x"}) == "azure:x"
 
     def test_a_row_without_the_templates_field_is_a_bad_one(self):
-        builder = RequestBuilder(Template.parse("{{title}}"), "openai:m", Fleet())
+        builder = RequestBuilder(PromptTemplate.parse("{{title}}"), "openai:m", Fleet())
         bad = builder.request(self.row())
         assert isinstance(bad, BadRow)
         assert "title" in bad.error
@@ -229,7 +241,7 @@ class TestProgress:
 
     def test_the_bar_is_drawn_and_lets_messages_through(self):
         out = io.StringIO()
-        bar = Bar(Console(file=out, width=80, force_terminal=True))
+        bar = BarDisplay(Console(file=out, width=80, force_terminal=True))
         bar.show(standing())
         bar.show(standing())
         bar.say("a message [not markup]")
@@ -238,15 +250,15 @@ class TestProgress:
         assert "homa: a message [not markup]" in out.getvalue()
 
     def test_lines_come_from_time_to_time(self, capsys: pytest.CaptureFixture[str]):
-        Lines(each_s=0.0).show(standing(about=True))
-        Lines(each_s=60.0).show(standing())
+        LogDisplay(each_s=0.0).show(standing(about=True))
+        LogDisplay(each_s=60.0).show(standing())
         assert capsys.readouterr().err.startswith("homa: 40 of about 100 done, 2 failed, 8 in flight")
 
     def test_each_kind_has_its_own(self):
-        assert isinstance(progress("none"), Silent)
-        assert isinstance(progress("log"), Lines)
-        assert isinstance(progress("bar"), Bar)
-        assert isinstance(progress("auto"), Lines)
+        assert isinstance(progress("none"), SilentDisplay)
+        assert isinstance(progress("log"), LogDisplay)
+        assert isinstance(progress("bar"), BarDisplay)
+        assert isinstance(progress("auto"), LogDisplay)
 
 
 class TestInterruption:
@@ -257,14 +269,14 @@ class TestInterruption:
             assert interruption.signal is None
             os.kill(os.getpid(), signal.SIGTERM)
             eventually(lambda: interruption.signal == signal.SIGTERM)
-            with pytest.raises(Interrupted) as stopped:
+            with pytest.raises(SignalReceived) as stopped:
                 signal.raise_signal(signal.SIGINT)
         assert stopped.value.signal == signal.SIGINT
         assert told == [1]
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     def test_one_that_ends_at_once_does_so_at_the_first_signal(self):
-        with Interruption(at_once=True).listening(), pytest.raises(Interrupted) as stopped:
+        with Interruption(at_once=True).listening(), pytest.raises(SignalReceived) as stopped:
             signal.raise_signal(signal.SIGINT)
         assert stopped.value.signal == signal.SIGINT
 
@@ -277,14 +289,14 @@ class TestInterruption:
                 through.append(interruption.signal)
             through.append(None)
 
-        with Interruption(at_once=True).listening() as interruption, pytest.raises(Interrupted) as stopped:
+        with Interruption(at_once=True).listening() as interruption, pytest.raises(SignalReceived) as stopped:
             uncut(interruption)
         assert (through, stopped.value.signal) == ([signal.SIGTERM], signal.SIGTERM)
 
     def test_a_second_signal_cuts_even_that(self):
         with Interruption(at_once=True).listening() as interruption, interruption.deferred():
             signal.raise_signal(signal.SIGTERM)
-            with pytest.raises(Interrupted) as stopped:
+            with pytest.raises(SignalReceived) as stopped:
                 signal.raise_signal(signal.SIGINT)
             interruption.signal = None
         assert stopped.value.signal == signal.SIGINT

@@ -12,7 +12,7 @@ import pytest
 
 from homa.cli.exit_status import status_of
 from homa.cli.up import RESTARTS, serve
-from homa.runs.errors import Interrupted
+from homa.runs.errors import SignalReceived
 from homa.supervision.crash_report import WorkerLost
 from homa.supervision.supervisor import WorkerSupervisor
 from homa.supervision.worker_process import WorkerSpec
@@ -136,7 +136,7 @@ def test_a_second_signal_is_passed_on(tmp_path: Path) -> None:
     supervisor.check = check  # type: ignore[method-assign]
     before = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     try:
-        with pytest.raises(Interrupted) as stopped:
+        with pytest.raises(SignalReceived) as stopped:
             serve(supervisor)
     finally:
         signal.signal(signal.SIGALRM, before)

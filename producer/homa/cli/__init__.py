@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from homa.cli.exit_status import INTERRUPTED, STUCK, USAGE, Stopped, status_of
-from homa.runs.errors import Interrupted, JobGivenUp
+from homa.runs.errors import JobGivenUp, SignalReceived
 from homa_shared.model.errors import HomaError
 
 #: A disk that takes no more, or fails.
@@ -72,7 +72,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except Stopped as stopped:
             ctx.exit(stopped.status)
-        except (Interrupted, JobGivenUp) as error:
+        except (SignalReceived, JobGivenUp) as error:
             # Everything has been said.
             ctx.exit(status_of(error))
         except HomaError as error:

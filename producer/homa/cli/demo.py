@@ -10,7 +10,7 @@ from rich.console import Console
 from homa.cli.context import say
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.output import print_json
-from homa.runs.errors import Interrupted
+from homa.runs.errors import SignalReceived
 from homa.runs.signals import Interruption
 from homa.supervision.requirements import require_workers
 from homa_shared.model.errors import HomaError
@@ -39,7 +39,7 @@ def command(count: int, seed: int, as_json: bool) -> None:
         # Ends by an exception, so that the demo's processes and files go with it.
         with Interruption(at_once=True).listening(), scene(seed) as here, stage(console) as told:
             found = play(here, count, seed, told)
-    except Interrupted:
+    except SignalReceived:
         say("interrupted")
         raise
     except HomaError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homa.runs.errors import Interrupted, JobGivenUp
+from homa.runs.errors import JobGivenUp, SignalReceived
 from homa.supervision.crash_report import WorkerLost
 from homa_shared.model.errors import (
     BudgetExceeded,
@@ -30,12 +30,12 @@ class Stopped(Exception):
         self.status = status
 
 
-def status_of(error: HomaError | Interrupted | JobGivenUp) -> int:
+def status_of(error: HomaError | SignalReceived | JobGivenUp) -> int:
     """The exit status that an error stands for."""
     match error:
         case JobGivenUp():
             return status_of(error.cause)
-        case Interrupted():
+        case SignalReceived():
             return status_of_signal(error.signal)
         case WorkerLost():
             return USAGE if error.misconfigured else STUCK

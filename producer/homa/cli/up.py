@@ -7,7 +7,7 @@ import time
 import click
 
 from homa.cli.context import say, submitting_session
-from homa.runs.errors import Interrupted
+from homa.runs.errors import SignalReceived
 from homa.runs.signals import Interruption
 from homa.supervision.crash_report import CrashReport
 from homa.supervision.requirements import require_workers
@@ -47,17 +47,17 @@ def serve(workers: WorkerSupervisor) -> None:
     """Keeps workers running until a signal, then lets them drain; a second signal stops them at once.
 
     Raises:
-        Interrupted: by the first signal, when all have left.
+        SignalReceived: by the first signal, when all have left.
         WorkerLost: the settings of one are wrong; the others have drained.
     """
     interruption = Interruption()
     with interruption.listening():
         try:
             _serve_until_signal(workers, interruption)
-        except Interrupted:
+        except SignalReceived:
             workers.stop_now()
     assert interruption.signal is not None
-    raise Interrupted(interruption.signal)
+    raise SignalReceived(interruption.signal)
 
 
 def _serve_until_signal(workers: WorkerSupervisor, interruption: Interruption) -> None:

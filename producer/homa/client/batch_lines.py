@@ -6,7 +6,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from homa.client.outcomes import look, outcomes
+from homa.client.outcomes import outcomes, read_ends
 from homa.client.results import Failure, Reply
 from homa.drivers.effects import Flow, ask_patiently
 from homa_shared.model.errors import JobEnded
@@ -76,7 +76,7 @@ def read_page(
 def _lines(keys: Keys, positions: dict[int, str], schema: Any) -> Flow[list[Line]]:
     if not positions:
         return []
-    found = yield from ask_patiently(look(keys, list(positions.values())))
+    found = yield from ask_patiently(read_ends(keys, list(positions.values())))
     ended = yield from outcomes(keys, found, schema)
     return [
         Line(

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from homa.client.outcomes import look, outcomes
+from homa.client.outcomes import outcomes, read_ends
 from homa.client.results import Failure, Reply
 from homa.client.streams import follow
 from homa.drivers.effects import PATIENCE_S, AwaitEnd, Flow, ask, ask_patiently
@@ -42,7 +42,7 @@ class JobFlows:
         give_up_s = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             # Workers sit out an outage of the store with their replies; so does whoever waits for one.
-            found = (yield from ask_patiently(look(self.keys, [self.id]), _patience_s(give_up_s)))[0]
+            found = (yield from ask_patiently(read_ends(self.keys, [self.id]), _patience_s(give_up_s)))[0]
             if found.state is None:
                 raise _not_found(self.id)
             if found.ended:
@@ -64,7 +64,7 @@ class JobFlows:
             raise
 
     def state(self) -> Flow[State]:
-        found = (yield from ask(look(self.keys, [self.id])))[0]
+        found = (yield from ask(read_ends(self.keys, [self.id])))[0]
         if found.state is None:
             raise _not_found(self.id)
         return found.state

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from homa.client.results import Failure, Reply
-from homa.drivers.effects import Fetch, Flow, ask_patiently
+from homa.drivers.effects import Flow, GetBlob, ask_patiently
 from homa_shared.calls.reply import Usage
 from homa_shared.model.records import ENDED, State
 from homa_shared.store.keys import Keys
@@ -18,7 +18,7 @@ from homa_shared.store.transitions.media import places
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class EndRecord:
     """What the store holds of a job's end."""
 
     job_id: str
@@ -32,25 +32,25 @@ class Look:
         return self.state in ENDED
 
 
-def look(keys: Keys, job_ids: Sequence[str]) -> Op[list[Look]]:
+def read_ends(keys: Keys, job_ids: Sequence[str]) -> Op[list[EndRecord]]:
     """State and outcome of jobs."""
     commands: list[tuple[Any, ...]] = []
     for job_id in job_ids:
         commands += [("HMGET", keys.job(job_id), "st", "ci"), ("GET", keys.reply(job_id))]
 
-    def parse_all(replies: list[Any]) -> list[Look]:
-        looks = []
+    def parse_all(replies: list[Any]) -> list[EndRecord]:
+        records = []
         for i, job_id in enumerate(job_ids):
             (state, custom_id), raw = replies[2 * i], replies[2 * i + 1]
-            looks.append(Look(job_id, State(text(state)) if state else None, text(custom_id), raw))
-        return looks
+            records.append(EndRecord(job_id, State(text(state)) if state else None, text(custom_id), raw))
+        return records
 
     return read(commands, parse_all)
 
 
-def outcomes(keys: Keys, looks: Sequence[Look], schema: Any = None) -> Flow[list[Reply[Any] | Failure]]:
+def outcomes(keys: Keys, records: Sequence[EndRecord], schema: Any = None) -> Flow[list[Reply[Any] | Failure]]:
     """The outcomes of ended jobs; replies of others that they refer to are fetched in one further step."""
-    found = [orjson.loads(look.raw) if look.raw else {} for look in looks]
+    found = [orjson.loads(record.raw) if record.raw else {} for record in records]
     sources = sorted({said["cached"] for said in found if said.get("cached")})
     replies = {}
     if sources:
@@ -58,7 +58,7 @@ def outcomes(keys: Keys, looks: Sequence[Look], schema: Any = None) -> Flow[list
         raws = yield from ask_patiently(read(commands, lambda answers: answers))
         replies = {source: orjson.loads(raw) for source, raw in zip(sources, raws, strict=True) if raw}
     yield from _fetch_bodies(keys, [*found, *replies.values()])
-    return [_outcome(look, said, replies, schema) for look, said in zip(looks, found, strict=True)]
+    return [_outcome(record, said, replies, schema) for record, said in zip(records, found, strict=True)]
 
 
 def _fetch_bodies(keys: Keys, told: Sequence[dict[str, Any]]) -> Flow[None]:
@@ -68,19 +68,19 @@ def _fetch_bodies(keys: Keys, told: Sequence[dict[str, Any]]) -> Flow[None]:
         return
     paths = yield from ask_patiently(places(keys, [said["body_at"] for said in large]))
     for said, path in zip(large, paths, strict=True):
-        data = (yield Fetch(path)) if path else None
+        data = (yield GetBlob(path)) if path else None
         if data is not None:
             said["body"] = orjson.loads(data)
 
 
-def _outcome(look: Look, said: dict[str, Any], replies: dict[str, Any], schema: Any) -> Reply[Any] | Failure:
-    custom_id = look.custom_id or said.get("custom_id")
+def _outcome(record: EndRecord, said: dict[str, Any], replies: dict[str, Any], schema: Any) -> Reply[Any] | Failure:
+    custom_id = record.custom_id or said.get("custom_id")
     source = said.get("cached")
     if source in replies:
-        return _reply(look.job_id, replies[source], custom_id, schema, source)
-    if "body" in said and look.state in (State.SUCCEEDED, None):
-        return _reply(look.job_id, said, custom_id, schema, None)
-    return _failure(look, said, custom_id)
+        return _reply(record.job_id, replies[source], custom_id, schema, source)
+    if "body" in said and record.state in (State.SUCCEEDED, None):
+        return _reply(record.job_id, said, custom_id, schema, None)
+    return _failure(record, said, custom_id)
 
 
 def _reply(job_id: str, said: dict[str, Any], custom_id: str | None, schema: Any, source: str | None) -> Reply[Any]:
@@ -103,8 +103,8 @@ def _reply(job_id: str, said: dict[str, Any], custom_id: str | None, schema: Any
     )
 
 
-def _failure(look: Look, said: dict[str, Any], custom_id: str | None) -> Failure:
-    state = look.state or State.EXPIRED
+def _failure(record: EndRecord, said: dict[str, Any], custom_id: str | None) -> Failure:
+    state = record.state or State.EXPIRED
     error = said.get("error") or {}
     message = error.get("message") or "its retention has ended"
     kind = error.get("kind") or "gone"
@@ -113,7 +113,7 @@ def _failure(look: Look, said: dict[str, Any], custom_id: str | None) -> Failure
         reason = message.partition(":")[0]
         kind = reason.replace(" ", "_") if ":" in message and len(reason) < 20 else kind
     return Failure(
-        job_id=look.job_id,
+        job_id=record.job_id,
         state=state,
         kind=kind,
         message=message,

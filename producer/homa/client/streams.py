@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from homa.client.outcomes import look, outcomes
+from homa.client.outcomes import outcomes, read_ends
 from homa.client.results import Failure, Reply
 from homa.drivers.effects import Block, Emit, Flow, ask_patiently
 from homa_shared.model.errors import InvalidRequest, JobNotFound
@@ -145,7 +145,7 @@ def follow(keys: Keys, job_id: str, after: str | None) -> Flow[None]:
 
 def _outcome(keys: Keys, job_id: str) -> Flow[Reply[Any] | Failure | None]:
     """How the job has ended; None while it lives."""
-    found = (yield from ask_patiently(look(keys, [job_id])))[0]
+    found = (yield from ask_patiently(read_ends(keys, [job_id])))[0]
     if found.state is None:
         raise JobNotFound(f"job {job_id} is not in the store: its id is wrong, or its retention has ended")
     return (yield from outcomes(keys, [found]))[0] if found.ended else None

@@ -50,7 +50,7 @@ class DemoFailed(HomaError):
 
 
 @dataclass(frozen=True, slots=True)
-class Simulator:
+class SimulatorClient:
     """The simulated providers: one server, a path for each."""
 
     url: str
@@ -69,7 +69,7 @@ class Scene:
 
     home: Path
     settings: Settings
-    simulator: Simulator
+    simulator: SimulatorClient
     env: Mapping[str, str]
 
     def workers(self, count: int, on_crash: Callable[[CrashReport, float], object]) -> WorkerSupervisor:
@@ -98,7 +98,7 @@ def scene(seed: int) -> Iterator[Scene]:
         url = _url_of(simulator, log)
         (home / "homa.toml").write_text(_toml(url))
         env = {**base, "HOMA_CONFIG": str(home / "homa.toml"), "HOMA_HOME": str(home / "store")}
-        yield Scene(home, load_settings(env=env, cwd=home), Simulator(url), env)
+        yield Scene(home, load_settings(env=env, cwd=home), SimulatorClient(url), env)
     finally:
         if simulator is not None:
             processes.stop_now([simulator])

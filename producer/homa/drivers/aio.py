@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.drivers.context import Context
-from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Fetch, Flow, Sleep, Stow
+from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, PutBlob, Sleep
 from homa_shared.model.errors import HomaError
 
 if TYPE_CHECKING:
@@ -85,10 +85,10 @@ class AwaitingDriver:
         if isinstance(effect, Sleep):
             await asyncio.sleep(effect.seconds)
             return None
-        if isinstance(effect, Stow):
+        if isinstance(effect, PutBlob):
             await self._context.need_blobs().put_async(effect.path, effect.data)
             return None
-        if isinstance(effect, Fetch):
+        if isinstance(effect, GetBlob):
             return await self._context.need_blobs().get_async(effect.path)
         store = await self._connected()
         if isinstance(effect, Block):

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.drivers.context import Context
-from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Fetch, Flow, Sleep, Stow
+from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, PutBlob, Sleep
 from homa_shared.model.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -78,9 +78,9 @@ class BlockingDriver:
         if isinstance(effect, Sleep):
             time.sleep(effect.seconds)
             return None
-        if isinstance(effect, Stow):
+        if isinstance(effect, PutBlob):
             return self._context.need_blobs().put(effect.path, effect.data)
-        if isinstance(effect, Fetch):
+        if isinstance(effect, GetBlob):
             return self._context.need_blobs().get(effect.path)
         if isinstance(effect, Block):
             return self.store.wait(*effect.command)

@@ -35,7 +35,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Stow:
+class PutBlob:
     """Puts bytes into the blob store, under a path that nothing has."""
 
     path: str
@@ -43,7 +43,7 @@ class Stow:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch:
+class GetBlob:
     """Gets bytes from the blob store; the answer is None where there are none."""
 
     path: str
@@ -68,7 +68,7 @@ class Emit:
     value: Any
 
 
-Effect: TypeAlias = "Op[Any] | Sleep | Block | Stow | Fetch | AwaitEnd | Emit"
+Effect: TypeAlias = "Op[Any] | Sleep | Block | PutBlob | GetBlob | AwaitEnd | Emit"
 Flow: TypeAlias = Generator[Any, Any, T]
 
 

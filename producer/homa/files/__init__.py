@@ -11,7 +11,7 @@ Nothing here knows the store or a provider.
 """
 
 from homa.files.digests import Digests
-from homa.files.prompt_template import DEFAULT_PROMPT, MissingField, Template, read_argument
+from homa.files.prompt_template import DEFAULT_PROMPT, MissingField, PromptTemplate, read_argument
 from homa.files.readers.paths import Skipped
 from homa.files.readers.registry import Format, InputCount, check_inputs, count_inputs, open_inputs
 from homa.files.result_line import Answered, HomaPart, Unanswered, bad_row_line, is_good, result_line
@@ -34,10 +34,10 @@ __all__ = [
     "MissingField",
     "OutputFormat",
     "OutputUnwritable",
+    "PromptTemplate",
     "ResultsWriter",
     "Row",
     "Skipped",
-    "Template",
     "Unanswered",
     "bad_row_line",
     "check_inputs",

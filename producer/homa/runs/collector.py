@@ -13,7 +13,7 @@ from homa.client.batch_lines import read_page
 from homa.drivers.effects import ask_patiently
 from homa.runs.result_lines import ResultLine, result_lines
 from homa.runs.resume_batch import EarlierBatch
-from homa.runs.run_state import RunParts, RunState, Stop
+from homa.runs.run_state import RunParts, RunState, StopReason
 from homa.supervision.crash_report import WorkerLost
 from homa_shared.backoff import Backoff
 from homa_shared.model.errors import HomaError, JobNotFound, StoreUnavailable
@@ -105,21 +105,21 @@ class Collector:
             return
         signal = self._interruption.signal
         if signal is not None and not self._state.nothing_left(view):
-            self._stop(Stop("interrupted", signal=signal), view)
+            self._stop(StopReason("interrupted", signal=signal), view)
             return
         try:
             self._workers.check()
         except WorkerLost as error:
-            self._stop(Stop(str(error), misconfigured=error.misconfigured), view)
+            self._stop(StopReason(str(error), misconfigured=error.misconfigured), view)
             return
         if view.paused:
-            self._stop(Stop(f"the batch was paused: {view.paused_why or 'by somebody'}"), view)
+            self._stop(StopReason(f"the batch was paused: {view.paused_why or 'by somebody'}"), view)
         elif self._state.more_to_come(view) and (why := self._state.tally.too_many()):
-            self._stop(Stop(why), view)
+            self._stop(StopReason(why), view)
         elif self._state.feeder is not None and self._state.feeder.error is not None and not view.complete:
-            self._stop(Stop(str(self._state.feeder.error) or repr(self._state.feeder.error)), view)
+            self._stop(StopReason(str(self._state.feeder.error) or repr(self._state.feeder.error)), view)
 
-    def _stop(self, stop: Stop, view: reads.BatchView) -> None:
+    def _stop(self, stop: StopReason, view: reads.BatchView) -> None:
         self._state.stop = stop
         if self._state.feeder is not None:
             self._state.feeder.stop()
@@ -141,7 +141,7 @@ class Collector:
             raise error
         if error is not None and self._state.stop is None:
             # The batch was cancelled while it was fed, and is over already.
-            self._state.stop = Stop(str(error))
+            self._state.stop = StopReason(str(error))
 
     def _show(self, view: reads.BatchView) -> None:
         now_s = time.monotonic()

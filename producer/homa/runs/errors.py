@@ -5,7 +5,7 @@ from __future__ import annotations
 from homa.supervision.crash_report import WorkerLost
 
 
-class Interrupted(Exception):
+class SignalReceived(Exception):
     """A signal ends what is done at once."""
 
     def __init__(self, signal: int) -> None:
@@ -17,6 +17,6 @@ class Interrupted(Exception):
 class JobGivenUp(Exception):
     """A job that somebody waited for was cancelled before it had ended; the person has been told."""
 
-    def __init__(self, cause: Interrupted | WorkerLost) -> None:
+    def __init__(self, cause: SignalReceived | WorkerLost) -> None:
         super().__init__(cause)
         self.cause = cause

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from homa.client.job_flows import JobFlows
 from homa.client.session import Session
-from homa.runs.errors import Interrupted, JobGivenUp
+from homa.runs.errors import JobGivenUp, SignalReceived
 from homa.runs.signals import Interruption
 from homa.submit.submitter import Asked
 from homa.supervision.crash_report import WorkerLost
@@ -39,7 +39,7 @@ def attended(
         with interruption.deferred():
             flows = JobFlows(session.keys, session.driver.run(session.submitter.submit(asked)), schema)
         yield flows
-    except (Interrupted, WorkerLost) as error:
+    except (SignalReceived, WorkerLost) as error:
         if isinstance(error, WorkerLost):
             say(str(error))
         if flows is not None:

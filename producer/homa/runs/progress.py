@@ -112,7 +112,7 @@ def span(seconds: float) -> str:
     return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
 
 
-class Progress(ABC):
+class ProgressDisplay(ABC):
     """Shows standings."""
 
     def __init__(self) -> None:
@@ -134,7 +134,7 @@ class Progress(ABC):
     def close(self) -> None: ...
 
 
-class Silent(Progress):
+class SilentDisplay(ProgressDisplay):
     """Shows nothing; messages are told all the same."""
 
     def _show(self, standing: RunProgress) -> None:
@@ -147,7 +147,7 @@ class Silent(Progress):
         pass
 
 
-class Lines(Silent):
+class LogDisplay(SilentDisplay):
     """A line every half minute, for logs."""
 
     def __init__(self, each_s: float = LOG_EACH_S) -> None:
@@ -163,7 +163,7 @@ class Lines(Silent):
         self.say(", ".join([f"{_count(standing)} done", *in_words(standing, self.pace)]))
 
 
-class Bar(Progress):
+class BarDisplay(ProgressDisplay):
     """A bar and what stands beside it, redrawn in place."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -218,10 +218,10 @@ def _count(standing: RunProgress) -> str:
     return f"{standing.ended} of {'about ' if standing.about else ''}{standing.total}"
 
 
-def progress(kind: str) -> Progress:
+def progress(kind: str) -> ProgressDisplay:
     """The progress of `--progress auto|bar|log|none`."""
     if kind == "none":
-        return Silent()
+        return SilentDisplay()
     if kind == "bar" or (kind == "auto" and sys.stderr.isatty()):
-        return Bar()
-    return Lines()
+        return BarDisplay()
+    return LogDisplay()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from homa.files import BadRow, MissingField, Row, Template
+from homa.files import BadRow, MissingField, PromptTemplate, Row
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.settings.fleet import Fleet
 
@@ -23,7 +23,7 @@ class RequestBuilder:
         own_cap: the run has an output cap for lines that say none.
     """
 
-    template: Template
+    template: PromptTemplate
     model: str | None
     fleet: Fleet
     own_cap: bool = False

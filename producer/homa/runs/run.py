@@ -15,14 +15,14 @@ from homa.runs.checkpoint import Checkpoint
 from homa.runs.collector import Collector
 from homa.runs.feeder import Feeder, MissingRows
 from homa.runs.resume_batch import EarlierBatch, take_up
-from homa.runs.run_state import RunParts, RunState, Stop
+from homa.runs.run_state import RunParts, RunState, StopReason
 from homa_shared.model.money import usd
 
 #: How long a feeder that was told to stop may take to send its last chunk, s.
 _FEEDER_END_S = 30.0
 
 
-class Run:
+class BatchRun:
     """One run.
 
     Args:
@@ -82,7 +82,7 @@ class Run:
             return
         before = state.spent_before()
         if parts.run_options.budget is not None and parts.run_options.budget <= before.cost + before.unresolved:
-            state.stop = Stop(f"the budget of ${usd(parts.run_options.budget)} is used up: raise --budget")
+            state.stop = StopReason(f"the budget of ${usd(parts.run_options.budget)} is used up: raise --budget")
             return
         spent = before.cost + before.unresolved
         submission = BatchSubmission(parts.session.submitter, parts.run_options.batch_arguments(parts.name, spent))

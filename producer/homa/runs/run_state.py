@@ -11,7 +11,7 @@ from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import Checkpoint, CheckpointFile
 from homa.runs.feeder import Feeder, MissingRows
 from homa.runs.inputs import RunInputs
-from homa.runs.progress import Progress, RunProgress
+from homa.runs.progress import ProgressDisplay, RunProgress
 from homa.runs.row_request import RequestBuilder
 from homa.runs.run_options import RunOptions
 from homa.runs.signals import Interruption
@@ -35,7 +35,7 @@ class RunParts:
     writer: ResultsWriter
     checkpoint_file: CheckpointFile
     workers: WorkerSupervisor
-    progress: Progress
+    progress: ProgressDisplay
     interruption: Interruption
     #: Of the batch.
     name: str
@@ -46,7 +46,7 @@ class RunParts:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class StopReason:
     """Why a run ends before its rows do."""
 
     why: str
@@ -65,7 +65,7 @@ class RunState:
     estimate: int | None = None
     #: The batch that runs now, or ran last.
     batch: str | None = None
-    stop: Stop | None = None
+    stop: StopReason | None = None
     #: What leads to the batch, and what the parts before it have cost.
     note: Checkpoint | None = None
     #: The batch as it was seen last.

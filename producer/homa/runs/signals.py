@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from homa.runs.errors import Interrupted
+from homa.runs.errors import SignalReceived
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -30,10 +30,10 @@ class Interruption:
         """Handles a signal.
 
         Raises:
-            Interrupted: it is the second one.
+            SignalReceived: it is the second one.
         """
         if self.signal is not None:
-            raise Interrupted(number)
+            raise SignalReceived(number)
         self.signal = number
         self.on_signal()
 
@@ -42,7 +42,7 @@ class Interruption:
         """Within, the first signal is only noted; what it stands for happens behind.
 
         Raises:
-            Interrupted: a second one came; or, behind, a first one that ends the run at once.
+            SignalReceived: a second one came; or, behind, a first one that ends the run at once.
         """
         before, self.on_signal = self.on_signal, lambda: None
         try:
@@ -54,7 +54,7 @@ class Interruption:
 
     def _stop(self) -> None:
         assert self.signal is not None
-        raise Interrupted(self.signal)
+        raise SignalReceived(self.signal)
 
     @contextmanager
     def listening(self) -> Iterator[Interruption]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from homa.drivers.context import Context
-from homa.drivers.effects import Flow, Stow, ask, patiently
+from homa.drivers.effects import Flow, PutBlob, ask, patiently
 from homa.submit.encoded_messages import Prepared
 from homa_shared.calls.media import Medium
 from homa_shared.model.errors import InvalidRequest, StoreFull, StoreUnavailable
@@ -95,7 +95,7 @@ class Uploads:
         path = new_path(keys.namespace, found.digest)
         # Announced first: should this process die before its jobs are submitted, the path tells what to delete.
         yield from patiently(lambda: ask(uploading(keys, [path])))
-        yield Stow(path, found.data)
+        yield PutBlob(path, found.data)
         yield from patiently(lambda: ask(placed(keys, {found.digest: path})))
 
     def _without_messages(self, prepared: Prepared) -> Prepared:

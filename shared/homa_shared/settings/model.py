@@ -134,7 +134,7 @@ class Settings(BaseSettings):
         return (init_settings,)
 
 
-class Row(NamedTuple):
+class SettingOrigin(NamedTuple):
     """A setting as `homa config show` prints it."""
 
     name: str
@@ -175,10 +175,12 @@ def load_settings(
     return settings.gathered_from(gathered)
 
 
-def origins(settings: Settings) -> list[Row]:
+def origins(settings: Settings) -> list[SettingOrigin]:
     """Every setting with its value, secrets masked, and its origin (variable, file:line, argument or default)."""
     tree = settings.model_dump(mode="json", by_alias=True)
-    return [Row(dotted(path), _shown(masked(path, value)), settings.origin(path)) for path, value in _leaves(tree)]
+    return [
+        SettingOrigin(dotted(path), _shown(masked(path, value)), settings.origin(path)) for path, value in _leaves(tree)
+    ]
 
 
 def _name_kinds(tree: dict[str, Any]) -> None:

@@ -11,19 +11,19 @@ import orjson
 
 from homa.cli.context import say
 from homa.cli.exit_status import Stopped, status_of
-from homa.cli.run.options import Request
+from homa.cli.run.options import RunRequest
 from homa.cli.run.output import leave_earlier, opened
 from homa.cli.run.summary import how_to_go_on, in_short, in_words, status_of_run
 from homa.client.session import Session
 from homa.files import Row
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import CheckpointFile
-from homa.runs.errors import Interrupted
+from homa.runs.errors import SignalReceived
 from homa.runs.feeder import WINDOW
 from homa.runs.inputs import STDIN
-from homa.runs.progress import progress as progress_of
+from homa.runs.progress import progress as progress_display
 from homa.runs.row_request import RequestBuilder
-from homa.runs.run import Run
+from homa.runs.run import BatchRun
 from homa.runs.run_state import RunParts, RunState
 from homa.runs.signals import Interruption
 from homa.runs.tally import RunTally
@@ -35,7 +35,7 @@ from homa_shared.model.ids import new_batch_id
 
 
 def attached(
-    request: Request,
+    request: RunRequest,
     here: Session,
     view: FleetView,
     builder: RequestBuilder,
@@ -52,7 +52,7 @@ def attached(
         writer = stack.enter_context(opened(request, head))
         if not request.resume:
             leave_earlier(request, here)
-        progress = progress_of(request.progress)
+        progress = progress_display(request.progress)
         stack.callback(progress.close)
         parts = RunParts(
             session=here,
@@ -69,11 +69,11 @@ def attached(
             kept=KeptFields() if request.flat else None,
         )
         tally = RunTally(request.failures_allowed, earlier=len(writer.done))
-        run = Run(parts, RunState(tally, estimate=None if STDIN in request.inputs else request.run_inputs.count()))
+        run = BatchRun(parts, RunState(tally, estimate=None if STDIN in request.inputs else request.run_inputs.count()))
         stack.callback(_part, run)
         try:
             run.go(resume=request.resume)
-        except Interrupted:
+        except SignalReceived:
             workers.stop_now()
             say(f"stopped at once; {how_to_go_on(run.state, request)}")
             raise
@@ -85,7 +85,7 @@ def attached(
         _finish(run, request, time.monotonic() - started_s)
 
 
-def _finish(run: Run, request: Request, seconds: float) -> None:
+def _finish(run: BatchRun, request: RunRequest, seconds: float) -> None:
     state, writer = run.state, run.parts.writer
     complete = state.stop is None
     writer.close(finished=complete)
@@ -112,7 +112,7 @@ def _finish(run: Run, request: Request, seconds: float) -> None:
         raise Stopped(status)
 
 
-def _part(run: Run) -> None:
+def _part(run: BatchRun) -> None:
     """Own workers leave; their logs stay where something went wrong."""
     parts = run.parts
     parts.workers.drain()

@@ -9,7 +9,7 @@ import orjson
 
 from homa.cli.context import say
 from homa.cli.exit_status import SOME_FAILED, STUCK, Stopped, status_of_signal
-from homa.cli.run.options import Request
+from homa.cli.run.options import RunRequest
 from homa.cli.run.output import leave_earlier, opened
 from homa.cli.run.summary import again, in_short
 from homa.client.batch_submission import BatchSubmission
@@ -26,7 +26,7 @@ from homa_shared.model.errors import InvalidRequest
 
 
 def detach(
-    request: Request,
+    request: RunRequest,
     here: Session,
     view: FleetView,
     builder: RequestBuilder,

@@ -10,7 +10,7 @@ from homa.cli.context import submitting_session
 from homa.cli.run.attached import attached
 from homa.cli.run.detached import detach
 from homa.cli.run.dry_run import dry_run
-from homa.cli.run.options import Request
+from homa.cli.run.options import RunRequest
 from homa.files import Row, columns_of, look_ahead
 from homa.runs.inputs import STDIN
 from homa.runs.row_request import RequestBuilder
@@ -24,7 +24,7 @@ from homa_shared.model.targets import Target
 
 def run_batch(**options: Any) -> None:
     """Carries out `homa run`; raises for every exit status but 0."""
-    request = Request(options)
+    request = RunRequest(options)
     request.check()
     with contextlib.closing(request.run_inputs):
         if STDIN in request.run_inputs.inputs:
@@ -33,7 +33,7 @@ def run_batch(**options: Any) -> None:
         _run(request)
 
 
-def _run(request: Request) -> None:
+def _run(request: RunRequest) -> None:
     with submitting_session(start=not request.dry_run) as here:
         view = here.view()
         head = _checked_head(request, view)
@@ -47,7 +47,7 @@ def _run(request: Request) -> None:
             attached(request, here, view, builder, head, targets)
 
 
-def _checked_head(request: Request, view: FleetView) -> list[Row]:
+def _checked_head(request: RunRequest, view: FleetView) -> list[Row]:
     """The first rows, after a look at whether the template fits them."""
     head, _ = look_ahead(request.run_inputs.rows())
     rows = [row for row in head if isinstance(row, Row)]
@@ -61,7 +61,7 @@ def _checked_head(request: Request, view: FleetView) -> list[Row]:
     return rows
 
 
-def _checked_targets(request: Request, view: FleetView, head: Sequence[Row]) -> list[str]:
+def _checked_targets(request: RunRequest, view: FleetView, head: Sequence[Row]) -> list[str]:
     """The targets that the run goes to, as far as its first rows tell; checked with all that applies to them."""
     builder = RequestBuilder(request.template, request.model, view.fleet)
     lines = [row.request for row in head if row.request is not None]
@@ -77,7 +77,7 @@ def _checked_targets(request: Request, view: FleetView, head: Sequence[Row]) -> 
     return list(targets)
 
 
-def _check_price(request: Request, view: FleetView, target: str, max_tokens: int) -> None:
+def _check_price(request: RunRequest, view: FleetView, target: str, max_tokens: int) -> None:
     if request.budget is None:
         return
     least = view.prices.bound(Target.parse(target), 0, max_tokens)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import orjson
 
-from homa.cli.run.options import Request
+from homa.cli.run.options import RunRequest
 from homa.runs.forecast import Forecast, Forecaster
 from homa.runs.progress import span
 from homa.runs.row_request import RequestBuilder
@@ -15,7 +15,7 @@ from homa.submit.fleet_view import FleetView
 from homa_shared.model.money import usd
 
 
-def dry_run(request: Request, view: FleetView, builder: RequestBuilder) -> None:
+def dry_run(request: RunRequest, view: FleetView, builder: RequestBuilder) -> None:
     forecast = Forecaster(view, request.run_options, builder).of(request.run_inputs.rows())
     if request.as_json:
         click.echo(orjson.dumps(forecast.as_json()))
@@ -23,7 +23,7 @@ def dry_run(request: Request, view: FleetView, builder: RequestBuilder) -> None:
     click.echo("\n".join(_told(forecast, request)))
 
 
-def _told(forecast: Forecast, request: Request) -> list[str]:
+def _told(forecast: Forecast, request: RunRequest) -> list[str]:
     first = [f"[{each['role']}]\n{_content(each['content'])}\n" for each in forecast.first_messages or []]
     rows = f"{forecast.rows} rows" + (f", {forecast.bad_rows} of them bad" if forecast.bad_rows else "")
     lines = ["First prompt:", "", *first, rows + (f" (the first: {forecast.first_bad})" if forecast.first_bad else "")]

@@ -10,7 +10,7 @@ from typing import Any
 
 from homa.cli.file_options import schema_of
 from homa.cli.option_types import tags_of
-from homa.files import OutputFormat, Template, output_format, read_argument
+from homa.files import OutputFormat, PromptTemplate, output_format, read_argument
 from homa.runs.inputs import STDIN, RunInputs
 from homa.runs.run_options import RunOptions
 from homa.runs.tally import MaxFailures
@@ -19,7 +19,7 @@ from homa_shared.model.errors import InvalidRequest
 
 
 @dataclass(frozen=True)
-class Request:
+class RunRequest:
     """The options of one `homa run`."""
 
     options: dict[str, Any]
@@ -31,8 +31,8 @@ class Request:
             raise AttributeError(name) from None
 
     @cached_property
-    def template(self) -> Template:
-        return Template.load(self.prompt)
+    def template(self) -> PromptTemplate:
+        return PromptTemplate.load(self.prompt)
 
     @cached_property
     def run_options(self) -> RunOptions:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from homa.cli.context import say
-from homa.cli.run.options import Request
+from homa.cli.run.options import RunRequest
 from homa.client.session import Session
 from homa.files import ResultsWriter, Row, open_output
 from homa.runs.checkpoint import CheckpointFile
 from homa.runs.resume_batch import abandon
 
 
-def opened(request: Request, head: Sequence[Row]) -> ResultsWriter:
+def opened(request: RunRequest, head: Sequence[Row]) -> ResultsWriter:
     columns = list(dict.fromkeys(name for row in head for name in row.fields)) if request.flat else []
     return open_output(
         request.output,
@@ -24,7 +24,7 @@ def opened(request: Request, head: Sequence[Row]) -> ResultsWriter:
     )
 
 
-def leave_earlier(request: Request, here: Session) -> None:
+def leave_earlier(request: RunRequest, here: Session) -> None:
     """An output that is begun anew: what still waits for the old one must not be paid."""
     checkpoint_file = CheckpointFile(request.output)
     note = checkpoint_file.read()

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from homa.cli.exit_status import DONE, SOME_FAILED, STUCK, USAGE, status_of_signal
-from homa.cli.run.options import Request
+from homa.cli.run.options import RunRequest
 from homa.runs.checkpoint import CheckpointFile
 from homa.runs.inputs import STDIN
 from homa.runs.progress import short_usd, span
@@ -54,7 +54,7 @@ def in_short(reason: str) -> str:
     return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN - 1]}…"
 
 
-def how_to_go_on(state: RunState, request: Request) -> str:
+def how_to_go_on(state: RunState, request: RunRequest) -> str:
     drop = ""
     if state.batch and state.stop is not None:
         drop = f", drop what is left with: homa batches cancel {state.batch}"
@@ -63,7 +63,7 @@ def how_to_go_on(state: RunState, request: Request) -> str:
     return f"go on with: {again(request)}{drop}"
 
 
-def again(request: Request) -> str:
+def again(request: RunRequest) -> str:
     """The same command line, resumed."""
     arguments = [each for each in sys.argv[1:] if each not in ("--resume", "--force", "--detach", "--json")]
     if arguments[:1] != ["run"]:
