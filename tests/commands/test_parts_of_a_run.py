@@ -20,19 +20,8 @@ from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import Checkpoint, CheckpointFile
 from homa.runs.errors import SignalReceived
 from homa.runs.feeder import MissingRows
-from homa.runs.progress import (
-    BarDisplay,
-    LogDisplay,
-    Pace,
-    RunProgress,
-    SilentDisplay,
-    drawn,
-    in_words,
-    money,
-    progress,
-    short_usd,
-    span,
-)
+from homa.runs.progress import Pace, RunProgress, duration, in_words, money, short_usd
+from homa.runs.progress_display import BarDisplay, LogDisplay, SilentDisplay, drawn, progress_display
 from homa.runs.result_lines import ResultLine
 from homa.runs.row_request import RequestBuilder
 from homa.runs.run_options import RunOptions
@@ -52,7 +41,7 @@ def end(state: State = State.FAILED, kind: str = "invalid_request", message: str
     return ResultLine(1, "c", state, kind, message, {})
 
 
-def standing(**changes: object) -> RunProgress:
+def run_progress(**changes: object) -> RunProgress:
     given = {
         "ended": 40, "fresh": 40, "failed": 2, "total": 100, "about": False, "in_flight": 8, "cost": 40_000_000,
         "unresolved": 0, "unpriced": 0,
@@ -207,17 +196,17 @@ class TestAsking:
 class TestProgress:
     def test_words_say_failures_flight_pace_and_money(self):
         pace = Pace()
-        pace.see(standing(fresh=0))
-        pace.see(standing())
-        words = in_words(standing(), pace)
+        pace.see(run_progress(fresh=0))
+        pace.see(run_progress())
+        words = in_words(run_progress(), pace)
         assert words[:2] == ["2 failed", "8 in flight"]
         assert words[3] == "$0.0400 of ~$0.1000"
         assert words[4].endswith("left")
-        assert in_words(standing(note="finishing"), pace)[0] == "finishing"
+        assert in_words(run_progress(note="finishing"), pace)[0] == "finishing"
 
     def test_money_that_nobody_knows_is_unpriced_and_not_zero(self):
-        assert money(standing(cost=0, unpriced=3)) == "unpriced"
-        assert money(standing(unpriced=3, ended=100)) == "$0.0400 + unpriced"
+        assert money(run_progress(cost=0, unpriced=3)) == "unpriced"
+        assert money(run_progress(unpriced=3, ended=100)) == "$0.0400 + unpriced"
 
     @pytest.mark.parametrize(
         ("nano_usd", "said"), [(0, "0.00"), (1_230, "0.000001"), (12_300_000, "0.0123"), (12_345_678_900, "12.34")]
@@ -227,38 +216,38 @@ class TestProgress:
 
     @pytest.mark.parametrize(("seconds", "said"), [(4.4, "4s"), (200, "3m 20s"), (7500, "2h 05m")])
     def test_spans(self, seconds: float, said: str):
-        assert span(seconds) == said
+        assert duration(seconds) == said
 
     @pytest.mark.parametrize("width", [80, 120])
     def test_the_bar_fits_its_terminal(self, width: int):
         console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
-        console.print(drawn(standing(total=1_000_000, ended=987_654, cost=123_456_789_000), Pace()))
+        console.print(drawn(run_progress(total=1_000_000, ended=987_654, cost=123_456_789_000), Pace()))
         shown = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
         assert len(shown) == 2
         assert all(len(line) <= width for line in shown)
         assert "987654 of 1000000" in shown[0]
-        console.print(drawn(standing(total=None), Pace()))
+        console.print(drawn(run_progress(total=None), Pace()))
 
     def test_the_bar_is_drawn_and_lets_messages_through(self):
         out = io.StringIO()
         bar = BarDisplay(Console(file=out, width=80, force_terminal=True))
-        bar.show(standing())
-        bar.show(standing())
+        bar.show(run_progress())
+        bar.show(run_progress())
         bar.say("a message [not markup]")
         bar.close()
         assert "40 of 100" in out.getvalue()
         assert "homa: a message [not markup]" in out.getvalue()
 
     def test_lines_come_from_time_to_time(self, capsys: pytest.CaptureFixture[str]):
-        LogDisplay(each_s=0.0).show(standing(about=True))
-        LogDisplay(each_s=60.0).show(standing())
+        LogDisplay(each_s=0.0).show(run_progress(about=True))
+        LogDisplay(each_s=60.0).show(run_progress())
         assert capsys.readouterr().err.startswith("homa: 40 of about 100 done, 2 failed, 8 in flight")
 
     def test_each_kind_has_its_own(self):
-        assert isinstance(progress("none"), SilentDisplay)
-        assert isinstance(progress("log"), LogDisplay)
-        assert isinstance(progress("bar"), BarDisplay)
-        assert isinstance(progress("auto"), LogDisplay)
+        assert isinstance(progress_display("none"), SilentDisplay)
+        assert isinstance(progress_display("log"), LogDisplay)
+        assert isinstance(progress_display("bar"), BarDisplay)
+        assert isinstance(progress_display("auto"), LogDisplay)
 
 
 class TestInterruption:

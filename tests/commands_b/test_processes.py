@@ -14,8 +14,8 @@ from homa.cli.exit_status import status_of
 from homa.cli.up import RESTARTS, serve
 from homa.runs.errors import SignalReceived
 from homa.supervision.crash_report import WorkerLost
+from homa.supervision.supervised_worker import WorkerSpec
 from homa.supervision.supervisor import WorkerSupervisor
-from homa.supervision.worker_process import WorkerSpec
 from homa_shared.store import reads
 from homa_shared.store.embedded import EmbeddedStore
 from tests.commands_b.stand import Stand

@@ -11,8 +11,8 @@ from homa.runs.errors import SignalReceived
 from homa.runs.signals import Interruption
 from homa.supervision.crash_report import CrashReport
 from homa.supervision.requirements import require_workers
+from homa.supervision.supervised_worker import RestartPolicy, WorkerSpec
 from homa.supervision.supervisor import WorkerSupervisor
-from homa.supervision.worker_process import RestartPolicy, WorkerSpec
 from homa_shared.backoff import Backoff
 from homa_shared.model.errors import ConfigError
 from homa_shared.store.transitions.fleet import read_fleet

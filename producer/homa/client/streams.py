@@ -14,13 +14,14 @@ from typing import Any
 from homa.client.outcomes import outcomes, read_ends
 from homa.client.results import Failure, Reply
 from homa.drivers.effects import Block, Emit, Flow, ask_patiently
+from homa_shared.backoff import Backoff
 from homa_shared.model.errors import InvalidRequest, JobNotFound
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import mapping, read
 
 _EVENT_ID = re.compile(r"\d{1,20}-\d{1,20}")
-#: How long a read waits in the store before the job itself is looked at, ms: short at first, and behind an attempt.
-_FIRST_BLOCK_MS, _LONGEST_BLOCK_MS = 20, 1000
+#: How long a read waits in the store before the job itself is looked at: short at first, and behind an attempt.
+_WAITS = Backoff(first_s=0.02, longest_s=1.0, jitter=0)
 #: Most entries of one read.
 _COUNT = 500
 
@@ -123,12 +124,13 @@ def follow(keys: Keys, job_id: str, after: str | None) -> Flow[None]:
         JobFailed, JobCancelled, JobExpired: it ended without a reply.
     """
     transcript = Transcript(after)
-    wait_ms = _FIRST_BLOCK_MS
+    looks = 1
     while True:
         # The job is looked at before the stream is read to its end, so that nothing written before the end is missed.
         outcome = yield from _outcome(keys, job_id)
+        wait_ms = None if outcome else round(_WAITS.pause_s(looks) * 1000)
         while True:
-            entries = yield from _entries(keys, job_id, transcript.last_id, None if outcome else wait_ms)
+            entries = yield from _entries(keys, job_id, transcript.last_id, wait_ms)
             for piece in transcript.read(entries):
                 yield Emit(piece)
             if not entries or transcript.closing:
@@ -140,7 +142,7 @@ def follow(keys: Keys, job_id: str, after: str | None) -> Flow[None]:
                 yield Emit(piece)
             return
         # Most jobs that are followed are streamed, and tell of their end; for the others a look now and then has to do.
-        wait_ms = _FIRST_BLOCK_MS if transcript.closing else min(_LONGEST_BLOCK_MS, wait_ms * 2)
+        looks = 1 if transcript.closing else looks + 1
 
 
 def _outcome(keys: Keys, job_id: str) -> Flow[Reply[Any] | Failure | None]:

@@ -19,8 +19,8 @@ import orjson
 
 from homa.supervision import processes
 from homa.supervision.crash_report import CrashReport
+from homa.supervision.supervised_worker import RestartPolicy, WorkerSpec
 from homa.supervision.supervisor import WorkerSupervisor
-from homa.supervision.worker_process import RestartPolicy, WorkerSpec
 from homa_shared.backoff import Backoff
 from homa_shared.model.errors import HomaError
 from homa_shared.settings.model import Settings, load_settings

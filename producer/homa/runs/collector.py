@@ -149,4 +149,4 @@ class Collector:
             self._asked_queues_s = now_s
             rows = self._driver.run(ask_patiently(reads.queues(self._keys)))
             self._running = sum(row.running for row in rows if row.lane == self._lane)
-        self._progress.show(self._state.standing(view, self._running))
+        self._progress.show(self._state.progress(view, self._running))

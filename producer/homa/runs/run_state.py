@@ -11,7 +11,8 @@ from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import Checkpoint, CheckpointFile
 from homa.runs.feeder import Feeder, MissingRows
 from homa.runs.inputs import RunInputs
-from homa.runs.progress import ProgressDisplay, RunProgress
+from homa.runs.progress import RunProgress
+from homa.runs.progress_display import ProgressDisplay
 from homa.runs.row_request import RequestBuilder
 from homa.runs.run_options import RunOptions
 from homa.runs.signals import Interruption
@@ -105,7 +106,7 @@ class RunState:
             return seen, False
         return (None if self.estimate is None else max(self.estimate, seen)), True
 
-    def standing(self, view: reads.BatchView, running: int) -> RunProgress:
+    def progress(self, view: reads.BatchView, running: int) -> RunProgress:
         """How far it has come.
 
         Args:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from homa.supervision.requirements import check_startable
+from homa.supervision.supervised_worker import RestartPolicy, WorkerSpec
 from homa.supervision.supervisor import WorkerSupervisor
-from homa.supervision.worker_process import RestartPolicy, WorkerSpec
 from homa_shared.backoff import Backoff
 from homa_shared.settings.model import Settings
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from homa.supervision import processes
 from homa.supervision.crash_report import CrashReport, WorkerLost
-from homa.supervision.worker_process import RestartPolicy, WorkerProcess, WorkerSpec
+from homa.supervision.supervised_worker import RestartPolicy, SupervisedWorker, WorkerSpec
 
 #: Workers that finish somebody else's calls are not waited for longer than this, s.
 PARTING_S = 5.0
@@ -41,7 +41,7 @@ class WorkerSupervisor:
         policy: RestartPolicy,
         on_crash: Callable[[CrashReport, float], object] = _ignore,
     ) -> None:
-        self._workers = [WorkerProcess(spec, policy) for spec in workers]
+        self._workers = [SupervisedWorker(spec, policy) for spec in workers]
         self._on_crash = on_crash
         self._started = self._draining = False
 

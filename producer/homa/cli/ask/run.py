@@ -20,7 +20,7 @@ from homa.client.streams import Piece
 from homa.drivers.effects import Flow, Sleep
 from homa.files import BadRow, open_inputs, read_argument
 from homa.runs.foreground_job import attended
-from homa.runs.progress import span
+from homa.runs.progress import duration
 from homa.runs.signals import Interruption
 from homa.runs.worker_demand import NONE, staff, unserved
 from homa.submit.fleet_view import FleetView
@@ -163,7 +163,7 @@ def _tell(reply: Reply[Any], *, as_json: bool, streamed: bool) -> None:
     elif not streamed:
         click.echo(reply.text)
     cost = "unpriced" if reply.cost_nano_usd is None else f"${usd(reply.cost_nano_usd)}"
-    took = f", {span(reply.latency_ms / 1000)}" if reply.latency_ms is not None else ", cached"
+    took = f", {duration(reply.latency_ms / 1000)}" if reply.latency_ms is not None else ", cached"
     tokens = f"{reply.usage.input_tokens} tokens in, {reply.usage.output_tokens} out"
     say(f"{reply.provider}:{reply.model}, {tokens}, {cost}{took}, job {reply.job_id}")
 

@@ -21,7 +21,7 @@ from homa.runs.checkpoint import CheckpointFile
 from homa.runs.errors import SignalReceived
 from homa.runs.feeder import WINDOW
 from homa.runs.inputs import STDIN
-from homa.runs.progress import progress as progress_display
+from homa.runs.progress_display import progress_display
 from homa.runs.row_request import RequestBuilder
 from homa.runs.run import BatchRun
 from homa.runs.run_state import RunParts, RunState

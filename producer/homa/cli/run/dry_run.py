@@ -9,7 +9,7 @@ import orjson
 
 from homa.cli.run.options import RunRequest
 from homa.runs.forecast import Forecast, Forecaster
-from homa.runs.progress import span
+from homa.runs.progress import duration
 from homa.runs.row_request import RequestBuilder
 from homa.submit.fleet_view import FleetView
 from homa_shared.model.money import usd
@@ -38,7 +38,7 @@ def _told(forecast: Forecast, request: RunRequest) -> list[str]:
     if forecast.minutes is None:
         lines.append("time: no limit is configured; the rate is found as it goes")
     else:
-        lines.append(f"time: at least {span(forecast.minutes * 60)} at the configured limits")
+        lines.append(f"time: at least {duration(forecast.minutes * 60)} at the configured limits")
     return [*lines, str(request.run_inputs.skipped)] if request.run_inputs.skipped.total else lines
 
 

@@ -10,7 +10,7 @@ from homa.cli.exit_status import DONE, SOME_FAILED, STUCK, USAGE, status_of_sign
 from homa.cli.run.options import RunRequest
 from homa.runs.checkpoint import CheckpointFile
 from homa.runs.inputs import STDIN
-from homa.runs.progress import short_usd, span
+from homa.runs.progress import duration, short_usd
 from homa.runs.run_state import RunState
 from homa_shared.model.money import parse_usd, usd
 
@@ -41,7 +41,7 @@ def in_words(summary: dict[str, Any], state: RunState) -> str:
     if summary["unpriced_jobs"]:
         cost += f", {summary['unpriced_jobs']} calls unpriced"
     earlier = f" ({state.tally.earlier} before)" if state.tally.earlier else ""
-    return f"{', '.join(counts)}{earlier}; {cost}; {span(summary['seconds'])}; results in {_where(summary)}"
+    return f"{', '.join(counts)}{earlier}; {cost}; {duration(summary['seconds'])}; results in {_where(summary)}"
 
 
 def _where(summary: dict[str, Any]) -> str:

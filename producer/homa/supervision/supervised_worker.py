@@ -43,7 +43,7 @@ class RestartPolicy:
 
 
 @dataclass(slots=True)
-class WorkerProcess:
+class SupervisedWorker:
     """A worker that may be started more than once."""
 
     spec: WorkerSpec
