@@ -133,4 +133,4 @@ def test_standard_input_that_is_no_text_is_named(fleet: Fleet, folder: Path, arg
     command = [sys.executable, "-m", "homa.cli", *arguments]
     done = subprocess.run(command, input=b"caf\xe9", env=environment, capture_output=True, check=False, timeout=60)
     assert done.returncode == 2
-    assert b"standard input is no UTF-8" in done.stderr
+    assert b"standard input is not UTF-8" in done.stderr

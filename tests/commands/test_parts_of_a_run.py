@@ -348,7 +348,7 @@ class TestValues:
 
     @pytest.mark.parametrize("text", ["", "soon", "-5s", "5 weeks", "1e3s"])
     def test_what_is_no_span_is_named(self, text: str):
-        with pytest.raises(click.BadParameter, match="is no length of time"):
+        with pytest.raises(click.BadParameter, match="is not a length of time"):
             option_types.span_ms(text)
 
     @pytest.mark.parametrize("text", ["99999999999d", "9" * 400 + "s"])

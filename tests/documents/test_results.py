@@ -77,10 +77,10 @@ def test_a_failure_that_the_provider_told_keeps_its_status() -> None:
 
 
 def test_an_input_that_cannot_be_sent_has_a_line_too() -> None:
-    line = bad_row_line(BadRow("a.jsonl:3", "a.jsonl", 3, "is no valid JSON"))
+    line = bad_row_line(BadRow("a.jsonl:3", "a.jsonl", 3, "is not valid JSON"))
     assert line["custom_id"] == "a.jsonl:3"
     assert line["id"].startswith("line_")
-    assert line["error"] == {"code": "invalid_input", "message": "a.jsonl:3: is no valid JSON"}
+    assert line["error"] == {"code": "invalid_input", "message": "a.jsonl:3: is not valid JSON"}
     assert line["homa"]["attempts"] == 0
     assert line["homa"]["cost_usd"] == "0.00"
 

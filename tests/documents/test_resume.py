@@ -137,7 +137,7 @@ def test_a_resumed_file_keeps_its_permissions_and_its_links(path: Path, tmp_path
 )
 def test_a_file_that_is_no_results_file_is_refused_and_left_alone(path: Path, content: str) -> None:
     path.write_text(content)
-    with pytest.raises(InvalidRequest, match=r"line 1 of .* expected a results file|is no valid CSV"):
+    with pytest.raises(InvalidRequest, match=r"line 1 of .* expected a results file|is not valid CSV"):
         opened(path, resume=True)
     with pytest.raises(InvalidRequest):
         done(str(path))
@@ -189,7 +189,7 @@ def test_a_rewrite_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypa
     def fail(out: object) -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OutputUnwritable, match="No space left on device; it is as it was"):
+    with pytest.raises(OutputUnwritable, match="No space left on device; it is unchanged"):
         rewrite(path, fail)
     with pytest.raises(ZeroDivisionError):
         rewrite(path, lambda out: 1 / 0)

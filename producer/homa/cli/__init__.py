@@ -27,20 +27,20 @@ SUMMARIES: dict[str, str] = {
     "run": "Run a batch: from files to a results file, with live progress.",
     "ask": "Run one job and stream the answer.",
     "embed": "Turn texts from files into vectors.",
-    "count": "How many tokens a text has.",
+    "count": "Count the tokens of a text.",
     "up": "Run everything on one machine: store and a worker per provider.",
     "worker": "Run one worker process.",
     "demo": "Watch simulated providers, real workers and a real batch.",
     "simulate": "Run just the simulated providers.",
     "jobs": "List, show, explain, cancel, retry, resolve or purge jobs.",
     "batches": "List, show, watch, pause, resume or cancel batches.",
-    "costs": "What was spent, by provider, model, tenant, tag, day or batch.",
-    "queues": "What waits; pause and resume queues.",
-    "limits": "What is used of each quota.",
-    "workers": "Which workers live.",
-    "budgets": "What is spent of each budget.",
-    "events": "What happened.",
-    "cache": "Count or clear cached replies.",
+    "costs": "Show what was spent, by provider, model, tenant, tag, day or batch.",
+    "queues": "Show queues; pause and resume them.",
+    "limits": "Show how much of each quota is used.",
+    "workers": "Show live workers.",
+    "budgets": "Show how much of each budget is spent.",
+    "events": "Past events, then live ones.",
+    "cache": "Show or clear the reply cache.",
     "doctor": "Check settings, store and providers.",
     "apply": "Write the fleet's settings to the store.",
     "config": "Show settings and where they come from.",
@@ -86,7 +86,7 @@ class Commands(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
         except OSError as error:
-            # A path too long, a folder that may not be read, a full disk: told by the system, and no defect.
+            # A path too long, a folder that may not be read, a full disk: reported by the system, not a defect.
             if error.filename is None and error.errno not in _NO_ROOM:
                 raise
             place = "" if error.filename is None else f"{error.filename!r:.200}: "

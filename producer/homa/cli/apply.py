@@ -19,8 +19,8 @@ _TRIES = 5
 
 
 @click.command("apply")
-@click.option("--diff", "look_only", is_flag=True, help="Only tell what would change.")
-@click.option("--force", is_flag=True, help="Also where jobs wait for a pool or provider that would be gone.")
+@click.option("--diff", "look_only", is_flag=True, help="Only show what would change.")
+@click.option("--force", is_flag=True, help="Apply even where jobs wait for a pool or provider that would be removed.")
 @json_option
 def command(look_only: bool, force: bool, as_json: bool) -> None:
     """Write limits, models, prices, budgets and tenants of homa.toml to the store; workers follow within seconds.

@@ -13,10 +13,10 @@ from homa_shared.store.transitions.fleet import read_fleet
 
 
 @click.command("budgets")
-@click.option("--all", "past", is_flag=True, help="Periods that are over, too.")
+@click.option("--all", "past", is_flag=True, help="Also periods that are over.")
 @json_option
 def command(past: bool, as_json: bool) -> None:
-    """What is spent of each budget, for each tenant or tag that it caps, in the present period."""
+    """Show what is spent of each budget, for each tenant or tag that it caps, in the current period."""
     with session() as here:
         found = here.store.run(reads.budgets(here.keys))
         fleet = here.store.run(read_fleet(here.keys))

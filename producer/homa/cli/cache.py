@@ -1,4 +1,4 @@
-"""`homa cache`: how much it saves, and an end of it."""
+"""`homa cache`: show or clear the reply cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from homa_shared.store.transitions import admin
 
 @click.group("cache")
 def command() -> None:
-    """Count or clear cached replies."""
+    """Show or clear the reply cache."""
 
 
 @command.command()

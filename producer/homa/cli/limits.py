@@ -13,7 +13,7 @@ from homa_shared.store.reads.token_error import Estimates, Learned, estimates
 @click.command("limits")
 @json_option
 def command(as_json: bool) -> None:
-    """What is used of each quota.
+    """Show how much of each quota is used.
 
     `used` of a quota a minute is what has not been recovered yet, `available` what may be called at once. `estimate` is
     how far off the estimates of input tokens were that quota was reserved by, on average over the models of a scope, as
@@ -31,7 +31,7 @@ def command(as_json: bool) -> None:
         [*(_line(row, errors) for row in rows), *_unlimited(rows, errors)],
         right={"LIMIT", "USED", "AVAILABLE", "ESTIMATE"},
         wraps={"STATE"},
-        empty="no provider was called yet",
+        empty="no provider has been called yet",
     )
 
 

@@ -16,7 +16,7 @@ from homa_shared.store.transitions import admin
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """What waits in each queue; pause and resume queues."""
+    """Show what waits in each queue; pause and resume queues."""
     if ctx.invoked_subcommand is not None:
         return
     with session() as here:
@@ -39,7 +39,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
             for row in rows
         ),
         right={"QUEUED", "RUNNING", "DUE", "WAITING"},
-        empty="no queue was ever used",
+        empty="no queue has been used yet",
     )
 
 

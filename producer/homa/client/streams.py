@@ -48,7 +48,7 @@ def check_event_id(after: str | None) -> tuple[int, int] | None:
     """An event id as the pair that its order goes by.
 
     Raises:
-        InvalidRequest: it is none.
+        InvalidRequest: it is not an event id.
     """
     if after is None:
         return None

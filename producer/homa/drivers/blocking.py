@@ -105,7 +105,7 @@ def _await_end(store: Store, effect: AwaitEnd, stack: ExitStack, ends: dict[str,
 
 
 def _announced(pubsub: Any, seconds: float) -> bool:
-    """Waits for a message; the confirmation of the subscription is none."""
+    """Waits for a message; the confirmation of the subscription does not count."""
     give_up_s = time.monotonic() + seconds
     while (left_s := give_up_s - time.monotonic()) > 0:
         if pubsub.get_message(timeout=left_s) is not None:

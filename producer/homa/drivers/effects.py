@@ -47,7 +47,7 @@ class PutBlob:
 
 @dataclass(frozen=True, slots=True)
 class GetBlob:
-    """Gets bytes from the blob store; the answer is None where there are none."""
+    """Gets bytes from the blob store; the answer is None where it has none."""
 
     path: str
 

@@ -55,7 +55,7 @@ class PromptTemplate:
         return tuple(dict.fromkeys(self.parts[1::2]))
 
     def check(self, columns: Iterable[str]) -> None:
-        """Raise InvalidRequest, listing the columns known, for a name that is none of them."""
+        """Raise InvalidRequest, listing the columns known, for a name that is not among them."""
         known = list(columns)
         for name in self.names:
             if name not in known:

@@ -50,7 +50,8 @@ class CheckpointFile:
             return Checkpoint(**orjson.loads(self.path.read_bytes()))
         except (OSError, orjson.JSONDecodeError, TypeError) as error:
             raise InvalidRequest(
-                f"{self.path} is no note of a run ({error}): remove it to go on without the earlier batch"
+                f"{self.path} is not a valid checkpoint of a run ({error}): "
+                "remove it to continue without the earlier batch"
             ) from None
 
     def write(self, note: Checkpoint) -> None:
@@ -68,7 +69,7 @@ class CheckpointFile:
             with contextlib.suppress(OSError):
                 fresh.unlink(missing_ok=True)
             why = f"cannot write {self.path}, which leads back to the batch: {error.strerror or error}"
-            raise OutputUnwritable(f"{why}; nothing was submitted; mend it and use --resume") from error
+            raise OutputUnwritable(f"{why}; nothing was submitted; fix that and use --resume") from error
 
     def remove(self) -> None:
         if self.path is not None:

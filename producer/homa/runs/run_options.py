@@ -74,7 +74,7 @@ class RunOptions:
     @property
     def digest(self) -> str:
         """Tells whether two runs ask the same: jobs of an earlier run that still wait are then as good as new ones."""
-        # Imported late: hashing is no part of `homa run --help`.
+        # Imported late: `homa run --help` needs no hashing.
         import hashlib
 
         import orjson

@@ -39,7 +39,7 @@ def staff(workers: str, session: Session, view: FleetView, targets: Sequence[str
         workers: auto, none, or a number.
 
     Raises:
-        InvalidRequest: it is none of them.
+        InvalidRequest: it is anything else.
         ConfigError: a provider would need a worker here and is not configured here.
     """
     if workers == NONE:

@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     blobs_above: Annotated[int, Field(ge=1024)] = 65_536
     #: Accounts at providers, by name. A worker needs those it serves; a producer needs none.
     providers: dict[Name, ProviderSettings] = {}
-    #: Aliases: names of one's own for targets, with fallbacks and defaults.
+    #: Aliases: other names for targets, with fallbacks and defaults.
     models: dict[Name, ModelAlias] = {}
     #: Caps on spending, by name.
     budgets: dict[Name, Budget] = {}
@@ -91,7 +91,7 @@ class Settings(BaseSettings):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the caller should tell on stderr, such as HOMA_ variables that are no setting."""
+        """What the caller should tell on stderr, such as HOMA_ variables that are not settings."""
         return tuple(self._gathered.warnings)
 
     @property
@@ -184,7 +184,7 @@ def origins(settings: Settings) -> list[SettingOrigin]:
 
 
 def _name_kinds(tree: dict[str, Any]) -> None:
-    """A provider that bears the name of a kind is of that kind unless it says otherwise."""
+    """A provider that has the name of a kind is of that kind unless it says otherwise."""
     providers = tree.get("providers")
     for name, provider in providers.items() if isinstance(providers, dict) else ():
         if isinstance(provider, dict) and "kind" not in provider and is_kind(name):
@@ -217,7 +217,7 @@ def _for_fleet(provider: ProviderSettings) -> FleetProvider:
 
 
 def _endpoint(base_url: str | None) -> str | None:
-    """Scheme and host, enough to recognise whose prices apply. A local server's are nobody's business."""
+    """Scheme and host, enough to recognise whose prices apply. A local server's stay on its machine."""
     host = urlsplit(base_url).hostname if base_url else None
     if host is None or host == "localhost":
         return None

@@ -151,7 +151,7 @@ def _until_ended(flows: JobFlows) -> Flow[None]:
 def _show(piece: Piece, written: list[Piece]) -> None:
     if piece.event == "restarted" and written:
         click.echo("\n")
-        say("the attempt broke; its answer begins anew")
+        say("the attempt broke off; its answer begins anew")
     click.echo(piece, nl=False)
     sys.stdout.flush()
     written.append(piece)

@@ -55,7 +55,7 @@ def list_(limit: int, as_json: bool) -> None:
         ),
         right={"LINES", "DONE", "FAILED", "COST", "AGE"},
         wraps={"STATE", "NAME"},
-        empty="no batch is in the store",
+        empty="the store holds no batch",
     )
 
 
@@ -75,8 +75,8 @@ def show(batch: str, as_json: bool) -> None:
 @command.command()
 @click.argument("batch")
 @click.option("--output", "-o", type=click.File("wb"), default="-", show_default=True, help="File to write, or -.")
-@click.option("--follow", is_flag=True, help="Go on with lines as they end, until the batch is complete.")
-@click.option("--after", type=click.IntRange(0), default=0, help="Leave out so many of the first lines.")
+@click.option("--follow", is_flag=True, help="Keep writing lines as they end, until the batch is complete.")
+@click.option("--after", type=click.IntRange(0), default=0, help="Skip this many of the first lines.")
 def results(batch: str, output: BinaryIO, follow: bool, after: int) -> None:
     """Write the lines that have ended.
 
@@ -85,7 +85,7 @@ def results(batch: str, output: BinaryIO, follow: bool, after: int) -> None:
     with session() as here:
         batch_view(here, batch)
         written = write_results(here, batch, output, after=after, follow=follow)
-    say(f"{written} lines; go on later with --after {after + written}")
+    say(f"{written} lines; continue later with --after {after + written}")
 
 
 @command.command()

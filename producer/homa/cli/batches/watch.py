@@ -16,7 +16,7 @@ from homa.cli.output import console, dollars, print_json_line
 from homa.client.session import Session
 from homa_shared.store import reads
 
-#: Between two looks at a batch that is watched, s; between two lines of its progress where there is no terminal.
+#: Between two looks at a batch that is watched, s; between two lines of its progress away from a terminal.
 _LOOK_S, _LINE_S = 0.5, 30.0
 
 

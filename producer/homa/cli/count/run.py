@@ -63,4 +63,4 @@ def _tell(document: dict[str, Any], as_json: bool) -> None:
             f"learned from {document['learned_from']} replies"
         )
     else:
-        say(f"{document['model']}: an estimate by o200k; nothing is learned of this model yet")
+        say(f"{document['model']}: an estimate by o200k; nothing has been learned of this model yet")

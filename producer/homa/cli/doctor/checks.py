@@ -55,7 +55,7 @@ class Check:
 
 
 def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
-    """Every check in the order in which one would mend things.
+    """Every check, in the order in which one would put things right.
 
     Args:
         deep: prove the store's books too, which reads every live job.
@@ -91,7 +91,7 @@ def _installation() -> Iterator[Check]:
 def _settings(settings: Settings) -> Iterator[Check]:
     yield Check(Level.OK, "settings", str(settings.config_file or "from the environment"))
     for warning in settings.warnings:
-        yield Check(Level.WARNING, "settings", warning, "mend its name, or take it away")
+        yield Check(Level.WARNING, "settings", warning, "correct its name, or remove it")
 
 
 def _keys(settings: Settings) -> Iterator[Check]:
@@ -119,7 +119,7 @@ def _reach(settings: Settings) -> Iterator[Check]:
             place = _place(provider)
         except ValueError as error:
             shown = str(provider.base_url).rpartition("@")[2]
-            yield Check(Level.WARNING, f"reach of {name}", f"{shown}: {error}", "mend its base_url")
+            yield Check(Level.WARNING, f"reach of {name}", f"{shown}: {error}", "correct its base_url")
             continue
         if place is not None:
             places[name] = place
@@ -136,7 +136,7 @@ def _reach(settings: Settings) -> Iterator[Check]:
 
 
 def _place(provider: ProviderSettings) -> tuple[str, int] | None:
-    """Host and port of a provider; None where only its SDK knows. Raises ValueError for an address that is none."""
+    """Host and port of a provider; None where only its SDK knows. Raises ValueError for an invalid address."""
     url = provider.base_url or ENDPOINTS.get(provider.kind)
     if url is None and provider.kind == "bedrock" and provider.region:
         url = f"https://bedrock-runtime.{provider.region}.amazonaws.com"
@@ -153,7 +153,7 @@ def _connect(place: tuple[str, int]) -> str | None:
     except OSError as error:
         return error.strerror or str(error) or type(error).__name__
     except UnicodeError:
-        return "no name that a host can have"
+        return "not a valid host name"
     return None
 
 

@@ -83,7 +83,7 @@ def retry(jobs: Sequence[str], as_json: bool, **filters: str | None) -> None:
     "nano_usd",
     type=option_types.dollars,
     metavar="USD",
-    help="What the provider's bill says of it, in dollars; 0 for nothing.",
+    help="What the provider billed for it, in dollars; 0 for nothing.",
 )
 @click.option("--note", default="", help="Kept in the job's history.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Most attempts to list.")
@@ -171,7 +171,7 @@ def _attempt_of(here: Session, name: str) -> tuple[str, int]:
         try:
             return split_attempt(name)
         except ValueError:
-            raise InvalidRequest(f"{name!r} is no attempt: expected JOB:NUMBER, such as j0abc:1") from None
+            raise InvalidRequest(f"{name!r} is not an attempt: expected JOB:NUMBER, such as j0abc:1") from None
     view = here.store.run(reads.job(here.keys, name))
     if view is None:
         raise job_not_found(name)
@@ -228,7 +228,7 @@ def _list_unresolved(here: Session, limit: int, as_json: bool) -> None:
 
 
 def _tell(verb: str, answers: Sequence[tuple[str, ...]], as_json: bool) -> None:
-    """What became of each job; status 1 where one of them could not be had."""
+    """What became of each job; status 1 where one of them was refused."""
     bad = [(name, answer) for name, answer, *_ in answers if answer not in _GOOD]
     if as_json:
         print_json(

@@ -47,7 +47,7 @@ def list_(limit: int, as_json: bool, **filters: str | None) -> None:
         (job_row(job, now_ms) for job in found),
         right={"AGE", "COST"},
         wraps={"TARGET", "TENANT", "WAITS FOR"},
-        empty="no job fits",
+        empty="no job matches",
     )
     if len(found) == limit:
         click.echo(f"homa: the first {limit}; --limit shows more", err=True)

@@ -30,7 +30,7 @@ _LEAST_MS = 3_600_000
     metavar="SPAN",
     help="At least 1h.",
 )
-@click.option("--delete", is_flag=True, help="Delete them; without it they are only listed.")
+@click.option("--delete", is_flag=True, help="Delete them; by default they are only listed.")
 @json_option
 def blobs(age_ms: int, delete: bool, as_json: bool) -> None:
     """List, or delete, blobs of this namespace that nothing refers to.

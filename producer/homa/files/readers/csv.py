@@ -77,7 +77,7 @@ def _delimiter(header: str, delimiter: str) -> str:
 def _complaint(error: csv.Error, last_line: int) -> str:
     if "unexpected end of data" in str(error):
         return f"opens a quote that is never closed: all up to the last line, {last_line}, belongs to this row"
-    return f"is no valid CSV: {error} (line {last_line}); quotes within a quoted cell are doubled"
+    return f"is not valid CSV: {error} (line {last_line}); quotes within a quoted cell are doubled"
 
 
 class _BadLine(Exception):

@@ -29,7 +29,7 @@ from homa_shared.model.errors import InvalidRequest
 
 #: Bytes looked at to tell a file's format; the read buffer too.
 HEAD_BYTES = 64 * 1024
-#: First bytes of common formats that are no text and may be short enough to hold no NUL.
+#: First bytes of common formats that are not text and may be short enough to hold no NUL.
 BINARY_MAGIC = (b"\x1f\x8b", b"PK\x03\x04", b"\x89PNG", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BZh", b"\xfd7zXZ")
 PDF_MAGIC = b"%PDF-"
 #: What starts like this on standard input or in a pipe is taken for JSON Lines.
@@ -198,7 +198,7 @@ def _format_of(source: Source, head: bytes) -> Format:
 
 
 def looks_binary(head: bytes, encoding: str, *, rows: bool) -> bool:
-    """Whether a file's first bytes are no text.
+    """Whether a file's first bytes are not text.
 
     A NUL tells, but for encodings that are full of them. In formats with rows a stray NUL spoils only its row, so that
     there the bytes must be invalid in the encoding as well.

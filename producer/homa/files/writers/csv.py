@@ -58,7 +58,7 @@ def csv_scan(layout: Layout | None = None) -> Scan:
         if header is None:
             return
         if header[0] != "custom_id" or len(header) < 2 - ERROR_COLUMN or not header[-1].endswith(f"homa_{LAST}"):
-            raise no_results(path, number, "is no header of results")
+            raise no_results(path, number, "is not the header of a results file")
         if layout is not None and header != layout.header:
             raise InvalidRequest(
                 f"--resume: {path} has columns {', '.join(header)}: expected {', '.join(layout.header)}; "
@@ -90,7 +90,7 @@ def _whole_records(path: Path) -> Iterator[tuple[int, list[str]]]:
         torn = not _ends_whole(path)
     except csv.Error as error:
         if "unexpected end of data" not in str(error):
-            raise no_results(path, reader.line_num, f"is no valid CSV ({error})") from None
+            raise no_results(path, reader.line_num, f"is not valid CSV ({error})") from None
         torn = False  # the torn record is the one that the reader gave up; the last one it gave is whole
     finally:
         csv.field_size_limit(bound)

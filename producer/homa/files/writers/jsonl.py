@@ -45,7 +45,7 @@ def scan_jsonl(path: Path) -> Iterator[EarlierLine]:
                 # A last line that is whole but for its newline is kept: its answer is paid for.
                 yield EarlierLine(line["custom_id"], is_good(line), raw.rstrip(b"\n") + b"\n")
             elif left > 0 and raw.strip(b"\0\n"):  # a power cut may leave zeros
-                raise no_results(path, number, "is no result line")
+                raise no_results(path, number, "is not a result line")
 
 
 def read_line(raw: bytes) -> dict[str, Any] | None:
