@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from homa.cli import SUMMARIES, main
 from homa.cli.exit_status import Stopped, status_of
 from homa.runs.errors import JobGivenUp, SignalReceived
-from homa.supervision.crash_report import WorkerLost
+from homa.supervision.errors import WorkerLost
 from homa_shared.model.errors import (
     BudgetExceeded,
     ConfigError,

@@ -27,7 +27,7 @@ from homa.runs.row_request import RequestBuilder
 from homa.runs.run_options import RunOptions
 from homa.runs.signals import Interruption
 from homa.runs.tally import ALIKE, MaxFailures, RunTally
-from homa.supervision.crash_report import WorkerLost
+from homa.supervision.errors import WorkerLost
 from homa.supervision.own_workers import own_workers
 from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.model.errors import InvalidRequest, OutputUnwritable

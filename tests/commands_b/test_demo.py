@@ -19,7 +19,7 @@ from homa.demo.findings import Balance, Findings, quota_use
 from homa.demo.scene import DemoFailed
 from homa.demo.stages import report, stage
 from homa.demo.story import Moment, Stage
-from homa.supervision.crash_report import WorkerLost
+from homa.supervision.errors import WorkerLost
 from homa.supervision.supervisor import WorkerSupervisor
 from tests.commands_b.stand import Stand
 

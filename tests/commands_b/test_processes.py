@@ -13,7 +13,7 @@ import pytest
 from homa.cli.exit_status import status_of
 from homa.cli.up import RESTARTS, serve
 from homa.runs.errors import SignalReceived
-from homa.supervision.crash_report import WorkerLost
+from homa.supervision.errors import WorkerLost
 from homa.supervision.supervised_worker import WorkerSpec
 from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.store import reads

@@ -6,7 +6,6 @@ A module is imported when its command is asked for, so that `homa --help` costs 
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from importlib import import_module
@@ -15,12 +14,9 @@ from typing import Any
 
 import click
 
-from homa.cli.exit_status import INTERRUPTED, STUCK, USAGE, Stopped, status_of
+from homa.cli.exit_status import DONE, INTERRUPTED, Stopped, is_disk_fault, status_of
 from homa.runs.errors import JobGivenUp, SignalReceived
 from homa_shared.model.errors import HomaError
-
-#: A disk that takes no more, or fails.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 #: Command -> what `homa --help` says of it.
 SUMMARIES: dict[str, str] = {
@@ -84,14 +80,14 @@ class Commands(click.Group):
         except BrokenPipeError:
             # Whoever read our output has left (`| head`): nothing more to say, not even at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(0)
+            ctx.exit(DONE)
         except OSError as error:
             # A path too long, a folder that may not be read, a full disk: reported by the system, not a defect.
-            if error.filename is None and error.errno not in _NO_ROOM:
+            if error.filename is None and not is_disk_fault(error):
                 raise
             place = "" if error.filename is None else f"{error.filename!r:.200}: "
             click.echo(f"homa: {place}{error.strerror or error}", err=True)
-            ctx.exit(STUCK if error.errno in _NO_ROOM else USAGE)
+            ctx.exit(status_of(error))
 
 
 def _version() -> str:

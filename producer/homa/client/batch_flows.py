@@ -8,9 +8,10 @@ from typing import Any
 
 from homa.client.batch_lines import LinePage, read_page
 from homa.client.batch_progress import Progress
+from homa.client.not_found import batch_not_found
 from homa.drivers.effects import Emit, Flow, Sleep, ask_patiently
 from homa_shared.backoff import Backoff
-from homa_shared.model.errors import InvalidRequest, JobNotFound, ResultTimeout
+from homa_shared.model.errors import InvalidRequest, ResultTimeout
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
 from homa_shared.store.transitions import admin
@@ -29,7 +30,7 @@ class BatchFlows:
         """Raises JobNotFound where the store holds no such batch."""
         view = yield from ask_patiently(reads.batch(self.keys, self.id))
         if view is None:
-            raise JobNotFound(f"batch {self.id} is not in the store: its id is wrong, or its retention has ended")
+            raise batch_not_found(self.id)
         return Progress.of(view)
 
     def wait(self, timeout_s: float | None) -> Flow[Progress]:

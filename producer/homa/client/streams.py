@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from homa.client.not_found import job_not_found
 from homa.client.outcomes import outcomes, read_ends
 from homa.client.results import Failure, Reply
 from homa.drivers.effects import Block, Emit, Flow, ask_patiently
 from homa_shared.backoff import Backoff
-from homa_shared.model.errors import InvalidRequest, JobNotFound
+from homa_shared.model.errors import InvalidRequest
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import mapping, read
 
@@ -149,7 +150,7 @@ def _outcome(keys: Keys, job_id: str) -> Flow[Reply[Any] | Failure | None]:
     """How the job has ended; None while it lives."""
     found = (yield from ask_patiently(read_ends(keys, [job_id])))[0]
     if found.state is None:
-        raise JobNotFound(f"job {job_id} is not in the store: its id is wrong, or its retention has ended")
+        raise job_not_found(job_id)
     return (yield from outcomes(keys, [found]))[0] if found.ended else None
 
 

@@ -14,7 +14,7 @@ from homa.drivers.effects import ask_patiently
 from homa.runs.result_lines import ResultLine, result_lines
 from homa.runs.resume_batch import EarlierBatch
 from homa.runs.run_state import RunParts, RunState, StopReason
-from homa.supervision.crash_report import WorkerLost
+from homa.supervision.errors import WorkerLost
 from homa_shared.backoff import Backoff
 from homa_shared.model.errors import HomaError, JobNotFound, StoreUnavailable
 from homa_shared.model.records import State

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homa.supervision.crash_report import WorkerLost
+from homa.supervision.errors import WorkerLost
 
 
 class SignalReceived(Exception):

@@ -11,7 +11,7 @@ from homa.client.session import Session
 from homa.runs.errors import JobGivenUp, SignalReceived
 from homa.runs.signals import Interruption
 from homa.submit.submitter import Asked
-from homa.supervision.crash_report import WorkerLost
+from homa.supervision.errors import WorkerLost
 from homa_shared.model.errors import HomaError
 
 

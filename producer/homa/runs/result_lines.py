@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from homa.drivers.effects import Flow, ask_patiently
 from homa.files import Answered, HomaPart, Unanswered, result_line
 from homa_shared.model.records import State
 from homa_shared.store.keys import Keys
-from homa_shared.store.operation import Op, number, read
+from homa_shared.store.operation import number, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,46 +33,44 @@ class ResultLine:
 
 def result_lines(keys: Keys, lines: Sequence[Line]) -> Flow[list[ResultLine]]:
     """The same lines for a results file."""
-    failed = [line.job_id for line in lines if line.failure is not None]
-    costs = dict(zip(failed, (yield from ask_patiently(_known_costs(keys, failed))), strict=True)) if failed else {}
-    return [
-        _answered(line, line.reply) if line.reply is not None else _unanswered(line, costs[line.job_id])
-        for line in lines
-    ]
+    failures = [line.job_id for line in lines if line.failure is not None]
+    costs = yield from _known_costs(keys, failures)
+    return [_in_file(line, costs) for line in lines]
+
+
+def _in_file(line: Line, costs: Mapping[str, int]) -> ResultLine:
+    if line.reply is not None:
+        return _answered(line, line.reply)
+    assert line.failure is not None
+    return _unanswered(line, line.failure, costs[line.job_id])
 
 
 def _answered(line: Line, reply: Reply[Any]) -> ResultLine:
-    part = HomaPart(
-        job=reply.job_id,
-        provider=reply.provider,
-        model=reply.model,
-        attempts=reply.attempts,
-        cost_nano_usd=reply.cost_nano_usd,
-        cached=reply.cached,
-        queued_ms=reply.queued_ms,
-        latency_ms=reply.latency_ms,
-    )
-    custom_id = line.custom_id or reply.job_id
+    part = _homa_part(reply, reply.cost_nano_usd, cached=reply.cached)
+    custom_id = line.custom_id or line.job_id
     document = result_line(custom_id, Answered(reply.body, part, reply.request_id))
     return ResultLine(line.position, custom_id, State.SUCCEEDED, "", "", document)
 
 
-def _unanswered(line: Line, nano_usd: int) -> ResultLine:
-    failure = line.failure
-    assert failure is not None
-    part = HomaPart(
-        job=failure.job_id,
-        provider=failure.provider,
-        model=failure.model,
-        attempts=failure.attempts,
-        cost_nano_usd=nano_usd,
-        queued_ms=failure.queued_ms,
-        latency_ms=failure.latency_ms,
-    )
-    custom_id = line.custom_id or failure.job_id
+def _unanswered(line: Line, failure: Failure, nano_usd: int) -> ResultLine:
+    part = _homa_part(failure, nano_usd)
+    custom_id = line.custom_id or line.job_id
     outcome = Unanswered(failure.kind, failure.message, part, failure.request_id, failure.status)
     document = result_line(custom_id, outcome)
     return ResultLine(line.position, custom_id, _state(failure), failure.kind, failure.message, document)
+
+
+def _homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: bool = False) -> HomaPart:
+    return HomaPart(
+        job=ended.job_id,
+        provider=ended.provider,
+        model=ended.model,
+        attempts=ended.attempts,
+        cost_nano_usd=nano_usd,
+        cached=cached,
+        queued_ms=ended.queued_ms,
+        latency_ms=ended.latency_ms,
+    )
 
 
 def _state(failure: Failure) -> State:
@@ -80,7 +78,10 @@ def _state(failure: Failure) -> State:
     return State.FAILED if failure.state is State.SUCCEEDED else failure.state
 
 
-def _known_costs(keys: Keys, job_ids: Sequence[str]) -> Op[list[int]]:
+def _known_costs(keys: Keys, job_ids: Sequence[str]) -> Flow[dict[str, int]]:
     """Known cost of jobs, nano-dollars."""
+    if not job_ids:
+        return {}
     commands = [("HGET", keys.job(job_id), "co") for job_id in job_ids]
-    return read(commands, lambda replies: [number(value) for value in replies])
+    values = yield from ask_patiently(read(commands, lambda replies: [number(value) for value in replies]))
+    return dict(zip(job_ids, values, strict=True))

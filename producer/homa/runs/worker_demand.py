@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from homa.client.session import Session
 from homa.drivers.effects import ask_patiently
 from homa.submit.fleet_view import FleetView
-from homa.supervision.requirements import check_startable
+from homa.supervision.own_workers import own_workers
+from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.pools import members_of, queue_of
 from homa_shared.store import reads
@@ -32,24 +33,42 @@ def providers_of(view: FleetView, targets: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(member.provider for target in targets for member in view.members(target)))
 
 
-def staff(workers: str, session: Session, view: FleetView, targets: Sequence[str]) -> tuple[list[str], int]:
-    """Providers that own worker processes should serve, and how many processes.
+def workers_for(
+    wanted: str,
+    session: Session,
+    view: FleetView,
+    targets: Sequence[str],
+    *,
+    name: str,
+    what: str,
+    say: Callable[[str], object],
+) -> WorkerSupervisor:
+    """The workers that jobs of this process need beside those that live already; not yet started.
 
     Args:
-        workers: auto, none, or a number.
+        wanted: auto, none, or a number.
+        targets: of the jobs, the first one first.
+        name: of the workers' logs.
+        what: `the job`; it waits where no worker serves the first target and none is wanted here.
+        say: tells the person that.
 
     Raises:
-        InvalidRequest: it is anything else.
+        InvalidRequest: `wanted` is anything else.
+        MissingExtra: workers are not installed here.
         ConfigError: a provider would need a worker here and is not configured here.
     """
-    if workers == NONE:
+    providers, count = _staff(wanted, session, view, targets)
+    if wanted == NONE and (missing := unserved(session, view, targets[:1])):
+        say(f"warning: no live worker serves {missing[0]}: {what} waits until one is started")
+    return own_workers(session.settings, providers, count, name)
+
+
+def _staff(wanted: str, session: Session, view: FleetView, targets: Sequence[str]) -> tuple[list[str], int]:
+    """Providers that own workers should serve, and how many processes."""
+    if wanted == NONE:
         return [], 0
-    if workers == AUTO:
-        wanted, count = unserved(session, view, targets), 1
-    elif workers.isascii() and workers.isdigit() and 1 <= int(workers) <= 64:
-        wanted, count = providers_of(view, targets), int(workers)
-    else:
-        raise InvalidRequest(f"--workers is {workers!r}: expected auto, none, or a number from 1 to 64")
-    if wanted:
-        check_startable(session.settings, wanted)
-    return wanted, count
+    if wanted == AUTO:
+        return unserved(session, view, targets), 1
+    if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= 64:
+        return providers_of(view, targets), int(wanted)
+    raise InvalidRequest(f"--workers is {wanted!r}: expected auto, none, or a number from 1 to 64")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homa.supervision.processes import tail
-from homa_shared.model.errors import HomaError
 
 #: Exit status of a worker whose settings are wrong: started again, it would end the same way.
 MISCONFIGURED = 2
@@ -46,12 +45,3 @@ class CrashReport:
         if self.log is not None:
             return f"{self.summary}; the end of {self.log}:\n{tail(self.log)}"
         return f"{self.summary}: its settings are wrong, see above" if self.misconfigured else self.summary
-
-
-class WorkerLost(HomaError):
-    """A worker process ended before its work did, and does not stay when it is started again."""
-
-    def __init__(self, message: str, *, misconfigured: bool) -> None:
-        super().__init__(message)
-        #: Its settings are wrong: starting it again will not help.
-        self.misconfigured = misconfigured

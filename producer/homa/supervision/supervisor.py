@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from homa.supervision import processes
-from homa.supervision.crash_report import CrashReport, WorkerLost
+from homa.supervision.crash_report import CrashReport
+from homa.supervision.errors import WorkerLost
 from homa.supervision.supervised_worker import RestartPolicy, SupervisedWorker, WorkerSpec
 
 #: Workers that finish somebody else's calls are not waited for longer than this, s.

@@ -22,11 +22,10 @@ from homa.files import BadRow, open_inputs, read_argument
 from homa.runs.foreground_job import attended
 from homa.runs.progress import duration
 from homa.runs.signals import Interruption
-from homa.runs.worker_demand import NONE, staff, unserved
+from homa.runs.worker_demand import workers_for
 from homa.submit.fleet_view import FleetView
 from homa.submit.submitter import Asked, ask_for
 from homa.submit.template import Template
-from homa.supervision.own_workers import own_workers
 from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.capabilities import Feature
 from homa_shared.model.errors import InvalidRequest
@@ -46,10 +45,9 @@ def ask_job(**options: Any) -> None:
         if pdfs and not _reads_pdf(view, asked):
             asked = _asked(options, streamed)
         targets = Template(view, asked.options).targets
-        providers, count = staff(options["workers"], here, view, targets)
-        if options["workers"] == NONE and (missing := unserved(here, view, targets[:1])):
-            say(f"warning: no live worker serves {missing[0]}: the job waits until one is started")
-        workers = own_workers(here.settings, providers, count, f"ask-{new_job_id()[1:]}")
+        workers = workers_for(
+            options["workers"], here, view, targets, name=f"ask-{new_job_id()[1:]}", what="the job", say=say
+        )
         with Interruption(at_once=True).listening() as interruption, workers.at_work():
             reply = _answer(here, asked, workers, interruption, streamed, schema_of(options["schema"]))
         workers.forget_logs()

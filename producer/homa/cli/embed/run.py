@@ -26,10 +26,9 @@ from homa.files.rows import as_text
 from homa.files.writers.output_file import create
 from homa.runs.foreground_job import attended
 from homa.runs.signals import Interruption
-from homa.runs.worker_demand import NONE, staff, unserved
+from homa.runs.worker_demand import workers_for
 from homa.submit.submitter import Asked
 from homa.submit.template import Template
-from homa.supervision.own_workers import own_workers
 from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import new_job_id
@@ -75,10 +74,9 @@ def embed_inputs(**options: Any) -> None:
     with submitting_session() as here, _output(options) as (out, line):
         view = here.view()
         targets = Template(view, first.options).fit(first.prepared)[0].targets
-        providers, count = staff(options["workers"], here, view, targets)
-        if options["workers"] == NONE and (missing := unserved(here, view, targets[:1])):
-            say(f"warning: no live worker serves {missing[0]}: the job waits until one is started")
-        workers = own_workers(here.settings, providers, count, f"embed-{new_job_id()[1:]}")
+        workers = workers_for(
+            options["workers"], here, view, targets, name=f"embed-{new_job_id()[1:]}", what="the job", say=say
+        )
         with Interruption(at_once=True).listening() as interruption, workers.at_work():
             texts = _texts(rows, options["column"] or "text")
             sums = _embed(here, texts, arguments, workers, interruption, out, line)

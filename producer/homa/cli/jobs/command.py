@@ -5,13 +5,16 @@ from __future__ import annotations
 import click
 
 from homa.cli.context import session
-from homa.cli.job_filters import filter_options, job_not_found, selected
-from homa.cli.jobs.actions import cancel, purge, resolve, retry
+from homa.cli.job_filters import filter_options, selected
+from homa.cli.jobs.actions import cancel, retry
 from homa.cli.jobs.json import attempt_document, job_document, step_document
 from homa.cli.jobs.offloaded import whole_reply, whole_request
+from homa.cli.jobs.purge import purge
+from homa.cli.jobs.resolve import resolve
 from homa.cli.jobs.tables import answer_text, job_facts, job_row, print_attempts, print_steps, prompt_text
 from homa.cli.jobs.why import why
 from homa.cli.output import json_option, print_facts, print_json, print_table
+from homa.client.not_found import job_not_found
 from homa_shared.store import reads
 
 #: Characters of prompt and answer that `show` prints; `--json` has all.

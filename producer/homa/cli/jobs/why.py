@@ -7,9 +7,9 @@ import orjson
 
 from homa.cli.context import session
 from homa.cli.doctor.orphaned_queues import lack_of
-from homa.cli.job_filters import job_not_found
 from homa.cli.jobs.tables import answer_text
 from homa.cli.output import json_option, moment, print_json, print_table, span
+from homa.client.not_found import job_not_found
 from homa_shared.model.pools import worker_command
 from homa_shared.model.records import Job
 from homa_shared.settings.fleet import Fleet

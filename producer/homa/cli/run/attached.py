@@ -4,52 +4,46 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
 
 import click
 import orjson
 
 from homa.cli.context import say
-from homa.cli.exit_status import Stopped, status_of
+from homa.cli.exit_status import Stopped, status_of, status_of_run
+from homa.cli.run.checked import CheckedRun
 from homa.cli.run.options import RunRequest
 from homa.cli.run.output import leave_earlier, opened
-from homa.cli.run.summary import how_to_go_on, in_short, in_words, status_of_run
-from homa.client.session import Session
-from homa.files import Row
+from homa.cli.run.summary import how_to_go_on, in_short, in_words
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import CheckpointFile
 from homa.runs.errors import SignalReceived
 from homa.runs.feeder import WINDOW
 from homa.runs.inputs import STDIN
 from homa.runs.progress_display import progress_display
-from homa.runs.row_request import RequestBuilder
 from homa.runs.run import BatchRun
 from homa.runs.run_state import RunParts, RunState
 from homa.runs.signals import Interruption
 from homa.runs.tally import RunTally
-from homa.runs.worker_demand import NONE, staff, unserved
-from homa.submit.fleet_view import FleetView
-from homa.supervision.own_workers import own_workers
+from homa.runs.worker_demand import workers_for
 from homa_shared.model.errors import HomaError
 from homa_shared.model.ids import new_batch_id
 
 
-def attached(
-    request: RunRequest,
-    here: Session,
-    view: FleetView,
-    builder: RequestBuilder,
-    head: Sequence[Row],
-    targets: Sequence[str],
-) -> None:
-    providers, count = staff(request.workers, here, view, targets)
-    if not providers and request.workers == NONE and unserved(here, view, targets[:1]):
-        say(f"warning: no live worker serves {targets[0]}: the run waits until one is started")
+def attached(checked: CheckedRun) -> None:
+    request, here = checked.request, checked.session
+    workers = workers_for(
+        request.workers,
+        here,
+        checked.view,
+        checked.targets,
+        name=f"run-{new_batch_id()[1:]}",
+        what="the run",
+        say=say,
+    )
     started_s = time.monotonic()
     with contextlib.ExitStack() as stack:
         interruption = stack.enter_context(Interruption().listening())
-        workers = own_workers(here.settings, providers, count, f"run-{new_batch_id()[1:]}")
-        writer = stack.enter_context(opened(request, head))
+        writer = stack.enter_context(opened(request, checked.head))
         if not request.resume:
             leave_earlier(request, here)
         progress = progress_display(request.progress)
@@ -58,7 +52,7 @@ def attached(
             session=here,
             run_options=request.run_options,
             run_inputs=request.run_inputs,
-            builder=builder,
+            builder=checked.builder,
             writer=writer,
             checkpoint_file=CheckpointFile(request.output),
             workers=workers,
@@ -70,7 +64,7 @@ def attached(
         )
         tally = RunTally(request.failures_allowed, earlier=len(writer.done))
         run = BatchRun(parts, RunState(tally, estimate=None if STDIN in request.inputs else request.run_inputs.count()))
-        stack.callback(_part, run)
+        stack.callback(_release, run)
         try:
             run.go(resume=request.resume)
         except SignalReceived:
@@ -112,7 +106,7 @@ def _finish(run: BatchRun, request: RunRequest, seconds: float) -> None:
         raise Stopped(status)
 
 
-def _part(run: BatchRun) -> None:
+def _release(run: BatchRun) -> None:
     """Own workers leave; their logs stay where something went wrong."""
     parts = run.parts
     parts.workers.drain()

@@ -7,16 +7,16 @@ from typing import Any
 import click
 import orjson
 
+from homa.cli.run.checked import CheckedRun
 from homa.cli.run.options import RunRequest
 from homa.runs.forecast import Forecast, Forecaster
 from homa.runs.progress import duration
-from homa.runs.row_request import RequestBuilder
-from homa.submit.fleet_view import FleetView
 from homa_shared.model.money import usd
 
 
-def dry_run(request: RunRequest, view: FleetView, builder: RequestBuilder) -> None:
-    forecast = Forecaster(view, request.run_options, builder).of(request.run_inputs.rows())
+def dry_run(run: CheckedRun) -> None:
+    request = run.request
+    forecast = Forecaster(run.view, request.run_options, run.builder).of(request.run_inputs.rows())
     if request.as_json:
         click.echo(orjson.dumps(forecast.as_json()))
         return

@@ -1,4 +1,4 @@
-"""What a run says at its end, its exit status, and how to go on."""
+"""What a run says at its end, and how to go on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import shlex
 import sys
 from typing import Any
 
-from homa.cli.exit_status import DONE, SOME_FAILED, STUCK, USAGE, status_of_signal
 from homa.cli.run.options import RunRequest
 from homa.runs.checkpoint import CheckpointFile
 from homa.runs.inputs import STDIN
@@ -16,18 +15,6 @@ from homa_shared.model.money import parse_usd, usd
 
 #: Most characters of a failure's reason on the terminal.
 MOST_SHOWN = 300
-
-
-def status_of_run(state: RunState) -> int:
-    """The exit status."""
-    stop = state.stop
-    if stop is not None and stop.signal is not None:
-        return status_of_signal(stop.signal)
-    if stop is not None:
-        return USAGE if stop.misconfigured else STUCK
-    if state.tally.over_budget:
-        return STUCK
-    return SOME_FAILED if state.tally.unsuccessful else DONE
 
 
 def in_words(summary: dict[str, Any], state: RunState) -> str:
