@@ -29,16 +29,16 @@ def command(count: int, seed: int, as_json: bool) -> None:
     errors, cut connections and calls that hang. One of the workers is killed on the way. The report at the end compares
     results with documents, and Homa's ledger with the providers' bills; status 1 when a promise is broken.
     """
-    from homa.demo.scene import scene
-    from homa.demo.stages import report, stage
-    from homa.demo.story import play
+    from homa.demo.display import report, reporter
+    from homa.demo.environment import environment
+    from homa.demo.walkthrough import run_demo
 
     require_workers("homa demo")
     console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False)
     try:
         # Ends by an exception, so that the demo's processes and files go with it.
-        with Interruption(at_once=True).listening(), scene(seed) as here, stage(console) as told:
-            found = play(here, count, seed, told)
+        with Interruption(at_once=True).listening(), environment(seed) as here, reporter(console) as reporting:
+            found = run_demo(here, count, seed, reporting)
     except SignalReceived:
         say("interrupted")
         raise

@@ -1,4 +1,4 @@
-"""Where the demo plays: a temporary home with settings and a store of its own, a simulator, and worker processes.
+"""Where the demo runs: a temporary home with settings and a store of its own, a simulator, and worker processes.
 
 Nothing of the person's own settings, keys or store is seen or touched, and nothing is left behind.
 """
@@ -64,7 +64,7 @@ class SimulatorClient:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class DemoEnvironment:
     """The demo's home and what runs in it."""
 
     home: Path
@@ -80,8 +80,8 @@ class Scene:
 
 
 @contextmanager
-def scene(seed: int) -> Iterator[Scene]:
-    """Sets the scene; everything is gone afterwards, however it ended.
+def environment(seed: int) -> Iterator[DemoEnvironment]:
+    """The demo's own environment; everything is gone afterwards, however it ended.
 
     Raises:
         DemoFailed: the simulator does not start.
@@ -98,7 +98,7 @@ def scene(seed: int) -> Iterator[Scene]:
         url = _url_of(simulator, log)
         (home / "homa.toml").write_text(_toml(url))
         env = {**base, "HOMA_CONFIG": str(home / "homa.toml"), "HOMA_HOME": str(home / "store")}
-        yield Scene(home, load_settings(env=env, cwd=home), SimulatorClient(url), env)
+        yield DemoEnvironment(home, load_settings(env=env, cwd=home), SimulatorClient(url), env)
     finally:
         if simulator is not None:
             processes.stop_now([simulator])

@@ -13,8 +13,8 @@ from homa import Homa
 from homa.client.batch_progress import Progress
 from homa.client.handles import Batch
 from homa.demo.documents import Document, documents
+from homa.demo.environment import FALLBACK, MODEL, RPM, DemoEnvironment, DemoFailed
 from homa.demo.findings import Balance, Findings, quota_use
-from homa.demo.scene import FALLBACK, MODEL, RPM, DemoFailed, Scene
 from homa.drivers.context import Context
 from homa.supervision.crash_report import CrashReport
 from homa.supervision.processes import Process, tail
@@ -33,7 +33,7 @@ _PROMPT = "Summarise this section of the Python documentation in one sentence.\n
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Snapshot:
     """A look at the demo while it runs."""
 
     progress: Progress
@@ -45,14 +45,14 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """Who is told what happens."""
+class Reporter:
+    """How the person is told what happens."""
 
     say: Callable[[str], None]
-    show: Callable[[Moment], None]
+    show: Callable[[Snapshot], None]
 
 
-def play(scene: Scene, count: int, seed: int, stage: Stage) -> Findings:
+def run_demo(environment: DemoEnvironment, count: int, seed: int, reporter: Reporter) -> Findings:
     """The whole demo.
 
     Raises:
@@ -60,34 +60,36 @@ def play(scene: Scene, count: int, seed: int, stage: Stage) -> Findings:
         WorkerLost: the workers do not accept their settings.
     """
     started_s = time.monotonic()
-    with Homa(settings=scene.settings, local=True) as homa:
+    with Homa(settings=environment.settings, local=True) as homa:
         texts = documents(count, seed)
         batch = homa.submit_batch(
             map(_request, texts), model=MODEL, fallbacks=[FALLBACK], max_tokens=200, name="demo", tags={"demo": "yes"}
         )
-        stage.say(f"{count} documents are queued for {MODEL}, fallback {FALLBACK}")
-        with closing(Context(lambda: scene.settings, role="demo").connect()) as store:
-            killer = _Killer(store, stage)
-            workers = scene.workers(WORKERS, killer.told_of_crash)
+        reporter.say(f"{count} documents are queued for {MODEL}, fallback {FALLBACK}")
+        with closing(Context(lambda: environment.settings, role="demo").connect()) as store:
+            killer = _Killer(store, reporter)
+            workers = environment.workers(WORKERS, killer.told_of_crash)
             with workers.at_work():
                 pids = ", ".join(f"pid {worker.pid}" for worker in workers.running)
-                stage.say(f"{WORKERS} worker processes start: {pids}")
-                _watch(store, batch, workers, killer, count, stage)
-                stage.say("all documents have ended; comparing ledger and bills")
-                return _findings(scene, store, batch, count, time.monotonic() - started_s)
+                reporter.say(f"{WORKERS} worker processes start: {pids}")
+                _watch(store, batch, workers, killer, count, reporter)
+                reporter.say("all documents have ended; comparing ledger and bills")
+                return _findings(environment, store, batch, count, time.monotonic() - started_s)
 
 
 def _request(document: Document) -> dict[str, Any]:
     return {"custom_id": document.name, "prompt": _PROMPT + document.text}
 
 
-def _watch(store: Store, batch: Batch, workers: WorkerSupervisor, killer: _Killer, count: int, stage: Stage) -> None:
+def _watch(
+    store: Store, batch: Batch, workers: WorkerSupervisor, killer: _Killer, count: int, reporter: Reporter
+) -> None:
     """Looks on until the batch is complete; has one worker killed on the way."""
     give_up_s = time.monotonic() + _PATIENCE_S + count * _PATIENCE_PER_DOCUMENT_S
     events = _EventCounts(store)
     while True:
         progress = batch.progress()
-        stage.show(_moment(store, progress, count, events.update()))
+        reporter.show(_snapshot(store, progress, count, events.update()))
         if progress.complete:
             return
         if killer.victim is None and progress.ended >= count * _KILL_AT:
@@ -104,8 +106,8 @@ def _watch(store: Store, batch: Batch, workers: WorkerSupervisor, killer: _Kille
 class _Killer:
     """Kills one worker in mid-call; its supervisor starts it again."""
 
-    def __init__(self, store: Store, stage: Stage) -> None:
-        self._store, self._stage = store, stage
+    def __init__(self, store: Store, reporter: Reporter) -> None:
+        self._store, self._reporter = store, reporter
         self.victim: Process | None = None
 
     def kill_busiest(self, running: Sequence[Process]) -> None:
@@ -116,18 +118,18 @@ class _Killer:
         self.victim = max(running, key=lambda process: busy[process.pid])
         self.victim.kill()
         self.victim.wait()
-        self._stage.say(f"worker pid {self.victim.pid} is killed in mid-call (SIGKILL)")
+        self._reporter.say(f"worker pid {self.victim.pid} is killed in mid-call (SIGKILL)")
 
     def told_of_crash(self, report: CrashReport, pause_s: float) -> None:
         """Raises DemoFailed for a worker that nobody killed."""
         if self.victim is None or report.pid != self.victim.pid:
             raise DemoFailed(str(report))
-        self._stage.say(f"{report.name} is started again")
+        self._reporter.say(f"{report.name} is started again")
 
 
-def _moment(store: Store, progress: Progress, count: int, events: Counter[str]) -> Moment:
+def _snapshot(store: Store, progress: Progress, count: int, events: Counter[str]) -> Snapshot:
     running = sum(row.running for row in store.run(reads.queues(store.keys)))
-    return Moment(progress, count, events["job.rerouted"], events["job.recovered"], running)
+    return Snapshot(progress, count, events["job.rerouted"], events["job.recovered"], running)
 
 
 class _EventCounts:
@@ -143,10 +145,10 @@ class _EventCounts:
         return self._counts
 
 
-def _findings(scene: Scene, store: Store, batch: Batch, count: int, seconds: float) -> Findings:
+def _findings(environment: DemoEnvironment, store: Store, batch: Batch, count: int, seconds: float) -> Findings:
     results = Counter(line.custom_id for line in batch.results())
     progress, events = batch.progress(), _EventCounts(store).update()
-    stats, bill = _settled_stats(scene), scene.simulator.get("/bill")
+    stats, bill = _settled_stats(environment), environment.simulator.get("/bill")
     return Findings(
         documents=count,
         succeeded=progress.succeeded,
@@ -169,10 +171,10 @@ def _findings(scene: Scene, store: Store, batch: Batch, count: int, seconds: flo
     )
 
 
-def _settled_stats(scene: Scene) -> dict[str, Any]:
+def _settled_stats(environment: DemoEnvironment) -> dict[str, Any]:
     """The simulator's counts once it has noticed that nobody waits any more: what a killed worker left counts too."""
     give_up_s = time.monotonic() + 10
-    while (stats := scene.simulator.get("/stats"))["in_flight"] and time.monotonic() < give_up_s:
+    while (stats := environment.simulator.get("/stats"))["in_flight"] and time.monotonic() < give_up_s:
         time.sleep(_LOOK_S)
     return stats
 
