@@ -114,4 +114,4 @@ def test_a_note_that_is_none_is_said(fleet: Fleet, invoke: Invoke, folder: Path)
     (folder / "out.jsonl.run.json").write_text("{}")
     answer = invoke(fleet, *GOOD, "-o", "out.jsonl", "--resume")
     assert answer.exit_code == 2
-    assert "no note of a run" in answer.stderr
+    assert "not a valid checkpoint of a run" in answer.stderr

@@ -53,10 +53,10 @@ def status_of(error: HomaError | SignalReceived | JobGivenUp | OSError) -> int:
             return USAGE if error.misconfigured else STUCK
         case JobEnded():
             return SOME_FAILED
+        case HomaError():  # ResultTimeout, a TimeoutError, is an OSError too
+            return STUCK if isinstance(error, _STUCK) else USAGE
         case OSError():
             return STUCK if is_disk_fault(error) else USAGE
-        case _:
-            return STUCK if isinstance(error, _STUCK) else USAGE
 
 
 def is_disk_fault(error: OSError) -> bool:
