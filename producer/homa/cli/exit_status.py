@@ -70,7 +70,7 @@ def status_of_signal(number: int) -> int:
 
 
 def status_of_run(state: RunState) -> int:
-    """The exit status of a run that has come to rest."""
+    """The exit status of a run that has ended or stopped."""
     stop = state.stop
     if stop is None:
         return status_of_tally(state.tally)

@@ -47,7 +47,7 @@ class AsyncJob(Generic[T]):
         return await self._driver.run(self._flows.result(timeout))
 
     def stream(self, after: str | None = None) -> AsyncIterator[Piece]:
-        """The answer as it is written, from its beginning, or behind a piece seen before.
+        """The answer as it is written, from its beginning, or after a piece seen before.
 
         Args:
             after: id of the last piece seen.
@@ -98,7 +98,7 @@ class AsyncBatch:
         """Wait until every line has ended.
 
         Raises:
-            ResultTimeout: not within so many seconds; it goes on.
+            ResultTimeout: not within `timeout` seconds; it goes on.
         """
         return await self._driver.run(self._flows.wait(timeout))
 

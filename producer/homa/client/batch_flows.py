@@ -57,7 +57,7 @@ class BatchFlows:
         """Hands out pages of lines in the order in which they ended, until the batch is complete.
 
         Args:
-            after: the position to begin behind.
+            after: the position after which to begin.
             timeout_s: seconds without any line after which to give up; None waits as long as it takes.
             take: what is done with a page.
 
@@ -66,7 +66,7 @@ class BatchFlows:
         """
         quiet_since_s, looks = time.monotonic(), 0
         while True:
-            # Asked before the list is read, so that a batch that is complete has no line left behind it.
+            # Asked before the list is read, so that a batch that is complete has no line left to read.
             progress = yield from self.progress()
             page = yield from read_page(self.keys, self.id, after, schema=self.schema)
             if page.cursor > after:

@@ -22,7 +22,7 @@ PAGE = 250
 class Line:
     """One line of a batch that has ended; a failure is a value."""
 
-    #: Goes on behind this line: `batch.results(after=line.position)`.
+    #: Continue after this line: `batch.results(after=line.position)`.
     position: int
     custom_id: str
     job_id: str
@@ -45,7 +45,7 @@ class Line:
 class LinePage:
     """Some of a batch's lines that ended one after the other."""
 
-    #: Goes on behind this page.
+    #: Continue after this page.
     cursor: int
     lines: Sequence[Line]
 
@@ -56,7 +56,7 @@ def read_page(
     """The next lines that ended; the cursor stays where none has ended since.
 
     Args:
-        after: the position behind which to begin; 0 for the beginning.
+        after: the position after which to begin; 0 for the beginning.
         schema: what `Reply.parsed` is made with.
         unless: custom_ids that are left out, without reading their replies.
     """

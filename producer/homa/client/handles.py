@@ -47,7 +47,7 @@ class Job(Generic[T]):
         return self._driver.run(self._flows.result(timeout))
 
     def stream(self, after: str | None = None) -> Iterator[Piece]:
-        """The answer as it is written, from its beginning, or behind a piece seen before.
+        """The answer as it is written, from its beginning, or after a piece seen before.
 
         Args:
             after: id of the last piece seen.
@@ -98,7 +98,7 @@ class Batch:
         """Wait until every line has ended.
 
         Raises:
-            ResultTimeout: not within so many seconds; it goes on.
+            ResultTimeout: not within `timeout` seconds; it goes on.
         """
         return self._driver.run(self._flows.wait(timeout))
 

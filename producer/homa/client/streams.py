@@ -21,7 +21,7 @@ from homa_shared.store.keys import Keys
 from homa_shared.store.operation import mapping, read
 
 _EVENT_ID = re.compile(r"\d{1,20}-\d{1,20}")
-#: How long a read waits in the store before the job itself is looked at: short at first, and behind an attempt.
+#: How long a read waits in the store before the job itself is looked at: short at first, and after an attempt.
 _WAITS = Backoff(first_s=0.02, longest_s=1.0, jitter=0)
 #: Most entries of one read.
 _COUNT = 500
@@ -32,7 +32,7 @@ class Piece(str):
 
     __slots__ = ("attempt", "event", "id")
 
-    #: Event id: `job.stream(after=piece.id)` goes on behind this piece.
+    #: Event id: `job.stream(after=piece.id)` continues after this piece.
     id: str
     #: Number of the attempt that wrote it.
     attempt: int
@@ -93,7 +93,7 @@ class Transcript:
     def _piece(self, fields: dict[str, str]) -> Piece | None:
         attempt, event = int(fields.get("a", 0)), fields.get("e", "")
         if attempt < self.attempt:
-            # Its worker was lost to the store and writes on. Should its reply come first after all, it arrives whole.
+            # A worker that lost its lease still writes. Should its reply come first after all, it arrives whole.
             return None
         self.closing = event in ("done", "broken", "failed")
         anew = attempt != self.attempt and self.text != ""
@@ -142,7 +142,7 @@ def follow(keys: Keys, job_id: str, after: str | None) -> Flow[None]:
             for piece in transcript.rest(outcome.text):
                 yield Emit(piece)
             return
-        # Most jobs that are followed are streamed, and tell of their end; for the others a look now and then has to do.
+        # Most jobs that are followed are streamed, and the stream says when they end; others are looked at now and then.
         looks = 1 if transcript.closing else looks + 1
 
 

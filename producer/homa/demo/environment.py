@@ -1,6 +1,6 @@
 """Where the demo runs: a temporary home with settings and a store of its own, a simulator, and worker processes.
 
-Nothing of the person's own settings, keys or store is seen or touched, and nothing is left behind.
+The user's own settings, keys and store are neither read nor touched, and nothing is left behind.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Drives flows for an event loop: every effect is awaited.
 
-However many jobs a loop waits for, one connection hears of their ends, and one wakes up for each.
+However many jobs a loop waits for, one connection listens for their ends and wakes whoever waits for each.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 #: Longest wait for a message before the reader looks whether anybody still waits, s.
 _TICK_S = 1.0
-#: Channels that nobody waits for are left so many at a time.
+#: Channels that nobody waits for any more are unsubscribed from this many at a time.
 _STALE = 100
 
 
@@ -121,7 +121,7 @@ class AwaitingDriver:
 
 
 class Ends:
-    """Hears of the ends of any number of jobs on one connection.
+    """Listens for the ends of any number of jobs on one connection.
 
     A message may be lost with the connection; whoever waits looks at the job again from time to time.
     """

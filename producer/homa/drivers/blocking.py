@@ -31,7 +31,7 @@ class BlockingDriver:
     def store(self) -> Store:
         """The store, connected to at the first need."""
         if self._store is None:
-            # Two threads may come here at once: both stores work, and the loser's goes with its last use.
+            # Two threads may come here at once: both stores work; the one replaced is closed after its last use.
             self._store = self._context.connect()
         return self._store
 

@@ -25,7 +25,7 @@ _BACKOFF = Backoff(first_s=0.05, longest_s=1.0)
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Waits so many seconds."""
+    """Waits."""
 
     seconds: float
 
@@ -54,7 +54,7 @@ class GetBlob:
 
 @dataclass(frozen=True, slots=True)
 class AwaitEnd:
-    """Waits until the end of a job is announced, at most so many seconds.
+    """Waits until the end of a job is announced, for a limited time.
 
     The first one of a flow subscribes and returns at once: what ended before that was announced to nobody, so that the
     flow has to look again.

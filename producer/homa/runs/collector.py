@@ -1,4 +1,4 @@
-"""Writing what ends, as it ends, until the batch is complete or a stop has come to rest.
+"""Writing lines as they end, until the batch is complete, or stopped with nothing left in flight.
 
 A run ends early by a signal, by failures that look hopeless, by a pause that somebody else ordered, or because its
 workers or its store are gone. Then the batch is paused, calls in flight finish, their results are written.
@@ -31,7 +31,7 @@ class Collector:
     """The loop over the batch that runs now.
 
     Args:
-        state: what is told to it is seen by the whole run.
+        state: shared with the rest of the run.
     """
 
     def __init__(self, parts: RunParts, state: RunState) -> None:
@@ -43,10 +43,10 @@ class Collector:
         self._asked_queues_s = 0.0
 
     def until_over(self, earlier: EarlierBatch | None) -> None:
-        """Writes the lines of the batch that runs now until it is complete, or until a stop has come to rest."""
+        """Writes the lines of the batch that runs now until it is complete, or stopped with nothing left in flight."""
         after, looks = 0, 0
         while True:
-            # Looked at before the list is read, so that what is over has nothing left behind it.
+            # Looked at before the list is read, so that a batch that is over has no line left to read.
             at_rest = self._state.stop is not None and self._at_rest()
             view = self._look()
             over = view.complete and (self._state.feeder is None or not self._state.feeder.running)

@@ -1,4 +1,4 @@
-"""A job that somebody waits for: submitted by a command, and cancelled when the person leaves before it has ended."""
+"""A job that somebody waits for: submitted by a command, and cancelled when they interrupt before it has ended."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ def attended(
     """Submits a job, and cancels it when what is done within is stopped.
 
     Args:
-        interruption: its first signal ends what is done within, since one answer is not worth waiting for by somebody
-            who leaves.
+        interruption: its first signal ends the work within: whoever interrupts a single job does not wait for it.
         say: tells the person why the job is given up, and that it is cancelled.
 
     Raises:
@@ -35,7 +34,7 @@ def attended(
     """
     flows: JobFlows | None = None
     try:
-        # A signal in the midst of submitting waits for its end: a job without a name could not be cancelled.
+        # A signal while the job is submitted is acted on afterwards: a job without an id could not be cancelled.
         with interruption.deferred():
             flows = JobFlows(session.keys, session.driver.run(session.submitter.submit(asked)), schema)
         yield flows

@@ -20,8 +20,8 @@ class RunInputs:
 
     Args:
         inputs: files, directories, globs, `-`.
-        limit: only the first so many rows.
-        sample: only so many, drawn evenly; `seed` draws the same ones again.
+        limit: most rows, from the first on.
+        sample: most rows, drawn evenly; `seed` draws the same ones again.
     """
 
     inputs: tuple[str, ...]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Task
 
-#: The rate is that of the last so many seconds.
+#: The rate is that of this many seconds.
 _RATE_OVER_S = 20.0
 
 

@@ -19,7 +19,7 @@ from homa_shared.store.operation import number, read
 class ResultLine:
     """One job's end."""
 
-    #: Goes on behind this line.
+    #: Continue after this line.
     position: int
     custom_id: str
     state: State

@@ -1,7 +1,8 @@
 """What becomes of the batch that an interrupted run left behind.
 
-Asked the same as now, its jobs that wait are as good as new ones: it goes on. Asked otherwise (another model or
-prompt, say), what has not begun is cancelled. Either way all that is paid is collected before anything is submitted.
+If the run asks the same as before, the batch's waiting jobs are still wanted: it goes on. If it asks something else
+(another model or prompt, say), what has not begun is cancelled. Either way what is paid for is collected before
+anything is submitted.
 """
 
 from __future__ import annotations

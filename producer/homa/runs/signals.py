@@ -39,10 +39,10 @@ class Interruption:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Within, the first signal is only noted; what it stands for happens behind.
+        """Within, the first signal is only noted, and acted on afterwards.
 
         Raises:
-            SignalReceived: a second one came; or, behind, a first one that ends the run at once.
+            SignalReceived: a second one came; or, afterwards, a first one that ends the run at once.
         """
         before, self.on_signal = self.on_signal, lambda: None
         try:
@@ -58,7 +58,7 @@ class Interruption:
 
     @contextmanager
     def listening(self) -> Iterator[Interruption]:
-        """Handles SIGINT and SIGTERM within, as before outside. Only the main thread can."""
+        """Handles SIGINT and SIGTERM within, and restores their handlers afterwards. Only the main thread can."""
         if threading.current_thread() is not threading.main_thread():
             yield self
             return

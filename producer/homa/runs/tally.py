@@ -1,4 +1,4 @@
-"""How many inputs have which end, and when failures are so many that going on would waste money."""
+"""How inputs ended, counted, and when there are too many failures to go on."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from homa.runs.result_lines import ResultLine
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.records import State
 
-#: Without --max-failures: so many first jobs that all fail alike pause a run.
+#: Without --max-failures: a run is paused when this many first jobs all fail alike.
 ALIKE = 20
-#: A share of failures is judged from so many ends on.
+#: A share of failures is judged once this many inputs have ended.
 _JUDGED_FROM = 20
 #: Ends for want of money: the run could not go on.
 _MONEY = frozenset({"budget"})

@@ -108,8 +108,8 @@ def tail(log: Path, lines: int = 12, size: int = 8192) -> str:
     """The last lines of a log, each indented.
 
     Args:
-        lines: at most so many.
-        size: at most so many bytes.
+        lines: most lines.
+        size: most bytes.
     """
     with log.open("rb") as stream:
         stream.seek(0, os.SEEK_END)

@@ -11,7 +11,7 @@ from homa.supervision import processes
 from homa.supervision.crash_report import CrashReport
 from homa_shared.backoff import Backoff
 
-#: What a worker's arguments are put behind.
+#: The command that a worker's arguments are appended to.
 WORKER_COMMAND = processes.module_command("homa_workers")
 
 

@@ -55,7 +55,7 @@ def ask_job(**options: Any) -> None:
 
 
 def _reads_pdf(view: FleetView, asked: Asked) -> bool:
-    """Whether whoever is asked first reads PDF; else their text has to do."""
+    """Whether the first target, or each member of the first pool, reads PDF; else the text of the files is sent."""
     first = view.members(Template(view, asked.options).targets[0])
     return all(view.capabilities.offers(target, Feature.PDF) for target in first)
 
@@ -126,7 +126,7 @@ def _answer(
 
 
 def _watched(flows: JobFlows, workers: WorkerSupervisor, streamed: bool) -> Flow[None]:
-    """The pieces of the answer, or none; with an eye on the workers while they come."""
+    """The pieces of the answer, or none; the workers are checked while they come."""
     following = flows.stream(None) if streamed else _until_ended(flows)
     send, argument = following.send, None
     while True:

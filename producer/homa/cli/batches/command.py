@@ -1,4 +1,4 @@
-"""`homa batches`: list, show, results, cancel, pause and resume; `watch` stands in a file of its own."""
+"""`homa batches`: list, show, results, cancel, pause and resume; `watch` is in a file of its own."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def results(batch: str, output: BinaryIO, follow: bool, after: int) -> None:
 def cancel(batch: str, as_json: bool) -> None:
     """Cancel a batch.
 
-    Nothing of it is taken any more, running calls are stopped.
+    No more of its lines are taken; running calls are stopped.
     """
     with session() as here:
         if batch_view(here, batch).complete:

@@ -16,12 +16,12 @@ from homa_shared.store import reads
 
 
 def write_results(here: Session, batch: str, output: BinaryIO, *, after: int, follow: bool) -> int:
-    """Writes lines that have ended, in the order in which they ended; returns the position behind the last one.
+    """Writes lines that have ended, in the order in which they ended; returns the position of the last one.
 
     A line that was retried is written once, with the outcome of its last job, unless that comes while it is followed.
 
     Args:
-        after: the position to begin behind.
+        after: the position after which to begin.
         follow: go on until the batch is complete.
     """
     latest = here.store.run(reads.batch_retried(here.keys, batch))

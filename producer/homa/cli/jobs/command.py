@@ -1,4 +1,4 @@
-"""`homa jobs`: list and show jobs; `why` and the commands that change them stand in files of their own."""
+"""`homa jobs`: list and show jobs; `why` and the commands that change them are in files of their own."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class CheckedRun:
 
     @classmethod
     def check(cls, request: RunRequest, session: Session) -> CheckedRun:
-        """Raises InvalidRequest or UnknownModel for whatever would fail in the midst of the run."""
+        """Raises InvalidRequest or UnknownModel for what would otherwise fail in the middle of the run."""
         view = session.view()
         head = _checked_head(request)
         targets = _checked_targets(request, view, head)

@@ -36,7 +36,7 @@ def _where(summary: dict[str, Any]) -> str:
 
 
 def in_short(reason: str) -> str:
-    """One line of limited length; the whole stands in the results."""
+    """One line of limited length; the results file has all of it."""
     line = " ".join(reason.split())
     return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN - 1]}…"
 

@@ -73,7 +73,7 @@ class OutputFile:
         try:
             self.sync()
         finally:
-            with contextlib.suppress(OSError):  # told by the sync already
+            with contextlib.suppress(OSError):  # the sync has raised it already
                 self._stream.close()
 
     def _sync(self) -> None:
