@@ -25,7 +25,7 @@ class Progress:
     paused: str | None
     cost_nano_usd: int
     unresolved_nano_usd: int
-    #: Attempts without a known price: their cost is in no sum.
+    #: Attempts without a known price: their cost is not in the sums.
     unpriced: int
 
     @property

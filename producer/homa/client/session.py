@@ -29,7 +29,7 @@ class Session:
 
     @cached_property
     def submitter(self) -> Submitter:
-        # Imported late: who only looks needs no prices, templates and checks.
+        # Imported late: commands that only look need no prices, templates and checks.
         from homa.submit.submitter import Submitter
 
         return Submitter(self.context)

@@ -142,7 +142,7 @@ def follow(keys: Keys, job_id: str, after: str | None) -> Flow[None]:
             for piece in transcript.rest(outcome.text):
                 yield Emit(piece)
             return
-        # Most jobs that are followed are streamed, and the stream says when they end; others are looked at now and then.
+        # Most jobs that are followed are streamed, and the stream says when they end; the others are polled.
         looks = 1 if transcript.closing else looks + 1
 
 

@@ -98,7 +98,7 @@ def _await_end(store: Store, effect: AwaitEnd, stack: ExitStack, ends: dict[str,
             return _announced(ends[effect.job_id], effect.seconds)
         ends[effect.job_id] = stack.enter_context(store.subscription([store.keys.channel_end(effect.job_id)]))
     except (RedisError, StoreUnavailable):
-        # Whether the store is away is for the look at the job to say, which comes next; and then one listens anew.
+        # The look at the job, which comes next, tells whether the store is away; the next wait listens anew.
         ends.pop(effect.job_id, None)
         time.sleep(min(effect.seconds, _AWAY_S))
     return False

@@ -74,7 +74,7 @@ def _homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: boo
 
 
 def _state(failure: Failure) -> State:
-    # A reply whose retention has ended counts as failed: its answer is not to be had any more.
+    # A reply whose retention has ended counts as failed: its answer can no longer be read.
     return State.FAILED if failure.state is State.SUCCEEDED else failure.state
 
 

@@ -87,7 +87,7 @@ class BatchRun:
         spent = before.cost + before.unresolved
         submission = BatchSubmission(parts.session.submitter, parts.run_options.batch_arguments(parts.name, spent))
         state.batch, state.view = submission.id, None
-        # The note first: a batch that nobody knows of would be paid and never collected.
+        # The checkpoint first: a batch that nobody knows of would be paid for and never collected.
         state.note = Checkpoint(
             submission.id, parts.run_options.digest, before.cost, before.unresolved, before.unpriced
         )

@@ -10,7 +10,7 @@ from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.backoff import Backoff
 from homa_shared.settings.model import Settings
 
-#: A worker that crashes more often than this takes the work along: it would not end.
+#: A worker that crashes more often than this ends the work: nothing would ever come of it.
 RESTARTS = 2
 #: Somebody waits: the pauses are short.
 _BACKOFF = Backoff(first_s=0.1, longest_s=1.0)

@@ -38,7 +38,7 @@ class RestartPolicy:
     #: None: as often as it crashes.
     most: int | None
     backoff: Backoff
-    #: One that ran for so long before it crashed is not in a row of crashes, s.
+    #: After a worker has run for this long, its next crash is the first in a row again, s.
     steady_s: float = 60.0
 
 
