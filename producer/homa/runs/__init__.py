@@ -4,7 +4,6 @@ run_options.py       what was asked, and the digest by which a resumed run knows
 inputs.py            rows of the inputs, as often as they are needed
 row_request.py       a row as a request of the batch
 forecast.py          what a run would cost and how long it would take
-worker_demand.py     which providers need workers of this process's own
 checkpoint.py        the file beside the output that leads a resumed run to its earlier batch
 resume_batch.py      what becomes of that batch
 feeder.py            the thread that submits, never far ahead of what has ended

@@ -17,12 +17,12 @@ from homa.client.job_flows import JobFlows
 from homa.client.results import Reply
 from homa.client.session import Session
 from homa.client.streams import Piece
+from homa.client.worker_demand import workers_for
 from homa.drivers.effects import Flow, Sleep
 from homa.files import BadRow, open_inputs, read_argument
 from homa.runs.foreground_job import attended
 from homa.runs.progress import duration
 from homa.runs.signals import Interruption
-from homa.runs.worker_demand import workers_for
 from homa.submit.fleet_view import FleetView
 from homa.submit.submitter import Asked, ask_for
 from homa.submit.template import Template

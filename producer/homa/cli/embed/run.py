@@ -21,12 +21,12 @@ from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.option_types import tags_of
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.session import Session
+from homa.client.worker_demand import workers_for
 from homa.files import BadRow, Row, open_inputs
 from homa.files.rows import as_text
 from homa.files.writers.output_file import create
 from homa.runs.foreground_job import attended
 from homa.runs.signals import Interruption
-from homa.runs.worker_demand import workers_for
 from homa.submit.submitter import Asked
 from homa.submit.template import Template
 from homa.supervision.supervisor import WorkerSupervisor

@@ -14,6 +14,7 @@ from homa.cli.run.checked import CheckedRun
 from homa.cli.run.options import RunRequest
 from homa.cli.run.output import leave_earlier, opened
 from homa.cli.run.summary import how_to_go_on, in_short, in_words
+from homa.client.worker_demand import workers_for
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import CheckpointFile
 from homa.runs.errors import SignalReceived
@@ -24,7 +25,6 @@ from homa.runs.run import BatchRun
 from homa.runs.run_state import RunParts, RunState
 from homa.runs.signals import Interruption
 from homa.runs.tally import RunTally
-from homa.runs.worker_demand import workers_for
 from homa_shared.model.errors import HomaError
 from homa_shared.model.ids import new_batch_id
 

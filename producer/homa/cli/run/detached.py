@@ -11,12 +11,12 @@ from homa.cli.run.checked import CheckedRun
 from homa.cli.run.output import leave_earlier, opened
 from homa.cli.run.summary import again, in_short
 from homa.client.batch_submission import BatchSubmission
+from homa.client.worker_demand import AUTO, unserved
 from homa.runs.checkpoint import Checkpoint, CheckpointFile
 from homa.runs.errors import SignalReceived
 from homa.runs.feeder import Feeder, Refused
 from homa.runs.signals import Interruption
 from homa.runs.tally import RunTally
-from homa.runs.worker_demand import AUTO, unserved
 from homa_shared.model.errors import InvalidRequest
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from homa.cli.file_options import schema_of
 from homa.cli.option_types import tags_of
+from homa.client.worker_demand import AUTO, NONE
 from homa.files import OutputFormat, PromptTemplate, output_format, read_argument
 from homa.runs.inputs import STDIN, RunInputs
 from homa.runs.run_options import RunOptions
 from homa.runs.tally import MaxFailures
-from homa.runs.worker_demand import AUTO, NONE
 from homa_shared.model.errors import InvalidRequest
 
 

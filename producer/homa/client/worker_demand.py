@@ -1,4 +1,4 @@
-"""Which providers need workers of this process's own, before anything is submitted."""
+"""Which providers need workers of this process's own, before anything is submitted; and those workers."""
 
 from __future__ import annotations
 
