@@ -39,7 +39,8 @@ from homa_shared.namesake import REMEDY, beside
 if TYPE_CHECKING:
     from homa.client.aio import AsyncHoma
     from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
-    from homa.client.batch_flows import Line, Progress
+    from homa.client.batch_lines import Line
+    from homa.client.batch_progress import Progress
     from homa.client.embeddings import Embedded
     from homa.client.handles import Batch, Job, OpenBatch
     from homa.client.results import Failure, JobOverBudget, Reply
@@ -104,10 +105,10 @@ _LAZY = {
     "Job": "homa.client.handles",
     "JobOptions": "homa.submit.job_options",
     "JobOverBudget": "homa.client.results",
-    "Line": "homa.client.batch_flows",
+    "Line": "homa.client.batch_lines",
     "OpenBatch": "homa.client.handles",
     "Piece": "homa.client.streams",
-    "Progress": "homa.client.batch_flows",
+    "Progress": "homa.client.batch_progress",
     "Reply": "homa.client.results",
     "Tool": "homa_shared.calls.tools",
     "tool": "homa_shared.calls.tools",

@@ -51,7 +51,7 @@ PNG = b"\x89PNG\r\n\x1a\n0"
         ({"schema": {"type": "object", "properties": 5}}, r"schema: .* at \$.properties: 5 is not of type 'object'"),
         ({"schema": {"items": {"$ref": "#/$defs/x"}}}, r"schema: the schema refers to '#/\$defs/x', which it does not"),
         ({"schema": {"$ref": "https://e.com/a.json"}}, "refers to 'https://e.com/a.json', which it does not hold"),
-        ({"schema": {"type": object()}}, "schema is no JSON: Type is not JSON serializable"),
+        ({"schema": {"type": object()}}, "schema is not valid JSON: Type is not JSON serializable"),
         ({"response_format": {"type": "json_schema", "json_schema": 7}}, "response_format.json_schema is 7"),
         (
             {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}},

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from homa.runs import worker_processes
+from homa.supervision import own_workers
 from homa_shared.model.records import State
 from homa_shared.store import reads
 from tests.commands.conftest import MODEL, Fleet, Invoke, finished, start
@@ -120,7 +120,7 @@ def test_who_leaves_cancels_the_job(fleet: Fleet, folder: Path):
 
 
 def test_a_worker_that_cannot_start_ends_it_with_its_log(fleet: Fleet, invoke: Invoke, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(worker_processes, "RESTARTS", 0)
+    monkeypatch.setattr(own_workers, "RESTARTS", 0)
     answer = invoke({**fleet.env, "HOMA_SENTRY_DSN": "no address"}, "ask", "Hi", "--model", MODEL, "--no-stream")
     assert answer.exit_code in (2, 3)
     assert "worker ended" in answer.stderr
@@ -133,4 +133,4 @@ def test_standard_input_that_is_no_text_is_named(fleet: Fleet, folder: Path, arg
     command = [sys.executable, "-m", "homa.cli", *arguments]
     done = subprocess.run(command, input=b"caf\xe9", env=environment, capture_output=True, check=False, timeout=60)
     assert done.returncode == 2
-    assert b"standard input is no UTF-8" in done.stderr
+    assert b"standard input is not UTF-8" in done.stderr

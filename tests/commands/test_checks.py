@@ -61,8 +61,8 @@ GOOD = ("run", "rows.jsonl", "--model", MODEL)
         ((*GOOD, "--tag", "a=1", "--tag", "a=2"), "given twice"),
         ((*GOOD, "--tenant", "a|b"), "tenant"),
         ((*GOOD, "--lane", "slow"), "slow"),
-        ((*GOOD, "--deadline", "soon"), "is no length of time"),
-        ((*GOOD, "--deadline", "0"), "is no time at all"),
+        ((*GOOD, "--deadline", "soon"), "is not a length of time"),
+        ((*GOOD, "--deadline", "0"), "is zero: expected a length of time"),
         ((*GOOD, "--max-tokens", "0"), "0"),
         ((*GOOD, "--temperature", "3"), "3"),
         ((*GOOD, "--encoding", "utf-9"), "utf-9"),
@@ -114,4 +114,4 @@ def test_a_note_that_is_none_is_said(fleet: Fleet, invoke: Invoke, folder: Path)
     (folder / "out.jsonl.run.json").write_text("{}")
     answer = invoke(fleet, *GOOD, "-o", "out.jsonl", "--resume")
     assert answer.exit_code == 2
-    assert "no note of a run" in answer.stderr
+    assert "not a valid checkpoint of a run" in answer.stderr

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from homa.cli import SUMMARIES, main
 from homa.cli.exit_status import Stopped, status_of
-from homa.runs.errors import Interrupted, JobGivenUp, WorkerLost
+from homa.runs.errors import JobGivenUp, SignalReceived
+from homa.supervision.errors import WorkerLost
 from homa_shared.model.errors import (
     BudgetExceeded,
     ConfigError,
@@ -82,8 +83,8 @@ def test_an_error_has_its_exit_status(error: HomaError, status: int):
         (StoreUnavailable("the store is away"), 3, "homa: the store is away"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (Stopped(143), 143, ""),
-        (Interrupted(15), 143, ""),
-        (JobGivenUp(Interrupted(2)), 130, ""),
+        (SignalReceived(15), 143, ""),
+        (JobGivenUp(SignalReceived(2)), 130, ""),
         (JobGivenUp(WorkerLost("x", misconfigured=False)), 3, ""),
         (OSError(errno.ENAMETOOLONG, "File name too long", "a" * 300), 2, "File name too long"),
         (OSError(errno.ENOSPC, "No space left on device"), 3, "homa: No space left on device"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from homa.runs import worker_processes
+from homa.supervision import own_workers
 from homa_shared.store import reads
 from homa_shared.store.embedded import EmbeddedStore
 from tests.commands.conftest import DEFAULTS, MODEL, Fleet, Invoke, finished, ids, lines, start, write_rows
@@ -128,16 +128,16 @@ def start_interrupted_at(env: dict[str, str], line: int) -> subprocess.Popen[str
     code = f"""
 import os, signal
 from homa.cli import main
-from homa.runs.collector import Gathering
+from homa.runs.collector import Collector
 
-take = Gathering._take
+take = Collector._take
 
 def interrupted(self, *line, **more):
     take(self, *line, **more)
-    if self._course.tally.ended == {line}:
+    if self._state.tally.ended == {line}:
         os.kill(os.getpid(), signal.SIGINT)
 
-Gathering._take = interrupted
+Collector._take = interrupted
 main({list(run_args())!r})
 """
     pipe = subprocess.PIPE
@@ -200,7 +200,7 @@ def test_a_worker_that_dies_is_started_again(slow: Fleet, folder: Path):
 def test_a_worker_that_cannot_start_ends_the_run_with_its_log(
     fleet: Fleet, folder: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(worker_processes, "RESTARTS", 0)
+    monkeypatch.setattr(own_workers, "RESTARTS", 0)
     write_rows(folder / "rows.jsonl", 3)
     answer = invoke({**fleet.env, "HOMA_SENTRY_DSN": "no address"}, *run_args())
     assert answer.exit_code in (2, 3)

@@ -15,18 +15,21 @@ from rich.console import Console
 
 from homa.cli import option_types
 from homa.cli.run.summary import MOST_SHOWN, in_short
-from homa.files import BadRow, Digests, Row, Template
+from homa.files import BadRow, Digests, PromptTemplate, Row
 from homa.files.kept_fields import KeptFields
-from homa.runs.checkpoint import RunFile, RunNote
-from homa.runs.errors import Interrupted, WorkerLost
-from homa.runs.feeder import Missing
-from homa.runs.progress import Bar, Lines, Pace, Silent, Standing, drawn, in_words, money, progress, short_usd, span
-from homa.runs.result_lines import EndedLine
-from homa.runs.row_request import Asking
-from homa.runs.run_options import Order
+from homa.runs.checkpoint import Checkpoint, CheckpointFile
+from homa.runs.errors import SignalReceived
+from homa.runs.feeder import MissingRows
+from homa.runs.progress import Pace, RunProgress, duration, in_words, money, short_usd
+from homa.runs.progress_display import BarDisplay, LogDisplay, SilentDisplay, drawn, progress_display
+from homa.runs.result_lines import ResultLine
+from homa.runs.row_request import RequestBuilder
+from homa.runs.run_options import RunOptions
 from homa.runs.signals import Interruption
-from homa.runs.tally import ALIKE, MaxFailures, Tally
-from homa.runs.worker_processes import Workforce
+from homa.runs.tally import ALIKE, MaxFailures, RunTally
+from homa.supervision.errors import WorkerLost
+from homa.supervision.own_workers import own_workers
+from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.model.errors import InvalidRequest, OutputUnwritable
 from homa_shared.model.records import State
 from homa_shared.settings.fleet import Fleet
@@ -34,28 +37,28 @@ from homa_shared.settings.model import load_settings
 from tests.fixtures.store import eventually
 
 
-def end(state: State = State.FAILED, kind: str = "invalid_request", message: str = "no") -> EndedLine:
-    return EndedLine("c", state, kind, message, {})
+def end(state: State = State.FAILED, kind: str = "invalid_request", message: str = "no") -> ResultLine:
+    return ResultLine(1, "c", state, kind, message, {})
 
 
-def standing(**changes: object) -> Standing:
+def run_progress(**changes: object) -> RunProgress:
     given = {
         "ended": 40, "fresh": 40, "failed": 2, "total": 100, "about": False, "in_flight": 8, "cost": 40_000_000,
         "unresolved": 0, "unpriced": 0,
     }  # fmt: skip
-    return Standing(**{**given, **changes})  # type: ignore[arg-type]
+    return RunProgress(**{**given, **changes})  # type: ignore[arg-type]
 
 
 class TestTally:
     def test_the_first_jobs_that_fail_alike_are_too_many(self):
-        tally = Tally()
+        tally = RunTally()
         for number in range(ALIKE):
             assert tally.too_many() is None
             tally.count(end(message=f"request {number} is wrong"))
         assert "all failed alike" in (tally.too_many() or "")
 
     def test_the_first_failure_is_kept_but_for_those_that_wanted_money(self):
-        tally = Tally()
+        tally = RunTally()
         tally.count(end(kind="budget", message="no room"))
         tally.count_bad("rows.csv:2: no room", over_budget=True)
         tally.count(end(State.CANCELLED, "cancelled", "left"))
@@ -63,7 +66,7 @@ class TestTally:
         tally.count_bad("rows.csv:3: is empty")
         tally.count(end(message="later"))
         assert tally.first_failure == "rows.csv:3: is empty"
-        other = Tally()
+        other = RunTally()
         other.count(end(message="wrong"))
         assert other.first_failure.endswith(": wrong")
 
@@ -72,7 +75,7 @@ class TestTally:
         assert len(in_short("x" * 1000)) == MOST_SHOWN
 
     def test_failures_of_different_kinds_or_one_success_let_a_run_go_on(self):
-        mixed, lucky = Tally(), Tally()
+        mixed, lucky = RunTally(), RunTally()
         lucky.count(end(State.SUCCEEDED, "", ""))
         for number in range(2 * ALIKE):
             mixed.count(end(kind=("overloaded", "invalid_request")[number % 2]))
@@ -81,7 +84,7 @@ class TestTally:
         assert lucky.too_many() is None
 
     def test_a_share_is_judged_from_twenty_ends_on(self):
-        tally = Tally(MaxFailures.parse("10%"))
+        tally = RunTally(MaxFailures.parse("10%"))
         for _ in range(19):
             tally.count(end())
         assert tally.too_many() is None
@@ -89,7 +92,7 @@ class TestTally:
         assert tally.too_many() == "20 of 20 failed (--max-failures 10%)"
 
     def test_sums(self):
-        tally = Tally(earlier=3)
+        tally = RunTally(earlier=3)
         for state in (State.SUCCEEDED, State.CANCELLED, State.EXPIRED, State.FAILED):
             tally.count(end(state, "budget" if state is State.FAILED else ""))
         tally.count_bad()
@@ -124,68 +127,68 @@ class TestKeptFields:
 
 class TestRunFile:
     def test_it_brings_back_what_was_noted(self, tmp_path: Path):
-        runfile = RunFile(str(tmp_path / "out.jsonl"))
-        assert runfile.read() is None
-        runfile.write(RunNote("b1", "asked", 1, 2, 3))
-        assert runfile.read() == RunNote("b1", "asked", 1, 2, 3)
-        runfile.remove()
+        checkpoint_file = CheckpointFile(str(tmp_path / "out.jsonl"))
+        assert checkpoint_file.read() is None
+        checkpoint_file.write(Checkpoint("b1", "asked", 1, 2, 3))
+        assert checkpoint_file.read() == Checkpoint("b1", "asked", 1, 2, 3)
+        checkpoint_file.remove()
         assert list(tmp_path.iterdir()) == []
 
     def test_one_that_cannot_be_written_is_told_before_anything_is_submitted(self, tmp_path: Path):
-        runfile = RunFile(str(tmp_path / "out.jsonl"))
+        checkpoint_file = CheckpointFile(str(tmp_path / "out.jsonl"))
         (tmp_path / ".out.jsonl.run.json.tmp").mkdir()
         with pytest.raises(OutputUnwritable, match="nothing was submitted"):
-            runfile.write(RunNote("b1", "asked"))
+            checkpoint_file.write(Checkpoint("b1", "asked"))
 
     def test_a_stream_has_none(self):
         for target in ("-", "/dev/null"):
-            runfile = RunFile(target)
-            runfile.write(RunNote("b1", ""))
-            assert runfile.read() is None
-            runfile.remove()
+            checkpoint_file = CheckpointFile(target)
+            checkpoint_file.write(Checkpoint("b1", ""))
+            assert checkpoint_file.read() is None
+            checkpoint_file.remove()
 
 
 class TestOrder:
     def test_what_is_asked_makes_the_digest_and_how_fast_does_not(self):
-        order = Order("{{text}}", "openai:m")
-        assert order.digest == Order("{{text}}", "openai:m").digest
-        assert order.digest != Order("{{title}}", "openai:m").digest
-        assert order.digest != Order("{{text}}", "openai:m", budget=1).digest
+        run_options = RunOptions("{{text}}", "openai:m")
+        assert run_options.digest == RunOptions("{{text}}", "openai:m").digest
+        assert run_options.digest != RunOptions("{{title}}", "openai:m").digest
+        assert run_options.digest != RunOptions("{{text}}", "openai:m", budget=1).digest
 
     def test_a_batch_gets_what_is_left_of_the_budget(self):
-        order = Order("{{text}}", "openai:m", budget=5_000_000_000)
-        assert order.batch_options("n", 2_000_000_000)["budget_usd"] == "3.00"
-        assert "budget_usd" not in Order("{{text}}", "openai:m").batch_options("n", 0)
+        run_options = RunOptions("{{text}}", "openai:m", budget=5_000_000_000)
+        assert run_options.batch_options("n", 2_000_000_000)["budget_usd"] == "3.00"
+        assert "budget_usd" not in RunOptions("{{text}}", "openai:m").batch_options("n", 0)
 
 
 class TestAsking:
-    asking = Asking(Template.parse("Read {{text}}"), None, Fleet())
+    builder = RequestBuilder(PromptTemplate.parse("Read {{text}}"), None, Fleet())
 
     def row(self, **changes: object) -> Row:
         given = {"custom_id": "c", "path": "f", "line": 1, "text": "t", "fields": {}, "request": None}
         return Row(**{**given, **changes})  # type: ignore[arg-type]
 
     def test_a_plain_row_without_a_model_is_a_bad_one(self):
-        assert isinstance(self.asking.request(self.row()), BadRow)
+        assert isinstance(self.builder.request(self.row()), BadRow)
 
     @pytest.mark.parametrize("model", [None, "", 7])
     def test_a_batch_line_must_name_its_model(self, model: object):
-        assert isinstance(self.asking.request(self.row(request={"model": model})), BadRow)
+        assert isinstance(self.builder.request(self.row(request={"model": model})), BadRow)
 
     def test_a_batch_lines_plain_model_is_openais(self):
-        assert self.asking.model_of({"model": "gpt-5"}) == "openai:gpt-5"
-        assert self.asking.model_of({"model": "azure:x"}) == "azure:x"
+        assert self.builder.model_of({"model": "gpt-5"}) == "openai:gpt-5"
+        assert self.builder.model_of({"model": "azure:x"}) == "azure:x"
 
     def test_a_row_without_the_templates_field_is_a_bad_one(self):
-        asking = Asking(Template.parse("{{title}}"), "openai:m", Fleet())
-        bad = asking.request(self.row())
+        builder = RequestBuilder(PromptTemplate.parse("{{title}}"), "openai:m", Fleet())
+        bad = builder.request(self.row())
         assert isinstance(bad, BadRow)
         assert "title" in bad.error
 
     def test_rows_that_are_done_are_left_out(self):
         done = Digests()
         done.add("a")
-        missing = Missing([self.row(custom_id=name) for name in "aba"], done)
+        missing = MissingRows([self.row(custom_id=name) for name in "aba"], done)
         assert [row.custom_id for row in missing] == ["b"]
         assert missing.skipped == 2
 
@@ -193,17 +196,17 @@ class TestAsking:
 class TestProgress:
     def test_words_say_failures_flight_pace_and_money(self):
         pace = Pace()
-        pace.see(standing(fresh=0))
-        pace.see(standing())
-        words = in_words(standing(), pace)
+        pace.see(run_progress(fresh=0))
+        pace.see(run_progress())
+        words = in_words(run_progress(), pace)
         assert words[:2] == ["2 failed", "8 in flight"]
         assert words[3] == "$0.0400 of ~$0.1000"
         assert words[4].endswith("left")
-        assert in_words(standing(note="finishing"), pace)[0] == "finishing"
+        assert in_words(run_progress(note="finishing"), pace)[0] == "finishing"
 
     def test_money_that_nobody_knows_is_unpriced_and_not_zero(self):
-        assert money(standing(cost=0, unpriced=3)) == "unpriced"
-        assert money(standing(unpriced=3, ended=100)) == "$0.0400 + unpriced"
+        assert money(run_progress(cost=0, unpriced=3)) == "unpriced"
+        assert money(run_progress(unpriced=3, ended=100)) == "$0.0400 + unpriced"
 
     @pytest.mark.parametrize(
         ("nano_usd", "said"), [(0, "0.00"), (1_230, "0.000001"), (12_300_000, "0.0123"), (12_345_678_900, "12.34")]
@@ -213,38 +216,38 @@ class TestProgress:
 
     @pytest.mark.parametrize(("seconds", "said"), [(4.4, "4s"), (200, "3m 20s"), (7500, "2h 05m")])
     def test_spans(self, seconds: float, said: str):
-        assert span(seconds) == said
+        assert duration(seconds) == said
 
     @pytest.mark.parametrize("width", [80, 120])
     def test_the_bar_fits_its_terminal(self, width: int):
         console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
-        console.print(drawn(standing(total=1_000_000, ended=987_654, cost=123_456_789_000), Pace()))
+        console.print(drawn(run_progress(total=1_000_000, ended=987_654, cost=123_456_789_000), Pace()))
         shown = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
         assert len(shown) == 2
         assert all(len(line) <= width for line in shown)
         assert "987654 of 1000000" in shown[0]
-        console.print(drawn(standing(total=None), Pace()))
+        console.print(drawn(run_progress(total=None), Pace()))
 
     def test_the_bar_is_drawn_and_lets_messages_through(self):
         out = io.StringIO()
-        bar = Bar(Console(file=out, width=80, force_terminal=True))
-        bar.show(standing())
-        bar.show(standing())
+        bar = BarDisplay(Console(file=out, width=80, force_terminal=True))
+        bar.show(run_progress())
+        bar.show(run_progress())
         bar.say("a message [not markup]")
         bar.close()
         assert "40 of 100" in out.getvalue()
         assert "homa: a message [not markup]" in out.getvalue()
 
     def test_lines_come_from_time_to_time(self, capsys: pytest.CaptureFixture[str]):
-        Lines(each_s=0.0).show(standing(about=True))
-        Lines(each_s=60.0).show(standing())
+        LogDisplay(each_s=0.0).show(run_progress(about=True))
+        LogDisplay(each_s=60.0).show(run_progress())
         assert capsys.readouterr().err.startswith("homa: 40 of about 100 done, 2 failed, 8 in flight")
 
     def test_each_kind_has_its_own(self):
-        assert isinstance(progress("none"), Silent)
-        assert isinstance(progress("log"), Lines)
-        assert isinstance(progress("bar"), Bar)
-        assert isinstance(progress("auto"), Lines)
+        assert isinstance(progress_display("none"), SilentDisplay)
+        assert isinstance(progress_display("log"), LogDisplay)
+        assert isinstance(progress_display("bar"), BarDisplay)
+        assert isinstance(progress_display("auto"), LogDisplay)
 
 
 class TestInterruption:
@@ -255,14 +258,14 @@ class TestInterruption:
             assert interruption.signal is None
             os.kill(os.getpid(), signal.SIGTERM)
             eventually(lambda: interruption.signal == signal.SIGTERM)
-            with pytest.raises(Interrupted) as stopped:
+            with pytest.raises(SignalReceived) as stopped:
                 signal.raise_signal(signal.SIGINT)
         assert stopped.value.signal == signal.SIGINT
         assert told == [1]
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     def test_one_that_ends_at_once_does_so_at_the_first_signal(self):
-        with Interruption(at_once=True).listening(), pytest.raises(Interrupted) as stopped:
+        with Interruption(at_once=True).listening(), pytest.raises(SignalReceived) as stopped:
             signal.raise_signal(signal.SIGINT)
         assert stopped.value.signal == signal.SIGINT
 
@@ -275,14 +278,14 @@ class TestInterruption:
                 through.append(interruption.signal)
             through.append(None)
 
-        with Interruption(at_once=True).listening() as interruption, pytest.raises(Interrupted) as stopped:
+        with Interruption(at_once=True).listening() as interruption, pytest.raises(SignalReceived) as stopped:
             uncut(interruption)
         assert (through, stopped.value.signal) == ([signal.SIGTERM], signal.SIGTERM)
 
     def test_a_second_signal_cuts_even_that(self):
         with Interruption(at_once=True).listening() as interruption, interruption.deferred():
             signal.raise_signal(signal.SIGTERM)
-            with pytest.raises(Interrupted) as stopped:
+            with pytest.raises(SignalReceived) as stopped:
                 signal.raise_signal(signal.SIGINT)
             interruption.signal = None
         assert stopped.value.signal == signal.SIGINT
@@ -300,10 +303,10 @@ class TestInterruption:
         assert seen == [None]
 
 
-class TestWorkforce:
-    def force(self, tmp_path: Path, *providers: str) -> Workforce:
+class TestOwnWorkers:
+    def force(self, tmp_path: Path, *providers: str) -> WorkerSupervisor:
         env = {"HOMA_HOME": str(tmp_path), "OPENAI_API_KEY": "k", "HOMA_REDIS_URL": "redis://127.0.0.1:1/0"}
-        return Workforce(load_settings(env=env, cwd=tmp_path), providers, 1, "run-test")
+        return own_workers(load_settings(env=env, cwd=tmp_path), providers, 1, "run-test")
 
     def test_without_providers_there_is_nobody(self, tmp_path: Path):
         force = self.force(tmp_path)
@@ -345,7 +348,7 @@ class TestValues:
 
     @pytest.mark.parametrize("text", ["", "soon", "-5s", "5 weeks", "1e3s"])
     def test_what_is_no_span_is_named(self, text: str):
-        with pytest.raises(click.BadParameter, match="is no length of time"):
+        with pytest.raises(click.BadParameter, match="is not a length of time"):
             option_types.span_ms(text)
 
     @pytest.mark.parametrize("text", ["99999999999d", "9" * 400 + "s"])
@@ -356,9 +359,9 @@ class TestValues:
     def test_nothing_is_no_deadline_and_no_budget_but_an_age_and_a_bill(self):
         context, parameter = click.Context(click.Command("x")), click.Option(["--x"])
         assert (option_types.span_ms("0s"), option_types.dollars("0")) == (0, 0)
-        with pytest.raises(click.BadParameter, match="no time at all"):
+        with pytest.raises(click.BadParameter, match="is zero"):
             option_types.seconds(context, parameter, "0s")
-        with pytest.raises(click.BadParameter, match="is nothing"):
+        with pytest.raises(click.BadParameter, match="is zero"):
             option_types.nano_usd(context, parameter, "0.00")
         with pytest.raises(click.BadParameter):
             option_types.dollars("much")

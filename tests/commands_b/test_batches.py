@@ -112,7 +112,7 @@ def test_results_of_a_batch_that_goes_on_are_those_so_far(stand: Stand) -> None:
     batch = stand.batch(good=1, bad=0, live=1)
     said = stand.said("batches", "results", batch)
     assert len(said.lines) == 1
-    assert "go on later with --after 1" in said.stderr
+    assert "continue later with --after 1" in said.stderr
 
 
 def test_a_retried_line_has_one_result(stand: Stand) -> None:

@@ -12,13 +12,15 @@ import orjson
 import pytest
 from rich.console import Console
 
-from homa.client.batch_flows import Progress
-from homa.demo import scene, story
+from homa.client.batch_progress import Progress
+from homa.demo import environment, walkthrough
+from homa.demo.display import report, reporter
 from homa.demo.documents import documents
+from homa.demo.environment import DemoFailed
 from homa.demo.findings import Balance, Findings, quota_use
-from homa.demo.scene import DemoFailed
-from homa.demo.stages import report, stage
-from homa.demo.story import Moment, Stage
+from homa.demo.walkthrough import Reporter, Snapshot
+from homa.supervision.errors import WorkerLost
+from homa.supervision.supervisor import WorkerSupervisor
 from tests.commands_b.stand import Stand
 
 FOUND = Findings(
@@ -72,28 +74,28 @@ def test_nothing_is_left_behind_when_it_is_stopped(stand: Stand, tmp_path: Path)
 
 
 def test_a_simulator_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scene, "_simulated", lambda seed: ["--nonsense"])
-    with pytest.raises(DemoFailed, match="the simulated providers do not start"), scene.scene(1):
+    monkeypatch.setattr(environment, "_simulated", lambda seed: ["--nonsense"])
+    with pytest.raises(DemoFailed, match="the simulated providers do not start"), environment.environment(1):
         pass
 
 
 def test_a_demo_that_does_not_come_to_its_end_fails(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scene, "_simulated", lambda seed: ["--nonsense"])
+    monkeypatch.setattr(environment, "_simulated", lambda seed: ["--nonsense"])
     said = stand.said("demo")
     assert said.status == 1
     assert "the demo did not come to its end" in said.stderr
 
 
 def test_workers_that_die_or_dawdle_end_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
-    quiet = Stage(lambda message: None, lambda moment: None)
-    with scene.scene(1) as here:
+    quiet = Reporter(lambda message: None, lambda seen: None)
+    with environment.environment(1) as here:
         (here.home / "homa.toml").write_text("lease_s = 'soon'")
-        with pytest.raises(DemoFailed, match=r"worker-\d ended with status 2:\n(.|\n)*lease_s"):
-            story.play(here, 50, 1, quiet)
-        monkeypatch.setattr(story, "_PATIENCE_S", -100.0)
-        monkeypatch.setattr(scene.Scene, "dead_workers", lambda self, expected: [])
+        with pytest.raises(WorkerLost, match=r"worker-\d ended with status 2; the end of (.|\n)*lease_s"):
+            walkthrough.run_demo(here, 50, 1, quiet)
+        monkeypatch.setattr(walkthrough, "_PATIENCE_S", -100.0)
+        monkeypatch.setattr(WorkerSupervisor, "check", lambda self: None)
         with pytest.raises(DemoFailed, match="0 of 50 documents have ended, and time is up"):
-            story.play(here, 50, 1, quiet)
+            walkthrough.run_demo(here, 50, 1, quiet)
 
 
 def test_documents_are_many_named_once_and_decided_by_the_seed() -> None:
@@ -139,7 +141,7 @@ def test_a_broken_promise_is_named(broken: dict[str, object], name: str) -> None
 
 def test_a_broken_promise_ends_with_status_1(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = replace(FOUND, recovered=0)
-    monkeypatch.setattr(story, "play", lambda *_: broken)
+    monkeypatch.setattr(walkthrough, "run_demo", lambda *_: broken)
     said = stand.said("demo")
     assert said.status == 1
     assert "BROKEN" in said.stdout
@@ -149,9 +151,9 @@ def test_a_broken_promise_ends_with_status_1(stand: Stand, monkeypatch: pytest.M
 def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(terminal: bool) -> None:
     out = io.StringIO()
     progress = Progress("complete", 2, 2, 1, 1, 0, 0, None, 1_234_567, 0, 0)
-    with stage(Console(file=out, force_terminal=terminal, width=100)) as told:
+    with reporter(Console(file=out, force_terminal=terminal, width=100)) as told:
         told.say("[it] begins")
-        told.show(Moment(progress, 2, rerouted=3, recovered=0, running=0))
+        told.show(Snapshot(progress, 2, rerouted=3, recovered=0, running=0))
     said = out.getvalue()
     assert "[it] begins" in said
     assert "3 rerouted, 1 failed, $0.0012" in said

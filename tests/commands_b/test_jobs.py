@@ -58,7 +58,7 @@ def test_filters_pick_by_provider_tenant_tag_and_batch(stand: Stand) -> None:
 def test_the_table_says_when_there_is_more_and_when_there_is_nothing(stand: Stand) -> None:
     said = stand.said("jobs", "list")
     assert (said.status, said.stdout) == (0, "")
-    assert "no job fits" in said.stderr
+    assert "no job matches" in said.stderr
     stand.queued(), stand.queued()
     said = stand.said("jobs", "list", "--limit", "1")
     assert said.stdout.splitlines()[0].split() == ["JOB", "STATE", "TARGET", "AGE"]
@@ -262,7 +262,7 @@ def test_resolve_needs_an_amount_and_an_attempt_that_is_one(stand: Stand) -> Non
     job = stand.failed()
     for arguments, message in (
         ((f"{job}:1",), "--usd is missing"),
-        ((f"{job}:x", "--usd", "1"), "is no attempt"),
+        ((f"{job}:x", "--usd", "1"), "is not an attempt"),
         ((job, "--usd", "1"), "has 0 unresolved attempts (none)"),
         ((job, "--usd", "much"), "not an amount of money"),
         ((job, "--usd", "-1"), "is negative"),

@@ -69,9 +69,9 @@ def test_costs_tell_what_is_unresolved(stand: Stand) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--since", "yesterday"), "'yesterday' is no day"),
-        (("--since", "2026-02-30"), "is no day"),
-        (("--until", "2026W05"), "is no day"),
+        (("--since", "yesterday"), "'yesterday' is not a day"),
+        (("--since", "2026-02-30"), "is not a day"),
+        (("--until", "2026W05"), "is not a day"),
         (("--since", "2026-02-02", "--until", "2026-02-01"), "expected an earlier day"),
         (("--by", "weather"), "'weather' is not one of"),
         (("--batch", "b0nowhere"), "batch b0nowhere is not in the store"),
@@ -203,7 +203,7 @@ def test_a_frozen_limit_and_an_open_breaker_are_told(stand: Stand) -> None:
 
 
 def test_workers_that_live_are_listed(stand: Stand) -> None:
-    assert "no worker lives" in stand.said("workers").stderr
+    assert "no worker is alive" in stand.said("workers").stderr
     stand.beat()
     found = stand.json("workers")["workers"]
     assert [(w["worker"], w["live"], w["provider"], w["running"]) for w in found] == [
@@ -241,7 +241,7 @@ def test_budgets_of_past_periods_are_listed_on_request(stand: Stand) -> None:
 
 
 def test_events_are_told_oldest_first_and_filtered(stand: Stand) -> None:
-    assert "nothing happened" in stand.said("events").stderr
+    assert "no event is kept that fits" in stand.said("events").stderr
     job = stand.succeeded()
     other = stand.failed()
     batch = stand.batch(good=1, bad=0)

@@ -10,8 +10,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from homa.cli.exit_status import Stopped
-from homa.cli.worker_supervisor import Supervisor
+from homa.cli.exit_status import status_of
+from homa.cli.up import RESTARTS, serve
+from homa.runs.errors import SignalReceived
+from homa.supervision.errors import WorkerLost
+from homa.supervision.supervised_worker import WorkerSpec
+from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.store import reads
 from homa_shared.store.embedded import EmbeddedStore
 from tests.commands_b.stand import Stand
@@ -45,7 +49,7 @@ def test_simulate_prints_its_address(stand: Stand) -> None:
 
 @pytest.mark.parametrize("command", ["worker", "simulate", "up", "demo"])
 def test_a_missing_part_names_its_install_line(stand: Stand, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homa.cli.worker.find_spec", lambda name: None)
+    monkeypatch.setattr("homa.supervision.requirements.find_spec", lambda name: None)
     said = stand.said(command)
     assert said.status == 2
     assert "pip install 'homa-queue[workers]'" in said.stderr
@@ -97,14 +101,14 @@ def test_up_takes_only_providers_that_are_configured(stand: Stand) -> None:
     assert "no provider is configured" in stand.said("up").stderr
 
 
-def child(source: str) -> list[str]:
-    return [sys.executable, "-c", source]
+def supervised(name: str, source: str) -> WorkerSupervisor:
+    return WorkerSupervisor([WorkerSpec(name, command=(sys.executable, "-c", source))], RESTARTS)
 
 
 def test_a_worker_that_refuses_its_settings_is_not_started_again() -> None:
-    with pytest.raises(Stopped) as stopped:
-        Supervisor({"openai": []}, command=child("raise SystemExit(2)")).run()
-    assert stopped.value.status == 2
+    with pytest.raises(WorkerLost) as stopped:
+        serve(supervised("worker openai", "raise SystemExit(2)"))
+    assert status_of(stopped.value) == 2
 
 
 def test_a_second_signal_is_passed_on(tmp_path: Path) -> None:
@@ -117,10 +121,10 @@ def test_a_second_signal_is_passed_on(tmp_path: Path) -> None:
         f"pathlib.Path({str(ready)!r}).touch()\n"
         "while True: signal.pause()\n"
     )
-    supervisor = Supervisor({"slow": []}, command=child(source), env=dict(os.environ))
+    supervisor = supervised("worker slow", source)
     looks: list[int] = []
 
-    def look_after() -> None:
+    def check() -> None:
         original()
         if ready.exists():
             looks.append(1)
@@ -128,12 +132,12 @@ def test_a_second_signal_is_passed_on(tmp_path: Path) -> None:
             if len(looks) == 1:
                 signal.setitimer(signal.ITIMER_REAL, 0.3)
 
-    original = supervisor._look_after
-    supervisor._look_after = look_after  # type: ignore[method-assign]
+    original = supervisor.check
+    supervisor.check = check  # type: ignore[method-assign]
     before = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     try:
-        with pytest.raises(Stopped) as stopped:
-            supervisor.run()
+        with pytest.raises(SignalReceived) as stopped:
+            serve(supervisor)
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert stopped.value.status == 130
+    assert status_of(stopped.value) == 130

@@ -212,7 +212,7 @@ def test_doctor_reaches_a_server_that_listens(stand: Stand, monkeypatch: pytest.
     [
         ("http://127.0.0.1:99999/v1", "Port out of range"),
         ("http://me:hunter2@[::1/v1", "Invalid IPv6"),
-        ("http://.example.com/v1", "no name that a host can have"),
+        ("http://.example.com/v1", "not a valid host name"),
     ],
 )
 def test_doctor_names_an_address_that_is_none(

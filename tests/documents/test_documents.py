@@ -123,7 +123,7 @@ def test_an_encrypted_pdf_file_is_told(tmp_path: Path) -> None:
 
 
 def test_a_damaged_pdf_file_is_told(tmp_path: Path) -> None:
-    assert "is no readable PDF" in fault_of(read(tmp_path / "a.pdf", b"%PDF-1.4\nnonsense"))
+    assert "is not a readable PDF" in fault_of(read(tmp_path / "a.pdf", b"%PDF-1.4\nnonsense"))
 
 
 def test_a_pdf_file_longer_than_the_limit_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

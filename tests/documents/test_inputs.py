@@ -225,7 +225,7 @@ def test_what_cannot_be_read_counts_as_the_one_bad_row_that_it_becomes(monkeypat
     def refuse(file: Path) -> io.BufferedReader:
         raise PermissionError(13, "Permission denied", str(file))
 
-    monkeypatch.setattr("homa.files.readers.registry._buffered", refuse)
+    monkeypatch.setattr("homa.files.readers.count.buffered", refuse)
     assert count_inputs(["a.txt"]) == InputCount(1, 1, 0)
 
 

@@ -43,8 +43,8 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line(path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (b"{broken", "is no valid JSON"),
-        (b'{"text": "torn', "is no valid JSON: "),
+        (b"{broken", "is not valid JSON"),
+        (b'{"text": "torn', "is not valid JSON: "),
         (b"[1, 2]", "is an array: expected a JSON object"),
         (b'"words"', "is a string: expected"),
         (b"7", "is a number: expected"),
@@ -52,9 +52,9 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line(path: Path) -> None:
         (b"true", "is a boolean: expected"),
         (b"null", "is null: expected"),
         (b'{"text": "Gr\xfc\xdfe"}', "is not valid utf-8: byte 0xfc"),
-        (b'{"text": "a\0b"}', "is no valid JSON"),
-        (b'{"text": "\\ud800"}', "is no valid JSON"),
-        (b'{"n": 1' + b"0" * 5000 + b"}", "is no valid JSON"),
+        (b'{"text": "a\0b"}', "is not valid JSON"),
+        (b'{"text": "\\ud800"}', "is not valid JSON"),
+        (b'{"n": 1' + b"0" * 5000 + b"}", "is not valid JSON"),
         (b"x" * 300, "is longer than 200 bytes"),
     ],
 )
@@ -158,7 +158,7 @@ def test_lines_in_another_encoding_are_decoded_one_by_one(path: Path) -> None:
 def test_broken_json_in_another_encoding_is_told(path: Path) -> None:
     (bad,) = read(path, b'{"text": "\xfc"', encoding="cp1252")
     assert isinstance(bad, BadRow)
-    assert "is no valid JSON" in bad.error
+    assert "is not valid JSON" in bad.error
 
 
 def test_utf_16_lines_are_read_up_to_a_fault(path: Path) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from homa.files import Answer, Failure, HomaPart, done, open_output, result_line
+from homa.files import Answered, HomaPart, Unanswered, done, open_output, result_line
 from homa.files.writers import parquet
 from homa.files.writers.parquet import journal_path
 from homa_shared.model.errors import InvalidRequest, MissingExtra
@@ -25,7 +25,7 @@ SCHEMA = {
 
 def good(custom_id: str, text: str = '{"total": 5, "items": ["a"], "paid": true}') -> dict[str, Any]:
     part = HomaPart("j", "openai", "m", 1, 1_230_000, False, 1, 2)
-    return result_line(custom_id, Answer({"choices": [{"message": {"content": text}}]}, part))
+    return result_line(custom_id, Answered({"choices": [{"message": {"content": text}}]}, part))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def path(tmp_path: Path) -> Path:
 def test_columns_have_types_and_money_is_exact(path: Path) -> None:
     with open_output(str(path), columns=["name"], schema=SCHEMA) as results:
         results.write(good("t1"), {"name": "Ada", "extra": 1})
-        results.write(result_line("t2", Failure("expired", "late")), {"name": {"a": 1}})
+        results.write(result_line("t2", Unanswered("expired", "late")), {"name": {"a": 1}})
     assert results.left_out == {"extra"}
     table = pq.read_table(path)
     assert table.schema.field("total").type == pa.float64()
@@ -74,7 +74,7 @@ def test_rows_are_written_in_groups(path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_killed_run_goes_on_from_its_journal(path: Path) -> None:
     killed = open_output(str(path), columns=["name"])
     killed.write(good("a"), {"name": "Ada"})
-    killed.write(result_line("b", Failure("overloaded", "busy")), {"name": "Bob"})
+    killed.write(result_line("b", Unanswered("overloaded", "busy")), {"name": "Bob"})
     assert not path.exists()
     killed._journal._output._stream.close()  # type: ignore[attr-defined]  # as a kill does
     with journal_path(path).open("ab") as journal:
@@ -124,7 +124,7 @@ def test_no_other_run_resumes_while_the_table_is_made(path: Path, monkeypatch: p
 
 def test_the_journal_stays_while_an_input_has_failed(path: Path) -> None:
     results = open_output(str(path))
-    results.write(result_line("a", Failure("overloaded", "busy")))
+    results.write(result_line("a", Unanswered("overloaded", "busy")))
     results.close(finished=True)
     assert journal_path(path).exists()
     with open_output(str(path), resume=True) as results:

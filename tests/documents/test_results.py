@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homa.files import (
-    Answer,
+    Answered,
     BadRow,
-    Failure,
     HomaPart,
     OutputUnwritable,
+    Unanswered,
     bad_row_line,
     is_good,
     open_output,
@@ -34,9 +34,9 @@ from homa_shared.model.errors import InvalidRequest
 PART = HomaPart("j1", "openai", "gpt-5-mini", 2, 1_230_000, False, 40, 900)
 
 
-def answer(text: str, part: HomaPart = PART) -> Answer:
+def answer(text: str, part: HomaPart = PART) -> Answered:
     body = {"object": "chat.completion", "choices": [{"message": {"role": "assistant", "content": text}}]}
-    return Answer(body, part, "req_1")
+    return Answered(body, part, "req_1")
 
 
 def test_an_answer_is_an_openai_batch_output_line_with_homa_s_part() -> None:
@@ -63,7 +63,7 @@ def test_an_answer_is_an_openai_batch_output_line_with_homa_s_part() -> None:
 
 
 def test_a_failure_is_a_value_of_the_same_shape() -> None:
-    line = result_line("t1", Failure("expired", "its deadline passed", PART))
+    line = result_line("t1", Unanswered("expired", "its deadline passed", PART))
     assert line.keys() == result_line("t1", answer("yes")).keys()
     assert line["response"] is None
     assert line["error"] == {"code": "expired", "message": "its deadline passed"}
@@ -71,16 +71,16 @@ def test_a_failure_is_a_value_of_the_same_shape() -> None:
 
 
 def test_a_failure_that_the_provider_told_keeps_its_status() -> None:
-    line = result_line("t1", Failure("invalid_request", "no such role", PART, "req_2", 400))
+    line = result_line("t1", Unanswered("invalid_request", "no such role", PART, "req_2", 400))
     assert line["response"] == {"status_code": 400, "request_id": "req_2", "body": {"error": line["error"]}}
     assert not is_good(line)
 
 
 def test_an_input_that_cannot_be_sent_has_a_line_too() -> None:
-    line = bad_row_line(BadRow("a.jsonl:3", "a.jsonl", 3, "is no valid JSON"))
+    line = bad_row_line(BadRow("a.jsonl:3", "a.jsonl", 3, "is not valid JSON"))
     assert line["custom_id"] == "a.jsonl:3"
     assert line["id"].startswith("line_")
-    assert line["error"] == {"code": "invalid_input", "message": "a.jsonl:3: is no valid JSON"}
+    assert line["error"] == {"code": "invalid_input", "message": "a.jsonl:3: is not valid JSON"}
     assert line["homa"]["attempts"] == 0
     assert line["homa"]["cost_usd"] == "0.00"
 
@@ -114,7 +114,7 @@ def test_lines_are_in_the_file_before_the_next_one_is_written(tmp_path: Path) ->
         for number in range(3):
             results.write(result_line(str(number), answer("ä")))
             assert len(path.read_bytes().splitlines()) == number + 1
-        results.write(result_line("3", Failure("expired", "late")))
+        results.write(result_line("3", Unanswered("expired", "late")))
     assert (results.written, results.failed) == (4, 1)
     assert [json.loads(line)["custom_id"] for line in path.read_text("utf-8").splitlines()] == ["0", "1", "2", "3"]
 
@@ -233,7 +233,7 @@ def test_csv_has_input_columns_the_text_and_homa_s_part(tmp_path: Path) -> None:
     with open_output(str(path), columns=["custom_id", "name", "text", "tags"]) as results:
         fields = {"custom_id": "t1", "name": 'Ada "L"', "text": "in", "tags": ["a", 1], "extra": 1}
         results.write(result_line("t1", answer("one\ntwo")), fields)
-        results.write(result_line("t2", Failure("expired", "late")), {"name": "Bob"})
+        results.write(result_line("t2", Unanswered("expired", "late")), {"name": "Bob"})
     assert results.left_out == {"extra"}
     first, second = csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""))
     assert first == {

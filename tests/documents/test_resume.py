@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from homa.files import Answer, Failure, OutputUnwritable, ResultsWriter, done, open_output, result_line
+from homa.files import Answered, OutputUnwritable, ResultsWriter, Unanswered, done, open_output, result_line
 from homa.files.writers import output_file
 from homa.files.writers.output_file import lock, rewrite
 from homa_shared.model.errors import InvalidRequest
@@ -23,11 +23,11 @@ COLUMNS = ["name"]
 
 
 def good(custom_id: str, text: str = "fine") -> dict[str, object]:
-    return result_line(custom_id, Answer({"choices": [{"message": {"content": text}}]}))
+    return result_line(custom_id, Answered({"choices": [{"message": {"content": text}}]}))
 
 
 def failed(custom_id: str) -> dict[str, object]:
-    return result_line(custom_id, Failure("overloaded", "busy"))
+    return result_line(custom_id, Unanswered("overloaded", "busy"))
 
 
 def opened(path: Path, **options: bool) -> ResultsWriter:
@@ -137,7 +137,7 @@ def test_a_resumed_file_keeps_its_permissions_and_its_links(path: Path, tmp_path
 )
 def test_a_file_that_is_no_results_file_is_refused_and_left_alone(path: Path, content: str) -> None:
     path.write_text(content)
-    with pytest.raises(InvalidRequest, match=r"line 1 of .* expected a results file|is no valid CSV"):
+    with pytest.raises(InvalidRequest, match=r"line 1 of .* expected a results file|is not valid CSV"):
         opened(path, resume=True)
     with pytest.raises(InvalidRequest):
         done(str(path))
@@ -189,7 +189,7 @@ def test_a_rewrite_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypa
     def fail(out: object) -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OutputUnwritable, match="No space left on device; it is as it was"):
+    with pytest.raises(OutputUnwritable, match="No space left on device; it is unchanged"):
         rewrite(path, fail)
     with pytest.raises(ZeroDivisionError):
         rewrite(path, lambda out: 1 / 0)
@@ -202,10 +202,10 @@ def test_a_rewrite_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypa
 
 WRITER = """
 import itertools, sys
-from homa.files import Answer, open_output, result_line
+from homa.files import Answered, open_output, result_line
 results = open_output(sys.argv[1], columns=["name"])
 for number in itertools.count():
-    line = result_line(str(number), Answer({"choices": [{"message": {"content": "words " * 2000}}]}))
+    line = result_line(str(number), Answered({"choices": [{"message": {"content": "words " * 2000}}]}))
     results.write(line, {"name": "x"})
     print(number, flush=True)
 """

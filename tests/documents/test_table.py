@@ -109,7 +109,7 @@ def test_a_table_without_rows_is_a_bad_row() -> None:
     [
         (b"Gr\xfc\xdfe,1", "is not valid utf-8: byte 0xfc"),
         (b"a\0b,1", "holds a NUL"),
-        (b'"a"b,1', "is no valid CSV"),
+        (b'"a"b,1', "is not valid CSV"),
     ],
 )
 def test_a_bad_line_spoils_its_record_only(line: bytes, error: str) -> None:

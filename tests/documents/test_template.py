@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homa.files import BadRow, MissingField, Row, Template, columns_of, look_ahead
+from homa.files import BadRow, MissingField, PromptTemplate, Row, columns_of, look_ahead
 from homa_shared.model.errors import InvalidRequest
 
 
@@ -18,7 +18,7 @@ def row(text: str | None = "the text", **fields: Any) -> Row:
 
 
 def rendered(source: str, **fields: Any) -> str:
-    return Template.parse(source).render(row(**fields))
+    return PromptTemplate.parse(source).render(row(**fields))
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_names_are_replaced_and_nothing_else(source: str, prompt: str) -> None:
 
 
 def test_a_field_is_preferred_to_the_row_s_own_text_and_path() -> None:
-    assert Template.parse("{{path}}").render(row(path="field")) == "field"
-    assert Template.parse("{{text}}").render(Row("id", "a", 1, "5", {"text": 5})) == "5"
+    assert PromptTemplate.parse("{{path}}").render(row(path="field")) == "field"
+    assert PromptTemplate.parse("{{text}}").render(Row("id", "a", 1, "5", {"text": 5})) == "5"
 
 
 anything = st.text(st.characters(exclude_categories=["Cs"]))
@@ -52,23 +52,23 @@ anything = st.text(st.characters(exclude_categories=["Cs"]))
 def test_what_a_row_puts_in_stands_there_as_it_is(before: str, value: str, after: str) -> None:
     """Whatever the value holds, placeholders too, it is never looked at again."""
     before, after = before.replace("{", "("), after.replace("}", ")")
-    template = Template(f"{before}{{{{name}}}}{after}", (before, "name", after))
+    template = PromptTemplate(f"{before}{{{{name}}}}{after}", (before, "name", after))
     assert template.render(row(name=value)) == before + value + after
-    parsed = Template.parse("<{{name}}|{{other}}>")
+    parsed = PromptTemplate.parse("<{{name}}|{{other}}>")
     assert parsed.render(row(name=value, other="{{name}}")) == f"<{value}|{{{{name}}}}>"
 
 
 @given(anything.filter(lambda text: "{{" not in text))
 def test_text_without_placeholders_is_its_own_prompt(source: str) -> None:
-    assert Template.parse(source).render(row()) == source
+    assert PromptTemplate.parse(source).render(row()) == source
 
 
 def test_names_are_told_once_in_order() -> None:
-    assert Template.parse("{{b}} {{a}} {{ b }}").names == ("b", "a")
+    assert PromptTemplate.parse("{{b}} {{a}} {{ b }}").names == ("b", "a")
 
 
 def test_a_name_that_no_column_has_is_refused_with_the_columns_known() -> None:
-    template = Template.parse("{{titel}} {{text}}")
+    template = PromptTemplate.parse("{{titel}} {{text}}")
     template.check(["titel", "text"])
     with pytest.raises(InvalidRequest) as refused:
         template.check(["title", "text", "path"])
@@ -77,15 +77,15 @@ def test_a_name_that_no_column_has_is_refused_with_the_columns_known() -> None:
 
 def test_a_name_like_no_column_gets_no_guess() -> None:
     with pytest.raises(InvalidRequest, match=r"known here are text$"):
-        Template.parse("{{zzz}}").check(["text"])
+        PromptTemplate.parse("{{zzz}}").check(["text"])
 
 
 def test_a_row_without_the_field_is_refused_by_name() -> None:
     with pytest.raises(MissingField) as refused:
-        Template.parse("{{title}}").render(row(name="x"))
+        PromptTemplate.parse("{{title}}").render(row(name="x"))
     assert str(refused.value) == "has no field 'title', which the template uses; its fields: name, text, path"
     with pytest.raises(MissingField, match="'text'"):
-        Template.parse("{{text}}").render(row(text=None, name="x"))
+        PromptTemplate.parse("{{text}}").render(row(text=None, name="x"))
 
 
 def test_a_refused_row_keeps_its_own_id() -> None:
@@ -103,14 +103,14 @@ def test_a_value_nested_too_deeply_is_refused() -> None:
 
 
 def test_the_default_prompt_is_the_document() -> None:
-    assert Template.load(None).render(row()) == "the text"
-    assert Template.load("Say {{text}}").render(row()) == "Say the text"
+    assert PromptTemplate.load(None).render(row()) == "the text"
+    assert PromptTemplate.load("Say {{text}}").render(row()) == "Say the text"
 
 
 def test_a_template_is_read_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "prompt.txt"
     file.write_text("\ufeffSay {{text}}", "utf-8")
-    assert Template.load(f"@{file}").source == "Say {{text}}"
+    assert PromptTemplate.load(f"@{file}").source == "Say {{text}}"
 
 
 def test_a_template_file_that_cannot_be_used_is_told(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_template_file_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b"\xfc")
     for name, told in (("gone", "No such file"), ("empty", "is empty"), ("latin", "not valid UTF-8")):
         with pytest.raises(InvalidRequest, match=f"--prompt @.*{name}: .*{told}"):
-            Template.load(f"@{tmp_path / name}")
+            PromptTemplate.load(f"@{tmp_path / name}")
 
 
 def test_columns_are_known_from_the_first_rows_and_no_row_is_lost() -> None:

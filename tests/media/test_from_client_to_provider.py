@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from homa import Homa, InvalidRequest, JobFailed
-from homa.drivers.place import Place
+from homa.drivers.context import Context
 from homa.submit.encoded_messages import Prepared
 from homa.submit.uploads import Uploads
 from homa_shared.calls.media import Medium, data_url
@@ -141,7 +141,7 @@ async def test_the_blob_of_a_client_that_died_before_its_submit_is_removed(
 
 def test_media_that_are_gone_time_and_again_end_the_submission(tmp_path: Path) -> None:
     settings = load_settings(env={"HOMA_REDIS_URL": "redis://127.0.0.1:9", "HOMA_BLOBS": str(tmp_path)}, cwd=tmp_path)
-    uploads, found = Uploads(Place(lambda: settings)), Medium(PNG, "image/png")
+    uploads, found = Uploads(Context(lambda: settings)), Medium(PNG, "image/png")
     uploads.add("j1", Prepared(b"[]", [], {found.digest: found}))
     flow, answers = uploads.send(Keys("homa")), itertools.cycle([[found.digest], None, None, []])
     next(flow)

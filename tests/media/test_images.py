@@ -45,11 +45,11 @@ def test_with_messages_they_go_to_the_last_one() -> None:
         (["no/such.png"], r"images\[0\] is 'no/such.png': expected https"),
         (["file:///etc/passwd"], r"images\[0\] is 'file:///etc/passwd': expected https"),
         ([Path("no/such.png")], r"images\[0\] no/such.png does not exist"),
-        ([Path("/")], r"images\[0\] / is no file"),
+        ([Path("/")], r"images\[0\] / is not a file"),
         ([PNG, b"plain text"], r"images\[1\] \(10 bytes\) is of no known format"),
         ([PDF], r"images\[0\] is application/pdf: expected an image; documents go into files="),
         ([3], r"images\[0\] is '3'"),
-        ("https://example.com/a.png", "images is no list"),
+        ("https://example.com/a.png", "images is not a list"),
         ([data_url(PNG)[:-8] + "!!!!!!!!"], r"images\[0\] is no base64"),
     ],
 )
@@ -63,7 +63,7 @@ def test_what_is_no_image_is_refused_by_its_place(images: list[object], why: str
     [
         ([PNG], r"files\[0\] is image/png: expected a PDF; images go into images="),
         (["https://example.com/a.pdf"], r"files\[0\] is 'https://example.com/a.pdf': expected a PDF as a pathlib.Path"),
-        (PDF, "files is no list"),
+        (PDF, "files is not a list"),
     ],
 )
 def test_what_is_no_document_is_refused_by_its_place(files: list[object], why: str) -> None:

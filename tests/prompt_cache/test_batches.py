@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from homa.drivers.place import place
+from homa.drivers.context import client_context
 from homa.submit.batch_chunks import CHUNK_JOBS, BatchRequest, Chunks
 from homa.submit.fleet_view import FleetView
 from homa.submit.uploads import Uploads
@@ -42,7 +42,7 @@ def send(settings: Settings) -> Send:
         limits = LimitSettings(input_tpm=input_tpm)
         providers = {kind: FleetProvider(kind=kind, limits=limits) for kind in ("anthropic", "ollama", "openai")}
         fleet = Fleet(providers=providers, prompt_cache=prompt_cache)
-        uploads = Uploads(place(settings=settings))
+        uploads = Uploads(client_context(settings=settings))
         chunks = Chunks(Keys("n"), "b1", FleetView(fleet), {"model": MODEL, **defaults}, uploads)
         sent: Sent = []
         for line in lines:

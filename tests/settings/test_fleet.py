@@ -96,10 +96,10 @@ def test_a_model_resolves_to_a_chain_with_each_target_once(
 @pytest.mark.parametrize(
     ("model", "complaint"),
     [
-        ("fsat", r"'fsat' is no configured model.*providers are anthropic, openai, aliases .*did you mean 'fast'\?"),
+        ("fsat", r"'fsat' is not a configured model.*providers are anthropic, openai, aliases .*did you mean 'fast'\?"),
         ("opnai:gpt-5", r"no provider is named 'opnai' \(in opnai:gpt-5\).*did you mean 'openai'\?"),
         ("zzz:gpt-5", "no provider is named 'zzz'.*fast"),
-        ("gpt-5-mini", "'gpt-5-mini' is no configured model.*did you mean 'openai:gpt-5-mini'"),
+        ("gpt-5-mini", "'gpt-5-mini' is not a configured model.*did you mean 'openai:gpt-5-mini'"),
         ("openai:", "'openai:' is no target"),
         ("a", "model 'a' leads to itself: a → b → a"),
     ],

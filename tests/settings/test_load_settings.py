@@ -79,7 +79,7 @@ def test_homa_config_names_the_file(place: Path) -> None:
     (place / "other.toml").write_text('namespace = "named"\n', encoding="utf-8")
     assert load(place, HOMA_CONFIG="other.toml").namespace == "named"
     assert complaint(place, HOMA_CONFIG="gone.toml") == [
-        "HOMA_CONFIG = 'gone.toml' names no file: expected the path of a homa.toml"
+        "HOMA_CONFIG = 'gone.toml' does not name a file: expected the path of a homa.toml"
     ]
 
 
@@ -273,16 +273,19 @@ def test_a_conventional_variable_is_the_weakest_source(place: Path) -> None:
     [
         ("lease_s = 1", {}, "lease_s = 1 (homa.toml:1): expected at least 3"),
         ("", {"HOMA_LEASE_S": "abc"}, "lease_s = 'abc' (HOMA_LEASE_S): expected a whole number"),
-        ("\nlese_s = 1", {}, "lese_s (homa.toml:2) is no setting; did you mean lease_s?"),
+        ("\nlese_s = 1", {}, "lese_s (homa.toml:2) is not a setting; did you mean lease_s?"),
         (
             "[retention]\nfoo_bar = 1",
             {},
-            "retention.foo_bar (homa.toml:2) is no setting: expected one of results, requests, ledger, keys, uploads",
+            (
+                "retention.foo_bar (homa.toml:2) is not a setting: expected one of results, requests, ledger, keys, "
+                "uploads"
+            ),
         ),
         (
             "[providers.openai]\nlimits = { rpmm = 3 }",
             {},
-            "providers.openai.limits.rpmm (homa.toml:2) is no setting; did you mean rpm?",
+            "providers.openai.limits.rpmm (homa.toml:2) is not a setting; did you mean rpm?",
         ),
         (
             "[providers.openai.limits]\nrpm = 0",
@@ -460,14 +463,20 @@ def test_an_unknown_variable_warns_with_the_nearest_name(place: Path) -> None:
         HOMAGE="not ours",
     )
     assert settings.warnings == (
-        "HOMA_NAMESPCE is no setting and was ignored; did you mean HOMA_NAMESPACE?",
-        "HOMA_PROVIDERS__OPENAI__API_KYE is no setting and was ignored; did you mean HOMA_PROVIDERS__OPENAI__API_KEY?",
+        "HOMA_NAMESPCE is not a setting and was ignored; did you mean HOMA_NAMESPACE?",
         (
-            "HOMA_PROVIDERS__OPENAI__LIMITS__ROM is no setting and was ignored; "
+            "HOMA_PROVIDERS__OPENAI__API_KYE is not a setting and was ignored; "
+            "did you mean HOMA_PROVIDERS__OPENAI__API_KEY?"
+        ),
+        (
+            "HOMA_PROVIDERS__OPENAI__LIMITS__ROM is not a setting and was ignored; "
             "did you mean HOMA_PROVIDERS__OPENAI__LIMITS__RPM?"
         ),
-        "HOMA_MODELS__FAST__PRICE__INPT is no setting and was ignored; did you mean HOMA_MODELS__FAST__PRICE__INPUT?",
-        "HOMA_ZZZZZZ is no setting and was ignored",
+        (
+            "HOMA_MODELS__FAST__PRICE__INPT is not a setting and was ignored; "
+            "did you mean HOMA_MODELS__FAST__PRICE__INPUT?"
+        ),
+        "HOMA_ZZZZZZ is not a setting and was ignored",
     )
     assert settings.providers == {}
 
@@ -565,7 +574,7 @@ def test_a_variable_may_reach_into_parameters_at_any_depth(place: Path) -> None:
 
 
 def test_a_setting_below_one_that_has_no_parts_is_unknown(place: Path) -> None:
-    assert load(place, HOMA_LEASE_S__X="5").warnings == ("HOMA_LEASE_S__X is no setting and was ignored",)
+    assert load(place, HOMA_LEASE_S__X="5").warnings == ("HOMA_LEASE_S__X is not a setting and was ignored",)
 
 
 def test_settings_cannot_be_changed_afterwards(place: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from homa.drivers.place import Place
+from homa.drivers.context import Context
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options
@@ -113,6 +113,6 @@ async def test_messages_kept_in_a_blob_store_count_once(cell: Cell) -> None:
     """They are among what the job refers to, but they are not a document beside its messages."""
     prepared = Prepared.of([{"role": "user", "content": WORDS}])
     settings = cell.settings(HOMA_BLOBS=str(cell.home), HOMA_BLOBS_ABOVE="1024")
-    elsewhere = Uploads(Place(lambda: settings)).add("j", prepared)
+    elsewhere = Uploads(Context(lambda: settings)).add("j", prepared)
     assert elsewhere.media
     assert by_client(cell, elsewhere, {}) == by_client(cell, prepared, {})

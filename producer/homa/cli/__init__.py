@@ -6,7 +6,6 @@ A module is imported when its command is asked for, so that `homa --help` costs 
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from importlib import import_module
@@ -15,32 +14,29 @@ from typing import Any
 
 import click
 
-from homa.cli.exit_status import INTERRUPTED, STUCK, USAGE, Stopped, status_of
-from homa.runs.errors import Interrupted, JobGivenUp
+from homa.cli.exit_status import DONE, INTERRUPTED, Stopped, is_disk_fault, status_of
+from homa.runs.errors import JobGivenUp, SignalReceived
 from homa_shared.model.errors import HomaError
-
-#: A disk that takes no more, or fails.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 #: Command -> what `homa --help` says of it.
 SUMMARIES: dict[str, str] = {
     "run": "Run a batch: from files to a results file, with live progress.",
     "ask": "Run one job and stream the answer.",
     "embed": "Turn texts from files into vectors.",
-    "count": "How many tokens a text has.",
+    "count": "Count the tokens of a text.",
     "up": "Run everything on one machine: store and a worker per provider.",
     "worker": "Run one worker process.",
     "demo": "Watch simulated providers, real workers and a real batch.",
     "simulate": "Run just the simulated providers.",
     "jobs": "List, show, explain, cancel, retry, resolve or purge jobs.",
     "batches": "List, show, watch, pause, resume or cancel batches.",
-    "costs": "What was spent, by provider, model, tenant, tag, day or batch.",
-    "queues": "What waits; pause and resume queues.",
-    "limits": "What is used of each quota.",
-    "workers": "Which workers live.",
-    "budgets": "What is spent of each budget.",
-    "events": "What happened.",
-    "cache": "Count or clear cached replies.",
+    "costs": "Show what was spent, by provider, model, tenant, tag, day or batch.",
+    "queues": "Show queues; pause and resume them.",
+    "limits": "Show how much of each quota is used.",
+    "workers": "Show live workers.",
+    "budgets": "Show how much of each budget is spent.",
+    "events": "Past events, then live ones.",
+    "cache": "Show or clear the reply cache.",
     "doctor": "Check settings, store and providers.",
     "apply": "Write the fleet's settings to the store.",
     "config": "Show settings and where they come from.",
@@ -72,7 +68,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except Stopped as stopped:
             ctx.exit(stopped.status)
-        except (Interrupted, JobGivenUp) as error:
+        except (SignalReceived, JobGivenUp) as error:
             # Everything has been said.
             ctx.exit(status_of(error))
         except HomaError as error:
@@ -84,14 +80,14 @@ class Commands(click.Group):
         except BrokenPipeError:
             # Whoever read our output has left (`| head`): nothing more to say, not even at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(0)
+            ctx.exit(DONE)
         except OSError as error:
-            # A path too long, a folder that may not be read, a full disk: told by the system, and no defect.
-            if error.filename is None and error.errno not in _NO_ROOM:
+            # A path too long, a folder that may not be read, a full disk: reported by the system, not a defect.
+            if error.filename is None and not is_disk_fault(error):
                 raise
             place = "" if error.filename is None else f"{error.filename!r:.200}: "
             click.echo(f"homa: {place}{error.strerror or error}", err=True)
-            ctx.exit(STUCK if error.errno in _NO_ROOM else USAGE)
+            ctx.exit(status_of(error))
 
 
 def _version() -> str:

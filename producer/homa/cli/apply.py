@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from homa.cli.context import Session, say, session
+from homa.cli.context import say, session
 from homa.cli.doctor.orphaned_queues import Stranded, stranded
 from homa.cli.exit_status import STUCK, Stopped
 from homa.cli.output import json_option, print_json
+from homa.client.session import Session
 from homa_shared.model.errors import ConfigError
 from homa_shared.settings.changes import Change, diff
 from homa_shared.settings.fleet import Fleet
@@ -18,8 +19,8 @@ _TRIES = 5
 
 
 @click.command("apply")
-@click.option("--diff", "look_only", is_flag=True, help="Only tell what would change.")
-@click.option("--force", is_flag=True, help="Also where jobs wait for a pool or provider that would be gone.")
+@click.option("--diff", "look_only", is_flag=True, help="Only show what would change.")
+@click.option("--force", is_flag=True, help="Apply even where jobs wait for a pool or provider that would be removed.")
 @json_option
 def command(look_only: bool, force: bool, as_json: bool) -> None:
     """Write limits, models, prices, budgets and tenants of homa.toml to the store; workers follow within seconds.
@@ -27,7 +28,7 @@ def command(look_only: bool, force: bool, as_json: bool) -> None:
     Keys stay where they are: the store never gets one. Refused while jobs wait for a pool or a provider that these
     settings no longer have, since nobody would ever take them.
     """
-    with session(revive=True) as here:
+    with session() as here:
         mine = here.settings.fleet()
         theirs = here.store.run(read_fleet(here.keys))
         _require_providers(mine, theirs)

@@ -13,11 +13,11 @@ from homa_shared.store.transitions.fleet import read_fleet
 
 
 @click.command("budgets")
-@click.option("--all", "past", is_flag=True, help="Periods that are over, too.")
+@click.option("--all", "past", is_flag=True, help="Also periods that are over.")
 @json_option
 def command(past: bool, as_json: bool) -> None:
-    """What is spent of each budget, for each tenant or tag that it caps, in the present period."""
-    with session(revive=True) as here:
+    """Show what is spent of each budget, for each tenant or tag that it caps, in the current period."""
+    with session() as here:
         found = here.store.run(reads.budgets(here.keys))
         fleet = here.store.run(read_fleet(here.keys))
     rows = [row for row in found if past or not row.over] + _unused(fleet, found)

@@ -1,4 +1,4 @@
-"""`homa cache`: how much it saves, and an end of it."""
+"""`homa cache`: show or clear the reply cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from homa_shared.store.transitions import admin
 
 @click.group("cache")
 def command() -> None:
-    """Count or clear cached replies."""
+    """Show or clear the reply cache."""
 
 
 @command.command()
@@ -22,7 +22,7 @@ def stats(as_json: bool) -> None:
 
     What follows under `vector` is of single texts in jobs of embeddings.
     """
-    with session(revive=True) as here:
+    with session() as here:
         told = here.store.run(reads.cache_stats(here.keys))
     if as_json:
         print_json(told)
@@ -35,7 +35,7 @@ def stats(as_json: bool) -> None:
 def clear(as_json: bool) -> None:
     """Forget which replies answer equal requests, and vectors of single texts; the jobs and their replies stay."""
     cleared = 0
-    with session(revive=True) as here:
+    with session() as here:
         while some := here.store.run(admin.clear_cache(here.keys)):
             cleared += some
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from homa.cli.context import say
+from homa.cli.context import settings_context
 from homa.cli.output import json_option, print_json, print_table
 
 
@@ -17,12 +17,9 @@ def command() -> None:
 @json_option
 def show(as_json: bool) -> None:
     """Every setting with its value, secrets masked, and its origin: a variable, file:line, or default."""
-    from homa_shared.settings.model import load_settings, origins
+    from homa_shared.settings.model import origins
 
-    settings = load_settings()
-    for warning in settings.warnings:
-        say(f"warning: {warning}")
-    rows = origins(settings)
+    rows = origins(settings_context().settings)
     if as_json:
         print_json({"settings": [{"name": row.name, "value": row.value, "origin": row.origin} for row in rows]})
     else:

@@ -24,17 +24,17 @@ from homa_shared.store.transitions.fleet import read_fleet
 @click.option("--batch", metavar="ID", help="Only this batch, whatever the days.")
 @json_option
 def command(by: str, since: date | None, until: date | None, batch: str | None, as_json: bool) -> None:
-    """What was spent, by provider, model, tenant, tag, day or batch.
+    """Show what was spent, by provider, model, tenant, tag, day or batch.
 
     A call whose outcome nobody knows counts as unresolved, at the most that it may have cost; one whose price nobody
     knows counts as unpriced, and is in no sum. What prompt caches saved is already off the cost; it is negative where
-    more was paid for writing to them than was spared by reading.
+    more was paid for writing to them than was saved by reading.
     """
     if since and until and since > until:
         raise click.UsageError(f"--since {since} is after --until {until}: expected an earlier day")
     if batch is not None and (since or until or by not in ("provider", "batch")):
         raise click.UsageError("--batch goes with neither --since, --until nor --by: a batch is one row")
-    with session(revive=True) as here:
+    with session() as here:
         require_batch(here, batch)
         table = here.store.run(reads.costs(here.keys, cast(By, by), since, until, batch))
         fleet = here.store.run(read_fleet(here.keys)) if table.unresolved_nano_usd else None
@@ -59,7 +59,7 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
         ),
         right={"REQUESTS", "INPUT", "OUTPUT", "CACHED", "COST", "CACHE SAVED", "UNRESOLVED", "UNPRICED"},
         wraps={by.upper()},
-        empty="nothing was spent",
+        empty="nothing has been spent",
     )
     say(_total(table, fleet.unresolved.fate if fleet else ""))
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from types import FrameType
 
 import click
 from rich.console import Console
 
-from homa.cli.exit_status import SOME_FAILED, TERMINATED, Stopped
+from homa.cli.context import say
+from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.output import print_json
-from homa.cli.worker import require_workers
+from homa.runs.errors import SignalReceived
+from homa.runs.signals import Interruption
+from homa.supervision.requirements import require_workers
 from homa_shared.model.errors import HomaError
 
 
@@ -28,29 +29,25 @@ def command(count: int, seed: int, as_json: bool) -> None:
     errors, cut connections and calls that hang. One of the workers is killed on the way. The report at the end compares
     results with documents, and Homa's ledger with the providers' bills; status 1 when a promise is broken.
     """
-    from homa.demo.scene import scene
-    from homa.demo.stages import report, stage
-    from homa.demo.story import play
+    from homa.demo.display import report, reporter
+    from homa.demo.environment import environment
+    from homa.demo.walkthrough import run_demo
 
     require_workers("homa demo")
-    before = signal.signal(signal.SIGTERM, _terminated)
     console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False)
     try:
-        with scene(seed) as here, stage(console) as told:
-            found = play(here, count, seed, told)
+        # Ends by an exception, so that the demo's processes and files go with it.
+        with Interruption(at_once=True).listening(), environment(seed) as here, reporter(console) as reporting:
+            found = run_demo(here, count, seed, reporting)
+    except SignalReceived:
+        say("interrupted")
+        raise
     except HomaError as error:
-        click.echo(f"homa: the demo did not come to its end: {error}", err=True)
+        say(f"the demo did not come to its end: {error}")
         raise Stopped(SOME_FAILED) from error
-    finally:
-        signal.signal(signal.SIGTERM, before)
     if as_json:
         print_json(found.document())
     else:
         report(console, found)
     if not found.held:
         raise Stopped(SOME_FAILED)
-
-
-def _terminated(_number: int, _frame: FrameType | None) -> None:
-    """Ends by an exception, so that the demo's processes and files go with it."""
-    raise Stopped(TERMINATED)

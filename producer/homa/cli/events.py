@@ -1,4 +1,4 @@
-"""`homa events`: what happened, and what happens."""
+"""`homa events`: past events, then live ones."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from homa.cli.context import Session, session
+from homa.cli.context import session
 from homa.cli.output import json_option, moment, print_json, print_json_line, print_table
+from homa.client.session import Session
 from homa_shared.store import reads
 
 #: Events that are looked through at once.
@@ -27,7 +28,10 @@ Wanted = Callable[[reads.Event], bool]
 @click.option("--event", metavar="NAME", help="Only of this name, or of those that begin so: job.failed, batch.")
 @json_option
 def command(follow: bool, limit: int, job: str | None, batch: str | None, event: str | None, as_json: bool) -> None:
-    """What happened: jobs that ended, were rerouted or recovered, batches completed, budgets used up."""
+    """Show past events, then, with --follow, live ones.
+
+    Jobs that ended, were rerouted or recovered, batches completed, budgets used up.
+    """
 
     def wanted(found: reads.Event) -> bool:
         return (
@@ -37,7 +41,7 @@ def command(follow: bool, limit: int, job: str | None, batch: str | None, event:
         )
 
     filtered = any((job, batch, event))
-    with session(revive=True) as here:
+    with session() as here:
         rows, seen = _latest(here, limit, wanted if filtered else None)
         if follow:
             _follow(here, rows, seen, wanted, as_json)
@@ -48,7 +52,7 @@ def command(follow: bool, limit: int, job: str | None, batch: str | None, event:
         ("TIME", "EVENT", "JOB OR BATCH", "TARGET", "DETAIL"),
         ((moment(row.at_ms), row.name, row.job or row.batch, row.target, row.detail) for row in rows),
         wraps={"TARGET", "DETAIL"},
-        empty="nothing happened",
+        empty="no event is kept that fits",
     )
 
 

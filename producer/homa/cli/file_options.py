@@ -46,7 +46,7 @@ def schema_of(given: str | None) -> Mapping[str, Any] | None:
     """A JSON schema: the name of its file, with or without @, or the schema itself.
 
     Raises:
-        InvalidRequest: it cannot be read, or is no JSON schema.
+        InvalidRequest: it cannot be read, or is not a JSON schema.
     """
     if given is None:
         return None
@@ -56,7 +56,7 @@ def schema_of(given: str | None) -> Mapping[str, Any] | None:
     try:
         schema = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"--schema {given[:80]!r} is no JSON ({error}): expected a JSON schema") from error
+        raise InvalidRequest(f"--schema {given[:80]!r} is not valid JSON ({error}): expected a JSON schema") from error
     if not isinstance(schema, dict):
         raise InvalidRequest(f"--schema {given[:80]!r} is {type(schema).__name__}: expected a JSON schema, an object")
     check_schema(schema, f"--schema {given[:80]!r}")

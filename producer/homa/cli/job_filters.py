@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from homa.cli.context import Session
-from homa_shared.model.errors import InvalidRequest, JobNotFound
+from homa.client.not_found import batch_not_found
+from homa.client.session import Session
+from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.records import Job, State
 from homa_shared.store import reads
 
@@ -116,15 +117,8 @@ def batch_view(session: Session, batch: str) -> reads.BatchView:
     """
     view = session.store.run(reads.batch(session.keys, batch))
     if view is None:
-        raise JobNotFound(
-            f"batch {batch} is not in the store: its id is wrong, or its retention has ended; "
-            "`homa batches list` shows all"
-        )
+        raise batch_not_found(batch)
     return view
-
-
-def job_not_found(job: str) -> JobNotFound:
-    return JobNotFound(f"job {job} is not in the store: its id is wrong, or its retention has ended")
 
 
 def chunks(ids: Sequence[str]) -> Iterator[list[str]]:

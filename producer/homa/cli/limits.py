@@ -13,13 +13,13 @@ from homa_shared.store.reads.token_error import Estimates, Learned, estimates
 @click.command("limits")
 @json_option
 def command(as_json: bool) -> None:
-    """What is used of each quota.
+    """Show how much of each quota is used.
 
     `used` of a quota a minute is what has not been recovered yet, `available` what may be called at once. `estimate` is
     how far off the estimates of input tokens were that quota was reserved by, on average over the models of a scope, as
     replies told; `--json` has it of each model.
     """
-    with session(revive=True) as here:
+    with session() as here:
         rows = here.store.run(reads.limits(here.keys))
         known = here.store.run(estimates(here.keys))
     errors = _by_scope(known)
@@ -31,7 +31,7 @@ def command(as_json: bool) -> None:
         [*(_line(row, errors) for row in rows), *_unlimited(rows, errors)],
         right={"LIMIT", "USED", "AVAILABLE", "ESTIMATE"},
         wraps={"STATE"},
-        empty="no provider was called yet",
+        empty="no provider has been called yet",
     )
 
 

@@ -24,7 +24,7 @@ def span_ms(text: str) -> int:
     """Milliseconds of a length of time: seconds, or with a unit (90, 1.5s, 10m or 10min, 2h, 1d)."""
     found = _SPAN.fullmatch(text.strip())
     if found is None:
-        raise click.BadParameter(f"{text!r} is no length of time: expected one such as 90, 1.5s, 10m, 2h or 1d")
+        raise click.BadParameter(f"{text!r} is not a length of time: expected one such as 90, 1.5s, 10m, 2h or 1d")
     length_ms = float(found[1]) * _UNITS_MS[found[2] or "s"]
     if length_ms > _LONGEST_MS:
         raise click.BadParameter(f"{text[:40]!r} is longer than a hundred years")
@@ -37,7 +37,7 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
         return None
     found_ms = span_ms(value)
     if found_ms == 0:
-        raise click.BadParameter(f"{value!r} is no time at all: expected one such as 90, 1.5s, 10m, 2h or 1d")
+        raise click.BadParameter(f"{value!r} is zero: expected a length of time such as 90, 1.5s, 10m, 2h or 1d")
     return found_ms / 1000
 
 
@@ -57,18 +57,18 @@ def nano_usd(ctx: click.Context, param: click.Parameter, value: str | None) -> i
         return None
     amount = dollars(value)
     if amount == 0:
-        raise click.BadParameter(f"{value!r} is nothing: expected more than zero dollars")
+        raise click.BadParameter(f"{value!r} is zero: expected more than zero dollars")
     return amount
 
 
 def day(text: str) -> date:
-    """The day of YYYY-MM-DD; no other of ISO's spellings, such as 2026W05, which are rather slips than days."""
+    """The day of YYYY-MM-DD; no other of ISO's spellings, such as 2026W05, which are more likely slips than days."""
     try:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is None:
             raise ValueError("not of that form")
         return date.fromisoformat(text)
     except ValueError as error:
-        raise click.BadParameter(f"{text!r} is no day ({error}): expected YYYY-MM-DD") from None
+        raise click.BadParameter(f"{text!r} is not a day ({error}): expected YYYY-MM-DD") from None
 
 
 def tags_of(pairs: Sequence[str]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """How commands answer: tables for people, one JSON document for programs, JSON Lines for what goes on.
 
-stdout belongs to the answer. A table is as wide as the terminal, and as wide as it needs to be where there is none, so
+stdout belongs to the answer. A table is as wide as the terminal, and as wide as it needs to be elsewhere, so
 that `homa jobs list | grep` finds whole lines.
 """
 
@@ -20,7 +20,7 @@ from rich.text import Text
 from homa.cli.context import say
 from homa_shared.model.money import usd
 
-#: Columns of output that is no terminal: more than any row needs.
+#: Columns of output that does not go to a terminal: more than any row needs.
 _PIPE_COLUMNS = 10_000
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"))
 
@@ -64,7 +64,7 @@ def print_table(
         name = headers[i]
         table.add_column(name, justify="right" if name in right else "left", no_wrap=name not in wraps, overflow="fold")
     for row in found:
-        # As Text: a prompt or an error message is no markup.
+        # As Text: a prompt or an error message is not markup.
         table.add_row(*(Text(row[i]) for i in kept))
     _print(table)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from homa.cli.context import Session, session
+from homa.cli.context import session
 from homa.cli.output import json_option, number, print_json, print_table
+from homa.client.session import Session
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
@@ -15,10 +16,10 @@ from homa_shared.store.transitions import admin
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """What waits in each queue; pause and resume queues."""
+    """Show what waits in each queue; pause and resume queues."""
     if ctx.invoked_subcommand is not None:
         return
-    with session(revive=True) as here:
+    with session() as here:
         rows = here.store.run(reads.queues(here.keys))
     if as_json:
         print_json({"queues": [_document(row) for row in rows]})
@@ -38,7 +39,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
             for row in rows
         ),
         right={"QUEUED", "RUNNING", "DUE", "WAITING"},
-        empty="no queue was ever used",
+        empty="no queue has been used yet",
     )
 
 
@@ -47,7 +48,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 @json_option
 def pause(queue: str, as_json: bool) -> None:
     """Take nothing more from a queue; calls in flight finish."""
-    with session(revive=True) as here:
+    with session() as here:
         _require_queue(here, queue)
         changed = here.store.run(admin.pause_queue(here.keys, queue))
     _tell(queue, "paused", changed, as_json)
@@ -58,7 +59,7 @@ def pause(queue: str, as_json: bool) -> None:
 @json_option
 def resume(queue: str, as_json: bool) -> None:
     """Let a paused queue go on."""
-    with session(revive=True) as here:
+    with session() as here:
         _require_queue(here, queue)
         changed = here.store.run(admin.resume_queue(here.keys, queue))
     _tell(queue, "resumed", changed, as_json)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
-from homa.cli.context import say, session
-from homa.cli.worker import require_workers
-from homa.cli.worker_supervisor import Supervisor
+from homa.cli.context import say, submitting_session
+from homa.runs.errors import SignalReceived
+from homa.runs.signals import Interruption
+from homa.supervision.crash_report import CrashReport
+from homa.supervision.requirements import require_workers
+from homa.supervision.supervised_worker import RestartPolicy, WorkerSpec
+from homa.supervision.supervisor import WorkerSupervisor
+from homa_shared.backoff import Backoff
 from homa_shared.model.errors import ConfigError
-from homa_shared.store.join import enter
-from homa_shared.store.transitions.fleet import write_fleet
+from homa_shared.store.transitions.fleet import read_fleet
+
+#: Workers are kept running until somebody stops them.
+RESTARTS = RestartPolicy(most=None, backoff=Backoff(first_s=1.0, longest_s=30.0, jitter=0))
+_LOOK_S = 0.1
 
 
 @click.command("up")
@@ -22,16 +32,48 @@ def command(providers: tuple[str, ...], concurrency: int | None) -> None:
     been idle for long, or until `homa store stop`.
     """
     require_workers("homa up")
-    with session(start=True) as here:
+    with submitting_session() as here:
         names = _chosen(set(here.settings.providers), providers)
-        fleet = enter(here.store, here.settings.fleet())
-        if here.settings.redis_url is None and fleet.digest != here.settings.fleet().digest:
-            # The embedded store is this machine's own: its settings follow the file.
-            here.store.run(write_fleet(here.keys, here.settings.fleet(), seen=fleet.version))
+        before = here.store.run(read_fleet(here.keys))
+        fleet = here.view().fleet
+        if before is not None and before.providers and before.digest != fleet.digest:
             say("the fleet's settings follow this machine's")
     options = ["--concurrency", str(concurrency)] if concurrency else []
-    supervisor = Supervisor({name: [name, *options] for name in names})
-    supervisor.run()
+    workers = [WorkerSpec(f"worker {name}", [name, *options]) for name in names]
+    serve(WorkerSupervisor(workers, RESTARTS, _say_crash))
+
+
+def serve(workers: WorkerSupervisor) -> None:
+    """Keeps workers running until a signal, then lets them drain; a second signal stops them at once.
+
+    Raises:
+        SignalReceived: by the first signal, when all have left.
+        WorkerLost: the settings of one are wrong; the others have drained.
+    """
+    interruption = Interruption()
+    with interruption.listening():
+        try:
+            _serve_until_signal(workers, interruption)
+        except SignalReceived:
+            workers.stop_now()
+    assert interruption.signal is not None
+    raise SignalReceived(interruption.signal)
+
+
+def _serve_until_signal(workers: WorkerSupervisor, interruption: Interruption) -> None:
+    workers.start()
+    try:
+        while interruption.signal is None:
+            workers.check()
+            time.sleep(_LOOK_S)
+        say("draining: calls in flight finish; Ctrl-C once more to stop at once")
+    finally:
+        workers.drain()
+        workers.wait(None)
+
+
+def _say_crash(report: CrashReport, pause_s: float) -> None:
+    say(f"{report.summary}; it is started again in {pause_s:g} s")
 
 
 def _chosen(configured: set[str], wanted: tuple[str, ...]) -> list[str]:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
 
 import click
 
-from homa_shared.model.errors import MissingExtra
-
-#: What the extra `workers` brings.
-_NEEDED = ("aiohttp", "anthropic", "openai")
+from homa.supervision.requirements import require_workers
 
 
 @click.command("worker", add_help_option=False, context_settings={"ignore_unknown_options": True})
@@ -31,9 +27,3 @@ def become(module: str, arguments: tuple[str, ...], what: str) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
-
-
-def require_workers(what: str) -> None:
-    """Raises MissingExtra unless workers can run here."""
-    if any(find_spec(name) is None for name in _NEEDED):
-        raise MissingExtra(what, "workers")

@@ -1,4 +1,4 @@
-"""`homa workers`: who lives, what each serves and how much runs."""
+"""`homa workers`: which workers are alive, what each serves and how much it runs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from homa_shared.store.versions import Versions, own_versions
 
 
 @click.command("workers")
-@click.option("--all", "everyone", is_flag=True, help="Those too that are gone, for an hour after their last beat.")
+@click.option(
+    "--all", "everyone", is_flag=True, help="Also those that are gone, for an hour after their last heartbeat."
+)
 @json_option
 def command(everyone: bool, as_json: bool) -> None:
-    """Which workers live, what they serve and what they do."""
-    with session(revive=True) as here:
+    """Show live workers, what they serve and what they do."""
+    with session() as here:
         rows = [row for row in here.store.run(reads.workers(here.keys)) if row.live or everyone]
     if as_json:
         print_json({"workers": [_document(row) for row in rows]})
@@ -40,7 +42,7 @@ def command(everyone: bool, as_json: bool) -> None:
         ),
         right={"PID", "RUNNING", "ENDED", "BEAT"},
         wraps={"QUEUES", "HOST"},
-        empty="no worker lives: start one with `homa worker`",
+        empty="no worker is alive: start one with `homa worker`",
     )
 
 

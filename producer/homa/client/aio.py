@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
 from homa.client.aio_stream import AsyncStream, Submissions
-from homa.client.batch_flows import BatchFlows, BatchSubmission
+from homa.client.batch_flows import BatchFlows
+from homa.client.batch_submission import BatchSubmission
 from homa.client.count import count
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.job_flows import JobFlows
 from homa.drivers.aio import AwaitingDriver
-from homa.drivers.place import place
+from homa.drivers.context import client_context
 from homa.submit.batch_chunks import BatchRequest
 from homa.submit.job_options import ChatOptions, EmbeddingOptions, JobOptions, Schema
 from homa.submit.submitter import Asked, Submitter, ask_for
@@ -46,9 +47,9 @@ class AsyncHoma:
         settings: Settings | None = None,
         local: bool = False,
     ) -> None:
-        self._place = place(redis_url=redis_url, namespace=namespace, settings=settings, local=local)
-        self._driver = AwaitingDriver(self._place)
-        self._submitter = Submitter(self._place)
+        self._context = client_context(redis_url=redis_url, namespace=namespace, settings=settings, local=local)
+        self._driver = AwaitingDriver(self._context)
+        self._submitter = Submitter(self._context)
         self._submissions = Submissions()
 
     @classmethod
@@ -227,7 +228,7 @@ class AsyncHoma:
         from homa.client.exact_count import count_exactly_async, target_of
 
         target = await self._driver.run(target_of(model, self._submitter))
-        return await count_exactly_async(self._place.settings, target, content)
+        return await count_exactly_async(self._context.settings, target, content)
 
     async def aclose(self) -> None:
         """Close the connections. The client may be used again: it connects anew."""

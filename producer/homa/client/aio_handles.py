@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from homa.client.batch_flows import BatchFlows, BatchSubmission, Line, Progress
+from homa.client.batch_flows import BatchFlows
+from homa.client.batch_lines import Line
+from homa.client.batch_progress import Progress
+from homa.client.batch_submission import BatchSubmission
 from homa.client.job_flows import JobFlows
 from homa.client.results import Reply
 from homa.client.streams import Piece, check_event_id
@@ -44,7 +47,7 @@ class AsyncJob(Generic[T]):
         return await self._driver.run(self._flows.result(timeout))
 
     def stream(self, after: str | None = None) -> AsyncIterator[Piece]:
-        """The answer as it is written, from its beginning, or behind a piece seen before.
+        """The answer as it is written, from its beginning, or after a piece seen before.
 
         Args:
             after: id of the last piece seen.
@@ -95,7 +98,7 @@ class AsyncBatch:
         """Wait until every line has ended.
 
         Raises:
-            ResultTimeout: not within so many seconds; it goes on.
+            ResultTimeout: not within `timeout` seconds; it goes on.
         """
         return await self._driver.run(self._flows.wait(timeout))
 

@@ -1,6 +1,6 @@
 """Asks a provider's own count of tokens, in a process of its own: a client loads no provider's SDK.
 
-The process gets the account with the question, on its standard input: neither its arguments nor its environment bear a
+The process gets the account with the question, on its standard input: neither its arguments nor its environment hold a
 key, and settings that exist in this process only hold there, too.
 """
 
@@ -59,7 +59,7 @@ def count_exactly(settings: Settings, target: Target, content: str | Sequence[Ma
 
 
 async def count_exactly_async(settings: Settings, target: Target, content: str | Sequence[Mapping[str, Any]]) -> Count:
-    """The same for an event loop; whoever is cancelled leaves no process behind."""
+    """The same for an event loop; cancelling it leaves no process behind."""
     asked = _question(settings, target, content)
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(sys.executable, *_COMMAND, stdin=pipe, stdout=pipe, stderr=pipe)

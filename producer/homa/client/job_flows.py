@@ -6,10 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from homa.client.results import Failure, Reply, look, outcomes
+from homa.client.not_found import job_not_found
+from homa.client.outcomes import outcomes, read_ends
+from homa.client.results import Failure, Reply
 from homa.client.streams import follow
 from homa.drivers.effects import PATIENCE_S, AwaitEnd, Flow, ask, ask_patiently
-from homa_shared.model.errors import JobEnded, JobNotFound, ResultTimeout
+from homa_shared.model.errors import JobEnded, ResultTimeout
 from homa_shared.model.pools import worker_command
 from homa_shared.model.records import State
 from homa_shared.store import reads
@@ -41,9 +43,9 @@ class JobFlows:
         give_up_s = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             # Workers sit out an outage of the store with their replies; so does whoever waits for one.
-            found = (yield from ask_patiently(look(self.keys, [self.id]), _patience_s(give_up_s)))[0]
+            found = (yield from ask_patiently(read_ends(self.keys, [self.id]), _patience_s(give_up_s)))[0]
             if found.state is None:
-                raise _not_found(self.id)
+                raise job_not_found(self.id)
             if found.ended:
                 outcome = (yield from outcomes(self.keys, [found], self.schema))[0]
                 if isinstance(outcome, Failure):
@@ -63,16 +65,16 @@ class JobFlows:
             raise
 
     def state(self) -> Flow[State]:
-        found = (yield from ask(look(self.keys, [self.id])))[0]
+        found = (yield from ask(read_ends(self.keys, [self.id])))[0]
         if found.state is None:
-            raise _not_found(self.id)
+            raise job_not_found(self.id)
         return found.state
 
     def cancel(self) -> Flow[str]:
         """Cancels; the answer is cancelled, cancelling (it runs, and its worker was told), or the state it ended in."""
         answer: str = (yield from ask_patiently(admin.cancel(self.keys, [self.id])))[0]
         if answer == "unknown":
-            raise _not_found(self.id)
+            raise job_not_found(self.id)
         return answer
 
     def view(self) -> Flow[reads.JobView]:
@@ -83,7 +85,7 @@ class JobFlows:
         """
         view = yield from ask(reads.job(self.keys, self.id))
         if view is None:
-            raise _not_found(self.id)
+            raise job_not_found(self.id)
         return view
 
     def _error(self, failure: Failure) -> Flow[JobEnded]:
@@ -107,7 +109,3 @@ class JobFlows:
 
 def _patience_s(give_up_s: float | None) -> float:
     return PATIENCE_S if give_up_s is None else max(0.0, min(PATIENCE_S, give_up_s - time.monotonic()))
-
-
-def _not_found(job_id: str) -> JobNotFound:
-    return JobNotFound(f"job {job_id} is not in the store: its id is wrong, or its retention has ended")

@@ -11,15 +11,18 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from homa.client.results import Failure, Reply, look, outcomes
+from homa.client.not_found import job_not_found
+from homa.client.outcomes import outcomes, read_ends
+from homa.client.results import Failure, Reply
 from homa.drivers.effects import Block, Emit, Flow, ask_patiently
-from homa_shared.model.errors import InvalidRequest, JobNotFound
+from homa_shared.backoff import Backoff
+from homa_shared.model.errors import InvalidRequest
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import mapping, read
 
 _EVENT_ID = re.compile(r"\d{1,20}-\d{1,20}")
-#: How long a read waits in the store before the job itself is looked at, ms: short at first, and behind an attempt.
-_FIRST_BLOCK_MS, _LONGEST_BLOCK_MS = 20, 1000
+#: How long a read waits in the store before the job itself is looked at: short at first, and after an attempt.
+_WAITS = Backoff(first_s=0.02, longest_s=1.0, jitter=0)
 #: Most entries of one read.
 _COUNT = 500
 
@@ -29,7 +32,7 @@ class Piece(str):
 
     __slots__ = ("attempt", "event", "id")
 
-    #: Event id: `job.stream(after=piece.id)` goes on behind this piece.
+    #: Event id: `job.stream(after=piece.id)` continues after this piece.
     id: str
     #: Number of the attempt that wrote it.
     attempt: int
@@ -46,7 +49,7 @@ def check_event_id(after: str | None) -> tuple[int, int] | None:
     """An event id as the pair that its order goes by.
 
     Raises:
-        InvalidRequest: it is none.
+        InvalidRequest: it is not an event id.
     """
     if after is None:
         return None
@@ -90,7 +93,7 @@ class Transcript:
     def _piece(self, fields: dict[str, str]) -> Piece | None:
         attempt, event = int(fields.get("a", 0)), fields.get("e", "")
         if attempt < self.attempt:
-            # Its worker was lost to the store and writes on. Should its reply come first after all, it arrives whole.
+            # A worker that lost its lease still writes. Should its reply come first after all, it arrives whole.
             return None
         self.closing = event in ("done", "broken", "failed")
         anew = attempt != self.attempt and self.text != ""
@@ -122,12 +125,13 @@ def follow(keys: Keys, job_id: str, after: str | None) -> Flow[None]:
         JobFailed, JobCancelled, JobExpired: it ended without a reply.
     """
     transcript = Transcript(after)
-    wait_ms = _FIRST_BLOCK_MS
+    looks = 1
     while True:
         # The job is looked at before the stream is read to its end, so that nothing written before the end is missed.
         outcome = yield from _outcome(keys, job_id)
+        wait_ms = None if outcome else round(_WAITS.pause_s(looks) * 1000)
         while True:
-            entries = yield from _entries(keys, job_id, transcript.last_id, None if outcome else wait_ms)
+            entries = yield from _entries(keys, job_id, transcript.last_id, wait_ms)
             for piece in transcript.read(entries):
                 yield Emit(piece)
             if not entries or transcript.closing:
@@ -138,15 +142,15 @@ def follow(keys: Keys, job_id: str, after: str | None) -> Flow[None]:
             for piece in transcript.rest(outcome.text):
                 yield Emit(piece)
             return
-        # Most jobs that are followed are streamed, and tell of their end; for the others a look now and then has to do.
-        wait_ms = _FIRST_BLOCK_MS if transcript.closing else min(_LONGEST_BLOCK_MS, wait_ms * 2)
+        # Most jobs that are followed are streamed, and the stream says when they end; the others are polled.
+        looks = 1 if transcript.closing else looks + 1
 
 
 def _outcome(keys: Keys, job_id: str) -> Flow[Reply[Any] | Failure | None]:
     """How the job has ended; None while it lives."""
-    found = (yield from ask_patiently(look(keys, [job_id])))[0]
+    found = (yield from ask_patiently(read_ends(keys, [job_id])))[0]
     if found.state is None:
-        raise JobNotFound(f"job {job_id} is not in the store: its id is wrong, or its retention has ended")
+        raise job_not_found(job_id)
     return (yield from outcomes(keys, [found]))[0] if found.ended else None
 
 

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from homa.client.batch_flows import BatchFlows, BatchSubmission
+from homa.client.batch_flows import BatchFlows
+from homa.client.batch_submission import BatchSubmission
 from homa.client.count import count
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.handles import Batch, Job, OpenBatch
 from homa.client.job_flows import JobFlows
 from homa.client.streams import Piece
 from homa.drivers.blocking import BlockingDriver
-from homa.drivers.place import place
+from homa.drivers.context import client_context
 from homa.submit.batch_chunks import BatchRequest
 from homa.submit.job_options import ChatOptions, EmbeddingOptions, JobOptions, Schema
 from homa.submit.submitter import Asked, Submitter, ask_for
@@ -45,9 +46,9 @@ class Homa:
         settings: Settings | None = None,
         local: bool = False,
     ) -> None:
-        self._place = place(redis_url=redis_url, namespace=namespace, settings=settings, local=local)
-        self._driver = BlockingDriver(self._place)
-        self._submitter = Submitter(self._place)
+        self._context = client_context(redis_url=redis_url, namespace=namespace, settings=settings, local=local)
+        self._driver = BlockingDriver(self._context)
+        self._submitter = Submitter(self._context)
 
     @classmethod
     def local(cls, *, namespace: str | None = None, settings: Settings | None = None) -> Self:
@@ -199,7 +200,7 @@ class Homa:
             from homa.client.exact_count import count_exactly, target_of
 
             target = self._driver.run(target_of(model, self._submitter))
-            return count_exactly(self._place.settings, target, content)
+            return count_exactly(self._context.settings, target, content)
         return count(content, model=model, factor=self._submitter.factor(model))
 
     def close(self) -> None:

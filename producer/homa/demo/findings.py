@@ -40,7 +40,7 @@ class QuotaUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class PromiseCheck:
     """One promise put to the test."""
 
     name: str
@@ -73,19 +73,19 @@ class Findings:
     seconds: float
 
     @property
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[PromiseCheck]:
         """The promises, in the order of the design."""
         once = sum(count == 1 for count in self.results.values())
         return [
-            Check(
+            PromiseCheck(
                 "nothing is lost",
                 once == self.documents and len(self.results) == self.documents and not self.book_errors,
                 f"{once} of {self.documents} documents have exactly one result"
                 + "".join(f"; {error}" for error in self.book_errors),
             ),
-            Check("a killed worker's jobs go on", self.recovered > 0, f"{self.recovered} jobs were taken over"),
+            PromiseCheck("a killed worker's jobs go on", self.recovered > 0, f"{self.recovered} jobs were taken over"),
             *(
-                Check(
+                PromiseCheck(
                     f"nothing is paid unseen at {b.provider}",
                     b.holds,
                     f"known ${usd(b.known)} {'≤' if b.unresolved else '='} bill ${usd(b.bill)}"
@@ -93,7 +93,7 @@ class Findings:
                 )
                 for b in self.balances
             ),
-            Check(
+            PromiseCheck(
                 "never over the limit", not self.rate_limited, f"{self.rate_limited} of {self.calls} calls met a 429"
             ),
         ]

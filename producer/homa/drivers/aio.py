@@ -1,6 +1,6 @@
 """Drives flows for an event loop: every effect is awaited.
 
-However many jobs a loop waits for, one connection hears of their ends, and one wakes up for each.
+However many jobs a loop waits for, one connection listens for their ends and wakes whoever waits for each.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Fetch, Flow, Sleep, Stow
-from homa.drivers.place import Place
+from homa.drivers.context import Context
+from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, PutBlob, Sleep
 from homa_shared.model.errors import HomaError
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ T = TypeVar("T")
 
 #: Longest wait for a message before the reader looks whether anybody still waits, s.
 _TICK_S = 1.0
-#: Channels that nobody waits for are left so many at a time.
+#: Channels that nobody waits for any more are unsubscribed from this many at a time.
 _STALE = 100
 
 
 class AwaitingDriver:
-    """Runs flows against the store of a place. One loop at a time; another loop, or a forked child, connects anew."""
+    """Runs flows against the store of a context. One loop at a time; another loop, or a forked child, connects anew."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._store: AsyncStore | None = None
         self._ends: Ends | None = None
@@ -85,11 +85,11 @@ class AwaitingDriver:
         if isinstance(effect, Sleep):
             await asyncio.sleep(effect.seconds)
             return None
-        if isinstance(effect, Stow):
-            await self._place.need_blobs().put_async(effect.path, effect.data)
+        if isinstance(effect, PutBlob):
+            await self._context.need_blobs().put_async(effect.path, effect.data)
             return None
-        if isinstance(effect, Fetch):
-            return await self._place.need_blobs().get_async(effect.path)
+        if isinstance(effect, GetBlob):
+            return await self._context.need_blobs().get_async(effect.path)
         store = await self._connected()
         if isinstance(effect, Block):
             return await store.wait(*effect.command)
@@ -115,19 +115,13 @@ class AwaitingDriver:
             self._connecting, self._home, self._store = asyncio.Lock(), _here(), None
         async with self._connecting:
             if self._store is None:
-                from homa_shared.store.client import AsyncStore
-                from homa_shared.store.safety_checks import require_safe
-
-                # Settings are files, and an embedded store may have to start: not on the loop.
-                address = await asyncio.to_thread(self._place.address)
-                store = AsyncStore(address, self._place.settings.namespace)
-                require_safe(await store.facts())
+                store = await self._context.connect_async()
                 self._store, self._ends = store, Ends(store)
             return self._store
 
 
 class Ends:
-    """Hears of the ends of any number of jobs on one connection.
+    """Listens for the ends of any number of jobs on one connection.
 
     A message may be lost with the connection; whoever waits looks at the job again from time to time.
     """

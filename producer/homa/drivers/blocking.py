@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Fetch, Flow, Sleep, Stow
-from homa.drivers.place import Place
+from homa.drivers.context import Context
+from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, PutBlob, Sleep
 from homa_shared.model.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -21,11 +21,19 @@ _AWAY_S = 0.2
 
 
 class BlockingDriver:
-    """Runs flows against the store of a place. Safe for threads; a forked child connects anew."""
+    """Runs flows against the store of a context. Safe for threads; a forked child connects anew."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._store: Store | None = None
+
+    @property
+    def store(self) -> Store:
+        """The store, connected to at the first need."""
+        if self._store is None:
+            # Two threads may come here at once: both stores work; the one replaced is closed after its last use.
+            self._store = self._context.connect()
+        return self._store
 
     def run(self, flow: Flow[T]) -> T:
         """A flow's result."""
@@ -70,28 +78,16 @@ class BlockingDriver:
         if isinstance(effect, Sleep):
             time.sleep(effect.seconds)
             return None
-        if isinstance(effect, Stow):
-            return self._place.need_blobs().put(effect.path, effect.data)
-        if isinstance(effect, Fetch):
-            return self._place.need_blobs().get(effect.path)
-        store = self._connected()
+        if isinstance(effect, PutBlob):
+            return self._context.need_blobs().put(effect.path, effect.data)
+        if isinstance(effect, GetBlob):
+            return self._context.need_blobs().get(effect.path)
         if isinstance(effect, Block):
-            return store.wait(*effect.command)
+            return self.store.wait(*effect.command)
         if isinstance(effect, AwaitEnd):
-            return _await_end(store, effect, stack, ends)
+            return _await_end(self.store, effect, stack, ends)
         assert not isinstance(effect, Emit)
-        return store.run(effect)
-
-    def _connected(self) -> Store:
-        if self._store is None:
-            from homa_shared.store.client import Store
-            from homa_shared.store.safety_checks import require_safe
-
-            store = Store(self._place.address(), self._place.settings.namespace)
-            require_safe(store.facts())
-            # Two threads may come here at once: both stores work, and the loser's goes with its last use.
-            self._store = store
-        return self._store
+        return self.store.run(effect)
 
 
 def _await_end(store: Store, effect: AwaitEnd, stack: ExitStack, ends: dict[str, Any]) -> bool:
@@ -102,14 +98,14 @@ def _await_end(store: Store, effect: AwaitEnd, stack: ExitStack, ends: dict[str,
             return _announced(ends[effect.job_id], effect.seconds)
         ends[effect.job_id] = stack.enter_context(store.subscription([store.keys.channel_end(effect.job_id)]))
     except (RedisError, StoreUnavailable):
-        # Whether the store is away is for the look at the job to say, which comes next; and then one listens anew.
+        # The look at the job, which comes next, tells whether the store is away; the next wait listens anew.
         ends.pop(effect.job_id, None)
         time.sleep(min(effect.seconds, _AWAY_S))
     return False
 
 
 def _announced(pubsub: Any, seconds: float) -> bool:
-    """Waits for a message; the confirmation of the subscription is none."""
+    """Waits for a message; the confirmation of the subscription does not count."""
     give_up_s = time.monotonic() + seconds
     while (left_s := give_up_s - time.monotonic()) > 0:
         if pubsub.get_message(timeout=left_s) is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from homa_shared.backoff import Backoff
 from homa_shared.model.errors import StoreUnavailable
 from homa_shared.store.operation import Command, Op
 
@@ -18,11 +19,13 @@ T = TypeVar("T")
 
 #: How long a flow that may wait sits out an outage of the store, s.
 PATIENCE_S = 30.0
+#: Pauses while the store is away.
+_BACKOFF = Backoff(first_s=0.05, longest_s=1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Waits so many seconds."""
+    """Waits."""
 
     seconds: float
 
@@ -35,7 +38,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Stow:
+class PutBlob:
     """Puts bytes into the blob store, under a path that nothing has."""
 
     path: str
@@ -43,15 +46,15 @@ class Stow:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch:
-    """Gets bytes from the blob store; the answer is None where there are none."""
+class GetBlob:
+    """Gets bytes from the blob store; the answer is None where it has none."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitEnd:
-    """Waits until the end of a job is announced, at most so many seconds.
+    """Waits until the end of a job is announced, for a limited time.
 
     The first one of a flow subscribes and returns at once: what ended before that was announced to nobody, so that the
     flow has to look again.
@@ -68,7 +71,7 @@ class Emit:
     value: Any
 
 
-Effect: TypeAlias = "Op[Any] | Sleep | Block | Stow | Fetch | AwaitEnd | Emit"
+Effect: TypeAlias = "Op[Any] | Sleep | Block | PutBlob | GetBlob | AwaitEnd | Emit"
 Flow: TypeAlias = Generator[Any, Any, T]
 
 
@@ -116,7 +119,7 @@ def patiently(
         outages: errors that may pass.
     """
     give_up_s: float | None = None
-    pause_s = 0.05
+    failures = 0
     while True:
         try:
             return (yield from flow())
@@ -125,5 +128,5 @@ def patiently(
             give_up_s = now_s + patience_s if give_up_s is None else give_up_s
             if now_s >= give_up_s:
                 raise
-        yield Sleep(pause_s)
-        pause_s = min(1.0, pause_s * 2)
+        failures += 1
+        yield Sleep(_BACKOFF.pause_s(failures))

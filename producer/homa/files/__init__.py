@@ -5,16 +5,18 @@
     head, rows = look_ahead(rows)                           rows.py
     template.check(columns_of(head))                        prompt_template.py
     with open_output("out.csv", columns=…) as results:      writers/: jsonl, csv, parquet; new or resumed
-        results.write(result_line(row.custom_id, Answer(…)), row.fields)
+        results.write(result_line(row.custom_id, Answered(…)), row.fields)
 
 Nothing here knows the store or a provider.
 """
 
 from homa.files.digests import Digests
-from homa.files.prompt_template import DEFAULT_PROMPT, MissingField, Template, read_argument
+from homa.files.prompt_template import DEFAULT_PROMPT, MissingField, PromptTemplate, read_argument
+from homa.files.readers.count import InputCount, count_inputs
+from homa.files.readers.formats import Format
 from homa.files.readers.paths import Skipped
-from homa.files.readers.registry import Format, InputCount, check_inputs, count_inputs, open_inputs
-from homa.files.result_line import Answer, Failure, HomaPart, bad_row_line, is_good, result_line
+from homa.files.readers.registry import check_inputs, open_inputs
+from homa.files.result_line import Answered, HomaPart, Unanswered, bad_row_line, is_good, result_line
 from homa.files.rows import BadRow, Row, columns_of, look_ahead
 from homa.files.sampling import limited, sampled
 from homa.files.writers.base import ResultsWriter
@@ -24,10 +26,9 @@ from homa_shared.model.errors import OutputUnwritable
 
 __all__ = [
     "DEFAULT_PROMPT",
-    "Answer",
+    "Answered",
     "BadRow",
     "Digests",
-    "Failure",
     "Format",
     "HomaPart",
     "InputCount",
@@ -35,10 +36,11 @@ __all__ = [
     "MissingField",
     "OutputFormat",
     "OutputUnwritable",
+    "PromptTemplate",
     "ResultsWriter",
     "Row",
     "Skipped",
-    "Template",
+    "Unanswered",
     "bad_row_line",
     "check_inputs",
     "columns_of",

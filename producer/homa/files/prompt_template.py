@@ -26,7 +26,7 @@ class MissingField(InvalidRequest):
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class PromptTemplate:
     """A parsed template."""
 
     source: str
@@ -34,13 +34,13 @@ class Template:
     parts: tuple[str, ...]
 
     @classmethod
-    def parse(cls, source: str) -> Template:
+    def parse(cls, source: str) -> PromptTemplate:
         """A template from its text."""
         parts = PLACEHOLDER.split(source)
         return cls(source, tuple(part.strip() if at % 2 else part for at, part in enumerate(parts)))
 
     @classmethod
-    def load(cls, argument: str | None) -> Template:
+    def load(cls, argument: str | None) -> PromptTemplate:
         """A template from a command line's argument: its text, `@file`, or None for the document itself.
 
         Raises InvalidRequest for a file that is missing, unreadable, empty or not UTF-8.
@@ -55,7 +55,7 @@ class Template:
         return tuple(dict.fromkeys(self.parts[1::2]))
 
     def check(self, columns: Iterable[str]) -> None:
-        """Raise InvalidRequest, listing the columns known, for a name that is none of them."""
+        """Raise InvalidRequest, listing the columns known, for a name that is not among them."""
         known = list(columns)
         for name in self.names:
             if name not in known:

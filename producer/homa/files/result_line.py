@@ -36,7 +36,7 @@ class HomaPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answered:
     """A job's end with a reply."""
 
     #: A `chat.completion` object.
@@ -48,7 +48,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class Unanswered:
     """Any other end: failed, cancelled, expired, or an input that cannot be sent."""
 
     #: For programs: an ErrorKind, `cancelled`, `expired` or `invalid_input`.
@@ -61,14 +61,14 @@ class Failure:
     status_code: int | None = None
 
 
-def result_line(custom_id: str, outcome: Answer | Failure) -> dict[str, Any]:
+def result_line(custom_id: str, outcome: Answered | Unanswered) -> dict[str, Any]:
     """The line for one input.
 
     `error` is null exactly where there is an answer. A failure that a provider told has a `response` too, with its
     status and the error as body, as OpenAI writes it; any other has `response` null.
     """
     error = None
-    if isinstance(outcome, Failure):
+    if isinstance(outcome, Unanswered):
         error = {"code": outcome.code, "message": outcome.message}
     return {
         "id": outcome.homa.job or f"line_{digest(custom_id).hex()}",
@@ -81,13 +81,13 @@ def result_line(custom_id: str, outcome: Answer | Failure) -> dict[str, Any]:
 
 def bad_row_line(bad: BadRow) -> dict[str, Any]:
     """The line for an input that cannot be sent."""
-    return result_line(bad.custom_id, Failure(INVALID_INPUT, str(bad)))
+    return result_line(bad.custom_id, Unanswered(INVALID_INPUT, str(bad)))
 
 
-def _response(outcome: Answer | Failure, error: dict[str, str] | None) -> dict[str, Any] | None:
+def _response(outcome: Answered | Unanswered, error: dict[str, str] | None) -> dict[str, Any] | None:
     if outcome.status_code is None:
         return None
-    body = outcome.body if isinstance(outcome, Answer) else {"error": error}
+    body = outcome.body if isinstance(outcome, Answered) else {"error": error}
     return {"status_code": outcome.status_code, "request_id": outcome.request_id, "body": body}
 
 

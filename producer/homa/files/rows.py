@@ -1,7 +1,7 @@
 """A row: one input that becomes one prompt; and a bad row: one that cannot, with the reason.
 
 Every input, good or bad, has exactly one line in the results file, so a bad one is a value that travels beside the good
-ones and never an exception that would stop the million behind it.
+ones and never an exception that would stop the million after it.
 """
 
 from __future__ import annotations

@@ -17,11 +17,11 @@ from homa_shared.model.errors import InvalidRequest, OutputUnwritable
 
 
 @dataclass(frozen=True, slots=True)
-class RunNote:
+class Checkpoint:
     """Where an output's run stands."""
 
     batch: str
-    #: `Order.digest`.
+    #: `RunOptions.digest`.
     asked: str
     #: Nano-dollars that its earlier batches cost, and may have cost beside.
     cost: int = 0
@@ -30,7 +30,7 @@ class RunNote:
     unpriced: int = 0
 
 
-class RunFile:
+class CheckpointFile:
     """The note of one output; of none for a stream."""
 
     def __init__(self, output: str) -> None:
@@ -38,7 +38,7 @@ class RunFile:
         streams = output == "-" or (path.exists() and not path.is_file())
         self.path = None if streams else path.resolve().with_name(path.name + ".run.json")
 
-    def read(self) -> RunNote | None:
+    def read(self) -> Checkpoint | None:
         """The note, None where there is none.
 
         Raises:
@@ -47,13 +47,14 @@ class RunFile:
         if self.path is None or not self.path.exists():
             return None
         try:
-            return RunNote(**orjson.loads(self.path.read_bytes()))
+            return Checkpoint(**orjson.loads(self.path.read_bytes()))
         except (OSError, orjson.JSONDecodeError, TypeError) as error:
             raise InvalidRequest(
-                f"{self.path} is no note of a run ({error}): remove it to go on without the earlier batch"
+                f"{self.path} is not a valid checkpoint of a run ({error}): "
+                "remove it to continue without the earlier batch"
             ) from None
 
-    def write(self, note: RunNote) -> None:
+    def write(self, note: Checkpoint) -> None:
         """Writes the note in one step. Raises OutputUnwritable where it cannot."""
         if self.path is None:
             return
@@ -68,7 +69,7 @@ class RunFile:
             with contextlib.suppress(OSError):
                 fresh.unlink(missing_ok=True)
             why = f"cannot write {self.path}, which leads back to the batch: {error.strerror or error}"
-            raise OutputUnwritable(f"{why}; nothing was submitted; mend it and use --resume") from error
+            raise OutputUnwritable(f"{why}; nothing was submitted; fix that and use --resume") from error
 
     def remove(self) -> None:
         if self.path is not None:

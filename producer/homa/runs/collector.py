@@ -1,4 +1,4 @@
-"""Writing what ends, as it ends, until the batch is complete or a stop has come to rest.
+"""Writing lines as they end, until the batch is complete, or stopped with nothing left in flight.
 
 A run ends early by a signal, by failures that look hopeless, by a pause that somebody else ordered, or because its
 workers or its store are gone. Then the batch is paused, calls in flight finish, their results are written.
@@ -9,62 +9,67 @@ from __future__ import annotations
 import contextlib
 import time
 
+from homa.client.batch_lines import read_page
 from homa.drivers.effects import ask_patiently
-from homa.runs.errors import WorkerLost
-from homa.runs.result_lines import EndedLine, page
-from homa.runs.resume_batch import Earlier
-from homa.runs.run_state import Course, Means, Stop
+from homa.runs.result_lines import ResultLine, result_lines
+from homa.runs.resume_batch import EarlierBatch
+from homa.runs.run_state import RunParts, RunState, StopReason
+from homa.supervision.errors import WorkerLost
+from homa_shared.backoff import Backoff
 from homa_shared.model.errors import HomaError, JobNotFound, StoreUnavailable
 from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.2
+#: Between looks at a batch while nothing ends.
+_PAUSES = Backoff(first_s=0.02, longest_s=0.2, jitter=0)
 #: How often queues are asked for what is in flight, s.
 _QUEUES_EACH_S = 0.5
 
 
-class Gathering:
+class Collector:
     """The loop over the batch that runs now.
 
     Args:
-        course: what is told to it is seen by the whole run.
+        state: shared with the rest of the run.
     """
 
-    def __init__(self, means: Means, course: Course) -> None:
-        self._course = course
-        self._driver, self._keys, self._lane = means.driver, means.submitter.keys, means.order.lane
-        self._writer, self._kept = means.writer, means.kept
-        self._workforce, self._progress, self._interruption = means.workforce, means.progress, means.interruption
+    def __init__(self, parts: RunParts, state: RunState) -> None:
+        self._state = state
+        self._driver, self._keys, self._lane = parts.session.driver, parts.session.keys, parts.run_options.lane
+        self._writer, self._kept = parts.writer, parts.kept
+        self._workers, self._progress, self._interruption = parts.workers, parts.progress, parts.interruption
         self._running = 0
         self._asked_queues_s = 0.0
 
-    def until_over(self, earlier: Earlier | None) -> None:
-        """Writes the lines of the batch that runs now until it is complete, or until a stop has come to rest."""
-        after, pause_s = 0, _FIRST_PAUSE_S
+    def until_over(self, earlier: EarlierBatch | None) -> None:
+        """Writes the lines of the batch that runs now until it is complete, or stopped with nothing left in flight."""
+        after, looks = 0, 0
         while True:
-            # Looked at before the list is read, so that what is over has nothing left behind it.
-            at_rest = self._course.stop is not None and self._at_rest()
+            # Looked at before the list is read, so that a batch that is over has no line left to read.
+            at_rest = self._state.stop is not None and self._at_rest()
             view = self._look()
-            over = view.complete and (self._course.feeder is None or not self._course.feeder.running)
-            found = self._driver.run(page(self._keys, view.id, after, unless=self._writer.done if earlier else None))
-            for position, line in found.lines:
-                self._take(line, redone=earlier is not None and (earlier.cancelled or position < earlier.known))
-            after += found.length
-            wrote = self._take_refused() or found.length
+            over = view.complete and (self._state.feeder is None or not self._state.feeder.running)
+            page = self._driver.run(
+                read_page(self._keys, view.id, after, unless=self._writer.done if earlier else None)
+            )
+            for line in self._driver.run(result_lines(self._keys, page.lines)):
+                self._take(line, redone=earlier is not None and (earlier.cancelled or line.position <= earlier.known))
+            wrote = self._take_refused() or page.cursor > after
+            after = page.cursor
             self._show(view)
             if not wrote and (over or at_rest):
                 break
             self._watch(view)
-            pause_s = _FIRST_PAUSE_S if wrote else min(_LONGEST_PAUSE_S, pause_s * 2)
-            if not wrote:
-                time.sleep(pause_s)
+            looks = 0 if wrote else looks + 1
+            if looks:
+                time.sleep(_PAUSES.pause_s(looks))
         self._raise_feeders_error()
-        if self._course.nothing_left(view):
+        if self._state.nothing_left(view):
             # What asked for a stop came when there was nothing left to stop: the run has simply ended.
-            self._course.stop = None
+            self._state.stop = None
 
-    def _take(self, line: EndedLine, *, redone: bool) -> None:
+    def _take(self, line: ResultLine, *, redone: bool) -> None:
         """Writes a line, unless its input has one.
 
         Args:
@@ -73,70 +78,70 @@ class Gathering:
         if (redone and line.state is not State.SUCCEEDED) or not self._writer.done.add(line.custom_id):
             return
         fields = self._kept.pop(line.custom_id) if self._kept is not None else {}
-        self._writer.write(line.line, fields)
-        self._course.tally.count(line)
-        if self._course.feeder is not None:
-            self._course.feeder.written += 1
+        self._writer.write(line.document, fields)
+        self._state.tally.count(line)
+        if self._state.feeder is not None:
+            self._state.feeder.written += 1
 
     def _take_refused(self) -> int:
-        rows = self._course.feeder.refused() if self._course.feeder is not None else []
+        rows = self._state.feeder.refused() if self._state.feeder is not None else []
         for refused in rows:
             if self._writer.done.add(refused.custom_id):
                 self._writer.write(refused.line)
-                self._course.tally.count_bad(str(refused.bad), over_budget=refused.over_budget)
+                self._state.tally.count_bad(str(refused.bad), over_budget=refused.over_budget)
         return len(rows)
 
     def _look(self) -> reads.BatchView:
-        assert self._course.batch is not None
-        view = self._driver.run(ask_patiently(reads.batch(self._keys, self._course.batch)))
+        assert self._state.batch is not None
+        view = self._driver.run(ask_patiently(reads.batch(self._keys, self._state.batch)))
         if view is None:
-            raise JobNotFound(f"batch {self._course.batch} is not in the store any more: go on with --resume")
-        self._course.view = view
+            raise JobNotFound(f"batch {self._state.batch} is not in the store any more: go on with --resume")
+        self._state.view = view
         return view
 
     def _watch(self, view: reads.BatchView) -> None:
         """Begins to stop where there is a reason to."""
-        if self._course.stop is not None:
+        if self._state.stop is not None:
             return
         signal = self._interruption.signal
-        if signal is not None and not self._course.nothing_left(view):
-            self._stop(Stop("interrupted", signal=signal), view)
+        if signal is not None and not self._state.nothing_left(view):
+            self._stop(StopReason("interrupted", signal=signal), view)
             return
         try:
-            self._workforce.check()
+            self._workers.check()
         except WorkerLost as error:
-            self._stop(Stop(str(error), misconfigured=error.misconfigured), view)
+            self._stop(StopReason(str(error), misconfigured=error.misconfigured), view)
             return
         if view.paused:
-            self._stop(Stop(f"the batch was paused: {view.paused_why or 'by somebody'}"), view)
-        elif self._course.more_to_come(view) and (why := self._course.tally.too_many()):
-            self._stop(Stop(why), view)
-        elif self._course.feeder is not None and self._course.feeder.error is not None and not view.complete:
-            self._stop(Stop(str(self._course.feeder.error) or repr(self._course.feeder.error)), view)
+            self._stop(StopReason(f"the batch was paused: {view.paused_why or 'by somebody'}"), view)
+        elif self._state.more_to_come(view) and (why := self._state.tally.too_many()):
+            self._stop(StopReason(why), view)
+        elif self._state.feeder is not None and self._state.feeder.error is not None and not view.complete:
+            self._stop(StopReason(str(self._state.feeder.error) or repr(self._state.feeder.error)), view)
 
-    def _stop(self, stop: Stop, view: reads.BatchView) -> None:
-        self._course.stop = stop
-        if self._course.feeder is not None:
-            self._course.feeder.stop()
+    def _stop(self, stop: StopReason, view: reads.BatchView) -> None:
+        self._state.stop = stop
+        if self._state.feeder is not None:
+            self._state.feeder.stop()
         if not view.complete and not view.paused:
             with contextlib.suppress(StoreUnavailable):
                 why = stop.why.splitlines()[0]
                 self._driver.run(ask_patiently(admin.pause_batch(self._keys, view.id, why), 5.0))
-        self._workforce.drain()
-        if self._workforce.alive:
+        self._workers.drain()
+        if self._workers.alive:
             self._progress.say("stopping: calls in flight finish; Ctrl-C once more to stop at once")
 
     def _at_rest(self) -> bool:
         """Nothing of this run's own is in flight. What other workers have in flight is collected by --resume."""
-        return not self._workforce.alive and (self._course.feeder is None or not self._course.feeder.running)
+        return not self._workers.alive and (self._state.feeder is None or not self._state.feeder.running)
 
     def _raise_feeders_error(self) -> None:
-        error = self._course.feeder.error if self._course.feeder is not None else None
+        error = self._state.feeder.error if self._state.feeder is not None else None
         if error is not None and not isinstance(error, HomaError):
             raise error
-        if error is not None and self._course.stop is None:
+        if error is not None and self._state.stop is None:
             # The batch was cancelled while it was fed, and is over already.
-            self._course.stop = Stop(str(error))
+            self._state.stop = StopReason(str(error))
 
     def _show(self, view: reads.BatchView) -> None:
         now_s = time.monotonic()
@@ -144,4 +149,4 @@ class Gathering:
             self._asked_queues_s = now_s
             rows = self._driver.run(ask_patiently(reads.queues(self._keys)))
             self._running = sum(row.running for row in rows if row.lane == self._lane)
-        self._progress.show(self._course.standing(view, self._running))
+        self._progress.show(self._state.progress(view, self._running))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from homa_shared.model.errors import HomaError
+from homa.supervision.errors import WorkerLost
 
 
-class Interrupted(Exception):
+class SignalReceived(Exception):
     """A signal ends what is done at once."""
 
     def __init__(self, signal: int) -> None:
@@ -14,18 +14,9 @@ class Interrupted(Exception):
         self.signal = signal
 
 
-class WorkerLost(HomaError):
-    """A worker process ended before its work did, and does not stay when it is started again."""
-
-    def __init__(self, message: str, *, misconfigured: bool) -> None:
-        super().__init__(message)
-        #: Its settings are wrong: starting it again will not help.
-        self.misconfigured = misconfigured
-
-
 class JobGivenUp(Exception):
     """A job that somebody waited for was cancelled before it had ended; the person has been told."""
 
-    def __init__(self, cause: Interrupted | WorkerLost) -> None:
+    def __init__(self, cause: SignalReceived | WorkerLost) -> None:
         super().__init__(cause)
         self.cause = cause

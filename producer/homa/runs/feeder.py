@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from homa.client.batch_flows import BatchSubmission
+from homa.client.batch_submission import BatchSubmission
 from homa.drivers.blocking import BlockingDriver
-from homa.files import BadRow, Digests, Failure, Row, bad_row_line, result_line
+from homa.files import BadRow, Digests, Row, Unanswered, bad_row_line, result_line
 from homa.files.kept_fields import KeptFields
-from homa.runs.row_request import Asking
+from homa.runs.row_request import RequestBuilder
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest
 
 #: Most lines that are submitted and not yet written.
@@ -28,7 +28,7 @@ OVER_BUDGET = "budget"
 _NAP_S = 0.05
 
 
-class Missing:
+class MissingRows:
     """The rows of a run that have no line yet."""
 
     def __init__(self, rows: Iterable[Row | BadRow], done: Digests) -> None:
@@ -60,7 +60,7 @@ class Refused:
     def line(self) -> dict[str, Any]:
         """Its line of the results file."""
         if self.over_budget:
-            return result_line(self.custom_id, Failure(OVER_BUDGET, str(self.bad)))
+            return result_line(self.custom_id, Unanswered(OVER_BUDGET, str(self.bad)))
         return bad_row_line(self.bad)
 
 
@@ -71,7 +71,7 @@ class Feeder:
         driver: of its own, since a thread waits in it.
         submission: an opened batch; sealed at the end of the rows.
         rows: good and bad ones.
-        asking: how rows become requests.
+        builder: how rows become requests.
         kept: where the fields of rows are put for the results; None where nobody wants them.
         window: most lines that are submitted and not yet written; None for no bound.
     """
@@ -81,13 +81,13 @@ class Feeder:
         driver: BlockingDriver,
         submission: BatchSubmission,
         rows: Iterable[Row | BadRow],
-        asking: Asking,
+        builder: RequestBuilder,
         *,
         kept: KeptFields | None = None,
         window: int | None = WINDOW,
     ) -> None:
         self._driver, self._submission, self._rows = driver, submission, rows
-        self._asking, self._kept, self._window = asking, kept, window
+        self._builder, self._kept, self._window = builder, kept, window
         self._refused: queue.Queue[Refused] = queue.Queue(_MOST_REFUSED)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -146,7 +146,7 @@ class Feeder:
         self.finished = True
 
     def _add(self, row: Row) -> Refused | None:
-        request = self._asking.request(row)
+        request = self._builder.request(row)
         if isinstance(request, BadRow):
             return Refused(request)
         # Kept before it is sent: its end may be there before this thread goes on.

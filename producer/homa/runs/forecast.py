@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homa.files import BadRow, Row
-from homa.runs.row_request import Asking
-from homa.runs.run_options import Order
+from homa.runs.row_request import RequestBuilder
+from homa.runs.run_options import RunOptions
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.messages import build_messages
@@ -88,8 +88,8 @@ class _Load:
 class Forecaster:
     """Adds up rows."""
 
-    def __init__(self, view: FleetView, order: Order, asking: Asking) -> None:
-        self._view, self._order, self._asking = view, order, asking
+    def __init__(self, view: FleetView, run_options: RunOptions, builder: RequestBuilder) -> None:
+        self._view, self._run_options, self._builder = view, run_options, builder
         self._templates: dict[str, Template] = {}
         self._loads: dict[str, _Load] = {}
         self._sum = Forecast()
@@ -116,12 +116,12 @@ class Forecaster:
         return 1 / sum(1 / minutes for minutes in known)
 
     def _add(self, row: Row) -> BadRow | None:
-        request = self._asking.request(row)
+        request = self._builder.request(row)
         if isinstance(request, BadRow):
             return request
         try:
             own = {name: value for name, value in request.items() if name not in ("prompt", "messages", "custom_id")}
-            system = own.pop("system", self._order.system)
+            system = own.pop("system", self._run_options.system)
             messages = build_messages(request.get("prompt"), request.get("messages"), system)
             template = self._template(own)
         except InvalidRequest as error:
@@ -155,7 +155,7 @@ class Forecaster:
         total.most_nano_usd += max(bound for bound in bounds.values() if bound is not None)
 
     def _template(self, own: dict[str, Any]) -> Template:
-        shared = {name: value for name, value in self._order.options.items() if name != "system"}
+        shared = {name: value for name, value in self._run_options.options.items() if name != "system"}
         name = repr(sorted(own.items()))
         if name not in self._templates:
             self._templates[name] = Template(self._view, check_options({**shared, **own}))

@@ -1,4 +1,4 @@
-"""A job that somebody waits for: submitted by a command, and cancelled when the person leaves before it has ended."""
+"""A job that somebody waits for: submitted by a command, and cancelled when they interrupt before it has ended."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from homa.client.job_flows import JobFlows
-from homa.drivers.blocking import BlockingDriver
-from homa.runs.errors import Interrupted, JobGivenUp, WorkerLost
+from homa.client.session import Session
+from homa.runs.errors import JobGivenUp, SignalReceived
 from homa.runs.signals import Interruption
-from homa.submit.submitter import Asked, Submitter
+from homa.submit.submitter import Asked
+from homa.supervision.errors import WorkerLost
 from homa_shared.model.errors import HomaError
 
 
 @contextmanager
 def attended(
-    driver: BlockingDriver,
-    submitter: Submitter,
+    session: Session,
     asked: Asked,
     interruption: Interruption,
     say: Callable[[str], object],
@@ -26,8 +26,7 @@ def attended(
     """Submits a job, and cancels it when what is done within is stopped.
 
     Args:
-        interruption: its first signal ends what is done within, since one answer is not worth waiting for by somebody
-            who leaves.
+        interruption: its first signal ends the work within: whoever interrupts a single job does not wait for it.
         say: tells the person why the job is given up, and that it is cancelled.
 
     Raises:
@@ -35,15 +34,15 @@ def attended(
     """
     flows: JobFlows | None = None
     try:
-        # A signal in the midst of submitting waits for its end: a job without a name could not be cancelled.
+        # A signal while the job is submitted is acted on afterwards: a job without an id could not be cancelled.
         with interruption.deferred():
-            flows = JobFlows(submitter.keys, driver.run(submitter.submit(asked)), schema)
+            flows = JobFlows(session.keys, session.driver.run(session.submitter.submit(asked)), schema)
         yield flows
-    except (Interrupted, WorkerLost) as error:
+    except (SignalReceived, WorkerLost) as error:
         if isinstance(error, WorkerLost):
             say(str(error))
         if flows is not None:
             with contextlib.suppress(HomaError):
-                driver.run(flows.cancel())
+                session.driver.run(flows.cancel())
             say(f"cancelled job {flows.id}")
         raise JobGivenUp(error) from None

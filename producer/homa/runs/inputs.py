@@ -15,13 +15,13 @@ STDIN = "-"
 
 
 @dataclass(slots=True)
-class Intake:
+class RunInputs:
     """Which rows a run has.
 
     Args:
         inputs: files, directories, globs, `-`.
-        limit: only the first so many rows.
-        sample: only so many, drawn evenly; `seed` draws the same ones again.
+        limit: most rows, from the first on.
+        sample: most rows, drawn evenly; `seed` draws the same ones again.
     """
 
     inputs: tuple[str, ...]

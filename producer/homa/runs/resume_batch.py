@@ -1,7 +1,8 @@
 """What becomes of the batch that an interrupted run left behind.
 
-Asked the same as now, its jobs that wait are as good as new ones: it goes on. Asked otherwise (another model or
-prompt, say), what has not begun is cancelled. Either way all that is paid is collected before anything is submitted.
+If the run asks the same as before, the batch's waiting jobs are still wanted: it goes on. If it asks something else
+(another model or prompt, say), what has not begun is cancelled. Either way what is paid for is collected before
+anything is submitted.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homa.drivers.effects import Flow, ask_patiently
-from homa.runs.checkpoint import RunNote
-from homa.runs.result_lines import end_count
+from homa.runs.checkpoint import Checkpoint
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op, read
 from homa_shared.store.transitions import admin
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class EarlierBatch:
     """An earlier batch that is about to end."""
 
     id: str
@@ -30,12 +31,12 @@ class Earlier:
     known: int
 
 
-def take_up(keys: Keys, note: RunNote, asked: str) -> Flow[Earlier | None]:
+def take_up(keys: Keys, note: Checkpoint, asked: str) -> Flow[EarlierBatch | None]:
     """Lets the batch of a note go on, or tells it to end; None where the store does not hold it (any more)."""
     view = yield from ask_patiently(reads.batch(keys, note.batch))
     if view is None:
         return None
-    known = yield from ask_patiently(end_count(keys, note.batch))
+    known = yield from ask_patiently(_end_count(keys, note.batch))
     if not view.complete and not view.cancel:
         if note.asked != asked:
             yield from ask_patiently(admin.cancel_batch(keys, note.batch))
@@ -44,13 +45,18 @@ def take_up(keys: Keys, note: RunNote, asked: str) -> Flow[Earlier | None]:
             yield from ask_patiently(admin.seal_batch(keys, note.batch, view.submitted))
             yield from ask_patiently(admin.resume_batch(keys, note.batch))
     cancelled = view.cancel or (not view.complete and note.asked != asked)
-    return Earlier(note.batch, not view.complete, cancelled, view.submitted, known)
+    return EarlierBatch(note.batch, not view.complete, cancelled, view.submitted, known)
 
 
-def abandon(keys: Keys, note: RunNote) -> Flow[bool]:
+def abandon(keys: Keys, note: Checkpoint) -> Flow[bool]:
     """Cancels the batch of a note whose output is begun anew; true where it had jobs that waited."""
     view = yield from ask_patiently(reads.batch(keys, note.batch))
     if view is None or view.complete or view.cancel:
         return False
     yield from ask_patiently(admin.cancel_batch(keys, note.batch))
     return True
+
+
+def _end_count(keys: Keys, batch_id: str) -> Op[int]:
+    """How many ends a batch has seen."""
+    return read((("LLEN", keys.batch_done(batch_id)),), lambda replies: int(replies[0]))

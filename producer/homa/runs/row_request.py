@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from homa.files import BadRow, MissingField, Row, Template
+from homa.files import BadRow, MissingField, PromptTemplate, Row
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.settings.fleet import Fleet
 
@@ -15,7 +15,7 @@ _DROPPED = ("stream", "stream_options")
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class RequestBuilder:
     """How rows of a run become requests.
 
     Args:
@@ -23,7 +23,7 @@ class Asking:
         own_cap: the run has an output cap for lines that say none.
     """
 
-    template: Template
+    template: PromptTemplate
     model: str | None
     fleet: Fleet
     own_cap: bool = False

@@ -8,101 +8,103 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from homa.client.batch_flows import BatchSubmission
+from homa.client.batch_submission import BatchSubmission
 from homa.drivers.blocking import BlockingDriver
 from homa.files import BadRow, Row, look_ahead
-from homa.runs.checkpoint import RunNote
-from homa.runs.collector import Gathering
-from homa.runs.feeder import Feeder, Missing
-from homa.runs.resume_batch import Earlier, take_up
-from homa.runs.run_state import Course, Means, Stop
+from homa.runs.checkpoint import Checkpoint
+from homa.runs.collector import Collector
+from homa.runs.feeder import Feeder, MissingRows
+from homa.runs.resume_batch import EarlierBatch, take_up
+from homa.runs.run_state import RunParts, RunState, StopReason
 from homa_shared.model.money import usd
 
 #: How long a feeder that was told to stop may take to send its last chunk, s.
 _FEEDER_END_S = 30.0
 
 
-class Run:
+class BatchRun:
     """One run.
 
     Args:
-        means: what it works with.
-        course: how far it has come.
+        parts: what it works with.
+        state: how far it has come.
     """
 
-    def __init__(self, means: Means, course: Course) -> None:
-        self.means, self.course = means, course
-        self._gathering = Gathering(means, course)
+    def __init__(self, parts: RunParts, state: RunState) -> None:
+        self.parts, self.state = parts, state
+        self._collector = Collector(parts, state)
 
     def go(self, *, resume: bool) -> None:
-        """Runs to the end, or until something stops it (`course.stop`)."""
+        """Runs to the end, or until something stops it (`state.stop`)."""
         try:
             if resume:
                 self._collect_earlier()
-            if self.course.stop is None:
+            if self.state.stop is None:
                 self._run_missing()
         finally:
-            feeder = self.course.feeder
+            feeder = self.state.feeder
             if feeder is not None:
                 feeder.stop()
                 feeder.join(_FEEDER_END_S)
 
     def _collect_earlier(self) -> None:
-        means, course = self.means, self.course
-        note = means.runfile.read()
+        parts, state = self.parts, self.state
+        note = parts.checkpoint_file.read()
         if note is None:
             return
-        course.note = note
-        earlier = means.driver.run(take_up(means.submitter.keys, note, means.order.digest))
+        state.note = note
+        earlier = parts.session.driver.run(take_up(parts.session.keys, note, parts.run_options.digest))
         if earlier is None:
-            means.progress.say(f"batch {note.batch} of the earlier run is not in this store: going by the output")
+            parts.progress.say(f"batch {note.batch} of the earlier run is not in this store: going by the output")
             return
         if earlier.live:
             done = "what had not begun is cancelled" if earlier.cancelled else "it goes on"
-            means.progress.say(f"collecting batch {earlier.id} of the earlier run: {done}")
-            means.workforce.start()
+            parts.progress.say(f"collecting batch {earlier.id} of the earlier run: {done}")
+            parts.workers.start()
         self._keep_fields(earlier)
-        course.batch = earlier.id
-        self._gathering.until_over(earlier)
+        state.batch = earlier.id
+        self._collector.until_over(earlier)
 
-    def _keep_fields(self, earlier: Earlier) -> None:
+    def _keep_fields(self, earlier: EarlierBatch) -> None:
         """Fields of every row without a line: rows that could not be sent may stand before those that were."""
-        means = self.means
-        if means.kept is None or not earlier.submitted:
+        parts = self.parts
+        if parts.kept is None or not earlier.submitted:
             return
-        for row in Missing(means.intake.rows(), means.writer.done):
+        for row in MissingRows(parts.run_inputs.rows(), parts.writer.done):
             if isinstance(row, Row):
-                means.kept.put(row.custom_id, row.fields)
+                parts.kept.put(row.custom_id, row.fields)
 
     def _run_missing(self) -> None:
-        means, course = self.means, self.course
-        course.missing = Missing(means.intake.rows(), means.writer.done)
-        head, rows = look_ahead(course.missing, 1)
+        parts, state = self.parts, self.state
+        state.missing = MissingRows(parts.run_inputs.rows(), parts.writer.done)
+        head, rows = look_ahead(state.missing, 1)
         if not head:
             return
-        before = course.spent_before()
-        if means.order.budget is not None and means.order.budget <= before.cost + before.unresolved:
-            course.stop = Stop(f"the budget of ${usd(means.order.budget)} is used up: raise --budget")
+        before = state.spent_before()
+        if parts.run_options.budget is not None and parts.run_options.budget <= before.cost + before.unresolved:
+            state.stop = StopReason(f"the budget of ${usd(parts.run_options.budget)} is used up: raise --budget")
             return
         spent = before.cost + before.unresolved
-        submission = BatchSubmission(means.submitter, means.order.batch_options(means.name, spent))
-        course.batch, course.view = submission.id, None
-        # The note first: a batch that nobody knows of would be paid and never collected.
-        course.note = RunNote(submission.id, means.order.digest, before.cost, before.unresolved, before.unpriced)
-        means.runfile.write(course.note)
-        means.driver.run(submission.open())
-        means.workforce.start()
+        submission = BatchSubmission(parts.session.submitter, parts.run_options.batch_options(parts.name, spent))
+        state.batch, state.view = submission.id, None
+        # The checkpoint first: a batch that nobody knows of would be paid for and never collected.
+        state.note = Checkpoint(
+            submission.id, parts.run_options.digest, before.cost, before.unresolved, before.unpriced
+        )
+        parts.checkpoint_file.write(state.note)
+        parts.session.driver.run(submission.open())
+        parts.workers.start()
         self._feed(submission, rows)
-        self._gathering.until_over(None)
+        self._collector.until_over(None)
 
     def _feed(self, submission: BatchSubmission, rows: Iterator[Row | BadRow]) -> None:
-        means = self.means
-        self.course.feeder = Feeder(
-            BlockingDriver(means.place),
+        parts = self.parts
+        self.state.feeder = Feeder(
+            BlockingDriver(parts.session.context),
             submission,
             rows,
-            means.asking,
-            kept=means.kept,
-            window=means.window,
+            parts.builder,
+            kept=parts.kept,
+            window=parts.window,
         )
-        self.course.feeder.start()
+        self.state.feeder.start()

@@ -11,7 +11,7 @@ from homa_shared.model.records import Lane
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunOptions:
     """The options of a run that its jobs share."""
 
     #: Source of the prompt template.
@@ -61,7 +61,7 @@ class Order:
     @property
     def digest(self) -> str:
         """Tells whether two runs ask the same: jobs of an earlier run that still wait are then as good as new ones."""
-        # Imported late: hashing is no part of `homa run --help`.
+        # Imported late: `homa run --help` needs no hashing.
         import hashlib
 
         import orjson

@@ -5,41 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from homa.drivers.blocking import BlockingDriver
-from homa.drivers.place import Place
+from homa.client.session import Session
 from homa.files import ResultsWriter
 from homa.files.kept_fields import KeptFields
-from homa.runs.checkpoint import RunFile, RunNote
-from homa.runs.feeder import Feeder, Missing
-from homa.runs.inputs import Intake
-from homa.runs.progress import Progress, Standing
-from homa.runs.row_request import Asking
-from homa.runs.run_options import Order
+from homa.runs.checkpoint import Checkpoint, CheckpointFile
+from homa.runs.feeder import Feeder, MissingRows
+from homa.runs.inputs import RunInputs
+from homa.runs.progress import RunProgress
+from homa.runs.progress_display import ProgressDisplay
+from homa.runs.row_request import RequestBuilder
+from homa.runs.run_options import RunOptions
 from homa.runs.signals import Interruption
-from homa.runs.tally import Tally
-from homa.runs.worker_processes import Workforce
-from homa.submit.submitter import Submitter
+from homa.runs.tally import RunTally
+from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.model.money import usd
 from homa_shared.model.records import State
 from homa_shared.store import reads
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class RunParts:
     """The parts of one run."""
 
-    #: Store and settings; the feeding thread connects by itself.
-    place: Place
-    driver: BlockingDriver
-    submitter: Submitter
-    order: Order
-    intake: Intake
-    asking: Asking
+    #: Of the collecting thread; the feeding thread connects by itself.
+    session: Session
+    run_options: RunOptions
+    run_inputs: RunInputs
+    builder: RequestBuilder
     #: The open results file.
     writer: ResultsWriter
-    runfile: RunFile
-    workforce: Workforce
-    progress: Progress
+    checkpoint_file: CheckpointFile
+    workers: WorkerSupervisor
+    progress: ProgressDisplay
     interruption: Interruption
     #: Of the batch.
     name: str
@@ -50,7 +47,7 @@ class Means:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class StopReason:
     """Why a run ends before its rows do."""
 
     why: str
@@ -61,28 +58,28 @@ class Stop:
 
 
 @dataclass(slots=True)
-class Course:
+class RunState:
     """What has become of one run so far."""
 
-    tally: Tally
+    tally: RunTally
     #: Inputs, about; None while nobody knows.
     estimate: int | None = None
     #: The batch that runs now, or ran last.
     batch: str | None = None
-    stop: Stop | None = None
+    stop: StopReason | None = None
     #: What leads to the batch, and what the parts before it have cost.
-    note: RunNote | None = None
+    note: Checkpoint | None = None
     #: The batch as it was seen last.
     view: reads.BatchView | None = None
     feeder: Feeder | None = None
-    missing: Missing | None = None
+    missing: MissingRows | None = None
 
-    def spent_before(self) -> RunNote:
+    def spent_before(self) -> Checkpoint:
         """What earlier parts of the run cost."""
-        note, view = self.note or RunNote("", ""), self.view
+        note, view = self.note or Checkpoint("", ""), self.view
         if view is None:
             return note
-        return RunNote(
+        return Checkpoint(
             view.id,
             note.asked,
             note.cost + view.nano_usd,
@@ -109,15 +106,15 @@ class Course:
             return seen, False
         return (None if self.estimate is None else max(self.estimate, seen)), True
 
-    def standing(self, view: reads.BatchView, running: int) -> Standing:
+    def progress(self, view: reads.BatchView, running: int) -> RunProgress:
         """How far it has come.
 
         Args:
             running: calls in flight in its lane, others' included.
         """
-        before = self.note or RunNote("", "")
+        before = self.note or Checkpoint("", "")
         total, about = self.total
-        return Standing(
+        return RunProgress(
             ended=self.tally.ended,
             fresh=self.tally.ended - self.tally.earlier,
             failed=self.tally.unsuccessful,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from homa.runs.errors import Interrupted
+from homa.runs.errors import SignalReceived
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -30,19 +30,19 @@ class Interruption:
         """Handles a signal.
 
         Raises:
-            Interrupted: it is the second one.
+            SignalReceived: it is the second one.
         """
         if self.signal is not None:
-            raise Interrupted(number)
+            raise SignalReceived(number)
         self.signal = number
         self.on_signal()
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Within, the first signal is only noted; what it stands for happens behind.
+        """Within, the first signal is only noted, and acted on afterwards.
 
         Raises:
-            Interrupted: a second one came; or, behind, a first one that ends the run at once.
+            SignalReceived: a second one came; or, afterwards, a first one that ends the run at once.
         """
         before, self.on_signal = self.on_signal, lambda: None
         try:
@@ -54,11 +54,11 @@ class Interruption:
 
     def _stop(self) -> None:
         assert self.signal is not None
-        raise Interrupted(self.signal)
+        raise SignalReceived(self.signal)
 
     @contextmanager
     def listening(self) -> Iterator[Interruption]:
-        """Handles SIGINT and SIGTERM within, as before outside. Only the main thread can."""
+        """Handles SIGINT and SIGTERM within, and restores their handlers afterwards. Only the main thread can."""
         if threading.current_thread() is not threading.main_thread():
             yield self
             return

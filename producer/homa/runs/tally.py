@@ -1,17 +1,17 @@
-"""How many inputs have which end, and when failures are so many that going on would waste money."""
+"""How inputs ended, counted, and when there are too many failures to go on."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-from homa.runs.result_lines import EndedLine
+from homa.runs.result_lines import ResultLine
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.records import State
 
-#: Without --max-failures: so many first jobs that all fail alike pause a run.
+#: Without --max-failures: a run is paused when this many first jobs all fail alike.
 ALIKE = 20
-#: A share of failures is judged from so many ends on.
+#: A share of failures is judged once this many inputs have ended.
 _JUDGED_FROM = 20
 #: Ends for want of money: the run could not go on.
 _MONEY = frozenset({"budget"})
@@ -55,7 +55,7 @@ class MaxFailures:
 
 
 @dataclass(slots=True)
-class Tally:
+class RunTally:
     """Counts of one run."""
 
     max_failures: MaxFailures | None = None
@@ -68,7 +68,7 @@ class Tally:
     #: Name and reason of the first input that failed for another reason than money; empty while none has.
     first_failure: str = ""
     _alike: set[tuple[str, str]] = field(default_factory=set)
-    _last: EndedLine | None = None
+    _last: ResultLine | None = None
 
     @property
     def succeeded(self) -> int:
@@ -95,7 +95,7 @@ class Tally:
         if not over_budget:
             self.first_failure = self.first_failure or why
 
-    def count(self, line: EndedLine) -> None:
+    def count(self, line: ResultLine) -> None:
         """Counts a job's end."""
         self.ends[line.state] += 1
         self.over_budget += line.kind in _MONEY

@@ -59,7 +59,7 @@ def _called(given: object, name: str) -> str:
 
 def _listed(given: object, name: str) -> Sequence[Any]:
     if isinstance(given, str | bytes | Path) or not isinstance(given, Sequence):
-        raise InvalidRequest(f"{name} is no list: expected a list of URLs, paths or bytes")
+        raise InvalidRequest(f"{name} is not a list: expected a list of URLs, paths or bytes")
     return given
 
 
@@ -99,11 +99,11 @@ def read_file(path: Path, name: str) -> bytes:
     """A file's bytes.
 
     Raises:
-        InvalidRequest: it does not exist, cannot be read, is no file, or is larger than any provider takes.
+        InvalidRequest: it does not exist, cannot be read, is not a file, or is larger than any provider takes.
     """
     try:
         if not path.is_file():
-            found = "is no file" if path.exists() else "does not exist"
+            found = "is not a file" if path.exists() else "does not exist"
             raise InvalidRequest(f"{name} {path} {found}: expected an image or document")
         size = path.stat().st_size
         if size > MOST_FILE_BYTES:

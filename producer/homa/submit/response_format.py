@@ -62,7 +62,7 @@ def check_schema(schema: object, name: str) -> None:
         name: what the application calls it.
 
     Raises:
-        InvalidRequest: it is no valid JSON schema (draft 2020-12), or refers to what it does not hold.
+        InvalidRequest: it is not a valid JSON schema (draft 2020-12), or refers to what it does not hold.
     """
     if not isinstance(schema, Mapping):
         raise InvalidRequest(f"{name} is {schema!r:.80}: expected a JSON schema, an object")
@@ -73,7 +73,9 @@ def check_schema(schema: object, name: str) -> None:
     try:
         answer_schema(schema)
     except TypeError as error:
-        raise InvalidRequest(f"{name} is no JSON: {error}; expected text, numbers, lists and objects only") from error
+        raise InvalidRequest(
+            f"{name} is not valid JSON: {error}; expected text, numbers, lists and objects only"
+        ) from error
     except InvalidRequest as error:
         raise InvalidRequest(f"{name}: {error}") from error
 
@@ -82,7 +84,7 @@ def check_format(wanted: object, name: str) -> None:
     """A `response_format` in OpenAI's shape; forms that it does not know go through.
 
     Raises:
-        InvalidRequest: it asks for a JSON schema that is none.
+        InvalidRequest: it asks for a JSON schema that is not valid.
     """
     if not isinstance(wanted, Mapping) or wanted.get("type") != "json_schema":
         return

@@ -10,10 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from homa.drivers.context import Context
 from homa.drivers.effects import Flow, ask, ask_patiently
-from homa.drivers.place import Place
 from homa.submit.attachments import names_of_media
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
@@ -31,8 +31,11 @@ from homa_shared.model.money import usd
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
 from homa_shared.store.reads.token_error import learned
-from homa_shared.store.transitions.fleet import read_fleet, write_fleet, write_plans
+from homa_shared.store.transitions.fleet import read_fleet, supersedes, write_fleet, write_plans
 from homa_shared.store.transitions.submit import submit
+
+if TYPE_CHECKING:
+    from homa_shared.settings.fleet import Fleet
 
 #: How long a process goes by the fleet's settings before it reads them again, s.
 FLEET_FRESH_S = 30.0
@@ -54,14 +57,14 @@ class Asked:
 class Submitter:
     """Submits for one client. It holds nothing that may not be lost."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._view: FleetView | None = None
         self._read_s = 0.0
 
     @property
     def keys(self) -> Keys:
-        return Keys(self._place.settings.namespace)
+        return self._context.keys
 
     def factor(self, model: str) -> float:
         """What estimates of a target's tokens are scaled by, as far as this client knows; it asks nobody."""
@@ -69,7 +72,7 @@ class Submitter:
 
     def uploads(self) -> Uploads:
         """Gathers what jobs of one submission refer to."""
-        return Uploads(self._place)
+        return Uploads(self._context)
 
     def submit(self, asked: Asked) -> Flow[str]:
         """Accepts one job; returns its id, that of the first one where its key was used before.
@@ -134,19 +137,13 @@ class Submitter:
             found = yield from ask_patiently(learned(self.keys, called))
             view.factors = {**view.factors, **{target: sums.factor for target, sums in found.items()}}
 
-    def _enter(self) -> Flow[Any]:
-        mine = self._place.settings.fleet()
+    def _enter(self) -> Flow[Fleet]:
+        mine = self._context.settings.fleet()
         while True:
             theirs = yield from ask(read_fleet(self.keys))
-            if theirs is not None and not self._supersedes(mine, theirs):
+            if theirs is not None and not supersedes(mine, theirs, owned=self._context.owns_fleet):
                 return theirs
             yield from ask(write_fleet(self.keys, mine, seen=theirs.version if theirs else 0))
-
-    def _supersedes(self, mine: Any, theirs: Any) -> bool:
-        """A producer that came first may have known no provider; and a local process brings its own file."""
-        if not mine.providers or mine.digest == theirs.digest:
-            return False
-        return self._place.owns_fleet or not theirs.providers
 
     def _due_ms(self, options: Options) -> Flow[int | None]:
         """Delay until a wall-clock time, by the store's clock: this machine's may be wrong."""

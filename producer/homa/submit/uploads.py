@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from homa.drivers.effects import Flow, Stow, ask, patiently
-from homa.drivers.place import Place
+from homa.drivers.context import Context
+from homa.drivers.effects import Flow, PutBlob, ask, patiently
 from homa.submit.encoded_messages import Prepared
 from homa_shared.calls.media import Medium
 from homa_shared.model.errors import InvalidRequest, StoreFull, StoreUnavailable
@@ -36,11 +36,11 @@ class Uploads:
     """What the jobs of one submission refer to.
 
     Args:
-        place: knows the blob store.
+        context: knows the blob store.
     """
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._media: dict[str, Medium] = {}
         self._uses: list[tuple[str, str]] = []
         #: Bytes that wait for `send`.
@@ -54,7 +54,7 @@ class Uploads:
         """
         stowed = self._without_messages(prepared)
         for digest, found in stowed.media.items():
-            if self._place.blobs is None and len(found.data) > MOST_IN_STORE_BYTES:
+            if self._context.blobs is None and len(found.data) > MOST_IN_STORE_BYTES:
                 raise InvalidRequest(
                     f"{found.type} of {len(found.data)} bytes: without a blob store media of at most "
                     f"{MOST_IN_STORE_BYTES} bytes are kept; set HOMA_BLOBS to a directory or bucket that workers "
@@ -88,19 +88,19 @@ class Uploads:
         )
 
     def _upload(self, keys: Keys, found: Medium) -> Flow[None]:
-        if self._place.blobs is None:
+        if self._context.blobs is None:
             full = (StoreUnavailable, StoreFull)
             yield from patiently(lambda: ask(put(keys, found.digest, found.data)), outages=full)
             return
         path = new_path(keys.namespace, found.digest)
         # Announced first: should this process die before its jobs are submitted, the path tells what to delete.
         yield from patiently(lambda: ask(uploading(keys, [path])))
-        yield Stow(path, found.data)
+        yield PutBlob(path, found.data)
         yield from patiently(lambda: ask(placed(keys, {found.digest: path})))
 
     def _without_messages(self, prepared: Prepared) -> Prepared:
         """A large request keeps its messages in the blob store, too."""
-        if len(prepared.json) <= self._place.settings.blobs_above or self._place.blobs is None:
+        if len(prepared.json) <= self._context.settings.blobs_above or self._context.blobs is None:
             return prepared
         whole = Medium(prepared.json, MESSAGES)
         media: Mapping[str, Medium] = {**prepared.media, whole.digest: whole}

@@ -18,7 +18,7 @@ class Change:
 
     #: Dotted name of the setting, or of the whole entry where that is new or gone.
     name: str
-    #: Values as JSON holds them; None where there is none.
+    #: Values as JSON holds them; None: not set.
     old: Any
     new: Any
 

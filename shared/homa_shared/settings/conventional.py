@@ -1,6 +1,6 @@
 """Variables that providers' own tools read, such as OPENAI_API_KEY: where one is set, the provider exists.
 
-They are the weakest source: whatever Homa's own variables or homa.toml say of the same provider holds against them.
+They are the weakest source: whatever Homa's own variables or homa.toml say of the same provider overrides them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def conventional(
     for provider, key, value, variable in offered:
         settled = given.get(provider, {})
         has_key = key == "api_key" and "api_key_file" in settled
-        # An address or a region alone is no account.
+        # An address or a region alone does not make an account.
         if provider in accounts and settled.get("kind", provider) == provider and not has_key:
             yield ("providers", provider, key), value, variable
 

@@ -60,7 +60,7 @@ def _fault(fault: Any, settings: type[BaseModel], gathered: Gathered) -> str:
     origin = gathered.origin(path) or "default"
     name = dotted(path)
     if fault["type"] == "extra_forbidden":
-        return f"{name} ({origin}) is no setting{_meant(path, settings)}"
+        return f"{name} ({origin}) is not a setting{_meant(path, settings)}"
     if fault["type"] == "missing":
         choices = ", ".join(schema.choices(schema.at(settings, path)))
         return f"{name} is missing ({origin}): expected {f'one of {choices}' if choices else 'it to be set'}"
@@ -94,7 +94,7 @@ def _without_passwords(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
-        # No address at all, which is what is about to be told; where a password would stand in it nobody knows.
+        # Not an address at all, which the message is about to say; where a password would be in it nobody knows.
         return f"{MASK}@{url.rpartition('@')[2]}" if "@" in url else url
     credentials, at, host = parts.netloc.rpartition("@")
     user, colon, _ = credentials.partition(":")

@@ -144,14 +144,14 @@ class Fleet(Section):
             return target
         pool = self.pool(alias)
         if pool is None:
-            raise UnknownModel(f"{name!r} is no pool of the fleet any more: expected [models.{alias}] with a pool")
+            raise UnknownModel(f"{name!r} is no longer a pool of the fleet: expected [models.{alias}] with a pool")
         return pool
 
     def pool(self, alias: str) -> Pool | None:
-        """The pool of an alias; None where it is no alias of a pool.
+        """The pool of an alias; None where it is not the alias of a pool.
 
         Raises:
-            UnknownModel: a member is no target, or two of them are at one provider.
+            UnknownModel: a member is not a target, or two of them are at one provider.
         """
         return self._names.pool(alias)
 

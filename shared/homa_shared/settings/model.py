@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     blobs_above: Annotated[int, Field(ge=1024)] = 65_536
     #: Accounts at providers, by name. A worker needs those it serves; a producer needs none.
     providers: dict[Name, ProviderSettings] = {}
-    #: Aliases: names of one's own for targets, with fallbacks and defaults.
+    #: Aliases: other names for targets, with fallbacks and defaults.
     models: dict[Name, ModelAlias] = {}
     #: Caps on spending, by name.
     budgets: dict[Name, Budget] = {}
@@ -92,7 +92,7 @@ class Settings(BaseSettings):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the caller should tell on stderr, such as HOMA_ variables that are no setting."""
+        """What the caller should tell on stderr, such as HOMA_ variables that are not settings."""
         return tuple(self._gathered.warnings)
 
     @property
@@ -135,7 +135,7 @@ class Settings(BaseSettings):
         return (init_settings,)
 
 
-class Row(NamedTuple):
+class SettingOrigin(NamedTuple):
     """A setting as `homa config show` prints it."""
 
     name: str
@@ -176,14 +176,16 @@ def load_settings(
     return settings.gathered_from(gathered)
 
 
-def origins(settings: Settings) -> list[Row]:
+def origins(settings: Settings) -> list[SettingOrigin]:
     """Every setting with its value, secrets masked, and its origin (variable, file:line, argument or default)."""
     tree = settings.model_dump(mode="json", by_alias=True)
-    return [Row(dotted(path), _shown(masked(path, value)), settings.origin(path)) for path, value in _leaves(tree)]
+    return [
+        SettingOrigin(dotted(path), _shown(masked(path, value)), settings.origin(path)) for path, value in _leaves(tree)
+    ]
 
 
 def _name_kinds(tree: dict[str, Any]) -> None:
-    """A provider that bears the name of a kind is of that kind unless it says otherwise."""
+    """A provider that has the name of a kind is of that kind unless it says otherwise."""
     providers = tree.get("providers")
     for name, provider in providers.items() if isinstance(providers, dict) else ():
         if isinstance(provider, dict) and "kind" not in provider and is_kind(name):
@@ -216,7 +218,7 @@ def _for_fleet(provider: ProviderSettings) -> FleetProvider:
 
 
 def _endpoint(base_url: str | None) -> str | None:
-    """Scheme and host, enough to recognise whose prices apply. A local server's are nobody's business."""
+    """Scheme and host, enough to recognise whose prices apply. A local server's stay on its machine."""
     host = urlsplit(base_url).hostname if base_url else None
     if host is None or host == "localhost":
         return None

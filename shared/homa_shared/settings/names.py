@@ -34,10 +34,10 @@ class Names:
         return self._hops(name, ())
 
     def pool(self, alias: str) -> Pool | None:
-        """The pool of an alias; None where it is no alias of a pool.
+        """The pool of an alias; None where it is not the alias of a pool.
 
         Raises:
-            UnknownModel: a member is no target, or two of them are at one provider.
+            UnknownModel: a member is not a target, or two of them are at one provider.
         """
         found = self.alias(alias)
         if found is None or not found.pool:
@@ -107,7 +107,7 @@ class Names:
         if ":" not in name:
             candidates = [*self._models, *(f"{provider}:{name.strip()}" for provider in self._providers)]
             raise UnknownModel(
-                f"{name!r} is no configured model: expected provider:model or an alias; {self.configured()}"
+                f"{name!r} is not a configured model: expected provider:model or an alias; {self.configured()}"
                 f"{suggestion(nearest(name.strip().lower(), candidates))}"
             )
         return Target.parse(name)

@@ -1,4 +1,4 @@
-"""The tables of homa.toml, one frozen record each. An unknown key is refused, so that a slip of the pen is not silent.
+"""The tables of homa.toml, one frozen record each. An unknown key is refused, so that a typing error is not silent.
 
 What the fleet shares (limits, models, budgets, prices, tenants, retention) is kept in the store in the same shape.
 """
@@ -132,7 +132,7 @@ class Price(Section):
 
 
 class ModelAlias(Section):
-    """`[models.<alias>]`: a name of one's own for a target, or for a pool of targets."""
+    """`[models.<alias>]`: another name for a target, or for a pool of targets."""
 
     #: `provider:model`, or another alias.
     target: str | None = None
@@ -140,7 +140,7 @@ class ModelAlias(Section):
     pool: Words = ()
     #: Tried in this order where the first cannot serve.
     fallbacks: Words = ()
-    #: The model that an Azure deployment, or another name of one's own, stands for in price lists.
+    #: The model that an Azure deployment, or another name, stands for in price lists.
     model: str | None = None
     #: Instead of the price list's.
     price: Price | None = None
@@ -228,7 +228,7 @@ class Retention(Section):
 
 
 class Unresolved(Section):
-    """`[unresolved]`: what becomes of an attempt's cost that nobody knows, when no late reply and no person told it."""
+    """`[unresolved]`: what becomes of an attempt's unknown cost when neither a late reply nor a person resolves it."""
 
     #: Seconds, or as "24h". Nothing said: it stays unresolved for ever.
     after: Seconds | None = None
@@ -239,5 +239,5 @@ class Unresolved(Section):
     def fate(self) -> str:
         """What becomes of unresolved cost, for people."""
         if self.after is None:
-            return "it stands at its bound until then"
+            return "until then it counts at its upper bound"
         return f"after {self.after} s it {'counts as spent' if self.counts_as == 'bound' else 'is dropped'}"

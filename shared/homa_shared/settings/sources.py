@@ -110,14 +110,14 @@ def find_config(env: Mapping[str, str], cwd: Path) -> Path | None:
     """The settings file: HOMA_CONFIG, else the nearest homa.toml upwards of a directory.
 
     Raises:
-        ConfigError: HOMA_CONFIG names no file.
+        ConfigError: HOMA_CONFIG does not name a file.
     """
     named = env.get("HOMA_CONFIG")
     if named:
         path = Path(named).expanduser()
         path = path if path.is_absolute() else cwd / path
         if not path.is_file():
-            raise ConfigError(f"HOMA_CONFIG = {named!r} names no file: expected the path of a {FILE_NAME}")
+            raise ConfigError(f"HOMA_CONFIG = {named!r} does not name a file: expected the path of a {FILE_NAME}")
         return path
     return next((place / FILE_NAME for place in (cwd, *cwd.parents) if (place / FILE_NAME).is_file()), None)
 
@@ -180,7 +180,7 @@ def _unknown_variable(settings: type[BaseSettings], name: str, path: SettingPath
     else:
         meant = None
     better = PREFIX + DELIMITER.join((*path[:depth], meant, *path[depth + 1 :])).upper() if meant else None
-    return f"{name} is no setting and was ignored" + (f"; did you mean {better}?" if better else "")
+    return f"{name} is not a setting and was ignored" + (f"; did you mean {better}?" if better else "")
 
 
 def _spelt(path: SettingPath, gathered: Gathered) -> SettingPath:

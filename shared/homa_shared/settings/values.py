@@ -27,7 +27,7 @@ def duration_s(value: Any) -> int:
     """Seconds of "7d", "12h", "90s" or a whole number.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: it is anything else.
     """
     match = _DURATION.fullmatch(str(value).strip()) if isinstance(value, str | int) else None
     if match is None or isinstance(value, bool):
@@ -103,7 +103,7 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can hold it: TOML's decimals become numbers again where they are no money."""
+    """A value as JSON can hold it: TOML's decimals become numbers again where they are not money."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, dict):

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from homa_shared.model.errors import StoreUnavailable
-from homa_shared.store.client import AsyncStore, Store
+from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.safety_checks import require_safe
-from homa_shared.store.transitions.fleet import read_fleet, write_fleet
+from homa_shared.store.transitions.fleet import read_fleet, supersedes, write_fleet
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
@@ -45,25 +45,15 @@ def address_of(settings: Settings, *, start: bool = False) -> StoreAddress:
     return StoreAddress.parse(status.url)
 
 
-def enter(store: Store, mine: Fleet) -> Fleet:
+async def enter(store: AsyncStore, mine: Fleet) -> Fleet:
     """The fleet's settings, after a look at whether the store is fit to keep jobs.
 
     Raises:
         StoreUnavailable: it cannot be reached, is too old, or might drop jobs.
     """
-    require_safe(store.facts())
-    while True:
-        theirs = store.run(read_fleet(store.keys))
-        if theirs is not None and (theirs.providers or not mine.providers):
-            return theirs
-        store.run(write_fleet(store.keys, mine, seen=theirs.version if theirs else 0))
-
-
-async def enter_async(store: AsyncStore, mine: Fleet) -> Fleet:
-    """`enter` for an event loop."""
     require_safe(await store.facts())
     while True:
         theirs = await store.run(read_fleet(store.keys))
-        if theirs is not None and (theirs.providers or not mine.providers):
+        if theirs is not None and not supersedes(mine, theirs):
             return theirs
         await store.run(write_fleet(store.keys, mine, seen=theirs.version if theirs else 0))

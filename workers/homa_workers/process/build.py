@@ -13,7 +13,7 @@ from homa_shared.settings.model import Settings
 from homa_shared.store.blobs import Blobs, open_blobs
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
-from homa_shared.store.join import enter_async
+from homa_shared.store.join import enter
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.fleet.vector_cache import VectorCache
 from homa_workers.middleware.base import WorkerIdentity
@@ -91,7 +91,7 @@ async def build(
     factories = [*installed(), *middleware]
     blobs = open_blobs(settings)
     store = AsyncStore(address, settings.namespace, role="worker")
-    fleet = await enter_async(store, settings.fleet())
+    fleet = await enter(store, settings.fleet())
     broker = broker or HomaBroker(address, settings.namespace)
     made = [create(account_config(name, settings.providers[name])) for name in names]
     shared = _Shared(settings, store, broker, fleet, concurrency, blobs, factories)

@@ -10,23 +10,24 @@ from typing import Any
 import click
 import orjson
 
-from homa.cli.context import Desk, desk, say, standard_input
+from homa.cli.context import say, standard_input, submitting_session
 from homa.cli.file_options import is_pdf
 from homa.cli.job_flags import job_options
 from homa.client.job_flows import JobFlows
 from homa.client.results import Reply
+from homa.client.session import Session
 from homa.client.streams import Piece
+from homa.client.worker_demand import workers_for
 from homa.drivers.effects import Flow, Sleep
 from homa.files import BadRow, open_inputs
 from homa.runs.foreground_job import attended
-from homa.runs.progress import span
+from homa.runs.progress import duration
 from homa.runs.signals import Interruption
-from homa.runs.worker_demand import NONE, staff, unserved
-from homa.runs.worker_processes import Workforce
 from homa.submit.fleet_view import FleetView
 from homa.submit.option_row import Command
 from homa.submit.submitter import Asked, ask_for
 from homa.submit.template import Template
+from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.capabilities import Feature
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import new_job_id
@@ -40,23 +41,22 @@ def ask_job(**options: Any) -> None:
     streamed = options["stream"] and not options["as_json"]
     pdfs = [file for file in options["files"] if is_pdf(file)]
     asked = _asked(options, streamed, pdfs)
-    with desk() as at:
-        view = at.view()
+    with submitting_session() as here:
+        view = here.view()
         if pdfs and not _reads_pdf(view, asked):
             asked = _asked(options, streamed)
         targets = Template(view, asked.options).targets
-        providers, count = staff(options["workers"], at.settings, at.driver, at.keys, view, targets)
-        if options["workers"] == NONE and (missing := unserved(at.driver, at.keys, view, targets[:1])):
-            say(f"warning: no live worker serves {missing[0]}: the job waits until one is started")
-        workforce = Workforce(at.settings, providers, count, f"ask-{new_job_id()[1:]}")
-        with Interruption(at_once=True).listening() as interruption, workforce.at_work():
-            reply = _answer(at, asked, workforce, interruption, streamed)
-        workforce.forget_logs()
+        workers = workers_for(
+            options["workers"], here, view, targets, name=f"ask-{new_job_id()[1:]}", what="the job", say=say
+        )
+        with Interruption(at_once=True).listening() as interruption, workers.at_work():
+            reply = _answer(here, asked, workers, interruption, streamed)
+        workers.forget_logs()
         _tell(reply, as_json=options["as_json"], streamed=streamed)
 
 
 def _reads_pdf(view: FleetView, asked: Asked) -> bool:
-    """Whether whoever is asked first reads PDF; else their text has to do."""
+    """Whether the first target, or each member of the first pool, reads PDF; else the text of the files is sent."""
     first = view.members(Template(view, asked.options).targets[0])
     return all(view.capabilities.offers(target, Feature.PDF) for target in first)
 
@@ -95,22 +95,24 @@ def _text_of(file: str) -> str:
     return row.text or ""
 
 
-def _answer(at: Desk, asked: Asked, workforce: Workforce, interruption: Interruption, streamed: bool) -> Reply[Any]:
-    with attended(at.driver, at.submitter, asked, interruption, say, asked.schema) as flows:
+def _answer(
+    here: Session, asked: Asked, workers: WorkerSupervisor, interruption: Interruption, streamed: bool
+) -> Reply[Any]:
+    with attended(here, asked, interruption, say, asked.schema) as flows:
         written: list[Piece] = []
-        for piece in at.driver.iterate(_watched(flows, workforce, streamed)):
+        for piece in here.driver.iterate(_watched(flows, workers, streamed)):
             _show(piece, written)
         if written:
             click.echo()
-        return at.driver.run(flows.result(None))
+        return here.driver.run(flows.result(None))
 
 
-def _watched(flows: JobFlows, workforce: Workforce, streamed: bool) -> Flow[None]:
-    """The pieces of the answer, or none; with an eye on the workers while they come."""
+def _watched(flows: JobFlows, workers: WorkerSupervisor, streamed: bool) -> Flow[None]:
+    """The pieces of the answer, or none; the workers are checked while they come."""
     following = flows.stream(None) if streamed else _until_ended(flows)
     send, argument = following.send, None
     while True:
-        workforce.check()
+        workers.check()
         try:
             effect = send(argument)
         except StopIteration:
@@ -129,7 +131,7 @@ def _until_ended(flows: JobFlows) -> Flow[None]:
 def _show(piece: Piece, written: list[Piece]) -> None:
     if piece.event == "restarted" and written:
         click.echo("\n")
-        say("the attempt broke; its answer begins anew")
+        say("the attempt broke off; its answer begins anew")
     click.echo(piece, nl=False)
     sys.stdout.flush()
     written.append(piece)
@@ -141,7 +143,7 @@ def _tell(reply: Reply[Any], *, as_json: bool, streamed: bool) -> None:
     elif not streamed:
         click.echo(reply.text)
     cost = "unpriced" if reply.cost_nano_usd is None else f"${usd(reply.cost_nano_usd)}"
-    took = f", {span(reply.latency_ms / 1000)}" if reply.latency_ms is not None else ", cached"
+    took = f", {duration(reply.latency_ms / 1000)}" if reply.latency_ms is not None else ", cached"
     tokens = f"{reply.usage.input_tokens} tokens in, {reply.usage.output_tokens} out"
     say(f"{reply.provider}:{reply.model}, {tokens}, {cost}{took}, job {reply.job_id}")
 

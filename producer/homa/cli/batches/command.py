@@ -1,4 +1,4 @@
-"""`homa batches`: list, show, results, cancel, pause and resume; `watch` stands in a file of its own."""
+"""`homa batches`: list, show, results, cancel, pause and resume; `watch` is in a file of its own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import click
 from homa.cli.batches.format import batch_document, batch_facts, state_words
 from homa.cli.batches.results import write_results
 from homa.cli.batches.watch import watch
-from homa.cli.context import Session, say, session
+from homa.cli.context import say, session
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.job_filters import batch_view
 from homa.cli.output import age, dollars, json_option, number, print_facts, print_json, print_table
+from homa.client.session import Session
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
 
@@ -30,7 +31,7 @@ command.add_command(watch)
 @json_option
 def list_(limit: int, as_json: bool) -> None:
     """List batches, newest first."""
-    with session(revive=True) as here:
+    with session() as here:
         ids = here.store.run(reads.batches(here.keys, limit))
         found = [view for view in (here.store.run(reads.batch(here.keys, name)) for name in ids) if view is not None]
         now_ms = here.store.run(reads.server_time(here.keys))
@@ -54,7 +55,7 @@ def list_(limit: int, as_json: bool) -> None:
         ),
         right={"LINES", "DONE", "FAILED", "COST", "AGE"},
         wraps={"STATE", "NAME"},
-        empty="no batch is in the store",
+        empty="the store holds no batch",
     )
 
 
@@ -63,7 +64,7 @@ def list_(limit: int, as_json: bool) -> None:
 @json_option
 def show(batch: str, as_json: bool) -> None:
     """Show a batch: counts, cost, state."""
-    with session(revive=True) as here:
+    with session() as here:
         view = batch_view(here, batch)
     if as_json:
         print_json(batch_document(view))
@@ -74,17 +75,17 @@ def show(batch: str, as_json: bool) -> None:
 @command.command()
 @click.argument("batch")
 @click.option("--output", "-o", type=click.File("wb"), default="-", show_default=True, help="File to write, or -.")
-@click.option("--follow", is_flag=True, help="Go on with lines as they end, until the batch is complete.")
-@click.option("--after", type=click.IntRange(0), default=0, help="Leave out so many of the first lines.")
+@click.option("--follow", is_flag=True, help="Keep writing lines as they end, until the batch is complete.")
+@click.option("--after", type=click.IntRange(0), default=0, help="Skip this many of the first lines.")
 def results(batch: str, output: BinaryIO, follow: bool, after: int) -> None:
     """Write the lines that have ended.
 
     As OpenAI batch output lines, in the order in which they ended.
     """
-    with session(revive=True) as here:
+    with session() as here:
         batch_view(here, batch)
         written = write_results(here, batch, output, after=after, follow=follow)
-    say(f"{written} lines; go on later with --after {after + written}")
+    say(f"{written} lines; continue later with --after {after + written}")
 
 
 @command.command()
@@ -93,9 +94,9 @@ def results(batch: str, output: BinaryIO, follow: bool, after: int) -> None:
 def cancel(batch: str, as_json: bool) -> None:
     """Cancel a batch.
 
-    Nothing of it is taken any more, running calls are stopped.
+    No more of its lines are taken; running calls are stopped.
     """
-    with session(revive=True) as here:
+    with session() as here:
         if batch_view(here, batch).complete:
             say(f"cannot cancel {batch}: it is complete")
             raise Stopped(SOME_FAILED)
@@ -109,7 +110,7 @@ def cancel(batch: str, as_json: bool) -> None:
 @json_option
 def pause(batch: str, why: str, as_json: bool) -> None:
     """Pause a batch; calls in flight finish."""
-    with session(revive=True) as here:
+    with session() as here:
         if batch_view(here, batch).complete:
             say(f"cannot pause {batch}: it is complete")
             raise Stopped(SOME_FAILED)
@@ -122,7 +123,7 @@ def pause(batch: str, why: str, as_json: bool) -> None:
 @json_option
 def resume(batch: str, as_json: bool) -> None:
     """Let a paused batch go on."""
-    with session(revive=True) as here:
+    with session() as here:
         batch_view(here, batch)
         here.store.run(admin.resume_batch(here.keys, batch))
         _tell(here, batch, as_json)

@@ -9,13 +9,14 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from homa.cli.batches.format import batch_document, summary
-from homa.cli.context import Session, say, session
+from homa.cli.context import say, session
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.job_filters import batch_view
 from homa.cli.output import console, dollars, print_json_line
+from homa.client.session import Session
 from homa_shared.store import reads
 
-#: Between two looks at a batch that is watched, s; between two lines of its progress where there is no terminal.
+#: Between two looks at a batch that is watched, s; between two lines of its progress away from a terminal.
 _LOOK_S, _LINE_S = 0.5, 30.0
 
 
@@ -27,7 +28,7 @@ def watch(batch: str, as_json: bool) -> None:
 
     The status is 1 when some of its jobs failed.
     """
-    with session(revive=True) as here:
+    with session() as here:
         view = batch_view(here, batch)
         if as_json:
             view = _watch_lines(here, view)

@@ -7,25 +7,23 @@ from typing import Any
 import click
 import orjson
 
-from homa.cli.context import desk, say, standard_input
-from homa.cli.exit_status import Stopped
+from homa.cli.context import say, standard_input, submitting_session
 from homa.client.exact_count import count_exactly
+from homa.client.session import Session
 from homa.files import read_argument
 from homa_shared.calls.tokens import count as count_tokens
-from homa_shared.model.errors import CountFailed, InvalidRequest
+from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import Target
-from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.reads.token_error import Learned, learned
-
-_NO_ANSWER = 3
 
 
 def count_text(text: str, model: str, *, exact: bool, as_json: bool) -> None:
     """Carries out `homa count`."""
     prompt = standard_input() if text == "-" else read_argument(text, "TEXT")
-    target, sums = _looked_up(model)
+    with submitting_session(start=False) as here:
+        target, sums = _looked_up(here, model)
     if exact:
-        tokens = _asked(load_settings(), target, prompt)
+        tokens = _asked(here, target, prompt)
         _tell({"tokens": tokens, "exact": True, "model": str(target), "by": target.provider}, as_json)
         return
     found = count_tokens(prompt, target.model, factor=sums.factor)
@@ -36,33 +34,20 @@ def count_text(text: str, model: str, *, exact: bool, as_json: bool) -> None:
     _tell(document, as_json)
 
 
-def _looked_up(model: str) -> tuple[Target, Learned]:
+def _looked_up(here: Session, model: str) -> tuple[Target, Learned]:
     """The target that a model's name leads to, and what is known of its tokens; a store is asked where one runs."""
-    with desk(start=False) as at:
-        fleet = at.view().fleet
-        names = fleet.follow(model)
-        target = Target.parse(names[0])
-        if not at.joined:
-            return target, Learned()
-        sums = at.driver.run(_learned(at.keys, str(target)))
-    return target, sums
+    target = Target.parse(here.view().fleet.follow(model)[0])
+    if not here.joined:
+        return target, Learned()
+    return target, here.store.run(learned(here.keys, [str(target)]))[str(target)]
 
 
-def _learned(keys: Any, target: str) -> Any:
-    from homa.drivers.effects import ask
-
-    return (yield from ask(learned(keys, [target])))[target]
-
-
-def _asked(settings: Settings, target: Target, prompt: str) -> int:
+def _asked(here: Session, target: Target, prompt: str) -> int:
     """The provider's own count."""
     try:
-        return count_exactly(settings, target, prompt).tokens
+        return count_exactly(here.settings, target, prompt).tokens
     except InvalidRequest as error:
         raise InvalidRequest(f"--exact: {error}") from error
-    except CountFailed as error:
-        say(str(error))
-        raise Stopped(_NO_ANSWER) from error
 
 
 def _tell(document: dict[str, Any], as_json: bool) -> None:
@@ -78,4 +63,4 @@ def _tell(document: dict[str, Any], as_json: bool) -> None:
             f"learned from {document['learned_from']} replies"
         )
     else:
-        say(f"{document['model']}: an estimate by o200k; nothing is learned of this model yet")
+        say(f"{document['model']}: an estimate by o200k; nothing has been learned of this model yet")

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from homa.cli.doctor.orphaned_queues import Stranded, lack_of
+from homa.drivers.context import Context
 from homa_shared.model.errors import ConfigError, StoreUnavailable
 from homa_shared.model.pools import alias_of, worker_command
 from homa_shared.namesake import REMEDY
 from homa_shared.settings.changes import diff
 from homa_shared.store import reads
 from homa_shared.store.audit import audit
-from homa_shared.store.client import Store
-from homa_shared.store.join import address_of
 from homa_shared.store.safety_checks import Level, Verdict, verdicts
 from homa_shared.store.transitions.fleet import read_fleet
 from homa_shared.store.versions import Versions, own_versions, release
@@ -28,6 +27,7 @@ from homa_shared.store.versions import Versions, own_versions, release
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings
     from homa_shared.settings.sections import ProviderSettings
+    from homa_shared.store.client import Store
 
 #: Where each kind is called where no base_url says otherwise.
 ENDPOINTS = {
@@ -55,7 +55,7 @@ class Check:
 
 
 def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
-    """Every check in the order in which one would mend things.
+    """Every check, in the order in which one would put things right.
 
     Args:
         deep: prove the store's books too, which reads every live job.
@@ -65,9 +65,8 @@ def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
     yield from _keys(settings)
     yield from _reach(settings)
     try:
-        address = address_of(settings)
-        with closing(Store(address, settings.namespace, role="doctor")) as store:
-            yield Check(Level.OK, "store", str(address))
+        with closing(Context(lambda: settings, safe_only=False, role="doctor").connect()) as store:
+            yield Check(Level.OK, "store", str(store.address))
             yield from map(_from_verdict, verdicts(store.facts()))
             yield from _drift(settings, store)
             yield from _waiting(store)
@@ -92,7 +91,7 @@ def _installation() -> Iterator[Check]:
 def _settings(settings: Settings) -> Iterator[Check]:
     yield Check(Level.OK, "settings", str(settings.config_file or "from the environment"))
     for warning in settings.warnings:
-        yield Check(Level.WARNING, "settings", warning, "mend its name, or take it away")
+        yield Check(Level.WARNING, "settings", warning, "correct its name, or remove it")
 
 
 def _keys(settings: Settings) -> Iterator[Check]:
@@ -120,7 +119,7 @@ def _reach(settings: Settings) -> Iterator[Check]:
             place = _place(provider)
         except ValueError as error:
             shown = str(provider.base_url).rpartition("@")[2]
-            yield Check(Level.WARNING, f"reach of {name}", f"{shown}: {error}", "mend its base_url")
+            yield Check(Level.WARNING, f"reach of {name}", f"{shown}: {error}", "correct its base_url")
             continue
         if place is not None:
             places[name] = place
@@ -137,7 +136,7 @@ def _reach(settings: Settings) -> Iterator[Check]:
 
 
 def _place(provider: ProviderSettings) -> tuple[str, int] | None:
-    """Host and port of a provider; None where only its SDK knows. Raises ValueError for an address that is none."""
+    """Host and port of a provider; None where only its SDK knows. Raises ValueError for an invalid address."""
     url = provider.base_url or ENDPOINTS.get(provider.kind)
     if url is None and provider.kind == "bedrock" and provider.region:
         url = f"https://bedrock-runtime.{provider.region}.amazonaws.com"
@@ -154,7 +153,7 @@ def _connect(place: tuple[str, int]) -> str | None:
     except OSError as error:
         return error.strerror or str(error) or type(error).__name__
     except UnicodeError:
-        return "no name that a host can have"
+        return "not a valid host name"
     return None
 
 

@@ -1,4 +1,4 @@
-"""`homa doctor`: would work be lost here, or stand still?"""
+"""`homa doctor`: would work be lost here, or stall?"""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _MARKS = {Level.OK: "ok", Level.WARNING: "warning", Level.ERROR: "ERROR"}
 
 
 @click.command("doctor")
-@click.option("--deep", is_flag=True, help="Prove the books: each live job in one index, counters right.")
+@click.option("--deep", is_flag=True, help="Also audit the store: each live job in one index, every counter right.")
 @json_option
 def command(deep: bool, as_json: bool) -> None:
-    """Check settings, keys, store, clock, providers' reach, drift and workers; status 1 when something would lose work.
+    """Check settings, keys, store, clock, providers' reach, drift and workers; status 1 if work would be lost.
 
     Providers are only connected to: nothing is called, nothing is paid.
     """

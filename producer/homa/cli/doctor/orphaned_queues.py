@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from homa.cli.context import Session
+from homa.client.session import Session
 from homa_shared.model.errors import UnknownModel
 from homa_shared.model.pools import alias_of
 from homa_shared.settings.fleet import Fleet
@@ -46,7 +46,7 @@ def stranded(here: Session, mine: Fleet, theirs: Fleet | None) -> list[Stranded]
 
     Args:
         mine: the settings.
-        theirs: those in force. Queues of ordinary actors are named as somebody likes: only those count that bear the
+        theirs: those in force. Queues of ordinary actors may have any name: only those count that have the
             name of one of these providers, or of a pool.
     """
     jobs: Counter[str] = Counter()

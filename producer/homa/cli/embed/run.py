@@ -16,20 +16,21 @@ from typing import IO, Any
 import click
 import orjson
 
-from homa.cli.context import Desk, desk, say
+from homa.cli.context import say, submitting_session
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.job_flags import job_options
 from homa.client.embeddings import Embedded, ask_for_embeddings
+from homa.client.session import Session
+from homa.client.worker_demand import workers_for
 from homa.files import BadRow, Row, open_inputs
 from homa.files.rows import as_text
 from homa.files.writers.output_file import create
 from homa.runs.foreground_job import attended
 from homa.runs.signals import Interruption
-from homa.runs.worker_demand import NONE, staff, unserved
-from homa.runs.worker_processes import Workforce
 from homa.submit.option_row import Command
 from homa.submit.submitter import Asked
 from homa.submit.template import Template
+from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import new_job_id
 from homa_shared.model.money import usd
@@ -71,25 +72,24 @@ def embed_inputs(**options: Any) -> None:
     asked = job_options(Command.EMBED, options)
     rows = open_inputs(options["inputs"], encoding=options["encoding"], id_column=options["id_column"])
     first = ask_for_embeddings(["-"], asked)
-    with desk() as at, _output(options) as (out, line):
-        view = at.view()
+    with submitting_session() as here, _output(options) as (out, line):
+        view = here.view()
         targets = Template(view, first.options).fit(first.prepared)[0].targets
-        providers, count = staff(options["workers"], at.settings, at.driver, at.keys, view, targets)
-        if options["workers"] == NONE and (missing := unserved(at.driver, at.keys, view, targets[:1])):
-            say(f"warning: no live worker serves {missing[0]}: the job waits until one is started")
-        workforce = Workforce(at.settings, providers, count, f"embed-{new_job_id()[1:]}")
-        with Interruption(at_once=True).listening() as interruption, workforce.at_work():
+        workers = workers_for(
+            options["workers"], here, view, targets, name=f"embed-{new_job_id()[1:]}", what="the job", say=say
+        )
+        with Interruption(at_once=True).listening() as interruption, workers.at_work():
             texts = _texts(rows, options["column"] or "text")
-            sums = _embed(at, texts, asked, workforce, interruption, out, line)
-        workforce.forget_logs()
+            sums = _embed(here, texts, asked, workers, interruption, out, line)
+        workers.forget_logs()
     _tell(sums, options)
 
 
 def _embed(
-    at: Desk,
+    here: Session,
     texts: Iterator[tuple[str, str | None]],
     options: Mapping[str, Any],
-    workforce: Workforce,
+    workers: WorkerSupervisor,
     interruption: Interruption,
     out: IO[bytes],
     line: Line,
@@ -99,7 +99,7 @@ def _embed(
         good = [(custom_id, text) for custom_id, text in part if text is not None]
         sums.bad += len(part) - len(good)
         if good:
-            found = _vectors(at, ask_for_embeddings([text for _, text in good], options), workforce, interruption)
+            found = _vectors(here, ask_for_embeddings([text for _, text in good], options), workers, interruption)
             for (custom_id, _), vector in zip(good, found, strict=True):
                 out.write(line(custom_id, vector))
             out.flush()
@@ -107,12 +107,12 @@ def _embed(
     return sums
 
 
-def _vectors(at: Desk, asked: Asked, workforce: Workforce, interruption: Interruption) -> Embedded:
-    with attended(at.driver, at.submitter, asked, interruption, say) as flows:
-        while at.driver.run(flows.state()) not in ENDED:
-            workforce.check()
+def _vectors(here: Session, asked: Asked, workers: WorkerSupervisor, interruption: Interruption) -> Embedded:
+    with attended(here, asked, interruption, say) as flows:
+        while here.driver.run(flows.state()) not in ENDED:
+            workers.check()
             time.sleep(_LOOK_S)
-        return Embedded(at.driver.run(flows.result(None)))
+        return Embedded(here.driver.run(flows.result(None)))
 
 
 def _texts(rows: Iterator[Row | BadRow], column: str) -> Iterator[tuple[str, str | None]]:

@@ -1,17 +1,20 @@
-"""`homa jobs`: list and show jobs; `why` and the commands that change them stand in files of their own."""
+"""`homa jobs`: list and show jobs; `why` and the commands that change them are in files of their own."""
 
 from __future__ import annotations
 
 import click
 
 from homa.cli.context import session
-from homa.cli.job_filters import filter_options, job_not_found, selected
-from homa.cli.jobs.actions import cancel, purge, resolve, retry
+from homa.cli.job_filters import filter_options, selected
+from homa.cli.jobs.actions import cancel, retry
 from homa.cli.jobs.json import attempt_document, job_document, step_document
 from homa.cli.jobs.offloaded import whole_reply, whole_request
+from homa.cli.jobs.purge import purge
+from homa.cli.jobs.resolve import resolve
 from homa.cli.jobs.tables import answer_text, job_facts, job_row, print_attempts, print_steps, prompt_text
 from homa.cli.jobs.why import why
 from homa.cli.output import json_option, print_facts, print_json, print_table
+from homa.client.not_found import job_not_found
 from homa_shared.store import reads
 
 #: Characters of prompt and answer that `show` prints; `--json` has all.
@@ -36,7 +39,7 @@ def list_(limit: int, as_json: bool, **filters: str | None) -> None:
 
     Live ones first, then the ended, newest first; a batch's in the order of its lines.
     """
-    with session(revive=True) as here:
+    with session() as here:
         found = selected(here, filters, limit)
         now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
@@ -47,7 +50,7 @@ def list_(limit: int, as_json: bool, **filters: str | None) -> None:
         (job_row(job, now_ms) for job in found),
         right={"AGE", "COST"},
         wraps={"TARGET", "TENANT", "WAITS FOR"},
-        empty="no job fits",
+        empty="no job matches",
     )
     if len(found) == limit:
         click.echo(f"homa: the first {limit}; --limit shows more", err=True)
@@ -58,7 +61,7 @@ def list_(limit: int, as_json: bool, **filters: str | None) -> None:
 @json_option
 def show(job: str, as_json: bool) -> None:
     """Show a job: record, attempts, request, reply."""
-    with session(revive=True) as here:
+    with session() as here:
         view = here.store.run(reads.job(here.keys, job))
         if view is None:
             raise job_not_found(job)

@@ -42,9 +42,7 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
         "target": attempt.target,
         "outcome": attempt.outcome,
         "charge": attempt.charge,
-        "cost_usd": None if attempt.unpriced else usd_or_null(attempt.nano_usd),
-        "unresolved_usd": usd_or_null(attempt.unresolved_nano_usd),
-        "cache_saved_usd": usd_or_null(attempt.cache_saved_nano_usd),
+        **_costs(attempt),
         "worker": attempt.worker,
         "started_ms": attempt.started_ms,
         "ended_ms": attempt.ended_ms,
@@ -62,7 +60,13 @@ def step_document(step: Step) -> dict[str, Any]:
         "at_ms": step.at_ms,
         "input_tokens": step.input_tokens,
         "output_tokens": step.output_tokens,
-        "cost_usd": None if step.unpriced else usd_or_null(step.nano_usd),
-        "unresolved_usd": usd_or_null(step.unresolved_nano_usd),
-        "cache_saved_usd": usd_or_null(step.cache_saved_nano_usd),
+        **_costs(step),
+    }
+
+
+def _costs(paid: Attempt | Step) -> dict[str, str | None]:
+    return {
+        "cost_usd": None if paid.unpriced else usd_or_null(paid.nano_usd),
+        "unresolved_usd": usd_or_null(paid.unresolved_nano_usd),
+        "cache_saved_usd": usd_or_null(paid.cache_saved_nano_usd),
     }

@@ -6,11 +6,11 @@ from typing import Any
 
 import orjson
 
-from homa.cli.context import Session, say
+from homa.cli.context import say
+from homa.client.session import Session
 from homa_shared.calls.media import REFERENCE
 from homa_shared.model.constants import IN_STORE
 from homa_shared.model.errors import HomaError
-from homa_shared.store.blobs import open_blobs
 from homa_shared.store.reads import JobView
 from homa_shared.store.transitions.media import places, stored
 
@@ -60,7 +60,7 @@ def _read(here: Session, digest: str, name: str) -> Any:
 def _fetch(here: Session, path: str) -> bytes | None:
     if not path:
         return None
-    blobs = open_blobs(here.settings)
+    blobs = here.context.blobs
     if blobs is None:
         raise HomaError(f"it is in a blob store ({path}), and none is set here: set HOMA_BLOBS as the workers have it")
     return blobs.get(path)

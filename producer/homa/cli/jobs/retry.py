@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homa.cli.context import Session
+from homa.client.session import Session
 from homa_shared.calls.request import JobRequest
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.ids import new_job_id

@@ -7,9 +7,9 @@ import orjson
 
 from homa.cli.context import session
 from homa.cli.doctor.orphaned_queues import lack_of
-from homa.cli.job_filters import job_not_found
 from homa.cli.jobs.tables import answer_text
 from homa.cli.output import json_option, moment, print_json, print_table, span
+from homa.client.not_found import job_not_found
 from homa_shared.model.pools import worker_command
 from homa_shared.model.records import Job
 from homa_shared.settings.fleet import Fleet
@@ -27,7 +27,7 @@ def why(job: str, as_json: bool) -> None:
 
     It may be a limit, a budget, a breaker, a pause, an equal job in flight, its deadline, or that no worker lives.
     """
-    with session(revive=True) as here:
+    with session() as here:
         answer = here.store.run(reads.why(here.keys, job))
         view = here.store.run(reads.job(here.keys, job))
         if answer is None or view is None:

@@ -4,115 +4,113 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
 
 import click
 import orjson
 
-from homa.cli.context import Desk, say
-from homa.cli.exit_status import Stopped, status_of
-from homa.cli.run.options import Request
+from homa.cli.context import say
+from homa.cli.exit_status import Stopped, status_of, status_of_run
+from homa.cli.run.checked import CheckedRun
+from homa.cli.run.options import RunRequest
 from homa.cli.run.output import leave_earlier, opened
-from homa.cli.run.summary import how_to_go_on, in_short, in_words, status_of_run
-from homa.files import Row
+from homa.cli.run.summary import how_to_go_on, in_short, in_words
+from homa.client.worker_demand import workers_for
 from homa.files.kept_fields import KeptFields
-from homa.runs.checkpoint import RunFile
-from homa.runs.errors import Interrupted
+from homa.runs.checkpoint import CheckpointFile
+from homa.runs.errors import SignalReceived
 from homa.runs.feeder import WINDOW
 from homa.runs.inputs import STDIN
-from homa.runs.progress import progress as progress_of
-from homa.runs.row_request import Asking
-from homa.runs.run import Run
-from homa.runs.run_state import Course, Means
+from homa.runs.progress_display import progress_display
+from homa.runs.run import BatchRun
+from homa.runs.run_state import RunParts, RunState
 from homa.runs.signals import Interruption
-from homa.runs.tally import Tally
-from homa.runs.worker_demand import NONE, staff, unserved
-from homa.runs.worker_processes import Workforce
-from homa.submit.fleet_view import FleetView
+from homa.runs.tally import RunTally
 from homa_shared.model.errors import HomaError
 from homa_shared.model.ids import new_batch_id
 
 
-def attached(
-    request: Request, at: Desk, view: FleetView, asking: Asking, head: Sequence[Row], targets: Sequence[str]
-) -> None:
-    providers, count = staff(request.workers, at.settings, at.driver, at.keys, view, targets)
-    if not providers and request.workers == NONE and unserved(at.driver, at.keys, view, targets[:1]):
-        say(f"warning: no live worker serves {targets[0]}: the run waits until one is started")
+def attached(checked: CheckedRun) -> None:
+    request, here = checked.request, checked.session
+    workers = workers_for(
+        request.workers,
+        here,
+        checked.view,
+        checked.targets,
+        name=f"run-{new_batch_id()[1:]}",
+        what="the run",
+        say=say,
+    )
     started_s = time.monotonic()
     with contextlib.ExitStack() as stack:
         interruption = stack.enter_context(Interruption().listening())
-        workforce = Workforce(at.settings, providers, count, f"run-{new_batch_id()[1:]}")
-        writer = stack.enter_context(opened(request, head))
+        writer = stack.enter_context(opened(request, checked.head))
         if not request.resume:
-            leave_earlier(request, at)
-        progress = progress_of(request.progress)
+            leave_earlier(request, here)
+        progress = progress_display(request.progress)
         stack.callback(progress.close)
-        means = Means(
-            place=at.place,
-            driver=at.driver,
-            submitter=at.submitter,
-            order=request.order,
-            intake=request.intake,
-            asking=asking,
+        parts = RunParts(
+            session=here,
+            run_options=request.run_options,
+            run_inputs=request.run_inputs,
+            builder=checked.builder,
             writer=writer,
-            runfile=RunFile(request.output),
-            workforce=workforce,
+            checkpoint_file=CheckpointFile(request.output),
+            workers=workers,
             progress=progress,
             interruption=interruption,
             name=request.batch_name,
             window=WINDOW,
             kept=KeptFields() if request.flat else None,
         )
-        tally = Tally(request.failures_allowed, earlier=len(writer.done))
-        run = Run(means, Course(tally, estimate=None if STDIN in request.inputs else request.intake.count()))
-        stack.callback(_part, run)
+        tally = RunTally(request.failures_allowed, earlier=len(writer.done))
+        run = BatchRun(parts, RunState(tally, estimate=None if STDIN in request.inputs else request.run_inputs.count()))
+        stack.callback(_release, run)
         try:
             run.go(resume=request.resume)
-        except Interrupted:
-            workforce.stop_now()
-            say(f"stopped at once; {how_to_go_on(run.course, request)}")
+        except SignalReceived:
+            workers.stop_now()
+            say(f"stopped at once; {how_to_go_on(run.state, request)}")
             raise
         except HomaError as error:
             say(str(error))
-            say(how_to_go_on(run.course, request))
+            say(how_to_go_on(run.state, request))
             raise Stopped(status_of(error)) from error
         progress.close()
         _finish(run, request, time.monotonic() - started_s)
 
 
-def _finish(run: Run, request: Request, seconds: float) -> None:
-    course, writer = run.course, run.means.writer
-    complete = course.stop is None
+def _finish(run: BatchRun, request: RunRequest, seconds: float) -> None:
+    state, writer = run.state, run.parts.writer
+    complete = state.stop is None
     writer.close(finished=complete)
-    if complete and not course.tally.unsuccessful:
-        run.means.runfile.remove()
-    summary = course.summary(seconds, request.output)
-    if course.stop is not None:
-        say(course.stop.why)
-    say(in_words(summary, course))
-    if course.tally.first_failure and course.stop is None:
-        say(f"the first that failed is {in_short(course.tally.first_failure)}")
+    if complete and not state.tally.unsuccessful:
+        run.parts.checkpoint_file.remove()
+    summary = state.summary(seconds, request.output)
+    if state.stop is not None:
+        say(state.stop.why)
+    say(in_words(summary, state))
+    if state.tally.first_failure and state.stop is None:
+        say(f"the first that failed is {in_short(state.tally.first_failure)}")
     if writer.left_out:
         say(f"no column for {', '.join(sorted(writer.left_out))}: not among those of the first rows")
-    if request.intake.skipped.total:
-        say(str(request.intake.skipped))
-    if course.tally.over_budget:
-        say(f"the budget left no room for {course.tally.over_budget} jobs: raise --budget, and resume")
-    status = status_of_run(course)
+    if request.run_inputs.skipped.total:
+        say(str(request.run_inputs.skipped))
+    if state.tally.over_budget:
+        say(f"the budget left no room for {state.tally.over_budget} jobs: raise --budget, and resume")
+    status = status_of_run(state)
     if status:
-        say(how_to_go_on(course, request))
+        say(how_to_go_on(state, request))
     if request.as_json:
         click.echo(orjson.dumps(summary))
     if status:
         raise Stopped(status)
 
 
-def _part(run: Run) -> None:
+def _release(run: BatchRun) -> None:
     """Own workers leave; their logs stay where something went wrong."""
-    means = run.means
-    means.workforce.drain()
-    if means.workforce.any and means.workforce.wait() and run.course.stop is None:
-        means.workforce.forget_logs()
-    if means.kept is not None:
-        means.kept.close()
+    parts = run.parts
+    parts.workers.drain()
+    if parts.workers.any and parts.workers.wait() and run.state.stop is None:
+        parts.workers.forget_logs()
+    if parts.kept is not None:
+        parts.kept.close()

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 import orjson
 
-from homa.cli.context import Desk, say
-from homa.cli.exit_status import SOME_FAILED, STUCK, Stopped, status_of_signal
-from homa.cli.run.options import Request
+from homa.cli.context import say
+from homa.cli.exit_status import Stopped, status_of_tally
+from homa.cli.run.checked import CheckedRun
 from homa.cli.run.output import leave_earlier, opened
 from homa.cli.run.summary import again, in_short
-from homa.client.batch_flows import BatchSubmission
-from homa.files import Row
-from homa.runs.checkpoint import RunFile, RunNote
+from homa.client.batch_submission import BatchSubmission
+from homa.client.worker_demand import AUTO, unserved
+from homa.runs.checkpoint import Checkpoint, CheckpointFile
+from homa.runs.errors import SignalReceived
 from homa.runs.feeder import Feeder, Refused
-from homa.runs.row_request import Asking
 from homa.runs.signals import Interruption
-from homa.runs.tally import Tally
-from homa.runs.worker_demand import AUTO, unserved
-from homa.submit.fleet_view import FleetView
+from homa.runs.tally import RunTally
 from homa_shared.model.errors import InvalidRequest
 
 
-def detach(
-    request: Request, at: Desk, view: FleetView, asking: Asking, head: Sequence[Row], targets: Sequence[str]
-) -> None:
-    if request.workers == AUTO and (missing := unserved(at.driver, at.keys, view, targets[:1])):
+def detach(run: CheckedRun) -> None:
+    request, here = run.request, run.session
+    if request.workers == AUTO and (missing := unserved(here, run.view, run.targets[:1])):
         raise InvalidRequest(
             f"--detach, but no live worker serves {missing[0]}: start `homa worker {missing[0]}`, "
             "or queue the jobs all the same with --workers none"
         )
-    interruption, tally = Interruption(), Tally()
-    with interruption.listening(), opened(request, head) as writer:
-        leave_earlier(request, at)
-        submission = BatchSubmission(at.submitter, request.order.batch_options(request.batch_name, 0))
-        RunFile(request.output).write(RunNote(submission.id, request.order.digest))
-        at.driver.run(submission.open())
-        feeder = Feeder(at.driver, submission, request.intake.rows(), asking, window=None)
+    interruption, tally = Interruption(), RunTally()
+    with interruption.listening(), opened(request, run.head) as writer:
+        leave_earlier(request, here)
+        submission = BatchSubmission(here.submitter, request.run_options.batch_options(request.batch_name, 0))
+        CheckpointFile(request.output).write(Checkpoint(submission.id, request.run_options.digest))
+        here.driver.run(submission.open())
+        feeder = Feeder(here.driver, submission, request.run_inputs.rows(), run.builder, window=None)
         interruption.on_signal = feeder.stop
 
         def write(refused: Refused) -> None:
@@ -52,7 +47,7 @@ def detach(
     if tally.first_failure:
         say(f"the first is {in_short(tally.first_failure)}")
     say(f"collect the results with: {again(request)}")
-    if not feeder.finished:
-        raise Stopped(SOME_FAILED if interruption.signal is None else status_of_signal(interruption.signal))
-    if tally.bad:
-        raise Stopped(STUCK if tally.over_budget else SOME_FAILED)
+    if not feeder.finished and interruption.signal is not None:
+        raise SignalReceived(interruption.signal)
+    if status := status_of_tally(tally):
+        raise Stopped(status)

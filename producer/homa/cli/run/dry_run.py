@@ -7,23 +7,23 @@ from typing import Any
 import click
 import orjson
 
-from homa.cli.run.options import Request
+from homa.cli.run.checked import CheckedRun
+from homa.cli.run.options import RunRequest
 from homa.runs.forecast import Forecast, Forecaster
-from homa.runs.progress import span
-from homa.runs.row_request import Asking
-from homa.submit.fleet_view import FleetView
+from homa.runs.progress import duration
 from homa_shared.model.money import usd
 
 
-def dry_run(request: Request, view: FleetView, asking: Asking) -> None:
-    forecast = Forecaster(view, request.order, asking).of(request.intake.rows())
+def dry_run(run: CheckedRun) -> None:
+    request = run.request
+    forecast = Forecaster(run.view, request.run_options, run.builder).of(request.run_inputs.rows())
     if request.as_json:
         click.echo(orjson.dumps(forecast.as_json()))
         return
     click.echo("\n".join(_told(forecast, request)))
 
 
-def _told(forecast: Forecast, request: Request) -> list[str]:
+def _told(forecast: Forecast, request: RunRequest) -> list[str]:
     first = [f"[{each['role']}]\n{_content(each['content'])}\n" for each in forecast.first_messages or []]
     rows = f"{forecast.rows} rows" + (f", {forecast.bad_rows} of them bad" if forecast.bad_rows else "")
     lines = ["First prompt:", "", *first, rows + (f" (the first: {forecast.first_bad})" if forecast.first_bad else "")]
@@ -38,8 +38,8 @@ def _told(forecast: Forecast, request: Request) -> list[str]:
     if forecast.minutes is None:
         lines.append("time: no limit is configured; the rate is found as it goes")
     else:
-        lines.append(f"time: at least {span(forecast.minutes * 60)} at the configured limits")
-    return [*lines, str(request.intake.skipped)] if request.intake.skipped.total else lines
+        lines.append(f"time: at least {duration(forecast.minutes * 60)} at the configured limits")
+    return [*lines, str(request.run_inputs.skipped)] if request.run_inputs.skipped.total else lines
 
 
 def _content(content: Any) -> str:

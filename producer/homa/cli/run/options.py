@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from homa.cli.job_flags import job_options
-from homa.files import OutputFormat, Template, output_format
-from homa.runs.inputs import STDIN, Intake
-from homa.runs.run_options import Order
+from homa.client.worker_demand import AUTO, NONE
+from homa.files import OutputFormat, PromptTemplate, output_format
+from homa.runs.inputs import STDIN, RunInputs
+from homa.runs.run_options import RunOptions
 from homa.runs.tally import MaxFailures
-from homa.runs.worker_demand import AUTO, NONE
 from homa.submit.option_row import Command
 from homa_shared.model.errors import InvalidRequest
 
 
 @dataclass(frozen=True)
-class Request:
+class RunRequest:
     """The options of one `homa run`."""
 
     options: dict[str, Any]
@@ -31,12 +31,12 @@ class Request:
             raise AttributeError(name) from None
 
     @cached_property
-    def template(self) -> Template:
-        return Template.load(self.prompt)
+    def template(self) -> PromptTemplate:
+        return PromptTemplate.load(self.prompt)
 
     @cached_property
-    def order(self) -> Order:
-        return Order(
+    def run_options(self) -> RunOptions:
+        return RunOptions(
             prompt=self.template.source,
             model=self.model,
             given=job_options(Command.RUN, self.options, "model", "budget_usd", "prompt_cache"),
@@ -45,8 +45,8 @@ class Request:
         )
 
     @cached_property
-    def intake(self) -> Intake:
-        return Intake(tuple(self.inputs), self.encoding, self.id_column, self.limit, self.sample, self.seed)
+    def run_inputs(self) -> RunInputs:
+        return RunInputs(tuple(self.inputs), self.encoding, self.id_column, self.limit, self.sample, self.seed)
 
     @property
     def budget(self) -> int | None:
@@ -79,5 +79,5 @@ class Request:
             raise InvalidRequest("--detach with --output -: expected a file, which --resume fills later")
         if self.detach and self.workers not in (AUTO, NONE):
             raise InvalidRequest(f"--detach with --workers {self.workers}: own workers end with this process")
-        self.intake.check()
-        _ = self.order, self.failures_allowed
+        self.run_inputs.check()
+        _ = self.run_options, self.failures_allowed

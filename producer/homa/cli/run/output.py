@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from homa.cli.context import Desk, say
-from homa.cli.run.options import Request
+from homa.cli.context import say
+from homa.cli.run.options import RunRequest
+from homa.client.session import Session
 from homa.files import ResultsWriter, Row, open_output
-from homa.runs.checkpoint import RunFile
+from homa.runs.checkpoint import CheckpointFile
 from homa.runs.resume_batch import abandon
 
 
-def opened(request: Request, head: Sequence[Row]) -> ResultsWriter:
+def opened(request: RunRequest, head: Sequence[Row]) -> ResultsWriter:
     columns = list(dict.fromkeys(name for row in head for name in row.fields)) if request.flat else []
     return open_output(
         request.output,
@@ -19,14 +20,14 @@ def opened(request: Request, head: Sequence[Row]) -> ResultsWriter:
         resume=request.resume,
         force=request.force,
         columns=columns,
-        schema=request.order.schema,
+        schema=request.run_options.schema,
     )
 
 
-def leave_earlier(request: Request, at: Desk) -> None:
+def leave_earlier(request: RunRequest, here: Session) -> None:
     """An output that is begun anew: what still waits for the old one must not be paid."""
-    runfile = RunFile(request.output)
-    note = runfile.read()
-    if note is not None and at.driver.run(abandon(at.keys, note)):
+    checkpoint_file = CheckpointFile(request.output)
+    note = checkpoint_file.read()
+    if note is not None and here.driver.run(abandon(here.keys, note)):
         say(f"cancelled what was left of batch {note.batch}, whose results {request.output} was to hold")
-    runfile.remove()
+    checkpoint_file.remove()

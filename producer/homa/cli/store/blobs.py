@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from homa.cli import option_types
-from homa.cli.context import Session, say, session
+from homa.cli.context import say, session
 from homa.cli.output import json_option, number, print_json, print_table, span
+from homa.client.session import Session
 from homa_shared.model.errors import ConfigError
 
 #: Blobs that the store is asked about at once.
@@ -29,7 +30,7 @@ _LEAST_MS = 3_600_000
     metavar="SPAN",
     help="At least 1h.",
 )
-@click.option("--delete", is_flag=True, help="Delete them; without it they are only listed.")
+@click.option("--delete", is_flag=True, help="Delete them; by default they are only listed.")
 @json_option
 def blobs(age_ms: int, delete: bool, as_json: bool) -> None:
     """List, or delete, blobs of this namespace that nothing refers to.
@@ -42,7 +43,7 @@ def blobs(age_ms: int, delete: bool, as_json: bool) -> None:
         raise click.BadParameter(
             "expected at least 1h: somebody may be uploading younger ones", param_hint="--older-than"
         )
-    with session(revive=True) as here:
+    with session() as here:
         found = list(_orphans(here, datetime.now(UTC) - timedelta(milliseconds=age_ms), delete=delete))
     total = sum(row["bytes"] for row in found)
     if as_json:
@@ -59,10 +60,9 @@ def blobs(age_ms: int, delete: bool, as_json: bool) -> None:
 
 
 def _orphans(here: Session, before: datetime, *, delete: bool) -> Iterator[dict[str, Any]]:
-    from homa_shared.store.blobs import open_blobs
     from homa_shared.store.transitions.media import unreferred
 
-    store = open_blobs(here.settings)
+    store = here.context.blobs
     if store is None:
         raise ConfigError("no blob store is set here: expected HOMA_BLOBS as workers and clients have it")
     now = datetime.now(UTC)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from homa.cli.context import say
+from homa.cli.context import settings_context
 from homa.cli.output import json_option, number, print_facts, print_json, span
 from homa.cli.store.blobs import blobs
 from homa_shared.model.errors import ConfigError
 
 if TYPE_CHECKING:
-    from homa_shared.settings.model import Settings
+    from homa.drivers.context import Context
     from homa_shared.store.embedded import EmbeddedStore, StoreStatus
 
 _MIB = 1024 * 1024
@@ -32,11 +33,11 @@ command.add_command(blobs)
 @json_option
 def status(as_json: bool) -> None:
     """Where the store is, whether it runs and what it holds; status 0 whether or not the embedded one runs."""
-    settings = _settings()
-    if settings.redis_url is not None:
-        _remote_status(settings, as_json)
+    context = settings_context()
+    if context.settings.redis_url is not None:
+        _remote_status(context, as_json)
         return
-    store = _embedded(settings)
+    store = context.embedded
     running = store.running()
     if as_json:
         facts = asdict(running) if running else {}
@@ -87,40 +88,20 @@ def restore(file: Path, as_json: bool) -> None:
         click.echo(f"restored {file}" + (f"; what was there is in {aside}" if aside else ""))
 
 
-def _settings() -> Settings:
-    from homa_shared.settings.model import load_settings
-
-    settings = load_settings()
-    for warning in settings.warnings:
-        say(f"warning: {warning}")
-    return settings
-
-
-def _embedded(settings: Settings) -> EmbeddedStore:
-    from homa_shared.store.embedded import EmbeddedStore
-
-    return EmbeddedStore(settings.home)
-
-
 def _only_embedded(verb: str) -> EmbeddedStore:
-    settings = _settings()
+    context = settings_context()
+    settings = context.settings
     if settings.redis_url is not None:
         raise ConfigError(
             f"redis_url is set ({settings.origin(('redis_url',))}), so the store is not Homa's to {verb}: expected it "
             "unset for the embedded store; use the tools of your Redis or Valkey"
         )
-    return _embedded(settings)
+    return context.embedded
 
 
-def _remote_status(settings: Settings, as_json: bool) -> None:
-    from homa_shared.store.client import Store
-    from homa_shared.store.connection import StoreAddress
-
-    store = Store(StoreAddress.parse(str(settings.redis_url)), settings.namespace, role="cli")
-    try:
+def _remote_status(context: Context, as_json: bool) -> None:
+    with closing(context.connect()) as store:
         facts = store.facts()
-    finally:
-        store.close()
     if as_json:
         print_json({"embedded": False, "running": True, "url": str(store.address), **asdict(facts)})
         return

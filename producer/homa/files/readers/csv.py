@@ -13,7 +13,7 @@ def table_rows(path: str, text: Text, registrar: Registrar, delimiter: str) -> I
     """A row per record, under the line on which it starts; blank lines are passed over."""
     # The module's own bound, 128 KiB for a field, is global and too small for documents.
     csv.field_size_limit(max(csv.field_size_limit(), LIMIT_BYTES))
-    records = _records(_Lines(text), delimiter)
+    records = _records(_LineSource(text), delimiter)
     line, header = next(records, (None, "is empty"))
     columns = header if isinstance(header, str) else _columns(header, registrar.id_column)
     if isinstance(columns, str):
@@ -47,7 +47,7 @@ def _misfit(record: list[str], columns: list[str]) -> str:
     return f"has {len(record)} columns: expected {len(columns)} ({', '.join(columns):.200})"
 
 
-def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+def _records(lines: _LineSource, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
     """The line on which each record starts, and its cells or what is wrong with it."""
     reader = None
     while True:
@@ -77,14 +77,14 @@ def _delimiter(header: str, delimiter: str) -> str:
 def _complaint(error: csv.Error, last_line: int) -> str:
     if "unexpected end of data" in str(error):
         return f"opens a quote that is never closed: all up to the last line, {last_line}, belongs to this row"
-    return f"is no valid CSV: {error} (line {last_line}); quotes within a quoted cell are doubled"
+    return f"is not valid CSV: {error} (line {last_line}); quotes within a quoted cell are doubled"
 
 
 class _BadLine(Exception):
     """A line that cannot be read; the record that it belongs to is lost, the next one starts after it."""
 
 
-class _Lines:
+class _LineSource:
     """Decoded lines for csv.reader. Not a generator: that would end with the first line that is bad."""
 
     def __init__(self, text: Text) -> None:
@@ -95,7 +95,7 @@ class _Lines:
         #: The header, looked at for the delimiter and then given out again.
         self.first: str | None = None
 
-    def __iter__(self) -> _Lines:
+    def __iter__(self) -> _LineSource:
         return self
 
     def __next__(self) -> str:

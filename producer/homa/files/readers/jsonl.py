@@ -18,7 +18,7 @@ EXACT_BOUND = float(2**63)
 
 
 def json_rows(path: str, text: Text, registrar: Registrar) -> Iterator[Row | BadRow]:
-    """A row per line; blank lines are passed over, a line that is no JSON object is a bad row."""
+    """A row per line; blank lines are passed over, a line that is not a JSON object is a bad row."""
     empty = True
     for number, line in text.lines():
         if isinstance(line, bytes):
@@ -75,7 +75,7 @@ def _complaint(line: bytes, encoding: str, error: orjson.JSONDecodeError) -> str
         line.decode(encoding)
     except UnicodeDecodeError as fault:
         return undecodable(fault)
-    return f"is no valid JSON: {error.msg} at column {error.colno}"
+    return f"is not valid JSON: {error.msg} at column {error.colno}"
 
 
 def is_batch_line(fields: Mapping[str, Any]) -> bool:

@@ -151,6 +151,6 @@ def unreadable(error: OSError) -> str:
 
 
 def shown(file: str | Path) -> str:
-    """A path in one spelling (`./a//b` is `a/b`), printable even where its bytes are no UTF-8."""
+    """A path in one spelling (`./a//b` is `a/b`), printable even where its bytes are not UTF-8."""
     normal = Path(os.path.normpath(file)).as_posix()
     return os.fsencode(normal).decode("utf-8", "backslashreplace")

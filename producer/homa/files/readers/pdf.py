@@ -27,7 +27,7 @@ def pdf_rows(path: str, stream: IO[bytes], registrar: Registrar) -> Iterator[Row
         check_pdf()
         content = _text_of(stream)
     except Exception as error:  # damaged files make pypdf raise nearly anything: KeyError, RecursionError, its own
-        reason = str(error) if isinstance(error, MissingExtra | _Unsuited) else f"is no readable PDF: {error!r:.200}"
+        reason = str(error) if isinstance(error, MissingExtra | _Unsuited) else f"is not a readable PDF: {error!r:.200}"
         yield bad_row(path, None, reason)
         return
     yield document_row(path, content, registrar)

@@ -8,59 +8,21 @@
 from __future__ import annotations
 
 import io
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path, PurePath
 from typing import IO, cast
 
 from homa.files.readers import paths
 from homa.files.readers.csv import table_rows
+from homa.files.readers.formats import HEAD_BYTES, TABLES, Format, buffered, format_of, looks_binary, suffix
 from homa.files.readers.jsonl import json_rows
-from homa.files.readers.lines import LIMIT_BYTES, Text, check_encoding, keeps_ascii, mark_of
+from homa.files.readers.lines import LIMIT_BYTES, Text, check_encoding
 from homa.files.readers.paths import Skipped, Source, find_sources, unreadable
 from homa.files.readers.pdf import check_pdf, pdf_rows
 from homa.files.readers.text import text_rows
 from homa.files.rows import BadRow, Registrar, Row, bad_row
 from homa_shared.model.errors import InvalidRequest
-
-#: Bytes looked at to tell a file's format; the read buffer too.
-HEAD_BYTES = 64 * 1024
-#: First bytes of common formats that are no text and may be short enough to hold no NUL.
-BINARY_MAGIC = (b"\x1f\x8b", b"PK\x03\x04", b"\x89PNG", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BZh", b"\xfd7zXZ")
-PDF_MAGIC = b"%PDF-"
-#: What starts like this on standard input or in a pipe is taken for JSON Lines.
-JSON_START = re.compile(rb"\s*\{[ \t]*\"")
-
-
-class Format(StrEnum):
-    """How a file is read."""
-
-    TEXT = "text"
-    PDF = "pdf"
-    JSONL = "jsonl"
-    CSV = "csv"
-    TSV = "tsv"
-
-
-#: Formats by the ending of a file's name; all other files are text unless their first bytes say PDF.
-SUFFIXES = {".jsonl": Format.JSONL, ".ndjson": Format.JSONL, ".csv": Format.CSV, ".tsv": Format.TSV, ".pdf": Format.PDF}
-TABLES = {Format.CSV: ",", Format.TSV: "\t"}
-
-
-@dataclass(frozen=True, slots=True)
-class InputCount:
-    """An estimate of what inputs hold, by counting newlines."""
-
-    #: Rows; a little high where records span lines or lines are blank.
-    rows: int = 0
-    files: int = 0
-    size_bytes: int = 0
-    #: Standard input or a pipe is among them: there may be any number more.
-    open_ended: bool = False
 
 
 def check_inputs(inputs: Sequence[str], *, encoding: str = "utf-8") -> None:
@@ -75,7 +37,7 @@ def check_inputs(inputs: Sequence[str], *, encoding: str = "utf-8") -> None:
     try:
         check_pdf()
     except Exception:
-        if any(_suffix(name) == ".pdf" for name in names):
+        if any(suffix(name) == ".pdf" for name in names):
             raise
 
 
@@ -141,7 +103,7 @@ def _rows_of(
     skipped: Skipped,
 ) -> Iterator[Row | BadRow]:
     head = stream.peek(HEAD_BYTES)
-    form = (source.file is None and stdin_format) or _format_of(source, head)
+    form = (source.file is None and stdin_format) or format_of(source, head)
     if not head:
         yield bad_row(source.path, None, "is empty")
     elif form is Format.PDF:
@@ -163,7 +125,7 @@ def _rows_of(
 def _opened(source: Source, stdin: IO[bytes] | None) -> Iterator[io.BufferedReader]:
     """The source's bytes; standard input stays open, it is not ours to close."""
     if source.file is not None:
-        with _buffered(source.file) as stream:
+        with buffered(source.file) as stream:
             yield stream
         return
     given = sys.stdin.buffer if stdin is None else stdin
@@ -177,78 +139,5 @@ def _opened(source: Source, stdin: IO[bytes] | None) -> Iterator[io.BufferedRead
         stream.detach()
 
 
-def _buffered(file: Path) -> io.BufferedReader:
-    return io.BufferedReader(io.FileIO(file), HEAD_BYTES)
-
-
 def _seekable(stream: io.BufferedReader) -> IO[bytes]:
     return stream if stream.seekable() else io.BytesIO(stream.read(4 * LIMIT_BYTES))
-
-
-def _suffix(path: str) -> str:
-    return PurePath(path).suffix.lower()
-
-
-def _format_of(source: Source, head: bytes) -> Format:
-    if head.startswith(PDF_MAGIC):
-        return Format.PDF
-    if source.file is not None and (source.file.is_file() or _suffix(source.path) in SUFFIXES):
-        return SUFFIXES.get(_suffix(source.path), Format.TEXT)
-    return Format.JSONL if JSON_START.match(head[mark_of(head, "utf-8")[0] :]) else Format.TEXT
-
-
-def looks_binary(head: bytes, encoding: str, *, rows: bool) -> bool:
-    """Whether a file's first bytes are no text.
-
-    A NUL tells, but for encodings that are full of them. In formats with rows a stray NUL spoils only its row, so that
-    there the bytes must be invalid in the encoding as well.
-    """
-    mark, encoding = mark_of(head, encoding)
-    if mark or not keeps_ascii(encoding):
-        return False
-    if head.startswith(BINARY_MAGIC):
-        return True
-    if b"\0" not in head:
-        return False
-    return not rows or "\ufffd" in head[: head.rfind(b"\n") + 1 or None].decode(encoding, "replace")
-
-
-def count_inputs(inputs: Sequence[str], *, encoding: str = "utf-8") -> InputCount:
-    """Estimate how many rows there are, at the speed of the disk; raises what `check_inputs` raises."""
-    check_inputs(inputs, encoding=encoding)
-    rows = files = size_bytes = 0
-    open_ended = False
-    for source in find_sources(inputs, Skipped()):
-        if isinstance(source, BadRow):
-            rows += 1
-        elif source.file is None or not source.file.is_file():
-            open_ended = True
-        else:
-            found, size = _count(source, source.file, encoding)
-            rows, files, size_bytes = rows + found, files + bool(found), size_bytes + size
-    return InputCount(rows, files, size_bytes, open_ended)
-
-
-def _count(source: Source, file: Path, encoding: str) -> tuple[int, int]:
-    """Rows and bytes of one file; a file that will be a bad row counts as one."""
-    try:
-        with _buffered(file) as stream:
-            head = stream.peek(HEAD_BYTES)
-            size = file.stat().st_size
-            form = _format_of(source, head)
-            if form is not Format.PDF and looks_binary(head, encoding, rows=form is not Format.TEXT):
-                return (1, size) if source.named else (0, 0)
-            if form in (Format.TEXT, Format.PDF):
-                return 1, size
-            return max(_newlines(stream) - (form in TABLES), 1), size
-    except OSError:
-        return 1, 0
-
-
-def _newlines(stream: io.BufferedReader) -> int:
-    """Lines, the last one whether or not a newline ends it."""
-    count, last = 0, b"\n"
-    while chunk := stream.read(1024 * 1024):
-        count += chunk.count(b"\n")
-        last = chunk[-1:]
-    return count + (last != b"\n")

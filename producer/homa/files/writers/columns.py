@@ -132,7 +132,7 @@ def _distinct(columns: Sequence[Column]) -> tuple[Column, ...]:
 
 
 def schema_columns(schema: Mapping[str, Any]) -> list[Column]:
-    """The columns of a reply of this JSON schema: its properties; none for a schema that is no object's.
+    """The columns of a reply of this JSON schema: its properties; none for a schema that does not describe an object.
 
     The wrapper of OpenAI's `response_format` (`json_schema`, `schema`) and a top-level `$ref` are seen through.
     """

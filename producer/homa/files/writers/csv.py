@@ -12,7 +12,7 @@ from homa.files.digests import Digests
 from homa.files.writers.base import ResultsWriter
 from homa.files.writers.columns import ERROR_COLUMN, HOMA_KINDS, Layout, cell_text
 from homa.files.writers.output_file import OutputFile
-from homa.files.writers.resume import Entry, Scan, no_results
+from homa.files.writers.resume import EarlierLine, Scan, no_results
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.json_safe import valid_text
 
@@ -52,23 +52,23 @@ def csv_record(cells: Iterable[str]) -> bytes:
 def csv_scan(layout: Layout | None = None) -> Scan:
     """A scan of CSV results; with a layout it raises InvalidRequest for a file of other columns."""
 
-    def scan(path: Path) -> Iterator[Entry]:
+    def scan(path: Path) -> Iterator[EarlierLine]:
         records = _whole_records(path)
         number, header = next(records, (1, None))
         if header is None:
             return
         if header[0] != "custom_id" or len(header) < 2 - ERROR_COLUMN or not header[-1].endswith(f"homa_{LAST}"):
-            raise no_results(path, number, "is no header of results")
+            raise no_results(path, number, "is not the header of a results file")
         if layout is not None and header != layout.header:
             raise InvalidRequest(
                 f"--resume: {path} has columns {', '.join(header)}: expected {', '.join(layout.header)}; "
                 "give the same inputs and schema, or another --output"
             )
-        yield Entry(None, True, csv_record(header))
+        yield EarlierLine(None, True, csv_record(header))
         for number, record in records:
             if len(record) != len(header):
                 raise no_results(path, number, f"has {len(record)} columns, its header {len(header)}")
-            yield Entry(record[0], not record[ERROR_COLUMN], csv_record(record))
+            yield EarlierLine(record[0], not record[ERROR_COLUMN], csv_record(record))
 
     return scan
 
@@ -90,7 +90,7 @@ def _whole_records(path: Path) -> Iterator[tuple[int, list[str]]]:
         torn = not _ends_whole(path)
     except csv.Error as error:
         if "unexpected end of data" not in str(error):
-            raise no_results(path, reader.line_num, f"is no valid CSV ({error})") from None
+            raise no_results(path, reader.line_num, f"is not valid CSV ({error})") from None
         torn = False  # the torn record is the one that the reader gave up; the last one it gave is whole
     finally:
         csv.field_size_limit(bound)

@@ -12,7 +12,7 @@ from homa.files.digests import Digests
 from homa.files.result_line import is_good, line_bytes
 from homa.files.writers.base import ResultsWriter
 from homa.files.writers.output_file import OutputFile
-from homa.files.writers.resume import Entry, no_results
+from homa.files.writers.resume import EarlierLine, no_results
 
 
 class JsonlResults(ResultsWriter):
@@ -34,7 +34,7 @@ class JsonlResults(ResultsWriter):
         self._output.close()
 
 
-def scan_jsonl(path: Path) -> Iterator[Entry]:
+def scan_jsonl(path: Path) -> Iterator[EarlierLine]:
     """The lines of an earlier run, up to a torn last one."""
     left = path.stat().st_size
     with path.open("rb") as stream:
@@ -43,9 +43,9 @@ def scan_jsonl(path: Path) -> Iterator[Entry]:
             line = read_line(raw)
             if line is not None:
                 # A last line that is whole but for its newline is kept: its answer is paid for.
-                yield Entry(line["custom_id"], is_good(line), raw.rstrip(b"\n") + b"\n")
+                yield EarlierLine(line["custom_id"], is_good(line), raw.rstrip(b"\n") + b"\n")
             elif left > 0 and raw.strip(b"\0\n"):  # a power cut may leave zeros
-                raise no_results(path, number, "is no result line")
+                raise no_results(path, number, "is not a result line")
 
 
 def read_line(raw: bytes) -> dict[str, Any] | None:

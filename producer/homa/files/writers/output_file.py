@@ -73,7 +73,7 @@ class OutputFile:
         try:
             self.sync()
         finally:
-            with contextlib.suppress(OSError):  # told by the sync already
+            with contextlib.suppress(OSError):  # the sync has raised it already
                 self._stream.close()
 
     def _sync(self) -> None:
@@ -86,7 +86,7 @@ class OutputFile:
         self._synced_s = self._clock()
 
     def _unwritable(self, error: OSError) -> OutputUnwritable:
-        return OutputUnwritable(f"cannot write to {self._name}: {error.strerror or error}; mend it and use --resume")
+        return OutputUnwritable(f"cannot write to {self._name}: {error.strerror or error}; fix that and use --resume")
 
 
 def create(path: Path, *, force: bool) -> IO[bytes]:
@@ -148,7 +148,7 @@ def rewrite(path: Path, fill: Callable[[IO[bytes]], object]) -> IO[bytes]:
             stream.close()
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise OutputUnwritable(f"cannot rewrite {path}: {error.strerror or error}; it is as it was") from error
+            raise OutputUnwritable(f"cannot rewrite {path}: {error.strerror or error}; it is unchanged") from error
         raise
     return stream
 

@@ -126,7 +126,7 @@ def rewrite_parquet(path: Path, journal: Path, layout: Layout) -> None:
 def _fill(groups: RowGroups, lines: Iterator[bytes]) -> None:
     for raw in lines:
         line = read_line(raw)
-        if line is not None:  # the run's own journal: only a write that failed half-way is none
+        if line is not None:  # the run's own journal: only a write that failed half-way leaves anything else
             groups.add(line, _exact(line["input"], raw))
     groups.close()
 

@@ -43,7 +43,7 @@ def output_format(target: str, chosen: str | None = None) -> OutputFormat:
 def done(target: str, form: str | None = None) -> Digests:
     """The inputs that a results file has answers for; none if it does not exist. Changes nothing.
 
-    Raises InvalidRequest for a file that is no results file.
+    Raises InvalidRequest for a file that is not a results file.
     """
     chosen = output_format(target, form)
     path = Path(target).resolve()
@@ -74,7 +74,7 @@ def open_output(
         stdout: where `-` leads; default the process's own.
 
     Raises:
-        InvalidRequest: the file exists and neither `resume` nor `force` is given, is no results file, has other
+        InvalidRequest: the file exists and neither `resume` nor `force` is given, is not a results file, has other
             columns, is being written by another run, or cannot be written.
         MissingExtra: Parquet without pyarrow.
     """

@@ -18,7 +18,7 @@ from homa_shared.model.errors import InvalidRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EarlierLine:
     """A whole record of an earlier run."""
 
     #: None for a header.
@@ -30,7 +30,7 @@ class Entry:
 
 
 #: Reads a file's whole records in order, up to a torn last one; raises InvalidRequest for a file of another kind.
-Scan = Callable[[Path], Iterator[Entry]]
+Scan = Callable[[Path], Iterator[EarlierLine]]
 
 
 @dataclass(frozen=True, slots=True)

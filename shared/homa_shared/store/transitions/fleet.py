@@ -35,6 +35,19 @@ def write_fleet(keys: Keys, fleet: Fleet, *, seen: int) -> Op[int]:
     return call(keys, "fleet", args, int)
 
 
+def supersedes(mine: Fleet, theirs: Fleet | None, *, owned: bool = False) -> bool:
+    """Whether a process that joins writes its own settings over the fleet's.
+
+    Args:
+        mine: the settings of this process.
+        theirs: those in the store; None where it has none yet.
+        owned: the store is this machine's own, and its settings follow the file.
+    """
+    if theirs is None:
+        return True
+    return bool(mine.providers) and mine.digest != theirs.digest and (owned or not theirs.providers)
+
+
 def write_plans(keys: Keys, rows: Sequence[dict[str, Any]]) -> Op[int]:
     """Tells the store the scopes and limits of targets (`plan_rows.plan_row`)."""
     return call(keys, "plan", (orjson.dumps(list(rows)),), int)

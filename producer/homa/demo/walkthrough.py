@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from homa import Homa
-from homa.client.batch_flows import Progress
+from homa.client.batch_progress import Progress
 from homa.client.handles import Batch
 from homa.demo.documents import Document, documents
+from homa.demo.environment import FALLBACK, MODEL, RPM, DemoEnvironment, DemoFailed
 from homa.demo.findings import Balance, Findings, quota_use
-from homa.demo.scene import FALLBACK, MODEL, RPM, DemoFailed, Scene
+from homa.drivers.context import Context
+from homa.supervision.crash_report import CrashReport
+from homa.supervision.processes import Process, tail
+from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.store import reads
 from homa_shared.store.audit import audit
 from homa_shared.store.client import Store
-from homa_shared.store.join import address_of
 
 WORKERS = 2
 #: The worker is killed when this share of the documents is through.
@@ -31,7 +33,7 @@ _PROMPT = "Summarise this section of the Python documentation in one sentence.\n
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Snapshot:
     """A look at the demo while it runs."""
 
     progress: Progress
@@ -43,32 +45,36 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """Who is told what happens."""
+class Reporter:
+    """How the person is told what happens."""
 
     say: Callable[[str], None]
-    show: Callable[[Moment], None]
+    show: Callable[[Snapshot], None]
 
 
-def play(scene: Scene, count: int, seed: int, stage: Stage) -> Findings:
+def run_demo(environment: DemoEnvironment, count: int, seed: int, reporter: Reporter) -> Findings:
     """The whole demo.
 
     Raises:
         DemoFailed: it does not come to its end in time, or a worker dies that nobody killed.
+        WorkerLost: the workers do not accept their settings.
     """
     started_s = time.monotonic()
-    with Homa(settings=scene.settings, local=True) as homa:
+    with Homa(settings=environment.settings, local=True) as homa:
         texts = documents(count, seed)
         batch = homa.submit_batch(
             map(_request, texts), model=MODEL, fallbacks=[FALLBACK], max_tokens=200, name="demo", tags={"demo": "yes"}
         )
-        stage.say(f"{count} documents are queued for {MODEL}, fallback {FALLBACK}")
-        with closing(Store(address_of(scene.settings), scene.settings.namespace, role="demo")) as store:
-            workers = [scene.start_worker() for _ in range(WORKERS)]
-            stage.say(f"{WORKERS} worker processes start: {', '.join(f'pid {worker.pid}' for worker in workers)}")
-            _watch(scene, store, batch, workers, count, stage)
-            stage.say("all documents have ended; comparing ledger and bills")
-            return _findings(scene, store, batch, count, time.monotonic() - started_s)
+        reporter.say(f"{count} documents are queued for {MODEL}, fallback {FALLBACK}")
+        with closing(Context(lambda: environment.settings, role="demo").connect()) as store:
+            killer = _Killer(store, reporter)
+            workers = environment.workers(WORKERS, killer.told_of_crash)
+            with workers.at_work():
+                pids = ", ".join(f"pid {worker.pid}" for worker in workers.running)
+                reporter.say(f"{WORKERS} worker processes start: {pids}")
+                _watch(store, batch, workers, killer, count, reporter)
+                reporter.say("all documents have ended; comparing ledger and bills")
+                return _findings(environment, store, batch, count, time.monotonic() - started_s)
 
 
 def _request(document: Document) -> dict[str, Any]:
@@ -76,45 +82,54 @@ def _request(document: Document) -> dict[str, Any]:
 
 
 def _watch(
-    scene: Scene, store: Store, batch: Batch, workers: list[subprocess.Popen[bytes]], count: int, stage: Stage
+    store: Store, batch: Batch, workers: WorkerSupervisor, killer: _Killer, count: int, reporter: Reporter
 ) -> None:
-    """Looks on until the batch is complete; kills one worker on the way and starts another."""
+    """Looks on until the batch is complete; has one worker killed on the way."""
     give_up_s = time.monotonic() + _PATIENCE_S + count * _PATIENCE_PER_DOCUMENT_S
-    killed: list[subprocess.Popen[bytes]] = []
     events = _EventCounts(store)
     while True:
         progress = batch.progress()
-        stage.show(_moment(store, progress, count, events.update()))
+        reporter.show(_snapshot(store, progress, count, events.update()))
         if progress.complete:
             return
-        if not killed and progress.ended >= count * _KILL_AT:
-            victim = _busiest(store, workers)
-            victim.kill()
-            victim.wait()
-            killed.append(victim)
-            newcomer = scene.start_worker()
-            stage.say(f"worker pid {victim.pid} is killed in mid-call (SIGKILL); pid {newcomer.pid} starts")
-        if dead := scene.dead_workers(killed):
-            raise DemoFailed("\n".join(dead))
+        if killer.victim is None and progress.ended >= count * _KILL_AT:
+            killer.kill_busiest(workers.running)
+        workers.check()
         if time.monotonic() > give_up_s:
             raise DemoFailed(
                 f"{progress.ended} of {count} documents have ended, and time is up; a worker's log ends with:\n"
-                + scene.log_tail(f"worker-{WORKERS}")
+                + tail(workers.logs[-1])
             )
         time.sleep(_LOOK_S)
 
 
-def _busiest(store: Store, workers: list[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-    """The worker process with the most calls in flight."""
-    pids = {row.id: row.facts.get("pid") for row in store.run(reads.workers(store.keys))}
-    page = store.run(reads.jobs(store.keys, state="running", limit=500))
-    busy = Counter(pids.get(job.worker or "") for job in page.jobs)
-    return max(workers, key=lambda worker: busy[worker.pid])
+class _Killer:
+    """Kills one worker in mid-call; its supervisor starts it again."""
+
+    def __init__(self, store: Store, reporter: Reporter) -> None:
+        self._store, self._reporter = store, reporter
+        self.victim: Process | None = None
+
+    def kill_busiest(self, running: Sequence[Process]) -> None:
+        """Kills the worker process with the most calls in flight."""
+        pids = {row.id: row.facts.get("pid") for row in self._store.run(reads.workers(self._store.keys))}
+        page = self._store.run(reads.jobs(self._store.keys, state="running", limit=500))
+        busy = Counter(pids.get(job.worker or "") for job in page.jobs)
+        self.victim = max(running, key=lambda process: busy[process.pid])
+        self.victim.kill()
+        self.victim.wait()
+        self._reporter.say(f"worker pid {self.victim.pid} is killed in mid-call (SIGKILL)")
+
+    def told_of_crash(self, report: CrashReport, pause_s: float) -> None:
+        """Raises DemoFailed for a worker that nobody killed."""
+        if self.victim is None or report.pid != self.victim.pid:
+            raise DemoFailed(str(report))
+        self._reporter.say(f"{report.name} is started again")
 
 
-def _moment(store: Store, progress: Progress, count: int, events: Counter[str]) -> Moment:
+def _snapshot(store: Store, progress: Progress, count: int, events: Counter[str]) -> Snapshot:
     running = sum(row.running for row in store.run(reads.queues(store.keys)))
-    return Moment(progress, count, events["job.rerouted"], events["job.recovered"], running)
+    return Snapshot(progress, count, events["job.rerouted"], events["job.recovered"], running)
 
 
 class _EventCounts:
@@ -130,10 +145,10 @@ class _EventCounts:
         return self._counts
 
 
-def _findings(scene: Scene, store: Store, batch: Batch, count: int, seconds: float) -> Findings:
+def _findings(environment: DemoEnvironment, store: Store, batch: Batch, count: int, seconds: float) -> Findings:
     results = Counter(line.custom_id for line in batch.results())
     progress, events = batch.progress(), _EventCounts(store).update()
-    stats, bill = _settled_stats(scene), scene.simulator.get("/bill")
+    stats, bill = _settled_stats(environment), environment.simulator.get("/bill")
     return Findings(
         documents=count,
         succeeded=progress.succeeded,
@@ -156,10 +171,10 @@ def _findings(scene: Scene, store: Store, batch: Batch, count: int, seconds: flo
     )
 
 
-def _settled_stats(scene: Scene) -> dict[str, Any]:
+def _settled_stats(environment: DemoEnvironment) -> dict[str, Any]:
     """The simulator's counts once it has noticed that nobody waits any more: what a killed worker left counts too."""
     give_up_s = time.monotonic() + 10
-    while (stats := scene.simulator.get("/stats"))["in_flight"] and time.monotonic() < give_up_s:
+    while (stats := environment.simulator.get("/stats"))["in_flight"] and time.monotonic() < give_up_s:
         time.sleep(_LOOK_S)
     return stats
 

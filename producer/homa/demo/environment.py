@@ -1,25 +1,27 @@
-"""Where the demo plays: a temporary home with settings and a store of its own, a simulator, and worker processes.
+"""Where the demo runs: a temporary home with settings and a store of its own, a simulator, and worker processes.
 
-Nothing of the person's own settings, keys or store is seen or touched, and nothing is left behind.
+The user's own settings, keys and store are neither read nor touched, and nothing is left behind.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 import orjson
 
+from homa.supervision import processes
+from homa.supervision.crash_report import CrashReport
+from homa.supervision.supervised_worker import RestartPolicy, WorkerSpec
+from homa.supervision.supervisor import WorkerSupervisor
+from homa_shared.backoff import Backoff
 from homa_shared.model.errors import HomaError
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.embedded import EmbeddedStore
@@ -39,7 +41,8 @@ LATENCY_MS, OUTPUT_TOKENS = 600, 60
 _KEPT = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "VIRTUAL_ENV")
 _KEPT_PREFIXES = ("LC_", "PYTHON", "COVERAGE_")
 _ANSWER_S = 10.0
-_LOG_TAIL_BYTES = 2000
+#: The killed worker is started again at once; one that nobody kills should not crash at all.
+RESTARTS, _RESTART_BACKOFF = 1, Backoff(first_s=0.1, longest_s=1.0)
 
 
 class DemoFailed(HomaError):
@@ -47,7 +50,7 @@ class DemoFailed(HomaError):
 
 
 @dataclass(frozen=True, slots=True)
-class Simulator:
+class SimulatorClient:
     """The simulated providers: one server, a path for each."""
 
     url: str
@@ -60,44 +63,25 @@ class Simulator:
         return document
 
 
-@dataclass(slots=True)
-class Scene:
-    """The demo's home and everything that runs in it."""
+@dataclass(frozen=True, slots=True)
+class DemoEnvironment:
+    """The demo's home and what runs in it."""
 
     home: Path
     settings: Settings
-    simulator: Simulator
+    simulator: SimulatorClient
     env: Mapping[str, str]
-    _workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
-        """Another worker process, serving both providers."""
-        name = f"worker-{len(self._workers) + 1}"
-        process = _start(("homa_workers", "--until-stdin-closes"), self.home, self.env, name)
-        self._workers.append(process)
-        return process
-
-    def dead_workers(self, expected: Sequence[subprocess.Popen[bytes]]) -> list[str]:
-        """What workers wrote that ended though they should not have."""
-        return [
-            f"{_name(i)} ended with status {worker.returncode}:\n{self.log_tail(_name(i))}"
-            for i, worker in enumerate(self._workers, 1)
-            if worker not in expected and worker.poll() is not None
-        ]
-
-    def log_tail(self, name: str) -> str:
-        with suppress(OSError):
-            return (self.home / f"{name}.log").read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
-        return ""
-
-    def end(self) -> None:
-        for worker in self._workers:
-            _end(worker)
+    def workers(self, count: int, on_crash: Callable[[CrashReport, float], object]) -> WorkerSupervisor:
+        """Worker processes, serving both providers; not yet started."""
+        names = [f"worker-{number}" for number in range(1, count + 1)]
+        specs = [WorkerSpec(name, (), self.home / f"{name}.log", self.env, self.home) for name in names]
+        return WorkerSupervisor(specs, RestartPolicy(RESTARTS, _RESTART_BACKOFF), on_crash)
 
 
 @contextmanager
-def scene(seed: int) -> Iterator[Scene]:
-    """Sets the scene; everything is gone afterwards, however it ended.
+def environment(seed: int) -> Iterator[DemoEnvironment]:
+    """The demo's own environment; everything is gone afterwards, however it ended.
 
     Raises:
         DemoFailed: the simulator does not start.
@@ -105,21 +89,19 @@ def scene(seed: int) -> Iterator[Scene]:
         StoreUnavailable: it does not start.
     """
     home = Path(tempfile.mkdtemp(prefix="homa-demo-"))
-    simulator: subprocess.Popen[bytes] | None = None
-    found: Scene | None = None
+    simulator: processes.Process | None = None
     try:
         base = {n: v for n, v in os.environ.items() if n in _KEPT or n.startswith(_KEPT_PREFIXES)}
-        simulator = _start(("homa_workers.simulator", *_simulated(seed)), home, base, "simulator", answers=True)
-        url = _url_of(simulator, home)
+        command = processes.module_command("homa_workers.simulator", *_simulated(seed))
+        log = home / "simulator.log"
+        simulator = processes.start(command, log=log, env=base, folder=home, answers=True)
+        url = _url_of(simulator, log)
         (home / "homa.toml").write_text(_toml(url))
         env = {**base, "HOMA_CONFIG": str(home / "homa.toml"), "HOMA_HOME": str(home / "store")}
-        found = Scene(home, load_settings(env=env, cwd=home), Simulator(url), env)
-        yield found
+        yield DemoEnvironment(home, load_settings(env=env, cwd=home), SimulatorClient(url), env)
     finally:
-        if found is not None:
-            found.end()
         if simulator is not None:
-            _end(simulator)
+            processes.stop_now([simulator])
         with suppress(HomaError):
             EmbeddedStore(home / "store").stop()
         shutil.rmtree(home, ignore_errors=True)
@@ -143,47 +125,12 @@ def _toml(url: str) -> str:
     return "\n".join(sections)
 
 
-def _start(
-    command: Sequence[str], home: Path, env: Mapping[str, str], name: str, *, answers: bool = False
-) -> subprocess.Popen[bytes]:
-    """A module as a process of its own session: Ctrl-C is the demo's to hear. It ends with its standard input."""
-    with (home / f"{name}.log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", *command],
-            cwd=home,
-            env=dict(env),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE if answers else log,
-            stderr=log,
-            start_new_session=True,
-        )
-
-
-def _url_of(simulator: subprocess.Popen[bytes], home: Path) -> str:
+def _url_of(simulator: processes.Process, log: Path) -> str:
     assert simulator.stdout is not None
     line = simulator.stdout.readline()
     try:
         return str(orjson.loads(line)["url"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        said = (home / "simulator.log").read_text(errors="replace")[-_LOG_TAIL_BYTES:]
         raise DemoFailed(
-            f"the simulated providers do not start: expected their address, got {line!r}\n{said}"
+            f"the simulated providers do not start: expected their address, got {line!r}\n{processes.tail(log)}"
         ) from None
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Asks a process to end at once, and sees to it."""
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
-    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        process.send_signal(number)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=2)
-    process.wait()
-
-
-def _name(number: int) -> str:
-    return f"worker-{number}"

@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from homa.demo.environment import MODEL
 from homa.demo.findings import Findings
-from homa.demo.scene import MODEL
-from homa.demo.story import Moment, Stage
+from homa.demo.walkthrough import Reporter, Snapshot
 from homa_shared.model.money import usd
 
 #: Between two lines where there is no terminal, s.
@@ -21,7 +21,7 @@ _LINE_S = 5.0
 
 
 @contextmanager
-def stage(console: Console) -> Iterator[Stage]:
+def reporter(console: Console) -> Iterator[Reporter]:
     """A bar with counts on a terminal, else a line now and then."""
     if console.is_terminal:
         yield from _bar(console)
@@ -29,39 +29,39 @@ def stage(console: Console) -> Iterator[Stage]:
         yield from _lines(console)
 
 
-def _bar(console: Console) -> Iterator[Stage]:
+def _bar(console: Console) -> Iterator[Reporter]:
     columns = (BarColumn(24), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("starting", total=None)
 
-        def show(moment: Moment) -> None:
-            bar.update(task, total=moment.total, completed=moment.progress.ended, description=_words(moment))
+        def show(seen: Snapshot) -> None:
+            bar.update(task, total=seen.total, completed=seen.progress.ended, description=_words(seen))
 
-        yield Stage(lambda message: console.print(Text(message)), show)
+        yield Reporter(lambda message: console.print(Text(message)), show)
 
 
-def _lines(console: Console) -> Iterator[Stage]:
+def _lines(console: Console) -> Iterator[Reporter]:
     told_s = 0.0
 
-    def show(moment: Moment) -> None:
+    def show(seen: Snapshot) -> None:
         nonlocal told_s
-        if time.monotonic() - told_s >= _LINE_S or moment.progress.complete:
+        if time.monotonic() - told_s >= _LINE_S or seen.progress.complete:
             told_s = time.monotonic()
-            console.print(Text(f"{moment.progress.ended} of {moment.total}: {_words(moment)}"))
+            console.print(Text(f"{seen.progress.ended} of {seen.total}: {_words(seen)}"))
 
-    yield Stage(lambda message: console.print(Text(message)), show)
+    yield Reporter(lambda message: console.print(Text(message)), show)
 
 
-def _words(moment: Moment) -> str:
-    progress = moment.progress
-    parts = [f"{moment.running:>3} in flight"]
-    parts += [f"{count} {name}" for name, count in _counts(moment) if count]
+def _words(seen: Snapshot) -> str:
+    progress = seen.progress
+    parts = [f"{seen.running:>3} in flight"]
+    parts += [f"{count} {name}" for name, count in _counts(seen) if count]
     return ", ".join([*parts, f"${usd(progress.cost_nano_usd // 100_000 * 100_000)}"])
 
 
-def _counts(moment: Moment) -> tuple[tuple[str, int], ...]:
-    failed = moment.progress.ended - moment.progress.succeeded
-    return ("rerouted", moment.rerouted), ("recovered", moment.recovered), ("failed", failed)
+def _counts(seen: Snapshot) -> tuple[tuple[str, int], ...]:
+    failed = seen.progress.ended - seen.progress.succeeded
+    return ("rerouted", seen.rerouted), ("recovered", seen.recovered), ("failed", failed)
 
 
 def report(console: Console, found: Findings) -> None:

@@ -1,0 +1,86 @@
+"""A run whose options, first rows and models have been checked, before anything is submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from homa.cli.run.options import RunRequest
+from homa.client.session import Session
+from homa.files import Row, columns_of, look_ahead
+from homa.runs.row_request import RequestBuilder
+from homa.submit.fleet_view import FleetView
+from homa.submit.options import check_options
+from homa.submit.template import Template
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.money import usd
+from homa_shared.model.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRun:
+    """What the three ways of running have in common."""
+
+    request: RunRequest
+    session: Session
+    view: FleetView
+    builder: RequestBuilder
+    #: The first good rows.
+    head: Sequence[Row]
+    #: That the run goes to, as far as its first rows tell.
+    targets: Sequence[str]
+
+    @classmethod
+    def check(cls, request: RunRequest, session: Session) -> CheckedRun:
+        """Raises InvalidRequest or UnknownModel for what would otherwise fail in the middle of the run."""
+        view = session.view()
+        head = _checked_head(request)
+        targets = _checked_targets(request, view, head)
+        builder = RequestBuilder(request.template, request.model, view.fleet, request.max_tokens is not None)
+        return cls(request, session, view, builder, head, targets)
+
+
+def _checked_head(request: RunRequest) -> list[Row]:
+    """The first rows, after a look at whether the template fits them."""
+    head, _ = look_ahead(request.run_inputs.rows())
+    rows = [row for row in head if isinstance(row, Row)]
+    plain = [row for row in rows if row.request is None]
+    if plain:
+        request.template.check(columns_of(plain))
+        if request.model is None:
+            raise InvalidRequest("--model is missing: expected provider:model, such as openai:gpt-5-mini, or an alias")
+    if not head:
+        raise InvalidRequest(f"INPUT {' '.join(request.inputs)}: no row in it ({request.run_inputs.skipped})")
+    return rows
+
+
+def _checked_targets(request: RunRequest, view: FleetView, head: Sequence[Row]) -> list[str]:
+    """The targets that the run goes to, as far as its first rows tell; checked with all that applies to them."""
+    builder = RequestBuilder(request.template, request.model, view.fleet)
+    lines = [row.request for row in head if row.request is not None]
+    models = [request.model] if request.model is not None else [builder.model_of(body) for body in lines]
+    targets: dict[str, None] = {}
+    for model in dict.fromkeys(models):
+        options = {**request.run_options.options, "model": model}
+        options.pop("system", None)
+        template = Template(view, check_options(options))
+        targets.update(dict.fromkeys(template.targets))
+        for target in map(str, template.chain):
+            _check_price(request, view, target, template.max_tokens)
+    return list(targets)
+
+
+def _check_price(request: RunRequest, view: FleetView, target: str, max_tokens: int) -> None:
+    if request.budget is None:
+        return
+    least = view.prices.bound(Target.parse(target), 0, max_tokens)
+    if least is None:
+        raise InvalidRequest(
+            f"--budget is given, and {target} has no known price, so that nobody could hold it: set "
+            f'[prices."{target}"] in homa.toml (then `homa apply`), or leave --budget out'
+        )
+    if least > request.budget:
+        raise InvalidRequest(
+            f"--budget is ${usd(request.budget)}, and the output alone of one call of {target} may cost ${usd(least)}: "
+            "lower --max-tokens or raise --budget"
+        )

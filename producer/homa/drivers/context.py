@@ -1,0 +1,155 @@
+"""What a process works with: its settings, and the store that they lead to.
+
+Client, command line and runs share it. Settings are read, and the store is looked for, at the first need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from homa_shared.model.errors import ConfigError
+from homa_shared.store.keys import Keys
+
+if TYPE_CHECKING:
+    from homa_shared.settings.model import Settings
+    from homa_shared.store.blobs import Blobs
+    from homa_shared.store.client import AsyncStore, Store
+    from homa_shared.store.connection import StoreAddress
+    from homa_shared.store.embedded import EmbeddedStore
+
+
+class Start(Enum):
+    """When an embedded store that does not run is started."""
+
+    NEVER = auto()
+    #: Where it stopped with data in it, as it does when nobody has used it for long.
+    WITH_DATA = auto()
+    ALWAYS = auto()
+
+
+@dataclass(frozen=True)
+class Context:
+    """The settings of a process and its store."""
+
+    #: Reads the settings; called once.
+    load: Callable[[], Settings]
+    start: Start = Start.NEVER
+    #: Refuse a store that might drop jobs. Whoever submits needs one that keeps them; whoever looks takes any.
+    safe_only: bool = True
+    #: What its connections are called in the store's list of clients.
+    role: str = "client"
+
+    @cached_property
+    def settings(self) -> Settings:
+        return self.load()
+
+    @property
+    def keys(self) -> Keys:
+        return Keys(self.settings.namespace)
+
+    @property
+    def embedded(self) -> EmbeddedStore:
+        """The embedded store of this process's settings, whether or not it runs or is used."""
+        from homa_shared.store.embedded import EmbeddedStore
+
+        return EmbeddedStore(self.settings.home)
+
+    def address(self) -> StoreAddress:
+        """Where the store is; an embedded one is started where `start` says so.
+
+        Raises:
+            ConfigError: the settings are wrong.
+            StoreUnavailable: no store is set, and the embedded one does not run or does not start.
+        """
+        from homa_shared.store.join import address_of
+
+        return address_of(self.settings, start=self._starts_embedded())
+
+    def connect(self) -> Store:
+        """The store, for threads.
+
+        Raises:
+            StoreUnavailable: as `address`, or it cannot be reached, or might drop jobs and `safe_only` is set.
+        """
+        from homa_shared.store.client import Store
+        from homa_shared.store.safety_checks import require_safe
+
+        store = Store(self.address(), self.settings.namespace, role=self.role)
+        if self.safe_only:
+            require_safe(store.facts())
+        return store
+
+    async def connect_async(self) -> AsyncStore:
+        """`connect` for an event loop."""
+        import asyncio
+
+        from homa_shared.store.client import AsyncStore
+        from homa_shared.store.safety_checks import require_safe
+
+        # Settings are files, and an embedded store may have to start: not on the loop.
+        address = await asyncio.to_thread(self.address)
+        store = AsyncStore(address, self.settings.namespace, role=self.role)
+        if self.safe_only:
+            require_safe(await store.facts())
+        return store
+
+    @cached_property
+    def blobs(self) -> Blobs | None:
+        """The blob store; None where media stay in the store itself.
+
+        Raises:
+            ConfigError, MissingExtra: the one that is set cannot be opened.
+        """
+        from homa_shared.store.blobs import open_blobs
+
+        return open_blobs(self.settings)
+
+    def need_blobs(self) -> Blobs:
+        """The blob store, where something is known to be in one.
+
+        Raises:
+            ConfigError: this process has none.
+        """
+        if self.blobs is None:
+            raise ConfigError("what was asked for is in a blob store: set HOMA_BLOBS as the worker has it")
+        return self.blobs
+
+    @property
+    def owns_fleet(self) -> bool:
+        """Whether this process's settings become the fleet's: those of a local process in the embedded store do."""
+        return self.start is Start.ALWAYS and self.settings.redis_url is None
+
+    def _starts_embedded(self) -> bool:
+        if self.start is not Start.WITH_DATA:
+            return self.start is Start.ALWAYS
+        from homa_shared.store.embedded import StoreDirectory
+
+        return StoreDirectory.at(self.settings.home).append_only.exists()
+
+
+def client_context(
+    *, redis_url: str | None = None, namespace: str | None = None, settings: Settings | None = None, local: bool = False
+) -> Context:
+    """A client's context, from the arguments of `Homa`.
+
+    Args:
+        redis_url: instead of `HOMA_REDIS_URL`.
+        namespace: instead of `HOMA_NAMESPACE`.
+        settings: instead of environment and homa.toml.
+        local: start the embedded store.
+    """
+
+    def load() -> Settings:
+        if settings is not None:
+            return settings.model_copy(
+                update={k: v for k, v in (("redis_url", redis_url), ("namespace", namespace)) if v is not None}
+            )
+        from homa_shared.settings.model import load_settings
+
+        return load_settings(overrides={"redis_url": redis_url, "namespace": namespace})
+
+    return Context(load, Start.ALWAYS if local else Start.NEVER)

@@ -1,0 +1,43 @@
+"""Workers that a process starts for its own jobs, where nobody else serves their providers; they end with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from homa.supervision.requirements import check_startable
+from homa.supervision.supervised_worker import RestartPolicy, WorkerSpec
+from homa.supervision.supervisor import WorkerSupervisor
+from homa_shared.backoff import Backoff
+from homa_shared.settings.model import Settings
+
+#: A worker that crashes more often than this ends the work: nothing would ever come of it.
+RESTARTS = 2
+#: Somebody waits: the pauses are short.
+_BACKOFF = Backoff(first_s=0.1, longest_s=1.0)
+
+
+def own_workers(settings: Settings, providers: Sequence[str], count: int, name: str) -> WorkerSupervisor:
+    """Workers for some jobs of this process, not yet started.
+
+    Args:
+        settings: of this process; workers read the same ones.
+        providers: that each of them serves; none means no worker at all.
+        count: of processes.
+        name: of their logs.
+
+    Raises:
+        MissingExtra: workers are not installed.
+        ConfigError: a provider is not configured here.
+    """
+    if providers:
+        check_startable(settings, providers)
+    numbers = range(1, count + 1) if providers else ()
+    workers = [
+        WorkerSpec(
+            "the worker" if count == 1 else f"worker {number}",
+            providers,
+            settings.home / "logs" / f"{name}-worker-{number}.log",
+        )
+        for number in numbers
+    ]
+    return WorkerSupervisor(workers, RestartPolicy(RESTARTS, _BACKOFF))
