@@ -126,7 +126,7 @@ async def test_a_reply_whose_job_the_store_has_lost_is_told_as_an_error(cell: Ce
     job = await cell.submit()
     await until(lambda: cell.simulator.stats.in_flight == 1)
     await cell.store.run(Op((("DEL", cell.keys.job(job)),), lambda _: None))
-    await until(lambda: any(line["event"] == "attempt.homeless" for line in lines))
+    await until(lambda: any(line["event"] == "attempt.orphaned" for line in lines))
     assert attempts(lines)[-1]["store_said"] == "unknown"
     await cell.store.run(read((("ZREM", cell.keys.leases(), f"{job}:1"),), lambda _: None))
 

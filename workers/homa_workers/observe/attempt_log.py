@@ -54,7 +54,7 @@ class Watch:
             sentry.dead_job(claim, failed)
         if answer is Answer.UNKNOWN:
             # The store came back without this job: its ledger has the cost, but nobody has the reply.
-            self.log.error("attempt.homeless", job=claim.id, attempt=claim.attempt, target=claim.target)
+            self.log.error("attempt.orphaned", job=claim.id, attempt=claim.attempt, target=claim.target)
         if not self.log.is_enabled_for(logging.WARNING if failed else logging.INFO):
             return
         line = _line(claim, latency_ms)
