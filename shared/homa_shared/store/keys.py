@@ -28,7 +28,7 @@ class KeySpec:
 
 KEYS: dict[str, KeySpec] = {
     # jobs
-    "job": KeySpec("j:<id>", "hash", "retention.results after the end", "the record: fields in records.py"),
+    "job": KeySpec("j:<id>", "hash", "retention.results after the end", "the record: fields in record_fields.py"),
     "request": KeySpec("p:<id>", "string", "until success", "the request as JSON"),
     "reply": KeySpec(
         "o:<id>", "string", "retention.results", "the outcome as JSON: reply, or error of the last attempt"
