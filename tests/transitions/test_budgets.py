@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from homa_shared.calls.failures import Charge
+from homa_shared.model.money import usd
 from homa_shared.model.records import State
-from homa_shared.store import reads
+from homa_shared.store import reads, scripts
+from homa_shared.store.scripts.prelude import with_prelude
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.next_target import NextTarget
 from tests.transitions.cell import BOUND, COST, Cell
@@ -235,3 +237,17 @@ def test_nor_does_a_late_reply_without_a_price_make_room(cell: Cell) -> None:
     assert instance(cell) == (0, BOUND, 0)
     assert cell.state("a") is State.SUCCEEDED
     assert cell.settle(claim) == "ok"
+
+
+def test_a_refusal_names_the_budget_and_the_bound_in_dollars(cell: Cell) -> None:
+    cell.budget(1000)
+    cell.submit("a", bound=200_159_000)
+    assert cell.taken() == []
+    assert cell.error("a")["message"] == "budget: b leaves no room for a call of up to $0.200159"
+
+
+@pytest.mark.parametrize("nano_usd", [0, 1, 100, 200_159_000, 10**9, 12_345_678_901, 2**53 - 1, -5, -1_500_000_000])
+def test_scripts_write_money_as_python_does(cell: Cell, nano_usd: int) -> None:
+    code = with_prelude(scripts.source("lib/clock") + scripts.source("lib/money") + "return usd(ARGV[1])")
+    expected = f"${usd(nano_usd)}" if nano_usd >= 0 else f"-${usd(-nano_usd)}"
+    assert cell.redis("EVAL", code, 1, cell.keys.prefix, nano_usd).decode() == expected

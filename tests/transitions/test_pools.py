@@ -1,4 +1,4 @@
-"""What the store's scripts do for a pool: who takes, when a job leaves it, what is told of it, what is re-asserted."""
+"""What the store's scripts do for a pool: who takes, when a job leaves it, what is told of it, what is restored."""
 
 from __future__ import annotations
 

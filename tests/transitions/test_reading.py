@@ -259,7 +259,7 @@ def test_why_names_the_budget_and_its_sums(cell: Cell) -> None:
     cell.settle(claim, nano=100)
     cell.take()
     found = hold(cell, "b")
-    assert found.detail.startswith("defer: spent 100")
+    assert found.detail.startswith("defer: spent $0.0000001, unresolved $0.00, reserved $0.00")
     assert 0 < (found.wait_ms or 0) <= 86_400_000
     cell.budget(1000, period="day")
     assert hold(cell, "b").detail.startswith("there is room again")

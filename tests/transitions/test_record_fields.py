@@ -11,7 +11,7 @@ import pytest
 
 from homa_shared.model import record_fields
 from homa_shared.model.record_fields import RECORD_FIELDS, FieldType, Place, RecordField, fields_at
-from homa_shared.store import scripts
+from homa_shared.store import audit, scripts
 from homa_shared.store.transitions import admin, attempts
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.submit import Common, Entry, submit
@@ -99,6 +99,10 @@ def test_an_entry_has_an_attribute_for_each_field_of_its_job() -> None:
 def test_scripts_name_no_field_beside_the_table(name: str) -> None:
     known = {field.short for field in RECORD_FIELDS}
     assert set(re.findall(r"(?<![\w.])r\.(\w+)", scripts.script(name).text)) <= known
+
+
+def test_the_audit_reads_fields_of_the_table() -> None:
+    assert set(audit._FIELDS) <= {field.short for field in RECORD_FIELDS}
 
 
 def test_a_defaults_absence_reads_as_the_default() -> None:

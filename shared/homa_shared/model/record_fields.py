@@ -107,7 +107,9 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     _text("q", "queue", "queue", _OPTION | _ALWAYS),
     _text("ln", "lane", "lane", _OPTION | _ALWAYS),
     _text(
-        *("tg", "target", "target that it waits for (a pool's name, `pool-<alias>`, in a pool's queue)"),
+        "tg",
+        "target",
+        "target that it waits for (a pool's name, `pool-<alias>`, in a pool's queue)",
         _COMMON | _RETRIED | _ALWAYS,
     ),
     _text("tn", "tenant", "tenant", _OPTION | _ALWAYS),
@@ -125,11 +127,15 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     _text("pk", "prefix", "digest of what its prompt shares with others", _ENTRY | _RETRIED, path="prefix.digest"),
     _number("pt", "prefix_tokens", "input tokens of that", _ENTRY | _RETRIED, 0, "prefix.tokens"),
     _number(
-        *("xt", "exempt_tokens", "input tokens that were not reserved, since the provider's prompt cache holds them"),
+        "xt",
+        "exempt_tokens",
+        "input tokens that were not reserved, since the provider's prompt cache holds them",
         _RUNNING,
     ),
     RecordField(
-        *("bn", "bound", "upper bound of one call's cost, nano-dollars; absent: unpriced"),
+        "bn",
+        "bound",
+        "upper bound of one call's cost, nano-dollars; absent: unpriced",
         FieldType.EXACT_NUMBER,
         _ENTRY | _TAKEN | _RETRIED,
     ),

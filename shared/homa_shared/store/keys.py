@@ -28,7 +28,7 @@ class KeySpec:
 
 KEYS: dict[str, KeySpec] = {
     # jobs
-    "job": KeySpec("j:<id>", "hash", "retention.results after the end", "the record: fields in records.py"),
+    "job": KeySpec("j:<id>", "hash", "retention.results after the end", "the record: fields in record_fields.py"),
     "request": KeySpec("p:<id>", "string", "until success", "the request as JSON"),
     "reply": KeySpec(
         "o:<id>", "string", "retention.results", "the outcome as JSON: reply, or error of the last attempt"
@@ -168,13 +168,14 @@ class _Speller:
 
 @cache
 def lua_prelude(names: frozenset[str]) -> str:
-    """Lua source that defines `K.<name>(…)` for the families in names; the anchor KEYS[1] gives the prefix."""
-    lines = ["local P = KEYS[1]", "local K = {}"]
-    for name in sorted(names):
-        spec = KEYS[name]
-        parameters = ", ".join(spec.parameters)
-        head = spec.pattern.split("<", 1)[0]
-        parts = [f"P .. '{head}'" if spec.parameters else f"P .. '{spec.pattern}'"]
-        parts += [part for i, p in enumerate(spec.parameters) for part in ((["':'"] if i else []) + [p])]
-        lines.append(f"function K.{name}({parameters}) return {' .. '.join(parts)} end")
-    return "\n".join(lines) + "\n"
+    """Lua source that defines `K.<name>(…)` for families with parameters; the anchor KEYS[1] gives the prefix."""
+    # One constructor: a table that grows entry by entry is copied again and again, at each call.
+    spellers = "".join(f"  {name} = {_lua_speller(KEYS[name])},\n" for name in sorted(names))
+    return f"local P = KEYS[1]\nlocal K = {{\n{spellers}}}\n"
+
+
+def _lua_speller(spec: KeySpec) -> str:
+    head = spec.pattern.split("<", 1)[0]
+    parts = [f"P .. '{head}'"]
+    parts += [part for i, p in enumerate(spec.parameters) for part in ((["':'"] if i else []) + [p])]
+    return f"function({', '.join(spec.parameters)}) return {' .. '.join(parts)} end"

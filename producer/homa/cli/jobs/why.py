@@ -11,6 +11,7 @@ from homa.cli.jobs.tables import answer_text
 from homa.cli.output import json_option, moment, print_json, print_table, span
 from homa.client.not_found import job_not_found
 from homa_shared.model.pools import worker_command
+from homa_shared.model.record_fields import short
 from homa_shared.model.records import Job
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store import reads
@@ -52,7 +53,7 @@ def why(job: str, as_json: bool) -> None:
 
 def _with_lack(why: reads.Why, job: Job, fleet: Fleet | None) -> reads.Why:
     """The same with what stands before all else: that the fleet's settings know nobody who may take the job."""
-    waits = not job.ended and why.state != "running" and job.raw.get("kd") != "m"
+    waits = not job.ended and why.state != "running" and job.raw.get(short("kind")) != "m"
     lack = lack_of(fleet, job.queue) if fleet is not None and waits else None
     if lack is None:
         return why

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from homa_shared.model.record_fields import short
 from homa_shared.model.records import ENDED, Attempt, Job, State, Step, decode_fields, job_from_fields
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, number, read, text
@@ -100,7 +101,7 @@ def job(keys: Keys, job_id: str) -> Op[JobView | None]:
 
 def state(keys: Keys, job_id: str) -> Op[State | None]:
     """A job's state; None when the store holds no such job."""
-    return read((("HGET", keys.job(job_id), "st"),), lambda r: State(text(r[0])) if r[0] else None)
+    return read((("HGET", keys.job(job_id), short("state")),), lambda r: State(text(r[0])) if r[0] else None)
 
 
 def reply(keys: Keys, job_id: str) -> Op[bytes | None]:
@@ -254,7 +255,7 @@ def _step(name: str, paid: dict[str, Any]) -> Step:
 
 def _winner(job: Job, reply: bytes | None, others: list[Attempt]) -> Attempt | None:
     """The attempt whose reply ended the job. It has no history of its own, unless its cost stands unresolved."""
-    number_ = job.raw.get("wa")
+    number_ = job.raw.get(short("winner"))
     if job.state not in ENDED or number_ is None:
         return None
     told = next((a for a in others if a.number == number_), None)

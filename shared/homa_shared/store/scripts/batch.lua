@@ -30,7 +30,7 @@ elseif order == 'pause' and state ~= 'complete' then
   publish('batch.paused', {batch = id, detail = ARGV[3]})
 elseif order == 'resume' then
   redis.call('HDEL', key, 'paused', 'paused_why')
-  let_go('batch:' .. id, C.SLICE)
+  release('batch:' .. id, C.SLICE)
 elseif order == 'cancel' and state ~= 'complete' then
   redis.call('HDEL', key, 'paused', 'paused_why')
   redis.call('HSET', key, 'cancel', now)

@@ -3,7 +3,7 @@
 -- Moves a job that waits for a target out of reach to its next target; no attempt was made.
 --
 -- KEYS[1] anchor
--- ARGV: job, target that it waits for, reason, new fields as JSON (tg, q, bn, rt, ri, ro, fb)
+-- ARGV: job, target that it waits for, reason, the next target's fields as JSON
 -- Returns ok, or stale when the job no longer waits there.
 local id, from, reason = ARGV[1], ARGV[2], ARGV[3]
 local r = load_record(id)
@@ -13,7 +13,7 @@ redis.call('HSET', K.attempts(id), 'diverted.' .. int(r.fb or 0), cjson.encode({
   target = from, outcome = 'diverted', charge = 'none', nano = '0', unres = '0', unpriced = 0, budgets = '',
   started = now, ended = now, note = cjson.encode({error = reason}),
 }))
--- At another target it is another question: who followed it follows somebody else, and its reply answers nobody else.
+-- At another target it is another request: its followers get another leader, and its reply answers no equal job.
 local fields = cjson.decode(ARGV[4])
 after_failure(id, r)
 fields.ck = fields.ck or cjson.null

@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, attempt, report, follow, reassert
+--! use clock, record, backlog, ending, attempt, report, follow, restore_attempt
 -- The end of a job without a good reply: failed (kept as dead), cancelled or expired, by its running attempt.
 --
 -- KEYS[1] anchor
@@ -8,7 +8,7 @@
 local id, attempt, state = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local report = read_report(ARGV[5])
 local r = load_record(id)
-if forgotten(r, attempt) then reassert(id, r, attempt, report.worker or '', report.by) end
+if forgotten(r, attempt) then restore_attempt(id, r, attempt, report.worker or '', report.by) end
 if not is_running(r, attempt, report.worker) then return refuse(id, r, attempt, report) end
 end_attempt(id, r, report)
 end_job(id, r, state, ARGV[4], ARGV[6])

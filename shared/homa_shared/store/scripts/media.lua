@@ -1,6 +1,6 @@
 --! flags allow-oom
 --! use clock
--- Media by digest: noted for whoever shows them, removed when nobody does. A medium lives as long as a key that refers to
+-- Media by digest: kept for whoever refers to them, removed when nobody does. A medium lives as long as a key that refers to
 -- it (a stored request, a reply), and for `[retention] uploads` (an hour) from when it was last asked for, so that whoever
 -- uploads it has time to submit its job, and the next job finds it uploaded.
 --
@@ -69,8 +69,8 @@ if order == 'gone' then
   return 'OK'
 end
 
--- Whoever shows it next uploads it again: else a blob that somebody removed, or a blob store that was exchanged, would be
--- missed for as long as somebody shows the medium. Where another upload has taken its place meanwhile, that stays.
+-- Whoever refers to it next uploads it again: else a blob that somebody removed, or a blob store that was exchanged, would be
+-- missed for as long as somebody refers to the medium. Where another upload has taken its place meanwhile, that stays.
 if order == 'not there' then
   if redis.call('HGET', K.media_places(), ARGV[2]) == ARGV[3] then redis.call('HDEL', K.media_places(), ARGV[2]) end
   return 'OK'
@@ -80,7 +80,7 @@ if order == 'release' then
   for i = 3, #ARGV do
     local users = K.media_users(ARGV[i])
     redis.call('SREM', users, ARGV[2])
-    -- In the store itself room is dear: what nobody shows any more goes within a minute.
+    -- In the store itself room is dear: what nobody refers to any more goes within a minute.
     if redis.call('EXISTS', users) == 0 and redis.call('HGET', K.media_places(), ARGV[i]) == C.IN_STORE then
       redis.call('ZADD', K.media_until(), 'XX', 'LT', now + SOON_MS, ARGV[i])
     end

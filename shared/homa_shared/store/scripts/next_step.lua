@@ -1,7 +1,7 @@
 --! flags allow-oom
 --! use clock, record, backlog, limiter, breaker, budget
 -- Reserves quota and budget for the next call of a running attempt, atomically, as take did for its first. An attempt
--- that resumes with more to say than it was taken for asks too, before its first call. Nothing is called before the
+-- that resumes with a larger prompt than was reserved for it asks too, before its first call. Nothing is called before the
 -- answer is ok.
 --
 -- KEYS[1] anchor

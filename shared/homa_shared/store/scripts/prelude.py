@@ -12,9 +12,10 @@ from dataclasses import asdict, is_dataclass
 
 from homa_shared.model import constants, limits
 from homa_shared.model.record_fields import Place, RecordField, fields_at, number_fields
-from homa_shared.store.keys import lua_prelude
+from homa_shared.store.keys import KEYS, lua_prelude
 
 _KEY = re.compile(r"\bK\.(\w+)\(")
+_PLAIN_KEY = re.compile(r"\bK\.(\w+)\(\)")
 _CONSTANT = re.compile(r"\bC\.([A-Z_]+)\b")
 _LIST = re.compile(r"\bFIELDS\.(\w+)\b")
 
@@ -26,14 +27,22 @@ _PLACES = {"common": Place.COMMON, "taken": Place.TAKEN, "retried": Place.RETRIE
 
 
 def with_prelude(code: str) -> str:
-    """Code behind what it names. A number or a text stands in its constant's place, which costs a script nothing."""
-    placed = _CONSTANT.sub(_in_place, code)
+    """Code behind what it names.
+
+    A script is set up anew at each call. So a number, a text or a key without parameters is written in its place, where
+    it costs nothing; functions and tables are made for the rest.
+    """
+    placed = _PLAIN_KEY.sub(_key_in_place, _CONSTANT.sub(_constant_in_place, code))
     return lua_prelude(frozenset(_KEY.findall(placed))) + _tables(placed) + _lists(placed) + placed
 
 
-def _in_place(found: re.Match[str]) -> str:
+def _constant_in_place(found: re.Match[str]) -> str:
     value = _constant(found[1])
     return lua(value) if isinstance(value, int | str) else found[0]
+
+
+def _key_in_place(found: re.Match[str]) -> str:
+    return f"(P .. {lua(KEYS[found[1]].pattern)})"
 
 
 def _tables(code: str) -> str:

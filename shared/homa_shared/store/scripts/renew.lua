@@ -1,13 +1,13 @@
 --! flags allow-oom
---! use clock, record, backlog, budget, reassert
--- A worker's beat: it lives, and its attempts' leases go on. Attempts that the store has forgotten (it came back with
--- older data) are re-asserted, so that a call in flight is not made again.
+--! use clock, record, backlog, budget, restore_attempt
+-- A worker's heartbeat: it lives, and its attempts' leases are renewed. Attempts that a failover lost are restored, so that a
+-- call in flight is not made again.
 --
 -- KEYS[1] anchor
 -- ARGV: worker, lease_ms, facts about the worker as JSON, job:attempt…
 -- Returns {{lost…}, {called off…}}: attempts that are no longer this worker's, and those that are to stop: their job was
 -- cancelled, or an earlier attempt's late reply ended it. The order that said so may have been lost on its way. An attempt
--- that a later one has overtaken goes on: its reply tells what it cost. Cost: O(n log N).
+-- that a later one has replaced goes on: its reply tells what it cost. Cost: O(n log N).
 local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
 local lost, called_off = {}, {}
 local provider = cjson.decode(ARGV[3]).provider
@@ -19,7 +19,7 @@ for i = 4, #ARGV do
   if not held then
     local r = load_record(id)
     if forgotten(r, attempt) then
-      reassert(id, r, attempt, worker, provider)
+      restore_attempt(id, r, attempt, worker, provider)
       held = redis.call('ZADD', K.leases(), now + lease_ms, name)
     elseif r and r.st == 'running' and r.at == attempt and r.wk == worker then
       held = redis.call('ZADD', K.leases(), now + lease_ms, name)

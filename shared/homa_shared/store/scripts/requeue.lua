@@ -1,16 +1,16 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, attempt, report, follow, reassert
+--! use clock, record, backlog, ending, attempt, report, follow, restore_attempt
 -- The attempt is over, the job goes on: deferred (same target, due later), rerouted (next target), or released (handed
 -- back unsent, as if it had not been taken).
 --
 -- KEYS[1] anchor
 -- ARGV: job, attempt, event (job.deferred, job.rerouted, job.released), delay_ms, report JSON,
---       1 when the attempt counts against the job's attempt budget, new fields as JSON ({} or tg, q, bn, rt, ri, ro, fb)
+--       1 when the attempt counts against the job's attempt budget, what changes in the record as JSON ({}, or the next target's fields)
 -- Returns ok, ended (cancelled or expired instead), stale, late, unknown.
 local id, attempt, event, delay = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local report = read_report(ARGV[5])
 local r = load_record(id)
-if forgotten(r, attempt) then reassert(id, r, attempt, report.worker or '', report.by) end
+if forgotten(r, attempt) then restore_attempt(id, r, attempt, report.worker or '', report.by) end
 if not is_running(r, attempt, report.worker) then return refuse(id, r, attempt, report) end
 end_attempt(id, r, report)
 if ARGV[6] ~= '1' then redis.call('HINCRBY', K.job(id), 'tr', -1) end
@@ -26,7 +26,7 @@ if r.dl and r.dl <= now then
   return 'ended'
 end
 local fields = cjson.decode(ARGV[7])
--- At another target it is another question: who followed it follows somebody else, and its reply answers nobody else.
+-- At another target it is another request: its followers get another leader, and its reply answers no equal job.
 if fields.tg then
   after_failure(id, r)
   fields.ck = fields.ck or cjson.null

@@ -4,7 +4,7 @@
 -- its new job, and the batch is incomplete again until that one has ended.
 --
 -- KEYS[1] anchor
--- ARGV: job, id of the new job, new fields as JSON ({}: as the job was when it ended; else tg, q, bn, rt, ri, ro, fb, ck)
+-- ARGV: job, id of the new job, what changes in the record as JSON ({}: nothing; else the fields of the target to start at)
 -- Returns {answer, job}: ok, retried (it was before; the job that did), unknown, or the state or batch that forbids it.
 -- A deadline is granted anew, as long as the first one was.
 local old, id = ARGV[1], ARGV[2]

@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, orders, backlog, ending, attempt, report, follow, reassert
+--! use clock, record, orders, backlog, ending, attempt, report, follow, restore_attempt
 -- A good reply: the attempt ends at its actual cost, the job ends as succeeded.
 --
 -- KEYS[1] anchor
@@ -11,8 +11,8 @@
 local id, attempt, reply = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local report = read_report(ARGV[4])
 local r = load_record(id)
-if not r then return enter_homeless(id, attempt, report) end
-if forgotten(r, attempt) then reassert(id, r, attempt, report.worker or '', report.by) end
+if not r then return enter_orphan(id, attempt, report) end
+if forgotten(r, attempt) then restore_attempt(id, r, attempt, report.worker or '', report.by) end
 
 local function won_by(number)
   redis.call('HSET', K.job(id), 'wa', number)

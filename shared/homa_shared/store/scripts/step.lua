@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, attempt, report, reassert
+--! use clock, record, backlog, attempt, report, restore_attempt
 -- A step: a paid reply that does not end its job (a tool is called, the answer does not fit its schema, a part of many
 -- embeddings). Its cost is settled and its state journaled, so that any later attempt, also at another target, goes on
 -- from there instead of paying again. The attempt then holds its slots and nothing else, until `next_step`.
@@ -13,7 +13,7 @@ local report = read_report(ARGV[5])
 report.worker = report.worker or worker
 local field = 'step.' .. int(step)
 local r = load_record(id)
-if not r then return enter_homeless(id, attempt, report, step) end
+if not r then return enter_orphan(id, attempt, report, step) end
 
 local past = redis.call('HGET', K.attempts(id), field)
 past = past and cjson.decode(past)
@@ -32,7 +32,7 @@ local function journal(line)
 end
 
 if forgotten(r, attempt) then
-  reassert(id, r, attempt, worker, report.by)
+  restore_attempt(id, r, attempt, worker, report.by)
   -- A lease of its own, until the worker's next beat takes over.
   redis.call('ZADD', K.leases(), now + C.LEASE_MS, id .. ':' .. int(attempt))
 end
@@ -55,6 +55,6 @@ end
 if report.charge ~= 'actual' or not resolve_attempt(id, r, attempt, report) then
   return enter_unknown(id, r, attempt, report) and 'late' or 'stale'
 end
--- Nobody has asked again so far: what was paid for need not be asked twice.
+-- The step was not repeated so far: it is journaled, so that it need not be paid twice.
 if not ENDED[r.st] and r.st ~= 'running' and (r.sn or 0) == step - 1 then journal({nano = tonumber(report.nano or nil), saved = report.saved}) end
 return 'late'

@@ -11,7 +11,7 @@
 local common = cjson.decode(ARGV[1])
 local ENTRY = FIELDS.entry
 local STRIDE = 5 + #ENTRY
--- A key lives with its job, from whose end on its retention counts. This is for ends that a release without that wrote.
+-- A key's retention counts from its job's end. This limit is for jobs that an older release ended without setting it.
 local KEY_MS = 400 * DAY_MS
 local accepted, existing, conflicts = 0, {}, {}
 local last = nil

@@ -1,16 +1,17 @@
 --! flags allow-oom
---! use clock, record, orders, backlog, ending, attempt, follow, rebirth
+--! use clock, record, orders, backlog, ending, attempt, follow, failover, due
 -- The fleet's housekeeping, in bounded slices: leases that ran out, jobs that became due, deadlines, reasons that passed,
--- batches that were cancelled, cost that stayed unresolved for too long, retention. Any worker may call it; one call each half second does the work.
+-- batches that were cancelled, cost that stayed unresolved for too long, retention. Any worker may call it; one call each
+-- half second does the work.
 --
 -- KEYS[1] anchor
 -- ARGV: largest slice, lease_ms
--- Returns {recovered, promoted, expired, let go, cancelled, more}: more is 1 when a slice was full. Cost: O(slice · log N).
+-- Returns {recovered, promoted, expired, released, cancelled, more}: more is 1 when a slice was full. Cost: O(slice · log N).
 local SLICE, LEASE_MS = tonumber(ARGV[1]), tonumber(ARGV[2])
 local recovered, promoted, expired, released, cancelled = 0, 0, 0, 0, 0
 
--- What waits may in truth be called just now, and what seems lost may be held.
-if held_by_rebirth(LEASE_MS) > 0 then return {0, 0, 0, 0, 0, 0} end
+-- After a failover a job that waits may in fact be in flight, and a lease that seems lost may be held.
+if held_after_failover(LEASE_MS) > 0 then return {0, 0, 0, 0, 0, 0} end
 
 local beat = redis.call('HMGET', K.beat(), 'swept', 'grace', 'more', 'trimmed', 'last', 'batches')
 -- Spans without their sign: a store whose clock was set back does not stand still until it has caught up.
@@ -71,16 +72,8 @@ if now >= tonumber(beat[2] or 0) then
   end)
 end
 
-each(redis.call('ZRANGEBYSCORE', K.due(), '-inf', now, 'LIMIT', 0, SLICE), function(id)
-  local r = load_record(id)
-  redis.call('ZREM', K.due(), id)
-  if r and r.st == 'due' then
-    count(r.q, r.ln, 'due', -1)
-    redis.call('HDEL', K.job(id), 'due')
-    make_ready(id, r)
-    ring(r.q, 1)
-    promoted = promoted + 1
-  end
+each(due_jobs(SLICE), function(id)
+  if promote(id) then promoted = promoted + 1 end
 end)
 
 -- A running job's deadline is its worker's to keep; it comes back here only when its lease ran out.
@@ -132,19 +125,19 @@ local function sweep_reason(reason)
   elseif kind == 'batch' then
     local flags = redis.call('HMGET', K.batch(name), 'paused', 'cancel')
     if not flags[1] or flags[2] then
-      local n = let_go(reason, SLICE)
+      local n = release(reason, SLICE)
       released = released + n
       if n >= SLICE then full = true end
     end
   elseif kind == 'budget' then
     local cap, b, over = cap_of(name), instance(name), is_over(name)
     if over or not cap or cap > b.spent + b.unres + b.reserved then
-      released = released + let_go(reason, (over or not cap) and SLICE or 16)
+      released = released + release(reason, (over or not cap) and SLICE or 16)
     end
   elseif kind == 'follow' then
     local leader = redis.call('GET', K.leader(name))
     local state = leader and redis.call('HGET', K.job(leader), 'st')
-    -- A leader whose reply broke off is named by no entry: its reply is for those who follow already.
+    -- A leader whose reply is incomplete has no cache entry: its reply ends those who follow already.
     local source = redis.call('GET', K.cached(name)) or (state == 'succeeded' and leader)
     if source and redis.call('EXISTS', K.reply(source)) == 1 then
       if end_followers(name, source, SLICE) >= SLICE then full = true end
@@ -154,7 +147,7 @@ local function sweep_reason(reason)
   end
 end
 for _, reason in ipairs(redis.call('ZRANGE', K.reasons(), 0, 19)) do
-  -- What one call lets go or cancels is bounded over all reasons; the rest comes first in the next.
+  -- What one call releases or cancels is bounded over all reasons; the rest comes first in the next.
   if released + cancelled >= SLICE then
     full = true
     break
@@ -164,7 +157,7 @@ for _, reason in ipairs(redis.call('ZRANGE', K.reasons(), 0, 19)) do
   redis.call('ZADD', K.reasons(), 'XX', now, reason)
 end
 
--- What nobody came to know of an attempt's cost for as long as the settings bear: it counts at its bound, or not at all.
+-- Cost that stayed unresolved for as long as the settings say: it counts at its bound, or not at all.
 local policy = redis.call('HMGET', K.config(), 'unresolved.after', 'unresolved.as')
 if policy[1] then
   each(redis.call('ZRANGEBYSCORE', K.unresolved(), '-inf', now - tonumber(policy[1]), 'LIMIT', 0, SLICE), function(name)

@@ -10,8 +10,8 @@
 -- {stale}: the attempt is over, or another worker's. An end is recorded even then, for whoever goes on.
 local id, attempt, verb, worker = ARGV[1], ARGV[2], ARGV[5], ARGV[7]
 local key, field = K.steps(id), ARGV[3] .. '.' .. ARGV[4]
--- Who began it is told by attempt and worker: where the store had forgotten one worker's attempt another may stand under the
--- same number, and its model may have asked for something else.
+-- Attempt and worker together name who began it: where a failover lost one worker's attempt, another's may have the same
+-- number, and its model may have asked for something else.
 local me = attempt .. '@' .. worker
 local said = redis.call('HGET', key, field)
 local by, result = string.match(said or '', '^(%S+) ?(.*)$')

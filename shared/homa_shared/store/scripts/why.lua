@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, limiter, breaker, budget, target
+--! use clock, record, backlog, limiter, breaker, budget, target, money
 -- Which limit, budget, breaker, pause, leader or deadline holds a job, and for how long: what take asks, asked of one job.
 -- Writes nothing.
 --
@@ -30,8 +30,8 @@ local function budget_holds()
     if verdict ~= 'yes' then
       local ends = verdict == 'defer' and period_end(cap[4], now)
       local b = instance(name)
-      hold('budget', name, ends and ends - now or nil, verdict .. ': spent ' .. int(b.spent) .. ', unresolved ' .. int(b.unres)
-        .. ', reserved ' .. int(b.reserved) .. ', its bound ' .. r.bn .. ', cap ' .. int(cap[2]))
+      hold('budget', name, ends and ends - now or nil, verdict .. ': spent ' .. usd(b.spent) .. ', unresolved ' .. usd(b.unres)
+        .. ', reserved ' .. usd(b.reserved) .. ', its bound ' .. usd(r.bn) .. ', cap ' .. usd(cap[2]))
     end
   end
 end
@@ -81,7 +81,7 @@ elseif r.st == 'waiting' then
     batch_holds()
   elseif kind == 'budget' then
     budget_holds()
-    if #holds == 0 then hold('budget', name, C.SWEEP_EACH_MS, 'there is room again; housekeeping will let it go') end
+    if #holds == 0 then hold('budget', name, C.SWEEP_EACH_MS, 'there is room again; housekeeping will release it') end
   elseif kind == 'follow' then
     hold('leader', redis.call('GET', K.leader(name)) or '', nil, 'an equal job is in flight')
   end

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from homa_shared.calls.reply import Completion, Usage
 from homa_shared.calls.request import Option
+from homa_shared.model.money import usd
 from homa_shared.model.records import State
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
@@ -183,7 +184,7 @@ class StepJournal:
             case Leave.DEFER:
                 return waiting("budget", f"{permit.what} leaves no room for its next call until its period turns")
             case Leave.REJECT:
-                room = f"{permit.what} leaves no room for a call of up to {need.bound} nano-dollars"
+                room = f"{permit.what} leaves no room for a call of up to ${usd(need.bound or 0)}"
                 return ended(Unsent("budget", f"budget: {room}; {self.number} calls were made"))
             case Leave.UNPRICED:
                 return ended(Unsent("unpriced", f"a budget applies, and the price of {permit.what} is not known"))

@@ -40,7 +40,7 @@ local function learn(r, report)
   if report.health == 'good' then
     set(quota, 'acc', (quota.acc or 0) + 1)
     local account, target = breaker_good(breaker(r.ps)), breaker_good(breaker(r.tt or r.tg))
-    -- Workers sleep for as long as the probe may last: it lasted less.
+    -- Workers sleep until the probe would time out; it ended sooner.
     if account or target then ring(r.q, C.BELL_RINGS) end
   elseif report.health == 'bad' then
     breaker_bad(breaker(r.tt or r.tg), report.outcome)
@@ -83,9 +83,9 @@ local function settle_call(id, r, report, line)
   for name in string.gmatch(r.bi or '', '[^\n]+') do
     charge(name, line.nano, line.unres, -bound)
     tell_budget(name)
-    let_go('budget:' .. name, 16)
+    release('budget:' .. name, 16)
   end
-  -- What costs nothing and was never sent leaves no line; every other call does, and an answer that needed none.
+  -- A released attempt was never sent and leaves no line; every other call does, and so does an answer without a call.
   if report.outcome ~= 'released' then enter(line, now) end
   if line.nano ~= 0 then redis.call('HINCRBY', K.job(id), 'co', int(line.nano)) end
   if line.unres ~= 0 then redis.call('HINCRBY', K.job(id), 'un', int(line.unres)) end
@@ -119,16 +119,16 @@ local function end_attempt(id, r, report)
     if free_slot(scope(r.ps)) then ring(r.q, 1) end
     if r.qs ~= r.ps then free_slot(scope(r.qs)) end
     settle_call(id, r, report, line)
-    -- What its steps cost belongs to the attempt's history; their own lines told the ledger.
+    -- The cost of its steps belongs to the attempt's history; in the ledger they have lines of their own.
     local nano, unres, saved = line.nano + (r.sx or 0), line.unres + (r.su or 0), line.saved + (r.sz or 0)
     local open = report.charge == 'unresolved' or unres > 0
-    -- A success is told by record and reply; only other attempts need a history of their own.
+    -- Record and reply tell of a success; only other attempts need an entry in the history.
     local good = report.outcome == 'succeeded' or report.outcome == 'cached'
     if report.outcome ~= 'released' and (not good or open) then
       redis.call('HSET', K.attempts(id), int(r.at), cjson.encode({
         target = line.target, worker = r.wk, started = r.as, ended = now, outcome = report.outcome, charge = open and 'unresolved' or report.charge,
         nano = int(nano), unres = int(unres), saved = saved ~= 0 and int(saved) or nil, unpriced = line.unpriced, budgets = r.bi or r.sy or '', note = report.note or '',
-        -- A late reply answers the last call; what steps before it left open stays so.
+        -- A late reply settles the last call only; what steps before it left unresolved stays unresolved.
         steps = r.su and int(r.su) or nil, told = r.su and report.charge ~= 'unresolved' or nil,
       }))
     end
@@ -139,9 +139,9 @@ local function end_attempt(id, r, report)
   return line
 end
 
--- Replaces what stands unresolved for an attempt that is over by what is now known of it; false when nothing does. What a
--- person or a rule settled (outcome `resolved`) is replaced once more, by the attempt's own late report: its cost is the
--- truth, and the ledger gets a line of the difference.
+-- Replaces the unresolved cost of an attempt that is over by what is now known of it; false where nothing is unresolved. What
+-- a person or a rule settled (outcome `resolved`) is replaced once more, by the attempt's own late report: its cost is the
+-- true one, and the ledger gets a line of the difference.
 local function resolve_attempt(id, r, attempt, report)
   local text = redis.call('HGET', K.attempts(id), int(attempt))
   if not text then return false end
@@ -149,17 +149,17 @@ local function resolve_attempt(id, r, attempt, report)
   local by_hand = report.outcome == 'resolved'
   local settled = not by_hand and past.charge == 'actual' and tonumber(past.settled or nil)
   if past.charge ~= 'unresolved' and not settled then return false end
-  -- Another worker's call under the same number is no news of this one's.
+  -- A report of another worker's call under the same number says nothing about this one.
   if report.worker and past.worker and past.worker ~= report.worker then return false end
-  -- Nor has a call that was told of, or one that was not in flight, anything more to say; a person means all of them.
+  -- Nor does a late report of a call whose cost is known already, or that was not in flight. A person settles all of them.
   if past.told and not by_hand then return false end
   local steps = not by_hand and tonumber(past.steps or nil) or 0
   local nano = tonumber(report.nano or nil)
   local unres = math.max(0, tonumber(past.unres) - steps)
-  -- Nor does a late reply without a known price make room under a budget.
+  -- Under a budget a late reply without a known price frees nothing.
   if not (nano or by_hand or settled) and unres > 0 and past.budgets ~= '' then return true end
-  -- A reply without a known price tells nothing better than what was settled. Of that, what the call's own cost leaves is
-  -- for the steps, up to their bound.
+  -- Without a known price what was settled stays. The remainder after the call's own cost covers the steps, up to their
+  -- bound.
   local known = nano and nano + math.max(0, math.min(steps, (settled or 0) - nano)) or settled or 0
   local unpriced = (nano or (settled and past.unpriced == 0)) and 0 or 1
   local line = {
@@ -171,7 +171,7 @@ local function resolve_attempt(id, r, attempt, report)
   for name in string.gmatch(past.budgets, '[^\n]+') do
     charge(name, line.nano, -unres, 0)
     tell_budget(name)
-    let_go('budget:' .. name, 16)
+    release('budget:' .. name, 16)
   end
   local left = tonumber(past.unres) - unres
   past.charge, past.nano, past.unres, past.unpriced = 'actual', int(tonumber(past.nano) + line.nano), int(left), unpriced

@@ -40,9 +40,9 @@ local function dequeue(id, r)
   end
 end
 
--- Ready again, at its own place, or due later when ms lies ahead.
+-- Queues a job at its own place, or makes it due later where due_ms lies ahead.
 local function make_ready(id, r, due_ms)
-  -- While it ran its deadline was its worker's to keep; whoever waits stands in the index.
+  -- While it ran its worker kept its deadline; a job that waits is in the index of deadlines.
   if r.dl then redis.call('ZADD', K.deadlines(), r.dl, id) end
   if due_ms and due_ms > now then
     redis.call('ZADD', K.due(), due_ms, id)
@@ -54,7 +54,7 @@ local function make_ready(id, r, due_ms)
   end
 end
 
--- Aside, for a reason that must pass first: a paused batch, a budget, a leader.
+-- Sets a job aside for a reason that must pass first: a paused batch, a budget, a leader.
 local function set_aside(id, r, reason)
   redis.call('ZADD', K.waiting(reason), r.sq, id)
   redis.call('ZADD', K.reasons(), 'NX', now, reason)
@@ -71,8 +71,8 @@ local function leave_waiting(id, r)
   redis.call('HDEL', K.job(id), 'why')
 end
 
--- Up to n jobs of a reason back to their groups; returns how many.
-local function let_go(reason, n)
+-- Up to n jobs of a reason back to their groups, since it has passed; returns how many.
+local function release(reason, n)
   local ids = redis.call('ZRANGE', K.waiting(reason), 0, n - 1)
   for _, id in ipairs(ids) do
     local r = load_record(id)

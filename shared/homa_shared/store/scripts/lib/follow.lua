@@ -48,15 +48,15 @@ local function keep_reply(id, key)
   end
 end
 
--- A reply that breaks off (at its output cap, or by a content filter) is the end of those who follow already, and kept for
--- nobody else; those who follow another are left to that one.
+-- An incomplete reply (cut at its output cap, or by a content filter) ends those who follow already and is kept for nobody
+-- else; followers of another leader are left to that one.
 local function after_success(id, r, partial)
   if not r.ck or r.ck == '' then return end
   local leads = redis.call('GET', K.leader(r.ck)) == id
   if not partial then keep_reply(id, r.ck) end
   if leads then redis.call('DEL', K.leader(r.ck)) end
   if partial and not leads then return end
-  -- Where no entry names the source the leader does, for those that the sweep ends.
+  -- Without a cache entry the key of the leader names the source, for those that the sweep ends.
   if end_followers(r.ck, id, 100) >= 100 and partial then redis.call('SET', K.leader(r.ck), id, 'PX', retention('results')) end
 end
 
@@ -66,33 +66,33 @@ local RANK = C.LANE_RANK
 local function hand_over(key)
   redis.call('DEL', K.leader(key))
   local reason = 'follow:' .. key
-  local heir, best
+  local successor, best
   for _, id in ipairs(redis.call('ZRANGE', K.waiting(reason), 0, 99)) do
     local f = redis.call('HMGET', K.job(id), 'st', 'ln')
     if f[1] ~= 'waiting' then
       redis.call('ZREM', K.waiting(reason), id)
-    elseif not heir or RANK[f[2]] < best then
-      heir, best = id, RANK[f[2]]
+    elseif not successor or RANK[f[2]] < best then
+      successor, best = id, RANK[f[2]]
       if best == 1 then break end
     end
   end
-  if not heir then return 0 end
-  local record = load_record(heir)
-  redis.call('SET', K.leader(key), heir)
-  leave_waiting(heir, record)
-  make_ready(heir, record)
+  if not successor then return 0 end
+  local record = load_record(successor)
+  redis.call('SET', K.leader(key), successor)
+  leave_waiting(successor, record)
+  make_ready(successor, record)
   ring(record.q, 1)
   return 1
 end
 
--- What it may take to look for an heir, in jobs that lead nobody.
-local HEIR = 20
+-- Effort of finding a leader's successor; a job that leads nobody is 1.
+local SUCCESSION = 20
 
--- A leader that ends without success, or goes on to another target, hands over. Returns what that took, for those that
--- must end many and no more than a portion at a time: 1 where it led nobody.
+-- A leader that ends without success, or goes on to another target, hands over. Returns the effort, by which callers that
+-- end many jobs bound their portion: 1 where it led nobody.
 local function after_failure(id, r)
   if not r.ck or r.ck == '' then return 1 end
   if redis.call('GET', K.leader(r.ck)) ~= id then return 1 end
   hand_over(r.ck)
-  return HEIR
+  return SUCCESSION
 end

@@ -1,7 +1,7 @@
 --! use clock, record, budget, ledger, attempt
 -- A worker's report of an attempt, as JSON (fields: lib/attempt.lua), and what to answer when the attempt is not the
--- running one: a repeated report changes nothing, a late one corrects what stood unresolved, and one of a call that the
--- store has no trace of (it came back with older data) is written down.
+-- running one: a repeated report changes nothing, a late one corrects unresolved cost, and one of a call that the store does
+-- not know (a failover lost it) is entered.
 local function read_report(text)
   local report = cjson.decode(text)
   for field, value in pairs(report) do
@@ -10,8 +10,8 @@ local function read_report(text)
   return report
 end
 
--- Is this the running attempt, and whoever reports it its worker? Under one number two workers may have called where the
--- store had forgotten the first.
+-- Whether this is the running attempt and the reporter its worker. Where the store had forgotten an attempt, two workers may
+-- have called under one number.
 local function is_running(r, attempt, worker)
   return r and r.st == 'running' and r.at == attempt and (not worker or not r.wk or r.wk == '' or r.wk == worker)
 end
@@ -25,7 +25,7 @@ local function number_for(key, r, attempt)
   return taken and DUPLICATES + redis.call('HINCRBY', key, 'dup.count', 1) or attempt
 end
 
--- Is there a trace of the attempt as this worker made it?
+-- Whether the store knows of the attempt as this worker made it.
 local function is_known(key, r, attempt, worker)
   if r.wa == attempt and (not r.ww or r.ww == worker) then return true end
   local past = redis.call('HGET', key, int(attempt))
@@ -82,19 +82,19 @@ local function is_in_ledger(id, attempt)
   return false
 end
 
--- A call of a job that the store has forgotten with its record: of whom and in which batch it was nobody can tell any more,
--- but what it cost stands in the ledger by target and day, and in the budgets of everybody. Always 'unknown'.
+-- Enters an orphan: a call of a job whose record the store has lost. Its tenant and batch are unknown; its cost counts in the
+-- ledger by target and day, and in the budgets of scope `all`. Always returns 'unknown'. (`dup.homeless` is what stores have.)
 -- `step` tells the paid replies of one attempt apart; nil for its end.
-local function enter_homeless(id, attempt, report, step)
+local function enter_orphan(id, attempt, report, step)
   local worker = report.worker
   if not worker or not report.target or report.charge == 'none' then return 'unknown' end
   local key, mark = K.attempts(id), 'dup.' .. int(attempt) .. '.' .. worker .. (step and '.' .. int(step) or '')
   if redis.call('HEXISTS', key, mark) == 1 then return 'unknown' end
   if redis.call('HEXISTS', key, 'dup.homeless') == 0 and is_in_ledger(id, attempt) then return 'unknown' end
-  local nobodys = {tg = report.target, tn = ''}
-  local line = attempt_line(id, nobodys, attempt, report)
+  local unowned = {tg = report.target, tn = ''}
+  local line = attempt_line(id, unowned, attempt, report)
   enter(line, now)
-  for _, cap in ipairs(caps_of(id, nobodys)) do
+  for _, cap in ipairs(caps_of(id, unowned)) do
     charge(cap[1], line.nano, line.unres, 0, cap[2])
     tell_budget(cap[1])
   end
@@ -105,7 +105,7 @@ end
 
 -- For reports that are no good reply: refused when the attempt is over, but what they say of its cost is kept.
 local function refuse(id, r, attempt, report)
-  if not r then return enter_homeless(id, attempt, report) end
+  if not r then return enter_orphan(id, attempt, report) end
   if report.charge ~= 'unresolved' then
     if report.charge == 'none' then report.nano = '0' end
     if resolve_attempt(id, r, attempt, report) then return 'late' end

@@ -237,7 +237,7 @@ def test_a_reroute_that_the_store_forgot_costs_at_the_target_that_was_called(cel
 # -- jobs that are gone with their records ----------------------------------------------------------------------------
 
 
-def homeless(cell: Cell) -> Claim:
+def orphan(cell: Cell) -> Claim:
     """A call of a job that was accepted and taken in the moments that the store forgot."""
     cell.budget(1000)
     before = OlderStore(cell)
@@ -250,7 +250,7 @@ def homeless(cell: Cell) -> Claim:
 
 @pytest.mark.parametrize("kind", ["settle", "fail", "requeue"])
 def test_a_call_of_a_job_that_is_gone_costs_once(cell: Cell, kind: str) -> None:
-    claim = homeless(cell)
+    claim = orphan(cell)
     for _ in range(3):
         told = {"charge": Charge.ACTUAL, "nano": COST, "worker": "one", "target": MODEL}
         assert getattr(cell, kind)(claim, **told) is ReportResult.UNKNOWN
@@ -262,7 +262,7 @@ def test_a_call_of_a_job_that_is_gone_costs_once(cell: Cell, kind: str) -> None:
 
 
 def test_each_paid_reply_of_such_an_attempt_counts_once(cell: Cell) -> None:
-    claim = homeless(cell)
+    claim = orphan(cell)
     name = (claim.id, claim.attempt)
     paid = Report("step", Charge.ACTUAL, nano=COST, worker="one", target=MODEL)
     for _ in range(2):
@@ -273,14 +273,14 @@ def test_each_paid_reply_of_such_an_attempt_counts_once(cell: Cell) -> None:
 
 
 def test_one_whose_cost_nobody_knows_is_unpriced_and_not_free(cell: Cell) -> None:
-    claim = homeless(cell)
+    claim = orphan(cell)
     cell.fail(claim, charge=Charge.UNRESOLVED, floor=7, worker="one", target=MODEL)
     table = cell.run(reads.costs(cell.keys, "model"))
     assert (table.nano_usd, table.unresolved_nano_usd, table.unpriced) == (0, 7, 1)
 
 
 def test_one_that_was_not_charged_leaves_no_line(cell: Cell) -> None:
-    claim = homeless(cell)
+    claim = orphan(cell)
     cell.requeue(claim, outcome="rate_limited", worker="one", target=MODEL)
     assert cell.run(reads.ledger(cell.keys)) == []
 

@@ -1,0 +1,70 @@
+--! use record, backlog, take_call
+-- Which job of a backlog is next. Heads of backlogs are fetched a block at a time.
+-- Gives: candidate(backlog), take_out(id, r, backlog), forget_head(backlog), count_moved().
+
+-- Most jobs fetched at once: no more than the worker has slots.
+local BLOCK = math.min(16, asked.slots)
+-- By backlog: {ids, at, more}; `more` says whether there may be others behind the block.
+local heads = {}
+
+local function fetch(backlog, start)
+  local ids = redis.call('ZRANGE', backlog, start, start + BLOCK - 1)
+  heads[backlog] = {ids = ids, at = 1, more = #ids == BLOCK}
+  return heads[backlog]
+end
+
+-- The backlog has changed beside its block.
+local function forget_head(backlog) heads[backlog] = nil end
+
+-- The next job of a tenant that this worker may run: the head, unless it is a suspect and a suspect runs here already. Where
+-- suspects fill the head, as they do after a fleet was killed twice, one from a place that moves with the clock.
+local function candidate(backlog)
+  local h = heads[backlog]
+  if not h or (h.at > #h.ids and h.more) then h = fetch(backlog, 0) end
+  while true do
+    local id = h.ids[h.at]
+    if not id and h.passed_suspects and not h.elsewhere then
+      h = fetch(backlog, now_us % math.max(1, redis.call('ZCARD', backlog)))
+      h.more, h.elsewhere = true, true
+      id = h.ids[1]
+    end
+    if not id then return nil end
+    local r = load_record(id)
+    if not r or r.st ~= 'queued' then
+      redis.call('ZREM', backlog, id)
+    elseif asked.suspects == 0 or (r.px or 0) < C.SUSPECT_LEASES then
+      return id, r
+    else
+      h.passed_suspects = true
+    end
+    h.at = h.at + 1
+  end
+end
+
+local moved = {}
+
+-- The same as dequeue, for the candidate: queue counts are written once at the end (count_moved), and whether the backlog is
+-- empty is asked only where the block cannot tell. True when it is.
+local function take_out(id, r, backlog)
+  redis.call('ZREM', backlog, id)
+  local h = heads[backlog]
+  h.at = h.at + 1
+  moved[r.q] = moved[r.q] or {}
+  moved[r.q][r.ln] = (moved[r.q][r.ln] or 0) + 1
+  if h.at <= #h.ids then return false end
+  -- Even a block that was the last may leave something behind: suspects passed over, followers that came back meanwhile.
+  h.more = redis.call('EXISTS', backlog) == 1
+  if h.more then return false end
+  redis.call('ZREM', K.group(r.q, r.ln, r.tg), r.tn)
+  if redis.call('EXISTS', K.group(r.q, r.ln, r.tg)) == 0 then redis.call('ZREM', K.lane(r.q, r.ln), r.tg) end
+  return true
+end
+
+local function count_moved()
+  for queue, lanes in pairs(moved) do
+    for lane, n in pairs(lanes) do
+      count(queue, lane, 'queued', -n)
+      count(queue, lane, 'running', n)
+    end
+  end
+end

@@ -1,0 +1,38 @@
+--! use backlog, take_call
+-- Who is next: targets of a lane share the slots and take turns; tenants of a group are served by weighted virtual time.
+-- Gives: open_targets(lane), took_turn(lane, pair), next_tenant(group, passed_over), was_served(group, tenant),
+-- leave_group(queue, lane, target, tenant).
+
+-- Most targets of a lane that one call looks at.
+local TARGETS = 64
+
+-- Queue and target of each group of a lane that this worker may serve, those that waited longest first.
+local function open_targets(lane)
+  local open = {}
+  for _, queue in ipairs(asked.queues) do
+    if redis.call('HEXISTS', K.queue(queue), 'paused') == 0 then
+      for _, target in ipairs(redis.call('ZRANGE', K.lane(queue, lane), 0, TARGETS - 1)) do
+        -- A worker without a provider runs actors only.
+        if asked.provider ~= '' or target == C.ACTOR_TARGET then open[#open + 1] = {queue, target} end
+      end
+    end
+  end
+  return open
+end
+
+local function took_turn(lane, pair) redis.call('ZADD', K.lane(pair[1], lane), 'XX', now_us, pair[2]) end
+
+local function next_tenant(group, passed_over) return redis.call('ZRANGE', group, passed_over, passed_over)[1] end
+
+local weights = nil
+local function was_served(group, tenant)
+  weights = weights or cjson.decode(redis.call('HGET', K.config(), 'weights') or '{}')
+  redis.call('ZINCRBY', group, 1 / (weights[tenant] or 1), tenant)
+end
+
+-- A tenant whose backlog is empty waits no more; nor does a target without tenants.
+local function leave_group(queue, lane, target, tenant)
+  local group = K.group(queue, lane, target)
+  redis.call('ZREM', group, tenant)
+  if redis.call('EXISTS', group) == 0 then redis.call('ZREM', K.lane(queue, lane), target) end
+end

@@ -1,0 +1,18 @@
+--! use record, take_call
+-- A question of take is told apart by its nonce, `process-number`; numbers of a process ascend.
+-- Gives: was_answered(), true where nothing may be taken for it any more; the answer then holds what it had before.
+local function was_answered()
+  local past = redis.call('HMGET', K.worker(asked.worker), 'nonce', 'took')
+  -- The same question gets the same answer: a reply that was lost on its way strands nothing.
+  if past[1] == asked.nonce then
+    for id, attempt in string.gmatch(past[2] or '', '(%S+):(%d+)') do
+      local r = load_record(id)
+      if r and r.st == 'running' and r.at == tonumber(attempt) and r.wk == asked.worker then hand_out(id, r) end
+    end
+    return true
+  end
+  -- A stale nonce is ignored: its process has asked again since, so that nobody would hear of what it took now.
+  local process, number = string.match(asked.nonce, '^(%x+)%-(%d+)$')
+  local last_process, last_number = string.match(past[1] or '', '^(%x+)%-(%d+)$')
+  return process and process == last_process and tonumber(number) < tonumber(last_number)
+end

@@ -1,0 +1,44 @@
+--! use record, backlog, ending, follow, take_call
+-- Queued jobs that must not run: cancelled, by themselves or with their batch; expired; of a paused batch.
+-- Gives: turned_away(id, r), true when the job is out of its backlog; leave_lead(id, r), for a job that ends before it runs.
+
+-- The cancel of a batch is one flag that its lines meet here; a paused batch's lines step aside.
+local batches = {}
+local function batch_flags(id)
+  local flags = batches[id]
+  if not flags then
+    flags = redis.call('HMGET', K.batch(id), 'cancel', 'paused')
+    batches[id] = flags
+  end
+  return flags
+end
+
+-- Finding the follower that goes on instead costs as much as ten jobs that lead nobody.
+local function leave_lead(id, r)
+  after_failure(id, r)
+  if r.ck then answer.skips = answer.skips + 9 end
+end
+
+local function turned_away(id, r)
+  local flags = r.ba and batch_flags(r.ba) or {}
+  if r.cx or flags[1] then
+    dequeue(id, r)
+    end_job(id, r, 'cancelled', nil, 'cancelled before it ran')
+    leave_lead(id, r)
+    return true
+  end
+  if r.dl and r.dl <= now then
+    dequeue(id, r)
+    end_job(id, r, 'expired', nil, 'its deadline passed while it waited')
+    leave_lead(id, r)
+    return true
+  end
+  if flags[2] then
+    dequeue(id, r)
+    set_aside(id, r, 'batch:' .. r.ba)
+    -- Nobody who follows it waits for its batch.
+    leave_lead(id, r)
+    return true
+  end
+  return false
+end
