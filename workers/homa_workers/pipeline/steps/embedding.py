@@ -60,7 +60,7 @@ class Embedding:
         """All vectors, in the order of the texts.
 
         Raises:
-            Halted: there are none to be had in this attempt.
+            Halted: this attempt ends without them.
             ProviderError: a call went wrong.
         """
         attempt = self._journal.attempt
