@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from homa_shared.store.operation import mapping, read
 from homa_shared.store.reads.jobs import JobView
 from homa_shared.store.reads.money import LedgerLine
 from homa_shared.store.transitions.submit import Common, Entry, submit
+from homa_workers.middleware.entry_points import Factory
 from homa_workers.process.build import WorkerProcess, build
 from homa_workers.process.worker import HomaWorker
 from homa_workers.simulator import Simulator
@@ -68,18 +69,28 @@ class Cell:
     def settings(self, **more: str) -> Settings:
         return load_settings(env=self.environment(**more), cwd=self.home)
 
-    async def process(self, *providers: str, concurrency: int | None = None, **more: str) -> WorkerProcess:
+    async def process(
+        self, *providers: str, concurrency: int | None = None, middleware: Sequence[Factory] = (), **more: str
+    ) -> WorkerProcess:
         """The workers of one process, not yet serving."""
-        made = await build(self.settings(**more), self.address, providers or ["openai"], concurrency=concurrency)
+        made = await build(
+            self.settings(**more),
+            self.address,
+            providers or ["openai"],
+            concurrency=concurrency,
+            middleware=middleware,
+        )
         self._processes.append(made)
         for worker in made.workers:
             assert worker._book is not None
             await worker._book.ensure_plans([MINI, HAIKU])
         return made
 
-    async def worker(self, *providers: str, concurrency: int | None = None, **more: str) -> HomaWorker:
+    async def worker(
+        self, *providers: str, concurrency: int | None = None, middleware: Sequence[Factory] = (), **more: str
+    ) -> HomaWorker:
         """The first worker of a process that serves."""
-        made = await self.process(*providers, concurrency=concurrency, **more)
+        made = await self.process(*providers, concurrency=concurrency, middleware=middleware, **more)
         for worker in made.workers:
             self.serve(worker)
         return made.workers[0]

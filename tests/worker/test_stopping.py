@@ -52,8 +52,7 @@ async def test_cancelling_a_job_again_and_again_does_not_cut_its_acknowledgement
     worker = await cell.worker()
     job = await cell.submit()
     await in_flight(cell, 1)
-    running = worker._in_flight.find(f"{job}:1")
-    assert running is not None
+    running = worker._in_flight._running[f"{job}:1"]
     for _ in range(20):
         worker._in_flight.cancel(f"{job}:1")
         await asyncio.sleep(0)

@@ -142,7 +142,7 @@ class FleetBook:
             self.written(targets)
 
     def writing(self, targets: Iterable[str]) -> Op[int] | None:
-        """The operation that writes the plans which this worker has not written yet; None where there is none."""
+        """The operation that writes the plans which this worker has not written yet; None where all are written."""
         hops = [hop for target in targets if target not in self._written and (hop := self._hop(target))]
         rows = [row for hop in hops for row in rows_of(self.fleet, hop)]
         return write_plans(self._store.keys, rows) if rows else None

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import orjson
 
@@ -88,10 +88,11 @@ class MiddlewareChain:
         """The call as all of them would have it, and whether its content is another than before."""
         content = latest = _content(call) if self._rewrites else b""
         for middleware in self._adapt_call:
-            await self._finished(attempt, middleware)
+            if attempt.hooks:
+                await self._finished(attempt, middleware)
             try:
                 found = middleware.adapt_call(attempt, _copied(call) if middleware.adapts_content else call)
-                adapted = _checked(found if isinstance(found, Call) else await self._limited(middleware, found), call)
+                adapted = _checked(await self._limited(middleware, found) if _waits(found) else found, call)
                 latest = _content(adapted) if middleware.adapts_content else latest
                 call = adapted
             except Exception as error:
@@ -101,7 +102,8 @@ class MiddlewareChain:
     async def before_call(self, attempt: RunningAttempt, call: Call) -> None:
         """Returns when the call may be made."""
         for middleware in self._before_call:
-            await self._finished(attempt, middleware)
+            if attempt.hooks:
+                await self._finished(attempt, middleware)
             try:
                 found = middleware.before_call(attempt, call)
                 if found is not None:
@@ -197,7 +199,11 @@ def _content(call: Call) -> bytes:
     return orjson.dumps((call.messages, call.params, call.api))
 
 
-def _checked(adapted: Call, call: Call) -> Call:
+def _waits(found: object) -> TypeGuard[Awaitable[Call]]:
+    return not isinstance(found, Call) and isinstance(found, Awaitable)
+
+
+def _checked(adapted: object, call: Call) -> Call:
     """A call that may be made in the place of another.
 
     Raises:

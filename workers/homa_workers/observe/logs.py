@@ -44,5 +44,5 @@ def start(level: str, form: str) -> None:
 
 
 def _line(event: dict[str, Any], **_: Any) -> bytes:
-    """An event as JSON. A provider's message may hold what is no text: logging it must not fail whoever logs."""
+    """An event as JSON. A provider's message may hold what UTF-8 cannot carry: logging must not fail for that."""
     return sound_json(event)

@@ -28,7 +28,7 @@ class Unsent(Interrupted):
 
 
 class Unfit(Interrupted):
-    """A paid reply that is no answer, and no further one to be asked for.
+    """A paid reply that is not an answer, where no further call may be made.
 
     Args:
         why: malformed or step_limit.

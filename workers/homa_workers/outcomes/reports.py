@@ -159,7 +159,7 @@ def error_json(attempt: RunningAttempt, error: ProviderError) -> bytes:
         "latency_ms": attempt.latency_ms,
         "queued_ms": claim.waited_ms,
     }
-    # A reply that was paid for and is no answer is kept for whoever looks.
+    # A reply that was paid for is kept for whoever looks, though it is not an answer.
     if (body := getattr(error, "body", None)) is not None:
         fields["body"] = body
     return sound_json(fields)

@@ -107,7 +107,7 @@ def stay_in_pool(claim: Claim, error: ProviderError, members: int) -> Deferred |
     until each member could have had its turn.
 
     Args:
-        members: how many serve the job's queue; one where it is no pool's.
+        members: how many serve the job's queue; one where it is not a pool's.
     """
     if members < 2:
         return None

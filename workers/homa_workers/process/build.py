@@ -52,12 +52,9 @@ class WorkerProcess:
         for worker in self.workers:
             worker.stop_now()
 
-    async def stop_middleware(self) -> None:
+    async def aclose(self) -> None:
         for chain in self.middleware:
             await chain.stop()
-
-    async def aclose(self) -> None:
-        await self.stop_middleware()
         for provider in self.providers:
             await provider.aclose()
         await self.store.aclose()
@@ -104,7 +101,7 @@ async def build(
             process.workers.append(worker)
             process.middleware.append(chain)
     except BaseException:
-        await process.stop_middleware()
+        await process.aclose()
         raise
     return process
 

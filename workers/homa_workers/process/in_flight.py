@@ -78,9 +78,6 @@ class InFlight:
         if running is not None and running.attempt is not None:
             running.attempt.cancel()
 
-    def find(self, name: str) -> HeldLease | None:
-        return self._running.get(name)
-
     def ripe(self, age_s: float) -> list[HeldLease]:
         """Those whose lease was last renewed so long ago. Once acknowledged an attempt has none."""
         oldest = time.monotonic() - age_s

@@ -63,7 +63,7 @@ class Chat:
         """The answer, after as many calls as it takes.
 
         Raises:
-            Halted: there is none to be had in this attempt.
+            Halted: this attempt ends without one.
             ProviderError: a call went wrong.
         """
         self._add_definitions()

@@ -67,7 +67,7 @@ class Embedding:
         """All vectors, in the order of the texts.
 
         Raises:
-            Halted: there are none to be had in this attempt.
+            Halted: this attempt ends without them.
             ProviderError: a call went wrong.
         """
         attempt, book = self._journal.attempt, self._journal.book

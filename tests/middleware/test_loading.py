@@ -1,0 +1,139 @@
+"""Middlewares of installed packages are found by their entry points; one that is wrong is named."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
+import pytest
+
+from homa_shared.model.errors import ConfigError
+from homa_workers.middleware import Middleware, WorkerIdentity
+from homa_workers.middleware.chain import MiddlewareChain
+from homa_workers.middleware.entry_points import installed
+from homa_workers.observe.worker_log import WorkerLog
+from homa_workers.process.main import USAGE
+from tests.patience import PATIENCE_S
+from tests.steps.cell import Cell
+
+MODULE = """
+from homa_workers.middleware import Middleware
+
+class First(Middleware):
+    pass
+
+class Second(Middleware):
+    pass
+
+def second():
+    return Second()
+
+def nothing():
+    return 7
+
+def broken():
+    raise OSError("no such file")
+
+number = 7
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of installed packages."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    return folder
+
+
+def install(site: Path, **points: str) -> None:
+    """A package `homa-acme` with these middlewares, as an installer leaves it."""
+    name = f"acme_{abs(hash(str(site)))}"
+    (site / f"{name}.py").write_text(MODULE)
+    info = site / "homa_acme-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: homa-acme\nVersion: 1.2\n")
+    lines = [f"{point} = {name}:{value}" for point, value in points.items()]
+    (info / "entry_points.txt").write_text("\n".join(["[homa.middleware]", *lines]))
+
+
+def names(factories: object) -> list[str]:
+    return [factory.__name__ for factory in factories]  # type: ignore[attr-defined]
+
+
+def test_where_nothing_is_installed_there_is_none(site: Path) -> None:
+    assert installed() == []
+
+
+async def test_they_stand_in_the_order_of_their_names_among_homas_own(site: Path, cell: Cell) -> None:
+    install(site, b="First", a="second")
+    assert names(installed()) == ["second", "First"]
+    process = await cell.process(middleware=[Third])
+    assert [type(middleware).__name__ for middleware in process.middleware[0]._all] == [
+        *("AttemptLog", "SentryReports", "Second", "First", "Third"),
+        *("TokenCalibration", "VectorKeeping", "MediaRelease", "PrefixWarmup"),
+    ]
+
+
+class Third(Middleware):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        ("missing", r"middleware 'mine' of homa-acme 1\.2 cannot be loaded from \w+:missing: AttributeError"),
+        ("number", r"middleware 'mine' of homa-acme 1\.2 is 7; expected a Middleware class or a function"),
+        ("nothing", r"middleware \w+\.nothing made 7; expected a homa_workers\.middleware\.Middleware"),
+        ("broken", r"middleware \w+\.broken cannot be made: OSError\('no such file'\)"),
+    ],
+)
+async def test_one_that_is_wrong_keeps_the_worker_from_starting(site: Path, cell: Cell, value: str, error: str) -> None:
+    install(site, mine=value)
+    with pytest.raises(ConfigError, match=error):
+        await cell.process()
+
+
+async def test_the_worker_process_says_which_one_it_is(site: Path, cell: Cell) -> None:
+    install(site, mine="missing")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "homa_workers", "openai"),
+        env=os.environ | cell.environment() | {"PYTHONPATH": str(site)},
+        cwd=cell.home,
+        stderr=PIPE,
+    )
+    _, said = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+    assert process.returncode == USAGE
+    assert "middleware 'mine' of homa-acme 1.2 cannot be loaded" in said.decode()
+    assert "Traceback" not in said.decode()
+
+
+async def test_one_that_does_not_start_is_named_and_those_before_it_are_stopped() -> None:
+    told: list[str] = []
+
+    class Started(Middleware):
+        async def start(self, worker: WorkerIdentity) -> None:
+            told.append("started")
+
+        async def stop(self) -> None:
+            told.append("stopped")
+            await asyncio.sleep(0)
+            raise RuntimeError("not even that")
+
+    class Unstartable(Middleware):
+        async def start(self, worker: WorkerIdentity) -> None:
+            raise OSError("no such host")
+
+    chain = MiddlewareChain([Started(), Unstartable(), Started()], WorkerLog("w"))
+    with pytest.raises(ConfigError, match=r"middleware Unstartable of .*test_loading did not start: OSError\("):
+        await chain.start(WorkerIdentity("w", "openai"))
+    assert told == ["started", "stopped"]
+
+
+def test_a_middleware_that_is_not_there_is_missed() -> None:
+    with pytest.raises(LookupError, match="no Third among"):
+        MiddlewareChain([], WorkerLog("w")).find(Third)
