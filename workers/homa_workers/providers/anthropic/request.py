@@ -66,17 +66,21 @@ def request_body(call: Call, *, max_tokens: int, adapt_schema: Callable[[Block],
     if stop := stop_sequences(params):
         body["stop_sequences"] = stop
     body |= _identity(params) | _thinking(params, call.model, cap)
-    output_format = params.pop("response_format", None) or {}
-    match output_format.get("type"):
+    response_format = params.pop("response_format", None) or {}
+    match response_format.get("type"):
         case "json_schema":
-            schema = adapt_schema(output_format["json_schema"]["schema"])
-            config = {**body.pop("output_config", {}), **params.pop("output_config", {})}
-            body["output_config"] = {**config, "format": {"type": "json_schema", "schema": schema}}
+            schema = adapt_schema(response_format["json_schema"]["schema"])
+            body["output_config"] = _output_config(body, params) | {"format": {"type": "json_schema", "schema": schema}}
         case "json_object":
             system.append({"type": "text", "text": JSON_INSTRUCTION})
     if system:
         body["system"] = system
     return {**body, **params}
+
+
+def _output_config(body: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    """What is set beside the format; the call's own words win."""
+    return {**body.pop("output_config", {}), **params.pop("output_config", {})}
 
 
 def _with_breakpoint(call: Call) -> list[dict[str, Any]]:
