@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -123,6 +124,21 @@ async def test_a_model_of_bedrock_that_refuses_cache_points_is_asked_without_fro
         finally:
             await provider.aclose()
     assert [b"cachePoint" in request.content for request in stub.requests] == [True, False, False]
+
+
+async def test_calls_in_flight_together_are_all_asked_again_without_cache_points() -> None:
+    account = {"region": "us-east-1", "aws_access_key_id": "id", "aws_secret_access_key": "secret"}
+
+    async def refuse_points(reader: Any, writer: Any) -> None:
+        await (REFUSAL if b"cachePoint" in stub.requests[-1].content else SAID)(reader, writer)
+
+    async with serving(refuse_points) as stub:
+        provider = BedrockProvider(ProviderConfig("bedrock", "bedrock", None, stub.url, options=account))
+        try:
+            replies = await asyncio.gather(*(provider.complete(call(LLAMA)) for _ in range(5)))
+        finally:
+            await provider.aclose()
+    assert [each.text for each in replies] == ["Hi"] * 5
 
 
 async def test_another_refusal_of_bedrock_is_asked_once_only() -> None:

@@ -1,16 +1,17 @@
 """A conversation in the shape of chat completions, read once for every provider that takes another shape.
 
-1. A message becomes typed parts: what it says, media, thinking, calls of tools, a tool's result.
-2. The adapter renders each part in its provider's words, as any number of blocks.
+1. A message is taken apart: text, media, thinking, calls of tools, a tool's result. Empty text is dropped: no provider
+   takes it.
+2. The adapter's `Renderer` writes each part in its provider's words, as one block, or refuses it.
 3. Blocks of neighbours of one role are joined into one turn: turns must alternate, and the results of tools that were
    called together must stand in one. System messages, which these providers take beside the conversation, go apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import orjson
 
@@ -20,33 +21,11 @@ from homa_workers.providers.invalid_request import refused
 
 #: A message or a part of one, as the caller wrote it.
 Given = Mapping[str, Any]
-#: What an adapter makes of a part.
+#: What a part becomes.
 Block = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Text, an assistant's refusal included. No provider takes an empty one."""
-
-    text: str
-    #: The part of type `text`, whose further fields some providers know.
-    given: Given
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    #: A `data:` URL or an address.
-    url: str
-    given: Given
-
-
-@dataclass(frozen=True, slots=True)
-class Audio:
-    given: Given
-
-
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A document: its bytes or address, or else an id that a provider gave it."""
 
     #: A `data:` URL or an address; empty where there is only an id.
@@ -55,144 +34,157 @@ class File:
     name: str
     #: Its place among the parts of its message.
     number: int
-    given: Given
 
 
-@dataclass(frozen=True, slots=True)
-class Thinking:
-    """A block of an earlier reply's thinking in Anthropic's shape, to be given back unchanged: models check its
-    signature when tools are in use."""
-
-    block: Given
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(NamedTuple):
     id: str
     name: str
     arguments: Any
     given: Given
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResult:
+class ToolResult(NamedTuple):
     call_id: str | None
     #: Of the tool that the latest call of this id asked for; None where no earlier message calls it.
     name: str | None
-    content: tuple[Part, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Other:
-    """A part of another type, or (None) of none: perhaps the provider's own."""
-
-    type: str | None
-    given: Given
-
-
-Part = Text | Image | Audio | File | Thinking | ToolCall | ToolResult | Other
-Render = Callable[[Part], Iterable[Block]]
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    role: Literal["user", "assistant"]
     blocks: list[Block]
 
 
-def turns(messages: Iterable[Given], render: Render) -> list[Turn]:
-    """The conversation without its system messages; messages that come to no block are left out.
+class Renderer(ABC):
+    """Writes conversations in a provider's words.
 
-    Raises ProviderError (INVALID_REQUEST) for an unknown role, content that is neither text nor parts, or arguments of
-    a tool call that are not valid JSON.
+    Every method that writes a part raises ProviderError (INVALID_REQUEST) for one that the provider cannot be shown.
     """
-    names: dict[str, str] = {}
-    joined: list[Turn] = []
-    for message in messages:
-        if message.get("role") in SYSTEM_ROLES:
-            continue
-        turn = _turn(message, names, render)
-        if joined and joined[-1].role == turn.role:
-            joined[-1].blocks.extend(turn.blocks)
-        elif turn.blocks:
-            joined.append(turn)
-    return joined
 
+    #: What the provider calls the assistant.
+    assistant: ClassVar[str] = "assistant"
+    #: The field of a turn that holds its blocks.
+    content: ClassVar[str] = "content"
 
-def system_blocks(messages: Iterable[Given], render: Render) -> list[Block]:
-    """System and developer messages, in order."""
-    return [
-        block
-        for message in messages
-        if message.get("role") in SYSTEM_ROLES
-        for part in content_parts(message.get("content"))
-        for block in render(part)
-    ]
+    @abstractmethod
+    def text(self, text: str, part: Given) -> Block:
+        """Text, an assistant's refusal included.
 
+        Args:
+            part: of type `text`, whose further fields some providers know.
+        """
 
-def content_parts(content: object) -> Iterator[Part]:
-    """The parts of a message's content. Raises ProviderError (INVALID_REQUEST) for anything but text and parts."""
-    if isinstance(content, str):
-        yield Text(content, {"type": "text", "text": content})
-    elif isinstance(content, list):
+    @abstractmethod
+    def image(self, url: str) -> Block:
+        """An image by its `data:` URL or address."""
+
+    @abstractmethod
+    def file(self, file: File) -> Block: ...
+
+    @abstractmethod
+    def tool_call(self, call: ToolCall) -> Block: ...
+
+    @abstractmethod
+    def tool_result(self, result: ToolResult) -> Block: ...
+
+    @abstractmethod
+    def other(self, part: Given) -> Block:
+        """A part of another type, or of none: perhaps the provider's own."""
+
+    def audio(self, part: Given) -> Block:
+        return self.other(part)
+
+    def thinking(self, block: Given) -> Block | None:
+        """A block of an earlier reply's thinking, in Anthropic's shape; None: it is not given back."""
+        return None
+
+    def cache_mark(self, mark: object, block: Block | None) -> Block | None:
+        """Says that the provider may keep the prompt up to here: in the marked part's block, or by one that follows it.
+
+        Args:
+            mark: the part's own `cache_control`, as Anthropic takes it.
+            block: what the part became; None where its text is empty.
+        """
+        return None
+
+    def turns(self, messages: Iterable[Given]) -> list[Block]:
+        """The conversation without its system messages; messages that come to no block are left out."""
+        names: dict[str, str] = {}
+        turns: list[Block] = []
+        for message in messages:
+            if message.get("role") in SYSTEM_ROLES:
+                continue
+            role, blocks = self._turn(message, names)
+            if turns and turns[-1]["role"] == role:
+                turns[-1][self.content].extend(blocks)
+            elif blocks:
+                turns.append({"role": role, self.content: blocks})
+        return turns
+
+    def system(self, messages: Iterable[Given]) -> list[Block]:
+        """System and developer messages, in order."""
+        blocks: list[Block] = []
+        for message in messages:
+            if message.get("role") in SYSTEM_ROLES:
+                blocks += self._content(message.get("content"))
+        return blocks
+
+    def _turn(self, message: Given, names: dict[str, str]) -> tuple[str, list[Block]]:
+        match message.get("role"):
+            case "user":
+                return "user", self._content(message.get("content"))
+            case "assistant":
+                return self.assistant, self._assistant(message, names)
+            case "tool":
+                call_id = message.get("tool_call_id")
+                blocks = self._content(message.get("content"))
+                return "user", [self.tool_result(ToolResult(call_id, names.get(str(call_id)), blocks))]
+        raise refused(f"messages: role {message.get('role')!r}", "expected system, developer, user, assistant or tool")
+
+    def _assistant(self, message: Given, names: dict[str, str]) -> list[Block]:
+        """In the order in which a model writes: thinking, text, calls of tools."""
+        thinking = [self.thinking(block) for block in message.get("thinking_blocks") or ()]
+        blocks = [block for block in thinking if block is not None]
+        blocks += self._content(message.get("content"))
+        for given in message.get("tool_calls") or ():
+            call = _tool_call(given)
+            names[call.id] = call.name
+            blocks.append(self.tool_call(call))
+        return blocks
+
+    def _content(self, content: object) -> list[Block]:
+        if isinstance(content, str):
+            return [self.text(content, {"type": "text", "text": content})] if content else []
+        if content is None:
+            return []
+        if not isinstance(content, list):
+            raise refused(f"messages: content {content!r}", "expected a text or a list of parts")
+        blocks: list[Block] = []
         for number, part in enumerate(content):
-            yield _part({"type": "text", "text": part} if isinstance(part, str) else part, number)
-    elif content is not None:
-        raise refused(f"messages: content {content!r}", "expected a text or a list of parts")
+            given = {"type": "text", "text": part} if isinstance(part, str) else part
+            block = self._part(given, number)
+            if block is not None:
+                blocks.append(block)
+            if "cache_control" in given and (mark := self.cache_mark(given["cache_control"], block)) is not None:
+                blocks.append(mark)
+        return blocks
+
+    def _part(self, part: Given, number: int) -> Block | None:
+        match part.get("type"):
+            case "text":
+                return self.text(part["text"], part) if part.get("text") else None
+            case "refusal":
+                text = part.get("refusal")
+                return self.text(text, {"type": "text", "text": text}) if text else None
+            case "image_url":
+                return self.image(part["image_url"]["url"])
+            case "file":
+                return self.file(_file(part["file"], number))
+            case "input_audio":
+                return self.audio(part)
+        return self.other(part)
 
 
-def _turn(message: Given, names: dict[str, str], render: Render) -> Turn:
-    match message.get("role"):
-        case "user":
-            return Turn("user", _rendered(content_parts(message.get("content")), render))
-        case "assistant":
-            return Turn("assistant", _rendered(_assistant_parts(message, names), render))
-        case "tool":
-            return Turn("user", list(render(_tool_result(message, names))))
-    raise refused(f"messages: role {message.get('role')!r}", "expected system, developer, user, assistant or tool")
-
-
-def _rendered(parts: Iterable[Part], render: Render) -> list[Block]:
-    return [block for part in parts for block in render(part)]
-
-
-def _part(part: Given, number: int) -> Part:
-    match part.get("type"):
-        case "text":
-            return Text(part.get("text") or "", part)
-        case "refusal":
-            return _refusal(part)
-        case "image_url":
-            return Image(part["image_url"]["url"], part)
-        case "input_audio":
-            return Audio(part)
-        case "file":
-            return _file(part, number)
-        case other:
-            return Other(other, part)
-
-
-def _refusal(part: Given) -> Text:
-    text = part.get("refusal") or ""
-    rest = {name: value for name, value in part.items() if name not in ("type", "refusal")}
-    return Text(text, {"type": "text", "text": text, **rest})
-
-
-def _file(part: Given, number: int) -> File:
-    file = part["file"]
+def _file(file: Given, number: int) -> File:
     url, file_id = file_url(file), file.get("file_id") or ""
     if not url and not file_id:
         raise refused("messages: a file part", "expected file_data or file_id in it")
-    return File(url, file_id, file.get("filename") or "", number, part)
-
-
-def _assistant_parts(message: Given, names: dict[str, str]) -> Iterator[Part]:
-    """In the order in which a model writes: thinking, text, calls of tools."""
-    yield from map(Thinking, message.get("thinking_blocks") or ())
-    yield from content_parts(message.get("content"))
-    for call in message.get("tool_calls") or ():
-        names[call["id"]] = call["function"]["name"]
-        yield _tool_call(call)
+    return File(url, file_id, file.get("filename") or "", number)
 
 
 def _tool_call(call: Given) -> ToolCall:
@@ -202,8 +194,3 @@ def _tool_call(call: Given) -> ToolCall:
     except orjson.JSONDecodeError as error:
         raise refused(f"messages: arguments of tool call {call['id']!r}", f"not valid JSON ({error})") from error
     return ToolCall(call["id"], function["name"], arguments, call)
-
-
-def _tool_result(message: Given, names: Mapping[str, str]) -> ToolResult:
-    call_id = message.get("tool_call_id")
-    return ToolResult(call_id, names.get(str(call_id)), tuple(content_parts(message.get("content"))))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx2
 import orjson
@@ -18,8 +17,7 @@ from homa_shared.model.json_safe import sound
 _LIMIT_DIGITS = 15
 
 
-@dataclass(frozen=True, slots=True)
-class RawReply:
+class RawReply(NamedTuple):
     """A reply as it came over HTTP."""
 
     content: bytes

@@ -6,8 +6,9 @@ each reply, the request walked for transforms) costs more CPU than all the rest 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar, overload
 
 import httpx2
 
@@ -20,7 +21,37 @@ from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
 Assembly = TypeVar("Assembly", bound=StreamAssembly)
 
 
-class RawClient:
+class EventStream(Protocol):
+    """What the SDKs' `AsyncStream[object]` share."""
+
+    @property
+    def response(self) -> httpx2.Response: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def __aiter__(self) -> AsyncIterator[object]: ...
+
+
+Stream = TypeVar("Stream", bound=EventStream)
+
+
+class SdkClient(Protocol[Stream]):
+    """What `AsyncOpenAI` and `AsyncAnthropic` share."""
+
+    @overload
+    async def post(self, path: str, *, cast_to: type[httpx2.Response], content: bytes) -> httpx2.Response: ...
+
+    @overload
+    async def post(
+        self, path: str, *, cast_to: type[object], content: bytes, stream: Literal[True], stream_cls: type[Stream]
+    ) -> Stream: ...
+
+
+class RawClient(Generic[Stream]):
     """One API of an account.
 
     Args:
@@ -30,7 +61,13 @@ class RawClient:
         rules: what the API's failures mean.
     """
 
-    def __init__(self, client: Any, stream_type: type, api_error: type[Exception], rules: Sequence[ErrorRule]) -> None:
+    def __init__(
+        self,
+        client: SdkClient[Stream],
+        stream_type: type[Stream],
+        api_error: type[Exception],
+        rules: Sequence[ErrorRule],
+    ) -> None:
         self._client = client
         self._stream_type = stream_type
         self._failures = (api_error, httpx2.HTTPError)

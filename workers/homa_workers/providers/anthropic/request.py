@@ -8,25 +8,12 @@ are. Where a request needs what Claude cannot do, `ProviderError` (INVALID_REQUE
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import with_mark
-from homa_workers.providers.conversation import (
-    Audio,
-    Block,
-    File,
-    Image,
-    Other,
-    Part,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolResult,
-    system_blocks,
-    turns,
-)
+from homa_workers.providers.conversation import Block, File, Given, Renderer, ToolCall, ToolResult
 from homa_workers.providers.data_url import DataUrl, is_data_url
 from homa_workers.providers.invalid_request import refused
 from homa_workers.providers.parameters import (
@@ -73,24 +60,27 @@ def request_body(call: Call, *, max_tokens: int, adapt_schema: Callable[[Block],
     expect_one_choice(params, "Anthropic")
     cap = output_cap(params, max_tokens)
     messages = _with_breakpoint(call)
-    conversation = [{"role": turn.role, "content": turn.blocks} for turn in turns(messages, _blocks)]
-    body: dict[str, Any] = {"model": call.model, "max_tokens": cap, "messages": conversation}
-    system = system_blocks(messages, _blocks)
+    body: dict[str, Any] = {"model": call.model, "max_tokens": cap, "messages": RENDERER.turns(messages)}
+    system = RENDERER.system(messages)
     body |= _tools(params)
     if stop := stop_sequences(params):
         body["stop_sequences"] = stop
     body |= _identity(params) | _thinking(params, call.model, cap)
-    output_format = params.pop("response_format", None) or {}
-    match output_format.get("type"):
+    response_format = params.pop("response_format", None) or {}
+    match response_format.get("type"):
         case "json_schema":
-            schema = adapt_schema(output_format["json_schema"]["schema"])
-            config = {**body.pop("output_config", {}), **params.pop("output_config", {})}
-            body["output_config"] = {**config, "format": {"type": "json_schema", "schema": schema}}
+            schema = adapt_schema(response_format["json_schema"]["schema"])
+            body["output_config"] = _output_config(body, params) | {"format": {"type": "json_schema", "schema": schema}}
         case "json_object":
             system.append({"type": "text", "text": JSON_INSTRUCTION})
     if system:
         body["system"] = system
     return {**body, **params}
+
+
+def _output_config(body: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    """What is set beside the format; the call's own words win."""
+    return {**body.pop("output_config", {}), **params.pop("output_config", {})}
 
 
 def _with_breakpoint(call: Call) -> list[dict[str, Any]]:
@@ -101,28 +91,41 @@ def _with_breakpoint(call: Call) -> list[dict[str, Any]]:
     return with_mark(call.messages, call.shared, BREAKPOINT)
 
 
-def _blocks(part: Part) -> Iterator[Block]:
-    match part:
-        case Text(text=""):
-            return
-        case Text(given=given) | Other(given=given):
-            yield dict(given)
-        case Image(url=url, given=given):
-            yield _with_cache_control(given, {"type": "image", "source": _source(url)})
-        case File(given=given):
-            yield _with_cache_control(given, _document(part))
-        case Thinking(block=block):
-            yield dict(block)
-        case ToolCall(id=call_id, name=name, arguments=arguments):
-            yield {"type": "tool_use", "id": call_id, "name": name, "input": arguments}
-        case ToolResult():
-            yield _tool_result(part)
-        case Audio():
-            raise refused("messages: an input_audio part", "Claude takes text, images and documents")
+class _AnthropicRenderer(Renderer):
+    def text(self, text: str, part: Given) -> Block:
+        return dict(part)
+
+    def image(self, url: str) -> Block:
+        return {"type": "image", "source": _source(url)}
+
+    def file(self, file: File) -> Block:
+        source = {"type": "file", "file_id": file.file_id} if file.file_id else _source(file.url)
+        block: Block = {"type": "document", "source": source}
+        return {**block, "title": file.name} if file.name else block
+
+    def audio(self, part: Given) -> Block:
+        raise refused("messages: an input_audio part", "Claude takes text, images and documents")
+
+    def other(self, part: Given) -> Block:
+        return dict(part)
+
+    def thinking(self, block: Given) -> Block:
+        """Unchanged: Claude checks its signature when tools are in use."""
+        return dict(block)
+
+    def tool_call(self, call: ToolCall) -> Block:
+        return {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments}
+
+    def tool_result(self, result: ToolResult) -> Block:
+        block: Block = {"type": "tool_result", "tool_use_id": result.call_id}
+        return {**block, "content": result.blocks} if result.blocks else block
+
+    def cache_mark(self, mark: object, block: Block | None) -> None:
+        if block is not None:
+            block["cache_control"] = mark
 
 
-def _with_cache_control(part: Mapping[str, Any], block: Block) -> Block:
-    return {**block, "cache_control": part["cache_control"]} if "cache_control" in part else block
+RENDERER = _AnthropicRenderer()
 
 
 def _source(url: str) -> Block:
@@ -131,18 +134,6 @@ def _source(url: str) -> Block:
         return {"type": "url", "url": url}
     inline = DataUrl.parse(url)
     return {"type": "base64", "media_type": inline.media_type, "data": inline.base64}
-
-
-def _document(file: File) -> Block:
-    source = {"type": "file", "file_id": file.file_id} if file.file_id else _source(file.url)
-    block: Block = {"type": "document", "source": source}
-    return {**block, "title": file.name} if file.name else block
-
-
-def _tool_result(result: ToolResult) -> Block:
-    block: Block = {"type": "tool_result", "tool_use_id": result.call_id}
-    content = [inner for part in result.content for inner in _blocks(part)]
-    return {**block, "content": content} if content else block
 
 
 def _tools(params: dict[str, Any]) -> dict[str, Any]:

@@ -91,10 +91,12 @@ class BedrockProvider:
 
     async def _cached_or_not(self, call: Call, work: Callable[[Call], Awaitable[Completion]]) -> Completion:
         """A call, and once more without cache points where its model refuses them: that was free."""
+        # Asked before the call: others in flight may learn of it in the meantime.
+        had_cache_points = call.model not in self._uncached
         try:
             return await work(call)
         except ProviderError as error:
-            if call.model in self._uncached or not _REFUSES_CACHE_POINTS.search(error.message):
+            if not had_cache_points or not _REFUSES_CACHE_POINTS.search(error.message):
                 raise
         self._uncached.add(call.model)
         return await work(call)

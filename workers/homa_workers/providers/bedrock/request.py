@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -15,20 +15,7 @@ import orjson
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import is_marked, with_mark
 from homa_shared.capabilities.prompt_caching import takes_cache_points
-from homa_workers.providers.conversation import (
-    Audio,
-    Block,
-    File,
-    Image,
-    Other,
-    Part,
-    Text,
-    Thinking,
-    ToolCall,
-    ToolResult,
-    system_blocks,
-    turns,
-)
+from homa_workers.providers.conversation import Block, File, Given, Renderer, ToolCall, ToolResult
 from homa_workers.providers.data_url import DataUrl, is_data_url
 from homa_workers.providers.invalid_request import refused
 from homa_workers.providers.parameters import (
@@ -55,12 +42,10 @@ LEFT_OUT = frozenset(
     }
 )  # fmt: skip
 
-#: Converse's own arguments, given as they are.
-OWN = frozenset(
-    {
-        "additionalModelResponseFieldPaths", "guardrailConfig", "outputConfig", "performanceConfig", "promptVariables",
-        "requestMetadata", "serviceTier",
-    }
+#: Converse's own arguments, given as they are, in this order: equal calls are equal bytes in every process.
+OWN = (
+    "additionalModelResponseFieldPaths", "guardrailConfig", "outputConfig", "performanceConfig", "promptVariables",
+    "requestMetadata", "serviceTier",
 )  # fmt: skip
 
 
@@ -76,12 +61,12 @@ def converse(call: Call, *, max_tokens: int, cache_points: bool = True) -> dict[
     messages = _with_cache_points(call) if cache_points else _without_marks(call.messages)
     arguments: dict[str, Any] = {
         "modelId": call.model,
-        "messages": [{"role": turn.role, "content": turn.blocks} for turn in turns(messages, _blocks)],
+        "messages": RENDERER.turns(messages),
         "inferenceConfig": _inference(params, max_tokens),
     }
-    if system := system_blocks(messages, _blocks):
+    if system := RENDERER.system(messages):
         arguments["system"] = system
-    arguments |= _tools(params) | {name: params.pop(name) for name in OWN & params.keys()}
+    arguments |= _tools(params) | {name: params.pop(name) for name in OWN if name in params}
     output = _output(params) | arguments.get("outputConfig", {})
     if output:
         arguments["outputConfig"] = output
@@ -112,56 +97,56 @@ def _unmarked(part: object) -> object:
     return {name: value for name, value in part.items() if name != "cache_control"}
 
 
-def _blocks(part: Part) -> Iterator[Block]:
-    """A part of a message, and the cache point that its mark stands for."""
-    match part:
-        case Text(text=text) if text:
-            yield {"text": text}
-        case Image(url=url):
-            yield _image(url)
-        case File():
-            yield {"document": _document(part)}
-        case Thinking(block=block):
-            yield _reasoning(block)
-        case ToolCall(id=call_id, name=name, arguments=arguments):
-            yield {"toolUse": {"toolUseId": call_id, "name": name, "input": arguments}}
-        case ToolResult(call_id=call_id, content=content):
-            blocks = [block for inner in content for block in _blocks(inner)] or [{"text": "(no output)"}]
-            yield {"toolResult": {"toolUseId": call_id, "content": blocks}}
-        case Other(type=None, given=given):
-            yield dict(given)
-        case Audio() | Other():
-            raise refused(f"messages: a part of type {part.given['type']!r}", "expected text, image_url or file")
-    if isinstance(part, Text | Image | File | Other) and isinstance(mark := part.given.get("cache_control"), Mapping):
-        yield {"cachePoint": {"type": "default"} | ({"ttl": mark["ttl"]} if mark.get("ttl") else {})}
+class _ConverseRenderer(Renderer):
+    def text(self, text: str, part: Given) -> Block:
+        return {"text": text}
+
+    def image(self, url: str) -> Block:
+        inline = _inline(url)
+        kind = inline.media_type.removeprefix("image/").replace("jpg", "jpeg")
+        return {"image": {"format": kind, "source": {"bytes": inline.decoded()}}}
+
+    def file(self, file: File) -> Block:
+        if not file.url:
+            raise refused("messages: a file part", "Bedrock knows no ids of files; expected file_data in it")
+        # Converse accepts no other characters in a name, and no two documents of one name.
+        stem = re.sub(r"[^A-Za-z0-9\-()\[\]]+", "-", file.name or "document").strip("-")
+        source = {"bytes": _inline(file.url).decoded()}
+        return {"document": {"format": "pdf", "name": f"{stem}-{file.number}", "source": source}}
+
+    def other(self, part: Given) -> Block:
+        if part.get("type") is not None:
+            raise refused(f"messages: a part of type {part['type']!r}", "expected text, image_url or file")
+        return dict(part)
+
+    def thinking(self, block: Given) -> Block:
+        """Unchanged: the model checks its signature when tools are in use."""
+        if block.get("type") == "redacted_thinking":
+            return {"reasoningContent": {"redactedContent": base64.b64decode(block["data"])}}
+        text = {"text": block.get("thinking", "")}
+        signed = {"signature": block["signature"]} if block.get("signature") else {}
+        return {"reasoningContent": {"reasoningText": text | signed}}
+
+    def tool_call(self, call: ToolCall) -> Block:
+        return {"toolUse": {"toolUseId": call.id, "name": call.name, "input": call.arguments}}
+
+    def tool_result(self, result: ToolResult) -> Block:
+        content = result.blocks or [{"text": "(no output)"}]
+        return {"toolResult": {"toolUseId": result.call_id, "content": content}}
+
+    def cache_mark(self, mark: object, block: Block | None) -> Block | None:
+        if not isinstance(mark, Mapping):
+            return None
+        return {"cachePoint": {"type": "default"} | ({"ttl": mark["ttl"]} if mark.get("ttl") else {})}
 
 
-def _image(url: str) -> Block:
-    inline = _inline(url)
-    kind = inline.media_type.removeprefix("image/").replace("jpg", "jpeg")
-    return {"image": {"format": kind, "source": {"bytes": inline.decoded()}}}
+RENDERER = _ConverseRenderer()
 
 
 def _inline(url: str) -> DataUrl:
     if not is_data_url(url):
         raise refused(f"messages: {url[:40]!r}", "Bedrock fetches nothing; expected data:<media type>;base64,<data>")
     return DataUrl.parse(url)
-
-
-def _document(file: File) -> Block:
-    if not file.url:
-        raise refused("messages: a file part", "Bedrock knows no ids of files; expected file_data in it")
-    # Converse accepts no other characters in a name, and no two documents of one name.
-    stem = re.sub(r"[^A-Za-z0-9\-()\[\]]+", "-", file.name or "document").strip("-")
-    return {"format": "pdf", "name": f"{stem}-{file.number}", "source": {"bytes": _inline(file.url).decoded()}}
-
-
-def _reasoning(block: Mapping[str, Any]) -> Block:
-    """Thinking goes back unchanged: the model checks its signature when tools are in use."""
-    if block.get("type") == "redacted_thinking":
-        return {"reasoningContent": {"redactedContent": base64.b64decode(block["data"])}}
-    text = {"text": block.get("thinking", "")}
-    return {"reasoningContent": {"reasoningText": text | ({"signature": s} if (s := block.get("signature")) else {})}}
 
 
 def _inference(params: dict[str, Any], max_tokens: int) -> dict[str, Any]:

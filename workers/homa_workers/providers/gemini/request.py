@@ -8,25 +8,13 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from homa_shared.calls.reply import Call
-from homa_workers.providers.conversation import (
-    Audio,
-    Block,
-    File,
-    Image,
-    Other,
-    Part,
-    Text,
-    ToolCall,
-    ToolResult,
-    system_blocks,
-    turns,
-)
+from homa_workers.providers.conversation import Block, File, Given, Renderer, ToolCall, ToolResult
 from homa_workers.providers.data_url import DataUrl, is_data_url
 from homa_workers.providers.invalid_request import refused
 from homa_workers.providers.parameters import ToolChoice, given_params, stop_sequences, tool_choice
@@ -48,9 +36,6 @@ RENAMED = {
     "top_logprobs": "logprobs",
 }
 
-#: Gemini's names of who speaks.
-ROLES = {"user": "user", "assistant": "model"}
-
 MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 
 #: Models that think within a token budget; later ones take a level.
@@ -61,15 +46,15 @@ THINKING_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "hi
 
 
 def contents(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The conversation without its system messages. Neighbours of one role are joined."""
-    return [{"role": ROLES[turn.role], "parts": turn.blocks} for turn in turns(messages, _parts)]
+    """The conversation without its system messages."""
+    return RENDERER.turns(messages)
 
 
 def config(call: Call) -> dict[str, Any]:
     """The arguments of a `GenerateContentConfig`."""
     params = given_params(call, LEFT_OUT)
     body: dict[str, Any] = {}
-    if system := system_blocks(call.messages, _parts):
+    if system := RENDERER.system(call.messages):
         body["system_instruction"] = {"parts": system}
     body |= {new: params.pop(old) for old, new in RENAMED.items() if old in params}
     if stop := stop_sequences(params):
@@ -78,24 +63,48 @@ def config(call: Call) -> dict[str, Any]:
     return {**body, **params}
 
 
-def _parts(part: Part) -> Iterator[Block]:
-    match part:
-        case Text(text=text) if text:
-            yield {"text": text}
-        case Image(url=url):
-            yield _media(url, "image/jpeg")
-        case Audio(given={"input_audio": audio}):
-            yield _inline(DataUrl(f"audio/{audio['format']}", audio["data"]))
-        case File(url=url, file_id=file_id):
-            yield _media(url or file_id, "application/pdf")
-        case ToolCall():
-            yield _function_call(part)
-        case ToolResult():
-            yield _function_response(part)
-        case Other(type=None, given=given):
-            yield dict(given)
-        case Other(type=unknown):
-            raise refused(f"messages: a part of type {unknown!r}", "expected text, image_url, input_audio or file")
+class _GeminiRenderer(Renderer):
+    assistant = "model"
+    content = "parts"
+
+    def text(self, text: str, part: Given) -> Block:
+        return {"text": text}
+
+    def image(self, url: str) -> Block:
+        return _media(url, "image/jpeg")
+
+    def file(self, file: File) -> Block:
+        return _media(file.url or file.file_id, "application/pdf")
+
+    def audio(self, part: Given) -> Block:
+        audio = part["input_audio"]
+        return _inline(DataUrl(f"audio/{audio['format']}", audio["data"]))
+
+    def other(self, part: Given) -> Block:
+        if part.get("type") is not None:
+            raise refused(f"messages: a part of type {part['type']!r}", "expected text, image_url, input_audio or file")
+        return dict(part)
+
+    def tool_call(self, call: ToolCall) -> Block:
+        """A tool call; its thought signature goes back unchanged, since Gemini 3 refuses a call without."""
+        part: Block = {"function_call": {"name": call.name, "args": call.arguments}}
+        signature = ((call.given.get("extra_content") or {}).get("google") or {}).get("thought_signature")
+        return {**part, "thought_signature": signature} if signature else part
+
+    def tool_result(self, result: ToolResult) -> Block:
+        """A tool's result. Gemini wants the function's name and an object; OpenAI's messages hold an id and a text."""
+        if result.name is None:
+            raise refused(f"messages: tool_call_id {result.call_id!r}", "no earlier message calls it")
+        text = "".join(block.get("text", "") for block in result.blocks)
+        try:
+            value = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            value = text
+        response = value if isinstance(value, dict) else {"result": value}
+        return {"function_response": {"name": result.name, "response": response}}
+
+
+RENDERER = _GeminiRenderer()
 
 
 def _media(url: str, default_type: str) -> Block:
@@ -108,26 +117,6 @@ def _media(url: str, default_type: str) -> Block:
 
 def _inline(url: DataUrl) -> Block:
     return {"inline_data": {"mime_type": url.media_type, "data": url.decoded()}}
-
-
-def _function_call(call: ToolCall) -> Block:
-    """A tool call; its thought signature goes back unchanged, since Gemini 3 refuses a call without."""
-    part: Block = {"function_call": {"name": call.name, "args": call.arguments}}
-    signature = ((call.given.get("extra_content") or {}).get("google") or {}).get("thought_signature")
-    return {**part, "thought_signature": signature} if signature else part
-
-
-def _function_response(result: ToolResult) -> Block:
-    """A tool's result. Gemini wants the function's name and an object; OpenAI's messages hold an id and a text."""
-    if result.name is None:
-        raise refused(f"messages: tool_call_id {result.call_id!r}", "no earlier message calls it")
-    text = "".join(block.get("text", "") for part in result.content for block in _parts(part))
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        value = text
-    response = value if isinstance(value, dict) else {"result": value}
-    return {"function_response": {"name": result.name, "response": response}}
 
 
 def _tools(params: dict[str, Any]) -> dict[str, Any]:
