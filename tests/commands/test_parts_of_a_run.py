@@ -125,7 +125,7 @@ class TestKeptFields:
         kept.close()
 
 
-class TestRunFile:
+class TestCheckpointFile:
     def test_it_brings_back_what_was_noted(self, tmp_path: Path):
         checkpoint_file = CheckpointFile(str(tmp_path / "out.jsonl"))
         assert checkpoint_file.read() is None
@@ -148,7 +148,7 @@ class TestRunFile:
             checkpoint_file.remove()
 
 
-class TestOrder:
+class TestRunOptions:
     def test_what_is_asked_makes_the_digest_and_how_fast_does_not(self):
         run_options = RunOptions("{{text}}", "openai:m")
         assert run_options.digest == RunOptions("{{text}}", "openai:m").digest
@@ -161,7 +161,7 @@ class TestOrder:
         assert "budget_usd" not in RunOptions("{{text}}", "openai:m").batch_options("n", 0)
 
 
-class TestAsking:
+class TestRequestBuilder:
     builder = RequestBuilder(PromptTemplate.parse("Read {{text}}"), None, Fleet())
 
     def row(self, **changes: object) -> Row:
@@ -193,7 +193,7 @@ class TestAsking:
         assert missing.skipped == 2
 
 
-class TestProgress:
+class TestRunProgress:
     def test_words_say_failures_flight_pace_and_money(self):
         pace = Pace()
         pace.see(run_progress(fresh=0))

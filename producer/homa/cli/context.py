@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from homa.drivers.context import Context, Start
 
 
-@contextmanager
-def session() -> Iterator[Session]:
+def session() -> AbstractContextManager[Session]:
     """A session that looks and administers, in whatever state the store is; the fleet's settings are not touched.
 
     An embedded store that stopped with data in it is started, since that data is what is asked for.
@@ -25,12 +24,10 @@ def session() -> Iterator[Session]:
     """
     from homa.drivers.context import Start
 
-    with _opened(_context(Start.WITH_DATA), needs_store=True) as opened:
-        yield opened
+    return _opened(_context(Start.WITH_DATA), needs_store=True)
 
 
-@contextmanager
-def submitting_session(*, start: bool = True) -> Iterator[Session]:
+def submitting_session(*, start: bool = True) -> AbstractContextManager[Session]:
     """A session that may submit.
 
     Args:
@@ -44,8 +41,7 @@ def submitting_session(*, start: bool = True) -> Iterator[Session]:
     from homa.drivers.context import Start
 
     context = _context(Start.ALWAYS if start else Start.NEVER, safe_only=True)
-    with _opened(context, needs_store=start) as opened:
-        yield opened
+    return _opened(context, needs_store=start)
 
 
 @contextmanager

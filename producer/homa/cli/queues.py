@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import click
 
 from homa.cli.context import session
@@ -10,6 +13,10 @@ from homa.client.session import Session
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
+
+if TYPE_CHECKING:
+    from homa_shared.store.keys import Keys
+    from homa_shared.store.operation import Op
 
 
 @click.group("queues", invoke_without_command=True)
@@ -48,10 +55,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 @json_option
 def pause(queue: str, as_json: bool) -> None:
     """Take nothing more from a queue; calls in flight finish."""
-    with session() as here:
-        _require_queue(here, queue)
-        changed = here.store.run(admin.pause_queue(here.keys, queue))
-    _tell(queue, "paused", changed, as_json)
+    _change(queue, admin.pause_queue, "paused", as_json)
 
 
 @command.command()
@@ -59,10 +63,14 @@ def pause(queue: str, as_json: bool) -> None:
 @json_option
 def resume(queue: str, as_json: bool) -> None:
     """Let a paused queue go on."""
+    _change(queue, admin.resume_queue, "resumed", as_json)
+
+
+def _change(queue: str, change: Callable[[Keys, str], Op[bool]], what: str, as_json: bool) -> None:
     with session() as here:
         _require_queue(here, queue)
-        changed = here.store.run(admin.resume_queue(here.keys, queue))
-    _tell(queue, "resumed", changed, as_json)
+        changed = here.store.run(change(here.keys, queue))
+    _tell(queue, what, changed, as_json)
 
 
 def _document(row: reads.QueueRow) -> dict[str, object]:
