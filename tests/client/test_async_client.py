@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from homa import AsyncHoma, Homa, InvalidRequest, JobCancelled, ResultTimeout
+from homa import AsyncHoma, Homa, InvalidRequest, JobCancelled, ResultTimeout, UnknownModel
 from homa_shared.model.records import State
 from homa_shared.settings.model import Settings
+from homa_shared.store import reads
 from homa_shared.store.client import Store
 from tests.client.conftest import FakeWorker, echo
+from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
 
 Workers = Callable[..., FakeWorker]
@@ -22,6 +24,11 @@ MODEL = "openai:gpt-5-mini"
 async def ahoma(settings: Settings) -> AsyncIterator[AsyncHoma]:
     async with AsyncHoma(settings=settings) as client:
         yield client
+
+
+def waiting(store: Store) -> int:
+    """Jobs that nobody has taken yet."""
+    return len(store.run(reads.jobs(store.keys, state=State.QUEUED)).jobs)
 
 
 async def test_a_submitted_job_is_answered(ahoma: AsyncHoma, workers: Workers) -> None:
@@ -53,6 +60,59 @@ async def test_hundreds_wait_on_one_connection(ahoma: AsyncHoma, workers: Worker
 async def test_a_stream_is_iterated(ahoma: AsyncHoma, workers: Workers) -> None:
     workers(echo)
     assert [piece async for piece in ahoma.stream("Hi", model=MODEL)] == ["Hi"]
+
+
+async def test_a_streams_job_is_submitted_before_its_first_piece_is_asked_for(
+    ahoma: AsyncHoma, workers: Workers, store: Store
+) -> None:
+    stream = ahoma.stream("Hi", model=MODEL)
+    await asyncio.to_thread(eventually, lambda: waiting(store) == 1)
+    workers(echo)
+    assert [piece async for piece in stream] == ["Hi"]
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+
+
+async def test_a_stream_that_nobody_reads_is_submitted_before_its_client_closes(
+    settings: Settings, store: Store
+) -> None:
+    async with AsyncHoma(settings=settings) as client:
+        client.stream("Hi", model=MODEL)
+    assert waiting(store) == 1
+
+
+async def test_what_submitting_a_stream_raises_comes_with_its_first_piece_or_its_close(ahoma: AsyncHoma) -> None:
+    with pytest.raises(UnknownModel):
+        await anext(ahoma.stream("Hi", model="nobody:x"))
+    stream = ahoma.stream("Hi", model="nobody:x")
+    with pytest.raises(UnknownModel):
+        await stream.aclose()
+    await stream.aclose()
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+    with pytest.raises(InvalidRequest, match="prompt is empty"):
+        ahoma.stream("", model=MODEL)
+
+
+async def test_a_stream_that_is_closed_early_leaves_its_job(ahoma: AsyncHoma, store: Store) -> None:
+    stream = ahoma.stream("Hi", model=MODEL)
+    await stream.aclose()
+    assert waiting(store) == 1
+
+
+def test_a_stream_made_outside_of_a_loop_is_submitted_by_the_one_that_reads_it(
+    settings: Settings, workers: Workers, store: Store
+) -> None:
+    client = AsyncHoma(settings=settings)
+    stream = client.stream("Hi", model=MODEL)
+    assert waiting(store) == 0
+    workers(echo)
+
+    async def read() -> list[str]:
+        async with client:
+            return [piece async for piece in stream]
+
+    assert asyncio.run(read()) == ["Hi"]
 
 
 async def test_a_batch_takes_an_async_iterable(ahoma: AsyncHoma, workers: Workers) -> None:

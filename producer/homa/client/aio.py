@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
+from homa.client.aio_stream import AsyncStream, Submissions
 from homa.client.batch_flows import BatchFlows, BatchSubmission
 from homa.client.count import count
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.job_flows import JobFlows
-from homa.client.streams import Piece
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.place import place
 from homa.submit.batch_chunks import BatchRequest
@@ -48,6 +49,7 @@ class AsyncHoma:
         self._place = place(redis_url=redis_url, namespace=namespace, settings=settings, local=local)
         self._driver = AwaitingDriver(self._place)
         self._submitter = Submitter(self._place)
+        self._submissions = Submissions()
 
     @classmethod
     def local(cls, *, namespace: str | None = None, settings: Settings | None = None) -> Self:
@@ -91,15 +93,14 @@ class AsyncHoma:
 
     def stream(
         self, prompt: str | None = None, *, model: str, schema: Schema = None, **options: Unpack[ChatOptions]
-    ) -> AsyncIterator[Piece]:
-        """Submit a job and iterate over its answer as it is written; as `submit` and `AsyncJob.stream`."""
-        asked = ask_for({"prompt": prompt, "model": model, "schema": schema, **options, "stream": True})
-        return self._stream(asked)
+    ) -> AsyncStream:
+        """Submit a job and iterate over its answer as it is written; as `submit` and `AsyncJob.stream`.
 
-    async def _stream(self, asked: Asked) -> AsyncIterator[Piece]:
-        job = await self._submit(asked)
-        async for piece in job.stream():
-            yield piece
+        It is submitted at once, before the first piece is asked for; what the submission raises comes with that, or
+        with `aclose`. Outside of a running event loop it is submitted with the first piece.
+        """
+        asked = ask_for({"prompt": prompt, "model": model, "schema": schema, **options, "stream": True})
+        return AsyncStream(partial(self._submit, asked), self._submissions)
 
     async def _submit(self, asked: Asked) -> AsyncJob[Any]:
         return self.job(await self._driver.run(self._submitter.submit(asked)), schema=asked.schema)
@@ -230,6 +231,7 @@ class AsyncHoma:
 
     async def aclose(self) -> None:
         """Close the connections. The client may be used again: it connects anew."""
+        await self._submissions.finish()
         await self._driver.aclose()
 
     async def __aenter__(self) -> Self:
