@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from homa.client.results import Failure, JobOverBudget, Reply
     from homa.client.streams import Piece
     from homa.client.sync import Homa
+    from homa.submit.job_options import EmbeddingOptions, JobOptions
     from homa_shared.calls.tokens import Count
     from homa_shared.calls.tools import Tool, tool
 
@@ -57,6 +58,7 @@ __all__ = [
     "Count",
     "CountFailed",
     "Embedded",
+    "EmbeddingOptions",
     "Failure",
     "Homa",
     "HomaError",
@@ -68,6 +70,7 @@ __all__ = [
     "JobExpired",
     "JobFailed",
     "JobNotFound",
+    "JobOptions",
     "JobOverBudget",
     "Line",
     "MissingExtra",
@@ -93,9 +96,11 @@ _LAZY = {
     "Batch": "homa.client.handles",
     "Count": "homa_shared.calls.tokens",
     "Embedded": "homa.client.embeddings",
+    "EmbeddingOptions": "homa.submit.job_options",
     "Failure": "homa.client.results",
     "Homa": "homa.client.sync",
     "Job": "homa.client.handles",
+    "JobOptions": "homa.submit.job_options",
     "JobOverBudget": "homa.client.results",
     "Line": "homa.client.batch_flows",
     "OpenBatch": "homa.client.handles",
