@@ -208,6 +208,7 @@ SPEC = {"toolSpec": {"name": "f", "description": "d", "inputSchema": {"json": {"
         ),
         ({"tools": [SPEC], "tool_choice": "none"}, {"toolConfig": None}),
         ({"top_k": 3, "seed": 1}, {"additionalModelRequestFields": {"top_k": 3}}),
+        ({"service_tier": "default"}, {"additionalModelRequestFields": None}),
         ({"guardrailConfig": {"guardrailIdentifier": "g"}}, {"guardrailConfig": {"guardrailIdentifier": "g"}}),
         ({"metadata": {"team": 1}}, {"requestMetadata": {"team": "1"}}),
         ({"reasoning_effort": "minimal"}, {"outputConfig": {"effort": "low"}}),

@@ -207,6 +207,7 @@ SCHEMA = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
             {"tool_config": {"function_calling_config": {"mode": "ANY"}}},
         ),
         ({"top_k": 3, "user": "u"}, {"top_k": 3}),
+        ({"service_tier": "default"}, {"service_tier": None}),
     ],
 )
 def test_parameters_are_translated(params: dict[str, Any], expected: dict[str, Any]) -> None:

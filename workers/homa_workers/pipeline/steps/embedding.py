@@ -26,6 +26,8 @@ from homa_workers.outcomes.outcomes import Recalled, Succeeded
 from homa_workers.pipeline.steps.attempt import SteppedAttempt
 from homa_workers.pipeline.steps.halting import refused
 
+#: Vectors come as numbers, whatever the caller wants them as; and no API of embeddings has service tiers.
+_NOT_SENT = frozenset({"encoding_format", "service_tier"})
 #: Makes one call for some texts, under the provider's deadline.
 EmbedOnce = Callable[[str, list[str], dict[str, Any]], Awaitable[Embeddings]]
 
@@ -43,8 +45,7 @@ class Embedding:
     def __init__(self, attempt: SteppedAttempt, request: JobRequest, call: EmbedOnce, cache: VectorCache) -> None:
         self._attempt = attempt
         self._texts = request.inputs
-        # Vectors come as numbers, whatever the caller wants them as.
-        self._params = {name: value for name, value in request.params.items() if name != "encoding_format"}
+        self._params = {name: value for name, value in request.params.items() if name not in _NOT_SENT}
         self._call = call
         self._model = Target.parse(attempt.claim.target).model
         # A job that goes on to another target bears no key there, but its texts are as good as any.

@@ -25,8 +25,8 @@ DEFAULT_MAX_TOKENS = 4096
 LEFT_OUT = frozenset(
     {
         "frequency_penalty", "logit_bias", "logprobs", "parallel_tool_calls", "prediction", "presence_penalty",
-        "prompt_cache_key", "safety_identifier", "seed", "store", "stream", "stream_options", "top_logprobs", "user",
-        "verbosity",
+        "prompt_cache_key", "safety_identifier", "seed", "service_tier", "store", "stream", "stream_options",
+        "top_logprobs", "user", "verbosity",
     }
 )  # fmt: skip
 

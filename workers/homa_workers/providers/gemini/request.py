@@ -22,7 +22,7 @@ from homa_shared.calls.reply import Call
 LEFT_OUT = frozenset(
     {
         "logit_bias", "metadata", "parallel_tool_calls", "prediction", "prompt_cache_key", "safety_identifier",
-        "store", "stream", "stream_options", "user", "verbosity",
+        "service_tier", "store", "stream", "stream_options", "user", "verbosity",
     }
 )  # fmt: skip
 
