@@ -24,6 +24,7 @@ from homa.submit.options import Options, check_options, spread
 from homa.submit.request_digests import digest
 from homa.submit.template import Template
 from homa.submit.uploads import Uploads
+from homa_shared.calls.openai_apis import NO_PRICE_LISTED
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest, UnknownModel
 from homa_shared.model.ids import new_job_id
 from homa_shared.model.money import usd
@@ -190,7 +191,7 @@ def check_affordable(target: str, bound: int | None, *budgets: int | None) -> No
         if bound is None:
             raise InvalidRequest(
                 f"budget_usd is {usd(budget)}, but {target} has no known price: "
-                f'set [prices."{target}"] (tools that a provider runs itself have none), or leave the budget out'
+                f'set [prices."{target}"] ({NO_PRICE_LISTED}), or leave the budget out'
             )
         if bound > budget:
             raise BudgetExceeded(

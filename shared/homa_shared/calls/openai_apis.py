@@ -27,6 +27,8 @@ _TUNING = frozenset(
 )
 #: Types of tools that the caller or a worker runs, not the provider.
 _CALLED_BACK = frozenset({None, "function", "custom"})
+#: What costs more than tokens do by the price list, for messages.
+NO_PRICE_LISTED = "tools that a provider runs itself have none"
 #: Types of output items that cost nothing beside their tokens.
 _OF_TOKENS = frozenset({"message", "reasoning", "function_call", "custom_tool_call", "compaction"})
 
@@ -47,6 +49,11 @@ def built_in_tools(params: Mapping[str, Any]) -> list[str]:
     tools = params.get("tools") or ()
     kinds = [tool.get("type") for tool in tools if isinstance(tool, Mapping)]
     return [str(kind) for kind in kinds if kind not in _CALLED_BACK]
+
+
+def asks_for_fees(params: Mapping[str, Any], api: str) -> bool:
+    """Whether a call may cost more than its tokens do by the price list."""
+    return api == RESPONSES_API and bool(built_in_tools(params))
 
 
 def recalls(params: Mapping[str, Any]) -> bool:
@@ -80,7 +87,7 @@ def _nested(found: Any) -> Any:
 
 
 def has_fees(body: Mapping[str, Any]) -> bool:
-    """Whether a reply cost more than its tokens, because the provider ran tools of its own."""
+    """Whether a reply cost more than its tokens do by the price list, because the provider ran tools of its own."""
     choices: Sequence[Mapping[str, Any]] = body.get("choices") or ()
     items = (choices[0].get("message") or {}).get(ITEMS) or () if choices else ()
     return any(item.get("type") not in _OF_TOKENS for item in items)

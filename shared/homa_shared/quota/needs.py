@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homa_shared.calls.media import places
-from homa_shared.calls.openai_apis import built_in_tools, recalls
+from homa_shared.calls.openai_apis import asks_for_fees, recalls
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API
 from homa_shared.calls.request import Option, to_json
 from homa_shared.calls.tokens import count, estimate_messages
@@ -41,7 +41,7 @@ class Unseen:
         self._prices = prices
         self._recalls = api == RESPONSES_API and recalls(params)
         #: Whether there are fees that no count of tokens tells: nobody can say what the call costs at most.
-        self.has_fees = api == RESPONSES_API and bool(built_in_tools(params))
+        self.has_fees = asks_for_fees(params, api)
 
     def tokens(self, target: Target) -> int:
         """Most input tokens of a conversation that the provider adds: the window, since no more fits into it."""
