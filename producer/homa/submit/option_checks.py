@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -31,15 +31,14 @@ class OneOf:
     """One of some words."""
 
     words: tuple[str, ...]
+    #: Words that are kept under other names.
+    kept_as: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, name: str, value: object) -> str:
         if value not in self.words:
-            raise wrong(name, value, " or ".join(self.words) if len(self.words) == 2 else self._listed)
-        return str(value)
-
-    @property
-    def _listed(self) -> str:
-        return "one of " + ", ".join(self.words)
+            listed = " or ".join(self.words) if len(self.words) == 2 else "one of " + ", ".join(self.words)
+            raise wrong(name, value, listed)
+        return self.kept_as.get(str(value), str(value))
 
 
 @dataclass(frozen=True, slots=True)

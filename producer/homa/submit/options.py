@@ -12,7 +12,7 @@ from typing import Any
 
 from homa.submit.job_options import own_names, rows
 from homa.submit.option_checks import Whole, check_model, wrong
-from homa.submit.option_row import Part
+from homa.submit.option_row import JobOption, Part
 from homa.submit.provider_options import ProviderOptions
 from homa.submit.tool_checks import RunTools
 from homa_shared.calls.openai_apis import in_chat_shape
@@ -20,8 +20,11 @@ from homa_shared.calls.reply import CHAT_API, RESPONSES_API
 from homa_shared.calls.request import CHAT, NO_TOOLS, StepRules
 from homa_shared.model.errors import InvalidRequest
 
-#: Pairs of which a request may have one.
-_EITHER = (("delay_s", "at"), ("schema", "response_format"))
+#: Options of which a request may have one.
+_EITHER = frozenset({"delay_s", "at"})
+
+#: Row of a name that the table lacks.
+_UNKNOWN = JobOption("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,8 @@ def check_options(options: Mapping[str, Any], kind: str = CHAT) -> Options:
         InvalidRequest: the first wrong one, named with its value and what was expected.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    for one, other in _EITHER:
-        if one in given and other in given:
-            raise InvalidRequest(f"both {one} and {other}: expected one of them")
+    if given.keys() >= _EITHER:
+        raise InvalidRequest("both delay_s and at: expected one of them")
     if "model" not in given:
         check_model("model", None)
     if given.get("api") == RESPONSES_API:
@@ -116,6 +118,8 @@ class _Filled:
 
     def __init__(self) -> None:
         self._parts: dict[Part, dict[str, Any]] = {part: {} for part in Part}
+        #: Part and field -> the option that filled it.
+        self._by: dict[tuple[Part, str], str] = {}
         #: Definitions of tools that the worker runs.
         self._defined: list[dict[str, Any]] = []
 
@@ -123,10 +127,11 @@ class _Filled:
         row = rows().get(name)
         if row is None:
             _refuse_misspelt(name)
-            self._parts[Part.PROVIDER][name] = value
-            return
+            row = _UNKNOWN
         if row.part is Part.APART:
             raise InvalidRequest(f"{name} has no place among options that requests share: expected in each request")
+        if (other := self._by.setdefault((row.part, row.field or name), name)) != name:
+            raise InvalidRequest(f"both {other} and {name}: expected one of them")
         kept = value if row.check is None else row.check(name, value)
         if isinstance(kept, RunTools):
             self._defined, kept = kept.definitions, kept.names
