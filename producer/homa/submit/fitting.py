@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Fit:
-    """Compares requests of one set of parameters with the targets of their chain.
+    """Compares requests of one set of options with the targets of their chain.
 
     Args:
         runs_tools: whether workers run tools for them, whose definitions only workers may know.

@@ -21,7 +21,7 @@ class Part(StrEnum):
     REQUEST = "request"
     #: A field of the rules by which an answer is pursued (`StepRules`).
     STEPS = "steps"
-    #: A parameter of the provider's.
+    #: An option of the provider's, which is sent to it.
     PROVIDER = "provider"
     #: Nothing here: messages, the job's names and `provider_options` are taken out before options are checked.
     APART = "apart"

@@ -59,7 +59,7 @@ def cache_key(options: Options, params_json: bytes, hops: Sequence[Hop], prepare
 
 
 def _asked_beside(options: Options) -> dict[str, str]:
-    """What the stored request says beside messages and parameters, as text."""
+    """What the stored request says beside messages and provider options, as text."""
     asked = {
         name: value.encode().decode() if isinstance(value, StepRules) else str(value)
         for name, value in options.request.items()

@@ -23,7 +23,7 @@ _NAMED, _LISTED = ("properties", "$defs", "definitions"), ("anyOf", "allOf", "on
 
 
 def response_format(schema: Any) -> dict[str, Any]:
-    """The parameter that asks for replies of a schema.
+    """The provider's option that asks for replies of a schema.
 
     A model's schema is made strict, as providers that enforce schemas want it: every property is required and no other
     one allowed. A schema given as JSON is sent as it is.

@@ -140,5 +140,5 @@ class SharedOptions(TypedDict, total=False):
     ]
     provider_options: Annotated[
         Mapping[str, Any] | None,
-        JobOption("Further parameters for the provider, as if given by name.", part=Part.APART),
+        JobOption("Further options for the provider, as if given by name.", part=Part.APART),
     ]

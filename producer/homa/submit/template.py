@@ -40,7 +40,7 @@ class Template:
 
     Raises:
         UnknownModel: the model or a fallback is neither a target of the fleet nor an alias.
-        InvalidRequest: a parameter is no JSON.
+        InvalidRequest: an option cannot be written as JSON.
     """
 
     def __init__(
