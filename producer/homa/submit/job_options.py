@@ -9,13 +9,21 @@ row, and nothing in between needs to know it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
-from homa.submit.attachments import Document, Image
-from homa.submit.option_checks import Number, OneOf, Whole, YesOrNo, check_custom_id, check_model, check_prompt_cache
+from homa.submit.option_checks import (
+    Check,
+    Number,
+    OneOf,
+    Whole,
+    YesOrNo,
+    check_custom_id,
+    check_model,
+    check_prompt_cache,
+)
 from homa.submit.option_row import ASK, CHATS, EMBED, RUN, Flag, JobOption, Part
 from homa.submit.provider_options import ProviderOptions
 from homa.submit.shared_options import SharedOptions
@@ -37,7 +45,7 @@ class ChatOptions(SharedOptions, ProviderOptions, total=False):
         JobOption("Instructions put in front.", part=Part.APART, flag=Flag("--system", CHATS, "TEXT|@FILE")),
     ]
     images: Annotated[
-        Sequence[Image] | None,
+        Sequence[str | Path | bytes] | None,
         JobOption(
             "Shown with the prompt: URLs, paths or bytes.",
             part=Part.APART,
@@ -45,7 +53,7 @@ class ChatOptions(SharedOptions, ProviderOptions, total=False):
         ),
     ]
     files: Annotated[
-        Sequence[Document] | None,
+        Sequence[str | Path | bytes] | None,
         JobOption(
             "PDF documents, shown with the prompt: paths or bytes.",
             part=Part.APART,
@@ -214,4 +222,5 @@ def _row(static: Any, row: JobOption) -> JobOption:
         return row
     kinds = get_args(static)
     words = next((get_args(kind) for kind in kinds if get_origin(kind) is Literal), None)
-    return replace(row, check=YesOrNo() if words is None else OneOf(words))
+    check: Check = YesOrNo() if words is None else OneOf(words)
+    return row._replace(check=check)

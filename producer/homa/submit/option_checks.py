@@ -14,8 +14,6 @@ from decimal import Decimal
 from typing import Any
 
 from homa_shared.model.errors import InvalidRequest
-from homa_shared.model.money import parse_usd
-from homa_shared.model.records import encode_tags
 
 MAX_TAGS = 10
 MAX_KEY_BYTES = 512
@@ -41,7 +39,6 @@ class OneOf:
         return self.kept_as.get(str(value), str(value))
 
 
-@dataclass(frozen=True, slots=True)
 class YesOrNo:
     """True or False."""
 
@@ -91,11 +88,12 @@ class Seconds:
         return round(float(value) * 1000)  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True, slots=True)
 class Dollars:
     """An amount of dollars above zero, as nano-dollars."""
 
     def __call__(self, name: str, value: object) -> int:
+        from homa_shared.model.money import parse_usd  # here, since help texts come from this table, too
+
         try:
             nano_usd = parse_usd(value)  # type: ignore[arg-type]
         except ValueError as error:
@@ -151,6 +149,8 @@ def check_tags(name: str, tags: object) -> str:
             raise wrong(name, tag, "names of text without '=', '|' and control characters")
         if not isinstance(value, str) or not _printable(value, "|"):
             raise wrong(f"{name}[{tag!r}]", value, "text without '|' and control characters")
+    from homa_shared.model.records import encode_tags  # likewise
+
     return encode_tags(dict(tags))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from homa.submit.option_checks import Check
 
@@ -41,8 +41,7 @@ CHATS: dict[Command, str] = {RUN: "", ASK: ""}
 EVERY: dict[Command, str] = {**CHATS, EMBED: ""}
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """The option on the command line."""
 
     name: str
@@ -53,13 +52,12 @@ class Flag:
     repeated: bool = False
     required: frozenset[Command] = frozenset()
     #: What a command has where nothing is said, shown in its help.
-    defaults: Mapping[Command, Any] = field(default_factory=dict)
+    defaults: Mapping[Command, Any] = MappingProxyType({})
     #: What help says of it; empty for the option's own sentence.
     help: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class JobOption:
+class JobOption(NamedTuple):
     """One row of the table."""
 
     #: One sentence for the documents, the command line and whoever reads the table.

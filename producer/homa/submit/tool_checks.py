@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from homa.submit.option_checks import wrong
 from homa_shared.model.errors import InvalidRequest
@@ -14,8 +13,7 @@ from homa_shared.model.errors import InvalidRequest
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 
-@dataclass(frozen=True, slots=True)
-class RunTools:
+class RunTools(NamedTuple):
     """Tools that the worker runs itself."""
 
     names: tuple[str, ...]
