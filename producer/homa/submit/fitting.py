@@ -72,10 +72,12 @@ class Fit:
         return self._checked({**self._misfits, **lacks})
 
     def _of_the_wrong_sort(self, *, embeds: bool) -> dict[Target, str]:
+        found = self._capabilities
+        tier = self._params.get("service_tier")
         return {
             target: why
             for target in self._chain
-            if (why := self._capabilities.misfit(target, embeds=embeds)) is not None
+            if (why := found.misfit(target, embeds=embeds) or found.tier_lack(target, tier, embeds=embeds)) is not None
         }
 
     def _checked(self, lacks: dict[Target, str]) -> dict[Target, str]:

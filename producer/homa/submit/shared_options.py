@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from homa.submit.option_checks import (
     Dollars,
+    OneOf,
     Seconds,
     Whole,
     check_fallbacks,
@@ -99,6 +100,16 @@ class SharedOptions(TypedDict, total=False):
         datetime | None,
         JobOption(
             "Start no sooner than at this time, with a zone; instead of `delay_s`.", check_moment, Part.CLIENT, "at_ms"
+        ),
+    ]
+    tier: Annotated[
+        Literal["standard", "flex", "priority", "auto"] | None,
+        JobOption(
+            "Service tier at the provider; auto leaves it to the account. Default: standard, unless the account says "
+            "otherwise.",
+            OneOf(("standard", "flex", "priority", "auto"), {"standard": "default"}),
+            field="service_tier",
+            flag=Flag("--tier", EVERY),
         ),
     ]
     on_content_policy: Annotated[

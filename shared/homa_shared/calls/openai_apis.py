@@ -16,6 +16,8 @@ from homa_shared.calls.reply import CHAT_API, ITEMS, RESPONSES_API, Call
 APIS = (CHAT_API, RESPONSES_API)
 #: Kinds of provider that have the Responses API.
 RESPONSES_KINDS = frozenset({"openai", "azure"})
+#: Service tiers at prices that the list does not have -> kinds of provider that serve by them.
+TIER_KINDS = {"flex": frozenset({"openai"}), "priority": frozenset({"openai", "azure"})}
 #: Parameters by which the provider finds the beginning of a conversation that it has kept.
 RECALLING = ("previous_response_id", "conversation")
 #: Parameters that a job cannot do without, and that only the Responses API knows.
@@ -28,7 +30,7 @@ _TUNING = frozenset(
 #: Types of tools that the caller or a worker runs, not the provider.
 _CALLED_BACK = frozenset({None, "function", "custom"})
 #: What costs more than tokens do by the price list, for messages.
-NO_PRICE_LISTED = "tools that a provider runs itself have none"
+NO_PRICE_LISTED = "tools that a provider runs itself have none, nor do the flex and priority tiers"
 #: Types of output items that cost nothing beside their tokens.
 _OF_TOKENS = frozenset({"message", "reasoning", "function_call", "custom_tool_call", "compaction"})
 
@@ -52,8 +54,8 @@ def built_in_tools(params: Mapping[str, Any]) -> list[str]:
 
 
 def asks_for_fees(params: Mapping[str, Any], api: str) -> bool:
-    """Whether a call may cost more than its tokens do by the price list."""
-    return api == RESPONSES_API and bool(built_in_tools(params))
+    """Whether nobody can say what a call costs at most by its tokens and the price list."""
+    return params.get("service_tier") in tuple(TIER_KINDS) or (api == RESPONSES_API and bool(built_in_tools(params)))
 
 
 def recalls(params: Mapping[str, Any]) -> bool:
@@ -87,7 +89,9 @@ def _nested(found: Any) -> Any:
 
 
 def has_fees(body: Mapping[str, Any]) -> bool:
-    """Whether a reply cost more than its tokens do by the price list, because the provider ran tools of its own."""
+    """Whether the price list does not tell a reply's cost: it was of a tier apart, or the provider ran tools."""
+    if body.get("service_tier") in tuple(TIER_KINDS):
+        return True
     choices: Sequence[Mapping[str, Any]] = body.get("choices") or ()
     items = (choices[0].get("message") or {}).get(ITEMS) or () if choices else ()
     return any(item.get("type") not in _OF_TOKENS for item in items)

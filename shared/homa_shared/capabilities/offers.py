@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from homa_shared.calls.openai_apis import RESPONSES_KINDS
+from homa_shared.calls.openai_apis import RESPONSES_KINDS, TIER_KINDS
 from homa_shared.calls.reply import RESPONSES_API
 from homa_shared.capabilities.media_limits import media_lack
 from homa_shared.capabilities.request_needs import Needs
@@ -54,6 +54,16 @@ class Capabilities:
         provider = self._fleet.providers.get(target.provider)
         named_freely = provider is None or provider.kind not in KINDS.keys() - _ANY_NAME
         return None if named_freely or not only_chats(target.model) else f"{target.model} has no embeddings"
+
+    def tier_lack(self, target: Target, tier: object, *, embeds: bool) -> str | None:
+        """Why a target cannot serve a call by a service tier; None where it can, or nobody knows."""
+        if tier not in tuple(TIER_KINDS):
+            return None
+        if embeds:
+            return f"it has no {tier} tier for embeddings"
+        provider = self._fleet.providers.get(target.provider)
+        lacks = provider is not None and provider.kind in KINDS.keys() - TIER_KINDS[str(tier)]
+        return f"it has no {tier} tier" if lacks else None
 
     def has_responses(self, target: Target) -> bool:
         """Whether a target can be called by OpenAI's Responses API."""

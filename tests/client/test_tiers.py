@@ -1,0 +1,93 @@
+"""`tier`: what the provider serves a job by, who has it, and that its price is not taken for the usual one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from homa import InvalidRequest
+from homa.client.embeddings import ask_for_embeddings
+from homa.submit.encoded_messages import Prepared
+from homa.submit.fleet_view import FleetView
+from homa.submit.options import check_options
+from homa.submit.submitter import check_affordable
+from homa.submit.template import Template
+from homa_shared.calls.openai_apis import has_fees
+from homa_shared.settings.fleet import Fleet, FleetProvider
+from homa_shared.settings.sections import ModelAlias
+
+MINI, HAIKU, EMBED = "openai:gpt-5-mini", "anthropic:claude-haiku-4-5", "openai:text-embedding-3-small"
+KINDS = ("anthropic", "azure", "bedrock", "cohere", "gemini", "ollama", "openai")
+FLEET = Fleet(
+    providers={kind: FleetProvider(kind=kind) for kind in (*KINDS, "of-another-package")},
+    models={"cheap": ModelAlias(target=MINI, defaults={"service_tier": "flex"})},
+)
+HELLO = Prepared.of([{"role": "user", "content": "Hi"}])
+
+
+def template(model: str = MINI, **options: Any) -> Template:
+    return Template(FleetView(FLEET), check_options({"model": model, **options}))
+
+
+@pytest.mark.parametrize(
+    ("tier", "sent"),
+    [("standard", "default"), ("flex", "flex"), ("priority", "priority"), ("auto", "auto"), (None, None)],
+)
+def test_it_is_sent_under_the_providers_word(tier: str | None, sent: str | None) -> None:
+    assert template(tier=tier).params.get("service_tier") == sent
+
+
+def test_it_stands_above_an_aliass_default() -> None:
+    assert template("cheap").params["service_tier"] == "flex"
+    assert template("cheap", tier="auto").params["service_tier"] == "auto"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"tier": "default"}, "tier is 'default': expected one of standard, flex, priority, auto"),
+        ({"tier": "flex", "service_tier": "flex"}, "both tier and service_tier: expected one of them"),
+    ],
+)
+def test_a_wrong_one_is_named(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said):
+        check_options({"model": MINI, **options})
+
+
+@pytest.mark.parametrize(("tier", "having"), [("flex", {"openai"}), ("priority", {"openai", "azure"})])
+def test_a_target_without_it_is_passed_over(tier: str, having: set[str]) -> None:
+    names = [f"{kind}:some-model" for kind in (*KINDS, "of-another-package")]
+    able, skipped = template(names[0], fallbacks=names[1:], tier=tier).fit(HELLO)
+    assert {target.partition(":")[0] for target in able.targets} == having | {"of-another-package"}
+    assert {why for _, why in skipped} == {f"it has no {tier} tier"}
+    with pytest.raises(InvalidRequest, match=f"{HAIKU} cannot do this job: it has no {tier} tier"):
+        template(HAIKU, tier=tier).fit(HELLO)
+
+
+@pytest.mark.parametrize("tier", ["standard", "auto"])
+def test_every_target_serves_by_the_usual_one(tier: str) -> None:
+    names = [f"{kind}:some-model" for kind in KINDS]
+    assert template(names[0], fallbacks=names[1:], tier=tier).fit(HELLO)[1] == ()
+
+
+def test_no_embeddings_are_to_be_had_by_another_one() -> None:
+    usual, flex = (ask_for_embeddings(["Hi"], {"model": EMBED, "tier": tier}) for tier in ("standard", "flex"))
+    assert Template(FleetView(FLEET), usual.options).fit(usual.prepared)[1] == ()
+    with pytest.raises(InvalidRequest, match="it has no flex tier for embeddings"):
+        Template(FleetView(FLEET), flex.options).fit(flex.prepared)
+
+
+@pytest.mark.parametrize(("tier", "priced"), [("standard", True), ("auto", True), ("flex", False), ("priority", False)])
+def test_it_has_no_price_unless_it_is_the_usual_one(tier: str, priced: bool) -> None:
+    bound = template(tier=tier).entry("j", HELLO).bound
+    assert (bound is not None) is priced
+    assert has_fees({"service_tier": tier}) is not priced
+    if not priced:
+        with pytest.raises(InvalidRequest, match="nor do the flex and priority tiers"):
+            check_affordable(MINI, bound, 1_000_000_000)
+
+
+def test_it_tells_requests_apart() -> None:
+    keys = {template(tier=tier, cache=True).common_for(HELLO).cache_key for tier in (None, "standard", "flex", "auto")}
+    assert len(keys) == 4
