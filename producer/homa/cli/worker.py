@@ -8,10 +8,11 @@ from importlib.util import find_spec
 
 import click
 
+from homa_shared.kinds.registry import builtin_kinds, profile_of
 from homa_shared.model.errors import MissingExtra
 
-#: What the extra `workers` brings.
-_NEEDED = ("aiohttp", "anthropic", "openai")
+#: The extra that every worker needs, and what it brings beside the SDKs of kinds.
+_EXTRA, _TRANSPORT = "workers", "aiohttp"
 
 
 @click.command("worker", add_help_option=False, context_settings={"ignore_unknown_options": True})
@@ -35,5 +36,7 @@ def become(module: str, arguments: tuple[str, ...], what: str) -> None:
 
 def require_workers(what: str) -> None:
     """Raises MissingExtra unless workers can run here."""
-    if any(find_spec(name) is None for name in _NEEDED):
-        raise MissingExtra(what, "workers")
+    profiles = map(profile_of, builtin_kinds())
+    needed = {_TRANSPORT} | {profile.sdk for profile in profiles if profile.extra == _EXTRA}
+    if any(find_spec(name) is None for name in needed):
+        raise MissingExtra(what, _EXTRA)

@@ -14,8 +14,6 @@ from homa_shared.calls.reply import CHAT_API, ITEMS, RESPONSES_API, Call
 
 #: What `api` may be.
 APIS = (CHAT_API, RESPONSES_API)
-#: Kinds of provider that have the Responses API.
-RESPONSES_KINDS = frozenset({"openai", "azure"})
 #: Parameters by which the provider finds the beginning of a conversation that it has kept.
 RECALLING = ("previous_response_id", "conversation")
 #: Parameters that a job cannot do without, and that only the Responses API knows.

@@ -9,11 +9,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from homa_shared.kinds.registry import Kind
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.limits import Limits
 from homa_shared.settings.values import (
     HttpUrl,
+    Kind,
     LocalPath,
     NanoUsd,
     Parameters,

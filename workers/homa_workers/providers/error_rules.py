@@ -11,21 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from math import isfinite
 from typing import Any
 
 import orjson
 
 from homa_shared.calls.failures import FREE, ErrorKind, ProviderError
+from homa_shared.kinds.registry import builtin_kinds, profile_of
 
 #: Longest message kept of a failure, in characters: a proxy's error page must not fill the store.
 MESSAGE_CHARS = 1000
 
 #: Longest wait that is believed, s: no quota turns later than after a month.
 LONGEST_WAIT_S = 31 * 86_400.0
-
-#: Headers that name the request to the provider's support, by preference.
-REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +172,14 @@ def _status_within(status: int | None, error: Mapping[str, Any]) -> int | None:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """The provider's id of a request, from its reply's headers (names in lower case)."""
-    return next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), None)
+    return next((headers[name] for name in _request_id_headers() if name in headers), None)
+
+
+@cache
+def _request_id_headers() -> tuple[str, ...]:
+    """Those of all kinds: none uses the name of another's for anything else."""
+    profiles = map(profile_of, builtin_kinds())
+    return tuple(dict.fromkeys(name for profile in profiles for name in profile.connection.request_id_headers))
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

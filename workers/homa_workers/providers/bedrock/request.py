@@ -16,7 +16,7 @@ import orjson
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import is_marked, with_mark
-from homa_shared.capabilities.prompt_caching import takes_cache_points
+from homa_shared.kinds.model_families import bedrock_takes_cache_points
 
 #: Output cap where the call sets none: quota and budget are reserved by it. In tokens.
 DEFAULT_MAX_TOKENS = 4096
@@ -73,7 +73,7 @@ def converse(call: Call, *, max_tokens: int, cache_points: bool = True) -> dict[
 def _with_cache_points(call: Call) -> list[dict[str, Any]]:
     if call.shared is not None:
         return with_mark(call.messages, call.shared, {"cache_control": {"type": "ephemeral"}})
-    return call.messages if takes_cache_points(call.model) else _without_marks(call.messages)
+    return call.messages if bedrock_takes_cache_points(call.model) else _without_marks(call.messages)
 
 
 def _without_marks(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

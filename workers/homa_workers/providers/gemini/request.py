@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import mimetypes
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ import orjson
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call
+from homa_shared.kinds.model_families import gemini_thinks_by_budget
 
 #: Parameters of OpenAI's that have no counterpart and change nothing that a caller relies on.
 LEFT_OUT = frozenset(
@@ -36,9 +36,6 @@ RENAMED = {
 }
 
 CHOICES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
-
-#: Models that think within a token budget; later ones take a level.
-THINKS_BY_BUDGET = re.compile(r"gemini-(?:1|2)")
 
 #: Tokens of thinking for OpenAI's efforts, as Google's own compatible endpoint maps them.
 THINKING_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
@@ -211,6 +208,6 @@ def _thinking(params: dict[str, Any], model: str) -> dict[str, Any]:
     effort = params.pop("reasoning_effort", None)
     if effort is None:
         return {}
-    if THINKS_BY_BUDGET.search(model):
+    if gemini_thinks_by_budget(model):
         return {"thinking_config": {"thinking_budget": THINKING_BUDGETS.get(effort, THINKING_BUDGETS["high"])}}
     return {"thinking_config": {"thinking_level": {"none": "minimal", "max": "xhigh"}.get(effort, effort)}}

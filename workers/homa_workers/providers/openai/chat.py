@@ -1,4 +1,4 @@
-"""OpenAI's Chat Completions, and every server that speaks them: Azure OpenAI, Ollama, Cohere, vLLM, routers.
+"""OpenAI's Chat Completions, and every server that speaks them: Azure OpenAI, Ollama, vLLM, routers.
 
 Requests and replies are kept in this shape, so that there is little to translate. The request goes through the SDK's
 `client.post` as bytes and comes back as the raw response: its typed path (a pydantic model built from each reply, the
@@ -15,14 +15,15 @@ from openai import APIError, AsyncOpenAI, AsyncStream
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import RESPONSES_API, Call, Completion, Embeddings
+from homa_shared.kinds.profile import Connection
+from homa_shared.kinds.registry import profile_of
 from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.error_rules import classify, failure_of, request_id
 from homa_workers.providers.json_body import decoded, encoded, plain, quota
 from homa_workers.providers.malformed import well_formed
-from homa_workers.providers.openai.dialects import AZURE, COHERE, OLLAMA, OPENAI, Dialect, request_body
-from homa_workers.providers.openai.errors import OPENAI_RULES
-from homa_workers.providers.openai.reply import QUOTA_HEADERS, checked, embeddings_of, is_metered, usage_of
+from homa_workers.providers.openai.dialects import OPENAI, Body, Dialect, request_body
+from homa_workers.providers.openai.reply import checked, embeddings_of, is_metered, usage_of
 from homa_workers.providers.openai.responses import ResponsesApi
 from homa_workers.providers.openai.stream import ChunkAssembly
 from homa_workers.providers.sdk_errors import from_sdk
@@ -32,15 +33,18 @@ from homa_workers.providers.transport import AiohttpClient
 class OpenAIProvider:
     """An account at OpenAI, or an endpoint that speaks its protocol.
 
-    `dialect` holds what the kind of server differs in. Options: `organization`, `project`, `headers`,
-    `params` (parameters of every chat completion that sets none of its own, such as Ollama's `keep_alive`).
+    `dialect` holds what the server differs in on the wire; its address, its key and its APIs stand in its kind's
+    profile. Options: `organization`, `project`, `headers`, `params` (parameters of every chat completion that sets none
+    of its own, such as Ollama's `keep_alive`).
     """
 
-    def __init__(self, config: ProviderConfig, dialect: Dialect) -> None:
-        base_url = config.base_url or dialect.base_url
+    def __init__(self, config: ProviderConfig, dialect: Dialect = OPENAI) -> None:
+        profile = profile_of(config.kind)
+        connection = profile.connection
+        base_url = config.base_url or connection.endpoint
         if base_url is None:
             raise ConfigError(_missing(config, "BASE_URL", f"a provider of kind {config.kind} has no default endpoint"))
-        if config.api_key is None and dialect.key_needed and config.base_url is None:
+        if config.api_key is None and connection.key_needed and config.base_url is None:
             raise ConfigError(_missing(config, "API_KEY", f"{base_url} takes no call without one"))
         key = config.api_key.get_secret_value() if config.api_key else "none"
         self._config = config
@@ -51,7 +55,7 @@ class OpenAIProvider:
             base_url=self._base_url,
             organization=config.options.get("organization"),
             project=config.options.get("project"),
-            default_headers={**dialect.key_headers(key), **config.options.get("headers", {})},
+            default_headers={**_further_keys(connection, key), **config.options.get("headers", {})},
             max_retries=0,
             timeout=config.read_timeout_s,
             http_client=AiohttpClient(
@@ -59,7 +63,7 @@ class OpenAIProvider:
             ),
         )
         own_params = config.options.get("params", {})
-        self._responses = ResponsesApi(self._client, self._base_url, own_params) if dialect.responses else None
+        self._responses = ResponsesApi(self._client, self._base_url, own_params) if profile.responses_api else None
 
     @property
     def name(self) -> str:
@@ -74,20 +78,23 @@ class OpenAIProvider:
             return await self._responses.complete(call)
         response = await self._post("/chat/completions", self._body(call))
         headers = plain(response.headers)
-        body = checked(decoded(response.content), response.content, headers)
+        reply = decoded(response.content)
+        with well_formed("the reply"):
+            reply = self._dialect.from_wire(reply) if isinstance(reply, dict) else reply
+        body = checked(reply, response.content, headers, self._dialect.rules)
         return Completion(
             body=body,
             usage=usage_of(body.get("usage")),
             request_id=request_id(headers),
-            quota=quota(headers, QUOTA_HEADERS),
+            quota=quota(headers, self._dialect.quota_headers),
             metered=is_metered(body.get("usage")),
         )
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
         if call.api == RESPONSES_API and self._responses is not None:
             return await self._responses.stream(call, emit)
-        body = self._body(call) | {"stream": True, "stream_options": {"include_usage": True}}
-        assembly = ChunkAssembly()
+        body = self._body(call) | {"stream": True, **self._dialect.stream_params}
+        assembly = ChunkAssembly(self._dialect.from_wire)
         try:
             stream = await self._client.post(
                 self._base_url + "/chat/completions",
@@ -102,7 +109,7 @@ class OpenAIProvider:
                     for delta in assembly.add(chunk):
                         await emit(delta)
         except (APIError, httpx2.HTTPError) as error:
-            raise from_sdk(error, OPENAI_RULES, partial_text=assembly.text) from error
+            raise from_sdk(error, self._dialect.rules, partial_text=assembly.text) from error
         except ValueError as error:
             raise assembly.broken(f"a chunk is no JSON: {error}") from error
         completion = assembly.completion(request_id(headers))
@@ -110,19 +117,21 @@ class OpenAIProvider:
             completion.body,
             completion.usage,
             completion.request_id,
-            quota(headers, QUOTA_HEADERS),
+            quota(headers, self._dialect.quota_headers),
             completion.metered,
         )
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
-        body = {"model": model, "input": list(inputs), **self._dialect.embedding_params, **params}
+        names = self._dialect.embedding_names
+        own = {names.get(name, name): value for name, value in params.items()}
+        body = {"model": model, "input": list(inputs), **self._dialect.embedding_params, **own}
         response = await self._post("/embeddings", body)
         headers = plain(response.headers)
         reply = decoded(response.content)
         with well_formed("the reply"):
             vectors = embeddings_of(reply, len(inputs))
         if vectors is None or not isinstance(reply, dict):
-            raise _not_a_reply(response.content, headers, f"{len(inputs)} vectors")
+            raise self._not_a_reply(response.content, headers, f"{len(inputs)} vectors")
         return Embeddings(
             vectors=vectors,
             model=str(reply.get("model") or model),
@@ -138,7 +147,7 @@ class OpenAIProvider:
     async def aclose(self) -> None:
         await self._client.close()
 
-    def _body(self, call: Call) -> dict[str, Any]:
+    def _body(self, call: Call) -> Body:
         return request_body(call, self._dialect, self._base_url, self._config.options.get("params", {}))
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
@@ -146,41 +155,21 @@ class OpenAIProvider:
             # An absolute address spares the SDK a merge of URLs at each call.
             return await self._client.post(self._base_url + path, content=encoded(body), cast_to=httpx2.Response)
         except (APIError, httpx2.HTTPError) as error:
-            raise from_sdk(error, OPENAI_RULES) from error
+            raise from_sdk(error, self._dialect.rules) from error
+
+    def _not_a_reply(self, content: bytes, headers: Mapping[str, str], expected: str) -> ProviderError:
+        error = classify(failure_of(200, content, headers), self._dialect.rules)
+        if error.kind is ErrorKind.MALFORMED:
+            error.message = f"expected {expected}, got: {error.message}"
+        return error
 
 
-def _not_a_reply(content: bytes, headers: Mapping[str, str], expected: str) -> ProviderError:
-    error = classify(failure_of(200, content, headers), OPENAI_RULES)
-    if error.kind is ErrorKind.MALFORMED:
-        error.message = f"expected {expected}, got: {error.message}"
-    return error
+def _further_keys(connection: Connection, key: str) -> dict[str, str]:
+    """Headers that carry the key beside `authorization`, which the SDK sends."""
+    return {name: key for name in connection.key_headers if name != "authorization"}
 
 
 def _missing(config: ProviderConfig, field: str, why: str) -> str:
     return (
         f"provider {config.name!r} has no {field.lower()}: {why}. Set HOMA_PROVIDERS__{config.name.upper()}__{field}."
     )
-
-
-def openai(config: ProviderConfig) -> OpenAIProvider:
-    """OpenAI, or any compatible server at `base_url`."""
-    return OpenAIProvider(config, OPENAI)
-
-
-def azure(config: ProviderConfig) -> OpenAIProvider:
-    """Azure OpenAI through its v1 endpoint; models are the names of deployments."""
-    return OpenAIProvider(config, AZURE)
-
-
-def ollama(config: ProviderConfig) -> OpenAIProvider:
-    """A local Ollama.
-
-    It cuts a prompt that is longer than its window without a word: set the window where it runs, by
-    `OLLAMA_CONTEXT_LENGTH` or the model's `num_ctx`.
-    """
-    return OpenAIProvider(config, OLLAMA)
-
-
-def cohere(config: ProviderConfig) -> OpenAIProvider:
-    """Cohere through its compatibility endpoint."""
-    return OpenAIProvider(config, COHERE)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homa_shared.calls.failures import ErrorKind
 from homa_shared.calls.reply import Usage
-from homa_workers.providers.error_rules import classify, failure_of
+from homa_workers.providers.error_rules import Rule, classify, failure_of
 from homa_workers.providers.malformed import is_vector
 from homa_workers.providers.openai.errors import OPENAI_RULES
 
@@ -20,7 +20,9 @@ QUOTA_HEADERS = (
 )
 
 
-def checked(body: object, content: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+def checked(
+    body: object, content: bytes, headers: Mapping[str, str], rules: Sequence[Rule] = OPENAI_RULES
+) -> dict[str, Any]:
     """The body, if it is a chat completion.
 
     Servers and proxies answer 200 with an empty object, an error, half a reply or a page of HTML; the SDK passes all of
@@ -29,7 +31,7 @@ def checked(body: object, content: bytes, headers: Mapping[str, str]) -> dict[st
     """
     if isinstance(body, dict) and _finished(body.get("choices")):
         return body
-    error = classify(failure_of(200, content, headers), OPENAI_RULES)
+    error = classify(failure_of(200, content, headers), rules)
     if error.kind is ErrorKind.MALFORMED:
         error.message = f"expected a chat completion with finished choices, got: {error.message}"
     if isinstance(body, dict) and is_metered(body.get("usage")):

@@ -6,7 +6,7 @@ each choice, so a stream without it is AMBIGUOUS, with the text that had arrived
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
@@ -19,9 +19,14 @@ APPENDED = ("content", "refusal", "reasoning_content")
 
 
 class ChunkAssembly:
-    """A completion in the making."""
+    """A completion in the making.
 
-    def __init__(self) -> None:
+    Args:
+        from_wire: brings a chunk into OpenAI's shape.
+    """
+
+    def __init__(self, from_wire: Callable[[dict[str, Any]], dict[str, Any]] = lambda chunk: chunk) -> None:
+        self._from_wire = from_wire
         self._head: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
         self._usage: dict[str, Any] | None = None
@@ -38,7 +43,7 @@ class ChunkAssembly:
     def add(self, chunk: object) -> list[Delta]:
         """Take a chunk in and give its pieces. Raises ProviderError (AMBIGUOUS) for one of another shape."""
         try:
-            return list(self._deltas(chunk)) if isinstance(chunk, dict) else []
+            return list(self._deltas(self._from_wire(chunk))) if isinstance(chunk, dict) else []
         except MISSHAPEN as error:
             raise self.broken(f"a chunk is of another shape than expected: {error!r:.200}") from error
 

@@ -66,6 +66,8 @@ class AnthropicDialect:
     """api.anthropic.com."""
 
     kind: str = "anthropic"
+    precedence: int = 2
+    own_header: str = "anthropic-version"
     price_id: str = "anthropic"
     free: bool = False
     accounting: Accounting = Accounting.SPLIT

@@ -64,6 +64,8 @@ class BedrockDialect:
     """bedrock-runtime.REGION.amazonaws.com."""
 
     kind: str = "bedrock"
+    precedence: int = 2
+    own_header: str = ""
     price_id: str = "aws"
     free: bool = False
     accounting: Accounting = Accounting.SUM_THEN_ACTUAL

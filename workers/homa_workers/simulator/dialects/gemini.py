@@ -62,6 +62,8 @@ class GeminiDialect:
     """generativelanguage.googleapis.com."""
 
     kind: str = "gemini"
+    precedence: int = 2
+    own_header: str = "x-goog-api-key"
     price_id: str = "google"
     free: bool = False
     accounting: Accounting = Accounting.INPUT_ONLY

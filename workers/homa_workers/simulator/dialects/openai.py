@@ -61,6 +61,8 @@ class OpenAIDialect:
 
     kind: str = "openai"
     price_id: str = "openai"
+    precedence: int = 1
+    own_header: str = ""
     free: bool = False
     accounting: Accounting = Accounting.MAX_THEN_ACTUAL
     writes_cache: bool = False
