@@ -129,7 +129,7 @@ def failure_of(status: int | None, body: object, headers: Mapping[str, str]) -> 
     error = _error_object(body)
     if error is None:
         return Failure(status, text or (str(body) if body else f"HTTP status {status} without a body"), (), headers)
-    return Failure(_status_within(status, error), str(error.get("message") or text or error), _codes(error), headers)
+    return Failure(_status_within(status, error), _message(error) or text or str(error), _codes(error), headers)
 
 
 def _decoded(body: bytes) -> object:
@@ -148,6 +148,23 @@ def _error_object(body: object) -> Mapping[str, Any] | None:
     if isinstance(error, str):  # Ollama
         return {"message": error}
     return error if isinstance(error, Mapping) else None
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    """What an error says: its message, else what FastAPI's servers tell of a request's fields as `detail`."""
+    told = error.get("message") or error.get("detail")
+    if isinstance(told, Mapping):
+        return _message(told) or str(told)
+    if not isinstance(told, list):
+        return str(told or "")
+    return "; ".join(_of_field(fault) for fault in told)
+
+
+def _of_field(fault: object) -> str:
+    match fault:
+        case {"loc": list(place), "msg": str(said)}:
+            return f"{'.'.join(map(str, place))}: {said}"
+    return str(fault)
 
 
 def _codes(error: Mapping[str, Any]) -> tuple[str, ...]:
