@@ -1,7 +1,8 @@
-"""What the names of models tell of them: every rule over a model's name, each with where it is documented.
+"""What the names of models tell of them: rules over families that several kinds serve, or that adapters ask for.
 
-Names are the providers' own. Where a family is served by several providers, it keeps its name behind their prefixes:
-`meta/llama3`, `us.anthropic.claude-…`.
+Each has where it is documented; a rule over the names of one kind alone may stand in that kind's profile. Names are the
+providers' own. Where a family is served by several, it keeps its name behind their prefixes: `meta/llama3`,
+`us.anthropic.claude-…`.
 """
 
 from __future__ import annotations
