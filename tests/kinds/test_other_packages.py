@@ -10,8 +10,9 @@ from pydantic import SecretStr
 from homa.cli.doctor import checks
 from homa_shared.calls.reply import Usage
 from homa_shared.capabilities import Capabilities, Feature, needs_of
-from homa_shared.kinds.profile import KindProfile, ReservePolicy
-from homa_shared.kinds.registry import UNKNOWN_KIND, builtin_kinds, known_kinds, profile_of
+from homa_shared.kinds.profile import UNKNOWN_KIND, KindProfile
+from homa_shared.kinds.registry import builtin_kinds, known_kinds, profile_of
+from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.targets import Target
 from homa_shared.pricing.price_book import PriceBook
@@ -26,8 +27,9 @@ from tests.kinds.conftest import MODULE, Install
 DESCRIBED = """
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.profile import (
-    Billing, Connection, EmbeddingLimits, KindProfile, ModelNames, PromptCaching, Quota, ReservePolicy, Variable,
+    Billing, Connection, EmbeddingLimits, KindProfile, ModelNames, PromptCaching, Quota, Variable,
 )
+from homa_shared.kinds.reserve_policy import ReservePolicy
 
 class Adapter:
     def __init__(self, config):

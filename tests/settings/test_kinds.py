@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from homa_shared.kinds import registry
-from homa_shared.kinds.profile import ReservePolicy
+from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.targets import Target
 from homa_shared.quota.plan import plan

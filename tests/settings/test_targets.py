@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from homa_shared.calls.reply import Usage
-from homa_shared.kinds.profile import ReservePolicy
+from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.errors import UnknownModel
 from homa_shared.model.limits import Limits
 from homa_shared.model.patterns import most_specific

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from homa_shared.kinds.profile import PromptCaching
 from homa_shared.kinds.registry import profile_of
 
 if TYPE_CHECKING:
+    from homa_shared.kinds.profile import PromptCaching
     from homa_shared.model.targets import Target
     from homa_shared.settings.fleet import Fleet
 
@@ -25,7 +25,11 @@ def caching_at(fleet: Fleet, target: Target) -> PromptCaching | None:
     if said is False:
         return None
     known = profile_of(provider.kind).prompt_caching(target.model)
-    return PromptCaching() if known is None and said else known
+    if known is not None or not said:
+        return known
+    from homa_shared.kinds.profile import PromptCaching
+
+    return PromptCaching()
 
 
 def _said(fleet: Fleet, target: Target) -> bool | None:

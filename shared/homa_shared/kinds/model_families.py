@@ -42,23 +42,23 @@ _ENCODING_OF_PREFIX = (
 )
 
 #: platform.openai.com/docs/api-reference/chat/create: reasoning models refuse `max_tokens`.
-_OPENAI_MAX_TOKENS = re.compile(r"^(?:ft:)?(?:gpt-3|gpt-4|chatgpt-4o|davinci|babbage)")
+_OPENAI_MAX_TOKENS = r"^(?:ft:)?(?:gpt-3|gpt-4|chatgpt-4o|davinci|babbage)"
 #: platform.openai.com/docs/guides/reasoning: o-series, GPT-5 and later, Codex; not those that are named for chat.
-_OPENAI_REASONS = re.compile(r"(?:^|[/:])(?:o\d|gpt-[5-9]|codex)(?!.*-chat)")
+_OPENAI_REASONS = r"(?:^|[/:])(?:o\d|gpt-[5-9]|codex)(?!.*-chat)"
 #: developers.openai.com/api/docs/guides/prompt-caching: GPT-5.6 and later.
-_OPENAI_CACHE_BREAKPOINTS = re.compile(r"^(?:ft:)?gpt-(?:5\.(?:[6-9]|\d\d)|[6-9]|\d\d)")
+_OPENAI_CACHE_BREAKPOINTS = r"^(?:ft:)?gpt-(?:5\.(?:[6-9]|\d\d)|[6-9]|\d\d)"
 
 #: platform.claude.com/docs/en/build-with-claude/adaptive-thinking: up to Claude 4.5.
-_CLAUDE_THINKS_BY_BUDGET = re.compile(r"claude-(?:3|(?:opus|sonnet|haiku)-4(?:-[015])?(?:-\d{8})?$)")
+_CLAUDE_THINKS_BY_BUDGET = r"claude-(?:3|(?:opus|sonnet|haiku)-4(?:-[015])?(?:-\d{8})?$)"
 #: platform.claude.com/docs/en/build-with-claude/prompt-caching: the least tokens of a prefix.
-_CLAUDE_CACHES_FROM_4096 = re.compile(r"claude-(?:haiku-4-5|opus-4-[56])")
-_CLAUDE_CACHES_FROM_2048 = re.compile(r"claude-3(?:-5)?-haiku")
+_CLAUDE_CACHES_FROM_4096 = r"claude-(?:haiku-4-5|opus-4-[56])"
+_CLAUDE_CACHES_FROM_2048 = r"claude-3(?:-5)?-haiku"
 
 #: ai.google.dev/gemini-api/docs/thinking: up to Gemini 2.5.
-_GEMINI_THINKS_BY_BUDGET = re.compile(r"gemini-(?:1|2)")
+_GEMINI_THINKS_BY_BUDGET = r"gemini-(?:1|2)"
 
 #: docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html: Claude from 3.5 Haiku and 3.7 on, Nova.
-_BEDROCK_CACHE_POINTS = re.compile(
+_BEDROCK_CACHE_POINTS = (
     r"(?:^|[./])(?:anthropic\.claude-(?!v\d|instant|3-(?:haiku|sonnet|opus)|3-5-sonnet)"
     r"|amazon\.nova-(?!canvas|reel|sonic|\d+-sonic|embed))"
 )
@@ -88,39 +88,39 @@ def public_encoding(model: str) -> str | None:
 
 def openai_takes_max_tokens(model: str) -> bool:
     """Whether a model of OpenAI's still takes `max_tokens`; all later ones want `max_completion_tokens`."""
-    return _OPENAI_MAX_TOKENS.match(model) is not None
+    return re.match(_OPENAI_MAX_TOKENS, model) is not None
 
 
 def openai_reasons(model: str) -> bool:
     """Whether a model of OpenAI's reasons; others refuse a request that asks for encrypted reasoning."""
-    return _OPENAI_REASONS.search(model) is not None
+    return re.search(_OPENAI_REASONS, model) is not None
 
 
 def openai_takes_cache_breakpoints(model: str) -> bool:
     """Whether a model of OpenAI's takes breakpoints of its prompt cache, and charges for what it writes."""
-    return _OPENAI_CACHE_BREAKPOINTS.search(model) is not None
+    return re.search(_OPENAI_CACHE_BREAKPOINTS, model) is not None
 
 
 def claude_thinks_by_budget(model: str) -> bool:
     """Whether a Claude model thinks within a budget of tokens; later ones take an effort."""
-    return _CLAUDE_THINKS_BY_BUDGET.search(model) is not None
+    return re.search(_CLAUDE_THINKS_BY_BUDGET, model) is not None
 
 
 def claude_least_cached_tokens(model: str) -> int:
     """Tokens below which a Claude model does not keep the beginning of a prompt."""
-    if _CLAUDE_CACHES_FROM_4096.search(model):
+    if re.search(_CLAUDE_CACHES_FROM_4096, model):
         return 4096
-    return 2048 if _CLAUDE_CACHES_FROM_2048.search(model) else 1024
+    return 2048 if re.search(_CLAUDE_CACHES_FROM_2048, model) else 1024
 
 
 def gemini_thinks_by_budget(model: str) -> bool:
     """Whether a Gemini model thinks within a budget of tokens; later ones take a level."""
-    return _GEMINI_THINKS_BY_BUDGET.search(model) is not None
+    return re.search(_GEMINI_THINKS_BY_BUDGET, model) is not None
 
 
 def bedrock_takes_cache_points(model: str) -> bool:
     """Whether a model of Bedrock is known to take a cache point; all others refuse the request for it."""
-    return _BEDROCK_CACHE_POINTS.search(model) is not None
+    return re.search(_BEDROCK_CACHE_POINTS, model) is not None
 
 
 def bedrock_embeds_many(model: str) -> bool:

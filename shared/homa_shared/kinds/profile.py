@@ -14,23 +14,12 @@ from types import MappingProxyType
 
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import only_embeds, reads_text_only
+from homa_shared.kinds.reserve_policy import ReservePolicy
 
 MB, MIB = 1000 * 1000, 1024 * 1024
 #: Media types of images that nearly every model reads.
 COMMON_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-
-
-class ReservePolicy(StrEnum):
-    """How a provider counts tokens against its limits."""
-
-    MAX_OF_TOTAL = "max_of_total"  # openai: max(max_tokens, estimate), corrected to actual use
-    PROMPT_AND_MAX = "prompt_and_max"  # azure: prompt + max_tokens at receipt, never refunded
-    SEPARATE = "separate"  # anthropic: input without cache reads, and output, each by itself
-    INPUT_ONLY = "input_only"  # gemini: output does not count
-    BURNDOWN = "burndown"  # bedrock: input + max_tokens, corrected to input + cache write + output × factor
-    REQUESTS = "requests"  # cohere: counts calls; a token limit of one's own sees plain totals
-    CONCURRENCY = "concurrency"  # ollama: nothing but slots; likewise
 
 
 class Fee(StrEnum):
@@ -202,3 +191,7 @@ class KindProfile:
     def service_tier(self, name: str) -> str:
         """A service tier's name on its wire."""
         return self.billing.service_tiers.get(name, name)
+
+
+#: What is taken for granted of a kind that only a newer release or a package that is not installed here knows.
+UNKNOWN_KIND = KindProfile("unknown", adapter="")

@@ -14,7 +14,7 @@ from homa_shared.calls.openai_apis import built_in_tools, recalls
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API
 from homa_shared.calls.request import Option, to_json
 from homa_shared.calls.tokens import count, estimate_messages
-from homa_shared.kinds.profile import ReservePolicy
+from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.targets import Target
 from homa_shared.pricing.price_book import PriceBook
 from homa_shared.quota.plan import TargetPlan, reservation

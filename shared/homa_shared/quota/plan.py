@@ -13,8 +13,8 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from homa_shared.calls.reply import Usage
-from homa_shared.kinds.profile import ReservePolicy
 from homa_shared.kinds.registry import profile_of
+from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.limits import Limits
 from homa_shared.model.patterns import most_specific
 from homa_shared.model.targets import Target

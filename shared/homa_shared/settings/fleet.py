@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from homa_shared.kinds.profile import KindProfile
-from homa_shared.kinds.registry import UNKNOWN_KIND, profile_of
+from homa_shared.kinds.profile import UNKNOWN_KIND, KindProfile
+from homa_shared.kinds.registry import profile_of
 from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.model.pools import Hop, Pool, alias_of, members_of
 from homa_shared.model.targets import Target, nearest

@@ -17,9 +17,9 @@ from homa_shared.kinds.profile import (
     ModelNames,
     PromptCaching,
     Quota,
-    ReservePolicy,
     Variable,
 )
+from homa_shared.kinds.reserve_policy import ReservePolicy
 
 
 def _prompt_caching(model: str) -> PromptCaching:

@@ -18,9 +18,9 @@ from homa_shared.kinds.profile import (
     MediaLimits,
     PromptCaching,
     Quota,
-    ReservePolicy,
     Variable,
 )
+from homa_shared.kinds.reserve_policy import ReservePolicy
 
 
 def _v1(endpoint: str) -> str:

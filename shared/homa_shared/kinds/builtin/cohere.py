@@ -14,9 +14,9 @@ from homa_shared.kinds.profile import (
     MediaLimits,
     ModelNames,
     Quota,
-    ReservePolicy,
     Variable,
 )
+from homa_shared.kinds.reserve_policy import ReservePolicy
 
 
 def _embedding_limits(_: str) -> EmbeddingLimits:

@@ -16,9 +16,9 @@ from homa_shared.kinds.profile import (
     KindProfile,
     MediaLimits,
     Quota,
-    ReservePolicy,
     Variable,
 )
+from homa_shared.kinds.reserve_policy import ReservePolicy
 
 #: Where it listens unless it is told otherwise: github.com/ollama/ollama, envconfig/config.go.
 PORT = 11434
