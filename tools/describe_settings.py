@@ -24,9 +24,10 @@ from pydantic.fields import FieldInfo
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / part) for part in ("shared", "workers")]
 
-from homa_shared.settings import conventional, sections  # noqa: E402
+from homa_shared.kinds.profile import Variable  # noqa: E402
+from homa_shared.kinds.registry import builtin_kinds, profile_of  # noqa: E402
+from homa_shared.settings import sections  # noqa: E402
 from homa_shared.settings.model import Settings  # noqa: E402
-from homa_workers.providers.registry import BUILTIN  # noqa: E402
 
 PAGE = ROOT / "docs" / "settings.md"
 
@@ -149,7 +150,7 @@ def _type(annotation: ast.expr, field: FieldInfo) -> str:
     if choices := re.findall(r"Literal\[([^\]]*)\]", text):
         return ", ".join(word.strip().strip("'\"") for word in choices[0].split(","))
     if "Kind" in text:
-        return ", ".join(sorted(BUILTIN))
+        return ", ".join(builtin_kinds())
     if text.startswith("dict[") or text in {model.__name__ for _, model, _, _ in TABLES} | {"Price | None"}:
         return _TABLE
     words = re.findall(r"\w+", text)
@@ -176,24 +177,30 @@ def _default(field: FieldInfo) -> str:
 
 
 def _conventional() -> list[str]:
-    keys = [
-        f"| `{variable}` | `{provider}`, with its key |" for provider, variable in conventional.KEY_VARIABLES.items()
-    ]
-    aws = ", ".join(f"`{name}`" for name in conventional.AWS_VARIABLES)
+    variables = [(kind, variable) for kind in builtin_kinds() for variable in profile_of(kind).connection.variables]
     return [
         "## Variables of the providers' own tools\n",
         "Where one of these is set, a provider of that name exists. Homa's own variables and `homa.toml` win.\n",
         "| variable | provider |",
         "|---|---|",
-        *keys,
-        "| `AZURE_OPENAI_ENDPOINT` | endpoint of `azure`; its key is of no use without it |",
-        "| `OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL` | endpoint of a provider that is configured |",
-        "| `OLLAMA_HOST` | `ollama`, at that address |",
-        f"| any of {aws} | `bedrock`, by AWS's own chain |",
-        f"| {', '.join(f'`{name}`' for name in conventional.REGION_VARIABLES)} | region of `bedrock` |",
+        *(f"| {_named(variable)} | {_said(kind, variable)} |" for kind, variable in variables),
         "| `SENTRY_DSN` | as `HOMA_SENTRY_DSN` |",
         "",
     ]
+
+
+def _named(variable: Variable) -> str:
+    names = ", ".join(f"`{name}`" for name in variable.names)
+    return f"any of {names}" if len(variable.names) > 2 else names
+
+
+def _said(kind: str, variable: Variable) -> str:
+    """What a variable says of the provider of a kind."""
+    what = {"api_key": "its key", "base_url": "its endpoint"}.get(variable.setting, f"its {variable.setting}")
+    if not variable.makes_account:
+        return f"{what} of `{kind}`, where that is configured".removeprefix("its ")
+    needs = {"": "", "base_url": "; of no use without its endpoint"}[variable.needs]
+    return f"`{kind}`, with {what}{needs}" if variable.setting else f"`{kind}`, by its own chain of credentials"
 
 
 def main() -> int:

@@ -18,20 +18,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "shared"), str(ROOT / "workers")]
 
-from homa_shared.capabilities import KINDS  # noqa: E402
+from homa_shared.kinds.registry import profile_of  # noqa: E402
 
 PAGE = ROOT / "docs" / "providers.md"
 BEGIN, END = "<!-- written by tools/support_matrix.py: begin -->", "<!-- end -->"
-#: Kind -> the SDK that its adapter goes through.
-SDKS = {
-    "openai": "openai",
-    "azure": "openai",
-    "anthropic": "anthropic",
-    "gemini": "google-genai",
-    "ollama": "openai",
-    "bedrock": "aiobotocore",
-    "cohere": "openai",
-}
 _MARKS = {"works": "✓", "not offered": "–"}
 
 
@@ -65,12 +55,12 @@ def tables(outcomes: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
         kind, _, api = name.partition("/")
         title = f'{kind}, `api="{api}"`' if api else kind
         marks = " | ".join(_MARKS[row[column]] if column in row else "" for column in columns)
-        yield f"| {title} | {SDKS[kind]} | {marks} |"
+        yield f"| {title} | {_sdk(kind)} | {marks} |"
     yield ""
     yield "| provider | images | one image | images a request | one PDF | media of a request | source |"
     yield "|---|---|---|---|---|---|---|"
     for kind in (name for name in outcomes if "/" not in name):
-        limits = KINDS[kind].limits
+        limits = profile_of(kind).media
         images = ", ".join(sorted(name.removeprefix("image/") for name in limits.images))
         sizes = (
             _size(limits.image_bytes),
@@ -87,6 +77,11 @@ def page(outcomes: Mapping[str, Mapping[str, str]]) -> str:
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return "\n".join([before + BEGIN, "", *tables(outcomes), "", END]) + after
+
+
+def _sdk(kind: str) -> str:
+    """The distribution of a kind's SDK: `google.genai` is installed as google-genai."""
+    return profile_of(kind).sdk.replace(".", "-")
 
 
 def _size(count: int | None) -> str:

@@ -15,7 +15,8 @@ import orjson
 
 from homa_shared.calls.media import data_url
 from homa_shared.calls.reply import CHAT_API, Call, Completion, Delta
-from homa_shared.capabilities import KINDS, Feature
+from homa_shared.capabilities import Feature
+from homa_shared.kinds.registry import profile_of
 from homa_workers.providers.base import Provider
 from tests.media.samples import PDF, png
 
@@ -83,7 +84,7 @@ def asked_of(row: str) -> list[str]:
 def offered(row: str, column: str) -> bool:
     """Whether a kind of provider offers a feature at all."""
     feature = COLUMNS[column]
-    return feature is None or feature in KINDS[kind_of(row)].features
+    return feature is None or feature in profile_of(kind_of(row)).features
 
 
 def ask(models: Models, content: object, **params: Any) -> Call:

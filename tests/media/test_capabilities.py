@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from homa_shared.calls.media import Medium, data_url, extract
-from homa_shared.capabilities import KINDS, SPOKEN, Capabilities, Feature, Needs, needs_of
+from homa_shared.capabilities import SPOKEN, Capabilities, Feature, Needs, needs_of
+from homa_shared.kinds.registry import builtin_kinds, profile_of
 from homa_shared.model.targets import Target
 from homa_shared.pricing.price_book import PriceBook
-from homa_shared.quota.plan import POLICY_OF_KIND
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias
 from tests.media.samples import GIF, HEIC, PDF, PNG
 
 FLEET = Fleet(
-    providers={kind: FleetProvider(kind=kind) for kind in (*KINDS, "plugin")},
+    providers={kind: FleetProvider(kind=kind) for kind in (*builtin_kinds(), "plugin")},
     models={
         "blind": ModelAlias(target="ollama:llama3", capabilities=("tools",), context_window=4000),
         "sees": ModelAlias(target="ollama:llava", capabilities=("vision",)),
@@ -47,15 +47,15 @@ def parts(*given: dict[str, Any]) -> Needs:
 
 
 def test_every_kind_of_provider_has_a_profile_and_every_feature_a_name() -> None:
-    assert KINDS.keys() == POLICY_OF_KIND.keys()
+    assert all(profile_of(kind).name == kind for kind in builtin_kinds())
     assert SPOKEN.keys() == set(Feature)
-    assert all(profile.limits.source for profile in KINDS.values())
+    assert all(profile_of(kind).media.source for kind in builtin_kinds())
 
 
 def test_plain_text_can_go_anywhere(can: Capabilities) -> None:
     needs = needs_of([{"role": "user", "content": "Hi"}], {}, {})
     assert needs.plain
-    assert all(can.lack(Target(kind, "m"), needs) is None for kind in KINDS)
+    assert all(can.lack(Target(kind, "m"), needs) is None for kind in builtin_kinds())
 
 
 @pytest.mark.parametrize(

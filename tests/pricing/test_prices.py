@@ -15,14 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homa_shared.calls.reply import Usage
+from homa_shared.kinds.registry import builtin_kinds, profile_of
 from homa_shared.model.targets import Target
 from homa_shared.pricing.price_book import PriceBook
-from homa_shared.pricing.price_list import PRICE_LIST_OF_KIND
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias, Price
 
-KINDS = (*PRICE_LIST_OF_KIND, "ollama")
-FLEET = Fleet(providers={kind: FleetProvider(kind=kind) for kind in KINDS})
+PRICE_LIST_OF_KIND = {
+    kind: price_list for kind in builtin_kinds() if (price_list := profile_of(kind).billing.price_list)
+}
+FLEET = Fleet(providers={kind: FleetProvider(kind=kind) for kind in builtin_kinds()})
 BOOK = PriceBook(FLEET)
 NANO = 1_000_000_000
 

@@ -14,7 +14,7 @@ from homa_workers.providers.anthropic.request import request_body as anthropic_b
 from homa_workers.providers.base import ProviderConfig
 from homa_workers.providers.bedrock.adapter import BedrockProvider
 from homa_workers.providers.bedrock.request import converse
-from homa_workers.providers.openai.dialects import AZURE, OPENAI
+from homa_workers.providers.openai.dialects import OPENAI
 from homa_workers.providers.openai.dialects import request_body as openai_body
 from tests.prompt_cache.samples import Message, assistant, system, user
 from tests.providers.stub import Answer, reply, serving
@@ -154,7 +154,7 @@ async def test_another_refusal_of_bedrock_is_asked_once_only() -> None:
     assert len(stub.requests) == 1
 
 
-OWN, AZURES = "https://api.openai.com/v1", "https://res.openai.azure.com/openai/v1"
+OWN, OPENAIS = "https://api.openai.com/v1", "https://res.openai.azure.com/openai/v1"
 
 
 def test_openai_is_told_which_requests_begin_alike() -> None:
@@ -163,7 +163,7 @@ def test_openai_is_told_which_requests_begin_alike() -> None:
     assert one["prompt_cache_key"] == other["prompt_cache_key"]
     assert len(one["prompt_cache_key"]) == 32
     assert one["messages"] is PROMPT
-    assert openai_body(call("my-deployment"), AZURE, AZURES)["prompt_cache_key"] == one["prompt_cache_key"]
+    assert openai_body(call("my-deployment"), OPENAI, OPENAIS)["prompt_cache_key"] == one["prompt_cache_key"]
     assert openai_body(call("gpt-5-mini", prompt_cache_key="mine"), OPENAI, OWN)["prompt_cache_key"] == "mine"
 
 
@@ -187,4 +187,4 @@ def test_openais_options_of_the_callers_own_stand() -> None:
     # Where no part can bear a breakpoint the model is left to its own devices.
     body = openai_body(call("gpt-5.6", SharedPrefix(1), [assistant("Hi"), user("Bob")]), OPENAI, OWN)
     assert "prompt_cache_options" not in body
-    assert "prompt_cache_options" not in openai_body(call("gpt-5.6"), AZURE, AZURES)
+    assert "prompt_cache_options" not in openai_body(call("gpt-5.6"), OPENAI, OPENAIS)

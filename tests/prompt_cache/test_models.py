@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from homa_shared.capabilities.prompt_caching import PromptCaching, caching_at, caching_of
+from homa_shared.capabilities.prompt_caching import caching_at
+from homa_shared.kinds.profile import PromptCaching
+from homa_shared.kinds.registry import profile_of
 from homa_shared.model.targets import Target
 from homa_shared.settings.changes import diff
 from homa_shared.settings.fleet import Fleet, FleetProvider
@@ -33,7 +35,7 @@ from homa_shared.settings.sections import ModelAlias
     ],
 )
 def test_models_keep_prefixes_of_a_least_length(kind: str, model: str, least_tokens: int) -> None:
-    caching = caching_of(kind, model)
+    caching = profile_of(kind).prompt_caching(model)
     assert caching is not None
     assert caching.least_tokens == least_tokens
 
@@ -55,7 +57,7 @@ def test_models_keep_prefixes_of_a_least_length(kind: str, model: str, least_tok
     ],
 )
 def test_nothing_is_said_to_models_that_know_no_breakpoint(kind: str, model: str) -> None:
-    assert caching_of(kind, model) is None
+    assert profile_of(kind).prompt_caching(model) is None
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_nothing_is_said_to_models_that_know_no_breakpoint(kind: str, model: str
     ],
 )
 def test_openai_charges_for_writes_from_gpt_5_6_on(model: str, cost: bool) -> None:
-    assert caching_of("openai", model) == PromptCaching(writes_cost=cost)
+    assert profile_of("openai").prompt_caching(model) == PromptCaching(writes_cost=cost)
 
 
 def fleet(**more: Any) -> Fleet:

@@ -8,7 +8,7 @@ import pytest
 
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import SharedPrefix
-from homa_shared.capabilities.prompt_caching import PromptCaching
+from homa_shared.kinds.profile import PromptCaching
 from homa_workers.fleet import prefix_warmup as module
 from homa_workers.fleet.prefix_warmup import LIFE_S, Prefixes
 from tests.patience import PATIENCE_S

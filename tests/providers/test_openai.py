@@ -10,7 +10,8 @@ import pytest
 
 from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Delta, Quota, Usage
-from homa_workers.providers.openai.dialects import COHERE, OPENAI, request_body
+from homa_workers.providers.cohere.adapter import COHERE
+from homa_workers.providers.openai.dialects import OPENAI, request_body
 from homa_workers.providers.openai.reply import is_metered
 from homa_workers.providers.openai.stream import ChunkAssembly
 from tests.providers.conftest import Connect

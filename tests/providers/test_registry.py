@@ -9,11 +9,13 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 from pydantic import SecretStr
 
-from homa_shared.kinds.registry import ENTRY_POINT_GROUP
+from homa_shared.kinds import registry as kinds
+from homa_shared.kinds.profile import KindProfile
+from homa_shared.kinds.registry import ENTRY_POINT_GROUP, known_kinds
 from homa_shared.model.errors import ConfigError, MissingExtra
 from homa_workers.providers import registry
 from homa_workers.providers.base import Provider, ProviderConfig
-from homa_workers.providers.registry import BUILTIN, create, kinds
+from homa_workers.providers.registry import create
 from homa_workers.providers.transport import AiohttpTransport, environment_proxy
 
 KEY = SecretStr("sk-secret")
@@ -71,17 +73,20 @@ def _import_of_a_missing_sdk(_: str) -> None:
 
 
 def test_a_defect_of_homas_own_is_not_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BUILTIN, "broken", BUILTIN["openai"]._replace(module="homa_workers.providers.absent"))
+    broken = KindProfile("openai", adapter="homa_workers.providers.absent:Absent", extra="workers")
+    monkeypatch.setattr(registry, "profile_of", lambda _: broken)
     with pytest.raises(ModuleNotFoundError, match="absent"):
-        create(ProviderConfig("mine", "broken", KEY))
+        create(ProviderConfig("mine", "openai", KEY))
 
 
 def test_third_parties_bring_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("echo", "tests.providers.test_registry:Echo", ENTRY_POINT_GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda **by: EntryPoints([point]).select(**by))
+    monkeypatch.setattr(kinds, "entry_points", lambda **by: EntryPoints([point]).select(**by))
     monkeypatch.setattr(EntryPoint, "load", lambda _: Echo)
-    assert "echo" in kinds()
+    kinds.profile_of.cache_clear()
+    assert "echo" in known_kinds()
     assert isinstance(create(ProviderConfig("mine", "echo")), Echo)
+    kinds.profile_of.cache_clear()
 
 
 class Echo:

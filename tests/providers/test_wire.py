@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from homa_workers.providers.error_rules import failure_of
 from homa_workers.providers.json_body import decoded
 
 
@@ -21,3 +22,18 @@ from homa_workers.providers.json_body import decoded
 )
 def test_a_body_is_read_as_far_as_it_can_be(content: bytes, found: object) -> None:
     assert decoded(content) == found
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"detail": "Not authenticated"}, "Not authenticated"),
+        ({"detail": [{"loc": ["body", "n"], "msg": "Extra inputs are not permitted"}]}, "body.n: Extra inputs are not"),
+        ({"detail": [{"msg": "field required"}]}, "{'msg': 'field required'}"),
+        ({"message": {"detail": [{"loc": ["body"], "msg": "a"}, {"loc": [0], "msg": "b"}]}}, "body: a; 0: b"),
+        ({"error": {"message": "plain"}}, "plain"),
+        ({"object": "error", "message": None}, "{'object': 'error', 'message': None}"),
+    ],
+)
+def test_what_a_server_says_of_a_requests_fields_is_the_failures_message(body: object, message: str) -> None:
+    assert failure_of(422, body, {}).message.startswith(message)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
 
 from homa_shared.kinds import registry
+from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.targets import Target
-from homa_shared.quota.plan import ReservePolicy, plan
+from homa_shared.quota.plan import plan
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import load_settings
 
@@ -18,9 +20,17 @@ ECHO = {"HOMA_PROVIDERS__MINE__KIND": "echo", "HOMA_PROVIDERS__MINE__LIMITS__TPM
 
 
 @pytest.fixture
-def echo_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def echo_installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     point = EntryPoint("echo", "echo_provider:Echo", registry.ENTRY_POINT_GROUP)
     monkeypatch.setattr(registry, "entry_points", lambda **by: EntryPoints([point]).select(**by))
+    monkeypatch.setattr(EntryPoint, "load", lambda _: Echo)
+    registry.profile_of.cache_clear()
+    yield
+    registry.profile_of.cache_clear()
+
+
+class Echo:
+    """A third party's adapter."""
 
 
 @pytest.mark.usefixtures("echo_installed")
@@ -37,7 +47,7 @@ def test_a_provider_that_bears_its_name_is_of_that_kind(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("echo_installed")
 def test_an_unknown_kind_names_those_of_packages_too(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"'ecko' .*'openai', .* 'cohere' or 'echo'"):
+    with pytest.raises(ConfigError, match=r"'ecko' .*'anthropic', .* 'openai' or 'echo'"):
         load_settings(env=ECHO | {"HOMA_PROVIDERS__MINE__KIND": "ecko"}, cwd=tmp_path)
 
 

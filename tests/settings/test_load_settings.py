@@ -302,7 +302,7 @@ def test_a_conventional_variable_is_the_weakest_source(place: Path) -> None:
             {"HOMA_PROVIDERS__WORK__API_KEY": "sk-secret"},
             (
                 "providers.work.kind is missing (HOMA_PROVIDERS__WORK__API_KEY): "
-                "expected one of openai, azure, anthropic, gemini, ollama, bedrock, cohere"
+                "expected one of anthropic, azure, bedrock, cohere, gemini, ollama, openai"
             ),
         ),
         (
@@ -310,7 +310,7 @@ def test_a_conventional_variable_is_the_weakest_source(place: Path) -> None:
             {},
             (
                 "providers.work.kind = 'opnai' (homa.toml:2): "
-                "expected 'openai', 'azure', 'anthropic', 'gemini', 'ollama', 'bedrock' or 'cohere'; "
+                "expected 'anthropic', 'azure', 'bedrock', 'cohere', 'gemini', 'ollama' or 'openai'; "
                 "a kind of another package needs that package here"
             ),
         ),

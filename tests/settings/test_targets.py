@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from homa_shared.calls.reply import Usage
+from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.errors import UnknownModel
 from homa_shared.model.limits import Limits
 from homa_shared.model.patterns import most_specific
 from homa_shared.model.targets import Target
-from homa_shared.quota.plan import Reservation, ReservePolicy, TargetPlan, plan, reservation, settlement
+from homa_shared.quota.plan import Reservation, TargetPlan, plan, reservation, settlement
 from homa_shared.settings.fleet import Fleet
 
 

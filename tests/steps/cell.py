@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from homa_shared.calls.request import EMBEDDING, JobRequest, Option, StepRules
+from homa_shared.kinds.profile import EmbeddingLimits
+from homa_shared.kinds.registry import profile_of
 from homa_shared.model.tokens import Tokens
+from homa_shared.quota import embedding_parts
 from homa_shared.store import reads
 from homa_shared.store.operation import Op, mapping, read
 from homa_shared.store.transitions.attempts import sweep
@@ -144,3 +150,9 @@ class Cell(base.Cell):
             assert known <= self.bill_nano() <= known + unresolved
         else:
             assert (known, unresolved) == (self.bill_nano(), 0)
+
+
+def take_texts(monkeypatch: pytest.MonkeyPatch, kind: str, most: int) -> None:
+    """A kind of provider takes so many texts a call."""
+    changed = replace(profile_of(kind), embedding_limits=lambda _: EmbeddingLimits(texts=most))
+    monkeypatch.setattr(embedding_parts, "profile_of", lambda name: changed if name == kind else profile_of(name))

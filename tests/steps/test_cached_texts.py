@@ -12,7 +12,6 @@ from homa_shared.calls.embeddings import unpack
 from homa_shared.calls.request import EMBEDDING, JobRequest, Option
 from homa_shared.calls.vector_cache import CachedVector, VectorNames
 from homa_shared.model.records import State
-from homa_shared.quota import embedding_parts
 from homa_shared.store import reads
 from homa_shared.store.operation import Op, read
 from homa_shared.store.transitions import admin
@@ -20,7 +19,7 @@ from homa_shared.store.transitions.attempts import Report
 from homa_shared.store.transitions.steps import step
 from homa_shared.store.transitions.vectors import keep_vectors
 from homa_workers.simulator.replies import embedding as simulated
-from tests.steps.cell import BOUND, EMBED, Cell, reply_of, until
+from tests.steps.cell import BOUND, EMBED, Cell, reply_of, take_texts, until
 
 LARGE = "openai:text-embedding-3-large"
 
@@ -28,7 +27,7 @@ LARGE = "openai:text-embedding-3-large"
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenAI takes three texts a call."""
-    monkeypatch.setitem(embedding_parts.MOST_TEXTS, "openai", 3)
+    take_texts(monkeypatch, "openai", 3)
 
 
 async def embedded(cell: Cell, texts: list[str], key: str, **more: Any) -> dict[str, Any]:

@@ -13,12 +13,11 @@ from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options
 from homa.submit.template import Template
-from homa_shared.quota import embedding_parts
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias
 from homa_shared.store import reads
 from homa_workers.simulator.replies import embedding as simulated
-from tests.steps.cell import EMBED, HAIKU, MINI, Cell, until
+from tests.steps.cell import EMBED, HAIKU, MINI, Cell, take_texts, until
 
 
 class Person(pydantic.BaseModel):
@@ -107,7 +106,7 @@ def test_what_is_no_tool_is_named(arguments: dict[str, Any], named: str) -> None
 
 
 async def test_vectors_come_as_a_list(cell: Cell, homa: AsyncHoma, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(embedding_parts.MOST_TEXTS, "openai", 2)
+    take_texts(monkeypatch, "openai", 2)
     await cell.worker()
     found = await homa.embed(["a", "b", "c"], model=EMBED, tags={"team": "a"})
     assert isinstance(found, Embedded)

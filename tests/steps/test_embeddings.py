@@ -12,12 +12,11 @@ from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.limits import Limits
 from homa_shared.model.records import State
 from homa_shared.model.targets import Target
-from homa_shared.quota import embedding_parts
-from homa_shared.quota.embedding_parts import MOST_TOKENS, first_part
+from homa_shared.quota.embedding_parts import first_part
 from homa_shared.quota.plan import TargetPlan, plan
 from homa_shared.settings.fleet import Fleet
 from homa_workers.simulator.replies import embedding as simulated
-from tests.steps.cell import EMBED, HAIKU, Cell, reply_of, until
+from tests.steps.cell import EMBED, HAIKU, Cell, reply_of, take_texts, until
 
 LARGE = "openai:text-embedding-3-large"
 
@@ -25,7 +24,7 @@ LARGE = "openai:text-embedding-3-large"
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenAI takes three texts a call."""
-    monkeypatch.setitem(embedding_parts.MOST_TEXTS, "openai", 3)
+    take_texts(monkeypatch, "openai", 3)
 
 
 def vectors_of(reply: dict[str, Any]) -> list[list[float]]:
@@ -101,7 +100,7 @@ async def test_vectors_of_two_models_do_not_mix(cell: Cell, few: None) -> None:
 async def test_parts_whose_tokens_nobody_tells_stand_open_at_their_bounds(
     cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(embedding_parts.MOST_TEXTS, "gemini", 3)
+    take_texts(monkeypatch, "gemini", 3)
     target = "gemini:gemini-embedding-001"
     gemini = {"API_KEY": "k", "BASE_URL": f"{cell.simulator.url}/gemini"}
     await cell.worker("gemini", **{f"HOMA_PROVIDERS__GEMINI__{name}": value for name, value in gemini.items()})
@@ -153,7 +152,7 @@ def test_a_call_takes_as_many_texts_as_its_provider_does(kind: str, model: str, 
 def test_a_call_takes_no_more_tokens_than_its_provider_and_its_limits_do() -> None:
     texts = ["x" * 3000] * 1000
     most = first_part(texts, plan_of("openai"))
-    assert MOST_TOKENS * 0.9 < most * 1001 <= MOST_TOKENS
+    assert 300_000 * 0.9 < most * 1001 <= 300_000
     assert first_part(texts, plan_of("openai", tpm=10_000)) == 9
 
 

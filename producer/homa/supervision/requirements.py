@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+from homa_shared.kinds.registry import builtin_kinds, profile_of
 from homa_shared.model.errors import ConfigError, MissingExtra
 from homa_shared.settings.model import Settings
 
-#: What the extra `workers` brings.
-_NEEDED = ("homa_workers", "aiohttp", "anthropic", "openai")
+#: The extra that every worker needs, and what it brings beside the SDKs of kinds.
+_EXTRA, _TRANSPORT = "workers", "aiohttp"
 
 
-def require_workers(what: str, extra: str = "workers") -> None:
+def require_workers(what: str, extra: str = _EXTRA) -> None:
     """Raises MissingExtra unless workers are installed here.
 
     Args:
         what: needs them, for the message.
         extra: what to install.
     """
-    if any(find_spec(name) is None for name in _NEEDED):
+    profiles = map(profile_of, builtin_kinds())
+    needed = {"homa_workers", _TRANSPORT} | {profile.sdk for profile in profiles if profile.extra == _EXTRA}
+    if any(find_spec(name) is None for name in needed):
         raise MissingExtra(what, extra)
 
 

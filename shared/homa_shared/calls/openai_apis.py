@@ -14,10 +14,8 @@ from homa_shared.calls.reply import CHAT_API, ITEMS, RESPONSES_API, Call
 
 #: What `api` may be.
 APIS = (CHAT_API, RESPONSES_API)
-#: Kinds of provider that have the Responses API.
-RESPONSES_KINDS = frozenset({"openai", "azure"})
-#: Service tiers at prices that the list does not have -> kinds of provider that serve by them.
-TIER_KINDS = {"flex": frozenset({"openai"}), "priority": frozenset({"openai", "azure"})}
+#: Service tiers at prices that the list does not have.
+TIERS_APART = ("flex", "priority")
 #: Parameters by which the provider finds the beginning of a conversation that it has kept.
 RECALLING = ("previous_response_id", "conversation")
 #: Parameters that a job cannot do without, and that only the Responses API knows.
@@ -55,7 +53,7 @@ def built_in_tools(params: Mapping[str, Any]) -> list[str]:
 
 def asks_for_fees(params: Mapping[str, Any], api: str) -> bool:
     """Whether nobody can say what a call costs at most by its tokens and the price list."""
-    return params.get("service_tier") in tuple(TIER_KINDS) or (api == RESPONSES_API and bool(built_in_tools(params)))
+    return params.get("service_tier") in TIERS_APART or (api == RESPONSES_API and bool(built_in_tools(params)))
 
 
 def recalls(params: Mapping[str, Any]) -> bool:
@@ -90,7 +88,7 @@ def _nested(found: Any) -> Any:
 
 def has_fees(body: Mapping[str, Any]) -> bool:
     """Whether the price list does not tell a reply's cost: it was of a tier apart, or the provider ran tools."""
-    if body.get("service_tier") in tuple(TIER_KINDS):
+    if body.get("service_tier") in TIERS_APART:
         return True
     choices: Sequence[Mapping[str, Any]] = body.get("choices") or ()
     items = (choices[0].get("message") or {}).get(ITEMS) or () if choices else ()

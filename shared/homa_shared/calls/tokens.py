@@ -17,6 +17,8 @@ from importlib import import_module
 from math import ceil
 from typing import Any
 
+from homa_shared.kinds.model_families import public_encoding
+
 #: Bytes of a token where no encoding is at hand.
 BYTES_PER_TOKEN = 4
 #: OpenAI's chat template: around each message, for a name in it, and before the reply.
@@ -28,25 +30,8 @@ TOKENS_PER_IMAGE = 1_000
 #: Bytes of an attached file for one token: a page of PDF is about 50 KB and 2000 tokens.
 FILE_BYTES_PER_TOKEN = 25
 
-_O200K = "o200k_base"
-_CL100K = "cl100k_base"
-#: OpenAI's models by prefix, the more specific first.
-_ENCODING_OF_PREFIX = (
-    ("gpt-4o", _O200K),
-    ("gpt-4.1", _O200K),
-    ("gpt-4.5", _O200K),
-    ("gpt-5", _O200K),
-    ("gpt-oss", _O200K),
-    ("chatgpt-4o", _O200K),
-    ("o1", _O200K),
-    ("o3", _O200K),
-    ("o4", _O200K),
-    ("gpt-4", _CL100K),
-    ("gpt-3.5", _CL100K),
-    ("gpt-35", _CL100K),  # Azure's spelling
-    ("text-embedding-3", _CL100K),
-    ("text-embedding-ada-002", _CL100K),
-)
+#: What models are estimated by whose encoding is not public.
+_ESTIMATE_ENCODING = "o200k_base"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +52,7 @@ def count(content: str | Sequence[Mapping[str, Any]], model: str, *, factor: flo
     if not isinstance(content, str):
         return Count(estimate_messages(content, model, factor=factor), exact=False)
     encoding = encoding_of(model)
-    tokens = _encoded(content, encoding or _O200K)
+    tokens = _encoded(content, encoding or _ESTIMATE_ENCODING)
     if tokens is None:
         return Count(_scaled(-(-len(_utf8(content)) // BYTES_PER_TOKEN), 1.0 if encoding else factor), exact=False)
     return Count(tokens, exact=True) if encoding else Count(_scaled(tokens, factor), exact=False)
@@ -96,11 +81,17 @@ def estimate_messages(
 
 
 def encoding_of(model: str) -> str | None:
-    """The public encoding of a model, None where there is none."""
-    name = model.lower().rpartition("/")[2]
-    name = name.partition(":")[2] if name.startswith(("openai:", "azure:", "ft:")) else name
-    name = name.removeprefix("ft:")
-    return next((encoding for prefix, encoding in _ENCODING_OF_PREFIX if name.startswith(prefix)), None)
+    """The public encoding of a model, None where there is none.
+
+    Args:
+        model: the provider's name of it, alone or behind colons (`openai:gpt-5`, `ft:gpt-4o:acme`).
+    """
+    while model:
+        encoding = public_encoding(model)
+        if encoding is not None:
+            return encoding
+        model = model.partition(":")[2]
+    return None
 
 
 def _gather(content: Any, texts: list[str]) -> int:

@@ -2,7 +2,7 @@
 
     request_needs.py   what a request needs
     media_limits.py    whether its media are taken
-    prompt_caching.py  which models keep a prompt's beginning
+    prompt_caching.py  whether a target keeps a prompt's beginning
     offers.py          what stands in a target's way, by all of these, its context window and its alias
 
 What each kind of provider offers, and what the names of models tell of them, stands in `homa_shared.kinds`.
@@ -14,6 +14,5 @@ a model. Where nothing is known nothing is refused: the provider then says no it
 from homa_shared.capabilities.offers import Capabilities
 from homa_shared.capabilities.request_needs import Needs, needs_of
 from homa_shared.kinds.features import SPOKEN, Feature
-from homa_shared.kinds.profile import KINDS
 
-__all__ = ["KINDS", "SPOKEN", "Capabilities", "Feature", "Needs", "needs_of"]
+__all__ = ["SPOKEN", "Capabilities", "Feature", "Needs", "needs_of"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from homa_shared.calls.media import PDF, Medium
-from homa_shared.kinds.profile import MediaLimits
+
+if TYPE_CHECKING:
+    from homa_shared.kinds.profile import MediaLimits
 
 _MB = 1000 * 1000
 

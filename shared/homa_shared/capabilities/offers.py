@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from homa_shared.calls.openai_apis import RESPONSES_KINDS, TIER_KINDS
+from homa_shared.calls.openai_apis import TIERS_APART
 from homa_shared.calls.reply import RESPONSES_API
 from homa_shared.capabilities.media_limits import media_lack
 from homa_shared.capabilities.request_needs import Needs
 from homa_shared.kinds.features import SPOKEN, Feature
-from homa_shared.kinds.model_families import only_chats, only_embeds, reads_text_only
-from homa_shared.kinds.profile import KINDS, UNKNOWN_KIND, KindProfile
 from homa_shared.model.targets import Target
 
 if TYPE_CHECKING:
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
     from homa_shared.settings.sections import ModelAlias
 
-#: Kinds whose models may bear any name, or all embed.
-_ANY_NAME = frozenset({"azure", "ollama"})
 #: Share of an estimated prompt that must exceed a context window before a target is passed over for it.
 _SURELY = 0.7
 
@@ -40,8 +36,8 @@ class Capabilities:
         """Whether a target can do something, as far as is known."""
         said = self._said(target)
         if said is not None and feature not in (Feature.CHAT, Feature.STREAM, Feature.IMAGE_URL):
-            return feature in said and feature in self._profile(target).features
-        return feature in self._profile(target).features
+            return feature in said and feature in self._fleet.profile(target).features
+        return feature in self._fleet.profile(target).features
 
     def misfit(self, target: Target, *, embeds: bool) -> str | None:
         """Why a target's model is of the wrong sort, for chat or for embeddings; None where nobody knows better."""
@@ -49,26 +45,23 @@ class Capabilities:
             return "it has no embeddings"
         if self._said(target) is not None:
             return None
+        names = self._fleet.profile(target).model_names
         if not embeds:
-            return f"{target.model} only embeds" if only_embeds(target.model) else None
-        provider = self._fleet.providers.get(target.provider)
-        named_freely = provider is None or provider.kind not in KINDS.keys() - _ANY_NAME
-        return None if named_freely or not only_chats(target.model) else f"{target.model} has no embeddings"
+            return f"{target.model} only embeds" if names.only_embeds(target.model) else None
+        return f"{target.model} has no embeddings" if names.only_chats(target.model) else None
 
     def tier_lack(self, target: Target, tier: object, *, embeds: bool) -> str | None:
         """Why a target cannot serve a call by a service tier; None where it can, or nobody knows."""
-        if tier not in tuple(TIER_KINDS):
+        if tier not in TIERS_APART:
             return None
         if embeds:
             return f"it has no {tier} tier for embeddings"
-        provider = self._fleet.providers.get(target.provider)
-        lacks = provider is not None and provider.kind in KINDS.keys() - TIER_KINDS[str(tier)]
-        return f"it has no {tier} tier" if lacks else None
+        served = self._fleet.profile(target).billing.service_tiers
+        return f"it has no {tier} tier" if served is not None and tier not in served else None
 
     def has_responses(self, target: Target) -> bool:
         """Whether a target can be called by OpenAI's Responses API."""
-        provider = self._fleet.providers.get(target.provider)
-        return provider is not None and provider.kind in RESPONSES_KINDS
+        return self._fleet.profile(target).responses_api
 
     def context_window(self, target: Target) -> int | None:
         """Tokens of prompt and reply together; None where nobody says."""
@@ -83,7 +76,7 @@ class Capabilities:
         if not needs.plain and (
             lack := self._api(target, needs)
             or self._feature(target, needs)
-            or media_lack(needs.media, self._profile(target).limits)
+            or media_lack(needs.media, self._fleet.profile(target).media)
         ):
             return lack
         if tokens is None:
@@ -105,18 +98,15 @@ class Capabilities:
             if not self.offers(target, feature):
                 where = f" ({needs.first_url})" if feature is Feature.IMAGE_URL else ""
                 return f"it takes no {SPOKEN[feature]}{where}"
-        if Feature.VISION in needs.features and self._said(target) is None and reads_text_only(target.model):
+        profile = self._fleet.profile(target)
+        blind = profile.model_names.reads_text_only(target.model)
+        if Feature.VISION in needs.features and self._said(target) is None and blind:
             return f"{target.model} reads text only, no {SPOKEN[Feature.VISION]}"
-        profile = self._profile(target)
-        if needs.foreign and not profile.foreign_parts:
+        if needs.foreign and not profile.media.foreign_parts:
             return f"it takes no {needs.foreign}"
-        if needs.named_document and not profile.documents_by_name:
+        if needs.named_document and not profile.media.documents_by_name:
             return f"it takes documents by data only, and {needs.named_document} names one"
         return None
-
-    def _profile(self, target: Target) -> KindProfile:
-        provider = self._fleet.providers.get(target.provider)
-        return UNKNOWN_KIND if provider is None else KINDS.get(provider.kind, UNKNOWN_KIND)
 
     def _said(self, target: Target) -> frozenset[str] | None:
         said = (alias.capabilities for alias in self._aliases(target) if alias.capabilities is not None)

@@ -1,23 +1,92 @@
-"""What each kind of provider offers, and how large media may be: as documented, the source beside each row."""
+"""What is known of a kind of provider: one frozen record, whose defaults are those of a kind that nobody described.
+
+Built-in kinds have theirs in `builtin/`, a file each; a kind of another package brings its own (see `registry`). A
+profile of a name and an adapter alone will do: each further field overrides one default.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 
 from homa_shared.kinds.features import Feature
+from homa_shared.kinds.model_families import only_embeds, reads_text_only
+from homa_shared.kinds.reserve_policy import ReservePolicy
 
-_MB, _MIB = 1000 * 1000, 1024 * 1024
-_COMMON_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+MB, MIB = 1000 * 1000, 1024 * 1024
+#: Media types of images that nearly every model reads.
+COMMON_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+class Fee(StrEnum):
+    """What a provider's bill may have beside tokens, at prices that no price list tells."""
+
+    #: Tools that the provider runs itself while it answers.
+    HOSTED_TOOLS = "hosted tools"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An environment variable that the provider's own tools read, and what it says of an account."""
+
+    #: Names that mean the same; the first one that is set counts.
+    names: tuple[str, ...]
+    #: The setting that it gives (`api_key`, `base_url`, `region`); empty: it only says that there are credentials.
+    setting: str = ""
+    #: Whether the account exists where it is set. An address or a region alone is none.
+    makes_account: bool = False
+    #: A setting without which it is of no use.
+    needs: str = ""
+    #: The setting's value from the variable's.
+    value_of: Callable[[str], str] = str
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where a kind is called, and what its calls carry."""
+
+    #: Address where an account has no `base_url`; None where each has its own, or where only the SDK knows. A
+    #: placeholder such as `{region}` stands for a setting of the account.
+    endpoint: str | None = None
+    #: Whether that address takes no call without a key.
+    key_needed: bool = False
+    #: Headers that carry the key, in lower case.
+    key_headers: tuple[str, ...] = ()
+    #: Headers of its replies that name a request to its support, by preference, in lower case.
+    request_id_headers: tuple[str, ...] = ("x-request-id",)
+    #: Whether an address may name a user: not where calls carry their key in the header that this would need.
+    user_in_address: bool = True
+    #: Variables of the provider's own tools.
+    variables: tuple[Variable, ...] = ()
+
+    def address(self, settings: Mapping[str, str | None]) -> str | None:
+        """The endpoint of an account by its settings; None where it has none, or depends on one that is not set."""
+        if self.endpoint is None or not all(settings.get(name) for name in _PLACEHOLDER.findall(self.endpoint)):
+            return None
+        return _PLACEHOLDER.sub(lambda match: str(settings[match[1]]), self.endpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How a kind counts against its limits."""
+
+    reserve: ReservePolicy = ReservePolicy.REQUESTS
+    #: IANA zone whose midnight begins a new day of requests.
+    day_zone: str = "UTC"
+    #: Whether the rate is found from its refusals where no limit is configured.
+    adaptive: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """What a kind of provider takes; None is not limited, or not documented."""
+    """What a kind takes of media; None is not limited, or not documented."""
 
     #: Media types of images.
-    images: frozenset[str] = _COMMON_IMAGES
-    #: One image, bytes.
+    images: frozenset[str] = COMMON_IMAGES | {"image/heic", "image/heif"}
+    #: One image, bytes. Limits that providers state in base64 are given in bytes of the file (3/4).
     image_bytes: int | None = None
     #: Images in one request.
     image_count: int | None = None
@@ -25,88 +94,103 @@ class MediaLimits:
     pdf_bytes: int | None = None
     #: All media of one request, as base64, bytes.
     request_bytes: int | None = None
-    #: Where it is written.
-    source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class KindProfile:
-    """What a kind of provider offers."""
-
-    features: frozenset[Feature]
-    limits: MediaLimits = field(default_factory=MediaLimits)
     #: Whether parts of other types go through as they are: the provider's own, or a compatible server's.
     foreign_parts: bool = True
     #: Whether a document may be named by a URL, or by the id of a file at the provider.
     documents_by_name: bool = True
+    #: Where it is written.
+    source: str = ""
 
 
-_ALL = frozenset(Feature)
+def _says_nothing(_: str) -> bool:
+    return False
 
-#: Kind -> what its API offers and takes. Limits that providers state in base64 are given in bytes of the file (3/4).
-KINDS: Mapping[str, KindProfile] = {
-    "openai": KindProfile(
-        _ALL - {Feature.COUNT},
-        MediaLimits(
-            image_count=1500,
-            pdf_bytes=50 * _MB,
-            request_bytes=512 * _MB,
-            source="developers.openai.com/api/docs/guides/images-vision and …/pdf-files",
-        ),
-    ),
-    "azure": KindProfile(
-        _ALL - {Feature.COUNT},
-        MediaLimits(
-            image_bytes=20 * _MIB,
-            pdf_bytes=50 * _MB,
-            source="learn.microsoft.com/azure/ai-foundry/openai/how-to/gpt-with-vision",
-        ),
-    ),
-    "anthropic": KindProfile(
-        _ALL - {Feature.EMBEDDINGS, Feature.AUDIO},
-        MediaLimits(
-            # 10 MB of base64.
-            image_bytes=10 * _MIB * 3 // 4,
-            image_count=600,
-            pdf_bytes=32 * _MB * 3 // 4,
-            request_bytes=32 * _MIB,
-            source="platform.claude.com/docs/en/build-with-claude/vision and …/pdf-support",
-        ),
-    ),
-    "gemini": KindProfile(
-        _ALL,
-        MediaLimits(
-            # GIF is not documented, and refused as "Unsupported MIME type: image/gif".
-            images=_COMMON_IMAGES - {"image/gif"} | {"image/heic", "image/heif"},
-            image_count=3600,
-            pdf_bytes=50 * _MB,
-            request_bytes=100 * _MB,
-            source="ai.google.dev/gemini-api/docs/image-understanding and …/file-input-methods",
-        ),
-        foreign_parts=False,
-    ),
-    "ollama": KindProfile(
-        _ALL - {Feature.IMAGE_URL, Feature.PDF, Feature.AUDIO, Feature.COUNT},
-        MediaLimits(
-            images=frozenset({"image/png", "image/jpeg", "image/webp"}),
-            source="github.com/ollama/ollama, openai/openai.go",
-        ),
-    ),
-    "bedrock": KindProfile(
-        _ALL - {Feature.IMAGE_URL, Feature.AUDIO},
-        MediaLimits(
-            # Its reference of Message has 3.75 MB an image and 4.5 MB a document; its restrictions none for images,
-            # nor for PDF at Claude 4 and Nova: models with less say so themselves.
-            request_bytes=25 * _MB,
-            source="docs.aws.amazon.com/bedrock/latest/userguide/inference-api-restrictions.html",
-        ),
-        foreign_parts=False,
-        documents_by_name=False,
-    ),
-    "cohere": KindProfile(
-        _ALL - {Feature.PDF, Feature.AUDIO, Feature.COUNT},
-        MediaLimits(image_count=20, request_bytes=20 * _MB, source="docs.cohere.com/docs/image-inputs"),
-    ),
-}
-#: A kind that only a newer release or a plug-in knows may be able to do anything.
-UNKNOWN_KIND = KindProfile(_ALL, MediaLimits(images=_COMMON_IMAGES | {"image/heic", "image/heif"}))
+
+@dataclass(frozen=True, slots=True)
+class ModelNames:
+    """What the name of a model tells of it, beside what its kind offers; a rule that may be wrong says nothing."""
+
+    reads_text_only: Callable[[str], bool] = reads_text_only
+    only_embeds: Callable[[str], bool] = only_embeds
+    #: Says nothing where models may have any name, as deployments and local models do.
+    only_chats: Callable[[str], bool] = _says_nothing
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingLimits:
+    """What one embeddings call takes at most."""
+
+    texts: int = 96
+    #: Estimated tokens of all its texts.
+    tokens: int = 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class PromptCaching:
+    """What a model's prompt cache asks for."""
+
+    #: Shorter prefixes are not kept. Marking one all the same does no harm.
+    least_tokens: int = 1024
+    #: Whether writing to it costs more than plain input.
+    writes_cost: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """How a kind bills."""
+
+    #: Id of its price list in genai-prices; None: it is on none, and its models are unpriced unless the settings say.
+    price_list: str | None = None
+    #: Whether an alias may bear the name of the model in price lists: where models are deployments of any name.
+    alias_names_model: bool = False
+    #: What its bill may have beside the price of tokens: a reply that shows any of it is unpriced.
+    fees: frozenset[Fee] = frozenset(Fee)
+    #: Service tiers that `service_tier` may name → their names on its wire; None: nobody knows, and any is passed on.
+    service_tiers: Mapping[str, str] | None = None
+
+
+def _default_embedding_limits(_: str) -> EmbeddingLimits:
+    return EmbeddingLimits()
+
+
+def _no_prompt_cache(_: str) -> PromptCaching | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class KindProfile:
+    """All that is known of a kind of provider, and where its adapter is."""
+
+    #: As settings name it.
+    name: str
+    #: Makes its adapter from a `ProviderConfig`: "module:attribute", which only workers load, or the object itself.
+    adapter: str | Callable[..., object]
+    #: Names that `[providers.<name>.options]` may have; None: any.
+    options: frozenset[str] | None = None
+    #: Module of the SDK that its adapter goes through.
+    sdk: str = ""
+    #: Extra of homa-queue that installs it; empty: the kind's own package does.
+    extra: str = ""
+    #: "module:attribute" of its wire shapes in the simulator; empty: it is not simulated.
+    simulator: str = ""
+    connection: Connection = Connection()
+    quota: Quota = Quota()
+    #: What its API offers. A kind that nobody described may be able to do anything.
+    features: frozenset[Feature] = frozenset(Feature)
+    media: MediaLimits = MediaLimits()
+    model_names: ModelNames = ModelNames()
+    #: Whether it has OpenAI's Responses API beside Chat Completions.
+    responses_api: bool = False
+    #: What one embeddings call takes, by model.
+    embedding_limits: Callable[[str], EmbeddingLimits] = _default_embedding_limits
+    #: The prompt cache of a model; None where nothing is to be said to it.
+    prompt_caching: Callable[[str], PromptCaching | None] = _no_prompt_cache
+    billing: Billing = Billing()
+
+    def service_tier(self, name: str) -> str:
+        """A service tier's name on its wire."""
+        return (self.billing.service_tiers or {}).get(name, name)
+
+
+#: What is taken for granted of a kind that only a newer release or a package that is not installed here knows.
+UNKNOWN_KIND = KindProfile("unknown", adapter="")

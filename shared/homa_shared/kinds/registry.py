@@ -1,35 +1,60 @@
-"""Kinds of providers: those that Homa brings, and those that installed packages add by an entry point."""
+"""Kinds of providers by name: those that Homa brings, and those that installed packages add by an entry point.
+
+A built-in kind is a module of `builtin`, whose name is the kind and whose PROFILE describes it. A kind of another
+package is an entry point of the group `homa.providers`: its name is the kind, its object a `KindProfile`, or just the
+function that makes an adapter, which then has the defaults of a kind that nobody described. Packages are looked through
+only for a name that is not built in.
+
+The light client imports this module at once, and no profile before its first job: what describes kinds is imported
+where it is asked for.
+"""
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING
 
-from pydantic import AfterValidator
+if TYPE_CHECKING:
+    from homa_shared.kinds.profile import KindProfile
 
-#: Third parties add a kind by an entry point of this group: its name is the kind, its object makes the adapter.
+#: Third parties add a kind by an entry point of this group.
 ENTRY_POINT_GROUP = "homa.providers"
-Builtin = Literal["openai", "azure", "anthropic", "gemini", "ollama", "bedrock", "cohere"]
-BUILTIN_KINDS: tuple[str, ...] = get_args(Builtin)
+_BUILTIN = "homa_shared.kinds.builtin"
+
+
+@cache
+def builtin_kinds() -> tuple[str, ...]:
+    """Kinds that Homa brings, by name."""
+    from pkgutil import iter_modules
+
+    return tuple(sorted(module.name for module in iter_modules(import_module(_BUILTIN).__path__)))
+
+
+def known_kinds() -> tuple[str, ...]:
+    """Every kind that a provider may have in this environment: those of Homa, then those of other packages."""
+    others = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}.difference(builtin_kinds())
+    return *builtin_kinds(), *sorted(others)
 
 
 def is_kind(name: str) -> bool:
-    """Whether a provider may be of this kind here. What is installed is looked through only for a name of others'."""
-    return name in BUILTIN_KINDS or bool(entry_points(group=ENTRY_POINT_GROUP, name=name))
+    """Whether a provider may be of this kind here."""
+    return name in builtin_kinds() or bool(entry_points(group=ENTRY_POINT_GROUP, name=name))
 
 
-def known_kinds() -> list[str]:
-    """Every kind that a provider may have in this environment."""
-    others = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)} - {*BUILTIN_KINDS}
-    return [*BUILTIN_KINDS, *sorted(others)]
+@cache
+def profile_of(kind: str) -> KindProfile:
+    """What is known of a kind; of one that is not installed here, UNKNOWN_KIND.
 
+    Raises:
+        ConfigError: its package is installed and brings no profile that can be loaded.
+    """
+    if kind in builtin_kinds():
+        found: KindProfile = import_module(f"{_BUILTIN}.{kind}").PROFILE
+        return found
+    from homa_shared.kinds.packages import load_profile
+    from homa_shared.kinds.profile import UNKNOWN_KIND
 
-def _known(name: str) -> str:
-    if not is_kind(name):
-        *most, last = (repr(kind) for kind in known_kinds())
-        raise ValueError(f"expected {', '.join(most)} or {last}; a kind of another package needs that package here")
-    return name
-
-
-#: As settings give it. The fleet's settings keep plain text: who reads them need not have the package.
-Kind = Annotated[Builtin | str, AfterValidator(_known)]
+    points = entry_points(group=ENTRY_POINT_GROUP, name=kind)
+    return load_profile(next(iter(points))) if points else UNKNOWN_KIND

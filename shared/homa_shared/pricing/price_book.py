@@ -16,9 +16,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from homa_shared.calls.reply import Usage
+from homa_shared.kinds.registry import profile_of
 from homa_shared.model.patterns import most_specific
 from homa_shared.model.targets import Target
-from homa_shared.pricing.price_list import PRICE_LIST_OF_KIND, library_cost, listed_card, listed_price, recognised
+from homa_shared.pricing.price_list import library_cost, listed_card, listed_price, recognised
 from homa_shared.pricing.rate_card import TOKENS_OF_PRICE, Card, dearest, own_card
 
 if TYPE_CHECKING:
@@ -128,10 +129,10 @@ class PriceBook:
             return
         # A server that is not recognised is taken as a gateway before the kind's own.
         by_address = provider.endpoint if provider.endpoint and recognised(provider.endpoint) else None
-        price_list = provider.price_list or by_address or PRICE_LIST_OF_KIND.get(provider.kind)
+        billing = profile_of(provider.kind).billing
+        price_list = provider.price_list or by_address or billing.price_list
         names = [alias.model for _, alias in self._aliases(target)] + [target.model]
-        if provider.kind == "azure":
-            # A deployment may have any name; its alias is often called by the model's.
+        if billing.alias_names_model:
             names += [name for name, _ in self._aliases(target)]
         yield from ((price_list, name) for name in names if price_list and name)
 

@@ -16,15 +16,6 @@ from homa_shared.pricing.rate_card import Card, Ladder, Rates
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice, PriceCalculation
 
-#: Provider's kind → genai-prices' id. Ollama runs on one's own machine: it has no price list.
-PRICE_LIST_OF_KIND = {
-    "openai": "openai",
-    "azure": "azure",
-    "anthropic": "anthropic",
-    "gemini": "google",
-    "bedrock": "aws",
-    "cohere": "cohere",
-}
 _TEXT_INPUT = frozenset(
     {
         "input_mtok",

@@ -18,6 +18,7 @@ from homa_shared.calls.openai_apis import asks_for_fees, recalls
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API
 from homa_shared.calls.request import Option
 from homa_shared.calls.tokens import count, estimate_messages
+from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.targets import Target
 from homa_shared.model.tokens import Tokens
 from homa_shared.pricing.price_book import PriceBook
@@ -30,7 +31,7 @@ from homa_shared.quota.call_parts import (
     text_parts,
 )
 from homa_shared.quota.embedding_parts import first_part
-from homa_shared.quota.plan import ReservePolicy, TargetPlan, reservation
+from homa_shared.quota.plan import TargetPlan, reservation
 from homa_shared.quota.prompt import Prompt
 
 #: Output cap of a request that names none: a bound needs one.

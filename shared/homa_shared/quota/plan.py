@@ -9,11 +9,12 @@ plan; the store's scripts only subtract the numbers that they are given.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from math import ceil
 from typing import TYPE_CHECKING
 
 from homa_shared.calls.reply import Usage
+from homa_shared.kinds.registry import profile_of
+from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.constants import BURST_MS
 from homa_shared.model.limits import Limits
 from homa_shared.model.patterns import most_specific
@@ -22,32 +23,6 @@ from homa_shared.model.tokens import Tokens
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
-
-
-class ReservePolicy(StrEnum):
-    """How a provider counts tokens against its limits."""
-
-    MAX_OF_TOTAL = "max_of_total"  # openai: max(max_tokens, estimate), corrected to actual use
-    PROMPT_AND_MAX = "prompt_and_max"  # azure: prompt + max_tokens at receipt, never refunded
-    SEPARATE = "separate"  # anthropic: input without cache reads, and output, each by itself
-    INPUT_ONLY = "input_only"  # gemini: output does not count
-    BURNDOWN = "burndown"  # bedrock: input + max_tokens, corrected to input + cache write + output × factor
-    REQUESTS = "requests"  # cohere: counts calls; a token limit of one's own sees plain totals
-    CONCURRENCY = "concurrency"  # ollama: nothing but slots; likewise
-
-
-POLICY_OF_KIND = {
-    "openai": ReservePolicy.MAX_OF_TOTAL,
-    "azure": ReservePolicy.PROMPT_AND_MAX,
-    "anthropic": ReservePolicy.SEPARATE,
-    "gemini": ReservePolicy.INPUT_ONLY,
-    "bedrock": ReservePolicy.BURNDOWN,
-    "cohere": ReservePolicy.REQUESTS,
-    "ollama": ReservePolicy.CONCURRENCY,
-}
-
-#: Where a provider's day turns for its requests-per-day quota; UTC for all others.
-RPD_ZONE_OF_KIND = {"gemini": "America/Los_Angeles"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +70,11 @@ def plan(fleet: Fleet, target: Target) -> TargetPlan:
     """The plan of a target, from the fleet's settings.
 
     Raises:
+        ConfigError: the provider's kind is of a package that cannot be loaded.
         UnknownModel: the fleet has no provider of this name.
     """
     provider = fleet.provider(target)
+    counted = profile_of(provider.kind).quota
     pattern = most_specific(target.model, provider.models)
     group = provider.models[pattern] if pattern is not None else None
     limits = provider.limits.quota if group is None else group.limits.quota.over(provider.limits.quota)
@@ -110,12 +87,12 @@ def plan(fleet: Fleet, target: Target) -> TargetPlan:
         # One quota however a job spells the model: providers do not tell GPT-4o from gpt-4o.
         quota_scope=f"{target.provider}/{(target.model if pattern is None else pattern).lower()}",
         limits=limits,
-        adaptive=not limits.any and provider.kind != "ollama",
+        adaptive=not limits.any and counted.adaptive,
         concurrency=provider.concurrency,
         burst_ms=burst_ms,
-        rpd_zone=provider.rpd_zone or RPD_ZONE_OF_KIND.get(provider.kind, "UTC"),
+        rpd_zone=provider.rpd_zone or counted.day_zone,
         # A kind that only a newer release knows is still counted, by plain totals.
-        reserve=POLICY_OF_KIND.get(provider.kind, ReservePolicy.REQUESTS),
+        reserve=counted.reserve,
         burndown=1.0 if group is None else group.burndown,
     )
 

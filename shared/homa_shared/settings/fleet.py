@@ -13,6 +13,8 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from homa_shared.kinds.profile import UNKNOWN_KIND, KindProfile
+from homa_shared.kinds.registry import profile_of
 from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.model.pools import Hop, Pool, alias_of, members_of
 from homa_shared.model.targets import Target, nearest
@@ -109,6 +111,15 @@ class Fleet(Section):
                 f"{suggestion(nearest(target.provider, self.providers))}"
             )
         return found
+
+    def profile(self, target: Target) -> KindProfile:
+        """What is known of the kind of a target's provider; what is taken for granted where the fleet has none.
+
+        Raises:
+            ConfigError: the kind's package is installed and brings no profile that can be loaded.
+        """
+        found = self.providers.get(target.provider)
+        return UNKNOWN_KIND if found is None else profile_of(found.kind)
 
     def resolve(self, model: str, fallbacks: Iterable[str] = ()) -> tuple[Target, ...]:
         """The targets that a request may go to, each once, in the order in which they are tried.

@@ -7,6 +7,9 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from homa_shared.settings.values import Choices
 
 
 def at(model: Any, path: Sequence[str]) -> Any | None:
@@ -30,7 +33,10 @@ def names(model: Any) -> list[str]:
 
 def choices(model: Any) -> list[str]:
     """The words that a setting is limited to; none where it is free."""
-    return [str(word) for part in _alternatives(model) if get_origin(part) is Literal for word in get_args(part)]
+    marks = get_args(model)[1:] if get_origin(model) is Annotated else ()
+    marked = [word for mark in marks if isinstance(mark, Choices) for word in mark.words()]
+    listed = [str(word) for part in _alternatives(model) if get_origin(part) is Literal for word in get_args(part)]
+    return marked or listed
 
 
 def _member(model: Any, name: str) -> Any | None:
@@ -42,8 +48,13 @@ def _member(model: Any, name: str) -> Any | None:
         if isinstance(part, type) and issubclass(part, BaseModel):
             for own, field in part.model_fields.items():
                 if (field.alias or own) == name:
-                    return field.annotation
+                    return _annotated(field)
     return None
+
+
+def _annotated(field: FieldInfo) -> Any:
+    """A field's type with its marks, which pydantic keeps apart."""
+    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
 
 
 def _alternatives(annotation: Any) -> Iterator[Any]:

@@ -9,12 +9,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from homa_shared.kinds.registry import Kind
 from homa_shared.model.constants import LEDGER_KEPT_MS, RESULTS_KEPT_MS, UPLOADS_KEPT_MS
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.limits import Limits
 from homa_shared.settings.values import (
     HttpUrl,
+    Kind,
     LocalPath,
     NanoUsd,
     Parameters,

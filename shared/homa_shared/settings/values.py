@@ -6,6 +6,8 @@ Each takes what a person writes in a file or a variable, and says what it expect
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from homa_shared.kinds.registry import is_kind, known_kinds
 from homa_shared.model.money import parse_usd, usd
 
 _SECONDS_OF_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -84,6 +87,20 @@ def _price(value: Any) -> Any:
     return value if value is None else parse_usd(value)
 
 
+def _kind(name: str) -> str:
+    if not is_kind(name):
+        *most, last = (repr(kind) for kind in known_kinds())
+        raise ValueError(f"expected {', '.join(most)} or {last}; a kind of another package needs that package here")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Mark of a setting whose words are known only where it is read: which those are."""
+
+    words: Callable[[], Sequence[str]]
+
+
 #: A length of time in whole seconds.
 Seconds = Annotated[int, BeforeValidator(duration_s), Field(ge=0)]
 #: Nano-dollars, written in dollars.
@@ -100,6 +117,8 @@ StoreUrl = Annotated[str, AfterValidator(_store_url)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, AfterValidator(_name)]
 Positive = Annotated[int, Field(gt=0)]
+#: A kind of provider that is installed here. The fleet's settings keep plain text: who reads them need not have it.
+Kind = Annotated[str, AfterValidator(_kind), Choices(known_kinds)]
 
 
 def plain(value: Any) -> Any:

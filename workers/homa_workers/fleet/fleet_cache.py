@@ -10,7 +10,8 @@ from homa_shared.calls.openai_apis import by_own_api, has_fees
 from homa_shared.calls.reply import CHAT_API, Call, Completion, Usage
 from homa_shared.calls.request import JobRequest
 from homa_shared.capabilities import Capabilities
-from homa_shared.capabilities.prompt_caching import PromptCaching, caching_at
+from homa_shared.capabilities.prompt_caching import caching_at
+from homa_shared.kinds.profile import Fee, PromptCaching
 from homa_shared.model.errors import HomaError
 from homa_shared.model.pools import Hop, Pool, alias_of, queue_of
 from homa_shared.model.targets import Target
@@ -173,9 +174,11 @@ class FleetBook:
 
     def price(self, target: str, completion: Completion) -> int | None:
         """Nano-dollars of a completion; None when its target is unpriced, or took fees that no price list tells."""
-        if has_fees(completion.body):
+        found = Target.parse(target)
+        fees = self.fleet.profile(found).billing.fees
+        if Fee.HOSTED_TOOLS in fees and has_fees(completion.body):
             return None
-        return self._prices.cost(Target.parse(target), completion.usage)
+        return self._prices.cost(found, completion.usage)
 
     def with_saving(self, target: str, report: Report) -> Report:
         """A report with what the provider's prompt cache saved."""

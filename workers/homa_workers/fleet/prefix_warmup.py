@@ -14,7 +14,7 @@ from time import monotonic
 
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import SharedPrefix, is_marked
-from homa_shared.capabilities.prompt_caching import PromptCaching
+from homa_shared.kinds.profile import PromptCaching
 from homa_workers.fleet.fleet_cache import FleetBook
 
 #: Longest wait for the first call of a prefix, s: what it reads is then most likely kept, long as its answer may be.

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from math import isfinite
 from typing import Any
 
@@ -18,15 +19,13 @@ import orjson
 
 from homa_shared.calls.failures import FREE, ErrorKind, ProviderError
 from homa_shared.calls.reply import Usage
+from homa_shared.kinds.registry import builtin_kinds, profile_of
 
 #: Longest message kept of a failure, in characters: a proxy's error page must not fill the store.
 MESSAGE_CHARS = 1000
 
 #: Longest wait that is believed, s: no quota turns later than after a month.
 LONGEST_WAIT_S = 31 * 86_400.0
-
-#: Headers that name the request to the provider's support, by preference.
-REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +148,7 @@ def failure_of(status: int | None, body: object, headers: Mapping[str, str]) -> 
     error = _error_object(body)
     if error is None:
         return ErrorReply(status, text or (str(body) if body else f"HTTP status {status} without a body"), (), headers)
-    return ErrorReply(_status_within(status, error), str(error.get("message") or text or error), _codes(error), headers)
+    return ErrorReply(_status_within(status, error), _message(error) or text or str(error), _codes(error), headers)
 
 
 def _decoded(body: bytes) -> object:
@@ -168,6 +167,23 @@ def _error_object(body: object) -> Mapping[str, Any] | None:
     if isinstance(error, str):  # Ollama
         return {"message": error}
     return error if isinstance(error, Mapping) else None
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    """What an error says: its message, else what FastAPI's servers tell of a request's fields as `detail`."""
+    told = error.get("message") or error.get("detail")
+    if isinstance(told, Mapping):
+        return _message(told) or str(told)
+    if not isinstance(told, list):
+        return str(told or "")
+    return "; ".join(_of_field(fault) for fault in told)
+
+
+def _of_field(fault: object) -> str:
+    match fault:
+        case {"loc": list(place), "msg": str(said)}:
+            return f"{'.'.join(map(str, place))}: {said}"
+    return str(fault)
 
 
 def _codes(error: Mapping[str, Any]) -> tuple[str, ...]:
@@ -192,7 +208,14 @@ def _status_within(status: int | None, error: Mapping[str, Any]) -> int | None:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """The provider's id of a request, from its reply's headers (names in lower case)."""
-    return next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), None)
+    return next((headers[name] for name in _request_id_headers() if name in headers), None)
+
+
+@cache
+def _request_id_headers() -> tuple[str, ...]:
+    """Those of all kinds: none uses the name of another's for anything else."""
+    profiles = map(profile_of, builtin_kinds())
+    return tuple(dict.fromkeys(name for profile in profiles for name in profile.connection.request_id_headers))
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

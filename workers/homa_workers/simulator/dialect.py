@@ -1,7 +1,7 @@
 """What a provider's wire shape fills in, and the choice among them by path.
 
-A new wire shape is one file in `dialects/`, with a subclass of `Dialect` that is named in `dialects/__init__.py`. It
-translates only: limits, faults, money and words are the engine's.
+A new wire shape is a subclass of `Dialect` that its kind's profile names. It translates only: limits, faults, money and
+words are the engine's.
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ class Dialect(ABC):
 
     #: The kind's name, and the account of requests whose path names none.
     kind: ClassVar[str]
+    #: A path that several take belongs to the least: 0 where paths have a segment of their own, 1 for OpenAI's, which
+    #: take any prefix, 2 where only `/v1/models` is shared with it.
+    precedence: ClassVar[int] = 2
+    #: Header by which its clients are told, in lower case; empty where they send none of their own.
+    own_header: ClassVar[str] = ""
     #: The provider's name in genai-prices; empty: nothing is charged by list.
     price_id: ClassVar[str] = ""
     #: Whether a reply's price is zero where no override says otherwise.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +16,7 @@ from typing import Any, Self
 import orjson
 from aiohttp import web
 
+from homa_shared.kinds.registry import known_kinds, profile_of
 from homa_workers.simulator.bill import Bill
 from homa_workers.simulator.buckets import Clock
 from homa_workers.simulator.config import SimulatorConfig
@@ -66,7 +66,10 @@ class Simulator:
         self._max_requests = max_requests
         self._delivery = Delivery(self.engine)
         self._control = Control(self.engine)
-        self._router = Router(all_dialects())
+        dialects = all_dialects()
+        self._router = Router(dialects)
+        self._key_headers = {name for kind in known_kinds() for name in profile_of(kind).connection.key_headers}
+        self._own_headers = [(dialect.own_header, dialect.kind) for dialect in dialects if dialect.own_header]
         self._runner: web.ServerRunner | None = None
         self._done = asyncio.Event()
 
@@ -142,7 +145,7 @@ class Simulator:
         await self.stop()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        preferred = next((kind for header, kind in _OWN_HEADERS if header in request.headers), "")
+        preferred = next((kind for header, kind in self._own_headers if header in request.headers), "")
         found = self._router.find(request.method, request.path, preferred)
         if found is None:
             return await self._control.handle(request)
@@ -218,12 +221,16 @@ class Simulator:
     def _account(self, request: web.BaseRequest, dialect: Dialect, route: Route) -> str:
         if route.account:
             return route.account
-        key = _api_key(request) if self.config.account_by_key else ""
+        key = self._api_key(request) if self.config.account_by_key else ""
         return f"{dialect.kind}:{hashlib.sha256(key.encode()).hexdigest()[:8]}" if key else dialect.kind
 
     def _expect_key(self, request: web.BaseRequest) -> None:
-        if self.config.api_keys and _api_key(request) not in self.config.api_keys:
+        if self.config.api_keys and self._api_key(request) not in self.config.api_keys:
             raise Failure(FailureKind.UNAUTHORIZED, "Incorrect API key provided.")
+
+    def _api_key(self, request: web.BaseRequest) -> str:
+        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return bearer or next((request.headers[name] for name in self._key_headers if name in request.headers), "")
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]) -> web.BaseRequest:
@@ -248,15 +255,3 @@ async def _body(request: web.BaseRequest) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise invalid(f"The body is {body!r:.60}; expected a JSON object")
     return body
-
-
-#: Headers that tell whose `/v1/models` is asked for.
-_OWN_HEADERS = (("anthropic-version", "anthropic"), ("x-goog-api-key", "gemini"))
-_KEY_HEADERS: Iterable[str] = ("x-api-key", "api-key", "x-goog-api-key")
-
-
-def _api_key(request: web.BaseRequest) -> str:
-    bearer = request.headers.get("authorization", "")
-    if bearer:
-        return bearer.removeprefix("Bearer ")
-    return next((request.headers[name] for name in _KEY_HEADERS if name in request.headers), "")

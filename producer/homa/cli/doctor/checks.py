@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from homa.cli.doctor.orphaned_queues import Stranded, lack_of
 from homa.drivers.context import Context
+from homa_shared.kinds.registry import profile_of
 from homa_shared.model.errors import ConfigError, StoreUnavailable
 from homa_shared.model.pools import alias_of, worker_command
 from homa_shared.namesake import REMEDY
@@ -29,16 +30,6 @@ if TYPE_CHECKING:
     from homa_shared.settings.sections import ProviderSettings
     from homa_shared.store.client import Store
 
-#: Where each kind is called where no base_url says otherwise.
-ENDPOINTS = {
-    "openai": "https://api.openai.com",
-    "anthropic": "https://api.anthropic.com",
-    "gemini": "https://generativelanguage.googleapis.com",
-    "cohere": "https://api.cohere.com",
-    "ollama": "http://127.0.0.1:11434",
-}
-#: Kinds that cannot be called without a key of their own.
-_KEYED = frozenset({"openai", "azure", "anthropic", "gemini", "cohere"})
 _CONNECT_S = 3.0
 #: Verdicts of the store that only warn, since Homa runs all the same, but mean that a restart loses accepted jobs.
 _LOSING = frozenset({"appendonly"})
@@ -106,7 +97,7 @@ def _key(name: str, provider: ProviderSettings) -> Check:
         present = provider.key() is not None
     except ConfigError as error:
         return Check(Level.WARNING, f"key of {name}", "unreadable", str(error))
-    if present or provider.kind not in _KEYED:
+    if present or not profile_of(provider.kind).connection.key_needed:
         return Check(Level.OK, f"key of {name}", "present" if present else f"none needed ({provider.kind})")
     what = f"set HOMA_PROVIDERS__{name.upper()}__API_KEY, or run its workers elsewhere"
     return Check(Level.WARNING, f"key of {name}", "missing", what)
@@ -137,9 +128,7 @@ def _reach(settings: Settings) -> Iterator[Check]:
 
 def _place(provider: ProviderSettings) -> tuple[str, int] | None:
     """Host and port of a provider; None where only its SDK knows. Raises ValueError for an invalid address."""
-    url = provider.base_url or ENDPOINTS.get(provider.kind)
-    if url is None and provider.kind == "bedrock" and provider.region:
-        url = f"https://bedrock-runtime.{provider.region}.amazonaws.com"
+    url = provider.base_url or profile_of(provider.kind).connection.address({"region": provider.region})
     parts = urlsplit(url or "")
     if parts.hostname is None:
         return None

@@ -13,6 +13,7 @@ from anthropic import APIError, AsyncAnthropic, AsyncStream, transform_schema
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings
+from homa_shared.kinds.builtin.anthropic import PROFILE
 from homa_workers.providers.anthropic.errors import ANTHROPIC_RULES
 from homa_workers.providers.anthropic.reply import checked, completion_body, usage_of
 from homa_workers.providers.anthropic.request import DEFAULT_MAX_TOKENS, request_body
@@ -24,8 +25,6 @@ from homa_workers.providers.json_body import quota
 from homa_workers.providers.malformed import well_formed
 from homa_workers.providers.raw_client import RawClient
 from homa_workers.providers.transport import AiohttpClient
-
-DEFAULT_BASE_URL = "https://api.anthropic.com"
 
 #: Headers of the limits: requests, then tokens (the stricter of input and output).
 QUOTA_HEADERS = (
@@ -45,12 +44,12 @@ class AnthropicProvider:
     Options: `max_tokens` (output cap of calls that set none), `headers` (such as `anthropic-beta`).
     """
 
-    kind = "anthropic"
+    kind = PROFILE.name
 
     def __init__(self, config: ProviderConfig) -> None:
         if config.api_key is None and config.base_url is None:
             raise config.missing("api_key", "Anthropic takes no call without one")
-        base_url = (config.base_url or DEFAULT_BASE_URL).rstrip("/").removesuffix("/v1")
+        base_url = (config.base_url or str(PROFILE.connection.endpoint)).rstrip("/").removesuffix("/v1")
         self.name = config.name
         self._max_tokens = int(config.options.get("max_tokens", DEFAULT_MAX_TOKENS))
         self._messages_url = f"{base_url}/v1/messages"

@@ -7,12 +7,13 @@ are. Where a request needs what Claude cannot do, `ProviderError` (INVALID_REQUE
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import with_mark
+from homa_shared.kinds.builtin.anthropic import PROFILE
+from homa_shared.kinds.model_families import claude_thinks_by_budget
 from homa_workers.providers.conversation import Block, File, Given, Renderer, ToolCall, ToolResult
 from homa_workers.providers.data_url import DataUrl, is_data_url
 from homa_workers.providers.invalid_request import refused
@@ -38,10 +39,7 @@ LEFT_OUT = frozenset(
     }
 )  # fmt: skip
 
-#: Models that think within a token budget; later ones take an effort.
-THINKS_BY_BUDGET = re.compile(r"claude-(?:3|(?:opus|sonnet|haiku)-4(?:-[015])?(?:-\d{8})?$)")
-
-#: Tokens of thinking for OpenAI's efforts, for models of `THINKS_BY_BUDGET`; no less than 1024 is accepted.
+#: Tokens of thinking for OpenAI's efforts, for models that think within a budget; no less than 1024 is accepted.
 THINKING_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 32768}
 
 JSON_INSTRUCTION = "Answer with one valid JSON object and nothing else."
@@ -174,7 +172,7 @@ def _identity(params: dict[str, Any]) -> dict[str, Any]:
     if user:
         body["metadata"] = {"user_id": user}
     if tier := params.pop("service_tier", None):
-        body["service_tier"] = {"default": "standard_only"}.get(tier, tier)
+        body["service_tier"] = PROFILE.service_tier(tier)
     return body
 
 
@@ -185,7 +183,7 @@ def _thinking(params: dict[str, Any], model: str, cap: int) -> dict[str, Any]:
         return {}
     if effort == "none":
         return {"thinking": {"type": "disabled"}}
-    if not THINKS_BY_BUDGET.search(model):
+    if not claude_thinks_by_budget(model):
         effort = "low" if effort == "minimal" else effort
         return {"thinking": {"type": "adaptive"}, "output_config": {"effort": effort}}
     budget = min(THINKING_BUDGETS.get(effort, THINKING_BUDGETS["medium"]), cap // 2)

@@ -33,6 +33,8 @@ from botocore.parsers import ResponseParserError
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
+from homa_shared.kinds.builtin.bedrock import PROFILE
+from homa_shared.kinds.model_families import bedrock_embeds_many
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.bedrock.errors import BEDROCK_RULES, failure_of
 from homa_workers.providers.bedrock.reply import EventAssembly, completion_body, usage_of
@@ -65,7 +67,7 @@ class BedrockProvider:
     (output cap of calls that set none).
     """
 
-    kind = "bedrock"
+    kind = PROFILE.name
 
     def __init__(self, config: ProviderConfig) -> None:
         self.name = config.name
@@ -130,9 +132,8 @@ class BedrockProvider:
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         """Vectors of Cohere's models in one call, of Titan's in one call for each text."""
-        cohere = "cohere." in model
         settings = {name: value for name, value in params.items() if name != "encoding_format"}
-        if cohere:
+        if bedrock_embeds_many(model):
             named = {_COHERE_NAMES.get(name, name): value for name, value in settings.items()}
             bodies: list[dict[str, Any]] = [{"texts": list(inputs), "input_type": "search_document", **named}]
         else:

@@ -14,7 +14,7 @@ import orjson
 
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import is_marked, with_mark
-from homa_shared.capabilities.prompt_caching import takes_cache_points
+from homa_shared.kinds.model_families import bedrock_takes_cache_points
 from homa_workers.providers.conversation import Block, File, Given, Renderer, ToolCall, ToolResult
 from homa_workers.providers.data_url import DataUrl, is_data_url
 from homa_workers.providers.invalid_request import refused
@@ -80,7 +80,7 @@ def converse(call: Call, *, max_tokens: int, cache_points: bool = True) -> dict[
 def _with_cache_points(call: Call) -> list[dict[str, Any]]:
     if call.shared is not None:
         return with_mark(call.messages, call.shared, {"cache_control": {"type": "ephemeral"}})
-    return call.messages if takes_cache_points(call.model) else _without_marks(call.messages)
+    return call.messages if bedrock_takes_cache_points(call.model) else _without_marks(call.messages)
 
 
 def _without_marks(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Delta, Embeddings, Usage
+from homa_shared.kinds.builtin.gemini import PROFILE
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.error_rules import classify
 from homa_workers.providers.gemini.errors import GEMINI_RULES, failure_of
@@ -28,8 +29,6 @@ from homa_workers.providers.malformed import SHAPE_ERRORS, well_formed
 from homa_workers.providers.sdk_errors import from_sdk
 from homa_workers.providers.transport import AiohttpClient
 
-DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"
-
 #: What keeps the SDK from making calls of its own.
 ONE_CALL: dict[str, Any] = {"automatic_function_calling": {"disable": True}, "automatic_continuation": False}
 
@@ -40,7 +39,7 @@ class GeminiProvider:
     Further options: `headers`, and `api_version` for a server in between that knows only one (such as `v1beta`).
     """
 
-    kind = "gemini"
+    kind = PROFILE.name
 
     def __init__(self, account: ProviderConfig) -> None:
         project = account.options.get("project")
@@ -48,7 +47,7 @@ class GeminiProvider:
             raise account.missing("api_key", "Gemini takes no call without one")
         self.name = account.name
         self._http = AiohttpClient(
-            base_url=account.base_url or DEFAULT_BASE_URL,
+            base_url=account.base_url or str(PROFILE.connection.endpoint),
             connections=account.connections,
             read_timeout_s=account.read_timeout_s,
         )

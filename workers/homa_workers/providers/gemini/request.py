@@ -7,13 +7,13 @@ go into `GenerateContentConfig` as they are, which refuses what it doesn't know.
 from __future__ import annotations
 
 import mimetypes
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from homa_shared.calls.reply import Call
+from homa_shared.kinds.model_families import gemini_thinks_by_budget
 from homa_workers.providers.conversation import Block, File, Given, Renderer, ToolCall, ToolResult
 from homa_workers.providers.data_url import DataUrl, is_data_url
 from homa_workers.providers.invalid_request import refused
@@ -37,9 +37,6 @@ RENAMED = {
 }
 
 MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
-
-#: Models that think within a token budget; later ones take a level.
-THINKS_BY_BUDGET = re.compile(r"gemini-(?:1|2)")
 
 #: Tokens of thinking for OpenAI's efforts, as Google's own compatible endpoint maps them.
 THINKING_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
@@ -156,6 +153,6 @@ def _thinking(params: dict[str, Any], model: str) -> dict[str, Any]:
     effort = params.pop("reasoning_effort", None)
     if effort is None:
         return {}
-    if THINKS_BY_BUDGET.search(model):
+    if gemini_thinks_by_budget(model):
         return {"thinking_config": {"thinking_budget": THINKING_BUDGETS.get(effort, THINKING_BUDGETS["high"])}}
     return {"thinking_config": {"thinking_level": {"none": "minimal", "max": "xhigh"}.get(effort, effort)}}

@@ -1,4 +1,4 @@
-"""OpenAI's Chat Completions, and every server that speaks them: Azure OpenAI, Ollama, Cohere, vLLM, routers.
+"""OpenAI's Chat Completions, and every server that speaks them: Azure OpenAI, Ollama, vLLM, routers.
 
 Requests and replies are kept in this shape, so that there is little to translate.
 """
@@ -11,11 +11,12 @@ from typing import Any
 from openai import APIError, AsyncOpenAI, AsyncStream
 
 from homa_shared.calls.reply import RESPONSES_API, Call, Completion, Embeddings
+from homa_shared.kinds.profile import Connection
+from homa_shared.kinds.registry import profile_of
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.error_rules import not_a_reply, request_id
 from homa_workers.providers.malformed import well_formed
-from homa_workers.providers.openai.dialects import AZURE, COHERE, OLLAMA, OPENAI, Dialect, request_body
-from homa_workers.providers.openai.errors import OPENAI_RULES
+from homa_workers.providers.openai.dialects import OPENAI, Body, Dialect, request_body
 from homa_workers.providers.openai.reply import checked, completion_of, embeddings_of, is_metered, usage_of
 from homa_workers.providers.openai.responses import ResponsesApi
 from homa_workers.providers.openai.stream import ChunkAssembly
@@ -26,15 +27,18 @@ from homa_workers.providers.transport import AiohttpClient
 class OpenAIProvider:
     """An account at OpenAI, or an endpoint that speaks its protocol.
 
-    `dialect` holds what the kind of server differs in. Options: `organization`, `project`, `headers`,
-    `params` (parameters of every chat completion that sets none of its own, such as Ollama's `keep_alive`).
+    `dialect` holds what the server differs in on the wire; its address, its key and its APIs stand in its kind's
+    profile. Options: `organization`, `project`, `headers`, `params` (parameters of every chat completion that sets none
+    of its own, such as Ollama's `keep_alive`).
     """
 
-    def __init__(self, config: ProviderConfig, dialect: Dialect) -> None:
-        base_url = config.base_url or dialect.base_url
+    def __init__(self, config: ProviderConfig, dialect: Dialect = OPENAI) -> None:
+        profile = profile_of(config.kind)
+        connection = profile.connection
+        base_url = config.base_url or connection.endpoint
         if base_url is None:
             raise config.missing("base_url", f"a provider of kind {config.kind} has no default endpoint")
-        if config.api_key is None and dialect.key_needed and config.base_url is None:
+        if config.api_key is None and connection.key_needed and config.base_url is None:
             raise config.missing("api_key", f"{base_url} takes no call without one")
         key = config.api_key.get_secret_value() if config.api_key else "none"
         self._config = config
@@ -45,17 +49,17 @@ class OpenAIProvider:
             base_url=self._base_url,
             organization=config.options.get("organization"),
             project=config.options.get("project"),
-            default_headers={**dialect.key_headers(key), **config.options.get("headers", {})},
+            default_headers={**_further_keys(connection, key), **config.options.get("headers", {})},
             max_retries=0,
             timeout=config.read_timeout_s,
             http_client=AiohttpClient(
                 base_url=self._base_url, connections=config.connections, read_timeout_s=config.read_timeout_s
             ),
         )
-        self._api = RawClient(self._client, AsyncStream[object], APIError, OPENAI_RULES)
+        self._api = RawClient(self._client, AsyncStream[object], APIError, dialect.rules)
         self._chat_url = self._base_url + "/chat/completions"
         own_params = config.options.get("params", {})
-        self._responses = ResponsesApi(self._client, self._base_url, own_params) if dialect.responses else None
+        self._responses = ResponsesApi(self._client, self._base_url, own_params) if profile.responses_api else None
 
     @property
     def name(self) -> str:
@@ -69,22 +73,25 @@ class OpenAIProvider:
         if call.api == RESPONSES_API and self._responses is not None:
             return await self._responses.complete(call)
         reply = await self._api.post(self._chat_url, self._body(call))
-        return completion_of(checked(reply), reply.headers)
+        body = checked(reply, self._dialect.rules, self._dialect.from_wire)
+        return completion_of(body, reply.headers, self._dialect.quota_headers)
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
         if call.api == RESPONSES_API and self._responses is not None:
             return await self._responses.stream(call, emit)
-        body = self._body(call) | {"stream": True, "stream_options": {"include_usage": True}}
-        return (await self._api.stream(self._chat_url, body, emit, ChunkAssembly)).completion()
+        body = self._body(call) | {"stream": True, **self._dialect.stream_params}
+        return (await self._api.stream(self._chat_url, body, emit, self._assembly)).completion()
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
-        body = {"model": model, "input": list(inputs), **self._dialect.embedding_params, **params}
+        names = self._dialect.embedding_names
+        own = {names.get(name, name): value for name, value in params.items()}
+        body = {"model": model, "input": list(inputs), **self._dialect.embedding_params, **own}
         reply = await self._api.post(self._base_url + "/embeddings", body)
         found = reply.json()
         with well_formed("the reply"):
             vectors = embeddings_of(found, len(inputs))
         if vectors is None or not isinstance(found, dict):
-            raise not_a_reply(reply.content, reply.headers, OPENAI_RULES, f"{len(inputs)} vectors")
+            raise not_a_reply(reply.content, reply.headers, self._dialect.rules, f"{len(inputs)} vectors")
         return Embeddings(
             vectors=vectors,
             model=str(found.get("model") or model),
@@ -100,29 +107,13 @@ class OpenAIProvider:
     async def aclose(self) -> None:
         await self._client.close()
 
-    def _body(self, call: Call) -> dict[str, Any]:
+    def _body(self, call: Call) -> Body:
         return request_body(call, self._dialect, self._base_url, self._config.options.get("params", {}))
 
-
-def openai(config: ProviderConfig) -> OpenAIProvider:
-    """OpenAI, or any compatible server at `base_url`."""
-    return OpenAIProvider(config, OPENAI)
+    def _assembly(self, headers: Mapping[str, str]) -> ChunkAssembly:
+        return ChunkAssembly(headers, self._dialect.from_wire, self._dialect.quota_headers)
 
 
-def azure(config: ProviderConfig) -> OpenAIProvider:
-    """Azure OpenAI through its v1 endpoint; models are the names of deployments."""
-    return OpenAIProvider(config, AZURE)
-
-
-def ollama(config: ProviderConfig) -> OpenAIProvider:
-    """A local Ollama.
-
-    It cuts a prompt that is longer than its window without a word: set the window where it runs, by
-    `OLLAMA_CONTEXT_LENGTH` or the model's `num_ctx`.
-    """
-    return OpenAIProvider(config, OLLAMA)
-
-
-def cohere(config: ProviderConfig) -> OpenAIProvider:
-    """Cohere through its compatibility endpoint."""
-    return OpenAIProvider(config, COHERE)
+def _further_keys(connection: Connection, key: str) -> dict[str, str]:
+    """Headers that carry the key beside `authorization`, which the SDK sends."""
+    return {name: key for name in connection.key_headers if name != "authorization"}

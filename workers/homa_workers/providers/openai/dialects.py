@@ -1,9 +1,9 @@
-"""How servers of OpenAI's protocol differ: endpoints, keys, names of parameters."""
+"""How servers of OpenAI's protocol differ on the wire: parameters, their names, shapes of messages, errors."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -11,56 +11,54 @@ from urllib.parse import urlsplit
 
 from homa_shared.calls.reply import ITEMS, Call
 from homa_shared.calls.shared_prefix import with_mark
-from homa_shared.capabilities.prompt_caching import takes_breakpoints
-
-#: Models of OpenAI's that still take `max_tokens`; all later ones refuse it.
-TAKES_MAX_TOKENS = re.compile(r"^(?:ft:)?(?:gpt-3|gpt-4|chatgpt-4o|davinci|babbage)")
+from homa_shared.kinds.model_families import openai_takes_cache_breakpoints, openai_takes_max_tokens
+from homa_workers.providers.error_rules import ErrorRule
+from homa_workers.providers.openai.errors import OPENAI_RULES
+from homa_workers.providers.openai.reply import QUOTA_HEADERS, unchanged
 
 #: Hosts where `max_completion_tokens` is known: OpenAI's own and Azure's.
 OWN_HOST = re.compile(r"(?:^|\.)(?:api\.openai\.com|openai\.azure\.com|services\.ai\.azure\.com)$")
-
-
 #: The host that takes breakpoints.
 OPENAI_HOST = "api.openai.com"
 #: Ends what GPT-5.6 and later keep of a prompt for the next one.
 BREAKPOINT = {"prompt_cache_breakpoint": {"mode": "explicit"}}
 
 
-def _bearer_only(_: str) -> dict[str, str]:
-    return {}
+#: A request, a reply or a chunk of one.
+Body = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What sets one kind of server apart."""
+    """What sets one kind of server apart on the wire; its address, key and APIs stand in its kind's profile."""
 
-    #: Its own endpoint; None where every account has its own.
-    base_url: str | None
-    #: Whether its own endpoint needs a key.
-    key_needed: bool = True
-    #: Headers that carry the key besides `authorization`.
-    key_headers: Callable[[str], Mapping[str, str]] = _bearer_only
-    #: Parameters of chat completions that it refuses.
+    #: Parameters of chat completions that it refuses, and that an answer can do without.
     refused: frozenset[str] = frozenset()
-    #: Whether it has the Responses API, too.
-    responses: bool = False
+    #: Sent with each streamed request, beside `stream`.
+    stream_params: Mapping[str, Any] = field(default_factory=lambda: {"stream_options": {"include_usage": True}})
     #: Sent with each embeddings request unless the caller says otherwise. The SDK's default, base64, is OpenAI's alone.
     embedding_params: Mapping[str, Any] = field(default_factory=lambda: {"encoding_format": "float"})
+    #: OpenAI's names of parameters of embeddings -> its own.
+    embedding_names: Mapping[str, str] = field(default_factory=dict)
+    #: Whether it takes `prompt_cache_key` wherever it runs; OpenAI's and Azure's own hosts do in any case.
+    takes_cache_key: bool = False
+    #: A chat completion request in its own shape. Raises ProviderError for what it cannot be asked.
+    to_wire: Callable[[Body], Body] = unchanged
+    #: A chat completion, or a chunk of one, in OpenAI's shape; anything else that it answers, as it is.
+    from_wire: Callable[[Body], Body] = unchanged
+    #: What its failures mean.
+    rules: Sequence[ErrorRule] = OPENAI_RULES
+    #: Headers of its limits: limit and remaining requests, limit and remaining tokens.
+    quota_headers: tuple[str, str, str, str] = QUOTA_HEADERS
 
 
-OPENAI = Dialect("https://api.openai.com/v1", responses=True)
-AZURE = Dialect(None, key_headers=lambda key: {"api-key": key}, responses=True)
-OLLAMA = Dialect("http://127.0.0.1:11434/v1", key_needed=False)
-COHERE = Dialect(
-    "https://api.cohere.ai/compatibility/v1",
-    refused=frozenset({"logit_bias", "metadata", "n", "parallel_tool_calls", "service_tier", "store", "top_logprobs"}),
-    embedding_params={"encoding_format": "float", "input_type": "search_document"},
-)
+#: OpenAI's own, and that of servers which differ in nothing.
+OPENAI = Dialect()
 
 
 def request_body(
     call: Call, dialect: Dialect, base_url: str, defaults: Mapping[str, Any] = MappingProxyType({})
-) -> dict[str, Any]:
+) -> Body:
     """The body of a chat completion request: the call's own parameters, its output cap under the name the model takes.
 
     `defaults` are the account's own parameters, for what the call leaves open. Unknown parameters are passed on.
@@ -73,22 +71,27 @@ def request_body(
     cap = body.pop("max_completion_tokens", cap)
     if cap is not None:
         body[_cap_name(call.model, base_url)] = cap
-    share(body, call, base_url)
+    share(body, call, base_url, takes_cache_key=dialect.takes_cache_key)
     body["messages"] = _said(body["messages"])
-    return body
+    return dialect.to_wire(body)
 
 
-def share(body: dict[str, Any], call: Call, base_url: str) -> None:
+def share(body: Body, call: Call, base_url: str, *, takes_cache_key: bool = False) -> None:
     """Says which requests begin alike and, where writes are charged, how far: else a model keeps the whole prompt.
 
     Args:
         body: of messages and parameters; both of OpenAI's APIs take what is added.
+        takes_cache_key: whether a server that is neither OpenAI's nor Azure's takes `prompt_cache_key`.
     """
-    if call.shared is None or not OWN_HOST.search(_host(base_url)):
+    if call.shared is None or not (takes_cache_key or OWN_HOST.search(_host(base_url))):
         return
     if "prompt_cache_key" not in body:
         body["prompt_cache_key"] = call.shared.digest(call.messages, call.params)
-    if _host(base_url) != OPENAI_HOST or not takes_breakpoints(call.model) or "prompt_cache_options" in body:
+    if (
+        _host(base_url) != OPENAI_HOST
+        or not openai_takes_cache_breakpoints(call.model)
+        or "prompt_cache_options" in body
+    ):
         return
     marked = with_mark(call.messages, call.shared, BREAKPOINT)
     if marked is not call.messages:
@@ -104,7 +107,7 @@ def _said(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _cap_name(model: str, base_url: str) -> str:
     own = OWN_HOST.search(_host(base_url)) is not None
-    return "max_completion_tokens" if own and not TAKES_MAX_TOKENS.match(model) else "max_tokens"
+    return "max_completion_tokens" if own and not openai_takes_max_tokens(model) else "max_tokens"
 
 
 def _host(base_url: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from homa_shared.calls.reply import Completion, Usage
-from homa_workers.providers.error_rules import not_a_reply, request_id
+from homa_workers.providers.error_rules import ErrorRule, not_a_reply, request_id
 from homa_workers.providers.json_body import RawReply, quota
-from homa_workers.providers.malformed import is_vector
+from homa_workers.providers.malformed import is_vector, well_formed
 from homa_workers.providers.openai.errors import OPENAI_RULES
 
 #: Headers of the limits: requests, then tokens.
@@ -20,28 +20,50 @@ QUOTA_HEADERS = (
 )
 
 
-def checked(reply: RawReply) -> dict[str, Any]:
+def unchanged(body: dict[str, Any]) -> dict[str, Any]:
+    """A body of a server whose shapes are OpenAI's."""
+    return body
+
+
+def checked(
+    reply: RawReply,
+    rules: Sequence[ErrorRule] = OPENAI_RULES,
+    from_wire: Callable[[dict[str, Any]], dict[str, Any]] = unchanged,
+) -> dict[str, Any]:
     """The body, if it is a chat completion.
+
+    Args:
+        rules: what the server's failures mean.
+        from_wire: brings a body into OpenAI's shape.
 
     Raises ProviderError: MALFORMED, or the kind of the error that the body tells. Where it reports usage all the same,
     the attempt is charged at that.
     """
     body = reply.json()
-    if isinstance(body, dict) and _finished(body.get("choices")):
-        return body
+    if isinstance(body, dict):
+        with well_formed("the reply"):
+            body = from_wire(body)
+        if _finished(body.get("choices")):
+            return body
     reported = body.get("usage") if isinstance(body, dict) else None
     usage = usage_of(reported) if is_metered(reported) else None
-    raise not_a_reply(reply.content, reply.headers, OPENAI_RULES, "a chat completion with finished choices", usage)
+    raise not_a_reply(reply.content, reply.headers, rules, "a chat completion with finished choices", usage)
 
 
-def completion_of(body: dict[str, Any], headers: Mapping[str, str]) -> Completion:
-    """A complete body as a completion."""
+def completion_of(
+    body: dict[str, Any], headers: Mapping[str, str], quota_headers: tuple[str, str, str, str] = QUOTA_HEADERS
+) -> Completion:
+    """A complete body as a completion.
+
+    Args:
+        quota_headers: limit and remaining requests, limit and remaining tokens.
+    """
     usage = body.get("usage")
     return Completion(
         body=body,
         usage=usage_of(usage),
         request_id=request_id(headers),
-        quota=quota(headers, QUOTA_HEADERS),
+        quota=quota(headers, quota_headers),
         metered=is_metered(usage),
     )
 

@@ -7,12 +7,12 @@ Where a request needs what this API cannot do, `ProviderError` (INVALID_REQUEST)
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from homa_shared.calls.reply import Call
+from homa_shared.kinds.model_families import openai_reasons
 from homa_workers.providers.invalid_request import chat_shaped, refused
 from homa_workers.providers.openai.dialects import share
 from homa_workers.providers.openai.responses_input import input_items
@@ -36,8 +36,6 @@ REFUSED: Mapping[str, str] = MappingProxyType(
 )
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
 LOG_PROBABILITIES = "message.output_text.logprobs"
-#: Models that reason. To others the API answers with 400 when it is asked to include encrypted reasoning.
-REASONS = re.compile(r"(?:^|[/:])(?:o\d|gpt-[5-9]|codex)(?!.*-chat)")
 
 Item = dict[str, Any]
 
@@ -139,7 +137,7 @@ def _text(params: Item) -> Item:
 
 def _included(params: Item, model: str, log_probabilities: bool) -> Item:
     included = list(params.get("include") or ())
-    if not params["store"] and ("reasoning" in params or REASONS.search(model)):
+    if not params["store"] and ("reasoning" in params or openai_reasons(model)):
         included.append(ENCRYPTED_REASONING)
     if log_probabilities:
         included.append(LOG_PROBABILITIES)

@@ -5,11 +5,11 @@ A stream is complete when each choice has told its `finish_reason`; the SDK tell
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from homa_shared.calls.reply import Completion, Delta, Usage
-from homa_workers.providers.openai.reply import completion_of, is_metered, usage_of
+from homa_workers.providers.openai.reply import QUOTA_HEADERS, completion_of, is_metered, unchanged, usage_of
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
 
 #: Fields of a delta that grow by appending.
@@ -17,10 +17,23 @@ APPENDED = ("content", "refusal", "reasoning_content")
 
 
 class ChunkAssembly(StreamAssembly):
-    """A completion in the making."""
+    """A completion in the making.
 
-    def __init__(self, headers: Mapping[str, str] = NO_HEADERS) -> None:
+    Args:
+        headers: of the reply.
+        from_wire: brings a chunk into OpenAI's shape.
+        quota_headers: as for `completion_of`.
+    """
+
+    def __init__(
+        self,
+        headers: Mapping[str, str] = NO_HEADERS,
+        from_wire: Callable[[dict[str, Any]], dict[str, Any]] = unchanged,
+        quota_headers: tuple[str, str, str, str] = QUOTA_HEADERS,
+    ) -> None:
         super().__init__(headers)
+        self._from_wire = from_wire
+        self._quota_headers = quota_headers
         self._head: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
         self._usage: dict[str, Any] | None = None
@@ -36,6 +49,7 @@ class ChunkAssembly(StreamAssembly):
     def _deltas(self, event: Any) -> Iterator[Delta]:
         if not isinstance(event, dict):
             return
+        event = self._from_wire(event)
         self._head = self._head or {key: event[key] for key in ("id", "created", "model") if key in event}
         for key in ("service_tier", "system_fingerprint"):
             if event.get(key) is not None:
@@ -71,7 +85,7 @@ class ChunkAssembly(StreamAssembly):
         body = {"object": "chat.completion", **self._head, "choices": [self._whole(i) for i in sorted(self._choices)]}
         if self._usage:
             body["usage"] = self._usage
-        return completion_of(body, self.headers)
+        return completion_of(body, self.headers, self._quota_headers)
 
     def _usage_so_far(self) -> Usage | None:
         return usage_of(self._usage) if is_metered(self._usage) else None

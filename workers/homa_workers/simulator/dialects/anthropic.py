@@ -66,6 +66,7 @@ class AnthropicDialect(Dialect):
     """api.anthropic.com."""
 
     kind = "anthropic"
+    own_header = "anthropic-version"
     price_id = "anthropic"
     accounting = Accounting.SPLIT
     writes_cache = True

@@ -18,6 +18,7 @@ class AzureDialect(OpenAIDialect):
     """Azure OpenAI's v1 endpoint, `/ACCOUNT/openai/v1/…`; tokens are reserved at receipt and never come back."""
 
     kind = "azure"
+    precedence = 0
     price_id = "azure"
     accounting = Accounting.SUM_NO_REFUND
     _path: ClassVar[re.Pattern[str]] = re.compile(rf"/([\w.:-]+)/openai/v1/{_WITH_RESPONSES}")
@@ -47,6 +48,7 @@ class OllamaDialect(OpenAIDialect):
     """Ollama, `/ollama…/v1/…`: it costs nothing and has no quota headers; what is too much waits or gets a 503."""
 
     kind = "ollama"
+    precedence = 0
     caches_by_itself = False
     price_id = ""
     free = True
@@ -69,6 +71,7 @@ class CohereDialect(OpenAIDialect):
     """Cohere's compatibility endpoint, `/compatibility/v1/…`: OpenAI's replies, Cohere's own errors."""
 
     kind = "cohere"
+    precedence = 0
     caches_by_itself = False
     price_id = "cohere"
     _path: ClassVar[re.Pattern[str]] = re.compile(rf"(?:/([\w.:-]+))?/compatibility/v1/{_OPERATIONS}")

@@ -62,6 +62,7 @@ class GeminiDialect(Dialect):
     """generativelanguage.googleapis.com."""
 
     kind = "gemini"
+    own_header = "x-goog-api-key"
     price_id = "google"
     accounting = Accounting.INPUT_ONLY
     stream_type = "text/event-stream"

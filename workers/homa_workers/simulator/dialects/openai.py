@@ -61,6 +61,7 @@ class OpenAIDialect(Dialect):
     """api.openai.com."""
 
     kind = "openai"
+    precedence = 1
     price_id = "openai"
     accounting = Accounting.MAX_THEN_ACTUAL
     caches_by_itself = True

@@ -1,0 +1,68 @@
+"""Anthropic's Messages API."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from homa_shared.kinds.features import Feature
+from homa_shared.kinds.model_families import claude_least_cached_tokens, only_chats
+from homa_shared.kinds.profile import (
+    COMMON_IMAGES,
+    MB,
+    MIB,
+    Billing,
+    Connection,
+    KindProfile,
+    MediaLimits,
+    ModelNames,
+    PromptCaching,
+    Quota,
+    Variable,
+)
+from homa_shared.kinds.reserve_policy import ReservePolicy
+
+
+def _prompt_caching(model: str) -> PromptCaching:
+    """platform.claude.com/docs/en/build-with-claude/prompt-caching"""
+    return PromptCaching(claude_least_cached_tokens(model))
+
+
+PROFILE = KindProfile(
+    "anthropic",
+    adapter="homa_workers.providers.anthropic.adapter:AnthropicProvider",
+    options=frozenset({"headers", "max_tokens"}),
+    sdk="anthropic",
+    extra="workers",
+    simulator="homa_workers.simulator.dialects.anthropic:AnthropicDialect",
+    connection=Connection(
+        endpoint="https://api.anthropic.com",
+        key_needed=True,
+        key_headers=("x-api-key",),
+        request_id_headers=("request-id",),
+        user_in_address=False,
+        variables=(
+            Variable(("ANTHROPIC_API_KEY",), "api_key", makes_account=True),
+            Variable(("ANTHROPIC_BASE_URL",), "base_url"),
+        ),
+    ),
+    # platform.claude.com/docs/en/api/rate-limits: input without cache reads, and output, each by itself.
+    quota=Quota(ReservePolicy.SEPARATE),
+    features=frozenset(Feature) - {Feature.EMBEDDINGS, Feature.AUDIO},
+    media=MediaLimits(
+        images=COMMON_IMAGES,
+        # 10 MB of base64.
+        image_bytes=10 * MIB * 3 // 4,
+        image_count=600,
+        pdf_bytes=32 * MB * 3 // 4,
+        request_bytes=32 * MIB,
+        source="platform.claude.com/docs/en/build-with-claude/vision and …/pdf-support",
+    ),
+    model_names=ModelNames(only_chats=only_chats),
+    prompt_caching=_prompt_caching,
+    billing=Billing(
+        price_list="anthropic",
+        fees=frozenset(),
+        # platform.claude.com/docs/en/api/service-tiers
+        service_tiers=MappingProxyType({"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}),
+    ),
+)

@@ -1,0 +1,73 @@
+"""OpenAI, and every server that speaks its protocol at a `base_url` of its own."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from homa_shared.kinds.features import Feature
+from homa_shared.kinds.model_families import only_chats, openai_takes_cache_breakpoints
+from homa_shared.kinds.profile import (
+    COMMON_IMAGES,
+    MB,
+    Billing,
+    Connection,
+    EmbeddingLimits,
+    Fee,
+    KindProfile,
+    MediaLimits,
+    ModelNames,
+    PromptCaching,
+    Quota,
+    Variable,
+)
+from homa_shared.kinds.reserve_policy import ReservePolicy
+
+
+def _prompt_caching(model: str) -> PromptCaching:
+    """developers.openai.com/api/docs/guides/prompt-caching"""
+    return PromptCaching(writes_cost=openai_takes_cache_breakpoints(model))
+
+
+def _embedding_limits(_: str) -> EmbeddingLimits:
+    """platform.openai.com/docs/api-reference/embeddings/create"""
+    return EmbeddingLimits(texts=2048, tokens=300_000)
+
+
+PROFILE = KindProfile(
+    "openai",
+    adapter="homa_workers.providers.openai.chat:OpenAIProvider",
+    options=frozenset({"headers", "organization", "params", "project"}),
+    sdk="openai",
+    extra="workers",
+    simulator="homa_workers.simulator.dialects.openai:OpenAIDialect",
+    connection=Connection(
+        endpoint="https://api.openai.com/v1",
+        key_needed=True,
+        key_headers=("authorization",),
+        user_in_address=False,
+        variables=(
+            Variable(("OPENAI_API_KEY",), "api_key", makes_account=True),
+            Variable(("OPENAI_BASE_URL",), "base_url"),
+        ),
+    ),
+    # platform.openai.com/docs/guides/rate-limits: by the larger of max_tokens and the estimate.
+    quota=Quota(ReservePolicy.MAX_OF_TOTAL),
+    features=frozenset(Feature) - {Feature.COUNT},
+    media=MediaLimits(
+        images=COMMON_IMAGES,
+        image_count=1500,
+        pdf_bytes=50 * MB,
+        request_bytes=512 * MB,
+        source="developers.openai.com/api/docs/guides/images-vision and …/pdf-files",
+    ),
+    model_names=ModelNames(only_chats=only_chats),
+    responses_api=True,
+    embedding_limits=_embedding_limits,
+    prompt_caching=_prompt_caching,
+    billing=Billing(
+        price_list="openai",
+        fees=frozenset({Fee.HOSTED_TOOLS}),
+        # platform.openai.com/docs/api-reference/chat/create
+        service_tiers=MappingProxyType({name: name for name in ("auto", "default", "flex", "priority")}),
+    ),
+)
