@@ -37,6 +37,7 @@ ENDS = {
     "gemini": ("/gemini", Models("gemini-3.5-flash", "gemini-embedding-001")),
     "ollama": ("/ollama/v1", Models("qwen3-vl:8b", "nomic-embed-text")),
     "bedrock": ("/bedrock", Models("anthropic.claude-haiku-4-5-20251001-v1:0", "amazon.titan-embed-text-v2:0")),
+    "mistral": ("/mistral/v1", Models("mistral-small-latest", "mistral-embed")),
     "cohere": ("/compatibility/v1", Models("command-a-vision-07-2025", "embed-v4.0")),
 }
 #: Row and column of each proof.

@@ -27,6 +27,7 @@ KEYS = {
     "ollama": "OLLAMA_HOST",
     "bedrock": "AWS_ACCESS_KEY_ID",
     "cohere": "CO_API_KEY",
+    "mistral": "MISTRAL_API_KEY",
 }
 #: An image that every provider can reach.
 PICTURE = "https://upload.wikimedia.org/wikipedia/commons/thumb/4/47/PNG_transparency_demonstration_1.png/240px-PNG_transparency_demonstration_1.png"
@@ -38,6 +39,7 @@ CHEAP = {
     "ollama": Models("qwen3-vl:2b", "nomic-embed-text"),
     "bedrock": Models("amazon.nova-lite-v1:0", "amazon.titan-embed-text-v2:0"),
     "cohere": Models("command-a-vision-07-2025", "embed-v4.0", PICTURE),
+    "mistral": Models("ministral-3b-2512", "mistral-embed", PICTURE),
 }
 #: Row (a kind, or `kind/api`) and column of each proof.
 LIVE = [

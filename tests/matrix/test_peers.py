@@ -34,6 +34,7 @@ PATHS = {
     "ollama": "/v1",
     "bedrock": "",
     "cohere": "/v1",
+    "mistral": "/v1",
 }
 #: aimock knows one version of Gemini's API, which is not the one that Google's SDK speaks by default.
 OPTIONS: Mapping[str, Mapping[str, str]] = {"bedrock": AWS, "gemini": {"api_version": "v1beta"}}

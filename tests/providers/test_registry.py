@@ -21,7 +21,7 @@ from homa_workers.providers.transport import AiohttpTransport, environment_proxy
 KEY = SecretStr("sk-secret")
 
 
-@pytest.mark.parametrize("kind", ["openai", "anthropic", "azure", "ollama", "cohere"])
+@pytest.mark.parametrize("kind", ["openai", "anthropic", "azure", "ollama", "cohere", "mistral"])
 async def test_every_kind_is_a_provider(kind: str) -> None:
     provider = create(ProviderConfig("mine", kind, KEY, "https://res.openai.azure.com/openai/v1/"))
     assert isinstance(provider, Provider)
@@ -44,7 +44,7 @@ def test_an_option_that_a_kind_does_not_have_is_refused_with_those_that_it_has(k
         create(ProviderConfig("mine", kind, KEY, options={"organisation": "org-1", "region": "eu-central-1"}))
 
 
-@pytest.mark.parametrize("kind", ["openai", "anthropic", "cohere"])
+@pytest.mark.parametrize("kind", ["openai", "anthropic", "cohere", "mistral"])
 def test_a_missing_key_names_its_setting(kind: str) -> None:
     with pytest.raises(ConfigError, match="HOMA_PROVIDERS__MINE__API_KEY"):
         create(ProviderConfig("mine", kind))

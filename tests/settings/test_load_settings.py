@@ -198,6 +198,7 @@ def test_a_conventional_variable_makes_its_provider_exist(place: Path) -> None:
         ANTHROPIC_BASE_URL="http://127.0.0.1:9/anthropic",
         GEMINI_API_KEY="g",
         CO_API_KEY="c",
+        MISTRAL_API_KEY="m",
         AZURE_OPENAI_API_KEY="z",
         AZURE_OPENAI_ENDPOINT="https://res.openai.azure.com/",
         AWS_PROFILE="work",
@@ -206,7 +207,7 @@ def test_a_conventional_variable_makes_its_provider_exist(place: Path) -> None:
         SENTRY_DSN="https://key@sentry.example/1",
     )
     assert {name: provider.kind for name, provider in settings.providers.items()} == {
-        name: name for name in ("openai", "anthropic", "gemini", "cohere", "azure", "bedrock", "ollama")
+        name: name for name in ("openai", "anthropic", "gemini", "cohere", "mistral", "azure", "bedrock", "ollama")
     }
     assert settings.providers["azure"].base_url == "https://res.openai.azure.com/openai/v1"
     assert settings.providers["anthropic"].base_url == "http://127.0.0.1:9/anthropic"
@@ -302,7 +303,7 @@ def test_a_conventional_variable_is_the_weakest_source(place: Path) -> None:
             {"HOMA_PROVIDERS__WORK__API_KEY": "sk-secret"},
             (
                 "providers.work.kind is missing (HOMA_PROVIDERS__WORK__API_KEY): "
-                "expected one of anthropic, azure, bedrock, cohere, gemini, ollama, openai"
+                "expected one of anthropic, azure, bedrock, cohere, gemini, mistral, ollama, openai"
             ),
         ),
         (
@@ -310,7 +311,7 @@ def test_a_conventional_variable_is_the_weakest_source(place: Path) -> None:
             {},
             (
                 "providers.work.kind = 'opnai' (homa.toml:2): "
-                "expected 'anthropic', 'azure', 'bedrock', 'cohere', 'gemini', 'ollama' or 'openai'; "
+                "expected 'anthropic', 'azure', 'bedrock', 'cohere', 'gemini', 'mistral', 'ollama' or 'openai'; "
                 "a kind of another package needs that package here"
             ),
         ),

@@ -1,0 +1,1 @@
+"""Mistral's API: OpenAI's Chat Completions with an accent, and the same accent simulated."""
