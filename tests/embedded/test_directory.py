@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from homa_shared.store.embedded import StoreDirectory, default_directory
+from homa_shared.settings import home
+from homa_shared.settings.home import default_directory
+from homa_shared.store.embedded import StoreDirectory
 from homa_shared.store.embedded import directory as directories
 
 
@@ -24,12 +26,12 @@ def test_a_project_has_its_store_beside_its_settings(tmp_path: Path) -> None:
 
 
 def test_elsewhere_it_lives_in_the_users_state_directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directories.sys, "platform", "linux")
+    monkeypatch.setattr(home.sys, "platform", "linux")
     assert default_directory(None, {"XDG_STATE_HOME": "/state"}) == Path("/state/homa")
     assert default_directory(None, {}) == Path.home() / ".local/state/homa"
     # The XDG specification has relative paths ignored.
     assert default_directory(None, {"XDG_STATE_HOME": "state"}) == Path.home() / ".local/state/homa"
-    monkeypatch.setattr(directories.sys, "platform", "darwin")
+    monkeypatch.setattr(home.sys, "platform", "darwin")
     assert default_directory(None, {}) == Path.home() / "Library/Application Support/homa"
 
 

@@ -79,7 +79,7 @@ def is_marked(messages: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def with_mark(messages: list[Message], shared: SharedPrefix, mark: Mapping[str, Any]) -> list[Message]:
-    """Messages whose last shared part bears a mark; as they are where none can, or where they bear marks already.
+    """Messages with a mark on their last shared part; as they are where none can have one, or marks are there already.
 
     A text is split behind what is shared. Where a system message that is not shared stands further back, only system
     messages are marked: providers that take these ahead of the conversation would find nothing shared behind it.

@@ -9,7 +9,7 @@ from homa_shared.model.errors import ConfigError
 
 
 def load_profile(point: EntryPoint) -> KindProfile:
-    """What an entry point says of the kind that bears its name.
+    """What an entry point says of the kind that has its name.
 
     Raises:
         ConfigError: it cannot be loaded, or is neither a profile of that name nor a function.

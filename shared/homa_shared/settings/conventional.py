@@ -15,7 +15,7 @@ from homa_shared.settings.toml_lines import SettingPath
 
 
 class _Offer(NamedTuple):
-    """What a variable says of the provider that bears the name of its kind."""
+    """What a variable says of the provider that has the name of its kind."""
 
     provider: str
     setting: str

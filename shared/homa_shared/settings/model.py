@@ -21,6 +21,7 @@ from homa_shared.model.constants import LEASE_MS
 from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.settings.explain import explain, masked
 from homa_shared.settings.fleet import Fleet, FleetProvider
+from homa_shared.settings.home import default_directory
 from homa_shared.settings.sections import (
     Budget,
     ModelAlias,
@@ -163,9 +164,6 @@ def load_settings(
     variables = os.environ if env is None else env
     gathered = gather(Settings, variables, (cwd or Path.cwd()).absolute(), overrides)
     tree = gathered.tree()
-    # Imported late: it brings the store's client with it, which `homa config show` can do without.
-    from homa_shared.store.embedded.directory import default_directory
-
     tree.setdefault("home", default_directory(gathered.config_file, variables))
     _name_kinds(tree)
     try:

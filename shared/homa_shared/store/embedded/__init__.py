@@ -12,7 +12,7 @@ It outlives its starter, since jobs do, and leaves when nobody has used it for a
 A keeper that was killed is replaced by the next starter; the new one watches the server that it finds.
 """
 
-from homa_shared.store.embedded.directory import StoreDirectory, default_directory
+from homa_shared.store.embedded.directory import StoreDirectory
 from homa_shared.store.embedded.store import EmbeddedStore, StoreStatus
 
-__all__ = ["EmbeddedStore", "StoreDirectory", "StoreStatus", "default_directory"]
+__all__ = ["EmbeddedStore", "StoreDirectory", "StoreStatus"]
