@@ -32,7 +32,7 @@ def test_a_worker_that_says_nothing_is_of_the_first_release() -> None:
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("", "stands at its bound until then"),
+        ("", "until then it counts at its upper bound"),
         ('[unresolved]\nafter = "24h"', "after 86400 s it counts as spent"),
         ('[unresolved]\nafter = "24h"\nas = "none"', "after 86400 s it is dropped"),
     ],
