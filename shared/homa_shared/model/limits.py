@@ -7,15 +7,15 @@ of the settings (`LimitSettings`), and, where no field of the record says yet wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
     """One way in which providers count."""
 
-    #: In settings, and in `Limits`.
-    name: str
+    #: In settings, and in `Limits`; scripts have no use for it.
+    name: str = field(metadata={"scripts": False})
     #: Of the limit in a scope's hash, in plan rows and for people.
     limit: str
     #: Of what was taken: in a scope's hash, in costs and in reports.
@@ -68,4 +68,4 @@ class Limits:
 
     def by_name(self) -> dict[str, int | None]:
         """Limits by their dimensions' names."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {limit.name: getattr(self, limit.name) for limit in fields(self)}

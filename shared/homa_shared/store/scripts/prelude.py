@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 
 from homa_shared.model import constants, limits
 from homa_shared.model.record_fields import Place, RecordField, fields_at, number_fields
@@ -77,7 +77,8 @@ def _absent(field: RecordField) -> str:
 def lua(value: object) -> str:
     """A value as Lua source: a set becomes a table of `true` by member; of a mapping, None and False are left out."""
     if is_dataclass(value) and not isinstance(value, type):
-        return lua(asdict(value))
+        told = (field for field in fields(value) if field.metadata.get("scripts", True))
+        return lua({field.name: getattr(value, field.name) for field in told})
     if isinstance(value, Mapping):
         return _table(
             f"[{lua(key)}] = {lua(item)}" for key, item in value.items() if item is not None and item is not False
