@@ -46,6 +46,8 @@ class MiddlewareChain:
     def __init__(self, middlewares: Sequence[Middleware], log: WorkerLog) -> None:
         self._all = tuple(middlewares)
         self._log = log
+        #: Of those that were started.
+        self.chores: list[Chore] = []
         self._started: list[Middleware] = []
         self._adapt_call = self._overriding("adapt_call")
         self._rewrites = any(hook.middleware.adapts_content for hook in self._adapt_call)
@@ -70,10 +72,6 @@ class MiddlewareChain:
                 return middleware
         raise LookupError(f"no {kind.__name__} among {[type(m).__name__ for m in self._all]}")
 
-    @property
-    def chores(self) -> Sequence[Chore]:
-        return [chore for middleware in self._all for chore in middleware.chores()]
-
     async def start(self, worker: WorkerIdentity) -> None:
         """Starts all.
 
@@ -83,6 +81,7 @@ class MiddlewareChain:
         for middleware in self._all:
             try:
                 await middleware.start(worker)
+                self.chores += middleware.chores()
             except Exception as error:
                 await self.stop()
                 raise ConfigError(
