@@ -7,6 +7,7 @@ changes here. What the store keeps of an attempt, its history, is another thing:
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -68,9 +69,9 @@ class RunningAttempt:
     #: With its media in their places.
     request: JobRequest = UNREAD
     #: Targets that were passed over in looking for the next one, with the reason.
-    skipped: list[tuple[str, str]] = field(default_factory=list)
+    skipped: Sequence[tuple[str, str]] = ()
     #: Digests of the media that its request shows.
-    media: list[str] = field(default_factory=list)
+    media: Sequence[str] = ()
     steps: StepTally = NO_STEPS
     #: What all its paid replies come to, once it is over.
     spent: Spent = NOTHING_SPENT

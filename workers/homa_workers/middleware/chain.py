@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, NamedTuple, TypeGuard, TypeVar
 
 import orjson
 
@@ -22,6 +22,19 @@ T = TypeVar("T")
 M = TypeVar("M", bound=Middleware)
 
 
+class _Hook(NamedTuple):
+    """A method of a middleware that it overrides."""
+
+    middleware: Middleware
+    #: For logs.
+    name: str
+    call: Callable[..., Any]
+
+    @classmethod
+    def of(cls, middleware: Middleware, name: str) -> _Hook:
+        return cls(middleware, f"{type(middleware).__name__}.{name}", getattr(middleware, name))
+
+
 class MiddlewareChain:
     """Tells each middleware of those moments whose hooks it overrides.
 
@@ -33,17 +46,20 @@ class MiddlewareChain:
     def __init__(self, middlewares: Sequence[Middleware], log: WorkerLog) -> None:
         self._all = tuple(middlewares)
         self._log = log
+        #: Of those that were started.
+        self.chores: list[Chore] = []
         self._started: list[Middleware] = []
         self._adapt_call = self._overriding("adapt_call")
-        self._rewrites = any(middleware.adapts_content for middleware in self._adapt_call)
+        self._rewrites = any(hook.middleware.adapts_content for hook in self._adapt_call)
         self._before_call = self._overriding("before_call")
         self._after_call = self._overriding("after_call")
         self._after_embedding = self._overriding("after_embedding")
         self._attempt_ended = self._overriding("attempt_ended")
-        log.alarms += [middleware.defect for middleware in self._overriding("defect")]
+        log.alarms += [hook.call for hook in self._overriding("defect")]
 
-    def _overriding(self, hook: str) -> tuple[Middleware, ...]:
-        return tuple(m for m in self._all if getattr(type(m), hook) is not getattr(Middleware, hook))
+    def _overriding(self, name: str) -> tuple[_Hook, ...]:
+        found = (m for m in self._all if getattr(type(m), name) is not getattr(Middleware, name))
+        return tuple(_Hook.of(middleware, name) for middleware in found)
 
     def find(self, kind: type[M]) -> M:
         """The middleware of a class.
@@ -56,10 +72,6 @@ class MiddlewareChain:
                 return middleware
         raise LookupError(f"no {kind.__name__} among {[type(m).__name__ for m in self._all]}")
 
-    @property
-    def chores(self) -> Sequence[Chore]:
-        return [chore for middleware in self._all for chore in middleware.chores()]
-
     async def start(self, worker: WorkerIdentity) -> None:
         """Starts all.
 
@@ -69,6 +81,7 @@ class MiddlewareChain:
         for middleware in self._all:
             try:
                 await middleware.start(worker)
+                self.chores += middleware.chores()
             except Exception as error:
                 await self.stop()
                 raise ConfigError(
@@ -80,95 +93,90 @@ class MiddlewareChain:
         """Stops those that were started, the last one first."""
         while self._started:
             middleware = self._started.pop()
-            await self._bounded(middleware, "stop", middleware.stop())
+            await self._bounded(_Hook.of(middleware, "stop"), middleware.stop())
 
     # -- before a call: one after the other, and waited for ----------------------------------------------------------
 
     async def adapt_call(self, attempt: RunningAttempt, call: Call) -> tuple[Call, bool]:
         """The call as all of them would have it, and whether its content is another than before."""
         content = latest = _content(call) if self._rewrites else b""
-        for middleware in self._adapt_call:
+        for hook in self._adapt_call:
+            middleware = hook.middleware
             if attempt.hooks:
                 await self._finished(attempt, middleware)
             try:
-                found = middleware.adapt_call(attempt, _copied(call) if middleware.adapts_content else call)
+                found = hook.call(attempt, _copied(call) if middleware.adapts_content else call)
                 adapted = _checked(await self._limited(middleware, found) if _waits(found) else found, call)
                 latest = _content(adapted) if middleware.adapts_content else latest
                 call = adapted
             except Exception as error:
-                self._log.defect(error, attempt.claim, hook=_name(middleware, "adapt_call"))
+                self._log.defect(error, attempt.claim, hook=hook.name)
         return call, latest != content
 
     async def before_call(self, attempt: RunningAttempt, call: Call) -> None:
         """Returns when the call may be made."""
-        for middleware in self._before_call:
+        for hook in self._before_call:
             if attempt.hooks:
-                await self._finished(attempt, middleware)
+                await self._finished(attempt, hook.middleware)
             try:
-                found = middleware.before_call(attempt, call)
+                found = hook.call(attempt, call)
                 if found is not None:
-                    await self._limited(middleware, found)
+                    await self._limited(hook.middleware, found)
             except Exception as error:
-                self._log.defect(error, attempt.claim, hook=_name(middleware, "before_call"))
+                self._log.defect(error, attempt.claim, hook=hook.name)
 
     # -- after it: each by itself, and not waited for until the attempt is acknowledged -------------------------------
 
     def after_call(self, attempt: RunningAttempt, call: Call, result: Completion | Exception) -> None:
-        for middleware in self._after_call:
-            self._tell(attempt, middleware, "after_call", call, result)
+        for hook in self._after_call:
+            self._tell(hook, attempt, call, result)
 
     def after_embedding(self, attempt: RunningAttempt, texts: Sequence[str], result: Embeddings | Exception) -> None:
-        for middleware in self._after_embedding:
-            self._tell(attempt, middleware, "after_embedding", texts, result)
+        for hook in self._after_embedding:
+            self._tell(hook, attempt, texts, result)
 
     async def attempt_ended(self, attempt: RunningAttempt, outcome: Outcome, result: ReportResult | None) -> None:
         """Returns when all have been told all of the attempt."""
-        for middleware in self._attempt_ended:
-            self._tell(attempt, middleware, "attempt_ended", outcome, result)
+        for hook in self._attempt_ended:
+            self._tell(hook, attempt, outcome, result)
         if attempt.hooks:
             try:
                 await asyncio.wait(attempt.hooks.values())
             finally:
-                for hook in attempt.hooks.values():
-                    hook.cancel()
+                for task in attempt.hooks.values():
+                    task.cancel()
 
-    def _tell(self, attempt: RunningAttempt, middleware: Middleware, hook: str, *facts: Any) -> None:
+    def _tell(self, hook: _Hook, attempt: RunningAttempt, *facts: Any) -> None:
         """Calls a hook at once; what it leaves to be awaited becomes a task, behind what was told before."""
-        earlier = attempt.hooks.get(middleware)
+        earlier = attempt.hooks.get(hook.middleware) if attempt.hooks else None
         if earlier is not None and not earlier.done():
-            attempt.hooks[middleware] = asyncio.create_task(
-                self._behind(earlier, attempt.claim, middleware, hook, attempt, *facts)
-            )
-        elif (rest := self._called(attempt.claim, middleware, hook, attempt, *facts)) is not None:
-            attempt.hooks[middleware] = asyncio.create_task(self._bounded(middleware, hook, rest, attempt.claim))
+            attempt.hooks[hook.middleware] = asyncio.create_task(self._behind(earlier, hook, attempt, *facts))
+        elif (rest := self._called(hook, attempt, *facts)) is not None:
+            attempt.hooks[hook.middleware] = asyncio.create_task(self._bounded(hook, rest, attempt.claim))
 
-    async def _behind(
-        self, earlier: asyncio.Task[None], claim: Claim, middleware: Middleware, hook: str, *facts: Any
-    ) -> None:
+    async def _behind(self, earlier: asyncio.Task[None], hook: _Hook, attempt: RunningAttempt, *facts: Any) -> None:
         await asyncio.wait([earlier])
-        if (rest := self._called(claim, middleware, hook, *facts)) is not None:
-            await self._bounded(middleware, hook, rest, claim)
+        if (rest := self._called(hook, attempt, *facts)) is not None:
+            await self._bounded(hook, rest, attempt.claim)
 
-    def _called(self, claim: Claim, middleware: Middleware, hook: str, *facts: Any) -> Awaitable[None] | None:
+    def _called(self, hook: _Hook, attempt: RunningAttempt, *facts: Any) -> Awaitable[None] | None:
         try:
-            found: Awaitable[None] | None = getattr(middleware, hook)(*facts)
+            rest: Awaitable[None] | None = hook.call(attempt, *facts)
         except Exception as error:
-            self._log.defect(error, claim, hook=_name(middleware, hook))
+            self._log.defect(error, attempt.claim, hook=hook.name)
             return None
-        return found
+        return rest
 
     async def _finished(self, attempt: RunningAttempt, middleware: Middleware) -> None:
         """Returns when a middleware has been told of the attempt's call before."""
         if (hook := attempt.hooks.pop(middleware, None)) is not None:
             await asyncio.wait([hook])
 
-    async def _bounded(
-        self, middleware: Middleware, hook: str, rest: Awaitable[None], claim: Claim | None = None
-    ) -> None:
+    async def _bounded(self, hook: _Hook, rest: Awaitable[None], claim: Claim | None = None) -> None:
         try:
-            await self._limited(middleware, rest)
+            await self._limited(hook.middleware, rest)
         except Exception as error:
-            self._log.defect(error, claim, hook=_name(middleware, hook))
+            self._log.defect(error, claim, hook=hook.name)
 
     async def _limited(self, middleware: Middleware, rest: Awaitable[T]) -> T:
         try:
@@ -179,10 +187,6 @@ class MiddlewareChain:
             if task is None or task.cancelling():
                 raise
             raise RuntimeError("the hook awaited something that was cancelled") from error
-
-
-def _name(middleware: Middleware, hook: str) -> str:
-    return f"{type(middleware).__name__}.{hook}"
 
 
 def _copied(call: Call) -> Call:

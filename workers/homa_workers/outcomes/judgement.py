@@ -44,11 +44,10 @@ def judge(attempt: RunningAttempt, error: ProviderError, book: FleetBook) -> Out
     if stays is not None:
         return stays
     wider = error.kind is ErrorKind.CONTEXT_TOO_LONG
+    skipped: list[tuple[str, str]] = []
+    attempt.skipped = skipped
     return decide(
-        claim,
-        error,
-        lambda: book.next_target(claim, request, wider=wider, skipped=attempt.skipped),
-        switch=not begun,
+        claim, error, lambda: book.next_target(claim, request, wider=wider, skipped=skipped), switch=not begun
     )
 
 

@@ -25,8 +25,14 @@ Price = Callable[[str, Completion], int | None]
 _UNSENT = frozenset({ErrorKind.UNREACHABLE})
 
 
-def of_success(claim: Claim, completion: Completion, nano: int | None, plan: TargetPlan | None) -> Report:
-    """The report of a good reply. One without usage leaves its cost open at the bound."""
+def of_success(
+    claim: Claim, completion: Completion, nano: int | None, plan: TargetPlan | None, *, worker: str = ""
+) -> Report:
+    """The report of a good reply. One without usage leaves its cost open at the bound.
+
+    Args:
+        worker: whose call it was: another one may have made one under the same number, where the store forgot.
+    """
     usage = completion.usage
     if not completion.metered:
         return Report(
@@ -37,6 +43,8 @@ def of_success(claim: Claim, completion: Completion, nano: int | None, plan: Tar
             note=_note(completion.request_id),
             partial=completion.breaks_off,
             by=_by(claim),
+            worker=worker,
+            target=claim.target,
         )
     quota = completion.quota
     return Report(
@@ -52,16 +60,22 @@ def of_success(claim: Claim, completion: Completion, nano: int | None, plan: Tar
         limits=(quota.limit_requests or 0, quota.limit_tokens or 0) if quota else None,
         partial=completion.breaks_off,
         by=_by(claim),
+        worker=worker,
+        target=claim.target,
     )
 
 
-def of_recall(claim: Claim) -> Report:
+def of_recall(claim: Claim, *, worker: str = "") -> Report:
     """The report of an answer that no provider was called for: whatever was reserved is free again."""
-    return Report("cached", nano=0, used=NOTHING_USED, by=_by(claim))
+    return Report("cached", nano=0, used=NOTHING_USED, by=_by(claim), worker=worker, target=claim.target)
 
 
-def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int) -> Report:
-    """The report of an attempt without a good reply."""
+def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int, *, worker: str = "") -> Report:
+    """The report of an attempt without a good reply.
+
+    Args:
+        worker: as for `of_success`.
+    """
     rule = RULES[error.kind]
     usage = error.usage or Usage()
     nano, floor = None, 0
@@ -92,6 +106,8 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int) 
             | {"latency_ms": latency_ms}
         ).decode(),
         by=_by(claim),
+        worker=worker,
+        target=claim.target,
     )
 
 

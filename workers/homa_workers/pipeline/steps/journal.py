@@ -130,9 +130,9 @@ class StepJournal:
         """
         attempt, target = self.attempt, self.attempt.claim.target
         nano = known_price(self.book, self._log, attempt.claim, completion)
-        paid = reports.of_success(attempt.claim, completion, nano, self.book.plan(target))
-        paid = self.book.with_saving(target, paid)
-        report = replace(paid, outcome="step", worker=self._log.worker, target=target)
+        plan, worker = self.book.plan(target), self._log.worker
+        paid = reports.of_success(attempt.claim, completion, nano, plan, worker=worker)
+        report = replace(self.book.with_saving(target, paid), outcome="step")
         op = step(self._store.keys, attempt.key, self.number + 1, self._log.worker, report, state)
         result = await self.between(self._persist(op, self._recent))
         if result is not ReportResult.OK:
