@@ -22,7 +22,7 @@ def chat_completion(
         "object": "chat.completion",
         "created": int(time.time()),
         "model": model,
-        "choices": list(choices),
+        "choices": choices,
         "usage": usage_body(usage),
     }
 
@@ -31,19 +31,17 @@ def choice(message: Body, finish_reason: str, *, index: int = 0, **fields: Any) 
     return {"index": index, "message": message, "finish_reason": finish_reason, **fields}
 
 
-def assistant_message(texts: Sequence[str], tool_calls: Sequence[Body], **fields: Any) -> dict[str, Any]:
-    """The message of a reply; a field of None is left out."""
+def assistant_message(texts: Sequence[str], tool_calls: Sequence[Body]) -> dict[str, Any]:
+    """The message of a reply."""
     body: dict[str, Any] = {"role": "assistant", "content": "".join(texts) if texts or not tool_calls else None}
     if tool_calls:
-        body["tool_calls"] = list(tool_calls)
-    return body | {name: value for name, value in fields.items() if value is not None}
+        body["tool_calls"] = tool_calls
+    return body
 
 
 def thinking_fields(blocks: Sequence[Body]) -> dict[str, Any]:
     """Thinking twice: as `reasoning_content` for people, and as `thinking_blocks` in Anthropic's shape, unchanged,
     because a request that continues the conversation after a tool call must give them back."""
-    if not blocks:
-        return {}
     return {"reasoning_content": "".join(block.get("thinking", "") for block in blocks), "thinking_blocks": blocks}
 
 

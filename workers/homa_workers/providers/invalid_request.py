@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from homa_shared.calls.failures import ErrorKind, ProviderError
 
 
@@ -18,11 +15,16 @@ def refused(what: str, why: str) -> ProviderError:
     return ProviderError(ErrorKind.INVALID_REQUEST, f"{what}: {why}")
 
 
-@contextmanager
-def chat_shaped() -> Iterator[None]:
+class chat_shaped:  # noqa: N801  named as it is used, like contextlib.suppress
     """Reads messages and parameters. Raises ProviderError (INVALID_REQUEST) where they are not those of a chat
-    completion."""
-    try:
-        yield
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise refused("messages or params", f"not in the shape of a chat completion request ({error!r})") from error
+    completion.
+
+    A class, since every call passes here: a generator would take twice the time.
+    """
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, AttributeError | KeyError | TypeError | ValueError):
+            raise refused("messages or params", f"not in the shape of a chat completion request ({error!r})") from error

@@ -71,5 +71,7 @@ def _assistant(message: Message) -> dict[str, Any]:
     texts = [part["text"] for part in parts if part.get("type") == "text"]
     thinking = [part for part in parts if part.get("type") in {"thinking", "redacted_thinking"}]
     calls = [tool_call(part["id"], part["name"], part.get("input")) for part in parts if part.get("type") == "tool_use"]
-    refusal = (message.get("stop_details") or {}).get("explanation")
-    return assistant_message(texts, calls, refusal=refusal or None, **thinking_fields(thinking))
+    body = assistant_message(texts, calls)
+    if refusal := (message.get("stop_details") or {}).get("explanation"):
+        body["refusal"] = refusal
+    return body | thinking_fields(thinking) if thinking else body

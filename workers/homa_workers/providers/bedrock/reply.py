@@ -69,7 +69,8 @@ def _assistant(message: Body) -> dict[str, Any]:
     texts = [block["text"] for block in blocks if "text" in block]
     calls = [_tool_call(block["toolUse"]) for block in blocks if "toolUse" in block]
     thinking = [_thinking(block["reasoningContent"]) for block in blocks if "reasoningContent" in block]
-    return assistant_message(texts, calls, **thinking_fields(thinking))
+    body = assistant_message(texts, calls)
+    return body | thinking_fields(thinking) if thinking else body
 
 
 def _thinking(reasoning: Body) -> dict[str, Any]:

@@ -65,7 +65,9 @@ def _choice(index: int, candidate: Body) -> dict[str, Any]:
     calls = [_tool_call(f"call_{index}_{n}", part) for n, part in enumerate(p for p in parts if "functionCall" in p)]
     texts = [part["text"] for part in parts if "text" in part and not part.get("thought")]
     thoughts = [part["text"] for part in parts if "text" in part and part.get("thought")]
-    message = assistant_message(texts, calls, reasoning_content="".join(thoughts) if thoughts else None)
+    message = assistant_message(texts, calls)
+    if thoughts:
+        message["reasoning_content"] = "".join(thoughts)
     reason = FINISH_REASONS[candidate["finishReason"]]
     return choice(message, "tool_calls" if calls and reason == "stop" else reason, index=index)
 
