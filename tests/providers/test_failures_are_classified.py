@@ -54,6 +54,17 @@ OPENAI_ROWS: list[tuple[str, int, Any, ErrorKind]] = [
         openai_error("You exceeded your current quota", "insufficient_quota", "insufficient_quota"),
         K.QUOTA_EXHAUSTED,
     ),
+    *(
+        (code, 429, openai_error("No money is left", code, "billing_error"), K.QUOTA_EXHAUSTED)
+        for code in (
+            "credit_balance_exhausted",
+            "organization_spend_limit_exceeded",
+            "project_spend_limit_exceeded",
+            "organization_usage_limit_exceeded",
+        )
+    ),
+    ("ramp too steep", 429, openai_error("Slow down", "slow_down", "rate_limit_error"), K.RATE_LIMITED),
+    ("ramp too steep, as told before", 503, openai_error("Slow Down", "slow_down", None), K.RATE_LIMITED),
     (
         "daily limit",
         429,
@@ -70,6 +81,12 @@ OPENAI_ROWS: list[tuple[str, int, Any, ErrorKind]] = [
     ("server error", 500, openai_error("The server had an error", None, "server_error"), K.AMBIGUOUS),
     ("bad gateway", 502, b"<html>Bad gateway</html>", K.AMBIGUOUS),
     ("unavailable", 503, openai_error("The engine is overloaded", None, "server_error"), K.OVERLOADED),
+    (
+        "no capacity",
+        503,
+        openai_error("Selected model is at capacity.", "server_is_overloaded", "service_unavailable_error"),
+        K.OVERLOADED,
+    ),
     ("gateway timeout", 504, b"upstream request timeout", K.AMBIGUOUS),
     ("cloudflare origin down", 521, b"Web server is down", K.OVERLOADED),
     ("moved", 307, b"", K.INVALID_REQUEST),

@@ -242,6 +242,8 @@ async def test_a_cut_chunk_is_ambiguous(stub: Stub, connect: Connect, hello: Cal
     [
         (openai_error("The server had an error", None, "server_error"), "Hi", ErrorKind.AMBIGUOUS),
         (openai_error("slow down", "rate_limit_exceeded"), "", ErrorKind.RATE_LIMITED),
+        (openai_error("At capacity", "server_is_overloaded", "service_unavailable_error"), "", ErrorKind.OVERLOADED),
+        (openai_error("At capacity", "server_is_overloaded", "service_unavailable_error"), "Hi", ErrorKind.OVERLOADED),
         (openai_error("slow down", "rate_limit_exceeded"), "Hi", ErrorKind.AMBIGUOUS),
     ],
 )

@@ -42,13 +42,24 @@ OPENAI_RULES: tuple[ErrorRule, ...] = (
     by_code(
         ErrorKind.QUOTA_EXHAUSTED,
         "insufficient_quota",
+        "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
         "billing_hard_limit_reached",
         "billing_not_active",
         "quota_exceeded",
     ),
     by_code(ErrorKind.UNAUTHORIZED, "invalid_api_key", "account_deactivated", "invalid_organization"),
     by_code(ErrorKind.MODEL_NOT_FOUND, "model_not_found", "deploymentnotfound"),
-    by_code(ErrorKind.OVERLOADED, "engine_overloaded", "overloaded", "slow_down", "noncapacity"),
+    by_code(
+        ErrorKind.OVERLOADED,
+        "engine_overloaded",
+        "overloaded",
+        "noncapacity",
+        "server_is_overloaded",
+        "service_unavailable_error",
+    ),
     # Limits per day are told from those per minute by their text only; a request above the limit itself never fits.
     by_message(ErrorKind.QUOTA_EXHAUSTED, r"\((?:RPD|TPD)\)|(?:requests|tokens) per day", 429),
     by_message(ErrorKind.CONTEXT_TOO_LONG, r"request too large for", 429),
@@ -62,6 +73,7 @@ OPENAI_RULES: tuple[ErrorRule, ...] = (
         500,
     ),
     by_message(ErrorKind.CONTENT_POLICY, r"content management policy|content filter", 400),
-    by_code(ErrorKind.RATE_LIMITED, "rate_limit_exceeded", "too_many_requests"),
+    # "slow_down": the account's rate rose too steeply; the model itself is well.
+    by_code(ErrorKind.RATE_LIMITED, "rate_limit_exceeded", "too_many_requests", "slow_down"),
     *STATUS_RULES,
 )
