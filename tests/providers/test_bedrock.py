@@ -249,6 +249,15 @@ async def test_a_request_of_another_shape_is_invalid(stub: Stub, bedrock: Provid
 
 ROWS = [
     (400, "ValidationException", "The provided value is bad", K.INVALID_REQUEST),
+    *(
+        (400, "ValidationException", text, K.UNSUPPORTED_BY_MODEL)
+        for text in (
+            "The model returned the following errors: `temperature` is deprecated for this model.",
+            "This model doesn't support the stopSequences field. Remove stopSequences and try again.",
+            "This model doesn't support tool use in streaming mode.",
+            "Malformed input request: #: extraneous key [top_k] is not permitted, please reformat your input",
+        )
+    ),
     (400, "ValidationException", "Input is too long for requested model.", K.CONTEXT_TOO_LONG),
     (400, "ValidationException", "The provided model identifier is invalid.", K.MODEL_NOT_FOUND),
     (400, "ServiceQuotaExceededException", "Quota", K.QUOTA_EXHAUSTED),

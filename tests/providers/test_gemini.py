@@ -266,6 +266,18 @@ TOO_LONG = "The input token count (1200000) exceeds the maximum number of tokens
 ROWS = [
     (400, refusal(400, "INVALID_ARGUMENT", "Invalid value"), K.INVALID_REQUEST),
     (400, refusal(400, "INVALID_ARGUMENT", TOO_LONG), K.CONTEXT_TOO_LONG),
+    *(
+        (400, refusal(400, "INVALID_ARGUMENT", text), K.UNSUPPORTED_BY_MODEL)
+        for text in (
+            "Thinking level MINIMAL is not supported for this model. Please retry with other thinking level.",
+            "The thinking budget 0 is invalid. Please choose a value between 128 and 32768.",
+            "Budget 0 is invalid. This model only works in thinking mode.",
+            "Penalty is not enabled for models/gemini-3.8-flash",
+            "Invalid JSON payload received. Unknown name \"x\" at 'generation_config': Cannot find field.",
+            "Function calling with a response mime type: 'application/json' is unsupported",
+            "Function call `x` in the `1.` content block is missing a `thought_signature`.",
+        )
+    ),
     (400, refusal(400, "INVALID_ARGUMENT", "API key not valid.", {"reason": "API_KEY_INVALID"}), K.UNAUTHORIZED),
     (400, refusal(400, "FAILED_PRECONDITION", "Please enable billing on your project"), K.QUOTA_EXHAUSTED),
     (400, refusal(400, "FAILED_PRECONDITION", "User location is not supported"), K.UNAUTHORIZED),

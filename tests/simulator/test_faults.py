@@ -21,6 +21,7 @@ from tests.simulator.conftest import until, user
     ("fault", "error", "status", "code"),
     [
         ("400", openai_sdk.BadRequestError, 400, None),
+        ("unsupported", openai_sdk.BadRequestError, 400, "unsupported_parameter"),
         ("context", openai_sdk.BadRequestError, 400, "context_length_exceeded"),
         ("content_filter", openai_sdk.BadRequestError, 400, "content_filter"),
         ("401", openai_sdk.AuthenticationError, 401, "invalid_api_key"),

@@ -96,6 +96,7 @@ def test_a_content_policys_refusal_goes_on_only_where_the_job_says_so() -> None:
     [
         *(ErrorKind.QUOTA_EXHAUSTED, ErrorKind.UNAUTHORIZED),
         *(ErrorKind.MODEL_NOT_FOUND, ErrorKind.NOT_FOUND, ErrorKind.CONTEXT_TOO_LONG),
+        ErrorKind.UNSUPPORTED_BY_MODEL,
     ],
 )
 def test_what_only_another_target_can_do_goes_there_or_ends(kind: ErrorKind) -> None:

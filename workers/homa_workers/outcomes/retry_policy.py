@@ -48,6 +48,8 @@ RULES: dict[ErrorKind, RetryRule] = {
     ErrorKind.AMBIGUOUS: RetryRule(again=True, next=True, health="bad"),
     ErrorKind.CONFLICT: RetryRule(again=True, next=True),
     ErrorKind.INVALID_REQUEST: RetryRule(again=False, next=False, health="good"),
+    # The request is sound, and another model may take it as it is.
+    ErrorKind.UNSUPPORTED_BY_MODEL: RetryRule(again=False, next=True, health="good"),
     ErrorKind.CONTEXT_TOO_LONG: RetryRule(again=False, next=True, health="good"),
     ErrorKind.CONTENT_POLICY: RetryRule(again=False, next=False, health="good"),
     ErrorKind.MALFORMED: RetryRule(again=True, next=True, health="bad"),

@@ -9,6 +9,17 @@ from __future__ import annotations
 from homa_shared.calls.failures import ErrorKind
 from homa_workers.providers.error_rules import STATUS_RULES, ErrorRule, by_code, by_message
 
+#: Says that this model, or this server, lacks what the request uses. Not every server gives a code for that, and
+#: OpenAI itself gives none in several cases.
+_UNSUPPORTED = (
+    r"\b(?:is|are) not (?:currently )?supported (?:with|for|in|by|on) (?:this model|the '|/v1/|gpt-|o\d|reasoning)"
+    r"|\bare not currently supported|does not support .{1,80} with this model|this model does not support"
+    r"|does not support (?:tools|thinking)\b|this model is (?:only )?(?:compatible|supported)"
+    r"|logprobs are not supported|Function tools with reasoning_effort|invalid reasoning value"
+    r"|Unrecognized request argument|Extra inputs are not permitted|is not a valid field"
+    r"|supports at most \d+ completion tokens|requested service tier is not allowed"
+)
+
 OPENAI_RULES: tuple[ErrorRule, ...] = (
     by_code(ErrorKind.CONTEXT_TOO_LONG, "context_length_exceeded", "string_above_max_length"),
     by_code(
@@ -73,6 +84,10 @@ OPENAI_RULES: tuple[ErrorRule, ...] = (
         500,
     ),
     by_message(ErrorKind.CONTENT_POLICY, r"content management policy|content filter", 400),
+    by_code(ErrorKind.UNSUPPORTED_BY_MODEL, "unsupported_parameter", "unsupported_value", "unknown_parameter"),
+    by_message(ErrorKind.UNSUPPORTED_BY_MODEL, _UNSUPPORTED, 400, 422),
+    # The model exists, and is served by the other API.
+    by_message(ErrorKind.UNSUPPORTED_BY_MODEL, r"not a chat model|only supported in v1/responses", 404),
     # "slow_down": the account's rate rose too steeply; the model itself is well.
     by_code(ErrorKind.RATE_LIMITED, "rate_limit_exceeded", "too_many_requests", "slow_down"),
     *STATUS_RULES,

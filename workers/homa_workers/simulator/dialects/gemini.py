@@ -41,6 +41,7 @@ _VERBS: Mapping[str, tuple[Operation, bool]] = {
 _FAILURES: Mapping[FailureKind, tuple[int, str]] = {
     FailureKind.INVALID: (400, "INVALID_ARGUMENT"),
     FailureKind.UNPROCESSABLE: (400, "FAILED_PRECONDITION"),
+    FailureKind.UNSUPPORTED: (400, "INVALID_ARGUMENT"),
     FailureKind.CONTEXT: (400, "INVALID_ARGUMENT"),
     FailureKind.CONTENT_FILTER: (200, ""),
     FailureKind.UNAUTHORIZED: (401, "UNAUTHENTICATED"),

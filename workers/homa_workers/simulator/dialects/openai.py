@@ -35,6 +35,7 @@ from homa_workers.simulator.wire import (
 _FAILURES: Mapping[FailureKind, tuple[int, str, str | None]] = {
     FailureKind.INVALID: (400, "invalid_request_error", None),
     FailureKind.UNPROCESSABLE: (422, "invalid_request_error", None),
+    FailureKind.UNSUPPORTED: (400, "invalid_request_error", "unsupported_parameter"),
     FailureKind.CONTEXT: (400, "invalid_request_error", "context_length_exceeded"),
     FailureKind.CONTENT_FILTER: (400, "invalid_request_error", "content_filter"),
     FailureKind.UNAUTHORIZED: (401, "invalid_request_error", "invalid_api_key"),
