@@ -397,11 +397,26 @@ async def test_a_blocked_stream_is_a_matter_of_policy(stub: Stub, gemini: Provid
     assert caught.value.kind is K.CONTENT_POLICY
 
 
-async def test_embeddings_come_in_order_and_are_not_metered(stub: Stub, gemini: Provider) -> None:
+@pytest.mark.parametrize("model", ["gemini-embedding-001", "gemini-embedding-2", "text-embedding-005"])
+async def test_each_text_is_embedded_by_itself(stub: Stub, gemini: Provider, model: str) -> None:
     stub.answer = reply(200, {"embeddings": [{"values": [0.25]}, {"values": [0.5]}]})
-    embeddings = await gemini.embed("m", ["a", "b"], {"dimensions": 1, "encoding_format": "float"})
-    assert (embeddings.vectors, embeddings.metered) == ([[0.25], [0.5]], False)
-    assert stub.request.json["requests"][0]["outputDimensionality"] == 1
+    embeddings = await gemini.embed(model, ["a", "b"], {"dimensions": 1, "encoding_format": "float"})
+    assert embeddings.vectors == [[0.25], [0.5]]
+    asked = stub.request.json["requests"]
+    assert [one["content"]["parts"] for one in asked] == [[{"text": "a"}], [{"text": "b"}]]
+    assert [one["outputDimensionality"] for one in asked] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("told", "tokens", "metered"),
+    [({"usageMetadata": {"promptTokenCount": 7}}, 7, True), ({"usageMetadata": {}}, 0, False), ({}, 0, False)],
+)
+async def test_tokens_of_embeddings_are_read_where_they_are_told(
+    stub: Stub, gemini: Provider, told: dict[str, Any], tokens: int, metered: bool
+) -> None:
+    stub.answer = reply(200, {"embeddings": [{"values": [0.25]}], **told})
+    embeddings = await gemini.embed("gemini-embedding-2", ["a"], {})
+    assert (embeddings.usage.input_tokens, embeddings.metered) == (tokens, metered)
 
 
 @pytest.mark.parametrize(

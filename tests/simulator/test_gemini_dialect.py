@@ -180,6 +180,7 @@ async def test_embeddings_and_models(simulator, gemini):
         config=types.EmbedContentConfig(output_dimensionality=16),
     )
     assert [len(one.values) for one in reply.embeddings] == [16, 16]
+    assert reply.usage_metadata.prompt_token_count == 2
     simulator.configure(models=[MODEL])
     assert [model.name async for model in await gemini.models.list()] == [f"models/{MODEL}"]
     assert (await gemini.models.get(model=MODEL)).input_token_limit == 1_048_576

@@ -84,7 +84,9 @@ class GeminiDialect(Dialect):
     def write(self, reply: Reply) -> Any:
         if reply.answer.vectors:
             values = [{"values": vector} for vector in reply.answer.vectors]
-            return {"embeddings": values} if reply.prompt.shape == "batchEmbedContents" else {"embedding": values[0]}
+            several = reply.prompt.shape == "batchEmbedContents"
+            used = {"usageMetadata": {"promptTokenCount": reply.answer.usage.input_tokens}}
+            return used | ({"embeddings": values} if several else {"embedding": values[0]})
         answer = reply.answer
         return self._response(reply, _parts(answer), _FINISHES[answer.finish], answer.usage)
 
