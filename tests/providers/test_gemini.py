@@ -78,6 +78,22 @@ async def test_a_reply_is_a_chat_completion(stub: Stub, gemini: Provider, hello:
 
 
 @pytest.mark.parametrize(
+    ("options", "version"), [({}, "v1beta"), ({"api_version": "v1"}, "v1"), ({"api_version": "v1alpha"}, "v1alpha")]
+)
+async def test_the_apis_version_is_the_adapters_and_not_the_sdks(
+    stub: Stub, hello: Call, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], version: str
+) -> None:
+    monkeypatch.setenv("GOOGLE_GENAI_API_VERSION", "v7")
+    provider = create(ProviderConfig("gemini", "gemini", None, stub.url, options=options))
+    stub.answer = reply(200, answer({"text": "Hi"}))
+    await provider.complete(hello)
+    stub.answer = reply(200, {"embeddings": [{"values": [0.25]}]})
+    await provider.embed("m", ["a"], {})
+    await provider.aclose()
+    assert [request.path.split("/")[1] for request in stub.requests] == [version, version]
+
+
+@pytest.mark.parametrize(
     ("reason", "finish"), [("MAX_TOKENS", "length"), ("SAFETY", "content_filter"), ("RECITATION", "content_filter")]
 )
 async def test_finish_reasons_are_translated(

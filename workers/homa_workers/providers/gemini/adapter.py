@@ -32,11 +32,16 @@ from homa_workers.providers.transport import AiohttpClient
 #: What keeps the SDK from making calls of its own.
 ONE_CALL: dict[str, Any] = {"automatic_function_calling": {"disable": True}, "automatic_continuation": False}
 
+#: Versions of the two APIs. A new release of the SDK must not change which, and neither must the environment. Names
+#: such as `gemini-flash-latest` and previews are known to v1beta only, which serves all that v1 does.
+API_VERSION = "v1beta"
+VERTEX_API_VERSION = "v1beta1"
+
 
 class GeminiProvider:
     """An account at Google's Gemini API; with the options `project` and `location`, at Vertex AI.
 
-    Further options: `headers`, and `api_version` for a server in between that knows only one (such as `v1beta`).
+    Further options: `headers`, and `api_version` for a server in between that knows only another one than `v1beta`.
     """
 
     kind = PROFILE.name
@@ -53,7 +58,7 @@ class GeminiProvider:
         )
         options = types.HttpOptions(
             base_url=account.base_url,
-            api_version=account.options.get("api_version"),
+            api_version=account.options.get("api_version", VERTEX_API_VERSION if project else API_VERSION),
             headers=dict(account.options.get("headers", {})),
             httpx_async_client=self._http,
             retry_options=types.HttpRetryOptions(attempts=1),
