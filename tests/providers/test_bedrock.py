@@ -287,15 +287,18 @@ async def test_a_refusal_is_classified(
 
 
 @pytest.mark.parametrize(
-    ("body", "charge"),
-    [(answer(reason="malformed_tool_use"), Charge.ACTUAL), ({"stopReason": "end_turn"}, Charge.UNRESOLVED)],
+    ("body", "kind", "charge"),
+    [
+        (answer(reason="malformed_tool_use"), K.UNUSABLE_REPLY, Charge.ACTUAL),
+        ({"stopReason": "end_turn"}, K.MALFORMED, Charge.UNRESOLVED),
+    ],
 )
 async def test_a_reply_that_is_none_is_malformed(
-    stub: Stub, bedrock: Provider, hello: Call, body: Any, charge: Charge
+    stub: Stub, bedrock: Provider, hello: Call, body: Any, kind: ErrorKind, charge: Charge
 ) -> None:
     stub.answer = reply(200, body)
     error = await failure(bedrock, "complete", hello)
-    assert (error.kind, error.charge) == (K.MALFORMED, charge)
+    assert (error.kind, error.charge) == (kind, charge)
 
 
 @pytest.mark.parametrize("way", ["complete", "stream"])

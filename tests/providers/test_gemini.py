@@ -94,7 +94,11 @@ async def test_the_apis_version_is_the_adapters_and_not_the_sdks(
 
 
 @pytest.mark.parametrize(
-    ("reason", "finish"), [("MAX_TOKENS", "length"), ("SAFETY", "content_filter"), ("RECITATION", "content_filter")]
+    ("reason", "finish"),
+    [
+        *(("MAX_TOKENS", "length"), ("CONTINUATION", "length"), ("SAFETY", "content_filter")),
+        *(("RECITATION", "content_filter"), ("ESCALATION", "content_filter")),
+    ],
 )
 async def test_finish_reasons_are_translated(
     stub: Stub, gemini: Provider, hello: Call, reason: str, finish: str
@@ -302,6 +306,16 @@ ROWS = [
     (404, refusal(404, "NOT_FOUND", "models/x is not found"), K.MODEL_NOT_FOUND),
     (429, refusal(429, "RESOURCE_EXHAUSTED", "Quota", PER_MINUTE), K.RATE_LIMITED),
     (429, refusal(429, "RESOURCE_EXHAUSTED", "Quota", PER_DAY), K.QUOTA_EXHAUSTED),
+    (429, refusal(429, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted. Please go to"), K.QUOTA_EXHAUSTED),
+    (
+        429,
+        refusal(429, "RESOURCE_EXHAUSTED", "Your account has exceeded its monthly spending cap"),
+        K.QUOTA_EXHAUSTED,
+    ),
+    (429, refusal(429, "RESOURCE_EXHAUSTED", "The project's spend cap is reached", PER_MINUTE), K.QUOTA_EXHAUSTED),
+    (429, refusal(429, "RESOURCE_EXHAUSTED", "Your spend rate is too high", PER_MINUTE), K.RATE_LIMITED),
+    (429, refusal(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."), K.RATE_LIMITED),
+    (429, refusal(429, "RESOURCE_EXHAUSTED", "No room", {"reason": "MODEL_CAPACITY_EXHAUSTED"}), K.OVERLOADED),
     (500, refusal(500, "INTERNAL", "An internal error"), K.AMBIGUOUS),
     (502, b"<html>Bad gateway</html>", K.AMBIGUOUS),
     (503, refusal(503, "UNAVAILABLE", "The model is overloaded"), K.OVERLOADED),
@@ -309,7 +323,19 @@ ROWS = [
     (200, b"not json", K.MALFORMED),
     (200, {}, K.MALFORMED),
     (200, answer({"text": "x"}, reason=None), K.MALFORMED),
-    (200, answer(reason="MALFORMED_FUNCTION_CALL"), K.MALFORMED),
+    *(
+        (200, answer(reason=reason), K.UNUSABLE_REPLY)
+        for reason in (
+            "MALFORMED_FUNCTION_CALL",
+            "UNEXPECTED_TOOL_CALL",
+            "MALFORMED_RESPONSE",
+            "OTHER",
+            "NEW",
+        )
+    ),
+    (200, answer(reason="MISSING_THOUGHT_SIGNATURE"), K.UNSUPPORTED_BY_MODEL),
+    (200, answer(reason="TOO_MANY_TOOL_CALLS"), K.UNSUPPORTED_BY_MODEL),
+    (200, answer(reason="PUP_LIMITED_DISABLED"), K.UNAUTHORIZED),
     (200, {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": USAGE}, K.CONTENT_POLICY),
 ]
 

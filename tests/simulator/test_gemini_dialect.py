@@ -154,7 +154,9 @@ async def test_only_input_counts_towards_token_quota(simulator, gemini):
     await generate(gemini, "x" * 40)
 
 
-@pytest.mark.parametrize(("fault", "code", "words"), [("quota", 429, "PerDay"), ("503", 503, "UNAVAILABLE")])
+@pytest.mark.parametrize(
+    ("fault", "code", "words"), [("quota", 429, "prepayment credits"), ("503", 503, "UNAVAILABLE")]
+)
 async def test_faults_have_google_s_words(gemini, fault, code, words):
     with pytest.raises(errors.APIError) as caught:
         await generate(gemini, f"[[fault:{fault}]]")

@@ -26,6 +26,9 @@ _UNSUPPORTED = (
 GEMINI_RULES: tuple[ErrorRule, ...] = (
     by_code(ErrorKind.UNAUTHORIZED, "api_key_invalid", "api_key_service_blocked", "user_location_not_supported"),
     by_code(ErrorKind.QUOTA_EXHAUSTED, "per_day", "billing_disabled"),
+    # Told from rates by their words only; a limit of spend over ten minutes is a rate.
+    by_message(ErrorKind.QUOTA_EXHAUSTED, r"prepayment credits|spend(?:ing)? cap", 429),
+    by_code(ErrorKind.OVERLOADED, "model_capacity_exhausted"),
     by_message(ErrorKind.UNAUTHORIZED, r"api key (?:not valid|expired)|location is not supported", 400),
     by_message(ErrorKind.QUOTA_EXHAUSTED, r"billing", 400),
     by_message(ErrorKind.CONTEXT_TOO_LONG, r"exceeds the maximum number of tokens|input token count", 400),

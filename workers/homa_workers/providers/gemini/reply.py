@@ -16,21 +16,33 @@ from homa_workers.providers.stream_assembly import StreamAssembly
 FINISH_REASONS = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
+    "CONTINUATION": "length",  # the most that one request generates; what there is, is good
     **dict.fromkeys(
         (
-            "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
-            "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR",
+            "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "ESCALATION", "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR", "JAILBREAK",
         ),
         "content_filter",
     ),
 }  # fmt: skip
 
 
+#: What ends a reply for a reason that another try would meet again; all other reasons are faults of the model's.
+FINAL_FAULTS = {
+    # From this history, or with these tools, the model does not go on; another one may.
+    "MISSING_THOUGHT_SIGNATURE": ErrorKind.UNSUPPORTED_BY_MODEL,
+    "TOO_MANY_TOOL_CALLS": ErrorKind.UNSUPPORTED_BY_MODEL,
+    # The account was disabled.
+    "PUP_LIMITED_DISABLED": ErrorKind.UNAUTHORIZED,
+}
+
+
 def completion_body(reply: Body, model: str) -> dict[str, Any]:
     """A reply as the body of a chat completion.
 
-    Raises ProviderError: CONTENT_POLICY when the prompt was blocked, MALFORMED when there is no finished candidate or
-    one ended by a fault of the model's (a function call that makes no sense). Both carry the usage that was reported.
+    Raises ProviderError: CONTENT_POLICY when the prompt was blocked, MALFORMED when there is no finished candidate,
+    UNUSABLE_REPLY when one ended by a fault of the model's (a function call that makes no sense), or what FINAL_FAULTS
+    say. All carry the usage that was reported.
     """
     usage = usage_of(reply.get("usageMetadata"))
     reported = usage if reply.get("usageMetadata") else None
@@ -41,9 +53,10 @@ def completion_body(reply: Body, model: str) -> dict[str, Any]:
         shown = orjson.dumps(reply).decode()[:200]
         raise ProviderError(ErrorKind.MALFORMED, f"expected finished candidates, got: {shown}", usage=reported)
     for candidate in candidates:
-        if candidate["finishReason"] not in FINISH_REASONS:
-            why = candidate.get("finishMessage") or "the model gave no usable answer"
-            raise ProviderError(ErrorKind.MALFORMED, why, code=candidate["finishReason"], usage=reported)
+        if (reason := candidate["finishReason"]) not in FINISH_REASONS:
+            why = candidate.get("finishMessage") or f"the model gave no usable answer ({reason})"
+            kind = FINAL_FAULTS.get(reason, ErrorKind.UNUSABLE_REPLY)
+            raise ProviderError(kind, why, code=reason, usage=reported)
     choices = [_choice(index, candidate) for index, candidate in enumerate(candidates)]
     return chat_completion(reply.get("responseId"), reply.get("modelVersion") or model, choices, usage)
 

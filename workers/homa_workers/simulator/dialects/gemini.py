@@ -110,7 +110,9 @@ class GeminiDialect(Dialect):
         if failure.kind is FailureKind.CONTENT_FILTER:
             return status, {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "responseId": request_id}
         error: dict[str, Any] = {"code": status, "message": failure.message, "status": name}
-        if status == 429:
+        if failure.kind is FailureKind.QUOTA:
+            error["message"] = f"Your prepayment credits are depleted. {failure.message}"
+        elif status == 429:
             error["details"] = _quota_details(failure)
         return status, {"error": error}
 
@@ -174,7 +176,7 @@ def _usage(usage: Usage) -> dict[str, Any]:
 
 def _quota_details(failure: Failure) -> list[dict[str, Any]]:
     """What was exhausted, as google.rpc.QuotaFailure, and how long to wait, as RetryInfo."""
-    daily = failure.kind is FailureKind.QUOTA or failure.dimension == "requests_per_day"
+    daily = failure.dimension == "requests_per_day"
     tokens = failure.dimension.endswith("tokens")
     metric = "generate_content_paid_tier_input_token_count" if tokens else "generate_requests_per_model"
     quota_id = (
