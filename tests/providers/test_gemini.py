@@ -124,6 +124,20 @@ async def test_function_calls_come_back_as_they_went(stub: Stub, gemini: Provide
     ]
 
 
+async def test_results_of_parallel_calls_find_theirs_by_the_ids_that_gemini_gave(
+    stub: Stub, gemini: Provider, hello: Call
+) -> None:
+    calls = [{"functionCall": {"id": name, "name": "weather", "args": {"city": name}}} for name in ("Rome", "Oslo")]
+    stub.answer = reply(200, answer(*calls))
+    message = (await gemini.complete(hello)).body["choices"][0]["message"]
+    results = [{"role": "tool", "tool_call_id": name, "content": '{"celsius": 1}'} for name in ("Oslo", "Rome")]
+    await gemini.complete(Call("m", [{"role": "user", "content": "Weather?"}, message, *results]))
+    _, called, answered = stub.requests[1].json["contents"]
+    assert called["parts"] == calls
+    told = [part["functionResponse"] for part in answered["parts"]]
+    assert [(result["id"], result["name"]) for result in told] == [("Oslo", "weather"), ("Rome", "weather")]
+
+
 def turns(*messages: dict[str, Any]) -> Any:
     return contents(list(messages))
 
@@ -138,8 +152,8 @@ def test_messages_become_turns() -> None:
         {"role": "tool", "tool_call_id": "a", "content": "sunny"},
     ) == [
         {"role": "user", "parts": [{"text": "one"}, {"text": "two"}]},
-        {"role": "model", "parts": [{"function_call": {"name": "f", "args": {}}}]},
-        {"role": "user", "parts": [{"function_response": {"name": "f", "response": {"result": "sunny"}}}]},
+        {"role": "model", "parts": [{"function_call": {"id": "a", "name": "f", "args": {}}}]},
+        {"role": "user", "parts": [{"function_response": {"id": "a", "name": "f", "response": {"result": "sunny"}}}]},
     ]
 
 
@@ -173,7 +187,7 @@ def test_parts_are_translated(part: dict[str, Any], expected: dict[str, Any]) ->
 
 
 def test_a_result_belongs_to_the_latest_call_of_its_id() -> None:
-    """Gemini's replies carry no ids, so that each reply's first call gets the same one."""
+    """Where Gemini's replies carry no ids, each reply's first call gets the same one."""
 
     def calling(name: str) -> dict[str, Any]:
         call = {"id": "call_0_0", "type": "function", "function": {"name": name, "arguments": ""}}

@@ -87,12 +87,16 @@ async def test_a_tool_is_called_and_its_result_answered_in_words(gemini):
     reply = await generate(gemini, '[[tool:weather {"city": "Oslo"}]]', tools=tools)
     call = reply.function_calls[0]
     assert (call.name, call.args) == ("weather", {"city": "Oslo"})
+    result = types.FunctionResponse(id=call.id, name="weather", response={"degrees": 12})
     history = [
         types.Content(role="user", parts=[types.Part(text='[[tool:weather {"city": "Oslo"}]]')]),
         reply.candidates[0].content,
-        types.Content(role="user", parts=[types.Part.from_function_response(name="weather", response={"degrees": 12})]),
+        types.Content(role="user", parts=[types.Part(function_response=result)]),
     ]
     assert (await generate(gemini, history, tools=tools)).text
+    result.id = "another"
+    with pytest.raises(errors.ClientError, match="has the id of no call: 'another'"):
+        await generate(gemini, history, tools=tools)
     calling = types.FunctionCallingConfig(mode="ANY", allowed_function_names=["weather"])
     stream = await gemini.models.generate_content_stream(
         model=MODEL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,6 +36,10 @@ FINAL_FAULTS = {
     # The account was disabled.
     "PUP_LIMITED_DISABLED": ErrorKind.UNAUTHORIZED,
 }
+
+
+#: The id of a tool call to which Gemini gave none: of the choice, and of the call in it.
+_STAND_IN = re.compile(r"call_\d+_\d+")
 
 
 def completion_body(reply: Body, model: str) -> dict[str, Any]:
@@ -81,6 +86,11 @@ def _choice(index: int, candidate: Body) -> dict[str, Any]:
     message = assistant_message(texts, calls, reasoning_content="".join(thoughts) if thoughts else None)
     reason = FINISH_REASONS[candidate["finishReason"]]
     return choice(message, "tool_calls" if calls and reason == "stop" else reason, index=index)
+
+
+def is_stand_in(call_id: str) -> bool:
+    """Whether a tool call's id stands in for one that Gemini did not give."""
+    return _STAND_IN.fullmatch(call_id) is not None
 
 
 def _tool_call(fallback_id: str, part: Body) -> dict[str, Any]:

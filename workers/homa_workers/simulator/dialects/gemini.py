@@ -15,7 +15,7 @@ import orjson
 
 from homa_shared.calls.reply import Usage
 from homa_workers.simulator.dialect import Dialect, Piece, Reply, stretches
-from homa_workers.simulator.dialects.gemini_prompt import read_contents, read_embeddings
+from homa_workers.simulator.dialects.gemini_prompt import read_contents, read_embeddings, without_id
 from homa_workers.simulator.limits import Accounting
 from homa_workers.simulator.wire import (
     Answer,
@@ -97,7 +97,7 @@ class GeminiDialect(Dialect):
             for text, tokens in stretches(answer.text):
                 pieces.append(self._piece(self._response(reply, [{"text": text}]), tokens))
             for call in _parts(answer) if answer.tool_calls else []:
-                tokens = tokens_of_bytes(byte_length(orjson.dumps(call).decode()))
+                tokens = tokens_of_bytes(byte_length(orjson.dumps(without_id(call["functionCall"])).decode()))
                 pieces.append(self._piece(self._response(reply, [call]), tokens))
         last = self._response(reply, [], _FINISHES[answer.finish], answer.usage)
         return [*pieces, self._piece(last)]
@@ -155,7 +155,8 @@ def _parts(answer: Answer) -> list[dict[str, Any]]:
         return []
     if answer.tool_calls:
         return [
-            {"functionCall": {"name": call.name, "args": orjson.loads(call.arguments)}} for call in answer.tool_calls
+            {"functionCall": {"id": f"fc-{index}", "name": call.name, "args": orjson.loads(call.arguments)}}
+            for index, call in enumerate(answer.tool_calls, 1)
         ]
     return [{"text": answer.text}]
 
