@@ -9,6 +9,8 @@ import pytest
 from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Delta, Quota, Usage
 from homa_workers.providers.anthropic.request import request_body
+from homa_workers.providers.base import ProviderConfig
+from homa_workers.providers.registry import create
 from tests.providers.conftest import Connect
 from tests.providers.shapes import MESSAGE, anthropic_error, event
 from tests.providers.stub import Stub, events, raw, reply
@@ -61,6 +63,21 @@ async def test_a_reply_is_a_chat_completion(stub: Stub, connect: Connect, hello:
         "max_tokens": 50,
         "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}],
     }
+
+
+@pytest.mark.parametrize(
+    ("headers", "version"), [({}, "2023-06-01"), ({"anthropic-version": "2026-10-21"}, "2026-10-21")]
+)
+async def test_the_apis_version_is_the_adapters_and_not_the_sdks(
+    stub: Stub, hello: Call, headers: dict[str, str], version: str
+) -> None:
+    provider = create(ProviderConfig("claude", "anthropic", None, stub.url, options={"headers": headers}))
+    stub.answer = reply(200, MESSAGE)
+    await provider.complete(hello)
+    stub.answer = reply(200, {"input_tokens": 3})
+    await provider.count(hello)
+    await provider.aclose()
+    assert [request.headers["anthropic-version"] for request in stub.requests] == [version, version]
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,15 @@ async def test_a_request_of_another_shape_is_invalid(stub: Stub, bedrock: Provid
 
 ROWS = [
     (400, "ValidationException", "The provided value is bad", K.INVALID_REQUEST),
+    *(
+        (400, "ValidationException", text, K.UNSUPPORTED_BY_MODEL)
+        for text in (
+            "The model returned the following errors: `temperature` is deprecated for this model.",
+            "This model doesn't support the stopSequences field. Remove stopSequences and try again.",
+            "This model doesn't support tool use in streaming mode.",
+            "Malformed input request: #: extraneous key [top_k] is not permitted, please reformat your input",
+        )
+    ),
     (400, "ValidationException", "Input is too long for requested model.", K.CONTEXT_TOO_LONG),
     (400, "ValidationException", "The provided model identifier is invalid.", K.MODEL_NOT_FOUND),
     (400, "ServiceQuotaExceededException", "Quota", K.QUOTA_EXHAUSTED),
@@ -278,15 +287,18 @@ async def test_a_refusal_is_classified(
 
 
 @pytest.mark.parametrize(
-    ("body", "charge"),
-    [(answer(reason="malformed_tool_use"), Charge.ACTUAL), ({"stopReason": "end_turn"}, Charge.UNRESOLVED)],
+    ("body", "kind", "charge"),
+    [
+        (answer(reason="malformed_tool_use"), K.UNUSABLE_REPLY, Charge.ACTUAL),
+        ({"stopReason": "end_turn"}, K.MALFORMED, Charge.UNRESOLVED),
+    ],
 )
 async def test_a_reply_that_is_none_is_malformed(
-    stub: Stub, bedrock: Provider, hello: Call, body: Any, charge: Charge
+    stub: Stub, bedrock: Provider, hello: Call, body: Any, kind: ErrorKind, charge: Charge
 ) -> None:
     stub.answer = reply(200, body)
     error = await failure(bedrock, "complete", hello)
-    assert (error.kind, error.charge) == (K.MALFORMED, charge)
+    assert (error.kind, error.charge) == (kind, charge)
 
 
 @pytest.mark.parametrize("way", ["complete", "stream"])

@@ -35,7 +35,37 @@ OPENAI_ROWS: list[tuple[str, int, Any, ErrorKind]] = [
         {"error": {"message": "x", "code": None, "innererror": {"code": "ResponsibleAIPolicyViolation"}}},
         K.CONTENT_POLICY,
     ),
-    ("plain 400", 400, openai_error("Unrecognized request argument supplied: foo"), K.INVALID_REQUEST),
+    ("plain 400", 400, openai_error("Invalid value: 'x'", "invalid_value"), K.INVALID_REQUEST),
+    ("a wrong schema", 400, openai_error("Invalid schema for response_format 'x'"), K.INVALID_REQUEST),
+    ("a wrong function", 400, openai_error("Invalid schema", "invalid_function_parameters"), K.INVALID_REQUEST),
+    *(
+        (text[:40], status, openai_error(text, code), K.UNSUPPORTED_BY_MODEL)
+        for status, code, text in (
+            (400, "unsupported_parameter", "Unsupported parameter: 'max_tokens' is not supported with this model."),
+            (400, "unsupported_value", "Unsupported value: 'temperature' does not support 0.2 with this model."),
+            (400, "unknown_parameter", "Unknown parameter: 'stop'. Did you mean 'store'?"),
+            (400, None, "Unsupported parameter: 'temperature' is not supported with this model."),
+            (
+                400,
+                None,
+                "Function tools with reasoning_effort are not supported for gpt-6-sol in /v1/chat.",
+            ),
+            (400, None, "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model."),
+            (400, None, "Unrecognized request argument supplied: reasoning_effort"),
+            (400, None, "This model is compatible only with 24h extended prompt caching"),
+            (400, None, "max_tokens is too large: 32000. This model supports at most 16384 completion tokens, whereas"),
+            (400, None, "Invalid service_tier argument: The requested service tier is not allowed for this project."),
+            (400, None, "registry.ollama.ai/library/x does not support tools"),
+            (400, None, "This model does not support specifying dimensions."),
+            (404, None, "This is not a chat model and thus not supported in the v1/chat/completions endpoint."),
+        )
+    ),
+    (
+        "cohere's unknown field",
+        422,
+        {"message": "unknown field: parameter 'strict' is not a valid field. For proper usage, please refer to"},
+        K.UNSUPPORTED_BY_MODEL,
+    ),
     ("bad key", 401, openai_error("Incorrect API key provided", "invalid_api_key"), K.UNAUTHORIZED),
     ("payment required", 402, openai_error("Insufficient credits"), K.QUOTA_EXHAUSTED),
     ("forbidden", 403, openai_error("Country not supported", "unsupported_country_region_territory"), K.UNAUTHORIZED),
@@ -54,6 +84,17 @@ OPENAI_ROWS: list[tuple[str, int, Any, ErrorKind]] = [
         openai_error("You exceeded your current quota", "insufficient_quota", "insufficient_quota"),
         K.QUOTA_EXHAUSTED,
     ),
+    *(
+        (code, 429, openai_error("No money is left", code, "billing_error"), K.QUOTA_EXHAUSTED)
+        for code in (
+            "credit_balance_exhausted",
+            "organization_spend_limit_exceeded",
+            "project_spend_limit_exceeded",
+            "organization_usage_limit_exceeded",
+        )
+    ),
+    ("ramp too steep", 429, openai_error("Slow down", "slow_down", "rate_limit_error"), K.RATE_LIMITED),
+    ("ramp too steep, as told before", 503, openai_error("Slow Down", "slow_down", None), K.RATE_LIMITED),
     (
         "daily limit",
         429,
@@ -70,6 +111,12 @@ OPENAI_ROWS: list[tuple[str, int, Any, ErrorKind]] = [
     ("server error", 500, openai_error("The server had an error", None, "server_error"), K.AMBIGUOUS),
     ("bad gateway", 502, b"<html>Bad gateway</html>", K.AMBIGUOUS),
     ("unavailable", 503, openai_error("The engine is overloaded", None, "server_error"), K.OVERLOADED),
+    (
+        "no capacity",
+        503,
+        openai_error("Selected model is at capacity.", "server_is_overloaded", "service_unavailable_error"),
+        K.OVERLOADED,
+    ),
     ("gateway timeout", 504, b"upstream request timeout", K.AMBIGUOUS),
     ("cloudflare origin down", 521, b"Web server is down", K.OVERLOADED),
     ("moved", 307, b"", K.INVALID_REQUEST),
@@ -104,6 +151,23 @@ ANTHROPIC_ROWS: list[tuple[str, int, Any, ErrorKind]] = [
         K.QUOTA_EXHAUSTED,
     ),
     ("plain 400", 400, anthropic_error("invalid_request_error", "messages: at least one"), K.INVALID_REQUEST),
+    ("schema", 400, anthropic_error("invalid_request_error", "Schema is too complex."), K.INVALID_REQUEST),
+    *(
+        (text[:40], 400, anthropic_error("invalid_request_error", text), K.UNSUPPORTED_BY_MODEL)
+        for text in (
+            "temperature: Extra inputs are not permitted",
+            "`temperature` is deprecated for this model.",
+            "`temperature` and `top_p` cannot both be specified for this model. Please use only one.",
+            "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode.",
+            '"thinking.type.disabled" is not supported for this model.',
+            "adaptive thinking is not supported on this model",
+            'To turn thinking off on this model, send "thinking": {"type": "between_tools"} instead of',
+            "This model does not support the effort parameter.",
+            'tool_choice: type "tool" and "any" are not supported for this model.',
+            "This model does not support assistant message prefill.",
+            "messages.1.content.0: Invalid `signature` in block. The block is bound to a different conversation.",
+        )
+    ),
     ("bad key", 401, anthropic_error("authentication_error", "invalid x-api-key"), K.UNAUTHORIZED),
     ("billing", 402, anthropic_error("billing_error", "Payment required"), K.QUOTA_EXHAUSTED),
     ("forbidden", 403, anthropic_error("permission_error", "Not allowed"), K.UNAUTHORIZED),

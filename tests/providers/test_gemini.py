@@ -78,7 +78,27 @@ async def test_a_reply_is_a_chat_completion(stub: Stub, gemini: Provider, hello:
 
 
 @pytest.mark.parametrize(
-    ("reason", "finish"), [("MAX_TOKENS", "length"), ("SAFETY", "content_filter"), ("RECITATION", "content_filter")]
+    ("options", "version"), [({}, "v1beta"), ({"api_version": "v1"}, "v1"), ({"api_version": "v1alpha"}, "v1alpha")]
+)
+async def test_the_apis_version_is_the_adapters_and_not_the_sdks(
+    stub: Stub, hello: Call, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], version: str
+) -> None:
+    monkeypatch.setenv("GOOGLE_GENAI_API_VERSION", "v7")
+    provider = create(ProviderConfig("gemini", "gemini", None, stub.url, options=options))
+    stub.answer = reply(200, answer({"text": "Hi"}))
+    await provider.complete(hello)
+    stub.answer = reply(200, {"embeddings": [{"values": [0.25]}]})
+    await provider.embed("m", ["a"], {})
+    await provider.aclose()
+    assert [request.path.split("/")[1] for request in stub.requests] == [version, version]
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"),
+    [
+        *(("MAX_TOKENS", "length"), ("CONTINUATION", "length"), ("SAFETY", "content_filter")),
+        *(("RECITATION", "content_filter"), ("ESCALATION", "content_filter")),
+    ],
 )
 async def test_finish_reasons_are_translated(
     stub: Stub, gemini: Provider, hello: Call, reason: str, finish: str
@@ -104,6 +124,20 @@ async def test_function_calls_come_back_as_they_went(stub: Stub, gemini: Provide
     ]
 
 
+async def test_results_of_parallel_calls_find_theirs_by_the_ids_that_gemini_gave(
+    stub: Stub, gemini: Provider, hello: Call
+) -> None:
+    calls = [{"functionCall": {"id": name, "name": "weather", "args": {"city": name}}} for name in ("Rome", "Oslo")]
+    stub.answer = reply(200, answer(*calls))
+    message = (await gemini.complete(hello)).body["choices"][0]["message"]
+    results = [{"role": "tool", "tool_call_id": name, "content": '{"celsius": 1}'} for name in ("Oslo", "Rome")]
+    await gemini.complete(Call("m", [{"role": "user", "content": "Weather?"}, message, *results]))
+    _, called, answered = stub.requests[1].json["contents"]
+    assert called["parts"] == calls
+    told = [part["functionResponse"] for part in answered["parts"]]
+    assert [(result["id"], result["name"]) for result in told] == [("Oslo", "weather"), ("Rome", "weather")]
+
+
 def turns(*messages: dict[str, Any]) -> Any:
     return contents(list(messages))
 
@@ -118,8 +152,8 @@ def test_messages_become_turns() -> None:
         {"role": "tool", "tool_call_id": "a", "content": "sunny"},
     ) == [
         {"role": "user", "parts": [{"text": "one"}, {"text": "two"}]},
-        {"role": "model", "parts": [{"function_call": {"name": "f", "args": {}}}]},
-        {"role": "user", "parts": [{"function_response": {"name": "f", "response": {"result": "sunny"}}}]},
+        {"role": "model", "parts": [{"function_call": {"id": "a", "name": "f", "args": {}}}]},
+        {"role": "user", "parts": [{"function_response": {"id": "a", "name": "f", "response": {"result": "sunny"}}}]},
     ]
 
 
@@ -153,7 +187,7 @@ def test_parts_are_translated(part: dict[str, Any], expected: dict[str, Any]) ->
 
 
 def test_a_result_belongs_to_the_latest_call_of_its_id() -> None:
-    """Gemini's replies carry no ids, so that each reply's first call gets the same one."""
+    """Where Gemini's replies carry no ids, each reply's first call gets the same one."""
 
     def calling(name: str) -> dict[str, Any]:
         call = {"id": "call_0_0", "type": "function", "function": {"name": name, "arguments": ""}}
@@ -266,6 +300,18 @@ TOO_LONG = "The input token count (1200000) exceeds the maximum number of tokens
 ROWS = [
     (400, refusal(400, "INVALID_ARGUMENT", "Invalid value"), K.INVALID_REQUEST),
     (400, refusal(400, "INVALID_ARGUMENT", TOO_LONG), K.CONTEXT_TOO_LONG),
+    *(
+        (400, refusal(400, "INVALID_ARGUMENT", text), K.UNSUPPORTED_BY_MODEL)
+        for text in (
+            "Thinking level MINIMAL is not supported for this model. Please retry with other thinking level.",
+            "The thinking budget 0 is invalid. Please choose a value between 128 and 32768.",
+            "Budget 0 is invalid. This model only works in thinking mode.",
+            "Penalty is not enabled for models/gemini-3.8-flash",
+            "Invalid JSON payload received. Unknown name \"x\" at 'generation_config': Cannot find field.",
+            "Function calling with a response mime type: 'application/json' is unsupported",
+            "Function call `x` in the `1.` content block is missing a `thought_signature`.",
+        )
+    ),
     (400, refusal(400, "INVALID_ARGUMENT", "API key not valid.", {"reason": "API_KEY_INVALID"}), K.UNAUTHORIZED),
     (400, refusal(400, "FAILED_PRECONDITION", "Please enable billing on your project"), K.QUOTA_EXHAUSTED),
     (400, refusal(400, "FAILED_PRECONDITION", "User location is not supported"), K.UNAUTHORIZED),
@@ -274,6 +320,16 @@ ROWS = [
     (404, refusal(404, "NOT_FOUND", "models/x is not found"), K.MODEL_NOT_FOUND),
     (429, refusal(429, "RESOURCE_EXHAUSTED", "Quota", PER_MINUTE), K.RATE_LIMITED),
     (429, refusal(429, "RESOURCE_EXHAUSTED", "Quota", PER_DAY), K.QUOTA_EXHAUSTED),
+    (429, refusal(429, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted. Please go to"), K.QUOTA_EXHAUSTED),
+    (
+        429,
+        refusal(429, "RESOURCE_EXHAUSTED", "Your account has exceeded its monthly spending cap"),
+        K.QUOTA_EXHAUSTED,
+    ),
+    (429, refusal(429, "RESOURCE_EXHAUSTED", "The project's spend cap is reached", PER_MINUTE), K.QUOTA_EXHAUSTED),
+    (429, refusal(429, "RESOURCE_EXHAUSTED", "Your spend rate is too high", PER_MINUTE), K.RATE_LIMITED),
+    (429, refusal(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."), K.RATE_LIMITED),
+    (429, refusal(429, "RESOURCE_EXHAUSTED", "No room", {"reason": "MODEL_CAPACITY_EXHAUSTED"}), K.OVERLOADED),
     (500, refusal(500, "INTERNAL", "An internal error"), K.AMBIGUOUS),
     (502, b"<html>Bad gateway</html>", K.AMBIGUOUS),
     (503, refusal(503, "UNAVAILABLE", "The model is overloaded"), K.OVERLOADED),
@@ -281,7 +337,19 @@ ROWS = [
     (200, b"not json", K.MALFORMED),
     (200, {}, K.MALFORMED),
     (200, answer({"text": "x"}, reason=None), K.MALFORMED),
-    (200, answer(reason="MALFORMED_FUNCTION_CALL"), K.MALFORMED),
+    *(
+        (200, answer(reason=reason), K.UNUSABLE_REPLY)
+        for reason in (
+            "MALFORMED_FUNCTION_CALL",
+            "UNEXPECTED_TOOL_CALL",
+            "MALFORMED_RESPONSE",
+            "OTHER",
+            "NEW",
+        )
+    ),
+    (200, answer(reason="MISSING_THOUGHT_SIGNATURE"), K.UNSUPPORTED_BY_MODEL),
+    (200, answer(reason="TOO_MANY_TOOL_CALLS"), K.UNSUPPORTED_BY_MODEL),
+    (200, answer(reason="PUP_LIMITED_DISABLED"), K.UNAUTHORIZED),
     (200, {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": USAGE}, K.CONTENT_POLICY),
 ]
 
@@ -385,11 +453,26 @@ async def test_a_blocked_stream_is_a_matter_of_policy(stub: Stub, gemini: Provid
     assert caught.value.kind is K.CONTENT_POLICY
 
 
-async def test_embeddings_come_in_order_and_are_not_metered(stub: Stub, gemini: Provider) -> None:
+@pytest.mark.parametrize("model", ["gemini-embedding-001", "gemini-embedding-2", "text-embedding-005"])
+async def test_each_text_is_embedded_by_itself(stub: Stub, gemini: Provider, model: str) -> None:
     stub.answer = reply(200, {"embeddings": [{"values": [0.25]}, {"values": [0.5]}]})
-    embeddings = await gemini.embed("m", ["a", "b"], {"dimensions": 1, "encoding_format": "float"})
-    assert (embeddings.vectors, embeddings.metered) == ([[0.25], [0.5]], False)
-    assert stub.request.json["requests"][0]["outputDimensionality"] == 1
+    embeddings = await gemini.embed(model, ["a", "b"], {"dimensions": 1, "encoding_format": "float"})
+    assert embeddings.vectors == [[0.25], [0.5]]
+    asked = stub.request.json["requests"]
+    assert [one["content"]["parts"] for one in asked] == [[{"text": "a"}], [{"text": "b"}]]
+    assert [one["outputDimensionality"] for one in asked] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("told", "tokens", "metered"),
+    [({"usageMetadata": {"promptTokenCount": 7}}, 7, True), ({"usageMetadata": {}}, 0, False), ({}, 0, False)],
+)
+async def test_tokens_of_embeddings_are_read_where_they_are_told(
+    stub: Stub, gemini: Provider, told: dict[str, Any], tokens: int, metered: bool
+) -> None:
+    stub.answer = reply(200, {"embeddings": [{"values": [0.25]}], **told})
+    embeddings = await gemini.embed("gemini-embedding-2", ["a"], {})
+    assert (embeddings.usage.input_tokens, embeddings.metered) == (tokens, metered)
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ def error(message: object, kind: str, code: str | None = None) -> dict[str, Any]
         (
             422,
             error({"detail": [{"loc": ["body", "store"], "msg": "Extra inputs are not permitted"}]}, "x"),
-            ErrorKind.INVALID_REQUEST,
+            ErrorKind.UNSUPPORTED_BY_MODEL,
             "body.store: Extra inputs are not permitted",
         ),
         (429, error("Rate limit exceeded", "rate_limited", "1300"), ErrorKind.RATE_LIMITED, "Rate limit exceeded"),

@@ -10,6 +10,7 @@ import pytest
 
 from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Delta, Quota, Usage
+from homa_shared.model.errors import ConfigError
 from homa_workers.providers.cohere.adapter import COHERE
 from homa_workers.providers.openai.dialects import OPENAI, request_body
 from homa_workers.providers.openai.reply import is_metered
@@ -111,8 +112,17 @@ async def test_what_json_cannot_hold_is_an_invalid_request(stub: Stub, connect: 
         ("gpt-4o-mini", "https://api.openai.com/v1", "max_tokens"),
         ("ft:gpt-4o:acme", "https://api.openai.com/v1", "max_tokens"),
         ("my-deployment", "https://res.openai.azure.com/openai/v1", "max_completion_tokens"),
-        ("gpt-5-mini", "http://127.0.0.1:8000/v1", "max_tokens"),
-        ("gpt-5-mini", "https://api.openai.com.evil.example/v1", "max_tokens"),
+        ("my-deployment", "https://res.cognitiveservices.azure.com/openai/v1", "max_completion_tokens"),
+        ("my-deployment", "https://res.openai.azure.us/openai/v1", "max_completion_tokens"),
+        ("gpt-5-mini", "http://127.0.0.1:8000/v1", "max_completion_tokens"),
+        ("openai/gpt-6-luna", "https://gateway.example/v1", "max_completion_tokens"),
+        ("us.openai.gpt-6-luna", "https://bedrock.example/openai/v1", "max_completion_tokens"),
+        ("o4-mini", "https://gateway.example/v1", "max_completion_tokens"),
+        ("gpt-4o", "https://gateway.example/v1", "max_tokens"),
+        ("gpt-35-turbo", "https://gateway.example/v1", "max_tokens"),
+        ("gpt-oss-120b", "http://127.0.0.1:8000/v1", "max_tokens"),
+        ("my-model", "http://127.0.0.1:8000/v1", "max_tokens"),
+        ("my-model", "https://api.openai.com.evil.example/v1", "max_tokens"),
     ],
 )
 @pytest.mark.parametrize("given", ["max_tokens", "max_completion_tokens"])
@@ -242,6 +252,8 @@ async def test_a_cut_chunk_is_ambiguous(stub: Stub, connect: Connect, hello: Cal
     [
         (openai_error("The server had an error", None, "server_error"), "Hi", ErrorKind.AMBIGUOUS),
         (openai_error("slow down", "rate_limit_exceeded"), "", ErrorKind.RATE_LIMITED),
+        (openai_error("At capacity", "server_is_overloaded", "service_unavailable_error"), "", ErrorKind.OVERLOADED),
+        (openai_error("At capacity", "server_is_overloaded", "service_unavailable_error"), "Hi", ErrorKind.OVERLOADED),
         (openai_error("slow down", "rate_limit_exceeded"), "Hi", ErrorKind.AMBIGUOUS),
     ],
 )
@@ -279,6 +291,32 @@ async def test_embeddings_come_in_the_order_of_their_inputs(stub: Stub, connect:
     assert (embeddings.model, embeddings.usage.input_tokens) == ("text-embedding-3-small", 8)
     assert embeddings.request_id == "req_1"
     assert stub.request.json == {"model": "m", "input": ["a", "b"], "encoding_format": "float", "dimensions": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "model", "name"),
+    [
+        ("azure", {}, "my-deployment", "max_completion_tokens"),
+        ("azure", {}, "gpt-4o", "max_completion_tokens"),
+        ("azure", {"output_cap": "max_tokens"}, "my-deployment", "max_tokens"),
+        ("openai", {"output_cap": "max_completion_tokens"}, "my-model", "max_completion_tokens"),
+        ("openai", {"output_cap": "max_tokens"}, "gpt-5-mini", "max_tokens"),
+        ("openai", {}, "my-model", "max_tokens"),
+        ("ollama", {}, "gpt-5-mini", "max_tokens"),
+        ("cohere", {}, "gpt-5-mini", "max_tokens"),
+    ],
+)
+async def test_kind_and_account_say_the_output_caps_name(
+    stub: Stub, connect: Connect, kind: str, options: dict[str, Any], model: str, name: str
+) -> None:
+    stub.answer = reply(200, CHAT)
+    await connect(kind, stub.url, options=options).complete(Call(model, [], {"max_tokens": 7}))
+    assert stub.request.json == {"model": model, "messages": [], name: 7}
+
+
+def test_an_output_cap_of_another_name_is_refused(connect: Connect) -> None:
+    with pytest.raises(ConfigError, match="output_cap = 'max_output_tokens'; expected max_tokens or max_completion"):
+        connect("openai", "http://127.0.0.1:1", options={"output_cap": "max_output_tokens"})
 
 
 async def test_cohere_is_told_what_its_embeddings_are_for(stub: Stub, connect: Connect) -> None:

@@ -84,7 +84,10 @@ TOLD = {
         ("bio_policy", K.CONTENT_POLICY, K.CONTENT_POLICY),
         ("image_content_policy_violation", K.CONTENT_POLICY, K.CONTENT_POLICY),
         ("failed_to_download_image", K.INVALID_REQUEST, K.AMBIGUOUS),
+        ("credit_balance_exhausted", K.QUOTA_EXHAUSTED, K.AMBIGUOUS),
+        ("slow_down", K.RATE_LIMITED, K.AMBIGUOUS),
         ("engine_overloaded", K.OVERLOADED, K.OVERLOADED),
+        ("server_is_overloaded", K.OVERLOADED, K.OVERLOADED),
         ("vector_store_timeout", K.AMBIGUOUS, K.AMBIGUOUS),
     ],
 )

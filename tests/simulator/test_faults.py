@@ -21,6 +21,7 @@ from tests.simulator.conftest import until, user
     ("fault", "error", "status", "code"),
     [
         ("400", openai_sdk.BadRequestError, 400, None),
+        ("unsupported", openai_sdk.BadRequestError, 400, "unsupported_parameter"),
         ("context", openai_sdk.BadRequestError, 400, "context_length_exceeded"),
         ("content_filter", openai_sdk.BadRequestError, 400, "content_filter"),
         ("401", openai_sdk.AuthenticationError, 401, "invalid_api_key"),
@@ -30,8 +31,8 @@ from tests.simulator.conftest import until, user
         ("409", openai_sdk.ConflictError, 409, None),
         ("422", openai_sdk.UnprocessableEntityError, 422, None),
         ("429", openai_sdk.RateLimitError, 429, "rate_limit_exceeded"),
-        ("quota", openai_sdk.RateLimitError, 429, "insufficient_quota"),
-        ("503", openai_sdk.InternalServerError, 503, None),
+        ("quota", openai_sdk.RateLimitError, 429, "credit_balance_exhausted"),
+        ("503", openai_sdk.InternalServerError, 503, "server_is_overloaded"),
     ],
 )
 async def test_a_refusal_is_typed_as_openai_does_and_never_billed(simulator, ask, fault, error, status, code):

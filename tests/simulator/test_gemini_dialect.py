@@ -87,12 +87,16 @@ async def test_a_tool_is_called_and_its_result_answered_in_words(gemini):
     reply = await generate(gemini, '[[tool:weather {"city": "Oslo"}]]', tools=tools)
     call = reply.function_calls[0]
     assert (call.name, call.args) == ("weather", {"city": "Oslo"})
+    result = types.FunctionResponse(id=call.id, name="weather", response={"degrees": 12})
     history = [
         types.Content(role="user", parts=[types.Part(text='[[tool:weather {"city": "Oslo"}]]')]),
         reply.candidates[0].content,
-        types.Content(role="user", parts=[types.Part.from_function_response(name="weather", response={"degrees": 12})]),
+        types.Content(role="user", parts=[types.Part(function_response=result)]),
     ]
     assert (await generate(gemini, history, tools=tools)).text
+    result.id = "another"
+    with pytest.raises(errors.ClientError, match="has the id of no call: 'another'"):
+        await generate(gemini, history, tools=tools)
     calling = types.FunctionCallingConfig(mode="ANY", allowed_function_names=["weather"])
     stream = await gemini.models.generate_content_stream(
         model=MODEL,
@@ -154,7 +158,9 @@ async def test_only_input_counts_towards_token_quota(simulator, gemini):
     await generate(gemini, "x" * 40)
 
 
-@pytest.mark.parametrize(("fault", "code", "words"), [("quota", 429, "PerDay"), ("503", 503, "UNAVAILABLE")])
+@pytest.mark.parametrize(
+    ("fault", "code", "words"), [("quota", 429, "prepayment credits"), ("503", 503, "UNAVAILABLE")]
+)
 async def test_faults_have_google_s_words(gemini, fault, code, words):
     with pytest.raises(errors.APIError) as caught:
         await generate(gemini, f"[[fault:{fault}]]")
@@ -180,6 +186,7 @@ async def test_embeddings_and_models(simulator, gemini):
         config=types.EmbedContentConfig(output_dimensionality=16),
     )
     assert [len(one.values) for one in reply.embeddings] == [16, 16]
+    assert reply.usage_metadata.prompt_token_count == 2
     simulator.configure(models=[MODEL])
     assert [model.name async for model in await gemini.models.list()] == [f"models/{MODEL}"]
     assert (await gemini.models.get(model=MODEL)).input_token_limit == 1_048_576

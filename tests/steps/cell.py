@@ -17,6 +17,8 @@ from homa_shared.store import reads
 from homa_shared.store.operation import Op, mapping, read
 from homa_shared.store.transitions.attempts import sweep
 from homa_shared.store.transitions.submit import Common, Entry, submit
+from homa_workers.simulator.dialect import Reply
+from homa_workers.simulator.dialects.gemini import GeminiDialect
 from tests.worker import cell as base
 from tests.worker.cell import BOUND, HAIKU, MINI, reply_of, until
 
@@ -150,6 +152,16 @@ class Cell(base.Cell):
             assert known <= self.bill_nano() <= known + unresolved
         else:
             assert (known, unresolved) == (self.bill_nano(), 0)
+
+
+def keep_tokens_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the simulated Gemini tell no usage."""
+    write = GeminiDialect.write
+
+    def without_usage(dialect: GeminiDialect, reply: Reply) -> Any:
+        return {name: value for name, value in write(dialect, reply).items() if name != "usageMetadata"}
+
+    monkeypatch.setattr(GeminiDialect, "write", without_usage)
 
 
 def take_texts(monkeypatch: pytest.MonkeyPatch, kind: str, most: int) -> None:

@@ -19,7 +19,7 @@ from homa_shared.store.transitions.attempts import Report
 from homa_shared.store.transitions.steps import step
 from homa_shared.store.transitions.vectors import keep_vectors
 from homa_workers.simulator.replies import embedding as simulated
-from tests.steps.cell import BOUND, EMBED, Cell, reply_of, take_texts, until
+from tests.steps.cell import BOUND, EMBED, Cell, keep_tokens_to_itself, reply_of, take_texts, until
 
 LARGE = "openai:text-embedding-3-large"
 
@@ -260,7 +260,10 @@ async def test_a_part_that_the_release_before_journaled_is_gone_on_from(cell: Ce
     assert asked(cell) == 2
 
 
-async def test_what_nobody_tells_the_cost_of_stands_open_at_the_bound_of_what_was_called(cell: Cell) -> None:
+async def test_what_nobody_tells_the_cost_of_stands_open_at_the_bound_of_what_was_called(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_tokens_to_itself(monkeypatch)
     target = "gemini:gemini-embedding-001"
     gemini = {"API_KEY": "k", "BASE_URL": f"{cell.simulator.url}/gemini"}
     await cell.worker("gemini", **{f"HOMA_PROVIDERS__GEMINI__{name}": value for name, value in gemini.items()})

@@ -16,7 +16,7 @@ from homa_shared.quota.embedding_parts import first_part
 from homa_shared.quota.plan import TargetPlan, plan
 from homa_shared.settings.fleet import Fleet
 from homa_workers.simulator.replies import embedding as simulated
-from tests.steps.cell import EMBED, HAIKU, Cell, reply_of, take_texts, until
+from tests.steps.cell import EMBED, HAIKU, Cell, keep_tokens_to_itself, reply_of, take_texts, until
 
 LARGE = "openai:text-embedding-3-large"
 
@@ -101,6 +101,7 @@ async def test_parts_whose_tokens_nobody_tells_stand_open_at_their_bounds(
     cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take_texts(monkeypatch, "gemini", 3)
+    keep_tokens_to_itself(monkeypatch)
     target = "gemini:gemini-embedding-001"
     gemini = {"API_KEY": "k", "BASE_URL": f"{cell.simulator.url}/gemini"}
     await cell.worker("gemini", **{f"HOMA_PROVIDERS__GEMINI__{name}": value for name, value in gemini.items()})

@@ -151,7 +151,7 @@ async def test_a_call_that_hangs_is_cut_at_the_providers_timeout(cell: Cell) -> 
     assert "no complete reply within 0.3 s" in view.attempts[0].error
 
 
-@pytest.mark.parametrize("fault", ["400", "422", "context", "content_filter"])
+@pytest.mark.parametrize("fault", ["400", "422", "unsupported", "context", "content_filter"])
 async def test_a_request_that_is_wrong_fails_at_once_and_costs_nothing(cell: Cell, fault: str) -> None:
     await cell.worker()
     job = await cell.submit(f"[[fault:{fault}]]")
@@ -167,6 +167,13 @@ async def test_a_wrong_request_is_not_sent_to_the_next_target(cell: Cell) -> Non
     job = await cell.submit("[[fault:400]]", targets=BOTH)
     assert (await cell.ended(job)).job.state is State.FAILED
     assert cell.simulator.stats.received == 1
+
+
+async def test_what_a_model_lacks_is_the_next_targets_to_do(cell: Cell) -> None:
+    await cell.worker("openai", "anthropic")
+    job = await cell.submit("[[fault:unsupported@openai]]", targets=BOTH)
+    assert (await cell.ended(job)).job.state is State.SUCCEEDED
+    assert await cell.history(job) == [(MINI, "unsupported_by_model", "none"), (HAIKU, "succeeded", "actual")]
 
 
 async def test_a_context_that_is_too_long_goes_to_the_next_target_with_a_larger_window(cell: Cell) -> None:

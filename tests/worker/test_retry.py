@@ -82,6 +82,15 @@ def test_what_cannot_pass_ends_the_job_at_once(kind: ErrorKind) -> None:
     assert isinstance(decided(kind, fallbacks_left=3), Ended)
 
 
+def test_a_paid_reply_that_cannot_be_used_is_bought_once_more_at_most() -> None:
+    kind = ErrorKind.UNUSABLE_REPLY
+    assert isinstance(decided(kind), Deferred)
+    assert isinstance(decided(kind, fallbacks_left=1), Deferred)
+    assert isinstance(decided(kind, tries=2), Ended)
+    assert isinstance(decided(kind, tries=2, fallbacks_left=1), Rerouted)
+    assert isinstance(decided(kind, tries=3, fallbacks_left=1), Rerouted)
+
+
 def test_a_content_policys_refusal_goes_on_only_where_the_job_says_so() -> None:
     kind = ErrorKind.CONTENT_POLICY
     assert isinstance(decided(kind, on_content_policy="reroute", fallbacks_left=1), Rerouted)
@@ -96,6 +105,7 @@ def test_a_content_policys_refusal_goes_on_only_where_the_job_says_so() -> None:
     [
         *(ErrorKind.QUOTA_EXHAUSTED, ErrorKind.UNAUTHORIZED),
         *(ErrorKind.MODEL_NOT_FOUND, ErrorKind.NOT_FOUND, ErrorKind.CONTEXT_TOO_LONG),
+        ErrorKind.UNSUPPORTED_BY_MODEL,
     ],
 )
 def test_what_only_another_target_can_do_goes_there_or_ends(kind: ErrorKind) -> None:

@@ -21,9 +21,11 @@ class ErrorKind(StrEnum):
     AMBIGUOUS = "ambiguous"  # 500, 502, 504, timeout or cut after sending, unfinished stream
     CONFLICT = "conflict"  # 408, 409
     INVALID_REQUEST = "invalid_request"  # 400, 422
+    UNSUPPORTED_BY_MODEL = "unsupported_by_model"  # 400, 422: a parameter, value or feature that this model lacks
     CONTEXT_TOO_LONG = "context_too_long"
     CONTENT_POLICY = "content_policy"
     MALFORMED = "malformed"  # a reply that is no completion: truncated, empty, of another shape
+    UNUSABLE_REPLY = "unusable_reply"  # a whole reply, billed, in which the model itself went wrong
     INTERNAL = "internal"  # a defect in Homa or in an adapter
 
 
@@ -49,6 +51,7 @@ FREE = frozenset(
         ErrorKind.UNREACHABLE,
         ErrorKind.CONFLICT,
         ErrorKind.INVALID_REQUEST,
+        ErrorKind.UNSUPPORTED_BY_MODEL,
         ErrorKind.CONTEXT_TOO_LONG,
     }
 )

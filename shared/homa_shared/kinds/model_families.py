@@ -43,6 +43,8 @@ _ENCODING_OF_PREFIX = (
 
 #: platform.openai.com/docs/api-reference/chat/create: reasoning models refuse `max_tokens`.
 _OPENAI_MAX_TOKENS = r"^(?:ft:)?(?:gpt-3|gpt-4|chatgpt-4o|davinci|babbage)"
+#: The same by name alone, for servers whose other models may have any name (`openai/gpt-5`, `us.openai.gpt-6-luna`).
+_OPENAI_NO_MAX_TOKENS = r"(?:^|[/.:])(?:o[1-9](?:-|$)|gpt-(?:[5-9]|[12]\d)(?!\d)|(?:gpt-)?chat-latest$)"
 #: platform.openai.com/docs/guides/reasoning: o-series, GPT-5 and later, Codex; not those that are named for chat.
 _OPENAI_REASONS = r"(?:^|[/:])(?:o\d|gpt-[5-9]|codex)(?!.*-chat)"
 #: developers.openai.com/api/docs/guides/prompt-caching: GPT-5.6 and later.
@@ -89,6 +91,11 @@ def public_encoding(model: str) -> str | None:
 def openai_takes_max_tokens(model: str) -> bool:
     """Whether a model of OpenAI's still takes `max_tokens`; all later ones want `max_completion_tokens`."""
     return re.match(_OPENAI_MAX_TOKENS, model) is not None
+
+
+def openai_refuses_max_tokens(model: str) -> bool:
+    """Whether a name is that of a model of OpenAI's which refuses `max_tokens`, wherever it is served."""
+    return re.search(_OPENAI_NO_MAX_TOKENS, model) is not None
 
 
 def openai_reasons(model: str) -> bool:

@@ -35,6 +35,8 @@ class RetryRule:
     health: str = ""
     #: Whether the attempt uses up attempt budget.
     counts: bool = True
+    #: Most tries of a job after which the same target is still asked again; None: its attempt budget alone says.
+    most_tries: int | None = None
 
 
 RULES: dict[ErrorKind, RetryRule] = {
@@ -48,9 +50,13 @@ RULES: dict[ErrorKind, RetryRule] = {
     ErrorKind.AMBIGUOUS: RetryRule(again=True, next=True, health="bad"),
     ErrorKind.CONFLICT: RetryRule(again=True, next=True),
     ErrorKind.INVALID_REQUEST: RetryRule(again=False, next=False, health="good"),
+    # The request is sound, and another model may take it as it is.
+    ErrorKind.UNSUPPORTED_BY_MODEL: RetryRule(again=False, next=True, health="good"),
     ErrorKind.CONTEXT_TOO_LONG: RetryRule(again=False, next=True, health="good"),
     ErrorKind.CONTENT_POLICY: RetryRule(again=False, next=False, health="good"),
     ErrorKind.MALFORMED: RetryRule(again=True, next=True, health="bad"),
+    # Each is billed, and chance alone may mend it: once more, then another model.
+    ErrorKind.UNUSABLE_REPLY: RetryRule(again=True, next=True, health="good", most_tries=1),
     ErrorKind.INTERNAL: RetryRule(again=False, next=False),
 }
 
@@ -90,11 +96,12 @@ def decide(
         return Ended(error, State.FAILED)
     elsewhere = switch and _may_leave(rule, error, claim) and claim.fallbacks_left > 0
     wait_ms = max(int((error.retry_after_s or 0) * 1000), 0)
-    if rule.again and not (elsewhere and _moves_on(rule, claim, wait_ms)):
+    again = rule.again and (rule.most_tries is None or claim.tries <= rule.most_tries)
+    if again and not (elsewhere and _moves_on(rule, claim, wait_ms)):
         return Deferred(error, _pause(rule, claim, wait_ms, draw), rule.counts)
     if elsewhere and (following := next_target()) is not None:
         return Rerouted(error, following, rule.counts)
-    if rule.again:
+    if again:
         return Deferred(error, _pause(rule, claim, wait_ms, draw), rule.counts)
     return Ended(error, State.FAILED)
 

@@ -246,6 +246,7 @@ class Engine:
 
 _MESSAGES = {
     FailureKind.INVALID: "Invalid request (simulated).",
+    FailureKind.UNSUPPORTED: "temperature is not supported for this model. (simulated)",
     FailureKind.UNPROCESSABLE: "The request was well-formed but could not be followed (simulated).",
     FailureKind.CONTEXT: "prompt is too long: this model's maximum context length is exceeded (simulated).",
     FailureKind.CONTENT_FILTER: "The request was rejected by the safety system (simulated).",

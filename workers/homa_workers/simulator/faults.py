@@ -23,6 +23,7 @@ class Fault(StrEnum):
     # Refused before any work: never billed.
     INVALID = "invalid"
     UNPROCESSABLE = "unprocessable"
+    UNSUPPORTED = "unsupported"  # the model lacks a parameter of the request
     CONTEXT = "context"
     CONTENT_FILTER = "content_filter"
     UNAUTHORIZED = "unauthorized"

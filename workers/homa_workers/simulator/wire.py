@@ -63,6 +63,7 @@ class FailureKind(StrEnum):
 
     INVALID = "invalid"
     UNPROCESSABLE = "unprocessable"
+    UNSUPPORTED = "unsupported"
     CONTEXT = "context"
     CONTENT_FILTER = "content_filter"
     UNAUTHORIZED = "unauthorized"

@@ -41,8 +41,8 @@ def _embedding_limits(_: str) -> EmbeddingLimits:
 
 PROFILE = KindProfile(
     "azure",
-    adapter="homa_workers.providers.openai.chat:OpenAIProvider",
-    options=frozenset({"headers", "organization", "params", "project"}),
+    adapter="homa_workers.providers.openai.chat:azure",
+    options=frozenset({"headers", "organization", "output_cap", "params", "project"}),
     sdk="openai",
     extra="workers",
     simulator="homa_workers.simulator.dialects.compatible:AzureDialect",

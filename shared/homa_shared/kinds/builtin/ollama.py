@@ -40,7 +40,7 @@ def _embedding_limits(_: str) -> EmbeddingLimits:
 
 PROFILE = KindProfile(
     "ollama",
-    adapter="homa_workers.providers.openai.chat:OpenAIProvider",
+    adapter="homa_workers.providers.openai.chat:ollama",
     options=frozenset({"headers", "organization", "params", "project"}),
     sdk="openai",
     extra="workers",

@@ -36,7 +36,7 @@ def _embedding_limits(_: str) -> EmbeddingLimits:
 PROFILE = KindProfile(
     "openai",
     adapter="homa_workers.providers.openai.chat:OpenAIProvider",
-    options=frozenset({"headers", "organization", "params", "project"}),
+    options=frozenset({"headers", "organization", "output_cap", "params", "project"}),
     sdk="openai",
     extra="workers",
     simulator="homa_workers.simulator.dialects.openai:OpenAIDialect",

@@ -26,6 +26,12 @@ from homa_workers.providers.malformed import well_formed
 from homa_workers.providers.raw_client import RawClient
 from homa_workers.providers.transport import AiohttpClient
 
+#: The API's version that requests are written for (platform.claude.com/docs/en/api/versioning): each request names one,
+#: and a new release of the SDK must not change which. All models are served under this one. 2026-10-21 differs in what
+#: it refuses: sampling parameters of every model, which those up to Claude 4.6 take here, documents in an assistant's
+#: turn, and citations in a user's.
+API_VERSION = "2023-06-01"
+
 #: Headers of the limits: requests, then tokens (the stricter of input and output).
 QUOTA_HEADERS = (
     "anthropic-ratelimit-requests-limit",
@@ -57,7 +63,7 @@ class AnthropicProvider:
             # Given explicitly, so that no profile on the machine's disk is looked up.
             api_key=config.api_key.get_secret_value() if config.api_key else "none",
             base_url=base_url,
-            default_headers=dict(config.options.get("headers", {})),
+            default_headers={"anthropic-version": API_VERSION, **config.options.get("headers", {})},
             max_retries=0,
             timeout=config.read_timeout_s,
             open_telemetry=False,

@@ -9,6 +9,15 @@ from __future__ import annotations
 from homa_shared.calls.failures import ErrorKind
 from homa_workers.providers.error_rules import STATUS_RULES, ErrorRule, by_code, by_message
 
+#: Says that this Claude model lacks what the request uses; there is no code for that.
+UNSUPPORTED_BY_CLAUDE = (
+    r"\b(?:is|are) not supported (?:for|on|by) this model"
+    r"|does not support (?:the effort|assistant message prefill|tool types)"
+    r"|is deprecated for this model|Extra inputs are not permitted|cannot both be specified"
+    r"|may only be set to 1 when thinking|Thinking may not be enabled when"
+    r"|send \"thinking\": \{\"type\": \"between_tools\"\}|bound to a different conversation"
+)
+
 ANTHROPIC_RULES: tuple[ErrorRule, ...] = (
     by_code(
         ErrorKind.QUOTA_EXHAUSTED,
@@ -23,6 +32,7 @@ ANTHROPIC_RULES: tuple[ErrorRule, ...] = (
     by_message(ErrorKind.QUOTA_EXHAUSTED, r"credit balance|usage limits?\b.*regain access", 400),
     by_message(ErrorKind.CONTEXT_TOO_LONG, r"prompt is too long|exceeds? (?:the )?context (?:limit|window)", 400),
     by_message(ErrorKind.CONTENT_POLICY, r"content filtering policy|usage policy", 400),
+    by_message(ErrorKind.UNSUPPORTED_BY_MODEL, UNSUPPORTED_BY_CLAUDE, 400, 422),
     by_code(ErrorKind.RATE_LIMITED, "rate_limit_error", "ramp_limit_exceeded"),
     by_code(ErrorKind.OVERLOADED, "overloaded_error"),
     by_code(ErrorKind.MODEL_NOT_FOUND, "not_found_error"),

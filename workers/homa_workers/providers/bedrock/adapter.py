@@ -160,7 +160,7 @@ class BedrockProvider:
                 return int(reply["inputTokens"])
         except FAILURES as error:
             failure = _classified(error)
-            if failure.kind is ErrorKind.INVALID_REQUEST:
+            if failure.kind in (ErrorKind.INVALID_REQUEST, ErrorKind.UNSUPPORTED_BY_MODEL):
                 return None
             raise failure from error
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from homa_shared.calls.failures import ErrorKind
+from homa_workers.providers.anthropic.errors import UNSUPPORTED_BY_CLAUDE
 from homa_workers.providers.error_rules import STATUS_RULES, ErrorReply, ErrorRule, by_code, by_message
 
 BEDROCK_RULES: tuple[ErrorRule, ...] = (
@@ -43,6 +44,12 @@ BEDROCK_RULES: tuple[ErrorRule, ...] = (
         400,
     ),
     by_message(ErrorKind.CONTENT_POLICY, r"content filter", 400),
+    by_message(
+        ErrorKind.UNSUPPORTED_BY_MODEL,
+        # Claude's own texts come through, bare or within Bedrock's.
+        rf"{UNSUPPORTED_BY_CLAUDE}|doesn.t support the .{{1,60}} field|model doesn.t support|extraneous key",
+        400,
+    ),
     *STATUS_RULES,
     by_code(ErrorKind.INVALID_REQUEST, "validationexception"),
 )

@@ -33,16 +33,19 @@ FINISH_REASONS = {
 def completion_body(reply: Body, model: str, request_id: str | None) -> dict[str, Any]:
     """A reply as the body of a chat completion.
 
-    Raises ProviderError (MALFORMED) when it holds no finished message, or one that the model got wrong
-    (`malformed_tool_use`); with the usage that was reported.
+    Raises ProviderError, with the usage that was reported: MALFORMED when it holds no finished message, UNUSABLE_REPLY
+    when the model got it wrong (`malformed_tool_use`).
     """
     usage = usage_of(reply.get("usage"))
     reason = reply.get("stopReason")
     message = (reply.get("output") or {}).get("message")
-    if not isinstance(message, Mapping) or reason is None or str(reason).startswith("malformed"):
+    wrong = str(reason).startswith("malformed")
+    if not isinstance(message, Mapping) or reason is None or wrong:
         reported = usage if reply.get("usage") else None
         raise ProviderError(
-            ErrorKind.MALFORMED, f"expected a finished message, got stopReason {reason!r}", usage=reported
+            ErrorKind.UNUSABLE_REPLY if wrong else ErrorKind.MALFORMED,
+            f"expected a finished message, got stopReason {reason!r}",
+            usage=reported,
         )
     answer = choice(_assistant(message), FINISH_REASONS.get(reason, str(reason)))
     return chat_completion(request_id, model, [answer], usage)

@@ -11,6 +11,7 @@ from homa_workers.providers.openai.dialects import Dialect
 
 COHERE = Dialect(
     refused=frozenset({"logit_bias", "metadata", "n", "parallel_tool_calls", "service_tier", "store", "top_logprobs"}),
+    output_cap="max_tokens",
     embedding_params={"encoding_format": "float", "input_type": "search_document"},
 )
 

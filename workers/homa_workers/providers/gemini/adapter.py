@@ -32,11 +32,16 @@ from homa_workers.providers.transport import AiohttpClient
 #: What keeps the SDK from making calls of its own.
 ONE_CALL: dict[str, Any] = {"automatic_function_calling": {"disable": True}, "automatic_continuation": False}
 
+#: Versions of the two APIs. A new release of the SDK must not change which, and neither must the environment. Names
+#: such as `gemini-flash-latest` and previews are known to v1beta only, which serves all that v1 does.
+API_VERSION = "v1beta"
+VERTEX_API_VERSION = "v1beta1"
+
 
 class GeminiProvider:
     """An account at Google's Gemini API; with the options `project` and `location`, at Vertex AI.
 
-    Further options: `headers`, and `api_version` for a server in between that knows only one (such as `v1beta`).
+    Further options: `headers`, and `api_version` for a server in between that knows only another one than `v1beta`.
     """
 
     kind = PROFILE.name
@@ -53,7 +58,7 @@ class GeminiProvider:
         )
         options = types.HttpOptions(
             base_url=account.base_url,
-            api_version=account.options.get("api_version"),
+            api_version=account.options.get("api_version", VERTEX_API_VERSION if project else API_VERSION),
             headers=dict(account.options.get("headers", {})),
             httpx_async_client=self._http,
             retry_options=types.HttpRetryOptions(attempts=1),
@@ -95,22 +100,25 @@ class GeminiProvider:
             return _completion(assembly.reply(), call.model)
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
-        """Vectors; Gemini reports no tokens for them, so that the cost stays unresolved."""
+        """Vectors; where the reply reports no tokens, the cost stays unresolved."""
         settings = {{"dimensions": "output_dimensionality"}.get(name, name): value for name, value in params.items()}
         settings.pop("encoding_format", None)
         try:
             checked = types.EmbedContentConfig(**settings)
         except ValidationError as error:
             raise _misfit(error) from error
+        # The SDK would join plain strings to one content, and so to one vector, for models that embed media, too.
+        texts = [types.Content(parts=[types.Part(text=text)]) for text in inputs]
         try:
             with well_formed("the reply"):
-                reply = await self._client.aio.models.embed_content(model=model, contents=list(inputs), config=checked)
+                reply = await self._client.aio.models.embed_content(model=model, contents=texts, config=checked)
         except (errors.APIError, httpx2.HTTPError) as error:
             raise _classified(error) from error
         vectors = [list(embedding.values or ()) for embedding in reply.embeddings or ()]
         if len(vectors) != len(inputs) or not all(vectors):
             raise ProviderError(ErrorKind.MALFORMED, f"expected {len(inputs)} vectors, got {len(vectors)}")
-        return Embeddings(vectors=vectors, model=model, usage=Usage(), metered=False)
+        tokens = (reply.usage_metadata.prompt_token_count if reply.usage_metadata else None) or 0
+        return Embeddings(vectors=vectors, model=model, usage=Usage(input_tokens=tokens), metered=tokens > 0)
 
     async def count(self, call: Call) -> int | None:
         """Input tokens by Gemini's free count API (of the conversation; it takes no system message beside it)."""

@@ -16,12 +16,23 @@ from homa_workers.providers.error_rules import STATUS_RULES, ErrorReply, ErrorRu
 #: A `google.protobuf.Duration` in JSON.
 DURATION = re.compile(r"^(\d+(?:\.\d+)?)s$")
 
+#: Says that this Gemini model lacks what the request uses; there is no code for that.
+_UNSUPPORTED = (
+    r"is not (?:enabled|supported) (?:for|on) (?:this model|models/)|are not supported for this model"
+    r"|thinking budget .{0,20}is invalid|Budget \d+ is invalid|only works in thinking mode|Unknown name \""
+    r"|response mime type: .{1,40} is unsupported|missing a .thought_signature"
+)
+
 GEMINI_RULES: tuple[ErrorRule, ...] = (
     by_code(ErrorKind.UNAUTHORIZED, "api_key_invalid", "api_key_service_blocked", "user_location_not_supported"),
     by_code(ErrorKind.QUOTA_EXHAUSTED, "per_day", "billing_disabled"),
+    # Told from rates by their words only; a limit of spend over ten minutes is a rate.
+    by_message(ErrorKind.QUOTA_EXHAUSTED, r"prepayment credits|spend(?:ing)? cap", 429),
+    by_code(ErrorKind.OVERLOADED, "model_capacity_exhausted"),
     by_message(ErrorKind.UNAUTHORIZED, r"api key (?:not valid|expired)|location is not supported", 400),
     by_message(ErrorKind.QUOTA_EXHAUSTED, r"billing", 400),
     by_message(ErrorKind.CONTEXT_TOO_LONG, r"exceeds the maximum number of tokens|input token count", 400),
+    by_message(ErrorKind.UNSUPPORTED_BY_MODEL, _UNSUPPORTED, 400),
     *STATUS_RULES,
     by_code(ErrorKind.RATE_LIMITED, "resource_exhausted"),
     by_code(ErrorKind.OVERLOADED, "unavailable"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,21 +17,37 @@ from homa_workers.providers.stream_assembly import StreamAssembly
 FINISH_REASONS = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
+    "CONTINUATION": "length",  # the most that one request generates; what there is, is good
     **dict.fromkeys(
         (
-            "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
-            "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR",
+            "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "ESCALATION", "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR", "JAILBREAK",
         ),
         "content_filter",
     ),
 }  # fmt: skip
 
 
+#: What ends a reply for a reason that another try would meet again; all other reasons are faults of the model's.
+FINAL_FAULTS = {
+    # From this history, or with these tools, the model does not go on; another one may.
+    "MISSING_THOUGHT_SIGNATURE": ErrorKind.UNSUPPORTED_BY_MODEL,
+    "TOO_MANY_TOOL_CALLS": ErrorKind.UNSUPPORTED_BY_MODEL,
+    # The account was disabled.
+    "PUP_LIMITED_DISABLED": ErrorKind.UNAUTHORIZED,
+}
+
+
+#: The id of a tool call to which Gemini gave none: of the choice, and of the call in it.
+_STAND_IN = re.compile(r"call_\d+_\d+")
+
+
 def completion_body(reply: Body, model: str) -> dict[str, Any]:
     """A reply as the body of a chat completion.
 
-    Raises ProviderError: CONTENT_POLICY when the prompt was blocked, MALFORMED when there is no finished candidate or
-    one ended by a fault of the model's (a function call that makes no sense). Both carry the usage that was reported.
+    Raises ProviderError: CONTENT_POLICY when the prompt was blocked, MALFORMED when there is no finished candidate,
+    UNUSABLE_REPLY when one ended by a fault of the model's (a function call that makes no sense), or what FINAL_FAULTS
+    say. All carry the usage that was reported.
     """
     usage = usage_of(reply.get("usageMetadata"))
     reported = usage if reply.get("usageMetadata") else None
@@ -41,9 +58,10 @@ def completion_body(reply: Body, model: str) -> dict[str, Any]:
         shown = orjson.dumps(reply).decode()[:200]
         raise ProviderError(ErrorKind.MALFORMED, f"expected finished candidates, got: {shown}", usage=reported)
     for candidate in candidates:
-        if candidate["finishReason"] not in FINISH_REASONS:
-            why = candidate.get("finishMessage") or "the model gave no usable answer"
-            raise ProviderError(ErrorKind.MALFORMED, why, code=candidate["finishReason"], usage=reported)
+        if (reason := candidate["finishReason"]) not in FINISH_REASONS:
+            why = candidate.get("finishMessage") or f"the model gave no usable answer ({reason})"
+            kind = FINAL_FAULTS.get(reason, ErrorKind.UNUSABLE_REPLY)
+            raise ProviderError(kind, why, code=reason, usage=reported)
     choices = [_choice(index, candidate) for index, candidate in enumerate(candidates)]
     return chat_completion(reply.get("responseId"), reply.get("modelVersion") or model, choices, usage)
 
@@ -70,6 +88,11 @@ def _choice(index: int, candidate: Body) -> dict[str, Any]:
         message["reasoning_content"] = "".join(thoughts)
     reason = FINISH_REASONS[candidate["finishReason"]]
     return choice(message, "tool_calls" if calls and reason == "stop" else reason, index=index)
+
+
+def is_stand_in(call_id: str) -> bool:
+    """Whether a tool call's id stands in for one that Gemini did not give."""
+    return _STAND_IN.fullmatch(call_id) is not None
 
 
 def _tool_call(fallback_id: str, part: Body) -> dict[str, Any]:

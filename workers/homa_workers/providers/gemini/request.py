@@ -16,6 +16,7 @@ from homa_shared.calls.reply import Call
 from homa_shared.kinds.model_families import gemini_thinks_by_budget
 from homa_workers.providers.conversation import Block, File, Given, Renderer, ToolCall, ToolResult
 from homa_workers.providers.data_url import DataUrl, is_data_url
+from homa_workers.providers.gemini.reply import is_stand_in
 from homa_workers.providers.invalid_request import refused
 from homa_workers.providers.parameters import ToolChoice, given_params, stop_sequences, tool_choice
 
@@ -84,7 +85,7 @@ class _GeminiRenderer(Renderer):
 
     def tool_call(self, call: ToolCall) -> Block:
         """A tool call; its thought signature goes back unchanged, since Gemini 3 refuses a call without."""
-        part: Block = {"function_call": {"name": call.name, "args": call.arguments}}
+        part: Block = {"function_call": {**_id(call.id), "name": call.name, "args": call.arguments}}
         signature = ((call.given.get("extra_content") or {}).get("google") or {}).get("thought_signature")
         return {**part, "thought_signature": signature} if signature else part
 
@@ -98,10 +99,15 @@ class _GeminiRenderer(Renderer):
         except orjson.JSONDecodeError:
             value = text
         response = value if isinstance(value, dict) else {"result": value}
-        return {"function_response": {"name": result.name, "response": response}}
+        return {"function_response": {**_id(result.call_id), "name": result.name, "response": response}}
 
 
 RENDERER = _GeminiRenderer()
+
+
+def _id(call_id: str | None) -> Block:
+    """The id by which Gemini finds the call of a result: parallel calls of one function share their name."""
+    return {} if call_id is None or is_stand_in(call_id) else {"id": call_id}
 
 
 def _media(url: str, default_type: str) -> Block:

@@ -6,6 +6,7 @@ Requests and replies are kept in this shape, so that there is little to translat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from openai import APIError, AsyncOpenAI, AsyncStream
@@ -13,10 +14,11 @@ from openai import APIError, AsyncOpenAI, AsyncStream
 from homa_shared.calls.reply import RESPONSES_API, Call, Completion, Embeddings
 from homa_shared.kinds.profile import Connection
 from homa_shared.kinds.registry import profile_of
+from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.error_rules import not_a_reply, request_id
 from homa_workers.providers.malformed import well_formed
-from homa_workers.providers.openai.dialects import OPENAI, Body, Dialect, request_body
+from homa_workers.providers.openai.dialects import AZURE, CAP_NAMES, OLLAMA, OPENAI, Body, Dialect, request_body
 from homa_workers.providers.openai.reply import checked, completion_of, embeddings_of, is_metered, usage_of
 from homa_workers.providers.openai.responses import ResponsesApi
 from homa_workers.providers.openai.stream import ChunkAssembly
@@ -29,7 +31,7 @@ class OpenAIProvider:
 
     `dialect` holds what the server differs in on the wire; its address, its key and its APIs stand in its kind's
     profile. Options: `organization`, `project`, `headers`, `params` (parameters of every chat completion that sets none
-    of its own, such as Ollama's `keep_alive`).
+    of its own, such as Ollama's `keep_alive`), `output_cap` (the server's name of the output cap).
     """
 
     def __init__(self, config: ProviderConfig, dialect: Dialect = OPENAI) -> None:
@@ -42,7 +44,7 @@ class OpenAIProvider:
             raise config.missing("api_key", f"{base_url} takes no call without one")
         key = config.api_key.get_secret_value() if config.api_key else "none"
         self._config = config
-        self._dialect = dialect
+        self._dialect = _with_own_cap(config, dialect)
         self._base_url = base_url.rstrip("/")
         self._client = AsyncOpenAI(
             api_key=key,
@@ -112,6 +114,31 @@ class OpenAIProvider:
 
     def _assembly(self, headers: Mapping[str, str]) -> ChunkAssembly:
         return ChunkAssembly(headers, self._dialect.from_wire, self._dialect.quota_headers)
+
+
+def azure(config: ProviderConfig) -> OpenAIProvider:
+    """An account at Azure OpenAI. Options: as OpenAI's."""
+    return OpenAIProvider(config, AZURE)
+
+
+def ollama(config: ProviderConfig) -> OpenAIProvider:
+    """A server of Ollama's. Options: as OpenAI's, but for `output_cap`."""
+    return OpenAIProvider(config, OLLAMA)
+
+
+def _with_own_cap(config: ProviderConfig, dialect: Dialect) -> Dialect:
+    """The dialect with the name of the output cap that the account's options say.
+
+    Raises:
+        ConfigError: there is no such name.
+    """
+    name = config.options.get("output_cap", dialect.output_cap)
+    if name not in ("", *CAP_NAMES):
+        raise ConfigError(
+            f"provider {config.name!r} has the option output_cap = {name!r}; expected {' or '.join(CAP_NAMES)}. "
+            f"Mend [providers.{config.name}.options]."
+        )
+    return replace(dialect, output_cap=name)
 
 
 def _further_keys(connection: Connection, key: str) -> dict[str, str]:

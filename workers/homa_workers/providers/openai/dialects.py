@@ -11,13 +11,21 @@ from urllib.parse import urlsplit
 
 from homa_shared.calls.reply import ITEMS, Call
 from homa_shared.calls.shared_prefix import with_mark
-from homa_shared.kinds.model_families import openai_takes_cache_breakpoints, openai_takes_max_tokens
+from homa_shared.kinds.model_families import (
+    openai_refuses_max_tokens,
+    openai_takes_cache_breakpoints,
+    openai_takes_max_tokens,
+)
 from homa_workers.providers.error_rules import ErrorRule
 from homa_workers.providers.openai.errors import OPENAI_RULES
 from homa_workers.providers.openai.reply import QUOTA_HEADERS, unchanged
 
-#: Hosts where `max_completion_tokens` is known: OpenAI's own and Azure's.
-OWN_HOST = re.compile(r"(?:^|\.)(?:api\.openai\.com|openai\.azure\.com|services\.ai\.azure\.com)$")
+#: Hosts of OpenAI's own and of Azure's resources.
+OWN_HOST = re.compile(
+    r"(?:^|\.)(?:api\.openai\.com|openai\.azure\.(?:com|us)|(?:services\.ai|cognitiveservices)\.azure\.com)$"
+)
+#: The two names of the output cap: servers either refuse the one that they do not know, or ignore it unseen.
+CAP_NAMES = ("max_tokens", "max_completion_tokens")
 #: The host that takes breakpoints.
 OPENAI_HOST = "api.openai.com"
 #: Ends what GPT-5.6 and later keep of a prompt for the next one.
@@ -40,6 +48,8 @@ class Dialect:
     embedding_params: Mapping[str, Any] = field(default_factory=lambda: {"encoding_format": "float"})
     #: OpenAI's names of parameters of embeddings -> its own.
     embedding_names: Mapping[str, str] = field(default_factory=dict)
+    #: Its name of the output cap; empty: by the model.
+    output_cap: str = ""
     #: Whether it takes `prompt_cache_key` wherever it runs; OpenAI's and Azure's own hosts do in any case.
     takes_cache_key: bool = False
     #: A chat completion request in its own shape. Raises ProviderError for what it cannot be asked.
@@ -54,6 +64,10 @@ class Dialect:
 
 #: OpenAI's own, and that of servers which differ in nothing.
 OPENAI = Dialect()
+#: Azure's, at a resource or behind a gateway: deployments have any name, and all models there take the newer one.
+AZURE = Dialect(output_cap="max_completion_tokens")
+#: Ollama's: it ignores the newer one, and the answer would have no end.
+OLLAMA = Dialect(output_cap="max_tokens")
 
 
 def request_body(
@@ -70,7 +84,7 @@ def request_body(
     cap = body.pop("max_tokens", None)
     cap = body.pop("max_completion_tokens", cap)
     if cap is not None:
-        body[_cap_name(call.model, base_url)] = cap
+        body[dialect.output_cap or _cap_name(call.model, base_url)] = cap
     share(body, call, base_url, takes_cache_key=dialect.takes_cache_key)
     body["messages"] = _said(body["messages"])
     return dialect.to_wire(body)
@@ -106,8 +120,10 @@ def _said(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _cap_name(model: str, base_url: str) -> str:
-    own = OWN_HOST.search(_host(base_url)) is not None
-    return "max_completion_tokens" if own and not openai_takes_max_tokens(model) else "max_tokens"
+    """At OpenAI all but its oldest models take the newer name; elsewhere models of its own that are known to."""
+    if OWN_HOST.search(_host(base_url)):
+        return "max_tokens" if openai_takes_max_tokens(model) else "max_completion_tokens"
+    return "max_completion_tokens" if openai_refuses_max_tokens(model) else "max_tokens"
 
 
 def _host(base_url: str) -> str:

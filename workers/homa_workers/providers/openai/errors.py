@@ -9,6 +9,17 @@ from __future__ import annotations
 from homa_shared.calls.failures import ErrorKind
 from homa_workers.providers.error_rules import STATUS_RULES, ErrorRule, by_code, by_message
 
+#: Says that this model, or this server, lacks what the request uses. Not every server gives a code for that, and
+#: OpenAI itself gives none in several cases.
+_UNSUPPORTED = (
+    r"\b(?:is|are) not (?:currently )?supported (?:with|for|in|by|on) (?:this model|the '|/v1/|gpt-|o\d|reasoning)"
+    r"|\bare not currently supported|does not support .{1,80} with this model|this model does not support"
+    r"|does not support (?:tools|thinking)\b|this model is (?:only )?(?:compatible|supported)"
+    r"|logprobs are not supported|Function tools with reasoning_effort|invalid reasoning value"
+    r"|Unrecognized request argument|Extra inputs are not permitted|is not a valid field"
+    r"|supports at most \d+ completion tokens|requested service tier is not allowed"
+)
+
 OPENAI_RULES: tuple[ErrorRule, ...] = (
     by_code(ErrorKind.CONTEXT_TOO_LONG, "context_length_exceeded", "string_above_max_length"),
     by_code(
@@ -42,13 +53,24 @@ OPENAI_RULES: tuple[ErrorRule, ...] = (
     by_code(
         ErrorKind.QUOTA_EXHAUSTED,
         "insufficient_quota",
+        "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
         "billing_hard_limit_reached",
         "billing_not_active",
         "quota_exceeded",
     ),
     by_code(ErrorKind.UNAUTHORIZED, "invalid_api_key", "account_deactivated", "invalid_organization"),
     by_code(ErrorKind.MODEL_NOT_FOUND, "model_not_found", "deploymentnotfound"),
-    by_code(ErrorKind.OVERLOADED, "engine_overloaded", "overloaded", "slow_down", "noncapacity"),
+    by_code(
+        ErrorKind.OVERLOADED,
+        "engine_overloaded",
+        "overloaded",
+        "noncapacity",
+        "server_is_overloaded",
+        "service_unavailable_error",
+    ),
     # Limits per day are told from those per minute by their text only; a request above the limit itself never fits.
     by_message(ErrorKind.QUOTA_EXHAUSTED, r"\((?:RPD|TPD)\)|(?:requests|tokens) per day", 429),
     by_message(ErrorKind.CONTEXT_TOO_LONG, r"request too large for", 429),
@@ -62,6 +84,11 @@ OPENAI_RULES: tuple[ErrorRule, ...] = (
         500,
     ),
     by_message(ErrorKind.CONTENT_POLICY, r"content management policy|content filter", 400),
-    by_code(ErrorKind.RATE_LIMITED, "rate_limit_exceeded", "too_many_requests"),
+    by_code(ErrorKind.UNSUPPORTED_BY_MODEL, "unsupported_parameter", "unsupported_value", "unknown_parameter"),
+    by_message(ErrorKind.UNSUPPORTED_BY_MODEL, _UNSUPPORTED, 400, 422),
+    # The model exists, and is served by the other API.
+    by_message(ErrorKind.UNSUPPORTED_BY_MODEL, r"not a chat model|only supported in v1/responses", 404),
+    # "slow_down": the account's rate rose too steeply; the model itself is well.
+    by_code(ErrorKind.RATE_LIMITED, "rate_limit_exceeded", "too_many_requests", "slow_down"),
     *STATUS_RULES,
 )

@@ -34,6 +34,7 @@ _PATH = re.compile(r"(?:/([\w.:-]+))?/v1/(?:(messages)(/count_tokens)?|(models)(
 _FAILURES: Mapping[FailureKind, tuple[int, str]] = {
     FailureKind.INVALID: (400, "invalid_request_error"),
     FailureKind.UNPROCESSABLE: (422, "invalid_request_error"),
+    FailureKind.UNSUPPORTED: (400, "invalid_request_error"),
     FailureKind.CONTEXT: (400, "invalid_request_error"),
     FailureKind.CONTENT_FILTER: (400, "invalid_request_error"),
     FailureKind.UNAUTHORIZED: (401, "authentication_error"),

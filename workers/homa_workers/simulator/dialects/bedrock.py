@@ -38,6 +38,7 @@ _OPERATIONS = {
 _FAILURES: Mapping[FailureKind, tuple[int, str]] = {
     FailureKind.INVALID: (400, "ValidationException"),
     FailureKind.UNPROCESSABLE: (400, "ValidationException"),
+    FailureKind.UNSUPPORTED: (400, "ValidationException"),
     FailureKind.CONTEXT: (400, "ValidationException"),
     FailureKind.CONTENT_FILTER: (400, "ValidationException"),
     FailureKind.UNAUTHORIZED: (403, "UnrecognizedClientException"),

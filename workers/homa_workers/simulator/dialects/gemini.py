@@ -15,7 +15,7 @@ import orjson
 
 from homa_shared.calls.reply import Usage
 from homa_workers.simulator.dialect import Dialect, Piece, Reply, stretches
-from homa_workers.simulator.dialects.gemini_prompt import read_contents, read_embeddings
+from homa_workers.simulator.dialects.gemini_prompt import read_contents, read_embeddings, without_id
 from homa_workers.simulator.limits import Accounting
 from homa_workers.simulator.wire import (
     Answer,
@@ -41,6 +41,7 @@ _VERBS: Mapping[str, tuple[Operation, bool]] = {
 _FAILURES: Mapping[FailureKind, tuple[int, str]] = {
     FailureKind.INVALID: (400, "INVALID_ARGUMENT"),
     FailureKind.UNPROCESSABLE: (400, "FAILED_PRECONDITION"),
+    FailureKind.UNSUPPORTED: (400, "INVALID_ARGUMENT"),
     FailureKind.CONTEXT: (400, "INVALID_ARGUMENT"),
     FailureKind.CONTENT_FILTER: (200, ""),
     FailureKind.UNAUTHORIZED: (401, "UNAUTHENTICATED"),
@@ -83,7 +84,9 @@ class GeminiDialect(Dialect):
     def write(self, reply: Reply) -> Any:
         if reply.answer.vectors:
             values = [{"values": vector} for vector in reply.answer.vectors]
-            return {"embeddings": values} if reply.prompt.shape == "batchEmbedContents" else {"embedding": values[0]}
+            several = reply.prompt.shape == "batchEmbedContents"
+            used = {"usageMetadata": {"promptTokenCount": reply.answer.usage.input_tokens}}
+            return used | ({"embeddings": values} if several else {"embedding": values[0]})
         answer = reply.answer
         return self._response(reply, _parts(answer), _FINISHES[answer.finish], answer.usage)
 
@@ -94,7 +97,7 @@ class GeminiDialect(Dialect):
             for text, tokens in stretches(answer.text):
                 pieces.append(self._piece(self._response(reply, [{"text": text}]), tokens))
             for call in _parts(answer) if answer.tool_calls else []:
-                tokens = tokens_of_bytes(byte_length(orjson.dumps(call).decode()))
+                tokens = tokens_of_bytes(byte_length(orjson.dumps(without_id(call["functionCall"])).decode()))
                 pieces.append(self._piece(self._response(reply, [call]), tokens))
         last = self._response(reply, [], _FINISHES[answer.finish], answer.usage)
         return [*pieces, self._piece(last)]
@@ -107,7 +110,9 @@ class GeminiDialect(Dialect):
         if failure.kind is FailureKind.CONTENT_FILTER:
             return status, {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "responseId": request_id}
         error: dict[str, Any] = {"code": status, "message": failure.message, "status": name}
-        if status == 429:
+        if failure.kind is FailureKind.QUOTA:
+            error["message"] = f"Your prepayment credits are depleted. {failure.message}"
+        elif status == 429:
             error["details"] = _quota_details(failure)
         return status, {"error": error}
 
@@ -150,7 +155,8 @@ def _parts(answer: Answer) -> list[dict[str, Any]]:
         return []
     if answer.tool_calls:
         return [
-            {"functionCall": {"name": call.name, "args": orjson.loads(call.arguments)}} for call in answer.tool_calls
+            {"functionCall": {"id": f"fc-{index}", "name": call.name, "args": orjson.loads(call.arguments)}}
+            for index, call in enumerate(answer.tool_calls, 1)
         ]
     return [{"text": answer.text}]
 
@@ -171,7 +177,7 @@ def _usage(usage: Usage) -> dict[str, Any]:
 
 def _quota_details(failure: Failure) -> list[dict[str, Any]]:
     """What was exhausted, as google.rpc.QuotaFailure, and how long to wait, as RetryInfo."""
-    daily = failure.kind is FailureKind.QUOTA or failure.dimension == "requests_per_day"
+    daily = failure.dimension == "requests_per_day"
     tokens = failure.dimension.endswith("tokens")
     metric = "generate_content_paid_tier_input_token_count" if tokens else "generate_requests_per_model"
     quota_id = (

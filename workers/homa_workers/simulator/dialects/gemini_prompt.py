@@ -23,6 +23,7 @@ def read_contents(route: Route, body: Mapping[str, Any]) -> Prompt:
     if system := body.get("systemInstruction") or body.get("system_instruction"):
         text, media, _ = _content(system)
         conversation.add(text, media)
+    _expect_ids_of_calls(expect_list(body, "contents"))
     for content in expect_list(body, "contents"):
         text, media, tool_result = _content(content)
         conversation.add(text, media, by_user=content.get("role", "user") == "user", tool_result=tool_result)
@@ -66,13 +67,31 @@ def _content(content: Any) -> tuple[str, int, bool]:
         elif "inlineData" in part or "fileData" in part:
             media += 1
         elif "functionCall" in part:
-            texts.append(compact_json(part["functionCall"]))
+            texts.append(compact_json(without_id(part["functionCall"])))
         elif "functionResponse" in part:
-            texts.append(compact_json(part["functionResponse"]))
+            texts.append(compact_json(without_id(part["functionResponse"])))
             result = True
         else:
             raise invalid(f"a part has none of text, data or function: {part!r:.80}")
     return "\n".join(texts), media, result
+
+
+def without_id(call: Mapping[str, Any]) -> dict[str, Any]:
+    """A function's call or result, as it is counted."""
+    return {name: value for name, value in call.items() if name != "id"}
+
+
+def _expect_ids_of_calls(contents: list[Any]) -> None:
+    """Raises Failure where a result has not the id of a call of its function."""
+    calls: set[tuple[str, str | None]] = set()
+    for part in (part for content in contents if isinstance(content, dict) for part in content.get("parts") or ()):
+        if not isinstance(part, dict):
+            continue
+        if call := part.get("functionCall"):
+            calls.add((call.get("name"), call.get("id")))
+        result = part.get("functionResponse")
+        if result and (result.get("name"), result.get("id")) not in calls:
+            raise invalid(f"function response {result.get('name')!r} has the id of no call: {result.get('id')!r}")
 
 
 def _tools(tools: list[Any]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from homa_workers.simulator.wire import (
 _FAILURES: Mapping[FailureKind, tuple[int, str, str | None]] = {
     FailureKind.INVALID: (400, "invalid_request_error", None),
     FailureKind.UNPROCESSABLE: (422, "invalid_request_error", None),
+    FailureKind.UNSUPPORTED: (400, "invalid_request_error", "unsupported_parameter"),
     FailureKind.CONTEXT: (400, "invalid_request_error", "context_length_exceeded"),
     FailureKind.CONTENT_FILTER: (400, "invalid_request_error", "content_filter"),
     FailureKind.UNAUTHORIZED: (401, "invalid_request_error", "invalid_api_key"),
@@ -43,10 +44,10 @@ _FAILURES: Mapping[FailureKind, tuple[int, str, str | None]] = {
     FailureKind.TIMEOUT: (408, "timeout", None),
     FailureKind.CONFLICT: (409, "conflict", None),
     FailureKind.RATE_LIMITED: (429, "requests", "rate_limit_exceeded"),
-    FailureKind.QUOTA: (429, "insufficient_quota", "insufficient_quota"),
+    FailureKind.QUOTA: (429, "insufficient_quota", "credit_balance_exhausted"),
     FailureKind.ERROR: (500, "server_error", None),
     FailureKind.BAD_GATEWAY: (502, "server_error", None),
-    FailureKind.OVERLOADED: (503, "server_error", None),
+    FailureKind.OVERLOADED: (503, "service_unavailable_error", "server_is_overloaded"),
     FailureKind.GATEWAY_TIMEOUT: (504, "server_error", None),
 }
 _FINISHES = {
