@@ -32,7 +32,7 @@ SUMMARIES: dict[str, str] = {
     "batches": "List, show, watch, pause, resume or cancel batches.",
     "costs": "Show what was spent, by provider, model, tenant, tag, day or batch.",
     "queues": "Show queues; pause and resume them.",
-    "limits": "Show how much of each quota is used.",
+    "limits": "Show how much of each quota is used; lift freezes.",
     "workers": "Show live workers.",
     "budgets": "Show how much of each budget is spent.",
     "events": "Past events, then live ones.",
