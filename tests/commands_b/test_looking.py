@@ -202,6 +202,32 @@ def test_a_frozen_limit_and_an_open_breaker_are_told(stand: Stand) -> None:
     assert rows[MODEL, "breaker"]["state"] == "open"
 
 
+def test_a_freeze_is_lifted_by_hand(stand: Stand) -> None:
+    stand.queued()
+    scope = "openai/gpt-5-mini"
+    stand.redis("HSET", stand.store.keys.scope(scope), "frozen", stand.now_ms() + 60_000)
+    assert stand.json("limits", "unfreeze", "openai") == {"scope": "openai", "unfrozen": [scope]}
+    assert all(row["frozen_ms"] == 0 for row in stand.json("limits")["limits"])
+    stand.redis("HSET", stand.store.keys.scope(scope), "frozen", stand.now_ms() + 60_000)
+    said = stand.said("limits", "unfreeze", scope)
+    assert (said.status, said.stdout) == (0, f"{scope} is no longer frozen\n")
+
+
+def test_a_scope_that_is_not_frozen_is_told_so(stand: Stand) -> None:
+    stand.queued()
+    said = stand.said("limits", "unfreeze", "openai")
+    assert (said.status, said.stdout) == (0, "openai is not frozen\n")
+    assert stand.json("limits", "unfreeze", "openai") == {"scope": "openai", "unfrozen": []}
+
+
+def test_a_slip_in_a_scope_s_name_is_met_with_the_nearest_one(stand: Stand) -> None:
+    assert "'openai': expected one of none yet" in stand.said("limits", "unfreeze", "openai").stderr
+    stand.queued()
+    said = stand.said("limits", "unfreeze", MODEL)
+    assert (said.status, said.stdout) == (2, "")
+    assert "there is no scope 'openai:gpt-5-mini'; did you mean 'openai/gpt-5-mini'?" in said.stderr
+
+
 def test_workers_that_live_are_listed(stand: Stand) -> None:
     assert "no worker is alive" in stand.said("workers").stderr
     stand.beat()

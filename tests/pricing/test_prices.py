@@ -216,3 +216,30 @@ def test_importing_prices_does_not_import_the_price_list() -> None:
     code += "import homa_shared.calls.tokens, homa_shared.model.money; "
     code += "sys.exit(bool({'genai_prices', 'pydantic', 'splintr'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["gpt-5-mini", "gpt-4o", "text-embedding-3-small"])
+def test_the_list_price_is_that_of_a_million_tokens(name: str) -> None:
+    target = Target("openai", name)
+    price = BOOK.list_price(target)
+    assert price is not None
+    assert price.input == BOOK.cost(target, Usage(1_000_000, 0))
+    assert price.output is None or price.output == BOOK.cost(target, Usage(0, 1_000_000))
+
+
+def test_the_list_price_of_tiers_is_the_lowest_one() -> None:
+    target = Target("gemini", "gemini-2.5-pro")
+    price = BOOK.list_price(target)
+    assert price is not None
+    assert price.input * 10 // 1_000_000 == BOOK.cost(target, Usage(10, 0))
+
+
+def test_the_unpriced_have_no_list_price() -> None:
+    assert BOOK.list_price(Target("ollama", "llama3")) is None
+    assert BOOK.listed_models("ollama") == BOOK.listed_models("nobody") == []
+
+
+def test_the_models_of_a_price_list_are_all_priced_unless_not_by_tokens() -> None:
+    names = BOOK.listed_models("anthropic")
+    assert "claude-haiku-4-5" in names
+    assert all(BOOK.list_price(Target("anthropic", name)) for name in names)

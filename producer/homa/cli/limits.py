@@ -1,4 +1,4 @@
-"""`homa limits`: what is used of each quota, what is frozen, which breakers are open."""
+"""`homa limits`: what is used of each quota, what is frozen, which breakers are open; lifts freezes."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ import click
 
 from homa.cli.context import session
 from homa.cli.output import json_option, number, print_json, print_table, span
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.targets import nearest
+from homa_shared.settings.names import suggestion
 from homa_shared.store import reads
 from homa_shared.store.reads.token_error import Estimates, Learned, estimates
+from homa_shared.store.transitions import admin
 
 
-@click.command("limits")
+@click.group("limits", invoke_without_command=True)
 @json_option
-def command(as_json: bool) -> None:
-    """Show how much of each quota is used.
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Show how much of each quota is used; lift freezes.
 
     `used` of a quota a minute is what has not been recovered yet, `available` what may be called at once. `estimate` is
     how far off the estimates of input tokens were that quota was reserved by, on average over the models of a scope, as
     replies told; `--json` has it of each model.
     """
+    if ctx.invoked_subcommand is not None:
+        return
     with session() as here:
         rows = here.store.run(reads.limits(here.keys))
         known = here.store.run(estimates(here.keys))
@@ -33,6 +40,32 @@ def command(as_json: bool) -> None:
         wraps={"STATE"},
         empty="no provider has been called yet",
     )
+
+
+@command.command()
+@click.argument("scope")
+@json_option
+def unfreeze(scope: str, as_json: bool) -> None:
+    """Lift the freeze of a quota scope (openai/gpt-5-mini), or all freezes of an account (openai).
+
+    Calls begin again at once, at first slowly. A provider that refuses them freezes the scope anew.
+    """
+    with session() as here:
+        unfrozen = here.store.run(admin.unfreeze(here.keys, scope))
+        if unfrozen is None:
+            raise _unknown(scope, here.store.run(reads.scopes(here.keys)))
+    if as_json:
+        print_json({"scope": scope, "unfrozen": unfrozen})
+        return
+    for name in unfrozen:
+        click.echo(f"{name} is no longer frozen")
+    if not unfrozen:
+        click.echo(f"{scope} is not frozen")
+
+
+def _unknown(scope: str, known: list[str]) -> InvalidRequest:
+    hint = suggestion(nearest(scope, known)) or f": expected one of {', '.join(known) or 'none yet'}"
+    return InvalidRequest(f"there is no scope {scope!r}{hint}")
 
 
 def _by_scope(known: list[Estimates]) -> dict[str, float | None]:

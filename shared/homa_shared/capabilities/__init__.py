@@ -3,6 +3,7 @@
     request_needs.py   what a request needs
     media_limits.py    whether its media are taken
     prompt_caching.py  whether a target keeps a prompt's beginning
+    catalogue.py       the models that are known by name
     offers.py          what stands in a target's way, by all of these, its context window and its alias
 
 What each kind of provider offers, and what the names of models tell of them, stands in `homa_shared.kinds`.

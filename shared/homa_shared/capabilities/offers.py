@@ -39,6 +39,15 @@ class Capabilities:
             return feature in said and feature in self._fleet.profile(target).features
         return feature in self._fleet.profile(target).features
 
+    def features(self, target: Target) -> tuple[Feature, ...]:
+        """All that a target can do, as far as is known."""
+        if self.misfit(target, embeds=False):
+            return (Feature.EMBEDDINGS,)
+        lacking = {Feature.EMBEDDINGS} if self.misfit(target, embeds=True) else set()
+        if self._blind(target):
+            lacking |= {Feature.VISION, Feature.IMAGE_URL}
+        return tuple(feature for feature in Feature if feature not in lacking and self.offers(target, feature))
+
     def misfit(self, target: Target, *, embeds: bool) -> str | None:
         """Why a target's model is of the wrong sort, for chat or for embeddings; None where nobody knows better."""
         if embeds and not self.offers(target, Feature.EMBEDDINGS):
@@ -99,14 +108,17 @@ class Capabilities:
                 where = f" ({needs.first_url})" if feature is Feature.IMAGE_URL else ""
                 return f"it takes no {SPOKEN[feature]}{where}"
         profile = self._fleet.profile(target)
-        blind = profile.model_names.reads_text_only(target.model)
-        if Feature.VISION in needs.features and self._said(target) is None and blind:
+        if Feature.VISION in needs.features and self._blind(target):
             return f"{target.model} reads text only, no {SPOKEN[Feature.VISION]}"
         if needs.foreign and not profile.media.foreign_parts:
             return f"it takes no {needs.foreign}"
         if needs.named_document and not profile.media.documents_by_name:
             return f"it takes documents by data only, and {needs.named_document} names one"
         return None
+
+    def _blind(self, target: Target) -> bool:
+        """Whether a target's model is known to see no images; an alias that says otherwise knows better."""
+        return self._said(target) is None and self._fleet.profile(target).model_names.reads_text_only(target.model)
 
     def _said(self, target: Target) -> frozenset[str] | None:
         said = (alias.capabilities for alias in self._aliases(target) if alias.capabilities is not None)

@@ -16,5 +16,10 @@ def most_specific(name: str, patterns: Iterable[str]) -> str | None:
     return max(fitting, key=lambda pattern: (pattern.lower() == wanted, _literals(pattern), pattern), default=None)
 
 
+def is_pattern(name: str) -> bool:
+    """Whether a name may stand for several."""
+    return any(character in "*?[" for character in name)
+
+
 def _literals(pattern: str) -> int:
     return sum(character not in "*?[]" for character in pattern)

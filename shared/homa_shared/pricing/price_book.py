@@ -19,8 +19,8 @@ from homa_shared.calls.reply import Usage
 from homa_shared.kinds.registry import profile_of
 from homa_shared.model.patterns import most_specific
 from homa_shared.model.targets import Target
-from homa_shared.pricing.price_list import library_cost, listed_card, listed_price, recognised
-from homa_shared.pricing.rate_card import TOKENS_OF_PRICE, Card, dearest, own_card
+from homa_shared.pricing.price_list import library_cost, listed_card, listed_price, models_of, recognised
+from homa_shared.pricing.rate_card import TOKENS_OF_PRICE, Card, ListPrice, dearest, own_card
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
@@ -68,6 +68,16 @@ class PriceBook:
         plain = self.cost(target, replace(usage, input_tokens=total, cached_tokens=0, cache_write_tokens=0))
         paid = self.cost(target, usage)
         return 0 if plain is None or paid is None else plain - paid
+
+    def list_price(self, target: Target) -> ListPrice | None:
+        """What a million tokens cost at the lowest tier; None when the target is unpriced."""
+        card = self._card(target)
+        return None if card is None else card.list_price
+
+    def listed_models(self, provider: str) -> list[str]:
+        """Names of the models in a provider's price list; none where it has no list."""
+        price_list = self._price_list(provider)
+        return models_of(price_list) if price_list else []
 
     def bound(self, target: Target, prompt_bytes: int, max_output_tokens: int, extra_tokens: int = 0) -> int | None:
         """Nano-dollars that a call cannot exceed; None when the target is unpriced.
@@ -124,17 +134,22 @@ class PriceBook:
 
     def _references(self, target: Target) -> Iterator[tuple[str, str]]:
         """Price list and model name to try, the most telling first."""
-        provider = self._fleet.providers.get(target.provider)
-        if provider is None:
+        price_list = self._price_list(target.provider)
+        if price_list is None:
             return
+        names = [alias.model for _, alias in self._aliases(target)] + [target.model]
+        if self._fleet.profile(target).billing.alias_names_model:
+            names += [name for name, _ in self._aliases(target)]
+        yield from ((price_list, name) for name in names if name)
+
+    def _price_list(self, name: str) -> str | None:
+        """Id or address of a provider's price list; None where it has none."""
+        provider = self._fleet.providers.get(name)
+        if provider is None:
+            return None
         # A server that is not recognised is taken as a gateway before the kind's own.
         by_address = provider.endpoint if provider.endpoint and recognised(provider.endpoint) else None
-        billing = profile_of(provider.kind).billing
-        price_list = provider.price_list or by_address or billing.price_list
-        names = [alias.model for _, alias in self._aliases(target)] + [target.model]
-        if billing.alias_names_model:
-            names += [name for name, _ in self._aliases(target)]
-        yield from ((price_list, name) for name in names if price_list and name)
+        return provider.price_list or by_address or profile_of(provider.kind).billing.price_list
 
     def _aliases(self, target: Target) -> Iterator[tuple[str, ModelAlias]]:
         wanted = str(target).lower()

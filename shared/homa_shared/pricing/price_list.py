@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from homa_shared.calls.reply import Usage
 from homa_shared.model.money import NANO_PER_USD
-from homa_shared.pricing.rate_card import Card, Ladder, Rates
+from homa_shared.pricing.rate_card import Card, Ladder, ListPrice, Rates
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice, PriceCalculation
@@ -37,6 +37,24 @@ def recognised(endpoint: str) -> bool:
     except LookupError:
         return False
     return True
+
+
+def models_of(price_list: str) -> list[str]:
+    """Names of the models in a price list; none where there is no such list.
+
+    Entries that their own name does not lead to are left out: such a name is a prefix of models' names.
+
+    Args:
+        price_list: id of a provider in genai-prices, or the address of its server.
+    """
+    from genai_prices.data_snapshot import get_snapshot
+
+    provider_id, address = (None, price_list) if "://" in price_list else (price_list, None)
+    try:
+        found = get_snapshot().find_provider(None, provider_id, address)
+    except LookupError:
+        return []
+    return [model.id for model in found.models if found.find_model(model.id) is not None]
 
 
 def listed_price(name: str, price_list: str) -> PriceCalculation | None:
@@ -70,6 +88,7 @@ def listed_card(found: PriceCalculation, day: int, reference: tuple[str, str]) -
     ladders = {key: _ladder(value) for key, value in vars(price).items() if key.endswith("_mtok") and value is not None}
     return Card(
         day,
+        ListPrice(ladders["input_mtok"][0][1], ladders["output_mtok"][0][1] if "output_mtok" in ladders else None),
         text=_joined(ladders, lambda key: key in _TEXT_INPUT),
         media=_joined(ladders, lambda key: not key.startswith("output")),
         output=_joined(ladders, lambda key: key.startswith("output")),

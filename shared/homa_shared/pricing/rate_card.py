@@ -41,11 +41,21 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
+class ListPrice:
+    """Nano-dollars per million tokens that nothing is read from a cache for, at the lowest tier."""
+
+    input: int
+    #: None for models that only read, such as embeddings.
+    output: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """All that is needed to price a model for one day."""
 
     #: The day (since 1970, UTC) that the prices hold for.
     day: int
+    list_price: ListPrice
     text: Ladder
     media: Ladder
     output: Ladder
@@ -64,7 +74,9 @@ def own_card(price: Price, day: int) -> Card:
     written = plain if price.cache_write_nano_usd_per_mtok is None else price.cache_write_nano_usd_per_mtok
     output = price.output_nano_usd_per_mtok
     ladder = ((-1, max(plain, cached, written)),)
-    return Card(day, ladder, ladder, ((-1, output),), rates=Rates(plain, cached, written, output))
+    return Card(
+        day, ListPrice(plain, output), ladder, ladder, ((-1, output),), rates=Rates(plain, cached, written, output)
+    )
 
 
 def dearest(ladder: Ladder, input_tokens: int) -> int:

@@ -105,6 +105,11 @@ def limits(keys: Keys) -> Op[list[LimitRow]]:
     return call(keys, "limits", (), parse)
 
 
+def scopes(keys: Keys) -> Op[list[str]]:
+    """Every quota scope and account that a target's plan ever named."""
+    return read((("SMEMBERS", keys.scopes()),), lambda r: sorted(map(text, r[0])))
+
+
 def workers(keys: Keys) -> Op[list[WorkerRow]]:
     """Every worker that beat within the last hour."""
 

@@ -1,4 +1,4 @@
-"""What people and the client ask of the store to change: cancel, pause, resume, seal, resolve, retry, purge, plans."""
+"""What people and the client ask of the store to change: cancel, pause, unfreeze, seal, resolve, retry, purge."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ __all__ = [
     "resume_queue",
     "retry",
     "seal_batch",
+    "unfreeze",
     "write_fleet",
     "write_plans",
 ]
@@ -110,6 +111,18 @@ def pause_queue(keys: Keys, queue: str) -> Op[bool]:
 def resume_queue(keys: Keys, queue: str) -> Op[bool]:
     """Lets a paused queue go on; true when it was paused."""
     return call(keys, "queue", ("resume", queue), bool)
+
+
+def unfreeze(keys: Keys, scope: str) -> Op[list[str] | None]:
+    """Lifts a freeze of a quota scope, or those of all scopes of an account; quota then opens slowly.
+
+    Returns the scopes that were frozen; None when there is no such scope.
+    """
+
+    def parse(reply: Any) -> list[str] | None:
+        return None if reply is None else [text(name) for name in reply]
+
+    return call(keys, "unfreeze", (scope,), parse)
 
 
 def resolve(keys: Keys, job_id: str, attempt: int, nano_usd: int, note: str = "") -> Op[str]:
