@@ -69,6 +69,8 @@ class RunningAttempt:
     request: JobRequest = UNREAD
     #: Targets that were passed over in looking for the next one, with the reason.
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    #: What was changed about its parameters for its model, for people.
+    parameter_notes: tuple[str, ...] = ()
     #: Digests of the media that its request shows.
     media: list[str] = field(default_factory=list)
     steps: StepTally = NO_STEPS

@@ -87,7 +87,8 @@ class Acknowledger:
     def _signed(self, attempt: RunningAttempt, report: Report) -> Report:
         """Says whose call it was: another worker may have made one under the same number, where the store forgot."""
         target = attempt.claim.target
-        return replace(self._book.with_saving(target, report), worker=self._log.worker, target=target)
+        told = reports.noting(self._book.with_saving(target, report), attempt.parameter_notes)
+        return replace(told, worker=self._log.worker, target=target)
 
     async def _report(self, op: Op[ReportResult]) -> ReportResult:
         """Until the store has it, and again should the store come back without it."""

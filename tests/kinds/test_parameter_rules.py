@@ -1,0 +1,129 @@
+"""What families of models take: parameters fitted to a model, and what it cannot be asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from homa_shared.kinds.parameter_rules import Family, dropped, fitted, lack, refused, translated
+from homa_shared.kinds.registry import builtin_kinds, profile_of
+
+USER = {"role": "user", "content": "Hello"}
+BEGUN = {"role": "assistant", "content": "{"}
+FORCED = {"type": "function", "function": {"name": "look"}}
+
+
+def sent(kind: str, model: str, **params: Any) -> dict[str, Any]:
+    return fitted(profile_of(kind).family(model), model, params)[0]
+
+
+def notes(kind: str, model: str, **params: Any) -> tuple[str, ...]:
+    return fitted(profile_of(kind).family(model), model, params)[1]
+
+
+def lacks(kind: str, model: str, *messages: dict[str, Any], **params: Any) -> str | None:
+    return lack(profile_of(kind).family(model), model, messages or [USER], params)
+
+
+def test_a_model_of_no_family_takes_everything() -> None:
+    given = {"temperature": 0.2, "whatever": 1, "n": 3, "tool_choice": "required"}
+    assert sent("anthropic", "some-model", **given) == given
+    assert lacks("anthropic", "some-model", BEGUN, **given) is None
+
+
+def test_what_is_left_out_or_translated_is_told() -> None:
+    family = Family("m", (*dropped("seed"), translated("reasoning_effort", {"none": "low", "max": None})))
+    assert fitted(family, "m", {"seed": 1, "reasoning_effort": "none"}) == (
+        {"reasoning_effort": "low"},
+        ("seed left out: m does not take it", "reasoning_effort 'none' sent as 'low': m does not take it"),
+    )
+    assert fitted(family, "m", {"reasoning_effort": "max"})[0] == {}
+    assert fitted(family, "m", {"seed": None, "reasoning_effort": "high"})[1] == ()
+
+
+def test_what_must_not_change_is_a_lack() -> None:
+    family = Family("m", (refused("n", "gives one answer a call", lambda params: params["n"] != 1),), prefill=False)
+    assert lack(family, "m", [USER], {"n": 2}) == "m gives one answer a call"
+    assert lack(family, "m", [USER], {"n": 1}) is None
+    assert lack(family, "m", [USER, BEGUN], {}) == "m takes no conversation that ends with an assistant's message"
+    assert fitted(family, "m", {"n": 2}) == ({"n": 2}, ())
+
+
+@pytest.mark.parametrize("kind", builtin_kinds())
+def test_every_family_says_where_it_is_documented_and_when_that_was_read(kind: str) -> None:
+    for family in profile_of(kind).families:
+        assert family.source
+        assert family.checked >= "2026-11-29"
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["claude-haiku-4-5-20251001", "claude-opus-4-6", "claude-opus-5", "claude-haiku-5-5", "claude-fable-5-2"],
+)
+def test_claude_takes_no_sampling(model: str) -> None:
+    assert sent("anthropic", model, temperature=0, top_p=0.9, top_k=5, max_tokens=9) == {"max_tokens": 9}
+    assert notes("anthropic", model, temperature=0) == (f"temperature left out: {model} does not take it",)
+
+
+def test_claude_takes_names_of_its_own_and_none_of_openais() -> None:
+    own = {"thinking": {"type": "adaptive"}, "cache_control": {"type": "ephemeral"}, "speed": "fast", "stop": "END"}
+    foreign = {"prompt_cache_retention": "24h", "web_search_options": {}, "seed": 1, "logit_bias": {}}
+    assert sent("anthropic", "claude-opus-5-5", **own, **foreign) == own
+    assert len(notes("anthropic", "claude-opus-5-5", **own, **foreign)) == len(foreign)
+    assert sent("anthropic", "claude-opus-5-5", service_tier="fast") == {}
+    assert sent("anthropic", "claude-opus-5-5", service_tier="default") == {"service_tier": "default"}
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "taken"),
+    [
+        ("claude-opus-5-5", "none", "low"),
+        ("claude-fable-5-2", "none", "low"),
+        ("claude-opus-7", "none", "low"),
+        ("claude-sonnet-5-5", "none", "none"),
+        ("claude-haiku-5-5", "none", "none"),
+        ("claude-opus-5", "minimal", "low"),
+        ("claude-opus-4-6", "xhigh", "high"),
+        ("claude-opus-4-6", "max", "max"),
+        ("claude-opus-4-7", "xhigh", "xhigh"),
+        ("claude-3-5-sonnet-20241022", "high", None),
+    ],
+)
+def test_claude_thinks_by_the_efforts_that_its_family_knows(model: str, given: str, taken: str | None) -> None:
+    assert sent("anthropic", model, reasoning_effort=given).get("reasoning_effort") == taken
+
+
+def test_older_claudes_do_not_think_while_a_tool_must_be_called() -> None:
+    assert sent("anthropic", "claude-haiku-4-5", reasoning_effort="high", tool_choice="required") == {
+        "tool_choice": "required"
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "takes"),
+    [
+        ("claude-haiku-4-5", True),
+        ("claude-opus-5", True),
+        ("claude-haiku-5-5", True),
+        ("claude-sonnet-5-5", False),
+        ("claude-opus-5-5", False),
+        ("claude-fable-5-1", False),
+    ],
+)
+@pytest.mark.parametrize("choice", ["required", FORCED, {"type": "any"}])
+def test_some_claudes_cannot_be_made_to_call_a_tool(model: str, takes: bool, choice: object) -> None:
+    assert (lacks("anthropic", model, tool_choice=choice) is None) == takes
+    assert lacks("anthropic", model, tool_choice="auto") is None
+
+
+def test_newer_claudes_do_not_go_on_from_the_beginning_of_an_answer() -> None:
+    assert lacks("anthropic", "claude-haiku-4-5", USER, BEGUN) is None
+    assert lacks("anthropic", "claude-opus-4-6", USER, BEGUN)
+    assert lacks("anthropic", "claude-haiku-5-5", USER, BEGUN)
+    assert lacks("anthropic", "claude-haiku-5-5", USER, BEGUN, USER) is None
+
+
+def test_claude_gives_one_answer_a_call() -> None:
+    assert lacks("anthropic", "claude-opus-5-5", n=2) == "claude-opus-5-5 gives one answer a call"
+    assert lacks("anthropic", "claude-opus-5-5", n=1) is None
