@@ -19,6 +19,12 @@ Params = Mapping[str, Any]
 #: Whether a rule holds for a request, by the parameters that are to be sent.
 When = Callable[[Params], bool]
 
+#: Parameters of OpenAI's that no other maker's models have, and that an answer can do without.
+OPENAI_ONLY = tuple(
+    "audio function_call functions logit_bias modalities moderation prediction prompt_cache_options "
+    "prompt_cache_retention verbosity web_search_options".split()
+)
+
 
 class Verdict(StrEnum):
     """What becomes of a parameter that a family does not take as it is."""

@@ -1,4 +1,6 @@
-"""What Claude's models refuse, in Anthropic's words: a table of the simulator's own, so that it judges independently.
+"""What Claude's models refuse, at Anthropic and at Bedrock, in their words.
+
+The table is the simulator's own, so that it judges independently of what workers know.
 
 Source: platform.claude.com/docs/en/about-claude/models, what's new and migration guide of each model.
 """
@@ -18,6 +20,10 @@ _FIELDS = frozenset(
     "model messages max_tokens system stop_sequences stream tools tool_choice thinking output_config metadata "
     "cache_control container context_management diagnostics inference_geo mcp_servers service_tier speed".split()
 )
+#: What Claude takes beside Converse's own fields.
+_OWN_FIELDS = frozenset({"anthropic_beta", "thinking", "top_k"})
+#: Others at Bedrock that take no effort.
+_NO_EFFORT = re.compile(r"amazon\.nova|meta\.llama|cohere\.|ai21\.|openai\.gpt-oss|mistral\.")
 _BETWEEN_TOOLS = (
     'To turn thinking off on this model, send "thinking": {"type": "between_tools"} instead of {"type": "disabled"}.'
 )
@@ -37,6 +43,45 @@ def refuse_what_models_lack(body: Mapping[str, Any]) -> None:
     _thinking(model, version, body)
     _effort(model, version, body)
     _forced_tool(model, version, body)
+    _prefill(version, body)
+
+
+def refuse_at_converse(model: str, body: Mapping[str, Any]) -> None:
+    """Raises Failure where a model of Bedrock would answer with a ValidationException."""
+    own, output = body.get("additionalModelRequestFields") or {}, body.get("outputConfig") or {}
+    version = _version(model)
+    if version is None:
+        if "effort" in output and _NO_EFFORT.search(model):
+            raise invalid("This model doesn't support the effort field. Remove effort and try again.")
+        return
+    for name in own:
+        if name not in _OWN_FIELDS:
+            raise invalid(f"{name}: Extra inputs are not permitted")
+    _sampling(version, {**(body.get("inferenceConfig") or {}), **own})
+    choice = (body.get("toolConfig") or {}).get("toolChoice") or {}
+    said = {
+        "thinking": own.get("thinking"),
+        "output_config": {"effort": output.get("effort")},
+        "tool_choice": {"type": next(iter(choice), None)},
+        "messages": body.get("messages"),
+    }
+    _thinking(model, version, said)
+    _effort(model, version, said)
+    _forced_tool(model, version, said)
+    _prefill(version, said)
+
+
+def _sampling(version: tuple[int, int], given: Mapping[str, Any]) -> None:
+    """Bedrock keeps to the rules of 2023-06-01."""
+    names = {"temperature": "temperature", "topP": "top_p", "top_k": "top_k"}
+    found = [spelled for name, spelled in names.items() if name in given]
+    if found and version >= (4, 7):
+        raise invalid(f"`{found[0]}` is deprecated for this model.")
+    if {"temperature", "top_p"} <= set(found) and version >= (4, 1):
+        raise invalid("`temperature` and `top_p` cannot both be specified for this model. Please use only one.")
+
+
+def _prefill(version: tuple[int, int], body: Mapping[str, Any]) -> None:
     last = (body.get("messages") or [{}])[-1]
     if isinstance(last, Mapping) and last.get("role") == "assistant" and version >= (4, 6):
         raise invalid(
