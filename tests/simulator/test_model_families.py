@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from homa_workers.simulator.dialects.claude_models import refuse_at_converse, refuse_what_models_lack
+from homa_workers.simulator.dialects.openai_models import refuse_what_models_lack as refuse_at_openai
 from homa_workers.simulator.wire import Failure
 
 HELLO = [{"role": "user", "content": "Hi"}]
@@ -70,3 +71,38 @@ def test_anthropic_says_what_a_claude_does_not_take(model: str, fields: dict[str
 def test_bedrock_says_what_a_model_does_not_take(model: str, fields: dict[str, Any], said: str) -> None:
     found = at_bedrock(model, **fields)
     assert said in found if said else found == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "param", "code"),
+    [
+        ("gpt-6-luna", {"temperature": 0.2}, "temperature", "unsupported_value"),
+        ("gpt-6-luna", {"stop": "END", "reasoning_effort": "none"}, "stop", "unsupported_parameter"),
+        ("gpt-5-mini", {"reasoning_effort": "none"}, "reasoning_effort", "unsupported_value"),
+        ("gpt-6-luna", {"tools": [{}]}, "reasoning_effort", None),
+        ("gpt-5.4", {"tools": [{}], "reasoning_effort": "low"}, "reasoning_effort", None),
+        ("o3", {"tools": [{}], "parallel_tool_calls": True}, "parallel_tool_calls", "unsupported_parameter"),
+        ("gpt-5.2-pro", {}, "model", None),
+        ("gpt-4.1", {"reasoning_effort": "low"}, None, None),
+    ],
+)
+def test_openai_names_the_parameter_that_a_model_does_not_take(
+    model: str, fields: dict[str, Any], param: str | None, code: str | None
+) -> None:
+    with pytest.raises(Failure) as caught:
+        refuse_at_openai({"model": model, **fields}, by_responses=False)
+    assert (caught.value.param, caught.value.code) == (param, code)
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        ("gpt-4.1", {"temperature": 0, "stop": "END"}),
+        ("gpt-5.4", {"temperature": 0, "tools": [{}]}),
+        ("gpt-6-luna", {"temperature": 0, "reasoning_effort": "none", "tools": [{}]}),
+        ("some-model", {"temperature": 0, "reasoning_effort": "any", "stop": "END"}),
+    ],
+)
+def test_openai_takes_what_a_model_takes(model: str, fields: dict[str, Any]) -> None:
+    refuse_at_openai({"model": model, **fields}, by_responses=False)
+    refuse_at_openai({"model": "gpt-6.2-sol", "reasoning": {"effort": "max"}, "tools": [{}]}, by_responses=True)

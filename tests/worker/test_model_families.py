@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 import pytest
 
@@ -51,3 +53,23 @@ async def test_a_job_goes_on_to_no_target_that_cannot_do_it(cell: Cell) -> None:
         return len([a for a in (await cell.view(job)).attempts if a.outcome == "skipped"]) == 2
 
     await until(passed_over)
+
+
+LOOK = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+OPENAIS = ("gpt-4.1", "gpt-5-mini", "gpt-5.1", "gpt-5.4", "gpt-5.5", "gpt-6-luna", "gpt-6.1-terra", "gpt-6.2-sol", "o3")
+
+
+@pytest.mark.parametrize("effort", [None, "none", "minimal", "high", "max"])
+@pytest.mark.parametrize("tools", [(), (LOOK,)])
+async def test_every_model_of_openais_can_be_asked_the_same(cell: Cell, effort: str | None, tools: tuple[Any]) -> None:
+    """The simulated ones refuse what theirs do: tools in a chat, sampling while they reason, efforts."""
+    await cell.worker("openai")
+    params: dict[str, Any] = {"max_tokens": 300, "temperature": 0, "stop": "END", "parallel_tool_calls": False}
+    params |= {"tools": list(tools)} if tools else {}
+    params |= {"reasoning_effort": effort} if effort else {}
+    jobs = [await cell.submit(targets=(f"openai:{model}",), params=params) for model in (*OPENAIS, "gpt-5.2-pro")]
+    for job in jobs:
+        view = await cell.ended(job)
+        assert view.job.state is State.SUCCEEDED, (view.job.target, view.reply)
+        assert view.reply is not None
+        assert orjson.loads(view.reply)["body"]["object"] == "chat.completion"
