@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from homa_workers.simulator.dialects.claude_models import refuse_at_converse, refuse_what_models_lack
+from homa_workers.simulator.dialects.gemini_models import refuse_what_models_lack as refuse_at_gemini
 from homa_workers.simulator.dialects.openai_models import refuse_what_models_lack as refuse_at_openai
 from homa_workers.simulator.wire import Failure
 
@@ -26,6 +27,14 @@ def judged(model: str, **fields: Any) -> str:
 def at_bedrock(model: str, **fields: Any) -> str:
     try:
         refuse_at_converse(model, {"messages": HELLO, **fields})
+    except Failure as failure:
+        return failure.message
+    return ""
+
+
+def at_gemini(model: str, **body: Any) -> str:
+    try:
+        refuse_at_gemini(model, body)
     except Failure as failure:
         return failure.message
     return ""
@@ -106,3 +115,21 @@ def test_openai_names_the_parameter_that_a_model_does_not_take(
 def test_openai_takes_what_a_model_takes(model: str, fields: dict[str, Any]) -> None:
     refuse_at_openai({"model": model, **fields}, by_responses=False)
     refuse_at_openai({"model": "gpt-6.2-sol", "reasoning": {"effort": "max"}, "tools": [{}]}, by_responses=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "config", "said"),
+    [
+        ("gemini-3.8-flash", {"thinkingConfig": {"thinkingLevel": "MINIMAL"}}, "Thinking level MINIMAL"),
+        ("gemini-4-argon", {"thinkingConfig": {"thinkingLevel": "XHIGH"}}, "Thinking level XHIGH"),
+        ("gemini-4-neon", {"thinkingConfig": {"thinkingLevel": "XHIGH"}}, ""),
+        ("gemini-2.5-pro", {"thinkingConfig": {"thinkingBudget": 0}}, "only works in thinking mode"),
+        ("gemini-2.5-flash", {"presencePenalty": 1}, "Penalty is not enabled"),
+        ("gemini-3.8-flash", {"candidateCount": 2}, "Multiple candidates"),
+        ("gemini-2.5-flash", {"candidateCount": 2, "temperature": 0}, ""),
+        ("some-model", {"candidateCount": 2}, ""),
+    ],
+)
+def test_gemini_says_what_a_model_does_not_take(model: str, config: dict[str, Any], said: str) -> None:
+    found = at_gemini(model, contents=[{"role": "user"}], generationConfig=config)
+    assert said in found if said else found == ""
