@@ -468,3 +468,9 @@ async def test_silence_is_ambiguous(stub: Stub, connect: Connect, hello: Call) -
     with pytest.raises(ProviderError) as caught:
         await connect("anthropic", stub.url).stream(hello, Pieces().emit)
     assert caught.value.kind is ErrorKind.AMBIGUOUS
+
+
+def test_a_model_that_cannot_stop_thinking_thinks_between_tools_only() -> None:
+    asked_for = asked(user("Hi"), model="claude-sonnet-5-5", reasoning_effort="none")
+    assert asked_for["thinking"] == {"type": "between_tools"}
+    assert asked_for["output_config"] == {"effort": "low"}

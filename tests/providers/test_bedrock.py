@@ -233,6 +233,23 @@ def test_parameters_are_translated(params: dict[str, Any], expected: dict[str, A
     assert {name: body.get(name) for name in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("model", "effort", "own", "output"),
+    [
+        ("amazon.nova-2-lite-v1:0", "low", {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}, None),
+        ("amazon.nova-2-lite-v1:0", "none", {"reasoningConfig": {"type": "disabled"}}, None),
+        ("openai.gpt-oss-120b-1:0", "high", {"reasoning_effort": "high"}, None),
+        ("anthropic.claude-haiku-5-5", "none", {"thinking": {"type": "disabled"}}, None),
+        ("anthropic.claude-sonnet-5-5", "none", {"thinking": {"type": "between_tools"}}, {"effort": "low"}),
+        ("anthropic.claude-opus-4-6-v1", "none", None, None),
+        ("anthropic.claude-opus-5-5", "high", None, {"effort": "high"}),
+    ],
+)
+def test_an_effort_goes_where_its_model_takes_it(model: str, effort: str, own: object, output: object) -> None:
+    body = converse(Call(model, [user("Hi")], {"reasoning_effort": effort}), max_tokens=4096)
+    assert (body.get("additionalModelRequestFields"), body.get("outputConfig")) == (own, output)
+
+
 def test_system_messages_stand_beside_the_conversation() -> None:
     body = asked({"role": "system", "content": "A"}, {"role": "developer", "content": "B"}, user("C"), user("D"))
     assert body["system"] == [{"text": "A"}, {"text": "B"}]

@@ -70,6 +70,8 @@ class RunningAttempt:
     request: JobRequest = UNREAD
     #: Targets that were passed over in looking for the next one, with the reason.
     skipped: Sequence[tuple[str, str]] = ()
+    #: What was changed about its parameters for its model, for people.
+    parameter_notes: tuple[str, ...] = ()
     #: Digests of the media that its request shows.
     media: Sequence[str] = ()
     steps: StepTally = NO_STEPS

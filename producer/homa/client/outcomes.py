@@ -99,6 +99,7 @@ def _reply(job_id: str, said: dict[str, Any], custom_id: str | None, schema: Any
         request_id=said.get("request_id"),
         latency_ms=None if source else said.get("latency_ms"),
         queued_ms=None if source else said.get("queued_ms"),
+        notes=tuple(said.get("notes") or ()),
         schema=schema,
     )
 

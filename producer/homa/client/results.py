@@ -42,6 +42,8 @@ class Reply(Generic[T]):
     latency_ms: int | None = None
     #: From submission to that call.
     queued_ms: int | None = None
+    #: What was changed about its parameters for the model that answered.
+    notes: tuple[str, ...] = ()
     schema: Any = field(default=None, repr=False)
 
     @property

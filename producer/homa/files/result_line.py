@@ -33,6 +33,8 @@ class HomaPart:
     queued_ms: int | None = None
     #: Of the call that brought the answer.
     latency_ms: int | None = None
+    #: What was changed about its parameters for the model that answered.
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def _response(outcome: Answered | Unanswered, error: dict[str, str] | None) -> d
 
 
 def _homa(part: HomaPart) -> dict[str, Any]:
-    return {
+    line = {
         "job": part.job,
         "provider": part.provider,
         "model": part.model,
@@ -102,6 +104,7 @@ def _homa(part: HomaPart) -> dict[str, Any]:
         "queued_ms": part.queued_ms,
         "latency_ms": part.latency_ms,
     }
+    return {**line, "notes": list(part.notes)} if part.notes else line
 
 
 def is_good(line: Mapping[str, Any]) -> bool:

@@ -70,6 +70,7 @@ def _homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: boo
         cached=cached,
         queued_ms=ended.queued_ms,
         latency_ms=ended.latency_ms,
+        notes=ended.notes if isinstance(ended, Reply) else (),
     )
 
 

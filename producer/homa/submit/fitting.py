@@ -54,7 +54,7 @@ class Fit:
             return self._checked(self._of_the_wrong_sort(embeds=True))
         long = len(prepared.json) > self._least_window()
         if prepared.plain and not self._needs_more and not long:
-            return self._checked(self._misfits)
+            return self._checked({**self._misfits, **self._begun(prepared)})
         needs = needs_of(
             prepared.messages,
             self._params,
@@ -69,7 +69,7 @@ class Fit:
             for target in self._chain
             if (why := self._capabilities.lack(target, needs, self._tokens(target, prepared) if long else None))
         }
-        return self._checked({**self._misfits, **lacks})
+        return self._checked({**self._misfits, **self._begun(prepared), **lacks})
 
     def _of_the_wrong_sort(self, *, embeds: bool) -> dict[Target, str]:
         found = self._capabilities
@@ -77,8 +77,20 @@ class Fit:
         return {
             target: why
             for target in self._chain
-            if (why := found.misfit(target, embeds=embeds) or found.tier_lack(target, tier, embeds=embeds)) is not None
+            if (
+                why := found.misfit(target, embeds=embeds)
+                or found.tier_lack(target, tier, embeds=embeds)
+                or (None if embeds else found.refusal(target, self._params))
+            )
+            is not None
         }
+
+    def _begun(self, prepared: Prepared) -> dict[Target, str]:
+        """Targets that do not go on from an answer that the messages begin."""
+        if not prepared.messages or prepared.messages[-1].get("role") != "assistant":
+            return {}
+        found = self._capabilities
+        return {t: why for t in self._chain if (why := found.prefill_lack(t, prepared.messages)) is not None}
 
     def _checked(self, lacks: dict[Target, str]) -> dict[Target, str]:
         if lacks and len(lacks) == len(self._chain):

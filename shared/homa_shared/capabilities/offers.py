@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from homa_shared.calls.openai_apis import TIERS_APART
 from homa_shared.calls.reply import RESPONSES_API
 from homa_shared.capabilities.media_limits import media_lack
 from homa_shared.capabilities.request_needs import Needs
 from homa_shared.kinds.features import SPOKEN, Feature
+from homa_shared.kinds.parameter_rules import prefill_lack, refusal
 from homa_shared.model.targets import Target
 
 if TYPE_CHECKING:
@@ -67,6 +68,14 @@ class Capabilities:
             return f"it has no {tier} tier for embeddings"
         served = self._fleet.profile(target).billing.service_tiers
         return f"it has no {tier} tier" if served is not None and tier not in served else None
+
+    def refusal(self, target: Target, params: Mapping[str, Any]) -> str | None:
+        """What a request's parameters ask for that a target's model cannot do; None where nobody knows better."""
+        return refusal(self._fleet.profile(target).family(target.model), target.model, params)
+
+    def prefill_lack(self, target: Target, messages: Sequence[Mapping[str, Any]]) -> str | None:
+        """Says so where messages end with the beginning of an answer that a target's model does not go on from."""
+        return prefill_lack(self._fleet.profile(target).family(target.model), target.model, messages)
 
     def has_responses(self, target: Target) -> bool:
         """Whether a target can be called by OpenAI's Responses API."""

@@ -52,6 +52,10 @@ _OPENAI_CACHE_BREAKPOINTS = r"^(?:ft:)?gpt-(?:5\.(?:[6-9]|\d\d)|[6-9]|\d\d)"
 
 #: platform.claude.com/docs/en/build-with-claude/adaptive-thinking: up to Claude 4.5.
 _CLAUDE_THINKS_BY_BUDGET = r"claude-(?:3|(?:opus|sonnet|haiku)-4(?:-[015])?(?:-\d{8})?$)"
+#: platform.claude.com/docs/en/build-with-claude/extended-thinking: refuses `disabled`, and takes this instead.
+_CLAUDE_THINKS_BETWEEN_TOOLS = r"claude-sonnet-5-5"
+#: The same page: these think unless they are told not to, and can be told.
+_CLAUDE_THINKS_BY_DEFAULT = r"claude-(?:(?:sonnet|opus)-5(?!-\d(?!\d))|haiku-5-5)"
 #: platform.claude.com/docs/en/build-with-claude/prompt-caching: the least tokens of a prefix.
 _CLAUDE_CACHES_FROM_4096 = r"claude-(?:haiku-4-5|opus-4-[56])"
 _CLAUDE_CACHES_FROM_2048 = r"claude-3(?:-5)?-haiku"
@@ -111,6 +115,16 @@ def openai_takes_cache_breakpoints(model: str) -> bool:
 def claude_thinks_by_budget(model: str) -> bool:
     """Whether a Claude model thinks within a budget of tokens; later ones take an effort."""
     return re.search(_CLAUDE_THINKS_BY_BUDGET, model) is not None
+
+
+def claude_thinks_between_tools(model: str) -> bool:
+    """Whether a Claude model that is not to think still thinks between tools: it has no other way to say so."""
+    return re.search(_CLAUDE_THINKS_BETWEEN_TOOLS, model) is not None
+
+
+def claude_thinks_by_default(model: str) -> bool:
+    """Whether a Claude model thinks unless it is told not to."""
+    return re.search(_CLAUDE_THINKS_BY_DEFAULT, model) is not None
 
 
 def claude_least_cached_tokens(model: str) -> int:

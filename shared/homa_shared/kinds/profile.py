@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import only_embeds, reads_text_only
+from homa_shared.kinds.parameter_rules import Family, family_of
 from homa_shared.kinds.reserve_policy import ReservePolicy
 
 MB, MIB = 1000 * 1000, 1024 * 1024
@@ -179,6 +180,8 @@ class KindProfile:
     features: frozenset[Feature] = frozenset(Feature)
     media: MediaLimits = MediaLimits()
     model_names: ModelNames = ModelNames()
+    #: What its models take of a request's parameters; the first that fits a model's name counts.
+    families: tuple[Family, ...] = ()
     #: Whether it has OpenAI's Responses API beside Chat Completions.
     responses_api: bool = False
     #: What one embeddings call takes, by model.
@@ -186,6 +189,10 @@ class KindProfile:
     #: The prompt cache of a model; None where nothing is to be said to it.
     prompt_caching: Callable[[str], PromptCaching | None] = _no_prompt_cache
     billing: Billing = Billing()
+
+    def family(self, model: str) -> Family:
+        """What a model takes of a request's parameters."""
+        return family_of(self.families, model)
 
     def service_tier(self, name: str) -> str:
         """A service tier's name on its wire."""

@@ -59,6 +59,11 @@ class Attempt:
     #: What the provider's prompt cache saved; negative where writing to it cost more.
     cache_saved_nano_usd: int = 0
 
+    @property
+    def parameter_notes(self) -> tuple[str, ...]:
+        """What was changed about its parameters for its model, for people."""
+        return tuple(self.note.get("parameters") or ())
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from homa_shared.calls.openai_apis import by_own_api, has_fees
-from homa_shared.calls.reply import CHAT_API, Call, Completion, Usage
+from homa_shared.calls.reply import CHAT_API, RESPONSES_API, Call, Completion, Usage
 from homa_shared.calls.request import JobRequest
 from homa_shared.capabilities import Capabilities
 from homa_shared.capabilities.prompt_caching import caching_at
+from homa_shared.kinds.parameter_rules import ANY, fitted, lack
 from homa_shared.kinds.profile import Fee, PromptCaching
 from homa_shared.model.errors import HomaError
 from homa_shared.model.pools import Hop, Pool, alias_of, queue_of
@@ -172,6 +173,20 @@ class FleetBook:
             return call
         return by_own_api(call)
 
+    def fitted(self, target: str, call: Call) -> tuple[Call, tuple[str, ...]]:
+        """A call as a target's model can be asked, and what was changed about its parameters, for people.
+
+        It goes by OpenAI's Responses API where its model does in no other way what is asked for.
+        """
+        found = Target.parse(target)
+        profile = self.fleet.profile(found)
+        family = profile.family(found.model)
+        if family is ANY:
+            return call, ()
+        params, notes = fitted(family, found.model, call.params)
+        only_responses = profile.responses_api and family.by_responses is not None and family.by_responses(params)
+        return replace(call, params=params, api=RESPONSES_API if only_responses else call.api), notes
+
     def price(self, target: str, completion: Completion) -> int | None:
         """Nano-dollars of a completion; None when its target is unpriced, or took fees that no price list tells."""
         found = Target.parse(target)
@@ -206,19 +221,26 @@ class FleetBook:
         behind = request.options[len(request.options) - claim.fallbacks_left :] if claim.fallbacks_left else ()
         for i, option in enumerate(behind):
             hop = self._hop(option.target)
-            lack = self._lack(option.target, claim.target, wider=wider)
-            if lack is not None:
+            why = self._lack(option.target, claim.target, request, wider=wider)
+            if why is not None:
                 if skipped is not None:
-                    skipped.append((option.target, lack))
+                    skipped.append((option.target, why))
             elif hop is not None:
                 return NextTarget.of(option, queue_of(hop), len(behind) - i - 1)
         return None
 
-    def _lack(self, target: str, than: str, *, wider: bool) -> str | None:
-        """Why a job cannot go on to a target; None where it can. What else it needs was looked at when it came."""
+    def _lack(self, target: str, than: str, request: JobRequest, *, wider: bool) -> str | None:
+        """Why a job cannot go on to a target; None where it can.
+
+        Media and features were looked at when it came; what families of models take may be better known by now.
+        """
         hop = self._hop(target)
         if hop is None:
             return "the fleet has no such provider or pool any more"
+        if not isinstance(hop, Pool) and (
+            why := lack(self.fleet.profile(hop).family(hop.model), hop.model, request.messages, request.params)
+        ):
+            return why
         if not wider or isinstance(hop, Pool):
             return None
         mine, theirs = (self._prices.context_window(Target.parse(name)) for name in (target, than))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -111,6 +112,14 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int, 
     )
 
 
+def noting(report: Report, parameter_notes: Sequence[str]) -> Report:
+    """A report that tells the job's history what was changed about an attempt's parameters."""
+    if not parameter_notes:
+        return report
+    note = orjson.loads(report.note) if report.note else {}
+    return replace(report, note=orjson.dumps({**note, "parameters": list(parameter_notes)}).decode())
+
+
 def _was_unsent(error: ProviderError) -> bool:
     """Whether nothing was sent: what was reserved is free again. This side's own halts say so by their charge."""
     return error.kind in _UNSENT or (isinstance(error, Interrupted) and error.charge is Charge.NONE)
@@ -134,7 +143,9 @@ def reply_json(
     if steps.count:
         usage, nano = steps.usage + usage, nano if steps.spent.nano is not None else None
     called = recalled is None or recalled.called
-    found = {"cached_inputs": recalled.texts} if recalled is not None and recalled.texts else {}
+    found: dict[str, Any] = {"cached_inputs": recalled.texts} if recalled is not None and recalled.texts else {}
+    if attempt.parameter_notes:
+        found["notes"] = list(attempt.parameter_notes)
     return orjson.dumps(
         {
             "body": completion.body,

@@ -7,7 +7,7 @@ from homa_shared.model.json_safe import valid_text
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions import admin
-from homa_shared.store.transitions.attempts import Claim, Report, ReportResult, fail, requeue, settle
+from homa_shared.store.transitions.attempts import Report, ReportResult, fail, requeue, settle
 from homa_workers.attempt import RunningAttempt
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.observe.worker_log import WorkerLog
@@ -51,7 +51,7 @@ class Acknowledger:
         await tell_skipped(self._store, claim, attempt.skipped)
         match outcome:
             case Succeeded(completion, recalled):
-                report = self._success(claim, outcome, nano)
+                report = self._success(attempt, outcome, nano)
                 reply = await self.media.offloaded(claim, reports.reply_json(attempt, completion, nano, recalled))
                 return await self._report(settle(keys, key, reply, report))
             case Deferred(error, delay_ms, counts, pause):
@@ -72,17 +72,18 @@ class Acknowledger:
                 await hand_back(self._store, claim, self._log, delay_ms=delay_ms)
                 return None
 
-    def _success(self, claim: Claim, outcome: Succeeded, nano: int | None) -> Report:
-        worker, plan = self._log.worker, self._book.plan(claim.target)
+    def _success(self, attempt: RunningAttempt, outcome: Succeeded, nano: int | None) -> Report:
+        claim, worker = attempt.claim, self._log.worker
         if not outcome.called:
             return reports.of_recall(claim, worker=worker)
+        plan = self._book.plan(claim.target)
         report = reports.of_success(claim, outcome.completion, nano, plan, worker=worker)
-        return self._book.with_saving(claim.target, report)
+        return reports.noting(self._book.with_saving(claim.target, report), attempt.parameter_notes)
 
     def _failure(self, attempt: RunningAttempt, error: ProviderError) -> Report:
         claim, worker = attempt.claim, self._log.worker
         report = reports.of_error(claim, error, self._book.price, attempt.latency_ms, worker=worker)
-        return self._book.with_saving(claim.target, report)
+        return reports.noting(self._book.with_saving(claim.target, report), attempt.parameter_notes)
 
     async def _report(self, op: Op[ReportResult]) -> ReportResult:
         """Until the store has it, and again should the store come back without it."""

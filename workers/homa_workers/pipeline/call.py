@@ -50,13 +50,18 @@ class Caller:
     async def prepare(self, attempt: RunningAttempt, call: Call) -> tuple[Call, bool]:
         """A call as it is to be made, and whether middleware changed its content: then it has another need.
 
+        What its model does not take is left out or translated last, whoever asked for it.
+
         Raises:
             Halted: the attempt was cancelled meanwhile.
         """
+        target = attempt.claim.target
         try:
-            return await self._middleware.adapt_call(attempt, self._book.for_api(attempt.claim.target, call))
+            adapted, is_other = await self._middleware.adapt_call(attempt, self._book.for_api(target, call))
         except asyncio.CancelledError:
             raise stopped_before_call(attempt) from None
+        fitted, attempt.parameter_notes = self._book.fitted(target, adapted)
+        return fitted, is_other
 
     async def complete(self, attempt: RunningAttempt, call: Call) -> Completion:
         """Makes a call that was prepared, for whose need there is a reservation.

@@ -89,11 +89,14 @@ class Failure(Exception):
     dimension: str = ""
     #: Seconds until the same call could be admitted; None where waiting does not help.
     retry_after_s: float | None = None
+    #: The parameter that is refused, and the provider's code for that, where its errors have such fields.
+    param: str | None = None
+    code: str | None = None
 
 
-def invalid(message: str) -> Failure:
+def invalid(message: str, param: str | None = None, code: str | None = None) -> Failure:
     """The failure of a request that no provider would accept."""
-    return Failure(FailureKind.INVALID, message)
+    return Failure(FailureKind.INVALID, message, param=param, code=code)
 
 
 @dataclass(frozen=True, slots=True)

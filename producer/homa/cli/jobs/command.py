@@ -76,6 +76,8 @@ def show(job: str, as_json: bool) -> None:
     if view.attempts:
         click.echo()
         print_attempts(view.attempts)
+        for note in dict.fromkeys(note for attempt in view.attempts for note in attempt.parameter_notes):
+            click.echo(note)
     if view.steps:
         click.echo()
         print_steps(view.steps)

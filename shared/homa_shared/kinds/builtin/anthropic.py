@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from homa_shared.kinds.families import claude
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import claude_least_cached_tokens, only_chats
 from homa_shared.kinds.profile import (
@@ -58,6 +59,7 @@ PROFILE = KindProfile(
         source="platform.claude.com/docs/en/build-with-claude/vision and …/pdf-support",
     ),
     model_names=ModelNames(only_chats=only_chats),
+    families=claude.MESSAGES,
     prompt_caching=_prompt_caching,
     billing=Billing(
         price_list="anthropic",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from homa_shared.kinds.families import gpt
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import openai_takes_cache_breakpoints
 from homa_shared.kinds.profile import (
@@ -67,6 +68,7 @@ PROFILE = KindProfile(
         pdf_bytes=50 * MB,
         source="learn.microsoft.com/azure/ai-foundry/openai/how-to/gpt-with-vision",
     ),
+    families=gpt.CHAT,
     responses_api=True,
     embedding_limits=_embedding_limits,
     prompt_caching=_prompt_caching,

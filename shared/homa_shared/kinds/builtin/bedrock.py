@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from homa_shared.kinds.families import bedrock
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import (
     bedrock_embeds_many,
@@ -77,6 +78,7 @@ PROFILE = KindProfile(
         source="docs.aws.amazon.com/bedrock/latest/userguide/inference-api-restrictions.html",
     ),
     model_names=ModelNames(only_chats=only_chats),
+    families=bedrock.CONVERSE,
     embedding_limits=_embedding_limits,
     prompt_caching=_prompt_caching,
     billing=Billing(price_list="aws", fees=frozenset(), service_tiers={}),

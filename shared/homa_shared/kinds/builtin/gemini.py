@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from homa_shared.kinds.families import gemini
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import only_chats
 from homa_shared.kinds.profile import (
@@ -50,6 +51,7 @@ PROFILE = KindProfile(
     ),
     features=frozenset(Feature),
     model_names=ModelNames(only_chats=only_chats),
+    families=gemini.GENERATE,
     embedding_limits=_embedding_limits,
     billing=Billing(price_list="google", fees=frozenset(), service_tiers={}),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from homa_shared.kinds.families import gpt
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import only_chats, openai_takes_cache_breakpoints
 from homa_shared.kinds.profile import (
@@ -61,6 +62,7 @@ PROFILE = KindProfile(
         source="developers.openai.com/api/docs/guides/images-vision and …/pdf-files",
     ),
     model_names=ModelNames(only_chats=only_chats),
+    families=gpt.CHAT,
     responses_api=True,
     embedding_limits=_embedding_limits,
     prompt_caching=_prompt_caching,

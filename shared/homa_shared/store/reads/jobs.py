@@ -266,6 +266,8 @@ def _winner(job: Job, reply: bytes | None, others: list[Attempt]) -> Attempt | N
     target = f"{body['provider']}:{body['model']}" if "provider" in body and "model" in body else job.target
     ended = job.ended_ms or 0
     noted = {name: body[name] for name in ("request_id", "latency_ms") if body.get(name) is not None}
+    if body.get("notes"):
+        noted["parameters"] = body["notes"]
     return Attempt(
         number=number_,
         target=target,

@@ -13,7 +13,7 @@ from typing import Any
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import with_mark
 from homa_shared.kinds.builtin.anthropic import PROFILE
-from homa_shared.kinds.model_families import claude_thinks_by_budget
+from homa_shared.kinds.model_families import claude_thinks_between_tools, claude_thinks_by_budget
 from homa_workers.providers.conversation import Block, File, Given, Renderer, ToolCall, ToolResult
 from homa_workers.providers.data_url import DataUrl, is_data_url
 from homa_workers.providers.invalid_request import refused
@@ -182,10 +182,16 @@ def _thinking(params: dict[str, Any], model: str, cap: int) -> dict[str, Any]:
     if effort is None:
         return {}
     if effort == "none":
-        return {"thinking": {"type": "disabled"}}
+        return _unthinking(model)
     if not claude_thinks_by_budget(model):
         effort = "low" if effort == "minimal" else effort
         return {"thinking": {"type": "adaptive"}, "output_config": {"effort": effort}}
     budget = min(THINKING_BUDGETS.get(effort, THINKING_BUDGETS["medium"]), cap // 2)
     # Thinking counts towards the cap; one that leaves no room for it means none.
     return {"thinking": {"type": "enabled", "budget_tokens": budget}} if budget >= THINKING_BUDGETS["minimal"] else {}
+
+
+def _unthinking(model: str) -> dict[str, Any]:
+    if claude_thinks_between_tools(model):
+        return {"thinking": {"type": "between_tools"}, "output_config": {"effort": "low"}}
+    return {"thinking": {"type": "disabled"}}

@@ -14,7 +14,11 @@ import orjson
 
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import is_marked, with_mark
-from homa_shared.kinds.model_families import bedrock_takes_cache_points
+from homa_shared.kinds.model_families import (
+    bedrock_takes_cache_points,
+    claude_thinks_between_tools,
+    claude_thinks_by_default,
+)
 from homa_workers.providers.conversation import Block, File, Given, Renderer, ToolCall, ToolResult
 from homa_workers.providers.data_url import DataUrl, is_data_url
 from homa_workers.providers.invalid_request import refused
@@ -42,6 +46,10 @@ LEFT_OUT = frozenset(
     }
 )  # fmt: skip
 
+#: docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html
+_NOVA_2 = re.compile(r"amazon\.nova-2-")
+_GPT_OSS = re.compile(r"openai\.gpt-oss")
+
 #: Converse's own arguments, given as they are, in this order: equal calls are equal bytes in every process.
 OWN = (
     "additionalModelResponseFieldPaths", "guardrailConfig", "outputConfig", "performanceConfig", "promptVariables",
@@ -67,7 +75,7 @@ def converse(call: Call, *, max_tokens: int, cache_points: bool = True) -> dict[
     if system := RENDERER.system(messages):
         arguments["system"] = system
     arguments |= _tools(params) | {name: params.pop(name) for name in OWN if name in params}
-    output = _output(params) | arguments.get("outputConfig", {})
+    output = _output(params) | _effort(params, call.model) | arguments.get("outputConfig", {})
     if output:
         arguments["outputConfig"] = output
     if metadata := params.pop("metadata", None):
@@ -182,14 +190,33 @@ def _choice(choice: ToolChoice) -> Block:
 
 
 def _output(params: dict[str, Any]) -> dict[str, Any]:
-    """The reply's format and the effort, which Converse takes for models that know them."""
+    """The reply's format, which Converse takes for models that know it."""
     output: dict[str, Any] = {}
     response_format = params.pop("response_format", None) or {}
     if response_format.get("type") == "json_schema":
         declared = response_format["json_schema"]
         schema = {"schema": orjson.dumps(declared["schema"]).decode(), "name": declared.get("name") or "reply"}
         output["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": schema}}
-    effort = params.pop("reasoning_effort", None)
-    if effort and effort != "none":
-        output["effort"] = "low" if effort == "minimal" else effort
     return output
+
+
+def _effort(params: dict[str, Any], model: str) -> dict[str, Any]:
+    """The effort where Converse takes it; else it goes to the model itself, under the model's own name."""
+    effort = params.pop("reasoning_effort", None)
+    if not effort:
+        return {}
+    if _NOVA_2.search(model):
+        on = {"type": "enabled", "maxReasoningEffort": effort}
+        params.setdefault("reasoningConfig", {"type": "disabled"} if effort == "none" else on)
+        return {}
+    if _GPT_OSS.search(model):
+        params["reasoning_effort"] = effort
+        return {}
+    if effort != "none":
+        return {"effort": "low" if effort == "minimal" else effort}
+    if claude_thinks_between_tools(model):
+        params.setdefault("thinking", {"type": "between_tools"})
+        return {"effort": "low"}
+    if claude_thinks_by_default(model):
+        params.setdefault("thinking", {"type": "disabled"})
+    return {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from homa_workers.simulator.dialects.claude_models import refuse_what_models_lack
 from homa_workers.simulator.prompt_cache import PointFinder
 from homa_workers.simulator.prompt_reading import Conversation, expect_count, expect_list, expect_text
 from homa_workers.simulator.wire import CachePoint, Operation, Prompt, compact_json, invalid
@@ -14,6 +15,7 @@ _MEDIA = frozenset({"image", "document"})
 
 def read_messages(operation: Operation, body: Mapping[str, Any]) -> Prompt:
     """The body of a message, or of a count of its tokens. Raises Failure where Anthropic would answer 400."""
+    refuse_what_models_lack(body)
     conversation = Conversation()
     system, media = _content("system", body.get("system") or "")
     if system or media:

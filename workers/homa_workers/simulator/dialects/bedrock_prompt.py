@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from homa_workers.simulator.dialects.claude_models import refuse_at_converse
 from homa_workers.simulator.prompt_cache import PointFinder
 from homa_workers.simulator.prompt_reading import (
     Conversation,
@@ -24,6 +25,7 @@ def read_converse(route: Route, body: Mapping[str, Any]) -> Prompt:
     """The body of Converse, of its stream, or of CountTokens. Raises Failure for a ValidationException."""
     if route.operation is Operation.COUNT:
         body = (body.get("input") or {}).get("converse") or {}
+    refuse_at_converse(route.model, body)
     conversation = Conversation()
     for block in body.get("system") or []:
         conversation.add(str(block.get("text") or ""))

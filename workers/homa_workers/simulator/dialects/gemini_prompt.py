@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from homa_workers.simulator.dialects.gemini_models import refuse_what_models_lack
 from homa_workers.simulator.prompt_reading import (
     ANY_OBJECT,
     Conversation,
@@ -19,6 +20,7 @@ from homa_workers.simulator.wire import Prompt, Route, compact_json, invalid
 def read_contents(route: Route, body: Mapping[str, Any]) -> Prompt:
     """The body of generateContent, of its stream, or of countTokens. Raises Failure where Gemini would answer 400."""
     body = body.get("generateContentRequest") or body
+    refuse_what_models_lack(route.model, body)
     conversation = Conversation()
     if system := body.get("systemInstruction") or body.get("system_instruction"):
         text, media, _ = _content(system)

@@ -16,6 +16,7 @@ import orjson
 
 from homa_shared.calls.reply import Usage
 from homa_workers.simulator.dialect import Dialect, Piece, Reply, retry_after, stretches, typed_event
+from homa_workers.simulator.dialects.openai_models import refuse_what_models_lack
 from homa_workers.simulator.dialects.openai_prompt import read_chat, read_embeddings
 from homa_workers.simulator.dialects.responses import stream_response, write_response
 from homa_workers.simulator.dialects.responses_prompt import SHAPE, read_response
@@ -83,6 +84,7 @@ class OpenAIDialect(Dialect):
 
     def read(self, route: Route, body: Mapping[str, Any]) -> Prompt:
         if route.operation is Operation.CHAT:
+            refuse_what_models_lack(body, by_responses=route.shape == SHAPE)
             return read_response(body) if route.shape == SHAPE else read_chat(body)
         return read_embeddings(body)
 
@@ -138,7 +140,8 @@ class OpenAIDialect(Dialect):
         status, kind, code = _FAILURES[failure.kind]
         if failure.kind is FailureKind.RATE_LIMITED and failure.dimension.endswith("tokens"):
             kind = "tokens"
-        return status, {"error": {"message": failure.message, "type": kind, "param": None, "code": code}}
+        error = {"message": failure.message, "type": kind, "param": failure.param, "code": failure.code or code}
+        return status, {"error": error}
 
     def headers(self, request_id: str, levels: Mapping[str, Level], failure: Failure | None) -> dict[str, str]:
         headers: dict[str, str] = {}

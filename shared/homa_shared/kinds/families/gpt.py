@@ -1,0 +1,185 @@
+"""OpenAI's models, at OpenAI and as deployments of Azure that bear their names."""
+
+from __future__ import annotations
+
+from homa_shared.kinds.parameter_rules import (
+    Family,
+    Params,
+    Rule,
+    When,
+    always,
+    asks_for_several,
+    dropped,
+    refused,
+    thinks,
+    thinks_if_asked,
+    translated,
+)
+
+_REASONING = "developers.openai.com/api/docs/guides/reasoning, …/latest-model and the page of each model"
+_CHAT = "developers.openai.com/api/reference/resources/chat"
+_HEAD = r"^(?:ft:)?(?:openai[/.]|(?:us|eu|global)\.openai\.)?"
+#: A dated snapshot, or the name of a fine-tuned model.
+_TAIL = r"(?:-\d{4}-\d{2}-\d{2})?(?::.*)?$"
+
+_SAMPLING = ("temperature", "top_p")
+_TUNING = ("frequency_penalty", "presence_penalty", "logprobs", "top_logprobs")
+#: Refused by every model that reasons, at any effort.
+_NEVER = ("logit_bias", "prediction", "stop")
+
+
+def _has_tools(params: Params) -> bool:
+    return bool(params.get("tools"))
+
+
+def _has_no_tools(params: Params) -> bool:
+    return not params.get("tools")
+
+
+def _is_unusually_verbose(params: Params) -> bool:
+    return params.get("verbosity") != "medium"
+
+
+def _tools_and_asked_effort(params: Params) -> bool:
+    return _has_tools(params) and thinks_if_asked(params)
+
+
+def _tools_or_most_effort(params: Params) -> bool:
+    return _has_tools(params) or params.get("reasoning_effort") == "max"
+
+
+def _tools_and_effort_or_most(params: Params) -> bool:
+    return (_has_tools(params) and thinks(params)) or params.get("reasoning_effort") == "max"
+
+
+_NO_TOOLS = dropped("parallel_tool_calls", when=_has_no_tools, while_="without tools")
+_NO_BREAKPOINTS = dropped("prompt_cache_options")
+_KEPT_FOR_A_DAY = translated("prompt_cache_retention", {"in_memory": None, "in-memory": None})
+_PLAIN = (
+    *dropped("reasoning_effort"),
+    *dropped("verbosity", when=_is_unusually_verbose, while_="with this value"),
+    *_NO_BREAKPOINTS,
+    *_NO_TOOLS,
+)
+
+
+def _efforts(**values: str) -> Rule:
+    return translated("reasoning_effort", values)
+
+
+def _reasons(pattern: str, *rules: Rule, when: When = always, by_responses: When | None = None) -> Family:
+    """A family that takes no sampling while it reasons, and some parameters never."""
+    while_ = "" if when is always else "while it reasons"
+    several = () if by_responses is None else (refused("n", "gives one answer a call to this", _both(by_responses)),)
+    return Family(
+        _HEAD + pattern,
+        (
+            *rules,
+            *dropped(*_SAMPLING, *_TUNING, when=when, while_=while_),
+            *dropped(*_NEVER),
+            *_NO_TOOLS,
+            *several,
+        ),
+        by_responses=by_responses,
+        source=_REASONING,
+    )
+
+
+def _both(by_responses: When) -> When:
+    return lambda params: asks_for_several(params) and by_responses(params)
+
+
+_LOW_TO_HIGH = {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}
+
+#: Those that only the Responses API has.
+_RESPONSES_ONLY = (
+    _reasons(
+        r"gpt-5-pro" + _TAIL,
+        _efforts(none="high", minimal="high", low="high", medium="high", xhigh="high", max="high"),
+        by_responses=always,
+    ),
+    _reasons(
+        r"gpt-5\.\d-pro" + _TAIL,
+        _efforts(none="medium", minimal="medium", low="medium", max="xhigh"),
+        by_responses=always,
+    ),
+    _reasons(r"o[13]-pro" + _TAIL, _efforts(**_LOW_TO_HIGH), by_responses=always),
+    _reasons(
+        r"(?:.*deep-research|codex-mini-latest|gpt-5(?:\.1)?-codex(?:-mini)?)" + _TAIL,
+        _efforts(**_LOW_TO_HIGH),
+        by_responses=always,
+    ),
+    _reasons(
+        r"gpt-(?:\d+(?:\.\d+)?-(?:codex|cyber|rosalind)|daybreak|rosalind|.*-law$)",
+        _efforts(none="low", minimal="low", max="xhigh"),
+        by_responses=always,
+    ),
+)
+
+CHAT = (
+    *_RESPONSES_ONLY,
+    # Named for chat: one that does not reason, and those that always do so at one effort.
+    Family(_HEAD + r"(?:gpt-5-chat(?:-latest)?|chatgpt-4o-latest)" + _TAIL, _PLAIN, source=_CHAT),
+    _reasons(
+        r"(?:gpt-5\.\d-chat(?:-latest)?|(?:gpt-)?chat-latest)" + _TAIL,
+        _efforts(none="medium", minimal="medium", low="medium", high="medium", xhigh="medium", max="medium"),
+    ),
+    _reasons(
+        r"(?:o1|o3|o3-mini|o4-mini)" + _TAIL,
+        _efforts(**_LOW_TO_HIGH),
+        *dropped("parallel_tool_calls"),
+        *dropped("verbosity", when=_is_unusually_verbose, while_="with this value"),
+        *_NO_BREAKPOINTS,
+    ),
+    _reasons(r"gpt-5(?:-mini|-nano)?" + _TAIL, _efforts(none="minimal", xhigh="high", max="high"), *_NO_BREAKPOINTS),
+    # These do not reason unless they are asked to.
+    _reasons(
+        r"gpt-5\.1(?:-mini)?" + _TAIL,
+        _efforts(minimal="none", xhigh="high", max="high"),
+        *_NO_BREAKPOINTS,
+        when=thinks_if_asked,
+    ),
+    _reasons(
+        r"gpt-5\.(?:2|4(?:-mini|-nano)?)" + _TAIL,
+        _efforts(minimal="none", max="xhigh"),
+        *_NO_BREAKPOINTS,
+        when=thinks_if_asked,
+        by_responses=_tools_and_asked_effort,
+    ),
+    # These do, unless they are asked not to.
+    _reasons(
+        r"gpt-5\.5" + _TAIL,
+        _efforts(minimal="none", max="xhigh"),
+        *_NO_BREAKPOINTS,
+        _KEPT_FOR_A_DAY,
+        when=thinks,
+        by_responses=_tools_and_asked_effort,
+    ),
+    _reasons(
+        r"(?:gpt-5\.6(?:-sol|-terra|-luna)?|gpt-6-(?:sol|luna))" + _TAIL,
+        _efforts(minimal="none"),
+        _KEPT_FOR_A_DAY,
+        when=thinks,
+        by_responses=_tools_and_effort_or_most,
+    ),
+    _reasons(
+        r"gpt-6\.1-terra" + _TAIL,
+        _efforts(minimal="none"),
+        _KEPT_FOR_A_DAY,
+        when=thinks,
+        by_responses=_tools_or_most_effort,
+    ),
+    # These always reason; a newer one is taken for such a one.
+    _reasons(
+        r"gpt-(?:5\.[7-9]|(?:[6-9]|[12]\d)(?:[.-]|$))",
+        _efforts(none="low", minimal="low"),
+        _KEPT_FOR_A_DAY,
+        by_responses=_tools_or_most_effort,
+    ),
+    Family(_HEAD + r"gpt-4o(?:-mini)?-search-preview", (*_PLAIN, *dropped(*_SAMPLING, *_TUNING)), source=_CHAT),
+    Family(
+        _HEAD + r"(?!.*(?:audio|realtime|transcribe|tts))gpt-(?:4|3\.?5)(?:o|[.-]|$)",
+        (*_PLAIN, *dropped("web_search_options")),
+        source=_CHAT,
+    ),
+)

@@ -1,0 +1,135 @@
+"""The simulator refuses what a family of models refuses, so that a mistake is seen without a provider."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from homa_workers.simulator.dialects.claude_models import refuse_at_converse, refuse_what_models_lack
+from homa_workers.simulator.dialects.gemini_models import refuse_what_models_lack as refuse_at_gemini
+from homa_workers.simulator.dialects.openai_models import refuse_what_models_lack as refuse_at_openai
+from homa_workers.simulator.wire import Failure
+
+HELLO = [{"role": "user", "content": "Hi"}]
+BEGUN = [*HELLO, {"role": "assistant", "content": "{"}]
+
+
+def judged(model: str, **fields: Any) -> str:
+    """What Anthropic would say of a request; empty where it takes it."""
+    try:
+        refuse_what_models_lack({"model": model, "messages": HELLO, "max_tokens": 9, **fields})
+    except Failure as failure:
+        return failure.message
+    return ""
+
+
+def at_bedrock(model: str, **fields: Any) -> str:
+    try:
+        refuse_at_converse(model, {"messages": HELLO, **fields})
+    except Failure as failure:
+        return failure.message
+    return ""
+
+
+def at_gemini(model: str, **body: Any) -> str:
+    try:
+        refuse_at_gemini(model, body)
+    except Failure as failure:
+        return failure.message
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "said"),
+    [
+        ("claude-haiku-4-5", {"temperature": 0}, "temperature: Extra inputs are not permitted"),
+        ("claude-opus-5-5", {"prompt_cache_key": "k"}, "prompt_cache_key: Extra inputs are not permitted"),
+        ("claude-opus-5-5", {"service_tier": "flex"}, "service_tier: Input should be"),
+        ("claude-opus-5-5", {"thinking": {"type": "disabled"}}, '"thinking.type.disabled" is not supported'),
+        ("claude-sonnet-5-5", {"thinking": {"type": "disabled"}}, "To turn thinking off on this model"),
+        ("claude-opus-4-7", {"thinking": {"type": "enabled"}}, '"thinking.type.enabled" is not supported'),
+        ("claude-haiku-4-5", {"output_config": {"effort": "low"}}, "does not support the effort parameter"),
+        ("claude-opus-4-6", {"output_config": {"effort": "xhigh"}}, "is not supported for this model"),
+        ("claude-fable-5-1", {"tool_choice": {"type": "any"}}, 'tool_choice: type "tool" and "any"'),
+        ("claude-opus-4-6", {"messages": BEGUN}, "does not support assistant message prefill"),
+        ("claude-haiku-4-5-20251001", {"messages": BEGUN}, ""),
+        ("claude-haiku-5-5", {"tool_choice": {"type": "any"}, "thinking": {"type": "disabled"}}, ""),
+        ("claude-opus-5-5", {"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}, ""),
+        ("some-model", {"temperature": 0, "whatever": 1}, ""),
+    ],
+)
+def test_anthropic_says_what_a_claude_does_not_take(model: str, fields: dict[str, Any], said: str) -> None:
+    found = judged(model, **fields)
+    assert said in found if said else found == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "said"),
+    [
+        ("anthropic.claude-opus-4-7", {"inferenceConfig": {"temperature": 0}}, "`temperature` is deprecated"),
+        ("us.anthropic.claude-haiku-4-5-20251001-v1:0", {"inferenceConfig": {"temperature": 0, "topP": 1}}, "only one"),
+        ("us.anthropic.claude-haiku-4-5-20251001-v1:0", {"inferenceConfig": {"temperature": 0}}, ""),
+        ("us.anthropic.claude-haiku-4-5-20251001-v1:0", {"outputConfig": {"effort": "low"}}, "effort parameter"),
+        ("anthropic.claude-opus-5-5", {"toolConfig": {"toolChoice": {"any": {}}}}, "tool_choice"),
+        ("anthropic.claude-opus-5-5", {"additionalModelRequestFields": {"seed": 1}}, "seed: Extra inputs"),
+        ("amazon.nova-lite-v1:0", {"outputConfig": {"effort": "low"}}, "doesn't support the effort field"),
+        ("amazon.nova-lite-v1:0", {"inferenceConfig": {"temperature": 0, "topP": 1}}, ""),
+    ],
+)
+def test_bedrock_says_what_a_model_does_not_take(model: str, fields: dict[str, Any], said: str) -> None:
+    found = at_bedrock(model, **fields)
+    assert said in found if said else found == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "param", "code"),
+    [
+        ("gpt-6-luna", {"temperature": 0.2}, "temperature", "unsupported_value"),
+        ("gpt-6-luna", {"stop": "END", "reasoning_effort": "none"}, "stop", "unsupported_parameter"),
+        ("gpt-5-mini", {"reasoning_effort": "none"}, "reasoning_effort", "unsupported_value"),
+        ("gpt-6-luna", {"tools": [{}]}, "reasoning_effort", None),
+        ("gpt-5.4", {"tools": [{}], "reasoning_effort": "low"}, "reasoning_effort", None),
+        ("o3", {"tools": [{}], "parallel_tool_calls": True}, "parallel_tool_calls", "unsupported_parameter"),
+        ("gpt-5.2-pro", {}, "model", None),
+        ("gpt-4.1", {"reasoning_effort": "low"}, None, None),
+    ],
+)
+def test_openai_names_the_parameter_that_a_model_does_not_take(
+    model: str, fields: dict[str, Any], param: str | None, code: str | None
+) -> None:
+    with pytest.raises(Failure) as caught:
+        refuse_at_openai({"model": model, **fields}, by_responses=False)
+    assert (caught.value.param, caught.value.code) == (param, code)
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        ("gpt-4.1", {"temperature": 0, "stop": "END"}),
+        ("gpt-5.4", {"temperature": 0, "tools": [{}]}),
+        ("gpt-6-luna", {"temperature": 0, "reasoning_effort": "none", "tools": [{}]}),
+        ("some-model", {"temperature": 0, "reasoning_effort": "any", "stop": "END"}),
+    ],
+)
+def test_openai_takes_what_a_model_takes(model: str, fields: dict[str, Any]) -> None:
+    refuse_at_openai({"model": model, **fields}, by_responses=False)
+    refuse_at_openai({"model": "gpt-6.2-sol", "reasoning": {"effort": "max"}, "tools": [{}]}, by_responses=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "config", "said"),
+    [
+        ("gemini-3.8-flash", {"thinkingConfig": {"thinkingLevel": "MINIMAL"}}, "Thinking level MINIMAL"),
+        ("gemini-4-argon", {"thinkingConfig": {"thinkingLevel": "XHIGH"}}, "Thinking level XHIGH"),
+        ("gemini-4-neon", {"thinkingConfig": {"thinkingLevel": "XHIGH"}}, ""),
+        ("gemini-2.5-pro", {"thinkingConfig": {"thinkingBudget": 0}}, "only works in thinking mode"),
+        ("gemini-2.5-flash", {"presencePenalty": 1}, "Penalty is not enabled"),
+        ("gemini-3.8-flash", {"candidateCount": 2}, "Multiple candidates"),
+        ("gemini-2.5-flash", {"candidateCount": 2, "temperature": 0}, ""),
+        ("some-model", {"candidateCount": 2}, ""),
+    ],
+)
+def test_gemini_says_what_a_model_does_not_take(model: str, config: dict[str, Any], said: str) -> None:
+    found = at_gemini(model, contents=[{"role": "user"}], generationConfig=config)
+    assert said in found if said else found == ""
