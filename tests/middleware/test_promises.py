@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from homa_shared.calls.reply import Call, message_text
 from homa_shared.model.records import State
+from homa_shared.quota.need_calculator import DEFAULT_MAX_TOKENS
 from homa_shared.store.operation import Op
 from homa_workers.middleware import Claim, Completion, Middleware, Outcome, ReportResult, RunningAttempt
 from tests.middleware.witness import Witness
@@ -40,7 +41,22 @@ async def cut_from_within(*_: Any) -> None:
     await waiting
 
 
-@pytest.mark.parametrize("hook", [at_once, later, cut_from_within])
+def leaving(*_: Any) -> None:
+    raise SystemExit(1)
+
+
+async def leaving_later(*_: Any) -> None:
+    await asyncio.sleep(0)
+    raise SystemExit(1)
+
+
+def asking_what_was_cancelled(*_: Any) -> None:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.cancel()
+    future.result()
+
+
+@pytest.mark.parametrize("hook", [at_once, later, cut_from_within, leaving, leaving_later, asking_what_was_cancelled])
 @pytest.mark.parametrize("stream", [False, True])
 async def test_what_a_hook_raises_loses_nothing_and_is_logged(
     cell: Cell, lines: list[Any], hook: Callable[..., Any], stream: bool
@@ -234,3 +250,49 @@ async def test_defects_of_adapters_are_told_to_all(cell: Cell, monkeypatch: pyte
     assert (await cell.ended(job)).job.state is State.FAILED
     assert witness.defects[-1] == 'KeyError: "an adapter\'s defect"'
     assert await cell.history(job) == [(MINI, "internal", "unresolved")]
+
+
+@dataclass
+class Equal(Middleware):
+    """Equal to each of its kind, and without a hash, as dataclasses are."""
+
+    told: list[str] = field(default_factory=list, compare=False)
+
+    async def after_call(self, attempt: RunningAttempt, call: Call, result: Completion | Exception) -> None:
+        self.told.append("after_call")
+
+    async def attempt_ended(self, attempt: RunningAttempt, outcome: Outcome, result: ReportResult | None) -> None:
+        self.told.append("attempt_ended")
+
+
+async def test_middlewares_that_are_equal_and_have_no_hash_are_each_told(cell: Cell) -> None:
+    both = [Equal(), Equal()]
+    await cell.worker(middleware=[lambda: both[0], lambda: both[1]])
+    job = await cell.ask("Hello")
+    assert (await cell.ended(job)).job.state is State.SUCCEEDED
+    await until(lambda: all(each.told == ["after_call", "attempt_ended"] for each in both))
+
+
+class Uncapped(Middleware):
+    """Takes the output cap away."""
+
+    def adapt_call(self, attempt: RunningAttempt, call: Call) -> Call:
+        return replace(call, params={name: value for name, value in call.params.items() if "max" not in name})
+
+
+class Caps(Middleware):
+    """Notes the output cap of each call that is made."""
+
+    def __init__(self) -> None:
+        self.seen: list[object] = []
+
+    def before_call(self, attempt: RunningAttempt, call: Call) -> None:
+        self.seen.append(call.params.get("max_tokens"))
+
+
+async def test_a_call_whose_cap_was_taken_away_is_sent_the_one_that_was_reserved_for(cell: Cell) -> None:
+    caps = Caps()
+    await cell.worker(middleware=[Uncapped, lambda: caps])
+    job = await cell.ask("Hello")
+    assert (await cell.ended(job)).job.state is State.SUCCEEDED
+    assert caps.seen == [DEFAULT_MAX_TOKENS]

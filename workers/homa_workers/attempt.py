@@ -87,8 +87,8 @@ class RunningAttempt:
     is_acknowledged: bool = False
     #: What middleware keeps with it, each under a name of its own.
     notes: dict[str, Any] = field(default_factory=dict)
-    #: By middleware: its hook that is still running.
-    hooks: dict[object, asyncio.Task[None]] = field(default_factory=dict)
+    #: By identity of the middleware: its hook that is still running.
+    hooks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     #: When it was taken, on this process's clock (s).
     started_s: float = field(default_factory=monotonic)
     _task: asyncio.Task[Any] | None = None

@@ -88,8 +88,8 @@ class WorkerSupervisor:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """They work as long as what is done within lasts, and leave at once where that breaks off."""
-        self.start()
         try:
+            self.start()
             yield
         except BaseException:
             self.stop_now()

@@ -12,8 +12,6 @@ from typing import Any
 
 from homa_shared.calls.reply import CHAT_API, ITEMS, RESPONSES_API, Call
 
-#: What `api` may be.
-APIS = (CHAT_API, RESPONSES_API)
 #: Service tiers at prices that the list does not have.
 TIERS_APART = ("flex", "priority")
 #: Parameters by which the provider finds the beginning of a conversation that it has kept.

@@ -48,10 +48,6 @@ def batch_job_id(batch_id: str, line: int) -> str:
     return f"{batch_id}-{line}"
 
 
-def attempt_id(job_id: str, attempt: int) -> str:
-    return f"{job_id}:{attempt}"
-
-
 def split_attempt(name: str) -> tuple[str, int]:
     """`job:attempt` apart. Job ids hold no colon; ids of foreign messages may, hence the last one counts."""
     job_id, _, attempt = name.rpartition(":")

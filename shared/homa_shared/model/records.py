@@ -24,7 +24,6 @@ class State(StrEnum):
 
 
 ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.EXPIRED})
-LIVE = frozenset(State) - ENDED
 
 
 class Lane(StrEnum):

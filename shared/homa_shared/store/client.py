@@ -27,8 +27,6 @@ T = TypeVar("T")
 
 #: Most operations in one write, so that no single write keeps the store busy for long.
 _WRITE_OPS = 64
-#: Most commands of one process that wait in the store at once.
-_WAITERS = 256
 #: Most connections that wait at once (results, streams): whoever waits needs one of its own.
 _WAITING_CONNECTIONS = 1000
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeGuard, TypeVar
@@ -81,13 +82,13 @@ class MiddlewareChain:
         for middleware in self._all:
             try:
                 await middleware.start(worker)
+                self._started.append(middleware)
                 self.chores += middleware.chores()
             except Exception as error:
                 await self.stop()
                 raise ConfigError(
                     f"middleware {type(middleware).__name__} of {type(middleware).__module__} did not start: {error!r}"
                 ) from error
-            self._started.append(middleware)
 
     async def stop(self) -> None:
         """Stops those that were started, the last one first."""
@@ -104,13 +105,11 @@ class MiddlewareChain:
             middleware = hook.middleware
             if attempt.hooks:
                 await self._finished(attempt, middleware)
-            try:
+            with self._guarding(hook, attempt.claim):
                 found = hook.call(attempt, _copied(call) if middleware.adapts_content else call)
                 adapted = _checked(await self._limited(middleware, found) if _waits(found) else found, call)
                 latest = _content(adapted) if middleware.adapts_content else latest
                 call = adapted
-            except Exception as error:
-                self._log.defect(error, attempt.claim, hook=hook.name)
         return call, latest != content
 
     async def before_call(self, attempt: RunningAttempt, call: Call) -> None:
@@ -118,12 +117,10 @@ class MiddlewareChain:
         for hook in self._before_call:
             if attempt.hooks:
                 await self._finished(attempt, hook.middleware)
-            try:
+            with self._guarding(hook, attempt.claim):
                 found = hook.call(attempt, call)
                 if found is not None:
                     await self._limited(hook.middleware, found)
-            except Exception as error:
-                self._log.defect(error, attempt.claim, hook=hook.name)
 
     # -- after it: each by itself, and not waited for until the attempt is acknowledged -------------------------------
 
@@ -148,11 +145,13 @@ class MiddlewareChain:
 
     def _tell(self, hook: _Hook, attempt: RunningAttempt, *facts: Any) -> None:
         """Calls a hook at once; what it leaves to be awaited becomes a task, behind what was told before."""
-        earlier = attempt.hooks.get(hook.middleware) if attempt.hooks else None
+        # By identity: a middleware may be equal to another, or have no hash.
+        whose = id(hook.middleware)
+        earlier = attempt.hooks.get(whose) if attempt.hooks else None
         if earlier is not None and not earlier.done():
-            attempt.hooks[hook.middleware] = asyncio.create_task(self._behind(earlier, hook, attempt, *facts))
+            attempt.hooks[whose] = asyncio.create_task(self._behind(earlier, hook, attempt, *facts))
         elif (rest := self._called(hook, attempt, *facts)) is not None:
-            attempt.hooks[hook.middleware] = asyncio.create_task(self._bounded(hook, rest, attempt.claim))
+            attempt.hooks[whose] = asyncio.create_task(self._bounded(hook, rest, attempt.claim))
 
     async def _behind(self, earlier: asyncio.Task[None], hook: _Hook, attempt: RunningAttempt, *facts: Any) -> None:
         await asyncio.wait([earlier])
@@ -162,31 +161,51 @@ class MiddlewareChain:
     def _called(self, hook: _Hook, attempt: RunningAttempt, *facts: Any) -> Awaitable[None] | None:
         try:
             rest: Awaitable[None] | None = hook.call(attempt, *facts)
-        except Exception as error:
-            self._log.defect(error, attempt.claim, hook=hook.name)
+        except BaseException as error:
+            self._defect(hook, error, attempt.claim)
             return None
         return rest
 
     async def _finished(self, attempt: RunningAttempt, middleware: Middleware) -> None:
         """Returns when a middleware has been told of the attempt's call before."""
-        if (hook := attempt.hooks.pop(middleware, None)) is not None:
+        if (hook := attempt.hooks.pop(id(middleware), None)) is not None:
             await asyncio.wait([hook])
 
     async def _bounded(self, hook: _Hook, rest: Awaitable[None], claim: Claim | None = None) -> None:
-        try:
+        with self._guarding(hook, claim):
             await self._limited(hook.middleware, rest)
-        except Exception as error:
-            self._log.defect(error, claim, hook=hook.name)
+
+    @contextmanager
+    def _guarding(self, hook: _Hook, claim: Claim | None) -> Iterator[None]:
+        """Goes on behind whatever the hook raises within."""
+        try:
+            yield
+        except BaseException as error:
+            self._defect(hook, error, claim)
+
+    def _defect(self, hook: _Hook, error: BaseException, claim: Claim | None) -> None:
+        """What a hook raises is a defect of its own, `sys.exit()` too: the loop that all jobs share goes on.
+
+        The order to cut this task goes on, and so does Ctrl-C.
+        """
+        if isinstance(error, KeyboardInterrupt) or (isinstance(error, asyncio.CancelledError) and _is_cut()):
+            raise error
+        self._log.defect(error, claim, hook=hook.name)
 
     async def _limited(self, middleware: Middleware, rest: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(middleware.hook_s):
                 return await rest
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if _is_cut():
                 raise
             raise RuntimeError("the hook awaited something that was cancelled") from error
+
+
+def _is_cut() -> bool:
+    """Whether the present task was told to stop."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _copied(call: Call) -> Call:

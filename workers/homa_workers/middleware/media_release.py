@@ -27,7 +27,7 @@ class MediaRelease(Middleware):
     def attempt_ended(
         self, attempt: RunningAttempt, outcome: Outcome, result: ReportResult | None
     ) -> Awaitable[None] | None:
-        if attempt.media and isinstance(outcome, Succeeded):
+        if attempt.is_acknowledged and attempt.media and isinstance(outcome, Succeeded):
             return self._media.release(attempt)
         return None
 

@@ -27,6 +27,6 @@ class VectorKeeping(Middleware):
     def attempt_ended(
         self, attempt: RunningAttempt, outcome: Outcome, result: ReportResult | None
     ) -> Awaitable[None] | None:
-        if isinstance(outcome, Succeeded) and outcome.recalled is not None:
+        if attempt.is_acknowledged and isinstance(outcome, Succeeded) and outcome.recalled is not None:
             return self._vectors.keep(outcome.recalled.entries)
         return None

@@ -1,1 +1,1 @@
-"""What is seen of a worker from outside: structured logs, Sentry, a line for each attempt."""
+"""What is seen of a worker from outside: structured logs, Sentry."""

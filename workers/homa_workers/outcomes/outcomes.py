@@ -1,4 +1,4 @@
-"""What became of an attempt, as values; `Pipeline._acknowledge` acts on each, at one place."""
+"""What became of an attempt, as values; `pipeline.acknowledge` acts on each, at one place."""
 
 from __future__ import annotations
 

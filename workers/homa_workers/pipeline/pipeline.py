@@ -134,7 +134,12 @@ class Pipeline:
         target = attempt.claim.target
         call, is_adapted = await self.caller.prepare(attempt, request.call(target))
         if is_adapted:
-            await self._journal(attempt).allow(need_of_call(self.book, target, call))
+            need = need_of_call(self.book, target, call)
+            if need is None:
+                raise refused(
+                    f"what middleware made of its call cannot be reserved: no provider serves {target} any more"
+                )
+            await self._journal(attempt).allow(need)
         return Succeeded(await self.caller.complete(attempt, call))
 
     def _journal(self, attempt: RunningAttempt) -> StepJournal:

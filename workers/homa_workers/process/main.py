@@ -15,7 +15,6 @@ import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import dramatiq
@@ -26,6 +25,7 @@ from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.join import address_of
 from homa_shared.store.reads import batch
+from homa_shared.store.versions import release
 from homa_workers.observe import logs, sentry
 from homa_workers.process.build import WorkerProcess, build
 
@@ -75,7 +75,7 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     broker = _broker(settings, address, options.actors)
     process = await build(settings, address, options.providers, concurrency=options.concurrency, broker=broker)
     if settings.sentry_dsn is not None:
-        sentry.start(settings.sentry_dsn.get_secret_value(), worker=process.workers[0].id, release=_release())
+        sentry.start(settings.sentry_dsn.get_secret_value(), worker=process.workers[0].id, release=release())
     for worker in process.workers:
         _say(f"worker {worker.id} serves {', '.join(worker.queues_served())}")
     stopped_by = _on_signals(process)
@@ -155,13 +155,6 @@ async def _until_orphaned(process: WorkerProcess) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     await reader.read()
     process.drain()
-
-
-def _release() -> str:
-    try:
-        return version("homa-queue")
-    except PackageNotFoundError:
-        return "0"
 
 
 if __name__ == "__main__":

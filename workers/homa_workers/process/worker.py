@@ -79,7 +79,7 @@ class HomaWorker(ThreadedWorker):
         worker_id: str | None = None,
     ) -> None:
         super().__init__(broker, queues=queues, worker_threads=worker_threads, worker_timeout=worker_timeout)
-        self.id = worker_id or new_worker_id(provider or "actors")
+        self.id = log.worker if log else worker_id or new_worker_id(provider or "actors")
         self.provider = provider
         self.concurrency = concurrency or self._own_concurrency()
         self.lease_ms = round(lease_s * 1000)

@@ -26,7 +26,7 @@ class ProviderConfig:
 
     #: The account's name: its queue, and the first half of its targets.
     name: str
-    #: Which adapter serves it: openai, azure, anthropic, ollama, cohere, gemini, bedrock, or a third party's.
+    #: Its kind, which names the adapter (kinds/builtin, or a package's).
     kind: str
     api_key: SecretStr | None = None
     #: Endpoint; None means the kind's own.

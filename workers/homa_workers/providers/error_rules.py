@@ -1,7 +1,7 @@
 """What a provider's failure means: a table of rules, read from the top, first match wins.
 
-Each provider has a table file beside this one. A table puts structured codes first, message texts after them (they
-change without notice, so they are a last resort for failures that share a code), bare statuses last.
+Each provider has a table in its folder (`errors.py`). A table puts structured codes first, message texts after them
+(they change without notice, so they are a last resort for failures that share a code), bare statuses last.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def detach(run: CheckedRun) -> None:
     say(f"batch {submission.id}: {feeder.submitted} jobs queued, {tally.bad} inputs could not be sent")
     if tally.first_failure:
         say(f"the first is {in_short(tally.first_failure)}")
-    say(f"collect the results with: {again(request)}")
+    say(f"collect the results with: {again()}")
     if not feeder.finished and interruption.signal is not None:
         raise SignalReceived(interruption.signal)
     if status := status_of_tally(tally):

@@ -47,10 +47,10 @@ def how_to_go_on(state: RunState, request: RunRequest) -> str:
         drop = f", drop what is left with: homa batches cancel {state.batch}"
     if CheckpointFile(request.output).path is None:
         return f"the results that are missing: homa batches results {state.batch}{drop}"
-    return f"go on with: {again(request)}{drop}"
+    return f"go on with: {again()}{drop}"
 
 
-def again(request: RunRequest) -> str:
+def again() -> str:
     """The same command line, resumed."""
     arguments = [each for each in sys.argv[1:] if each not in ("--resume", "--force", "--detach", "--json")]
     if arguments[:1] != ["run"]:

@@ -14,9 +14,10 @@ from anthropic import APIError, AsyncAnthropic, AsyncStream, transform_schema
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.kinds.builtin.anthropic import PROFILE
+from homa_shared.quota.need_calculator import DEFAULT_MAX_TOKENS
 from homa_workers.providers.anthropic.errors import ANTHROPIC_RULES
 from homa_workers.providers.anthropic.reply import checked, completion_body, usage_of
-from homa_workers.providers.anthropic.request import DEFAULT_MAX_TOKENS, request_body
+from homa_workers.providers.anthropic.request import request_body
 from homa_workers.providers.anthropic.stream import EventAssembly
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.error_rules import not_a_reply, request_id

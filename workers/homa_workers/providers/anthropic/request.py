@@ -28,9 +28,6 @@ from homa_workers.providers.parameters import (
     tool_choice,
 )
 
-#: Output cap where the call sets none: Anthropic requires one. In tokens.
-DEFAULT_MAX_TOKENS = 4096
-
 #: Parameters of OpenAI's that have no counterpart and change nothing that a caller relies on.
 LEFT_OUT = frozenset(
     {

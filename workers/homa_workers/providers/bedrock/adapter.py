@@ -35,10 +35,11 @@ from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
 from homa_shared.kinds.builtin.bedrock import PROFILE
 from homa_shared.kinds.model_families import bedrock_embeds_many
+from homa_shared.quota.need_calculator import DEFAULT_MAX_TOKENS
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.bedrock.errors import BEDROCK_RULES, failure_of
 from homa_workers.providers.bedrock.reply import EventAssembly, completion_body, usage_of
-from homa_workers.providers.bedrock.request import DEFAULT_MAX_TOKENS, converse
+from homa_workers.providers.bedrock.request import converse
 from homa_workers.providers.error_rules import classify
 from homa_workers.providers.invalid_request import chat_shaped
 from homa_workers.providers.json_body import decoded, encoded

@@ -34,9 +34,6 @@ from homa_workers.providers.parameters import (
     tool_choice,
 )
 
-#: Output cap where the call sets none: quota and budget are reserved by it. In tokens.
-DEFAULT_MAX_TOKENS = 4096
-
 #: Parameters of OpenAI's that have no counterpart and change nothing that a caller relies on.
 LEFT_OUT = frozenset(
     {
