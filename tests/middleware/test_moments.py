@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from homa_shared.model.records import State
-from homa_shared.quota import embedding_parts
 from homa_shared.store.transitions import admin
 from homa_workers.middleware import ReportResult
 from tests.middleware.witness import Witness
-from tests.steps.cell import HAIKU, MINI, Cell, by_schema, until
+from tests.steps.cell import HAIKU, MINI, Cell, by_schema, take_texts, until
 
 OK = ReportResult.OK
 CALL = [("adapt_call", 1), ("before_call", 1), ("after_call", 1, "Completion")]
@@ -45,7 +44,7 @@ async def test_each_step_is_a_call(cell: Cell, witness: Witness) -> None:
 async def test_texts_are_told_by_the_call_and_cached_ones_are_called_for_by_nobody(
     cell: Cell, witness: Witness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(embedding_parts.MOST_TEXTS, "openai", 2)
+    take_texts(monkeypatch, "openai", 2)
     await cell.ended(await cell.embed(["a", "b", "c"], cache_key="one"))
     assert await moments(witness) == [
         ("after_embedding", 1, 2, "Embeddings"),
