@@ -54,7 +54,8 @@ _OPENAI_CACHE_BREAKPOINTS = r"^(?:ft:)?gpt-(?:5\.(?:[6-9]|\d\d)|[6-9]|\d\d)"
 _CLAUDE_THINKS_BY_BUDGET = r"claude-(?:3|(?:opus|sonnet|haiku)-4(?:-[015])?(?:-\d{8})?$)"
 #: platform.claude.com/docs/en/build-with-claude/prompt-caching: the least tokens of a prefix.
 _CLAUDE_CACHES_FROM_4096 = r"claude-(?:haiku-4-5|opus-4-[56])"
-_CLAUDE_CACHES_FROM_2048 = r"claude-3(?:-5)?-haiku"
+_CLAUDE_CACHES_FROM_2048 = r"claude-(?:3(?:-5)?-haiku|opus-4-7|mythos-preview)"
+_CLAUDE_CACHES_FROM_512 = r"claude-(?:opus-5|(?:sonnet|haiku)-5-5|(?:fable|mythos)-5)"
 
 #: ai.google.dev/gemini-api/docs/thinking: up to Gemini 2.5.
 _GEMINI_THINKS_BY_BUDGET = r"gemini-(?:1|2)"
@@ -117,7 +118,9 @@ def claude_least_cached_tokens(model: str) -> int:
     """Tokens below which a Claude model does not keep the beginning of a prompt."""
     if re.search(_CLAUDE_CACHES_FROM_4096, model):
         return 4096
-    return 2048 if re.search(_CLAUDE_CACHES_FROM_2048, model) else 1024
+    if re.search(_CLAUDE_CACHES_FROM_2048, model):
+        return 2048
+    return 512 if re.search(_CLAUDE_CACHES_FROM_512, model) else 1024
 
 
 def gemini_thinks_by_budget(model: str) -> bool:
