@@ -63,6 +63,7 @@ def test_models_keep_prefixes_of_a_least_length(kind: str, model: str, least_tok
         ("bedrock", "anthropic.claude-v2"),
         ("bedrock", "anthropic.claude-instant-v1"),
         ("bedrock", "amazon.nova-canvas-v1:0"),
+        ("bedrock", "amazon.nova-2-multimodal-embeddings-v1:0"),
         ("bedrock", "arn:aws:bedrock:us-east-1:1:application-inference-profile/abc"),
         ("acme", "acme-1"),
     ],

@@ -13,7 +13,15 @@ import re
 _READS_TEXT_ONLY = ("gpt-3.5", "gpt-35", "o1-mini", "o3-mini", "command-r", "command-a-03")
 #: Models that only embed, by prefix.
 _ONLY_EMBEDS = (
-    *("text-embedding-", "gemini-embedding-", "amazon.titan-embed-", "cohere.embed-", "embed-v", "embed-english-"),
+    *(
+        "text-embedding-",
+        "gemini-embedding-",
+        "amazon.titan-embed-",
+        "amazon.nova-2-multimodal-embed",
+        "cohere.embed-",
+        "embed-v",
+        "embed-english-",
+    ),
     *("embed-multilingual-", "nomic-embed-", "mxbai-embed-"),
 )
 #: Models that only chat, by prefix, where no `embed` stands in their names.
@@ -63,7 +71,7 @@ _GEMINI_THINKS_BY_BUDGET = r"gemini-(?:1|2)"
 #: docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html: Claude from 3.5 Haiku and 3.7 on, Nova.
 _BEDROCK_CACHE_POINTS = (
     r"(?:^|[./])(?:anthropic\.claude-(?!v\d|instant|3-(?:haiku|sonnet|opus)|3-5-sonnet)"
-    r"|amazon\.nova-(?!canvas|reel|sonic|\d+-sonic|embed))"
+    r"|amazon\.nova-(?!canvas|reel|sonic|\d+-sonic|.*embed))"
 )
 
 
@@ -136,6 +144,11 @@ def bedrock_takes_cache_points(model: str) -> bool:
 def bedrock_embeds_many(model: str) -> bool:
     """Whether an embedding model of Bedrock takes many texts a call, as Cohere's do; Titan takes one."""
     return "cohere." in model
+
+
+def bedrock_embeds_in_novas_shape(model: str) -> bool:
+    """Whether an embedding model of Bedrock is one of Amazon's Nova, whose requests differ from Titan's."""
+    return "amazon.nova-" in model
 
 
 def _short(model: str) -> str:
