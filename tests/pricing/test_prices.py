@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from homa_shared.calls.reply import Usage
 from homa_shared.kinds.registry import builtin_kinds, profile_of
 from homa_shared.model.targets import Target
-from homa_shared.pricing.price_book import PriceBook
+from homa_shared.pricing.price_book import OVERHEAD_TOKENS, PriceBook
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias, Price
 
@@ -129,7 +129,7 @@ def test_ones_own_price_stands_above_the_list() -> None:
     book = PriceBook(fleet(prices={"openai:gpt-5-mini": own}))
     target = Target("openai", "GPT-5-mini")
     assert book.cost(target, Usage(1_000_000, 1_000_000, 500_000)) == NANO // 2 + NANO // 20 + 2 * NANO + NANO // 2
-    assert book.bound(target, 0, 0) == 600_000
+    assert book.bound(target, 0, 0) == OVERHEAD_TOKENS * 1000
 
 
 def test_a_pattern_prices_a_whole_provider() -> None:

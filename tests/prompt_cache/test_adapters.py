@@ -174,8 +174,9 @@ def test_other_servers_of_openais_protocol_are_told_nothing() -> None:
     assert "prompt_cache_key" not in openai_body(call("gpt-5-mini", None), OPENAI, OWN)
 
 
-def test_openais_later_models_keep_what_is_shared_and_nothing_else() -> None:
-    body = openai_body(call("gpt-5.6-mini"), OPENAI, OWN)
+@pytest.mark.parametrize("server", [OWN, "https://eu.api.openai.com/v1", "https://us.api.openai.com/v1"])
+def test_openais_later_models_keep_what_is_shared_and_nothing_else(server: str) -> None:
+    body = openai_body(call("gpt-5.6-mini"), OPENAI, server)
     head = {"type": "text", "text": "Dear ", "prompt_cache_breakpoint": {"mode": "explicit"}}
     assert body["messages"] == [PROMPT[0], user([head, {"type": "text", "text": "Bob"}])]
     assert body["prompt_cache_options"] == {"mode": "explicit"}

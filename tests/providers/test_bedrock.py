@@ -459,6 +459,28 @@ async def test_dimensions_go_by_the_name_that_each_family_has_for_them(stub: Stu
     assert stub.requests[-1].json["dimensions"] == 256
 
 
+async def test_nova_embeds_one_text_a_call_in_a_shape_of_its_own(stub: Stub, bedrock: Provider) -> None:
+    stub.answer = reply(200, {"embeddings": [{"embeddingType": "TEXT", "embedding": [0.5]}], "inputTokenCount": 3})
+    model = "amazon.nova-2-multimodal-embeddings-v1:0"
+    params = {"dimensions": 384, "embeddingPurpose": "TEXT_RETRIEVAL", "truncationMode": "END", "encoding_format": "x"}
+    embeddings = await bedrock.embed(model, ["a", "b"], params)
+    assert (embeddings.vectors, embeddings.usage.input_tokens) == ([[0.5], [0.5]], 6)
+    assert [request.json for request in stub.requests] == [
+        {
+            "taskType": "SINGLE_EMBEDDING",
+            "singleEmbeddingParams": {
+                "embeddingPurpose": "TEXT_RETRIEVAL",
+                "embeddingDimension": 384,
+                "text": {"truncationMode": "END", "value": text},
+            },
+        }
+        for text in ("a", "b")
+    ]
+    await bedrock.embed(f"us.{model}", ["a"], {})
+    said = {"embeddingPurpose": "GENERIC_INDEX", "text": {"truncationMode": "NONE", "value": "a"}}
+    assert stub.requests[-1].json["singleEmbeddingParams"] == said
+
+
 async def test_embeddings_that_fail_half_way_are_charged_for_the_half(stub: Stub, bedrock: Provider) -> None:
     answers = [
         reply(200, {"embedding": [0.5]}, {"x-amzn-bedrock-input-token-count": "4"}),

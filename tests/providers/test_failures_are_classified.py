@@ -178,6 +178,12 @@ ANTHROPIC_ROWS: list[tuple[str, int, Any, ErrorKind]] = [
     ("unprocessable", 422, anthropic_error("invalid_request_error", "Unprocessable"), K.INVALID_REQUEST),
     ("rate limit", 429, anthropic_error("rate_limit_error", "This request would exceed"), K.RATE_LIMITED),
     (
+        "a workspace's spend limit",
+        429,
+        anthropic_error("rate_limit_error", "This workspace has reached its monthly spend limit."),
+        K.QUOTA_EXHAUSTED,
+    ),
+    (
         "ramp limit",
         429,
         anthropic_error("rate_limit_error", "Usage grows too fast", "ramp_limit_exceeded"),

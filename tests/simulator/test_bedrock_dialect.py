@@ -158,6 +158,18 @@ async def test_embeddings_of_titan_and_cohere(bedrock):
     assert [len(vector) for vector in reply["embeddings"]] == [1024, 1024]
 
 
+async def test_embeddings_of_nova(bedrock):
+    model = "amazon.nova-2-multimodal-embeddings-v1:0"
+    text = {"truncationMode": "END", "value": "one"}
+    params = {"embeddingPurpose": "GENERIC_INDEX", "embeddingDimension": 256, "text": text}
+    body = orjson.dumps({"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": params})
+    nova = await bedrock.invoke_model(modelId=model, body=body)
+    reply = orjson.loads(await nova["body"].read())
+    assert (len(reply["embeddings"][0]["embedding"]), reply["inputTokenCount"]) == (256, 1)
+    with pytest.raises(ClientError, match="Malformed input request"):
+        await bedrock.invoke_model(modelId=model, body=orjson.dumps({"inputText": "one"}))
+
+
 @pytest.mark.parametrize("content", [[{"smell": 1}], []])
 async def test_a_wrong_body_is_refused(simulator, bedrock, content):
     from aiohttp import ClientSession

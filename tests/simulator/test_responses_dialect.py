@@ -136,7 +136,7 @@ async def test_limits_and_faults_hold_here_too(ask: Ask, simulator: Simulator) -
         await ask("[[fault:429]]")
     events = [event async for event in await ask("[[fault:stream_error]]", stream=True)]
     EVENT.validate_python({**events[-1].to_dict(), "sequence_number": len(events)})
-    assert (events[-1].type, events[-1].code) == ("error", "server_error")
+    assert (events[-1].type, events[-1].code) == ("error", "server_is_overloaded")
     assert simulator.bill.total.requests == 1
 
 

@@ -267,7 +267,7 @@ async def test_what_nobody_tells_the_cost_of_stands_open_at_the_bound_of_what_wa
     target = "gemini:gemini-embedding-001"
     gemini = {"API_KEY": "k", "BASE_URL": f"{cell.simulator.url}/gemini"}
     await cell.worker("gemini", **{f"HOMA_PROVIDERS__GEMINI__{name}": value for name, value in gemini.items()})
-    long = "a long text " * 100
+    long = "a long text " * 400
     first = await embedded(cell, [long, "b"], "one", targets=(target,))
     second = await embedded(cell, [long, "c"], "two", targets=(target,))
     whole, part = (await cell.view(first["job"])).job, (await cell.view(second["job"])).job

@@ -13,7 +13,15 @@ import re
 _READS_TEXT_ONLY = ("gpt-3.5", "gpt-35", "o1-mini", "o3-mini", "command-r", "command-a-03")
 #: Models that only embed, by prefix.
 _ONLY_EMBEDS = (
-    *("text-embedding-", "gemini-embedding-", "amazon.titan-embed-", "cohere.embed-", "embed-v", "embed-english-"),
+    *(
+        "text-embedding-",
+        "gemini-embedding-",
+        "amazon.titan-embed-",
+        "amazon.nova-2-multimodal-embed",
+        "cohere.embed-",
+        "embed-v",
+        "embed-english-",
+    ),
     *("embed-multilingual-", "nomic-embed-", "mxbai-embed-"),
 )
 #: Models that only chat, by prefix, where no `embed` stands in their names.
@@ -58,7 +66,8 @@ _CLAUDE_THINKS_BETWEEN_TOOLS = r"claude-sonnet-5-5"
 _CLAUDE_THINKS_BY_DEFAULT = r"claude-(?:(?:sonnet|opus)-5(?!-\d(?!\d))|haiku-5-5)"
 #: platform.claude.com/docs/en/build-with-claude/prompt-caching: the least tokens of a prefix.
 _CLAUDE_CACHES_FROM_4096 = r"claude-(?:haiku-4-5|opus-4-[56])"
-_CLAUDE_CACHES_FROM_2048 = r"claude-3(?:-5)?-haiku"
+_CLAUDE_CACHES_FROM_2048 = r"claude-(?:3(?:-5)?-haiku|opus-4-7|mythos-preview)"
+_CLAUDE_CACHES_FROM_512 = r"claude-(?:opus-5|(?:sonnet|haiku)-5-5|(?:fable|mythos)-5)"
 
 #: ai.google.dev/gemini-api/docs/thinking: up to Gemini 2.5.
 _GEMINI_THINKS_BY_BUDGET = r"gemini-(?:1|2)"
@@ -66,7 +75,7 @@ _GEMINI_THINKS_BY_BUDGET = r"gemini-(?:1|2)"
 #: docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html: Claude from 3.5 Haiku and 3.7 on, Nova.
 _BEDROCK_CACHE_POINTS = (
     r"(?:^|[./])(?:anthropic\.claude-(?!v\d|instant|3-(?:haiku|sonnet|opus)|3-5-sonnet)"
-    r"|amazon\.nova-(?!canvas|reel|sonic|\d+-sonic|embed))"
+    r"|amazon\.nova-(?!canvas|reel|sonic|\d+-sonic|.*embed))"
 )
 
 
@@ -131,7 +140,9 @@ def claude_least_cached_tokens(model: str) -> int:
     """Tokens below which a Claude model does not keep the beginning of a prompt."""
     if re.search(_CLAUDE_CACHES_FROM_4096, model):
         return 4096
-    return 2048 if re.search(_CLAUDE_CACHES_FROM_2048, model) else 1024
+    if re.search(_CLAUDE_CACHES_FROM_2048, model):
+        return 2048
+    return 512 if re.search(_CLAUDE_CACHES_FROM_512, model) else 1024
 
 
 def gemini_thinks_by_budget(model: str) -> bool:
@@ -147,6 +158,11 @@ def bedrock_takes_cache_points(model: str) -> bool:
 def bedrock_embeds_many(model: str) -> bool:
     """Whether an embedding model of Bedrock takes many texts a call, as Cohere's do; Titan takes one."""
     return "cohere." in model
+
+
+def bedrock_embeds_in_novas_shape(model: str) -> bool:
+    """Whether an embedding model of Bedrock is one of Amazon's Nova, whose requests differ from Titan's."""
+    return "amazon.nova-" in model
 
 
 def _short(model: str) -> str:

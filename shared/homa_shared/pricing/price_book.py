@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
     from homa_shared.settings.sections import ModelAlias, Price
 
-#: Tokens that providers add of their own (chat template, instructions for tools: Anthropic up to 530).
-OVERHEAD_TOKENS = 600
+#: Tokens that providers add of their own: a chat template, instructions for tools. Twice the most that is documented,
+#: 804 for Claude Opus 4.7 (platform.claude.com/docs/en/agents-and-tools/tool-use/overview): not all models are listed.
+OVERHEAD_TOKENS = 2 * 804
 _SECONDS_OF_DAY = 86_400
 
 

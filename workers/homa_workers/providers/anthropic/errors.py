@@ -30,6 +30,8 @@ ANTHROPIC_RULES: tuple[ErrorRule, ...] = (
     ),
     by_code(ErrorKind.UNAUTHORIZED, "authentication_error", "permission_error", "organization_on_hold"),
     by_message(ErrorKind.QUOTA_EXHAUSTED, r"credit balance|usage limits?\b.*regain access", 400),
+    # A workspace's limit of spend comes as a rate limit without a code, and without a time to wait.
+    by_message(ErrorKind.QUOTA_EXHAUSTED, r"\bspend(?:ing)?\b.{0,40}\blimit|\blimit\b.{0,40}\bspend", 429),
     by_message(ErrorKind.CONTEXT_TOO_LONG, r"prompt is too long|exceeds? (?:the )?context (?:limit|window)", 400),
     by_message(ErrorKind.CONTENT_POLICY, r"content filtering policy|usage policy", 400),
     by_message(ErrorKind.UNSUPPORTED_BY_MODEL, UNSUPPORTED_BY_CLAUDE, 400, 422),

@@ -34,9 +34,9 @@ from botocore.parsers import ResponseParserError
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
 from homa_shared.kinds.builtin.bedrock import PROFILE
-from homa_shared.kinds.model_families import bedrock_embeds_many
 from homa_shared.quota.need_calculator import DEFAULT_MAX_TOKENS
 from homa_workers.providers.base import Emit, ProviderConfig
+from homa_workers.providers.bedrock.embeddings import embedding_bodies, tokens_told, vectors_of
 from homa_workers.providers.bedrock.errors import BEDROCK_RULES, failure_of
 from homa_workers.providers.bedrock.reply import EventAssembly, completion_body, usage_of
 from homa_workers.providers.bedrock.request import converse
@@ -54,9 +54,6 @@ CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token"
 
 #: "You invoked an unsupported model or your request did not allow prompt caching", under 400 or 403.
 _REFUSES_CACHE_POINTS = re.compile(r"did not allow prompt caching|cachePoint", re.IGNORECASE)
-
-#: Parameters of embeddings in OpenAI's names, as Cohere's models on Bedrock call them.
-_COHERE_NAMES = {"dimensions": "output_dimension"}
 #: What `count_tokens` accepts of a request.
 COUNTED = frozenset({"messages", "system", "toolConfig", "additionalModelRequestFields"})
 
@@ -132,19 +129,13 @@ class BedrockProvider:
             return _completion(assembly.reply(), reply["ResponseMetadata"], call.model)
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
-        """Vectors of Cohere's models in one call, of Titan's in one call for each text."""
-        settings = {name: value for name, value in params.items() if name != "encoding_format"}
-        if bedrock_embeds_many(model):
-            named = {_COHERE_NAMES.get(name, name): value for name, value in settings.items()}
-            bodies: list[dict[str, Any]] = [{"texts": list(inputs), "input_type": "search_document", **named}]
-        else:
-            bodies = [{"inputText": text, **settings} for text in inputs]
+        """Vectors of Cohere's models in one call, of Amazon's in one call for each text."""
         vectors: list[list[float]] = []
         tokens = 0
-        for body in bodies:
+        for body in embedding_bodies(model, inputs, params):
             reply, counted, request_id = await self._invoke(model, body, Usage(input_tokens=tokens))
             tokens += counted
-            vectors += _vectors(reply)
+            vectors += vectors_of(reply)
         if len(vectors) != len(inputs) or not all(map(is_vector, vectors)):
             raise ProviderError(ErrorKind.MALFORMED, f"expected {len(inputs)} vectors, got {len(vectors)}")
         usage = Usage(input_tokens=tokens)
@@ -212,10 +203,9 @@ class BedrockProvider:
                 failure.usage = before
             raise failure from error
         headers = reply["ResponseMetadata"]["HTTPHeaders"]
-        # A proxy in between may have dropped the header; Titan says the same in its reply.
-        told = received.get("inputTextTokenCount") if isinstance(received, dict) else None
+        # A proxy in between may have dropped the header; Amazon's models say the same in their replies.
         with well_formed("the reply"):
-            tokens = int(headers.get("x-amzn-bedrock-input-token-count") or told or 0)
+            tokens = int(headers.get("x-amzn-bedrock-input-token-count") or tokens_told(received) or 0)
         return received, tokens, reply["ResponseMetadata"].get("RequestId")
 
 
@@ -236,15 +226,6 @@ def _completion(reply: Mapping[str, Any], metadata: Mapping[str, Any], model: st
         request_id=request_id,
         metered=bool(reply.get("usage")),
     )
-
-
-def _vectors(reply: object) -> list[list[float]]:
-    match reply:
-        case {"embedding": list(vector)}:
-            return [vector]
-        case {"embeddings": {"float": list(vectors)}} | {"embeddings": list(vectors)}:
-            return vectors
-    return []
 
 
 def _classified(error: Exception, partial_text: str = "") -> ProviderError:

@@ -26,8 +26,8 @@ OWN_HOST = re.compile(
 )
 #: The two names of the output cap: servers either refuse the one that they do not know, or ignore it unseen.
 CAP_NAMES = ("max_tokens", "max_completion_tokens")
-#: The host that takes breakpoints.
-OPENAI_HOST = "api.openai.com"
+#: Hosts that take breakpoints: OpenAI's own, and those of its regions (`eu.api.openai.com`).
+OPENAI_HOST = re.compile(r"(?:^|\.)api\.openai\.com$")
 #: Ends what GPT-5.6 and later keep of a prompt for the next one.
 BREAKPOINT = {"prompt_cache_breakpoint": {"mode": "explicit"}}
 
@@ -102,7 +102,7 @@ def share(body: Body, call: Call, base_url: str, *, takes_cache_key: bool = Fals
     if "prompt_cache_key" not in body:
         body["prompt_cache_key"] = call.shared.digest(call.messages, call.params)
     if (
-        _host(base_url) != OPENAI_HOST
+        not OPENAI_HOST.search(_host(base_url))
         or not openai_takes_cache_breakpoints(call.model)
         or "prompt_cache_options" in body
     ):

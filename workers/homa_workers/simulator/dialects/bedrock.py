@@ -84,6 +84,9 @@ class BedrockDialect(Dialect):
         answer = reply.answer
         if reply.prompt.shape == "titan":
             return {"embedding": answer.vectors[0], "inputTextTokenCount": answer.usage.input_tokens}
+        if reply.prompt.shape == "nova":
+            found = {"embeddingType": "TEXT", "embedding": answer.vectors[0]}
+            return {"embeddings": [found], "inputTokenCount": answer.usage.input_tokens}
         if reply.prompt.shape == "cohere":
             return {"embeddings": answer.vectors, "id": reply.request_id, "response_type": "embeddings_floats"}
         return {

@@ -51,11 +51,26 @@ def read_converse(route: Route, body: Mapping[str, Any]) -> Prompt:
 
 
 def read_invoke(route: Route, body: Mapping[str, Any]) -> Prompt:
-    """The body of InvokeModel for an embedding model: Titan's (`inputText`) or Cohere's (`texts`). Raises Failure."""
+    """The body of InvokeModel for an embedding model of Titan's, Nova's or Cohere's. Raises Failure."""
+    if "amazon.nova-" in route.model:
+        return _nova_embedding(route, body)
     titan = "inputText" in body
     inputs = [str(body["inputText"])] if titan else [str(text) for text in expect_list(body, "texts")]
     dimensions = body.get("dimensions") or body.get("output_dimension") or 1024
     return embedding_prompt(route.model, inputs, dimensions, shape="titan" if titan else "cohere")
+
+
+def _nova_embedding(route: Route, body: Mapping[str, Any]) -> Prompt:
+    match body:
+        case {
+            "taskType": "SINGLE_EMBEDDING",
+            "singleEmbeddingParams": {"embeddingPurpose": str(), "text": {"truncationMode": str(), "value": str(text)}},
+        }:
+            dimensions = body["singleEmbeddingParams"].get("embeddingDimension", 3072)
+            if dimensions not in (256, 384, 1024, 3072):
+                raise invalid(f"embeddingDimension: {dimensions!r}; expected 256, 384, 1024 or 3072")
+            return embedding_prompt(route.model, [text], dimensions, shape="nova")
+    raise invalid("Malformed input request: expected taskType and singleEmbeddingParams with a purpose and a text")
 
 
 def _content(message: Any) -> tuple[str, int, bool]:
