@@ -135,7 +135,7 @@ async def test_a_fallback_goes_on_by_its_own_api_without_what_it_cannot_read(
 
 async def test_what_the_api_refuses_ends_the_job_for_nothing(cell: Cell, homa: AsyncHoma, heard: Heard) -> None:
     await cell.worker()
-    job = await homa.submit("Hello", model=MINI, api="responses", stop=["."])
+    job = await homa.submit("Hello", model="openai:gpt-4.1", api="responses", stop=["."])
     with pytest.raises(JobFailed, match="no stop sequences"):
         await job.result(timeout=PATIENCE_S)
     assert heard.calls == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from homa_shared.kinds.families import command
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import only_chats
 from homa_shared.kinds.profile import (
@@ -46,6 +47,7 @@ PROFILE = KindProfile(
         images=COMMON_IMAGES, image_count=20, request_bytes=20 * MB, source="docs.cohere.com/docs/image-inputs"
     ),
     model_names=ModelNames(only_chats=only_chats),
+    families=command.COMPATIBLE,
     embedding_limits=_embedding_limits,
     billing=Billing(price_list="cohere", fees=frozenset(), service_tiers={}),
 )
