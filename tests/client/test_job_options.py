@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import fields
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -142,3 +143,24 @@ def test_every_field_of_the_stored_request_tells_requests_apart() -> None:
     assert len({cache_key(options, b"{}", (), HELLO) for options in told}) == len(told)
     streamed = check_options({"model": MODEL, "stream": True})
     assert digest(streamed, HELLO) == digest(told[0], HELLO)
+
+
+class Unshowable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no words for it")
+
+
+OF_EVERY_SORT = ("lane", "deadline_s", "max_tokens", "tier", "tags", "tenant", "cache", "on_ambiguous")
+
+
+@pytest.mark.parametrize("value", [10**5000, Unshowable(), b"\xff", [[[]] * 3]], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("name", OF_EVERY_SORT)
+def test_a_value_that_cannot_even_be_shown_is_refused_by_its_options_name(name: str, value: object) -> None:
+    with pytest.raises(InvalidRequest, match=f"^{name} is "):
+        check_options({"model": MODEL, name: value})
+
+
+@pytest.mark.parametrize("value", [10**400, float("nan"), float("inf"), Decimal("sNaN"), -1], ids=range(5))
+def test_lengths_of_time_that_no_clock_has_are_refused(value: object) -> None:
+    with pytest.raises(InvalidRequest, match=r"^delay_s is .*: expected seconds"):
+        check_options({"model": MODEL, "delay_s": value})

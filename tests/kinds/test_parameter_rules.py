@@ -57,10 +57,16 @@ def test_every_family_says_where_it_is_documented_and_when_that_was_read(kind: s
         assert family.checked >= "2026-11-29"
 
 
-@pytest.mark.parametrize(
-    "model",
-    ["claude-haiku-4-5-20251001", "claude-opus-4-6", "claude-opus-5", "claude-haiku-5-5", "claude-fable-5-2"],
-)
+@pytest.mark.parametrize("model", ["claude-haiku-4-5-20251001", "claude-opus-4-6"])
+def test_claude_up_to_4_6_takes_temperature_or_top_p(model: str) -> None:
+    assert sent("anthropic", model, temperature=0, max_tokens=9) == {"temperature": 0, "max_tokens": 9}
+    assert sent("anthropic", model, temperature=0, top_p=0.9) == {"temperature": 0}
+    assert notes("anthropic", model, temperature=0, top_p=0.9) == (
+        f"top_p left out: {model} does not take it beside temperature",
+    )
+
+
+@pytest.mark.parametrize("model", ["claude-opus-4-7", "claude-opus-5", "claude-haiku-5-5", "claude-fable-5-2"])
 def test_claude_takes_no_sampling(model: str) -> None:
     assert sent("anthropic", model, temperature=0, top_p=0.9, top_k=5, max_tokens=9) == {"max_tokens": 9}
     assert notes("anthropic", model, temperature=0) == (f"temperature left out: {model} does not take it",)

@@ -296,3 +296,41 @@ async def test_a_call_whose_cap_was_taken_away_is_sent_the_one_that_was_reserved
     job = await cell.ask("Hello")
     assert (await cell.ended(job)).job.state is State.SUCCEEDED
     assert caps.seen == [DEFAULT_MAX_TOKENS]
+
+
+class DearerBehindTheReservation(Middleware):
+    """Changes a call where it is only shown it, and what it gave away before."""
+
+    def __init__(self) -> None:
+        self.given: Call | None = None
+
+    def adapt_call(self, attempt: RunningAttempt, call: Call) -> Call:
+        self.given = replace(call, params={**call.params, "max_tokens": 10})
+        return self.given
+
+    def before_call(self, attempt: RunningAttempt, call: Call) -> None:
+        assert self.given is not None
+        call.params["max_tokens"] = self.given.params["max_tokens"] = 100_000
+
+
+async def test_nothing_changes_a_call_behind_its_reservation(cell: Cell) -> None:
+    caps = Caps()
+    await cell.worker(middleware=[DearerBehindTheReservation, lambda: caps])
+    job = await cell.ask("[[tokens:3000]]")
+    assert (await cell.ended(job)).job.state is State.SUCCEEDED
+    assert caps.seen == [10]
+    assert (await cell.ended(job)).job.cost_nano_usd == cell.bill_nano()
+
+
+class Unreadable(Middleware):
+    """Makes parameters that nobody can calculate with."""
+
+    def adapt_call(self, attempt: RunningAttempt, call: Call) -> Call:
+        return replace(call, params={**call.params, "n": "several"})
+
+
+async def test_a_call_whose_need_cannot_be_calculated_is_not_made_and_costs_nothing(cell: Cell) -> None:
+    await cell.worker(middleware=[Unreadable])
+    view = await cell.ended(await cell.ask("Hello"))
+    assert (view.job.state, view.job.cost_nano_usd, view.job.unresolved_nano_usd) == (State.FAILED, 0, 0)
+    assert cell.bill_nano() == 0

@@ -43,7 +43,9 @@ def at_gemini(model: str, **body: Any) -> str:
 @pytest.mark.parametrize(
     ("model", "fields", "said"),
     [
-        ("claude-haiku-4-5", {"temperature": 0}, "temperature: Extra inputs are not permitted"),
+        ("claude-haiku-4-5", {"temperature": 0}, ""),
+        ("claude-haiku-4-5", {"temperature": 0, "top_p": 1}, "cannot both be specified for this model"),
+        ("claude-opus-4-7", {"temperature": 0}, "`temperature` is deprecated for this model"),
         ("claude-opus-5-5", {"prompt_cache_key": "k"}, "prompt_cache_key: Extra inputs are not permitted"),
         ("claude-opus-5-5", {"service_tier": "flex"}, "service_tier: Input should be"),
         ("claude-opus-5-5", {"thinking": {"type": "disabled"}}, '"thinking.type.disabled" is not supported'),

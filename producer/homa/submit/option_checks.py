@@ -6,7 +6,6 @@ for are objects, so that the type is made from the same limits.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -83,7 +82,11 @@ class Seconds:
 
     def __call__(self, name: str, value: object) -> int:
         number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or not self.least <= value <= _LONGEST_S:  # type: ignore[arg-type, operator]
+        try:
+            fits = number and self.least <= float(value) <= _LONGEST_S  # type: ignore[arg-type]
+        except (OverflowError, ValueError):  # an integer beyond floats, a signalling NaN
+            fits = False
+        if not fits:
             raise wrong(name, value, f"seconds, {'more than zero' if self.least else 'zero or more'}")
         return round(float(value) * 1000)  # type: ignore[arg-type]
 
@@ -170,8 +173,15 @@ def check_moment(name: str, at: object) -> int:
 
 def wrong(name: str, value: object, expected: str) -> InvalidRequest:
     """The error for an option: its name, its value (shortened) and what was expected."""
-    said = repr(value)
-    return InvalidRequest(f"{name} is {said if len(said) <= 80 else said[:77] + '…'}: expected {expected}")
+    return InvalidRequest(f"{name} is {_shown(value)}: expected {expected}")
+
+
+def _shown(value: object) -> str:
+    try:
+        said = repr(value)
+    except Exception:  # too large or too deep a value, or one that raises itself
+        return f"a {type(value).__name__} that cannot be shown"
+    return said if len(said) <= 80 else said[:77] + "…"
 
 
 def _printable(text: str, forbidden: str) -> bool:

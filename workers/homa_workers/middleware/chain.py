@@ -108,8 +108,13 @@ class MiddlewareChain:
             with self._guarding(hook, attempt.claim):
                 found = hook.call(attempt, _copied(call) if middleware.adapts_content else call)
                 adapted = _checked(await self._limited(middleware, found) if _waits(found) else found, call)
-                latest = _content(adapted) if middleware.adapts_content else latest
-                call = adapted
+                if not middleware.adapts_content:
+                    _expect_same_content(adapted, call)
+                    call = adapted
+                    continue
+                latest = _content(adapted)
+                # A copy: what is reserved for now must not be changed any more by whoever holds the other.
+                call = _copied(adapted)
         return call, latest != content
 
     async def before_call(self, attempt: RunningAttempt, call: Call) -> None:
@@ -118,7 +123,7 @@ class MiddlewareChain:
             if attempt.hooks:
                 await self._finished(attempt, hook.middleware)
             with self._guarding(hook, attempt.claim):
-                found = hook.call(attempt, call)
+                found = hook.call(attempt, _copied(call) if hook.middleware.adapts_content else call)
                 if found is not None:
                     await self._limited(hook.middleware, found)
 
@@ -220,6 +225,11 @@ def _content(call: Call) -> bytes:
         TypeError: it holds what is not JSON.
     """
     return orjson.dumps((call.messages, call.params, call.api))
+
+
+def _expect_same_content(adapted: Call, call: Call) -> None:
+    if adapted.messages is not call.messages or adapted.params is not call.params or adapted.api != call.api:
+        raise ValueError("adapt_call changed what is paid for; expected adapts_content = True of such a middleware")
 
 
 def _waits(found: object) -> TypeGuard[Awaitable[Call]]:

@@ -92,12 +92,13 @@ def _with(family: Family, *rules: Rule, takes: frozenset[str]) -> Family:
     return replace(family, rules=(*rules, *family.rules), takes=takes)
 
 
-#: At Anthropic.
-MESSAGES = tuple(
-    _with(family, *_NO_SAMPLING, *_TIERS, _ONE_ANSWER, takes=_SPOKEN | _MESSAGES) for family in (*_TO_4_6, *_FROM_4_7)
+#: At Anthropic, under the API version that the adapter names (2023-06-01).
+MESSAGES = (
+    *(_with(family, *_ONE_OF_BOTH, *_TIERS, _ONE_ANSWER, takes=_SPOKEN | _MESSAGES) for family in _TO_4_6),
+    *(_with(family, *_NO_SAMPLING, *_TIERS, _ONE_ANSWER, takes=_SPOKEN | _MESSAGES) for family in _FROM_4_7),
 )
 
-#: At Bedrock, which keeps to the rules of 2023-06-01 and takes no budget of thinking by an effort.
+#: At Bedrock, which has the rules of the same version and takes no budget of thinking by an effort.
 _BY_BUDGET_AT_BEDROCK = (
     _NEVER_THINKS,
     _family(r"3-7-sonnet|(?:opus|sonnet)-4(?:-[01])?|(?:sonnet|haiku)-4-5", *_NO_EFFORT, prefill=True),

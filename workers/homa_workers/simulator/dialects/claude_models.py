@@ -15,10 +15,11 @@ from homa_workers.simulator.wire import invalid
 
 _CLAUDE = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos)-(\d+)(?:-(\d{1,2}))?(?!\d)")
 _OLD_CLAUDE = re.compile(r"claude-(?:3|v?2|instant)")
-#: Fields of a message request; OpenAI's are not among them, nor is sampling since 2026-10-21.
+#: Fields of a message request of version 2023-06-01; OpenAI's are not among them.
 _FIELDS = frozenset(
     "model messages max_tokens system stop_sequences stream tools tool_choice thinking output_config metadata "
-    "cache_control container context_management diagnostics inference_geo mcp_servers service_tier speed".split()
+    "cache_control container context_management diagnostics inference_geo mcp_servers service_tier speed "
+    "temperature top_p top_k".split()
 )
 #: What Claude takes beside Converse's own fields.
 _OWN_FIELDS = frozenset({"anthropic_beta", "thinking", "top_k"})
@@ -40,6 +41,7 @@ def refuse_what_models_lack(body: Mapping[str, Any]) -> None:
             raise invalid(f"{name}: Extra inputs are not permitted")
     if body.get("service_tier", "auto") not in ("auto", "standard_only"):
         raise invalid("service_tier: Input should be 'auto' or 'standard_only'")
+    _sampling(version, body)
     _thinking(model, version, body)
     _effort(model, version, body)
     _forced_tool(model, version, body)
@@ -72,8 +74,8 @@ def refuse_at_converse(model: str, body: Mapping[str, Any]) -> None:
 
 
 def _sampling(version: tuple[int, int], given: Mapping[str, Any]) -> None:
-    """Bedrock keeps to the rules of 2023-06-01."""
-    names = {"temperature": "temperature", "topP": "top_p", "top_k": "top_k"}
+    """By the rules of 2023-06-01, at Anthropic and at Bedrock."""
+    names = {"temperature": "temperature", "topP": "top_p", "top_p": "top_p", "top_k": "top_k"}
     found = [spelled for name, spelled in names.items() if name in given]
     if found and version >= (4, 7):
         raise invalid(f"`{found[0]}` is deprecated for this model.")
