@@ -42,10 +42,14 @@ def vectors_of(reply: object) -> list[list[float]]:
 
 
 def tokens_told(reply: object) -> int | None:
-    """Input tokens that a reply's body tells, as Titan's and Nova's do."""
+    """Input tokens that a reply's body tells, as Titan's and Nova's do.
+
+    Raises:
+        ValueError: it tells something else than a number.
+    """
     match reply:
-        case {"inputTextTokenCount": int(tokens)} | {"inputTokenCount": int(tokens)}:
-            return tokens
+        case {"inputTextTokenCount": tokens} | {"inputTokenCount": tokens}:
+            return None if tokens is None else int(tokens)
     return None
 
 
