@@ -34,6 +34,8 @@ GOOD = ("run", "rows.jsonl", "--model", MODEL)
         (("run", "rows.jsonl", "--model", "opnai:gpt-5-mini"), "did you mean 'openai'"),
         ((*GOOD, "--fallback", "anthropic:x"), "no provider is named 'anthropic'"),
         ((*GOOD, "--prompt", "{{txt}}"), "did you mean {{text}}"),
+        ((*GOOD, "--prompt", "What? {text}"), "did you mean {{text}} where it says {text}?"),
+        ((*GOOD, "--prompt", "What?"), "names no field, so that each row would be the same paid question"),
         (("run", "table.csv", "--model", MODEL), "known here are name, age, path"),
         ((*GOOD, "--prompt", "@nowhere.txt"), "--prompt @nowhere.txt"),
         ((*GOOD, "--system", "@nowhere.txt"), "--system @nowhere.txt"),

@@ -54,7 +54,19 @@ def test_every_command_that_help_names_is_there_and_has_help(name: str):
 def test_an_unknown_command_is_wrong_usage():
     answer = CliRunner().invoke(main, ["rum"])
     assert answer.exit_code == 2
-    assert "rum" in answer.stderr
+    assert "No such command 'rum'. Did you mean 'run'?" in answer.stderr
+    assert "Did you mean" not in CliRunner().invoke(main, ["zzz"]).stderr
+    assert "--versoin" in CliRunner().invoke(main, ["--versoin"]).stderr
+
+
+@pytest.mark.parametrize("name", ["simulate", "worker"])
+def test_commands_that_become_another_program_speak_in_their_own_name(name: str):
+    for option in ("-h", "--help"):
+        done = subprocess.run(
+            [sys.executable, "-m", "homa.cli", name, option], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert f"homa {name}" in done.stdout.splitlines()[0]
 
 
 @pytest.mark.parametrize(

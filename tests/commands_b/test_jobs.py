@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import orjson
@@ -42,6 +43,23 @@ def test_jobs_of_every_state_are_listed_by_their_state(stand: Stand) -> None:
         assert [row["job"] for row in found] == [job], state
         assert found[0]["state"] == state
     assert {row["job"] for row in stand.json("jobs", "list")["jobs"]} == set(jobs.values())
+
+
+def test_ended_jobs_are_listed_newest_first_with_their_errors(stand: Stand) -> None:
+    ends = []
+    for end in (stand.succeeded, stand.failed, stand.cancelled, stand.succeeded, stand.failed, stand.succeeded):
+        ends.append(end())
+        time.sleep(0.003)  # the order goes by milliseconds
+    waiting = stand.queued()
+    found = stand.json("jobs", "list")["jobs"]
+    assert [row["job"] for row in found] == [waiting, *reversed(ends)]
+    assert [row["job"] for row in stand.json("jobs", "list", "--limit", "3")["jobs"]] == [waiting, ends[5], ends[4]]
+    errors = {row["job"]: row["error"] for row in found}
+    assert errors[ends[0]] is errors[waiting] is None
+    assert errors[ends[1]].startswith("invalid_request: ")
+    table = stand.said("jobs", "list").stdout
+    assert "ERROR" in table.splitlines()[0]
+    assert errors[ends[1]][:40] in table
 
 
 def test_filters_pick_by_provider_tenant_tag_and_batch(stand: Stand) -> None:

@@ -88,6 +88,30 @@ def test_a_row_without_the_field_is_refused_by_name() -> None:
         PromptTemplate.parse("{{text}}").render(row(text=None, name="x"))
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "What? {text}",
+        "What? ${text}",
+        "What? $text",
+        "What? <Text>",
+        "What? [text]",
+        "What? { text }",
+        "{{text}",
+        "%text%",
+    ],
+)
+def test_another_languages_placeholder_is_recognized(source: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"did you mean \{\{text\}\} where it says"):
+        PromptTemplate.parse(source).check_varies(["id", "text", "path"])
+
+
+def test_a_prompt_without_a_field_is_refused_and_one_with_a_field_is_not() -> None:
+    with pytest.raises(InvalidRequest, match="names no field.*Fields here: name, path"):
+        PromptTemplate.parse("What is [this]?").check_varies(["name", "path"])
+    PromptTemplate.parse("What is {{name}}?").check_varies(["name", "path"])
+
+
 def test_a_refused_row_keeps_its_own_id() -> None:
     bad = Row("t7", "a.jsonl", 3, None, {}).rejected("has no field 'title'")
     assert bad == BadRow("t7", "a.jsonl", 3, "has no field 'title'")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from heapq import merge
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import click
@@ -43,21 +45,30 @@ def given(filters: dict[str, str | None]) -> dict[str, str]:
 
 
 def selected(session: Session, filters: dict[str, str | None], limit: int) -> list[Job]:
-    """Jobs that fit the filters, at most `limit`.
+    """Jobs that fit the filters, at most `limit`: live ones first, then ended ones, the newest first.
 
     Raises:
         JobNotFound: the batch named is not in the store.
     """
     require_batch(session, filters.get("batch"))
-    found: list[Job] = []
-    cursor: str | None = None
-    while len(found) < limit:
-        page = _page(session, filters, min(PAGE, limit - len(found)), cursor)
-        found += page.jobs
+    if filters.get("state") or filters.get("batch"):
+        return list(islice(_walk(session, filters, limit), limit))
+    live = _walk(session, filters, limit, reads.LIVE_LISTS)
+    # Two lists in the store, each newest first: successes stand in the ledger, the other ends in an index.
+    ended = merge(
+        *(_walk(session, filters, limit, (name,)) for name in reads.ENDED_LISTS), key=lambda job: -(job.ended_ms or 0)
+    )
+    return list(islice(chain(live, ended), limit))
+
+
+def _walk(
+    session: Session, filters: dict[str, str | None], limit: int, lists: Sequence[str] | None = None
+) -> Iterator[Job]:
+    cursor: str | None = ""
+    while cursor is not None:
+        page = _page(session, filters, min(PAGE, limit), cursor or None, lists)
+        yield from page.jobs
         cursor = page.cursor
-        if cursor is None:
-            break
-    return found
 
 
 def each_page(session: Session, filters: dict[str, str | None]) -> Iterator[list[Job]]:
@@ -127,7 +138,13 @@ def chunks(ids: Sequence[str]) -> Iterator[list[str]]:
         yield list(ids[start : start + PAGE])
 
 
-def _page(session: Session, filters: dict[str, str | None], limit: int, cursor: str | None) -> reads.Page:
+def _page(
+    session: Session,
+    filters: dict[str, str | None],
+    limit: int,
+    cursor: str | None,
+    lists: Sequence[str] | None = None,
+) -> reads.Page:
     return session.store.run(
         reads.jobs(
             session.keys,
@@ -137,6 +154,7 @@ def _page(session: Session, filters: dict[str, str | None], limit: int, cursor: 
             provider=filters.get("provider"),
             tenant=filters.get("tenant"),
             tag=filters.get("tag"),
+            lists=lists,
             limit=limit,
             cursor=cursor,
         )

@@ -20,6 +20,9 @@ DEFAULT_PROMPT = "{{text}}"
 #: A name holds no braces and stands on one line; blanks around it do not count.
 PLACEHOLDER = re.compile(r"\{\{([^{}\r\n]*[^{}\s][^{}\r\n]*)\}\}")
 
+#: `{name}`, `${name}`, `<name>`, `[name]`, `%name%`, `$name`: placeholders elsewhere, plain text here.
+_OTHER_SPELLINGS = re.compile(r"[{<\[%$]{1,2}[ \t]?(\w[\w.-]{0,99})[ \t]?[}>\]%]{0,2}")
+
 
 class MissingField(InvalidRequest):
     """A row has no field of a name that the template uses."""
@@ -62,6 +65,26 @@ class PromptTemplate:
                 close = difflib.get_close_matches(name, known, 1)
                 hint = f"; did you mean {{{{{close[0]}}}}}?" if close else ""
                 raise InvalidRequest(f"template uses {{{{{name}}}}}: known here are {', '.join(known)}{hint}")
+
+    def check_varies(self, columns: Iterable[str]) -> None:
+        """Raise InvalidRequest, with the likely spelling, if every row would get the same prompt."""
+        if self.names:
+            return
+        known = list(columns)
+        meant = self._near_placeholder(known)
+        hint = f"did you mean {{{{{meant[1]}}}}} where it says {meant[0]}?" if meant else "expected {{text}}, for one"
+        raise InvalidRequest(
+            f"--prompt names no field, so that each row would be the same paid question: {hint} "
+            f"Fields here: {', '.join(known)}"
+        )
+
+    def _near_placeholder(self, known: list[str]) -> tuple[str, str] | None:
+        """What looks like a field in another template language's spelling, and the field's name."""
+        for found in _OTHER_SPELLINGS.finditer(self.source):
+            close = difflib.get_close_matches(found[1].casefold(), [name.casefold() for name in known], 1)
+            if close:
+                return found[0], next(name for name in known if name.casefold() == close[0])
+        return None
 
     def render(self, row: Row) -> str:
         """The prompt for a row: each name replaced by the row's field, else by its `text` or `path`.

@@ -22,7 +22,7 @@ from homa_workers.simulator.config import Limits, SimulatorConfig
 from homa_workers.simulator.server import Simulator
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one.")
 @click.option("--seed", type=int, default=0, help="Seed of latencies and faults.")
@@ -128,4 +128,4 @@ def _watch_stdin(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> No
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="homa simulate")

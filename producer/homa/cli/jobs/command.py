@@ -7,6 +7,7 @@ import click
 from homa.cli.context import session
 from homa.cli.job_filters import filter_options, selected
 from homa.cli.jobs.actions import cancel, retry
+from homa.cli.jobs.errors import error_excerpt, errors_of
 from homa.cli.jobs.json import attempt_document, job_document, step_document
 from homa.cli.jobs.offloaded import whole_reply, whole_request
 from homa.cli.jobs.purge import purge
@@ -37,19 +38,20 @@ for _elsewhere in (why, cancel, retry, resolve, purge):
 def list_(limit: int, as_json: bool, **filters: str | None) -> None:
     """List jobs.
 
-    Live ones first, then the ended, newest first; a batch's in the order of its lines.
+    Live ones first, then the ended, the newest first; a batch's in the order of its lines.
     """
     with session() as here:
         found = selected(here, filters, limit)
+        errors = errors_of(here, found)
         now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
-        print_json({"jobs": [job_document(job) for job in found]})
+        print_json({"jobs": [job_document(job) | {"error": errors.get(job.id)} for job in found]})
         return
     print_table(
-        ("JOB", "STATE", "TARGET", "TENANT", "AGE", "COST", "WAITS FOR"),
-        (job_row(job, now_ms) for job in found),
+        ("JOB", "STATE", "TARGET", "TENANT", "AGE", "COST", "WAITS FOR", "ERROR"),
+        ([*job_row(job, now_ms), error_excerpt(errors.get(job.id))] for job in found),
         right={"AGE", "COST"},
-        wraps={"TARGET", "TENANT", "WAITS FOR"},
+        wraps={"TARGET", "TENANT", "WAITS FOR", "ERROR"},
         empty="no job matches",
     )
     if len(found) == limit:

@@ -47,6 +47,8 @@ def _checked_head(request: RunRequest) -> list[Row]:
     plain = [row for row in rows if row.request is None]
     if plain:
         request.template.check(columns_of(plain))
+        if len(plain) > 1:
+            request.template.check_varies(columns_of(plain))
         if request.model is None:
             raise InvalidRequest("--model is missing: expected provider:model, such as openai:gpt-5-mini, or an alias")
     if not head:

@@ -23,6 +23,8 @@ from homa_shared.store.reads.fleet import (
     workers,
 )
 from homa_shared.store.reads.jobs import (
+    ENDED_LISTS,
+    LIVE_LISTS,
     Hold,
     JobView,
     Page,
@@ -47,6 +49,8 @@ from homa_shared.store.reads.money import (
 )
 
 __all__ = [
+    "ENDED_LISTS",
+    "LIVE_LISTS",
     "LIVE_MS",
     "BatchView",
     "BudgetRow",

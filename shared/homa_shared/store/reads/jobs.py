@@ -22,6 +22,9 @@ _SOURCES: dict[str, tuple[State, ...]] = {
     "ended": (State.FAILED, State.CANCELLED, State.EXPIRED),
     "succeeded": (State.SUCCEEDED,),
 }
+#: Lists of live jobs, and the two of ended ones: each of those is newest first.
+LIVE_LISTS = ("running", "queued", "waiting", "due")
+ENDED_LISTS = ("ended", "succeeded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ def jobs(
     provider: str | None = None,
     tenant: str | None = None,
     tag: str | None = None,
+    lists: Sequence[str] | None = None,
     limit: int = 100,
     cursor: str | None = None,
 ) -> Op[Page]:
@@ -146,12 +150,13 @@ def jobs(
         batch: only its lines, in the order of the input.
         provider: only jobs whose present target is one of its models.
         tag: `key=value`, or `key` for any value.
+        lists: some of LIVE_LISTS and ENDED_LISTS, instead of those that the state and the batch say.
         limit: most jobs on the page.
         cursor: of the page before.
     """
     wanted = {"state": state and State(state).value, "batch": batch, "queue": queue, "provider": provider}
     wanted |= {"tenant": tenant, "tag": tag}
-    sources = _sources(state, batch)
+    sources = list(lists) if lists is not None else _sources(state, batch)
     source, _, position = (cursor or f"{sources[0]}@").partition("@")
     filters = orjson.dumps({name: value for name, value in wanted.items() if value is not None})
 
