@@ -107,7 +107,7 @@ def test_another_languages_placeholder_is_recognized(source: str) -> None:
 
 
 def test_a_prompt_without_a_field_is_refused_and_one_with_a_field_is_not() -> None:
-    with pytest.raises(InvalidRequest, match="names no field.*Fields here: name, path"):
+    with pytest.raises(InvalidRequest, match=r"names no field.*Fields here: name, path"):
         PromptTemplate.parse("What is [this]?").check_varies(["name", "path"])
     PromptTemplate.parse("What is {{name}}?").check_varies(["name", "path"])
 

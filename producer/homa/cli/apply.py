@@ -28,7 +28,7 @@ def command(look_only: bool, force: bool, as_json: bool) -> None:
     Keys stay where they are: the store never gets one. Refused while jobs wait for a pool or a provider that these
     settings no longer have, since nobody would ever take them.
     """
-    with session() as here:
+    with session(drift_told=False) as here:
         mine = here.settings.fleet()
         theirs = here.store.run(read_fleet(here.keys))
         _require_providers(mine, theirs)

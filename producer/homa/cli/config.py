@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from homa.cli.context import settings_context
+from homa.cli.context import say, session, settings_context
 from homa.cli.output import json_option, print_json, print_table
+from homa_shared.settings.changes import words
 
 
 @click.group("config")
@@ -14,9 +15,15 @@ def command() -> None:
 
 
 @command.command()
+@click.option(
+    "--fleet", is_flag=True, help="The fleet's settings in the store, beside this machine's where they differ."
+)
 @json_option
-def show(as_json: bool) -> None:
+def show(fleet: bool, as_json: bool) -> None:
     """Every setting with its value, secrets masked, and its origin: a variable, file:line, or default."""
+    if fleet:
+        _show_fleet(as_json)
+        return
     from homa_shared.settings.model import origins
 
     rows = origins(settings_context().settings)
@@ -24,3 +31,25 @@ def show(as_json: bool) -> None:
         print_json({"settings": [{"name": row.name, "value": row.value, "origin": row.origin} for row in rows]})
     else:
         print_table(("SETTING", "VALUE", "ORIGIN"), rows, wraps={"VALUE", "ORIGIN"})
+
+
+def _show_fleet(as_json: bool) -> None:
+    from homa_shared.settings.changes import compared
+    from homa_shared.settings.fleet import Fleet
+    from homa_shared.store.transitions.fleet import read_fleet
+
+    with session(drift_told=False) as here:
+        theirs = here.store.run(read_fleet(here.keys))
+        rows = compared(theirs or Fleet(), here.settings.fleet())
+    if as_json:
+        found = [{"name": row.name, "fleet": row.old, "here": row.new} for row in rows]
+        print_json({"version": theirs.version if theirs else 0, "settings": found})
+        return
+    print_table(
+        ("SETTING", "IN FORCE", "HERE"),
+        ((row.name, words(row.old), "" if row.new == row.old else words(row.new)) for row in rows),
+        wraps={"IN FORCE", "HERE"},
+        empty="the store has no settings yet: the first worker, or `homa apply`, writes its own",
+    )
+    if theirs is not None:
+        say(f"the fleet's settings are version {theirs.version}; `homa apply` writes this machine's")

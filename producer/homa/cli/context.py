@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from homa.drivers.context import Context, Start
 
 
-def session() -> AbstractContextManager[Session]:
+def session(*, drift_told: bool = True) -> AbstractContextManager[Session]:
     """A session that looks and administers, in whatever state the store is; the fleet's settings are not touched.
 
     An embedded store that stopped with data in it is started, since that data is what is asked for.
+
+    Args:
+        drift_told: say where this machine's settings are not those in force; without it the command does so itself.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -24,7 +27,7 @@ def session() -> AbstractContextManager[Session]:
     """
     from homa.drivers.context import Start
 
-    return _opened(_context(Start.WITH_DATA), needs_store=True)
+    return _opened(_context(Start.WITH_DATA), needs_store=True, drift_told=drift_told)
 
 
 def submitting_session(*, start: bool = True) -> AbstractContextManager[Session]:
@@ -45,7 +48,7 @@ def submitting_session(*, start: bool = True) -> AbstractContextManager[Session]
 
 
 @contextmanager
-def _opened(context: Context, *, needs_store: bool) -> Iterator[Session]:
+def _opened(context: Context, *, needs_store: bool, drift_told: bool = True) -> Iterator[Session]:
     from homa.client.session import Session
     from homa_shared.model.errors import StoreUnavailable
 
@@ -59,9 +62,22 @@ def _opened(context: Context, *, needs_store: bool) -> Iterator[Session]:
     _say_warnings(context)
     opened = Session(context, joined=found is not None)
     try:
+        if found is not None and drift_told and not context.owns_fleet:
+            _say_drift(opened)
         yield opened
     finally:
         opened.close()
+
+
+def _say_drift(session: Session) -> None:
+    from homa_shared.settings.changes import drift
+    from homa_shared.store.transitions.fleet import read_fleet
+
+    fleet = session.store.run(read_fleet(session.keys))
+    # A fleet without providers takes the first worker's settings by itself.
+    said = drift(fleet, session.settings.fleet()) if fleet is not None and fleet.providers else None
+    if said is not None:
+        say(f"warning: {said}")
 
 
 def settings_context() -> Context:

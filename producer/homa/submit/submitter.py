@@ -7,6 +7,7 @@ entries again, after a reply that was lost, changes nothing. A job with a key is
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from homa_shared.calls.openai_apis import NO_PRICE_LISTED
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest, UnknownModel
 from homa_shared.model.ids import new_job_id
 from homa_shared.model.money import usd
+from homa_shared.settings.changes import drift
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
 from homa_shared.store.reads.token_error import learned
@@ -61,6 +63,8 @@ class Submitter:
         self._context = context
         self._view: FleetView | None = None
         self._read_s = 0.0
+        #: Version of the fleet's settings that this process's own were last held against.
+        self._told_version = -1
 
     @property
     def keys(self) -> Keys:
@@ -142,8 +146,16 @@ class Submitter:
         while True:
             theirs = yield from ask(read_fleet(self.keys))
             if theirs is not None and not supersedes(mine, theirs, owned=self._context.owns_fleet):
+                self._tell_drift(theirs, mine)
                 return theirs
             yield from ask(write_fleet(self.keys, mine, seen=theirs.version if theirs else 0))
+
+    def _tell_drift(self, theirs: Fleet, mine: Fleet) -> None:
+        """Logs once a version that settings here are not in force. The command line says so itself."""
+        if self._context.role != "cli" and theirs.version != self._told_version:
+            self._told_version = theirs.version
+            if (said := drift(theirs, mine)) is not None:
+                logging.getLogger("homa").warning(said)
 
     def _due_ms(self, options: Options) -> Flow[int | None]:
         """Delay until a wall-clock time, by the store's clock: this machine's may be wrong."""

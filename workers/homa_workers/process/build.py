@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
 from homa_shared.broker import HomaBroker
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.ids import new_worker_id
+from homa_shared.settings.changes import drift
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import Settings
 from homa_shared.store.blobs import Blobs, open_blobs
@@ -89,6 +92,8 @@ async def build(
     blobs = open_blobs(settings)
     store = AsyncStore(address, settings.namespace, role="worker")
     fleet = await enter(store, settings.fleet())
+    if (said := drift(fleet, settings.fleet())) is not None:
+        structlog.get_logger("homa.worker").warning("settings not in force", what=said)
     broker = broker or HomaBroker(address, settings.namespace)
     made = [create(account_config(name, settings.providers[name])) for name in names]
     shared = _Shared(settings, store, broker, fleet, concurrency, blobs, factories)
