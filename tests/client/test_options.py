@@ -110,7 +110,7 @@ def test_images_stand_beside_the_text_they_are_shown_with(tmp_path: Path) -> Non
 
 
 def test_a_tool_call_needs_no_content() -> None:
-    call = {"role": "assistant", "tool_calls": [{"id": "1"}]}
+    call = {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]}
     assert build_messages(None, [call]) == [call]
 
 

@@ -161,7 +161,7 @@ def test_any_target_does_where_its_own_api_can() -> None:
     tool = {"type": "function", "function": {"name": "now"}}
     assert skipped(fallbacks=[HAIKU], truncation="auto", text={"verbosity": "low"}, tools=[tool]) == {}
     assert skipped(model=HAIKU) == {}
-    assert skipped(fallbacks=[HAIKU], text="of no known shape") == {}
+    assert skipped(fallbacks=[HAIKU], text={"form": "of no known shape"}) == {}
 
 
 def test_audio_is_for_chat_completions() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 
@@ -130,3 +131,19 @@ def test_a_reader_that_leaves_ends_the_command_quietly():
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert "Broken" not in done.stderr
+
+
+def test_what_the_terminals_encoding_lacks_is_written_otherwise():
+    code = (
+        "import click, sys; from homa.cli import main\n"
+        "@main.command('say')\n"
+        "def say(): click.echo('Gr\\u00fc\\u00dfe \\u4f60 \\ud800')\n"
+        "from homa.cli import SUMMARIES, Commands; SUMMARIES['say'] = ''\n"
+        "Commands.get_command = lambda self, ctx, name: say\n"
+        "main(['say'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=False, env={**os.environ, "PYTHONIOENCODING": "cp1252"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode("cp1252") == "Gr\u00fc\u00dfe \\u4f60 \\ud800\n"

@@ -11,6 +11,7 @@ import sys
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -116,3 +117,6 @@ def _version() -> str:
 @click.version_option(_version(), prog_name="homa")
 def main() -> None:
     """Homa: LLM calls as background jobs."""
+    # An answer is paid for: what the encoding of a terminal or pipe lacks, or half a surrogate pair, must not lose it.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

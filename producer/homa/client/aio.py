@@ -182,7 +182,7 @@ class AsyncHoma:
 
     async def cancel(self, job: AsyncJob[Any] | str) -> str:
         """Cancel a job, given its handle or id; see `Job.cancel`."""
-        return await (self.job(job).cancel() if isinstance(job, str) else job.cancel())
+        return await (self.job(job).cancel() if not isinstance(job, AsyncJob) else job.cancel())
 
     @overload
     def count(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from homa.client.batch_flows import BatchFlows
 from homa.client.batch_lines import Line
 from homa.client.batch_progress import Progress
-from homa.client.batch_submission import BatchSubmission
+from homa.client.batch_submission import BatchSubmission, check_requests
 from homa.client.job_flows import JobFlows
 from homa.client.results import Reply
 from homa.client.streams import Piece, check_event_id
@@ -146,6 +146,7 @@ class AsyncOpenBatch:
             InvalidRequest: a line is wrong; those before it in its chunk of up to 250 are not yet sent.
             JobCancelled: the batch was cancelled meanwhile.
         """
+        check_requests(requests)
         if isinstance(requests, AsyncIterable):
             async for request in requests:
                 await self._take(request)

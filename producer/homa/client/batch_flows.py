@@ -8,7 +8,7 @@ from typing import Any
 
 from homa.client.batch_lines import LinePage, read_page
 from homa.client.batch_progress import Progress
-from homa.client.not_found import batch_not_found
+from homa.client.not_found import batch_not_found, check_id
 from homa.drivers.effects import Emit, Flow, Sleep, ask_patiently
 from homa_shared.backoff import Backoff
 from homa_shared.model.errors import InvalidRequest, ResultTimeout
@@ -24,6 +24,7 @@ class BatchFlows:
     """Flows of one batch, for the sync and the async handle."""
 
     def __init__(self, keys: Keys, batch_id: str, schema: Any = None) -> None:
+        check_id("batch", batch_id)
         self.keys, self.id, self.schema = keys, batch_id, schema
 
     def progress(self) -> Flow[Progress]:

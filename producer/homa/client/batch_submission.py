@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any
 
 from homa.drivers.effects import Flow, ask_all, ask_patiently, patiently
@@ -10,11 +10,21 @@ from homa.submit.batch_chunks import BatchRequest, Chunks
 from homa.submit.option_checks import Dollars, check_tenant
 from homa.submit.options import spread
 from homa.submit.submitter import Submitter
-from homa_shared.model.errors import HomaError, JobCancelled, StoreFull, StoreUnavailable
+from homa_shared.model.errors import HomaError, InvalidRequest, JobCancelled, StoreFull, StoreUnavailable
 from homa_shared.model.ids import new_batch_id
 from homa_shared.model.records import Lane
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions import admin
+
+
+def check_requests(requests: object) -> None:
+    """Raises InvalidRequest for what is one request, or none, where an iterable of them is expected."""
+    one = isinstance(requests, str | bytes | Mapping)
+    if one or not isinstance(requests, Iterable | AsyncIterable):
+        raise InvalidRequest(
+            f"requests is {requests!r:.80}: expected a list or another iterable of requests"
+            + (", such as [it]" if one else "")
+        )
 
 
 class BatchSubmission:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from homa.submit.option_checks import check_model
+from homa_shared.calls.message_checks import check_messages
 from homa_shared.calls.tokens import Count
 from homa_shared.calls.tokens import count as count_tokens
 
@@ -19,5 +21,11 @@ def count(content: str | Sequence[Mapping[str, Any]], *, model: str, factor: flo
 
     Returns:
         The number, and whether it is exact: OpenAI's encodings are public, those of others are estimated.
+
+    Raises:
+        InvalidRequest: the content is neither text nor messages, or the model is not a name.
     """
+    if not isinstance(content, str):
+        content = check_messages(content)
+    check_model("model", model)
     return count_tokens(content, model.partition(":")[2] or model, factor=factor)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from homa.client.not_found import job_not_found
+from homa.client.not_found import check_id, job_not_found
 from homa.client.outcomes import outcomes, read_ends
 from homa.client.results import Failure, Reply
 from homa.client.streams import follow
@@ -30,6 +30,9 @@ class JobFlows:
     id: str
     #: What `Reply.parsed` is made with.
     schema: Any = None
+
+    def __post_init__(self) -> None:
+        check_id("job", self.id)
 
     def result(self, timeout_s: float | None) -> Flow[Reply[Any]]:
         """The job's reply.

@@ -1,10 +1,16 @@
-"""What is said of jobs and batches that the store does not hold."""
+"""What is said of ids that are not text, and of jobs and batches that the store does not hold."""
 
 from __future__ import annotations
 
-from homa_shared.model.errors import JobNotFound
+from homa_shared.model.errors import InvalidRequest, JobNotFound
 
 _WHY = "its id is wrong, or its retention has ended"
+
+
+def check_id(what: str, given: object) -> None:
+    """Raises InvalidRequest for what cannot be the id of a job or batch (`what`)."""
+    if not isinstance(given, str) or not given:
+        raise InvalidRequest(f"{what} is {given!r:.80}: expected a handle, or an id as submitting gives it")
 
 
 def job_not_found(job_id: str) -> JobNotFound:

@@ -176,7 +176,7 @@ class Homa:
 
     def cancel(self, job: Job[Any] | str) -> str:
         """Cancel a job, given its handle or id; see `Job.cancel`."""
-        return self.job(job).cancel() if isinstance(job, str) else job.cancel()
+        return self.job(job).cancel() if not isinstance(job, Job) else job.cancel()
 
     def count(self, content: str | Sequence[Mapping[str, Any]], *, model: str, exact: bool = False) -> Count:
         """Tokens of a text or of messages; `exact` of the result says whether they are an estimate.

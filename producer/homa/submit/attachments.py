@@ -31,17 +31,21 @@ def with_media(
     Raises:
         InvalidRequest: one is missing, too large, or of another kind; it is named by its place.
     """
+    images, files = _listed(images, "images"), _listed(files, "files")
+    if not images and not files:
+        return dict(message)
     content = message["content"]
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
-    documents = [_document(file, f"files[{i}]") for i, file in enumerate(_listed(files, "files"))]
-    shown = [_image(image, f"images[{i}]") for i, image in enumerate(_listed(images, "images"))]
+    documents = [_document(file, f"files[{i}]") for i, file in enumerate(files)]
+    shown = [_image(image, f"images[{i}]") for i, image in enumerate(images)]
     return {**message, "content": [*documents, *parts, *shown]}
 
 
 def names_of_media(
-    messages: Sequence[Mapping[str, Any]], images: Sequence[Image], files: Sequence[Document]
+    messages: Sequence[Mapping[str, Any]], images: Sequence[Image] | None, files: Sequence[Document] | None
 ) -> dict[str, str]:
     """Where `with_media` put what it was given: place in the messages -> what the application calls it."""
+    images, files = images or (), files or ()
     if not images and not files:
         return {}
     last = f"messages[{len(messages) - 1}].content"

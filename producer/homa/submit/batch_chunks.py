@@ -112,7 +112,7 @@ class Chunks:
         prompt, messages = line.get("prompt"), line.get("messages")
         if own:
             system = own.pop("system", self._system)
-            images, files = own.pop("images", None) or (), own.pop("files", None) or ()
+            images, files = own.pop("images", None), own.pop("files", None)
             built = build_messages(prompt, messages, system, images, files)
             prepared = Prepared.of(built, names_of_media(built, images, files))
         elif messages is None and prompt is not None:

@@ -18,6 +18,7 @@ from homa.submit.option_checks import (
     Check,
     Number,
     OneOf,
+    Typed,
     Whole,
     YesOrNo,
     check_custom_id,
@@ -202,6 +203,13 @@ def rows() -> Mapping[str, JobOption]:
     return MappingProxyType(
         {name: _row(*get_args(hint)) for name, hint in hints.items() if get_origin(hint) is Annotated}
     )
+
+
+@cache
+def passed_on() -> Mapping[str, JobOption]:
+    """Options that go to the provider as they are -> a row that knows their type alone."""
+    hints = get_type_hints(ProviderOptions, include_extras=True)
+    return MappingProxyType({name: JobOption("", Typed(hint)) for name, hint in hints.items() if name not in rows()})
 
 
 @cache

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homa.submit.attachments import Document, Image, with_media
-from homa_shared.calls.request import check_messages
+from homa_shared.calls.message_checks import check_messages
 from homa_shared.model.errors import InvalidRequest
 
 
@@ -14,8 +14,8 @@ def build_messages(
     prompt: str | None,
     messages: Sequence[Mapping[str, Any]] | None,
     system: str | None = None,
-    images: Sequence[Image] = (),
-    files: Sequence[Document] = (),
+    images: Sequence[Image] | None = None,
+    files: Sequence[Document] | None = None,
 ) -> list[dict[str, Any]]:
     """The messages of a request that was given as a prompt or as messages.
 
@@ -32,8 +32,8 @@ def build_messages(
     if (prompt is None) == (messages is None):
         raise InvalidRequest(f"{'neither' if prompt is None else 'both'} prompt and messages: expected one of them")
     built = check_messages(messages) if prompt is None else [{"role": "user", "content": check_prompt(prompt)}]
-    if images or files:
-        built[-1] = with_media(built[-1], images, files)
+    if images is not None or files is not None:
+        built[-1] = with_media(built[-1], () if images is None else images, () if files is None else files)
     if system is not None:
         if not isinstance(system, str):
             raise InvalidRequest(f"system is {system!r:.80}: expected text")

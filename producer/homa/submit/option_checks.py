@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from homa_shared.model.errors import InvalidRequest
 
@@ -91,6 +92,18 @@ class Seconds:
         return round(float(value) * 1000)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A value of a static type, such as `Mapping[str, float] | None`."""
+
+    static: Any
+
+    def __call__(self, name: str, value: object) -> object:
+        if not _is_of(self.static, value):
+            raise wrong(name, value, _in_words(self.static))
+        return value
+
+
 class Dollars:
     """An amount of dollars above zero, as nano-dollars."""
 
@@ -131,6 +144,7 @@ def check_model(name: str, model: object) -> str:
     """A model, as `provider:model` or an alias; whether the fleet knows it is seen later."""
     if not isinstance(model, str) or not model.strip():
         raise wrong(name, model, "provider:model, such as openai:gpt-5-mini, or an alias")
+    _utf8(model, name)
     return model
 
 
@@ -174,6 +188,42 @@ def check_moment(name: str, at: object) -> int:
 def wrong(name: str, value: object, expected: str) -> InvalidRequest:
     """The error for an option: its name, its value (shortened) and what was expected."""
     return InvalidRequest(f"{name} is {_shown(value)}: expected {expected}")
+
+
+_WORDS: dict[Any, str] = {
+    bool: "True or False",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Any: "a value",
+}
+
+
+def _is_of(static: Any, value: object) -> bool:
+    """Whether a value is of a type made of None, plain types, unions, sequences and mappings."""
+    origin = get_origin(static)
+    if origin is Union or origin is UnionType:
+        return any(_is_of(kind, value) for kind in get_args(static))
+    if origin is Mapping:
+        keys, values = get_args(static)
+        return isinstance(value, Mapping) and all(_is_of(keys, k) and _is_of(values, v) for k, v in value.items())
+    if origin is Sequence:
+        (each,) = get_args(static)
+        return isinstance(value, list | tuple) and all(_is_of(each, item) for item in value)
+    if static in (int, float):
+        return isinstance(value, int if static is int else int | float) and not isinstance(value, bool)
+    return static is Any or isinstance(value, static)
+
+
+def _in_words(static: Any) -> str:
+    origin, inner = get_origin(static), get_args(static)
+    if origin is Union or origin is UnionType:
+        return " or ".join(_in_words(kind) for kind in inner if kind is not type(None))
+    if origin is Mapping:
+        return "names and values" if inner[1] is Any else f"names, each with {_in_words(inner[1])}"
+    if origin is Sequence:
+        return "a list of objects" if get_origin(inner[0]) is Mapping else f"a list, each of it {_in_words(inner[0])}"
+    return _WORDS[static]
 
 
 def _shown(value: object) -> str:

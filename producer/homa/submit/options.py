@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from homa.submit.job_options import own_names, rows
+from homa.submit.job_options import own_names, passed_on, rows
 from homa.submit.option_checks import Whole, check_model, wrong
 from homa.submit.option_row import JobOption, Part
-from homa.submit.provider_options import ProviderOptions
 from homa.submit.tool_checks import RunTools
 from homa_shared.calls.openai_apis import in_chat_shape
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API
@@ -107,6 +106,8 @@ def spread(options: Mapping[str, Any]) -> dict[str, Any]:
         return given
     if not isinstance(more, Mapping) or not all(isinstance(name, str) for name in more):
         raise wrong("provider_options", more, 'names and values, such as {"min_p": 0.05}')
+    if "provider_options" in more:
+        raise wrong("provider_options", more, "names and values that are not in a provider_options of their own")
     for name in more:
         if given.get(name) is not None:
             raise InvalidRequest(f"{name} is given by name and in provider_options: expected one of them")
@@ -125,6 +126,8 @@ class _Filled:
 
     def put(self, name: str, value: object) -> None:
         row = rows().get(name)
+        if row is None:
+            row = passed_on().get(name)
         if row is None:
             _refuse_misspelt(name)
             row = _UNKNOWN
@@ -165,8 +168,9 @@ def _in_chat_shape(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _refuse_misspelt(name: str) -> None:
     """A slip of the pen must not travel to the provider as an option of its own."""
-    if name in ProviderOptions.__annotations__:
-        return
     meant = get_close_matches(name, own_names(), n=1, cutoff=0.8)
+    if not meant:
+        # Letters in another order, which a ratio thinks little of in a short name.
+        meant = [own for own in own_names() if len(own) > 2 and sorted(own) == sorted(name)]
     if meant:
         raise InvalidRequest(f"unknown option {name!r}: did you mean {meant[0]!r}?")

@@ -172,7 +172,7 @@ def ask_for(options: Mapping[str, Any]) -> Asked:
         InvalidRequest: the first wrong one, named with its value and what was expected.
     """
     said = spread(options)
-    images, files = said.get("images") or (), said.get("files") or ()
+    images, files = said.get("images"), said.get("files")
     messages = build_messages(said.get("prompt"), said.get("messages"), said.get("system"), images, files)
     key = said.get("key")
     return Asked(

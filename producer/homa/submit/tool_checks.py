@@ -48,6 +48,8 @@ def check_response_format(name: str, wanted: object) -> object:
     """A `response_format` in OpenAI's shape."""
     from homa.submit.response_format import check_format
 
+    if not isinstance(wanted, Mapping) or not isinstance(wanted.get("type"), str):
+        raise wrong(name, wanted, 'an object with a type, such as {"type": "json_object"}')
     check_format(wanted, name)
     return wanted
 

@@ -1,0 +1,102 @@
+"""Arguments of a wrong kind are refused at once, by name, as InvalidRequest; nothing of them reaches the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from homa import Homa
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.store import reads
+
+MODEL = "openai:gpt-5-mini"
+
+DEEP: dict[str, Any] = {}
+for _ in range(5000):
+    DEEP = {"a": DEEP}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"model": "openai:\ud800"}, "model 'openai:"),
+        ({"images": 0}, "images is not a list"),
+        ({"files": 0}, "files is not a list"),
+        ({"images": "x.png"}, "images is not a list"),
+        ({"response_format": 5}, "response_format is 5: expected an object with a type"),
+        ({"response_format": {}}, "response_format is {}: expected an object with a type"),
+        ({"provider_options": {"provider_options": {"x": 1}}}, "not in a provider_options of their own"),
+        ({"teir": "flex"}, "unknown option 'teir': did you mean 'tier'"),
+        ({"stop": 5}, "stop is 5: expected text or a list, each of it text"),
+        ({"seed": "x"}, "seed is 'x': expected a whole number"),
+        ({"seed": True}, "seed is True: expected a whole number"),
+        ({"logit_bias": 5}, "logit_bias is 5: expected names, each with a number"),
+        ({"logit_bias": {50256: 1}}, "logit_bias is {50256: 1}"),
+        ({"metadata": 5}, "metadata is 5: expected names, each with text"),
+        ({"metadata": DEEP}, "metadata is"),
+        ({"extra_thing": DEEP}, "params is no JSON"),
+        ({"tool_choice": 5}, "tool_choice is 5: expected text or names and values"),
+        ({"reasoning_effort": 5}, "reasoning_effort is 5: expected text"),
+        ({"top_p": "1"}, "top_p is '1': expected a number"),
+        ({"functions": [5]}, "functions is \\[5\\]: expected a list of objects"),
+    ],
+)
+def test_options_of_a_wrong_kind(homa: Homa, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said):
+        homa.submit("Hi", **{"model": MODEL, **options})
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ({"role": ["user"], "content": "x"}, r"messages\[0\].role is \['user'\]"),
+        ({"role": "assistant", "tool_calls": 5}, r"messages\[0\].tool_calls is 5: expected a list of calls"),
+        ({"role": "assistant", "tool_calls": [5]}, r"tool_calls\[0\] is 5"),
+        ({"role": "assistant", "tool_calls": [{"function": {}}]}, r"tool_calls\[0\].function is {}"),
+        (
+            {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]},
+            r"function.arguments is {}: expected JSON as text",
+        ),
+        ({"role": "tool", "content": "x"}, r"messages\[0\].tool_call_id is missing"),
+        ({"role": "user", "content": [{"type": "image_url"}]}, r"content\[0\].image_url is missing"),
+        ({"role": "user", "content": [{"type": "image_url", "image_url": {}}]}, r"image_url.url is missing"),
+        ({"role": "user", "content": [{"type": "text"}]}, r"content\[0\].text is missing"),
+        ({"role": "user", "content": [{"type": "file", "file": 5}]}, r"content\[0\].file is 5"),
+    ],
+)
+def test_messages_of_a_wrong_kind(homa: Homa, message: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said):
+        homa.submit(messages=[message], model=MODEL)
+
+
+@pytest.mark.parametrize("requests", [5, None, "abc", b"abc", {"prompt": "x"}])
+def test_what_is_not_a_list_of_requests_is_no_batch(homa: Homa, requests: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"requests is .*expected a list or another iterable of requests"):
+        homa.submit_batch(requests, model=MODEL)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda homa: homa.job(5),
+        lambda homa: homa.job(""),
+        lambda homa: homa.batch(None),
+        lambda homa: homa.cancel(None),
+        lambda homa: homa.count(5, model=MODEL),
+        lambda homa: homa.count([5], model=MODEL),
+        lambda homa: homa.count("x", model=5),
+    ],
+)
+def test_other_calls_name_what_is_wrong(homa: Homa, act: Callable[[Homa], Any]) -> None:
+    with pytest.raises(InvalidRequest, match=" is "):
+        act(homa)
+
+
+def test_right_ones_go_through(homa: Homa) -> None:
+    right: dict[str, Any] = {"stop": ["a"], "seed": 3, "logit_bias": {"5": 1}, "metadata": {"a": "b"}, "top_p": 1}
+    job = homa.submit("Hi", model=MODEL, images=[], files=(), user="u", **right)
+    view = homa._driver.store.run(reads.job(homa._driver.store.keys, job.id))
+    assert view is not None
+    assert b'"logit_bias":{"5":1}' in (view.request or b"")
