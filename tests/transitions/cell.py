@@ -71,6 +71,7 @@ class Cell:
         provider: str = "p",
         suspects: int = 0,
         queues: Sequence[str] = ("p",),
+        settings: int = 0,
     ) -> Taken:
         return self.run(
             take(
@@ -82,6 +83,7 @@ class Cell:
                 provider=provider,
                 suspects=suspects,
                 queues=queues,
+                settings=settings,
             )
         )
 

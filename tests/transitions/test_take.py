@@ -6,9 +6,12 @@ from collections import Counter
 
 from homa_shared.model.ids import new_nonce
 from homa_shared.model.records import State
+from homa_shared.settings.fleet import Fleet
 from homa_shared.store import reads
+from homa_shared.store.operation import Op
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import divert
+from homa_shared.store.transitions.fleet import read_fleet, write_fleet
 from homa_shared.store.transitions.next_target import NextTarget
 from tests.transitions.cell import MODEL, OTHER, Cell
 
@@ -229,3 +232,24 @@ def test_a_worker_that_was_started_again_under_its_id_is_heard(cell: Cell) -> No
     cell.submit("a", "b")
     assert cell.taken(1, nonce="aa-7") == ["a"]
     assert cell.taken(1, nonce="bb-1") == ["b"]
+
+
+def test_a_store_without_settings_hands_nothing_to_a_worker_that_knows_some(cell: Cell) -> None:
+    cell.submit("a")
+    cell.run(Op((("DEL", cell.keys.config()),), lambda replies: replies))
+    held = cell.take(settings=3)
+    assert held.claims == []
+    assert held.wait_ms == 500
+    cell.config(version=3)
+    assert cell.take(settings=3).unplanned == [MODEL], "its limits are as unknown"
+    cell.plan(MODEL, rpm=60)
+    assert cell.taken(settings=3) == ["a"]
+
+
+def test_settings_that_were_lost_are_written_by_whoever_knows_them(cell: Cell) -> None:
+    cell.run(Op((("DEL", cell.keys.config(), cell.keys.fleet()),), lambda replies: replies))
+    assert cell.run(write_fleet(cell.keys, Fleet(version=3), seen=3)) == 4
+    assert cell.run(write_fleet(cell.keys, Fleet(version=3), seen=3)) == 4, "the second one comes too late"
+    found = cell.run(read_fleet(cell.keys))
+    assert found is not None
+    assert found.version == 4

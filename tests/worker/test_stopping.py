@@ -231,6 +231,34 @@ async def test_an_answer_of_take_that_is_lost_on_its_way_is_given_again(
     assert cell.simulator.stats.received == 10
 
 
+async def test_an_answer_of_take_that_stays_lost_until_the_worker_leaves_is_handed_back(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from homa_shared.model.errors import StoreUnavailable
+
+    process = await cell.process()
+    (worker,) = process.workers
+    run, lost = process.store.run, [0]
+
+    async def lossy(op: Op[object]) -> object:
+        answer = await run(op)
+        if op.script is not None and op.script.name == "take" and getattr(answer, "claims", None):
+            lost[0] += 1
+            if lost[0] <= 3:
+                worker.drain()
+                raise StoreUnavailable("the answer was lost")
+        return answer
+
+    monkeypatch.setattr(process.store, "run", lossy)
+    jobs = [await cell.submit() for _ in range(10)]
+    await asyncio.wait_for(cell.serve(worker), PATIENCE_S)
+    assert lost[0] == 4
+    assert cell.simulator.stats.received == 0
+    for job in jobs:
+        view = await cell.view(job)
+        assert (view.job.state, view.job.unresolved_nano_usd, view.job.expired_leases) == (State.QUEUED, 0, 0)
+
+
 async def test_a_store_operation_with_a_defect_does_not_end_the_worker(
     cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

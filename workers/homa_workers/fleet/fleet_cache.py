@@ -24,7 +24,7 @@ from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op, read, text
 from homa_shared.store.reads.token_error import learned
 from homa_shared.store.transitions.attempts import Claim, Report
-from homa_shared.store.transitions.fleet import write_plans
+from homa_shared.store.transitions.fleet import write_fleet, write_plans
 from homa_shared.store.transitions.next_target import NextTarget
 
 #: How often plans with daily windows are written anew, s: their day ends at midnight across changes of the clocks.
@@ -67,6 +67,8 @@ class FleetBook:
             ConfigError: a newer release wrote settings that this one cannot read; the old ones stay in force.
         """
         raw = await self._store.run(read((("GET", self._store.keys.fleet()),), lambda replies: replies[0]))
+        if raw is None and self.fleet.version > 0:
+            return await self._restore()
         if raw is None or raw == self._raw:
             await self._renew_days()
             return False
@@ -83,6 +85,19 @@ class FleetBook:
             self._behind = False
         self._raw = raw
         return changed
+
+    async def _restore(self) -> bool:
+        """Writes the settings into a store that has lost them, with the plans that this worker had written."""
+        known = [name for name in {*self._written, *self._plans} if self._hop(name) is not None]
+        self._written.clear()
+        await self._store.run(write_fleet(self._store.keys, self.fleet, seen=self.fleet.version))
+        await self.ensure_plans(known)
+        return True
+
+    async def write_again(self, targets: Sequence[str]) -> None:
+        """Writes plans that the store does not have, whoever wrote them first."""
+        self._written.difference_update(targets)
+        await self.ensure_plans(targets)
 
     async def _renew_days(self) -> None:
         if time.monotonic() - self._days_at < DAYS_S:

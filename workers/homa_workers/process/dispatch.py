@@ -83,9 +83,17 @@ class Dispatcher:
         self._in_flight.start(claim, work, asked, attempt)
 
     async def divert(self, taken: Taken) -> bool:
-        """Sends jobs on whose targets are out of reach; true when one of them had somewhere to go."""
+        """Sends jobs on whose targets are out of reach; true when one of them had somewhere to go.
+
+        Targets whose limits the store has lost are written again.
+        """
         pipeline = self._pipeline
-        if not taken.diverts or pipeline is None:
+        if pipeline is None:
+            return False
+        if taken.unplanned:
+            with contextlib.suppress(StoreUnavailable, StoreFull):
+                await pipeline.book.write_again(taken.unplanned)
+        if not taken.diverts:
             return False
         moving = (divert_job(self._store, pipeline.book, why, claim) for why, claim in taken.diverts)
         with contextlib.suppress(StoreUnavailable, StoreFull):

@@ -27,6 +27,8 @@ TAKE_AT_MOST = 50
 GATHER_S = 0.005
 #: A worker with fewer slots than these asks for each one at once.
 GATHER_FROM = 16
+#: How long a worker that is to stop asks for an answer that was lost, s: then leases run out anyway.
+_LAST_ASK_S = 10.0
 #: Pauses while the store does not answer.
 _BACKOFF = Backoff(first_s=0.1, longest_s=2.0)
 
@@ -70,7 +72,7 @@ class TakeLoop:
 
     async def run(self) -> None:
         """Takes until the order to stop."""
-        nonce, asked, failures = new_nonce(), time.monotonic(), 0
+        nonce, slots, asked, failures = new_nonce(), 0, time.monotonic(), 0
         while not self._waiting.is_stopping:
             slots = min(self._concurrency - len(self._in_flight), TAKE_AT_MOST)
             if slots <= 0 or self._waiting.is_paused:
@@ -90,6 +92,19 @@ class TakeLoop:
             if len(taken.claims) < slots and not moved:
                 await self._sleep(taken.wait_ms)
             nonce, asked, failures = new_nonce(), time.monotonic(), 0
+        if failures:
+            await self._ask_before_leaving(nonce, slots, asked)
+
+    async def _ask_before_leaving(self, nonce: str, slots: int, asked: float) -> None:
+        """Hands back what a lost answer may have handed out: nobody else knows that it was never called."""
+        give_up_s = time.monotonic() + _LAST_ASK_S
+        while time.monotonic() < give_up_s:
+            try:
+                await self._start(self._take(nonce, slots), asked)
+                return
+            except Exception as error:
+                self._tell(error)
+                await asyncio.sleep(_BACKOFF.first_s)
 
     async def _start(self, take: Op[Taken], asked: float) -> Taken:
         asking = asyncio.ensure_future(self._store.run(take))

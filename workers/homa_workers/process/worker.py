@@ -152,6 +152,7 @@ class HomaWorker(ThreadedWorker):
                 provider=self.provider,
                 suspects=self._in_flight.suspects,
                 queues=self.queues_served(),
+                settings=0 if self._book is None else self._book.fleet.version,
             )
 
         running, waiting, log = self._in_flight, self._waiting, self.log

@@ -7,7 +7,8 @@
 -- Returns the version that stands now; it is the writer's own only when it came first.
 local seen = tonumber(ARGV[1])
 local present = tonumber(redis.call('HGET', K.config(), 'version') or 0)
-if present ~= seen then return present end
+-- A store that lost its settings takes those that a process still knows, as a version after them: all see that it changed.
+if present ~= seen and present ~= 0 then return present end
 redis.call('SET', K.fleet(), ARGV[2])
 redis.call('DEL', K.config())
 for field, value in pairs(cjson.decode(ARGV[3])) do redis.call('HSET', K.config(), field, value) end

@@ -4,15 +4,18 @@
 -- What it hands out may be called at once.
 --
 -- KEYS[1] anchor
--- ARGV: worker, nonce, slots, lease_ms, provider, suspects that the worker runs, queue…
--- Returns {jobs, wait_ms, diverts}: a job is {request, JSON of id, target and the fields of FIELDS.taken}; wait_ms says how
+-- ARGV: worker, nonce, slots, lease_ms, provider, suspects that the worker runs, version of the settings that it knows, queue…
+-- Returns {jobs, wait_ms, diverts, unplanned}: a job is {request, JSON of id, target and the fields of FIELDS.taken}; wait_ms says how
 -- long until something may run (-1: nothing waits); a divert is {reason, job}: a job whose target is out of reach for longer
--- than its slack; it stays queued until `divert` moves it to its next target.
+-- than its slack; it stays queued until `divert` moves it to its next target. `unplanned` are targets whose limits the store
+-- does not know, as after a loss of data: nothing of theirs is handed out until they are written.
 -- The same nonce (`process-number`, numbers ascend) gets the same jobs again.
 -- Cost: O(slots · log N), independent of how much waits.
 
 -- Most jobs put out of the way, and most due ones brought in, in one call.
 local SKIPS, DUE = 100, 100
+-- How long until a store that lost its settings, or a target's plan, is asked again: workers write them each second.
+local UNPLANNED_MS = 500
 
 -- Due jobs join their groups before the choice, so that a delay ends on time while workers live.
 local function bring_in_due()
@@ -42,8 +45,15 @@ end
 -- Serves one target until `room` jobs are out or something stands in the way; returns how many it gave.
 local function serve(queue, lane, target, room)
   local group, plan = K.group(queue, lane, target), plan_of(queue, target, asked.provider)
-  -- Whoever is no member of a pool, or not yet by what stands here, would not know what to call.
-  if not plan.known and members_of(target) then return 0 end
+  if not plan.known and target ~= C.ACTOR_TARGET then
+    -- Whoever is no member of a pool, or not yet by what stands here, would not know what to call.
+    if members_of(target) then return 0 end
+    if asked.settings > 0 then
+      answer.unplanned[#answer.unplanned + 1] = target
+      sooner(UNPLANNED_MS)
+      return 0
+    end
+  end
   local several = redis.call('ZCARD', group) > 1
   local given, passed_over = 0, 0
   while given < room and answer.skips < SKIPS do
@@ -97,10 +107,12 @@ local function serve_lane(lane)
   end
 end
 
-if was_answered() then return {answer.jobs, 0, {}} end
+if was_answered() then return {answer.jobs, 0, {}, {}} end
+-- A store that came back empty knows neither limits nor budgets.
+if asked.settings > 0 and redis.call('HEXISTS', K.config(), 'version') == 0 then return {{}, UNPLANNED_MS, {}, {}} end
 -- After a failover nothing is handed out until workers have told what they call.
 local held = held_after_failover(asked.lease_ms)
-if held > 0 then return {{}, held, {}} end
+if held > 0 then return {{}, held, {}, {}} end
 bring_in_due()
 for _, lane in ipairs(C.LANES) do
   if #answer.jobs < asked.slots then serve_lane(lane) end
@@ -109,4 +121,4 @@ save_scopes()
 count_moved()
 tell_taken()
 if answer.skips >= SKIPS then sooner(1) end
-return {answer.jobs, answer.soonest or -1, answer.diverts}
+return {answer.jobs, answer.soonest or -1, answer.diverts, answer.unplanned}

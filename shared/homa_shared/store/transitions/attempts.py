@@ -84,6 +84,8 @@ class Taken:
     wait_ms: int | None
     #: (why, job) for jobs that should go to their next target; they still wait in their queue.
     diverts: list[tuple[str, Claim]]
+    #: Targets of waiting jobs whose limits the store does not know.
+    unplanned: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +181,16 @@ def take(
     provider: str,
     suspects: int,
     queues: Sequence[str],
+    settings: int = 0,
 ) -> Op[Taken]:
-    """Up to `slots` jobs to call now. Asking again with the same nonce gives the same jobs."""
-    return call(keys, "take", (worker, nonce, slots, lease_ms, provider, suspects, *queues), _parse_take)
+    """Up to `slots` jobs to call now. Asking again with the same nonce gives the same jobs.
+
+    Args:
+        settings: version of the fleet's settings that the worker knows: a store that knows none, or not a target's
+            limits, hands nothing out. 0 for a worker that knows none itself.
+    """
+    args = (worker, nonce, slots, lease_ms, provider, suspects, settings, *queues)
+    return call(keys, "take", args, _parse_take)
 
 
 def settle(keys: Keys, name: tuple[str, int], reply: bytes, report: Report) -> Op[ReportResult]:
@@ -265,11 +274,12 @@ def _report_result(reply: Any) -> ReportResult:
 
 
 def _parse_take(reply: Any) -> Taken:
-    jobs, wait, diverts = reply
+    jobs, wait, diverts, unplanned = reply
     return Taken(
         [_claim(job) for job in jobs],
         None if wait < 0 else int(wait),
         [(text(why), _claim(job)) for why, job in diverts],
+        [text(target) for target in unplanned],
     )
 
 

@@ -6,11 +6,13 @@ local asked = {
   worker = ARGV[1], nonce = ARGV[2], slots = tonumber(ARGV[3]), lease_ms = tonumber(ARGV[4]), provider = ARGV[5],
   -- Suspects that the worker runs already, and those that this call gives it.
   suspects = tonumber(ARGV[6]),
-  queues = {unpack(ARGV, 7)},
+  -- Of the settings that the worker knows; 0 where it knows none, as workers of actors alone do.
+  settings = tonumber(ARGV[7]),
+  queues = {unpack(ARGV, 8)},
 }
 
 -- soonest: ms until something may run, nil while nothing waits. skips: jobs that were put out of the way.
-local answer = {jobs = {}, diverts = {}, soonest = nil, skips = 0}
+local answer = {jobs = {}, diverts = {}, unplanned = {}, soonest = nil, skips = 0}
 
 local function sooner(ms) if not answer.soonest or ms < answer.soonest then answer.soonest = ms end end
 
