@@ -10,8 +10,9 @@ from homa_shared.model.records import State
 from homa_shared.store import reads, scripts
 from homa_shared.store.scripts.prelude import with_prelude
 from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.attempts import sweep
 from homa_shared.store.transitions.next_target import NextTarget
-from tests.transitions.cell import BOUND, COST, Cell
+from tests.transitions.cell import BOUND, COST, LEASE_MS, Cell
 
 
 def instance(cell: Cell, name: str = "b") -> tuple[int, int, int]:
@@ -251,3 +252,21 @@ def test_scripts_write_money_as_python_does(cell: Cell, nano_usd: int) -> None:
     code = with_prelude(scripts.source("lib/clock") + scripts.source("lib/money") + "return usd(ARGV[1])")
     expected = f"${usd(nano_usd)}" if nano_usd >= 0 else f"-${usd(-nano_usd)}"
     assert cell.redis("EVAL", code, 1, cell.keys.prefix, nano_usd).decode() == expected
+
+
+def test_the_jobs_of_many_tenants_go_on_soon_when_the_period_turns(cell: Cell) -> None:
+    cell.budget(1, scope="tenant", on_exceed="defer")
+    tenants = [f"t{i}" for i in range(1500)]
+    for tenant in tenants:
+        cell.submit(tenant, tenant=tenant)
+    while cell.take(50).wait_ms is not None and cell.redis("ZCARD", cell.keys.reasons()) < len(tenants):
+        pass
+    assert cell.redis("ZCARD", cell.keys.reasons()) == len(tenants)
+    cell.config(budgets=[])
+    sweeps = 1
+    cell.redis("HDEL", cell.keys.beat(), "swept")
+    while cell.run(sweep(cell.keys, slice_size=200, lease_ms=LEASE_MS)):
+        sweeps += 1
+    assert sweeps <= 20, "each of them at least a hundred tenants' jobs"
+    assert cell.redis("ZCARD", cell.keys.reasons()) == 0
+    assert cell.state("t0") is cell.state("t1499") is State.QUEUED

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from homa_shared.model.records import State
+from homa_shared.quota.plan_rows import zone_offsets
 from homa_shared.store import reads
 from tests.transitions.cell import OTHER, Cell
 
@@ -270,6 +273,25 @@ def test_a_day_whose_end_moved_with_the_clocks_ends_when_told(cell: Cell, hours:
     cell.plan(rpd=2, dayend=turned + hours * 3_600_000)
     assert field(cell, scope, "dayend") == turned + hours * 3_600_000
     assert row(cell, scope, "rpd").used == 1, "it is the same day"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles", "Asia/Kathmandu", "Pacific/Auckland"])
+@pytest.mark.parametrize("wrong_days", [0, 3, -200])
+def test_a_zones_midnight_goes_by_the_stores_clock(cell: Cell, zone: str, wrong_days: int) -> None:
+    mine = datetime.now(UTC) + timedelta(days=wrong_days)
+    scope = cell.plan(rpd=2, dayend=zone_offsets(zone, mine))
+    local = datetime.fromtimestamp(cell.now() / 1000, ZoneInfo(zone))
+    midnight = datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), tzinfo=ZoneInfo(zone))
+    assert field(cell, scope, "dayend") == midnight.timestamp() * 1000
+
+
+@pytest.mark.parametrize("change_h", [-2, 2])
+def test_a_midnight_behind_a_change_of_the_clocks_has_its_own_offset(cell: Cell, change_h: int) -> None:
+    """Now it is UTC; from five minutes on another offset holds."""
+    now = cell.now()
+    scope = cell.plan(rpd=2, dayend=[[0, 0], [now + 300_000, change_h * 3_600_000]])
+    midnight = (now // 86_400_000 + 1) * 86_400_000
+    assert field(cell, scope, "dayend") == midnight - change_h * 3_600_000
 
 
 @pytest.mark.parametrize("days", [1, -1])

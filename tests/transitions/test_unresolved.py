@@ -49,6 +49,48 @@ def test_without_a_policy_it_stays_unresolved(cell: Cell) -> None:
     assert spent(cell) == (0, BOUND)
 
 
+def test_a_record_with_unresolved_cost_outlives_the_retention_of_results(cell: Cell) -> None:
+    fleet = Fleet.model_validate({"retention": {"results": "1h", "ledger": "5d"}})
+    cell.run(write_fleet(cell.keys, fleet, seen=0))
+    cell.submit("good")
+    cell.settle(cell.claim())
+    ambiguous(cell, "open")
+    assert cell.redis("PTTL", cell.keys.job("good")) <= 3_600_000
+    for key in (cell.keys.job("open"), cell.keys.attempts("open")):
+        assert cell.redis("PTTL", key) > 5 * DAY_MS
+    assert cell.run(admin.resolve(cell.keys, "open", 1, COST, {"by": "me"})) == "ok"
+    assert cell.redis("PTTL", cell.keys.job("open")) <= 3_600_000
+    assert cell.redis("PTTL", cell.keys.attempts("open")) <= 3_600_000
+
+
+def test_a_total_budget_gets_its_part_back_when_the_ledgers_retention_ends(cell: Cell) -> None:
+    cell.budget(1000)
+    ambiguous(cell, "a")
+    assert cell.redis("HGET", cell.keys.budget("b"), "unres") == b"100"
+    age(cell, "a", 31 * DAY_MS)
+    cell.sweep()
+    assert open_attempts(cell) == []
+    assert (cell.redis("HGET", cell.keys.budget("b"), "unres"), spent(cell)) == (b"0", (BOUND, 0))
+    assert cell.redis("HGET", cell.keys.budget("b"), "spent") == b"100"
+    told = [event.detail for event in cell.run(reads.latest_events(cell.keys, 20)) if event.name == "attempt.resolved"]
+    assert told == ["attempt 1 as bound: the retention of the ledger has ended"]
+
+
+def test_what_a_total_budget_has_spent_never_expires_and_a_days_does(cell: Cell) -> None:
+    for period in ("total", "day"):
+        cell.budget(1000, name=period, period=period)
+        cell.submit(f"in-{period}")
+        cell.settle(cell.claim())
+    rows = cell.redis("SMEMBERS", cell.keys.budgets())
+    ttl = {name.decode()[:3]: cell.redis("PTTL", cell.keys.budget(name.decode())) for name in rows}
+    assert ttl["tot"] == -1
+    assert ttl["day"] > 0
+    cell.config(budgets=[])
+    cell.redis("HDEL", cell.keys.beat(), "trimmed")
+    cell.sweep()
+    assert cell.redis("PTTL", cell.keys.budget("total")) > 0, "of a budget that is gone"
+
+
 def test_as_bound_it_counts_as_spent(cell: Cell) -> None:
     policy(cell)
     ambiguous(cell, "a")

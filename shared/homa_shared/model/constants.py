@@ -69,6 +69,8 @@ UPLOADS_KEPT_MS = _HOUR_MS
 CACHE_KEPT_MS = _DAY_MS
 #: Instances of budgets, after they were last charged.
 BUDGETS_KEPT_MS = 400 * _DAY_MS
+#: Least time for which a job's record is kept after the last of its costs was settled.
+SETTLED_KEPT_MS = 60_000
 #: Newest events that are kept.
 EVENTS_KEPT = 100_000
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -48,13 +50,36 @@ def plan_row(plan: TargetPlan, *, name: str | None = None, now: datetime | None 
         | {
             "burst": plan.burst_ms,
             "adaptive": 1 if plan.adaptive else None,
-            "dayend": day_end_ms(plan.rpd_zone, now) if limits.rpd else None,
+            "dayend": zone_offsets(plan.rpd_zone, now) if limits.rpd else None,
         },
     }
 
 
-def day_end_ms(zone: str, now: datetime | None = None) -> int:
-    """The next midnight in a zone, ms since 1970. The store can't reckon zones; it only adds whole days to this."""
-    local = (now or datetime.now(UTC)).astimezone(ZoneInfo(zone))
-    midnight = datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), tzinfo=ZoneInfo(zone))
-    return int(midnight.timestamp() * 1000)
+#: Days before and after the present for which a zone's offsets are told: this process's clock may be wrong by as much.
+_DAYS_KNOWN = range(-400, 400)
+
+
+def zone_offsets(zone: str, now: datetime | None = None) -> list[list[int]]:
+    """Since when which offset from UTC holds in a zone: [ms since 1970, ms], ascending, by the hour.
+
+    The store can't reckon zones. From these it tells the next midnight by its own clock.
+    """
+    noon = (now or datetime.now(UTC)).replace(hour=12, minute=0, second=0, microsecond=0)
+    return _offsets(zone, int(noon.timestamp()))
+
+
+@cache
+def _offsets(zone: str, noon_s: int) -> list[list[int]]:
+    place = ZoneInfo(zone)
+
+    def offset(at_s: int) -> int:
+        local = datetime.fromtimestamp(at_s, place).utcoffset()
+        return 0 if local is None else round(local.total_seconds() * 1000)
+
+    days = [noon_s + day * 86_400 for day in _DAYS_KNOWN]
+    found = [[days[0] * 1000, offset(days[0])]]
+    for before, after in pairwise(days):
+        if offset(after) != found[-1][1]:
+            hour = next(at for at in range(before, after + 1, 3600) if offset(at) != found[-1][1])
+            found.append([hour * 1000, offset(after)])
+    return found

@@ -230,7 +230,7 @@ class Retention(Section):
 class Unresolved(Section):
     """`[unresolved]`: what becomes of an attempt's unknown cost when neither a late reply nor a person resolves it."""
 
-    #: Seconds, or as "24h". Nothing said: it stays unresolved for ever.
+    #: Seconds, or as "24h". Nothing said: until `retention.ledger` ends; it then counts as spent at its bound.
     after: Seconds | None = None
     #: Spent at its bound, or not at all.
     counts_as: Literal["bound", "none"] = Field("bound", alias="as")
@@ -239,5 +239,5 @@ class Unresolved(Section):
     def fate(self) -> str:
         """What becomes of unresolved cost, for people."""
         if self.after is None:
-            return "until then it counts at its upper bound"
+            return "until then it counts at its upper bound, and as spent when the retention of the ledger ends"
         return f"after {self.after} s it {'counts as spent' if self.counts_as == 'bound' else 'is dropped'}"

@@ -75,7 +75,9 @@ KEYS: dict[str, KeySpec] = {
         "a prefix that the prompt cache of a target holds",
     ),
     "breaker": KeySpec("m:<name>", "hash", "-", "circuit breaker of an account or a target"),
-    "budget": KeySpec("bu:<instance>", "hash", "400 days", "spent, unresolved, reserved (nano-dollars)"),
+    "budget": KeySpec(
+        "bu:<instance>", "hash", "400 days, a total for ever", "spent, unresolved, reserved (nano-dollars)"
+    ),
     "budgets": KeySpec("bus", "set", "-", "every instance of the settings' budgets"),
     "ledger": KeySpec("led", "stream", "retention.ledger", "a line an attempt, and a line a correction"),
     "unresolved": KeySpec("un", "zset", "-", "job:attempt -> since (ms)"),

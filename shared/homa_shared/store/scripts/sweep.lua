@@ -146,7 +146,10 @@ local function sweep_reason(reason)
     end
   end
 end
-for _, reason in ipairs(redis.call('ZRANGE', K.reasons(), 0, 19)) do
+-- When a budget's period turns, each of its tenants has a reason of its own.
+local REASONS = 200
+local reasons, moved = redis.call('ZRANGE', K.reasons(), 0, REASONS - 1), released + cancelled
+for _, reason in ipairs(reasons) do
   -- What one call releases or cancels is bounded over all reasons; the rest comes first in the next.
   if released + cancelled >= SLICE then
     full = true
@@ -156,24 +159,26 @@ for _, reason in ipairs(redis.call('ZRANGE', K.reasons(), 0, 19)) do
   -- Reasons take turns when there are more than one call looks at.
   redis.call('ZADD', K.reasons(), 'XX', now, reason)
 end
+if #reasons == REASONS and released + cancelled > moved then full = true end
 
--- Cost that stayed unresolved for as long as the settings say: it counts at its bound, or not at all.
-local policy = redis.call('HMGET', K.config(), 'unresolved.after', 'unresolved.as')
-if policy[1] then
-  each(redis.call('ZRANGEBYSCORE', K.unresolved(), '-inf', now - tonumber(policy[1]), 'LIMIT', 0, SLICE), function(name)
-    local id, attempt = string.match(name, '^(.*):(%d+)$')
-    local r, past = load_record(id), redis.call('HGET', K.attempts(id), attempt)
-    past = past and cjson.decode(past)
-    local nano = '0'
-    -- Of a call whose price nobody knows no bound is known either: it stays unpriced, never free.
-    if policy[2] ~= 'none' and past then nano = past.unpriced == 0 and past.unres or '' end
-    if r and resolve_attempt(id, r, tonumber(attempt), {outcome = 'resolved', nano = nano}) then
-      emit('attempt.resolved', id, r, 'attempt ' .. attempt .. ' as ' .. policy[2])
-    else
-      redis.call('ZREM', K.unresolved(), name)
-    end
-  end)
-end
+-- Cost that stayed unresolved for as long as the settings say: it counts at its bound, or not at all. Where they say nothing,
+-- at its bound when the ledger's retention ends: nobody could settle it any more, and a total budget would never let go of it.
+local policy = redis.call('HMGET', K.config(), 'unresolved.after', 'unresolved.as', 'keep.ledger')
+local patience, counts_as = tonumber(policy[1] or policy[3] or C.LEDGER_KEPT_MS), policy[1] and policy[2] or 'bound'
+each(redis.call('ZRANGEBYSCORE', K.unresolved(), '-inf', now - patience, 'LIMIT', 0, SLICE), function(name)
+  local id, attempt = string.match(name, '^(.*):(%d+)$')
+  local r, past = load_record(id), redis.call('HGET', K.attempts(id), attempt)
+  past = past and cjson.decode(past)
+  local nano = '0'
+  -- Of a call whose price nobody knows no bound is known either: it stays unpriced, never free.
+  if counts_as ~= 'none' and past then nano = past.unpriced == 0 and past.unres or '' end
+  if r and resolve_attempt(id, r, tonumber(attempt), {outcome = 'resolved', nano = nano}) then
+    local why = policy[1] and '' or ': the retention of the ledger has ended'
+    emit('attempt.resolved', id, r, 'attempt ' .. attempt .. ' as ' .. counts_as .. why)
+  else
+    redis.call('ZREM', K.unresolved(), name)
+  end
+end)
 
 -- Of one moment there may be a million: a slice a call, until there is nothing more to trim.
 local trimmed = true
@@ -191,9 +196,13 @@ local LINES, NEARLY = 10000, 9000
 if math.abs(now - tonumber(beat[4] or 0)) > TRIM_EACH_MS then
   local keep = redis.call('HMGET', K.config(), 'keep.results', 'keep.ledger')
   trim(K.ended(), now - tonumber(keep[1] or C.RESULTS_KEPT_MS))
-  trim(K.unresolved(), now - tonumber(keep[2] or C.LEDGER_KEPT_MS))
   for _, name in ipairs(redis.call('SRANDMEMBER', K.budgets(), 100)) do
-    if redis.call('EXISTS', K.budget(name)) == 0 then redis.call('SREM', K.budgets(), name) end
+    if redis.call('EXISTS', K.budget(name)) == 0 then
+      redis.call('SREM', K.budgets(), name)
+    elseif not cap_of(name) then
+      -- Of a budget that the settings have no more; those of a total one are kept until then.
+      redis.call('PEXPIRE', K.budget(name), C.BUDGETS_KEPT_MS, 'NX')
+    end
   end
   local oldest = int(now - tonumber(keep[2] or C.LEDGER_KEPT_MS))
   if redis.call('XTRIM', K.ledger(), 'MINID', '~', oldest, 'LIMIT', LINES) >= NEARLY then trimmed = false end

@@ -1,4 +1,4 @@
---! use clock, record, backlog, limiter, breaker, budget, ledger
+--! use clock, record, backlog, limiter, breaker, budget, ledger, ending
 -- The end of an attempt, whatever becomes of its job: lease, slots, quota, budget, ledger and history in one place.
 --
 -- `report` is what the worker (or recovery) says of it:
@@ -132,7 +132,10 @@ local function end_attempt(id, r, report)
         steps = r.su and int(r.su) or nil, told = r.su and report.charge ~= 'unresolved' or nil,
       }))
     end
-    if open then redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(r.at)) end
+    if open then
+      redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(r.at))
+      left_open[id] = true
+    end
     if report.outcome == 'rate_limited' then forget_refusal(id, r.at - REFUSALS) end
   end
   redis.call('HDEL', K.job(id), unpack(FIELDS.running))
@@ -185,7 +188,13 @@ local function resolve_attempt(id, r, attempt, report)
   past.settled = by_hand and int(known) or nil
   redis.call('HSET', K.attempts(id), int(attempt), cjson.encode(past))
   redis.call('HINCRBY', K.job(id), 'co', int(line.nano))
-  redis.call('HINCRBY', K.job(id), 'un', int(-unres))
+  local still_open = redis.call('HINCRBY', K.job(id), 'un', int(-unres))
   if left == 0 then redis.call('ZREM', K.unresolved(), id .. ':' .. int(attempt)) end
+  if ENDED[r.st] and still_open == 0 then
+    -- Kept for this alone, it goes when other records of its age do; not at once, as somebody may have just looked.
+    local rest = math.max(C.SETTLED_KEPT_MS, (r.en or now) + retention('results') - now)
+    redis.call('PEXPIRE', K.job(id), rest)
+    redis.call('PEXPIRE', K.attempts(id), rest)
+  end
   return true
 end

@@ -71,9 +71,15 @@ local function charge(name, spent, unres, reserved, cap)
   if reserved ~= 0 then b.reserved = b.reserved + reserved; redis.call('HINCRBY', key, 'reserved', int(reserved)) end
   if cap then
     redis.call('HSET', key, 'cap', int(cap))
-    redis.call('PEXPIRE', key, C.BUDGETS_KEPT_MS)
     -- A batch's and a job's own cap are found by their names; only budgets of the settings need an index.
-    if not string.match(name, '^batch:') and not string.match(name, '^job:') then redis.call('SADD', K.budgets(), name) end
+    local of_settings = not string.match(name, '^batch:') and not string.match(name, '^job:')
+    if of_settings then redis.call('SADD', K.budgets(), name) end
+    -- What a total budget has spent is spent, however long ago.
+    if of_settings and not string.match(name, '~%d%d%d%d%-%d%d') then
+      redis.call('PERSIST', key)
+    else
+      redis.call('PEXPIRE', key, C.BUDGETS_KEPT_MS)
+    end
   end
 end
 

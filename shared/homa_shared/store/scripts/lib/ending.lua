@@ -10,6 +10,18 @@ local function retention(what)
   return math.max(1, value or C.RESULTS_KEPT_MS)
 end
 
+-- Jobs of which this script leaves an attempt's cost unresolved.
+local left_open = {}
+
+-- How long the record of an ended job is kept, as is its history. One with unresolved cost is what that cost can be settled
+-- by: it stays until the sweep has settled it, when the ledger's retention ends.
+local function record_kept(open)
+  local keep = retention('results')
+  if not open then return keep end
+  local ledger = tonumber(redis.call('HGET', K.config(), 'keep.ledger') or nil) or C.LEDGER_KEPT_MS
+  return math.max(keep, ledger + DAY_MS)
+end
+
 -- A sealed batch is complete when each of its lines has ended.
 local function complete_batch(batch)
   local key = K.batch(batch)
@@ -30,8 +42,9 @@ local function end_job(id, r, state, reply, detail)
   local keep = retention('results')
   redis.call('HSET', K.job(id), 'st', state, 'en', now)
   redis.call('HDEL', K.job(id), unpack(FIELDS.waiting))
-  redis.call('PEXPIRE', K.job(id), keep)
-  redis.call('PEXPIRE', K.attempts(id), keep)
+  local record = record_kept(left_open[id] or (r.un or 0) > 0)
+  redis.call('PEXPIRE', K.job(id), record)
+  redis.call('PEXPIRE', K.attempts(id), record)
   if reply then
     redis.call('SET', K.reply(id), reply, 'PX', keep)
     if state == 'succeeded' and r.kd ~= 'm' then

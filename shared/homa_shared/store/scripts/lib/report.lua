@@ -60,7 +60,10 @@ local function enter_unknown(id, r, attempt, report)
     unpriced = line.unpriced, budgets = table.concat(names, '\n'),
     note = report.note or '',
   }))
-  if ENDED[r.st] then redis.call('PEXPIRE', key, math.max(1, redis.call('PTTL', K.job(id)))) end
+  if ENDED[r.st] then
+    if line.unres > 0 then redis.call('PEXPIRE', K.job(id), record_kept(true), 'GT') end
+    redis.call('PEXPIRE', key, math.max(1, redis.call('PTTL', K.job(id))))
+  end
   if report.charge == 'unresolved' then redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(number)) end
   return number
 end
