@@ -102,8 +102,6 @@ class Media:
             Halted: they cannot be had. Nothing has been sent yet: a job whose media cannot be reached now goes back as
                 if it had not been taken.
         """
-        if not self.needed(attempt.request):
-            return
         try:
             attempt.request, attempt.media = await self.restore(attempt.request)
         except MediumGone as error:
