@@ -7,6 +7,8 @@ local asked = {
   -- Suspects that the worker runs already, and those that this call gives it.
   suspects = tonumber(ARGV[6]),
   queues = {unpack(ARGV, 7)},
+  -- When it last looked for jobs to divert and found none, ms; nil where that is not known.
+  looked = nil,
 }
 
 -- soonest: ms until something may run, nil while nothing waits. skips: jobs that were put out of the way.
