@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from homa_shared.kinds.parameter_rules import Family, dropped, fitted, lack, refused, translated
+from homa_shared.kinds.parameter_rules import Family, dropped, fits, fitted, lack, refused, translated
 from homa_shared.kinds.registry import builtin_kinds, profile_of
 
 USER = {"role": "user", "content": "Hello"}
@@ -342,3 +342,32 @@ def test_cohere_takes_none_of_openais_switches() -> None:
     given = {"user": "u", "verbosity": "low", "prompt_cache_key": "k", "logit_bias": {}}
     assert sent("cohere", "command-a-03-2025", temperature=0, stop="END", **given) == {"temperature": 0, "stop": "END"}
     assert lacks("cohere", "command-a-03-2025", n=2) == "command-a-03-2025 gives one answer a call"
+
+
+#: Names that rules go by, with values that some rule would not leave alone, and one that no rule knows.
+GIVEN = {
+    "temperature": 0.2,
+    "reasoning_effort": "none",
+    "n": 2,
+    "tool_choice": "required",
+    "verbosity": "low",
+    "logit_bias": {"1": 1},
+    "max_tokens": 5,
+    "whatever": 1,
+}
+
+
+@pytest.mark.parametrize("kind", builtin_kinds())
+@pytest.mark.parametrize("names", [(), *((name,) for name in GIVEN), tuple(GIVEN)])
+def test_parameters_that_fit_are_not_changed(kind: str, names: tuple[str, ...]) -> None:
+    given = {name: GIVEN[name] for name in names}
+    for family in profile_of(kind).families:
+        if fits(family, given):
+            assert fitted(family, "m", given) == (given, ())
+
+
+def test_a_parameter_fits_that_no_rule_names_and_the_family_knows() -> None:
+    family = Family("m", dropped("seed"), takes=frozenset({"seed", "stop"}))
+    assert fits(family, {"stop": "x"})
+    assert not fits(family, {"seed": 1})
+    assert not fits(family, {"whatever": 1})

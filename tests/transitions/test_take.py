@@ -189,9 +189,32 @@ def test_jobs_without_a_fallback_do_not_hide_those_that_have_one(cell: Cell) -> 
     cell.submit(*(f"f{i}" for i in range(1000)), fallbacks_left=1)
     cell.redis("HSET", cell.keys.scope(scope), "frozen", cell.now() + 600_000)
     offered: set[str] = set()
-    for _ in range(20):
-        offered |= {claim.id for _, claim in cell.take().diverts}
+    for n in range(20):
+        offered |= {claim.id for _, claim in cell.take(worker=f"w{n}").diverts}
     assert any(job_id.startswith("f") for job_id in offered)
+
+
+def test_who_found_none_to_divert_looks_again_soon_but_not_at_once(cell: Cell) -> None:
+    scope = cell.plan(MODEL, rpm=60)
+    cell.redis("HSET", cell.keys.scope(scope), "frozen", cell.now() + 20_000)
+    cell.submit("a", fallbacks_left=1)
+    first = cell.take()
+    assert (first.diverts, 19_000 < (first.wait_ms or 0) <= 20_000) == ([], True)
+    cell.submit("b", fallbacks_left=1, slack_ms=100)
+    again = cell.take()
+    assert again.diverts == []
+    assert 0 < (again.wait_ms or 0) <= 100, "it asks again when it may look"
+    cell.redis("HSET", cell.keys.worker("w"), "looked", cell.now() - 100)
+    assert [claim.id for _, claim in cell.take().diverts] == ["b"]
+    assert [claim.id for _, claim in cell.take().diverts] == ["b"], "who found one looks at once for more"
+
+
+def test_a_look_of_a_clock_that_was_ahead_keeps_nobody_from_looking(cell: Cell) -> None:
+    scope = cell.plan(MODEL, rpm=60)
+    cell.redis("HSET", cell.keys.scope(scope), "frozen", cell.now() + 20_000)
+    cell.submit("b", fallbacks_left=1, slack_ms=100)
+    cell.redis("HSET", cell.keys.worker("w"), "looked", cell.now() + 60_000)
+    assert [claim.id for _, claim in cell.take().diverts] == ["b"]
 
 
 def test_a_line_cancelled_behind_a_blocked_one_ends_once(cell: Cell) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
@@ -74,6 +74,11 @@ class Family:
     source: str = ""
     #: When that was read last.
     checked: str = "2026-11-29"
+    #: Parameters that its rules name.
+    ruled: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ruled", frozenset(rule.name for rule in self.rules))
 
 
 #: What is known of a model that no family describes.
@@ -120,6 +125,12 @@ def prefill_lack(family: Family, model: str, messages: Sequence[Mapping[str, Any
     if family.prefill or not messages or messages[-1].get("role") != "assistant":
         return None
     return f"{model} takes no conversation that ends with an assistant's message"
+
+
+def fits(family: Family, params: Params) -> bool:
+    """Whether a model surely takes parameters as they are: none is ruled, and all are known."""
+    names = params.keys()
+    return names.isdisjoint(family.ruled) and (family.takes is None or names <= family.takes)
 
 
 def fitted(family: Family, model: str, params: Params) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -6,13 +6,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from homa_shared.calls.openai_apis import by_own_api, has_fees
-from homa_shared.calls.reply import CHAT_API, RESPONSES_API, Call, Completion, Usage
+from homa_shared.calls.reply import Completion, Usage
 from homa_shared.calls.request import JobRequest
 from homa_shared.capabilities import Capabilities
 from homa_shared.capabilities.prompt_caching import caching_at
-from homa_shared.kinds.parameter_rules import ANY, fitted, lack
-from homa_shared.kinds.profile import Fee, PromptCaching
+from homa_shared.kinds.parameter_rules import lack
+from homa_shared.kinds.profile import PromptCaching
 from homa_shared.model.errors import HomaError
 from homa_shared.model.pools import Hop, Pool, alias_of, queue_of
 from homa_shared.model.targets import Target
@@ -26,6 +25,7 @@ from homa_shared.store.reads.token_error import learned
 from homa_shared.store.transitions.attempts import Claim, Report
 from homa_shared.store.transitions.fleet import write_fleet, write_plans
 from homa_shared.store.transitions.next_target import NextTarget
+from homa_workers.fleet.known_target import KnownTarget
 
 #: How often plans with daily windows are written anew, s: their day ends at midnight across changes of the clocks.
 DAYS_S = 1800.0
@@ -48,6 +48,7 @@ class FleetBook:
         #: Target -> what estimates of its tokens are scaled by, as learned from replies.
         self._factors: Mapping[str, float] = {}
         self._plans: dict[str, TargetPlan | None] = {}
+        self._targets: dict[str, KnownTarget] = {}
         self._written: set[str] = set()
         self._raw: bytes | None = None
         #: Whether the store's plans are still those of settings before.
@@ -76,6 +77,7 @@ class FleetBook:
         if fleet.version != self.fleet.version:
             self.fleet, self._prices = fleet, PriceBook(fleet)
             self._plans.clear()
+            self._targets.clear()
             self._written.clear()
             self._behind = True
         changed = self._behind
@@ -182,40 +184,28 @@ class FleetBook:
         """The prompt cache of a target; None where nothing is to be said to it."""
         return caching_at(self.fleet, Target.parse(target))
 
-    def for_api(self, target: str, call: Call) -> Call:
-        """A call as a target's provider can be asked: by OpenAI's Responses API only where it has one."""
-        if call.api == CHAT_API or self.capabilities.has_responses(Target.parse(target)):
-            return call
-        return by_own_api(call)
+    def known(self, target: str) -> KnownTarget:
+        """What the fleet's settings tell of a target; its kind's defaults where they no longer know its provider.
 
-    def fitted(self, target: str, call: Call) -> tuple[Call, tuple[str, ...]]:
-        """A call as a target's model can be asked, and what was changed about its parameters, for people.
-
-        It goes by OpenAI's Responses API where its model does in no other way what is asked for.
+        Raises:
+            ConfigError: the kind's package is installed and brings no profile that can be loaded.
         """
-        found = Target.parse(target)
-        profile = self.fleet.profile(found)
-        family = profile.family(found.model)
-        if family is ANY:
-            return call, ()
-        params, notes = fitted(family, found.model, call.params)
-        only_responses = profile.responses_api and family.by_responses is not None and family.by_responses(params)
-        return replace(call, params=params, api=RESPONSES_API if only_responses else call.api), notes
+        found = self._targets.get(target)
+        if found is None:
+            found = self._targets[target] = KnownTarget.of(self.fleet, target)
+        return found
 
     def price(self, target: str, completion: Completion) -> int | None:
         """Nano-dollars of a completion; None when its target is unpriced, or took fees that no price list tells."""
-        found = Target.parse(target)
-        fees = self.fleet.profile(found).billing.fees
-        if Fee.HOSTED_TOOLS in fees and has_fees(completion.body):
-            return None
-        return self._prices.cost(found, completion.usage)
+        found = self.known(target)
+        return None if found.has_fees(completion) else self._prices.cost(found.target, completion.usage)
 
     def with_saving(self, target: str, report: Report) -> Report:
         """A report with what the provider's prompt cache saved."""
         if report.nano is None or not (report.cached or report.written):
             return report
         usage = Usage(report.input, report.output, report.cached, report.written)
-        return replace(report, saved=self._prices.saved(Target.parse(target), usage))
+        return replace(report, saved=self._prices.saved(self.known(target).target, usage))
 
     def next_target(
         self,

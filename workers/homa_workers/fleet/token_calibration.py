@@ -31,25 +31,30 @@ class TokenLearning:
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store
-        self._seen: Counter[str] = Counter()
+        #: Target -> replies until one is looked at.
+        self._unseen: Counter[str] = Counter()
         self._sums: dict[str, Learned] = {}
         #: What the fleet knew when this worker last added to it.
         self._known: dict[str, Learned] = {}
 
     def note(self, target: str, call: Call, completion: Completion) -> None:
         """Takes a look at a reply."""
+        if not self._is_due(target):
+            return
         contents = [message.get("content") for message in call.messages]
         # Media are counted by rules of their own.
         if not all(content is None or isinstance(content, str) for content in contents):
             return
         size = sum(len(content or "") for content in contents)
-        if completion.metered and shows_all(call) and self._is_next(target, size):
+        if completion.metered and size <= _LONGEST_BYTES and shows_all(call):
+            self._unseen[target] = ONE_IN
             beside = read_parameters(call.params)
             self._add(target, estimate_messages(call.messages, target, tools=beside), completion.usage.input_tokens)
 
     def note_texts(self, target: str, texts: Sequence[str], found: Embeddings) -> None:
         """Takes a look at vectors."""
-        if found.metered and self._is_next(target, sum(map(len, texts))):
+        if self._is_due(target) and found.metered and sum(map(len, texts)) <= _LONGEST_BYTES:
+            self._unseen[target] = ONE_IN
             self._add(target, count("\n".join(texts), Target.parse(target).model).tokens, found.usage.input_tokens)
 
     async def flush(self) -> None:
@@ -58,11 +63,10 @@ class TokenLearning:
         for target, learned in sums.items():
             self._known[target] = await self._store.run(add_learned(self._store.keys, target, learned))
 
-    def _is_next(self, target: str, size: int) -> bool:
-        if size > _LONGEST_BYTES:
-            return False
-        self._seen[target] += 1
-        return (self._seen[target] - 1) % ONE_IN == 0
+    def _is_due(self, target: str) -> bool:
+        """Whether a reply of a target is to be looked at: the first that can be, and one in so many behind it."""
+        self._unseen[target] -= 1
+        return self._unseen[target] <= 0
 
     def _add(self, target: str, estimated: int, actual: int) -> None:
         # A public encoding is not scaled.

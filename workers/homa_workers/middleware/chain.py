@@ -105,8 +105,10 @@ class MiddlewareChain:
             middleware = hook.middleware
             if attempt.hooks:
                 await self._finished(attempt, middleware)
-            with self._guarding(hook, attempt.claim):
+            try:
                 found = hook.call(attempt, _copied(call) if middleware.adapts_content else call)
+                if found is call:
+                    continue
                 adapted = _checked(await self._limited(middleware, found) if _waits(found) else found, call)
                 if not middleware.adapts_content:
                     _expect_same_content(adapted, call)
@@ -115,6 +117,8 @@ class MiddlewareChain:
                 latest = _content(adapted)
                 # A copy: what is reserved for now must not be changed any more by whoever holds the other.
                 call = _copied(adapted)
+            except BaseException as error:
+                self._defect(hook, error, attempt.claim)
         return call, latest != content
 
     async def before_call(self, attempt: RunningAttempt, call: Call) -> None:
@@ -122,25 +126,24 @@ class MiddlewareChain:
         for hook in self._before_call:
             if attempt.hooks:
                 await self._finished(attempt, hook.middleware)
-            with self._guarding(hook, attempt.claim):
+            try:
                 found = hook.call(attempt, _copied(call) if hook.middleware.adapts_content else call)
                 if found is not None:
                     await self._limited(hook.middleware, found)
+            except BaseException as error:
+                self._defect(hook, error, attempt.claim)
 
     # -- after it: each by itself, and not waited for until the attempt is acknowledged -------------------------------
 
     def after_call(self, attempt: RunningAttempt, call: Call, result: Completion | Exception) -> None:
-        for hook in self._after_call:
-            self._tell(hook, attempt, call, result)
+        self._tell(self._after_call, attempt, call, result)
 
     def after_embedding(self, attempt: RunningAttempt, texts: Sequence[str], result: Embeddings | Exception) -> None:
-        for hook in self._after_embedding:
-            self._tell(hook, attempt, texts, result)
+        self._tell(self._after_embedding, attempt, texts, result)
 
     async def attempt_ended(self, attempt: RunningAttempt, outcome: Outcome, result: ReportResult | None) -> None:
         """Returns when all have been told all of the attempt."""
-        for hook in self._attempt_ended:
-            self._tell(hook, attempt, outcome, result)
+        self._tell(self._attempt_ended, attempt, outcome, result)
         if attempt.hooks:
             try:
                 await asyncio.wait(attempt.hooks.values())
@@ -148,15 +151,16 @@ class MiddlewareChain:
                 for task in attempt.hooks.values():
                     task.cancel()
 
-    def _tell(self, hook: _Hook, attempt: RunningAttempt, *facts: Any) -> None:
-        """Calls a hook at once; what it leaves to be awaited becomes a task, behind what was told before."""
-        # By identity: a middleware may be equal to another, or have no hash.
-        whose = id(hook.middleware)
-        earlier = attempt.hooks.get(whose) if attempt.hooks else None
-        if earlier is not None and not earlier.done():
-            attempt.hooks[whose] = asyncio.create_task(self._behind(earlier, hook, attempt, *facts))
-        elif (rest := self._called(hook, attempt, *facts)) is not None:
-            attempt.hooks[whose] = asyncio.create_task(self._bounded(hook, rest, attempt.claim))
+    def _tell(self, hooks: Sequence[_Hook], attempt: RunningAttempt, *facts: Any) -> None:
+        """Calls hooks at once; what one leaves to be awaited becomes a task, behind what it was told before."""
+        for hook in hooks:
+            # By identity: a middleware may be equal to another, or have no hash.
+            whose = id(hook.middleware)
+            earlier = attempt.hooks.get(whose) if attempt.hooks else None
+            if earlier is not None and not earlier.done():
+                attempt.hooks[whose] = asyncio.create_task(self._behind(earlier, hook, attempt, *facts))
+            elif (rest := self._called(hook, attempt, *facts)) is not None:
+                attempt.hooks[whose] = asyncio.create_task(self._bounded(hook, rest, attempt.claim))
 
     async def _behind(self, earlier: asyncio.Task[None], hook: _Hook, attempt: RunningAttempt, *facts: Any) -> None:
         await asyncio.wait([earlier])

@@ -10,7 +10,7 @@ import orjson
 
 from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
 from homa_shared.calls.reply import Completion, Usage
-from homa_shared.model.json_safe import sound_json, valid_text
+from homa_shared.model.json_safe import compact_json, sound_json, valid_text
 from homa_shared.model.pools import alias_of
 from homa_shared.model.tokens import NOTHING_USED, QuotaUse
 from homa_shared.quota.plan import Reservation, TargetPlan, settlement
@@ -146,7 +146,7 @@ def reply_json(
     found: dict[str, Any] = {"cached_inputs": recalled.texts} if recalled is not None and recalled.texts else {}
     if attempt.parameter_notes:
         found["notes"] = list(attempt.parameter_notes)
-    return orjson.dumps(
+    return compact_json(
         {
             "body": completion.body,
             "provider": provider,

@@ -48,7 +48,8 @@ class Acknowledger:
 
     async def _tell(self, attempt: RunningAttempt, outcome: Outcome, nano: int | None) -> ReportResult | None:
         keys, key, claim = self._store.keys, attempt.key, attempt.claim
-        await tell_skipped(self._store, claim, attempt.skipped)
+        if attempt.skipped:
+            await tell_skipped(self._store, claim, attempt.skipped)
         match outcome:
             case Succeeded(completion, recalled):
                 report = self._success(attempt, outcome, nano)

@@ -29,7 +29,7 @@ class Caller:
     Args:
         store: where streamed text goes.
         provider: the account's adapter.
-        book: says which APIs targets have.
+        book: says what targets take.
         timeout_s: seconds for one whole call.
         middleware: adapts calls, and is told of them.
     """
@@ -56,12 +56,12 @@ class Caller:
         Raises:
             Halted: the attempt was cancelled meanwhile.
         """
-        target = attempt.claim.target
+        target = self._book.known(attempt.claim.target)
         try:
-            adapted, is_other = await self._middleware.adapt_call(attempt, self._book.for_api(target, call))
+            adapted, is_other = await self._middleware.adapt_call(attempt, target.for_api(call))
         except asyncio.CancelledError:
             raise stopped_before_call(attempt) from None
-        fitted, attempt.parameter_notes = self._book.fitted(target, adapted)
+        fitted, attempt.parameter_notes = target.fitted(adapted)
         return (_capped(fitted) if is_other else fitted), is_other
 
     async def complete(self, attempt: RunningAttempt, call: Call) -> Completion:
@@ -76,7 +76,11 @@ class Caller:
         except asyncio.CancelledError:
             raise stopped_before_call(attempt) from None
         try:
-            completion = _sanitised(await self._sent(attempt, call))
+            completion = _sanitised(
+                await self._streamed(attempt, call)
+                if attempt.request.stream
+                else await self._within_deadline(attempt, self._provider.complete(call))
+            )
         except Exception as error:
             self._middleware.after_call(attempt, call, error)
             raise
@@ -99,9 +103,7 @@ class Caller:
         self._middleware.after_embedding(attempt, texts, found)
         return found
 
-    async def _sent(self, attempt: RunningAttempt, call: Call) -> Completion:
-        if not attempt.request.stream:
-            return await self._within_deadline(attempt, self._provider.complete(call))
+    async def _streamed(self, attempt: RunningAttempt, call: Call) -> Completion:
         # What was streamed for an earlier step is void.
         deltas = DeltaWriter(self._store, attempt.claim, again=attempt.steps.count > 0)
         ending = "broken"

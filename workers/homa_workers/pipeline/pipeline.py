@@ -106,9 +106,10 @@ class Pipeline:
         except HomaError as error:
             raise refused(f"unreadable request: {error}") from error
         try:
-            if attempt.claim.attempt == 1:
+            if attempt.request.skipped and attempt.claim.attempt == 1:
                 await tell_skipped(self.store, attempt.claim, attempt.request.skipped)
-            await self.media.complete(attempt)
+            if self.media.needed(attempt.request):
+                await self.media.complete(attempt)
         except asyncio.CancelledError:
             raise Halted(Released("stopped before its call")) from None
 

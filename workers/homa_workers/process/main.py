@@ -28,6 +28,7 @@ from homa_shared.store.reads import batch
 from homa_shared.store.versions import release
 from homa_workers.observe import logs, sentry
 from homa_workers.process.build import WorkerProcess, build
+from homa_workers.process.garbage import collect_rarely
 
 USAGE, STORE = 2, 3
 #: How often a worker that lives for one batch looks whether the batch is complete, s.
@@ -80,6 +81,7 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
         _say(f"worker {worker.id} serves {', '.join(worker.queues_served())}")
     stopped_by = _on_signals(process)
     watchers = [asyncio.create_task(work) for work in _conditions(process, options)]
+    collect_rarely()
     try:
         async with asyncio.TaskGroup() as group:
             for worker in process.workers:

@@ -11,7 +11,7 @@ import orjson
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Quota
-from homa_shared.model.json_safe import sound
+from homa_shared.model.json_safe import compact_json, sound
 
 #: A limit with more digits is not believed.
 _LIMIT_DIGITS = 15
@@ -32,7 +32,7 @@ class RawReply(NamedTuple):
 def encoded(body: Mapping[str, Any]) -> bytes:
     """A request's body. Raises ProviderError (INVALID_REQUEST) for what JSON cannot hold."""
     try:
-        return orjson.dumps(body)
+        return compact_json(body)
     except TypeError as error:
         raise ProviderError(ErrorKind.INVALID_REQUEST, f"the request cannot be written as JSON: {error}") from error
 

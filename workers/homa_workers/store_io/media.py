@@ -16,6 +16,7 @@ from homa_shared.calls.media import Medium, references, restored
 from homa_shared.calls.request import EMBEDDING, JobRequest
 from homa_shared.model.constants import IN_STORE
 from homa_shared.model.errors import HomaError, StoreFull, StoreUnavailable
+from homa_shared.model.json_safe import compact_json
 from homa_shared.store.blobs import Blobs, BlobsUnavailable, new_path
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions.attempts import Claim
@@ -102,8 +103,6 @@ class Media:
             Halted: they cannot be had. Nothing has been sent yet: a job whose media cannot be reached now goes back as
                 if it had not been taken.
         """
-        if not self.needed(attempt.request):
-            return
         try:
             attempt.request, attempt.media = await self.restore(attempt.request)
         except MediumGone as error:
@@ -131,7 +130,7 @@ class Media:
                         return reply
         except (BlobsUnavailable, StoreUnavailable, StoreFull, TimeoutError, asyncio.CancelledError):
             return reply
-        return orjson.dumps({**envelope, "body_at": body.digest})
+        return compact_json({**envelope, "body_at": body.digest})
 
     async def release(self, attempt: RunningAttempt) -> None:
         """Says that a job needs what it showed no more; where the store is away a sweep finds out by itself, later."""

@@ -119,6 +119,7 @@ for _, lane in ipairs(C.LANES) do
 end
 save_scopes()
 count_moved()
+note_look()
 tell_taken()
 if answer.skips >= SKIPS then sooner(1) end
 return {answer.jobs, answer.soonest or -1, answer.diverts, answer.unplanned}

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from homa_shared.calls.failures import Charge
+from homa_shared.model.json_safe import compact_json
 from homa_shared.model.limits import DIMENSIONS
 from homa_shared.model.record_fields import Place, fields_at
 from homa_shared.model.tokens import QuotaUse, Tokens
@@ -168,7 +169,7 @@ class Report:
                 fields[name] = value
         if self.used is not None:
             fields["used"] = {d.letter: amount for d, amount in zip(DIMENSIONS, self.used, strict=True)}
-        return orjson.dumps(fields)
+        return compact_json(fields)
 
 
 def take(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -119,6 +120,7 @@ def _said(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in message.items() if name != ITEMS} for message in messages]
 
 
+@lru_cache(maxsize=256)
 def _cap_name(model: str, base_url: str) -> str:
     """At OpenAI all but its oldest models take the newer name; elsewhere models of its own that are known to."""
     if OWN_HOST.search(_host(base_url)):

@@ -1,11 +1,13 @@
 --! use record, target, take_call, turn_away, choose
 -- Jobs whose target is out of reach for longer than their slack are offered to the worker, which knows their next target and
 -- moves them there (divert.lua).
--- Gives: offer_diverts(queue, lane, target, wait, why), for a group that is blocked.
+-- Gives: offer_diverts(queue, lane, target, wait, why), for a group that is blocked; note_look().
 
 -- Most jobs that one call offers, and most that it looks at for that; of one place in a backlog.
 local DIVERTS, LOOKS = 50, 200
 local LOOKS_AT_ONCE = 16
+-- A worker that found none to offer does not look again for so long: at full concurrency it asks a hundred times a second.
+local LOOK_EACH_MS = 100
 local looks = 0
 local offered = {}
 
@@ -14,15 +16,34 @@ local function slack_of(r)
   return r.sl or (r.ln == 'bulk' and C.BULK_SLACK_MS or C.SLACK_MS)
 end
 
--- Offers one job, if it has somewhere to go and the wait is more than its slack.
+-- What tells whether a job stays where it is: a few fields, since nearly all stay.
+local TELLING = {'fb', 'sl', 'ln', 'cx', 'dl', 'ba'}
+
+local function telling_fields(id)
+  local r, values = {}, redis.call('HMGET', K.job(id), unpack(TELLING))
+  for i, field in ipairs(TELLING) do
+    local value = values[i]
+    if value and value ~= '' then r[field] = NUMBERS[field] and tonumber(value) or value end
+  end
+  return r
+end
+
+-- Whether a job has somewhere to go and the wait is more than its slack.
+local function leaves(r, wait, why)
+  return r.fb and r.fb > 0 and (string.sub(why or '', 1, 7) == 'breaker' or wait > slack_of(r))
+end
+
+-- Offers one job, if it is to leave.
 local function offer(id, wait, why, backlog)
   looks = looks + 1
+  local told = telling_fields(id)
+  if not (obstacle(told) or leaves(told, wait, why)) then return end
   local r = load_record(id)
   if not r or r.st ~= 'queued' then return end
   if turned_away(id, r) then
     forget_head(backlog)
     answer.skips = answer.skips + 1
-  elseif r.fb and r.fb > 0 and (string.sub(why or '', 1, 7) == 'breaker' or wait > slack_of(r)) then
+  else
     answer.diverts[#answer.diverts + 1] = {why, entry(id, r, r.tg)}
   end
 end
@@ -49,6 +70,8 @@ local function offer_diverts(queue, lane, target, wait, why)
   local group = K.group(queue, lane, target)
   if offered[group] then return end
   offered[group] = true
+  local left = LOOK_EACH_MS - (now - (asked.looked or 0))
+  if left > 0 and left <= LOOK_EACH_MS then return sooner(left) end
   -- What one member of a pool cannot do now, another may: a job leaves a pool only where it would leave each of them.
   local members = members_of(target)
   if members then
@@ -58,4 +81,9 @@ local function offer_diverts(queue, lane, target, wait, why)
   for _, tenant in ipairs(redis.call('ZRANGE', group, 0, 7)) do
     if not offer_of(K.backlog(queue, lane, target, tenant), wait, why) then return end
   end
+end
+
+-- Notes a look that found nothing, for the worker's next call.
+local function note_look()
+  if looks > 0 and #answer.diverts == 0 then redis.call('HSET', K.worker(asked.worker), 'looked', now) end
 end

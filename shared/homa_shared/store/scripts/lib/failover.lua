@@ -7,7 +7,12 @@
 -- A worker whose first beat is among the missing writes is not known; it has so long to tell of itself.
 local AT_LEAST_MS = 2000
 
-local function server_run() return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or '' end
+-- A plain search: a pattern would be tried at each letter of what INFO tells, at each take.
+local function server_run()
+  local info = redis.call('INFO', 'server')
+  local _, stop = string.find(info, 'run_id:', 1, true)
+  return stop and string.match(info, '^%x+', stop + 1) or ''
+end
 
 -- Milliseconds for which nothing may be handed out, 0 as a rule, and the run of the server.
 local function held_after_failover(lease_ms)

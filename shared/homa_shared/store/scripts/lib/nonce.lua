@@ -2,7 +2,8 @@
 -- A question of take is told apart by its nonce, `process-number`; numbers of a process ascend.
 -- Gives: was_answered(), true where nothing may be taken for it any more; the answer then holds what it had before.
 local function was_answered()
-  local past = redis.call('HMGET', K.worker(asked.worker), 'nonce', 'took')
+  local past = redis.call('HMGET', K.worker(asked.worker), 'nonce', 'took', 'looked')
+  asked.looked = tonumber(past[3] or nil)
   -- The same question gets the same answer: a reply that was lost on its way strands nothing.
   if past[1] == asked.nonce then
     for id, attempt in string.gmatch(past[2] or '', '(%S+):(%d+)') do

@@ -9,6 +9,8 @@ local asked = {
   -- Of the settings that the worker knows; 0 where it knows none, as workers of actors alone do.
   settings = tonumber(ARGV[7]),
   queues = {unpack(ARGV, 8)},
+  -- When it last looked for jobs to divert and found none, ms; nil where that is not known.
+  looked = nil,
 }
 
 -- soonest: ms until something may run, nil while nothing waits. skips: jobs that were put out of the way.

@@ -1,6 +1,6 @@
 --! use record, backlog, ending, follow, take_call
 -- Queued jobs that must not run: cancelled, by themselves or with their batch; expired; of a paused batch.
--- Gives: turned_away(id, r), true when the job is out of its backlog; leave_lead(id, r), for a job that ends before it runs.
+-- Gives: obstacle(r); turned_away(id, r), true when the job is out of its backlog; leave_lead(id, r), for a job that ends before it runs.
 
 -- The cancel of a batch is one flag that its lines meet here; a paused batch's lines step aside.
 local batches = {}
@@ -19,26 +19,27 @@ local function leave_lead(id, r)
   if r.ck then answer.skips = answer.skips + 9 end
 end
 
-local function turned_away(id, r)
+-- Why a queued job must not run: 'cancelled', 'expired' or 'paused'; nil where it may.
+local function obstacle(r)
   local flags = r.ba and batch_flags(r.ba) or {}
-  if r.cx or flags[1] then
-    dequeue(id, r)
-    end_job(id, r, 'cancelled', nil, 'cancelled before it ran')
-    leave_lead(id, r)
-    return true
-  end
-  if r.dl and r.dl <= now then
-    dequeue(id, r)
-    end_job(id, r, 'expired', nil, 'its deadline passed while it waited')
-    leave_lead(id, r)
-    return true
-  end
-  if flags[2] then
-    dequeue(id, r)
+  if r.cx or flags[1] then return 'cancelled' end
+  if r.dl and r.dl <= now then return 'expired' end
+  if flags[2] then return 'paused' end
+  return nil
+end
+
+local ENDINGS = {cancelled = 'cancelled before it ran', expired = 'its deadline passed while it waited'}
+
+local function turned_away(id, r)
+  local why = obstacle(r)
+  if not why then return false end
+  dequeue(id, r)
+  if ENDINGS[why] then
+    end_job(id, r, why, nil, ENDINGS[why])
+  else
     set_aside(id, r, 'batch:' .. r.ba)
-    -- Nobody who follows it waits for its batch.
-    leave_lead(id, r)
-    return true
   end
-  return false
+  -- Nobody who follows one whose batch is paused waits for that batch.
+  leave_lead(id, r)
+  return true
 end
