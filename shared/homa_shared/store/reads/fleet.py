@@ -52,6 +52,8 @@ class LimitRow:
     state: str
     #: Of a breaker: until a call may pass, ms.
     wait_ms: int
+    #: Who froze it, and what the provider asked for; empty where it is not frozen.
+    frozen_why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,7 @@ def _queue_rows(name: str, counts: dict[str, str]) -> list[QueueRow]:
 
 
 def _limit_row(row: list[Any]) -> LimitRow:
-    scope, dimension, limit, used, available, frozen, rate, state, wait = map(text, row)
+    scope, dimension, limit, used, available, frozen, rate, state, wait, why = map(text, row)
     return LimitRow(
         scope,
         dimension,
@@ -223,6 +225,7 @@ def _limit_row(row: list[Any]) -> LimitRow:
         float(rate) if rate else None,
         state,
         int(wait),
+        why,
     )
 
 

@@ -36,14 +36,23 @@ local function budget_holds()
   end
 end
 
+-- What a limit's name does not say: who froze a scope.
+local function told(name, what)
+  if what ~= 'frozen' then return what end
+  local by = redis.call('HGET', K.scope(name), 'frozen_why')
+  return by and 'frozen: ' .. by or what
+end
+
 local function plan_holds(plan)
   local wait, why = blocked(plan)
-  if wait > 0 then hold(string.sub(why, 1, 7) == 'breaker' and 'breaker' or 'limit', plan.account, wait, why) end
+  if wait > 0 then
+    hold(string.sub(why, 1, 7) == 'breaker' and 'breaker' or 'limit', plan.account, wait, told(plan.account, why))
+  end
   local ms, what = headroom(scope(plan.quota), need_of(r, exempt_tokens(r, plan)))
   if not ms then
     hold('limit', plan.quota, nil, 'too large for ' .. what)
   elseif ms > 0 and not (wait > 0 and plan.quota == plan.account) then
-    hold('limit', plan.quota, ms, what)
+    hold('limit', plan.quota, ms, told(plan.quota, what))
   end
 end
 
