@@ -19,6 +19,8 @@ from homa_shared.model.errors import ConfigError, StoreUnavailable
 from homa_shared.model.pools import alias_of, worker_command
 from homa_shared.namesake import REMEDY
 from homa_shared.settings.changes import diff
+from homa_shared.settings.explain import without_passwords
+from homa_shared.settings.outgoing import check_outgoing
 from homa_shared.store import reads
 from homa_shared.store.audit import audit
 from homa_shared.store.safety_checks import Level, Verdict, verdicts
@@ -97,6 +99,10 @@ def _key(name: str, provider: ProviderSettings) -> Check:
         present = provider.key() is not None
     except ConfigError as error:
         return Check(Level.WARNING, f"key of {name}", "unreadable", str(error))
+    try:
+        check_outgoing(name, provider)
+    except ConfigError as error:
+        return Check(Level.WARNING, f"key of {name}", "its calls cannot be sent", str(error))
     if present or not profile_of(provider.kind).connection.key_needed:
         return Check(Level.OK, f"key of {name}", "present" if present else f"none needed ({provider.kind})")
     what = f"set HOMA_PROVIDERS__{name.upper()}__API_KEY, or run its workers elsewhere"
@@ -109,7 +115,7 @@ def _reach(settings: Settings) -> Iterator[Check]:
         try:
             place = _place(provider)
         except ValueError as error:
-            shown = str(provider.base_url).rpartition("@")[2]
+            shown = without_passwords(str(provider.base_url))
             yield Check(Level.WARNING, f"reach of {name}", f"{shown}: {error}", "correct its base_url")
             continue
         if place is not None:
