@@ -16,10 +16,12 @@ from homa_shared.model.errors import HomaError, StoreFull, StoreUnavailable
 from homa_shared.store.address import SETTING, StoreAddress
 
 _REACH = f"start it, or set {SETTING} to one that runs"
+GRANTED = "+@read +@write +@scripting +@pubsub +@connection -@dangerous +info +time +config|get"
+_GRANT = f"ACL SETUSER <user> ~* &* {GRANTED}"
 #: Replies that mean "not now" or "not me", with what to do about each; the first match counts.
 _REFUSALS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     (exceptions.AuthenticationError, f"check user and password in {SETTING}"),
-    (exceptions.NoPermissionError, "this user may not run Homa's commands: extend its ACL"),
+    (exceptions.NoPermissionError, f"this user may not run Homa's commands: grant them with `{_GRANT}`"),
     (exceptions.BusyLoadingError, "it is loading its data: try again in a while"),
     (exceptions.MaxConnectionsError, f"it takes no more connections: raise its maxclients, or {_REACH}"),
     (exceptions.TimeoutError, f"it did not answer in time: look at its load and the network, or {_REACH}"),

@@ -68,10 +68,12 @@ class Acknowledger:
                 return await self._report(settle(keys, key, reply, report))
             case Deferred(error, delay_ms, counts, pause):
                 report = self._failure(attempt, error)
-                if pause:
-                    await persist(self._store, admin.pause_batch(keys, claim.batch, valid_text(pause)), self._log)
                 op = requeue(keys, key, "job.deferred", delay_ms=delay_ms, report=report, counts=counts)
-                return await self._report(op)
+                result = await self._report(op)
+                if pause:
+                    # Behind the report, which must not wait for it: until then the account's breaker holds the batch.
+                    await persist(self._store, admin.pause_batch(keys, claim.batch, valid_text(pause)), self._log)
+                return result
             case Rerouted(error, following, counts):
                 report = self._failure(attempt, error)
                 await self._write_plan(following.target)
