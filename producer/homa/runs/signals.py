@@ -63,7 +63,7 @@ class Interruption:
 
     @contextmanager
     def listening(self) -> Iterator[Interruption]:
-        """Handles SIGINT, SIGTERM and SIGHUP within, and restores their handlers afterwards. Only the main thread can."""
+        """Handles the three signals within, and restores their handlers afterwards. Only the main thread can."""
         if threading.current_thread() is not threading.main_thread():
             yield self
             return

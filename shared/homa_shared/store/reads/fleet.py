@@ -7,15 +7,13 @@ from typing import Any
 
 import orjson
 
-from homa_shared.model.constants import LANES
+from homa_shared.model.constants import LANES, LIVE_MS
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Command, Op, call, mapping, read, text
 from homa_shared.store.versions import Versions, common_versions
 
 _CACHE_COUNTS = ("hits", "misses", "followers", "stored")
 _VECTOR_COUNTS = ("vector_hits", "vector_misses", "vectors_stored", "vector_bytes")
-#: A worker beats about each second; one that has not for this long, ms, counts as gone.
-LIVE_MS = 5000
 
 
 @dataclass(frozen=True, slots=True)

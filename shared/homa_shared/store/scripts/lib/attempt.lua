@@ -35,12 +35,16 @@ local function attempt_line(id, r, attempt, report)
   }
 end
 
+-- What the provider said of a failure, behind a colon; nothing where it said nothing.
+local function words_of(report)
+  local known, note = pcall(cjson.decode, report.note or '')
+  return known and type(note) == 'table' and type(note.error) == 'string' and ': ' .. string.sub(note.error, 1, 200) or ''
+end
+
 -- Who was refused and what the provider asked for, for people.
 local function refusal_of(id, r, report)
   local asked = report.freeze_ms < 0 and 'which named no time to wait' or ('which asked for ' .. int(report.freeze_ms / 1000) .. ' s')
-  local known, note = pcall(cjson.decode, report.note or '')
-  local said = known and type(note) == 'table' and type(note.error) == 'string' and ': ' .. string.sub(note.error, 1, 200) or ''
-  return {job = id, began = r.sa or r.as or 0, detail = (r.tt or r.tg) .. ' refused ' .. id .. ', ' .. asked .. said}
+  return {job = id, began = r.sa or r.as or 0, detail = (r.tt or r.tg) .. ' refused ' .. id .. ', ' .. asked .. words_of(report)}
 end
 
 local function learn(id, r, report)
@@ -52,11 +56,11 @@ local function learn(id, r, report)
     -- Workers sleep until the probe would time out; it ended sooner.
     if account or target or probe then ring(r.q, C.BELL_RINGS) end
   elseif report.health == 'bad' then
-    breaker_bad(breaker(r.tt or r.tg), report.outcome)
+    breaker_bad(breaker(r.tt or r.tg), report.outcome, words_of(report))
   elseif report.health == 'account' then
-    breaker_open(breaker(r.ps), report.cool_ms or FIRST_OPEN_MS, report.outcome)
+    breaker_open(breaker(r.ps), report.cool_ms or FIRST_OPEN_MS, report.outcome, words_of(report))
   elseif report.health == 'model' then
-    breaker_open(breaker(r.tt or r.tg), report.cool_ms or FIRST_OPEN_MS, report.outcome)
+    breaker_open(breaker(r.tt or r.tg), report.cool_ms or FIRST_OPEN_MS, report.outcome, words_of(report))
   else
     local began = r.sa or r.as or 0
     local account, target = breaker_void(breaker(r.ps), began), breaker_void(breaker(r.tt or r.tg), began)

@@ -1,4 +1,4 @@
---! use record, backlog, ending, follow, take_call
+--! use record, backlog, ending, follow, holds, take_call
 -- Queued jobs that must not run: cancelled, by themselves or with their batch; expired; of a paused batch.
 -- Gives: turned_away(id, r), true when the job is out of its backlog; leave_lead(id, r), for a job that ends before it runs.
 
@@ -28,8 +28,9 @@ local function turned_away(id, r)
     return true
   end
   if r.dl and r.dl <= now then
+    local waited = why_it_waited(r)
     dequeue(id, r)
-    end_job(id, r, 'expired', nil, 'its deadline passed while it waited')
+    end_job(id, r, 'expired', nil, 'its deadline passed while it waited ' .. waited)
     leave_lead(id, r)
     return true
   end
