@@ -70,6 +70,25 @@ async def test_a_429_by_fault_asks_to_wait(simulator, ask):
     assert caught.value.response.headers["retry-after"] == "3"
 
 
+async def test_headers_of_refusals_and_of_good_replies_can_be_of_any_kind(simulator, openai, ask):
+    simulator.configure(
+        failure_headers={"retry-after": "1893456000", "retry-after-ms": None}, reply_headers={"x-odd": "1"}
+    )
+    with pytest.raises(openai_sdk.RateLimitError) as caught:
+        await ask("[[fault:429]]")
+    assert caught.value.response.headers["retry-after"] == "1893456000"
+    assert "retry-after-ms" not in caught.value.response.headers
+    good = await openai.chat.completions.with_raw_response.create(model="gpt-5-mini", messages=user("Hello"))
+    assert good.headers["x-odd"] == "1"
+
+
+async def test_a_refused_key_is_repeated_where_that_is_asked_for(simulator, ask):
+    simulator.configure(api_keys=["another"], echoes_key=True)
+    with pytest.raises(openai_sdk.AuthenticationError) as caught:
+        await ask("Hello")
+    assert caught.value.message.count("Incorrect API key provided: ") == 1
+
+
 @pytest.mark.parametrize(("share", "billed"), [(0.0, 0), (1.0, 1)])
 @pytest.mark.parametrize("fault", ["500", "502", "504"])
 async def test_an_error_after_the_work_is_billed_or_not_by_its_share(simulator, ask, fault, share, billed):

@@ -7,11 +7,14 @@ from dataclasses import replace
 
 import pytest
 import redis
+from redis.exceptions import ConnectionError as ConnectionRefused
 from redis.exceptions import ResponseError
 
 from homa_shared.model.errors import StoreUnavailable
+from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress, connect_async, connect_sync
 from homa_shared.store.embedded import EmbeddedStore
+from homa_shared.store.errors import store_error
 from homa_shared.store.safety_checks import (
     Level,
     StoreFacts,
@@ -159,3 +162,31 @@ def test_the_clock_is_compared_in_the_middle_of_the_question(redis_client: redis
     before_s = time.time()
     offset_ms = read_facts(redis_client).clock_offset_ms
     assert abs(offset_ms) <= (time.time() - before_s) * 1000 + 1
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (ResponseError("DB index is out of range"), "it has no database of this number"),
+        (
+            ConnectionRefused("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate"),
+            "the authority's file as ?ssl_ca_certs=FILE, in HOMA_REDIS_URL",
+        ),
+        (ConnectionRefused("[SSL: WRONG_VERSION_NUMBER] wrong version number"), "use redis:// instead of rediss://"),
+        (
+            ConnectionRefused("Error 2 connecting to h:1. No such file or directory"),
+            "check the files that ssl_ca_certs",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_said_with_what_to_do(error: Exception, advice: str) -> None:
+    found = store_error(error, StoreAddress.parse("rediss://store.example/99"))
+    assert isinstance(found, StoreUnavailable)
+    assert advice in str(found)
+
+
+def test_a_database_that_does_not_exist_is_named(fresh_store: EmbeddedStore) -> None:
+    store = Store(StoreAddress.parse(f"{fresh_store.ensure()}?db=99"), "n")
+    with pytest.raises(StoreUnavailable, match="it has no database of this number"):
+        store.facts()
+    store.close()

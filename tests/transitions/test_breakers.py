@@ -121,6 +121,7 @@ def test_a_probe_that_told_nothing_makes_way_for_the_next_at_once(cell: Cell, ho
         cell.release(claim)
     elif how == "rate_limited":
         cell.requeue(claim, outcome=how, counts=False, freeze_ms=0)
+        cell.redis("HDEL", cell.keys.scope("p"), "frozen")
     elif how == "lost":
         cell.lose(claim)
     else:

@@ -216,13 +216,13 @@ def test_why_names_freeze_slots_breaker_and_size(cell: Cell) -> None:
     claim = cell.claim()
     assert (hold(cell, "b").name, hold(cell, "b").detail) == ("p", "concurrency")
     cell.requeue(claim, outcome="rate_limited", freeze_ms=9000)
-    assert (hold(cell, "b").name, hold(cell, "b").detail) == (scope, "frozen")
+    assert (hold(cell, "b").name, hold(cell, "b").detail) == (scope, "frozen: p:m refused a, which asked for 9 s")
     cell.redis("HSET", cell.keys.breaker("p"), "state", "open", "until", cell.now() + 9000)
     assert (hold(cell, "b").kind, hold(cell, "b").name) == ("breaker", "p")
     cell.submit("huge", tokens=(101, 0, 0))
     why = cell.run(reads.why(cell.keys, "huge"))
     assert why is not None
-    assert any(h.detail == "too large for tpm" or h.detail == "frozen" for h in why.holds)
+    assert any(h.detail == "too large for tpm" or h.detail.startswith("frozen: ") for h in why.holds)
 
 
 def test_why_names_budget_pause_leader_due_deadline_and_run(cell: Cell) -> None:

@@ -141,3 +141,17 @@ def test_a_key_lives_as_long_as_its_job_and_the_result_of_it(cell: Cell) -> None
     key_ms = cell.redis("PTTL", entry)  # read before the job's, since both run down
     assert cell.redis("PTTL", cell.keys.job("a")) <= key_ms <= 60_000
     assert cell.submit("b", key="k abc").existing == {0: "a"}
+
+
+def test_a_full_store_takes_every_order_to_a_batch_but_a_new_one(small: Cell) -> None:
+    small.run(admin.open_batch(small.keys, "b", {}))
+    small.submit("b-0", batch="b")
+    small.redis("CONFIG", "SET", "maxmemory", used_memory(small) // 2)
+    assert small.run(admin.seal_batch(small.keys, "b", 1)) == "sealed"
+    assert small.run(admin.pause_batch(small.keys, "b", "no key")) == "sealed"
+    assert small.run(admin.resume_batch(small.keys, "b")) == "sealed"
+    assert small.run(admin.cancel_batch(small.keys, "b")) == "sealed"
+    small.sweep()
+    assert small.state("b-0") == "cancelled"
+    with pytest.raises(StoreFull):
+        small.run(admin.open_batch(small.keys, "c", {}))

@@ -35,6 +35,19 @@ async def test_sigterm_drains(cell: Cell) -> None:
     assert await cell.state(job) is State.SUCCEEDED
 
 
+async def test_a_closed_terminal_drains_it_however_often_it_says_so(cell: Cell) -> None:
+    await plan(cell)
+    cell.simulator.configure(latency_ms=500)
+    async with process(cell, "openai") as worker:
+        job = await cell.submit()
+        await until(lambda: cell.simulator.stats.in_flight == 1)
+        for _ in range(3):
+            worker.send_signal(signal.SIGHUP)
+            await told(worker, "draining")
+        assert await asyncio.wait_for(worker.wait(), PATIENCE_S) == 0
+    assert await cell.history(job) == [(MINI, "succeeded", "actual")]
+
+
 async def test_a_second_signal_stops_at_once_and_leaves_nothing_stranded(cell: Cell) -> None:
     await plan(cell)
     cell.simulator.configure(latency_ms=60_000)

@@ -125,6 +125,24 @@ def test_a_rate_limited_job_waits_in_its_group_as_long_as_it_bears() -> None:
     assert isinstance(decided(ErrorKind.RATE_LIMITED, retry_after_s=3600), Deferred)
 
 
+def test_refusals_without_a_wait_count_in_the_end() -> None:
+    assert not decided(ErrorKind.RATE_LIMITED, attempt=100).counts
+    counted = decided(ErrorKind.RATE_LIMITED, attempt=101, retry_after_s=0.0)
+    assert (counted.counts, counted.delay_ms) == (True, 375)
+    assert isinstance(decided(ErrorKind.RATE_LIMITED, attempt=106, tries=6), Ended)
+    assert not decided(ErrorKind.RATE_LIMITED, attempt=5000, retry_after_s=20).counts, "its provider names a wait"
+
+
+def test_no_word_of_a_provider_stops_a_job_or_an_account_for_more_than_an_hour() -> None:
+    month = 31 * 86_400.0
+    assert decided(ErrorKind.OVERLOADED, retry_after_s=month).delay_ms == 3_600_000
+    for kind in (ErrorKind.QUOTA_EXHAUSTED, ErrorKind.UNAUTHORIZED, ErrorKind.MODEL_NOT_FOUND):
+        error = ProviderError(kind, "no", retry_after_s=month)
+        assert reports.of_error(claim(), error, lambda *_: None, 5).cool_ms == 3_600_000
+    short = ProviderError(ErrorKind.QUOTA_EXHAUSTED, "no", retry_after_s=0.001)
+    assert reports.of_error(claim(), short, lambda *_: None, 5).cool_ms == 1000
+
+
 def test_a_batch_pauses_where_each_line_would_meet_the_same_wall() -> None:
     paused = decided(ErrorKind.UNAUTHORIZED, batch="b1", fallbacks_left=1)
     assert paused.pause_batch.startswith("openai:gpt-5-mini: unauthorized")

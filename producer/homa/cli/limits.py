@@ -119,6 +119,7 @@ def _document(row: reads.LimitRow, errors: dict[str, float | None]) -> dict[str,
         "used": row.used,
         "available": row.available,
         "frozen_ms": row.frozen_ms,
+        "frozen_why": row.frozen_why or None,
         "adaptive_rps": row.adaptive_rate,
         "state": row.state or None,
         "wait_ms": row.wait_ms,
@@ -130,5 +131,5 @@ def _state(row: reads.LimitRow) -> str:
     if row.dimension == "breaker":
         return f"{row.state}, next call in {span(row.wait_ms)}" if row.wait_ms else row.state
     if row.frozen_ms:
-        return f"frozen for {span(row.frozen_ms)}"
+        return f"frozen for {span(row.frozen_ms)}" + (f": {row.frozen_why}" if row.frozen_why else "")
     return f"adaptive, {row.adaptive_rate:.1f} calls a second" if row.adaptive_rate is not None else ""

@@ -9,6 +9,7 @@ from typing import Any
 from homa.client.batch_lines import LinePage, read_page
 from homa.client.batch_progress import Progress
 from homa.client.not_found import batch_not_found, check_id
+from homa.client.unserved import tell_if_batch_is_unserved
 from homa.drivers.effects import Emit, Flow, Sleep, ask_patiently
 from homa_shared.backoff import Backoff
 from homa_shared.model.errors import InvalidRequest, ResultTimeout
@@ -36,7 +37,8 @@ class BatchFlows:
 
     def wait(self, timeout_s: float | None) -> Flow[Progress]:
         """The progress once the batch is complete; raises ResultTimeout where it is not in time."""
-        give_up_s = None if timeout_s is None else time.monotonic() + timeout_s
+        began_s = time.monotonic()
+        give_up_s = None if timeout_s is None else began_s + timeout_s
         looks = 0
         while True:
             progress = yield from self.progress()
@@ -44,6 +46,7 @@ class BatchFlows:
                 return progress
             if give_up_s is not None and time.monotonic() >= give_up_s:
                 raise self._timeout(timeout_s or 0.0, progress)
+            yield from tell_if_batch_is_unserved(self.keys, self.id, began_s)
             looks += 1
             pause_s = _PAUSES.pause_s(looks)
             yield Sleep(pause_s if give_up_s is None else min(pause_s, max(0.0, give_up_s - time.monotonic())))
@@ -79,6 +82,7 @@ class BatchFlows:
                 return
             if timeout_s is not None and time.monotonic() - quiet_since_s >= timeout_s:
                 raise self._timeout(timeout_s, progress)
+            yield from tell_if_batch_is_unserved(self.keys, self.id, quiet_since_s)
             looks += 1
             yield Sleep(_PAUSES.pause_s(looks))
 

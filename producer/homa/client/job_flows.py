@@ -10,6 +10,7 @@ from homa.client.not_found import check_id, job_not_found
 from homa.client.outcomes import outcomes, read_ends
 from homa.client.results import Failure, Reply
 from homa.client.streams import follow
+from homa.client.unserved import tell_if_job_is_unserved
 from homa.drivers.effects import PATIENCE_S, AwaitEnd, Flow, ask, ask_patiently
 from homa_shared.model.errors import JobEnded, ResultTimeout
 from homa_shared.model.pools import worker_command
@@ -43,7 +44,8 @@ class JobFlows:
             ResultTimeout: it has not ended in time.
             StoreUnavailable: the store has been away for half a minute, or for the rest of the time.
         """
-        give_up_s = None if timeout_s is None else time.monotonic() + timeout_s
+        began_s = time.monotonic()
+        give_up_s = None if timeout_s is None else began_s + timeout_s
         while True:
             # Workers sit out an outage of the store with their replies; so does whoever waits for one.
             found = (yield from ask_patiently(read_ends(self.keys, [self.id]), _patience_s(give_up_s)))[0]
@@ -57,6 +59,8 @@ class JobFlows:
             left_s = LOOK_AGAIN_S if give_up_s is None else min(LOOK_AGAIN_S, give_up_s - time.monotonic())
             if left_s <= 0:
                 raise (yield from self._timeout(timeout_s or 0.0, found.state))
+            if found.state is not State.RUNNING:
+                yield from tell_if_job_is_unserved(self.keys, self.id, began_s)
             yield AwaitEnd(self.id, left_s)
 
     def stream(self, after: str | None) -> Flow[None]:

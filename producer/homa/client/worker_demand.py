@@ -1,19 +1,24 @@
-"""Which providers need workers of this process's own, before anything is submitted; and those workers."""
+"""Which providers need workers of this process's own, before anything is submitted and afterwards; those workers."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from homa.client.session import Session
 from homa.drivers.effects import ask_patiently
 from homa.submit.fleet_view import FleetView
-from homa.supervision.own_workers import own_workers
+from homa.supervision.own_workers import own_specs, restart_policy
+from homa.supervision.supervised_worker import WorkerSpec
 from homa.supervision.supervisor import WorkerSupervisor
-from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.errors import ConfigError, InvalidRequest, MissingExtra, StoreUnavailable
 from homa_shared.model.pools import members_of, queue_of
 from homa_shared.store import reads
 
 AUTO, NONE = "auto", "none"
+#: How often workers of others are looked for while jobs wait, s.
+LOOK_EACH_S = 1.0
 
 
 def unserved(session: Session, view: FleetView, targets: Iterable[str]) -> list[str]:
@@ -31,6 +36,94 @@ def unserved(session: Session, view: FleetView, targets: Iterable[str]) -> list[
 def providers_of(view: FleetView, targets: Iterable[str]) -> list[str]:
     """The providers of targets and pools, each once."""
     return list(dict.fromkeys(member.provider for target in targets for member in view.members(target)))
+
+
+@dataclass(slots=True)
+class Demand:
+    """What jobs of this process need workers for, and what became known of that."""
+
+    session: Session
+    view: FleetView
+    #: Of the jobs, the first one first.
+    targets: Sequence[str]
+    #: auto, none, or a number.
+    wanted: str
+    #: Of the workers' logs.
+    name: str
+    #: `the job`; it waits where no worker serves its targets and none is wanted here.
+    what: str
+    #: Tells the person.
+    say: Callable[[str], object]
+    #: Providers that workers of this process's own serve.
+    own: set[str] = field(default_factory=set)
+    #: Providers without a live worker that the person was told of.
+    told: set[str] = field(default_factory=set)
+
+    def missing(self) -> list[str]:
+        """Providers that nobody serves, this process neither; of the first target alone where others start workers."""
+        targets = self.targets if self.wanted == AUTO else self.targets[:1]
+        return [provider for provider in unserved(self.session, self.view, targets) if provider not in self.own]
+
+    def tell(self, missing: Sequence[str]) -> None:
+        """Says once what waits, and for whom."""
+        if missing and not self.told.issuperset(missing):
+            self.say(
+                f"warning: no live worker serves {missing[0]}: {self.what} waits until one is started "
+                f"(`homa worker {missing[0]}`)"
+            )
+        self.told = set(missing)
+
+
+class StaffedWorkers(WorkerSupervisor):
+    """Workers of this process's own, and a look every second whether those of others, which may leave, still serve.
+
+    Args:
+        workers: that are needed from the start.
+        demand: of the jobs.
+    """
+
+    def __init__(self, workers: Sequence[WorkerSpec], demand: Demand) -> None:
+        super().__init__(workers, restart_policy())
+        self._demand = demand
+        self._looked_s = time.monotonic()
+        self._missed: list[str] = []
+
+    def check(self) -> None:
+        """As ever; starts workers, too, for providers that have lost theirs, or says that nobody serves them.
+
+        Raises:
+            WorkerLost: a worker of its own has crashed too often, or its settings are wrong.
+        """
+        super().check()
+        if self._draining or time.monotonic() - self._looked_s < LOOK_EACH_S:
+            return
+        try:
+            missing = self._demand.missing()
+        except StoreUnavailable:
+            return
+        finally:
+            self._looked_s = time.monotonic()
+        # A worker that is replaced is gone for a moment.
+        lasting = [provider for provider in missing if provider in self._missed]
+        self._missed = missing
+        self._staff(lasting)
+
+    def _staff(self, missing: Sequence[str]) -> None:
+        demand = self._demand
+        if demand.wanted != AUTO or not missing:
+            demand.tell(missing)
+            return
+        name = f"{demand.name}-more{len(demand.own)}"
+        try:
+            specs = own_specs(demand.session.settings, missing, 1, name)
+        except (ConfigError, MissingExtra) as error:
+            if not demand.told.issuperset(missing):
+                demand.say(f"warning: {demand.what} waits: {error}")
+            demand.told = set(missing)
+            return
+        demand.say(f"no live worker serves {', '.join(missing)} any more: starting one here")
+        demand.own |= set(missing)
+        self.add(specs)
 
 
 def workers_for(
@@ -58,9 +151,10 @@ def workers_for(
         ConfigError: a provider would need a worker here and is not configured here.
     """
     providers, count = _staff(wanted, session, view, targets)
-    if wanted == NONE and (missing := unserved(session, view, targets[:1])):
-        say(f"warning: no live worker serves {missing[0]}: {what} waits until one is started")
-    return own_workers(session.settings, providers, count, name)
+    demand = Demand(session, view, targets, wanted, name, what, say, own=set(providers))
+    if wanted == NONE:
+        demand.tell(demand.missing())
+    return StaffedWorkers(own_specs(session.settings, providers, count, name), demand)
 
 
 def _staff(wanted: str, session: Session, view: FleetView, targets: Sequence[str]) -> tuple[list[str], int]:

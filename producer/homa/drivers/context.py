@@ -76,11 +76,13 @@ class Context:
             StoreUnavailable: as `address`, or it cannot be reached, or might drop jobs and `safe_only` is set.
         """
         from homa_shared.store.client import Store
+        from homa_shared.store.rights import denied_commands, require_rights
         from homa_shared.store.safety_checks import require_safe
 
         store = Store(self.address(), self.settings.namespace, role=self.role)
         if self.safe_only:
             require_safe(store.facts())
+            require_rights(store.run(denied_commands(store.keys)), store.address, store.keys)
         return store
 
     async def connect_async(self) -> AsyncStore:
@@ -88,6 +90,7 @@ class Context:
         import asyncio
 
         from homa_shared.store.client import AsyncStore
+        from homa_shared.store.rights import denied_commands, require_rights
         from homa_shared.store.safety_checks import require_safe
 
         # Settings are files, and an embedded store may have to start: not on the loop.
@@ -95,6 +98,7 @@ class Context:
         store = AsyncStore(address, self.settings.namespace, role=self.role)
         if self.safe_only:
             require_safe(await store.facts())
+            require_rights(await store.run(denied_commands(store.keys)), store.address, store.keys)
         return store
 
     @cached_property

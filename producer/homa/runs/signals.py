@@ -1,4 +1,7 @@
-"""Signals during a run: the first lets calls in flight finish, the second ends the run at once."""
+"""Signals during a run: the first lets calls in flight finish, the second ends the run at once.
+
+SIGHUP, which a closed terminal sends more than once, counts as a first one only; under nohup it is ignored.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from types import FrameType
 
 from homa.runs.errors import SignalReceived
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption:
@@ -32,6 +35,8 @@ class Interruption:
         Raises:
             SignalReceived: it is the second one.
         """
+        if self.signal is not None and number == signal.SIGHUP:
+            return
         if self.signal is not None:
             raise SignalReceived(number)
         self.signal = number
@@ -58,11 +63,12 @@ class Interruption:
 
     @contextmanager
     def listening(self) -> Iterator[Interruption]:
-        """Handles SIGINT and SIGTERM within, and restores their handlers afterwards. Only the main thread can."""
+        """Handles the three signals within, and restores their handlers afterwards. Only the main thread can."""
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        before = {number: signal.signal(number, self.receive) for number in _SIGNALS}
+        heard = [n for n in _SIGNALS if n != signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self.receive) for number in heard}
         try:
             yield self
         finally:

@@ -17,7 +17,17 @@ _BACKOFF = Backoff(first_s=0.1, longest_s=1.0)
 
 
 def own_workers(settings: Settings, providers: Sequence[str], count: int, name: str) -> WorkerSupervisor:
-    """Workers for some jobs of this process, not yet started.
+    """Workers for some jobs of this process, not yet started; arguments and errors as of `own_specs`."""
+    return WorkerSupervisor(own_specs(settings, providers, count, name), restart_policy())
+
+
+def restart_policy() -> RestartPolicy:
+    """What happens after a crash of one."""
+    return RestartPolicy(RESTARTS, _BACKOFF)
+
+
+def own_specs(settings: Settings, providers: Sequence[str], count: int, name: str) -> list[WorkerSpec]:
+    """How workers for some jobs of this process are started.
 
     Args:
         settings: of this process; workers read the same ones.
@@ -32,7 +42,7 @@ def own_workers(settings: Settings, providers: Sequence[str], count: int, name: 
     if providers:
         check_startable(settings, providers)
     numbers = range(1, count + 1) if providers else ()
-    workers = [
+    return [
         WorkerSpec(
             "the worker" if count == 1 else f"worker {number}",
             providers,
@@ -40,4 +50,3 @@ def own_workers(settings: Settings, providers: Sequence[str], count: int, name: 
         )
         for number in numbers
     ]
-    return WorkerSupervisor(workers, RestartPolicy(RESTARTS, _BACKOFF))

@@ -43,6 +43,7 @@ class WorkerSupervisor:
         on_crash: Callable[[CrashReport, float], object] = _ignore,
     ) -> None:
         self._workers = [SupervisedWorker(spec, policy) for spec in workers]
+        self._policy = policy
         self._on_crash = on_crash
         self._started = self._draining = False
 
@@ -70,6 +71,13 @@ class WorkerSupervisor:
         for worker in () if self._started else self._workers:
             worker.start()
         self._started = True
+
+    def add(self, workers: Sequence[WorkerSpec]) -> None:
+        """Further workers, started at once where the others were."""
+        added = [SupervisedWorker(spec, self._policy) for spec in workers]
+        self._workers += added
+        for worker in added if self._started else ():
+            worker.start()
 
     def check(self) -> None:
         """Starts again what has crashed, when its pause is over.

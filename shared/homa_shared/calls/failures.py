@@ -79,7 +79,7 @@ class ProviderError(Exception):
 
     def __str__(self) -> str:
         status = f" ({self.status}{' ' + self.code if self.code else ''})" if self.status else ""
-        return f"{self.kind}{status}: {self.message}"
+        return f"{self.kind}{status}" + (f": {self.message}" if self.message else "")
 
     @property
     def charge(self) -> Charge:

@@ -36,6 +36,8 @@ POISON_LEASES = 3
 
 #: Length of a lease where nothing else is set.
 LEASE_MS = 30_000
+#: A worker beats about each second; one that has not for so long counts as gone.
+LIVE_MS = 5000
 #: What is known of a worker is kept for so long after its last beat.
 WORKER_KEPT_MS = _HOUR_MS
 #: Orders to a worker that does not fetch them are dropped after this.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
@@ -15,7 +15,7 @@ from homa_shared.settings.sources import Gathered
 from homa_shared.settings.toml_lines import SettingPath, dotted
 
 MASK = "********"
-_SECRET_NAMES = ("key", "dsn", "secret", "token", "password", "credential", "authorization")
+_SECRET_NAMES = ("key", "dsn", "secret", "token", "password", "credential", "authorization", "signature")
 _NO_SECRET = frozenset({"api_key_file", "keys", "max_tokens", "max_completion_tokens"})
 #: What was expected, by pydantic's type of error; `{…}` are its own details.
 _EXPECTED = {
@@ -51,7 +51,7 @@ def masked(path: SettingPath, value: Any) -> Any:
         return {key: masked((*path, str(key)), item) for key, item in value.items()}
     if value is not None and path and _is_secret(path[-1]):
         return MASK
-    return _without_passwords(value) if isinstance(value, str) and "://" in value else value
+    return without_passwords(value) if isinstance(value, str) and "://" in value else value
 
 
 def _fault(fault: Any, settings: type[BaseModel], gathered: Gathered) -> str:
@@ -89,12 +89,24 @@ def _is_secret(name: str) -> bool:
     return name.lower() not in _NO_SECRET and any(secret in name.lower() for secret in _SECRET_NAMES)
 
 
-def _without_passwords(url: str) -> str:
-    """A URL whose user part and query show no password: `redis://u:…@host`, `?sentinel_password=…`."""
+def secret_parts(url: str) -> list[str]:
+    """What `without_passwords` hides of a URL."""
+    try:
+        parts = urlsplit(url)
+        password = parts.password
+    except ValueError:
+        return []
+    hidden = [value for name, value in parse_qsl(parts.query) if _is_secret(name)]
+    return [*([unquote(password)] if password else []), *hidden]
+
+
+def without_passwords(url: str) -> str:
+    """A URL whose user part and query show no password: `redis://u:…@host`, `?api-key=…`."""
     try:
         parts = urlsplit(url)
     except ValueError:
         # Not an address at all, which the message is about to say; where a password would be in it nobody knows.
+        url = url.partition("?")[0]
         return f"{MASK}@{url.rpartition('@')[2]}" if "@" in url else url
     credentials, at, host = parts.netloc.rpartition("@")
     user, colon, _ = credentials.partition(":")

@@ -24,6 +24,9 @@ from homa_shared.settings.values import (
     Zone,
 )
 
+#: Seconds for which an idle connection to a provider is kept: below the 5 s after which many servers close theirs.
+KEEP_ALIVE_S = 4.0
+
 
 class Section(BaseModel):
     """A table of settings: immutable, and strict about its keys."""
@@ -78,6 +81,9 @@ class ProviderSettings(Section):
     base_url: HttpUrl | None = None
     #: Seconds for one call, connecting and streaming included.
     timeout_s: Annotated[float, Field(gt=0)] = 600.0
+    #: Seconds for which an idle connection is kept. It has to be less than the server keeps it: a call that is sent as
+    #: the server hangs up may have been made or not, and nobody knows which.
+    keep_alive_s: Annotated[float, Field(ge=0)] = KEEP_ALIVE_S
     #: Most calls at once in the whole fleet.
     concurrency: Positive | None = None
     #: Quota of each model that no entry of `models` fits.

@@ -16,10 +16,12 @@ from homa_shared.model.errors import HomaError, StoreFull, StoreUnavailable
 from homa_shared.store.address import SETTING, StoreAddress
 
 _REACH = f"start it, or set {SETTING} to one that runs"
+GRANTED = "+@read +@write +@scripting +@pubsub +@connection -@dangerous +info +time +config|get"
+_GRANT = f"ACL SETUSER <user> ~* &* {GRANTED}"
 #: Replies that mean "not now" or "not me", with what to do about each; the first match counts.
 _REFUSALS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     (exceptions.AuthenticationError, f"check user and password in {SETTING}"),
-    (exceptions.NoPermissionError, "this user may not run Homa's commands: extend its ACL"),
+    (exceptions.NoPermissionError, f"this user may not run Homa's commands: grant them with `{_GRANT}`"),
     (exceptions.BusyLoadingError, "it is loading its data: try again in a while"),
     (exceptions.MaxConnectionsError, f"it takes no more connections: raise its maxclients, or {_REACH}"),
     (exceptions.TimeoutError, f"it did not answer in time: look at its load and the network, or {_REACH}"),
@@ -29,8 +31,23 @@ _REFUSALS: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     (exceptions.ClusterDownError, "the cluster is down: wait for it, or mend it"),
     (exceptions.MovedError, f"the namespace lives on another node of this cluster: set {SETTING} to that node"),
 )
+_NO_TLS = f"it speaks no TLS at this port: use redis:// instead of rediss:// in {SETTING}"
+_TLS_FILES = f"check the files that ssl_ca_certs, ssl_certfile and ssl_keyfile name in {SETTING}"
+#: What is wrong with TLS, by words of the failure to connect that it comes as.
+_TLS = {
+    "CERTIFICATE_VERIFY_FAILED": "its certificate names another host, or comes from an unknown authority: "
+    f"name the host as the certificate does, or the authority's file as ?ssl_ca_certs=FILE, in {SETTING}",
+    "WRONG_VERSION_NUMBER": _NO_TLS,
+    "RECORD_LAYER_FAILURE": _NO_TLS,
+    "ALERT": f"it refuses this client's certificate: {_TLS_FILES}",
+    "X509": _TLS_FILES,
+    "PEM": _TLS_FILES,
+    "No such file": _TLS_FILES,
+    "Permission denied": _TLS_FILES,
+}
 #: The same for replies that redis-py has no class for, by their code.
 _CODES = {
+    "DB": f"it has no database of this number: name one that it has at the end of {SETTING}, as a rule /0",
     "MISCONF": "it cannot write its data to disk: free space there, or mend the disk",
     "BUSY": "somebody's script keeps it busy: wait for its end, or look at its SLOWLOG",
     "UNBLOCKED": "its role has changed: wait for the failover",
@@ -64,6 +81,10 @@ def store_error(error: Exception, address: StoreAddress) -> HomaError | None:
         )
     if str(error).startswith("No connection available"):
         return _unavailable(address, error, "all connections of this process are busy: the store is slow, or too few")
+    if address.scheme == "rediss" and isinstance(error, exceptions.ConnectionError):
+        for words, advice in _TLS.items():
+            if words in str(error):
+                return _unavailable(address, error, advice)
     for kind, advice in _REFUSALS:
         if isinstance(error, kind):
             return _unavailable(address, error, advice)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from homa_shared.model.errors import StoreUnavailable
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
+from homa_shared.store.rights import denied_commands, require_rights
 from homa_shared.store.safety_checks import require_safe
 from homa_shared.store.transitions.fleet import read_fleet, supersedes, write_fleet
 
@@ -49,9 +50,10 @@ async def enter(store: AsyncStore, mine: Fleet) -> Fleet:
     """The fleet's settings, after a look at whether the store is fit to keep jobs.
 
     Raises:
-        StoreUnavailable: it cannot be reached, is too old, or might drop jobs.
+        StoreUnavailable: it cannot be reached, is too old, might drop jobs, or refuses its user a command.
     """
     require_safe(await store.facts())
+    require_rights(await store.run(denied_commands(store.keys)), store.address, store.keys)
     while True:
         theirs = await store.run(read_fleet(store.keys))
         if theirs is not None and not supersedes(mine, theirs):

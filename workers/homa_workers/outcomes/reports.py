@@ -17,11 +17,13 @@ from homa_shared.quota.plan import Reservation, TargetPlan, settlement
 from homa_shared.store.transitions.attempts import Claim, Report
 from homa_workers.attempt import RunningAttempt
 from homa_workers.outcomes.outcomes import Interrupted, Recalled, name_of
-from homa_workers.outcomes.retry_policy import ACCOUNT_COOL_MS, RULES
+from homa_workers.outcomes.retry_policy import ACCOUNT_COOL_MS, LONGEST_WAIT_MS, RULES
 
 #: Nano-dollars of a completion at a target, None when unpriced.
 Price = Callable[[str, Completion], int | None]
 
+#: Shortest time that a breaker opens for, ms.
+_LEAST_COOL_MS = 1000
 #: Kinds that are refused before anything is sent: what was reserved is free again.
 _UNSENT = frozenset({ErrorKind.UNREACHABLE})
 
@@ -201,7 +203,9 @@ def _used(claim: Claim, usage: Usage, plan: TargetPlan | None) -> QuotaUse | Non
 
 
 def _cool_ms(error: ProviderError) -> int:
-    return int(error.retry_after_s * 1000) if error.retry_after_s else ACCOUNT_COOL_MS
+    """How long a breaker opens; at its end one call is tried, so that a wait of no use stops nobody for long."""
+    asked_ms = int(error.retry_after_s * 1000) if error.retry_after_s else ACCOUNT_COOL_MS
+    return max(_LEAST_COOL_MS, min(asked_ms, LONGEST_WAIT_MS))
 
 
 def _note(request_id: str | None) -> str:

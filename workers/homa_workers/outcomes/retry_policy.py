@@ -21,6 +21,10 @@ from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Rerouted
 BACKOFF = Backoff(first_s=0.5, longest_s=60.0)
 #: How long an account's breaker stays open where the provider named no time, ms.
 ACCOUNT_COOL_MS = 60_000
+#: Longest time that a provider's word keeps a breaker open or a job from its next try, ms: it may be a slip.
+LONGEST_WAIT_MS = 3_600_000
+#: Refusals for want of quota without a time to wait that cost a job no attempt; each further one counts.
+FREE_REFUSALS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +96,18 @@ def decide(
         return Deferred(error, 0, counts=False, pause_batch=f"{claim.target}: {error}")
     if error.kind is ErrorKind.AMBIGUOUS and claim.on_ambiguous == "fail":
         return Ended(error, State.FAILED)
-    if rule.counts and claim.tries >= claim.max_attempts:
+    counts = rule.counts or _refused_for_long(claim, error)
+    if counts and claim.tries >= claim.max_attempts:
         return Ended(error, State.FAILED)
     elsewhere = switch and _may_leave(rule, error, claim) and claim.fallbacks_left > 0
     wait_ms = max(int((error.retry_after_s or 0) * 1000), 0)
     again = rule.again and (rule.most_tries is None or claim.tries <= rule.most_tries)
-    if again and not (elsewhere and _moves_on(rule, claim, wait_ms)):
-        return Deferred(error, _pause(rule, claim, wait_ms, draw), rule.counts)
+    if again and not (elsewhere and _moves_on(claim, wait_ms, counts=counts)):
+        return Deferred(error, _pause(claim, wait_ms, draw, counts=counts), counts)
     if elsewhere and (following := next_target()) is not None:
-        return Rerouted(error, following, rule.counts)
+        return Rerouted(error, following, counts)
     if again:
-        return Deferred(error, _pause(rule, claim, wait_ms, draw), rule.counts)
+        return Deferred(error, _pause(claim, wait_ms, draw, counts=counts), counts)
     return Ended(error, State.FAILED)
 
 
@@ -119,16 +124,25 @@ def stay_in_pool(claim: Claim, error: ProviderError, members: int) -> Deferred |
     if members < 2:
         return None
     rule = RULES[error.kind]
-    if error.kind is ErrorKind.RATE_LIMITED:
+    if error.kind is ErrorKind.RATE_LIMITED and not _refused_for_long(claim, error):
         return Deferred(error, 0, rule.counts)
     if rule.health in ("account", "model") and claim.tries < min(members, claim.max_attempts):
         return Deferred(error, 0, rule.counts)
     return None
 
 
-def _moves_on(rule: RetryRule, claim: Claim, wait_ms: int) -> bool:
+def _refused_for_long(claim: Claim, error: ProviderError) -> bool:
+    """Whether a refusal counts: a provider that names no wait of use again and again refuses for another reason.
+
+    Attempts that used up no try have a number all the same.
+    """
+    names_no_wait = error.kind is ErrorKind.RATE_LIMITED and not error.retry_after_s
+    return names_no_wait and claim.attempt - claim.tries >= FREE_REFUSALS
+
+
+def _moves_on(claim: Claim, wait_ms: int, *, counts: bool) -> bool:
     """Whether the next target's turn has come: the wait is more than the job's slack, or this one was tried enough."""
-    return wait_ms > _slack_ms(claim) or (rule.counts and claim.tries % TRIES_PER_TARGET == 0)
+    return wait_ms > _slack_ms(claim) or (counts and claim.tries % TRIES_PER_TARGET == 0)
 
 
 def _slack_ms(claim: Claim) -> int:
@@ -147,8 +161,8 @@ def _out_of_money(error: ProviderError, claim: Claim) -> bool:
     return error.kind is ErrorKind.QUOTA_EXHAUSTED and not claim.fallbacks_left
 
 
-def _pause(rule: RetryRule, claim: Claim, wait_ms: int, draw: Callable[[], float]) -> int:
+def _pause(claim: Claim, wait_ms: int, draw: Callable[[], float], *, counts: bool) -> int:
     """A rate-limited job goes straight back to its group, where the frozen scope holds it; others back off."""
-    if not rule.counts:
+    if not counts:
         return 0
-    return max(wait_ms, backoff_ms(claim.tries, draw))
+    return max(min(wait_ms, LONGEST_WAIT_MS), backoff_ms(claim.tries, draw))

@@ -15,6 +15,7 @@ from homa_workers.outcomes import reports
 from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded
 from homa_workers.pipeline.costs import all_spent, last_price
 from homa_workers.pipeline.skipping import tell_skipped
+from homa_workers.providers.secrets import NO_SECRETS, Secrets
 from homa_workers.store_io.media import Media
 from homa_workers.store_io.persist import hand_back, persist, shielded
 from homa_workers.store_io.replay_buffer import Recent
@@ -29,9 +30,19 @@ class Acknowledger:
         log: told of an absent store, and whose worker this is.
         media: takes large replies to the blob store.
         recent: keeps reports that the store has taken, should it come back without them.
+        secrets: what no reply may hold.
     """
 
-    def __init__(self, store: AsyncStore, book: FleetBook, log: WorkerLog, media: Media, recent: Recent) -> None:
+    def __init__(
+        self,
+        store: AsyncStore,
+        book: FleetBook,
+        log: WorkerLog,
+        media: Media,
+        recent: Recent,
+        secrets: Secrets = NO_SECRETS,
+    ) -> None:
+        self._secrets = secrets
         self._store = store
         self._book = book
         self._log = log
@@ -53,14 +64,17 @@ class Acknowledger:
         match outcome:
             case Succeeded(completion, recalled):
                 report = self._success(attempt, outcome, nano)
-                reply = await self.media.offloaded(claim, reports.reply_json(attempt, completion, nano, recalled))
+                answer = self._secrets.hidden_answer(reports.reply_json(attempt, completion, nano, recalled))
+                reply = await self.media.offloaded(claim, answer)
                 return await self._report(settle(keys, key, reply, report))
             case Deferred(error, delay_ms, counts, pause):
                 report = self._failure(attempt, error)
-                if pause:
-                    await persist(self._store, admin.pause_batch(keys, claim.batch, valid_text(pause)), self._log)
                 op = requeue(keys, key, "job.deferred", delay_ms=delay_ms, report=report, counts=counts)
-                return await self._report(op)
+                result = await self._report(op)
+                if pause:
+                    # Behind the report, which must not wait for it: until then the account's breaker holds the batch.
+                    await persist(self._store, admin.pause_batch(keys, claim.batch, valid_text(pause)), self._log)
+                return result
             case Rerouted(error, following, counts):
                 report = self._failure(attempt, error)
                 await self._write_plan(following.target)

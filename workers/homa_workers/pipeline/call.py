@@ -18,6 +18,7 @@ from homa_workers.middleware.chain import MiddlewareChain
 from homa_workers.outcomes.halting import stopped_before_call
 from homa_workers.outcomes.outcomes import Interrupted
 from homa_workers.providers.base import Provider
+from homa_workers.providers.secrets import NO_SECRETS, Secrets
 from homa_workers.store_io.stream_writer import DeltaWriter
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class Caller:
         book: says what targets take.
         timeout_s: seconds for one whole call.
         middleware: adapts calls, and is told of them.
+        secrets: what no error may tell.
     """
 
     def __init__(
@@ -41,7 +43,9 @@ class Caller:
         book: FleetBook,
         timeout_s: float,
         middleware: MiddlewareChain,
+        secrets: Secrets = NO_SECRETS,
     ) -> None:
+        self._secrets = secrets
         self._store = store
         self._provider = provider
         self._book = book
@@ -82,6 +86,7 @@ class Caller:
                 else await self._within_deadline(attempt, self._provider.complete(call))
             )
         except Exception as error:
+            self._hide(error)
             self._middleware.after_call(attempt, call, error)
             raise
         self._middleware.after_call(attempt, call, completion)
@@ -96,6 +101,7 @@ class Caller:
         try:
             found = await self._within_deadline(attempt, self._provider.embed(model, texts, params))
         except Exception as error:
+            self._hide(error)
             self._middleware.after_embedding(attempt, texts, error)
             raise
         if not found.usage.is_sane:
@@ -103,9 +109,14 @@ class Caller:
         self._middleware.after_embedding(attempt, texts, found)
         return found
 
+    def _hide(self, error: Exception) -> None:
+        """Servers and proxies repeat keys and passwords in what they refuse."""
+        if isinstance(error, ProviderError):
+            self._secrets.hide(error)
+
     async def _streamed(self, attempt: RunningAttempt, call: Call) -> Completion:
         # What was streamed for an earlier step is void.
-        deltas = DeltaWriter(self._store, attempt.claim, again=attempt.steps.count > 0)
+        deltas = DeltaWriter(self._store, attempt.claim, again=attempt.steps.count > 0, hidden=self._secrets.hidden)
         ending = "broken"
         try:
             streaming = self._provider.stream(call, deltas.emit)

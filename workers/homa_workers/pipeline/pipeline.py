@@ -30,6 +30,7 @@ from homa_workers.pipeline.call import Caller
 from homa_workers.pipeline.skipping import tell_skipped
 from homa_workers.pipeline.steps import Chat, Embedding, StepJournal, need_of_call, takes_steps
 from homa_workers.providers.base import Provider
+from homa_workers.providers.secrets import NO_SECRETS, Secrets
 from homa_workers.store_io.media import Media
 from homa_workers.store_io.persist import NOT_HERE_MS
 from homa_workers.store_io.replay_buffer import Recent
@@ -49,6 +50,7 @@ class Pipeline:
         media: puts images and documents into requests.
         vectors: the cache of single texts' vectors.
         toolbox: tools that this process runs; without it all that are registered.
+        secrets: what nothing that leaves the worker may hold.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class Pipeline:
         media: Media,
         vectors: VectorCache,
         toolbox: Toolbox | None = None,
+        *,
+        secrets: Secrets = NO_SECRETS,
     ) -> None:
         self.store = store
         self.provider = provider
@@ -73,8 +77,9 @@ class Pipeline:
         self.vectors = vectors
         #: Reports that the store has taken of late.
         self.recent = Recent()
-        self.caller = Caller(store, provider, book, timeout_s, middleware)
-        self.acknowledger = Acknowledger(store, book, log, self.media, self.recent)
+        self.secrets = secrets
+        self.caller = Caller(store, provider, book, timeout_s, middleware, secrets)
+        self.acknowledger = Acknowledger(store, book, log, self.media, self.recent, secrets)
 
     async def run(self, attempt: RunningAttempt) -> Outcome:
         """One attempt, from claim to acknowledgement. Cancelling it hands the job on, with the call's cost open."""
@@ -123,7 +128,8 @@ class Pipeline:
             return judge(attempt, error, self.book)
         except Exception as error:
             self.log.defect(error, attempt.claim)
-            return Ended(ProviderError(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"), State.FAILED)
+            message = self.secrets.hidden(f"{type(error).__name__}: {error}")
+            return Ended(ProviderError(ErrorKind.INTERNAL, message), State.FAILED)
 
     async def _call(self, attempt: RunningAttempt) -> Succeeded:
         """The answer, over as many calls as it takes; each one that is not the last is journaled as a step."""
@@ -144,4 +150,4 @@ class Pipeline:
         return Succeeded(await self.caller.complete(attempt, call))
 
     def _journal(self, attempt: RunningAttempt) -> StepJournal:
-        return StepJournal(self.store, attempt, self.book, self.log, self.recent)
+        return StepJournal(self.store, attempt, self.book, self.log, self.recent, self.secrets)

@@ -25,10 +25,10 @@ from homa_workers.middleware.chain import MiddlewareChain
 from homa_workers.middleware.entry_points import Factory, installed, make
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.pipeline.pipeline import Pipeline
-from homa_workers.process.accounts import account_config
+from homa_workers.process.accounts import account, secrets_of
 from homa_workers.process.worker import HomaWorker
 from homa_workers.providers.base import Provider
-from homa_workers.providers.registry import create
+from homa_workers.providers.secrets import Secrets
 from homa_workers.store_io.media import Media
 
 #: Jobs in flight in one process where nothing else is said.
@@ -95,8 +95,9 @@ async def build(
     if (said := drift(fleet, settings.fleet())) is not None:
         structlog.get_logger("homa.worker").warning("settings not in force", what=said)
     broker = broker or HomaBroker(address, settings.namespace)
-    made = [create(account_config(name, settings.providers[name])) for name in names]
-    shared = _Shared(settings, store, broker, fleet, concurrency, blobs, factories)
+    secrets = secrets_of(settings, address)
+    made = [account(name, settings.providers[name], secrets) for name in names]
+    shared = _Shared(settings, store, broker, fleet, concurrency, blobs, factories, secrets)
     process = WorkerProcess(store, broker, [], made)
     try:
         for provider in made:
@@ -123,6 +124,7 @@ class _Shared:
     blobs: Blobs | None
     #: Makes each worker's instances.
     middleware: Sequence[Factory]
+    secrets: Secrets
 
 
 def _chosen(settings: Settings, providers: Sequence[str]) -> list[str]:
@@ -155,7 +157,7 @@ def _worker(shared: _Shared, provider: Provider) -> tuple[HomaWorker, Middleware
         shared.broker,
         worker_id=log.worker,
         log=log,
-        pipeline=Pipeline(store, provider, book, given.timeout_s, log, chain, media, vectors),
+        pipeline=Pipeline(store, provider, book, given.timeout_s, log, chain, media, vectors, secrets=shared.secrets),
         store=store,
         book=book,
         provider=provider.name,

@@ -19,8 +19,9 @@ from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import Call
 from homa_shared.model.errors import HomaError, MissingExtra
 from homa_shared.settings.sections import ProviderSettings
-from homa_workers.process.accounts import account_config
+from homa_workers.process.accounts import account_config, account_secrets
 from homa_workers.providers.registry import create
+from homa_workers.providers.secrets import Secrets
 
 USAGE, NO_ANSWER, MISSING = 2, 3, 4
 
@@ -42,14 +43,14 @@ async def ask(provider: str, account: ProviderSettings, call: Call) -> int | Non
 
 def main() -> int:
     asked = orjson.loads(sys.stdin.buffer.read())
+    account = ProviderSettings.model_validate(asked["account"])
     try:
-        account = ProviderSettings.model_validate(asked["account"])
         tokens = asyncio.run(ask(asked["provider"], account, Call(asked["model"], asked["messages"])))
     except MissingExtra as error:
         _tell({"what": error.what, "extra": error.extra})
         return MISSING
     except (HomaError, ProviderError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{Secrets(account_secrets(account)).hidden(str(error))}\n")
         return USAGE if isinstance(error, HomaError) else NO_ANSWER
     _tell({"tokens": tokens})
     return 0

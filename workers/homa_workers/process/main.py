@@ -1,8 +1,9 @@
 """`homa worker`: one worker process.
 
 SIGTERM and SIGINT drain: nothing more is taken, calls in flight finish. A second one stops at once: calls are cut and
-their jobs handed back, which takes a store. A third one leaves as if killed. The first line on stderr names store and
-settings file, the next the workers.
+their jobs handed back, which takes a store. A third one leaves as if killed. SIGHUP, which a closed terminal sends more
+than once, drains and never cuts; under nohup it is ignored. The first line on stderr names store and settings file, the
+next the workers.
 """
 
 from __future__ import annotations
@@ -111,6 +112,10 @@ def _on_signals(process: WorkerProcess) -> list[int]:
     received: list[int] = []
 
     def receive(number: int) -> None:
+        if number == signal.SIGHUP:
+            _say("draining: calls in flight finish")
+            process.drain()
+            return
         received.append(number)
         match len(received):
             case 1:
@@ -123,8 +128,9 @@ def _on_signals(process: WorkerProcess) -> list[int]:
                 os._exit(128 + number)
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, receive, number)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, receive, number)
     return received
 
 

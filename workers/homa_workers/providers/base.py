@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from homa_shared.calls.reply import Call, Completion, Delta, Embeddings
 from homa_shared.model.errors import ConfigError
+from homa_shared.settings.sections import KEEP_ALIVE_S
 
 #: Where a stream's pieces go. It may wait (backpressure); what it raises ends the stream and the connection.
 Emit = Callable[[Delta], Awaitable[None]]
@@ -33,6 +34,8 @@ class ProviderConfig:
     base_url: str | None = None
     #: Seconds for one whole call. The pipeline keeps it; SDK timeouts stand far above, so that they never fire first.
     timeout_s: float = 600.0
+    #: Seconds for which an idle connection is kept.
+    keep_alive_s: float = KEEP_ALIVE_S
     #: Most calls at once; None leaves it to the worker.
     concurrency: int | None = None
     #: What only this kind understands, such as `organization`, `headers` or `max_tokens`.

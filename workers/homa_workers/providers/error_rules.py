@@ -26,6 +26,10 @@ MESSAGE_CHARS = 1000
 
 #: Longest wait that is believed, s: no quota turns later than after a month.
 LONGEST_WAIT_S = 31 * 86_400.0
+#: What asks for more than these many seconds means a moment since 1970 (from 2001 on), and from the second on in ms.
+_UNIX_TIME_S, _UNIX_TIME_MS = 1e9, 1e11
+#: A wait with its unit, as routers write it: `20s`, `1m30s`, `500ms`.
+_SPAN = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +223,11 @@ def _request_id_headers() -> tuple[str, ...]:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a reply asks to wait: `retry-after-ms`, else `retry-after` in seconds or as an HTTP date."""
+    """Seconds that a reply asks to wait: `retry-after-ms`, else `retry-after`; 0 for what has passed.
+
+    HTTP knows seconds and a date (RFC 9110, 10.2.3); servers also send a moment as Unix time or in ISO 8601, and spans
+    with a unit. What is neither is nothing: None.
+    """
     asked_s = _retry_after_s(headers)
     return None if asked_s is None else min(asked_s, LONGEST_WAIT_S)
 
@@ -227,17 +235,34 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after")
+        return _from_now_s(milliseconds / 1000)
+    value = (headers.get("retry-after") or "").strip()
     seconds = _number(value)
-    if seconds is not None or not value:
+    if seconds is not None:
+        return _from_now_s(seconds)
+    if value and (span := _SPAN.fullmatch(value)):
+        hours, minutes, parts, thousandths = (float(part or 0) for part in span.groups())
+        return hours * 3600 + minutes * 60 + parts + thousandths / 1000
+    moment = _moment(value)
+    return None if moment is None else max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _from_now_s(seconds: float) -> float:
+    """A span as it is, a Unix time as the span until then."""
+    if seconds < _UNIX_TIME_S:
         return seconds
-    try:
-        moment = parsedate_to_datetime(value)
-    except (OverflowError, ValueError):
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    moment = seconds / 1000 if seconds >= _UNIX_TIME_MS else seconds
+    return max(0.0, moment - datetime.now(UTC).timestamp())
+
+
+def _moment(value: str) -> datetime | None:
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = read(value)
+        except (OverflowError, ValueError):
+            continue
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None
 
 
 def _number(value: str | None) -> float | None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from homa_shared.kinds.profile import KindProfile
 from homa_shared.kinds.registry import is_kind, known_kinds, profile_of
 from homa_shared.model.errors import ConfigError, MissingExtra
+from homa_shared.settings.explain import without_passwords
 from homa_workers.providers.base import Provider, ProviderConfig
 
 #: What a profile's `adapter` is, or leads to.
@@ -46,7 +47,7 @@ def _check_address(config: ProviderConfig, profile: KindProfile) -> None:
         if address.username and not profile.connection.user_in_address:
             raise ValueError("it names a user, beside the key that calls of this kind carry")
     except ValueError as error:
-        shown = str(config.base_url).rpartition("@")[2]
+        shown = without_passwords(str(config.base_url))
         raise ConfigError(
             f"provider {config.name!r} has base_url {shown!r}: {error}; expected an address such as "
             f"https://host:port/v1. Mend HOMA_PROVIDERS__{config.name.upper()}__BASE_URL."

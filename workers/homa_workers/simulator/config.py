@@ -26,6 +26,7 @@ _AT_LEAST_ZERO = (
     "slow_ms",
     "fault_retry_after_s",
     "cache_life_s",
+    "keep_alive_s",
 )
 
 
@@ -96,6 +97,14 @@ class SimulatorConfig:
     failed_requests_count: bool = True
     #: Whether replies carry the provider's rate limit and retry headers.
     headers: bool = True
+    #: Headers of good replies, in the place of the provider's own; null leaves one out.
+    reply_headers: Mapping[str, str | None] = field(default_factory=dict)
+    #: Headers of refusals and errors, likewise: `{"retry-after": "1893456000", "retry-after-ms": null}`.
+    failure_headers: Mapping[str, str | None] = field(default_factory=dict)
+    #: Whether the message of a refused key repeats the key, as careless servers and proxies do.
+    echoes_key: bool = False
+    #: Seconds that an idle connection is kept open.
+    keep_alive_s: float = 3630.0
 
     #: Rate of each fault, 0..1, by name (see faults.py); together at most 1.
     faults: Mapping[str, float] = field(default_factory=dict)
@@ -178,7 +187,7 @@ class SimulatorConfig:
         for name in ("models", "api_keys"):
             if name in values:
                 values[name] = tuple(values[name])
-        for name in ("faults", "prices"):
+        for name in ("faults", "prices", "reply_headers", "failure_headers"):
             if name in values and not isinstance(values[name], Mapping):
                 raise ConfigError(f"{name} is {values[name]!r}; expected an object")
         return replace(self, **values)
@@ -209,6 +218,12 @@ def as_json(config: SimulatorConfig) -> dict[str, Any]:
     shown["limits"] = asdict(config.limits)
     shown["limits_by_scope"] = {scope: asdict(limits) for scope, limits in config.limits_by_scope.items()}
     return shown
+
+
+def with_changes(headers: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    """Headers with some changed; None leaves one out."""
+    changed = {**headers, **{name.lower(): value for name, value in changes.items()}}
+    return {name: value for name, value in changed.items() if value is not None}
 
 
 def _did_you_mean(name: str, known: list[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from homa_workers.simulator.config import with_changes
 from homa_workers.simulator.dialect import Piece
 from homa_workers.simulator.engine import Engine, Exchange
 from homa_workers.simulator.faults import ERRORS, Fault
@@ -60,7 +61,8 @@ class Delivery:
 
     def _error(self, exchange: Exchange, failure: Failure) -> web.Response:
         status, body = exchange.dialect.failure(failure, exchange.reply.request_id)
-        return json_response(status, body, {**self._headers(exchange), **exchange.dialect.error_headers(failure)})
+        headers = {**self._headers(exchange), **exchange.dialect.error_headers(failure)}
+        return json_response(status, body, with_changes(headers, self._engine.config.failure_headers))
 
     def _malformed(self, exchange: Exchange) -> web.Response | None:
         headers = self._headers(exchange)
@@ -126,7 +128,8 @@ class Delivery:
         dialect, request_id = exchange.dialect, exchange.reply.request_id
         levels = self._engine.levels(exchange.account, exchange.reply.prompt.model)
         headers = dialect.identity(request_id)
-        return {**headers, **dialect.headers(request_id, levels, None)} if levels else headers
+        headers = {**headers, **dialect.headers(request_id, levels, None)} if levels else headers
+        return with_changes(headers, self._engine.config.reply_headers)
 
 
 async def _cut_after(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:

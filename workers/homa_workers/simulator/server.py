@@ -19,7 +19,7 @@ from aiohttp import web
 from homa_shared.kinds.registry import known_kinds, profile_of
 from homa_workers.simulator.bill import Bill
 from homa_workers.simulator.buckets import Clock
-from homa_workers.simulator.config import SimulatorConfig
+from homa_workers.simulator.config import SimulatorConfig, with_changes
 from homa_workers.simulator.control import Control
 from homa_workers.simulator.delivery import Delivery, cut, json_response, raw_response
 from homa_workers.simulator.dialect import Dialect, Router
@@ -112,7 +112,13 @@ class Simulator:
             OSError: the port is taken.
         """
         # A handler whose client went away is cancelled: it gives its concurrency slot back and stops generating.
-        server = web.Server(self._handle, request_factory=_request, access_log=None, handler_cancellation=True)
+        server = web.Server(
+            self._handle,
+            request_factory=_request,
+            access_log=None,
+            handler_cancellation=True,
+            keepalive_timeout=self.config.keep_alive_s,
+        )
         runner = web.ServerRunner(server, shutdown_timeout=0)
         await runner.setup()
         site = web.TCPSite(runner, self._host, self._port, backlog=4096)
@@ -208,7 +214,7 @@ class Simulator:
         if status == 200 and prompt is not None and prompt.stream:
             told = dialect.stream_failure(failure, request_id, prompt.shape)
             return raw_response(200, told, headers, dialect.stream_type)
-        return json_response(status, body, headers)
+        return json_response(status, body, with_changes(headers, self.config.failure_headers))
 
     def _models(self, dialect: Dialect, route: Route, request_id: str) -> web.Response:
         if route.model:
@@ -226,7 +232,8 @@ class Simulator:
 
     def _expect_key(self, request: web.BaseRequest) -> None:
         if self.config.api_keys and self._api_key(request) not in self.config.api_keys:
-            raise Failure(FailureKind.UNAUTHORIZED, "Incorrect API key provided.")
+            shown = f": {self._api_key(request)}" if self.config.echoes_key else ""
+            raise Failure(FailureKind.UNAUTHORIZED, f"Incorrect API key provided{shown}.")
 
     def _api_key(self, request: web.BaseRequest) -> str:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")

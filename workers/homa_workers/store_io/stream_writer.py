@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from operator import itemgetter
 
@@ -29,7 +29,10 @@ class DeltaWriter:
     store is away pieces are dropped. Readers make up what they lack from the reply, which arrives whole.
     """
 
-    def __init__(self, store: AsyncStore, claim: Claim, *, again: bool = False) -> None:
+    def __init__(
+        self, store: AsyncStore, claim: Claim, *, again: bool = False, hidden: Callable[[str], str] = str
+    ) -> None:
+        self._hidden = hidden
         self._store = store
         self._key = store.keys.deltas(claim.id)
         self._attempt = claim.attempt
@@ -82,8 +85,9 @@ class DeltaWriter:
     async def _write(self) -> None:
         while self._entries:
             entries, self._entries = self._entries, []
+            entries = [(field, self._hidden(value)) for field, value in _joined(entries)]
             commands: list[Command] = [
-                ("XADD", self._key, "*", "a", self._attempt, field, value) for field, value in _joined(entries)
+                ("XADD", self._key, "*", "a", self._attempt, field, value) for field, value in entries
             ]
             if any(field == "e" for field, _ in entries):
                 commands.append(("PEXPIRE", self._key, KEEP_MS))

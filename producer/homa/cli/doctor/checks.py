@@ -19,8 +19,11 @@ from homa_shared.model.errors import ConfigError, StoreUnavailable
 from homa_shared.model.pools import alias_of, worker_command
 from homa_shared.namesake import REMEDY
 from homa_shared.settings.changes import diff
+from homa_shared.settings.explain import without_passwords
+from homa_shared.settings.outgoing import check_outgoing
 from homa_shared.store import reads
 from homa_shared.store.audit import audit
+from homa_shared.store.rights import denied_commands, lack_of_rights
 from homa_shared.store.safety_checks import Level, Verdict, verdicts
 from homa_shared.store.transitions.fleet import read_fleet
 from homa_shared.store.versions import Versions, own_versions, release
@@ -59,6 +62,7 @@ def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
         with closing(Context(lambda: settings, safe_only=False, role="doctor").connect()) as store:
             yield Check(Level.OK, "store", str(store.address))
             yield from map(_from_verdict, verdicts(store.facts()))
+            yield _rights(store)
             yield from _drift(settings, store)
             yield from _waiting(store)
             yield from _releases(store)
@@ -97,6 +101,10 @@ def _key(name: str, provider: ProviderSettings) -> Check:
         present = provider.key() is not None
     except ConfigError as error:
         return Check(Level.WARNING, f"key of {name}", "unreadable", str(error))
+    try:
+        check_outgoing(name, provider)
+    except ConfigError as error:
+        return Check(Level.WARNING, f"key of {name}", "its calls cannot be sent", str(error))
     if present or not profile_of(provider.kind).connection.key_needed:
         return Check(Level.OK, f"key of {name}", "present" if present else f"none needed ({provider.kind})")
     what = f"set HOMA_PROVIDERS__{name.upper()}__API_KEY, or run its workers elsewhere"
@@ -109,7 +117,7 @@ def _reach(settings: Settings) -> Iterator[Check]:
         try:
             place = _place(provider)
         except ValueError as error:
-            shown = str(provider.base_url).rpartition("@")[2]
+            shown = without_passwords(str(provider.base_url))
             yield Check(Level.WARNING, f"reach of {name}", f"{shown}: {error}", "correct its base_url")
             continue
         if place is not None:
@@ -156,6 +164,15 @@ def _no_store(settings: Settings, error: StoreUnavailable) -> Check:
 def _from_verdict(verdict: Verdict) -> Check:
     level = Level.ERROR if verdict.setting in _LOSING and verdict.level is not Level.OK else verdict.level
     return Check(level, verdict.setting, verdict.value, verdict.what_to_do)
+
+
+def _rights(store: Store) -> Check:
+    denied = store.run(denied_commands(store.keys))
+    if not denied:
+        return Check(Level.OK, "rights", "its user may run all that Homa runs")
+    return Check(
+        Level.ERROR, "rights", f"refused: {', '.join(denied)}", lack_of_rights(denied, store.address, store.keys)
+    )
 
 
 def _drift(settings: Settings, store: Store) -> Iterator[Check]:

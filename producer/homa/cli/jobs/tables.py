@@ -100,5 +100,6 @@ def answer_text(reply: Any) -> str:
     if not reply:
         return ""
     if "error" in reply:
-        return f"{reply['error'].get('kind', 'error')}: {reply['error'].get('message', '')}"
+        kind, message = reply["error"].get("kind", "error"), reply["error"].get("message")
+        return f"{kind}: {message}" if message else str(kind)
     return message_text(reply.get("body") or {})

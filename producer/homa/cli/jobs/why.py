@@ -77,4 +77,8 @@ def _verdict(view: reads.JobView, why: reads.Why, live: int) -> str:
         return f"{standing}; no live worker serves the queue {job.queue}: start one with `{worker_command(job.queue)}`"
     if not why.holds:
         return f"{standing}; nothing holds it: it goes as soon as one of {live} live workers has a free slot"
-    return standing
+    hold = why.holds[0]
+    if hold.kind == "running":
+        return f"{standing}; {hold.detail}"
+    held = f"{standing}; held by {hold.kind}" + (f" {hold.name}" if hold.name else "")
+    return f"{held}: {hold.detail}" if hold.detail else held

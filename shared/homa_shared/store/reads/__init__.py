@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from homa_shared.model.constants import LIVE_MS
 from homa_shared.store.reads.batches import BatchView, batch, batch_done, batch_retried, batches
 from homa_shared.store.reads.fleet import (
-    LIVE_MS,
     Event,
     LimitRow,
     QueueRow,

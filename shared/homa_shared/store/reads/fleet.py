@@ -7,15 +7,13 @@ from typing import Any
 
 import orjson
 
-from homa_shared.model.constants import LANES
+from homa_shared.model.constants import LANES, LIVE_MS
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Command, Op, call, mapping, read, text
 from homa_shared.store.versions import Versions, common_versions
 
 _CACHE_COUNTS = ("hits", "misses", "followers", "stored")
 _VECTOR_COUNTS = ("vector_hits", "vector_misses", "vectors_stored", "vector_bytes")
-#: A worker beats about each second; one that has not for this long, ms, counts as gone.
-LIVE_MS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,8 @@ class LimitRow:
     state: str
     #: Of a breaker: until a call may pass, ms.
     wait_ms: int
+    #: Who froze it, and what the provider asked for; empty where it is not frozen.
+    frozen_why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ def _queue_rows(name: str, counts: dict[str, str]) -> list[QueueRow]:
 
 
 def _limit_row(row: list[Any]) -> LimitRow:
-    scope, dimension, limit, used, available, frozen, rate, state, wait = map(text, row)
+    scope, dimension, limit, used, available, frozen, rate, state, wait, why = map(text, row)
     return LimitRow(
         scope,
         dimension,
@@ -223,6 +223,7 @@ def _limit_row(row: list[Any]) -> LimitRow:
         float(rate) if rate else None,
         state,
         int(wait),
+        why,
     )
 
 

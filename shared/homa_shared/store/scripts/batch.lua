@@ -1,9 +1,9 @@
+--! flags allow-oom
 --! use clock, record, backlog, ending
--- The life of a batch: open, sealed with a total, complete; paused, resumed or cancelled on the way.
+-- The life of an open batch (open_batch.lua): sealed with a total, complete; paused, resumed or cancelled on the way.
 --
 -- KEYS[1] anchor
 -- ARGV: order, batch, then
---   open    facts as JSON: {name, tenant, cap (nano-dollars or ''), …} (kept as fields)
 --   seal    number of lines
 --   pause   why; resume; cancel
 -- Returns the batch's state after it, or '' when there is no such batch. Repeating an order changes nothing.
@@ -11,15 +11,7 @@ local order, id = ARGV[1], ARGV[2]
 local key = K.batch(id)
 local state = redis.call('HGET', key, 'state')
 
-if order == 'open' then
-  if not state then
-    redis.call('HSET', key, 'state', 'open', 'created', now, 'submitted', 0)
-    for field, value in pairs(cjson.decode(ARGV[3])) do
-      if value ~= cjson.null then redis.call('HSET', key, field, value) end
-    end
-    redis.call('ZADD', K.batches(), now, id)
-  end
-elseif not state then
+if not state then
   return ''
 elseif order == 'seal' and state == 'open' then
   local lines = math.max(tonumber(ARGV[3]), tonumber(redis.call('HGET', key, 'lines') or 0))

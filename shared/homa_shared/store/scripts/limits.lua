@@ -4,7 +4,8 @@
 --
 -- KEYS[1] anchor
 -- ARGV: none
--- Returns rows {scope, dimension, limit, used, available, frozen_ms, adaptive rate a second as text or '', state, wait_ms};
+-- Returns rows {scope, dimension, limit, used, available, frozen_ms, adaptive rate a second as text or '', state, wait_ms,
+-- frozen_why};
 -- dimension is a limit's name (model/limits.py), concurrency or breaker. For quotas a minute `used` is what the bucket has not
 -- recovered yet and `available` what may be reserved at once; state and wait_ms are the breaker's.
 local rows = {}
@@ -12,7 +13,8 @@ local rows = {}
 local function row(s, dimension, limit, used, available, state, wait)
   local frozen = s.frozen and math.max(0, s.frozen - now) or 0
   rows[#rows + 1] = {s.name, dimension, int(limit), int(used), int(available), int(frozen),
-    s.adaptive == 1 and not s.rpm and string.format('%.3f', s.rate or FIRST_RATE) or '', state or '', int(wait or 0)}
+    s.adaptive == 1 and not s.rpm and string.format('%.3f', s.rate or FIRST_RATE) or '', state or '', int(wait or 0),
+    frozen > 0 and redis.call('HGET', K.scope(s.name), 'frozen_why') or ''}
 end
 
 for _, name in ipairs(redis.call('SMEMBERS', K.scopes())) do

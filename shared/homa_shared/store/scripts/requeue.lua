@@ -21,7 +21,7 @@ if r.cx or (r.ba and redis.call('HEXISTS', K.batch(r.ba), 'cancel') == 1) then
   return 'ended'
 end
 if r.dl and r.dl <= now then
-  end_job(id, r, 'expired', nil, 'its deadline passed')
+  end_job(id, r, 'expired', nil, 'its deadline passed; its last attempt ended as ' .. report.outcome .. words_of(report))
   after_failure(id, r)
   return 'ended'
 end

@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, orders, backlog, ending, attempt, follow, failover, due
+--! use clock, record, orders, backlog, ending, attempt, follow, holds, failover, due
 -- The fleet's housekeeping, in bounded slices: leases that ran out, jobs that became due, deadlines, reasons that passed,
 -- batches that were cancelled, cost that stayed unresolved for too long, retention. Any worker may call it; one call each
 -- half second does the work.
@@ -82,8 +82,9 @@ each(redis.call('ZRANGEBYSCORE', K.deadlines(), '-inf', now, 'LIMIT', 0, SLICE),
   if not r or ENDED[r.st] or r.st == 'running' then
     redis.call('ZREM', K.deadlines(), id)
   else
+    local waited = why_it_waited(r)
     withdraw(id, r)
-    end_job(id, r, 'expired', nil, 'its deadline passed while it waited')
+    end_job(id, r, 'expired', nil, 'its deadline passed while it waited ' .. waited)
     expired = expired + 1
     return after_failure(id, r)
   end

@@ -21,16 +21,9 @@ local function frozen_scopes()
   return found
 end
 
-local function unfreeze(name)
-  local s = scope(name)
-  local left = s.frozen - now
-  set(s, 'frozen', now)
-  publish('scope.unfrozen', {target = name, detail = int(left) .. ' ms early'})
-end
-
 if redis.call('SISMEMBER', K.scopes(), named) == 0 then return false end
 local frozen = frozen_scopes()
-for _, name in ipairs(frozen) do unfreeze(name) end
+for _, name in ipairs(frozen) do thaw(scope(name), '') end
 save_scopes()
 -- A pool's queue waits for the scopes of all its members, so any queue may.
 if #frozen > 0 then

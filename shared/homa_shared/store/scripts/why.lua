@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, limiter, breaker, budget, target, money
+--! use clock, record, backlog, limiter, breaker, budget, target, holds, money
 -- Which limit, budget, breaker, pause, leader or deadline holds a job, and for how long: what take asks, asked of one job.
 -- Writes nothing.
 --
@@ -18,7 +18,7 @@ local function batch_holds()
   if not r.ba then return end
   local flags = redis.call('HMGET', K.batch(r.ba), 'cancel', 'paused', 'paused_why')
   if flags[1] then hold('cancel', r.ba, 0, 'its batch was cancelled') end
-  if flags[2] then hold('pause', r.ba, nil, 'its batch is paused: ' .. (flags[3] or '')) end
+  if flags[2] then hold('pause', r.ba, nil, 'its batch is paused' .. ((flags[3] or '') ~= '' and ': ' .. flags[3] or '')) end
 end
 
 local function budget_holds()
@@ -38,12 +38,14 @@ end
 
 local function plan_holds(plan)
   local wait, why = blocked(plan)
-  if wait > 0 then hold(string.sub(why, 1, 7) == 'breaker' and 'breaker' or 'limit', plan.account, wait, why) end
+  if wait > 0 then
+    hold(string.sub(why, 1, 7) == 'breaker' and 'breaker' or 'limit', plan.account, wait, in_words(plan, why))
+  end
   local ms, what = headroom(scope(plan.quota), need_of(r, exempt_tokens(r, plan)))
   if not ms then
     hold('limit', plan.quota, nil, 'too large for ' .. what)
   elseif ms > 0 and not (wait > 0 and plan.quota == plan.account) then
-    hold('limit', plan.quota, ms, what)
+    hold('limit', plan.quota, ms, in_words(plan, what))
   end
 end
 
@@ -72,7 +74,14 @@ local function queued_holds()
 end
 
 if r.st == 'running' then
-  hold('running', r.wk or '', nil, 'attempt ' .. int(r.at) .. ' at ' .. (r.tt or r.tg))
+  local gone, silent = is_gone(r.wk or '')
+  local left = tonumber(redis.call('ZSCORE', K.leases(), id .. ':' .. int(r.at)) or now) - now
+  local doing = 'attempt ' .. int(r.at) .. ' at ' .. (r.tt or r.tg)
+  if gone then
+    doing = doing .. '; its worker is gone' .. (silent and ', silent for ' .. int(silent / 1000) .. ' s' or '')
+      .. ': the job is taken up again once its lease has run out and a worker lives'
+  end
+  hold('running', r.wk or '', gone and math.max(0, left) or nil, doing)
 elseif r.st == 'due' then
   hold('due', r.q, math.max(0, (r.due or now) - now), 'it is to be ready later')
 elseif r.st == 'waiting' then

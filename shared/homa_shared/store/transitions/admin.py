@@ -80,7 +80,7 @@ def open_batch(keys: Keys, batch_id: str, facts: dict[str, Any]) -> Op[str]:
         facts: name, tenant, cap (nano-dollars) and whatever else is to stand in its record.
     """
     given = {name: value for name, value in facts.items() if value is not None}
-    return call(keys, "batch", ("open", batch_id, orjson.dumps(given)), text)
+    return call(keys, "open_batch", (batch_id, orjson.dumps(given)), text)
 
 
 def seal_batch(keys: Keys, batch_id: str, total: int) -> Op[str]:

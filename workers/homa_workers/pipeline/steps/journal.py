@@ -36,6 +36,7 @@ from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes import reports
 from homa_workers.outcomes.halting import Halted, Unsent, ended, stopped, waiting
 from homa_workers.pipeline.costs import known_price
+from homa_workers.providers.secrets import NO_SECRETS, Secrets
 from homa_workers.store_io.persist import persist
 from homa_workers.store_io.replay_buffer import Recent
 
@@ -56,11 +57,19 @@ class StepJournal:
         book: prices and plans.
         log: told of an absent store, and whose worker this is.
         recent: keeps steps that the store has taken, should it come back without them.
+        secrets: what no state may hold.
     """
 
     def __init__(
-        self, store: AsyncStore, attempt: RunningAttempt, book: FleetBook, log: WorkerLog, recent: Recent | None = None
+        self,
+        store: AsyncStore,
+        attempt: RunningAttempt,
+        book: FleetBook,
+        log: WorkerLog,
+        recent: Recent | None = None,
+        secrets: Secrets = NO_SECRETS,
     ) -> None:
+        self._secrets = secrets
         self.attempt = attempt
         self.book = book
         self.earlier = Journal({}, {})
@@ -133,6 +142,7 @@ class StepJournal:
         plan, worker = self.book.plan(target), self._log.worker
         paid = reports.of_success(attempt.claim, completion, nano, plan, worker=worker)
         report = replace(self.book.with_saving(target, paid), outcome="step")
+        state = self._secrets.hidden_answer(state)
         op = step(self._store.keys, attempt.key, self.number + 1, self._log.worker, report, state)
         result = await self.between(self._persist(op, self._recent))
         if result is not ReportResult.OK:

@@ -22,6 +22,7 @@ from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    HTTPClientError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
@@ -44,7 +45,7 @@ from homa_workers.providers.error_rules import classify
 from homa_workers.providers.invalid_request import chat_shaped
 from homa_workers.providers.json_body import decoded, encoded
 from homa_workers.providers.malformed import is_vector, well_formed
-from homa_workers.providers.transport import CONNECT_TIMEOUT_S
+from homa_workers.providers.transport import CONNECT_TIMEOUT_S, environment_proxy
 
 #: What a call raises; each is classified.
 FAILURES = (ClientError, BotoCoreError, ResponseParserError, ParserError, aiohttp.ClientError)
@@ -182,8 +183,16 @@ class BedrockProvider:
                 max_pool_connections=self._config.connections,
                 connect_timeout=CONNECT_TIMEOUT_S,
                 read_timeout=self._config.read_timeout_s,
+                # Read as for all other kinds; botocore's own reading knows neither ports nor networks.
+                proxies=self._proxies(),
+                connector_args={"keepalive_timeout": self._config.keep_alive_s or 0.001},
             ),
         )
+
+    def _proxies(self) -> dict[str, str]:
+        address = self._config.base_url or PROFILE.connection.address({"region": self._region}) or ""
+        proxy = environment_proxy(address)
+        return {address.partition("://")[0]: proxy} if proxy else {}
 
     async def _invoke(self, model: str, body: Mapping[str, Any], before: Usage) -> tuple[Any, int, str | None]:
         """One InvokeModel: its body, the input tokens it was billed, the request's id.
@@ -248,4 +257,7 @@ def _kind(error: Exception) -> ErrorKind:
             # aiobotocore says so of a connection reset after sending, too; only a failure to connect cost nothing.
             inner = error.kwargs.get("error")
             return ErrorKind.UNREACHABLE if isinstance(inner, aiohttp.ClientConnectorError) else ErrorKind.AMBIGUOUS
+        case HTTPClientError(kwargs={"error": UnicodeError() | ValueError() | TypeError() as inner}):
+            # A header or an address that cannot be written: aiohttp looks before it writes.
+            return ErrorKind.AMBIGUOUS if isinstance(inner, aiohttp.ClientPayloadError) else ErrorKind.UNREACHABLE
     return ErrorKind.AMBIGUOUS

@@ -55,11 +55,15 @@ class GeminiProvider:
             base_url=account.base_url or str(PROFILE.connection.endpoint),
             connections=account.connections,
             read_timeout_s=account.read_timeout_s,
+            keep_alive_s=account.keep_alive_s,
         )
+        # Never called: the SDK would make one by the environment's proxies, and fail for those that it cannot speak to.
+        self._sync_http = httpx2.Client(trust_env=False)
         options = types.HttpOptions(
             base_url=account.base_url,
             api_version=account.options.get("api_version", VERTEX_API_VERSION if project else API_VERSION),
             headers=dict(account.options.get("headers", {})),
+            httpx_client=self._sync_http,
             httpx_async_client=self._http,
             retry_options=types.HttpRetryOptions(attempts=1),
         )
@@ -137,6 +141,7 @@ class GeminiProvider:
     async def aclose(self) -> None:
         await self._client.aio.aclose()
         self._client.close()
+        self._sync_http.close()
         await self._http.aclose()
 
 

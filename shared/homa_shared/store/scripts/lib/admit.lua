@@ -9,7 +9,7 @@ local function fits_elsewhere(target, cost)
     local limits = scope(plan_of(target, target, member).quota)
     local fits = true
     for _, dimension in ipairs(DIMENSIONS) do
-      local limit, amount = per_minute(limits, dimension), cost[dimension.letter]
+      local limit, amount = limits[dimension.limit], cost[dimension.letter]
       if dimension.record and limit and amount and amount > limit then fits = false end
     end
     if fits then return true end

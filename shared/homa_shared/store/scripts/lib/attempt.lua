@@ -35,28 +35,40 @@ local function attempt_line(id, r, attempt, report)
   }
 end
 
-local function learn(r, report)
+-- What the provider said of a failure, behind a colon; nothing where it said nothing.
+local function words_of(report)
+  local known, note = pcall(cjson.decode, report.note or '')
+  return known and type(note) == 'table' and type(note.error) == 'string' and ': ' .. string.sub(note.error, 1, 200) or ''
+end
+
+-- Who was refused and what the provider asked for, for people.
+local function refusal_of(id, r, report)
+  local asked = report.freeze_ms < 0 and 'which named no time to wait' or ('which asked for ' .. int(report.freeze_ms / 1000) .. ' s')
+  return {job = id, began = r.sa or r.as or 0, detail = (r.tt or r.tg) .. ' refused ' .. id .. ', ' .. asked .. words_of(report)}
+end
+
+local function learn(id, r, report)
   local quota = scope(r.qs)
   if report.health == 'good' then
     set(quota, 'acc', (quota.acc or 0) + 1)
     local account, target = breaker_good(breaker(r.ps)), breaker_good(breaker(r.tt or r.tg))
+    local probe = got_through(quota, r.sa or r.as or now)
     -- Workers sleep until the probe would time out; it ended sooner.
-    if account or target then ring(r.q, C.BELL_RINGS) end
+    if account or target or probe then ring(r.q, C.BELL_RINGS) end
   elseif report.health == 'bad' then
-    breaker_bad(breaker(r.tt or r.tg), report.outcome)
+    breaker_bad(breaker(r.tt or r.tg), report.outcome, words_of(report))
   elseif report.health == 'account' then
-    breaker_open(breaker(r.ps), report.cool_ms or FIRST_OPEN_MS, report.outcome)
+    breaker_open(breaker(r.ps), report.cool_ms or FIRST_OPEN_MS, report.outcome, words_of(report))
   elseif report.health == 'model' then
-    breaker_open(breaker(r.tt or r.tg), report.cool_ms or FIRST_OPEN_MS, report.outcome)
+    breaker_open(breaker(r.tt or r.tg), report.cool_ms or FIRST_OPEN_MS, report.outcome, words_of(report))
   else
     local began = r.sa or r.as or 0
     local account, target = breaker_void(breaker(r.ps), began), breaker_void(breaker(r.tt or r.tg), began)
     if account or target then ring(r.q, 1) end
   end
-  if report.freeze_ms then congest(quota, report.freeze_ms) end
+  if report.freeze_ms then congest(quota, report.freeze_ms, refusal_of(id, r, report)) end
   if report.limits then
-    if report.limits[1] and report.limits[1] > 0 then set(quota, 'hrpm', report.limits[1]) end
-    if report.limits[2] and report.limits[2] > 0 then set(quota, 'htpm', report.limits[2]) end
+    believe(quota, report.limits[1] or 0, report.limits[2] or 0, (report.input or 0) + (report.output or 0))
   end
 end
 
@@ -76,7 +88,7 @@ end
 local function settle_call(id, r, report, line)
   local reserved = need_of(r, r.xt)
   if report.used then settle_quota(scope(r.qs), reserved, report.used, r.sa or r.as) end
-  learn(r, report)
+  learn(id, r, report)
   remember_prefix(r, report, line)
   save_scopes()
   local bound = tonumber(r.bn or nil) or 0

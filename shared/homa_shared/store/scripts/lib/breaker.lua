@@ -7,16 +7,16 @@ local breakers = {}
 local function breaker(name)
   local b = breakers[name]
   if not b then
-    local v = redis.call('HMGET', K.breaker(name), 'state', 'fails', 'until', 'open_ms', 'probe')
+    local v = redis.call('HMGET', K.breaker(name), 'state', 'fails', 'until', 'open_ms', 'probe', 'why')
     b = {name = name, state = v[1] or 'closed', fails = tonumber(v[2] or 0), till = tonumber(v[3] or 0),
-      open_ms = tonumber(v[4] or 0), probe = tonumber(v[5] or 0)}
+      open_ms = tonumber(v[4] or 0), probe = tonumber(v[5] or 0), why = v[6] or ''}
     breakers[name] = b
   end
   return b
 end
 
 local function keep(b)
-  redis.call('HSET', K.breaker(b.name), 'state', b.state, 'fails', b.fails, 'until', b.till, 'open_ms', b.open_ms, 'probe', b.probe)
+  redis.call('HSET', K.breaker(b.name), 'state', b.state, 'fails', b.fails, 'until', b.till, 'open_ms', b.open_ms, 'probe', b.probe, 'why', b.why)
 end
 
 -- Milliseconds until a call may pass: 0 is now.
@@ -40,11 +40,13 @@ local function announce(b, name, detail)
   publish(name, {target = b.name, detail = detail})
 end
 
-local function breaker_open(b, for_ms, why)
+-- `said`: what the provider told, for people.
+local function breaker_open(b, for_ms, why, said)
+  b.why = why .. (said or '')
   -- A signal that comes later never shortens what an earlier one asked for.
   b.state, b.open_ms, b.till, b.probe = 'open', for_ms, math.max(b.till, now + for_ms), 0
   keep(b)
-  announce(b, 'breaker.opened', why .. ' for ' .. int(for_ms) .. ' ms')
+  announce(b, 'breaker.opened', why .. ' for ' .. int(for_ms) .. ' ms' .. (said or ''))
 end
 
 -- A probe that told nothing (it was handed back, cut, or met a full quota) makes way for the next one at once.
@@ -60,6 +62,7 @@ end
 local function breaker_good(b)
   if b.state ~= 'closed' then
     b.state, b.fails, b.till, b.open_ms, b.probe = 'closed', 0, 0, 0, 0
+    b.why = ''
     keep(b)
     announce(b, 'breaker.closed', '')
     return true
@@ -69,12 +72,12 @@ local function breaker_good(b)
   end
 end
 
-local function breaker_bad(b, why)
+local function breaker_bad(b, why, said)
   b.fails = b.fails + 1
   if b.state == 'half-open' then
-    breaker_open(b, math.min(math.max(b.open_ms, FIRST_OPEN_MS) * 2, LONGEST_OPEN_MS), why)
+    breaker_open(b, math.min(math.max(b.open_ms, FIRST_OPEN_MS) * 2, LONGEST_OPEN_MS), why, said)
   elseif b.state == 'closed' and b.fails >= TRIP_AFTER then
-    breaker_open(b, FIRST_OPEN_MS, why)
+    breaker_open(b, FIRST_OPEN_MS, why, said)
   elseif b.state == 'closed' then
     keep(b)
   end

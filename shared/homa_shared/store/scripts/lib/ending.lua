@@ -81,7 +81,8 @@ local function end_job(id, r, state, reply, detail)
       redis.call('HINCRBY', K.batch(r.ba), state, 1)
       complete_batch(r.ba)
     end
-    redis.call('PUBLISH', P .. 'end:' .. id, state)
+    -- Whoever waits looks now and then, too; a user without rights to the channel must not lose what was written above.
+    redis.pcall('PUBLISH', P .. 'end:' .. id, state)
   end
   r.st = state
 end

@@ -1,9 +1,10 @@
---! use clock
+--! use clock, events
 -- The limiter. A scope's quota is a GCRA per dimension (ITU-T I.371; one timestamp, the theoretical arrival time in us,
 -- instead of a bucket), by the rows of model/limits.py: r requests, t total tokens, … Daily quotas are fixed windows that
 -- end at `dayend`; concurrency is a count of leases. A scope without any configured limit is adaptive: it has a rate of its
 -- own, raised a little while work waits and cut when the provider answers 429.
-local SCOPE = {'conc', 'busy', 'frozen', 'ramp', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc', 'top', unpack(C.SCOPE_FIELDS)}
+local SCOPE = {'conc', 'busy', 'frozen', 'frozen_at', 'probe', 'refused', 'ramp', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc', 'top',
+  'told_at', unpack(C.SCOPE_FIELDS)}
 local DIMENSIONS = C.DIMENSIONS
 local MINUTE_US = 60000000
 -- Adaptive mode: first rate (requests a second), how far below the measured rate it restarts, and how fast it probes.
@@ -11,6 +12,12 @@ local FIRST_RATE, RESTART, FIRST_CUT, PROBE_PER_S, SAME_EVENT_MS = 20, 0.98, 0.7
 -- After a cut that could not be measured: how much of the way back to the rate that was cut is made up in a second.
 local RECOVER_PER_S, NEAR_TOP = 0.3, 0.97
 local REFUND_WINDOW_MS = 60000
+-- How long headers are believed after the last reply that named limits, so that one odd reply slows the fleet for minutes only.
+local TOLD_MS = 300000
+-- A freeze that lasts longer lets one call through now and then, since what a provider asked for may be a slip.
+local PROBE_EACH_MS = 60000
+-- The rest after a 429 that named none (or less): first, and at most after refusals in a row, none of whose calls got through.
+local LEAST_REST_MS, UNNAMED_REST_MS, LONGEST_REST_MS = 100, 1000, 60000
 
 local scopes = {}
 
@@ -42,13 +49,33 @@ local function save_scopes()
   end
 end
 
+-- What headers allow per minute, while they are believed; nil where they say nothing.
+local function told_limit(s, dimension)
+  local told = dimension.told and s[dimension.told]
+  return told and told > 0 and now - (s.told_at or 0) < TOLD_MS and told or nil
+end
+
 -- What a dimension allows per minute, or nil. Headers may lower a limit, never raise it.
 local function per_minute(s, dimension)
   local limit = s[dimension.limit]
-  local told = dimension.told and s[dimension.told]
+  local told = told_limit(s, dimension)
   if told and (not limit or told < limit) then limit = told end
   if not limit and not dimension.record and s.adaptive == 1 then limit = (s.rate or FIRST_RATE) * 60 end
   return limit
+end
+
+-- Whether a scope finds its rate of requests by itself.
+local function is_adaptive(s)
+  return s.adaptive == 1 and not s.rpm and not told_limit(s, C.DIMENSIONS[1])
+end
+
+-- What a reply's headers say of the limits. A limit of tokens below what the reply itself took contradicts itself.
+local function believe(s, requests, tokens, taken)
+  if tokens < taken then tokens = 0 end
+  if requests <= 0 and tokens <= 0 then return end
+  set(s, 'hrpm', requests)
+  set(s, 'htpm', tokens)
+  set(s, 'told_at', now)
 end
 
 -- After a freeze quota opens slowly: from a tenth to the whole over as long as the freeze lasted (at most 5 s).
@@ -57,6 +84,12 @@ local function pace(s)
   local since = now - s.frozen
   if since >= s.ramp then return 1 end
   return 0.1 + 0.9 * math.max(0, since) / s.ramp
+end
+
+-- How far a reservation moves the theoretical arrival time, us. No call holds others up for more than a minute: one larger than
+-- what headers told goes alone.
+local function debit_us(amount, limit, speed)
+  return math.min(amount * MINUTE_US / (limit * speed), MINUTE_US)
 end
 
 -- What a job's call takes by dimension: its tokens, less those that the provider reads from its prompt cache and does not
@@ -86,17 +119,18 @@ local function roll_day(s)
 end
 
 -- Milliseconds until this cost (a table r, t, i, o) may be reserved: 0 is now. Second value: what stands in the way.
--- nil when it never may, because it is larger than the limit itself.
+-- nil when it never may, because it is larger than the limit that the settings name.
 local function headroom(s, cost)
-  if s.frozen and s.frozen > now then return s.frozen - now, 'frozen' end
+  if s.frozen and s.frozen > now and ((s.probe or 0) == 0 or s.probe > now) then return s.frozen - now, 'frozen' end
   if s.conc and (s.busy or 0) >= s.conc then return 1000, 'concurrency' end
   local wait, what = 0, nil
   local speed = pace(s)
   for _, dimension in ipairs(DIMENSIONS) do
     local limit, amount = per_minute(s, dimension), cost[dimension.letter]
     if limit and amount and amount > 0 then
-      if dimension.record and amount > limit then return nil, dimension.limit end
-      local debit = amount * MINUTE_US / (limit * speed)
+      local configured = s[dimension.limit]
+      if dimension.record and configured and amount > configured then return nil, dimension.limit end
+      local debit = debit_us(amount, limit, speed)
       -- One request larger than the burst is admitted at a full bucket, into debt.
       local tolerance = math.max((s.burst or C.BURST_MS) * 1000, debit)
       local over = math.max(s[dimension.letter] or 0, now_us) + debit - tolerance - now_us
@@ -114,9 +148,11 @@ local function reserve(s, cost)
     local letter = dimension.letter
     local limit, amount = per_minute(s, dimension), cost[letter]
     if limit and amount and amount > 0 then
-      set(s, letter, math.max(s[letter] or 0, now_us) + amount * MINUTE_US / (limit * speed))
+      set(s, letter, math.max(s[letter] or 0, now_us) + debit_us(amount, limit, speed))
     end
   end
+  -- Through a freeze this call is the probe.
+  if s.frozen and s.frozen > now then set(s, 'probe', now + PROBE_EACH_MS) end
   if s.rpd then set(s, 'dayn', (s.dayn or 0) + (cost.r or 0)) end
   set(s, 'busy', (s.busy or 0) + 1)
 end
@@ -128,12 +164,21 @@ local function settle_quota(s, reserved, actual, reserved_at)
     local name, limit = dimension.letter, per_minute(s, dimension)
     local surplus = (actual[name] or reserved[name] or 0) - (reserved[name] or 0)
     if limit and surplus ~= 0 and (surplus > 0 or now - reserved_at < REFUND_WINDOW_MS) then
-      set(s, name, (s[name] or now_us) + surplus * MINUTE_US / limit)
+      local arrival = (s[name] or now_us) + surplus * MINUTE_US / limit
+      -- Under a limit that headers told debts of many calls would add up to hours.
+      if limit == told_limit(s, dimension) then arrival = math.min(arrival, now_us + MINUTE_US) end
+      set(s, name, arrival)
     end
   end
   -- A request that was never sent counts against no day; nor does it make room in one that has begun since.
   local same_day = not s.dayend or reserved_at >= s.dayend - DAY_MS
   if s.rpd and same_day and actual.r == 0 and reserved.r > 0 then set(s, 'dayn', math.max(0, (s.dayn or 0) - reserved.r)) end
+end
+
+-- Milliseconds until a call may pass after all that `headroom` told to wait for so long: the probe of a frozen scope.
+local function until_probe(s, wait)
+  if not s.frozen or s.frozen <= now or (s.probe or 0) == 0 then return wait end
+  return math.min(wait, math.max(1, s.probe - now))
 end
 
 -- Gives a concurrency slot back; true when it was the last one taken.
@@ -146,7 +191,7 @@ end
 -- While work waits for an adaptive rate the rate grows: doubling each second until the first 429 ever; after a cut that
 -- could not be measured quickly back towards the rate that was cut; else gently, and less gently the longer none came.
 local function grow(s)
-  if s.adaptive ~= 1 or s.rpm or s.hrpm then return end
+  if not is_adaptive(s) then return end
   local dt = math.min(now - (s.grown or now), 1000) / 1000
   local rate = s.rate or FIRST_RATE
   if s.top and rate < s.top * NEAR_TOP then
@@ -161,20 +206,56 @@ local function grow(s)
   set(s, 'grown', now)
 end
 
+-- How long a scope rests after a 429 that asked for so many ms (negative: for nothing). What says nothing of use, such as
+-- `Retry-After: 0` or a date that has passed, is answered by rests that double until a call gets through.
+local function rest_after(s, retry_after)
+  if retry_after >= UNNAMED_REST_MS then return retry_after end
+  -- Where the rate is not known, what is in flight already will be refused too: a moment's rest spares most of that.
+  local first = (retry_after < 0 and not is_adaptive(s)) and UNNAMED_REST_MS or LEAST_REST_MS
+  return math.max(retry_after, math.min(first * 2 ^ math.min((s.refused or 1) - 1, 16), LONGEST_REST_MS))
+end
+
+-- Freezes a scope, unless it is frozen for longer already. What did it is kept for people, and told where it lasts.
+local function freeze(s, rest, about)
+  local was_frozen = (s.frozen or 0) > now
+  if now + rest <= (s.frozen or 0) then return end
+  set(s, 'frozen', now + rest)
+  set(s, 'frozen_at', now)
+  set(s, 'ramp', math.min(rest, 5000))
+  set(s, 'frozen_why', about.detail)
+  if rest > PROBE_EACH_MS then
+    if not was_frozen or (s.probe or 0) == 0 then set(s, 'probe', now + PROBE_EACH_MS) end
+  elseif not was_frozen then
+    set(s, 'probe', 0)
+  end
+  if rest >= UNNAMED_REST_MS and not was_frozen then
+    publish('scope.frozen', {target = s.name, job = about.job, detail = 'for ' .. int(rest) .. ' ms: ' .. about.detail})
+  end
+end
+
+-- A freeze ends early: quota opens slowly, as after one that has run out.
+local function thaw(s, why)
+  publish('scope.unfrozen', {target = s.name, detail = int(s.frozen - now) .. ' ms early' .. why})
+  set(s, 'frozen', now)
+  set(s, 'refused', 0)
+end
+
+-- A call that began at that time got through. True when it was the probe of a freeze, which ends by it.
+local function got_through(s, began)
+  if (s.refused or 0) > 0 then set(s, 'refused', 0) end
+  if (s.frozen or 0) <= now or began <= (s.frozen_at or now) then return false end
+  thaw(s, ': a call got through')
+  return true
+end
+
 -- A 429: the whole fleet stops on this scope until Retry-After (ms; negative when the provider named none).
 -- Between two 429s the provider's bucket was empty at both ends, so what it accepted in between is its true rate.
-local function congest(s, retry_after)
-  local adaptive = s.adaptive == 1 and not s.rpm and not s.hrpm
-  -- Where the rate is not known, what is in flight already will be refused too: a moment's rest spares most of that.
-  if adaptive then
-    retry_after = math.max(retry_after, 100)
-  elseif retry_after < 0 then
-    retry_after = 1000
-  end
-  if now + retry_after > (s.frozen or 0) then
-    set(s, 'frozen', now + retry_after)
-    set(s, 'ramp', math.min(retry_after, 5000))
-  end
+-- `about`: job, detail (who was refused, and what was asked for), began (of the refused call).
+local function congest(s, retry_after, about)
+  local adaptive = is_adaptive(s)
+  -- What was in flight when the freeze began tells nothing new.
+  if about.began > (s.frozen_at or 0) then set(s, 'refused', (s.refused or 0) + 1) end
+  freeze(s, rest_after(s, retry_after), about)
   if not adaptive then return end
   local rate, accepted = s.rate or FIRST_RATE, s.acc or 0
   if s.cut_at and now - s.cut_at < SAME_EVENT_MS then return end

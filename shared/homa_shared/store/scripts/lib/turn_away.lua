@@ -1,4 +1,4 @@
---! use record, backlog, ending, follow, take_call
+--! use record, backlog, ending, follow, holds, take_call
 -- Queued jobs that must not run: cancelled, by themselves or with their batch; expired; of a paused batch.
 -- Gives: obstacle(r); turned_away(id, r), true when the job is out of its backlog; leave_lead(id, r), for a job that ends before it runs.
 
@@ -28,14 +28,15 @@ local function obstacle(r)
   return nil
 end
 
-local ENDINGS = {cancelled = 'cancelled before it ran', expired = 'its deadline passed while it waited'}
-
 local function turned_away(id, r)
   local why = obstacle(r)
   if not why then return false end
+  local waited = why == 'expired' and why_it_waited(r)
   dequeue(id, r)
-  if ENDINGS[why] then
-    end_job(id, r, why, nil, ENDINGS[why])
+  if why == 'cancelled' then
+    end_job(id, r, why, nil, 'cancelled before it ran')
+  elseif why == 'expired' then
+    end_job(id, r, why, nil, 'its deadline passed while it waited ' .. waited)
   else
     set_aside(id, r, 'batch:' .. r.ba)
   end

@@ -1,0 +1,69 @@
+"""Says, while somebody waits for a result, that no live worker would bring it: once a minute for each queue.
+
+Thousands of handles may wait in one process: one of them looks, every few seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from homa.drivers.effects import Flow, ask
+from homa_shared.model.errors import StoreUnavailable
+from homa_shared.model.pools import worker_command
+from homa_shared.model.records import ENDED, State
+from homa_shared.store import reads
+from homa_shared.store.keys import Keys
+
+#: How long a result is waited for before anybody looks, and then between looks of a process, s.
+LOOK_EACH_S = 3.0
+#: How often a queue is told of, s.
+_TELL_EACH_S = 60.0
+
+_log = logging.getLogger("homa")
+#: By namespace: when a handle of this process looked last.
+_looked_s: dict[str, float] = {}
+_told_s: dict[tuple[str, str], float] = {}
+
+
+def tell_if_job_is_unserved(keys: Keys, job_id: str, since_s: float) -> Flow[None]:
+    """Looks whether anybody serves the queue of a job that is waited for since then, and tells where nobody does."""
+    if not _is_due(keys, since_s):
+        return
+    try:
+        view = yield from ask(reads.job(keys, job_id))
+        if view is None or view.job.state in ENDED or view.job.state is State.RUNNING:
+            return
+        queue = view.job.queue
+        if not (yield from ask(reads.live_workers(keys, queue))):
+            _tell(keys, queue, f"job {job_id} waits")
+    except StoreUnavailable:
+        return
+
+
+def tell_if_batch_is_unserved(keys: Keys, batch_id: str, since_s: float) -> Flow[None]:
+    """The same for a batch: of all queues in which jobs are ready."""
+    if not _is_due(keys, since_s):
+        return
+    try:
+        rows = yield from ask(reads.queues(keys))
+        for queue in sorted({row.queue for row in rows if row.queued and not row.paused}):
+            if not (yield from ask(reads.live_workers(keys, queue))):
+                _tell(keys, queue, f"jobs wait there, and batch {batch_id} is waited for")
+    except StoreUnavailable:
+        return
+
+
+def _is_due(keys: Keys, since_s: float) -> bool:
+    now_s = time.monotonic()
+    if now_s - since_s < LOOK_EACH_S or now_s - _looked_s.get(keys.namespace, 0.0) < LOOK_EACH_S:
+        return False
+    _looked_s[keys.namespace] = now_s
+    return True
+
+
+def _tell(keys: Keys, queue: str, what: str) -> None:
+    now_s = time.monotonic()
+    if now_s - _told_s.get((keys.namespace, queue), -_TELL_EACH_S) >= _TELL_EACH_S:
+        _told_s[keys.namespace, queue] = now_s
+        _log.warning("no live worker serves the queue %s: %s; start one with `%s`", queue, what, worker_command(queue))

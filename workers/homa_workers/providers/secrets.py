@@ -1,0 +1,68 @@
+"""Keys and passwords of a process, taken out of what leaves it: servers and proxies repeat them in their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import quote
+
+import orjson
+
+from homa_shared.calls.failures import ProviderError
+
+MASK = "********"
+#: A shorter one is a placeholder such as `ollama`, and a word that texts hold.
+_LEAST_CHARS = 8
+#: In answers of models, only what no text holds by chance.
+_LEAST_CHARS_IN_ANSWERS = 20
+
+
+class Secrets:
+    """What must not be told.
+
+    Args:
+        values: keys and passwords; short ones are left out.
+    """
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._forms: list[str] = []
+        self._long: list[bytes] = []
+        for value in values:
+            self.add(value)
+
+    def add(self, value: str) -> None:
+        """One more, such as a key that was replaced while the process runs."""
+        for form in dict.fromkeys((value, quote(value, safe=""), orjson.dumps(value).decode()[1:-1])):
+            if len(value) >= _LEAST_CHARS and form not in self._forms:
+                self._forms.append(form)
+        # The longest first: one may be part of another.
+        self._forms.sort(key=len, reverse=True)
+        self._long = [form.encode() for form in self._forms if len(form) >= _LEAST_CHARS_IN_ANSWERS]
+
+    def hidden(self, text: str) -> str:
+        """A text without them, whole or, at its end, cut."""
+        for form in self._forms:
+            text = text.replace(form, MASK)
+            cut = next((n for n in range(len(form) - 1, _LEAST_CHARS - 1, -1) if text.endswith(form[:n])), 0)
+            if cut:
+                text = text[:-cut] + MASK
+        return text
+
+    def hidden_answer(self, content: bytes) -> bytes:
+        """A reply, or a part of it, without them."""
+        for form in self._long:
+            if form in content:
+                content = content.replace(form, MASK.encode())
+        return content
+
+    def hide(self, error: ProviderError) -> None:
+        """Takes them out of all that an error says."""
+        error.message = self.hidden(error.message)
+        error.partial_text = self.hidden(error.partial_text) if error.partial_text else ""
+        error.code = self.hidden(error.code) if error.code else error.code
+        error.request_id = self.hidden(error.request_id) if error.request_id else error.request_id
+        body = getattr(error, "body", None)
+        if body is not None:
+            error.body = orjson.loads(self.hidden(orjson.dumps(body).decode()))  # type: ignore[attr-defined]
+
+
+NO_SECRETS = Secrets()
