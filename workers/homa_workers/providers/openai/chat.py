@@ -113,7 +113,7 @@ class OpenAIProvider:
         return request_body(call, self._dialect, self._base_url, self._config.options.get("params", {}))
 
     def _assembly(self, headers: Mapping[str, str]) -> ChunkAssembly:
-        return ChunkAssembly(headers, self._dialect.from_wire, self._dialect.quota_headers)
+        return ChunkAssembly(headers, self._dialect.from_wire, self._dialect.quota_headers, self._dialect.rules)
 
 
 def azure(config: ProviderConfig) -> OpenAIProvider:
