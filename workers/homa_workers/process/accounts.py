@@ -25,5 +25,6 @@ def account_config(name: str, given: ProviderSettings) -> ProviderConfig:
         base_url=given.base_url,
         timeout_s=given.timeout_s,
         concurrency=given.concurrency,
+        reply_max_bytes=given.reply_max_bytes,
         options=options,
     )

@@ -69,7 +69,10 @@ class AnthropicProvider:
             timeout=config.read_timeout_s,
             open_telemetry=False,
             http_client=AiohttpClient(
-                base_url=base_url, connections=config.connections, read_timeout_s=config.read_timeout_s
+                base_url=base_url,
+                connections=config.connections,
+                read_timeout_s=config.read_timeout_s,
+                most_bytes=config.reply_max_bytes,
             ),
         )
         self._api = RawClient(self._client, AsyncStream[object], APIError, ANTHROPIC_RULES)

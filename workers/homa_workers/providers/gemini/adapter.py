@@ -55,6 +55,7 @@ class GeminiProvider:
             base_url=account.base_url or str(PROFILE.connection.endpoint),
             connections=account.connections,
             read_timeout_s=account.read_timeout_s,
+            most_bytes=account.reply_max_bytes,
         )
         options = types.HttpOptions(
             base_url=account.base_url,

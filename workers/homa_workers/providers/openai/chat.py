@@ -55,7 +55,10 @@ class OpenAIProvider:
             max_retries=0,
             timeout=config.read_timeout_s,
             http_client=AiohttpClient(
-                base_url=self._base_url, connections=config.connections, read_timeout_s=config.read_timeout_s
+                base_url=self._base_url,
+                connections=config.connections,
+                read_timeout_s=config.read_timeout_s,
+                most_bytes=config.reply_max_bytes,
             ),
         )
         self._api = RawClient(self._client, AsyncStream[object], APIError, dialect.rules)
