@@ -10,6 +10,7 @@ from homa_shared.kinds.parameter_rules import (
     always,
     asks_for_several,
     dropped,
+    limited,
     refused,
     thinks,
     thinks_if_asked,
@@ -22,6 +23,15 @@ _HEAD = r"^(?:ft:)?(?:openai[/.]|(?:us|eu|global)\.openai\.)?"
 #: A dated snapshot, or the name of a fine-tuned model.
 _TAIL = r"(?:-\d{4}-\d{2}-\d{2})?(?::.*)?$"
 
+#: developers.openai.com/api/reference/resources/chat
+_RANGES = (
+    limited("temperature", 0, 2),
+    limited("top_p", 0, 1),
+    limited("frequency_penalty", -2, 2),
+    limited("presence_penalty", -2, 2),
+    limited("stop", 0, 4),
+    limited("top_logprobs", 0, 20),
+)
 _SAMPLING = ("temperature", "top_p")
 _TUNING = ("frequency_penalty", "presence_penalty", "logprobs", "top_logprobs")
 #: Refused by every model that reasons, at any effort.
@@ -60,6 +70,7 @@ _PLAIN = (
     *dropped("verbosity", when=_is_unusually_verbose, while_="with this value"),
     *_NO_BREAKPOINTS,
     *_NO_TOOLS,
+    *_RANGES,
 )
 
 
@@ -79,6 +90,7 @@ def _reasons(pattern: str, *rules: Rule, when: When = always, by_responses: When
             *dropped(*_NEVER),
             *_NO_TOOLS,
             *several,
+            *_RANGES,
         ),
         by_responses=by_responses,
         source=_REASONING,

@@ -189,8 +189,9 @@ class Chat:
         schema = structured.schema_of(self._params)
         if schema is None:
             return None
-        offered = self._journal.book.capabilities.offers(self._target, Feature.SCHEMA)
-        if not (offered and structured.follows_schemas(self._target.model)):
+        offers = self._journal.book.capabilities
+        natively = offers.offers(self._target, Feature.SCHEMA) and structured.follows_schemas(self._target.model)
+        if not natively or offers.schema_lack(self._target, schema):
             del self._params["response_format"]
             place = _after_system(self._messages)
             self._messages.insert(place, structured.instruction(schema))

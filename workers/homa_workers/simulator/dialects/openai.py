@@ -18,7 +18,7 @@ from homa_shared.calls.reply import Usage
 from homa_workers.simulator import accents
 from homa_workers.simulator.accents import accent_of
 from homa_workers.simulator.dialect import Dialect, Piece, Reply, retry_after, stretches, typed_event
-from homa_workers.simulator.dialects.openai_models import refuse_what_models_lack
+from homa_workers.simulator.dialects.openai_models import refuse_what_is_out_of_range, refuse_what_models_lack
 from homa_workers.simulator.dialects.openai_prompt import read_chat, read_embeddings
 from homa_workers.simulator.dialects.responses import stream_response, write_response
 from homa_workers.simulator.dialects.responses_prompt import SHAPE, read_response
@@ -86,6 +86,7 @@ class OpenAIDialect(Dialect):
 
     def read(self, route: Route, body: Mapping[str, Any]) -> Prompt:
         if route.operation is Operation.CHAT:
+            refuse_what_is_out_of_range(body)
             refuse_what_models_lack(body, by_responses=route.shape == SHAPE)
             return read_response(body) if route.shape == SHAPE else read_chat(body)
         return read_embeddings(body)
