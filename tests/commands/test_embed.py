@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from homa.cli.embed import run as embed_run
+from homa.cli.exit_status import SOME_FAILED
 from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_workers.simulator.replies import embedding
@@ -133,3 +134,18 @@ def test_ctrl_c_cancels_the_job(fleet: Fleet, folder: Path):
     assert "cancelled job" in err
     (job,) = fleet.store.run(reads.jobs(fleet.store.keys, state=State.CANCELLED)).jobs
     assert job.state is State.CANCELLED
+
+
+def test_a_text_that_the_provider_refuses_has_a_line_of_its_own(staffed: Fleet, invoke: Invoke, folder: Path):
+    texts = ["One", "[[fault:400]]", "Three"]
+    rows = "".join(json.dumps({"custom_id": f"r{n}", "text": text}) + "\n" for n, text in enumerate(texts))
+    (folder / "rows.jsonl").write_text(rows)
+    done = invoke(staffed, "embed", "rows.jsonl", "--model", EMBED, "--json", "--output", "v.jsonl")
+    assert done.exit_code == SOME_FAILED, done.stderr
+    first, second, third = lines(folder / "v.jsonl")
+    assert is_of(first["embedding"], "One")
+    assert is_of(third["embedding"], "Three")
+    assert "Invalid request" in second["error"]
+    assert "failed r1: invalid_request" in done.stderr
+    told = json.loads(done.stdout)
+    assert (told["texts"], told["failed"]) == (2, 1)

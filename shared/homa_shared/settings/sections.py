@@ -80,6 +80,8 @@ class ProviderSettings(Section):
     timeout_s: Annotated[float, Field(gt=0)] = 600.0
     #: Most bytes of a reply, before and after decompression; a longer one fails as reply_too_large.
     reply_max_bytes: Annotated[int, Field(ge=65_536)] = 128 * 1024 * 1024
+    #: Most texts of one embeddings call, where the server takes fewer than its kind usually does.
+    embedding_texts: Positive | None = None
     #: Most calls at once in the whole fleet.
     concurrency: Positive | None = None
     #: Quota of each model that no entry of `models` fits.

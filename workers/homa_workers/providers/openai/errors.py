@@ -85,14 +85,13 @@ OPENAI_RULES: tuple[ErrorRule, ...] = (
     ),
     by_message(ErrorKind.CONTENT_POLICY, r"content management policy|content filter", 400),
     by_code(ErrorKind.UNSUPPORTED_BY_MODEL, "unsupported_parameter", "unsupported_value", "unknown_parameter"),
-    # A number or a list beyond what this provider takes.
+    # A number beyond what this provider takes.
     by_code(
         ErrorKind.UNSUPPORTED_BY_MODEL,
         "integer_below_min_value",
         "integer_above_max_value",
         "decimal_below_min_value",
         "decimal_above_max_value",
-        "array_above_max_length",
     ),
     by_message(ErrorKind.UNSUPPORTED_BY_MODEL, _UNSUPPORTED, 400, 422),
     by_message(ErrorKind.UNSUPPORTED_BY_MODEL, PARAMETER_OUT_OF_RANGE, 400, 422),
