@@ -84,13 +84,16 @@ def test_standard_input_is_one_text(staffed: Fleet, invoke: Invoke):
 
 
 def test_an_input_without_text_is_skipped_and_said(staffed: Fleet, invoke: Invoke, folder: Path):
-    (folder / "rows.jsonl").write_text('{"id": "a", "text": "x"}\n{"id": "b"}\nno JSON\n{"id": "c", "text": ""}\n')
+    (folder / "rows.jsonl").write_text(
+        '{"id": "a", "text": "x"}\n{"id": "b"}\nno JSON\n{"id": "c", "text": ""}\n{"id": "d", "text": null}\n'
+    )
     done = invoke(staffed, "embed", "rows.jsonl", "--model", EMBED)
     assert done.exit_code == 1
     assert [orjson.loads(line)["custom_id"] for line in done.stdout.splitlines()] == ["a"]
     assert "skipped b: its text is missing" in done.stderr
     assert "skipped c: its text is empty" in done.stderr
-    assert "3 skipped" in done.stderr
+    assert "skipped d: its text is empty" in done.stderr
+    assert "4 skipped" in done.stderr
 
 
 def test_an_output_that_exists_is_not_overwritten_unasked(staffed: Fleet, invoke: Invoke, folder: Path):

@@ -132,7 +132,8 @@ def _texts(rows: Iterator[Row | BadRow], column: str) -> Iterator[tuple[str, str
         value = row.text if column == "text" else row.fields.get(column)
         text = "" if value is None else as_text(value)
         if not text:
-            say(f"skipped {row.custom_id}: its {column} is {'missing' if value is None else 'empty'}")
+            lacks = value is None and column not in row.fields
+            say(f"skipped {row.custom_id}: its {column} is {'missing' if lacks else 'empty'}")
         yield row.custom_id, text or None
 
 
