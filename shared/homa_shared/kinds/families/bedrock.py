@@ -34,7 +34,7 @@ def _family(pattern: str, *rules: Rule, source: str = _GUIDE) -> Family:
 CONVERSE = (
     *claude.CONVERSE,
     _family(
-        r"amazon\.nova-2-(?!.*(?:embed|sonic))",
+        r"amazon\.nova-2-(?!.{0,80}(?:embed|sonic))",
         # At a high effort it lets no output cap be set, by which quota and budgets are reserved.
         translated("reasoning_effort", {"minimal": "low", "high": "medium", "xhigh": "medium", "max": "medium"}),
         *dropped("temperature", "top_p", when=thinks_if_asked, while_="while it reasons"),

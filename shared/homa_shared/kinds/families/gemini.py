@@ -48,7 +48,7 @@ def _family(pattern: str, *rules: Rule, prefill: bool = True) -> Family:
 #: A newer one is taken for one of the last row.
 GENERATE = (
     # Other models than for text have rules of their own.
-    Family(_HEAD + r"gemini-.*(?:image|tts|live|audio|robotics|computer-use|embedding)", source=_THINKING),
+    Family(_HEAD + r"gemini-.{0,80}(?:image|tts|live|audio|robotics|computer-use|embedding)", source=_THINKING),
     _family(r"gemini-2\.0-", *dropped("reasoning_effort"), _FORM_OR_TOOLS),
     # It cannot be kept from thinking.
     _family(r"gemini-2\.5-pro", translated("reasoning_effort", {"none": "minimal", **_MOST}), *_TUNING, _FORM_OR_TOOLS),

@@ -117,12 +117,12 @@ _RESPONSES_ONLY = (
     ),
     _reasons(r"o[13]-pro" + _TAIL, _efforts(**_LOW_TO_HIGH), by_responses=always),
     _reasons(
-        r"(?:.*deep-research|codex-mini-latest|gpt-5(?:\.1)?-codex(?:-mini)?)" + _TAIL,
+        r"(?:.{0,80}deep-research|codex-mini-latest|gpt-5(?:\.1)?-codex(?:-mini)?)" + _TAIL,
         _efforts(**_LOW_TO_HIGH),
         by_responses=always,
     ),
     _reasons(
-        r"gpt-(?:\d+(?:\.\d+)?-(?:codex|cyber|rosalind)|daybreak|rosalind|.*-law$)",
+        r"gpt-(?:\d+(?:\.\d+)?-(?:codex|cyber|rosalind)|daybreak|rosalind|.{0,80}-law$)",
         _efforts(none="low", minimal="low", max="xhigh"),
         by_responses=always,
     ),
@@ -190,7 +190,7 @@ CHAT = (
     ),
     Family(_HEAD + r"gpt-4o(?:-mini)?-search-preview", (*_PLAIN, *dropped(*_SAMPLING, *_TUNING)), source=_CHAT),
     Family(
-        _HEAD + r"(?!.*(?:audio|realtime|transcribe|tts))gpt-(?:4|3\.?5)(?:o|[.-]|$)",
+        _HEAD + r"(?!.{0,80}(?:audio|realtime|transcribe|tts))gpt-(?:4|3\.?5)(?:o|[.-]|$)",
         (*_PLAIN, *dropped("web_search_options")),
         source=_CHAT,
     ),

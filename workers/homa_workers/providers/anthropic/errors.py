@@ -29,7 +29,7 @@ ANTHROPIC_RULES: tuple[ErrorRule, ...] = (
         "billing_error",
     ),
     by_code(ErrorKind.UNAUTHORIZED, "authentication_error", "permission_error", "organization_on_hold"),
-    by_message(ErrorKind.QUOTA_EXHAUSTED, r"credit balance|usage limits?\b.*regain access", 400),
+    by_message(ErrorKind.QUOTA_EXHAUSTED, r"credit balance|usage limits?\b.{0,200}regain access", 400),
     # A workspace's limit of spend comes as a rate limit without a code, and without a time to wait.
     by_message(ErrorKind.QUOTA_EXHAUSTED, r"\bspend(?:ing)?\b.{0,40}\blimit|\blimit\b.{0,40}\bspend", 429),
     by_message(ErrorKind.CONTEXT_TOO_LONG, r"prompt is too long|exceeds? (?:the )?context (?:limit|window)", 400),
