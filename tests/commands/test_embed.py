@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from homa.cli.embed import run as embed_run
+from homa.cli.exit_status import SOME_FAILED
 from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_workers.simulator.replies import embedding
@@ -83,13 +84,16 @@ def test_standard_input_is_one_text(staffed: Fleet, invoke: Invoke):
 
 
 def test_an_input_without_text_is_skipped_and_said(staffed: Fleet, invoke: Invoke, folder: Path):
-    (folder / "rows.jsonl").write_text('{"id": "a", "text": "x"}\n{"id": "b"}\nno JSON\n{"id": "c", "text": ""}\n')
+    (folder / "rows.jsonl").write_text(
+        '{"id": "a", "text": "x"}\n{"id": "b"}\nno JSON\n{"id": "c", "text": ""}\n{"id": "d", "text": null}\n'
+    )
     done = invoke(staffed, "embed", "rows.jsonl", "--model", EMBED)
     assert done.exit_code == 1
     assert [orjson.loads(line)["custom_id"] for line in done.stdout.splitlines()] == ["a"]
     assert "skipped b: its text is missing" in done.stderr
     assert "skipped c: its text is empty" in done.stderr
-    assert "3 skipped" in done.stderr
+    assert "skipped d: its text is empty" in done.stderr
+    assert "4 skipped" in done.stderr
 
 
 def test_an_output_that_exists_is_not_overwritten_unasked(staffed: Fleet, invoke: Invoke, folder: Path):
@@ -133,3 +137,18 @@ def test_ctrl_c_cancels_the_job(fleet: Fleet, folder: Path):
     assert "cancelled job" in err
     (job,) = fleet.store.run(reads.jobs(fleet.store.keys, state=State.CANCELLED)).jobs
     assert job.state is State.CANCELLED
+
+
+def test_a_text_that_the_provider_refuses_has_a_line_of_its_own(staffed: Fleet, invoke: Invoke, folder: Path):
+    texts = ["One", "[[fault:400]]", "Three"]
+    rows = "".join(json.dumps({"custom_id": f"r{n}", "text": text}) + "\n" for n, text in enumerate(texts))
+    (folder / "rows.jsonl").write_text(rows)
+    done = invoke(staffed, "embed", "rows.jsonl", "--model", EMBED, "--json", "--output", "v.jsonl")
+    assert done.exit_code == SOME_FAILED, done.stderr
+    first, second, third = lines(folder / "v.jsonl")
+    assert is_of(first["embedding"], "One")
+    assert is_of(third["embedding"], "Three")
+    assert "Invalid request" in second["error"]
+    assert "failed r1: invalid_request" in done.stderr
+    told = json.loads(done.stdout)
+    assert (told["texts"], told["failed"]) == (2, 1)

@@ -62,17 +62,17 @@ def test_the_cost_is_the_providers_bill(staffed: Fleet, invoke: Invoke, folder: 
 def test_jsonl_rows_that_cannot_be_sent_have_their_line_with_an_error(staffed: Fleet, invoke: Invoke, folder: Path):
     (folder / "rows.jsonl").write_text(
         '{"id": "good", "text": "hello"}\nnot json\n{"id": "other", "title": "no text"}\n'
-        '{"id": "good", "text": "twice"}\n{"id": "empty", "text": ""}\n'
+        '{"id": "good", "text": "twice"}\n{"id": "empty", "text": ""}\n{"id": "null", "text": null}\n'
     )
     answer = run(invoke, staffed, "rows.jsonl", "-o", "out.jsonl", "--json", status=1)
     by_id = {line["custom_id"]: line for line in lines(folder / "out.jsonl")}
-    assert len(lines(folder / "out.jsonl")) == 5
+    assert len(lines(folder / "out.jsonl")) == 6
     assert by_id["good"]["error"] is None
-    for name in ("rows.jsonl:2", "other", "rows.jsonl:4", "empty"):
+    for name in ("rows.jsonl:2", "other", "rows.jsonl:4", "empty", "null"):
         assert by_id[name]["error"]["code"] == "invalid_input", name
         assert by_id[name]["response"] is None
     summary = json.loads(answer.stdout)
-    assert (summary["total"], summary["succeeded"], summary["failed"]) == (5, 1, 4)
+    assert (summary["total"], summary["succeeded"], summary["failed"]) == (6, 1, 5)
 
 
 def test_csv_in_csv_out_keeps_the_columns(staffed: Fleet, invoke: Invoke, folder: Path):

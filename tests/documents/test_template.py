@@ -29,7 +29,7 @@ def rendered(source: str, **fields: Any) -> str:
         ("{{name}} {{Full Name}} {{name}}", "Ada Ada L. Ada"),
         ("{{{name}}}", "{Ada}"),
         ("{{}} {{ }} {name} {{na\nme}} }}{{", "{{}} {{ }} {name} {{na\nme}} }}{{"),
-        ("{{n}} {{yes}} {{none}} {{list}}", '5 true null [1, "ä"]'),
+        ("{{n}} {{yes}} {{none}} {{list}}", '5 true  [1, "ä"]'),
         (r"\{{name}} $name %s {name!r}", r"\Ada $name %s {name!r}"),
         ("no names", "no names"),
         ("", ""),
@@ -43,6 +43,11 @@ def test_names_are_replaced_and_nothing_else(source: str, prompt: str) -> None:
 def test_a_field_is_preferred_to_the_row_s_own_text_and_path() -> None:
     assert PromptTemplate.parse("{{path}}").render(row(path="field")) == "field"
     assert PromptTemplate.parse("{{text}}").render(Row("id", "a", 1, "5", {"text": 5})) == "5"
+
+
+def test_null_is_an_empty_cell() -> None:
+    assert rendered("<{{name}}>", name=None) == "<>"
+    assert rendered("{{list}}", list=[None]) == "[null]"
 
 
 anything = st.text(st.characters(exclude_categories=["Cs"]))

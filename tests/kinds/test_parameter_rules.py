@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from homa_shared.kinds.parameter_rules import Family, dropped, fits, fitted, lack, refused, translated
+from homa_shared.kinds.parameter_rules import Family, dropped, fits, fitted, lack, limited, refused, translated
 from homa_shared.kinds.registry import builtin_kinds, profile_of
 
 USER = {"role": "user", "content": "Hello"}
@@ -371,3 +371,54 @@ def test_a_parameter_fits_that_no_rule_names_and_the_family_knows() -> None:
     assert fits(family, {"stop": "x"})
     assert not fits(family, {"seed": 1})
     assert not fits(family, {"whatever": 1})
+
+
+def test_a_number_beyond_a_range_is_sent_as_the_nearest_one_and_told() -> None:
+    family = Family("m", (limited("temperature", 0, 1.5), limited("stop", 0, 2)))
+    assert fitted(family, "m", {"temperature": 1.9, "stop": ["a", "b", "c", "d"]}) == (
+        {"temperature": 1.5, "stop": ["a", "b"]},
+        ("temperature 1.9 sent as 1.5: m takes 0 to 1.5", "stop: 2 of 4 left out: m takes 2"),
+    )
+    assert fitted(family, "m", {"temperature": -1})[0] == {"temperature": 0}
+    for within in ({"temperature": 1.5, "stop": "a"}, {"temperature": 0, "stop": ["a"]}, {"temperature": True}):
+        assert fitted(family, "m", within) == (within, ())
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "given", "found"),
+    [
+        ("anthropic", "claude-sonnet-4-5", {"temperature": 1.2}, {"temperature": 1}),
+        ("bedrock", "anthropic.claude-opus-4-6-v1", {"top_p": 1.2}, {"top_p": 1}),
+        ("bedrock", "amazon.nova-pro-v1:0", {"temperature": 1.2}, {"temperature": 1}),
+        (
+            "gemini",
+            "gemini-2.5-flash",
+            {"temperature": 2.5, "stop": list("abcdef")},
+            {"temperature": 2, "stop": list("abcde")},
+        ),
+        (
+            "openai",
+            "gpt-4.1",
+            {"presence_penalty": -3, "stop": list("abcdef")},
+            {"presence_penalty": -2, "stop": list("abcd")},
+        ),
+        ("azure", "gpt-4o", {"temperature": 3}, {"temperature": 2}),
+        ("mistral", "mistral-large-latest", {"temperature": 2}, {"temperature": 1.5}),
+        (
+            "cohere",
+            "command-a-03-2025",
+            {"frequency_penalty": 1.5, "top_p": 1},
+            {"frequency_penalty": 1, "top_p": 0.99},
+        ),
+        ("ollama", "llama3.2", {"temperature": 3}, {"temperature": 3}),
+    ],
+)
+def test_each_kind_is_sent_what_it_takes(kind: str, model: str, given: dict[str, Any], found: dict[str, Any]) -> None:
+    assert sent(kind, model, **given) == found
+    assert bool(notes(kind, model, **given)) is (given != found)
+
+
+def test_what_a_model_does_not_take_at_all_is_left_out_and_not_limited() -> None:
+    assert notes("anthropic", "claude-opus-5-5", temperature=1.2) == (
+        "temperature left out: claude-opus-5-5 does not take it",
+    )

@@ -38,6 +38,19 @@ OPENAI_ROWS: list[tuple[str, int, Any, ErrorKind]] = [
     ),
     ("plain 400", 400, openai_error("Invalid value: 'x'", "invalid_value"), K.INVALID_REQUEST),
     ("a wrong schema", 400, openai_error("Invalid schema for response_format 'x'"), K.INVALID_REQUEST),
+    *(
+        (text[:40], status, body, K.UNSUPPORTED_BY_MODEL)
+        for text, status, body in (
+            ("above the range", 400, openai_error("Invalid 'n': integer above maximum", "integer_above_max_value")),
+            ("too many stops", 400, openai_error("Invalid 'stop': array too long", "array_above_max_length")),
+            ("vllm", 400, openai_error("temperature must be non-negative, got -1.0.", "400", "BadRequestError")),
+            ("vllm's top_p", 400, openai_error("top_p must be in (0, 1], got 1.5.")),
+            ("tgi", 422, {"error": "Input validation error: `temperature` must be strictly positive"}),
+            ("fastapi", 422, {"detail": [{"loc": ["body", "temperature"], "msg": "Input should be less than 1.5"}]}),
+            ("quoted", 400, openai_error("'stop' must be at most 4 sequences")),
+        )
+    ),
+    ("a word in the text", 400, openai_error("messages.0.content: the seed of a stop"), K.INVALID_REQUEST),
     ("a wrong function", 400, openai_error("Invalid schema", "invalid_function_parameters"), K.INVALID_REQUEST),
     *(
         (text[:40], status, openai_error(text, code), K.UNSUPPORTED_BY_MODEL)

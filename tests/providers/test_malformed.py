@@ -121,7 +121,7 @@ async def test_a_limit_of_thousands_of_digits_does_not_lose_the_reply(
         {"choices": [{"index": "a", "delta": {"content": "x"}}]},
         {"choices": [{"delta": {"content": 5}}]},
         {"choices": [{"delta": {"tool_calls": [None]}}]},
-        {"choices": [{"delta": {"tool_calls": [{"function": {"arguments": {"a": 1}}}]}}]},
+        {"choices": [{"delta": {"tool_calls": [{"function": {"arguments": [1]}}]}}]},
         {"choices": [{"delta": {}, "logprobs": 5}]},
     ],
 )

@@ -18,6 +18,7 @@ from homa_workers.providers.mistral.adapter import MISTRAL
 from homa_workers.providers.mistral.reply import chat_completion
 from homa_workers.providers.mistral.request import tool_call_id
 from homa_workers.providers.openai.dialects import request_body
+from homa_workers.providers.openai.imitations import whole
 from tests.providers.conftest import Connect
 from tests.providers.shapes import DONE, chunk
 from tests.providers.stub import Stub, events, reply
@@ -126,7 +127,7 @@ def test_ids_of_tool_calls_have_nine_letters_and_digits() -> None:
 
 
 def test_what_a_model_thought_goes_back_to_it() -> None:
-    message = chat_completion(REASONED)["choices"][0]["message"]
+    message = whole(chat_completion(REASONED))["choices"][0]["message"]
     (back,) = body([message])["messages"]
     assert back["content"] == [
         {"type": "thinking", "thinking": [{"type": "text", "text": "17 × 23 is 391."}]},
@@ -168,9 +169,7 @@ async def test_a_reply_with_thoughts_is_a_completion(stub: Stub, connect: Connec
 
 def test_arguments_of_a_tool_call_are_json() -> None:
     call = {"id": "aB3456789", "function": {"name": "f", "arguments": {"city": "Oslo"}}}
-    found = chat_completion(
-        {"choices": [{"message": {"content": "", "tool_calls": [call]}, "finish_reason": "tool_calls"}]}
-    )
+    found = whole({"choices": [{"message": {"content": "", "tool_calls": [call]}, "finish_reason": "tool_calls"}]})
     assert found["choices"][0]["message"]["tool_calls"] == [
         {"id": "aB3456789", "type": "function", "function": {"name": "f", "arguments": '{"city":"Oslo"}'}}
     ]

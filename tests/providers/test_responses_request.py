@@ -193,7 +193,11 @@ def test_a_choice_of_tool_is_told_in_the_shape_of_this_api(choice: object, wante
 
 
 def test_a_schema_is_a_format_of_the_text() -> None:
-    schema = {"name": "city", "strict": True, "schema": {"type": "object"}}
+    schema = {
+        "name": "city",
+        "strict": True,
+        "schema": {"type": "object", "properties": {}, "required": [], "additionalProperties": False},
+    }
     made = body(response_format={"type": "json_schema", "json_schema": schema}, verbosity="low")
     assert made["text"] == {"format": {"type": "json_schema", **schema}, "verbosity": "low"}
     assert body(response_format={"type": "json_object"})["text"] == {"format": {"type": "json_object"}}

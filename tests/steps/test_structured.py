@@ -197,3 +197,40 @@ async def test_an_answer_by_schema_that_breaks_off_is_kept_for_no_equal_job(cell
     assert reply["body"]["choices"][0]["finish_reason"] == "content_filter"
     entries = read((("ZCARD", cell.keys.cache_index()),), lambda r: int(r[0]))
     assert await cell.store.run(entries) == 0
+
+
+ADA = '{"name": "Ada", "age": 36}'
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"```json\n{ADA}\n```",
+        f"```\n{ADA}\n```",
+        f"``` JSON\n{ADA}```",
+        f"```json {ADA}```",
+        f"Here it is:\n\n```json\n{ADA}\n```\nAsk for more.",
+        f"<think>\nA countess. ```x```\n</think>\n\n{ADA}",
+        f"<think>A countess.</think>```json\n{ADA}\n```",
+        f"A countess.\n</think>\n{ADA}",
+        f"\ufeff  \n{ADA}\n\n",
+    ],
+)
+async def test_what_models_put_around_json_is_taken_off_although_the_provider_follows_schemas(
+    cell: Cell, said: str
+) -> None:
+    await cell.worker()
+    job = await cell.ask(f"[[say:{said}]]", params=by_schema())
+    reply = reply_of(await cell.ended(job))
+    assert orjson.loads(text_of(reply)) == {"name": "Ada", "age": 36}
+    assert cell.simulator.stats.received == 1
+    if "</think>" in said:
+        assert reply["body"]["choices"][0]["message"]["reasoning_content"].startswith("A countess.")
+    await cell.check_money(job)
+
+
+@pytest.mark.parametrize("said", ['"```a```"', '"a</think>b"', '{"code": "```x``` <think>"}'])
+async def test_what_stands_within_json_stays(cell: Cell, said: str) -> None:
+    await cell.worker()
+    job = await cell.ask(f"[[say:{said}]]", params=by_schema({"type": ["string", "object"]}))
+    assert text_of(reply_of(await cell.ended(job))) == said

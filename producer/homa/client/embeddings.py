@@ -31,7 +31,13 @@ class Embedded(Sequence[list[float]]):
 
     @cached_property
     def vectors(self) -> list[list[float]]:
-        return [unpack(item["embedding"]) for item in self.reply.body["data"]]
+        """One for each text; empty where the provider refused it (see `errors`)."""
+        return [unpack(item["embedding"] or "") for item in self.reply.body["data"]]
+
+    @cached_property
+    def errors(self) -> dict[int, str]:
+        """Why the provider refused single texts, by their place. All of them refused is a failed job."""
+        return {place: item["error"] for place, item in enumerate(self.reply.body["data"]) if "error" in item}
 
     @property
     def job_id(self) -> str:

@@ -89,8 +89,8 @@ class PromptTemplate:
     def render(self, row: Row) -> str:
         """The prompt for a row: each name replaced by the row's field, else by its `text` or `path`.
 
-        Strings go in as they are, other JSON values as JSON text. Raises MissingField, naming the column, for a row
-        without it: lines of a JSONL file may differ.
+        Strings go in as they are, null as nothing, other JSON values as JSON text. Raises MissingField, naming the
+        column, for a row without it: lines of a JSONL file may differ.
         """
         values = {name: self._value(name, row) for name in self.names}
         return "".join(values[part] if at % 2 else part for at, part in enumerate(self.parts))

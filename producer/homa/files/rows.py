@@ -72,12 +72,14 @@ def bad_row(path: str, line: int | None, error: str) -> BadRow:
 
 
 def as_text(value: object) -> str:
-    """A field as text: strings as they are, everything else as JSON.
+    """A field as text: strings as they are, null as the empty cell that it is in a table, everything else as JSON.
 
     Raises InvalidRequest for a value nested deeper than JSON text can be written.
     """
     if isinstance(value, str):
         return value
+    if value is None:
+        return ""
     try:
         return json.dumps(value, ensure_ascii=False, default=str)
     except RecursionError:

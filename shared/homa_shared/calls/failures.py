@@ -25,6 +25,7 @@ class ErrorKind(StrEnum):
     CONTEXT_TOO_LONG = "context_too_long"
     CONTENT_POLICY = "content_policy"
     MALFORMED = "malformed"  # a reply that is no completion: truncated, empty, of another shape
+    REPLY_TOO_LARGE = "reply_too_large"  # more bytes than a reply may have
     UNUSABLE_REPLY = "unusable_reply"  # a whole reply, billed, in which the model itself went wrong
     INTERNAL = "internal"  # a defect in Homa or in an adapter
 

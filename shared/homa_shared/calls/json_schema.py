@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -17,10 +18,13 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from homa_shared.calls.bounded_keywords import BoundedValidator, begin, is_linear
 from homa_shared.model.errors import InvalidReply, InvalidRequest
 
 #: Most violations that are named at once.
 MOST_NAMED = 5
+#: Most violations that are looked for.
+_MOST_FOUND = 200
 #: Schemas kept ready: the lines of a batch share one.
 _KEPT = 256
 _SHOWN = 120
@@ -43,13 +47,19 @@ class AnswerSchema:
             raise InvalidRequest(f"the schema is no valid JSON schema (draft 2020-12): {wrong}") from error
         _check_references(schema)
         self.schema = schema
+        #: Whether answers can be checked in bounded time, as far as the schema says.
+        self.is_linear = _is_linear(schema)
         # An empty registry, so that nothing is looked for outside of the schema.
-        self._validator = Draft202012Validator(schema, registry=Registry())
+        self._validator = BoundedValidator(schema, registry=Registry())
 
-    def check(self, text: str) -> None:
+    def check(self, text: str, *, bounded: bool = True) -> None:
         """Checks an answer.
 
+        Args:
+            bounded: whether to give up after so many steps; a process of its own need not.
+
         Raises:
+            TooManySteps: it takes too long here.
             InvalidReply: it is no JSON, or does not fit; the message names what is wrong where, for the model.
             InvalidRequest: the schema refers to something that it does not hold.
         """
@@ -57,8 +67,11 @@ class AnswerSchema:
             value = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             raise InvalidReply(f"it is no JSON: {error}") from None
+        validator = self._validator if bounded else Draft202012Validator(self.schema, registry=Registry())
+        begin()
         try:
-            wrong = sorted(self._validator.iter_errors(value), key=lambda error: error.json_path)
+            found = islice(validator.iter_errors(value), _MOST_FOUND)
+            wrong = sorted(found, key=lambda error: error.json_path)
         except Unresolvable as error:
             raise InvalidRequest(f"the schema refers to {error.ref!r}, which it does not hold") from error
         except RecursionError:
@@ -75,6 +88,15 @@ def answer_schema(schema: Mapping[str, Any]) -> AnswerSchema:
 @lru_cache(maxsize=_KEPT)
 def _ready(schema: bytes) -> AnswerSchema:
     return AnswerSchema(orjson.loads(schema))
+
+
+def _is_linear(schema: Mapping[str, Any]) -> bool:
+    parts = list(_parts(schema))
+    patterns = [part["pattern"] for part in parts if isinstance(part.get("pattern"), str)]
+    named = [part["patternProperties"] for part in parts if isinstance(part.get("patternProperties"), Mapping)]
+    # The validator looks for those that no pattern names by itself, with `re`.
+    by_itself = named and any("unevaluatedProperties" in part for part in parts)
+    return not by_itself and all(map(is_linear, [*patterns, *(pattern for each in named for pattern in each)]))
 
 
 def _clearest(error: SchemaError) -> str:

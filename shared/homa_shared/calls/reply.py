@@ -85,8 +85,10 @@ class Completion:
 
     @property
     def breaks_off(self) -> bool:
-        """Whether one of its choices ended before the model did: at a cap, or by a content filter."""
-        return any(choice.get("finish_reason") in _BROKEN_OFF for choice in self.body.get("choices") or ())
+        """Whether something of it is missing: a choice ended at a cap or by a content filter, a text has no vector."""
+        return any(choice.get("finish_reason") in _BROKEN_OFF for choice in self.body.get("choices") or ()) or any(
+            "error" in item for item in self.body.get("data") or ()
+        )
 
 
 def message_text(body: dict[str, Any]) -> str:

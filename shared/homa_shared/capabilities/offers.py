@@ -9,6 +9,7 @@ from homa_shared.calls.openai_apis import TIERS_APART
 from homa_shared.calls.reply import RESPONSES_API
 from homa_shared.capabilities.media_limits import media_lack
 from homa_shared.capabilities.request_needs import Needs
+from homa_shared.kinds import schema_limits
 from homa_shared.kinds.features import SPOKEN, Feature
 from homa_shared.kinds.parameter_rules import prefill_lack, refusal
 from homa_shared.model.targets import Target
@@ -72,6 +73,10 @@ class Capabilities:
     def refusal(self, target: Target, params: Mapping[str, Any]) -> str | None:
         """What a request's parameters ask for that a target's model cannot do; None where nobody knows better."""
         return refusal(self._fleet.profile(target).family(target.model), target.model, params)
+
+    def schema_lack(self, target: Target, schema: Mapping[str, Any]) -> str | None:
+        """What a schema has that a target's structured output does not express; None where it expresses all."""
+        return schema_limits.lack(self._fleet.profile(target).schemas, schema)
 
     def prefill_lack(self, target: Target, messages: Sequence[Mapping[str, Any]]) -> str | None:
         """Says so where messages end with the beginning of an answer that a target's model does not go on from."""

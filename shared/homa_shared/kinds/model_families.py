@@ -54,7 +54,7 @@ _OPENAI_MAX_TOKENS = r"^(?:ft:)?(?:gpt-3|gpt-4|chatgpt-4o|davinci|babbage)"
 #: The same by name alone, for servers whose other models may have any name (`openai/gpt-5`, `us.openai.gpt-6-luna`).
 _OPENAI_NO_MAX_TOKENS = r"(?:^|[/.:])(?:o[1-9](?:-|$)|gpt-(?:[5-9]|[12]\d)(?!\d)|(?:gpt-)?chat-latest$)"
 #: platform.openai.com/docs/guides/reasoning: o-series, GPT-5 and later, Codex; not those that are named for chat.
-_OPENAI_REASONS = r"(?:^|[/:])(?:o\d|gpt-[5-9]|codex)(?!.*-chat)"
+_OPENAI_REASONS = r"(?:^|[/:])(?:o\d|gpt-[5-9]|codex)(?!.{0,80}-chat)"
 #: developers.openai.com/api/docs/guides/prompt-caching: GPT-5.6 and later.
 _OPENAI_CACHE_BREAKPOINTS = r"^(?:ft:)?gpt-(?:5\.(?:[6-9]|\d\d)|[6-9]|\d\d)"
 
@@ -75,7 +75,7 @@ _GEMINI_THINKS_BY_BUDGET = r"gemini-(?:1|2)"
 #: docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html: Claude from 3.5 Haiku and 3.7 on, Nova.
 _BEDROCK_CACHE_POINTS = (
     r"(?:^|[./])(?:anthropic\.claude-(?!v\d|instant|3-(?:haiku|sonnet|opus)|3-5-sonnet)"
-    r"|amazon\.nova-(?!canvas|reel|sonic|\d+-sonic|.*embed))"
+    r"|amazon\.nova-(?!canvas|reel|sonic|\d+-sonic|.{0,80}embed))"
 )
 
 

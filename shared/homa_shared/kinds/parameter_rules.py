@@ -33,6 +33,8 @@ class Verdict(StrEnum):
     DROPPED = "dropped"
     #: It is sent with another value.
     TRANSLATED = "translated"
+    #: It is sent as near as the provider takes it: the nearest number, the first entries of a list.
+    LIMITED = "limited"
     #: The job is another one without it, so that the target cannot do it.
     REFUSED = "refused"
 
@@ -51,6 +53,9 @@ class Rule:
     when: When = always
     #: Of a translated one: value as given → as sent; None leaves it out. Other values are sent as they are.
     values: Mapping[str, str | None] | None = None
+    #: Of a limited one: the least and the largest number; of a list, its most entries.
+    least: float = 0
+    most: float = 0
     #: Of one that is left out: under which circumstances, as the end of a sentence.
     while_: str = ""
     #: Of a refused one: what the model lacks.
@@ -93,6 +98,11 @@ def dropped(*names: str, when: When = always, while_: str = "") -> tuple[Rule, .
 def translated(name: str, values: Mapping[str, str | None]) -> Rule:
     """A rule for a parameter whose values go by others."""
     return Rule(name, Verdict.TRANSLATED, values=MappingProxyType(dict(values)))
+
+
+def limited(name: str, least: float, most: float) -> Rule:
+    """A rule for a number that is taken within a range, or for a list of so many entries at most."""
+    return Rule(name, Verdict.LIMITED, least=least, most=most)
 
 
 def refused(name: str, lack: str, when: When = always) -> Rule:
@@ -142,6 +152,8 @@ def fitted(family: Family, model: str, params: Params) -> tuple[dict[str, Any], 
         if rule.verdict is Verdict.DROPPED:
             del kept[rule.name]
             notes.append(f"{rule.name} left out: {model} does not take it{rule.while_ and ' ' + rule.while_}")
+        elif rule.verdict is Verdict.LIMITED:
+            notes += _limit(rule, model, kept)
         else:
             notes += _translate(rule, model, kept)
     return kept, tuple(notes)
@@ -153,6 +165,20 @@ def _taken(family: Family, model: str, params: Params) -> tuple[dict[str, Any], 
     kept = {name: value for name, value in params.items() if name in family.takes}
     unknown = (name for name, value in params.items() if name not in kept and value is not None)
     return kept, [f"{name} left out: {model} does not take it" for name in unknown]
+
+
+def _limit(rule: Rule, model: str, kept: dict[str, Any]) -> list[str]:
+    given = kept[rule.name]
+    if isinstance(given, list | tuple):
+        if len(given) <= rule.most:
+            return []
+        kept[rule.name] = list(given[: int(rule.most)])
+        return [f"{rule.name}: {len(given) - int(rule.most)} of {len(given)} left out: {model} takes {rule.most:g}"]
+    if isinstance(given, bool) or not isinstance(given, int | float) or rule.least <= given <= rule.most:
+        return []
+    nearest = rule.least if given < rule.least else rule.most
+    kept[rule.name] = int(nearest) if nearest == int(nearest) else nearest
+    return [f"{rule.name} {given:g} sent as {nearest:g}: {model} takes {rule.least:g} to {rule.most:g}"]
 
 
 def _translate(rule: Rule, model: str, kept: dict[str, Any]) -> list[str]:

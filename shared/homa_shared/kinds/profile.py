@@ -15,6 +15,7 @@ from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import only_embeds, reads_text_only
 from homa_shared.kinds.parameter_rules import Family, family_of
 from homa_shared.kinds.reserve_policy import ReservePolicy
+from homa_shared.kinds.schema_limits import EVERY_SCHEMA, SchemaLimits
 
 MB, MIB = 1000 * 1000, 1024 * 1024
 #: Media types of images that nearly every model reads.
@@ -180,6 +181,8 @@ class KindProfile:
     features: frozenset[Feature] = frozenset(Feature)
     media: MediaLimits = MediaLimits()
     model_names: ModelNames = ModelNames()
+    #: What its structured output expresses of a JSON schema.
+    schemas: SchemaLimits = EVERY_SCHEMA
     #: What its models take of a request's parameters; the first that fits a model's name counts.
     families: tuple[Family, ...] = ()
     #: Whether it has OpenAI's Responses API beside Chat Completions.

@@ -20,7 +20,7 @@ def first_part(texts: Sequence[str], plan: TargetPlan, start: int = 0) -> int:
     limits = [limit for limit in (plan.limits.tpm, plan.limits.input_tpm) if limit is not None]
     room = min(most.tokens, *limits) if limits else most.tokens
     end = start
-    while end < min(len(texts), start + most.texts):
+    while end < min(len(texts), start + (plan.embedding_texts or most.texts)):
         room -= len(texts[end].encode("utf-8", "replace")) // _BYTES_PER_TOKEN + 1
         if room < 0 and end > start:
             break

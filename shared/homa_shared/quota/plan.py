@@ -49,6 +49,8 @@ class TargetPlan:
     reserve: ReservePolicy
     #: What one output token weighs in the quota (Bedrock).
     burndown: float = 1.0
+    #: Most texts of one embeddings call; None: as its kind says.
+    embedding_texts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ def plan(fleet: Fleet, target: Target) -> TargetPlan:
         # A kind that only a newer release knows is still counted, by plain totals.
         reserve=counted.reserve,
         burndown=1.0 if group is None else group.burndown,
+        embedding_texts=provider.embedding_texts,
     )
 
 

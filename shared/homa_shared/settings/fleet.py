@@ -40,6 +40,7 @@ class FleetProvider(Section):
     limits: LimitSettings = LimitSettings()
     models: dict[str, GroupSettings] = Field(default_factory=dict)
     concurrency: int | None = None
+    embedding_texts: int | None = None
     rpd_zone: str | None = None
     price_list: str | None = None
     #: Scheme and host of a server other than the kind's own, to find its price list.

@@ -209,6 +209,7 @@ def _for_fleet(provider: ProviderSettings) -> FleetProvider:
         limits=provider.limits,
         models=provider.models,
         concurrency=provider.concurrency,
+        embedding_texts=provider.embedding_texts,
         rpd_zone=provider.rpd_zone,
         price_list=provider.price_list,
         endpoint=_endpoint(provider.base_url),

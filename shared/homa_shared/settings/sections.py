@@ -84,6 +84,10 @@ class ProviderSettings(Section):
     #: Seconds for which an idle connection is kept. It has to be less than the server keeps it: a call that is sent as
     #: the server hangs up may have been made or not, and nobody knows which.
     keep_alive_s: Annotated[float, Field(ge=0)] = KEEP_ALIVE_S
+    #: Most bytes of a reply, before and after decompression; a longer one fails as reply_too_large.
+    reply_max_bytes: Annotated[int, Field(ge=65_536)] = 128 * 1024 * 1024
+    #: Most texts of one embeddings call, where the server takes fewer than its kind usually does.
+    embedding_texts: Positive | None = None
     #: Most calls at once in the whole fleet.
     concurrency: Positive | None = None
     #: Quota of each model that no entry of `models` fits.

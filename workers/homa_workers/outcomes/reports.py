@@ -68,9 +68,10 @@ def of_success(
     )
 
 
-def of_recall(claim: Claim, *, worker: str = "") -> Report:
+def of_recall(claim: Claim, completion: Completion, *, worker: str = "") -> Report:
     """The report of an answer that no provider was called for: whatever was reserved is free again."""
-    return Report("cached", nano=0, used=NOTHING_USED, by=_by(claim), worker=worker, target=claim.target)
+    partial, by = completion.breaks_off, _by(claim)
+    return Report("cached", nano=0, used=NOTHING_USED, partial=partial, by=by, worker=worker, target=claim.target)
 
 
 def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int, *, worker: str = "") -> Report:

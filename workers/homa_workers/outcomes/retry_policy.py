@@ -59,6 +59,8 @@ RULES: dict[ErrorKind, RetryRule] = {
     ErrorKind.CONTEXT_TOO_LONG: RetryRule(again=False, next=True, health="good"),
     ErrorKind.CONTENT_POLICY: RetryRule(again=False, next=False, health="good"),
     ErrorKind.MALFORMED: RetryRule(again=True, next=True, health="bad"),
+    # It may have been paid for, and would be as large again.
+    ErrorKind.REPLY_TOO_LARGE: RetryRule(again=False, next=True, health="good"),
     # Each is billed, and chance alone may mend it: once more, then another model.
     ErrorKind.UNUSABLE_REPLY: RetryRule(again=True, next=True, health="good", most_tries=1),
     ErrorKind.INTERNAL: RetryRule(again=False, next=False),

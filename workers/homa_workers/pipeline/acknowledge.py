@@ -90,7 +90,7 @@ class Acknowledger:
     def _success(self, attempt: RunningAttempt, outcome: Succeeded, nano: int | None) -> Report:
         claim, worker = attempt.claim, self._log.worker
         if not outcome.called:
-            return reports.of_recall(claim, worker=worker)
+            return reports.of_recall(claim, outcome.completion, worker=worker)
         plan = self._book.plan(claim.target)
         report = reports.of_success(claim, outcome.completion, nano, plan, worker=worker)
         return reports.noting(self._book.with_saving(claim.target, report), attempt.parameter_notes)

@@ -36,6 +36,7 @@ def account_config(name: str, given: ProviderSettings) -> ProviderConfig:
         timeout_s=given.timeout_s,
         keep_alive_s=given.keep_alive_s,
         concurrency=given.concurrency,
+        reply_max_bytes=given.reply_max_bytes,
         options=options,
     )
 

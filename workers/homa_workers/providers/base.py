@@ -21,6 +21,10 @@ Emit = Callable[[Delta], Awaitable[None]]
 MIN_CONNECTIONS = 5000
 
 
+#: Most bytes of a reply, before and after decompression: above those of 2048 vectors of 3072 numbers.
+REPLY_MAX_BYTES = 128 * 1024 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
     """A configured account of a provider, as one worker process uses it."""
@@ -38,6 +42,8 @@ class ProviderConfig:
     keep_alive_s: float = KEEP_ALIVE_S
     #: Most calls at once; None leaves it to the worker.
     concurrency: int | None = None
+    #: Most bytes of a reply, before and after decompression.
+    reply_max_bytes: int = REPLY_MAX_BYTES
     #: What only this kind understands, such as `organization`, `headers` or `max_tokens`.
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 

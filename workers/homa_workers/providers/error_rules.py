@@ -77,6 +77,15 @@ def by_status(kind: ErrorKind, *statuses: int) -> ErrorRule:
     return ErrorRule(kind, statuses=frozenset(statuses))
 
 
+#: A parameter of sampling or of the answer's length whose value is not taken. Each provider draws limits of its own, so
+#: that the next target may well take it.
+PARAMETER_OUT_OF_RANGE = (
+    r"(?:\b(?:temperature|top_?p|top_?k|min_p|max_?(?:completion_|output_)?tokens|(?:presence|frequency|repetition)_?penalty"
+    r"|stop_?sequences|(?:top_)?logprobs|reasoning_effort|logit_bias|candidate_?count|seed)\b|['\"`./](?:stop|n)['\"`:])"
+    r".{0,80}?(?:must be|should be|\brange\b|above|below|maximum|minimum|at most|at least|greater|less|exceed|invalid"
+    r"|too (?:large|many|high|long|low|small)|not (?:allowed|permitted|valid|supported)|constraint)"
+)
+
 #: What a bare HTTP status means at any provider. The end of every table.
 STATUS_RULES: tuple[ErrorRule, ...] = (
     by_status(ErrorKind.UNAUTHORIZED, 401, 403),

@@ -13,8 +13,9 @@ from typing import Any, Generic, Literal, Protocol, Self, TypeVar, overload
 import httpx2
 
 from homa_workers.providers.base import Emit
-from homa_workers.providers.error_rules import ErrorRule
-from homa_workers.providers.json_body import RawReply, encoded, plain
+from homa_workers.providers.error_rules import ErrorRule, classify, failure_of
+from homa_workers.providers.event_stream import event_data
+from homa_workers.providers.json_body import RawReply, decoded, encoded, plain
 from homa_workers.providers.sdk_errors import from_sdk
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
 
@@ -32,8 +33,6 @@ class EventStream(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
-
-    def __aiter__(self) -> AsyncIterator[object]: ...
 
 
 Stream = TypeVar("Stream", bound=EventStream)
@@ -102,11 +101,28 @@ class RawClient(Generic[Stream]):
             )
             async with stream:
                 assembly = assemble(plain(stream.response.headers))
-                async for event in stream:
-                    for delta in assembly.add(event):
+                async for data in _data_of(stream.response):
+                    for delta in assembly.add(self._event(data, assembly)):
                         await emit(delta)
         except self._failures as error:
             raise from_sdk(error, self._rules, partial_text=assembly.text) from error
-        except ValueError as error:
-            raise assembly.broken(f"an event is not valid JSON: {error}") from error
         return assembly
+
+    def _event(self, data: bytes, assembly: StreamAssembly) -> object:
+        """An event as JSON. Raises ProviderError where it is not, or tells an error."""
+        event = decoded(data)
+        if event is None:
+            raise assembly.broken(f"an event is not valid JSON: {data[:200].decode(errors='replace')}")
+        if isinstance(event, dict) and event.get("error"):
+            # It comes under the stream's own status, which says nothing of it.
+            raise classify(failure_of(None, event, assembly.headers), self._rules, partial_text=assembly.text)
+        return event
+
+
+async def _data_of(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """The data of a stream's events; a server that does not stream sends its whole reply, as one."""
+    if response.headers.get("content-type", "").startswith("application/json"):
+        yield await response.aread()
+        return
+    async for data in event_data(response.aiter_bytes()):
+        yield data

@@ -12,6 +12,7 @@ import httpx2
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_workers.providers.error_rules import ErrorRule, classify, failure_of
+from homa_workers.providers.reply_size import ReplyTooLarge
 
 
 def from_sdk(error: Exception, rules: Sequence[ErrorRule], *, partial_text: str = "") -> ProviderError:
@@ -35,6 +36,8 @@ def _connection_failure(cause: httpx2.HTTPError, partial_text: str) -> ProviderE
     match cause:
         case httpx2.ConnectError() | httpx2.ConnectTimeout() | httpx2.UnsupportedProtocol():
             kind = ErrorKind.UNREACHABLE
+        case ReplyTooLarge():
+            kind = ErrorKind.REPLY_TOO_LARGE
         case httpx2.DecodingError():
             kind = ErrorKind.MALFORMED
         case _:

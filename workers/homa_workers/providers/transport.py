@@ -17,8 +17,9 @@ twice), cookies (a job must not depend on an earlier one), retries.
 
 from __future__ import annotations
 
+import asyncio
 import io
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
@@ -32,6 +33,8 @@ from yarl import URL
 
 from homa_shared.settings.proxies import proxy_for
 from homa_shared.settings.sections import KEEP_ALIVE_S
+from homa_workers.providers.base import REPLY_MAX_BYTES
+from homa_workers.providers.reply_size import ERROR_BYTES, Inflater, LimitedResponse, ReplyTooLarge, limited_response
 
 #: Seconds for DNS, TCP and TLS. Below the pipeline's deadline, since what never connected cost nothing.
 CONNECT_TIMEOUT_S = 30.0
@@ -46,17 +49,29 @@ HEADER_ENCODING = "iso-8859-1"
 class AiohttpClient(httpx2.AsyncClient):
     """An `httpx2.AsyncClient` that sends through aiohttp and skips what a JSON API never needs.
 
-    `read_timeout_s` bounds the peer's silence, not the call. The session opens at the first request, in its loop.
+    `read_timeout_s` bounds the peer's silence, not the call; `most_bytes` a reply, before and after decompression. The
+    session opens at the first request, in its loop.
     """
 
     def __init__(
-        self, *, base_url: str, connections: int, read_timeout_s: float, keep_alive_s: float = KEEP_ALIVE_S
+        self,
+        *,
+        base_url: str,
+        connections: int,
+        read_timeout_s: float,
+        keep_alive_s: float = KEEP_ALIVE_S,
+        most_bytes: int = REPLY_MAX_BYTES,
     ) -> None:
         self._exchange = AiohttpTransport(
-            base_url=base_url, connections=connections, read_timeout_s=read_timeout_s, keep_alive_s=keep_alive_s
+            base_url=base_url,
+            connections=connections,
+            read_timeout_s=read_timeout_s,
+            keep_alive_s=keep_alive_s,
+            most_bytes=most_bytes,
         )
         super().__init__(transport=self._exchange, trust_env=False, timeout=None, follow_redirects=False)
-        self._accept_encoding = self.headers["accept-encoding"]
+        # What the transport decompresses; httpx2 would name whatever else is installed.
+        self.headers["accept-encoding"] = self._accept_encoding = "gzip, deflate"
 
     def build_request(self, method: str, url: httpx2.URL | str, **options: Any) -> httpx2.Request:
         headers, content = options.pop("headers", None), options.pop("content", None)
@@ -77,10 +92,17 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     """One aiohttp session, speaking httpx2's requests, responses and exceptions."""
 
     def __init__(
-        self, *, base_url: str, connections: int, read_timeout_s: float, keep_alive_s: float = KEEP_ALIVE_S
+        self,
+        *,
+        base_url: str,
+        connections: int,
+        read_timeout_s: float,
+        keep_alive_s: float = KEEP_ALIVE_S,
+        most_bytes: int = REPLY_MAX_BYTES,
     ) -> None:
         self._keep_alive_s = keep_alive_s
         self._base_url = base_url
+        self._most_bytes = most_bytes
         self._connections = connections
         self._timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=read_timeout_s)
         self._session: aiohttp.ClientSession | None = None
@@ -88,15 +110,16 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request and return its response unread."""
         response = await self._send(request)
-        return httpx2.Response(
-            response.status, headers=_headers(response), stream=_Body(response, request), request=request
-        )
+        body = _Body(response, request, self._most_bytes)
+        return httpx2.Response(response.status, headers=_headers(response), stream=body, request=request)
 
     async def exchange(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request and return its response read."""
         response = await self._send(request)
         try:
             content = await response.read()
+            if encoding := response.headers.get("content-encoding"):
+                content = await _inflated(content, encoding, self._most_bytes, is_failure=response.status >= 400)
         except Exception as error:
             raise _translated(error, request) from error
         return httpx2.Response(response.status, headers=_headers(response), content=content, request=request)
@@ -105,19 +128,21 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         if self._session is not None:
             await self._session.close()
 
-    async def _send(self, request: httpx2.Request) -> aiohttp.ClientResponse:
+    async def _send(self, request: httpx2.Request) -> LimitedResponse:
         session = self._session or self._open()
         body = request.read()
         written: list[bool] = []
         _WRITTEN.set(written)
         try:
-            return await session.request(
+            response = await session.request(
                 request.method,
                 _yarl_url(str(request.url)),
                 headers=CIMultiDict(request.headers.multi_items()),
                 data=body if len(body) < CHUNKED_ABOVE_BYTES else io.BytesIO(body),
                 allow_redirects=False,
             )
+            assert isinstance(response, LimitedResponse), "the session makes no others"
+            return response
         except Exception as error:
             raise (_translated(error, request) if written else _unsent(error, request)) from error
 
@@ -133,6 +158,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         self._session = aiohttp.ClientSession(
             connector=connector,
             timeout=self._timeout,
+            response_class=limited_response(self._most_bytes),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             request_class=_Request,
@@ -162,17 +188,24 @@ class _Request(aiohttp.ClientRequest):
 
 
 class _Body(httpx2.AsyncByteStream):
-    """A response's bytes as they arrive. Closing it before the end closes the connection."""
+    """A response's bytes as they arrive, decompressed. Closing it before the end closes the connection."""
 
-    def __init__(self, response: aiohttp.ClientResponse, request: httpx2.Request) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, request: httpx2.Request, most_bytes: int) -> None:
         self._response = response
         self._request = request
+        self._most_bytes = ERROR_BYTES if response.status >= 400 else most_bytes
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         try:
+            inflater = Inflater(self._response.headers.get("content-encoding", ""), self._most_bytes)
             async for chunk in self._response.content.iter_any():
-                yield chunk
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                for piece in inflater.feed(chunk):
+                    yield piece
+        except ReplyTooLarge as error:
+            # Of a failure, its beginning says what it is.
+            if self._response.status < 400:
+                raise _translated(error, self._request) from error
+        except (aiohttp.ClientError, httpx2.DecodingError, TimeoutError, OSError) as error:
             raise _translated(error, self._request) from error
         finally:
             # Not every SDK closes its response when its reader is cancelled.
@@ -209,6 +242,9 @@ def _translated(error: Exception, request: httpx2.Request) -> Exception:
     """A failure after bytes were written, in httpx2's terms."""
     text = f"{type(error).__name__}: {error}"
     match error:
+        case ReplyTooLarge() | httpx2.DecodingError():
+            error.request = request
+            return error
         case aiohttp.ServerTimeoutError() | TimeoutError():
             return httpx2.ReadTimeout(text, request=request)
         case aiohttp.ClientError() | OSError():
@@ -216,8 +252,26 @@ def _translated(error: Exception, request: httpx2.Request) -> Exception:
     return error
 
 
+async def _inflated(content: bytes, encoding: str, most: int, *, is_failure: bool) -> bytes:
+    """A body without its compression; of a failure's, as much as says what it is."""
+    pieces: list[bytes] = []
+    try:
+        for piece in Inflater(encoding, ERROR_BYTES if is_failure else most).feed(content):
+            if pieces:
+                await asyncio.sleep(0)  # a bomb of gzip must not hold the loop
+            pieces.append(piece)
+    except ReplyTooLarge:
+        if not is_failure:
+            raise
+    return b"".join(pieces)
+
+
 def _headers(response: aiohttp.ClientResponse) -> httpx2.Headers:
-    return httpx2.Headers(response.raw_headers, encoding=HEADER_ENCODING)
+    """Headers of a body that is handed on without its compression."""
+    headers: Sequence[tuple[bytes, bytes]] = response.raw_headers
+    if "content-encoding" in response.headers:
+        headers = [header for header in headers if header[0].lower() != b"content-encoding"]
+    return httpx2.Headers(headers, encoding=HEADER_ENCODING)
 
 
 @lru_cache(maxsize=256)

@@ -84,6 +84,8 @@ class SimulatorConfig:
     cache_write_share: float = 0.0
     #: Tokens that prompt and output cap may come to together; None: any.
     context_window: int | None = None
+    #: Most texts of one embeddings call; None: any.
+    embedding_texts: int | None = None
     #: Width of embeddings where neither request nor model name says it.
     embedding_dimensions: int = 256
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import orjson
@@ -17,7 +19,19 @@ from homa_workers.simulator.wire import Failure, FailureKind
 
 _JSON = "application/json"
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><center>nginx</center></body></html>"
+#: What a reply without an end consists of, and the end that it has all the same, at 4 GiB.
+_SPACE = b" " * 65_536
+_MOST_PIECES = 65_536
+_BOMB_BYTES = 320 * 1024 * 1024
 _OVERLOADED = Failure(FailureKind.OVERLOADED, "Overloaded (simulated).")
+
+
+@cache
+def _bomb() -> bytes:
+    squeeze = zlib.compressobj(1, wbits=16 + zlib.MAX_WBITS)
+    zeros = bytes(1024 * 1024)
+    pieces = [squeeze.compress(zeros) for _ in range(_BOMB_BYTES // len(zeros))]
+    return b"".join([*pieces, squeeze.flush()])
 
 
 def json_response(status: int, body: Any, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -54,6 +68,10 @@ class Delivery:
             return cut(request)
         if exchange.fault in ERRORS:
             return self._error(exchange, self._engine.failure_of(exchange.fault))
+        if exchange.fault is Fault.ENDLESS:
+            return await self._endless(request, exchange)
+        if exchange.fault is Fault.BOMB:
+            return raw_response(200, _bomb(), {**self._headers(exchange), "content-encoding": "gzip"})
         broken = self._malformed(exchange)
         if broken is not None:
             return broken
@@ -92,6 +110,18 @@ class Delivery:
         await response.prepare(request)
         await response.write(body[: len(body) // 2])
         return await _cut_after(request, response)
+
+    async def _endless(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
+        is_streamed = exchange.reply.prompt.stream
+        kind = exchange.dialect.stream_type if is_streamed else _JSON
+        response = web.StreamResponse(headers={"content-type": kind, **self._headers(exchange)})
+        try:
+            await response.prepare(request)
+            for _ in range(_MOST_PIECES):
+                await response.write(_SPACE)
+        finally:
+            self._engine.charge(exchange, exchange.reply.answer.usage)
+        return response
 
     async def _stream(self, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
         fault = exchange.fault

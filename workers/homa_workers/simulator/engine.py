@@ -183,6 +183,10 @@ class Engine:
         return Dropped() if fault is Fault.DROP_BEFORE else self.failure_of(fault)
 
     def _expect_context(self, prompt: Prompt) -> None:
+        most = self.config.embedding_texts
+        if most is not None and len(prompt.inputs) > most:
+            said = f"batch size {len(prompt.inputs)} > maximum allowed batch size {most}"
+            raise Failure(FailureKind.UNPROCESSABLE, said)
         window = self.config.context_window
         wanted = prompt.prompt_tokens + (prompt.max_tokens or 0)
         if window is not None and wanted > window:

@@ -50,6 +50,8 @@ class Fault(StrEnum):
     ERROR_BODY = "error_body"  # an error's body under status 200
     CUT = "cut"  # the connection is cut in the middle of the reply
     SILENT_END = "silent_end"  # a stream ends cleanly in the middle, with no last word
+    ENDLESS = "endless"  # a reply without an end, until the client goes away
+    BOMB = "bomb"  # a third of a gigabyte of zeros, in gzip
     STREAM_ERROR = "stream_error"  # an error event in the middle of a stream
 
 

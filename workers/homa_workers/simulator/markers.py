@@ -6,7 +6,7 @@
 [[tool:NAME {"a": 1}]]   call this tool; without JSON the arguments fit the tool's schema
 [[say:TEXT]]             answer exactly this            [[refuse]]        a refusal, billed
 [[context]]              the context is too long        [[tokens:N]]      answer with N tokens
-[[latency:MS]]           take this long
+[[latency:MS]]           take this long                 [[accent:NAME]]   imitate OpenAI loosely (accents.py)
 ```
 """
 
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from homa_workers.simulator.accents import accent_of
 from homa_workers.simulator.faults import Fault, fault_named
 from homa_workers.simulator.wire import ToolCall, compact_json, invalid
 
@@ -46,6 +47,8 @@ class Orders:
     refuse: bool = False
     output_tokens: int | None = None
     latency_ms: float | None = None
+    #: How the answer's words, and OpenAI's wire, differ from OpenAI's own.
+    accent: str = ""
 
 
 NO_ORDERS = Orders()
@@ -70,6 +73,7 @@ def read_orders(text: str) -> Orders:
         refuse="[[refuse]]" in text,
         output_tokens=int(tokens[1]) if tokens else None,
         latency_ms=float(latency[1]) if latency else None,
+        accent=accent_of(text),
     )
 
 

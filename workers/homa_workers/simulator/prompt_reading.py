@@ -76,7 +76,8 @@ def embedding_prompt(
         operation=Operation.EMBED,
         model=model,
         text="\n".join(inputs),
-        last_user=inputs[-1],
+        # Orders may stand in any of them.
+        last_user="\n".join(text for text in inputs if "[[" in text) or inputs[-1],
         prompt_tokens=sum(tokens_of_bytes(byte_length(text)) for text in inputs),
         inputs=tuple(inputs),
         dimensions=dimensions,

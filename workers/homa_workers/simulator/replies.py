@@ -13,6 +13,7 @@ from typing import Any
 from zlib import crc32
 
 from homa_shared.calls.reply import Usage
+from homa_workers.simulator.accents import spoken
 from homa_workers.simulator.config import SimulatorConfig
 from homa_workers.simulator.markers import Orders
 from homa_workers.simulator.prompt_cache import CacheUse
@@ -61,7 +62,8 @@ def compose(prompt: Prompt, orders: Orders, config: SimulatorConfig, cache: Cach
     tools = _tool_calls(prompt, orders, seed)
     if tools:
         return _answer(prompt, config, cache, "", tools, Finish.TOOL_CALLS)
-    text, finish = _capped(_text(prompt, orders, config, seed), prompt.max_tokens)
+    said = spoken(orders.accent, _text(prompt, orders, config, seed))
+    text, finish = _capped(said, prompt.max_tokens)
     return _answer(prompt, config, cache, text, (), finish)
 
 

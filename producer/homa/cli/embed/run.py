@@ -40,7 +40,8 @@ from homa_shared.model.records import ENDED
 TEXTS_PER_JOB = 2000
 _LOOK_S = 0.05
 
-Line = Callable[[str, list[float]], bytes]
+#: Custom id, vector, and why there is none.
+Line = Callable[[str, list[float], str], bytes]
 
 
 @dataclass(slots=True)
@@ -49,6 +50,8 @@ class Sums:
 
     texts: int = 0
     bad: int = 0
+    #: Texts that the provider refused.
+    failed: int = 0
     #: Texts whose vectors were kept from jobs before.
     cached: int = 0
     tokens: int = 0
@@ -56,7 +59,8 @@ class Sums:
     unpriced_jobs: int = 0
 
     def add(self, found: Embedded) -> None:
-        self.texts += len(found)
+        self.texts += len(found) - len(found.errors)
+        self.failed += len(found.errors)
         self.cached += found.cached_texts
         # A reply from the cache tells the tokens of the job that it came from.
         self.tokens += 0 if found.reply.cached else found.usage.input_tokens
@@ -100,8 +104,11 @@ def _embed(
         sums.bad += len(part) - len(good)
         if good:
             found = _vectors(here, ask_for_embeddings([text for _, text in good], options), workers, interruption)
-            for (custom_id, _), vector in zip(good, found, strict=True):
-                out.write(line(custom_id, vector))
+            for place, ((custom_id, _), vector) in enumerate(zip(good, found, strict=True)):
+                error = found.errors.get(place, "")
+                if error:
+                    say(f"failed {custom_id}: {error}")
+                out.write(line(custom_id, vector, error))
             out.flush()
             sums.add(found)
     return sums
@@ -125,7 +132,8 @@ def _texts(rows: Iterator[Row | BadRow], column: str) -> Iterator[tuple[str, str
         value = row.text if column == "text" else row.fields.get(column)
         text = "" if value is None else as_text(value)
         if not text:
-            say(f"skipped {row.custom_id}: its {column} is {'missing' if value is None else 'empty'}")
+            lacks = value is None and column not in row.fields
+            say(f"skipped {row.custom_id}: its {column} is {'missing' if lacks else 'empty'}")
         yield row.custom_id, text or None
 
 
@@ -145,13 +153,14 @@ def _output(options: Mapping[str, Any]) -> Iterator[tuple[IO[bytes], Line]]:
         yield out, line
 
 
-def _json_line(custom_id: str, vector: list[float]) -> bytes:
-    return orjson.dumps({"custom_id": custom_id, "embedding": vector}, option=orjson.OPT_APPEND_NEWLINE)
+def _json_line(custom_id: str, vector: list[float], error: str) -> bytes:
+    told = {"error": error} if error else {"embedding": vector}
+    return orjson.dumps({"custom_id": custom_id, **told}, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _csv_line(custom_id: str, vector: list[float]) -> bytes:
+def _csv_line(custom_id: str, vector: list[float], error: str) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerow([custom_id, orjson.dumps(vector).decode()])
+    csv.writer(text).writerow([custom_id, "" if error else orjson.dumps(vector).decode()])
     return text.getvalue().encode()
 
 
@@ -160,10 +169,17 @@ def _tell(sums: Sums, options: Mapping[str, Any]) -> None:
     unknown = f", {sums.unpriced_jobs} jobs of unknown cost (see `homa costs`)" if sums.unpriced_jobs else ""
     cost = f"${usd(sums.nano_usd)}{unknown}"
     kept = f", {sums.cached} of them from the cache" if sums.cached else ""
-    say(f"{sums.texts} texts embedded{kept}, {sums.bad} skipped, {sums.tokens} tokens, {cost}")
+    failed = f", {sums.failed} failed" if sums.failed else ""
+    say(f"{sums.texts} texts embedded{kept}, {sums.bad} skipped{failed}, {sums.tokens} tokens, {cost}")
     if options["as_json"]:
-        totals = {"texts": sums.texts, "cached": sums.cached, "skipped": sums.bad, "input_tokens": sums.tokens}
+        totals = {
+            "texts": sums.texts,
+            "cached": sums.cached,
+            "skipped": sums.bad,
+            "failed": sums.failed,
+            "input_tokens": sums.tokens,
+        }
         money = {"cost_usd": usd(sums.nano_usd), "unpriced_jobs": sums.unpriced_jobs}
         click.echo(orjson.dumps(totals | money | {"output": options["output"]}))
-    if sums.bad:
+    if sums.bad or sums.failed:
         raise Stopped(SOME_FAILED)

@@ -16,7 +16,7 @@ HEAD_BYTES = 64 * 1024
 BINARY_MAGIC = (b"\x1f\x8b", b"PK\x03\x04", b"\x89PNG", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BZh", b"\xfd7zXZ")
 PDF_MAGIC = b"%PDF-"
 #: What starts like this on standard input or in a pipe is taken for JSON Lines.
-JSON_START = re.compile(rb"\s*\{[ \t]*\"")
+JSON_START = re.compile(rb"\A\s*\{[ \t]*\"")
 
 
 class Format(StrEnum):

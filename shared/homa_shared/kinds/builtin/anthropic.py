@@ -21,6 +21,7 @@ from homa_shared.kinds.profile import (
     Variable,
 )
 from homa_shared.kinds.reserve_policy import ReservePolicy
+from homa_shared.kinds.schema_limits import SchemaLimits
 
 
 def _prompt_caching(model: str) -> PromptCaching:
@@ -49,6 +50,13 @@ PROFILE = KindProfile(
     # platform.claude.com/docs/en/api/rate-limits: input without cache reads, and output, each by itself.
     quota=Quota(ReservePolicy.SEPARATE),
     features=frozenset(Feature) - {Feature.EMBEDDINGS, Feature.AUDIO},
+    schemas=SchemaLimits(
+        recursion=False,
+        open_objects=False,
+        tuples=False,
+        optional=24,
+        source="platform.claude.com/docs/en/build-with-claude/structured-outputs",
+    ),
     media=MediaLimits(
         images=COMMON_IMAGES,
         # 10 MB of base64.

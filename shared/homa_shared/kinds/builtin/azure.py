@@ -22,6 +22,7 @@ from homa_shared.kinds.profile import (
     Variable,
 )
 from homa_shared.kinds.reserve_policy import ReservePolicy
+from homa_shared.kinds.schema_limits import SchemaLimits
 
 
 def _v1(endpoint: str) -> str:
@@ -62,6 +63,9 @@ PROFILE = KindProfile(
     # learn.microsoft.com/azure/ai-foundry/openai/how-to/quota: by prompt and max_tokens at receipt, never given back.
     quota=Quota(ReservePolicy.PROMPT_AND_MAX),
     features=frozenset(Feature) - {Feature.COUNT},
+    schemas=SchemaLimits(
+        any_root=False, source="learn.microsoft.com/azure/ai-foundry/openai/how-to/structured-outputs"
+    ),
     media=MediaLimits(
         images=COMMON_IMAGES,
         image_bytes=20 * MIB,

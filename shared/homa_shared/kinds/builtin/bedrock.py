@@ -24,6 +24,7 @@ from homa_shared.kinds.profile import (
     Variable,
 )
 from homa_shared.kinds.reserve_policy import ReservePolicy
+from homa_shared.kinds.schema_limits import SchemaLimits
 
 
 def _prompt_caching(model: str) -> PromptCaching | None:
@@ -68,6 +69,14 @@ PROFILE = KindProfile(
     # docs.aws.amazon.com/bedrock/latest/userguide/quotas-token-burndown.html
     quota=Quota(ReservePolicy.BURNDOWN),
     features=frozenset(Feature) - {Feature.IMAGE_URL, Feature.AUDIO},
+    # Claude's limits are the narrowest of its models'.
+    schemas=SchemaLimits(
+        recursion=False,
+        open_objects=False,
+        tuples=False,
+        optional=24,
+        source="docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html",
+    ),
     media=MediaLimits(
         images=COMMON_IMAGES,
         # Its reference of Message has 3.75 MB an image and 4.5 MB a document; its restrictions none for images, nor

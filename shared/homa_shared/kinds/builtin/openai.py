@@ -22,6 +22,7 @@ from homa_shared.kinds.profile import (
     Variable,
 )
 from homa_shared.kinds.reserve_policy import ReservePolicy
+from homa_shared.kinds.schema_limits import SchemaLimits
 
 
 def _prompt_caching(model: str) -> PromptCaching:
@@ -54,6 +55,7 @@ PROFILE = KindProfile(
     # platform.openai.com/docs/guides/rate-limits: by the larger of max_tokens and the estimate.
     quota=Quota(ReservePolicy.MAX_OF_TOTAL),
     features=frozenset(Feature) - {Feature.COUNT},
+    schemas=SchemaLimits(any_root=False, source="platform.openai.com/docs/guides/structured-outputs"),
     media=MediaLimits(
         images=COMMON_IMAGES,
         image_count=1500,

@@ -10,6 +10,7 @@ from homa_shared.kinds.parameter_rules import (
     asks_for_several,
     dropped,
     forces_tool,
+    limited,
     refused,
     thinks_if_asked,
     translated,
@@ -21,17 +22,19 @@ _HEAD = r"(?:^|[./])"
 
 _ONE_ANSWER = refused("n", "gives one answer a call", asks_for_several)
 _ANY_TOOL = refused("tool_choice", "cannot be made to call a tool (tool_choice)", forces_tool)
+#: docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InferenceConfiguration.html
+_RANGES = (limited("temperature", 0, 1), limited("top_p", 0, 1))
 _NOT_OPENAI = (*dropped(*OPENAI_ONLY), _ONE_ANSWER)
 
 
 def _family(pattern: str, *rules: Rule, source: str = _GUIDE) -> Family:
-    return Family(_HEAD + pattern, (*_NOT_OPENAI, *rules), source=source)
+    return Family(_HEAD + pattern, (*_NOT_OPENAI, *rules, *_RANGES), source=source)
 
 
 CONVERSE = (
     *claude.CONVERSE,
     _family(
-        r"amazon\.nova-2-(?!.*(?:embed|sonic))",
+        r"amazon\.nova-2-(?!.{0,80}(?:embed|sonic))",
         # At a high effort it lets no output cap be set, by which quota and budgets are reserved.
         translated("reasoning_effort", {"minimal": "low", "high": "medium", "xhigh": "medium", "max": "medium"}),
         *dropped("temperature", "top_p", when=thinks_if_asked, while_="while it reasons"),

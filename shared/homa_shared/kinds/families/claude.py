@@ -11,6 +11,7 @@ from homa_shared.kinds.parameter_rules import (
     asks_for_several,
     dropped,
     forces_tool,
+    limited,
     refused,
     translated,
 )
@@ -58,6 +59,7 @@ def _other_tier(params: Params) -> bool:
 
 
 _ONE_OF_BOTH = dropped("top_p", when=_both, while_="beside temperature")
+_RANGES = (limited("temperature", 0, 1), limited("top_p", 0, 1))
 _TIERS = dropped("service_tier", when=_other_tier, while_="with this value")
 
 
@@ -94,7 +96,7 @@ def _with(family: Family, *rules: Rule, takes: frozenset[str]) -> Family:
 
 #: At Anthropic, under the API version that the adapter names (2023-06-01).
 MESSAGES = (
-    *(_with(family, *_ONE_OF_BOTH, *_TIERS, _ONE_ANSWER, takes=_SPOKEN | _MESSAGES) for family in _TO_4_6),
+    *(_with(family, *_ONE_OF_BOTH, *_TIERS, *_RANGES, _ONE_ANSWER, takes=_SPOKEN | _MESSAGES) for family in _TO_4_6),
     *(_with(family, *_NO_SAMPLING, *_TIERS, _ONE_ANSWER, takes=_SPOKEN | _MESSAGES) for family in _FROM_4_7),
 )
 
@@ -106,7 +108,7 @@ _BY_BUDGET_AT_BEDROCK = (
 )
 CONVERSE = (
     *(
-        _with(family, *_ONE_OF_BOTH, _ONE_ANSWER, takes=_SPOKEN | _CONVERSE)
+        _with(family, *_ONE_OF_BOTH, *_RANGES, _ONE_ANSWER, takes=_SPOKEN | _CONVERSE)
         for family in (*_BY_BUDGET_AT_BEDROCK, *_TO_4_6[2:])
     ),
     *(_with(family, *_NO_SAMPLING, _ONE_ANSWER, takes=_SPOKEN | _CONVERSE) for family in _FROM_4_7),

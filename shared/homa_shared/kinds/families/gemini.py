@@ -9,6 +9,7 @@ from homa_shared.kinds.parameter_rules import (
     Rule,
     asks_for_several,
     dropped,
+    limited,
     refused,
     translated,
 )
@@ -21,6 +22,9 @@ _SAMPLING = dropped("temperature", "top_p", "top_k")
 #: Refused from 2.5 on.
 _TUNING = dropped("frequency_penalty", "presence_penalty", "logprobs", "top_logprobs")
 _ONE_ANSWER = refused("n", "gives one answer a call", asks_for_several)
+
+#: ai.google.dev/api/generate-content, GenerationConfig
+_RANGES = (limited("temperature", 0, 2), limited("top_p", 0, 1), limited("stop", 0, 5))
 
 _MOST = {"xhigh": "high", "max": "high"}
 _FROM_MINIMAL = translated("reasoning_effort", {"none": "minimal", **_MOST})
@@ -38,13 +42,13 @@ _FORM_OR_TOOLS = refused("tools", "takes no tools where its answer has a schema"
 
 
 def _family(pattern: str, *rules: Rule, prefill: bool = True) -> Family:
-    return Family(_HEAD + pattern, (*_NOT_OPENAI, *rules), prefill=prefill, source=_THINKING)
+    return Family(_HEAD + pattern, (*_NOT_OPENAI, *rules, *_RANGES), prefill=prefill, source=_THINKING)
 
 
 #: A newer one is taken for one of the last row.
 GENERATE = (
     # Other models than for text have rules of their own.
-    Family(_HEAD + r"gemini-.*(?:image|tts|live|audio|robotics|computer-use|embedding)", source=_THINKING),
+    Family(_HEAD + r"gemini-.{0,80}(?:image|tts|live|audio|robotics|computer-use|embedding)", source=_THINKING),
     _family(r"gemini-2\.0-", *dropped("reasoning_effort"), _FORM_OR_TOOLS),
     # It cannot be kept from thinking.
     _family(r"gemini-2\.5-pro", translated("reasoning_effort", {"none": "minimal", **_MOST}), *_TUNING, _FORM_OR_TOOLS),

@@ -10,6 +10,7 @@ from homa_shared.kinds.parameter_rules import (
     always,
     asks_for_several,
     dropped,
+    limited,
     refused,
     thinks,
     thinks_if_asked,
@@ -22,6 +23,15 @@ _HEAD = r"^(?:ft:)?(?:openai[/.]|(?:us|eu|global)\.openai\.)?"
 #: A dated snapshot, or the name of a fine-tuned model.
 _TAIL = r"(?:-\d{4}-\d{2}-\d{2})?(?::.*)?$"
 
+#: developers.openai.com/api/reference/resources/chat
+_RANGES = (
+    limited("temperature", 0, 2),
+    limited("top_p", 0, 1),
+    limited("frequency_penalty", -2, 2),
+    limited("presence_penalty", -2, 2),
+    limited("stop", 0, 4),
+    limited("top_logprobs", 0, 20),
+)
 _SAMPLING = ("temperature", "top_p")
 _TUNING = ("frequency_penalty", "presence_penalty", "logprobs", "top_logprobs")
 #: Refused by every model that reasons, at any effort.
@@ -60,6 +70,7 @@ _PLAIN = (
     *dropped("verbosity", when=_is_unusually_verbose, while_="with this value"),
     *_NO_BREAKPOINTS,
     *_NO_TOOLS,
+    *_RANGES,
 )
 
 
@@ -79,6 +90,7 @@ def _reasons(pattern: str, *rules: Rule, when: When = always, by_responses: When
             *dropped(*_NEVER),
             *_NO_TOOLS,
             *several,
+            *_RANGES,
         ),
         by_responses=by_responses,
         source=_REASONING,
@@ -105,12 +117,12 @@ _RESPONSES_ONLY = (
     ),
     _reasons(r"o[13]-pro" + _TAIL, _efforts(**_LOW_TO_HIGH), by_responses=always),
     _reasons(
-        r"(?:.*deep-research|codex-mini-latest|gpt-5(?:\.1)?-codex(?:-mini)?)" + _TAIL,
+        r"(?:.{0,80}deep-research|codex-mini-latest|gpt-5(?:\.1)?-codex(?:-mini)?)" + _TAIL,
         _efforts(**_LOW_TO_HIGH),
         by_responses=always,
     ),
     _reasons(
-        r"gpt-(?:\d+(?:\.\d+)?-(?:codex|cyber|rosalind)|daybreak|rosalind|.*-law$)",
+        r"gpt-(?:\d+(?:\.\d+)?-(?:codex|cyber|rosalind)|daybreak|rosalind|.{0,80}-law$)",
         _efforts(none="low", minimal="low", max="xhigh"),
         by_responses=always,
     ),
@@ -178,7 +190,7 @@ CHAT = (
     ),
     Family(_HEAD + r"gpt-4o(?:-mini)?-search-preview", (*_PLAIN, *dropped(*_SAMPLING, *_TUNING)), source=_CHAT),
     Family(
-        _HEAD + r"(?!.*(?:audio|realtime|transcribe|tts))gpt-(?:4|3\.?5)(?:o|[.-]|$)",
+        _HEAD + r"(?!.{0,80}(?:audio|realtime|transcribe|tts))gpt-(?:4|3\.?5)(?:o|[.-]|$)",
         (*_PLAIN, *dropped("web_search_options")),
         source=_CHAT,
     ),

@@ -56,7 +56,6 @@ class Chat:
         #: Whether a call says more than the client knew when it reckoned the first one's need.
         self._grown = False
         self._invalid = 0
-        self._instructed = False
         self._schema = self._read_schema()
 
     async def answer(self) -> Completion:
@@ -73,8 +72,8 @@ class Chat:
             call, is_adapted = await self._caller.prepare(self._journal.attempt, asked)
             await self._journal.allow(self._need(call, is_adapted))
             completion = await self._caller.complete(self._journal.attempt, call)
-            if self._instructed:
-                completion = structured.unfenced(completion)
+            if self._schema is not None:
+                completion = structured.unwrapped(completion)
             if await self._is_answer(completion):
                 return completion
 
@@ -93,7 +92,7 @@ class Chat:
             return False
         if calls or self._schema is None:
             return True
-        wrong = self._violation(completion)
+        wrong = await self._violation(completion)
         if wrong is None:
             return True
         if self._invalid >= self._rules.content_retries:
@@ -103,12 +102,12 @@ class Chat:
         await self._record(completion, "invalid", [message, structured.correction(wrong)])
         return False
 
-    def _violation(self, completion: Completion) -> str | None:
+    async def _violation(self, completion: Completion) -> str | None:
         assert self._schema is not None
         if is_refusal(completion):
             raise Declined(completion)
         try:
-            return structured.violation(completion, self._schema)
+            return await structured.violation(completion, self._schema)
         except InvalidRequest as error:
             raise ended(Unfit("invalid_request", str(error), completion)) from error
 
@@ -190,13 +189,14 @@ class Chat:
         schema = structured.schema_of(self._params)
         if schema is None:
             return None
-        offered = self._journal.book.capabilities.offers(self._target, Feature.SCHEMA)
-        if not (offered and structured.follows_schemas(self._target.model)):
+        offers = self._journal.book.capabilities
+        natively = offers.offers(self._target, Feature.SCHEMA) and structured.follows_schemas(self._target.model)
+        if not natively or offers.schema_lack(self._target, schema):
             del self._params["response_format"]
             place = _after_system(self._messages)
             self._messages.insert(place, structured.instruction(schema))
             self._shared = self._shared and self._shared.after_insertion(place)
-            self._grown = self._instructed = True
+            self._grown = True
         try:
             return answer_schema(schema)
         except InvalidRequest as error:

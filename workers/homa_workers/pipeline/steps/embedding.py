@@ -2,6 +2,7 @@
 
     journal of earlier attempts → cache, where it is asked for → calls for the texts that are left, equal ones once
 
+A text that the provider refuses has an error in the place of its vector; the others have theirs (`refused_texts`).
 A part that fails is tried again by itself: what has come is journaled. Vectors of two models do not mix, so that a job
 that goes on to another model begins anew there. Cached vectors are not journaled: a later attempt reads them again, and
 embeds those that have run out meanwhile, which nobody has paid for under this job yet.
@@ -16,6 +17,7 @@ from typing import Any
 import orjson
 
 from homa_shared.calls.embeddings import pack
+from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import Completion, Usage
 from homa_shared.calls.request import Option
 from homa_shared.calls.vector_cache import VectorNames
@@ -26,6 +28,7 @@ from homa_workers.outcomes.halting import refused
 from homa_workers.outcomes.outcomes import Recalled, Succeeded
 from homa_workers.pipeline.call import Caller
 from homa_workers.pipeline.steps.journal import StepJournal
+from homa_workers.pipeline.steps.refused_texts import RefusedTexts
 
 #: Vectors come as numbers, whatever the caller wants them as; and no API of embeddings has service tiers.
 _NOT_SENT = frozenset({"encoding_format", "service_tier"})
@@ -60,6 +63,9 @@ class Embedding:
         self._usage = Usage()
         #: Places whose vectors came from the cache.
         self._recalled: set[int] = set()
+        self._refused = RefusedTexts()
+        #: Messages of texts that the provider refused, by their place.
+        self._faults: dict[int, str] = {}
         #: The model that vectors are of, as the provider said.
         self._said_model = self._model
 
@@ -83,20 +89,38 @@ class Embedding:
         while start < len(texts):
             calculator = NeedCalculator(book.prices, self._params)
             end, need = calculator.embedding(plan, texts, book.factor(target), start=start)
+            if (most := self._refused.end_of_call(start, end)) < end:
+                # A part of it needs less.
+                end, need = calculator.embedding(plan, texts[:most], book.factor(target), start=start)
             part = texts[start:end]
             await self._journal.allow(self._at_first(need), less=self._cache is not None)
-            found = await self._caller.embed(attempt, self._model, part, self._params)
+            try:
+                found = await self._caller.embed(attempt, self._model, part, self._params)
+            except ProviderError as error:
+                if len(self._texts) == 1:
+                    raise
+                start = self._refused.refused(start, end, error)
+                continue
+            self._refused.taken(end)
             vectors = [pack(vector) for vector in found.vectors]
             self._take(places[start:end], vectors, found.usage)
             self._said_model = found.model
             entries = self._entries(part, found.model, vectors)
             completion = Completion({}, found.usage, found.request_id, metered=found.metered)
             if end == len(texts):
+                self._faults = self._faults_at(places)
                 return self._whole(completion, entries)
             await self._journal.record(completion, self._state(places[start:end], vectors, found.usage))
             await self._journal.between(self._cache.keep(entries) if self._cache else _nothing())
             start = end
+        self._faults = self._faults_at(places)
+        if self._refused.last is not None and not any(self._vectors):
+            raise self._refused.last
         return self._whole(None, {})
+
+    def _faults_at(self, places: Sequence[int]) -> dict[int, str]:
+        """Why texts have no vector, by the place where it would stand."""
+        return {places[number]: why for number, why in self._refused.faults.items()}
 
     def _at_first(self, need: Option) -> Option:
         """A call's need; that of a first one at the tokens that take reserved, where these are about as many."""
@@ -157,6 +181,7 @@ class Embedding:
         """
         data = [
             {"object": "embedding", "index": index, "embedding": self._vectors[place]}
+            | ({"error": self._faults[place]} if place in self._faults else {})
             for index, place in enumerate(self._places)
         ]
         tokens = self._usage.input_tokens

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -15,13 +16,16 @@ import orjson
 from homa_shared.calls.json_schema import AnswerSchema
 from homa_shared.calls.reply import Completion
 from homa_shared.model.errors import InvalidReply
+from homa_workers.pipeline.steps.schema_check import check
 
 #: Models that have no structured output, although others of their kind have.
 _WITHOUT = re.compile(
     r"(?:^|[./:])(?:gpt-3\.5|gpt-35|gpt-4(?:-|$)|o1-mini|o1-preview|gemini-1\.0|command-light"
     r"|claude-(?:[123]|instant|(?:sonnet|opus)-4(?:-0|-20|$)))"
 )
-_FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+#: Around JSON, and before it: what models write although they were asked for JSON alone.
+_FENCE = "```"
+_THOUGHTS = (("<think>", "</think>"), ("<thinking>", "</thinking>"))
 
 
 def schema_of(params: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -53,22 +57,65 @@ def correction(wrong: str) -> dict[str, Any]:
     return {"role": "user", "content": text}
 
 
-def violation(completion: Completion, schema: AnswerSchema) -> str | None:
-    """What is wrong with an answer; None where it fits."""
+async def violation(completion: Completion, schema: AnswerSchema) -> str | None:
+    """What is wrong with an answer; None where it fits.
+
+    Raises:
+        InvalidRequest: the schema cannot be checked.
+    """
     try:
-        schema.check(completion.text)
+        await check(schema, completion.text)
     except InvalidReply as error:
         cut = completion.finish_reason == "length"
         return f"it was cut off at the output cap, so answer more briefly; {error}" if cut else str(error)
     return None
 
 
-def unfenced(completion: Completion) -> Completion:
-    """The completion without the code fence that models put around JSON all the same."""
-    found = _FENCED.match(completion.text)
-    if found is None:
+def unwrapped(completion: Completion) -> Completion:
+    """The completion without what models put around JSON all the same: a code fence, and what they thought.
+
+    Thoughts become the message's reasoning where it has none.
+    """
+    thought, text = _thoughts_apart(completion.text.removeprefix("\ufeff"))
+    text = _within_fence(text)
+    if text == completion.text:
         return completion
     first, *others = completion.body["choices"]
-    message = {**first["message"], "content": found[1]}
+    message = {**first["message"], "content": text}
+    if thought and not message.get("reasoning_content"):
+        message["reasoning_content"] = thought
     body = {**completion.body, "choices": [{**first, "message": message}, *others]}
-    return Completion(body, completion.usage, completion.request_id, completion.quota, completion.metered)
+    return replace(completion, body=body)
+
+
+def _thoughts_apart(text: str) -> tuple[str, str]:
+    """What stands in a leading `<think>…</think>`, and what comes behind it."""
+    begun = text.lstrip()
+    for opening, closing in _THOUGHTS:
+        if begun.startswith(opening):
+            thought, closed, answer = begun.removeprefix(opening).partition(closing)
+            return (thought.strip(), answer) if closed else ("", text)
+        # Templates of some models open the tag in the prompt, so that only its end is written.
+        if not begun.startswith(("{", "[", '"', _FENCE)) and closing in begun:
+            thought, _, answer = begun.partition(closing)
+            return thought.strip(), answer
+    return "", text
+
+
+def _within_fence(text: str) -> str:
+    """What stands in the code fence around a text, or in the only one within it; else the text itself."""
+    begun = text.strip()
+    if begun.startswith(_FENCE):
+        inside = begun.removeprefix(_FENCE)
+        return _without_language(inside[: inside.rfind(_FENCE)] if _FENCE in inside else inside)
+    if begun.startswith(("{", "[", '"')) or begun.count(_FENCE) != 2:
+        return text
+    return _without_language(begun.split(_FENCE)[1])
+
+
+def _without_language(inside: str) -> str:
+    """What a fence holds, without the name of a language behind its first three marks."""
+    line, newline, content = inside.partition("\n")
+    if newline and (not line.strip() or line.strip().isalnum()):
+        return content.strip()
+    return inside.strip().removeprefix("json").strip()

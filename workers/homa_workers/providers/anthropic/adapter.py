@@ -73,6 +73,7 @@ class AnthropicProvider:
                 connections=config.connections,
                 read_timeout_s=config.read_timeout_s,
                 keep_alive_s=config.keep_alive_s,
+                most_bytes=config.reply_max_bytes,
             ),
         )
         self._api = RawClient(self._client, AsyncStream[object], APIError, ANTHROPIC_RULES)

@@ -7,7 +7,7 @@ stand without a status, since an error in the middle of a stream arrives under s
 from __future__ import annotations
 
 from homa_shared.calls.failures import ErrorKind
-from homa_workers.providers.error_rules import STATUS_RULES, ErrorRule, by_code, by_message
+from homa_workers.providers.error_rules import PARAMETER_OUT_OF_RANGE, STATUS_RULES, ErrorRule, by_code, by_message
 
 #: Says that this Claude model lacks what the request uses; there is no code for that.
 UNSUPPORTED_BY_CLAUDE = (
@@ -29,12 +29,13 @@ ANTHROPIC_RULES: tuple[ErrorRule, ...] = (
         "billing_error",
     ),
     by_code(ErrorKind.UNAUTHORIZED, "authentication_error", "permission_error", "organization_on_hold"),
-    by_message(ErrorKind.QUOTA_EXHAUSTED, r"credit balance|usage limits?\b.*regain access", 400),
+    by_message(ErrorKind.QUOTA_EXHAUSTED, r"credit balance|usage limits?\b.{0,200}regain access", 400),
     # A workspace's limit of spend comes as a rate limit without a code, and without a time to wait.
     by_message(ErrorKind.QUOTA_EXHAUSTED, r"\bspend(?:ing)?\b.{0,40}\blimit|\blimit\b.{0,40}\bspend", 429),
     by_message(ErrorKind.CONTEXT_TOO_LONG, r"prompt is too long|exceeds? (?:the )?context (?:limit|window)", 400),
     by_message(ErrorKind.CONTENT_POLICY, r"content filtering policy|usage policy", 400),
     by_message(ErrorKind.UNSUPPORTED_BY_MODEL, UNSUPPORTED_BY_CLAUDE, 400, 422),
+    by_message(ErrorKind.UNSUPPORTED_BY_MODEL, PARAMETER_OUT_OF_RANGE, 400, 422),
     by_code(ErrorKind.RATE_LIMITED, "rate_limit_error", "ramp_limit_exceeded"),
     by_code(ErrorKind.OVERLOADED, "overloaded_error"),
     by_code(ErrorKind.MODEL_NOT_FOUND, "not_found_error"),

@@ -29,6 +29,11 @@ class EventAssembly(StreamAssembly):
 
     def _deltas(self, event: Any) -> Iterator[Delta]:
         match event:
+            case {"type": "message", "content": list(content)}:
+                # A server that does not stream: this is all of it.
+                self._message = {**event, "usage": dict(event.get("usage") or {})}
+                for index, block in enumerate(content):
+                    yield from self._start(index, dict(block))
             case {"type": "message_start", "message": dict(message)}:
                 self._message = {**message, "usage": dict(message.get("usage") or {})}
             case {"type": "content_block_start", "index": int(index), "content_block": dict(block)}:

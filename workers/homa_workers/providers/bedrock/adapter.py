@@ -41,14 +41,16 @@ from homa_workers.providers.bedrock.embeddings import embedding_bodies, tokens_t
 from homa_workers.providers.bedrock.errors import BEDROCK_RULES, failure_of
 from homa_workers.providers.bedrock.reply import EventAssembly, completion_body, usage_of
 from homa_workers.providers.bedrock.request import converse
+from homa_workers.providers.bedrock.session import limited_session, read_limited, size_of
 from homa_workers.providers.error_rules import classify
 from homa_workers.providers.invalid_request import chat_shaped
 from homa_workers.providers.json_body import decoded, encoded
 from homa_workers.providers.malformed import is_vector, well_formed
+from homa_workers.providers.reply_size import ReplyTooLarge
 from homa_workers.providers.transport import CONNECT_TIMEOUT_S, environment_proxy
 
 #: What a call raises; each is classified.
-FAILURES = (ClientError, BotoCoreError, ResponseParserError, ParserError, aiohttp.ClientError)
+FAILURES = (ClientError, BotoCoreError, ResponseParserError, ParserError, aiohttp.ClientError, ReplyTooLarge)
 
 #: Options that name credentials.
 CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
@@ -120,8 +122,12 @@ class BedrockProvider:
             client = await self._connected()
             with well_formed("the reply"):
                 reply = await client.converse_stream(**arguments)
+            left = self._config.reply_max_bytes
             async with _closing(reply["stream"]) as events:
                 async for event in events:
+                    left -= size_of(event)
+                    if left < 0:
+                        raise ReplyTooLarge(self._config.reply_max_bytes)
                     for delta in assembly.add(event):
                         await emit(delta)
         except FAILURES as error:
@@ -186,6 +192,7 @@ class BedrockProvider:
                 # Read as for all other kinds; botocore's own reading knows neither ports nor networks.
                 proxies=self._proxies(),
                 connector_args={"keepalive_timeout": self._config.keep_alive_s or 0.001},
+                http_session_cls=limited_session(self._config.reply_max_bytes),
             ),
         )
 
@@ -205,7 +212,7 @@ class BedrockProvider:
             with well_formed("the reply"):
                 reply = await client.invoke_model(modelId=model, body=content, contentType="application/json")
             async with reply["body"] as stream:
-                received = decoded(await stream.read())
+                received = decoded(await read_limited(stream, self._config.reply_max_bytes))
         except FAILURES as error:
             failure = _classified(error)
             if before.input_tokens and failure.charge == "none":
@@ -249,6 +256,10 @@ def _kind(error: Exception) -> ErrorKind:
             return ErrorKind.INVALID_REQUEST
         case ResponseParserError():
             return ErrorKind.MALFORMED
+        case ReplyTooLarge():
+            return ErrorKind.REPLY_TOO_LARGE
+        case HTTPClientError() if isinstance(error.kwargs.get("error"), ReplyTooLarge):
+            return ErrorKind.REPLY_TOO_LARGE
         case NoCredentialsError() | PartialCredentialsError() | TokenRetrievalError():
             return ErrorKind.UNAUTHORIZED
         case ConnectTimeoutError() | ProxyConnectionError() | SSLError():

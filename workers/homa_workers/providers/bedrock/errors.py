@@ -11,7 +11,14 @@ from typing import Any
 
 from homa_shared.calls.failures import ErrorKind
 from homa_workers.providers.anthropic.errors import UNSUPPORTED_BY_CLAUDE
-from homa_workers.providers.error_rules import STATUS_RULES, ErrorReply, ErrorRule, by_code, by_message
+from homa_workers.providers.error_rules import (
+    PARAMETER_OUT_OF_RANGE,
+    STATUS_RULES,
+    ErrorReply,
+    ErrorRule,
+    by_code,
+    by_message,
+)
 
 BEDROCK_RULES: tuple[ErrorRule, ...] = (
     # Limits per day are told from those per minute by their text only.
@@ -50,6 +57,7 @@ BEDROCK_RULES: tuple[ErrorRule, ...] = (
         rf"{UNSUPPORTED_BY_CLAUDE}|doesn.t support the .{{1,60}} field|model doesn.t support|extraneous key",
         400,
     ),
+    by_message(ErrorKind.UNSUPPORTED_BY_MODEL, PARAMETER_OUT_OF_RANGE, 400, 422),
     *STATUS_RULES,
     by_code(ErrorKind.INVALID_REQUEST, "validationexception"),
 )

@@ -56,6 +56,7 @@ class GeminiProvider:
             connections=account.connections,
             read_timeout_s=account.read_timeout_s,
             keep_alive_s=account.keep_alive_s,
+            most_bytes=account.reply_max_bytes,
         )
         # Never called: the SDK would make one by the environment's proxies, and fail for those that it cannot speak to.
         self._sync_http = httpx2.Client(trust_env=False)

@@ -11,7 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from homa_shared.calls.failures import ErrorKind
-from homa_workers.providers.error_rules import STATUS_RULES, ErrorReply, ErrorRule, by_code, by_message
+from homa_workers.providers.error_rules import (
+    PARAMETER_OUT_OF_RANGE,
+    STATUS_RULES,
+    ErrorReply,
+    ErrorRule,
+    by_code,
+    by_message,
+)
 
 #: A `google.protobuf.Duration` in JSON.
 DURATION = re.compile(r"^(\d+(?:\.\d+)?)s$")
@@ -33,6 +40,7 @@ GEMINI_RULES: tuple[ErrorRule, ...] = (
     by_message(ErrorKind.QUOTA_EXHAUSTED, r"billing", 400),
     by_message(ErrorKind.CONTEXT_TOO_LONG, r"exceeds the maximum number of tokens|input token count", 400),
     by_message(ErrorKind.UNSUPPORTED_BY_MODEL, _UNSUPPORTED, 400),
+    by_message(ErrorKind.UNSUPPORTED_BY_MODEL, PARAMETER_OUT_OF_RANGE, 400, 422),
     *STATUS_RULES,
     by_code(ErrorKind.RATE_LIMITED, "resource_exhausted"),
     by_code(ErrorKind.OVERLOADED, "unavailable"),

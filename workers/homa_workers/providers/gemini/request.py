@@ -16,6 +16,7 @@ from homa_shared.calls.reply import Call
 from homa_shared.kinds.model_families import gemini_thinks_by_budget
 from homa_workers.providers.conversation import Block, File, Given, Renderer, ToolCall, ToolResult
 from homa_workers.providers.data_url import DataUrl, is_data_url
+from homa_workers.providers.gemini.answer_schema import answer_schema
 from homa_workers.providers.gemini.reply import is_stand_in
 from homa_workers.providers.invalid_request import refused
 from homa_workers.providers.parameters import ToolChoice, given_params, stop_sequences, tool_choice
@@ -148,7 +149,7 @@ def _choice(choice: ToolChoice) -> dict[str, Any]:
 def _format(response_format: Mapping[str, Any]) -> dict[str, Any]:
     match response_format.get("type"):
         case "json_schema":
-            schema = response_format["json_schema"]["schema"]
+            schema = answer_schema(response_format["json_schema"]["schema"])
             return {"response_mime_type": "application/json", "response_json_schema": schema}
         case "json_object":
             return {"response_mime_type": "application/json"}

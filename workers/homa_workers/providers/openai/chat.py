@@ -59,6 +59,7 @@ class OpenAIProvider:
                 connections=config.connections,
                 read_timeout_s=config.read_timeout_s,
                 keep_alive_s=config.keep_alive_s,
+                most_bytes=config.reply_max_bytes,
             ),
         )
         self._api = RawClient(self._client, AsyncStream[object], APIError, dialect.rules)
@@ -116,7 +117,7 @@ class OpenAIProvider:
         return request_body(call, self._dialect, self._base_url, self._config.options.get("params", {}))
 
     def _assembly(self, headers: Mapping[str, str]) -> ChunkAssembly:
-        return ChunkAssembly(headers, self._dialect.from_wire, self._dialect.quota_headers)
+        return ChunkAssembly(headers, self._dialect.from_wire, self._dialect.quota_headers, self._dialect.rules)
 
 
 def azure(config: ProviderConfig) -> OpenAIProvider:

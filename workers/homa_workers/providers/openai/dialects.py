@@ -20,6 +20,7 @@ from homa_shared.kinds.model_families import (
 from homa_workers.providers.error_rules import ErrorRule
 from homa_workers.providers.openai.errors import OPENAI_RULES
 from homa_workers.providers.openai.reply import QUOTA_HEADERS, unchanged
+from homa_workers.providers.openai.strict_schema import strict_form
 
 #: Hosts of OpenAI's own and of Azure's resources.
 OWN_HOST = re.compile(
@@ -88,7 +89,28 @@ def request_body(
         body[dialect.output_cap or _cap_name(call.model, base_url)] = cap
     share(body, call, base_url, takes_cache_key=dialect.takes_cache_key)
     body["messages"] = _said(body["messages"])
+    if "response_format" in body or "tools" in body:
+        _make_strict(body)
     return dialect.to_wire(body)
+
+
+def _make_strict(body: Body) -> None:
+    """Brings schemas that are to be followed strictly into the form that this takes."""
+    match body.get("response_format"):
+        case {"type": "json_schema", "json_schema": dict(described), **rest}:
+            body["response_format"] = {"type": "json_schema", **rest, "json_schema": strict_form(described, "schema")}
+    if any(_is_strict(tool) for tool in body.get("tools") or ()):
+        body["tools"] = [
+            {**tool, "function": strict_form(tool["function"], "parameters")} if _is_strict(tool) else tool
+            for tool in body["tools"]
+        ]
+
+
+def _is_strict(tool: object) -> bool:
+    match tool:
+        case {"function": {"strict": True}}:
+            return True
+    return False
 
 
 def share(body: Body, call: Call, base_url: str, *, takes_cache_key: bool = False) -> None:

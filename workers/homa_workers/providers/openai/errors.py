@@ -7,7 +7,7 @@ from compatible servers (which mostly send statuses and texts of their own).
 from __future__ import annotations
 
 from homa_shared.calls.failures import ErrorKind
-from homa_workers.providers.error_rules import STATUS_RULES, ErrorRule, by_code, by_message
+from homa_workers.providers.error_rules import PARAMETER_OUT_OF_RANGE, STATUS_RULES, ErrorRule, by_code, by_message
 
 #: Says that this model, or this server, lacks what the request uses. Not every server gives a code for that, and
 #: OpenAI itself gives none in several cases.
@@ -85,7 +85,16 @@ OPENAI_RULES: tuple[ErrorRule, ...] = (
     ),
     by_message(ErrorKind.CONTENT_POLICY, r"content management policy|content filter", 400),
     by_code(ErrorKind.UNSUPPORTED_BY_MODEL, "unsupported_parameter", "unsupported_value", "unknown_parameter"),
+    # A number beyond what this provider takes.
+    by_code(
+        ErrorKind.UNSUPPORTED_BY_MODEL,
+        "integer_below_min_value",
+        "integer_above_max_value",
+        "decimal_below_min_value",
+        "decimal_above_max_value",
+    ),
     by_message(ErrorKind.UNSUPPORTED_BY_MODEL, _UNSUPPORTED, 400, 422),
+    by_message(ErrorKind.UNSUPPORTED_BY_MODEL, PARAMETER_OUT_OF_RANGE, 400, 422),
     # The model exists, and is served by the other API.
     by_message(ErrorKind.UNSUPPORTED_BY_MODEL, r"not a chat model|only supported in v1/responses", 404),
     # "slow_down": the account's rate rose too steeply; the model itself is well.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Completion, Usage
-from homa_workers.providers.error_rules import ErrorRule, not_a_reply, request_id
+from homa_workers.providers.error_rules import ErrorRule, classify, failure_of, not_a_reply, request_id
 from homa_workers.providers.json_body import RawReply, quota
-from homa_workers.providers.malformed import is_vector, well_formed
+from homa_workers.providers.malformed import SHAPE_ERRORS, is_vector, well_formed
 from homa_workers.providers.openai.errors import OPENAI_RULES
+from homa_workers.providers.openai.imitations import told_error, whole
 
 #: Headers of the limits: requests, then tokens.
 QUOTA_HEADERS = (
@@ -43,11 +45,31 @@ def checked(
     if isinstance(body, dict):
         with well_formed("the reply"):
             body = from_wire(body)
+        if error := told_error(body.get("choices")):
+            raise _failed(error, body, reply.headers, rules)
         if _finished(body.get("choices")):
-            return body
+            return _in_shape(body)
     reported = body.get("usage") if isinstance(body, dict) else None
     usage = usage_of(reported) if is_metered(reported) else None
     raise not_a_reply(reply.content, reply.headers, rules, "a chat completion with finished choices", usage)
+
+
+def _in_shape(body: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return whole(body)
+    except SHAPE_ERRORS as error:
+        usage = usage_of(body["usage"]) if is_metered(body.get("usage")) else None
+        why = f"the reply is malformed: {error!r:.200}"
+        raise ProviderError(ErrorKind.MALFORMED, why, usage=usage) from error
+
+
+def _failed(
+    told: dict[str, Any], body: dict[str, Any], headers: Mapping[str, str], rules: Sequence[ErrorRule]
+) -> ProviderError:
+    """The error that a choice tells in the place of an answer; nothing says that what came before it was free."""
+    error = classify(failure_of(None, told, headers), rules)
+    error.usage = usage_of(body["usage"]) if is_metered(body.get("usage")) else None
+    return error
 
 
 def completion_of(

@@ -16,6 +16,7 @@ from homa_shared.kinds.model_families import openai_reasons
 from homa_workers.providers.invalid_request import chat_shaped, refused
 from homa_workers.providers.openai.dialects import share
 from homa_workers.providers.openai.responses_input import input_items
+from homa_workers.providers.openai.strict_schema import strict_form
 
 #: Parameters of Chat Completions that have no counterpart and change nothing that a caller relies on.
 LEFT_OUT = frozenset(
@@ -95,7 +96,7 @@ def _tool(tool: Item) -> Item:
     match tool:
         case {"type": "function", "function": dict(function)}:
             # By default, this API is strict and Chat Completions are not.
-            return {"parameters": None, "strict": False, **function, "type": "function"}
+            return {"parameters": None, "strict": False, **strict_form(function, "parameters"), "type": "function"}
         case {"type": "custom", "custom": dict(custom)}:
             return {**custom, "type": "custom"} | _grammar(custom.get("format"))
     return tool
@@ -127,7 +128,7 @@ def _text(params: Item) -> Item:
     text: Item = {}
     match params.pop("response_format", None):
         case {"type": "json_schema", "json_schema": dict(schema)}:
-            text["format"] = {**schema, "type": "json_schema"}
+            text["format"] = {**strict_form(schema, "schema"), "type": "json_schema"}
         case {"type": str()} as form:
             text["format"] = form
     if "verbosity" in params:

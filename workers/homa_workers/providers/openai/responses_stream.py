@@ -50,6 +50,9 @@ class EventAssembly(StreamAssembly):
         """Raises ProviderError where an event tells of a failure."""
         if not isinstance(event, dict):
             return
+        if event.get("object") == "response":
+            # A server that does not stream: this is all of it.
+            event = {"type": f"response.{event.get('status')}", "response": event}
         kind = event.get("type")
         if kind in _PIECES:
             yield from self._piece(str(kind), event)

@@ -1,19 +1,26 @@
 """Chunks of a streamed chat completion, put together again.
 
-A stream is complete when each choice has told its `finish_reason`; the SDK tells no difference.
+A stream is complete when each choice has told its `finish_reason`. Whatever comes beside the text (citations, thoughts
+under other names, audio) is kept as when the reply is not streamed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from homa_shared.calls.reply import Completion, Delta, Usage
+from homa_workers.providers.error_rules import ErrorRule, classify, failure_of
+from homa_workers.providers.openai.errors import OPENAI_RULES
+from homa_workers.providers.openai.imitations import said_and_thought, told_error
 from homa_workers.providers.openai.reply import QUOTA_HEADERS, completion_of, is_metered, unchanged, usage_of
+from homa_workers.providers.openai.streamed_message import Text, ToolCalls, finished, merge
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
 
-#: Fields of a delta that grow by appending.
-APPENDED = ("content", "refusal", "reasoning_content")
+#: Fields of a chunk that are not the reply's: `obfuscation` pads the chunk, so that its length says nothing.
+_NOT_KEPT = frozenset({"choices", "error", "object", "obfuscation", "usage"})
+#: Fields of a delta that have a place of their own here.
+_READ = frozenset({"role", "content", "reasoning_content", "tool_calls"})
 
 
 class ChunkAssembly(StreamAssembly):
@@ -23,6 +30,7 @@ class ChunkAssembly(StreamAssembly):
         headers: of the reply.
         from_wire: brings a chunk into OpenAI's shape.
         quota_headers: as for `completion_of`.
+        rules: what the server's failures mean.
     """
 
     def __init__(
@@ -30,59 +38,44 @@ class ChunkAssembly(StreamAssembly):
         headers: Mapping[str, str] = NO_HEADERS,
         from_wire: Callable[[dict[str, Any]], dict[str, Any]] = unchanged,
         quota_headers: tuple[str, str, str, str] = QUOTA_HEADERS,
+        rules: Sequence[ErrorRule] = OPENAI_RULES,
     ) -> None:
         super().__init__(headers)
         self._from_wire = from_wire
+        self._rules = rules
         self._quota_headers = quota_headers
         self._head: dict[str, Any] = {}
-        self._choices: dict[int, dict[str, Any]] = {}
+        self._choices: dict[int, _Choice] = {}
         self._usage: dict[str, Any] | None = None
 
     @property
     def text(self) -> str:
-        return "".join(
-            "".join(str(choice["message"].get(name) or "") for name in APPENDED)
-            + "".join(call["function"]["arguments"] for call in choice["message"].get("tool_calls", {}).values())
-            for choice in self._choices.values()
-        )
+        return "".join(choice.text for choice in self._choices.values())
 
     def _deltas(self, event: Any) -> Iterator[Delta]:
         if not isinstance(event, dict):
             return
         event = self._from_wire(event)
-        self._head = self._head or {key: event[key] for key in ("id", "created", "model") if key in event}
-        for key in ("service_tier", "system_fingerprint"):
-            if event.get(key) is not None:
-                self._head[key] = event[key]
+        if error := told_error(event.get("choices")):
+            raise classify(failure_of(None, error, self.headers), self._rules, partial_text=self.text)
+        for name, value in event.items():
+            # A chunk that only reports usage may know less than those before it.
+            if name not in _NOT_KEPT and (value or name not in self._head):
+                self._head[name] = value
         self._usage = event.get("usage") or self._usage
         for piece in event.get("choices") or ():
-            yield from self._add_choice(piece)
-
-    def _add_choice(self, piece: dict[str, Any]) -> Iterator[Delta]:
-        index = int(piece.get("index") or 0)
-        choice = self._choices.setdefault(
-            index, {"index": index, "message": {"role": "assistant", "content": None}, "finish_reason": None}
-        )
-        delta = piece.get("delta") or {}
-        message = choice["message"]
-        for name in APPENDED:
-            if delta.get(name):
-                message[name] = (message.get(name) or "") + delta[name]
-        if delta.get("content") or delta.get("reasoning_content"):
-            yield Delta(delta.get("content") or "", delta.get("reasoning_content") or "", choice=index)
-        for call in delta.get("tool_calls") or ():
-            _add_tool_call(message, call)
-            yield Delta(tool_call=call, choice=index)
-        if piece.get("logprobs"):
-            kept = choice.setdefault("logprobs", {"content": []})
-            kept["content"] += piece["logprobs"].get("content") or []
-        choice["finish_reason"] = piece.get("finish_reason") or choice["finish_reason"]
+            index = int(piece.get("index") or 0)
+            choice = self._choices.get(index)
+            if choice is None:
+                choice = self._choices[index] = _Choice(index)
+            yield from choice.add(piece)
 
     def completion(self) -> Completion:
         """The whole reply. Raises ProviderError (AMBIGUOUS) when a choice has no end."""
-        if not self._choices or not all(choice["finish_reason"] for choice in self._choices.values()):
+        if not self._choices or not all(choice.finish_reason for choice in self._choices.values()):
             raise self.broken("the stream ended without a finish_reason")
-        body = {"object": "chat.completion", **self._head, "choices": [self._whole(i) for i in sorted(self._choices)]}
+        choices = [self._choices[index].whole() for index in sorted(self._choices)]
+        body = {"object": "chat.completion", **self._head, "choices": choices}
         if self._usage:
             body["usage"] = self._usage
         return completion_of(body, self.headers, self._quota_headers)
@@ -90,22 +83,58 @@ class ChunkAssembly(StreamAssembly):
     def _usage_so_far(self) -> Usage | None:
         return usage_of(self._usage) if is_metered(self._usage) else None
 
-    def _whole(self, index: int) -> dict[str, Any]:
-        choice = self._choices[index]
-        message = choice["message"]
-        calls = message.get("tool_calls")
-        return {**choice, "message": {**message, "tool_calls": list(calls.values())}} if calls else choice
 
+class _Choice:
+    def __init__(self, index: int) -> None:
+        self._index = index
+        self._texts: dict[str, Text] = {}
+        self._calls: ToolCalls | None = None
+        #: What else came in deltas, and beside them.
+        self._message: dict[str, Any] = {}
+        self._others: dict[str, Any] = {}
+        self.finish_reason: str | None = None
 
-def _add_tool_call(message: dict[str, Any], piece: dict[str, Any]) -> None:
-    """Pieces of one call share an index; id and name come once, arguments bit by bit."""
-    calls = message.setdefault("tool_calls", {})
-    index = piece.get("index")
-    call = calls.setdefault(
-        len(calls) if index is None else index, {"type": "function", "function": {"name": "", "arguments": ""}}
-    )
-    if piece.get("id"):
-        call["id"] = piece["id"]
-    function = piece.get("function") or {}
-    call["function"]["name"] = call["function"]["name"] or function.get("name") or ""
-    call["function"]["arguments"] += function.get("arguments") or ""
+    @property
+    def text(self) -> str:
+        thoughts = self._texts.get("reasoning_content") or self._message.get("reasoning") or ""
+        refusal = self._message.get("refusal") or ""
+        calls = self._calls.text if self._calls is not None else ""
+        return f"{self._texts.get('content', '')}{refusal}{thoughts}{calls}"
+
+    def add(self, piece: dict[str, Any]) -> Iterator[Delta]:
+        # Some send all at once, as though nobody had asked for a stream.
+        delta = piece.get("delta") or piece.get("message") or {}
+        text, thought, others = said_and_thought(delta.get("content"))
+        self._grow("content", text)
+        told = delta.get("reasoning_content") or ""
+        self._grow("reasoning_content", told + thought)
+        if delta.keys() - _READ or others:
+            rest = {name: value for name, value in delta.items() if name not in _READ}
+            merge(self._message, {**rest, "content_parts": others} if others else rest)
+            told = told or (rest["reasoning"] if isinstance(rest.get("reasoning"), str) else "")
+        if text or told or thought:
+            yield Delta(text or "", told + thought, choice=self._index)
+        for call in delta.get("tool_calls") or ():
+            self._calls = self._calls or ToolCalls(f"call_{self._index}")
+            yield Delta(tool_call=self._calls.add(call), choice=self._index)
+        for name, value in piece.items():
+            if name not in ("index", "delta", "message", "finish_reason") and value is not None:
+                self._keep(name, value)
+        self.finish_reason = piece.get("finish_reason") or self.finish_reason
+
+    def _grow(self, name: str, piece: str | None) -> None:
+        if piece:
+            self._texts.setdefault(name, Text()).append(piece)
+
+    def _keep(self, name: str, value: Any) -> None:
+        if name == "logprobs":
+            merge(self._others.setdefault(name, {"content": []}), value)
+        else:
+            self._others[name] = value
+
+    def whole(self) -> dict[str, Any]:
+        texts = {name: str(text) for name, text in self._texts.items()}
+        message = {"role": "assistant", "content": None, **texts, **finished(self._message)}
+        if self._calls is not None:
+            message["tool_calls"] = self._calls.whole()
+        return {"index": self._index, "message": message, "finish_reason": self.finish_reason, **finished(self._others)}

@@ -77,6 +77,9 @@ def _sampling(version: tuple[int, int], given: Mapping[str, Any]) -> None:
     """By the rules of 2023-06-01, at Anthropic and at Bedrock."""
     names = {"temperature": "temperature", "topP": "top_p", "top_p": "top_p", "top_k": "top_k"}
     found = [spelled for name, spelled in names.items() if name in given]
+    for name in found:
+        if name != "top_k" and not 0 <= given.get(name, given.get("topP", 0)) <= 1:
+            raise invalid(f"{name}: range: 0..1")
     if found and version >= (4, 7):
         raise invalid(f"`{found[0]}` is deprecated for this model.")
     if {"temperature", "top_p"} <= set(found) and version >= (4, 1):

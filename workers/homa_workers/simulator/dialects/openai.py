@@ -15,8 +15,10 @@ from typing import Any, ClassVar
 import orjson
 
 from homa_shared.calls.reply import Usage
+from homa_workers.simulator import accents
+from homa_workers.simulator.accents import accent_of
 from homa_workers.simulator.dialect import Dialect, Piece, Reply, retry_after, stretches, typed_event
-from homa_workers.simulator.dialects.openai_models import refuse_what_models_lack
+from homa_workers.simulator.dialects.openai_models import refuse_what_is_out_of_range, refuse_what_models_lack
 from homa_workers.simulator.dialects.openai_prompt import read_chat, read_embeddings
 from homa_workers.simulator.dialects.responses import stream_response, write_response
 from homa_workers.simulator.dialects.responses_prompt import SHAPE, read_response
@@ -84,6 +86,7 @@ class OpenAIDialect(Dialect):
 
     def read(self, route: Route, body: Mapping[str, Any]) -> Prompt:
         if route.operation is Operation.CHAT:
+            refuse_what_is_out_of_range(body)
             refuse_what_models_lack(body, by_responses=route.shape == SHAPE)
             return read_response(body) if route.shape == SHAPE else read_chat(body)
         return read_embeddings(body)
@@ -94,7 +97,7 @@ class OpenAIDialect(Dialect):
         if reply.prompt.shape == SHAPE:
             return write_response(reply)
         choice = _choice(reply.answer)
-        return {
+        body = {
             "id": f"chatcmpl-{reply.request_id}",
             "object": "chat.completion",
             "created": reply.created_s,
@@ -104,6 +107,8 @@ class OpenAIDialect(Dialect):
             "service_tier": "default",
             "system_fingerprint": "fp_simulated",
         }
+        accent = accent_of(reply.prompt.last_user)
+        return accents.whole(accent, orjson.loads(orjson.dumps(body))) if accent else body
 
     def stream(self, reply: Reply) -> Sequence[Piece]:
         prompt, answer = reply.prompt, reply.answer
@@ -119,15 +124,19 @@ class OpenAIDialect(Dialect):
         }
         if prompt.include_usage:
             base["usage"] = None
-        pieces: list[Piece] = []
+        accent = accent_of(prompt.last_user)
+        if accent == "unstreamed":
+            return [Piece(orjson.dumps(self.write(reply)), answer.usage.output_tokens)]
+        said: list[tuple[dict[str, Any], int]] = []
         for index in range(prompt.choices):
-            for delta, finish, tokens in _deltas(answer):
+            for delta, finish, tokens in _deltas(answer, whole_calls=accent == "objects"):
                 choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
-                pieces.append(Piece(_event({**base, "choices": [choice]}), tokens))
+                said.append(({**base, "choices": [choice]}, tokens))
         if prompt.include_usage:
-            pieces.append(Piece(_event({**base, "choices": [], "usage": _usage(answer.usage)})))
-        pieces.append(Piece(b"data: [DONE]\n\n"))
-        return pieces
+            said.append(({**base, "choices": [], "usage": _usage(answer.usage)}, 0))
+        events = [_event(chunk) for chunk in accents.chunks(accent, [chunk for chunk, _ in said])]
+        written = accents.written(accent, [*events, b"data: [DONE]\n\n"])
+        return [Piece(data, tokens) for data, tokens in zip(written, [*(tokens for _, tokens in said), 0], strict=True)]
 
     def stream_failure(self, failure: Failure, request_id: str, shape: str = "") -> bytes:
         body = self.failure(failure, request_id)[1]
@@ -191,7 +200,7 @@ def _tool_calls(answer: Answer) -> list[dict[str, Any]]:
     ]
 
 
-def _deltas(answer: Answer) -> list[tuple[dict[str, Any], str | None, int]]:
+def _deltas(answer: Answer, *, whole_calls: bool = False) -> list[tuple[dict[str, Any], str | None, int]]:
     """Delta, finish reason and tokens of each chunk of a choice."""
     deltas: list[tuple[dict[str, Any], str | None, int]] = [
         ({"role": "assistant", "content": "" if answer.text else None, "refusal": None}, None, 0)
@@ -200,6 +209,10 @@ def _deltas(answer: Answer) -> list[tuple[dict[str, Any], str | None, int]]:
     deltas += [({field: text}, None, tokens) for text, tokens in stretches(answer.text)]
     for index, call in enumerate(_tool_calls(answer)):
         function = call["function"]
+        if whole_calls:
+            tokens = tokens_of_bytes(len(function["name"])) + sum(n for _, n in stretches(function["arguments"]))
+            deltas.append(({"tool_calls": [{**call, "index": index}]}, None, tokens))
+            continue
         opening = {**call, "index": index, "function": {"name": function["name"], "arguments": ""}}
         deltas.append(({"tool_calls": [opening]}, None, tokens_of_bytes(len(function["name"]))))
         for text, tokens in stretches(function["arguments"]):

@@ -50,6 +50,8 @@ _MODELS: tuple[tuple[str, _Model], ...] = (
 #: Refused while a model reasons, and at every effort.
 _WHILE_REASONING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs")
 _NEVER = ("logit_bias", "prediction", "stop")
+_RANGES = {"temperature": (0, 2), "top_p": (0, 1), "frequency_penalty": (-2, 2), "presence_penalty": (-2, 2)}
+_MOST_STOPS = 4
 _PLAIN = re.compile(r"gpt-4|gpt-3\.?5|gpt-5-chat")
 
 
@@ -72,6 +74,21 @@ def refuse_what_models_lack(body: Mapping[str, Any], *, by_responses: bool) -> N
     for parameter in _NEVER:
         if body.get(parameter) is not None:
             raise _unsupported(parameter, body, by_responses=by_responses)
+
+
+def refuse_what_is_out_of_range(body: Mapping[str, Any]) -> None:
+    """Raises Failure for a number or a list that the API takes from no model."""
+    for name, (least, most) in _RANGES.items():
+        value = body.get(name)
+        if isinstance(value, int | float) and not least <= value <= most:
+            side = "below minimum" if value < least else "above maximum"
+            said = f"Invalid '{name}': decimal {side} value. Expected a value {'>=' if value < least else '<='} "
+            code = "decimal_below_min_value" if value < least else "decimal_above_max_value"
+            raise invalid(f"{said}{least if value < least else most}, but got {value} instead.", name, code)
+    stop = body.get("stop")
+    if isinstance(stop, list) and len(stop) > _MOST_STOPS:
+        said = f"Invalid 'stop': array too long. Expected an array with maximum length {_MOST_STOPS}"
+        raise invalid(f"{said}, but got an array with length {len(stop)} instead.", "stop", "array_above_max_length")
 
 
 def _chat(name: str, model: _Model, effort: str | None, body: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from homa_workers.simulator.dialects.strict_schemas import expect_object, expect_strict
 from homa_workers.simulator.prompt_reading import (
     ANY_OBJECT,
     Conversation,
@@ -117,8 +118,12 @@ def _schema(response_format: Any) -> Any:
     if response_format.get("type") == "json_object":
         return ANY_OBJECT
     if response_format.get("type") == "json_schema":
-        schema = (response_format.get("json_schema") or {}).get("schema")
+        described = response_format.get("json_schema") or {}
+        schema, name = described.get("schema"), str(described.get("name"))
         if not isinstance(schema, dict):
             raise invalid(f"'response_format.json_schema.schema' is {schema!r:.60}; expected an object")
+        expect_object(name, schema)
+        if described.get("strict"):
+            expect_strict(name, schema)
         return schema
     return None

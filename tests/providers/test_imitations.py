@@ -1,0 +1,344 @@
+"""Replies of servers that imitate OpenAI's: each is read as what it means, whole or streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pytest
+
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.reply import RESPONSES_API, Call, Completion
+from tests.providers.conftest import Connect
+from tests.providers.shapes import CHAT, DONE, MESSAGE, chunk, openai_error
+from tests.providers.stub import Stub, events, reply
+from tests.providers.test_openai import Pieces
+
+#: Kinds whose replies are read by OpenAI's adapter.
+KINDS = ("openai", "azure", "ollama", "cohere", "mistral")
+THINKING = [{"type": "thinking", "thinking": [{"type": "text", "text": "2 + 2."}]}]
+ANSWER = {"type": "text", "text": "The answer is 4."}
+
+
+def said(message: dict[str, Any], finish_reason: str = "stop", **fields: Any) -> dict[str, Any]:
+    choice = {"index": 0, "message": message, "finish_reason": finish_reason, **fields}
+    return {**CHAT, "choices": [choice]}
+
+
+def message_of(completion: Completion) -> dict[str, Any]:
+    message: dict[str, Any] = completion.body["choices"][0]["message"]
+    return message
+
+
+async def streamed(stub: Stub, connect: Connect, call: Call, pieces: Sequence[str], kind: str = "openai") -> Completion:
+    stub.answer = events(*pieces)
+    return await connect(kind, stub.url).stream(call, Pieces().emit)
+
+
+# -- content -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "thinking",
+    [
+        THINKING[0],
+        {"type": "thinking", "thinking": "2 + 2."},
+        {"type": "reasoning", "text": "2 + 2."},
+        {"type": "reasoning", "reasoning": ["2 + ", "2."]},
+    ],
+)
+async def test_thoughts_among_the_content_stand_apart(
+    stub: Stub, connect: Connect, hello: Call, kind: str, thinking: dict[str, Any]
+) -> None:
+    stub.answer = reply(200, said({"role": "assistant", "content": [thinking, ANSWER]}))
+    completion = await connect(kind, stub.url).complete(hello)
+    assert (completion.text, message_of(completion)["reasoning_content"]) == ("The answer is 4.", "2 + 2.")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_streamed_thoughts_among_the_content_stand_apart(
+    stub: Stub, connect: Connect, hello: Call, kind: str
+) -> None:
+    stub.answer = events(
+        chunk({"role": "assistant", "content": THINKING}),
+        chunk({"content": [{"type": "text", "text": "The answer "}]}),
+        chunk({"content": "is 4."}, "stop"),
+        DONE,
+    )
+    pieces = Pieces()
+    completion = await connect(kind, stub.url).stream(hello, pieces.emit)
+    assert (completion.text, message_of(completion)["reasoning_content"]) == ("The answer is 4.", "2 + 2.")
+    assert (pieces.text, "".join(delta.reasoning for delta in pieces.taken)) == ("The answer is 4.", "2 + 2.")
+
+
+async def test_parts_that_are_neither_are_kept(stub: Stub, connect: Connect, hello: Call) -> None:
+    reference = {"type": "reference", "reference_ids": [1]}
+    stub.answer = reply(200, said({"role": "assistant", "content": [ANSWER, reference]}))
+    whole = await connect("openai", stub.url).complete(hello)
+    cut_up = await streamed(stub, connect, hello, [chunk({"content": [ANSWER, reference]}, "stop"), DONE])
+    assert message_of(whole)["content_parts"] == message_of(cut_up)["content_parts"] == [reference]
+    assert whole.text == cut_up.text == "The answer is 4."
+
+
+@pytest.mark.parametrize("content", [5, {"text": "a"}, [5], [{"text": "a"}], [{"type": "text"}]])
+async def test_content_of_no_known_shape_is_malformed_and_paid_for(
+    stub: Stub, connect: Connect, hello: Call, content: Any
+) -> None:
+    stub.answer = reply(200, said({"role": "assistant", "content": content}))
+    with pytest.raises(ProviderError) as caught:
+        await connect("openai", stub.url).complete(hello)
+    assert (caught.value.kind, caught.value.charge) == (ErrorKind.MALFORMED, Charge.ACTUAL)
+
+
+async def test_a_plain_reply_is_handed_on_as_it_came(stub: Stub, connect: Connect, hello: Call) -> None:
+    stub.answer = reply(200, {**CHAT, "id": None, "object": "text", "created": "1760000000"})
+    completion = await connect("openai", stub.url).complete(hello)
+    assert (completion.text, completion.body["id"]) == ("Hi there", None)
+
+
+async def test_a_message_without_a_role_is_the_assistants(stub: Stub, connect: Connect, hello: Call) -> None:
+    stub.answer = reply(200, said({"content": "Hi"}))
+    assert message_of(await connect("openai", stub.url).complete(hello))["role"] == "assistant"
+
+
+# -- calls of tools ----------------------------------------------------------------------------------------------------
+
+
+def piece(arguments: Any, name: str | None = None, **fields: Any) -> str:
+    function = {"arguments": arguments} | ({"name": name} if name else {})
+    return chunk({"tool_calls": [{**fields, "function": function}]})
+
+
+END = (chunk({}, "tool_calls"), DONE)
+CALLS = [("f", '{"a":1}'), ("g", '{"b":2}')]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        # As OpenAI sends them: side by side, told apart by their index.
+        [
+            piece("", "f", index=0, id="a1", type="function"),
+            piece('{"a"', index=0),
+            piece("", "g", index=1, id="a2", type="function"),
+            piece(":1}", index=0),
+            piece('{"b":2}', index=1),
+        ],
+        # All with one index.
+        [piece('{"a":', "f", index=0, id="a1"), piece("1}", index=0), piece('{"b":2}', "g", index=0, id="a2")],
+        # Without an index.
+        [piece('{"a":', "f", id="a1"), piece("1}"), piece('{"b":', "g", id="a2"), piece("2}")],
+        # Id and name in each piece, with and without an index.
+        [
+            piece('{"a":', "f", index=0, id="a1"),
+            piece("1}", "f", index=0, id="a1"),
+            piece('{"b":', "g", index=1, id="a2"),
+            piece("2}", "g", index=1, id="a2"),
+        ],
+        [
+            piece('{"a":', "f", id="a1"),
+            piece('{"b":', "g", id="a2"),
+            piece("1}", "f", id="a1"),
+            piece("2}", "g", id="a2"),
+        ],
+        # An id of its own for each piece, as old servers draw them.
+        [
+            piece('{"a":', "f", index=0, id="a1"),
+            piece("1}", index=0, id="x"),
+            piece('{"b":2}', "g", index=1, id="a2"),
+        ],
+        # Each call in one chunk, as an object.
+        [piece({"a": 1}, "f", index=0, id="a1"), piece({"b": 2}, "g", index=0, id="a2")],
+        # Both in one chunk, without an index.
+        [
+            chunk(
+                {
+                    "tool_calls": [
+                        {"id": "a1", "function": {"name": "f", "arguments": {"a": 1}}},
+                        {"id": "a2", "function": {"name": "g", "arguments": '{"b":2}'}},
+                    ]
+                }
+            )
+        ],
+    ],
+)
+async def test_parallel_calls_are_told_apart(stub: Stub, connect: Connect, hello: Call, pieces: list[str]) -> None:
+    completion = await streamed(stub, connect, hello, [*pieces, *END])
+    calls = message_of(completion)["tool_calls"]
+    assert [(call["function"]["name"], call["function"]["arguments"]) for call in calls] == CALLS
+    assert [call["id"] for call in calls] == ["a1", "a2"]
+    assert {call["type"] for call in calls} == {"function"}
+
+
+@pytest.mark.parametrize("fields", [{}, {"index": 0}, {"index": 0, "id": None}, {"index": 0, "id": ""}])
+async def test_calls_without_an_id_get_one(stub: Stub, connect: Connect, hello: Call, fields: dict[str, Any]) -> None:
+    pieces = [piece('{"a":', "f", **fields), piece("1}", **fields), piece('{"b":2}', "g", **fields)]
+    completion = await streamed(stub, connect, hello, [*pieces, *END])
+    calls = message_of(completion)["tool_calls"]
+    assert [(call["function"]["name"], call["function"]["arguments"]) for call in calls] == CALLS
+    assert [call["id"] for call in calls] == ["call_0_0", "call_0_1"]
+
+
+async def test_a_reply_whose_arguments_are_objects_is_a_completion(stub: Stub, connect: Connect, hello: Call) -> None:
+    given = [{"function": {"name": "f", "arguments": {"a": 1}}}, {"id": "", "function": {"name": "g"}}]
+    stub.answer = reply(200, said({"role": "assistant", "tool_calls": given}, "tool_calls"))
+    calls = message_of(await connect("openai", stub.url).complete(hello))["tool_calls"]
+    assert calls == [
+        {"type": "function", "id": "call_0_0", "function": {"name": "f", "arguments": '{"a":1}'}},
+        {"type": "function", "id": "call_0_1", "function": {"name": "g", "arguments": ""}},
+    ]
+
+
+# -- what comes beside the text ----------------------------------------------------------------------------------------
+
+
+async def test_what_comes_beside_deltas_is_kept_as_when_not_streamed(stub: Stub, connect: Connect, hello: Call) -> None:
+    sources = {"citations": ["https://a", "https://b"], "search_results": [{"url": "https://a", "title": "A"}]}
+    thought = {"type": "reasoning.text", "index": 0, "format": "x"}
+    citation = {"type": "url_citation", "url_citation": {"url": "https://a", "start_index": 0}}
+    completion = await streamed(
+        stub,
+        connect,
+        hello,
+        [
+            chunk({"role": "assistant", "content": ""}, citations=["https://a"]),
+            chunk({"reasoning": "Let me ", "reasoning_details": [{**thought, "text": "Let me "}]}, **sources),
+            chunk({"reasoning": "see.", "reasoning_details": [{**thought, "text": "see.", "signature": "s"}]}),
+            chunk({"audio": {"id": "au", "data": "AA", "transcript": "Hi"}}, obfuscation="x9"),
+            chunk({"audio": {"id": "au", "data": "BB", "transcript": " you", "expires_at": 9}}),
+            chunk({"content": "Hi", "annotations": [citation]}),
+            chunk({"refusal": "I "}),
+            chunk({"refusal": "won't."}, "stop", citations=[]),
+            DONE,
+        ],
+    )
+    body = completion.body
+    assert {name: body[name] for name in sources} == sources
+    assert body["object"] == "chat.completion"
+    assert "obfuscation" not in body
+    assert message_of(completion) == {
+        "role": "assistant",
+        "content": "Hi",
+        "reasoning": "Let me see.",
+        "reasoning_details": [{**thought, "text": "Let me see.", "signature": "s"}],
+        "audio": {"id": "au", "data": "AABB", "transcript": "Hi you", "expires_at": 9},
+        "annotations": [citation],
+        "refusal": "I won't.",
+    }
+
+
+async def test_what_a_choice_says_beside_its_delta_is_kept(stub: Stub, connect: Connect, hello: Call) -> None:
+    filtered = {"violence": {"filtered": False}}
+    choice = {"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop", "content_filter_results": filtered}
+    completion = await streamed(stub, connect, hello, [chunk(choices=[choice]), DONE])
+    assert completion.body["choices"][0]["content_filter_results"] == filtered
+
+
+async def test_thoughts_under_another_name_are_streamed_once(stub: Stub, connect: Connect, hello: Call) -> None:
+    thought = {"reasoning": "Hm.", "reasoning_content": "Hm."}
+    stub.answer = events(chunk(thought), chunk({"reasoning": "Oh."}), chunk({"content": "4"}, "stop"), DONE)
+    pieces = Pieces()
+    await connect("openai", stub.url).stream(hello, pieces.emit)
+    assert [delta.reasoning for delta in pieces.taken if delta.reasoning] == ["Hm.", "Oh."]
+
+
+# -- the wire ----------------------------------------------------------------------------------------------------------
+
+HI = orjson.dumps({"choices": [{"index": "0", "delta": {"content": "Hi"}, "finish_reason": "stop"}]}).decode()
+USAGE = orjson.dumps({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}).decode()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"data: {HI}\n\ndata: {USAGE}\n\ndata: [DONE]\n\n"],
+        [f"data: {HI}\r\n\r\ndata: {USAGE}\r\n\r\ndata: [DONE]\r\n\r\n"],
+        [f"data: {HI}\r", f"\n\r\ndata: {USAGE}\r", "\n", "\r\n"],
+        [f"data: {HI}\r\rdata: {USAGE}\r\r"],
+        [f"data:{HI}\n\ndata:{USAGE}\n\ndata:[DONE]"],
+        [f"data: {HI}\n\ndata: {USAGE}\n\ndata: [DONE]\n"],
+        [f"data: {HI}\n\ndata: {USAGE}"],
+        [f"data: {HI}\n\ndata: {USAGE}\ndata: [DONE]\n\n"],
+        [f"\ufeffdata: {HI}\n\ndata: {USAGE}\n\n"],
+        [f": keep-alive\n\n: ping\n\ndata: {HI}\n\n:\n\ndata: {USAGE}\n\n"],
+        [f"event: message\nid: 1\nretry: 5\ndata: {HI}\n\nevent: ping\n\ndata:\n\ndata\n\ndata: {USAGE}\n\n"],
+        [*f"data: {HI}\n\ndata: {USAGE}\n\ndata: [DONE]\n\n"],
+    ],
+)
+async def test_a_stream_is_read_however_it_is_written(
+    stub: Stub, connect: Connect, hello: Call, lines: list[str]
+) -> None:
+    completion = await streamed(stub, connect, hello, lines)
+    assert (completion.text, completion.usage.input_tokens) == ("Hi", 3)
+
+
+async def test_a_stream_that_stays_open_behind_its_end_is_over(stub: Stub, connect: Connect, hello: Call) -> None:
+    async def write(reader: Any, writer: Any) -> None:
+        await events(f"data: {HI}\n\n", "data: [DONE]\n\n", end=False)(reader, _Kept(writer))
+        await stub.hang(reader, writer)
+
+    stub.answer = write
+    assert (await connect("openai", stub.url).stream(hello, Pieces().emit)).text == "Hi"
+
+
+class _Kept:
+    """A writer that a stub's answer does not close."""
+
+    def __init__(self, writer: Any) -> None:
+        self.write, self.drain = writer.write, writer.drain
+
+    def close(self) -> None:
+        """It stays open."""
+
+
+@pytest.mark.parametrize("kind", ["openai", "anthropic", "responses"])
+async def test_a_server_that_does_not_stream_is_understood(
+    stub: Stub, connect: Connect, hello: Call, kind: str
+) -> None:
+    said_here = {"type": "message", "content": [{"type": "output_text", "text": "Hi there"}]}
+    response = {"object": "response", "status": "completed", "output": [said_here], "usage": {"input_tokens": 100}}
+    stub.answer = reply(200, {"openai": CHAT, "anthropic": MESSAGE, "responses": response}[kind])
+    call = Call(hello.model, hello.messages, {}, api=RESPONSES_API) if kind == "responses" else hello
+    provider = connect("anthropic" if kind == "anthropic" else "openai", stub.url)
+    pieces = Pieces()
+    completion = await provider.stream(call, pieces.emit)
+    assert (completion.text, completion.usage.input_tokens) == ("Hi there", 100)
+
+
+# -- errors under status 200 -------------------------------------------------------------------------------------------
+
+ROUTED = {"code": 429, "message": "Rate limit exceeded upstream"}
+
+
+@pytest.mark.parametrize("error", [ROUTED, {"code": "rate_limit_exceeded", "message": "slow down"}])
+async def test_an_error_in_the_place_of_an_answer_is_of_its_kind(
+    stub: Stub, connect: Connect, hello: Call, error: dict[str, Any]
+) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": ""}, "finish_reason": "error", "error": error}
+    stub.answer = reply(200, {**CHAT, "usage": None, "choices": [choice]})
+    with pytest.raises(ProviderError) as caught:
+        await connect("openai", stub.url).complete(hello)
+    assert caught.value.kind is ErrorKind.RATE_LIMITED
+
+
+async def test_an_error_in_a_streamed_choice_is_of_its_kind_and_keeps_the_text(
+    stub: Stub, connect: Connect, hello: Call
+) -> None:
+    late = {"index": 0, "delta": {"content": ""}, "finish_reason": "error", "error": ROUTED}
+    stub.answer = events(chunk({"content": "Hi "}), chunk(choices=[late]), DONE)
+    with pytest.raises(ProviderError, match="Rate limit exceeded upstream") as caught:
+        await connect("openai", stub.url).stream(hello, Pieces().emit)
+    assert (caught.value.kind, caught.value.partial_text) == (ErrorKind.AMBIGUOUS, "Hi ")
+
+
+@pytest.mark.parametrize("body", [openai_error("slow down", "rate_limit_exceeded"), {"error": ROUTED}])
+async def test_an_error_instead_of_a_stream_is_of_its_kind(
+    stub: Stub, connect: Connect, hello: Call, body: dict[str, Any]
+) -> None:
+    for answer in (reply(200, body), events(f"data: {orjson.dumps(body).decode()}\n\n")):
+        stub.answer = answer
+        with pytest.raises(ProviderError) as caught:
+            await connect("openai", stub.url).stream(hello, Pieces().emit)
+        assert caught.value.kind is ErrorKind.RATE_LIMITED

@@ -1,0 +1,81 @@
+"""Server-sent events as servers really send them: any line ending, comments, a byte order mark, no last blank line.
+
+The SDKs' decoders lose an event behind a byte order mark and end a stream at an empty one. The protocol:
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+#: How long the end of the body is waited for behind the last event, s: a connection that was read to its end is used
+#: again, and one that stays open must not hold the reply.
+_END_S = 0.25
+
+
+async def event_data(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The data of each event, up to `[DONE]`; events without data are left out.
+
+    Args:
+        chunks: a body, in pieces of any size.
+    """
+    data: list[bytes] = []
+    is_first = True
+    async for line in _lines(chunks):
+        if is_first and line.startswith(b"{"):
+            # Not a stream, whatever its headers say.
+            yield b"\n".join([line, *[line async for line in _lines(chunks)]])
+            return
+        is_first = is_first and not line
+        if line.startswith(b"data"):
+            name, _, value = line.partition(b":")
+            if name == b"data":
+                data.append(value.removeprefix(b" "))
+            # Some servers put no blank line behind it.
+            if data and data[-1].startswith(b"[DONE]"):
+                await _read_to_end(chunks)
+                break
+        elif not line and data:
+            if event := b"\n".join(data).strip():
+                yield event
+            data = []
+    else:
+        if event := b"\n".join(data).strip():
+            yield event
+        return
+    if event := b"\n".join(data[:-1]).strip():
+        yield event
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Lines without their ends, which are CRLF, LF or CR. Each byte is looked at once, however a line is cut up."""
+    parts: list[bytes] = []
+    is_first, ends_in_cr = True, False
+    async for chunk in chunks:
+        if not chunk:
+            continue
+        if ends_in_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
+        ends_in_cr = chunk.endswith(b"\r")
+        if b"\r" in chunk:
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        head, *rest = chunk.split(b"\n")
+        parts.append(head)
+        for following in rest:
+            line = b"".join(parts)
+            yield line.removeprefix(_BYTE_ORDER_MARK) if is_first else line
+            is_first = False
+            parts = [following]
+    if last := b"".join(parts):
+        yield last.removeprefix(_BYTE_ORDER_MARK) if is_first else last
+
+
+async def _read_to_end(chunks: AsyncIterator[bytes]) -> None:
+    try:
+        async with asyncio.timeout(_END_S):
+            async for _ in chunks:
+                pass
+    except TimeoutError:
+        return
