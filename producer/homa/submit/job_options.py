@@ -68,7 +68,10 @@ class ChatOptions(SharedOptions, ProviderOptions, total=False):
     max_tokens: Annotated[
         int | None,
         JobOption(
-            "Most tokens of an answer. Default: the alias's, else 4096.", Whole(), flag=Flag("--max-tokens", CHATS)
+            "Most tokens of an answer, thinking included. Default: the alias's, else 4096, or more where the model "
+            "thinks first.",
+            Whole(),
+            flag=Flag("--max-tokens", CHATS),
         ),
     ]
     temperature: Annotated[

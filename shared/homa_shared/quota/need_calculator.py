@@ -18,6 +18,7 @@ from homa_shared.calls.openai_apis import asks_for_fees, recalls
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API
 from homa_shared.calls.request import Option
 from homa_shared.calls.tokens import count, estimate_messages
+from homa_shared.kinds.output_caps import PLAIN
 from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.targets import Target
 from homa_shared.model.tokens import Tokens
@@ -34,8 +35,6 @@ from homa_shared.quota.embedding_parts import first_part
 from homa_shared.quota.plan import TargetPlan, reservation
 from homa_shared.quota.prompt import Prompt
 
-#: Output cap of a request that names none: a bound needs one.
-DEFAULT_MAX_TOKENS = 4096
 #: Tokens of output that are reserved from a quota counted by what is really written; settling corrects it.
 EXPECTED_OUTPUT_TOKENS = 512
 #: Most bounds that are kept by the size of their prompts.
@@ -58,7 +57,7 @@ class NeedCalculator:
         self._prices = prices
         self._parameters, self._read = parameter_parts(params), read_parameters(params)
         replies = int(params.get("n") or 1)
-        cap = int(params.get("max_completion_tokens") or params.get("max_tokens") or DEFAULT_MAX_TOKENS)
+        cap = int(params.get("max_completion_tokens") or params.get("max_tokens") or PLAIN)
         #: Output tokens of one call, over all its replies: at most, and as expected.
         self.most_output_tokens = cap * replies
         self.expected_output_tokens = min(cap, EXPECTED_OUTPUT_TOKENS) * replies

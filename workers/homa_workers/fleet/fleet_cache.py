@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from homa_shared.calls.openai_apis import by_own_api, has_fees
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API, Call, Completion, Usage
 from homa_shared.calls.request import JobRequest
 from homa_shared.capabilities import Capabilities
 from homa_shared.capabilities.prompt_caching import caching_at
+from homa_shared.kinds.output_caps import PLAIN
 from homa_shared.kinds.parameter_rules import ANY, fitted, lack
 from homa_shared.kinds.profile import Fee, PromptCaching
 from homa_shared.model.errors import HomaError
 from homa_shared.model.pools import Hop, Pool, alias_of, queue_of
 from homa_shared.model.targets import Target
 from homa_shared.pricing.price_book import PriceBook
+from homa_shared.quota.own_cap import own_cap
 from homa_shared.quota.plan import TargetPlan, plan
 from homa_shared.quota.plan_rows import rows_of
 from homa_shared.settings.fleet import Fleet
@@ -186,6 +189,11 @@ class FleetBook:
         params, notes = fitted(family, found.model, call.params)
         only_responses = profile.responses_api and family.by_responses is not None and family.by_responses(params)
         return replace(call, params=params, api=RESPONSES_API if only_responses else call.api), notes
+
+    def own_cap(self, target: str, params: Mapping[str, Any]) -> int:
+        """The output cap of a call to a target that sets none."""
+        found = self.plan(target)
+        return PLAIN if found is None else own_cap(found, self._prices, params)
 
     def price(self, target: str, completion: Completion) -> int | None:
         """Nano-dollars of a completion; None when its target is unpriced, or took fees that no price list tells."""

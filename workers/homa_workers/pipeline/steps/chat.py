@@ -50,7 +50,7 @@ class Chat:
         self._caller = caller
         self._target = Target.parse(journal.attempt.claim.target)
         self._messages: list[Message] = list(request.messages)
-        self._params: dict[str, Any] = dict(request.params)
+        self._params: dict[str, Any] = dict(request.params_at(journal.attempt.claim.fallbacks_left))
         self._api = request.api
         self._shared = request.shared
         #: Whether a call says more than the client knew when it reckoned the first one's need.
