@@ -105,6 +105,7 @@ class RawClient(Generic[Stream]):
                 async for event in stream:
                     for delta in assembly.add(event):
                         await emit(delta)
+                assembly.said_done = getattr(stream, "said_done", False)
         except self._failures as error:
             raise from_sdk(error, self._rules, partial_text=assembly.text) from error
         except ValueError as error:

@@ -1,6 +1,7 @@
 """Chunks of a streamed chat completion, put together again.
 
-A stream is complete when each choice has told its `finish_reason`; the SDK tells no difference.
+A stream is complete when each choice has told its `finish_reason`; the SDK tells no difference. Some servers never tell
+one: their stream is complete when it ends with `[DONE]`, which a stream that is cut does not, and something was said.
 """
 
 from __future__ import annotations
@@ -9,7 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from homa_shared.calls.reply import Completion, Delta, Usage
-from homa_workers.providers.openai.reply import QUOTA_HEADERS, completion_of, is_metered, unchanged, usage_of
+from homa_workers.providers.openai.reply import (
+    FAULT,
+    QUOTA_HEADERS,
+    completion_of,
+    is_metered,
+    says_something,
+    unchanged,
+    usage_of,
+)
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
 
 #: Fields of a delta that grow by appending.
@@ -80,12 +89,16 @@ class ChunkAssembly(StreamAssembly):
 
     def completion(self) -> Completion:
         """The whole reply. Raises ProviderError (AMBIGUOUS) when a choice has no end."""
-        if not self._choices or not all(choice["finish_reason"] for choice in self._choices.values()):
+        if not self._choices or not all(map(self._has_ended, self._choices.values())):
             raise self.broken("the stream ended without a finish_reason")
         body = {"object": "chat.completion", **self._head, "choices": [self._whole(i) for i in sorted(self._choices)]}
         if self._usage:
             body["usage"] = self._usage
         return completion_of(body, self.headers, self._quota_headers)
+
+    def _has_ended(self, choice: dict[str, Any]) -> bool:
+        reason = choice["finish_reason"]
+        return self.said_done and says_something(choice["message"]) if reason is None else bool(reason != FAULT)
 
     def _usage_so_far(self) -> Usage | None:
         return usage_of(self._usage) if is_metered(self._usage) else None
