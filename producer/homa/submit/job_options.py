@@ -105,6 +105,16 @@ class ChatOptions(SharedOptions, ProviderOptions, total=False):
             "How often an answer that does not fit the schema is asked for again.", Whole(0), Part.STEPS, default=2
         ),
     ]
+    on_cut: Annotated[
+        Literal["keep", "retry", "fail"] | None,
+        JobOption(
+            "After an answer that was cut at its output cap: keep it (default), ask again with twice the room, up to "
+            "three times and to what the model can write, or fail.",
+            part=Part.STEPS,
+            default="keep",
+            flag=Flag("--on-cut", CHATS),
+        ),
+    ]
     api: Annotated[
         Literal["chat", "responses"] | None,
         JobOption(

@@ -20,6 +20,7 @@ from homa.submit.reservations import Reservations
 from homa_shared.calls.request import CHAT, EMBEDDING, request_head, sharing
 from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_shared.capabilities.prompt_caching import caching_at
+from homa_shared.kinds.output_caps import cap_of
 from homa_shared.model.pools import Hop, members_of, queue_of, without
 from homa_shared.model.records import Lane
 from homa_shared.model.targets import Target
@@ -109,9 +110,9 @@ class Template:
 
         Workers of the release before know that one alone: what they send is then no more than what is reserved.
         """
-        given = self.params.get("max_completion_tokens") or self.params.get("max_tokens")
-        if given is not None or self.options.kind != CHAT:
-            return (int(given or 0),) * len(plans)
+        given = cap_of(self.params)
+        if given or self.options.kind != CHAT:
+            return (given,) * len(plans)
         self.has_own_cap = True
         prices = self._view.prices
         caps = tuple(min(own_cap(plan, prices, self.params) for plan in members) for members in plans)

@@ -89,7 +89,7 @@ class Completion:
     @property
     def is_cut(self) -> bool:
         """Whether one of its choices was cut: at its output cap, or where the context window ended."""
-        return any(choice.get("finish_reason") in _CUT for choice in self.body.get("choices") or ())
+        return is_cut(self.body)
 
     @property
     def is_empty(self) -> bool:
@@ -109,9 +109,9 @@ def message_text(body: dict[str, Any]) -> str:
     return content if isinstance(content, str) else ""
 
 
-def is_cut(finish_reason: str | None) -> bool:
-    """Whether a reply that ended for this reason was cut."""
-    return finish_reason in _CUT
+def is_cut(body: Mapping[str, Any]) -> bool:
+    """Whether a choice of a chat completion body was cut: at its output cap, or where the context window ended."""
+    return any(choice.get("finish_reason") in _CUT for choice in body.get("choices") or ())
 
 
 def says_nothing(body: Mapping[str, Any]) -> bool:

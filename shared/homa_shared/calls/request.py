@@ -5,7 +5,7 @@
 
 A job of embeddings has `"kind": "embedding", "inputs": […]` and no messages, and `"cache": true` where single texts may
 be answered from the cache. `"steps": {"tools": […], "max_steps": 10, "content_retries": 2}` stands where an answer may
-take several calls.
+take several calls; `"on_cut"` among them where a cut answer is not just kept.
 
 `"api": "responses"` asks for OpenAI's Responses API; nothing said is Chat Completions (openai_apis.py).
 
@@ -73,13 +73,17 @@ class StepRules:
     max_steps: int = 10
     #: Most calls that repeat one whose answer did not fit the schema.
     content_retries: int = 2
+    #: What becomes of an answer that was cut at its output cap: keep, retry or fail.
+    on_cut: str = "keep"
 
     def encode(self) -> bytes:
-        return orjson.dumps({"tools": self.tools, "max_steps": self.max_steps, "content_retries": self.content_retries})
+        rules = {"tools": self.tools, "max_steps": self.max_steps, "content_retries": self.content_retries}
+        return orjson.dumps(rules if self.on_cut == "keep" else {**rules, "on_cut": self.on_cut})
 
     @classmethod
     def decode(cls, found: Mapping[str, Any]) -> StepRules:
-        return cls(tuple(found["tools"]), int(found["max_steps"]), int(found["content_retries"]))
+        rules = tuple(found["tools"]), int(found["max_steps"]), int(found["content_retries"])
+        return cls(*rules, found.get("on_cut", "keep"))
 
 
 #: Rules of a request that says nothing of them.

@@ -123,6 +123,11 @@ def output_family(model: str) -> OutputFamily:
     return next((family for family in OUTPUT_FAMILIES if re.search(family.pattern, name)), ANY_OUTPUT)
 
 
+def cap_of(params: Mapping[str, Any]) -> int:
+    """The output cap among parameters, tokens; 0 for none."""
+    return int(params.get("max_completion_tokens") or params.get("max_tokens") or 0)
+
+
 def default_cap(
     model: str,
     params: Mapping[str, Any],

@@ -18,7 +18,7 @@ from homa_shared.calls.openai_apis import asks_for_fees, recalls
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API
 from homa_shared.calls.request import Option
 from homa_shared.calls.tokens import count, estimate_messages
-from homa_shared.kinds.output_caps import PLAIN
+from homa_shared.kinds.output_caps import PLAIN, cap_of
 from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.targets import Target
 from homa_shared.model.tokens import Tokens
@@ -57,7 +57,7 @@ class NeedCalculator:
         self._prices = prices
         self._parameters, self._read = parameter_parts(params), read_parameters(params)
         replies = int(params.get("n") or 1)
-        cap = int(params.get("max_completion_tokens") or params.get("max_tokens") or PLAIN)
+        cap = cap_of(params) or PLAIN
         #: Output tokens of one call, over all its replies: at most, and as expected.
         self.most_output_tokens = cap * replies
         self.expected_output_tokens = min(cap, EXPECTED_OUTPUT_TOKENS) * replies

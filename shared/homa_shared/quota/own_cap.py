@@ -13,6 +13,8 @@ from homa_shared.quota.plan import TargetPlan
 
 #: Policies by which a provider counts the whole cap against its limits before anything is written.
 _COUNTS_CAP = frozenset({ReservePolicy.MAX_OF_TOTAL, ReservePolicy.PROMPT_AND_MAX, ReservePolicy.BURNDOWN})
+#: Most that is asked of a model of which nobody knows how much it can write, tokens.
+_MOST_OF_UNKNOWN = 16_384
 
 
 def own_cap(plan: TargetPlan, prices: PriceBook, params: Mapping[str, Any]) -> int:
@@ -24,22 +26,29 @@ def own_cap(plan: TargetPlan, prices: PriceBook, params: Mapping[str, Any]) -> i
     Args:
         params: in OpenAI's names.
     """
-    quota = None
-    if plan.reserve in _COUNTS_CAP:
-        limits = [limit for limit in (plan.limits.tpm, plan.limits.output_tpm) if limit is not None]
-        quota = min(limits) // int(params.get("n") or 1) if limits else None
-    window = prices.context_window(plan.target)
+    window, quota = prices.context_window(plan.target), _counted_quota(plan, params)
     return default_cap(_named(prices, plan.target), params, window=window, counted_quota=quota)
 
 
-def most_output(prices: PriceBook, target: Target) -> int | None:
-    """Most tokens that a target's model writes in one call; None where nobody knows."""
-    return _family(prices, target).most
+def most_cap(plan: TargetPlan, prices: PriceBook, params: Mapping[str, Any]) -> int:
+    """Most output tokens that may be asked of a target in one call: what its model can write, and its limits admit."""
+    counted = _counted_quota(plan, params)
+    limits = (prices.context_window(plan.target), counted)
+    most = _family(prices, plan.target).most or _MOST_OF_UNKNOWN
+    return min([most, *(limit // 2 for limit in limits if limit is not None)])
 
 
 def thinks_first(prices: PriceBook, target: Target, params: Mapping[str, Any]) -> bool:
     """Whether a target's model thinks, which counts towards the cap."""
     return _family(prices, target).thinks(params)
+
+
+def _counted_quota(plan: TargetPlan, params: Mapping[str, Any]) -> int | None:
+    """Tokens a minute for each answer of a call, where the provider counts the cap against them; else None."""
+    if plan.reserve not in _COUNTS_CAP:
+        return None
+    limits = [limit for limit in (plan.limits.tpm, plan.limits.output_tpm) if limit is not None]
+    return min(limits) // int(params.get("n") or 1) if limits else None
 
 
 def _family(prices: PriceBook, target: Target) -> OutputFamily:

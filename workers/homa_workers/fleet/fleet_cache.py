@@ -19,7 +19,7 @@ from homa_shared.model.errors import HomaError
 from homa_shared.model.pools import Hop, Pool, alias_of, queue_of
 from homa_shared.model.targets import Target
 from homa_shared.pricing.price_book import PriceBook
-from homa_shared.quota.own_cap import own_cap
+from homa_shared.quota.own_cap import most_cap, own_cap
 from homa_shared.quota.plan import TargetPlan, plan
 from homa_shared.quota.plan_rows import rows_of
 from homa_shared.settings.fleet import Fleet
@@ -194,6 +194,11 @@ class FleetBook:
         """The output cap of a call to a target that sets none."""
         found = self.plan(target)
         return PLAIN if found is None else own_cap(found, self._prices, params)
+
+    def most_cap(self, target: str, params: Mapping[str, Any]) -> int:
+        """Most output tokens that may be asked of a target in one call; 0 where the settings no longer know it."""
+        found = self.plan(target)
+        return 0 if found is None else most_cap(found, self._prices, params)
 
     def price(self, target: str, completion: Completion) -> int | None:
         """Nano-dollars of a completion; None when its target is unpriced, or took fees that no price list tells."""

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
+from homa_shared.kinds.output_caps import cap_of
 from homa_shared.model.json_safe import sound
 from homa_shared.store.client import AsyncStore
 from homa_workers.attempt import RunningAttempt
@@ -61,7 +62,9 @@ class Caller:
         except asyncio.CancelledError:
             raise stopped_before_call(attempt) from None
         fitted, attempt.parameter_notes = self._book.fitted(target, adapted)
-        return (self._capped(target, fitted) if is_other else fitted), is_other
+        made = self._capped(target, fitted) if is_other else fitted
+        attempt.params = made.params
+        return made, is_other
 
     async def complete(self, attempt: RunningAttempt, call: Call) -> Completion:
         """Makes a call that was prepared, for whose need there is a reservation.
@@ -100,7 +103,7 @@ class Caller:
 
     def _capped(self, target: str, call: Call) -> Call:
         """A call that middleware changed, with the output cap that its need is calculated by: one is always sent."""
-        if call.params.get("max_completion_tokens") or call.params.get("max_tokens"):
+        if cap_of(call.params):
             return call
         return replace(call, params={**call.params, "max_tokens": self._book.own_cap(target, call.params)})
 
