@@ -29,9 +29,16 @@ def fleet(**limits: int) -> Fleet:
     return Fleet(providers=providers, models=models)
 
 
-def stored(model: str, *fallbacks: str, of: Fleet | None = None, **options: object) -> tuple[Template, JobRequest]:
+def stored(
+    model: str,
+    *fallbacks: str,
+    of: Fleet | None = None,
+    answers: dict[str, int | None] | None = None,
+    **more: object,
+) -> tuple[Template, JobRequest]:
     view = FleetView(of or fleet())
-    template = Template(view, check_options({"model": model, "fallbacks": fallbacks, **options}))
+    view.answers = answers or {}
+    template = Template(view, check_options({"model": model, "fallbacks": fallbacks, **more}))
     entry = template.entry("j1", Prepared.of(build_messages("Hi", None, None)))
     return template, JobRequest.decode(entry.request)
 
@@ -70,8 +77,24 @@ def test_a_deployment_goes_by_the_model_that_its_alias_names() -> None:
 
 
 def test_a_quota_that_counts_the_cap_keeps_it_small_and_others_do_not() -> None:
-    limited = fleet(tpm=80_000)
+    limited = fleet(tpm=300_000)
     _, request = stored(THINKER, of=limited)
     assert request.params["max_tokens"] == 10_000
     assert request.options[0].tokens.total == 10_000
     assert stored("anthropic:claude-opus-5-5", of=limited)[1].params["max_tokens"] == 32_768
+
+
+def test_once_it_is_known_what_a_target_writes_a_counted_cap_goes_by_it() -> None:
+    limited = fleet(tpm=3_000_000)
+    for tokens, cap in ((None, 32_768), (9000, 32_768), (1000, 8000), (50, 4096)):
+        request = stored(THINKER, of=limited, answers={THINKER: tokens})[1]
+        assert (request.params["max_tokens"], request.options[0].tokens.total) == (cap, cap)
+
+
+def test_quota_that_counts_what_is_written_is_reserved_by_what_is_known_and_budgets_by_the_cap() -> None:
+    limited, target = fleet(output_tpm=80_000), "anthropic:claude-opus-5-5"
+    unknown, known = (stored(target, of=limited, answers={target: tokens})[1] for tokens in (None, 3000))
+    assert [request.options[0].tokens.output for request in (unknown, known)] == [512, 3000]
+    assert unknown.options[0].bound == known.options[0].bound
+    short = stored(target, of=limited, answers={target: 3000}, max_tokens=100)[1]
+    assert short.options[0].tokens.output == 100

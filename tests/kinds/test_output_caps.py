@@ -71,5 +71,5 @@ def test_it_is_never_above_what_the_model_can_write(model: str, most: int) -> No
 def test_it_leaves_room_in_the_window_and_in_a_quota_that_counts_it() -> None:
     assert default_cap("gpt-oss-20b", {}, window=32_000) == 16_000
     assert default_cap("gpt-oss-20b", {}, window=4000) == 4096
-    assert default_cap("gpt-5-mini", {}, counted_quota=200_000) == 25_000
+    assert default_cap("gpt-5-mini", {}, counted_quota=600_000) == 20_000
     assert default_cap("gpt-5-mini", {}, counted_quota=30_000) == 4096

@@ -76,7 +76,7 @@ class Reservations:
         return calculator.embedding(plan, texts, self._view.factor(plan.target))[1]
 
     def _of_chat(self, plan: TargetPlan, prompt: Prompt, calculator: NeedCalculator) -> Option:
-        need = calculator.chat(plan, prompt, self._view.factor(plan.target))
+        need = calculator.chat(plan, prompt, self._view.factor(plan.target), self._view.answer_tokens(plan.target))
         bound = calculator.most_token_cost(plan.target, prompt) if calculator.has_fees else need.bound
         if bound is not None and bound > MOST_NANO_USD:
             raise InvalidRequest(

@@ -114,10 +114,13 @@ class Template:
         if given or self.options.kind != CHAT:
             return (given,) * len(plans)
         self.has_own_cap = True
-        prices = self._view.prices
-        caps = tuple(min(own_cap(plan, prices, self.params) for plan in members) for members in plans)
+        caps = tuple(min(map(self._own_cap, members)) for members in plans)
         self.params["max_tokens"] = min(caps)
         return caps
+
+    def _own_cap(self, plan: TargetPlan) -> int:
+        view = self._view
+        return own_cap(plan, view.prices, self.params, view.answer_tokens(plan.target))
 
     def _calculator(self, cap: int) -> NeedCalculator:
         params = {**self.params, "max_tokens": cap} if self.has_own_cap else self.params

@@ -31,7 +31,7 @@ _ROOM = {
 #: Where the request says no effort.
 _USUAL_ROOM = 32_768
 #: No more than this part of a minute's quota, where the provider counts the cap against it.
-_PART_OF_QUOTA = 8
+_PART_OF_QUOTA = 30
 #: No more than this part of a context window, which the prompt needs, too.
 _PART_OF_WINDOW = 2
 

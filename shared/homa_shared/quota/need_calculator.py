@@ -35,7 +35,8 @@ from homa_shared.quota.embedding_parts import first_part
 from homa_shared.quota.plan import TargetPlan, reservation
 from homa_shared.quota.prompt import Prompt
 
-#: Tokens of output that are reserved from a quota counted by what is really written; settling corrects it.
+#: Tokens of output that are reserved from a quota counted by what is really written, until replies have told how much a
+#: target writes; settling corrects it.
 EXPECTED_OUTPUT_TOKENS = 512
 #: Most bounds that are kept by the size of their prompts.
 _MOST_SIZES = 10_000
@@ -61,23 +62,26 @@ class NeedCalculator:
         #: Output tokens of one call, over all its replies: at most, and as expected.
         self.most_output_tokens = cap * replies
         self.expected_output_tokens = min(cap, EXPECTED_OUTPUT_TOKENS) * replies
+        self._replies = replies
         self._adds_conversation = api == RESPONSES_API and recalls(params)
         #: Whether the provider charges fees that no count of tokens tells, for tools that it runs itself.
         self.has_fees = asks_for_fees(params, api)
         #: Target and size of a prompt without media -> its bound: the prompts of a batch often have the same sizes.
         self._bounds: dict[tuple[str, int], int | None] = {}
 
-    def chat(self, plan: TargetPlan, prompt: Prompt, factor: float = 1.0) -> Option:
+    def chat(self, plan: TargetPlan, prompt: Prompt, factor: float = 1.0, answer_tokens: int | None = None) -> Option:
         """What one completion takes at a target.
 
         Args:
             factor: what estimates of the target's input tokens are scaled by, as learned from replies.
+            answer_tokens: what one answer of the target has, likewise; None while nobody knows.
         """
         bound = self.bound(plan.target, prompt)
         if not counts_tokens(plan):
             return Option(str(plan.target), bound)
         input_tokens = self.input_tokens(plan.target, prompt, factor)
-        reserved = reservation(plan, input_tokens, self.expected_output_tokens, self.most_output_tokens)
+        expected = self.expected_output_tokens if answer_tokens is None else answer_tokens * self._replies
+        reserved = reservation(plan, input_tokens, expected, self.most_output_tokens)
         return Option(str(plan.target), bound, reserved.tokens)
 
     def embedding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homa_shared.kinds.output_caps import ANY_OUTPUT, OutputFamily, default_cap, output_family
+from homa_shared.kinds.output_caps import ANY_OUTPUT, PLAIN, OutputFamily, default_cap, output_family
 from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.targets import Target
 from homa_shared.pricing.price_book import PriceBook
@@ -13,21 +13,28 @@ from homa_shared.quota.plan import TargetPlan
 
 #: Policies by which a provider counts the whole cap against its limits before anything is written.
 _COUNTS_CAP = frozenset({ReservePolicy.MAX_OF_TOTAL, ReservePolicy.PROMPT_AND_MAX, ReservePolicy.BURNDOWN})
+#: A counted cap is no more than so many times what an answer has: lengths of thinking differ widely from job to job.
+_TIMES_MEAN = 8
 #: Most that is asked of a model of which nobody knows how much it can write, tokens.
 _MOST_OF_UNKNOWN = 16_384
 
 
-def own_cap(plan: TargetPlan, prices: PriceBook, params: Mapping[str, Any]) -> int:
+def own_cap(plan: TargetPlan, prices: PriceBook, params: Mapping[str, Any], answer_tokens: int | None = None) -> int:
     """Most output tokens of a call to a target that sets no cap.
 
-    A cap that the provider counts at receipt takes no more than a part of a minute's quota: otherwise few calls, or
-    none, would fit into it.
+    A provider that counts the cap at receipt admits no more calls a minute than fit into its quota by their caps,
+    whatever they write. There the cap takes no more than a part of that quota and, once replies have told how much the
+    target writes, no more than some times that: more calls fit then, at a cap that few answers reach.
 
     Args:
         params: in OpenAI's names.
+        answer_tokens: what one answer of the target has, as learned from replies; None while nobody knows.
     """
     window, quota = prices.context_window(plan.target), _counted_quota(plan, params)
-    return default_cap(_named(prices, plan.target), params, window=window, counted_quota=quota)
+    cap = default_cap(_named(prices, plan.target), params, window=window, counted_quota=quota)
+    if quota is None or answer_tokens is None:
+        return cap
+    return min(cap, max(PLAIN, answer_tokens * _TIMES_MEAN))
 
 
 def most_cap(plan: TargetPlan, prices: PriceBook, params: Mapping[str, Any]) -> int:
