@@ -98,3 +98,12 @@ def test_quota_that_counts_what_is_written_is_reserved_by_what_is_known_and_budg
     assert unknown.options[0].bound == known.options[0].bound
     short = stored(target, of=limited, answers={target: 3000}, max_tokens=100)[1]
     assert short.options[0].tokens.output == 100
+
+
+def test_equal_requests_share_their_cached_reply_whatever_cap_was_chosen() -> None:
+    prepared = Prepared.of(build_messages("Hi", None, None))
+    keys = [
+        stored(THINKER, of=fleet(tpm=tpm), cache=True, **more)[0].common_for(prepared).cache_key
+        for tpm, more in ((300_000, {}), (600_000, {}), (300_000, {"max_tokens": 10_000}))
+    ]
+    assert keys[0] == keys[1] != keys[2]

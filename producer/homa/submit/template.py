@@ -20,7 +20,7 @@ from homa.submit.reservations import Reservations
 from homa_shared.calls.request import CHAT, EMBEDDING, request_head, sharing
 from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_shared.capabilities.prompt_caching import caching_at
-from homa_shared.kinds.output_caps import cap_of
+from homa_shared.kinds.output_caps import PLAIN, cap_of
 from homa_shared.model.pools import Hop, members_of, queue_of, without
 from homa_shared.model.records import Lane
 from homa_shared.model.targets import Target
@@ -78,7 +78,7 @@ class Template:
         )
         #: Whether one of the targets keeps what prompts share.
         self.caches = options.kind == CHAT and options.prompt_cache is not False and view.caches(self.chain)
-        self._params_json = orjson.dumps(self.params, option=orjson.OPT_SORT_KEYS)
+        self._params_json = orjson.dumps(self._asked, option=orjson.OPT_SORT_KEYS)
         by_cap = {cap: self._calculator(cap) for cap in self.caps}
         #: What a call of these requests takes at each hop.
         self.calculators = [by_cap[cap] for cap in self.caps]
@@ -117,6 +117,11 @@ class Template:
         caps = tuple(min(map(self._own_cap, members)) for members in plans)
         self.params["max_tokens"] = min(caps)
         return caps
+
+    @property
+    def _asked(self) -> Mapping[str, Any]:
+        """What cached replies go by. Complete ones are the same whatever cap Homa chose, which may change."""
+        return {**self.params, "max_tokens": PLAIN} if self.has_own_cap else self.params
 
     def _own_cap(self, plan: TargetPlan) -> int:
         view = self._view
