@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from homa_shared.calls.request import StepRules
+from homa_shared.calls.reply import Call, Completion, Usage
+from homa_shared.calls.request import JobRequest, Option, StepRules
+from homa_shared.calls.tools import tool
 from homa_shared.model.records import State
 from homa_workers.pipeline.steps import cut
-from tests.steps.cell import HAIKU, MINI, Cell, by_schema, reply_of
+from tests.steps.cell import BOUND, HAIKU, MINI, Cell, by_schema, reply_of
 
 RETRY, FAIL = StepRules(on_cut="retry"), StepRules(on_cut="fail")
 #: Fits no cap below 64 tokens, nor a doubled one of 32.
@@ -112,6 +114,45 @@ async def test_an_answer_by_schema_that_was_cut_is_asked_for_again_where_the_job
     job = await cell.ask(said, params=by_schema() | {"max_tokens": 12}, steps=RETRY)
     assert finish(reply_of(await cell.ended(job))) == "stop"
     await cell.check_money(job)
+
+
+async def test_half_a_tool_call_is_not_run(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    @tool
+    def look_up(name: str) -> str:
+        """Finds a person."""
+        ran.append(name)
+        return "36 years old"
+
+    worker = await cell.worker()
+    call = {"id": "c1", "type": "function", "function": {"name": "look_up", "arguments": '{"name": "Ad'}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": "length"}]}
+
+    async def half(_: Call) -> Completion:
+        return Completion(body, Usage(10, 40))
+
+    assert worker._pipeline is not None
+    monkeypatch.setattr(worker._pipeline.provider, "complete", half)
+    job = await cell.ask("Who?", params={"max_tokens": 40}, steps=StepRules(("look_up",)))
+    view = await cell.ended(job)
+    assert (view.job.state, reply_of(view)["error"]["kind"], ran) == (State.FAILED, "cut", [])
+    assert len(view.attempts) == 1
+
+
+async def test_each_target_of_a_chain_gets_its_own_cap(cell: Cell) -> None:
+    await cell.worker("openai", "anthropic")
+
+    async def told(prompt: str) -> list[str]:
+        chain = (Option(MINI, BOUND), Option(HAIKU, BOUND))
+        asked = [{"role": "user", "content": prompt}]
+        request = JobRequest(asked, {"max_tokens": 40}, chain, caps=(70, 40))
+        job = await cell._send(request, (MINI, HAIKU), BOUND, 0, {})
+        return list(reply_of(await cell.ended(job))["notes"])
+
+    assert await told(LONG) == ["the answer was cut at its output cap of 70 tokens"]
+    assert await told(f"{LONG}[[fault:404@openai]]") == ["the answer was cut at its output cap of 40 tokens"]
 
 
 async def test_a_chat_that_tells_it_by_status_400_is_a_cut_reply_of_unknown_cost(cell: Cell) -> None:
