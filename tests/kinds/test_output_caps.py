@@ -21,7 +21,7 @@ from homa_shared.kinds.output_caps import default_cap, output_family
             "claude-opus-4-8",
         ),
         *("us.anthropic.claude-haiku-4-5-20251001-v1:0", "gemini-2.5-flash-lite", "mistral-small-latest", "llama3"),
-        *("command-r-plus", "amazon.nova-2-lite-v1:0", "some-deployment"),
+        *("command-r-plus", "amazon.nova-2-lite-v1:0", "some-deployment", "grok-4-fast-non-reasoning"),
     ],
 )
 def test_a_model_that_does_not_think_keeps_the_plain_cap(model: str) -> None:
@@ -34,6 +34,7 @@ def test_a_model_that_does_not_think_keeps_the_plain_cap(model: str) -> None:
         *("gpt-5-mini", "gpt-5.5", "gpt-6-luna", "us.openai.gpt-6-sol", "gpt-6.2-astra", "o4-mini", "ft:gpt-5-mini:me"),
         *("claude-sonnet-5", "claude-opus-5-5", "anthropic.claude-haiku-5-5", "claude-fable-5-1", "gemini-2.5-pro"),
         *("gemini-4-neon", "models/gemini-flash-latest", "openai/gpt-oss-120b", "deepseek-r1:8b", "magistral-medium"),
+        *("x-ai/grok-4-fast", "kimi-k2-thinking", "zai/glm-4.6"),
     ],
 )
 def test_a_model_that_thinks_first_gets_room_for_it(model: str) -> None:
@@ -49,6 +50,9 @@ def test_a_model_that_thinks_first_gets_room_for_it(model: str) -> None:
         # It cannot be kept from thinking: its effort is then the least.
         ("gpt-6-astra", {"reasoning_effort": "none"}, 16_384),
         ("gpt-5.2", {"reasoning_effort": "medium"}, 32_768),
+        ("mistral-medium-latest", {"reasoning_effort": "high"}, 32_768),
+        ("some-deployment", {"reasoning_effort": "high"}, 32_768),
+        ("some-deployment", {"reasoning_effort": "none"}, 4096),
         ("claude-opus-4-6", {"thinking": {"type": "adaptive"}}, 32_768),
         ("claude-sonnet-5", {"thinking": {"type": "disabled"}}, 4096),
         ("claude-sonnet-4-5", {"thinking": {"type": "enabled", "budget_tokens": 40_000}}, 44_096),

@@ -65,8 +65,8 @@ class OutputFamily:
     thinks: When = never
 
 
-#: Nothing is known of such a model's output.
-ANY_OUTPUT = OutputFamily("")
+#: Nothing is known of such a model's output; whoever asks for an effort knows that it thinks.
+ANY_OUTPUT = OutputFamily("", thinks=thinks_if_asked)
 
 _HEAD = r"(?:^|[/.:])"
 
@@ -105,12 +105,14 @@ OUTPUT_FAMILIES = (
     _row(r"gemini-4-argon", 32_768, always),
     _row(r"gemini-(?!.*(?:image|tts|live|audio|embedding))", 65_536, always),
     # Those of others, at whoever serves them.
-    _row(r"(?:magistral|mistral-(?:small|medium)-reasoning)", 32_768, always),
+    _row(r"magistral", 32_768, always),
     _row(r"command-a-(?:reasoning|plus)", 32_000, thinks),
     _row(r"command-a", 8192),
     _row(r"command-", 4096),
     _row(r"deepseek[.-](?:r1|reasoner)", 32_768, always),
     _row(r"(?:qwq|qwen3(?!.*(?:instruct|coder|embed)))", 32_768, thinks),
+    _row(r"grok-(?!.*non-reasoning)(?:3-mini|4|5)", 32_768, always),
+    _row(r"(?:glm-(?:4\.[5-9]|[5-9])|minimax-m\d|[^/:]*[-_]thinking)", 32_768, always),
     _row(r"(?:amazon\.)?nova-2-", 64_000, thinks_if_asked),
     _row(r"(?:amazon\.)?nova-(?:micro|lite|pro|premier)", 5000),
 )
