@@ -81,6 +81,6 @@ def _check_price(request: RunRequest, view: FleetView, target: Target, max_token
         )
     if least > request.budget:
         raise InvalidRequest(
-            f"--budget is ${usd(request.budget)}, and the output alone of one call of {target} may cost ${usd(least)}: "
-            "lower --max-tokens or raise --budget"
+            f"--budget is ${usd(request.budget)}, and the output alone of one call of {target}, up to {max_tokens:,} "
+            f"tokens, may cost ${usd(least)}: lower --max-tokens or raise --budget"
         )
