@@ -187,7 +187,7 @@ def test_a_conversation_that_the_provider_keeps_may_fill_the_window() -> None:
     window = view.prices.context_window(Target.parse(MINI))
     assert window is not None
     assert recalled.bound >= plain.bound + window * 250  # a quarter of a dollar a million
-    calculator = NeedCalculator(view.prices, {"previous_response_id": "resp_1"}, RESPONSES_API)
+    calculator = NeedCalculator(view.prices, {"previous_response_id": "resp_1", "max_tokens": 32_768}, RESPONSES_API)
     need = calculator.chat(plan(FLEET, Target.parse(MINI)), Prompt(HELLO, 50))
     assert need.bound is not None
     assert need.bound >= recalled.bound - 100 * 250

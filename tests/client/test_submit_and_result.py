@@ -128,7 +128,7 @@ def test_tokens_are_counted_only_where_the_provider_limits_them(homa: Homa, stor
 
 
 def test_an_output_cap_is_always_sent(homa: Homa, store: Store) -> None:
-    assert stored_request(store, homa.submit("Hi", model=MODEL).id).params == {"max_tokens": 4096}
+    assert stored_request(store, homa.submit("Hi", model=MODEL).id).params == {"max_tokens": 32_768}
     job = homa.submit("Hi", model=MODEL, max_completion_tokens=5)
     assert stored_request(store, job.id).params == {"max_completion_tokens": 5}
 

@@ -54,6 +54,18 @@ def test_its_numbers_are_one_json_document(alone: dict[str, str], invoke: Invoke
     assert told["unpriced_rows"] == 0
 
 
+def test_it_tells_the_output_cap_and_who_set_it(alone: dict[str, str], invoke: Invoke):
+    def told(*options: str) -> str:
+        return invoke(alone, "run", "rows.jsonl", "--dry-run", *options).stdout
+
+    thinks = "output cap 32,768 tokens a row: set by Homa, leaves room for thinking; --max-tokens changes it\n"
+    assert thinks in told("--model", "openai:gpt-5-mini")
+    assert "output cap 4,096 tokens a row: set by Homa; --max-tokens" in told("--model", "openai:gpt-4o-mini")
+    assert "output cap 9 tokens a row\n" in told("--model", "openai:gpt-5-mini", "--max-tokens", "9")
+    document = json.loads(told("--model", "openai:gpt-5-mini", "--json"))
+    assert (document["output_cap"], document["output_cap_by"]) == (32_768, "homa")
+
+
 def test_the_upper_bound_counts_the_dearest_fallback(alone: dict[str, str], invoke: Invoke):
     def most(*fallback: str) -> float:
         answer = invoke(alone, "run", "rows.jsonl", "--model", MODEL, *fallback, "--dry-run", "--json")

@@ -36,12 +36,12 @@ def test_a_folder_becomes_a_results_file_with_one_line_a_document(staffed: Fleet
     assert first["response"]["body"]["choices"][0]["message"]["content"] == "Read text of a.txt of docs/a.txt"
     assert first["error"] is None
     assert set(first["homa"]) == {
-        "job", "provider", "model", "attempts", "cost_usd", "cached", "queued_ms", "latency_ms",
+        "job", "provider", "model", "finish_reason", "attempts", "cost_usd", "cached", "queued_ms", "latency_ms",
     }  # fmt: skip
     summary = json.loads(answer.stdout)
     assert set(summary) == {
-        "batch", "total", "succeeded", "failed", "cancelled", "expired", "cost_usd", "unresolved_usd", "unpriced_jobs",
-        "seconds", "output",
+        "batch", "total", "succeeded", "failed", "cancelled", "expired", "cut", "cut_empty", "cost_usd",
+        "unresolved_usd", "unpriced_jobs", "seconds", "output",
     }  # fmt: skip
     assert (summary["total"], summary["succeeded"], summary["failed"]) == (3, 3, 0)
     assert summary["output"] == "out.jsonl"

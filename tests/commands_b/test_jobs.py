@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -101,6 +102,7 @@ def test_a_failure_is_shown_with_its_error_and_prompt(stand: Stand) -> None:
     job = stand.failed(prompt="[bold]no markup[/]")
     said = stand.said("jobs", "show", job)
     assert "[bold]no markup[/]" in said.stdout
+    assert re.search(r"output cap +100 tokens", said.stdout)
     assert "invalid_request: it broke" in said.stdout
     assert stand.json("jobs", "show", job)["attempts"][0]["error"] == "it broke"
 

@@ -52,6 +52,7 @@ def test_columns_have_types_and_money_is_exact(path: Path) -> None:
         "homa_job": "j",
         "homa_provider": "openai",
         "homa_model": "m",
+        "homa_finish_reason": None,
         "homa_attempts": 1,
         "homa_cost_usd": Decimal("0.001230000"),
         "homa_cached": False,

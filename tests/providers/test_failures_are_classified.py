@@ -137,7 +137,7 @@ OPENAI_ROWS: list[tuple[str, int, Any, ErrorKind]] = [
     ("empty object", 200, {}, K.MALFORMED),
     ("no choices", 200, {**CHAT, "choices": None}, K.MALFORMED),
     ("empty choices", 200, {**CHAT, "choices": []}, K.MALFORMED),
-    ("unfinished choice", 200, {**CHAT, "choices": [{**CHAT["choices"][0], "finish_reason": None}]}, K.MALFORMED),
+    ("unfinished choice", 200, {**CHAT, "choices": [{"message": {}, "finish_reason": None}]}, K.MALFORMED),
     ("error body", 200, openai_error("Rate limit reached", "rate_limit_exceeded"), K.RATE_LIMITED),
     ("router's error", 200, {"error": {"message": "No credits", "code": 402}}, K.QUOTA_EXHAUSTED),
     ("unknown error body", 200, openai_error("Something odd"), K.MALFORMED),

@@ -12,6 +12,7 @@ from homa_shared.calls.tokens import count, estimate_messages
 from homa_shared.calls.tools import tool
 from homa_shared.quota.call_parts import read_parameters
 from homa_shared.store.reads.token_error import Learned, add_learned, estimates, learned
+from homa_shared.store.reads.written_tokens import answer_tokens
 from homa_workers.fleet import token_calibration
 from homa_workers.fleet.token_calibration import ONE_IN, TokenLearning
 from homa_workers.middleware.token_calibration import TokenCalibration
@@ -79,6 +80,14 @@ async def test_what_is_missed_is_reckoned_with_what_the_fleet_knows_already(cell
     found = await known(cell, learning, OLLAMA)
     assert (found.missed, found.replies) == (1000 + raw, 12), "an estimate times two is right"
     assert found.error == (1000 + raw) / (2000 + 4 * raw)
+
+
+async def test_what_answers_have_is_learned_too_from_five_on(cell: Cell, every: None) -> None:
+    learning = TokenLearning(cell.store)
+    for tokens, mean in ((10, None), (20, None), (30, None), (40, None), (51, 31)):
+        learning.note(OLLAMA, Call("llama3.3", QUESTION), Completion({}, Usage(9, tokens)))
+        await learning.flush()
+        assert await cell.store.run(answer_tokens(cell.keys, [OLLAMA, MINI])) == {OLLAMA: mean, MINI: None}
 
 
 async def test_what_tells_nothing_of_text_is_passed_over(cell: Cell, every: None) -> None:

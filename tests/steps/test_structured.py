@@ -62,16 +62,6 @@ async def test_json_that_breaks_the_schema_is_asked_for_again(cell: Cell, said: 
     assert reply_of(await cell.ended(job))["steps"] == 2
 
 
-async def test_an_answer_that_was_cut_at_its_cap_is_asked_for_again(cell: Cell) -> None:
-    await cell.worker()
-    params = by_schema() | {"max_tokens": 12}
-    job = await cell.ask('[[say:{"name": "Ada Augusta Byron King, Countess of Lovelace", "age": 36}]]', params=params)
-    view = await cell.ended(job)
-    assert (await cell.outcomes())[0][1] == "step"
-    await cell.check_money(job)
-    assert view.job.ended
-
-
 async def test_after_its_tries_a_job_fails_as_malformed_and_its_last_reply_is_kept(cell: Cell) -> None:
     await cell.worker()
     job = await cell.ask("Who?", params=by_schema(), targets=(OLD,))

@@ -37,6 +37,17 @@ async def test_two_workers_never_exceed_the_providers_concurrency(cell: Cell) ->
     assert cell.simulator.stats.max_in_flight == 4, "and uses all of it"
 
 
+async def test_tokens_that_come_back_are_used_at_once(cell: Cell) -> None:
+    """Each call reserves most of a minute's quota and writes little: the next one may go when it is settled."""
+    limits = {"HOMA_PROVIDERS__OPENAI__LIMITS__TPM": "60000"}
+    await cell.worker(concurrency=20, **limits)
+    # By the naps of a worker that nobody wakes, they would take as many times five seconds.
+    jobs = [await cell.submit(tokens=(50_000, 10, 300)) for _ in range(20)]
+    for job in jobs:
+        assert (await cell.ended(job)).job.state is State.SUCCEEDED
+    assert cell.simulator.stats.refused.total() == 0
+
+
 async def test_five_hundred_calls_in_flight_are_cut_on_time(cell: Cell, stopwatch: Stopwatch) -> None:
     cell.simulator.configure(latency_ms=60_000)
     wide = {"HOMA_PROVIDERS__OPENAI__LIMITS__RPM": "1000000", "HOMA_PROVIDERS__OPENAI__TIMEOUT_S": "12"}

@@ -7,7 +7,7 @@ changes here. What the store keeps of an attempt, its history, is another thing:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -70,8 +70,10 @@ class RunningAttempt:
     request: JobRequest = UNREAD
     #: Targets that were passed over in looking for the next one, with the reason.
     skipped: Sequence[tuple[str, str]] = ()
-    #: What was changed about its parameters for its model, for people.
+    #: For people: what was changed about its parameters for its model, and how its answer ended where it was cut.
     parameter_notes: tuple[str, ...] = ()
+    #: Parameters of its last call.
+    params: Mapping[str, Any] = field(default_factory=dict)
     #: Digests of the media that its request shows.
     media: Sequence[str] = ()
     steps: StepTally = NO_STEPS

@@ -42,7 +42,7 @@ class Reply(Generic[T]):
     latency_ms: int | None = None
     #: From submission to that call.
     queued_ms: int | None = None
-    #: What was changed about its parameters for the model that answered.
+    #: What was changed about its parameters for the model that answered, and how the answer ended where it was cut.
     notes: tuple[str, ...] = ()
     schema: Any = field(default=None, repr=False)
 

@@ -11,6 +11,7 @@ import orjson
 
 from homa.files.digests import digest
 from homa.files.rows import BadRow
+from homa_shared.calls.reply import is_cut
 from homa_shared.model.json_safe import valid_text
 from homa_shared.model.money import usd
 
@@ -33,7 +34,9 @@ class HomaPart:
     queued_ms: int | None = None
     #: Of the call that brought the answer.
     latency_ms: int | None = None
-    #: What was changed about its parameters for the model that answered.
+    #: Why its answer ended: stop, length (it was cut), tool_calls, content_filter; None where nobody says.
+    finish_reason: str | None = None
+    #: What was changed about its parameters for the model that answered, and how the answer ended where it was cut.
     notes: tuple[str, ...] = ()
 
 
@@ -98,6 +101,7 @@ def _homa(part: HomaPart) -> dict[str, Any]:
         "job": part.job,
         "provider": part.provider,
         "model": part.model,
+        "finish_reason": part.finish_reason,
         "attempts": part.attempts,
         "cost_usd": None if part.cost_nano_usd is None else usd(part.cost_nano_usd),
         "cached": part.cached,
@@ -110,6 +114,11 @@ def _homa(part: HomaPart) -> dict[str, Any]:
 def is_good(line: Mapping[str, Any]) -> bool:
     """Whether a line holds an answer, so that its input is done."""
     return line["error"] is None and line["response"] is not None
+
+
+def is_cut_line(line: Mapping[str, Any]) -> bool:
+    """Whether a line holds an answer that was cut."""
+    return is_good(line) and is_cut(line["response"].get("body") or {})
 
 
 def line_bytes(line: Mapping[str, Any]) -> bytes:

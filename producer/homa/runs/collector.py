@@ -39,6 +39,7 @@ class Collector:
         self._driver, self._keys, self._lane = parts.session.driver, parts.session.keys, parts.run_options.lane
         self._writer, self._kept = parts.writer, parts.kept
         self._workers, self._progress, self._interruption = parts.workers, parts.progress, parts.interruption
+        self._redo_cut = parts.redo_cut
         self._running = 0
         self._asked_queues_s = 0.0
 
@@ -75,7 +76,8 @@ class Collector:
         Args:
             redone: without an answer it will be tried anew, and so gets no line yet.
         """
-        if (redone and line.state is not State.SUCCEEDED) or not self._writer.done.add(line.custom_id):
+        unfinished = line.state is not State.SUCCEEDED or (self._redo_cut and line.cut)
+        if (redone and unfinished) or not self._writer.done.add(line.custom_id):
             return
         fields = self._kept.pop(line.custom_id) if self._kept is not None else {}
         self._writer.write(line.document, fields)

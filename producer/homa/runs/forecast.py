@@ -19,6 +19,7 @@ from homa_shared.calls.reply import Usage
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.limits import Limits
 from homa_shared.model.money import usd
+from homa_shared.quota.own_cap import thinks_first
 
 _MINUTES_OF_DAY = 1440
 
@@ -41,6 +42,12 @@ class Forecast:
     unpriced_targets: list[str] = field(default_factory=list)
     #: Minutes that the configured limits of the first targets make it last; None where none is configured.
     minutes: float | None = None
+    #: Most output tokens of a row at its first target, by row: the least and the greatest; 0 before the first row.
+    least_cap: int = 0
+    greatest_cap: int = 0
+    #: Rows whose cap Homa set, and those among them whose model thinks first.
+    own_caps: int = 0
+    thinking_rows: int = 0
     #: What the first row's model would read.
     first_messages: list[dict[str, Any]] | None = None
     first_bad: str | None = None
@@ -56,6 +63,8 @@ class Forecast:
             "expected_usd": usd(self.expected_nano_usd) if priced else None,
             "most_usd": usd(self.most_nano_usd) if priced else None,
             "unpriced_rows": self.unpriced_rows,
+            "output_cap": self.greatest_cap or None,
+            "output_cap_by": ("homa" if self.own_caps else "caller") if self.greatest_cap else None,
             "seconds_at_limits": None if self.minutes is None else round(self.minutes * 60, 1),
             "first_messages": self.first_messages,
         }
@@ -138,6 +147,7 @@ class Forecaster:
         calculator, prompt = template.calculator, prompt_of(prepared)
         given = calculator.input_tokens(target, prompt)
         written = calculator.expected_output_tokens
+        self._note_cap(template)
         total.input_tokens += given
         total.output_tokens += written
         load = self._loads.setdefault(template.targets[0], _Load())
@@ -145,7 +155,8 @@ class Forecaster:
         load.input_tokens += given
         load.output_tokens += written
         expected = self._view.prices.cost(target, Usage(given, written))
-        bounds = {str(target): calculator.bound(target, prompt) for target in template.chain}
+        by_target = template.by_target()
+        bounds = {str(target): each.bound(target, prompt) for target, (_, each) in by_target.items()}
         unpriced = [name for name, bound in bounds.items() if bound is None]
         if expected is None or unpriced:
             total.unpriced_rows += 1
@@ -153,6 +164,14 @@ class Forecaster:
             return
         total.expected_nano_usd += expected
         total.most_nano_usd += max(bound for bound in bounds.values() if bound is not None)
+
+    def _note_cap(self, template: Template) -> None:
+        """What the row's answer may come to at its first target, and who said so."""
+        total, cap, target = self._sum, template.caps[0], template.chain[0]
+        total.least_cap = min(total.least_cap or cap, cap)
+        total.greatest_cap = max(total.greatest_cap, cap)
+        total.own_caps += template.has_own_cap
+        total.thinking_rows += template.has_own_cap and thinks_first(self._view.prices, target, template.params)
 
     def _template(self, own: dict[str, Any]) -> Template:
         shared = {name: value for name, value in self._run_options.options.items() if name != "system"}

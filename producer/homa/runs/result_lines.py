@@ -10,6 +10,7 @@ from homa.client.batch_lines import Line
 from homa.client.results import Failure, Reply
 from homa.drivers.effects import Flow, ask_patiently
 from homa.files import Answered, HomaPart, Unanswered, result_line
+from homa_shared.calls.reply import is_cut, says_nothing
 from homa_shared.model.records import State
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import number, read
@@ -27,6 +28,9 @@ class ResultLine:
     kind: str
     #: For people.
     message: str
+    #: Whether there is a reply that was cut, and whether it says nothing.
+    cut: bool
+    empty: bool
     #: As the results file has it.
     document: dict[str, Any]
 
@@ -49,7 +53,10 @@ def _answered(line: Line, reply: Reply[Any]) -> ResultLine:
     part = _homa_part(reply, reply.cost_nano_usd, cached=reply.cached)
     custom_id = line.custom_id or line.job_id
     document = result_line(custom_id, Answered(reply.body, part, reply.request_id))
-    return ResultLine(line.position, custom_id, State.SUCCEEDED, "", "", document)
+    cut = is_cut(reply.body)
+    return ResultLine(
+        line.position, custom_id, State.SUCCEEDED, "", "", cut, cut and says_nothing(reply.body), document
+    )
 
 
 def _unanswered(line: Line, failure: Failure, nano_usd: int) -> ResultLine:
@@ -57,7 +64,7 @@ def _unanswered(line: Line, failure: Failure, nano_usd: int) -> ResultLine:
     custom_id = line.custom_id or line.job_id
     outcome = Unanswered(failure.kind, failure.message, part, failure.request_id, failure.status)
     document = result_line(custom_id, outcome)
-    return ResultLine(line.position, custom_id, _state(failure), failure.kind, failure.message, document)
+    return ResultLine(line.position, custom_id, _state(failure), failure.kind, failure.message, False, False, document)
 
 
 def _homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: bool = False) -> HomaPart:
@@ -70,6 +77,7 @@ def _homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: boo
         cached=cached,
         queued_ms=ended.queued_ms,
         latency_ms=ended.latency_ms,
+        finish_reason=ended.finish_reason if isinstance(ended, Reply) else None,
         notes=ended.notes if isinstance(ended, Reply) else (),
     )
 

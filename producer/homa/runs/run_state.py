@@ -42,6 +42,8 @@ class RunParts:
     name: str
     #: Most lines that are submitted and not yet written.
     window: int
+    #: Whether answers that were cut are asked for anew.
+    redo_cut: bool = False
     #: Where rows' fields wait for their line; None for results that do not repeat them.
     kept: KeptFields | None = None
 
@@ -138,6 +140,8 @@ class RunState:
             "failed": self.tally.failed,
             "cancelled": self.tally.ends[State.CANCELLED],
             "expired": self.tally.ends[State.EXPIRED],
+            "cut": self.tally.cut,
+            "cut_empty": self.tally.cut_empty,
             "cost_usd": usd(costs.cost),
             "unresolved_usd": usd(costs.unresolved),
             "unpriced_jobs": costs.unpriced,

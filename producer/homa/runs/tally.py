@@ -65,6 +65,9 @@ class RunTally:
     bad: int = 0
     ends: Counter[State] = field(default_factory=Counter)
     over_budget: int = 0
+    #: Answers that were cut at their output cap, and those of them that say nothing.
+    cut: int = 0
+    cut_empty: int = 0
     #: Name and reason of the first input that failed for another reason than money; empty while none has.
     first_failure: str = ""
     _alike: set[tuple[str, str]] = field(default_factory=set)
@@ -99,6 +102,8 @@ class RunTally:
         """Counts a job's end."""
         self.ends[line.state] += 1
         self.over_budget += line.kind in _MONEY
+        self.cut += line.cut
+        self.cut_empty += line.empty
         if line.state is State.FAILED and line.kind not in _MONEY:
             self.first_failure = self.first_failure or f"{line.custom_id}: {line.message}"
         jobs = self.ends.total()

@@ -29,6 +29,8 @@ class FleetView:
         self.written: set[str] = set()
         #: Target -> what estimates of its tokens are scaled by, as learned from replies.
         self.factors: Mapping[str, float] = {}
+        #: Target -> output tokens of one of its answers, likewise.
+        self.answers: Mapping[str, int | None] = {}
         #: What is written so that every live worker can read it.
         self.versions: Versions = own_versions()
 
@@ -38,6 +40,10 @@ class FleetView:
     def factor(self, target: Target) -> float:
         """What estimates of a target's input tokens are scaled by."""
         return self.factors.get(str(target), 1.0)
+
+    def answer_tokens(self, target: Target) -> int | None:
+        """Output tokens of one answer of a target; None while nobody knows."""
+        return self.answers.get(str(target))
 
     def unwritten(self, targets: Sequence[str]) -> list[str]:
         return [target for target in targets if target not in self.written]

@@ -69,7 +69,10 @@ class ChatOptions(SharedOptions, ProviderOptions, total=False):
     max_tokens: Annotated[
         int | None,
         JobOption(
-            "Most tokens of an answer. Default: the alias's, else 4096.", Whole(), flag=Flag("--max-tokens", CHATS)
+            "Most tokens of an answer, thinking included. Default: the alias's, else 4096, or more where the model "
+            "thinks first.",
+            Whole(),
+            flag=Flag("--max-tokens", CHATS),
         ),
     ]
     temperature: Annotated[
@@ -101,6 +104,16 @@ class ChatOptions(SharedOptions, ProviderOptions, total=False):
         int | None,
         JobOption(
             "How often an answer that does not fit the schema is asked for again.", Whole(0), Part.STEPS, default=2
+        ),
+    ]
+    on_cut: Annotated[
+        Literal["keep", "retry", "fail"] | None,
+        JobOption(
+            "After an answer that was cut at its output cap: keep it (default), ask again with twice the room, up to "
+            "three times and to what the model can write, or fail.",
+            part=Part.STEPS,
+            default="keep",
+            flag=Flag("--on-cut", CHATS),
         ),
     ]
     api: Annotated[

@@ -25,13 +25,17 @@ class Reservations:
     Args:
         view: prices, and the factors that are learned by the time of a request.
         plans: name of each hop of the chain, and the plans of the targets that it stands for.
-        calculator: of what a call with these options takes.
+        calculators: of what a call with these options takes at each hop.
     """
 
     def __init__(
-        self, view: FleetView, plans: Sequence[tuple[str, Sequence[TargetPlan]]], calculator: NeedCalculator
+        self,
+        view: FleetView,
+        plans: Sequence[tuple[str, Sequence[TargetPlan]]],
+        calculators: Sequence[NeedCalculator],
     ) -> None:
-        self._view, self._plans, self._calculator = view, plans, calculator
+        self._view = view
+        self._hops = [(*hop, calculator) for hop, calculator in zip(plans, calculators, strict=True)]
         self._counts_tokens = any(counts_tokens(plan) for _, members in plans for plan in members)
         # Without tokens to count, and media, a request reserves what its length says.
         self._by_size: dict[int, tuple[Option, bytes]] = {}
@@ -58,23 +62,25 @@ class Reservations:
         """What each hop reserves."""
         if prepared.inputs is not None:
             return [
-                largest(name, [self._of_texts(plan, prepared.inputs) for plan in members])
-                for name, members in self._plans
+                largest(name, [self._of_texts(plan, prepared.inputs, calculator) for plan in members])
+                for name, members, calculator in self._hops
             ]
         prompt = prompt_of(prepared)
-        return [largest(name, [self._of_chat(plan, prompt) for plan in members]) for name, members in self._plans]
+        return [
+            largest(name, [self._of_chat(plan, prompt, calculator) for plan in members])
+            for name, members, calculator in self._hops
+        ]
 
-    def _of_texts(self, plan: TargetPlan, texts: Sequence[str]) -> Option:
+    def _of_texts(self, plan: TargetPlan, texts: Sequence[str], calculator: NeedCalculator) -> Option:
         """What the first call takes that embeds as many texts as it may."""
-        return self._calculator.embedding(plan, texts, self._view.factor(plan.target))[1]
+        return calculator.embedding(plan, texts, self._view.factor(plan.target))[1]
 
-    def _of_chat(self, plan: TargetPlan, prompt: Prompt) -> Option:
-        need = self._calculator.chat(plan, prompt, self._view.factor(plan.target))
-        has_fees = self._calculator.has_fees
-        bound = self._calculator.most_token_cost(plan.target, prompt) if has_fees else need.bound
+    def _of_chat(self, plan: TargetPlan, prompt: Prompt, calculator: NeedCalculator) -> Option:
+        need = calculator.chat(plan, prompt, self._view.factor(plan.target), self._view.answer_tokens(plan.target))
+        bound = calculator.most_token_cost(plan.target, prompt) if calculator.has_fees else need.bound
         if bound is not None and bound > MOST_NANO_USD:
             raise InvalidRequest(
-                f"one call of {plan.target} may cost {usd(bound)}, for {self._calculator.most_output_tokens} output "
+                f"one call of {plan.target} may cost {usd(bound)}, for {calculator.most_output_tokens} output "
                 f"tokens: expected at most {usd(MOST_NANO_USD)}; lower max_tokens or n"
             )
         return need

@@ -33,6 +33,7 @@ from homa_shared.settings.changes import drift
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
 from homa_shared.store.reads.token_error import learned
+from homa_shared.store.reads.written_tokens import answer_tokens, known_targets
 from homa_shared.store.transitions.fleet import read_fleet, supersedes, write_fleet, write_plans
 from homa_shared.store.transitions.submit import submit
 
@@ -121,6 +122,9 @@ class Submitter:
             fleet = yield from self._enter()
             if view is None or view.fleet.version != fleet.version:
                 view = self._view = FleetView(fleet)
+                # Before the first job: the output caps that Homa sets go by it.
+                named = yield from ask(known_targets(self.keys))
+                view.answers = (yield from ask(answer_tokens(self.keys, named))) if named else {}
             view.versions = yield from ask(reads.versions(self.keys))
             yield from self._learn(view, sorted(view.written))
             self._read_s = time.monotonic()
@@ -140,6 +144,7 @@ class Submitter:
         if called:
             found = yield from ask_patiently(learned(self.keys, called))
             view.factors = {**view.factors, **{target: sums.factor for target, sums in found.items()}}
+            view.answers = {**view.answers, **(yield from ask_patiently(answer_tokens(self.keys, called)))}
 
     def _enter(self) -> Flow[Fleet]:
         mine = self._context.settings.fleet()

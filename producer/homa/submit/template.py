@@ -20,11 +20,14 @@ from homa.submit.reservations import Reservations
 from homa_shared.calls.request import CHAT, EMBEDDING, request_head, sharing
 from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_shared.capabilities.prompt_caching import caching_at
+from homa_shared.kinds.output_caps import PLAIN, cap_of
 from homa_shared.model.pools import Hop, members_of, queue_of, without
 from homa_shared.model.records import Lane
+from homa_shared.model.targets import Target
 from homa_shared.model.tokens import NO_PREFIX, PrefixTokens
-from homa_shared.quota.need_calculator import DEFAULT_MAX_TOKENS, NeedCalculator, counts_tokens
-from homa_shared.quota.plan import exempts_cached
+from homa_shared.quota.need_calculator import NeedCalculator, counts_tokens
+from homa_shared.quota.own_cap import own_cap
+from homa_shared.quota.plan import TargetPlan, exempts_cached
 from homa_shared.store.transitions.submit import Common, Entry
 
 
@@ -48,24 +51,26 @@ class Template:
         self.options = options
         self.params = {**(alias.defaults if alias else {}), **options.params}
         self._cached = options.cache if options.cache is not None else bool(alias and alias.cache)
-        cap = self.params.get("max_completion_tokens") or self.params.get("max_tokens")
-        if cap is None and options.kind == CHAT:
-            cap = self.params["max_tokens"] = DEFAULT_MAX_TOKENS
-        self.max_tokens = int(cap or 0)
         self.hops = view.fleet.hops(options.model, options.fallbacks) if hops is None else tuple(hops)
         #: Every target that may be called, each once.
         self.chain = tuple(dict.fromkeys(target for hop in self.hops for target in members_of(hop)))
         self._view, self._batch = view, batch
+        #: Whether Homa chose the output cap.
+        self.has_own_cap = False
+        plans = [[view.plan(target) for target in members_of(hop)] for hop in self.hops]
+        #: Output cap at each hop; of several, all members of a pool take the least.
+        self.caps = self._caps(plans)
         self._fit = Fit(
             view.capabilities, self.chain, self.params, runs_tools=bool(options.steps.tools), api=options.api
         )
         self._narrower: dict[tuple[Hop, ...], Template] = {}
         #: Names of the hops, as record and request have them.
         self.targets = [str(hop) for hop in self.hops]
-        self._plans = [(str(hop), [view.plan(target) for target in members_of(hop)]) for hop in self.hops]
+        self._plans = list(zip(self.targets, plans, strict=True))
         self._head = request_head(
             self.params,
             self.targets,
+            caps=self.caps if len(set(self.caps)) > 1 else (),
             kind=options.kind,
             version=view.versions.request,
             cache=options.kind == EMBEDDING and self._cached,
@@ -73,10 +78,11 @@ class Template:
         )
         #: Whether one of the targets keeps what prompts share.
         self.caches = options.kind == CHAT and options.prompt_cache is not False and view.caches(self.chain)
-        self._params_json = orjson.dumps(self.params, option=orjson.OPT_SORT_KEYS)
-        #: What a call of these requests takes.
-        self.calculator = NeedCalculator(view.prices, self.params, options.api)
-        self._reservations = Reservations(view, self._plans, self.calculator)
+        self._params_json = orjson.dumps(self._asked, option=orjson.OPT_SORT_KEYS)
+        by_cap = {cap: self._calculator(cap) for cap in self.caps}
+        #: What a call of these requests takes at each hop.
+        self.calculators = [by_cap[cap] for cap in self.caps]
+        self._reservations = Reservations(view, self._plans, self.calculators)
         self.common = Common(
             queue=queue_of(self.hops[0]),
             target=self.targets[0],
@@ -85,6 +91,45 @@ class Template:
             version=view.versions.record,
             **{"lane": Lane.DEFAULT.value, **options.record},
         )
+
+    @property
+    def calculator(self) -> NeedCalculator:
+        """What a call of these requests takes at the first hop."""
+        return self.calculators[0]
+
+    def by_target(self) -> Mapping[Target, tuple[int, NeedCalculator]]:
+        """Every target that may be called, with its output cap and what a call of it takes."""
+        found: dict[Target, tuple[int, NeedCalculator]] = {}
+        for hop, cap, calculator in zip(self.hops, self.caps, self.calculators, strict=True):
+            for target in members_of(hop):
+                found.setdefault(target, (cap, calculator))
+        return found
+
+    def _caps(self, plans: Sequence[Sequence[TargetPlan]]) -> tuple[int, ...]:
+        """The caller's or the alias's; else Homa's own, of which the least stands among the parameters.
+
+        Workers of the release before know that one alone: what they send is then no more than what is reserved.
+        """
+        given = cap_of(self.params)
+        if given or self.options.kind != CHAT:
+            return (given,) * len(plans)
+        self.has_own_cap = True
+        caps = tuple(min(map(self._own_cap, members)) for members in plans)
+        self.params["max_tokens"] = min(caps)
+        return caps
+
+    @property
+    def _asked(self) -> Mapping[str, Any]:
+        """What cached replies go by. Complete ones are the same whatever cap Homa chose, which may change."""
+        return {**self.params, "max_tokens": PLAIN} if self.has_own_cap else self.params
+
+    def _own_cap(self, plan: TargetPlan) -> int:
+        view = self._view
+        return own_cap(plan, view.prices, self.params, view.answer_tokens(plan.target))
+
+    def _calculator(self, cap: int) -> NeedCalculator:
+        params = {**self.params, "max_tokens": cap} if self.has_own_cap else self.params
+        return NeedCalculator(self._view.prices, params, self.options.api)
 
     def fit(self, prepared: Prepared) -> tuple[Template, tuple[tuple[str, str], ...]]:
         """The template of the targets that can do a request, and those that cannot, with the reason.

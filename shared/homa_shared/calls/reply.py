@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,10 @@ CHAT_API, RESPONSES_API = "chat", "responses"
 #: Field of an assistant's message: what the Responses API wrote, as it came. Other APIs do not know it.
 ITEMS = "response_items"
 
-#: Reasons for which a reply ended before the model did.
-_BROKEN_OFF = frozenset({"length", "content_filter"})
+#: Reasons of a reply that was cut: at its output cap, or where the context window ended. Some servers say the second.
+_CUT = frozenset({"length", "max_tokens", "MAX_TOKENS"})
+#: Reasons for which a reply ended before the model did, or may have: not every server says why one ended.
+_BROKEN_OFF = _CUT | {"content_filter", None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,18 @@ class Completion:
         return str(reason) if reason else None
 
     @property
+    def is_cut(self) -> bool:
+        """Whether one of its choices was cut: at its output cap, or where the context window ended."""
+        return is_cut(self.body)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing: neither text, nor a refusal, nor a tool call."""
+        return says_nothing(self.body)
+
+    @property
     def breaks_off(self) -> bool:
-        """Whether something of it is missing: a choice ended at a cap or by a content filter, a text has no vector."""
+        """Whether something may be missing: a choice ended at a cap, by a filter or untold, or a text has no vector."""
         return any(choice.get("finish_reason") in _BROKEN_OFF for choice in self.body.get("choices") or ()) or any(
             "error" in item for item in self.body.get("data") or ()
         )
@@ -96,6 +109,17 @@ def message_text(body: dict[str, Any]) -> str:
     choices = body.get("choices") or [{}]
     content = (choices[0].get("message") or {}).get("content")
     return content if isinstance(content, str) else ""
+
+
+def is_cut(body: Mapping[str, Any]) -> bool:
+    """Whether a choice of a chat completion body was cut: at its output cap, or where the context window ended."""
+    return any(choice.get("finish_reason") in _CUT for choice in body.get("choices") or ())
+
+
+def says_nothing(body: Mapping[str, Any]) -> bool:
+    """Whether the first choice of a chat completion body has neither text, nor a refusal, nor a tool call."""
+    message = ((body.get("choices") or [{}])[0].get("message")) or {}
+    return not any(message.get(name) for name in ("content", "refusal", "tool_calls", "function_call", "audio"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@
 
 A job of embeddings has `"kind": "embedding", "inputs": […]` and no messages, and `"cache": true` where single texts may
 be answered from the cache. `"steps": {"tools": […], "max_steps": 10, "content_retries": 2}` stands where an answer may
-take several calls.
+take several calls; `"on_cut"` among them where a cut answer is not just kept.
 
 `"api": "responses"` asks for OpenAI's Responses API; nothing said is Chat Completions (openai_apis.py).
 
 `"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (shared_prefix.py).
+
+`"caps": [32768, 4096]` stands beside `targets` where Homa chose output caps that differ; `params` then have the least.
 
 Images and documents stand as references in the messages (media.py); where the messages themselves are large, one
 reference stands in their place. `"skipped": [[target, why], …]` are those of the chain that cannot do the job.
@@ -67,13 +69,17 @@ class StepRules:
     max_steps: int = 10
     #: Most calls that repeat one whose answer did not fit the schema.
     content_retries: int = 2
+    #: What becomes of an answer that was cut at its output cap: keep, retry or fail.
+    on_cut: str = "keep"
 
     def encode(self) -> bytes:
-        return orjson.dumps({"tools": self.tools, "max_steps": self.max_steps, "content_retries": self.content_retries})
+        rules = {"tools": self.tools, "max_steps": self.max_steps, "content_retries": self.content_retries}
+        return orjson.dumps(rules if self.on_cut == "keep" else {**rules, "on_cut": self.on_cut})
 
     @classmethod
     def decode(cls, found: Mapping[str, Any]) -> StepRules:
-        return cls(tuple(found["tools"]), int(found["max_steps"]), int(found["content_retries"]))
+        rules = tuple(found["tools"]), int(found["max_steps"]), int(found["content_retries"])
+        return cls(*rules, found.get("on_cut", "keep"))
 
 
 #: Rules of a request that says nothing of them.
@@ -106,6 +112,8 @@ class JobRequest:
     api: str = CHAT_API
     #: Whether single texts may be answered from the cache, at whatever target embeds them.
     cache: bool = False
+    #: Output cap at each target of the chain; empty: that of `params`.
+    caps: tuple[int, ...] = ()
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -127,6 +135,7 @@ class JobRequest:
                 version=self.version,
                 api=self.api,
                 cache=self.cache,
+                caps=self.caps,
             )
             + (to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages"))
             + request_tail(self.options, self.skipped, self.shared)
@@ -168,6 +177,7 @@ class JobRequest:
                 SharedPrefix.decode(found["shared"]) if "shared" in found else None,
                 found.get("api", CHAT_API),
                 found.get("cache", False),
+                tuple(found.get("caps", ())),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
@@ -175,9 +185,19 @@ class JobRequest:
                 "params, targets, plans and stream"
             ) from error
 
-    def call(self, target: str) -> Call:
+    def call(self, target: str, fallbacks_left: int = 0) -> Call:
         """What an adapter gets to call one of the targets."""
-        return Call(Target.parse(target).model, self.messages, self.params, self.shared, self.api)
+        return Call(Target.parse(target).model, self.messages, self.params_at(fallbacks_left), self.shared, self.api)
+
+    def params_at(self, fallbacks_left: int) -> dict[str, Any]:
+        """The parameters with the output cap of one target.
+
+        Args:
+            fallbacks_left: targets of the chain behind it.
+        """
+        if not self.caps:
+            return self.params
+        return {**self.params, "max_tokens": self.caps[len(self.caps) - fallbacks_left - 1]}
 
 
 def request_head(
@@ -190,12 +210,14 @@ def request_head(
     version: int | None = None,
     api: str = CHAT_API,
     cache: bool = False,
+    caps: Sequence[int] = (),
 ) -> bytes:
     """The encoded request up to its messages or inputs: what the jobs of a batch have in common, encoded once.
 
     Args:
         version: an older one, where workers live that read no newer; None: this release's own.
         cache: whether single texts may be answered from the cache.
+        caps: output cap at each target, where they differ.
     """
     version = REQUEST_VERSION if version is None else version
     head = b'{"v":%d,"params":%b,"targets":%b,"stream":%b' % (
@@ -210,6 +232,8 @@ def request_head(
         head += b',"steps":%b' % steps.encode()
     if cache:
         head += b',"cache":true'
+    if caps:
+        head += b',"caps":%b' % orjson.dumps(caps)
     return head + (b',"messages":' if kind == CHAT else b',"kind":%b,"inputs":' % orjson.dumps(kind))
 
 

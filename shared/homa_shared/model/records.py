@@ -60,7 +60,7 @@ class Attempt:
 
     @property
     def parameter_notes(self) -> tuple[str, ...]:
-        """What was changed about its parameters for its model, for people."""
+        """For people: what was changed about its parameters, and how its answer ended where it was cut."""
         return tuple(self.note.get("parameters") or ())
 
 

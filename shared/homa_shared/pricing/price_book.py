@@ -109,6 +109,13 @@ class PriceBook:
             self._windows[target] = own or next((window for window in known if window), None)
         return self._windows[target]
 
+    def model_names(self, target: Target) -> list[str]:
+        """Names that its model may have at its maker, the most telling first."""
+        names = [alias.model for _, alias in self._aliases(target)] + [target.model]
+        if self._fleet.profile(target).billing.alias_names_model:
+            names += [name for name, _ in self._aliases(target)]
+        return [name for name in names if name]
+
     def _card(self, target: Target) -> Card | None:
         day = int(self._clock_s() // _SECONDS_OF_DAY)
         if day != self._day:
@@ -138,10 +145,7 @@ class PriceBook:
         price_list = self._price_list(target.provider)
         if price_list is None:
             return
-        names = [alias.model for _, alias in self._aliases(target)] + [target.model]
-        if self._fleet.profile(target).billing.alias_names_model:
-            names += [name for name, _ in self._aliases(target)]
-        yield from ((price_list, name) for name in names if name)
+        yield from ((price_list, name) for name in self.model_names(target))
 
     def _price_list(self, name: str) -> str | None:
         """Id or address of a provider's price list; None where it has none."""

@@ -18,6 +18,7 @@ from homa_shared.calls.openai_apis import asks_for_fees, recalls
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API
 from homa_shared.calls.request import Option
 from homa_shared.calls.tokens import count, estimate_messages
+from homa_shared.kinds.output_caps import PLAIN, cap_of
 from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.targets import Target
 from homa_shared.model.tokens import Tokens
@@ -34,9 +35,8 @@ from homa_shared.quota.embedding_parts import first_part
 from homa_shared.quota.plan import TargetPlan, reservation
 from homa_shared.quota.prompt import Prompt
 
-#: Output cap of a request that names none: a bound needs one.
-DEFAULT_MAX_TOKENS = 4096
-#: Tokens of output that are reserved from a quota counted by what is really written; settling corrects it.
+#: Tokens of output that are reserved from a quota counted by what is really written, until replies have told how much a
+#: target writes; settling corrects it.
 EXPECTED_OUTPUT_TOKENS = 512
 #: Most bounds that are kept by the size of their prompts.
 _MOST_SIZES = 10_000
@@ -58,27 +58,30 @@ class NeedCalculator:
         self._prices = prices
         self._parameters, self._read = parameter_parts(params), read_parameters(params)
         replies = int(params.get("n") or 1)
-        cap = int(params.get("max_completion_tokens") or params.get("max_tokens") or DEFAULT_MAX_TOKENS)
+        cap = cap_of(params) or PLAIN
         #: Output tokens of one call, over all its replies: at most, and as expected.
         self.most_output_tokens = cap * replies
         self.expected_output_tokens = min(cap, EXPECTED_OUTPUT_TOKENS) * replies
+        self._replies = replies
         self._adds_conversation = api == RESPONSES_API and recalls(params)
         #: Whether the provider charges fees that no count of tokens tells, for tools that it runs itself.
         self.has_fees = asks_for_fees(params, api)
         #: Target and size of a prompt without media -> its bound: the prompts of a batch often have the same sizes.
         self._bounds: dict[tuple[str, int], int | None] = {}
 
-    def chat(self, plan: TargetPlan, prompt: Prompt, factor: float = 1.0) -> Option:
+    def chat(self, plan: TargetPlan, prompt: Prompt, factor: float = 1.0, answer_tokens: int | None = None) -> Option:
         """What one completion takes at a target.
 
         Args:
             factor: what estimates of the target's input tokens are scaled by, as learned from replies.
+            answer_tokens: what one answer of the target has, likewise; None while nobody knows.
         """
         bound = self.bound(plan.target, prompt)
         if not counts_tokens(plan):
             return Option(str(plan.target), bound)
         input_tokens = self.input_tokens(plan.target, prompt, factor)
-        reserved = reservation(plan, input_tokens, self.expected_output_tokens, self.most_output_tokens)
+        expected = self.expected_output_tokens if answer_tokens is None else answer_tokens * self._replies
+        reserved = reservation(plan, input_tokens, expected, self.most_output_tokens)
         return Option(str(plan.target), bound, reserved.tokens)
 
     def embedding(

@@ -118,6 +118,9 @@ KEYS: dict[str, KeySpec] = {
         "for ever",
         "estimated and actual input tokens: what estimates are scaled by, and still miss",
     ),
+    "written": KeySpec(
+        "to:<target>", "hash", "for ever", "output tokens of some replies: what is expected of the next"
+    ),
     # fleet
     "fleet": KeySpec("fleet", "string", "for ever", "the fleet's settings as JSON"),
     "config": KeySpec("cfg", "hash", "for ever", "what scripts need of them: retention, budgets, weights, version"),

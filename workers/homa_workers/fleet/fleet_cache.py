@@ -5,23 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from homa_shared.calls.reply import Completion, Usage
 from homa_shared.calls.request import JobRequest
 from homa_shared.capabilities import Capabilities
 from homa_shared.capabilities.prompt_caching import caching_at
+from homa_shared.kinds.output_caps import PLAIN
 from homa_shared.kinds.parameter_rules import lack
 from homa_shared.kinds.profile import PromptCaching
 from homa_shared.model.errors import HomaError
 from homa_shared.model.pools import Hop, Pool, alias_of, queue_of
 from homa_shared.model.targets import Target
 from homa_shared.pricing.price_book import PriceBook
+from homa_shared.quota.own_cap import most_cap, own_cap
 from homa_shared.quota.plan import TargetPlan, plan
 from homa_shared.quota.plan_rows import rows_of
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op, read, text
 from homa_shared.store.reads.token_error import learned
+from homa_shared.store.reads.written_tokens import answer_tokens
 from homa_shared.store.transitions.attempts import Claim, Report
 from homa_shared.store.transitions.fleet import write_fleet, write_plans
 from homa_shared.store.transitions.next_target import NextTarget
@@ -47,6 +51,8 @@ class FleetBook:
         self._provider = provider
         #: Target -> what estimates of its tokens are scaled by, as learned from replies.
         self._factors: Mapping[str, float] = {}
+        #: Target -> output tokens of one of its answers, likewise.
+        self._answers: Mapping[str, int | None] = {}
         self._plans: dict[str, TargetPlan | None] = {}
         self._targets: dict[str, KnownTarget] = {}
         self._written: set[str] = set()
@@ -148,10 +154,15 @@ class FleetBook:
         if called:
             found = await self._store.run(learned(self._store.keys, called))
             self._factors = {target: sums.factor for target, sums in found.items()}
+            self._answers = await self._store.run(answer_tokens(self._store.keys, called))
 
     def factor(self, target: str) -> float:
         """What estimates of a target's input tokens are scaled by; 1 where no replies have told yet."""
         return self._factors.get(target, 1.0)
+
+    def answer_tokens(self, target: str) -> int | None:
+        """Output tokens of one answer of a target; None where no replies have told yet."""
+        return self._answers.get(target)
 
     async def ensure_plans(self, targets: Sequence[str]) -> None:
         """Sees to it that the store knows targets' scopes before a job waits for them."""
@@ -194,6 +205,16 @@ class FleetBook:
         if found is None:
             found = self._targets[target] = KnownTarget.of(self.fleet, target)
         return found
+
+    def own_cap(self, target: str, params: Mapping[str, Any]) -> int:
+        """The output cap of a call to a target that sets none."""
+        found = self.plan(target)
+        return PLAIN if found is None else own_cap(found, self._prices, params, self.answer_tokens(target))
+
+    def most_cap(self, target: str, params: Mapping[str, Any]) -> int:
+        """Most output tokens that may be asked of a target in one call; 0 where the settings no longer know it."""
+        found = self.plan(target)
+        return 0 if found is None else most_cap(found, self._prices, params)
 
     def price(self, target: str, completion: Completion) -> int | None:
         """Nano-dollars of a completion; None when its target is unpriced, or took fees that no price list tells."""

@@ -17,6 +17,7 @@ from homa_shared.model.targets import Target
 from homa_shared.quota.call_parts import read_parameters
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.reads.token_error import Learned, add_learned
+from homa_shared.store.reads.written_tokens import Written, add_written
 
 #: Of so many replies of a target one is looked at.
 ONE_IN = 8
@@ -34,6 +35,7 @@ class TokenLearning:
         #: Target -> replies until one is looked at.
         self._unseen: Counter[str] = Counter()
         self._sums: dict[str, Learned] = {}
+        self._written: dict[str, Written] = {}
         #: What the fleet knew when this worker last added to it.
         self._known: dict[str, Learned] = {}
 
@@ -50,6 +52,9 @@ class TokenLearning:
             self._unseen[target] = ONE_IN
             beside = read_parameters(call.params)
             self._add(target, estimate_messages(call.messages, target, tools=beside), completion.usage.input_tokens)
+            answers = len(completion.body.get("choices") or (None,))
+            told = Written(completion.usage.output_tokens, answers)
+            self._written[target] = self._written.get(target, Written()) + told
 
     def note_texts(self, target: str, texts: Sequence[str], found: Embeddings) -> None:
         """Takes a look at vectors."""
@@ -62,6 +67,9 @@ class TokenLearning:
         sums, self._sums = self._sums, {}
         for target, learned in sums.items():
             self._known[target] = await self._store.run(add_learned(self._store.keys, target, learned))
+        told, self._written = self._written, {}
+        for target, written in told.items():
+            await self._store.run(add_written(self._store.keys, target, written))
 
     def _is_due(self, target: str) -> bool:
         """Whether a reply of a target is to be looked at: the first that can be, and one in so many behind it."""

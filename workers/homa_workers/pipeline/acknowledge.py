@@ -12,6 +12,7 @@ from homa_workers.attempt import RunningAttempt
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes import reports
+from homa_workers.outcomes.answer_ends import end_of
 from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded
 from homa_workers.pipeline.costs import all_spent, last_price
 from homa_workers.pipeline.skipping import tell_skipped
@@ -63,6 +64,8 @@ class Acknowledger:
             await tell_skipped(self._store, claim, attempt.skipped)
         match outcome:
             case Succeeded(completion, recalled):
+                if completion.breaks_off and (end := end_of(completion, attempt.params)):
+                    attempt.parameter_notes += (end,)
                 report = self._success(attempt, outcome, nano)
                 answer = self._secrets.hidden_answer(reports.reply_json(attempt, completion, nano, recalled))
                 reply = await self.media.offloaded(claim, answer)

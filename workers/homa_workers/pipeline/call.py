@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
+from homa_shared.kinds.output_caps import cap_of
 from homa_shared.model.json_safe import sound
-from homa_shared.quota.need_calculator import DEFAULT_MAX_TOKENS
 from homa_shared.store.client import AsyncStore
 from homa_workers.attempt import RunningAttempt
 from homa_workers.fleet.fleet_cache import FleetBook
@@ -66,7 +66,9 @@ class Caller:
         except asyncio.CancelledError:
             raise stopped_before_call(attempt) from None
         fitted, attempt.parameter_notes = target.fitted(adapted)
-        return (_capped(fitted) if is_other else fitted), is_other
+        made = self._capped(attempt.claim.target, fitted) if is_other else fitted
+        attempt.params = made.params
+        return made, is_other
 
     async def complete(self, attempt: RunningAttempt, call: Call) -> Completion:
         """Makes a call that was prepared, for whose need there is a reservation.
@@ -108,6 +110,12 @@ class Caller:
             found = replace(found, usage=Usage(), metered=False)
         self._middleware.after_embedding(attempt, texts, found)
         return found
+
+    def _capped(self, target: str, call: Call) -> Call:
+        """A call that middleware changed, with the output cap that its need is calculated by: one is always sent."""
+        if cap_of(call.params):
+            return call
+        return replace(call, params={**call.params, "max_tokens": self._book.own_cap(target, call.params)})
 
     def _hide(self, error: Exception) -> None:
         """Servers and proxies repeat keys and passwords in what they refuse."""
@@ -157,10 +165,3 @@ def _sanitised(completion: Completion) -> Completion:
     if not completion.usage.is_sane:
         return replace(completion, body=body, usage=Usage(), metered=False)
     return completion if body is completion.body else replace(completion, body=body)
-
-
-def _capped(call: Call) -> Call:
-    """A call that middleware changed, with the output cap that its need is calculated by: one is always sent."""
-    if call.params.get("max_completion_tokens") or call.params.get("max_tokens"):
-        return call
-    return replace(call, params={**call.params, "max_tokens": DEFAULT_MAX_TOKENS})

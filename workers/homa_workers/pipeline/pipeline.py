@@ -139,7 +139,7 @@ class Pipeline:
         if takes_steps(request):
             return Succeeded(await Chat(self._journal(attempt), self.toolbox, self.caller).answer())
         target = attempt.claim.target
-        call, is_adapted = await self.caller.prepare(attempt, request.call(target))
+        call, is_adapted = await self.caller.prepare(attempt, request.call(target, attempt.claim.fallbacks_left))
         if is_adapted:
             need = need_of_call(self.book, target, call)
             if need is None:

@@ -39,10 +39,10 @@ class InFlight:
 
     Args:
         log: told of what an attempt's own handling did not catch.
-        freed: called when one is over.
+        freed: called with the claim of each one that is over.
     """
 
-    def __init__(self, log: WorkerLog, freed: Callable[[], None]) -> None:
+    def __init__(self, log: WorkerLog, freed: Callable[[Claim], None]) -> None:
         self._log = log
         self._freed = freed
         self._running: dict[str, HeldLease] = {}
@@ -100,4 +100,4 @@ class InFlight:
         self.ended += 1
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.defect(error, running.claim)
-        self._freed()
+        self._freed(running.claim)

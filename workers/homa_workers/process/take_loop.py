@@ -79,6 +79,8 @@ class TakeLoop:
                 await self._waiting.for_slot(GATHER_S if self._concurrency >= GATHER_FROM else 0)
                 asked = time.monotonic()
                 continue
+            # Before the question: quota that comes back while it is answered is asked for again.
+            self._waiting.refunded.clear()
             try:
                 taken = await self._start(self._take(nonce, slots), asked)
                 moved = await self._dispatcher.divert(taken)

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Sequence
 
 from homa_shared.store.client import AsyncStore
+from homa_shared.store.transitions.attempts import Claim
 
 #: Longest sleep, s: bells may be lost with the store, time is not.
 LONGEST_SLEEP_S = 5.0
@@ -23,6 +24,8 @@ class Waiting:
 
     def __init__(self) -> None:
         self.freed = asyncio.Event()
+        #: Set when an attempt is over that had reserved tokens: what it did not use has come back by then.
+        self.refunded = asyncio.Event()
         self.is_paused = False
         self._stopping = asyncio.Event()
 
@@ -34,6 +37,12 @@ class Waiting:
         """Nothing more is to be taken; whoever waits is woken."""
         self._stopping.set()
         self.freed.set()
+
+    def slot_freed(self, claim: Claim) -> None:
+        """An attempt is over."""
+        self.freed.set()
+        if any(claim.tokens):
+            self.refunded.set()
 
     async def for_slot(self, gather_s: float) -> None:
         """Until an attempt is over, or a while.
@@ -55,7 +64,10 @@ class Waiting:
                 await self._stopping.wait()
 
     async def for_bell(self, store: AsyncStore, queues: Sequence[str], wait_ms: int | None) -> None:
-        """Until something may run: a while, or until a bell rings.
+        """Until something may run: a while, or until a bell rings or reserved tokens came back.
+
+        Most answers are far shorter than the output cap that was reserved for them. Quota that comes back opens earlier
+        than was said, and what is not taken in time is lost.
 
         Args:
             wait_ms: the while; None where nothing waits.
@@ -70,10 +82,19 @@ class Waiting:
         bells = [store.keys.bell(queue) for queue in queues]
         ringing = asyncio.create_task(store.wait("BLPOP", *bells, f"{wait_s:.3f}"))
         stopping = asyncio.create_task(self._stopping.wait())
+        waits = [ringing, stopping]
+        if wait_ms is not None:
+            waits.append(asyncio.create_task(self._for_refund()))
         # A bell's reply may be lost on a connection that stays open: then nobody would ever wake this worker.
-        await asyncio.wait([ringing, stopping], timeout=wait_s + LATE_BELL_S, return_when=asyncio.FIRST_COMPLETED)
-        for waiting in (ringing, stopping):
+        await asyncio.wait(waits, timeout=wait_s + LATE_BELL_S, return_when=asyncio.FIRST_COMPLETED)
+        for waiting in waits:
             waiting.cancel()
-        answers = await asyncio.gather(ringing, stopping, return_exceptions=True)
+        answers = await asyncio.gather(*waits, return_exceptions=True)
         if isinstance(answers[0], Exception):
             raise answers[0]
+
+    async def _for_refund(self) -> bool:
+        """Until reserved tokens came back, and a moment longer, in which more may."""
+        await self.refunded.wait()
+        await asyncio.sleep(QUOTA_NAP_S)
+        return True

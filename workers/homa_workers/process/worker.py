@@ -90,7 +90,7 @@ class HomaWorker(ThreadedWorker):
         self._extra_queues = queues or set()
         if provider:
             broker.declare_completion()
-        self._in_flight = InFlight(self.log, self._waiting.freed.set)
+        self._in_flight = InFlight(self.log, self._waiting.slot_freed)
 
     def _own_concurrency(self) -> int:
         """A worker of sync actors takes no more than it has threads: the rest is left to others."""

@@ -104,6 +104,7 @@ class RawClient(Generic[Stream]):
                 async for data in _data_of(stream.response):
                     for delta in assembly.add(self._event(data, assembly)):
                         await emit(delta)
+                assembly.said_done = getattr(stream, "said_done", False)
         except self._failures as error:
             raise from_sdk(error, self._rules, partial_text=assembly.text) from error
         return assembly

@@ -72,8 +72,12 @@ class SimulatorConfig:
     output_tokens: int = 100
     #: Replies are between (1 - spread) and (1 + spread) times the mean, by hash of the request.
     output_spread: float = 0.5
-    #: Hidden reasoning tokens of each reply.
+    #: Hidden reasoning tokens of each reply; they count towards its output cap.
     reasoning_tokens: int = 0
+    #: Whether OpenAI's chat tells by status 400 of a reply for which reasoning left no room; it is billed all the same.
+    unsaid_as_error: bool = False
+    #: Whether OpenAI's chat, and servers that speak it, say why a reply ended.
+    finish_reasons: bool = True
     #: Seconds that prompt caches keep a prefix after its last use; 0: they keep nothing.
     cache_life_s: float = 300.0
     #: Tokens that a prefix must have to be kept.

@@ -58,6 +58,8 @@ class Dialect(ABC):
     writes_cache: ClassVar[bool] = False
     #: Whether prompts are kept without being marked.
     caches_by_itself: ClassVar[bool] = False
+    #: Whether chats have OpenAI's shapes.
+    speaks_chat: ClassVar[bool] = False
     stream_type: ClassVar[str] = "text/event-stream; charset=utf-8"
 
     @abstractmethod

@@ -31,12 +31,18 @@ from homa_workers.simulator.prices import PriceList
 from homa_workers.simulator.prompt_cache import CacheUse, PromptCache, steps_of
 from homa_workers.simulator.replies import compose
 from homa_workers.simulator.stats import Stats
-from homa_workers.simulator.wire import Failure, FailureKind, Operation, Prompt
+from homa_workers.simulator.wire import Failure, FailureKind, Finish, Operation, Prompt
 
 #: Faults after which a stream has still delivered something.
 _STREAMED = frozenset({Fault.OK, Fault.SLOW, Fault.CUT, Fault.SILENT_END, Fault.STREAM_ERROR})
 #: Prompts whose counted faults are remembered.
 _COUNTED_KEPT = 100_000
+
+
+_UNSAID = (
+    "Could not finish the message because max_tokens or model output limit was reached. "
+    "Please try again with higher max_tokens."
+)
 
 
 class Dropped(Exception):
@@ -120,6 +126,9 @@ class Engine:
         except Failure:
             self.limits.settle(ticket, None)
             raise
+        is_chat = dialect.speaks_chat and prompt.operation is Operation.CHAT and not prompt.shape
+        if is_chat and not self.config.finish_reasons and answer.finish is Finish.STOP:
+            answer = replace(answer, finish=Finish.UNTOLD)
         self.stats.admitted_by(ticket.scope.name, answer.usage.input_tokens + answer.usage.output_tokens)
         reply = Reply(request_id, prompt, answer, int(self._epoch()))
         latency_s = self._latency_s(orders, fault)
@@ -127,8 +136,12 @@ class Engine:
         if not free:
             self.prompt_cache.keep(f"{account}/{prompt.model}", cache, latency_s, self.config.cache_life_s)
         exchange = Exchange(dialect, account, reply, fault, latency_s, ticket, marker or prompt.marker, free)
-        if not free and not (prompt.stream and fault in _STREAMED):
+        unsaid = is_chat and self.config.unsaid_as_error and answer.finish is Finish.LENGTH and not answer.text
+        if not free and (unsaid or not (prompt.stream and fault in _STREAMED)):
             self.charge(exchange, answer.usage)
+        if unsaid:
+            self.settle(exchange)
+            raise Failure(FailureKind.INVALID, _UNSAID)
         return exchange
 
     def charge(self, exchange: Exchange, usage: Usage) -> None:

@@ -6,7 +6,8 @@
 [[tool:NAME {"a": 1}]]   call this tool; without JSON the arguments fit the tool's schema
 [[say:TEXT]]             answer exactly this            [[refuse]]        a refusal, billed
 [[context]]              the context is too long        [[tokens:N]]      answer with N tokens
-[[latency:MS]]           take this long                 [[accent:NAME]]   imitate OpenAI loosely (accents.py)
+[[latency:MS]]           take this long                 [[think:N]]       think for N tokens first, unseen
+[[accent:NAME]]          imitate OpenAI loosely (accents.py)
 ```
 """
 
@@ -25,6 +26,7 @@ _FAULT = re.compile(r"\[\[fault:(\w+)(?:\*(\d+))?(?:@([^\]]+))?\]\]")
 _TOOL = re.compile(r"\[\[tool:([\w.-]+)\s*(.*?)\]\](?!\])", re.DOTALL)
 _SAY = re.compile(r"\[\[say:(.*?)\]\](?!\])", re.DOTALL)
 _TOKENS = re.compile(r"\[\[tokens:(\d+)\]\]")
+_THINK = re.compile(r"\[\[think:(\d+)\]\]")
 _LATENCY = re.compile(r"\[\[latency:(\d+)\]\]")
 
 
@@ -46,6 +48,7 @@ class Orders:
     say: str | None = None
     refuse: bool = False
     output_tokens: int | None = None
+    reasoning_tokens: int | None = None
     latency_ms: float | None = None
     #: How the answer's words, and OpenAI's wire, differ from OpenAI's own.
     accent: str = ""
@@ -63,6 +66,7 @@ def read_orders(text: str) -> Orders:
     if "[[" not in text:
         return NO_ORDERS
     say, tokens, latency = _SAY.search(text), _TOKENS.search(text), _LATENCY.search(text)
+    think = _THINK.search(text)
     faults = tuple(_fault_order(match) for match in _FAULT.finditer(text))
     if "[[context]]" in text:
         faults += (FaultOrder(fault=Fault.CONTEXT, times=None, only_at=""),)
@@ -72,6 +76,7 @@ def read_orders(text: str) -> Orders:
         say=say[1] if say else None,
         refuse="[[refuse]]" in text,
         output_tokens=int(tokens[1]) if tokens else None,
+        reasoning_tokens=int(think[1]) if think else None,
         latency_ms=float(latency[1]) if latency else None,
         accent=accent_of(text),
     )

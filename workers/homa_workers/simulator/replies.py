@@ -1,7 +1,7 @@
 """What the simulated model says: a function of the request and the settings, and of nothing else.
 
 A reply's words are a stretch of one fixed text, begun where the hash of model and prompt says and cut at four bytes a
-token, so that making a reply costs a slice.
+token, so that making a reply costs a slice. Hidden thinking comes first, and counts towards the output cap.
 """
 
 from __future__ import annotations
@@ -62,9 +62,11 @@ def compose(prompt: Prompt, orders: Orders, config: SimulatorConfig, cache: Cach
     tools = _tool_calls(prompt, orders, seed)
     if tools:
         return _answer(prompt, config, cache, "", tools, Finish.TOOL_CALLS)
-    said = spoken(orders.accent, _text(prompt, orders, config, seed))
-    text, finish = _capped(said, prompt.max_tokens)
-    return _answer(prompt, config, cache, text, (), finish)
+    thought = config.reasoning_tokens if orders.reasoning_tokens is None else orders.reasoning_tokens
+    thought = thought if prompt.max_tokens is None else min(thought, prompt.max_tokens)
+    room = None if prompt.max_tokens is None else prompt.max_tokens - thought
+    text, finish = _capped(spoken(orders.accent, _text(prompt, orders, config, seed)), room)
+    return _answer(prompt, config, cache, text, (), finish, thought)
 
 
 @lru_cache(maxsize=4096)
@@ -83,14 +85,16 @@ def _answer(
     text: str,
     tools: tuple[ToolCall, ...],
     finish: Finish,
+    thought: int | None = None,
 ) -> Answer:
+    thought = config.reasoning_tokens if thought is None else thought
     said = byte_length(text) + sum(byte_length(tool.name) + byte_length(tool.arguments) for tool in tools)
     usage = Usage(
         input_tokens=prompt.prompt_tokens,
-        output_tokens=(tokens_of_bytes(said) + config.reasoning_tokens) * prompt.choices,
+        output_tokens=(tokens_of_bytes(said) + thought) * prompt.choices,
         cached_tokens=cache.read,
         cache_write_tokens=cache.written,
-        reasoning_tokens=config.reasoning_tokens * prompt.choices,
+        reasoning_tokens=thought * prompt.choices,
     )
     return Answer(text=text, finish=finish, usage=usage, tool_calls=tools)
 

@@ -47,6 +47,8 @@ class Finish(Enum):
     LENGTH = "length"
     TOOL_CALLS = "tool_calls"
     REFUSAL = "refusal"
+    #: It ended, and the provider does not say why.
+    UNTOLD = "untold"
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,8 @@ def _tell(reply: Reply[Any], *, as_json: bool, streamed: bool) -> None:
     cost = "unpriced" if reply.cost_nano_usd is None else f"${usd(reply.cost_nano_usd)}"
     took = f", {duration(reply.latency_ms / 1000)}" if reply.latency_ms is not None else ", cached"
     tokens = f"{reply.usage.input_tokens} tokens in, {reply.usage.output_tokens} out"
+    for note in reply.notes:
+        say(note)
     say(f"{reply.provider}:{reply.model}, {tokens}, {cost}{took}, job {reply.job_id}")
 
 

@@ -12,7 +12,7 @@ from homa.cli.jobs.json import attempt_document, job_document, step_document
 from homa.cli.jobs.offloaded import whole_reply, whole_request
 from homa.cli.jobs.purge import purge
 from homa.cli.jobs.resolve import resolve
-from homa.cli.jobs.tables import answer_text, job_facts, job_row, print_attempts, print_steps, prompt_text
+from homa.cli.jobs.tables import answer_text, job_facts, job_row, output_cap, print_attempts, print_steps, prompt_text
 from homa.cli.jobs.why import why
 from homa.cli.output import json_option, print_facts, print_json, print_table
 from homa.client.not_found import job_not_found
@@ -74,7 +74,7 @@ def show(job: str, as_json: bool) -> None:
         told = {"attempts": attempts, "steps": steps, "request": request, "reply": reply}
         print_json(job_document(view.job) | told)
         return
-    print_facts(job_facts(view.job))
+    print_facts([*job_facts(view.job), ("output cap", output_cap(request))])
     if view.attempts:
         click.echo()
         print_attempts(view.attempts)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from homa.cli.output import age, dollars, moment, number, print_table, span
 from homa_shared.calls.reply import message_text
+from homa_shared.kinds.output_caps import cap_of
 from homa_shared.model.records import Attempt, Job, Step
 
 
@@ -42,6 +44,14 @@ def job_facts(job: Job) -> list[tuple[str, str]]:
         ("retry of", job.retry_of or ""),
         ("retried by", job.retried_by or ""),
     ]
+
+
+def output_cap(request: Mapping[str, Any] | None) -> str:
+    """Most output tokens of one call, at each target of the chain where they differ."""
+    if request is None:
+        return ""
+    caps = request.get("caps") or [cap_of(request.get("params") or {})]
+    return f"{', '.join(f'{cap:,}' for cap in caps)} tokens" if any(caps) else ""
 
 
 def print_attempts(attempts: list[Attempt]) -> None:

@@ -13,7 +13,7 @@ from homa.cli.exit_status import Stopped, status_of, status_of_run
 from homa.cli.run.checked import CheckedRun
 from homa.cli.run.options import RunRequest
 from homa.cli.run.output import leave_earlier, opened
-from homa.cli.run.summary import how_to_go_on, in_short, in_words
+from homa.cli.run.summary import again, how_to_go_on, in_short, in_words
 from homa.client.worker_demand import workers_for
 from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import CheckpointFile
@@ -60,6 +60,7 @@ def attached(checked: CheckedRun) -> None:
             interruption=interruption,
             name=request.batch_name,
             window=WINDOW,
+            redo_cut=request.redo == "cut",
             kept=KeptFields() if request.flat else None,
         )
         tally = RunTally(request.failures_allowed, earlier=len(writer.done))
@@ -91,12 +92,7 @@ def _finish(run: BatchRun, request: RunRequest, seconds: float) -> None:
     say(in_words(summary, state))
     if state.tally.first_failure and state.stop is None:
         say(f"the first that failed is {in_short(state.tally.first_failure)}")
-    if writer.left_out:
-        say(f"no column for {', '.join(sorted(writer.left_out))}: not among those of the first rows")
-    if request.run_inputs.skipped.total:
-        say(str(request.run_inputs.skipped))
-    if state.tally.over_budget:
-        say(f"the budget left no room for {state.tally.over_budget} jobs: raise --budget, and resume")
+    _say_remarks(run, request)
     status = status_of_run(state)
     if status:
         say(how_to_go_on(state, request))
@@ -104,6 +100,19 @@ def _finish(run: BatchRun, request: RunRequest, seconds: float) -> None:
         click.echo(orjson.dumps(summary))
     if status:
         raise Stopped(status)
+
+
+def _say_remarks(run: BatchRun, request: RunRequest) -> None:
+    """What somebody might not expect of the results."""
+    tally, writer = run.state.tally, run.parts.writer
+    if tally.cut:
+        say(f"those that were cut, with a higher --max-tokens or --on-cut retry: {again()} --redo cut")
+    if writer.left_out:
+        say(f"no column for {', '.join(sorted(writer.left_out))}: not among those of the first rows")
+    if request.run_inputs.skipped.total:
+        say(str(request.run_inputs.skipped))
+    if tally.over_budget:
+        say(f"the budget left no room for {tally.over_budget} jobs: raise --budget, and resume")
 
 
 def _release(run: BatchRun) -> None:

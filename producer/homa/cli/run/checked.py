@@ -67,15 +67,15 @@ def _checked_targets(request: RunRequest, view: FleetView, head: Sequence[Row]) 
         options.pop("system", None)
         template = Template(view, check_options(options))
         targets.update(dict.fromkeys(template.targets))
-        for target in map(str, template.chain):
-            _check_price(request, view, target, template.max_tokens)
+        for target, (cap, _) in template.by_target().items():
+            _check_price(request, view, target, cap)
     return list(targets)
 
 
-def _check_price(request: RunRequest, view: FleetView, target: str, max_tokens: int) -> None:
+def _check_price(request: RunRequest, view: FleetView, target: Target, max_tokens: int) -> None:
     if request.budget is None:
         return
-    least = view.prices.bound(Target.parse(target), 0, max_tokens)
+    least = view.prices.bound(target, 0, max_tokens)
     if least is None:
         raise InvalidRequest(
             f"--budget is given, and {target} has no known price, so that nobody could hold it: set "
@@ -83,6 +83,6 @@ def _check_price(request: RunRequest, view: FleetView, target: str, max_tokens: 
         )
     if least > request.budget:
         raise InvalidRequest(
-            f"--budget is ${usd(request.budget)}, and the output alone of one call of {target} may cost ${usd(least)}: "
-            "lower --max-tokens or raise --budget"
+            f"--budget is ${usd(request.budget)}, and the output alone of one call of {target}, up to {max_tokens:,} "
+            f"tokens, may cost ${usd(least)}: lower --max-tokens or raise --budget"
         )

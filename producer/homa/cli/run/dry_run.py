@@ -28,6 +28,8 @@ def _told(forecast: Forecast, request: RunRequest) -> list[str]:
     rows = f"{forecast.rows} rows" + (f", {forecast.bad_rows} of them bad" if forecast.bad_rows else "")
     lines = ["First prompt:", "", *first, rows + (f" (the first: {forecast.first_bad})" if forecast.first_bad else "")]
     lines.append(f"about {forecast.input_tokens:,} tokens in, {forecast.output_tokens:,} out")
+    if forecast.greatest_cap:
+        lines.append(_cap(forecast))
     if forecast.unpriced_rows:
         lines.append(f"cost: unpriced, since no price is known for {', '.join(forecast.unpriced_targets)}")
     else:
@@ -40,6 +42,15 @@ def _told(forecast: Forecast, request: RunRequest) -> list[str]:
     else:
         lines.append(f"time: at least {duration(forecast.minutes * 60)} at the configured limits")
     return [*lines, str(request.run_inputs.skipped)] if request.run_inputs.skipped.total else lines
+
+
+def _cap(forecast: Forecast) -> str:
+    least, most = forecast.least_cap, forecast.greatest_cap
+    told = f"output cap {most:,} tokens a row" if least == most else f"output cap {least:,} to {most:,} tokens a row"
+    if not forecast.own_caps:
+        return told
+    room = ", leaves room for thinking" if forecast.thinking_rows else ""
+    return f"{told}: set by Homa{room}; --max-tokens changes it"
 
 
 def _content(content: Any) -> str:

@@ -75,6 +75,8 @@ class RunRequest:
             raise InvalidRequest("--json and --output - both want standard output: expected --output FILE")
         if self.detach and self.resume:
             raise InvalidRequest("--detach and --resume: the one leaves, the other collects; expected one of them")
+        if self.redo and not self.resume:
+            raise InvalidRequest(f"--redo {self.redo} without --resume: expected both, or neither")
         if self.detach and self.output == STDIN:
             raise InvalidRequest("--detach with --output -: expected a file, which --resume fills later")
         if self.detach and self.workers not in (AUTO, NONE):

@@ -13,6 +13,8 @@ from homa.runs.progress import duration, short_usd
 from homa.runs.run_state import RunState
 from homa_shared.model.money import parse_usd, usd
 
+#: Flags of one part of a run alone.
+_ONCE = ("--resume", "--force", "--detach", "--json")
 #: Most characters of a failure's reason on the terminal.
 MOST_SHOWN = 300
 
@@ -22,6 +24,7 @@ def in_words(summary: dict[str, Any], state: RunState) -> str:
     counts += [f"{summary[name]} {name}" for name in ("failed", "cancelled", "expired") if summary[name]]
     missing = summary["total"] - state.tally.ended
     counts += [f"{missing} not done"] if missing > 0 else []
+    counts += [_cut(summary["cut"], summary["cut_empty"])] if summary["cut"] else []
     cost = f"${short_usd(parse_usd(summary['cost_usd']))}"
     if summary["unresolved_usd"] != usd(0):
         cost += f" and at most ${short_usd(parse_usd(summary['unresolved_usd']))} unresolved"
@@ -29,6 +32,10 @@ def in_words(summary: dict[str, Any], state: RunState) -> str:
         cost += f", {summary['unpriced_jobs']} calls unpriced"
     earlier = f" ({state.tally.earlier} before)" if state.tally.earlier else ""
     return f"{', '.join(counts)}{earlier}; {cost}; {duration(summary['seconds'])}; results in {_where(summary)}"
+
+
+def _cut(count: int, empty: int) -> str:
+    return f"{count} cut at the output cap" + (f", {empty} of them empty" if empty else "")
 
 
 def _where(summary: dict[str, Any]) -> str:
@@ -50,9 +57,18 @@ def how_to_go_on(state: RunState, request: RunRequest) -> str:
     return f"go on with: {again()}{drop}"
 
 
+def _without_redo(arguments: list[str]) -> list[str]:
+    """What was to be redone is missing in the output by now."""
+    kept = [each for each in arguments if not each.startswith("--redo=")]
+    if "--redo" in kept:
+        place = kept.index("--redo")
+        del kept[place : place + 2]
+    return kept
+
+
 def again() -> str:
     """The same command line, resumed."""
-    arguments = [each for each in sys.argv[1:] if each not in ("--resume", "--force", "--detach", "--json")]
+    arguments = [each for each in _without_redo(sys.argv[1:]) if each not in _ONCE]
     if arguments[:1] != ["run"]:
         return "the same command with --resume"
     return shlex.join(["homa", *arguments, "--resume"])

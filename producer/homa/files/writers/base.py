@@ -8,7 +8,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from homa.files.digests import Digests
-from homa.files.result_line import is_good
+from homa.files.result_line import is_cut_line, is_good
 
 NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
@@ -23,6 +23,8 @@ class ResultsWriter(ABC):
         self.written = 0
         #: Those of them without an answer.
         self.failed = 0
+        #: Those of them whose answer was cut.
+        self.cut = 0
 
     def write(self, line: Mapping[str, Any], fields: Mapping[str, Any] = NO_FIELDS) -> None:
         """Write a line of `result_line`, with its input's fields where the format has columns for them.
@@ -32,6 +34,7 @@ class ResultsWriter(ABC):
         self._append(line, fields)
         self.written += 1
         self.failed += not is_good(line)
+        self.cut += is_cut_line(line)
 
     def close(self, *, finished: bool = False) -> None:
         """Have everything on disk. `finished`: every input has its line now, so nothing is left to resume."""

@@ -8,7 +8,7 @@ This is a view of the first choice's text; the JSON Lines format has the whole a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -35,14 +35,15 @@ HOMA_KINDS = {
     "job": Kind.TEXT,
     "provider": Kind.TEXT,
     "model": Kind.TEXT,
+    "finish_reason": Kind.TEXT,
     "attempts": Kind.INTEGER,
     "cost_usd": Kind.USD,
     "cached": Kind.BOOLEAN,
     "queued_ms": Kind.INTEGER,
     "latency_ms": Kind.INTEGER,
 }
-#: Where `error` stands, from the end: Homa's columns follow it.
-ERROR_COLUMN = -1 - len(HOMA_KINDS)
+#: Those of them that files of releases before do not have.
+LATER = frozenset({"finish_reason"})
 INT64 = range(-(2**63), 2**63)
 
 
@@ -69,16 +70,20 @@ class Column:
 class Layout:
     """Which columns a flat results file has, and how a line becomes a record."""
 
-    def __init__(self, inputs: Iterable[str] = (), schema: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, inputs: Iterable[str] = (), schema: Mapping[str, Any] | None = None, *, without: Container[str] = ()
+    ) -> None:
         """Lay out the columns.
 
         Args:
             inputs: names of the input's columns, as `columns_of` tells them.
             schema: JSON schema of the reply, as `--schema` gives it; None for plain text.
+            without: columns of Homa's own to leave out, for a file of a release before that goes on.
         """
+        self._homa = {name: kind for name, kind in HOMA_KINDS.items() if name not in without}
         self._inputs = [name for name in inputs if name != "custom_id"]
         self._answer = schema_columns(schema) if schema is not None else []
-        homa = [Column(f"homa_{name}", kind) for name, kind in HOMA_KINDS.items()]
+        homa = [Column(f"homa_{name}", kind) for name, kind in self._homa.items()]
         wanted = [
             Column("custom_id"),
             *map(Column, self._inputs),
@@ -107,7 +112,7 @@ class Layout:
             *(fields.get(name) for name in self._inputs),
             *self._reply(line),
             f"{error['code']}: {error['message']}" if error else None,
-            *(line["homa"][name] for name in HOMA_KINDS),
+            *(line["homa"].get(name) for name in self._homa),
         ]
 
     def left_out(self, fields: Mapping[str, Any]) -> set[str]:

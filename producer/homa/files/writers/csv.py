@@ -10,7 +10,7 @@ from typing import Any
 
 from homa.files.digests import Digests
 from homa.files.writers.base import ResultsWriter
-from homa.files.writers.columns import ERROR_COLUMN, HOMA_KINDS, Layout, cell_text
+from homa.files.writers.columns import HOMA_KINDS, LATER, Layout, cell_text
 from homa.files.writers.output_file import OutputFile
 from homa.files.writers.resume import EarlierLine, Scan, no_results
 from homa_shared.model.errors import InvalidRequest
@@ -57,23 +57,35 @@ def csv_scan(layout: Layout | None = None) -> Scan:
         number, header = next(records, (1, None))
         if header is None:
             return
-        if header[0] != "custom_id" or len(header) < 2 - ERROR_COLUMN or not header[-1].endswith(f"homa_{LAST}"):
+        own = [place for place, name in enumerate(header) if name.endswith("homa_job")]
+        if header[0] != "custom_id" or not own or own[-1] < 3 or not header[-1].endswith(f"homa_{LAST}"):
             raise no_results(path, number, "is not the header of a results file")
         if layout is not None and header != layout.header:
             raise InvalidRequest(
                 f"--resume: {path} has columns {', '.join(header)}: expected {', '.join(layout.header)}; "
                 "give the same inputs and schema, or another --output"
             )
-        yield EarlierLine(None, True, csv_record(header))
+        yield EarlierLine(None, True, False, csv_record(header))
+        cut_column = next((place for place in range(own[-1], len(header)) if header[place].endswith(_REASON)), None)
         for number, record in records:
             if len(record) != len(header):
                 raise no_results(path, number, f"has {len(record)} columns, its header {len(header)}")
-            yield EarlierLine(record[0], not record[ERROR_COLUMN], csv_record(record))
+            # Homa's columns follow the error's.
+            cut = cut_column is not None and record[cut_column] == "length"
+            yield EarlierLine(record[0], not record[own[-1] - 1], cut, csv_record(record))
 
     return scan
 
 
+def older_layout(path: Path, columns: Iterable[str], schema: Mapping[str, Any] | None) -> Layout | None:
+    """The layout of an earlier file whose columns are those of a release before; None for any other file."""
+    _, header = next(_whole_records(path), (1, None))
+    older = Layout(columns, schema, without=LATER)
+    return older if header == older.header else None
+
+
 LAST = list(HOMA_KINDS)[-1]
+_REASON = "homa_finish_reason"
 
 
 def _whole_records(path: Path) -> Iterator[tuple[int, list[str]]]:

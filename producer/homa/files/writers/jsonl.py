@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from homa.files.digests import Digests
-from homa.files.result_line import is_good, line_bytes
+from homa.files.result_line import is_cut_line, is_good, line_bytes
 from homa.files.writers.base import ResultsWriter
 from homa.files.writers.output_file import OutputFile
 from homa.files.writers.resume import EarlierLine, no_results
@@ -43,7 +43,7 @@ def scan_jsonl(path: Path) -> Iterator[EarlierLine]:
             line = read_line(raw)
             if line is not None:
                 # A last line that is whole but for its newline is kept: its answer is paid for.
-                yield EarlierLine(line["custom_id"], is_good(line), raw.rstrip(b"\n") + b"\n")
+                yield EarlierLine(line["custom_id"], is_good(line), is_cut_line(line), raw.rstrip(b"\n") + b"\n")
             elif left > 0 and raw.strip(b"\0\n"):  # a power cut may leave zeros
                 raise no_results(path, number, "is not a result line")
 

@@ -3,8 +3,8 @@
 A Parquet file cannot be appended to and is nothing until its last byte is written. So a run appends to a journal beside
 it (`out.parquet.journal.jsonl`, the same lines as a JSON Lines file with the input's fields) and makes the Parquet file
 from it when it closes: into a temporary file, a row group at a time, renamed at the end. Killed at any moment, the
-journal has every answer. It is removed when every input has an answer; while any is missing or failed, it stays, and
-`--resume` goes on from it.
+journal has every answer. It is removed when every input has a whole answer; while any is missing, failed or cut, it
+stays, and `--resume` goes on from it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class ParquetResults(ResultsWriter):
         try:  # under the journal's lock, so that no other run adds to it what would then be lost
             self._journal.sync()
             rewrite_parquet(self._path, journal_path(self._path), self._layout)
-            if finished and not self.failed:
+            if finished and not self.failed and not self.cut:
                 journal_path(self._path).unlink()
         finally:
             self._journal.close()

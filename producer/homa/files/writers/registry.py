@@ -11,11 +11,11 @@ from typing import IO, Any
 from homa.files.digests import Digests
 from homa.files.writers.base import ResultsWriter
 from homa.files.writers.columns import Layout
-from homa.files.writers.csv import CsvResults, csv_scan
+from homa.files.writers.csv import CsvResults, csv_scan, older_layout
 from homa.files.writers.jsonl import JsonlResults, scan_jsonl
 from homa.files.writers.output_file import OutputFile, create
 from homa.files.writers.parquet import ParquetResults, ParquetStream, check_parquet, journal_path
-from homa.files.writers.resume import Scan, resumed, survey
+from homa.files.writers.resume import Scan, resumed, survey, without_cut
 from homa_shared.model.errors import InvalidRequest
 
 STDOUT = "-"
@@ -57,6 +57,7 @@ def open_output(
     form: str | None = None,
     *,
     resume: bool = False,
+    redo_cut: bool = False,
     force: bool = False,
     columns: Iterable[str] = (),
     schema: Mapping[str, Any] | None = None,
@@ -68,6 +69,7 @@ def open_output(
         target: a path, or `-` for standard output.
         form: jsonl, csv or parquet; default by the path's ending.
         resume: keep the answers of an earlier run (`ResultsWriter.done`), take out its failures and its torn end.
+        redo_cut: take out answers that were cut, too.
         force: write an existing file anew.
         columns: the input's columns, for CSV and Parquet.
         schema: JSON schema of the replies, whose fields become columns of CSV and Parquet.
@@ -81,6 +83,7 @@ def open_output(
     if resume and force:
         raise InvalidRequest("--resume and --force are both given: the one keeps an earlier file, the other does not")
     chosen = output_format(target, form)
+    columns = list(columns)
     layout = Layout(columns, schema)
     if chosen is OutputFormat.PARQUET:
         check_parquet()
@@ -93,7 +96,10 @@ def open_output(
     if path.exists() and not path.is_file():  # /dev/null, a named pipe
         _refuse_resume(target, resume)
         return _to_stream(chosen, layout, OutputFile(path.open("wb"), target, ours=True))
-    return _to_file(chosen, layout, path.resolve(), resume=resume, force=force)
+    path = path.resolve()
+    if chosen is OutputFormat.CSV and resume and path.exists():
+        layout = older_layout(path, columns, schema) or layout
+    return _to_file(chosen, layout, path, resume=resume, redo_cut=redo_cut, force=force)
 
 
 def _refuse_resume(target: str, resume: bool) -> None:
@@ -109,15 +115,19 @@ def _to_stream(chosen: OutputFormat, layout: Layout, output: OutputFile) -> Resu
     return JsonlResults(output, Digests())
 
 
-def _to_file(chosen: OutputFormat, layout: Layout, path: Path, *, resume: bool, force: bool) -> ResultsWriter:
+def _to_file(
+    chosen: OutputFormat, layout: Layout, path: Path, *, resume: bool, redo_cut: bool, force: bool
+) -> ResultsWriter:
+    scan = csv_scan(layout) if chosen is OutputFormat.CSV else scan_jsonl
+    scan = without_cut(scan) if redo_cut else scan
     if chosen is OutputFormat.PARQUET:
         _check_parquet_target(path, resume=resume, force=force)
-        output, known = _file(journal_path(path), scan_jsonl, resume=resume, force=force)
+        output, known = _file(journal_path(path), scan, resume=resume, force=force)
         return ParquetResults(JsonlResults(output, known, keep_fields=True), path, layout)
     if chosen is OutputFormat.CSV:
-        output, known = _file(path, csv_scan(layout), resume=resume, force=force)
+        output, known = _file(path, scan, resume=resume, force=force)
         return CsvResults(output, known, layout, with_header=not path.stat().st_size)
-    output, known = _file(path, scan_jsonl, resume=resume, force=force)
+    output, known = _file(path, scan, resume=resume, force=force)
     return JsonlResults(output, known)
 
 

@@ -1,14 +1,14 @@
 """What an earlier run left in a results file: which inputs are done, and the file without what has to be done again.
 
-Done is an input with an answer. A failed line counts as missing: on resume it is taken out first, in one step with any
-torn last line that kill -9 or a power cut left, and its input then gets a new line like all others. So every input has
-one line at the end, however often a run was interrupted.
+Done is an input with an answer; where that is asked for, with one that was not cut. A failed line counts as missing: on
+resume it is taken out first, in one step with any torn last line that kill -9 or a power cut left, and its input then
+gets a new line like all others. So every input has one line at the end, however often a run was interrupted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +25,8 @@ class EarlierLine:
     custom_id: str | None
     #: It holds an answer.
     good: bool
+    #: The answer was cut at its output cap.
+    cut: bool
     #: As it stands in the file.
     raw: bytes = field(repr=False)
 
@@ -68,6 +70,16 @@ def resumed(path: Path, scan: Scan) -> tuple[IO[bytes], Digests]:
         stream.close()
         raise
     return stream, found.done
+
+
+def without_cut(scan: Scan) -> Scan:
+    """A scan by which answers that were cut count as missing."""
+
+    def scan_again(path: Path) -> Iterator[EarlierLine]:
+        for entry in scan(path):
+            yield replace(entry, good=False) if entry.cut else entry
+
+    return scan_again
 
 
 def _kept(path: Path, scan: Scan, done: Digests) -> Iterator[bytes]:

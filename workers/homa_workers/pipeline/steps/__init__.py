@@ -1,4 +1,5 @@
-"""Answers that take several paid calls: tools run by the worker, answers that must fit a schema, many embeddings.
+"""Answers that take several paid calls: tools run by the worker, answers that must fit a schema or were cut, many
+embeddings.
 
     reserve → call → is it the answer? → if not: record the step → run tools or name what is wrong → again
 
@@ -21,4 +22,7 @@ __all__ = ["Chat", "Embedding", "StepJournal", "need_of_call", "takes_steps"]
 
 def takes_steps(request: JobRequest) -> bool:
     """Whether a request may take more than one call."""
-    return bool(request.kind == EMBEDDING or request.steps.tools or schema_of(request.params) is not None)
+    rules = request.steps
+    return bool(
+        request.kind == EMBEDDING or rules.tools or rules.on_cut != "keep" or schema_of(request.params) is not None
+    )

@@ -18,11 +18,12 @@ from homa_shared.capabilities import Feature
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import Target
 from homa_shared.store.transitions.steps import Begin
+from homa_workers.outcomes.answer_ends import end_of
 from homa_workers.outcomes.halting import Unfit, ended, refused, stopped
 from homa_workers.outcomes.judgement import is_refusal
 from homa_workers.outcomes.outcomes import Declined
 from homa_workers.pipeline.call import Caller
-from homa_workers.pipeline.steps import structured
+from homa_workers.pipeline.steps import cut, structured
 from homa_workers.pipeline.steps.journal import StepJournal
 from homa_workers.pipeline.steps.need import need_of_call
 from homa_workers.tools.toolbox import Toolbox, failure
@@ -50,12 +51,14 @@ class Chat:
         self._caller = caller
         self._target = Target.parse(journal.attempt.claim.target)
         self._messages: list[Message] = list(request.messages)
-        self._params: dict[str, Any] = dict(request.params)
+        self._params: dict[str, Any] = dict(request.params_at(journal.attempt.claim.fallbacks_left))
         self._api = request.api
         self._shared = request.shared
         #: Whether a call says more than the client knew when it reckoned the first one's need.
         self._grown = False
         self._invalid = 0
+        #: Answers so far that were cut at their output cap, over all attempts.
+        self._cut = 0
         self._schema = self._read_schema()
 
     async def answer(self) -> Completion:
@@ -81,6 +84,8 @@ class Chat:
         """Whether this ends the job; if not, the step is recorded, and the messages are ready for the next call."""
         message = _message_of(completion)
         calls = message.get("tool_calls") or []
+        if completion.is_cut:
+            return await self._cut_is_answer(completion, calls)
         if calls and self._are_ours(calls):
             if self._journal.number + 1 >= self._rules.max_steps:
                 wanted = ", ".join(_name_of(call) for call in calls)
@@ -102,14 +107,25 @@ class Chat:
         await self._record(completion, "invalid", [message, structured.correction(wrong)])
         return False
 
-    async def _violation(self, completion: Completion) -> str | None:
-        assert self._schema is not None
-        if is_refusal(completion):
-            raise Declined(completion)
-        try:
-            return await structured.violation(completion, self._schema)
-        except InvalidRequest as error:
-            raise ended(Unfit("invalid_request", str(error), completion)) from error
+    # -- output cap -------------------------------------------------------------------------------------------------
+
+    async def _cut_is_answer(self, completion: Completion, calls: list[Message]) -> bool:
+        """Whether an answer that was cut ends the job; if not, the step is recorded, and the next call has room."""
+        more = self._more_room() if self._rules.on_cut == "retry" and self._cut < cut.MOST_RETRIES else None
+        if more is not None:
+            await self._record(completion, "cut", [])
+            self._cut, self._params = self._cut + 1, more
+            return False
+        # Half a tool call cannot be run, and half an answer does not fit a schema, unless by chance.
+        useless = self._are_ours(calls) if calls else self._schema is not None and await self._violation(completion)
+        if useless or self._rules.on_cut == "fail":
+            after = f" (call {self._cut + 1}, with more room each time)" if self._cut else ""
+            text = f"{end_of(completion, self._params)}{after}: raise max_tokens, or set on_cut to retry"
+            raise ended(Unfit("cut", text, completion))
+        return True
+
+    def _more_room(self) -> dict[str, Any] | None:
+        return cut.with_more_room(self._journal.book, str(self._target), self._params)
 
     # -- steps ------------------------------------------------------------------------------------------------------
 
@@ -125,10 +141,15 @@ class Chat:
             self._journal.count_earlier(Usage(**state["usage"]))
             own = Target.parse(state["target"]).provider == self._target.provider
             self._messages += state["messages"] if own else [_plain(message) for message in state["messages"]]
-            if state["why"] == "tools":
-                await self._run_tools(number, state["messages"][0]["tool_calls"])
-            else:
-                self._invalid += 1
+            match state["why"]:
+                case "tools":
+                    await self._run_tools(number, state["messages"][0]["tool_calls"])
+                case "cut":
+                    self._cut += 1
+                case _:
+                    self._invalid += 1
+        for _ in range(self._cut):
+            self._params = self._more_room() or self._params
 
     # -- tools ------------------------------------------------------------------------------------------------------
 
@@ -201,6 +222,15 @@ class Chat:
             return answer_schema(schema)
         except InvalidRequest as error:
             raise refused(str(error)) from error
+
+    async def _violation(self, completion: Completion) -> str | None:
+        assert self._schema is not None
+        if is_refusal(completion):
+            raise Declined(completion)
+        try:
+            return await structured.violation(completion, self._schema)
+        except InvalidRequest as error:
+            raise ended(Unfit("invalid_request", str(error), completion)) from error
 
     def _need(self, call: Call, is_adapted: bool) -> Option | None:
         """What a call takes; None for a first one that says just what the client reckoned with."""

@@ -22,7 +22,7 @@ def need_of_call(book: FleetBook, target: str, call: Call) -> Option | None:
         return None
     try:
         calculator = NeedCalculator(book.prices, call.params, call.api)
-        return calculator.chat(plan, Prompt.of_sent(call.messages), book.factor(target))
+        return calculator.chat(plan, Prompt.of_sent(call.messages), book.factor(target), book.answer_tokens(target))
     except (InvalidRequest, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # Nothing is in flight: an attempt that ended as a defect would leave its bound unresolved.
         raise refused(f"what its next call takes cannot be calculated: {type(error).__name__}: {error}") from error

@@ -1,7 +1,7 @@
 """Answers by schema: who is asked natively and who by instruction, what counts as fit, what is said of one that is not.
 
-Most providers follow a schema by themselves, yet none keeps that promise always: a reply is cut at its cap, a schema is
-only followed in part. So each answer is checked, whoever wrote it.
+Most providers follow a schema by themselves, yet none keeps that promise always: a schema is only followed in part. So
+each answer is checked, whoever wrote it. One that was cut at its cap is not asked to be mended (see `cut`).
 """
 
 from __future__ import annotations
@@ -66,8 +66,7 @@ async def violation(completion: Completion, schema: AnswerSchema) -> str | None:
     try:
         await check(schema, completion.text)
     except InvalidReply as error:
-        cut = completion.finish_reason == "length"
-        return f"it was cut off at the output cap, so answer more briefly; {error}" if cut else str(error)
+        return str(error)
     return None
 
 

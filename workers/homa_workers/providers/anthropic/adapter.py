@@ -14,7 +14,7 @@ from anthropic import APIError, AsyncAnthropic, AsyncStream, transform_schema
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.kinds.builtin.anthropic import PROFILE
-from homa_shared.quota.need_calculator import DEFAULT_MAX_TOKENS
+from homa_shared.kinds.output_caps import PLAIN
 from homa_workers.providers.anthropic.errors import ANTHROPIC_RULES
 from homa_workers.providers.anthropic.reply import checked, completion_body, usage_of
 from homa_workers.providers.anthropic.request import request_body
@@ -58,7 +58,7 @@ class AnthropicProvider:
             raise config.missing("api_key", "Anthropic takes no call without one")
         base_url = (config.base_url or str(PROFILE.connection.endpoint)).rstrip("/").removesuffix("/v1")
         self.name = config.name
-        self._max_tokens = int(config.options.get("max_tokens", DEFAULT_MAX_TOKENS))
+        self._max_tokens = int(config.options.get("max_tokens", PLAIN))
         self._messages_url = f"{base_url}/v1/messages"
         self._client = AsyncAnthropic(
             # Given explicitly, so that no profile on the machine's disk is looked up.

@@ -35,7 +35,7 @@ from botocore.parsers import ResponseParserError
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
 from homa_shared.kinds.builtin.bedrock import PROFILE
-from homa_shared.quota.need_calculator import DEFAULT_MAX_TOKENS
+from homa_shared.kinds.output_caps import PLAIN
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.bedrock.embeddings import embedding_bodies, tokens_told, vectors_of
 from homa_workers.providers.bedrock.errors import BEDROCK_RULES, failure_of
@@ -73,7 +73,7 @@ class BedrockProvider:
     def __init__(self, config: ProviderConfig) -> None:
         self.name = config.name
         self._config = config
-        self._max_tokens = int(config.options.get("max_tokens", DEFAULT_MAX_TOKENS))
+        self._max_tokens = int(config.options.get("max_tokens", PLAIN))
         self._session = get_session()
         if profile := config.options.get("profile"):
             self._session.set_config_variable("profile", profile)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-#: Why a choice ended, in OpenAI's words. One that ended by an error has no end: what it holds cannot be used.
-_FINISH_REASONS = {"model_length": "length", "error": None}
+#: Why a choice ended, in OpenAI's words. `error` stays: what such a choice holds cannot be used.
+_FINISH_REASONS = {"model_length": "length"}
 
 Body = dict[str, Any]
 

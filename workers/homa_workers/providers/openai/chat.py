@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from openai import APIError, AsyncOpenAI, AsyncStream
+from openai import APIError, AsyncOpenAI
 
+from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import RESPONSES_API, Call, Completion, Embeddings
 from homa_shared.kinds.profile import Connection
 from homa_shared.kinds.registry import profile_of
@@ -18,7 +19,9 @@ from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.error_rules import not_a_reply, request_id
 from homa_workers.providers.malformed import well_formed
+from homa_workers.providers.openai.cut_reply import cut_unsaid
 from homa_workers.providers.openai.dialects import AZURE, CAP_NAMES, OLLAMA, OPENAI, Body, Dialect, request_body
+from homa_workers.providers.openai.done_stream import DoneStream
 from homa_workers.providers.openai.reply import checked, completion_of, embeddings_of, is_metered, usage_of
 from homa_workers.providers.openai.responses import ResponsesApi
 from homa_workers.providers.openai.stream import ChunkAssembly
@@ -62,7 +65,7 @@ class OpenAIProvider:
                 most_bytes=config.reply_max_bytes,
             ),
         )
-        self._api = RawClient(self._client, AsyncStream[object], APIError, dialect.rules)
+        self._api = RawClient(self._client, DoneStream, APIError, dialect.rules)
         self._chat_url = self._base_url + "/chat/completions"
         own_params = config.options.get("params", {})
         self._responses = ResponsesApi(self._client, self._base_url, own_params) if profile.responses_api else None
@@ -78,7 +81,10 @@ class OpenAIProvider:
     async def complete(self, call: Call) -> Completion:
         if call.api == RESPONSES_API and self._responses is not None:
             return await self._responses.complete(call)
-        reply = await self._api.post(self._chat_url, self._body(call))
+        try:
+            reply = await self._api.post(self._chat_url, self._body(call))
+        except ProviderError as error:
+            return cut_unsaid(call, error)
         body = checked(reply, self._dialect.rules, self._dialect.from_wire)
         return completion_of(body, reply.headers, self._dialect.quota_headers)
 
@@ -86,7 +92,10 @@ class OpenAIProvider:
         if call.api == RESPONSES_API and self._responses is not None:
             return await self._responses.stream(call, emit)
         body = self._body(call) | {"stream": True, **self._dialect.stream_params}
-        return (await self._api.stream(self._chat_url, body, emit, self._assembly)).completion()
+        try:
+            return (await self._api.stream(self._chat_url, body, emit, self._assembly)).completion()
+        except ProviderError as error:
+            return cut_unsaid(call, error)
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         names = self._dialect.embedding_names

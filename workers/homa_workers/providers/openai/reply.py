@@ -20,6 +20,8 @@ QUOTA_HEADERS = (
     "x-ratelimit-limit-tokens",
     "x-ratelimit-remaining-tokens",
 )
+#: The finish_reason by which routers and Mistral tell that the model broke down; what there is cannot be used.
+FAULT = "error"
 
 
 def unchanged(body: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +102,16 @@ def is_metered(usage: object) -> bool:
 
 
 def _is_whole(choice: object) -> bool:
-    return isinstance(choice, dict) and bool(choice.get("finish_reason")) and isinstance(choice.get("message"), dict)
+    """Whether a choice has ended. Some servers do not say why one did; it then has to say something."""
+    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        return False
+    reason = choice.get("finish_reason")
+    return says_something(choice["message"]) if reason is None else bool(reason) and reason != FAULT
+
+
+def says_something(message: Mapping[str, Any]) -> bool:
+    """Whether a message holds an answer."""
+    return any(message.get(name) for name in ("content", "refusal", "tool_calls"))
 
 
 def usage_of(usage: object, of_prompt: str = "prompt_tokens", of_reply: str = "completion_tokens") -> Usage:

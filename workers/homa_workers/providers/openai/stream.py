@@ -1,7 +1,8 @@
 """Chunks of a streamed chat completion, put together again.
 
-A stream is complete when each choice has told its `finish_reason`. Whatever comes beside the text (citations, thoughts
-under other names, audio) is kept as when the reply is not streamed.
+A stream is complete when each choice has told its `finish_reason`. Some servers never tell one: their stream is
+complete when it ends with `[DONE]`, which one that is cut does not, and something was said. Whatever comes beside the
+text (citations, thoughts under other names, audio) is kept as when the reply is not streamed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ from homa_shared.calls.reply import Completion, Delta, Usage
 from homa_workers.providers.error_rules import ErrorRule, classify, failure_of
 from homa_workers.providers.openai.errors import OPENAI_RULES
 from homa_workers.providers.openai.imitations import said_and_thought, told_error
-from homa_workers.providers.openai.reply import QUOTA_HEADERS, completion_of, is_metered, unchanged, usage_of
+from homa_workers.providers.openai.reply import (
+    FAULT,
+    QUOTA_HEADERS,
+    completion_of,
+    is_metered,
+    says_something,
+    unchanged,
+    usage_of,
+)
 from homa_workers.providers.openai.streamed_message import Text, ToolCalls, finished, merge
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
 
@@ -72,13 +81,17 @@ class ChunkAssembly(StreamAssembly):
 
     def completion(self) -> Completion:
         """The whole reply. Raises ProviderError (AMBIGUOUS) when a choice has no end."""
-        if not self._choices or not all(choice.finish_reason for choice in self._choices.values()):
-            raise self.broken("the stream ended without a finish_reason")
         choices = [self._choices[index].whole() for index in sorted(self._choices)]
+        if not choices or not all(map(self._has_ended, choices)):
+            raise self.broken("the stream ended without a finish_reason")
         body = {"object": "chat.completion", **self._head, "choices": choices}
         if self._usage:
             body["usage"] = self._usage
         return completion_of(body, self.headers, self._quota_headers)
+
+    def _has_ended(self, choice: dict[str, Any]) -> bool:
+        reason = choice["finish_reason"]
+        return self.said_done and says_something(choice["message"]) if reason is None else bool(reason != FAULT)
 
     def _usage_so_far(self) -> Usage | None:
         return usage_of(self._usage) if is_metered(self._usage) else None

@@ -53,7 +53,8 @@ _FAILURES: Mapping[FailureKind, tuple[int, str, str | None]] = {
     FailureKind.OVERLOADED: (503, "service_unavailable_error", "server_is_overloaded"),
     FailureKind.GATEWAY_TIMEOUT: (504, "server_error", None),
 }
-_FINISHES = {
+_FINISHES: Mapping[Finish, str | None] = {
+    Finish.UNTOLD: None,
     Finish.STOP: "stop",
     Finish.LENGTH: "length",
     Finish.TOOL_CALLS: "tool_calls",
@@ -69,6 +70,7 @@ class OpenAIDialect(Dialect):
     price_id = "openai"
     accounting = Accounting.MAX_THEN_ACTUAL
     caches_by_itself = True
+    speaks_chat = True
     _path: ClassVar[re.Pattern[str]] = re.compile(
         r"(?:/([\w.:-]+))?/v1/(?:(chat/completions|responses)|(embeddings)|(models)(?:/(.+))?)"
     )

@@ -1,0 +1,42 @@
+"""Cut answers in results files, and files of releases that did not say why an answer ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from homa.files import Answered, HomaPart, open_output, result_line
+from homa.files.writers.csv import csv_record
+
+
+def answered(reason: str, custom_id: str = "t1") -> dict[str, Any]:
+    body = {"choices": [{"index": 0, "message": {"content": "yes"}, "finish_reason": reason}]}
+    return result_line(custom_id, Answered(body, HomaPart(job="j1", finish_reason=reason)))
+
+
+def test_a_csv_file_of_an_earlier_release_goes_on_with_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    own = ["job", "provider", "model", "attempts", "cost_usd", "cached", "queued_ms", "latency_ms"]
+    header = ["custom_id", "name", "text", "error", *(f"homa_{name}" for name in own)]
+    good = ["t1", "Ada", "yes", "", "j1", "p", "m", "1", "0.1", "False", "1", "1"]
+    bad = ["t2", "Bob", "", "x: y", "j2", "p", "m", "1", "0.1", "False", "1", "1"]
+    path.write_bytes(b"".join(map(csv_record, (header, good, bad))))
+    with open_output(str(path), resume=True, columns=["name"]) as results:
+        assert len(results.done) == 1
+        results.write(answered("stop", "t2"), {"name": "Bob"})
+    rows = path.read_text().splitlines()
+    assert rows[0] == ",".join(header)
+    assert [len(row.split(",")) for row in rows] == [len(header)] * 3
+
+
+def test_a_parquet_files_journal_stays_while_an_answer_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    with open_output(str(path)) as results:
+        results.write(answered("length"))
+        results.close(finished=True)
+    assert (tmp_path / "out.parquet.journal.jsonl").exists()
+    with open_output(str(path), resume=True, redo_cut=True) as results:
+        assert not results.done
+        results.write(answered("stop"))
+        results.close(finished=True)
+    assert not (tmp_path / "out.parquet.journal.jsonl").exists()
