@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.example_models import OPENAI
 
 MAX_TAGS = 10
 MAX_KEY_BYTES = 512
@@ -130,7 +131,7 @@ def check_tenant(name: str, tenant: object) -> str:
 def check_model(name: str, model: object) -> str:
     """A model, as `provider:model` or an alias; whether the fleet knows it is seen later."""
     if not isinstance(model, str) or not model.strip():
-        raise wrong(name, model, "provider:model, such as openai:gpt-5-mini, or an alias")
+        raise wrong(name, model, f"provider:model, such as {OPENAI.target}, or an alias")
     return model
 
 

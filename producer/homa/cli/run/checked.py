@@ -48,7 +48,7 @@ def _checked_head(request: RunRequest) -> list[Row]:
     if plain:
         request.template.check(columns_of(plain))
         if request.model is None:
-            raise InvalidRequest("--model is missing: expected provider:model, such as openai:gpt-5-mini, or an alias")
+            raise InvalidRequest("--model is missing: expected provider:model, such as openai:gpt-6-luna, or an alias")
     if not head:
         raise InvalidRequest(f"INPUT {' '.join(request.inputs)}: no row in it ({request.run_inputs.skipped})")
     return rows
