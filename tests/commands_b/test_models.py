@@ -55,6 +55,9 @@ def test_a_model_is_told_with_alias_window_price_and_features(named: Stand) -> N
         "input_usd_per_million": "0.10",
         "output_usd_per_million": "0.50",
         "priced": True,
+        "ends": None,
+        "retired": False,
+        "successor": None,
         "features": ["chat", "stream", "tools", "vision", "image_url", "pdf", "audio", "schema"],
     }
 

@@ -57,6 +57,7 @@ def _opened(context: Context, *, needs_store: bool) -> Iterator[Session]:
         found = None
     say(f"store {found or 'none'}, settings {context.settings.config_file or 'from the environment'}")
     _say_warnings(context)
+    _say_what_the_client_logs()
     opened = Session(context, joined=found is not None)
     try:
         yield opened
@@ -83,6 +84,19 @@ def _context(start: Start, *, safe_only: bool = False) -> Context:
 def _say_warnings(context: Context) -> None:
     for warning in context.settings.warnings:
         say(f"warning: {warning}")
+
+
+def _say_what_the_client_logs() -> None:
+    import logging
+
+    class Said(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(f"warning: {record.getMessage()}")
+
+    log = logging.getLogger("homa")
+    # In a process that opens several sessions the first one's will do.
+    if not any(type(handler).__name__ == Said.__name__ for handler in log.handlers):
+        log.addHandler(Said())
 
 
 def standard_input() -> str:

@@ -19,7 +19,8 @@ def fault(profile: KindProfile) -> str | None:
 
 
 def _faults(part: object, path: str) -> Iterator[str]:
-    for name, expected in _types(type(part)).items():
+    record: type = type(part)
+    for name, expected in _types(record).items():
         value, where = getattr(part, name), f"{path}{name}"
         if is_dataclass(expected) and isinstance(expected, type):
             if isinstance(value, expected):

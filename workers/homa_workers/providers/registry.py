@@ -71,7 +71,7 @@ def _check_options(config: ProviderConfig, known: frozenset[str]) -> None:
 def _made(config: ProviderConfig, profile: KindProfile) -> Provider:
     factory = _factory(profile)
     try:
-        made = factory(config)
+        made: object = factory(config)
     except HomaError:
         raise
     except Exception as error:

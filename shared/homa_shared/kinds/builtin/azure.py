@@ -22,6 +22,7 @@ from homa_shared.kinds.profile import (
     Variable,
 )
 from homa_shared.kinds.reserve_policy import ReservePolicy
+from homa_shared.kinds.retirements.openai import AZURE
 
 
 def _v1(endpoint: str) -> str:
@@ -79,4 +80,6 @@ PROFILE = KindProfile(
         # learn.microsoft.com/azure/ai-foundry/openai/concepts/priority-processing
         service_tiers=MappingProxyType({name: name for name in ("auto", "default", "priority")}),
     ),
+    retirements=AZURE,
+    checked="2026-11-29",
 )

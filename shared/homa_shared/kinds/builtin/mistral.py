@@ -77,4 +77,5 @@ PROFILE = KindProfile(
     embedding_limits=_embedding_limits,
     prompt_caching=_prompt_caching,
     billing=Billing(price_list="mistral", fees=frozenset(), service_tiers={}),
+    checked="2026-11-29",
 )

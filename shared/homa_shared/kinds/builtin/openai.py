@@ -22,6 +22,7 @@ from homa_shared.kinds.profile import (
     Variable,
 )
 from homa_shared.kinds.reserve_policy import ReservePolicy
+from homa_shared.kinds.retirements.openai import OPENAI
 
 
 def _prompt_caching(model: str) -> PromptCaching:
@@ -72,4 +73,6 @@ PROFILE = KindProfile(
         # platform.openai.com/docs/api-reference/chat/create
         service_tiers=MappingProxyType({name: name for name in ("auto", "default", "flex", "priority")}),
     ),
+    retirements=OPENAI,
+    checked="2026-11-29",
 )
