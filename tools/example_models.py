@@ -1,7 +1,7 @@
 """Write the current example models wherever one of their predecessors stands: documents, demo, deployment, code, tests.
 
-The table is `homa_shared/model/example_models.py`. Run it again after a merge: what is current it leaves as it is. A test
-that is about an older model names a dated snapshot, which is left alone, or its file stands in KEPT.
+The table is `homa_shared/model/example_models.py`. Run it again after a merge: what is current it leaves as it is. A
+test that is about an older model names a dated snapshot, which is left alone, or its file stands in KEPT.
 
     python tools/example_models.py           rewrite
     python tools/example_models.py --check   say what would be rewritten, or stands outside the table; status 1 for any

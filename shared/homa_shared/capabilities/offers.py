@@ -63,7 +63,8 @@ class Capabilities:
 
     def gone(self, target: Target) -> str | None:
         """Says so where whoever calls a target's model is answered by 404; None where nobody knows, or knows better."""
-        return None if self._said(target) is not None else unreachable(self._fleet, target)
+        why = unreachable(self._fleet, target)
+        return None if why is None or self._said(target) is not None else why
 
     def tier_lack(self, target: Target, tier: object, *, embeds: bool) -> str | None:
         """Why a target cannot serve a call by a service tier; None where it can, or nobody knows."""
