@@ -23,6 +23,7 @@ from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.model import load_settings
 from homa_workers.providers.base import ProviderConfig
 from homa_workers.providers.registry import create
+from homa_workers.simulator.dialects import all_dialects
 from tests.kinds.conftest import MODULE, Install
 
 DESCRIBED = """
@@ -245,3 +246,19 @@ def test_an_adapter_that_cannot_be_loaded_or_made_is_named(install: Install, sou
     with pytest.raises(ConfigError, match=why) as caught:
         create(ProviderConfig("mine", "acme"))
     assert "Mend its package (acme-kinds 1.2)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("simulator", "why"),
+    [
+        ("acme_absent:Dialect", "ModuleNotFoundError: No module named 'acme_absent'"),
+        ("acme_kinds:Dialect", "AttributeError: .*has no attribute 'Dialect'"),
+        ("acme_kinds", "ValueError|AttributeError"),
+        ("acme_kinds:dict", "it makes {}; expected a Dialect"),
+    ],
+)
+def test_a_simulation_that_cannot_be_loaded_is_named(install: Install, simulator: str, why: str) -> None:
+    source = DESCRIBED.replace('"acme",\n', f'"acme",\n    simulator="{simulator}",\n') + "\ndict = dict\n"
+    install("acme", "PROFILE", source)
+    with pytest.raises(ConfigError, match=f"the simulation of kind 'acme', '{simulator}', cannot be loaded: .*{why}"):
+        all_dialects()
