@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -262,3 +265,13 @@ def test_a_simulation_that_cannot_be_loaded_is_named(install: Install, simulator
     install("acme", "PROFILE", source)
     with pytest.raises(ConfigError, match=f"the simulation of kind 'acme', '{simulator}', cannot be loaded: .*{why}"):
         all_dialects()
+
+
+def test_homa_simulate_names_a_simulation_that_cannot_be_loaded(install: Install, tmp_path: Path) -> None:
+    install("acme", "PROFILE", DESCRIBED.replace('"acme",\n', '"acme",\n    simulator="acme_kinds:Dialect",\n'))
+    command = [sys.executable, "-m", "homa_workers.simulator", "--port", "0", "--max-seconds", "1"]
+    env = {**os.environ, "PYTHONPATH": str(tmp_path / "site-packages")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "the simulation of kind 'acme'" in done.stderr
