@@ -79,6 +79,21 @@ def test_models_that_jobs_wait_for_are_told_too(stand: Stand) -> None:
     assert found["value"] == "ends 2026-12-11, use gpt-6-luna; named by jobs that wait"
 
 
+def test_a_run_says_at_its_start_what_ends_and_refuses_what_is_gone(stand: Stand) -> None:
+    add(stand, '[providers.own]\nkind = "anthropic"\napi_key = "k"\n')
+    stand.said("apply")
+    (stand.home / "a.txt").write_text("text")
+    run = ("run", "a.txt", "--prompt", "{{text}}", "--dry-run", "--model")
+    soon = stand.said(*run, "own:claude-sonnet-4-5-20250929")
+    assert soon.status == 0, soon.stderr
+    assert "homa: warning: own:claude-sonnet-4-5-20250929 ends 2026-11-30, use claude-sonnet-5-5: " in soon.stderr
+    gone = stand.said(*run, "own:claude-3-opus-20240229")
+    assert gone.status == 2
+    assert "claude-3-opus-20240229 retired since 2026-01-05: every call would be refused" in gone.stderr
+    unknown = stand.said(*run, "own:claude-haiku-5-6")
+    assert "own:claude-haiku-5-6 stands in no table of this release and is unpriced" in unknown.stderr
+
+
 def test_all_is_well_where_no_named_model_ends(stand: Stand) -> None:
     add(stand, '[providers.own]\nkind = "openai"\n[models.fast]\ntarget = "own:gpt-6-luna"\n')
     (found,) = checks(stand)["models"]

@@ -68,9 +68,19 @@ def _checked_targets(request: RunRequest, view: FleetView, head: Sequence[Row]) 
         options.pop("system", None)
         template = Template(view, check_options(options))
         targets.update(dict.fromkeys(template.targets))
+        _check_reachable(view, template)
         for target in map(str, template.chain):
             _check_price(request, view, target, template.max_tokens)
     return list(targets)
+
+
+def _check_reachable(view: FleetView, template: Template) -> None:
+    """Whether the run has a model that may still be called."""
+    gone = [why for target in template.chain if (why := view.capabilities.gone(target)) is not None]
+    if len(gone) == len(template.chain):
+        raise InvalidRequest(
+            f"{'; '.join(gone)}: every call would be refused; expected another --model, or a --fallback"
+        )
 
 
 def _check_price(request: RunRequest, view: FleetView, target: str, max_tokens: int) -> None:
