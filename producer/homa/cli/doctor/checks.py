@@ -47,7 +47,6 @@ def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
     yield from _settings(settings)
     yield from _keys(settings)
     yield from sdks(settings)
-    yield from loading(settings)
     yield from _reach(settings)
     try:
         with closing(Context(lambda: settings, safe_only=False, role="doctor").connect()) as store:
@@ -63,6 +62,8 @@ def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
     except StoreUnavailable as error:
         yield _no_store(settings, error)
         yield from models(settings.fleet())
+    # Last: it imports SDKs, which takes seconds, and a worker's beat is old after five.
+    yield from loading(settings)
 
 
 def _installation() -> Iterator[Check]:
