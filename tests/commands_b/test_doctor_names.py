@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from homa.cli.doctor.worker_checks import loading
 from homa_shared.capabilities import model_ends
 from homa_shared.kinds import sdk_versions
 from homa_shared.kinds.registry import profile_of
@@ -100,7 +101,10 @@ def test_all_is_well_where_no_named_model_ends(stand: Stand) -> None:
     assert (found["level"], found["value"]) == ("ok", "no named one is known to end within 60 days")
 
 
-def test_adapters_and_middleware_that_do_not_load_are_named(stand: Stand, package: Path) -> None:
+def test_adapters_and_middleware_that_do_not_load_are_named(
+    stand: Stand, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("homa.cli.doctor.checks.loading", loading)
     package.write_text(ACME)
     add(stand, '[providers.mine]\nkind = "acme"\n')
     found = checks(stand)
