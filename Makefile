@@ -18,10 +18,10 @@ PY := $(VENV)/bin/python
 # A file's tests stay in one process, so that its module fixtures (a store, a simulator) start once.
 PYTEST := $(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadfile
 
-.PHONY: help demo test lint types contracts pytest test-store test-live test-peers chaos bench up format lock upgrade install clean
+.PHONY: help demo test lint types contracts pytest test-store test-live test-peers chaos bench up format example-models currency lock upgrade install clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo-installed ## simulated providers, real workers, a real batch and its bill; no key, no server
 	@$(VENV)/bin/homa demo
@@ -62,6 +62,12 @@ up: install ## everything on this machine: the store, and a worker for each prov
 format: install ## let ruff rewrite what it can
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+example-models: install ## write current names of models wherever one of their predecessors stands
+	$(PY) tools/example_models.py
+
+currency: install ## what to re-read of what this tree knows of providers: newer SDKs, old tables, models that end
+	@$(PY) tools/currency.py
 
 lock: $(VENV)/.uv-installed ## recompile requirements/*.txt, keeping versions where pyproject.toml allows
 	@PY=$(PY) sh tools/lock.sh

@@ -12,16 +12,12 @@ from typing import Any
 
 from benchmarks.result import Figure
 from benchmarks.rig import cpu_s, prompts, simulated
+from homa_shared.model.example_models import ANTHROPIC, BEDROCK, COHERE, GEMINI, OLLAMA, OPENAI
 
 CALLS, IN_FLIGHT, ROUNDS = 2000, 200, 3
 MODELS = {
-    "openai": "gpt-5-mini",
-    "azure": "gpt-5-mini",
-    "anthropic": "claude-haiku-4-5",
-    "gemini": "gemini-2.5-flash",
-    "ollama": "llama3",
-    "cohere": "command-r",
-    "bedrock": "us.amazon.nova-lite-v1:0",
+    **{example.provider: example.model for example in (OPENAI, ANTHROPIC, GEMINI, OLLAMA, COHERE, BEDROCK)},
+    "azure": OPENAI.model,
 }
 #: What stands behind the simulator's address.
 PATHS = {
@@ -92,7 +88,7 @@ async def _bare(url: str) -> float:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
         async def call(prompt: str) -> object:
-            body = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": prompt}], "max_tokens": 400}
+            body = {"model": OPENAI.model, "messages": [{"role": "user", "content": prompt}], "max_tokens": 400}
             headers = {"authorization": "Bearer any", "content-type": "application/json"}
             async with session.post(
                 f"{url}/openai/v1/chat/completions", data=orjson.dumps(body), headers=headers

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from homa import Homa
+from homa_shared.model.example_models import OPENAI
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
@@ -24,7 +25,7 @@ from homa_shared.store.embedded import EmbeddedStore
 from homa_shared.store.operation import Op, mapping
 from homa_shared.store.reads import workers as read_workers
 
-MODEL = "openai:gpt-5-mini"
+MODEL = OPENAI.target
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 #: Scripts slower than this are kept in the store's slow log, us.
 SLOW_US = 500

@@ -3,7 +3,7 @@
     from homa import Homa
 
     with Homa() as homa:
-        job = homa.submit("Summarise: …", model="openai:gpt-5-mini")
+        job = homa.submit("Summarise: …", model="openai:gpt-6-luna")
         print(job.result(timeout=60).text)
 
 Importing it connects to nothing, reads no settings and loads no provider's SDK.

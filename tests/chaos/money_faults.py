@@ -11,7 +11,7 @@ from tests.chaos.processes import until
 from tests.chaos.world import MODEL, World
 
 _NANO_USD = 1_000_000_000
-FALLBACK = "anthropic:claude-haiku-4-5"
+FALLBACK = "anthropic:claude-haiku-5-5"
 
 
 def no_faults(*, seed: int = 21, jobs: int = 2000) -> Outcome:
@@ -31,9 +31,9 @@ def no_faults(*, seed: int = 21, jobs: int = 2000) -> Outcome:
 def budget_race(cap_usd: str = "1", *, seed: int = 22, processes: int = 5, workers_each: int = 10) -> Outcome:
     """Many workers race for one budget with far more work than it pays for."""
     outcome = Outcome(f"{processes * workers_each} workers race for {cap_usd} $")
-    model = "openai:gpt-5"
+    model = "openai:gpt-5.4-mini"
     cap = round(float(cap_usd) * _NANO_USD)
-    # A reply of 200 tokens costs about a quarter of a cent.
+    # A reply of 200 tokens costs about a tenth of a cent.
     jobs = int(float(cap_usd) * 1200) + 50
     settings = {"HOMA_BUDGETS__RACE__CAP_USD": cap_usd}
     with World(seed=seed, latency_ms=100, settings=settings, simulate=("--output-tokens", "200")) as world:
@@ -96,7 +96,7 @@ def dead_provider(*, seed: int = 24, jobs: int = 500, concurrency: int = 8) -> O
             rate = (jobs - before) / max(0.1, time.monotonic() - began)
             tally = world.tally(batch)
         seconds = world.simulator.get("/stats")["per_second"]
-        probes = sum(received for _, received, *_ in seconds.get("openai/gpt-5-mini", []))
+        probes = sum(received for _, received, *_ in seconds.get("openai/gpt-6-luna", []))
         outcome.facts |= {"calls to the dead one": probes, "jobs a second at the next target": round(rate)}
         # What was in flight when it died, then one probe each time that the breaker's pause is over.
         most = 2 * concurrency + 10

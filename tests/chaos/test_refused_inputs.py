@@ -17,7 +17,7 @@ from homa_shared.store.connection import StoreAddress
 from homa_shared.store.operation import mapping, read
 from homa_shared.store.transitions import admin
 
-MODEL = "openai:gpt-5-mini"
+MODEL = "openai:gpt-6-luna"
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from tests.chaos.processes import SimulatorProcess, Worker, until
 from tests.chaos.servers import Server
 from tests.chaos.tally import Tally, take_tally
 
-MODEL = "openai:gpt-5-mini"
+MODEL = "openai:gpt-6-luna"
 LEASE_S = 3
 _MARGIN_S = 0.05
 #: How long an outage of the store may last for the campaign's own eyes, s.

@@ -139,8 +139,8 @@ api_key = "not-a-key"
 limits = { rpm = 100000, input_tpm = 10000000, output_tpm = 1000000 }
 [providers.ollama]
 [models.cheap]
-target = "openai:gpt-5-mini"
-fallbacks = ["anthropic:claude-haiku-4-5"]
+target = "openai:gpt-6-luna"
+fallbacks = ["anthropic:claude-haiku-5-5"]
 defaults = { max_tokens = 100, top_p = 0.5 }
 cache = true
 """

@@ -17,7 +17,7 @@ from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
 
 Workers = Callable[..., FakeWorker]
-MODEL = "openai:gpt-5-mini"
+MODEL = "openai:gpt-6-luna"
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
 
 Workers = Callable[..., FakeWorker]
-MODEL = "openai:gpt-5-mini"
+MODEL = "openai:gpt-6-luna"
 
 
 def test_every_line_of_a_batch_comes_back_once(homa: Homa, workers: Workers) -> None:

@@ -22,7 +22,7 @@ from homa_workers.process import exact_count
 from homa_workers.simulator import SimulatorConfig, SimulatorThread
 from tests.fixtures.store import eventually
 
-HAIKU = "anthropic:claude-haiku-4-5"
+HAIKU = "anthropic:claude-haiku-5-5"
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_an_alias_is_looked_up_in_the_fleet(simulator: Any, tmp_path: Path, stor
 
 @pytest.mark.parametrize(
     ("model", "said"),
-    [("openai:gpt-5-mini", "openai offers no count"), ("cohere:command-a", "cohere itself, which is not configured")],
+    [("openai:gpt-6-luna", "openai offers no count"), ("cohere:command-a", "cohere itself, which is not configured")],
 )
 def test_who_cannot_be_asked_is_named(simulator: Any, tmp_path: Path, model: str, said: str) -> None:
     with pytest.raises(InvalidRequest, match=said):

@@ -25,7 +25,7 @@ from homa_shared.store.transitions.submit import Common
 from tests.client.conftest import FakeWorker, prompt_of
 from tests.patience import PATIENCE_S
 
-MODEL = "openai:gpt-5-mini"
+MODEL = "openai:gpt-6-luna"
 HELLO = Prepared.of([{"role": "user", "content": "Hi"}])
 HEAD = inspect.signature(request_head).parameters
 

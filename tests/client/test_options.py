@@ -92,7 +92,7 @@ def test_a_wrong_argument_is_named_before_anything_is_asked(arguments: dict[str,
     if not arguments.keys() & {"messages", "prompt"} and arguments:
         arguments = {"prompt": "x", **arguments}
     with pytest.raises(InvalidRequest, match=said):
-        Homa(redis_url="redis://127.0.0.1:1").submit(**{"model": "openai:gpt-5-mini", **arguments})
+        Homa(redis_url="redis://127.0.0.1:1").submit(**{"model": "openai:gpt-6-luna", **arguments})
 
 
 def test_images_stand_beside_the_text_they_are_shown_with(tmp_path: Path) -> None:
@@ -169,8 +169,8 @@ def test_a_request_of_a_later_release_says_so() -> None:
     ],
 )
 def test_what_a_provider_may_know_goes_through(arguments: dict[str, Any]) -> None:
-    assert check_options({"model": "openai:gpt-5-mini", **arguments}).params
+    assert check_options({"model": "openai:gpt-6-luna", **arguments}).params
 
 
 def test_an_empty_list_of_tools_is_none() -> None:
-    assert "tools" not in check_options({"model": "openai:gpt-5-mini", "tools": []}).params
+    assert "tools" not in check_options({"model": "openai:gpt-6-luna", "tools": []}).params

@@ -14,7 +14,7 @@ from homa_shared.settings.model import Settings, load_settings
 from tests.chaos.processes import until
 from tests.chaos.servers import Server
 
-MODEL = "openai:gpt-5-mini"
+MODEL = "openai:gpt-6-luna"
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.client.conftest import TOML, FakeWorker, echo
 from tests.patience import PATIENCE_S
 
 Workers = Callable[..., FakeWorker]
-MODEL = "openai:gpt-5-mini"
+MODEL = "openai:gpt-6-luna"
 
 
 def run_python(code: str, *options: str) -> subprocess.CompletedProcess[str]:
@@ -130,7 +130,7 @@ def test_a_model_that_was_just_added_is_found(
 
 def test_plans_are_written_before_the_first_job_of_a_target(homa: Homa, store: Store) -> None:
     homa.submit("Hi", model="cheap")
-    scope = store._client.hgetall(store.keys.scope("anthropic/claude-haiku-4-5"))
+    scope = store._client.hgetall(store.keys.scope("anthropic/claude-haiku-5-5"))
     assert (scope[b"rpm"], scope[b"itpm"]) == (b"100000", b"10000000")
 
 

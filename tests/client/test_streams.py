@@ -17,7 +17,7 @@ from tests.client.conftest import FakeWorker, echo
 from tests.fixtures.store import eventually
 
 Workers = Callable[..., FakeWorker]
-MODEL = "openai:gpt-5-mini"
+MODEL = "openai:gpt-6-luna"
 
 
 def hold(claim: Claim, request: object) -> None:

@@ -33,7 +33,7 @@ from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
 
 Workers = Callable[..., FakeWorker]
-MODEL = "openai:gpt-5-mini"
+MODEL = "openai:gpt-6-luna"
 
 
 def stored_request(store: Store, job_id: str) -> JobRequest:
@@ -47,7 +47,7 @@ def test_a_submitted_job_is_answered(homa: Homa, workers: Workers) -> None:
     workers(echo)
     reply = homa.submit("Hello", model=MODEL).result(timeout=PATIENCE_S)
     assert reply.text == "Hello"
-    assert (reply.provider, reply.model, reply.attempts) == ("openai", "gpt-5-mini", 1)
+    assert (reply.provider, reply.model, reply.attempts) == ("openai", "gpt-6-luna", 1)
     assert reply.usage == Usage(input_tokens=3, output_tokens=2)
     assert reply.cost_usd == Decimal("0.0000015")
     assert (reply.finish_reason, reply.tool_calls, reply.parsed, reply.cached) == ("stop", [], None, False)
@@ -113,7 +113,7 @@ def test_the_request_says_what_was_asked(homa: Homa, store: Store) -> None:
 def test_an_alias_brings_target_fallbacks_defaults_and_cache(homa: Homa, store: Store) -> None:
     job = homa.submit("Hi", model="cheap", max_tokens=9)
     request = stored_request(store, job.id)
-    assert request.targets == (MODEL, "anthropic:claude-haiku-4-5")
+    assert request.targets == (MODEL, "anthropic:claude-haiku-5-5")
     assert request.params == {"max_tokens": 9, "top_p": 0.5}
     assert len(job.view().job.raw["ck"]) == 64
     assert "ck" not in homa.submit("Hi", model="cheap", cache=False).view().job.raw
@@ -182,7 +182,7 @@ def test_a_key_with_another_request_is_refused(homa: Homa) -> None:
 
 def test_a_failed_job_tells_its_attempts(homa: Homa, workers: Workers) -> None:
     workers(lambda claim, request: ("invalid_request", "no such parameter"))
-    with pytest.raises(JobFailed, match=r"failed after 1 attempt at openai:gpt-5-mini: no such parameter") as caught:
+    with pytest.raises(JobFailed, match=r"failed after 1 attempt at openai:gpt-6-luna: no such parameter") as caught:
         homa.submit("Hi", model=MODEL).result(timeout=PATIENCE_S)
     assert [attempt.outcome for attempt in caught.value.attempts] == ["invalid_request"]
     assert caught.value.job_id
@@ -224,11 +224,11 @@ def test_an_unknown_job_is_not_found(homa: Homa) -> None:
 
 def test_an_unknown_model_names_what_is_configured(homa: Homa) -> None:
     with pytest.raises(UnknownModel, match="anthropic, ollama, openai"):
-        homa.submit("Hi", model="opena:gpt-5-mini")
+        homa.submit("Hi", model="opena:gpt-6-luna")
 
 
 def test_a_budget_below_one_call_is_refused_at_once(homa: Homa) -> None:
-    with pytest.raises(BudgetExceeded, match="one call of openai:gpt-5-mini may cost"):
+    with pytest.raises(BudgetExceeded, match="one call of openai:gpt-6-luna may cost"):
         homa.submit("Hi", model=MODEL, budget_usd="0.000001")
     with pytest.raises(InvalidRequest, match="no known price"):
         homa.submit("Hi", model="ollama:llama3", budget_usd=1)

@@ -17,7 +17,7 @@ from homa_shared.calls.openai_apis import has_fees
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias
 
-MINI, HAIKU, EMBED = "openai:gpt-5-mini", "anthropic:claude-haiku-4-5", "openai:text-embedding-3-small"
+MINI, HAIKU, EMBED = "openai:gpt-6-luna", "anthropic:claude-haiku-5-5", "openai:text-embedding-3-small"
 KINDS = ("anthropic", "azure", "bedrock", "cohere", "gemini", "ollama", "openai")
 FLEET = Fleet(
     providers={kind: FleetProvider(kind=kind) for kind in (*KINDS, "of-another-package")},

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from homa import AsyncHoma, AsyncJob, Embedded, Homa, Job, JobOptions, Piece
 
-MODEL = "openai:gpt-5-mini"
+MODEL = "openai:gpt-6-luna"
 
 
 class Invoice(BaseModel):
@@ -34,7 +34,7 @@ def takes_options(homa: Homa) -> Iterator[Piece]:
     homa.submit_batch(["a"], model=MODEL, schema=Invoice, name="notes", budget_usd=5, system="Be brief.")
     homa.open_batch(model=MODEL, cache=True)
     assert_type(homa.embed(["a"], model=MODEL, dimensions=256, timeout=5), Embedded)
-    yield from homa.stream("Hi", model=MODEL, fallbacks=["anthropic:claude-haiku-4-5"])
+    yield from homa.stream("Hi", model=MODEL, fallbacks=["anthropic:claude-haiku-5-5"])
 
 
 def hands_options_on(homa: Homa, **options: Unpack[JobOptions]) -> Job[Invoice]:

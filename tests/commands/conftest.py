@@ -23,7 +23,7 @@ from homa_workers.simulator import SimulatorConfig, SimulatorThread
 from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
 
-MODEL = "openai:gpt-5-mini"
+MODEL = "openai:gpt-6-luna"
 
 
 @dataclass

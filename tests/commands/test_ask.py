@@ -23,7 +23,7 @@ def test_an_answer_goes_to_stdout_and_its_cost_to_stderr(staffed: Fleet, invoke:
     answer = invoke(staffed, "ask", "Tell me", "--model", MODEL, way)
     assert answer.exit_code == 0, answer.stderr
     assert answer.stdout == "Tell me\n"
-    assert "openai:gpt-5-mini, " in answer.stderr
+    assert "openai:gpt-6-luna, " in answer.stderr
     assert "$0.00" in answer.stderr
 
 
@@ -43,25 +43,25 @@ def test_an_answer_comes_as_it_is_written(staffed: Fleet, folder: Path):
 def test_json_is_one_document(staffed: Fleet, invoke: Invoke):
     answer = invoke(staffed, "ask", "Tell me", "--model", MODEL, "--system", "Be brief", "--max-tokens", "50", "--json")
     told = json.loads(answer.stdout)
-    assert (told["text"], told["provider"], told["model"], told["attempts"]) == ("Tell me", "openai", "gpt-5-mini", 1)
+    assert (told["text"], told["provider"], told["model"], told["attempts"]) == ("Tell me", "openai", "gpt-6-luna", 1)
     assert float(told["cost_usd"]) > 0
 
 
 def test_a_content_policys_refusal_goes_to_the_fallback_where_it_is_told_to(
     staffed: Fleet, invoke: Invoke, folder: Path
 ):
-    prompt = "[[fault:content_filter@gpt-5-mini]]"
-    asked = ("--model", MODEL, "--fallback", "openai:gpt-5", "--json")
+    prompt = "[[fault:content_filter@gpt-6-luna]]"
+    asked = ("--model", MODEL, "--fallback", "openai:gpt-6-sol", "--json")
     refused = invoke(staffed, "ask", prompt, *asked)
     assert refused.exit_code == 1
     assert "rejected by the safety system" in refused.stderr
     answer = invoke(staffed, "ask", prompt, *asked, "--on-content-policy", "reroute")
     assert answer.exit_code == 0, answer.stderr
-    assert json.loads(answer.stdout)["model"] == "gpt-5"
+    assert json.loads(answer.stdout)["model"] == "gpt-6-sol"
     (folder / "a.txt").write_text(prompt)
     ran = invoke(staffed, "run", "a.txt", *asked, "--on-content-policy", "reroute", "-o", "out.jsonl")
     assert ran.exit_code == 0, ran.stderr
-    assert json.loads((folder / "out.jsonl").read_text())["homa"]["model"] == "gpt-5"
+    assert json.loads((folder / "out.jsonl").read_text())["homa"]["model"] == "gpt-6-sol"
 
 
 def test_files_and_standard_input_make_the_prompt(staffed: Fleet, invoke: Invoke, folder: Path):

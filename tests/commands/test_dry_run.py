@@ -71,7 +71,7 @@ def test_the_upper_bound_counts_the_dearest_fallback(alone: dict[str, str], invo
         answer = invoke(alone, "run", "rows.jsonl", "--model", MODEL, *fallback, "--dry-run", "--json")
         return float(json.loads(answer.stdout)["most_usd"])
 
-    assert most("--fallback", "openai:gpt-5") > most()
+    assert most("--fallback", "openai:gpt-6-sol") > most()
 
 
 def test_the_upper_bound_counts_a_schema_too(alone: dict[str, str], invoke: Invoke, folder: Path):
@@ -118,7 +118,7 @@ def test_lines_of_a_batch_file_are_counted_at_their_own_models(alone: dict[str, 
     body = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 10}
     rows = [
         {"custom_id": model, "method": "POST", "url": "/v1/chat/completions", "body": {**body, "model": model}}
-        for model in ("gpt-5-mini", "openai:gpt-5", "nobody:x")
+        for model in ("gpt-6-luna", "openai:gpt-6-sol", "nobody:x")
     ]
     (folder / "batch.jsonl").write_text("\n".join(map(json.dumps, rows)))
     answer = invoke(alone, "run", "batch.jsonl", "--limit", "2", "--dry-run", "--json")

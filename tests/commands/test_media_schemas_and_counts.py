@@ -144,18 +144,18 @@ def test_a_schemas_fields_become_columns(staffed: Fleet, invoke: Invoke, folder:
 
 
 def test_a_text_is_counted_exactly_for_openai(fleet: Fleet, invoke: Invoke) -> None:
-    answer = invoke(fleet, "count", "Hello world", "--model", MODEL)
+    answer = invoke(fleet, "count", "Hello world", "--model", "openai:gpt-5.4-mini")
     assert (answer.exit_code, answer.stdout) == (0, "2\n")
-    assert "openai:gpt-5-mini: exact, offline" in answer.stderr
+    assert "openai:gpt-5.4-mini: exact, offline" in answer.stderr
 
 
 def test_others_are_estimated_by_what_was_learned(fleet: Fleet, invoke: Invoke, folder: Path) -> None:
     (folder / "a.txt").write_text("word " * 100)
-    arguments = ("count", "@a.txt", "--model", "anthropic:claude-haiku-4-5", "--json")
+    arguments = ("count", "@a.txt", "--model", "anthropic:claude-haiku-5-5", "--json")
     with_key = {**fleet.env, "ANTHROPIC_API_KEY": "sk-any"}
     first = json.loads(invoke(with_key, *arguments).stdout)
     assert (first["exact"], first["by"], first["factor"], first["learned_from"]) == (False, "estimate", 1.0, 0)
-    fleet.store.run(add_learned(fleet.store.keys, "anthropic:claude-haiku-4-5", Learned(1000, 1500, 10)))
+    fleet.store.run(add_learned(fleet.store.keys, "anthropic:claude-haiku-5-5", Learned(1000, 1500, 10)))
     second = json.loads(invoke(with_key, *arguments).stdout)
     assert (second["factor"], second["learned_from"]) == (1.5, 10)
     assert second["tokens"] == pytest.approx(first["tokens"] * 1.5, abs=1)
@@ -171,7 +171,7 @@ def test_exact_asks_the_provider_where_it_counts(fleet: Fleet, invoke: Invoke, m
     }
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    asked = ("count", "Hello world", "--model", "anthropic:claude-haiku-4-5", "--exact", "--json")
+    asked = ("count", "Hello world", "--model", "anthropic:claude-haiku-5-5", "--exact", "--json")
     answer = invoke(env, *asked)
     assert answer.exit_code == 0, answer.stderr
     told = json.loads(answer.stdout)

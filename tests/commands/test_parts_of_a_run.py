@@ -176,7 +176,7 @@ class TestRequestBuilder:
         assert isinstance(self.builder.request(self.row(request={"model": model})), BadRow)
 
     def test_a_batch_lines_plain_model_is_openais(self):
-        assert self.builder.model_of({"model": "gpt-5"}) == "openai:gpt-5"
+        assert self.builder.model_of({"model": "gpt-6-sol"}) == "openai:gpt-6-sol"
         assert self.builder.model_of({"model": "azure:x"}) == "azure:x"
 
     def test_a_row_without_the_templates_field_is_a_bad_one(self):

@@ -111,7 +111,7 @@ def test_openai_batch_files_go_to_the_models_that_they_name_or_to_the_runs(
     staffed: Fleet, invoke: Invoke, folder: Path
 ):
     body = {
-        "model": "gpt-5-nano",
+        "model": "gpt-6-sol",
         "messages": [{"role": "user", "content": "hi"}],
         "max_completion_tokens": 50,
         "stream": True,
@@ -120,9 +120,9 @@ def test_openai_batch_files_go_to_the_models_that_they_name_or_to_the_runs(
     (folder / "batch.jsonl").write_text("\n".join(map(json.dumps, rows)))
     answer = invoke(staffed, "run", "batch.jsonl", "-o", "own.jsonl", "--max-tokens", "9", "--system", "not for these")
     assert answer.exit_code == 0, answer.stderr
-    assert {line["homa"]["model"] for line in lines(folder / "own.jsonl")} == {"gpt-5-nano"}
+    assert {line["homa"]["model"] for line in lines(folder / "own.jsonl")} == {"gpt-6-sol"}
     run(invoke, staffed, "batch.jsonl", "-o", "ours.jsonl")
-    assert {line["homa"]["model"] for line in lines(folder / "ours.jsonl")} == {"gpt-5-mini"}
+    assert {line["homa"]["model"] for line in lines(folder / "ours.jsonl")} == {"gpt-6-luna"}
 
 
 def test_failed_jobs_are_lines_with_the_providers_status(staffed: Fleet, invoke: Invoke, folder: Path):
@@ -206,11 +206,11 @@ def test_a_resumed_run_that_asks_otherwise_does_not_pay_for_what_waits(staffed: 
 def test_a_budget_that_runs_out_ends_with_3_and_can_be_raised(staffed: Fleet, invoke: Invoke, folder: Path):
     write_rows(folder / "rows.jsonl", 60)
     options = ("rows.jsonl", "-o", "out.jsonl", "--max-tokens", "50", "--json")
-    answer = run(invoke, staffed, *options, "--budget", "0.00075", status=3)
+    answer = run(invoke, staffed, *options, "--budget", "0.00028", status=3)
     first = json.loads(answer.stdout)
     assert 0 < first["succeeded"] < 60
     assert first["succeeded"] + first["failed"] == 60
-    assert float(first["cost_usd"]) <= 0.00075
+    assert float(first["cost_usd"]) <= 0.00028
     assert "raise --budget" in answer.stderr
     answer = run(invoke, staffed, *options, "--budget", "1", "--resume")
     last = json.loads(answer.stdout)
@@ -298,7 +298,7 @@ def test_a_budget_that_earlier_parts_have_used_up_submits_nothing(staffed: Fleet
     batch = json.loads(detached.stdout)["batch"]
     eventually(lambda: _complete(staffed, batch))
     before = staffed.received()
-    answer = run(invoke, staffed, *options, "--resume", "--budget", "0.00055", "--json", status=3)
+    answer = run(invoke, staffed, *options, "--resume", "--budget", "0.00025", "--json", status=3)
     assert staffed.received() == before
     assert "the budget left no room for 30 jobs" in answer.stderr
     assert json.loads(answer.stdout)["failed"] == 30

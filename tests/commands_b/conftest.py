@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from homa import Homa
+from homa.cli.doctor import checks
 from homa_shared.settings.model import load_settings
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
@@ -36,6 +37,8 @@ tenant = "nobody"
 def stand(tmp_path: Path, store_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     (tmp_path / "homa.toml").write_text(TOML)
     monkeypatch.chdir(tmp_path)
+    # A process that imports every SDK, for tests that look at what it says.
+    monkeypatch.setattr(checks, "loading", lambda settings: iter(()))
     monkeypatch.setenv("HOMA_REDIS_URL", store_url)
     monkeypatch.setenv("HOMA_NAMESPACE", namespace)
     settings = load_settings()

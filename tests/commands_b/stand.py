@@ -24,7 +24,7 @@ from homa_shared.store.client import Store
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import Claim, Report, fail, renew, settle, sweep, take
 
-MODEL = "openai:gpt-5-mini"
+MODEL = "openai:gpt-6-luna"
 #: Cost of a good reply, and its tokens.
 NANO, INPUT, OUTPUT = 1_500, 3, 2
 WORKER = "openai-fake"

@@ -36,7 +36,7 @@ FOUND = Findings(
     calls=3,
     unresolved_attempts=1,
     balances=[Balance("openai", 3, known=10, unresolved=5, bill=12)],
-    quotas=[quota_use("openai/gpt-5-mini", 60, [(100, 3, 3, 30)])],
+    quotas=[quota_use("openai/gpt-6-luna", 60, [(100, 3, 3, 30)])],
     book_errors=[],
     seconds=1.0,
 )
@@ -111,7 +111,7 @@ def test_findings_that_hold_are_told_so() -> None:
     assert FOUND.held
     assert FOUND.document()["ok"] is True
     assert "BROKEN" not in reported(FOUND)
-    assert "openai/gpt-5-mini: 180 of 60 calls a minute" in reported(FOUND)
+    assert "openai/gpt-6-luna: 180 of 60 calls a minute" in reported(FOUND)
 
 
 def test_quota_use_counts_whole_seconds_in_which_work_waited() -> None:

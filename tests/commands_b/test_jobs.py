@@ -126,7 +126,7 @@ def large(stand: Stand) -> str:
     blobs_at((stand.home / "bucket").as_uri()).put("x/reply", found.data)
     stand.store.run(uploading(stand.store.keys, ["x/reply"]))
     stand.store.run(placed(stand.store.keys, {found.digest: "x/reply"}))
-    told = orjson.dumps({"body_at": found.digest, "provider": "openai", "model": "gpt-5-mini", "cost_nano": 1})
+    told = orjson.dumps({"body_at": found.digest, "provider": "openai", "model": "gpt-6-luna", "cost_nano": 1})
     # Failed, so that its request is kept.
     report = Report("invalid_request")
     stand.store.run(fail(stand.store.keys, (claim.id, claim.attempt), "failed", told, report, "no"))

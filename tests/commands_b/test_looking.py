@@ -128,27 +128,27 @@ def test_limits_have_a_row_for_each_scope_and_dimension(stand: Stand) -> None:
     assert stand.json("limits") == {"limits": [], "estimates": []}
     stand.running()
     rows = {(r["scope"], r["dimension"]): r for r in stand.json("limits")["limits"]}
-    quota = rows["openai/gpt-5-mini", "rpm"]
+    quota = rows["openai/gpt-6-luna", "rpm"]
     assert (quota["limit"], quota["frozen_ms"]) == (60000, 0)
     assert quota["used"] + quota["available"] > 0
     assert rows["openai", "concurrency"]["used"] == 1
     assert rows["openai", "concurrency"]["limit"] is None
-    assert "openai/gpt-5-mini" in stand.said("limits").stdout
+    assert "openai/gpt-6-luna" in stand.said("limits").stdout
 
 
 def test_how_far_estimates_are_off_stands_beside_the_quota_that_is_reserved_by_them(stand: Stand) -> None:
     stand.running()
     before = {(r["scope"], r["dimension"]): r for r in stand.json("limits")["limits"]}
-    assert before["openai/gpt-5-mini", "rpm"]["estimate_error"] is None
+    assert before["openai/gpt-6-luna", "rpm"]["estimate_error"] is None
     stand.store.run(add_learned(stand.store.keys, MODEL, Learned(900, 1000, 8, 123)))
     told = stand.json("limits")
     rows = {(r["scope"], r["dimension"]): r for r in told["limits"]}
-    assert rows["openai/gpt-5-mini", "rpm"]["estimate_error"] == 0.123
+    assert rows["openai/gpt-6-luna", "rpm"]["estimate_error"] == 0.123
     assert rows["openai", "concurrency"]["estimate_error"] is None
     assert told["estimates"] == [
         {
             "target": MODEL,
-            "scope": "openai/gpt-5-mini",
+            "scope": "openai/gpt-6-luna",
             "error": 0.123,
             "factor": 1.111,
             "replies": 8,
@@ -174,7 +174,7 @@ def test_a_model_that_nothing_limits_has_a_line_for_its_estimates(stand: Stand) 
 def test_models_that_share_a_quota_share_a_mean_error(stand: Stand) -> None:
     stand.running()
     keys = stand.store.keys
-    rows = [{"name": "openai:b", "account": "openai", "quota": "openai/gpt-5-mini", "real": "openai:b"}]
+    rows = [{"name": "openai:b", "account": "openai", "quota": "openai/gpt-6-luna", "real": "openai:b"}]
     stand.store.run(write_plans(keys, [row | {"account_limits": {}, "quota_limits": {"rpm": 60000}} for row in rows]))
     stand.store.run(add_learned(keys, MODEL, Learned(900, 1000, 8, 100)))
     stand.store.run(add_learned(keys, "openai:b", Learned(900, 3000, 8, 900)))
@@ -182,7 +182,7 @@ def test_models_that_share_a_quota_share_a_mean_error(stand: Stand) -> None:
     stand.redis("HSET", keys.learned("openai:c"), "estimated", 5, "actual", 5, "replies", 1)
     stand.redis("SADD", keys.targets(), "openai:c")
     told = stand.json("limits")
-    assert {row["estimate_error"] for row in told["limits"] if row["scope"] == "openai/gpt-5-mini"} == {0.25}
+    assert {row["estimate_error"] for row in told["limits"] if row["scope"] == "openai/gpt-6-luna"} == {0.25}
     assert [(row["target"], row["error"]) for row in told["estimates"]] == [
         ("openai:b", 0.3),
         ("openai:c", None),
@@ -193,18 +193,18 @@ def test_models_that_share_a_quota_share_a_mean_error(stand: Stand) -> None:
 def test_a_frozen_limit_and_an_open_breaker_are_told(stand: Stand) -> None:
     keys = stand.store.keys
     stand.break_model()
-    stand.redis("HSET", keys.scope("openai/gpt-5-mini"), "frozen", stand.now_ms() + 60_000)
+    stand.redis("HSET", keys.scope("openai/gpt-6-luna"), "frozen", stand.now_ms() + 60_000)
     said = stand.said("limits").stdout
     assert "frozen for" in said
     assert "open, next call in" in said
     rows = {(r["scope"], r["dimension"]): r for r in stand.json("limits")["limits"]}
-    assert rows["openai/gpt-5-mini", "rpm"]["frozen_ms"] > 0
+    assert rows["openai/gpt-6-luna", "rpm"]["frozen_ms"] > 0
     assert rows[MODEL, "breaker"]["state"] == "open"
 
 
 def test_a_freeze_is_lifted_by_hand(stand: Stand) -> None:
     stand.queued()
-    scope = "openai/gpt-5-mini"
+    scope = "openai/gpt-6-luna"
     stand.redis("HSET", stand.store.keys.scope(scope), "frozen", stand.now_ms() + 60_000)
     assert stand.json("limits", "unfreeze", "openai") == {"scope": "openai", "unfrozen": [scope]}
     assert all(row["frozen_ms"] == 0 for row in stand.json("limits")["limits"])
@@ -225,7 +225,7 @@ def test_a_slip_in_a_scope_s_name_is_met_with_the_nearest_one(stand: Stand) -> N
     stand.queued()
     said = stand.said("limits", "unfreeze", MODEL)
     assert (said.status, said.stdout) == (2, "")
-    assert "there is no scope 'openai:gpt-5-mini'; did you mean 'openai/gpt-5-mini'?" in said.stderr
+    assert "there is no scope 'openai:gpt-6-luna'; did you mean 'openai/gpt-6-luna'?" in said.stderr
 
 
 def test_workers_that_live_are_listed(stand: Stand) -> None:

@@ -15,16 +15,16 @@ api_key = "not-a-key"
 [providers.local]
 kind = "ollama"
 [models.fast]
-target = "openai:gpt-5-mini"
+target = "openai:gpt-6-luna"
 fallbacks = ["local:llama3"]
 [models.either]
-pool = ["local:qwen3", "openai:gpt-5-nano"]
+pool = ["local:qwen3", "openai:gpt-6-sol"]
 [models.own]
 target = "local:qwen3"
 context_window = 32768
 capabilities = ["tools"]
 [models.elsewhere]
-target = "anthropic:claude-haiku-4-5"
+target = "anthropic:claude-haiku-5-5"
 [prices."local:mistral"]
 input = 0.1
 output = 0.2
@@ -49,12 +49,15 @@ def models(stand: Stand, *options: str) -> list[dict[str, Any]]:
 def test_a_model_is_told_with_alias_window_price_and_features(named: Stand) -> None:
     (fast,) = (row for row in models(named) if row["alias"] == "fast")
     assert fast == {
-        "target": "openai:gpt-5-mini",
+        "target": "openai:gpt-6-luna",
         "alias": "fast",
-        "context_window": 400_000,
-        "input_usd_per_million": "0.25",
-        "output_usd_per_million": "2.00",
+        "context_window": 1_050_000,
+        "input_usd_per_million": "0.10",
+        "output_usd_per_million": "0.50",
         "priced": True,
+        "ends": None,
+        "retired": False,
+        "successor": None,
         "features": ["chat", "stream", "tools", "vision", "image_url", "pdf", "audio", "schema"],
     }
 
@@ -62,9 +65,9 @@ def test_a_model_is_told_with_alias_window_price_and_features(named: Stand) -> N
 def test_aliases_prices_and_price_lists_name_models_each_once(named: Stand) -> None:
     rows = [(row["target"], row["alias"]) for row in models(named)]
     assert len(set(rows)) == len(rows)
-    assert {("local:qwen3", "either"), ("openai:gpt-5-nano", "either"), ("local:qwen3", "own")} <= set(rows)
+    assert {("local:qwen3", "either"), ("openai:gpt-6-sol", "either"), ("local:qwen3", "own")} <= set(rows)
     assert {("local:mistral", None), ("openai:gpt-4o", None)} <= set(rows)
-    assert ("openai:gpt-5-mini", None) not in rows
+    assert ("openai:gpt-6-luna", None) not in rows
 
 
 def test_what_the_settings_say_stands_above_what_is_known(named: Stand) -> None:

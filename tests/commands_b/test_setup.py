@@ -92,7 +92,7 @@ def with_pool(stand: Stand) -> str:
     """A job in a pool's queue, and settings without that pool; returns the job."""
     path = stand.home / "homa.toml"
     before = path.read_text()
-    path.write_text(f'{before}[models.fast]\npool = ["openai:gpt-5-mini", "anthropic:claude-haiku-4-5"]\n')
+    path.write_text(f'{before}[models.fast]\npool = ["openai:gpt-6-luna", "anthropic:claude-haiku-5-5"]\n')
     assert stand.said("apply").status == 0
     with Homa(settings=load_settings()) as homa:
         job = homa.submit("Hi", model="fast", max_tokens=100).id

@@ -107,4 +107,4 @@ def test_the_pages_examples_run_in_their_order(environment: dict[str, str], tmp_
     said = run_examples(PAGE, environment, tmp_path)
     assert "['invalid_request']" in said
     assert "100 of 100 for" in said
-    assert "openai gpt-5-mini" in run_examples(ROOT / "README.md", environment, tmp_path)
+    assert "openai gpt-6-luna" in run_examples(ROOT / "README.md", environment, tmp_path)

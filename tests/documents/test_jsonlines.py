@@ -173,7 +173,7 @@ def test_utf_16_lines_are_read_up_to_a_fault(path: Path) -> None:
 
 
 def batch_line(**changes: Any) -> str:
-    body = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
+    body = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
     line = {"custom_id": "r1", "method": "POST", "url": "/v1/chat/completions", "body": body}
     return json.dumps({**line, **changes})
 
@@ -186,7 +186,7 @@ def test_a_batch_line_carries_its_request_as_it_stands(path: Path) -> None:
             1,
             None,
             {},
-            {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "hi"}], "temperature": 0},
+            {"model": "gpt-6-luna", "messages": [{"role": "user", "content": "hi"}], "temperature": 0},
         )
     ]
 

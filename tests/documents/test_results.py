@@ -31,7 +31,7 @@ from homa.files.writers.csv import csv_record
 from homa.files.writers.output_file import OutputFile
 from homa_shared.model.errors import InvalidRequest
 
-PART = HomaPart("j1", "openai", "gpt-5-mini", 2, 1_230_000, False, 40, 900)
+PART = HomaPart("j1", "openai", "gpt-6-luna", 2, 1_230_000, False, 40, 900)
 
 
 def answer(text: str, part: HomaPart = PART) -> Answered:
@@ -52,7 +52,7 @@ def test_an_answer_is_an_openai_batch_output_line_with_homa_s_part() -> None:
         "homa": {
             "job": "j1",
             "provider": "openai",
-            "model": "gpt-5-mini",
+            "model": "gpt-6-luna",
             "finish_reason": None,
             "attempts": 2,
             "cost_usd": "0.00123",
@@ -246,7 +246,7 @@ def test_csv_has_input_columns_the_text_and_homa_s_part(tmp_path: Path) -> None:
         "error": "",
         "homa_job": "j1",
         "homa_provider": "openai",
-        "homa_model": "gpt-5-mini",
+        "homa_model": "gpt-6-luna",
         "homa_finish_reason": "",
         "homa_attempts": "2",
         "homa_cost_usd": "0.00123",

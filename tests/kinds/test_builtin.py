@@ -57,5 +57,5 @@ def test_a_kind_needs_no_more_than_a_name_and_an_adapter() -> None:
     profile = KindProfile("mine", adapter="mine:Adapter")
     assert profile.prompt_caching("any") is None
     assert profile.embedding_limits("any").texts == 96
-    assert not profile.model_names.only_chats("gpt-5")
+    assert not profile.model_names.only_chats("gpt-6-sol")
     assert profile.service_tier("flex") == "flex"

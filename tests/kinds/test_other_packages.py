@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from homa.cli.doctor import checks
 from homa_shared.calls.reply import Usage
 from homa_shared.capabilities import Capabilities, Feature, needs_of
 from homa_shared.kinds.profile import UNKNOWN_KIND, KindProfile
+from homa_shared.kinds.profile_check import fault
 from homa_shared.kinds.registry import builtin_kinds, known_kinds, profile_of
 from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.errors import ConfigError
@@ -22,6 +26,7 @@ from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.model import load_settings
 from homa_workers.providers.base import ProviderConfig
 from homa_workers.providers.registry import create
+from homa_workers.simulator.dialects import all_dialects
 from tests.kinds.conftest import MODULE, Install
 
 DESCRIBED = """
@@ -32,8 +37,16 @@ from homa_shared.kinds.profile import (
 from homa_shared.kinds.reserve_policy import ReservePolicy
 
 class Adapter:
+    kind = "acme"
+
     def __init__(self, config):
         self.name = config.name
+
+    async def complete(self, call): ...
+    async def stream(self, call, emit): ...
+    async def embed(self, model, inputs, params): ...
+    async def count(self, call): ...
+    async def aclose(self): ...
 
 PROFILE = KindProfile(
     "acme",
@@ -53,7 +66,7 @@ PROFILE = KindProfile(
 )
 """
 FLEET = Fleet(providers={"mine": FleetProvider(kind="acme")})
-TARGET = Target("mine", "gpt-5-mini")
+TARGET = Target("mine", "gpt-6-luna")
 
 
 @pytest.fixture
@@ -159,6 +172,36 @@ def test_who_has_no_such_package_takes_the_defaults() -> None:
         ("PROFILE", "", "AttributeError: "),
         ("PROFILE", "PROFILE = 5", "it is 5; expected a KindProfile, or a function that makes an adapter"),
         ("PROFILE", DESCRIBED.replace('"acme"', '"other"'), "its profile is named 'other'; expected 'acme'"),
+        (
+            "PROFILE",
+            DESCRIBED.replace('frozenset({"team"})', '["team"]'),
+            "in its profile options is ['team']; expected frozenset of str or None",
+        ),
+        (
+            "PROFILE",
+            DESCRIBED.replace("Asia/Tokyo", "Tokyo"),
+            "in its profile quota.day_zone is 'Tokyo'; expected an IANA time zone such as UTC or America/Los_Angeles",
+        ),
+        (
+            "PROFILE",
+            DESCRIBED.replace("ReservePolicy.INPUT_ONLY", '"input_only"'),
+            "in its profile quota.reserve is 'input_only'; expected ReservePolicy",
+        ),
+        (
+            "PROFILE",
+            DESCRIBED.replace('("ACME_KEY", "ACME_TOKEN")', '"ACME_KEY"'),
+            "in its profile connection.variables[0].names is 'ACME_KEY'; expected tuple of str",
+        ),
+        (
+            "PROFILE",
+            DESCRIBED.replace("lambda model: EmbeddingLimits(texts=2)", "EmbeddingLimits(texts=2)"),
+            "expected a function",
+        ),
+        (
+            "PROFILE",
+            DESCRIBED.replace('{"flex": "slow"}', '["flex"]'),
+            "in its profile billing.service_tiers is ['flex']; expected Mapping of str, str or None",
+        ),
     ],
 )
 def test_a_package_that_cannot_be_loaded_is_named(install: Install, attribute: str, source: str, why: str) -> None:
@@ -170,7 +213,65 @@ def test_a_package_that_cannot_be_loaded_is_named(install: Install, attribute: s
     assert why in str(caught.value)
 
 
-def test_an_adapter_that_cannot_be_loaded_is_named(install: Install) -> None:
-    install("acme", "PROFILE", DESCRIBED.replace("acme_kinds:Adapter", "acme_absent:Adapter"))
-    with pytest.raises(ConfigError, match="the adapter of kind 'acme', 'acme_absent:Adapter', cannot be loaded"):
+@pytest.mark.parametrize("kind", builtin_kinds())
+def test_every_profile_of_homas_own_is_of_the_types_that_it_declares(kind: str) -> None:
+    assert fault(profile_of(kind)) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        (
+            DESCRIBED.replace("acme_kinds:Adapter", "acme_absent:Adapter"),
+            "the adapter of kind 'acme', 'acme_absent:Adapter', cannot be loaded: No module named 'acme_absent'",
+        ),
+        (
+            DESCRIBED.replace("acme_kinds:Adapter", "acme_kinds:Adaptor"),
+            "the adapter of kind 'acme', 'acme_kinds:Adaptor', cannot be loaded: .*has no attribute 'Adaptor'",
+        ),
+        (DESCRIBED.replace("acme_kinds:Adapter", "acme_kinds"), 'expected "module:attribute"'),
+        (
+            DESCRIBED.replace("acme_kinds:Adapter", "acme_kinds:PROFILE"),
+            "the adapter of kind 'acme', 'acme_kinds:PROFILE', cannot be loaded: it is not a function",
+        ),
+        (
+            DESCRIBED.replace("self.name = config.name", "raise KeyError('team')"),
+            "the adapter of kind 'acme' cannot be made for provider 'mine': KeyError: 'team'",
+        ),
+        (
+            DESCRIBED.replace("async def embed", "async def embed_all"),
+            "the adapter of kind 'acme' made for provider 'mine' is a Adapter without embed",
+        ),
+    ],
+)
+def test_an_adapter_that_cannot_be_loaded_or_made_is_named(install: Install, source: str, why: str) -> None:
+    install("acme", "PROFILE", source)
+    with pytest.raises(ConfigError, match=why) as caught:
         create(ProviderConfig("mine", "acme"))
+    assert "Mend its package (acme-kinds 1.2)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("simulator", "why"),
+    [
+        ("acme_absent:Dialect", "ModuleNotFoundError: No module named 'acme_absent'"),
+        ("acme_kinds:Dialect", "AttributeError: .*has no attribute 'Dialect'"),
+        ("acme_kinds", "ValueError|AttributeError"),
+        ("acme_kinds:dict", "it makes {}; expected a Dialect"),
+    ],
+)
+def test_a_simulation_that_cannot_be_loaded_is_named(install: Install, simulator: str, why: str) -> None:
+    source = DESCRIBED.replace('"acme",\n', f'"acme",\n    simulator="{simulator}",\n') + "\ndict = dict\n"
+    install("acme", "PROFILE", source)
+    with pytest.raises(ConfigError, match=f"the simulation of kind 'acme', '{simulator}', cannot be loaded: .*{why}"):
+        all_dialects()
+
+
+def test_homa_simulate_names_a_simulation_that_cannot_be_loaded(install: Install, tmp_path: Path) -> None:
+    install("acme", "PROFILE", DESCRIBED.replace('"acme",\n', '"acme",\n    simulator="acme_kinds:Dialect",\n'))
+    command = [sys.executable, "-m", "homa_workers.simulator", "--port", "0", "--max-seconds", "1"]
+    env = {**os.environ, "PYTHONPATH": str(tmp_path / "site-packages")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "the simulation of kind 'acme'" in done.stderr

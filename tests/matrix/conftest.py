@@ -27,13 +27,15 @@ NOT_ASKED, BEYOND = "not asked", "not done by this end"
 #: Outcome -> its mark in the table for people.
 MARKS = {"works": "✓", "not offered": "–", BEYOND: "○", "failed": "✗", NOT_ASKED: " "}
 AWS = {"region": "us-east-1", "aws_access_key_id": "any", "aws_secret_access_key": "any"}
+#: A current model that Chat Completions gives tools to: later ones take them by the Responses API only.
+TOOLS_ON_CHAT = "gpt-5.4-mini"
 #: Row (a kind, or `kind/api`) -> path at the simulator, and models to ask for.
 ENDS = {
-    "openai": ("/openai/v1", Models("gpt-5-mini", "text-embedding-3-small")),
-    "openai/responses": ("/openai/v1", Models("gpt-5-mini", api=RESPONSES_API)),
-    "azure": ("/resource/openai/v1", Models("gpt-5-mini", "text-embedding-3-small")),
-    "azure/responses": ("/resource/openai/v1", Models("gpt-5-mini", api=RESPONSES_API)),
-    "anthropic": ("/anthropic", Models("claude-haiku-4-5")),
+    "openai": ("/openai/v1", Models(TOOLS_ON_CHAT, "text-embedding-3-small")),
+    "openai/responses": ("/openai/v1", Models("gpt-6-luna", api=RESPONSES_API)),
+    "azure": ("/resource/openai/v1", Models(TOOLS_ON_CHAT, "text-embedding-3-small")),
+    "azure/responses": ("/resource/openai/v1", Models("gpt-6-luna", api=RESPONSES_API)),
+    "anthropic": ("/anthropic", Models("claude-haiku-5-5")),
     "gemini": ("/gemini", Models("gemini-3.5-flash", "gemini-embedding-001")),
     "ollama": ("/ollama/v1", Models("qwen3-vl:8b", "nomic-embed-text")),
     "bedrock": ("/bedrock", Models("anthropic.claude-haiku-4-5-20251001-v1:0", "amazon.titan-embed-text-v2:0")),

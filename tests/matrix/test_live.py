@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from homa_workers.providers.base import Provider
-from tests.matrix.conftest import connect
+from tests.matrix.conftest import TOOLS_ON_CHAT, connect
 from tests.matrix.features import PROOFS, Models, api_of, asked_of, kind_of, offered
 
 pytestmark = pytest.mark.live
@@ -32,12 +32,12 @@ KEYS = {
 #: An image that every provider can reach.
 PICTURE = "https://upload.wikimedia.org/wikipedia/commons/thumb/4/47/PNG_transparency_demonstration_1.png/240px-PNG_transparency_demonstration_1.png"
 CHEAP = {
-    "openai": Models("gpt-5-nano", "text-embedding-3-small", PICTURE),
-    "azure": Models("gpt-5-nano", "text-embedding-3-small", PICTURE),
-    "anthropic": Models("claude-haiku-4-5", "", PICTURE),
+    "openai": Models(TOOLS_ON_CHAT, "text-embedding-3-small", PICTURE),
+    "azure": Models(TOOLS_ON_CHAT, "text-embedding-3-small", PICTURE),
+    "anthropic": Models("claude-haiku-5-5", "", PICTURE),
     "gemini": Models("gemini-3.5-flash-lite", "gemini-embedding-001", PICTURE),
     "ollama": Models("qwen3-vl:2b", "nomic-embed-text"),
-    "bedrock": Models("amazon.nova-lite-v1:0", "amazon.titan-embed-text-v2:0"),
+    "bedrock": Models("us.amazon.nova-2-lite-v1:0", "amazon.titan-embed-text-v2:0"),
     "cohere": Models("command-a-vision-07-2025", "embed-v4.0", PICTURE),
     "mistral": Models("ministral-3b-2512", "mistral-embed", PICTURE),
 }

@@ -22,7 +22,7 @@ from tests.media.clouds import CLOUDS, imitated
 from tests.media.samples import PNG, png
 from tests.media.standing import Stands, urls_of
 
-MINI = "openai:gpt-5-mini"
+MINI = "openai:gpt-6-luna"
 
 
 @pytest.fixture(scope="module", params=list(CLOUDS))

@@ -68,9 +68,9 @@ def test_plain_text_can_go_anywhere(can: Capabilities) -> None:
         ("cohere:command-a-vision", shown(PDF), "no PDF documents"),
         ("cohere:command-a-vision", shown(*(PNG + bytes([n]) for n in range(21))), "at most 20 images a request"),
         ("cohere:command-a-vision", shown(*(PNG + bytes(8_000_000 + n) for n in range(2))), "media come to 21.3 MB"),
-        ("openai:gpt-5-mini", shown(HEIC), "is image/heic"),
+        ("openai:gpt-6-luna", shown(HEIC), "is image/heic"),
         (
-            "anthropic:claude-haiku-4-5",
+            "anthropic:claude-haiku-5-5",
             shown(PNG + bytes(8_000_000)),
             "has 8.0 MB, and it takes images of at most 7.9 MB",
         ),
@@ -85,7 +85,7 @@ def test_plain_text_can_go_anywhere(can: Capabilities) -> None:
         ("gemini:gemini-3.5-flash", parts({"type": "video_url"}), r"no parts of type 'video_url' \(messages\[0\].cont"),
         ("bedrock:claude", parts({"type": "image", "source": {}}), "no parts of type 'image'"),
         ("openai:gpt-3.5-turbo", shown(PNG), "reads text only"),
-        ("cohere:command-r", shown(PNG), "reads text only"),
+        ("cohere:command-a-03-2025", shown(PNG), "reads text only"),
         ("ollama:llama3", shown(PNG), "takes no images"),
         ("ollama:llava", needs_of([{"role": "user", "content": "Hi"}], {"tools": [{}]}, {}), "takes no tools"),
     ],
@@ -100,10 +100,10 @@ def test_a_target_that_cannot_says_why(can: Capabilities, target: str, needs: Ne
     ("target", "needs"),
     [
         ("bedrock:claude", shown(PNG, PDF)),
-        ("anthropic:claude-haiku-4-5", shown(PNG, PDF, url="https://e.com/a.png")),
+        ("anthropic:claude-haiku-5-5", shown(PNG, PDF, url="https://e.com/a.png")),
         ("gemini:gemini-3.5-flash", shown(HEIC, PDF)),
         ("azure:my-deployment", shown(PNG)),
-        ("anthropic:claude-haiku-4-5", parts({"type": "image", "source": {}})),
+        ("anthropic:claude-haiku-5-5", parts({"type": "image", "source": {}})),
         ("openai:a-compatible-servers", parts({"type": "video_url"})),
         ("gemini:gemini-3.5-flash", parts({"type": "file", "file": {"file_id": "files/abc"}})),
         ("plugin:anything", parts({"type": "of-its-own"})),
@@ -127,7 +127,7 @@ def test_audio_is_for_those_who_hear(can: Capabilities) -> None:
     part = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
     extracted = extract([{"role": "user", "content": [part]}])
     needs = needs_of(extracted.messages, {}, extracted.media)
-    assert "no audio" in (can.lack(Target("anthropic", "claude-haiku-4-5"), needs) or "")
+    assert "no audio" in (can.lack(Target("anthropic", "claude-haiku-5-5"), needs) or "")
     assert can.lack(Target("gemini", "gemini-3.5-flash"), needs) is None
 
 
@@ -145,7 +145,7 @@ def test_a_prompt_must_surely_exceed_a_window_before_a_target_is_passed_over(can
 
 
 def test_what_is_offered_is_asked_by_feature(can: Capabilities) -> None:
-    assert not can.offers(Target("anthropic", "claude-haiku-4-5"), Feature.EMBEDDINGS)
+    assert not can.offers(Target("anthropic", "claude-haiku-5-5"), Feature.EMBEDDINGS)
     assert can.offers(Target("gemini", "gemini-3.5-flash"), Feature.COUNT)
     assert can.offers(Target("ollama", "llama3"), Feature.STREAM)
     assert not can.offers(Target("ollama", "llama3"), Feature.SCHEMA)
@@ -169,18 +169,18 @@ def test_a_medium_is_called_what_the_application_calls_it() -> None:
         ("openai:text-embedding-3-small", False, "text-embedding-3-small only embeds"),
         ("bedrock:amazon.titan-embed-text-v2:0", False, "amazon.titan-embed-text-v2:0 only embeds"),
         ("ollama:nomic-embed-text", False, "nomic-embed-text only embeds"),
-        ("openai:gpt-5-mini", True, "gpt-5-mini has no embeddings"),
+        ("openai:gpt-6-luna", True, "gpt-6-luna has no embeddings"),
         ("gemini:models/gemini-3.5-flash", True, "models/gemini-3.5-flash has no embeddings"),
-        ("anthropic:claude-haiku-4-5", True, "it has no embeddings"),
-        ("openai:gpt-5-mini", False, None),
+        ("anthropic:claude-haiku-5-5", True, "it has no embeddings"),
+        ("openai:gpt-6-luna", False, None),
         ("openai:text-embedding-3-small", True, None),
         ("gemini:gemini-embedding-001", True, None),
         ("bedrock:amazon.nova-2-multimodal-embeddings-v1:0", True, None),
         # Deployments and local models bear any name.
         ("azure:gpt-for-search", True, None),
-        ("ollama:command-r", True, None),
-        ("plugin:gpt-5-mini", True, None),
-        ("nobody:gpt-5-mini", True, None),
+        ("ollama:command-a-03-2025", True, None),
+        ("plugin:gpt-6-luna", True, None),
+        ("nobody:gpt-6-luna", True, None),
         # What the settings say counts.
         ("ollama:llama3", False, None),
     ],

@@ -33,7 +33,7 @@ from tests.providers.shapes import CHAT
 from tests.providers.stub import reply
 from tests.worker.cell import until
 
-MINI = "openai:gpt-5-mini"
+MINI = "openai:gpt-6-luna"
 
 
 @pytest.mark.parametrize("blobs", ["blobs", None])
@@ -268,7 +268,7 @@ async def test_a_fallback_that_cannot_is_left_out_and_the_history_says_why(stand
     assert request["targets"] == [MINI]
     await at.work()
     answer = await job.result(timeout=PATIENCE_S)
-    assert (answer.provider, answer.model) == ("openai", "gpt-5-mini")
+    assert (answer.provider, answer.model) == ("openai", "gpt-6-luna")
     view = await at.store.run(reads.job(at.store.keys, job.id))
     assert view is not None
     skipped, won = view.attempts
@@ -292,7 +292,7 @@ async def test_chat_and_embeddings_each_want_a_model_of_their_own(stand: Stands)
     at = await stand()
     with pytest.raises(InvalidRequest, match=r"openai:text-embedding-3-small cannot do this job: .* only embeds"):
         await at.homa.submit("Hello", model="openai:text-embedding-3-small")
-    with pytest.raises(InvalidRequest, match="openai:gpt-5-mini cannot do this job: gpt-5-mini has no embeddings"):
+    with pytest.raises(InvalidRequest, match="openai:gpt-6-luna cannot do this job: gpt-6-luna has no embeddings"):
         await at.homa.embed(["Hello"], model=MINI)
     job = await at.homa.submit("Hello", model="openai:text-embedding-3-small", fallbacks=[MINI])
     assert orjson.loads(await at.stored_request(job.id))["targets"] == [MINI]

@@ -211,8 +211,8 @@ async def test_a_call_that_is_not_adapted_asks_the_store_for_nothing(
     [
         (lambda call: None, "TypeError: adapt_call returned None; expected a Call"),
         (
-            lambda call: replace(call, model="gpt-5"),
-            "ValueError: adapt_call changed the model 'gpt-5-mini' to 'gpt-5'; expected the same model",
+            lambda call: replace(call, model="gpt-6-sol"),
+            "ValueError: adapt_call changed the model 'gpt-6-luna' to 'gpt-6-sol'; expected the same model",
         ),
         (lambda call: replace(call, params={"metadata": object()}), "TypeError: Type is not JSON serializable: object"),
     ],

@@ -20,7 +20,7 @@ from homa_workers.process.build import WorkerProcess, build
 from homa_workers.simulator import Simulator, SimulatorConfig
 from tests.patience import PATIENCE_S
 
-MODEL = "gpt-5-mini"
+MODEL = "gpt-6-luna"
 A, B = f"one:{MODEL}", f"two:{MODEL}"
 
 TOML = """
@@ -39,17 +39,17 @@ kind = "openai"
 api_key = "not-a-key-3"
 base_url = "{spare}/openai/v1"
 [models.fast]
-pool = ["one:gpt-5-mini", "two:gpt-5-mini"]
+pool = ["one:gpt-6-luna", "two:gpt-6-luna"]
 [models.safe]
-pool = ["one:gpt-5-mini", "two:gpt-5-mini"]
-fallbacks = ["spare:gpt-5-mini"]
+pool = ["one:gpt-6-luna", "two:gpt-6-luna"]
+fallbacks = ["spare:gpt-6-luna"]
 [models.outer]
-target = "spare:gpt-5-mini"
+target = "spare:gpt-6-luna"
 fallbacks = ["fast"]
-[prices."two:gpt-5-mini"]
+[prices."two:gpt-6-luna"]
 input = 1
 output = 10
-[prices."spare:gpt-5-mini"]
+[prices."spare:gpt-6-luna"]
 input = 1
 output = 10
 """

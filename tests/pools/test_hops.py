@@ -18,7 +18,7 @@ from homa_shared.model.targets import Target
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import load_settings
 
-ONE, TWO, SPARE = Target("one", "gpt-5"), Target("two", "gpt-5"), Target("spare", "gpt-5")
+ONE, TWO, SPARE = Target("one", "gpt-6-sol"), Target("two", "gpt-6-sol"), Target("spare", "gpt-6-sol")
 POOL = Pool("fast", (ONE, TWO))
 PRICED = {"input": 1, "output": 10}
 
@@ -31,10 +31,10 @@ def fleet(**more: Any) -> Fleet:
             "spare": {"kind": "openai"},
         },
         "models": {
-            "fast": {"pool": ["one:gpt-5", "two:gpt-5"], "fallbacks": ["spare:gpt-5"]},
-            "near": {"target": "one:gpt-5", "fallbacks": ["spare:gpt-5"]},
-            "named": {"pool": ["near", "two:gpt-5"]},
-            "outer": {"target": "spare:gpt-5", "fallbacks": ["fast"]},
+            "fast": {"pool": ["one:gpt-6-sol", "two:gpt-6-sol"], "fallbacks": ["spare:gpt-6-sol"]},
+            "near": {"target": "one:gpt-6-sol", "fallbacks": ["spare:gpt-6-sol"]},
+            "named": {"pool": ["near", "two:gpt-6-sol"]},
+            "outer": {"target": "spare:gpt-6-sol", "fallbacks": ["fast"]},
         },
         "prices": {"one:*": {"input": 1, "output": 10}, "two:*": {"input": 2, "output": 20}, "spare:*": PRICED},
     }
@@ -56,13 +56,13 @@ def test_an_alias_in_a_pool_brings_its_target_and_no_fallbacks() -> None:
 
 def test_names_of_hops_lead_back_to_them() -> None:
     assert fleet().hop("pool-fast") == POOL
-    assert fleet().hop("one:gpt-5") == ONE
+    assert fleet().hop("one:gpt-6-sol") == ONE
     assert (alias_of("pool-fast"), alias_of("one:pool-x"), alias_of("openai")) == ("fast", None, None)
     assert (queue_of(POOL), queue_of(ONE)) == ("pool-fast", "one")
     assert (worker_command("pool-fast"), worker_command("one")) == ("homa worker", "homa worker one")
 
 
-@pytest.mark.parametrize("name", ["pool-gone", "pool-near", "nobody:gpt-5"])
+@pytest.mark.parametrize("name", ["pool-gone", "pool-near", "nobody:gpt-6-sol"])
 def test_a_hop_that_settings_no_longer_have_says_so(name: str) -> None:
     with pytest.raises(UnknownModel):
         fleet().hop(name)
@@ -90,20 +90,20 @@ def test_a_pool_reserves_what_its_dearest_and_its_largest_member_would() -> None
     assert entry.bound == max(alone["one"].bound or 0, alone["two"].bound or 0) == alone["two"].bound
     assert entry.tokens == tuple(map(max, alone["one"].tokens, alone["two"].tokens))
     request = JobRequest.decode(entry.request)
-    assert request.targets == ("pool-fast", "spare:gpt-5")
+    assert request.targets == ("pool-fast", "spare:gpt-6-sol")
 
 
 def test_a_pool_with_an_unpriced_member_is_unpriced() -> None:
     view = FleetView(fleet(prices={"one:*": PRICED, "spare:*": PRICED}, models=fleet().content()["models"]))
     options = check_options({"model": "fast", "max_tokens": 100})
-    unknown = FleetView(fleet(models={"fast": {"pool": ["one:gpt-5", "two:unheard-of"]}}, prices={"one:*": PRICED}))
+    unknown = FleetView(fleet(models={"fast": {"pool": ["one:gpt-6-sol", "two:unheard-of"]}}, prices={"one:*": PRICED}))
     prepared = Prepared.of([{"role": "user", "content": "Hello"}])
     assert Template(unknown, options).entry("j", prepared).bound is None
     assert Template(view, options).entry("j", prepared).bound is not None
 
 
 def test_of_a_pool_that_loses_a_member_the_others_follow_one_another() -> None:
-    third = Target("three", "gpt-5")
+    third = Target("three", "gpt-6-sol")
     pool = Pool("wide", (ONE, TWO, third))
     assert without((pool, SPARE), (TWO,)) == (ONE, third, SPARE)
     assert without((pool, SPARE), (SPARE,)) == (pool,)
@@ -111,15 +111,15 @@ def test_of_a_pool_that_loses_a_member_the_others_follow_one_another() -> None:
 
 def test_what_one_member_cannot_do_goes_to_the_others() -> None:
     models = {
-        "fast": {"pool": ["one:gpt-5", "two:gpt-5"]},
-        "plain": {"target": "two:gpt-5", "capabilities": ["chat"]},
+        "fast": {"pool": ["one:gpt-6-sol", "two:gpt-6-sol"]},
+        "plain": {"target": "two:gpt-6-sol", "capabilities": ["chat"]},
     }
     view = FleetView(fleet(models=models))
     tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
     options = check_options({"model": "fast", "max_tokens": 100, "tools": tools})
     template, skipped = Template(view, options).fit(Prepared.of([{"role": "user", "content": "Hello"}]))
-    assert template.targets == ["one:gpt-5"]
-    assert [target for target, _ in skipped] == ["two:gpt-5"]
+    assert template.targets == ["one:gpt-6-sol"]
+    assert [target for target, _ in skipped] == ["two:gpt-6-sol"]
 
 
 @pytest.mark.parametrize(

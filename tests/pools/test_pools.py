@@ -40,7 +40,7 @@ async def test_each_members_reply_costs_its_own_price(stand: Stand) -> None:
     await stand.workers("two")
     job = await stand.homa.submit("Hello", model="fast", max_tokens=20)
     reply = await job.result(timeout=PATIENCE_S)
-    assert (reply.provider, reply.model) == ("two", "gpt-5-mini")
+    assert (reply.provider, reply.model) == ("two", "gpt-6-luna")
     expected = reply.usage.input_tokens * 1_000 + reply.usage.output_tokens * 10_000
     (line,) = await stand.ledger()
     assert line.nano_usd == expected
@@ -97,7 +97,7 @@ async def test_queues_limits_and_why_tell_of_pools(stand: Stand) -> None:
     job = await stand.homa.submit("Hello", model="fast", max_tokens=20)
     assert {row.queue for row in await stand.store.run(reads.queues(stand.keys))} == {POOL}
     scopes = {row.scope for row in await stand.store.run(reads.limits(stand.keys))}
-    assert {"one", "two", "one/gpt-5-mini", "two/gpt-5-mini"} <= scopes
+    assert {"one", "two", "one/gpt-6-luna", "two/gpt-6-luna"} <= scopes
     assert await stand.store.run(reads.why(stand.keys, job.id)) == reads.Why(State.QUEUED, [])
     assert await stand.store.run(reads.live_workers(stand.keys, POOL)) == 0
     await stand.workers()

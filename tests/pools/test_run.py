@@ -26,7 +26,7 @@ def pooled(fleet: Fleet) -> Fleet:
             f"{own}BASE_URL": f"{fleet.simulator.url}/v1",
         }
         fleet.env |= {f"{own}LIMITS__RPM": "120", f"{own}PRICE_LIST": "openai"}
-    fleet.env["HOMA_MODELS__FAST__POOL"] = "one:gpt-5-mini,two:gpt-5-mini"
+    fleet.env["HOMA_MODELS__FAST__POOL"] = "one:gpt-6-luna,two:gpt-6-luna"
     return fleet
 
 

@@ -11,8 +11,8 @@ from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import Price
 
 OWN = Target("openai", "mine")
-SONNET = Target("anthropic", "claude-sonnet-4-5")
-HAIKU = Target("anthropic", "claude-haiku-4-5")
+SONNET = Target("anthropic", "claude-sonnet-5-5")
+HAIKU = Target("anthropic", "claude-haiku-5-5")
 
 
 @pytest.fixture

@@ -21,10 +21,10 @@ from homa_workers.simulator.bill import Charge
 from homa_workers.simulator.prices import PriceList
 from tests.patience import PATIENCE_S
 
-CLAUDE = "anthropic:claude-sonnet-4-5"
+CLAUDE = "anthropic:claude-sonnet-5-5"
 NOVA = "bedrock:amazon.nova-pro-v1:0"
 BEDROCK = "bedrock:anthropic.claude-sonnet-4-5-20250929-v1:0"
-MINI = "openai:gpt-5-mini"
+MINI = "openai:gpt-6-luna"
 #: The simulator's account -> genai-prices' name.
 PRICE_LISTS = {"anthropic": "anthropic", "bedrock": "aws", "openai": "openai"}
 

@@ -28,7 +28,7 @@ LLAMA = "meta.llama3-70b-instruct-v1:0"
 
 
 def call(
-    model: str = "claude-sonnet-4-5",
+    model: str = "claude-sonnet-5-5",
     shared: SharedPrefix | None = SHARED,
     messages: list[Message] = PROMPT,
     **params: Any,
@@ -158,20 +158,20 @@ OWN, OPENAIS = "https://api.openai.com/v1", "https://res.openai.azure.com/openai
 
 
 def test_openai_is_told_which_requests_begin_alike() -> None:
-    one = openai_body(call("gpt-5-mini"), OPENAI, OWN)
-    other = openai_body(call("gpt-5-mini", messages=[PROMPT[0], user("Dear Ann")]), OPENAI, OWN)
+    one = openai_body(call("gpt-5.4-mini"), OPENAI, OWN)
+    other = openai_body(call("gpt-5.4-mini", messages=[PROMPT[0], user("Dear Ann")]), OPENAI, OWN)
     assert one["prompt_cache_key"] == other["prompt_cache_key"]
     assert len(one["prompt_cache_key"]) == 32
     assert one["messages"] is PROMPT
     assert openai_body(call("my-deployment"), OPENAI, OPENAIS)["prompt_cache_key"] == one["prompt_cache_key"]
-    assert openai_body(call("gpt-5-mini", prompt_cache_key="mine"), OPENAI, OWN)["prompt_cache_key"] == "mine"
+    assert openai_body(call("gpt-6-luna", prompt_cache_key="mine"), OPENAI, OWN)["prompt_cache_key"] == "mine"
 
 
 def test_other_servers_of_openais_protocol_are_told_nothing() -> None:
     for server in ("http://127.0.0.1:8000/v1", "https://openrouter.ai/api/v1"):
         body = openai_body(call("gpt-5.6"), OPENAI, server)
         assert body == {"model": "gpt-5.6", "messages": PROMPT}
-    assert "prompt_cache_key" not in openai_body(call("gpt-5-mini", None), OPENAI, OWN)
+    assert "prompt_cache_key" not in openai_body(call("gpt-6-luna", None), OPENAI, OWN)
 
 
 @pytest.mark.parametrize("server", [OWN, "https://eu.api.openai.com/v1", "https://us.api.openai.com/v1"])

@@ -20,7 +20,7 @@ from homa_shared.settings.sections import LimitSettings
 from homa_shared.store.keys import Keys
 from tests.prompt_cache.samples import INSTRUCTIONS, system, user
 
-MODEL = "anthropic:claude-sonnet-4-5"
+MODEL = "anthropic:claude-sonnet-5-5"
 Sent = list[dict[str, Any]]
 
 
@@ -159,7 +159,7 @@ def test_the_store_is_told_of_prefixes_where_a_provider_does_not_count_them(send
     tokens, digest = prefix.split(":")
     assert 2000 < int(tokens) < 3000
     assert len(digest) == 32
-    for unlimited in (send(letters(5)), send(letters(5), input_tpm=100_000, model="openai:gpt-5-mini")):
+    for unlimited in (send(letters(5)), send(letters(5), input_tpm=100_000, model="openai:gpt-6-luna")):
         assert not any(request["prefix"] for request in unlimited)
         assert None not in marks(unlimited)
 

@@ -10,7 +10,7 @@ from homa_shared.model.errors import InvalidRequest
 from tests.prompt_cache.samples import Message, assistant, system, user
 
 MARK = {"cache_control": {"type": "ephemeral"}}
-OPTIONS = (Option("anthropic:claude-sonnet-4-5", 7),)
+OPTIONS = (Option("anthropic:claude-sonnet-5-5", 7),)
 
 
 def text(content: str, **more: object) -> Message:
@@ -26,7 +26,7 @@ def test_a_stored_request_keeps_its_mark() -> None:
     request = JobRequest([system("Be brief."), user("Dear Bob")], {}, OPTIONS, shared=SharedPrefix(1, 5))
     assert b'"shared":[1,5]' in request.encode()
     assert JobRequest.decode(request.encode()) == request
-    assert request.call("anthropic:claude-sonnet-4-5").shared == SharedPrefix(1, 5)
+    assert request.call("anthropic:claude-sonnet-5-5").shared == SharedPrefix(1, 5)
 
 
 def test_a_request_that_shares_nothing_says_nothing_of_it() -> None:
@@ -126,5 +126,5 @@ def test_equal_beginnings_have_one_digest_whatever_follows() -> None:
 
 def test_only_what_is_shared_is_counted() -> None:
     messages = [system("word " * 100), user("word " * 1000)]
-    assert SharedPrefix(1).tokens(messages, {}, "claude-sonnet-4-5") < 150
-    assert SharedPrefix(1, 500).tokens(messages, {}, "claude-sonnet-4-5") < 300
+    assert SharedPrefix(1).tokens(messages, {}, "claude-sonnet-5-5") < 150
+    assert SharedPrefix(1, 500).tokens(messages, {}, "claude-sonnet-5-5") < 300

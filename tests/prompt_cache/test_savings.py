@@ -155,8 +155,8 @@ async def test_a_job_whose_budget_is_its_bound_may_write_the_cache(stand: Stand)
 
 async def test_a_batch_with_a_tight_budget_stays_within_it(stand: Stand) -> None:
     await stand.work()
-    cap = 66_000_000
-    batch = await stand.homa.submit_batch(letters(), model=CLAUDE, max_tokens=50, budget_usd="0.066")
+    cap = 44_000_000
+    batch = await stand.homa.submit_batch(letters(), model=CLAUDE, max_tokens=50, budget_usd="0.044")
     progress = await batch.wait(timeout=PATIENCE_S)
     table = await stand.check()
     assert table.nano_usd <= cap

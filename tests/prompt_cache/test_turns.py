@@ -14,7 +14,7 @@ from homa_workers.fleet.prefix_warmup import LIFE_S, Prefixes
 from tests.patience import PATIENCE_S
 from tests.prompt_cache.samples import INSTRUCTIONS, system, user
 
-KEY = ("anthropic:claude-sonnet-4-5", "digest")
+KEY = ("anthropic:claude-sonnet-5-5", "digest")
 
 
 class Book:
@@ -121,7 +121,7 @@ async def test_cold_prefixes_are_forgotten(turns: Prefixes, clock: Clock, monkey
 
 
 def call(shared: SharedPrefix | None = SharedPrefix(1)) -> Call:  # noqa: B008 - frozen
-    return Call("claude-sonnet-4-5", [system(INSTRUCTIONS), user("Dear Bob")], {}, shared)
+    return Call("claude-sonnet-5-5", [system(INSTRUCTIONS), user("Dear Bob")], {}, shared)
 
 
 def fitted(caching: PromptCaching | None, asked: Call) -> tuple[Call, bool]:
@@ -147,7 +147,7 @@ def test_only_writes_that_cost_are_waited_for() -> None:
 
 def test_a_caller_with_marks_of_his_own_waits_for_nobody() -> None:
     part = {"type": "text", "text": INSTRUCTIONS, "cache_control": {"type": "ephemeral"}}
-    asked = Call("claude-sonnet-4-5", [system([part]), user("Dear Bob")], {}, SharedPrefix(1))
+    asked = Call("claude-sonnet-5-5", [system([part]), user("Dear Bob")], {}, SharedPrefix(1))
     found, waits = fitted(PromptCaching(), asked)
     assert (found.shared, waits) == (None, False)
 

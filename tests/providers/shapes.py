@@ -60,7 +60,7 @@ def anthropic_error(kind: str, message: str, code: str | None = None) -> dict[st
 def chunk(delta: dict[str, Any] | None = None, finish_reason: str | None = None, **fields: Any) -> str:
     """A chunk of a streamed chat completion, as an event."""
     choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish_reason}]
-    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1760000000, "model": "gpt-5-mini"}
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1760000000, "model": "gpt-6-luna"}
     return f"data: {orjson.dumps({**head, 'choices': choices, 'usage': None, **fields}).decode()}\n\n"
 
 

@@ -300,7 +300,7 @@ def test_a_schema_and_an_effort_go_together() -> None:
 @pytest.mark.parametrize(
     ("model", "cap", "thinking"),
     [
-        ("claude-haiku-4-5", 40_000, {"type": "enabled", "budget_tokens": 16_384}),
+        ("claude-haiku-4-5-20251001", 40_000, {"type": "enabled", "budget_tokens": 16_384}),
         ("claude-sonnet-4-20250514", 4_000, {"type": "enabled", "budget_tokens": 2_000}),
         ("claude-3-7-sonnet-latest", 1_500, None),
     ],

@@ -254,6 +254,54 @@ async def test_a_refused_stream_is_classified_alike(
     assert (error.kind, error.status) == (expected, status)
 
 
+@pytest.mark.parametrize(
+    ("kind", "status", "body", "expected", "setting"),
+    [
+        (
+            "anthropic",
+            400,
+            anthropic_error("invalid_request_error", "anthropic-version: 2023-06-01 is not a valid version"),
+            K.UNAUTHORIZED,
+            '[providers.<name>.options] headers = { "anthropic-version" = "…" }',
+        ),
+        (
+            "gemini",
+            404,
+            {
+                "error": {
+                    "code": 404,
+                    "message": "models/gemini-9 is not found for API version v1",
+                    "status": "NOT_FOUND",
+                }
+            },
+            K.MODEL_NOT_FOUND,
+            "see `api_version` in [providers.<name>.options]",
+        ),
+        (
+            "gemini",
+            404,
+            b"The requested URL /v1beta/models/gemini-9:generateContent was not found on this server.",
+            K.UNAUTHORIZED,
+            "set `api_version` in [providers.<name>.options]",
+        ),
+        (
+            "azure",
+            400,
+            openai_error("Missing required query parameter: api-version"),
+            K.UNAUTHORIZED,
+            "expected https://<resource>.openai.azure.com/openai/v1",
+        ),
+    ],
+)
+async def test_a_refused_version_of_the_api_names_its_setting(
+    stub: Stub, connect: Connect, hello: Call, kind: str, status: int, body: Any, expected: ErrorKind, setting: str
+) -> None:
+    stub.answer = reply(status, body)
+    error = await failure(connect(kind, stub.url).complete(hello))
+    assert (error.kind, error.charge) == (expected, Charge.NONE)
+    assert setting in error.message
+
+
 async def ignore(_: Delta) -> None:
     """Take a piece and do nothing."""
 

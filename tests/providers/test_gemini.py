@@ -263,7 +263,7 @@ def test_parameters_are_translated(params: dict[str, Any], expected: dict[str, A
 
 
 def test_earlier_models_think_within_a_budget() -> None:
-    assert config(Call("gemini-2.5-flash", [], {"reasoning_effort": "none"})) == {
+    assert config(Call("gemini-2.5-flash-lite", [], {"reasoning_effort": "none"})) == {
         "thinking_config": {"thinking_budget": 0}
     }
 

@@ -107,14 +107,14 @@ async def test_what_json_cannot_hold_is_an_invalid_request(stub: Stub, connect: 
 @pytest.mark.parametrize(
     ("model", "url", "name"),
     [
-        ("gpt-5-mini", "https://api.openai.com/v1", "max_completion_tokens"),
+        ("gpt-6-luna", "https://api.openai.com/v1", "max_completion_tokens"),
         ("o3", "https://eu.api.openai.com/v1", "max_completion_tokens"),
         ("gpt-4o-mini", "https://api.openai.com/v1", "max_tokens"),
         ("ft:gpt-4o:acme", "https://api.openai.com/v1", "max_tokens"),
         ("my-deployment", "https://res.openai.azure.com/openai/v1", "max_completion_tokens"),
         ("my-deployment", "https://res.cognitiveservices.azure.com/openai/v1", "max_completion_tokens"),
         ("my-deployment", "https://res.openai.azure.us/openai/v1", "max_completion_tokens"),
-        ("gpt-5-mini", "http://127.0.0.1:8000/v1", "max_completion_tokens"),
+        ("gpt-6-luna", "http://127.0.0.1:8000/v1", "max_completion_tokens"),
         ("openai/gpt-6-luna", "https://gateway.example/v1", "max_completion_tokens"),
         ("us.openai.gpt-6-luna", "https://bedrock.example/openai/v1", "max_completion_tokens"),
         ("o4-mini", "https://gateway.example/v1", "max_completion_tokens"),
@@ -300,10 +300,10 @@ async def test_embeddings_come_in_the_order_of_their_inputs(stub: Stub, connect:
         ("azure", {}, "gpt-4o", "max_completion_tokens"),
         ("azure", {"output_cap": "max_tokens"}, "my-deployment", "max_tokens"),
         ("openai", {"output_cap": "max_completion_tokens"}, "my-model", "max_completion_tokens"),
-        ("openai", {"output_cap": "max_tokens"}, "gpt-5-mini", "max_tokens"),
+        ("openai", {"output_cap": "max_tokens"}, "gpt-6-luna", "max_tokens"),
         ("openai", {}, "my-model", "max_tokens"),
-        ("ollama", {}, "gpt-5-mini", "max_tokens"),
-        ("cohere", {}, "gpt-5-mini", "max_tokens"),
+        ("ollama", {}, "gpt-6-luna", "max_tokens"),
+        ("cohere", {}, "gpt-6-luna", "max_tokens"),
     ],
 )
 async def test_kind_and_account_say_the_output_caps_name(

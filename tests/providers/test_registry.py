@@ -90,10 +90,14 @@ def test_third_parties_bring_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Echo:
-    """A third party's adapter."""
+    """A third party's adapter, which makes no call."""
+
+    kind = "echo"
 
     def __init__(self, config: ProviderConfig) -> None:
         self.name = config.name
+
+    complete = stream = embed = count = aclose = __init__
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from tests.providers.shapes import CHAT
 from tests.providers.stub import Stub, events, reply
 from tests.providers.test_openai import QUOTA_HEADERS, Pieces
 
-HELLO = Call("gpt-5-mini", [{"role": "user", "content": "Hello"}], {"max_tokens": 50}, api=RESPONSES_API)
+HELLO = Call("gpt-6-luna", [{"role": "user", "content": "Hello"}], {"max_tokens": 50}, api=RESPONSES_API)
 ROME = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}}
 CUSTOM = {"id": "ct_1", "type": "custom_tool_call", "call_id": "call_2", "name": "sql", "input": "select 1"}
 COMMENTARY = message("Let me look.", id="msg_0", phase="commentary")

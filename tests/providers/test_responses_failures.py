@@ -15,7 +15,7 @@ from tests.providers.stub import Stub, drop, events, reply
 from tests.providers.test_failures_are_classified import OPENAI_ROWS, failure, ignore
 
 K = ErrorKind
-HELLO = Call("gpt-5-mini", [{"role": "user", "content": "Hello"}], {"max_tokens": 50}, api=RESPONSES_API)
+HELLO = Call("gpt-6-luna", [{"role": "user", "content": "Hello"}], {"max_tokens": 50}, api=RESPONSES_API)
 
 #: 404 that does not speak of a model, and what only this API answers.
 OWN_ROWS: list[tuple[str, int, Any, ErrorKind]] = [

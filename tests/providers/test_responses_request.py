@@ -23,7 +23,7 @@ GRAMMAR = {"type": "grammar", "grammar": {"definition": "start: /x/", "syntax": 
 
 
 def body(
-    messages: list[dict[str, Any]] | None = None, *, model: str = "gpt-5-mini", typed: bool = True, **params: Any
+    messages: list[dict[str, Any]] | None = None, *, model: str = "gpt-6-luna", typed: bool = True, **params: Any
 ) -> dict[str, Any]:
     """The body of a request; `typed`: the SDK's types know all of it."""
     made = request_body(Call(model, messages or HELLO, params, api=RESPONSES_API), URL)
@@ -57,7 +57,7 @@ def test_parameters_get_the_names_of_this_api() -> None:
         store=True,
     )
     assert made == {
-        "model": "gpt-5-mini",
+        "model": "gpt-6-luna",
         "input": HELLO,
         "max_output_tokens": 50,
         "temperature": 0.5,
@@ -126,7 +126,7 @@ def test_an_accounts_own_parameters_give_way_to_the_calls() -> None:
 @pytest.mark.parametrize(
     ("model", "params", "included"),
     [
-        ("gpt-5-mini", {}, True),
+        ("gpt-6-luna", {}, True),
         ("o4-mini", {}, True),
         ("ft:o4-mini:acme", {}, True),
         ("openai/gpt-6", {}, True),
@@ -134,7 +134,7 @@ def test_an_accounts_own_parameters_give_way_to_the_calls() -> None:
         ("gpt-5-chat-latest", {}, False),
         ("my-deployment", {}, False),
         ("my-deployment", {"reasoning_effort": "low"}, True),
-        ("gpt-5-mini", {"store": True}, False),
+        ("gpt-6-luna", {"store": True}, False),
     ],
 )
 def test_reasoning_comes_encrypted_where_nothing_is_kept_and_the_model_reasons(

@@ -19,9 +19,9 @@ TABLES: dict[str, Any] = {
         "anthropic": {"kind": "anthropic", "concurrency": 4},
     },
     "models": {
-        "fast": {"target": "openai:gpt-5-mini", "fallbacks": ["careful"], "price": {"input": "0.25", "output": 2}},
-        "careful": {"target": "anthropic:claude-haiku-4-5", "defaults": {"temperature": 0.2}},
-        "both": {"pool": ["openai:gpt-5-mini", "anthropic:claude-haiku-4-5"], "fallbacks": ["openai:gpt-5"]},
+        "fast": {"target": "openai:gpt-6-luna", "fallbacks": ["careful"], "price": {"input": "0.25", "output": 2}},
+        "careful": {"target": "anthropic:claude-haiku-5-5", "defaults": {"temperature": 0.2}},
+        "both": {"pool": ["openai:gpt-6-luna", "anthropic:claude-haiku-5-5"], "fallbacks": ["openai:gpt-6-sol"]},
         "a": {"target": "b"},
         "b": {"target": "a"},
     },
@@ -31,7 +31,11 @@ TABLES: dict[str, Any] = {
     "retention": {"results": "14d"},
 }
 FLEET = Fleet.model_validate(TABLES)
-MINI, HAIKU, FULL = Target("openai", "gpt-5-mini"), Target("anthropic", "claude-haiku-4-5"), Target("openai", "gpt-5")
+MINI, HAIKU, FULL = (
+    Target("openai", "gpt-6-luna"),
+    Target("anthropic", "claude-haiku-5-5"),
+    Target("openai", "gpt-6-sol"),
+)
 
 
 def changed(**tables: Any) -> Fleet:
@@ -80,10 +84,10 @@ def test_a_fleet_that_cannot_be_read_says_where_and_what_to_do(text: str, compla
 @pytest.mark.parametrize(
     ("model", "fallbacks", "chain"),
     [
-        ("openai:gpt-5-mini", (), (MINI,)),
-        ("openai:gpt-5-mini", ("anthropic:claude-haiku-4-5", "openai:gpt-5-mini"), (MINI, HAIKU)),
+        ("openai:gpt-6-luna", (), (MINI,)),
+        ("openai:gpt-6-luna", ("anthropic:claude-haiku-5-5", "openai:gpt-6-luna"), (MINI, HAIKU)),
         ("fast", (), (MINI, HAIKU)),
-        ("FAST", ("openai:gpt-5",), (MINI, HAIKU, FULL)),
+        ("FAST", ("openai:gpt-6-sol",), (MINI, HAIKU, FULL)),
         ("both", ("fast",), (MINI, HAIKU, FULL)),
     ],
 )
@@ -97,9 +101,9 @@ def test_a_model_resolves_to_a_chain_with_each_target_once(
     ("model", "complaint"),
     [
         ("fsat", r"'fsat' is not a configured model.*providers are anthropic, openai, aliases .*did you mean 'fast'\?"),
-        ("opnai:gpt-5", r"no provider is named 'opnai' \(in opnai:gpt-5\).*did you mean 'openai'\?"),
-        ("zzz:gpt-5", "no provider is named 'zzz'.*fast"),
-        ("gpt-5-mini", "'gpt-5-mini' is not a configured model.*did you mean 'openai:gpt-5-mini'"),
+        ("opnai:gpt-6-sol", r"no provider is named 'opnai' \(in opnai:gpt-6-sol\).*did you mean 'openai'\?"),
+        ("zzz:gpt-6-sol", "no provider is named 'zzz'.*fast"),
+        ("gpt-6-luna", "'gpt-6-luna' is not a configured model.*did you mean 'openai:gpt-6-luna'"),
         ("openai:", "'openai:' is no target"),
         ("a", "model 'a' leads to itself: a → b → a"),
     ],
@@ -111,12 +115,12 @@ def test_an_unknown_model_is_refused_with_what_is_known(model: str, complaint: s
 
 def test_an_empty_fleet_says_how_to_configure_a_provider() -> None:
     with pytest.raises(UnknownModel, match="providers are none; set a provider's key"):
-        Fleet().resolve("openai:gpt-5")
+        Fleet().resolve("openai:gpt-6-sol")
 
 
 def test_an_alias_is_found_by_name_in_any_case() -> None:
     assert FLEET.alias("Careful") is FLEET.models["careful"]
-    assert FLEET.alias("openai:gpt-5") is None
+    assert FLEET.alias("openai:gpt-6-sol") is None
 
 
 def test_equal_fleets_have_no_changes() -> None:

@@ -129,15 +129,15 @@ def test_a_variable_completes_a_table_of_the_file(place: Path) -> None:
 def test_a_variable_may_hold_a_list_or_a_table(place: Path) -> None:
     settings = load(
         place,
-        HOMA_MODELS__FAST__TARGET="openai:gpt-5-mini",
-        HOMA_MODELS__FAST__FALLBACKS="anthropic:claude-haiku-4-5, openai:gpt-5",
+        HOMA_MODELS__FAST__TARGET="openai:gpt-6-luna",
+        HOMA_MODELS__FAST__FALLBACKS="anthropic:claude-haiku-5-5, openai:gpt-6-sol",
         HOMA_MODELS__FAST__DEFAULTS__TEMPERATURE="0.2",
         HOMA_MODELS__FAST__DEFAULTS__USER="ada",
         HOMA_MODELS__FAST__CAPABILITIES='["vision", "tools"]',
         HOMA_TENANTS='{"acme": {"weight": 3}}',
     )
     fast = settings.models["fast"]
-    assert fast.fallbacks == ("anthropic:claude-haiku-4-5", "openai:gpt-5")
+    assert fast.fallbacks == ("anthropic:claude-haiku-5-5", "openai:gpt-6-sol")
     assert fast.defaults == {"temperature": 0.2, "user": "ada"}
     assert fast.capabilities == ("vision", "tools")
     assert settings.tenants["acme"].weight == 3
@@ -164,12 +164,12 @@ def test_money_and_durations_are_read_as_people_write_them(place: Path) -> None:
         [budgets.all]
         cap_usd = 0.1
 
-        [prices."OpenAI:gpt-5-mini"]
+        [prices."OpenAI:gpt-6-luna"]
         input = 0.25
         output = 2
 
         [models.fast]
-        target = "openai:gpt-5-mini"
+        target = "openai:gpt-6-luna"
         defaults = { temperature = 0.5, stop = ["a"], deep = { top_p = 0.1 } }
 
         [retention]
@@ -181,7 +181,7 @@ def test_money_and_durations_are_read_as_people_write_them(place: Path) -> None:
     )
     settings = load(place)
     assert settings.budgets["all"].cap_nano_usd == 100_000_000
-    assert settings.prices["openai:gpt-5-mini"].input_nano_usd_per_mtok == 250_000_000
+    assert settings.prices["openai:gpt-6-luna"].input_nano_usd_per_mtok == 250_000_000
     assert settings.models["fast"].defaults == {"temperature": 0.5, "stop": ["a"], "deep": {"top_p": 0.1}}
     kept = settings.retention
     assert (kept.results, kept.requests, kept.ledger, kept.keys_s) == (604_800, 90, 3600, 1_209_600)

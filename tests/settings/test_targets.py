@@ -27,7 +27,7 @@ def planned(kind: str, model: str = "m", **provider: Any) -> TargetPlan:
 @pytest.mark.parametrize(
     ("text", "provider", "model"),
     [
-        ("openai:gpt-5-mini", "openai", "gpt-5-mini"),
+        ("openai:gpt-6-luna", "openai", "gpt-6-luna"),
         (" OpenAI:GPT-4o ", "openai", "GPT-4o"),
         ("openai:ft:gpt-4o:org::id", "openai", "ft:gpt-4o:org::id"),
         ("bedrock:us.anthropic.claude-v1:0", "bedrock", "us.anthropic.claude-v1:0"),
@@ -39,20 +39,20 @@ def test_a_target_is_split_at_the_first_colon(text: str, provider: str, model: s
     assert str(target) == f"{provider}:{model}"
 
 
-@pytest.mark.parametrize("text", ["gpt-5", ":gpt-5", "openai:", "", " : "])
+@pytest.mark.parametrize("text", ["gpt-6-sol", ":gpt-6-sol", "openai:", "", " : "])
 def test_half_a_target_is_refused(text: str) -> None:
-    with pytest.raises(UnknownModel, match="expected provider:model, such as openai:gpt-5-mini"):
+    with pytest.raises(UnknownModel, match="expected provider:model, such as openai:gpt-6-luna"):
         Target.parse(text)
 
 
 @pytest.mark.parametrize(
     ("name", "patterns", "chosen"),
     [
-        ("gpt-5-mini", ["gpt-*", "gpt-5-*", "*"], "gpt-5-*"),
-        ("gpt-5-mini", ["gpt-5-*", "gpt-5-mini"], "gpt-5-mini"),
-        ("GPT-5-Mini", ["gpt-5-mini"], "gpt-5-mini"),
-        ("gpt-4o", ["gpt-5-*", "o?"], None),
-        ("o3", ["gpt-5-*", "o?"], "o?"),
+        ("gpt-6-luna", ["gpt-*", "gpt-6-*", "*"], "gpt-6-*"),
+        ("gpt-6-luna", ["gpt-6-*", "gpt-6-luna"], "gpt-6-luna"),
+        ("GPT-6-Luna", ["gpt-6-luna"], "gpt-6-luna"),
+        ("gpt-4o", ["gpt-6-*", "o?"], None),
+        ("o3", ["gpt-6-*", "o?"], "o?"),
         ("weird[1]", ["weird[1]"], "weird[1]"),
         ("m", [], None),
     ],
@@ -62,18 +62,18 @@ def test_the_most_specific_pattern_wins(name: str, patterns: list[str], chosen: 
 
 
 def test_a_model_of_its_own_has_its_own_quota() -> None:
-    found = planned("openai", "GPT-5-mini", limits={"rpm": 500, "tpm": 1000}, concurrency=8)
-    assert (found.queue, found.account_scope, found.quota_scope) == ("acme", "acme", "acme/gpt-5-mini")
+    found = planned("openai", "GPT-6-Luna", limits={"rpm": 500, "tpm": 1000}, concurrency=8)
+    assert (found.queue, found.account_scope, found.quota_scope) == ("acme", "acme", "acme/gpt-6-luna")
     assert found.limits == Limits(rpm=500, tpm=1000)
     assert (found.concurrency, found.burst_ms, found.rpd_zone, found.adaptive) == (8, 500, "UTC", False)
 
 
 def test_models_of_a_group_share_a_quota_and_inherit_what_it_does_not_say() -> None:
-    groups = {"gpt-5*": {"limits": {"rpm": 5, "burst_s": 2}}, "*": {"limits": {"rpd": 9}}}
+    groups = {"gpt-6*": {"limits": {"rpm": 5, "burst_s": 2}}, "*": {"limits": {"rpd": 9}}}
     limits = {"rpm": 500, "tpm": 1000, "input_tpm": 7, "output_tpm": 8, "burst_s": 1.5}
-    one = planned("openai", "gpt-5-mini", limits=limits, models=groups)
-    other = planned("openai", "gpt-5", limits=limits, models=groups)
-    assert one.quota_scope == other.quota_scope == "acme/gpt-5*"
+    one = planned("openai", "gpt-6-luna", limits=limits, models=groups)
+    other = planned("openai", "gpt-6-sol", limits=limits, models=groups)
+    assert one.quota_scope == other.quota_scope == "acme/gpt-6*"
     assert one.limits == Limits(rpm=5, tpm=1000, input_tpm=7, output_tpm=8)
     assert one.burst_ms == 2000
     rest = planned("openai", "o3", limits=limits, models=groups)
@@ -101,7 +101,7 @@ def test_geminis_day_turns_at_midnight_pacific_unless_told_otherwise() -> None:
 
 def test_a_plan_needs_a_configured_provider() -> None:
     with pytest.raises(UnknownModel, match=r"no provider is named 'opnai'.*did you mean 'openai'"):
-        plan(fleet(providers={"openai": {"kind": "openai"}}), Target("opnai", "gpt-5"))
+        plan(fleet(providers={"openai": {"kind": "openai"}}), Target("opnai", "gpt-6-sol"))
 
 
 def test_a_kind_of_a_newer_release_is_counted_by_plain_totals() -> None:

@@ -64,9 +64,9 @@ def user(text: str) -> list[dict[str, str]]:
 
 @pytest.fixture
 def ask(openai: AsyncOpenAI) -> Callable[..., object]:
-    """One chat completion of gpt-5-mini."""
+    """One chat completion of gpt-6-luna, unless it says another model."""
 
-    async def ask(text: str = "Hello", **options: object) -> object:
-        return await openai.chat.completions.create(model="gpt-5-mini", messages=user(text), **options)  # type: ignore[call-overload]
+    async def ask(text: str = "Hello", *, model: str = "gpt-6-luna", **options: object) -> object:
+        return await openai.chat.completions.create(model=model, messages=user(text), **options)  # type: ignore[call-overload]
 
     return ask

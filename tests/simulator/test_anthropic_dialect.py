@@ -14,7 +14,7 @@ TOOL = {
     "name": "weather",
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
-MODEL = "claude-haiku-4-5"
+MODEL = "claude-haiku-5-5"
 
 
 async def send(client: AsyncAnthropic, text: str = "Hello", **options):

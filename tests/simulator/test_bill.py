@@ -27,18 +27,18 @@ async def test_the_bill_is_the_sum_of_the_usages_of_all_replies(simulator, opena
     simulator.configure(cached_share=0.25)
 
     async def chat(number: int) -> int:
-        usage = (await openai.chat.completions.create(model="gpt-5-mini", messages=user("x" * number))).usage
+        usage = (await openai.chat.completions.create(model="gpt-6-luna", messages=user("x" * number))).usage
         cached = usage.prompt_tokens_details.cached_tokens
         tokens = {"input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens}
-        return listed("openai", "gpt-5-mini", cache_read_tokens=cached, **tokens)
+        return listed("openai", "gpt-6-luna", cache_read_tokens=cached, **tokens)
 
     async def message(number: int) -> int:
-        stream = anthropic.messages.stream(model="claude-haiku-4-5", max_tokens=99, messages=user("y" * number))
+        stream = anthropic.messages.stream(model="claude-haiku-5-5", max_tokens=99, messages=user("y" * number))
         async with stream as events:
             usage = (await events.get_final_message()).usage
         cached = usage.cache_read_input_tokens
         tokens = {"input_tokens": usage.input_tokens + cached, "output_tokens": usage.output_tokens}
-        return listed("anthropic", "claude-haiku-4-5", cache_read_tokens=cached, **tokens)
+        return listed("anthropic", "claude-haiku-5-5", cache_read_tokens=cached, **tokens)
 
     due = sum(await asyncio.gather(*map(chat, range(1, 40)), *map(message, range(1, 40))))
     embedded = await openai.embeddings.create(model="text-embedding-3-small", input="z" * 400)
@@ -46,17 +46,17 @@ async def test_the_bill_is_the_sum_of_the_usages_of_all_replies(simulator, opena
     bill = simulator.bill.as_json()
     assert bill["total"]["nano_usd"] == due > 0
     assert bill["total"]["requests"] == 79
-    assert bill["accounts"]["anthropic"]["models"]["claude-haiku-4-5"]["requests"] == 39
+    assert bill["accounts"]["anthropic"]["models"]["claude-haiku-5-5"]["requests"] == 39
     assert sum(account["nano_usd"] for account in bill["accounts"].values()) == due
     assert sum(charge.nano_usd for charge in simulator.bill.charges()) == due
 
 
 @pytest.mark.parametrize("tokens", [(1000, 100), (250_000, 100)])
 def test_prices_that_depend_on_size_are_asked_for_each_request(tokens):
-    price = PriceList({}).price("google", "google", "gemini-2.5-pro")
+    price = PriceList({}).price("google", "google", "gemini-3.8-flash")
     n_input, n_output = tokens
     assert price(Usage(n_input, n_output)) == listed(
-        "google", "gemini-2.5-pro", input_tokens=n_input, output_tokens=n_output
+        "google", "gemini-3.8-flash", input_tokens=n_input, output_tokens=n_output
     )
 
 
@@ -100,7 +100,7 @@ async def test_old_charges_leave_and_sums_stay():
     async with Simulator(SimulatorConfig(charges_kept=2)) as simulator:
         async with AsyncAnthropic(base_url=simulator.url, api_key="any", max_retries=0) as client:
             for _ in range(3):
-                await client.messages.create(model="claude-haiku-4-5", max_tokens=5, messages=user("Hello"))
+                await client.messages.create(model="claude-haiku-5-5", max_tokens=5, messages=user("Hello"))
         async with ClientSession() as session, session.get(f"{simulator.url}/bill/charges") as reply:
             charges = await reply.json()
     assert (charges["count"], charges["kept"], len(charges["charges"])) == (3, 2, 2)

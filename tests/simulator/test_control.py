@@ -114,7 +114,7 @@ async def test_bill_and_counts_are_read_and_reset(http, ask):
     assert bill["total"]["requests"] == 1
     assert (stats["received"], stats["max_in_flight"], stats["by_status"]) == (1, 1, {"200": 1})
     tokens = bill["total"]["input_tokens"] + bill["total"]["output_tokens"]
-    assert stats["per_second"] == {"openai/gpt-5-mini": [[1_000_000, 1, 1, tokens]]}
+    assert stats["per_second"] == {"openai/gpt-6-luna": [[1_000_000, 1, 1, tokens]]}
     await post(http, "/bill/reset")
     await post(http, "/stats/reset")
     assert (await get(http, "/bill")) == {"accounts": {}, "total": bill["total"] | dict.fromkeys(bill["total"], 0)}
@@ -130,9 +130,9 @@ async def test_counts_by_second_tell_what_was_refused(simulator, clock, http, as
         except Exception:
             clock.advance(1)
     stats = await get(http, "/stats")
-    assert stats["per_second"]["openai/gpt-5-mini"] == [[1_000_000, 2, 1, 6], [1_000_001, 1, 0, 0]]
+    assert stats["per_second"]["openai/gpt-6-luna"] == [[1_000_000, 2, 1, 6], [1_000_001, 1, 0, 0]]
     assert (stats["rate_limited"], stats["refused_by"]) == (2, {"requests": 2})
-    assert stats["max_in_flight_by_scope"] == {"openai/gpt-5-mini": 1}
+    assert stats["max_in_flight_by_scope"] == {"openai/gpt-6-luna": 1}
 
 
 def test_settings_in_python_are_checked_too():

@@ -58,7 +58,7 @@ async def test_a_refusal_is_typed_as_openai_does_and_never_billed(simulator, ask
 )
 async def test_a_refusal_is_typed_as_anthropic_does(anthropic, fault, error, status, kind):
     with pytest.raises(error) as caught:
-        await anthropic.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=user(f"[[fault:{fault}]]"))
+        await anthropic.messages.create(model="claude-haiku-5-5", max_tokens=9, messages=user(f"[[fault:{fault}]]"))
     assert (caught.value.status_code, caught.value.type) == (status, kind)
 
 
@@ -233,7 +233,7 @@ async def test_a_marked_fault_can_strike_one_account_only(simulator, openai: Asy
     with pytest.raises(openai_sdk.InternalServerError):
         await ask(prompt)
     other = openai.with_options(base_url=f"{simulator.url}/other/v1")
-    await other.chat.completions.create(model="gpt-5-mini", messages=user(prompt))
+    await other.chat.completions.create(model="gpt-6-luna", messages=user(prompt))
 
 
 async def test_the_same_seed_draws_the_same_faults():

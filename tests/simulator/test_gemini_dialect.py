@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from homa_workers.simulator import Limits, Simulator
 
-MODEL = "gemini-2.5-flash"
+MODEL = "gemini-3.5-flash-lite"
 
 # The package subclasses aiohttp's session, which aiohttp discourages with a warning.
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")

@@ -85,7 +85,7 @@ async def test_concurrency_is_held_until_the_reply(simulator, ask):
         call.cancel()
     await until(lambda: simulator.stats.in_flight == 0)
     assert await burst(ask, 1) == 0
-    assert simulator.engine.limits.peaks() == {"openai/gpt-5-mini": 3}
+    assert simulator.engine.limits.peaks() == {"openai/gpt-6-luna": 3}
 
 
 async def test_a_client_that_leaves_gives_its_slot_back(simulator, ask):
@@ -109,16 +109,16 @@ async def test_requests_a_day_come_back_at_midnight(simulator, clock, ask):
 
 
 async def test_accounts_and_models_have_limits_of_their_own(simulator, openai: AsyncOpenAI, ask):
-    simulator.configure(limits=Limits(rpm=6), burst_s=10, limits_by_scope={"second/*": {"rpm": 12}, "*/gpt-5": {}})
+    simulator.configure(limits=Limits(rpm=6), burst_s=10, limits_by_scope={"second/*": {"rpm": 12}, "*/gpt-6-sol": {}})
     assert await burst(ask, 2) == 1
     second = openai.with_options(base_url=f"{simulator.url}/second/v1")
     ended = await asyncio.gather(
-        *(second.chat.completions.create(model="gpt-5-mini", messages=user(str(n))) for n in range(3)),
+        *(second.chat.completions.create(model="gpt-6-luna", messages=user(str(n))) for n in range(3)),
         return_exceptions=True,
     )
     assert sum(isinstance(one, RateLimitError) for one in ended) == 1
     for number in range(5):
-        await openai.chat.completions.create(model="gpt-5", messages=user(str(number)))
+        await openai.chat.completions.create(model="gpt-6-sol", messages=user(str(number)))
     assert set(simulator.bill.as_json()["accounts"]) == {"openai", "second"}
 
 
@@ -148,7 +148,7 @@ async def test_headers_can_be_left_out(simulator, ask):
 async def test_replies_show_what_remains(simulator, openai: AsyncOpenAI):
     simulator.configure(limits=Limits(rpm=600, tpm=60_000))
     raw = await openai.chat.completions.with_raw_response.create(
-        model="gpt-5-mini", messages=user("Hello"), max_completion_tokens=500
+        model="gpt-6-luna", messages=user("Hello"), max_completion_tokens=500
     )
     assert raw.headers["x-ratelimit-remaining-requests"] == "99"
     assert raw.headers["x-ratelimit-remaining-tokens"] == "9500"
@@ -159,7 +159,7 @@ async def test_anthropic_counts_input_at_once_and_output_as_it_comes(simulator, 
 
     async def send(text: str) -> object:
         return await anthropic.messages.with_raw_response.create(
-            model="claude-haiku-4-5", max_tokens=4000, messages=user(text)
+            model="claude-haiku-5-5", max_tokens=4000, messages=user(text)
         )
 
     raw = await send("[[tokens:150]]" + "x" * 786)
@@ -176,7 +176,7 @@ async def test_anthropic_counts_input_at_once_and_output_as_it_comes(simulator, 
 async def test_cache_reads_are_exempt_at_anthropic(simulator, anthropic):
     simulator.configure(limits=Limits(input_tpm=600), burst_s=60, cached_share=0.9)
     for _ in range(6):
-        await anthropic.messages.create(model="claude-haiku-4-5", max_tokens=10, messages=user("x" * 4000))
+        await anthropic.messages.create(model="claude-haiku-5-5", max_tokens=10, messages=user("x" * 4000))
 
 
 async def test_a_failed_request_gives_its_quota_back_where_failures_are_free(simulator, ask):
@@ -195,7 +195,7 @@ async def test_keys_are_accounts_where_that_is_set(simulator):
     simulator.configure(account_by_key=True, limits=Limits(rpm=6))
     for key in ("sk-a", "sk-b"):
         async with AsyncOpenAI(base_url=f"{simulator.url}/v1", api_key=key, max_retries=0) as client:
-            await client.chat.completions.create(model="gpt-5-mini", messages=user("Hello"))
+            await client.chat.completions.create(model="gpt-6-luna", messages=user("Hello"))
     accounts = simulator.bill.as_json()["accounts"]
     assert len(accounts) == 2
     assert all(account.startswith("openai:") and "sk-" not in account for account in accounts)

@@ -14,6 +14,8 @@ from homa_workers.simulator import Simulator
 from homa_workers.simulator.dialects.openai import duration
 from tests.simulator.conftest import user
 
+#: A current model that Chat Completions gives tools to, whatever it is told of its effort.
+TOOLS_ON_CHAT = "gpt-5.4-mini"
 TOOL = {
     "type": "function",
     "function": {
@@ -105,7 +107,7 @@ async def test_a_paced_stream_arrives_in_pieces(simulator, ask):
 
 async def test_a_marker_calls_a_tool_and_its_result_is_answered_in_words(openai: AsyncOpenAI, ask):
     prompt = '[[tool:weather {"city": "Oslo"}]]'
-    reply = await ask(prompt, tools=[TOOL])
+    reply = await ask(prompt, model=TOOLS_ON_CHAT, tools=[TOOL])
     call = reply.choices[0].message.tool_calls[0]
     assert reply.choices[0].finish_reason == "tool_calls"
     assert (call.function.name, orjson.loads(call.function.arguments)) == ("weather", {"city": "Oslo"})
@@ -114,20 +116,22 @@ async def test_a_marker_calls_a_tool_and_its_result_is_answered_in_words(openai:
         reply.choices[0].message.model_dump(exclude_none=True),
         {"role": "tool", "tool_call_id": call.id, "content": "12 degrees"},
     ]
-    last = await openai.chat.completions.create(model="gpt-5-mini", messages=history, tools=[TOOL])
+    last = await openai.chat.completions.create(model=TOOLS_ON_CHAT, messages=history, tools=[TOOL])
     assert last.choices[0].message.content
     assert last.choices[0].finish_reason == "stop"
 
 
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "weather"}}])
 async def test_a_forced_tool_gets_arguments_that_fit_its_schema(ask, choice):
-    reply = await ask("Hello", tools=[TOOL], tool_choice=choice)
+    reply = await ask("Hello", model=TOOLS_ON_CHAT, tools=[TOOL], tool_choice=choice)
     arguments = orjson.loads(reply.choices[0].message.tool_calls[0].function.arguments)
     assert isinstance(arguments["city"], str)
 
 
 async def test_tool_calls_stream_in_fragments(ask):
-    stream = await ask('[[tool:weather {"city": "Llanfairpwllgwyngyll"}]]', tools=[TOOL], stream=True)
+    stream = await ask(
+        '[[tool:weather {"city": "Llanfairpwllgwyngyll"}]]', model=TOOLS_ON_CHAT, tools=[TOOL], stream=True
+    )
     calls = [chunk.choices[0].delta.tool_calls[0] async for chunk in stream if chunk.choices[0].delta.tool_calls]
     assert calls[0].function.name == "weather"
     assert calls[0].id
@@ -143,7 +147,7 @@ class Invoice(BaseModel):
 
 async def test_structured_output_fits_its_schema(openai: AsyncOpenAI):
     reply = await openai.chat.completions.parse(
-        model="gpt-5-mini", messages=user("Read the invoice"), response_format=Invoice
+        model="gpt-6-luna", messages=user("Read the invoice"), response_format=Invoice
     )
     assert isinstance(reply.choices[0].message.parsed, Invoice)
 
@@ -159,7 +163,7 @@ async def test_images_are_accepted_and_counted(openai: AsyncOpenAI):
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
     ]
     reply = await openai.chat.completions.create(
-        model="gpt-5-mini", messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": parts}]
+        model="gpt-6-luna", messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": parts}]
     )
     assert reply.usage.prompt_tokens == math.ceil(len("Be brief.\nWhat is this?") / 4) + 85
 
@@ -195,7 +199,7 @@ async def test_embeddings_come_decoded_by_the_package_itself(openai: AsyncOpenAI
 
 
 async def test_models_are_listed_and_others_do_not_exist(simulator, openai: AsyncOpenAI, ask):
-    assert "gpt-5-mini" in [model.id async for model in openai.models.list()]
+    assert "gpt-6-luna" in [model.id async for model in openai.models.list()]
     simulator.configure(models=["gpt-9"])
     assert [model.id async for model in openai.models.list()] == ["gpt-9"]
     assert (await openai.models.retrieve("gpt-9")).id == "gpt-9"
@@ -203,7 +207,7 @@ async def test_models_are_listed_and_others_do_not_exist(simulator, openai: Asyn
         await ask()
     assert caught.value.code == "model_not_found"
     with pytest.raises(NotFoundError):
-        await openai.models.retrieve("gpt-5-mini")
+        await openai.models.retrieve("gpt-6-luna")
 
 
 @pytest.mark.parametrize(
@@ -266,7 +270,7 @@ async def test_a_context_that_is_too_long_has_its_code(simulator, ask):
 
 
 async def test_the_request_id_is_in_the_header(openai: AsyncOpenAI):
-    raw = await openai.chat.completions.with_raw_response.create(model="gpt-5-mini", messages=user("Hello"))
+    raw = await openai.chat.completions.with_raw_response.create(model="gpt-6-luna", messages=user("Hello"))
     assert raw.headers["x-request-id"].startswith("req_")
     assert "x-ratelimit-limit-requests" not in raw.headers
 

@@ -21,7 +21,7 @@ from homa_workers.simulator import Limits, SimulatorConfig, SimulatorThread
 from homa_workers.simulator.__main__ import main
 from tests.patience import PATIENCE_S
 
-BODY = orjson.dumps({"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Hello"}]})
+BODY = orjson.dumps({"model": "gpt-6-luna", "messages": [{"role": "user", "content": "Hello"}]})
 
 
 @contextmanager
@@ -107,14 +107,14 @@ def test_a_port_that_is_taken_is_named():
 def test_a_thread_serves_synchronous_clients():
     with SimulatorThread(SimulatorConfig(limits=Limits(rpm=60))) as simulator:
         with openai.OpenAI(base_url=f"{simulator.url}/v1", api_key="any", max_retries=0) as client:
-            reply = client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": "Hello"}])
+            reply = client.chat.completions.create(model="gpt-6-luna", messages=[{"role": "user", "content": "Hello"}])
             assert reply.usage.total_tokens == sum(
                 simulator.bill()["total"][part] for part in ("input_tokens", "output_tokens")
             )
             simulator.script("503")
             simulator.configure(headers=False)
             with pytest.raises(openai.InternalServerError):
-                client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": "Hello"}])
+                client.chat.completions.create(model="gpt-6-luna", messages=[{"role": "user", "content": "Hello"}])
             assert simulator.stats()["by_status"] == {"200": 1, "503": 1}
         with pytest.raises(ConfigError, match="'colour' is not a setting"):
             simulator.configure(colour="red")

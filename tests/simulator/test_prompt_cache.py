@@ -119,7 +119,7 @@ async def simulator() -> Any:
 
 def anthropic(text: str, tools: list[Any] | None = None) -> dict[str, Any]:
     content = [{"type": "text", "text": INSTRUCTIONS, **MARK}, {"type": "text", "text": text}]
-    body = {"model": "claude-sonnet-4-5", "max_tokens": 50, "messages": [{"role": "user", "content": content}]}
+    body = {"model": "claude-sonnet-5-5", "max_tokens": 50, "messages": [{"role": "user", "content": content}]}
     return body | ({"tools": tools} if tools else {})
 
 
@@ -156,7 +156,7 @@ async def test_bedrock_keeps_what_stands_before_a_cache_point(simulator: Simulat
 
 
 def chat(text: str) -> dict[str, Any]:
-    return {"model": "gpt-5-mini", "messages": [{"role": "user", "content": f"{INSTRUCTIONS}{text}"}]}
+    return {"model": "gpt-6-luna", "messages": [{"role": "user", "content": f"{INSTRUCTIONS}{text}"}]}
 
 
 async def cached(simulator: Simulator, path: str, text: str) -> int:

@@ -24,10 +24,10 @@ Ask = Callable[..., Any]
 
 @pytest.fixture
 def ask(openai: AsyncOpenAI) -> Ask:
-    """One response of gpt-5-mini."""
+    """One response of gpt-6-luna."""
 
     async def ask(given: object = "Hello", **options: Any) -> Any:
-        return await openai.responses.create(**{"model": "gpt-5-mini", "input": given, **options})
+        return await openai.responses.create(**{"model": "gpt-6-luna", "input": given, **options})
 
     return ask
 
@@ -73,9 +73,9 @@ async def test_a_schema_is_followed(openai: AsyncOpenAI) -> None:
         name: str
         people: int
 
-    reply = await openai.responses.parse(model="gpt-5-mini", input="The largest city of Norway", text_format=City)
+    reply = await openai.responses.parse(model="gpt-6-luna", input="The largest city of Norway", text_format=City)
     assert isinstance(reply.output_parsed, City)
-    loose = await openai.responses.create(model="gpt-5-mini", input="Any", text={"format": {"type": "json_object"}})
+    loose = await openai.responses.create(model="gpt-6-luna", input="Any", text={"format": {"type": "json_object"}})
     assert loose.output_text.startswith('{"answer":')
 
 
@@ -144,7 +144,7 @@ async def test_limits_and_faults_hold_here_too(ask: Ask, simulator: Simulator) -
 async def test_azure_has_it_too(simulator: Simulator, path: str) -> None:
     async with AsyncOpenAI(base_url=simulator.url + path, api_key="any", max_retries=0) as client:
         reply = await client.responses.create(
-            model="gpt-5-mini", input="Hello", metadata={"job": "7"}, tools=[{"type": "web_search"}]
+            model="gpt-6-luna", input="Hello", metadata={"job": "7"}, tools=[{"type": "web_search"}]
         )
     assert reply.output_text
     assert simulator.bill.charges()[-1].marker == '{"job":"7"}'

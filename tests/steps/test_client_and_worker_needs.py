@@ -33,11 +33,11 @@ from tests.steps.cell import by_schema
 
 #: A target of each kind: every policy of reservation, with and without a public encoding, priced and unpriced.
 TARGETS = (
-    "openai:gpt-5-mini",
+    "openai:gpt-6-luna",
     "openai:gpt-3.5-turbo",
-    "azure:gpt-5-mini",
-    "anthropic:claude-haiku-4-5",
-    "gemini:gemini-2.5-flash",
+    "azure:gpt-6-luna",
+    "anthropic:claude-haiku-5-5",
+    "gemini:gemini-3.5-flash-lite",
     "bedrock:anthropic.claude-haiku-4-5-20251001-v1:0",
     "cohere:command-a-03-2025",
     "ollama:llama3.3",

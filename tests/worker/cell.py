@@ -27,7 +27,7 @@ from homa_workers.process.worker import HomaWorker
 from homa_workers.simulator import Simulator
 from tests.patience import PATIENCE_S
 
-MINI, HAIKU = "openai:gpt-5-mini", "anthropic:claude-haiku-4-5"
+MINI, HAIKU = "openai:gpt-6-luna", "anthropic:claude-haiku-5-5"
 #: Upper bound of each test job's call, nano-dollars.
 BOUND = 50_000_000
 

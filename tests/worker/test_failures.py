@@ -51,7 +51,7 @@ async def test_a_job_that_waits_behind_a_frozen_scope_for_too_long_is_diverted_u
 
     async def frozen() -> bool:
         rows = await cell.store.run(reads.limits(cell.keys))
-        return any(row.scope == "openai/gpt-5-mini" and row.frozen_ms > 0 for row in rows)
+        return any(row.scope == "openai/gpt-6-luna" and row.frozen_ms > 0 for row in rows)
 
     await until(frozen)
     job = await cell.submit("Hello", targets=BOTH, slack_ms=500)
@@ -177,7 +177,11 @@ async def test_what_a_model_lacks_is_the_next_targets_to_do(cell: Cell) -> None:
 
 
 async def test_a_context_that_is_too_long_goes_to_the_next_target_with_a_larger_window(cell: Cell) -> None:
-    await cell.worker("openai", "anthropic")
+    (cell.home / "homa.toml").write_text(
+        f'[models.small]\ntarget = "{MINI}"\ncontext_window = 8000\n'
+        f'[models.smaller]\ntarget = "{HAIKU}"\ncontext_window = 4000\n'
+    )
+    await cell.worker("openai", "anthropic", HOMA_CONFIG=str(cell.home / "homa.toml"))
     wider = "anthropic:claude-sonnet-5"
     job = await cell.submit("[[fault:context@openai]]", targets=(MINI, HAIKU, wider))
     assert (await cell.ended(job)).job.state is State.SUCCEEDED

@@ -24,7 +24,7 @@ async def test_a_reply_is_stored_with_its_cost_and_the_ledger_says_what_the_prov
     reply = reply_of(view)
     assert view.job.state is State.SUCCEEDED
     assert reply["body"]["choices"][0]["message"]["content"] == "A short answer"
-    assert (reply["provider"], reply["model"], reply["attempts"]) == ("openai", "gpt-5-mini", 1)
+    assert (reply["provider"], reply["model"], reply["attempts"]) == ("openai", "gpt-6-luna", 1)
     assert reply["cost_nano"] == view.job.cost_nano_usd == cell.bill_nano() > 0
     assert view.job.unresolved_nano_usd == 0
     assert [(line.outcome, line.nano_usd) for line in await cell.ledger()] == [("succeeded", cell.bill_nano())]
@@ -137,7 +137,7 @@ async def test_settings_of_the_fleet_are_followed_within_a_beat(cell: Cell) -> N
     assert await cell.store.run(admin.write_fleet(cell.keys, changed, seen=fleet.version)) == fleet.version + 1
 
     async def limited() -> bool:
-        scope = read((("HGETALL", cell.keys.scope("openai/gpt-5-mini")),), lambda r: mapping(r[0]))
+        scope = read((("HGETALL", cell.keys.scope("openai/gpt-6-luna")),), lambda r: mapping(r[0]))
         return (await cell.store.run(scope)).get("rpm") == "120"
 
     await until(limited)

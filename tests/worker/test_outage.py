@@ -55,14 +55,14 @@ async def test_a_reroute_that_falls_into_an_outage_is_carried_out_after_it(
     fragile: Cell, fresh_store: EmbeddedStore
 ) -> None:
     await fragile.worker("openai", "anthropic")
-    job = await fragile.submit("[[latency:1200]] [[fault:404@openai]]", targets=(MINI, "anthropic:claude-sonnet-4-5"))
+    job = await fragile.submit("[[latency:1200]] [[fault:404@openai]]", targets=(MINI, "anthropic:claude-sonnet-5-5"))
     await until(lambda: fragile.simulator.stats.in_flight == 1)
     await away(fresh_store)
     await until(lambda: fragile.simulator.stats.in_flight == 0)
     await back(fresh_store)
     view = await fragile.ended(job)
     assert view.job.state is State.SUCCEEDED
-    assert [a.target for a in view.attempts] == [MINI, "anthropic:claude-sonnet-4-5"]
+    assert [a.target for a in view.attempts] == [MINI, "anthropic:claude-sonnet-5-5"]
 
 
 async def test_an_idle_worker_goes_on_after_an_outage(fragile: Cell, fresh_store: EmbeddedStore) -> None:

@@ -69,7 +69,7 @@ async def test_plans_with_a_daily_window_are_written_anew_now_and_then(
     book = process.workers[0]._book
     assert book is not None
     assert not await book.refresh(), "nothing has changed"
-    scope = cell.keys.scope("openai/gpt-5-mini")
+    scope = cell.keys.scope("openai/gpt-6-luna")
     await cell.store.run(Op((("HDEL", scope, "dayend"),), lambda _: None))
     assert not await book.refresh()
     monkeypatch.setattr("homa_workers.fleet.fleet_cache.DAYS_S", -DAYS_S)
@@ -113,5 +113,5 @@ async def test_limits_that_changed_while_the_store_went_away_hold_when_it_is_bac
     with pytest.raises(StoreUnavailable):
         await book.refresh()
     await book.refresh()
-    scope = cell.keys.scope("openai/gpt-5-mini")
+    scope = cell.keys.scope("openai/gpt-6-luna")
     assert await cell.store.run(Op((("HGET", scope, "rpm"),), lambda r: r[0])) == b"7"

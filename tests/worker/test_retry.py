@@ -17,7 +17,7 @@ from homa_workers.outcomes.halting import Unsent
 from homa_workers.outcomes.outcomes import Deferred, Ended, Interrupted, Rerouted
 from homa_workers.outcomes.retry_policy import BACKOFF, RULES, backoff_ms, decide
 
-NEXT = NextTarget("anthropic:claude-haiku-4-5", "anthropic")
+NEXT = NextTarget("anthropic:claude-haiku-5-5", "anthropic")
 
 
 def claim(**changes: Any) -> Claim:
@@ -25,7 +25,7 @@ def claim(**changes: Any) -> Claim:
         id="j1",
         attempt=1,
         request=b"{}",
-        target="openai:gpt-5-mini",
+        target="openai:gpt-6-luna",
         kind="j",
         queue="openai",
         lane="default",
@@ -145,7 +145,7 @@ def test_no_word_of_a_provider_stops_a_job_or_an_account_for_more_than_an_hour()
 
 def test_a_batch_pauses_where_each_line_would_meet_the_same_wall() -> None:
     paused = decided(ErrorKind.UNAUTHORIZED, batch="b1", fallbacks_left=1)
-    assert paused.pause_batch.startswith("openai:gpt-5-mini: unauthorized")
+    assert paused.pause_batch.startswith("openai:gpt-6-luna: unauthorized")
     assert not paused.counts
     assert decided(ErrorKind.QUOTA_EXHAUSTED, batch="b1").pause_batch
     assert isinstance(decided(ErrorKind.QUOTA_EXHAUSTED, batch="b1", fallbacks_left=1), Rerouted)

@@ -92,7 +92,7 @@ async def test_cancelling_a_stream_leaves_at_least_what_was_delivered_unresolved
     await cell.store.run(admin.cancel(cell.keys, [job]))
     view = await cell.ended(job)
     assert view.job.state is State.CANCELLED
-    assert view.job.unresolved_nano_usd > 80 / 4 * 1000, "the floor is the price of the tokens delivered"
+    assert view.job.unresolved_nano_usd > 80 / 4 * 250, "the floor is the price of the tokens delivered"
     assert (await entries(cell, job))[-1] == (1, "e", "broken")
 
 

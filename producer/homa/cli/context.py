@@ -60,6 +60,7 @@ def _opened(context: Context, *, needs_store: bool, drift_told: bool = True) -> 
         found = None
     say(f"store {found or 'none'}, settings {context.settings.config_file or 'from the environment'}")
     _say_warnings(context)
+    _say_what_the_client_logs()
     opened = Session(context, joined=found is not None)
     try:
         if found is not None and drift_told and not context.owns_fleet:
@@ -99,6 +100,19 @@ def _context(start: Start, *, safe_only: bool = False) -> Context:
 def _say_warnings(context: Context) -> None:
     for warning in context.settings.warnings:
         say(f"warning: {warning}")
+
+
+def _say_what_the_client_logs() -> None:
+    import logging
+
+    class Said(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(f"warning: {record.getMessage()}")
+
+    log = logging.getLogger("homa")
+    # In a process that opens several sessions the first one's will do.
+    if not any(type(handler).__name__ == Said.__name__ for handler in log.handlers):
+        log.addHandler(Said())
 
 
 def standard_input() -> str:

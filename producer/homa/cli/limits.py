@@ -46,7 +46,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 @click.argument("scope")
 @json_option
 def unfreeze(scope: str, as_json: bool) -> None:
-    """Lift the freeze of a quota scope (openai/gpt-5-mini), or all freezes of an account (openai).
+    """Lift the freeze of a quota scope (openai/gpt-6-luna), or all freezes of an account (openai).
 
     Calls begin again at once, at first slowly. A provider that refuses them freezes the scope anew.
     """

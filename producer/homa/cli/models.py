@@ -8,6 +8,7 @@ import click
 
 from homa.cli.context import session, settings_context
 from homa.cli.output import dollars, json_option, number, print_json, print_table, usd_or_null
+from homa_shared.kinds.retirement import today
 
 if TYPE_CHECKING:
     from homa_shared.capabilities.catalogue import CataloguedModel
@@ -22,8 +23,9 @@ def command(provider: str | None, as_json: bool) -> None:
 
     That is: the targets of aliases, models with a price in the settings, and those in the price list of each configured
     provider. Others can be called too; no provider is asked which models it has. Prices are dollars per million tokens
-    at the lowest tier; features are what the provider's API has, less what the model is known to lack. Where these
-    settings have no provider, the fleet's are read from the store.
+    at the lowest tier; ENDS tells what a provider has announced of a model's end; features are what the provider's API
+    has, less what the model is known to lack. Where these settings have no provider, the fleet's are read from the
+    store.
     """
     from homa_shared.capabilities.catalogue import Catalogue
 
@@ -34,10 +36,10 @@ def command(provider: str | None, as_json: bool) -> None:
         print_json({"models": [_document(model) for model in models]})
         return
     print_table(
-        ("TARGET", "ALIAS", "CONTEXT", "INPUT", "OUTPUT", "FEATURES"),
+        ("TARGET", "ALIAS", "CONTEXT", "INPUT", "OUTPUT", "ENDS", "FEATURES"),
         map(_line, models),
         right={"CONTEXT", "INPUT", "OUTPUT"},
-        wraps={"FEATURES"},
+        wraps={"ENDS", "FEATURES"},
         empty="no model is known by name: name one by [models.<alias>] in homa.toml",
     )
 
@@ -78,6 +80,9 @@ def _document(model: CataloguedModel) -> dict[str, object]:
         "input_usd_per_million": usd_or_null(price.input if price else None),
         "output_usd_per_million": usd_or_null(price.output if price else None),
         "priced": price is not None,
+        "ends": model.ending.end.ends or None if model.ending else None,
+        "retired": model.ending is not None and model.ending.end.over(today()),
+        "successor": model.ending.end.successor or None if model.ending else None,
         "features": [str(feature) for feature in model.features],
     }
 
@@ -85,4 +90,6 @@ def _document(model: CataloguedModel) -> dict[str, object]:
 def _line(model: CataloguedModel) -> tuple[str, ...]:
     price = model.price
     prices = ("unpriced", "") if price is None else (dollars(price.input), dollars(price.output))
-    return (str(model.target), model.alias or "", number(model.context_window), *prices, ", ".join(model.features))
+    ends = model.ending.end.told(today()) if model.ending else ""
+    features = ", ".join(model.features)
+    return (str(model.target), model.alias or "", number(model.context_window), *prices, ends, features)

@@ -23,13 +23,14 @@ from homa.supervision.supervised_worker import RestartPolicy, WorkerSpec
 from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.backoff import Backoff
 from homa_shared.model.errors import HomaError
+from homa_shared.model.example_models import ANTHROPIC, OPENAI
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.embedded import EmbeddedStore
 
 #: Quota of each model, as providers enforce it and as the fleet knows it.
 RPM = {"openai": 1500, "anthropic": 600}
 #: The first model is asked; what it cannot do goes to the second.
-MODEL, FALLBACK = "openai:gpt-5-mini", "anthropic:claude-haiku-4-5"
+MODEL, FALLBACK = OPENAI.target, ANTHROPIC.target
 #: Share of the calls that meet each fault.
 FAULTS = {"error": 0.03, "overloaded": 0.02, "drop": 0.015, "hang": 0.015}
 #: A call that hangs is given up after so long, s.

@@ -78,7 +78,8 @@ class Fit:
             target: why
             for target in self._chain
             if (
-                why := found.misfit(target, embeds=embeds)
+                why := found.gone(target)
+                or found.misfit(target, embeds=embeds)
                 or found.tier_lack(target, tier, embeds=embeds)
                 or (None if embeds else found.refusal(target, self._params))
             )

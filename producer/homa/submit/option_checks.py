@@ -14,6 +14,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.example_models import OPENAI
 
 MAX_TAGS = 10
 MAX_KEY_BYTES = 512
@@ -143,7 +144,7 @@ def check_tenant(name: str, tenant: object) -> str:
 def check_model(name: str, model: object) -> str:
     """A model, as `provider:model` or an alias; whether the fleet knows it is seen later."""
     if not isinstance(model, str) or not model.strip():
-        raise wrong(name, model, "provider:model, such as openai:gpt-5-mini, or an alias")
+        raise wrong(name, model, f"provider:model, such as {OPENAI.target}, or an alias")
     _utf8(model, name)
     return model
 

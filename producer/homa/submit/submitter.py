@@ -20,6 +20,7 @@ from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.job_options import names_apart
 from homa.submit.messages import build_messages
+from homa.submit.model_words import tell
 from homa.submit.option_checks import check_key
 from homa.submit.options import Options, check_options, spread
 from homa.submit.request_digests import digest
@@ -134,6 +135,7 @@ class Submitter:
         """Tells the store the limits of targets, once for each version of the fleet, before a job waits for them."""
         missing = view.unwritten(targets)
         if missing:
+            tell(view, missing)
             yield from ask_patiently(write_plans(self.keys, view.plan_rows(missing)))
             yield from self._learn(view, missing)
             view.written.update(missing)

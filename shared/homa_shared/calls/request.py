@@ -1,6 +1,6 @@
 """A job's request as the store keeps it: messages and parameters in OpenAI's names, and the chain of targets.
 
-    {"v": 1, "messages": […], "params": {…}, "targets": ["openai:gpt-5-mini", …],
+    {"v": 1, "messages": […], "params": {…}, "targets": ["openai:gpt-6-luna", …],
      "plans": [[bound, total, input, output], …], "stream": false}
 
 A job of embeddings has `"kind": "embedding", "inputs": […]` and no messages, and `"cache": true` where single texts may

@@ -84,7 +84,7 @@ def encoding_of(model: str) -> str | None:
     """The public encoding of a model, None where there is none.
 
     Args:
-        model: the provider's name of it, alone or behind colons (`openai:gpt-5`, `ft:gpt-4o:acme`).
+        model: the provider's name of it, alone or behind colons (`openai:gpt-6-sol`, `ft:gpt-4o:acme`).
     """
     while model:
         encoding = public_encoding(model)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from homa_shared.capabilities.model_ends import Ending, ending
 from homa_shared.capabilities.offers import Capabilities
 from homa_shared.kinds.features import Feature
 from homa_shared.model.errors import UnknownModel
@@ -31,6 +32,8 @@ class CataloguedModel:
     #: None: unpriced.
     price: ListPrice | None
     features: tuple[Feature, ...]
+    #: None: no end is announced.
+    ending: Ending | None
 
 
 class Catalogue:
@@ -60,6 +63,7 @@ class Catalogue:
             self._prices.context_window(target),
             self._prices.list_price(target),
             self._capabilities.features(target),
+            ending(self._fleet, target),
         )
 
     def _aliased(self) -> Iterator[tuple[str, Target]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from homa_shared.calls.openai_apis import TIERS_APART
 from homa_shared.calls.reply import RESPONSES_API
 from homa_shared.capabilities.media_limits import media_lack
+from homa_shared.capabilities.model_ends import unreachable
 from homa_shared.capabilities.request_needs import Needs
 from homa_shared.kinds import schema_limits
 from homa_shared.kinds.features import SPOKEN, Feature
@@ -60,6 +61,11 @@ class Capabilities:
         if not embeds:
             return f"{target.model} only embeds" if names.only_embeds(target.model) else None
         return f"{target.model} has no embeddings" if names.only_chats(target.model) else None
+
+    def gone(self, target: Target) -> str | None:
+        """Says so where whoever calls a target's model is answered by 404; None where nobody knows, or knows better."""
+        why = unreachable(self._fleet, target)
+        return None if why is None or self._said(target) is not None else why
 
     def tier_lack(self, target: Target, tier: object, *, embeds: bool) -> str | None:
         """Why a target cannot serve a call by a service tier; None where it can, or nobody knows."""

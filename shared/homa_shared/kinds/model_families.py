@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re
 
+#: The day on which these rules were last compared with their documents.
+CHECKED = "2026-11-29"
+
 #: Models that take text only, by prefix, at kinds whose other models see.
 _READS_TEXT_ONLY = ("gpt-3.5", "gpt-35", "o1-mini", "o3-mini", "command-r", "command-a-03")
 #: Models that only embed, by prefix.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint
 
 from homa_shared.kinds.profile import KindProfile
+from homa_shared.kinds.profile_check import fault
 from homa_shared.model.errors import ConfigError
 
 
@@ -12,7 +13,7 @@ def load_profile(point: EntryPoint) -> KindProfile:
     """What an entry point says of the kind that has its name.
 
     Raises:
-        ConfigError: it cannot be loaded, or is neither a profile of that name nor a function.
+        ConfigError: it cannot be loaded, or is neither a sound profile of that name nor a function.
     """
     try:
         found = point.load()
@@ -21,6 +22,8 @@ def load_profile(point: EntryPoint) -> KindProfile:
     if isinstance(found, KindProfile):
         if found.name != point.name:
             raise _broken(point, f"its profile is named {found.name!r}; expected {point.name!r}")
+        if (wrong := fault(found)) is not None:
+            raise _broken(point, f"in its profile {wrong}")
         return found
     if not callable(found):
         raise _broken(point, f"it is {found!r:.80}; expected a KindProfile, or a function that makes an adapter")

@@ -15,6 +15,7 @@ from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import only_embeds, reads_text_only
 from homa_shared.kinds.parameter_rules import Family, family_of
 from homa_shared.kinds.reserve_policy import ReservePolicy
+from homa_shared.kinds.retirement import NONE_ANNOUNCED, Retirements
 from homa_shared.kinds.schema_limits import EVERY_SCHEMA, SchemaLimits
 
 MB, MIB = 1000 * 1000, 1024 * 1024
@@ -192,6 +193,10 @@ class KindProfile:
     #: The prompt cache of a model; None where nothing is to be said to it.
     prompt_caching: Callable[[str], PromptCaching | None] = _no_prompt_cache
     billing: Billing = Billing()
+    #: What is announced of its models' ends, at its own servers.
+    retirements: Retirements = NONE_ANNOUNCED
+    #: The day on which this profile was last compared with its documents, ISO 8601; empty: nobody says.
+    checked: str = ""
 
     def family(self, model: str) -> Family:
         """What a model takes of a request's parameters."""

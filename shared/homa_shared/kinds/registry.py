@@ -58,3 +58,11 @@ def profile_of(kind: str) -> KindProfile:
 
     points = entry_points(group=ENTRY_POINT_GROUP, name=kind)
     return load_profile(next(iter(points))) if points else UNKNOWN_KIND
+
+
+def package_of(kind: str) -> str:
+    """Name and version of the package that brings a kind, for messages; empty for a built-in one."""
+    if kind in builtin_kinds():
+        return ""
+    found = next(iter(entry_points(group=ENTRY_POINT_GROUP, name=kind)), None)
+    return f"{found.dist.name} {found.dist.version}" if found is not None and found.dist is not None else ""

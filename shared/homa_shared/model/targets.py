@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from homa_shared.model.errors import UnknownModel
+from homa_shared.model.example_models import OPENAI
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,7 +31,7 @@ class Target:
         """
         provider, colon, model = text.strip().partition(":")
         if not (colon and provider.strip() and model.strip()):
-            raise UnknownModel(f"{text!r} is no target: expected provider:model, such as openai:gpt-5-mini")
+            raise UnknownModel(f"{text!r} is no target: expected provider:model, such as {OPENAI.target}")
         return cls(provider.strip().lower(), model.strip())
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 #: Tokens that providers add of their own: a chat template, instructions for tools. Twice the most that is documented,
 #: 804 for Claude Opus 4.7 (platform.claude.com/docs/en/agents-and-tools/tool-use/overview): not all models are listed.
 OVERHEAD_TOKENS = 2 * 804
+#: The day on which that was last compared with its document.
+OVERHEAD_CHECKED = "2026-11-29"
 _SECONDS_OF_DAY = 86_400
 
 

@@ -45,6 +45,8 @@ class FleetProvider(Section):
     price_list: str | None = None
     #: Scheme and host of a server other than the kind's own, to find its price list.
     endpoint: str | None = None
+    #: Whether its server is on the machine of whoever calls it, so that nobody else can say whose it is.
+    local: bool = False
 
 
 class Fleet(Section):

@@ -213,18 +213,22 @@ def _for_fleet(provider: ProviderSettings) -> FleetProvider:
         rpd_zone=provider.rpd_zone,
         price_list=provider.price_list,
         endpoint=_endpoint(provider.base_url),
+        local=_is_local(provider.base_url),
     )
 
 
 def _endpoint(base_url: str | None) -> str | None:
     """Scheme and host, enough to recognise whose prices apply. A local server's stay on its machine."""
     host = urlsplit(base_url).hostname if base_url else None
-    if host is None or host == "localhost":
-        return None
+    return None if host is None or _is_local(base_url) else f"https://{host}"
+
+
+def _is_local(base_url: str | None) -> bool:
+    host = urlsplit(base_url).hostname if base_url else None
     try:
-        return None if ip_address(host).is_loopback else f"https://{host}"
+        return host == "localhost" or (host is not None and ip_address(host).is_loopback)
     except ValueError:
-        return f"https://{host}"
+        return False
 
 
 def _leaves(tree: Mapping[str, Any], above: SettingPath = ()) -> list[tuple[SettingPath, Any]]:

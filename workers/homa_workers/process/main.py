@@ -30,6 +30,7 @@ from homa_shared.store.versions import release
 from homa_workers.observe import logs, sentry
 from homa_workers.process.build import WorkerProcess, build
 from homa_workers.process.garbage import collect_rarely
+from homa_workers.process.start_warnings import start_warnings
 
 USAGE, STORE = 2, 3
 #: How often a worker that lives for one batch looks whether the batch is complete, s.
@@ -78,6 +79,8 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     process = await build(settings, address, options.providers, concurrency=options.concurrency, broker=broker)
     if settings.sentry_dsn is not None:
         sentry.start(settings.sentry_dsn.get_secret_value(), worker=process.workers[0].id, release=release())
+    for warning in start_warnings(settings, [provider.name for provider in process.providers]):
+        _say(f"warning: {warning}")
     for worker in process.workers:
         _say(f"worker {worker.id} serves {', '.join(worker.queues_served())}")
     stopped_by = _on_signals(process)

@@ -53,6 +53,8 @@ class ErrorRule:
     #: Found anywhere in the message, in any case.
     message: re.Pattern[str] | None = None
     statuses: frozenset[int] = frozenset()
+    #: What is to be set otherwise, as a sentence behind the provider's message; empty: its message says it all.
+    advice: str = ""
 
     def matches(self, failure: ErrorReply) -> bool:
         return (
@@ -67,9 +69,9 @@ def by_code(kind: ErrorKind, *codes: str) -> ErrorRule:
     return ErrorRule(kind, codes=frozenset(codes))
 
 
-def by_message(kind: ErrorKind, pattern: str, *statuses: int) -> ErrorRule:
+def by_message(kind: ErrorKind, pattern: str, *statuses: int, advice: str = "") -> ErrorRule:
     """A rule for a text in the message of one of these statuses (of any, where none is given)."""
-    return ErrorRule(kind, message=re.compile(pattern, re.IGNORECASE), statuses=frozenset(statuses))
+    return ErrorRule(kind, message=re.compile(pattern, re.IGNORECASE), statuses=frozenset(statuses), advice=advice)
 
 
 def by_status(kind: ErrorKind, *statuses: int) -> ErrorRule:
@@ -111,12 +113,14 @@ def classify(failure: ErrorReply, rules: Sequence[ErrorRule], *, partial_text: s
     `partial_text` is what a stream had delivered before. Tokens were then generated, so that a kind which says that
     nothing was charged would be untrue: it becomes AMBIGUOUS.
     """
-    kind = next((rule.kind for rule in rules if rule.matches(failure)), _default(failure))
+    rule = next((rule for rule in rules if rule.matches(failure)), None)
+    kind = _default(failure) if rule is None else rule.kind
+    advice = f" ({rule.advice})" if rule is not None and rule.advice else ""
     if partial_text and kind in FREE:
         kind = ErrorKind.AMBIGUOUS
     return ProviderError(
         kind=kind,
-        message=failure.message[:MESSAGE_CHARS],
+        message=failure.message[:MESSAGE_CHARS] + advice,
         status=failure.status,
         code=failure.codes[0] if failure.codes else None,
         retry_after_s=retry_after_s(failure.headers),

@@ -9,13 +9,17 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from homa_shared.kinds.profile import KindProfile
-from homa_shared.kinds.registry import is_kind, known_kinds, profile_of
-from homa_shared.model.errors import ConfigError, MissingExtra
+from homa_shared.kinds.registry import is_kind, known_kinds, package_of, profile_of
+from homa_shared.model.errors import ConfigError, HomaError, MissingExtra
 from homa_shared.settings.explain import without_passwords
 from homa_workers.providers.base import Provider, ProviderConfig
 
 #: What a profile's `adapter` is, or leads to.
 Factory = Callable[[ProviderConfig], Provider]
+#: A module of these that is not there is a defect of Homa's own.
+_OWN = ("homa", "homa_shared", "homa_workers")
+#: What an adapter must have.
+_MEMBERS = ("name", "kind", "complete", "stream", "embed", "count", "aclose")
 
 
 def create(config: ProviderConfig) -> Provider:
@@ -27,7 +31,7 @@ def create(config: ProviderConfig) -> Provider:
     _check_address(config, profile)
     if profile.options is not None:
         _check_options(config, profile.options)
-    return _factory(profile)(config)
+    return _made(config, profile)
 
 
 def _profile(config: ProviderConfig) -> KindProfile:
@@ -65,17 +69,53 @@ def _check_options(config: ProviderConfig, known: frozenset[str]) -> None:
         )
 
 
+def _made(config: ProviderConfig, profile: KindProfile) -> Provider:
+    factory = _factory(profile)
+    try:
+        made: object = factory(config)
+    except HomaError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"the adapter of kind {profile.name!r} cannot be made for provider {config.name!r}: "
+            f"{type(error).__name__}: {error}. {_remedy(profile)}"
+        ) from error
+    if not isinstance(made, Provider):
+        lacks = ", ".join(name for name in _MEMBERS if not hasattr(made, name))
+        raise ConfigError(
+            f"the adapter of kind {profile.name!r} made for provider {config.name!r} is a {type(made).__name__} "
+            f"without {lacks}; expected what homa_workers.providers.base.Provider has. {_remedy(profile)}"
+        )
+    return made
+
+
 def _factory(profile: KindProfile) -> Factory:
     if not isinstance(profile.adapter, str):
         return cast(Factory, profile.adapter)
     module, _, attribute = profile.adapter.partition(":")
     try:
-        return cast(Factory, getattr(import_module(module), attribute))
+        if not module or not attribute:
+            raise ConfigError('expected "module:attribute"')
+        found = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
-        if error.name is not None and error.name.startswith("homa"):
+        if error.name is not None and error.name.partition(".")[0] in _OWN:
             raise
         if profile.extra:
             raise MissingExtra(f"a provider of kind {profile.name!r}", profile.extra) from error
-        raise ConfigError(
-            f"the adapter of kind {profile.name!r}, {profile.adapter!r}, cannot be loaded: {error}. Mend its package."
-        ) from error
+        raise _unloadable(profile, error) from error
+    except Exception as error:
+        raise _unloadable(profile, error) from error
+    if not callable(found):
+        raise _unloadable(profile, f"it is not a function that makes an adapter, but {found!r:.80}")
+    return cast(Factory, found)
+
+
+def _unloadable(profile: KindProfile, why: object) -> ConfigError:
+    return ConfigError(
+        f"the adapter of kind {profile.name!r}, {profile.adapter!r}, cannot be loaded: {why}. {_remedy(profile)}"
+    )
+
+
+def _remedy(profile: KindProfile) -> str:
+    package = package_of(profile.name)
+    return f"Mend its package{f' ({package})' if package else ''}."

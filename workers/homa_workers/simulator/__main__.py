@@ -66,6 +66,8 @@ def main(
     simulator_options = {"host": host, "port": port, "max_requests": max_requests}
     try:
         asyncio.run(_serve(config, simulator_options, max_seconds, until_stdin_closes))
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
 

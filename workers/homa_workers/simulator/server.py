@@ -17,6 +17,7 @@ import orjson
 from aiohttp import web
 
 from homa_shared.kinds.registry import known_kinds, profile_of
+from homa_shared.model.example_models import EXAMPLES
 from homa_workers.simulator.bill import Bill
 from homa_workers.simulator.buckets import Clock
 from homa_workers.simulator.config import SimulatorConfig, with_changes
@@ -30,7 +31,7 @@ from homa_workers.simulator.wire import Failure, FailureKind, Operation, Prompt,
 
 #: Largest body, in bytes.
 _MAX_BODY_BYTES = 256 * 2**20
-_DEFAULT_MODELS = ("gpt-5-mini", "gpt-5-nano", "text-embedding-3-small", "claude-haiku-4-5", "claude-sonnet-4-5")
+_DEFAULT_MODELS = tuple(example.model for example in EXAMPLES)
 
 
 class Simulator:

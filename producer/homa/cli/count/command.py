@@ -13,8 +13,8 @@ from homa.cli.output import json_option
 @click.option("--exact", is_flag=True, help="Ask the provider's own count, where it has one; needs its key here.")
 @json_option
 def command(text: str, model: str, exact: bool, as_json: bool) -> None:
-    """Count tokens of a text. Counts for OpenAI's models are exact and offline; others are estimated, by a factor that
-    workers learn from what replies report.
+    """Count tokens of a text. Counts are exact and offline for OpenAI's models whose encodings are public; others are
+    estimated, by a factor that workers learn from what replies report.
 
     Exit status: 0 counted, 2 wrong usage or settings, 3 the provider did not answer.
     """

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from homa.cli.doctor.check import Check
+from homa.cli.doctor.model_checks import fleets_models, models
 from homa.cli.doctor.orphaned_queues import Stranded, lack_of
+from homa.cli.doctor.worker_checks import loading, sdks
 from homa.drivers.context import Context
 from homa_shared.kinds.registry import profile_of
 from homa_shared.model.errors import ConfigError, StoreUnavailable
@@ -38,16 +40,6 @@ _CONNECT_S = 3.0
 _LOSING = frozenset({"appendonly"})
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at: what was found, and what to do about it (empty when all is well)."""
-
-    level: Level
-    name: str
-    value: str
-    what_to_do: str = ""
-
-
 def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
     """Every check, in the order in which one would put things right.
 
@@ -57,6 +49,7 @@ def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
     yield from _installation()
     yield from _settings(settings)
     yield from _keys(settings)
+    yield from sdks(settings)
     yield from _reach(settings)
     try:
         with closing(Context(lambda: settings, safe_only=False, role="doctor").connect()) as store:
@@ -65,12 +58,16 @@ def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
             yield _rights(store)
             yield from _drift(settings, store)
             yield from _waiting(store)
+            yield from fleets_models(settings.fleet(), store)
             yield from _releases(store)
             yield from _unresolved(store)
             if deep:
                 yield from _books(store)
     except StoreUnavailable as error:
         yield _no_store(settings, error)
+        yield from models(settings.fleet())
+    # Last: it imports SDKs, which takes seconds, and a worker's beat is old after five.
+    yield from loading(settings)
 
 
 def _installation() -> Iterator[Check]:
@@ -102,10 +99,14 @@ def _key(name: str, provider: ProviderSettings) -> Check:
     except ConfigError as error:
         return Check(Level.WARNING, f"key of {name}", "unreadable", str(error))
     try:
+        profile = profile_of(provider.kind)
+    except ConfigError as error:
+        return Check(Level.ERROR, f"kind of {name}", f"{provider.kind} cannot be loaded", str(error))
+    try:
         check_outgoing(name, provider)
     except ConfigError as error:
         return Check(Level.WARNING, f"key of {name}", "its calls cannot be sent", str(error))
-    if present or not profile_of(provider.kind).connection.key_needed:
+    if present or not profile.connection.key_needed:
         return Check(Level.OK, f"key of {name}", "present" if present else f"none needed ({provider.kind})")
     what = f"set HOMA_PROVIDERS__{name.upper()}__API_KEY, or run its workers elsewhere"
     return Check(Level.WARNING, f"key of {name}", "missing", what)
@@ -116,6 +117,9 @@ def _reach(settings: Settings) -> Iterator[Check]:
     for name, provider in sorted(settings.providers.items()):
         try:
             place = _place(provider)
+        except ConfigError:
+            # The check of keys tells of its kind.
+            continue
         except ValueError as error:
             shown = without_passwords(str(provider.base_url))
             yield Check(Level.WARNING, f"reach of {name}", f"{shown}: {error}", "correct its base_url")

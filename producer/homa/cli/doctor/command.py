@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from homa.cli.context import say
-from homa.cli.doctor.checks import Check, checks
+from homa.cli.doctor.check import Check
+from homa.cli.doctor.checks import checks
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.output import json_option, print_json, print_table
 from homa_shared.store.safety_checks import Level
@@ -17,7 +18,7 @@ _MARKS = {Level.OK: "ok", Level.WARNING: "warning", Level.ERROR: "ERROR"}
 @click.option("--deep", is_flag=True, help="Also audit the store: each live job in one index, every counter right.")
 @json_option
 def command(deep: bool, as_json: bool) -> None:
-    """Check settings, keys, store, clock, providers' reach, drift and workers; status 1 if work would be lost.
+    """Check settings, keys, adapters, models, store, clock, reach, drift, workers; status 1 if work would be lost.
 
     Providers are only connected to: nothing is called, nothing is paid.
     """

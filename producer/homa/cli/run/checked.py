@@ -10,9 +10,11 @@ from homa.client.session import Session
 from homa.files import Row, columns_of, look_ahead
 from homa.runs.row_request import RequestBuilder
 from homa.submit.fleet_view import FleetView
+from homa.submit.model_words import tell
 from homa.submit.options import check_options
 from homa.submit.template import Template
 from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.example_models import OPENAI
 from homa_shared.model.money import usd
 from homa_shared.model.targets import Target
 
@@ -36,6 +38,7 @@ class CheckedRun:
         view = session.view()
         head = _checked_head(request)
         targets = _checked_targets(request, view, head)
+        tell(view, targets)
         builder = RequestBuilder(request.template, request.model, view.fleet, request.max_tokens is not None)
         return cls(request, session, view, builder, head, targets)
 
@@ -50,7 +53,7 @@ def _checked_head(request: RunRequest) -> list[Row]:
         if len(plain) > 1:
             request.template.check_varies(columns_of(plain))
         if request.model is None:
-            raise InvalidRequest("--model is missing: expected provider:model, such as openai:gpt-5-mini, or an alias")
+            raise InvalidRequest(f"--model is missing: expected provider:model, such as {OPENAI.target}, or an alias")
     if not head:
         raise InvalidRequest(f"INPUT {' '.join(request.inputs)}: no row in it ({request.run_inputs.skipped})")
     return rows
@@ -67,9 +70,19 @@ def _checked_targets(request: RunRequest, view: FleetView, head: Sequence[Row]) 
         options.pop("system", None)
         template = Template(view, check_options(options))
         targets.update(dict.fromkeys(template.targets))
+        _check_reachable(view, template)
         for target, (cap, _) in template.by_target().items():
             _check_price(request, view, target, cap)
     return list(targets)
+
+
+def _check_reachable(view: FleetView, template: Template) -> None:
+    """Whether the run has a model that may still be called."""
+    gone = [why for target in template.chain if (why := view.capabilities.gone(target)) is not None]
+    if len(gone) == len(template.chain):
+        raise InvalidRequest(
+            f"{'; '.join(gone)}: every call would be refused; expected another --model, or a --fallback"
+        )
 
 
 def _check_price(request: RunRequest, view: FleetView, target: Target, max_tokens: int) -> None:

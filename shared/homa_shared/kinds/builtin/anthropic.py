@@ -21,6 +21,7 @@ from homa_shared.kinds.profile import (
     Variable,
 )
 from homa_shared.kinds.reserve_policy import ReservePolicy
+from homa_shared.kinds.retirements.anthropic import ANTHROPIC
 from homa_shared.kinds.schema_limits import SchemaLimits
 
 
@@ -75,4 +76,6 @@ PROFILE = KindProfile(
         # platform.claude.com/docs/en/api/service-tiers
         service_tiers=MappingProxyType({"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}),
     ),
+    retirements=ANTHROPIC,
+    checked="2026-11-29",
 )

@@ -22,6 +22,7 @@ from homa_shared.kinds.profile import (
     Variable,
 )
 from homa_shared.kinds.reserve_policy import ReservePolicy
+from homa_shared.kinds.retirements.openai import AZURE
 from homa_shared.kinds.schema_limits import SchemaLimits
 
 
@@ -83,4 +84,6 @@ PROFILE = KindProfile(
         # learn.microsoft.com/azure/ai-foundry/openai/concepts/priority-processing
         service_tiers=MappingProxyType({name: name for name in ("auto", "default", "priority")}),
     ),
+    retirements=AZURE,
+    checked="2026-11-29",
 )

@@ -24,6 +24,7 @@ from homa_shared.kinds.profile import (
     Variable,
 )
 from homa_shared.kinds.reserve_policy import ReservePolicy
+from homa_shared.kinds.retirements.anthropic import BEDROCK
 from homa_shared.kinds.schema_limits import SchemaLimits
 
 
@@ -91,4 +92,6 @@ PROFILE = KindProfile(
     embedding_limits=_embedding_limits,
     prompt_caching=_prompt_caching,
     billing=Billing(price_list="aws", fees=frozenset(), service_tiers={}),
+    retirements=BEDROCK,
+    checked="2026-11-29",
 )

@@ -18,6 +18,7 @@ from homa_shared.kinds.profile import (
     Variable,
 )
 from homa_shared.kinds.reserve_policy import ReservePolicy
+from homa_shared.kinds.retirements.cohere import COHERE
 
 
 def _embedding_limits(_: str) -> EmbeddingLimits:
@@ -50,4 +51,6 @@ PROFILE = KindProfile(
     families=command.COMPATIBLE,
     embedding_limits=_embedding_limits,
     billing=Billing(price_list="cohere", fees=frozenset(), service_tiers={}),
+    retirements=COHERE,
+    checked="2026-11-29",
 )

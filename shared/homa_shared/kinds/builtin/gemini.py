@@ -18,6 +18,7 @@ from homa_shared.kinds.profile import (
     Variable,
 )
 from homa_shared.kinds.reserve_policy import ReservePolicy
+from homa_shared.kinds.retirements.google import GEMINI
 
 
 def _embedding_limits(_: str) -> EmbeddingLimits:
@@ -54,4 +55,6 @@ PROFILE = KindProfile(
     families=gemini.GENERATE,
     embedding_limits=_embedding_limits,
     billing=Billing(price_list="google", fees=frozenset(), service_tiers={}),
+    retirements=GEMINI,
+    checked="2026-11-29",
 )

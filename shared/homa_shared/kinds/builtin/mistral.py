@@ -79,4 +79,5 @@ PROFILE = KindProfile(
     prompt_caching=_prompt_caching,
     families=mistral.CHAT,
     billing=Billing(price_list="mistral", fees=frozenset(), service_tiers={}),
+    checked="2026-11-29",
 )

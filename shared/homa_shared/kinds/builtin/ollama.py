@@ -59,4 +59,5 @@ PROFILE = KindProfile(
     ),
     embedding_limits=_embedding_limits,
     billing=Billing(price_list=None, fees=frozenset(), service_tiers={}),
+    checked="2026-11-29",
 )

@@ -22,6 +22,7 @@ from homa_shared.kinds.profile import (
     Variable,
 )
 from homa_shared.kinds.reserve_policy import ReservePolicy
+from homa_shared.kinds.retirements.openai import OPENAI
 from homa_shared.kinds.schema_limits import SchemaLimits
 
 
@@ -74,4 +75,6 @@ PROFILE = KindProfile(
         # platform.openai.com/docs/api-reference/chat/create
         service_tiers=MappingProxyType({name: name for name in ("auto", "default", "flex", "priority")}),
     ),
+    retirements=OPENAI,
+    checked="2026-11-29",
 )

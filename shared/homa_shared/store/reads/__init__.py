@@ -20,6 +20,7 @@ from homa_shared.store.reads.fleet import (
     scopes,
     server_time,
     versions,
+    waiting_targets,
     workers,
 )
 from homa_shared.store.reads.jobs import (
@@ -90,6 +91,7 @@ __all__ = [
     "state",
     "unresolved",
     "versions",
+    "waiting_targets",
     "why",
     "workers",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +95,16 @@ def queues(keys: Keys) -> Op[list[QueueRow]]:
         return sorted(rows, key=lambda row: (row.queue, LANES.index(row.lane)))
 
     return call(keys, "queues", (), parse)
+
+
+def waiting_targets(keys: Keys, queues: Iterable[str]) -> Op[list[str]]:
+    """Targets and pools that jobs of some queues wait for; those that are due later are not looked at."""
+    commands = tuple(("ZRANGE", keys.lane(queue, lane), 0, -1) for queue in queues for lane in LANES)
+
+    def parse(replies: list[Any]) -> list[str]:
+        return sorted({text(name) for reply in replies for name in reply})
+
+    return read(commands, parse)
 
 
 def limits(keys: Keys) -> Op[list[LimitRow]]:

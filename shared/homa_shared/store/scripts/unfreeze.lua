@@ -4,7 +4,7 @@
 -- has run out; who sleeps until its end is woken.
 --
 -- KEYS[1] anchor
--- ARGV: scope (`openai/gpt-5-mini`) or account (`openai`)
+-- ARGV: scope (`openai/gpt-6-luna`) or account (`openai`)
 -- Returns the scopes that were frozen; nil when there is no such scope.
 -- Cost: O(scopes + queues).
 local named = ARGV[1]

@@ -18,7 +18,14 @@ UNSUPPORTED_BY_CLAUDE = (
     r"|send \"thinking\": \{\"type\": \"between_tools\"\}|bound to a different conversation"
 )
 
+#: Every call of the account names the version, so that none of them can succeed.
+_VERSION = (
+    "calls of this account name a version of the API that it refuses; name another one: "
+    '[providers.<name>.options] headers = { "anthropic-version" = "…" }'
+)
+
 ANTHROPIC_RULES: tuple[ErrorRule, ...] = (
+    by_message(ErrorKind.UNAUTHORIZED, r"anthropic-version|\bAPI version\b", 400, advice=_VERSION),
     by_code(
         ErrorKind.QUOTA_EXHAUSTED,
         "enforced_spend_limit_reached",

@@ -30,7 +30,13 @@ _UNSUPPORTED = (
     r"|response mime type: .{1,40} is unsupported|missing a .thought_signature"
 )
 
+_VERSION = "see `api_version` in [providers.<name>.options]: each version of the API has models of its own"
+#: Every call of the account goes to that path, so that none of them can succeed.
+_NO_VERSION = "its server has no such version of the API: set `api_version` in [providers.<name>.options]"
+
 GEMINI_RULES: tuple[ErrorRule, ...] = (
+    by_message(ErrorKind.MODEL_NOT_FOUND, r"is not found for API version", 404, advice=_VERSION),
+    by_message(ErrorKind.UNAUTHORIZED, r"requested URL /v\w+/.* was not found", 404, advice=_NO_VERSION),
     by_code(ErrorKind.UNAUTHORIZED, "api_key_invalid", "api_key_service_blocked", "user_location_not_supported"),
     by_code(ErrorKind.QUOTA_EXHAUSTED, "per_day", "billing_disabled"),
     # Told from rates by their words only; a limit of spend over ten minutes is a rate.

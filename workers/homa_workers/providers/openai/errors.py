@@ -20,7 +20,13 @@ _UNSUPPORTED = (
     r"|supports at most \d+ completion tokens|requested service tier is not allowed"
 )
 
+#: Azure's older endpoints want a version with each call; every call of the account lacks it.
+_VERSION = (
+    "base_url names an endpoint that wants an api-version; expected https://<resource>.openai.azure.com/openai/v1"
+)
+
 OPENAI_RULES: tuple[ErrorRule, ...] = (
+    by_message(ErrorKind.UNAUTHORIZED, r"\bapi[- ]version\b", 400, 404, advice=_VERSION),
     by_code(ErrorKind.CONTEXT_TOO_LONG, "context_length_exceeded", "string_above_max_length"),
     by_code(
         ErrorKind.CONTENT_POLICY,

@@ -1,0 +1,1 @@
+"""Tables of the models that providers have ended, or have announced to end, a module for each provider."""
