@@ -11,7 +11,7 @@ from homa import Homa
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.store import reads
 
-MODEL = "openai:gpt-5-mini"
+MODEL = "openai:gpt-6-luna"
 
 DEEP: dict[str, Any] = {}
 for _ in range(5000):

@@ -11,7 +11,7 @@ from homa_shared.calls.request import JobRequest
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import LimitSettings, ModelAlias
 
-PLAIN, THINKER = "openai:gpt-4o-mini", "openai:gpt-5-mini"
+PLAIN, THINKER = "openai:gpt-4o-mini", "openai:gpt-6-luna"
 
 
 def fleet(**limits: int) -> Fleet:
@@ -22,7 +22,7 @@ def fleet(**limits: int) -> Fleet:
         "azure": FleetProvider(kind="azure", limits=LimitSettings(**limits)),
     }
     models = {
-        "ours": ModelAlias(target="azure:depot", model="gpt-5-mini"),
+        "ours": ModelAlias(target="azure:depot", model="gpt-6-luna"),
         "short": ModelAlias(target=THINKER, defaults={"max_tokens": 50}),
         "both": ModelAlias(pool=("other:gpt-4o-mini", THINKER)),
     }

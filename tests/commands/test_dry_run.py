@@ -59,10 +59,10 @@ def test_it_tells_the_output_cap_and_who_set_it(alone: dict[str, str], invoke: I
         return invoke(alone, "run", "rows.jsonl", "--dry-run", *options).stdout
 
     thinks = "output cap 32,768 tokens a row: set by Homa, leaves room for thinking; --max-tokens changes it\n"
-    assert thinks in told("--model", "openai:gpt-5-mini")
+    assert thinks in told("--model", "openai:gpt-6-luna")
     assert "output cap 4,096 tokens a row: set by Homa; --max-tokens" in told("--model", "openai:gpt-4o-mini")
-    assert "output cap 9 tokens a row\n" in told("--model", "openai:gpt-5-mini", "--max-tokens", "9")
-    document = json.loads(told("--model", "openai:gpt-5-mini", "--json"))
+    assert "output cap 9 tokens a row\n" in told("--model", "openai:gpt-6-luna", "--max-tokens", "9")
+    document = json.loads(told("--model", "openai:gpt-6-luna", "--json"))
     assert (document["output_cap"], document["output_cap_by"]) == (32_768, "homa")
 
 

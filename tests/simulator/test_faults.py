@@ -78,7 +78,7 @@ async def test_headers_of_refusals_and_of_good_replies_can_be_of_any_kind(simula
         await ask("[[fault:429]]")
     assert caught.value.response.headers["retry-after"] == "1893456000"
     assert "retry-after-ms" not in caught.value.response.headers
-    good = await openai.chat.completions.with_raw_response.create(model="gpt-5-mini", messages=user("Hello"))
+    good = await openai.chat.completions.with_raw_response.create(model="gpt-6-luna", messages=user("Hello"))
     assert good.headers["x-odd"] == "1"
 
 

@@ -9,7 +9,7 @@ from openai import AsyncOpenAI, BadRequestError
 from homa_workers.simulator import Simulator
 from tests.simulator.conftest import user
 
-MODEL = "gpt-5-mini"
+MODEL = "gpt-6-luna"
 
 
 async def test_thinking_counts_towards_the_cap(openai: AsyncOpenAI) -> None:

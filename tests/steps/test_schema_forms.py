@@ -105,7 +105,7 @@ def test_values_without_a_type_get_theirs() -> None:
 @pytest.mark.parametrize("model", [Prices, Point, Anything])
 def test_what_strict_mode_cannot_express_is_not_sent_strictly(model: type[BaseModel]) -> None:
     wanted = response_format(model)
-    call = Call("gpt-5-mini", [{"role": "user", "content": "Hi"}], {"response_format": wanted})
+    call = Call("gpt-6-luna", [{"role": "user", "content": "Hi"}], {"response_format": wanted})
     described = request_body(call, OPENAI, URL)["response_format"]["json_schema"]
     assert described == {**wanted["json_schema"], "strict": False}
     other = Call(call.model, call.messages, call.params, api=RESPONSES_API)
@@ -116,7 +116,7 @@ def test_what_strict_mode_cannot_express_is_not_sent_strictly(model: type[BaseMo
 def test_parameters_of_tools_are_made_strict_too() -> None:
     function = {"name": "f", "strict": True, "parameters": schema_of(Household)}
     call = Call(
-        "gpt-5-mini", [{"role": "user", "content": "Hi"}], {"tools": [{"type": "function", "function": function}]}
+        "gpt-6-luna", [{"role": "user", "content": "Hi"}], {"tools": [{"type": "function", "function": function}]}
     )
     sent = request_body(call, OPENAI, URL)["tools"][0]["function"]
     assert sent["parameters"] == strict_schema(schema_of(Household))

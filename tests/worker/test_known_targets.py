@@ -59,7 +59,7 @@ async def test_a_target_is_known_anew_when_the_settings_change(store_url: str, n
 
 def test_a_call_that_fits_is_sent_as_it_is() -> None:
     book = FleetBook(AsyncStore(StoreAddress.parse("redis://localhost"), "n"), of_kind("openai"), "acme")
-    call = Call("gpt-5-mini", CALL.messages, {"max_tokens": 5})
-    assert book.known("acme:gpt-5-mini").fitted(call)[0] is call
+    call = Call("gpt-6-luna", CALL.messages, {"max_tokens": 5})
+    assert book.known("acme:gpt-6-luna").fitted(call)[0] is call
     pro = book.known("acme:gpt-5-pro").fitted(call)[0]
     assert (pro.api, pro.params) == (RESPONSES_API, call.params)

@@ -66,4 +66,4 @@ async def test_a_freeze_for_long_is_told_with_its_reason(cell: Cell) -> None:
     await until(told)
     events = await cell.store.run(reads.latest_events(cell.keys, 20))
     (frozen,) = [event for event in events if event.name == "scope.frozen"]
-    assert "openai:gpt-5-mini refused j1, which asked for 86400 s: Rate limit reached" in frozen.detail
+    assert "openai:gpt-6-luna refused j1, which asked for 86400 s: Rate limit reached" in frozen.detail

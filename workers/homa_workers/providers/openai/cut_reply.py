@@ -15,7 +15,7 @@ from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import Call, Completion, Usage
 from homa_workers.providers.chat_completion import choice
 
-#: Seen of gpt-5, o3-mini and later, at OpenAI and Azure, without a code.
+#: Seen of gpt-6-sol, o3-mini and later, at OpenAI and Azure, without a code.
 _CUT_UNSAID = re.compile(r"max_tokens or model output limit was reached", re.IGNORECASE)
 
 
