@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homa.submit.attachments import Document, Image, with_media
-from homa_shared.calls.request import check_messages
+from homa_shared.calls.messages import check_messages
 from homa_shared.model.errors import InvalidRequest
 
 
