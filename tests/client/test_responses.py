@@ -100,12 +100,12 @@ def test_functions_may_be_given_in_either_shape_and_are_stored_in_one() -> None:
     ],
 )
 async def test_nothing_is_learned_of_tokens_from_what_the_provider_adds(more: dict[str, Any]) -> None:
-    assert await learned({}) == 1
+    assert await learned({}) == 2, "of its prompts, and of its answers"
     assert await learned(more) == 0
 
 
 async def learned(more: dict[str, Any]) -> int:
-    """How many targets' sums a worker adds to the store's after one reply."""
+    """How many sums of a target a worker adds to the store's after one reply."""
     added: list[object] = []
 
     class Sums:

@@ -88,6 +88,7 @@ def test_results_are_openai_batch_output_lines(stand: Stand, tmp_path: Path) -> 
         "job": f"{batch}-0",
         "provider": "openai",
         "model": "gpt-6-luna",
+        "finish_reason": None,
         "attempts": 1,
         "cost_usd": "0.0000015",
         "cached": False,

@@ -28,11 +28,11 @@ class ResultLine:
     kind: str
     #: For people.
     message: str
-    #: Whether there is a reply that was cut, and whether it says nothing.
-    cut: bool
-    empty: bool
     #: As the results file has it.
     document: dict[str, Any]
+    #: Whether there is a reply that was cut, and whether it says nothing.
+    cut: bool = False
+    empty: bool = False
 
 
 def result_lines(keys: Keys, lines: Sequence[Line]) -> Flow[list[ResultLine]]:
@@ -55,7 +55,7 @@ def _answered(line: Line, reply: Reply[Any]) -> ResultLine:
     document = result_line(custom_id, Answered(reply.body, part, reply.request_id))
     cut = is_cut(reply.body)
     return ResultLine(
-        line.position, custom_id, State.SUCCEEDED, "", "", cut, cut and says_nothing(reply.body), document
+        line.position, custom_id, State.SUCCEEDED, "", "", document, cut, cut and says_nothing(reply.body)
     )
 
 
@@ -64,7 +64,7 @@ def _unanswered(line: Line, failure: Failure, nano_usd: int) -> ResultLine:
     custom_id = line.custom_id or line.job_id
     outcome = Unanswered(failure.kind, failure.message, part, failure.request_id, failure.status)
     document = result_line(custom_id, outcome)
-    return ResultLine(line.position, custom_id, _state(failure), failure.kind, failure.message, False, False, document)
+    return ResultLine(line.position, custom_id, _state(failure), failure.kind, failure.message, document)
 
 
 def _homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: bool = False) -> HomaPart:

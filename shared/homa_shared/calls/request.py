@@ -40,6 +40,7 @@ REQUEST_VERSION = 2
 #: The first version that knows `api`. A request that says it is of no older one, whoever lives: a worker that did not
 #: know it would ask another API than the job's parameters are for. Such a worker hands the job back.
 _API_VERSION = 2
+
 #: Kinds of request.
 CHAT, EMBEDDING = "chat", "embedding"
 
