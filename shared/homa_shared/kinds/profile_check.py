@@ -47,17 +47,21 @@ def _fits(value: object, expected: Any) -> bool:
     if origin is UnionType or (origin is not None and type(None) in arguments):
         return any(_fits(value, argument) for argument in arguments)
     if origin is None:
-        # True is an int to Python, and to nobody else.
-        return isinstance(value, expected) and not (expected in (int, float) and isinstance(value, bool))
+        # As type checkers have it, an int will do for a float; True is an int to Python, and to nobody else.
+        accepted = (int, float) if expected is float else expected
+        return isinstance(value, accepted) and not (expected in (int, float) and isinstance(value, bool))
     if not isinstance(value, origin):
         return False
     if issubclass(origin, Mapping):
         assert isinstance(value, Mapping)
         return all(_fits(key, arguments[0]) and _fits(item, arguments[1]) for key, item in value.items())
+    if issubclass(origin, tuple) and Ellipsis not in arguments:
+        assert isinstance(value, tuple)
+        return len(value) == len(arguments) and all(map(_fits, value, arguments))
     if issubclass(origin, tuple | frozenset):
         assert isinstance(value, tuple | frozenset)
         return all(_fits(item, arguments[0]) for item in value)
-    return callable(value)
+    return True
 
 
 @cache
