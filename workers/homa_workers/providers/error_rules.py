@@ -29,7 +29,9 @@ LONGEST_WAIT_S = 31 * 86_400.0
 #: What asks for more than these many seconds means a moment since 1970 (from 2001 on), and from the second on in ms.
 _UNIX_TIME_S, _UNIX_TIME_MS = 1e9, 1e11
 #: A wait with its unit, as routers write it: `20s`, `1m30s`, `500ms`.
-_SPAN = re.compile(r"(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?", re.ASCII)
+_SPAN = re.compile(
+    r"(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
