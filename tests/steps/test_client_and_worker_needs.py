@@ -135,7 +135,7 @@ class Journal:
     async def resume(self) -> list[bytes]:
         return []
 
-    async def allow(self, need: Option | None, *, less: bool = False) -> None:
+    async def allow(self, need: Option | None, *, less: bool = False, why: str = "") -> None:
         self.needs.append(need)
 
     async def record(self, completion: Completion, state: bytes) -> None:

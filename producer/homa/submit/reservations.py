@@ -64,14 +64,21 @@ class Reservations:
         prompt = prompt_of(prepared)
         return [largest(name, [self._of_chat(plan, prompt) for plan in members]) for name, members in self._plans]
 
+    def why_unbounded(self, prepared: Prepared) -> str:
+        """What of a request has no bound at a target of its chain, and what to do instead; empty: at most its price."""
+        if prepared.inputs is not None:
+            return self._calculator.unbounded
+        prompt = prompt_of(prepared)
+        targets = (plan.target for _, members in self._plans for plan in members)
+        return next((why for target in targets if (why := self._calculator.why_unbounded(target, prompt))), "")
+
     def _of_texts(self, plan: TargetPlan, texts: Sequence[str]) -> Option:
         """What the first call takes that embeds as many texts as it may."""
         return self._calculator.embedding(plan, texts, self._view.factor(plan.target))[1]
 
     def _of_chat(self, plan: TargetPlan, prompt: Prompt) -> Option:
         need = self._calculator.chat(plan, prompt, self._view.factor(plan.target))
-        has_fees = self._calculator.has_fees
-        bound = self._calculator.most_token_cost(plan.target, prompt) if has_fees else need.bound
+        bound = self._calculator.most_token_cost(plan.target, prompt) if need.bound is None else need.bound
         if bound is not None and bound > MOST_NANO_USD:
             raise InvalidRequest(
                 f"one call of {plan.target} may cost {usd(bound)}, for {self._calculator.most_output_tokens} output "

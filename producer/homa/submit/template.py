@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from homa.submit.budgets import budget_over, check_bounded
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fitting import Fit
 from homa.submit.fleet_view import FleetView
@@ -25,6 +26,7 @@ from homa_shared.model.records import Lane
 from homa_shared.model.tokens import NO_PREFIX, PrefixTokens
 from homa_shared.quota.need_calculator import DEFAULT_MAX_TOKENS, NeedCalculator, counts_tokens
 from homa_shared.quota.plan import exempts_cached
+from homa_shared.quota.price_stamp import price_stamp
 from homa_shared.store.transitions.submit import Common, Entry
 
 
@@ -69,6 +71,7 @@ class Template:
             kind=options.kind,
             version=view.versions.request,
             cache=options.kind == EMBEDDING and self._cached,
+            priced=price_stamp(view.fleet),
             **options.request,
         )
         #: Whether one of the targets keeps what prompts share.
@@ -138,6 +141,20 @@ class Template:
             self.options.deadline_ms,
             self.options.delay_ms if due_ms is None else due_ms,
         )
+
+    def check_bounded(self, prepared: Prepared, *, in_batch: bool = False) -> None:
+        """Refuses a request under a budget where nobody can say what one of its calls costs at most.
+
+        Args:
+            in_batch: whether its batch has a budget.
+
+        Raises:
+            InvalidRequest: a budget applies; what has no bound is named, with what to do instead.
+        """
+        why = self._reservations.why_unbounded(prepared)
+        if why:
+            budget = budget_over(self._view.fleet, self.common.tenant, self.common.tags)
+            check_bounded(why, fleet_budget=budget, own=in_batch or self.options.job_budget is not None)
 
     def prefix(self, shared: SharedPrefix, messages: Sequence[Mapping[str, Any]]) -> PrefixTokens:
         """Tokens and digest of what a prompt shares; none where every target counts all tokens."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from homa_shared.calls.reply import CHAT_API, ITEMS, RESPONSES_API, Call
+from homa_shared.calls.reply import CHAT_API, ITEMS, Call
 
 #: Service tiers at prices that the list does not have.
 TIERS_APART = ("flex", "priority")
@@ -27,6 +27,8 @@ _TUNING = frozenset(
 _CALLED_BACK = frozenset({None, "function", "custom"})
 #: What costs more than tokens do by the price list, for messages.
 NO_PRICE_LISTED = "tools that a provider runs itself have none, nor do the flex and priority tiers"
+#: Why a call of such a tier has no bound.
+NO_TIER_PRICED = "service_tier: the price list has no prices of the flex and priority tiers; leave it out"
 #: Types of output items that cost nothing beside their tokens.
 _OF_TOKENS = frozenset({"message", "reasoning", "function_call", "custom_tool_call", "compaction"})
 
@@ -49,9 +51,9 @@ def built_in_tools(params: Mapping[str, Any]) -> list[str]:
     return [str(kind) for kind in kinds if kind not in _CALLED_BACK]
 
 
-def asks_for_fees(params: Mapping[str, Any], api: str) -> bool:
-    """Whether nobody can say what a call costs at most by its tokens and the price list."""
-    return params.get("service_tier") in TIERS_APART or (api == RESPONSES_API and bool(built_in_tools(params)))
+def asks_for_tier_apart(params: Mapping[str, Any]) -> bool:
+    """Whether a call may be served by a tier whose prices the list does not have."""
+    return params.get("service_tier") in TIERS_APART
 
 
 def recalls(params: Mapping[str, Any]) -> bool:

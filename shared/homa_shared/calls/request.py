@@ -1,7 +1,7 @@
 """A job's request as the store keeps it: messages and parameters in OpenAI's names, and the chain of targets.
 
     {"v": 1, "messages": […], "params": {…}, "targets": ["openai:gpt-5-mini", …],
-     "plans": [[bound, total, input, output], …], "stream": false}
+     "plans": [[bound, total, input, output], …], "stream": false, "priced": "…"}
 
 A job of embeddings has `"kind": "embedding", "inputs": […]` and no messages, and `"cache": true` where single texts may
 be answered from the cache. `"steps": {"tools": […], "max_steps": 10, "content_retries": 2}` stands where an answer may
@@ -15,7 +15,8 @@ Images and documents stand as references in the messages (media.py); where the m
 reference stands in their place. `"skipped": [[target, why], …]` are those of the chain that cannot do the job.
 
 `plans` stands beside `targets`: what a call to each would reserve (upper bound of its cost in nano-dollars, null where
-unpriced; tokens). Whoever submits knows the price book; a worker that reroutes needs none.
+unpriced; tokens). Whoever submits knows the price book; a worker that reroutes needs none. `priced` names the prices
+that the bounds were reckoned by (price_stamp.py): a worker that knows others reckons again before it calls.
 """
 
 from __future__ import annotations
@@ -110,6 +111,8 @@ class JobRequest:
     api: str = CHAT_API
     #: Whether single texts may be answered from the cache, at whatever target embeds them.
     cache: bool = False
+    #: The prices that the bounds of `options` were reckoned by; empty: not known.
+    priced: str = ""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -131,6 +134,7 @@ class JobRequest:
                 version=self.version,
                 api=self.api,
                 cache=self.cache,
+                priced=self.priced,
             )
             + (to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages"))
             + request_tail(self.options, self.skipped, self.shared)
@@ -172,6 +176,7 @@ class JobRequest:
                 SharedPrefix.decode(found["shared"]) if "shared" in found else None,
                 found.get("api", CHAT_API),
                 found.get("cache", False),
+                found.get("priced", ""),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
@@ -194,12 +199,14 @@ def request_head(
     version: int | None = None,
     api: str = CHAT_API,
     cache: bool = False,
+    priced: str = "",
 ) -> bytes:
     """The encoded request up to its messages or inputs: what the jobs of a batch have in common, encoded once.
 
     Args:
         version: an older one, where workers live that read no newer; None: this release's own.
         cache: whether single texts may be answered from the cache.
+        priced: the prices that bounds are reckoned by.
     """
     version = REQUEST_VERSION if version is None else version
     head = b'{"v":%d,"params":%b,"targets":%b,"stream":%b' % (
@@ -214,6 +221,8 @@ def request_head(
         head += b',"steps":%b' % steps.encode()
     if cache:
         head += b',"cache":true'
+    if priced:
+        head += b',"priced":%b' % orjson.dumps(priced)
     return head + (b',"messages":' if kind == CHAT else b',"kind":%b,"inputs":' % orjson.dumps(kind))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from homa_shared.calls.account_params import with_account_params
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
 from homa_shared.model.json_safe import sound
@@ -17,7 +18,8 @@ from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.middleware.chain import MiddlewareChain
 from homa_workers.outcomes.halting import stopped_before_call
 from homa_workers.outcomes.outcomes import Interrupted
-from homa_workers.providers.base import Provider
+from homa_workers.pipeline.reckoning import says_more
+from homa_workers.providers.base import Provider, account_params
 from homa_workers.store_io.stream_writer import DeltaWriter
 
 T = TypeVar("T")
@@ -47,11 +49,13 @@ class Caller:
         self._book = book
         self._timeout_s = timeout_s
         self._middleware = middleware
+        self._account_params = account_params(provider)
 
-    async def prepare(self, attempt: RunningAttempt, call: Call) -> tuple[Call, bool]:
-        """A call as it is to be made, and whether middleware changed its content: then it has another need.
+    async def prepare(self, attempt: RunningAttempt, call: Call) -> tuple[Call, str]:
+        """A call as it is to be made, and what made it another than the client knew: then it has another need.
 
-        What its model does not take is left out or translated last, whoever asked for it.
+        What its account's settings say fills what the call leaves open. What its model does not take is left out or
+        translated last, whoever asked for it.
 
         Raises:
             Halted: the attempt was cancelled meanwhile.
@@ -61,8 +65,12 @@ class Caller:
             adapted, is_other = await self._middleware.adapt_call(attempt, self._book.for_api(target, call))
         except asyncio.CancelledError:
             raise stopped_before_call(attempt) from None
+        if self._account_params:
+            adapted = replace(adapted, params=with_account_params(adapted.params, self._account_params))
         fitted, attempt.parameter_notes = self._book.fitted(target, adapted)
-        return (_capped(fitted) if is_other else fitted), is_other
+        if is_other:
+            return _capped(fitted), "middleware has changed its call"
+        return fitted, "its account's parameters add to its call" if says_more(fitted.params, call.params) else ""
 
     async def complete(self, attempt: RunningAttempt, call: Call) -> Completion:
         """Makes a call that was prepared, for whose need there is a reservation.

@@ -84,6 +84,8 @@ class Taken:
     wait_ms: int | None
     #: (why, job) for jobs that should go to their next target; they still wait in their queue.
     diverts: list[tuple[str, Claim]]
+    #: Version of the fleet's settings in the store; 0 where there are none.
+    fleet_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,11 +267,12 @@ def _report_result(reply: Any) -> ReportResult:
 
 
 def _parse_take(reply: Any) -> Taken:
-    jobs, wait, diverts = reply
+    jobs, wait, diverts, version = reply
     return Taken(
         [_claim(job) for job in jobs],
         None if wait < 0 else int(wait),
         [(text(why), _claim(job)) for why, job in diverts],
+        int(version),
     )
 
 
