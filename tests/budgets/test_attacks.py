@@ -113,6 +113,15 @@ async def test_what_an_account_adds_to_its_calls_is_reserved_for_before_they_are
     assert all(b"leaves no room for a call of up to" in reply for reply in replies)
 
 
+async def test_a_client_reserves_for_what_the_fleet_knows_of_an_account(cell: Cell) -> None:
+    (cell.home / "homa.toml").write_text("[providers.openai.options.params]\nn = 5\n")
+    jobs = await submitted(cell, max_tokens=800)
+    record = await cell.record(jobs[0])
+    assert int(record["bn"]) > 5 * 800 * 2_000, "five answers of 800 tokens at two dollars a million"
+    await cell.worker("openai", concurrency=8)
+    assert (await check(cell, jobs))[State.FAILED]
+
+
 @pytest.mark.parametrize("served_before", [True, False])
 async def test_a_price_that_was_raised_while_jobs_waited_is_reserved_before_they_are_sent(
     cell: Cell, served_before: bool

@@ -14,6 +14,7 @@ from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import RESPONSES_API, Call
 from homa_shared.model.targets import Target
 from homa_shared.quota.need_calculator import NeedCalculator
+from homa_shared.quota.plan import plan
 from homa_shared.quota.prompt import Prompt
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import Price
@@ -25,8 +26,8 @@ from homa_workers.providers.gemini import request as gemini
 from homa_workers.providers.mistral.adapter import MISTRAL
 from homa_workers.providers.openai import responses_request
 from homa_workers.providers.openai.dialects import AZURE, OLLAMA, OPENAI, Dialect, request_body
-from tests.budgets.judge import INPUT, OUTPUT, bill
-from tests.budgets.requests import MODELS, drawn
+from tests.budgets.judge import INPUT, OUTPUT, bill, embeddings_bill
+from tests.budgets.requests import MODELS, OPTIONS, drawn
 
 PRICE = Price(input=INPUT / 1000, output=OUTPUT / 1000)
 FLEET = Fleet(
@@ -90,8 +91,6 @@ def test_no_bill_is_above_the_bound_that_was_reserved(kind: str) -> None:
 @pytest.mark.parametrize("kind", MODELS)
 def test_each_option_that_hides_a_cost_is_refused_or_reserved_for(kind: str) -> None:
     """One at a time, so that no other option's refusal hides it."""
-    from tests.budgets.requests import OPTIONS
-
     billed = 0
     for name, values in OPTIONS.items():
         for value in values:
@@ -108,3 +107,45 @@ def test_each_option_that_hides_a_cost_is_refused_or_reserved_for(kind: str) -> 
             billed += 1
             assert bill(body) <= bound, f"{name}={value!r} at {target}: {bill(body)} > {bound}"
     assert billed > 20
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"dimensions": 64}, {"instruction": "Represent this for search: "}, {"input_type": "query"}]
+)
+def test_texts_that_are_embedded_cost_no_more_than_their_bound(params: dict[str, Any]) -> None:
+    target = Target("openai", "text-embedding-3-small")
+    texts = ["a", "é" * 50, "words " * 30] * 600
+    end, need = NeedCalculator(BOOK.prices, params).embedding(plan(FLEET, target), texts)
+    assert need.bound is not None
+    assert embeddings_bill(texts[:end], params) <= need.bound
+
+
+@pytest.mark.parametrize("params", [{"input": ["another"]}, {"model": "dear"}, {"images": ["data:…"]}, {"images_n": 3}])
+def test_embeddings_of_something_else_than_their_texts_have_no_bound(params: dict[str, Any]) -> None:
+    target = Target("openai", "text-embedding-3-small")
+    calculator = NeedCalculator(BOOK.prices, params)
+    assert calculator.embedding(plan(FLEET, target), ["a"])[1].bound is None
+    assert calculator.unbounded.startswith(next(iter(params)))
+
+
+@pytest.mark.parametrize(
+    "model", ["gpt-5-search-api", "gpt-4o-search-preview", "o3-deep-research", "sonar-pro", "perplexity/sonar"]
+)
+def test_a_model_that_searches_has_no_bound(model: str) -> None:
+    assert "searches" in NeedCalculator(BOOK.prices, {}).why_unbounded(Target("openai", model), Prompt([], 2))
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        ({"role": "assistant", "audio": {"id": "audio_1"}}, "audio names an answer"),
+        ({"role": "assistant", "content": "", "response_items": [{"type": "item_reference", "id": "i"}]}, "item_refer"),
+        ({"role": "assistant", "content": "", "response_items": [{"type": "reasoning", "id": "r"}]}, "by its id"),
+        ({"role": "user", "content": {"parts": []}}, "not text nor a list"),
+        ({"role": "user", "content": [{"type": "input_audio", "input_audio": {"id": "a"}}]}, "input_audio"),
+        ({"role": "user", "content": [{"cachePoint": {}, "s3Location": {}}]}, "'cachePoint'"),
+    ],
+)
+def test_a_message_that_names_what_it_does_not_hold_has_no_bound(message: dict[str, Any], named: str) -> None:
+    assert named in Prompt.of_sent([message]).unbounded
+    assert NeedCalculator(BOOK.prices, {}).bound(Target("openai", "gpt-5-mini"), Prompt.of_sent([message])) is None

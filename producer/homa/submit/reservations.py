@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa_shared.calls.request import Option, request_tail
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.money import NANO_PER_USD, usd
+from homa_shared.model.targets import Target
 from homa_shared.quota.need_calculator import NeedCalculator, counts_tokens, largest
 from homa_shared.quota.plan import TargetPlan
 from homa_shared.quota.prompt import Prompt
@@ -26,12 +27,17 @@ class Reservations:
         view: prices, and the factors that are learned by the time of a request.
         plans: name of each hop of the chain, and the plans of the targets that it stands for.
         calculator: of what a call with these options takes.
+        by_account: the same of providers whose accounts add parameters, by their names.
     """
 
     def __init__(
-        self, view: FleetView, plans: Sequence[tuple[str, Sequence[TargetPlan]]], calculator: NeedCalculator
+        self,
+        view: FleetView,
+        plans: Sequence[tuple[str, Sequence[TargetPlan]]],
+        calculator: NeedCalculator,
+        by_account: Mapping[str, NeedCalculator],
     ) -> None:
-        self._view, self._plans, self._calculator = view, plans, calculator
+        self._view, self._plans, self._calculator, self._by_account = view, plans, calculator, by_account
         self._counts_tokens = any(counts_tokens(plan) for _, members in plans for plan in members)
         # Without tokens to count, and media, a request reserves what its length says.
         self._by_size: dict[int, tuple[Option, bytes]] = {}
@@ -70,21 +76,26 @@ class Reservations:
             return self._calculator.unbounded
         prompt = prompt_of(prepared)
         targets = (plan.target for _, members in self._plans for plan in members)
-        return next((why for target in targets if (why := self._calculator.why_unbounded(target, prompt))), "")
+        found = (self._calculator_at(target).why_unbounded(target, prompt) for target in targets)
+        return next((why for why in found if why), "")
 
     def _of_texts(self, plan: TargetPlan, texts: Sequence[str]) -> Option:
         """What the first call takes that embeds as many texts as it may."""
         return self._calculator.embedding(plan, texts, self._view.factor(plan.target))[1]
 
     def _of_chat(self, plan: TargetPlan, prompt: Prompt) -> Option:
-        need = self._calculator.chat(plan, prompt, self._view.factor(plan.target))
-        bound = self._calculator.most_token_cost(plan.target, prompt) if need.bound is None else need.bound
+        calculator = self._calculator_at(plan.target)
+        need = calculator.chat(plan, prompt, self._view.factor(plan.target))
+        bound = calculator.most_token_cost(plan.target, prompt) if need.bound is None else need.bound
         if bound is not None and bound > MOST_NANO_USD:
             raise InvalidRequest(
-                f"one call of {plan.target} may cost {usd(bound)}, for {self._calculator.most_output_tokens} output "
+                f"one call of {plan.target} may cost {usd(bound)}, for {calculator.most_output_tokens} output "
                 f"tokens: expected at most {usd(MOST_NANO_USD)}; lower max_tokens or n"
             )
         return need
+
+    def _calculator_at(self, target: Target) -> NeedCalculator:
+        return self._by_account.get(target.provider, self._calculator)
 
 
 def prompt_of(prepared: Prepared) -> Prompt:

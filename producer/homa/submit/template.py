@@ -18,6 +18,7 @@ from homa.submit.fleet_view import FleetView
 from homa.submit.options import Options
 from homa.submit.request_digests import cache_key
 from homa.submit.reservations import Reservations
+from homa_shared.calls.account_params import with_account_params
 from homa_shared.calls.request import CHAT, EMBEDDING, request_head, sharing
 from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_shared.capabilities.prompt_caching import caching_at
@@ -79,7 +80,7 @@ class Template:
         self._params_json = orjson.dumps(self.params, option=orjson.OPT_SORT_KEYS)
         #: What a call of these requests takes.
         self.calculator = NeedCalculator(view.prices, self.params, options.api)
-        self._reservations = Reservations(view, self._plans, self.calculator)
+        self._reservations = Reservations(view, self._plans, self.calculator, self._by_account())
         self.common = Common(
             queue=queue_of(self.hops[0]),
             target=self.targets[0],
@@ -88,6 +89,15 @@ class Template:
             version=view.versions.record,
             **{"lane": Lane.DEFAULT.value, **options.record},
         )
+
+    def _by_account(self) -> dict[str, NeedCalculator]:
+        """Calculators for the providers whose accounts add parameters to each chat call, as the fleet knows them."""
+        found = {target.provider: self._view.fleet.provider(target).params for target in self.chain}
+        return {
+            name: NeedCalculator(self._view.prices, with_account_params(self.params, account), self.options.api)
+            for name, account in found.items()
+            if account and self.options.kind == CHAT
+        }
 
     def fit(self, prepared: Prepared) -> tuple[Template, tuple[tuple[str, str], ...]]:
         """The template of the targets that can do a request, and those that cannot, with the reason.

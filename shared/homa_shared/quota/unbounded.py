@@ -5,9 +5,9 @@ Each check gives the name of what it found, why it has no bound, and the next st
 
 from __future__ import annotations
 
-import mimetypes
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +27,8 @@ _FUNCTIONS = frozenset({"function_declarations", "functionDeclarations", "toolSp
 #: Names of fields by which a provider finds what it has stored, or what it is to fetch.
 _NAMES_SOMETHING = re.compile(r"(?:^|_)(?:ids?|ur[il]s?|arn|ref|references?)$|(?:Ids?|Ur[il]s?|Arn|Location)$")
 _ADDRESS = re.compile(r"(?:https?|gs|s3|file)://", re.IGNORECASE)
+#: How the addresses of images end.
+_PICTURES = frozenset(f".{ending}" for ending in "avif bmp gif heic heif jfif jpeg jpg png tif tiff webp".split())
 #: Models that search whatever they are asked: each search has a fee, and what it finds is billed.
 _SEARCHES = re.compile(r"search-(?:preview|api)|deep-research|(?:^|/)sonar", re.IGNORECASE)
 #: Stored prompts that Bedrock calls by their ARN.
@@ -176,10 +178,10 @@ def _image(image: Any) -> str:
     url = image.get("url") if isinstance(image, Mapping) else image
     if not isinstance(url, str):
         return f"image_url without url: {_ELSEWHERE}; give an address or a data: URL"
-    # An adapter tells what an address leads to by its name: at Gemini, a film is billed by the second.
-    kind = None if url.startswith("data:") else mimetypes.guess_type(urlsplit(url).path)[0]
-    if kind is not None and not kind.startswith("image/"):
-        return f"image_url leads to {kind}: {_ELSEWHERE}; give the bytes of an image"
+    # An adapter tells what an address leads to by its ending: at Gemini, a film is billed by the second.
+    ending = "" if url[:5] in ("data:", "homa:") else PurePosixPath(urlsplit(url).path).suffix.lower()
+    if ending and ending not in _PICTURES:
+        return f"image_url ends in {ending}, as no image does: {_ELSEWHERE}; give its bytes, as by images="
     return ""
 
 

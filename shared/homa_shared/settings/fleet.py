@@ -30,6 +30,7 @@ from homa_shared.settings.sections import (
     Tenant,
     Unresolved,
 )
+from homa_shared.settings.values import Parameters
 
 
 class FleetProvider(Section):
@@ -44,6 +45,8 @@ class FleetProvider(Section):
     price_list: str | None = None
     #: Scheme and host of a server other than the kind's own, to find its price list.
     endpoint: str | None = None
+    #: Parameters that its workers give to each chat call that leaves them open: a bound counts what they may cost.
+    params: Parameters = Field(default_factory=dict)
 
 
 class Fleet(Section):

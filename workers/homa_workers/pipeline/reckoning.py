@@ -77,7 +77,9 @@ def says_more(params: Mapping[str, Any], than: Mapping[str, Any]) -> bool:
     """Whether parameters may cost more than others that they were made from."""
     if params is than:
         return False
+    added = {name: value for name, value in params.items() if name not in than or than[name] is not value}
+    if not added:
+        return False
     if output_cap(params) * most_replies(params) > output_cap(than) * most_replies(than):
         return True
-    added = {name: value for name, value in params.items() if name not in than or than[name] is not value}
     return any(part.text_bytes for part in parameter_parts(added))
