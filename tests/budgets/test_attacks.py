@@ -13,7 +13,8 @@ from homa_shared.model.ids import batch_job_id
 from homa_shared.model.records import State
 from homa_shared.settings.sections import Price
 from homa_shared.store.transitions.fleet import read_fleet, write_fleet
-from tests.steps.cell import MINI, Cell
+from homa_workers.process import heartbeat
+from tests.steps.cell import MINI, Cell, until
 
 CAP_USD, CAP = "0.02", 20_000_000
 JOBS = 60
@@ -26,7 +27,7 @@ async def submitted(cell: Cell, settings: Any = None, **options: Any) -> list[st
     """The jobs of a batch under the cap."""
     async with AsyncHoma(settings=settings or cell.settings()) as homa:
         lines = [{"prompt": SAYING, "max_tokens": 100, **options} for _ in range(JOBS)]
-        batch = await homa.submit_batch(lines, model=MINI, budget_usd=CAP_USD)
+        batch = await homa.submit_batch(lines, model=options.pop("model", MINI), budget_usd=CAP_USD)
         return [batch_job_id(batch.id, line) for line in range(JOBS)]
 
 
@@ -87,7 +88,7 @@ async def test_a_tag_of_another_name_stands_under_no_budget_of_tags(cell: Cell) 
     "options",
     [
         {"documents": [{"text": LONG}]},
-        {"prediction": {"type": "content", "content": LONG[:2000]}},
+        {"prediction": {"type": "content", "content": LONG[:900]}, "model": "openai:gpt-4.1-mini"},
         {"some_new_text": LONG},
         {"n": 3},
         {"max_output_tokens": 3000},
@@ -122,15 +123,17 @@ async def test_a_client_reserves_for_what_the_fleet_knows_of_an_account(cell: Ce
     assert (await check(cell, jobs))[State.FAILED]
 
 
-@pytest.mark.parametrize("served_before", [True, False])
-async def test_a_price_that_was_raised_while_jobs_waited_is_reserved_before_they_are_sent(
-    cell: Cell, served_before: bool
+@pytest.mark.parametrize("is_submitted_before", [True, False])
+async def test_a_price_that_was_raised_while_jobs_waited_is_reis_submitted_before_they_are_sent(
+    cell: Cell, is_submitted_before: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also by a worker that has not heard of it: take says which settings are in force."""
+    monkeypatch.setattr(heartbeat, "BEAT_S", 1000.0)
     made = await cell.process("openai", concurrency=8)
-    if not served_before:
+    if not is_submitted_before:
         cell.serve(made.workers[0])
-    jobs = await submitted(cell) if served_before else []
+        await until(lambda: made.workers[0]._book is not None and made.workers[0]._book._raw is not None)
+    jobs = await submitted(cell) if is_submitted_before else []
     fleet = await cell.store.run(read_fleet(cell.keys))
     assert fleet is not None
     dear = Price(input=16, output=132)
@@ -138,7 +141,7 @@ async def test_a_price_that_was_raised_while_jobs_waited_is_reserved_before_they
     cell.simulator.engine.configure(
         replace(cell.simulator.engine.config, prices={"gpt-5-mini": {"input": "16", "output": "132"}})
     )
-    if not served_before:
+    if not is_submitted_before:
         # A client that has read the settings before, and whose bounds are of then.
         async with AsyncHoma(settings=cell.settings()) as homa:
             await homa.submit(SAYING, model="openai:other", max_tokens=10)
