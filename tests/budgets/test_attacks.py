@@ -13,6 +13,8 @@ from homa_shared.model.ids import batch_job_id
 from homa_shared.model.records import State
 from homa_shared.settings.sections import Price
 from homa_shared.store.transitions.fleet import read_fleet, write_fleet
+from homa_workers.pipeline.reckoning import OTHER_PRICES
+from homa_workers.pipeline.steps import journal
 from homa_workers.process import heartbeat
 from tests.steps.cell import MINI, Cell, until
 
@@ -134,22 +136,15 @@ async def test_a_price_that_was_raised_while_jobs_waited_is_reis_submitted_befor
         cell.serve(made.workers[0])
         await until(lambda: made.workers[0]._book is not None and made.workers[0]._book._raw is not None)
     jobs = await submitted(cell) if is_submitted_before else []
-    fleet = await cell.store.run(read_fleet(cell.keys))
-    assert fleet is not None
-    dear = Price(input=16, output=132)
-    raised = fleet.model_copy(update={"prices": {MINI: dear}, "version": fleet.version + 1})
-    cell.simulator.engine.configure(
-        replace(cell.simulator.engine.config, prices={"gpt-5-mini": {"input": "16", "output": "132"}})
-    )
     if not is_submitted_before:
         # A client that has read the settings before, and whose bounds are of then.
         async with AsyncHoma(settings=cell.settings()) as homa:
             await homa.submit(SAYING, model="openai:other", max_tokens=10)
-            await cell.store.run(write_fleet(cell.keys, raised, seen=fleet.version))
+            await raise_prices(cell, 66)
             batch = await homa.submit_batch([SAYING] * JOBS, model=MINI, max_tokens=100, budget_usd=CAP_USD)
             jobs = [batch_job_id(batch.id, line) for line in range(JOBS)]
     else:
-        await cell.store.run(write_fleet(cell.keys, raised, seen=fleet.version))
+        await raise_prices(cell, 66)
         cell.serve(made.workers[0])
     ended = await states(cell, jobs)
     assert ended[State.FAILED] == JOBS
@@ -157,3 +152,33 @@ async def test_a_price_that_was_raised_while_jobs_waited_is_reis_submitted_befor
     reply = (await cell.view(jobs[0])).reply
     assert reply is not None
     assert b"leaves no room for a call of up to" in reply
+
+
+async def test_a_job_waits_for_the_higher_bound_and_its_history_says_why(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At ten times the price both fit into the cap, but not at once."""
+    monkeypatch.setattr(journal, "PATIENCE_S", 0.05)
+    async with AsyncHoma(settings=cell.settings()) as homa:
+        batch = await homa.submit_batch([SAYING] * 2, model=MINI, max_tokens=100, budget_usd="0.012")
+    jobs = [batch_job_id(batch.id, line) for line in range(2)]
+    await raise_prices(cell, 10)
+    cell.simulator.engine.configure(replace(cell.simulator.engine.config, latency_ms=400))
+    await cell.worker("openai", concurrency=2)
+    assert await states(cell, jobs) == {State.SUCCEEDED: 2}
+    assert cell.bill_nano() <= 12_000_000
+    notes = [attempt.note for job in jobs for attempt in await cell.attempts(job) if attempt.outcome != "succeeded"]
+    assert notes, "one of them had to wait"
+    assert all("its next call waits for budget" in note["error"] for note in notes)
+    assert all(OTHER_PRICES in note["error"] for note in notes)
+
+
+async def raise_prices(cell: Cell, times: int) -> None:
+    """At the provider, and in the fleet's settings as `homa apply` writes them."""
+    fleet = await cell.store.run(read_fleet(cell.keys))
+    assert fleet is not None
+    price = {"input": str(0.25 * times), "output": str(2 * times)}
+    cell.simulator.engine.configure(replace(cell.simulator.engine.config, prices={"gpt-5-mini": price}))
+    dear = Price(input=0.25 * times, output=2 * times)
+    raised = fleet.model_copy(update={"prices": {MINI: dear}, "version": fleet.version + 1})
+    await cell.store.run(write_fleet(cell.keys, raised, seen=fleet.version))

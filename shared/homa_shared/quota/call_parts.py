@@ -105,7 +105,7 @@ def read_parameters(params: Mapping[str, Any]) -> list[Any]:
 
 
 def _most_media_tokens(media: Sequence[ShownMedium], window_tokens: int) -> int:
-    """Documents may fill the whole window."""
-    if all(medium.part == "image_url" for medium in media):
+    """Documents, and whatever else is not an image, may fill the whole window."""
+    if all(medium.part == "image_url" and medium.is_image for medium in media):
         return len(media) * MAX_TOKENS_PER_IMAGE
     return window_tokens

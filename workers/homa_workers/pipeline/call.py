@@ -11,6 +11,7 @@ from homa_shared.calls.account_params import with_account_params
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
 from homa_shared.model.json_safe import sound
+from homa_shared.quota.call_parts import output_cap
 from homa_shared.quota.need_calculator import DEFAULT_MAX_TOKENS
 from homa_shared.store.client import AsyncStore
 from homa_workers.attempt import RunningAttempt
@@ -68,9 +69,10 @@ class Caller:
         if self._account_params:
             adapted = replace(adapted, params=with_account_params(adapted.params, self._account_params))
         fitted, attempt.parameter_notes = self._book.fitted(target, adapted)
+        made = _capped(fitted)
         if is_other:
-            return _capped(fitted), "middleware has changed its call"
-        return fitted, "its account's parameters add to its call" if says_more(fitted.params, call.params) else ""
+            return made, "middleware has changed its call"
+        return made, "its account's parameters add to its call" if says_more(made.params, call.params) else ""
 
     async def complete(self, attempt: RunningAttempt, call: Call) -> Completion:
         """Makes a call that was prepared, for whose need there is a reservation.
@@ -155,7 +157,7 @@ def _sanitised(completion: Completion) -> Completion:
 
 
 def _capped(call: Call) -> Call:
-    """A call that middleware changed, with the output cap that its need is calculated by: one is always sent."""
-    if call.params.get("max_completion_tokens") or call.params.get("max_tokens"):
+    """A call with the output cap that its need is calculated by: one is always sent, whatever an account's would be."""
+    if output_cap(call.params):
         return call
     return replace(call, params={**call.params, "max_tokens": DEFAULT_MAX_TOKENS})

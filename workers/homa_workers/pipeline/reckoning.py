@@ -14,7 +14,7 @@ from homa_shared.calls.reply import Call
 from homa_shared.calls.request import Option
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.quota.call_parts import most_replies, output_cap, parameter_parts
-from homa_shared.quota.need_calculator import NeedCalculator
+from homa_shared.quota.need_calculator import DEFAULT_MAX_TOKENS, NeedCalculator
 from homa_shared.quota.prompt import Prompt
 from homa_workers.attempt import RunningAttempt
 from homa_workers.fleet.fleet_cache import FleetBook
@@ -80,6 +80,7 @@ def says_more(params: Mapping[str, Any], than: Mapping[str, Any]) -> bool:
     added = {name: value for name, value in params.items() if name not in than or than[name] is not value}
     if not added:
         return False
-    if output_cap(params) * most_replies(params) > output_cap(than) * most_replies(than):
+    before = (output_cap(than) or DEFAULT_MAX_TOKENS) * most_replies(than)
+    if output_cap(params) * most_replies(params) > before:
         return True
     return any(part.text_bytes for part in parameter_parts(added))
