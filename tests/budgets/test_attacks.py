@@ -126,7 +126,7 @@ async def test_a_client_reserves_for_what_the_fleet_knows_of_an_account(cell: Ce
 
 
 @pytest.mark.parametrize("is_submitted_before", [True, False])
-async def test_a_price_that_was_raised_while_jobs_waited_is_reis_submitted_before_they_are_sent(
+async def test_a_price_that_was_raised_while_jobs_waited_is_reserved_before_they_are_sent(
     cell: Cell, is_submitted_before: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also by a worker that has not heard of it: take says which settings are in force."""

@@ -48,6 +48,7 @@ FREE = frozenset(
         "additionalModelResponseFieldPaths", "citation_options", "include", "labels", "media_resolution", "metadata",
         "moderation", "requestMetadata", "return_tokens_as_token_ids", "safe_mode", "safety_identifier",
         "safety_mode", "safety_settings", "safetySettings", "store", "stream", "stream_options", "trace", "user",
+        "user_security_context",
         # Caches at the provider: a bound takes all input at the dearest rate, writing to a cache included.
         "cache_control", "cache_salt", "keep_alive", "prompt_cache_breakpoint", "prompt_cache_key",
         "prompt_cache_options", "prompt_cache_retention",
@@ -65,7 +66,8 @@ FREE = frozenset(
 READ_AS_TEXT = frozenset(
     {
         "chat_template_kwargs", "documents", "format", "functions", "grammar", "guided_choice", "guided_grammar",
-        "guided_json", "guided_regex", "instructions", "json_schema", "output_config", "outputConfig", PREDICTION,
+        "guided_json", "guided_regex", "instructions", "json_schema", "output_config", "outputConfig", "output_format",
+        PREDICTION,
         "response_format", "response_json_schema", "response_mime_type", "response_schema", "safe_prompt",
         "structured_outputs", "text", "title", "tools",
     }
@@ -99,7 +101,7 @@ UNBOUNDED: Mapping[str, str] = MappingProxyType(
             f"the provider may make further calls of its own for it; {_LEAVE_OUT}",
         ),
         **dict.fromkeys(
-            ("fallbacks", "model", "models", "provider", "route"),
+            ("fallbacks", "model", "model_selection_config", "models", "provider", "route", "routing_config"),
             "another model may be called, at its own price; name it as the job's model or fallback",
         ),
         **dict.fromkeys(

@@ -84,7 +84,7 @@ class Embedding:
             calculator = NeedCalculator(book.prices, self._params)
             end, need = calculator.embedding(plan, texts, book.factor(target), start=start)
             part = texts[start:end]
-            await self._journal.allow(self._at_first(need), less=self._cache is not None)
+            await self._journal.allow(self._at_first(need), less=self._cache is not None, why=calculator.unbounded)
             found = await self._caller.embed(attempt, self._model, part, self._params)
             vectors = [pack(vector) for vector in found.vectors]
             self._take(places[start:end], vectors, found.usage)
