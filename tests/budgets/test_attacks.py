@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 from homa import AsyncHoma, InvalidRequest
+from homa_shared.calls import tools
+from homa_shared.calls.tools import tool
 from homa_shared.model.ids import batch_job_id
 from homa_shared.model.records import State
 from homa_shared.settings.sections import Price
@@ -171,6 +174,34 @@ async def test_a_job_waits_for_the_higher_bound_and_its_history_says_why(
     assert notes, "one of them had to wait"
     assert all("its next call waits for budget" in note["error"] for note in notes)
     assert all(OTHER_PRICES in note["error"] for note in notes)
+
+
+async def test_a_price_that_was_raised_between_two_calls_of_a_job_holds_for_the_second(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "BEAT_S", 1000.0)
+    monkeypatch.setattr(tools, "_registered", {})
+    asked = threading.Event()
+
+    @tool
+    def look_up(name: str) -> str:
+        """Finds a person; meanwhile prices rise."""
+        asked.set()
+        raised.wait(30)
+        return "36 years old"
+
+    raised = threading.Event()
+    await cell.worker("openai")
+    async with AsyncHoma(settings=cell.settings()) as homa:
+        prompt = '[[tool:look_up {"name": "Ada"}]]'
+        job = await homa.submit(prompt, model=MINI, max_tokens=100, run_tools=[look_up], budget_usd=CAP_USD)
+    await until(asked.is_set)
+    await raise_prices(cell, 66)
+    raised.set()
+    ended = await cell.ended(job.id)
+    assert ended.job.state is State.FAILED
+    assert b"leaves no room for a call of up to" in (ended.reply or b"")
+    assert cell.bill_nano() <= CAP
 
 
 async def raise_prices(cell: Cell, times: int) -> None:

@@ -158,6 +158,7 @@ def _sanitised(completion: Completion) -> Completion:
 
 def _capped(call: Call) -> Call:
     """A call with the output cap that its need is calculated by: one is always sent, whatever an account's would be."""
-    if output_cap(call.params):
+    params = call.params
+    if params.get("max_tokens") or params.get("max_completion_tokens") or output_cap(params):
         return call
-    return replace(call, params={**call.params, "max_tokens": DEFAULT_MAX_TOKENS})
+    return replace(call, params={**params, "max_tokens": DEFAULT_MAX_TOKENS})

@@ -70,6 +70,7 @@ class Chat:
         while True:
             asked = Call(self._target.model, self._messages, self._params, self._shared, self._api)
             call, changed = await self._caller.prepare(self._journal.attempt, asked)
+            await self._journal.follow_settings()
             found = self._need(call, changed)
             await self._journal.allow(found and found.need, why=found.why if found else "")
             completion = await self._caller.complete(self._journal.attempt, call)

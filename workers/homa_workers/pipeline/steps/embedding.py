@@ -81,6 +81,7 @@ class Embedding:
         texts = [self._texts[place] for place in places]
         start = 0
         while start < len(texts):
+            await self._journal.follow_settings()
             calculator = NeedCalculator(book.prices, self._params)
             end, need = calculator.embedding(plan, texts, book.factor(target), start=start)
             part = texts[start:end]

@@ -7,6 +7,7 @@ there, or is killed there, leaves no cost open. What `allow` has reserved is wha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from dataclasses import replace
 from time import monotonic
@@ -14,11 +15,13 @@ from typing import TypeVar
 
 from homa_shared.calls.reply import Completion, Usage
 from homa_shared.calls.request import Option
+from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.model.money import usd
 from homa_shared.model.records import State
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import ReportResult
+from homa_shared.store.transitions.fleet import fleet_version
 from homa_shared.store.transitions.steps import (
     Begin,
     Journal,
@@ -87,6 +90,17 @@ class StepJournal:
     def count_earlier(self, usage: Usage) -> None:
         """Counts a step of an earlier attempt, by its tokens."""
         self.attempt.steps = self.attempt.steps.and_earlier(usage)
+
+    async def follow_settings(self) -> None:
+        """Returns once the settings are known that a further call's need is to be reckoned by.
+
+        A first call's are those that take went by; between two calls minutes may pass.
+        """
+        if self.number:
+            version = await self.ask(fleet_version(self._store.keys))
+            # A store that goes away just now leaves the next script waiting, and the settings are a moment old.
+            with contextlib.suppress(StoreUnavailable, StoreFull):
+                await self.between(self.book.follow(version))
 
     async def allow(self, need: Option | None, *, less: bool = False, why: str = "") -> None:
         """Returns when the next call may be made.
