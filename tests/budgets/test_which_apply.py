@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from homa.submit.budgets import budget_over, check_affordable, check_bounded
+from homa.submit.budgets import budget_over, check_bounded
+from homa.submit.submitter import check_affordable
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.sections import Budget

@@ -12,13 +12,13 @@ from typing import Any
 import orjson
 
 from homa.submit.attachments import names_of_media
-from homa.submit.budgets import check_affordable
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.messages import build_messages, check_prompt
 from homa.submit.option_checks import check_custom_id
 from homa.submit.options import check_options, spread
 from homa.submit.shared_prefixes import Prefixes
+from homa.submit.submitter import check_affordable
 from homa.submit.template import Template
 from homa.submit.uploads import UPLOAD_BYTES, Uploads
 from homa_shared.calls.request import to_json

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from homa_shared.calls.openai_apis import NO_PRICE_LISTED
-from homa_shared.model.errors import BudgetExceeded, InvalidRequest
-from homa_shared.model.money import usd
+from homa_shared.model.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
@@ -40,32 +38,6 @@ def check_bounded(why: str, *, fleet_budget: str = "", own: bool = False) -> Non
     if why and (own or fleet_budget):
         budget = "budget_usd" if own else f"the budget {fleet_budget!r}"
         raise InvalidRequest(f"{budget} applies, and what a call costs at most cannot be told: {why}")
-
-
-def check_affordable(target: str, bound: int | None, *budgets: int | None) -> None:
-    """Refuses a job whose own budget, or its batch's, can never allow its first call.
-
-    Args:
-        bound: what one call may cost, nano-dollars; None: nobody knows.
-        budgets: nano-dollars; None is no budget.
-
-    Raises:
-        BudgetExceeded: one call may cost more than a budget.
-        InvalidRequest: nobody knows what it costs.
-    """
-    for budget in budgets:
-        if budget is None:
-            continue
-        if bound is None:
-            raise InvalidRequest(
-                f"budget_usd is {usd(budget)}, but {target} has no known price: "
-                f'set [prices."{target}"] ({NO_PRICE_LISTED}), or leave the budget out'
-            )
-        if bound > budget:
-            raise BudgetExceeded(
-                f"budget_usd is {usd(budget)}, but one call of {target} may cost {usd(bound)}: "
-                "lower max_tokens, or raise the budget"
-            )
 
 
 def _applies(budget: Budget, tenant: str, tags: list[str]) -> bool:

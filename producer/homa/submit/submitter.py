@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from homa.drivers.context import Context
 from homa.drivers.effects import Flow, ask, ask_patiently
 from homa.submit.attachments import names_of_media
-from homa.submit.budgets import check_affordable
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.job_options import names_apart
@@ -25,8 +24,10 @@ from homa.submit.options import Options, check_options, spread
 from homa.submit.request_digests import digest
 from homa.submit.template import Template
 from homa.submit.uploads import Uploads
-from homa_shared.model.errors import InvalidRequest, UnknownModel
+from homa_shared.calls.openai_apis import NO_PRICE_LISTED
+from homa_shared.model.errors import BudgetExceeded, InvalidRequest, UnknownModel
 from homa_shared.model.ids import new_job_id
+from homa_shared.model.money import usd
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
 from homa_shared.store.reads.token_error import learned
@@ -170,3 +171,29 @@ def ask_for(options: Mapping[str, Any]) -> Asked:
         None if key is None else check_key("key", key),
         said.get("schema"),
     )
+
+
+def check_affordable(target: str, bound: int | None, *budgets: int | None) -> None:
+    """Refuses a job whose own budget, or its batch's, can never allow its first call.
+
+    Args:
+        bound: what one call may cost, nano-dollars; None: nobody knows.
+        budgets: nano-dollars; None is no budget.
+
+    Raises:
+        BudgetExceeded: one call may cost more than a budget.
+        InvalidRequest: nobody knows what it costs.
+    """
+    for budget in budgets:
+        if budget is None:
+            continue
+        if bound is None:
+            raise InvalidRequest(
+                f"budget_usd is {usd(budget)}, but {target} has no known price: "
+                f'set [prices."{target}"] ({NO_PRICE_LISTED}), or leave the budget out'
+            )
+        if bound > budget:
+            raise BudgetExceeded(
+                f"budget_usd is {usd(budget)}, but one call of {target} may cost {usd(bound)}: "
+                "lower max_tokens, or raise the budget"
+            )
