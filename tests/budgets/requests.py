@@ -51,7 +51,11 @@ OPTIONS: dict[str, tuple[Any, ...]] = {
     "stored_thing_id": ("abc",),
     "page_url": ("https://example.com/page",),
     "prediction": ({"type": "content", "content": _LONG},),
-    "documents": ([{"text": _LONG}], [{"data": {"title": "t", "snippet": _LONG}}], [{"file_id": "f-1"}]),
+    "documents": (
+        [{"text": _LONG}],
+        [{"id": "d1", "data": {"title": "t", "snippet": _LONG}}],
+        [{"file_id": "f-1"}],
+    ),
     "instructions": (_LONG,),
     "system": (_LONG,),
     "safe_prompt": (True,),

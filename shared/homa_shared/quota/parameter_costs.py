@@ -19,7 +19,15 @@ from types import MappingProxyType
 from homa_shared.calls.account_params import CAP_NAMES
 
 #: Names under which an output cap may reach a model. The largest that is given counts.
-OUTPUT_CAPS = (*CAP_NAMES, "maxOutputTokens", "maxTokens", "max_gen_len", "max_new_tokens", "max_tokens_to_sample")
+OUTPUT_CAPS = (
+    *CAP_NAMES,
+    "maxOutputTokens",
+    "maxTokens",
+    "max_gen_len",
+    "max_new_tokens",
+    "max_tokens_to_sample",
+    "num_predict",
+)
 #: Names of the number of replies that one call is billed for.
 REPLIES = ("n", "candidate_count", "candidateCount")
 #: Text that the model is to expect: what its answer does not have of it is billed as output beside the answer
@@ -31,9 +39,10 @@ FREE = frozenset(
     {
         # Sampling.
         "bad_words", "bad_words_ids", "detokenize", "early_stopping", "frequency_penalty", "ignore_eos",
-        "include_stop_str_in_output", "length_penalty", "logit_bias", "logprobs", "min_p", "min_tokens", "mirostat",
-        "mirostat_eta", "mirostat_tau", "no_repeat_ngram_size", "presence_penalty", "prompt_logprobs", "random_seed",
-        "repeat_last_n", "repeat_penalty", "repetition_penalty", "response_logprobs", "return_token_ids", "seed",
+        "include_stop_str_in_output", "k", "length_penalty", "logit_bias", "logprobs", "min_p", "min_tokens",
+        "mirostat", "mirostat_eta", "mirostat_tau", "no_repeat_ngram_size", "num_ctx", "p", "presence_penalty",
+        "prompt_logprobs", "random_seed", "repeat_last_n", "repeat_penalty", "repetition_penalty",
+        "response_logprobs", "return_token_ids", "seed",
         "skip_special_tokens", "spaces_between_special_tokens", "stop", "stop_sequences", "stop_token_ids",
         "temperature", "tfs_z", "top_a", "top_k", "top_logprobs", "top_n_logprobs", "top_p", "topK", "topP",
         "typical_p", "use_beam_search",

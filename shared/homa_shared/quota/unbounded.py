@@ -33,6 +33,10 @@ _PICTURES = frozenset(f".{ending}" for ending in "avif bmp gif heic heif jfif jp
 _SEARCHES = re.compile(r"search-(?:preview|api)|deep-research|(?:^|/)sonar", re.IGNORECASE)
 #: Stored prompts that Bedrock calls by their ARN.
 _STORED_PROMPT = re.compile(r"^arn:[^:]*:bedrock:.*:prompt(?:-router)?/")
+_FILE = (
+    "names a file that is not in the request: how much of it is billed is known to the provider only; give its bytes "
+    "as file_data, or by files="
+)
 _ELSEWHERE = "how much of it is billed is known to the provider only"
 
 
@@ -89,7 +93,7 @@ def _of(name: str, value: Any) -> str:
             "the worker run"
         )
     if name == "documents":
-        return _walk(name, value, numbers=False)
+        return f"{name}: file_id {_FILE}" if _holds_file_id(value) else ""
     if name == "modalities":
         return _spoken(name, value)
     if name == "reasoning" and isinstance(value, Mapping) and value.get("mode") not in (None, "default", "standard"):
@@ -103,18 +107,25 @@ def _spoken(name: str, value: Any) -> str:
     return f"{name} is {value!r:.40}: only text and audio are priced by tokens; leave it out"
 
 
-def _walk(name: str, value: Any, *, numbers: bool = True) -> str:
+def _holds_file_id(value: Any) -> bool:
+    """Whether documents, whose own ids and addresses are only labels, name a file of the provider's."""
+    if isinstance(value, Mapping):
+        return "file_id" in value or any(map(_holds_file_id, value.values()))
+    return isinstance(value, list | tuple) and any(map(_holds_file_id, value))
+
+
+def _walk(name: str, value: Any) -> str:
     """Why a parameter that no table has may cost more than its bytes: it may multiply, or name what is elsewhere."""
     if isinstance(value, Mapping):
-        found = (_walk(f"{name}.{key}", inner, numbers=numbers) for key, inner in value.items())
+        found = (_walk(f"{name}.{key}", inner) for key, inner in value.items())
         return next((why for why in found if why), "")
     if isinstance(value, list | tuple):
-        found = (_walk(f"{name}[{i}]", inner, numbers=numbers) for i, inner in enumerate(value))
+        found = (_walk(f"{name}[{i}]", inner) for i, inner in enumerate(value))
         return next((why for why in found if why), "")
     if isinstance(value, bool) or value is None:
         return ""
     if isinstance(value, int | float):
-        is_count = numbers and (not isinstance(value, float) or value.is_integer()) and value not in (0, 1)
+        is_count = (not isinstance(value, float) or value.is_integer()) and value not in (0, 1)
         return f"{name} is {value!r}: it may multiply what one call is billed; leave it out" if is_count else ""
     last = re.sub(r"\[\d+\]$", "", name).rpartition(".")[2]
     if _NAMES_SOMETHING.search(last) or (isinstance(value, str) and _ADDRESS.match(value)):
@@ -189,7 +200,7 @@ def _file(file: Any) -> str:
     if isinstance(file, Mapping) and isinstance(file.get("file_data"), str) and not file.get("file_id"):
         return ""
     name = "file_id" if isinstance(file, Mapping) and file.get("file_id") else "file"
-    return f"{name} names a file that is not in the request: {_ELSEWHERE}; give its bytes as file_data, or by files="
+    return f"{name} {_FILE}"
 
 
 def _is_function(tool: Any) -> bool:
