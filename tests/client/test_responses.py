@@ -179,18 +179,14 @@ def test_a_provider_without_it_is_spared_its_parameters() -> None:
 # -- what it may cost -------------------------------------------------------------------------------------------------
 
 
-def test_a_conversation_that_the_provider_keeps_may_fill_the_window() -> None:
+def test_a_conversation_that_the_provider_keeps_has_no_bound() -> None:
     plain, recalled = (entry(template(**more)).options[0] for more in ({}, {"previous_response_id": "resp_1"}))
     assert plain.bound is not None
-    assert recalled.bound is not None
+    assert recalled.bound is None
     view = FleetView(FLEET)
-    window = view.prices.context_window(Target.parse(MINI))
-    assert window is not None
-    assert recalled.bound >= plain.bound + window * 250  # a quarter of a dollar a million
-    calculator = NeedCalculator(view.prices, {"previous_response_id": "resp_1", "max_tokens": 32_768}, RESPONSES_API)
-    need = calculator.chat(plan(FLEET, Target.parse(MINI)), Prompt(HELLO, 50))
-    assert need.bound is not None
-    assert need.bound >= recalled.bound - 100 * 250
+    calculator = NeedCalculator(view.prices, {"previous_response_id": "resp_1"}, RESPONSES_API)
+    assert calculator.chat(plan(FLEET, Target.parse(MINI)), Prompt(HELLO, 50)).bound is None
+    assert calculator.unbounded.startswith("previous_response_id: what it names is billed as input")
     parts = calculator.parts(Target("openai", "of-an-unknown-window"), Prompt(HELLO, 50))
     assert list(parts)[-1] == Part("conversation", 0, 2_000_000)
 

@@ -135,7 +135,10 @@ class Journal:
     async def resume(self) -> list[bytes]:
         return []
 
-    async def allow(self, need: Option | None, *, less: bool = False) -> None:
+    async def follow_settings(self) -> None:
+        """They do not change here."""
+
+    async def allow(self, need: Option | None, *, less: bool = False, why: str = "") -> None:
         self.needs.append(need)
 
     async def record(self, completion: Completion, state: bytes) -> None:

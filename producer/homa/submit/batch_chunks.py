@@ -139,6 +139,8 @@ class Chunks:
         job_id = batch_job_id(self._batch_id, self.lines)
         prepared = self.uploads.add(job_id, prepared)
         entry = template.entry(job_id, prepared, custom_id=custom_id, skipped=skipped)
+        if entry.bound is None:
+            template.check_bounded(prepared, in_batch=self._cap is not None)
         if self._cap is not None or template.options.job_budget is not None:
             check_affordable(template.targets[0], entry.bound, template.options.job_budget, self._cap)
         common = template.common_for(prepared)

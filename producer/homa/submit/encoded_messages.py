@@ -9,6 +9,7 @@ from typing import Any
 
 from homa_shared.calls.media import Medium, extract
 from homa_shared.calls.request import to_json
+from homa_shared.quota.unbounded import TEXT_FIELDS
 
 _NO_MEDIA: Mapping[str, Medium] = MappingProxyType({})
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
@@ -23,7 +24,7 @@ class Prepared:
     messages: Sequence[Mapping[str, Any]]
     #: Digest -> medium that they refer to.
     media: Mapping[str, Medium] = field(default_factory=lambda: _NO_MEDIA, repr=False)
-    #: Whether they consist of text alone.
+    #: Whether they consist of text alone, all of which counts by its bytes.
     plain: bool = True
     #: What stands in the stored request instead of `json`, where that lives elsewhere.
     stored: bytes | None = None
@@ -42,7 +43,7 @@ class Prepared:
         Raises:
             InvalidRequest: they are no JSON, or show a medium that cannot be taken.
         """
-        if all(isinstance(message.get("content"), str) for message in messages):
+        if all(isinstance(message.get("content"), str) and message.keys() <= TEXT_FIELDS for message in messages):
             return cls(to_json(messages, "messages"), messages)
         extracted = extract(messages)
         return cls(

@@ -25,17 +25,20 @@ class Reservations:
     Args:
         view: prices, and the factors that are learned by the time of a request.
         plans: name of each hop of the chain, and the plans of the targets that it stands for.
-        calculators: of what a call with these options takes at each hop.
+        calculators: of what a call with these options takes at each target of each hop.
     """
 
     def __init__(
         self,
         view: FleetView,
         plans: Sequence[tuple[str, Sequence[TargetPlan]]],
-        calculators: Sequence[NeedCalculator],
+        calculators: Sequence[Sequence[NeedCalculator]],
     ) -> None:
         self._view = view
-        self._hops = [(*hop, calculator) for hop, calculator in zip(plans, calculators, strict=True)]
+        self._hops = [
+            (name, list(zip(members, each, strict=True)))
+            for (name, members), each in zip(plans, calculators, strict=True)
+        ]
         self._counts_tokens = any(counts_tokens(plan) for _, members in plans for plan in members)
         # Without tokens to count, and media, a request reserves what its length says.
         self._by_size: dict[int, tuple[Option, bytes]] = {}
@@ -62,14 +65,23 @@ class Reservations:
         """What each hop reserves."""
         if prepared.inputs is not None:
             return [
-                largest(name, [self._of_texts(plan, prepared.inputs, calculator) for plan in members])
-                for name, members, calculator in self._hops
+                largest(name, [self._of_texts(plan, prepared.inputs, calculator) for plan, calculator in members])
+                for name, members in self._hops
             ]
         prompt = prompt_of(prepared)
         return [
-            largest(name, [self._of_chat(plan, prompt, calculator) for plan in members])
-            for name, members, calculator in self._hops
+            largest(name, [self._of_chat(plan, prompt, calculator) for plan, calculator in members])
+            for name, members in self._hops
         ]
+
+    def why_unbounded(self, prepared: Prepared) -> str:
+        """What of a request has no bound at a target of its chain, and what to do instead; empty: at most its price."""
+        calls = [call for _, members in self._hops for call in members]
+        if prepared.inputs is not None:
+            return next((calculator.unbounded for _, calculator in calls if calculator.unbounded), "")
+        prompt = prompt_of(prepared)
+        found = (calculator.why_unbounded(plan.target, prompt) for plan, calculator in calls)
+        return next((why for why in found if why), "")
 
     def _of_texts(self, plan: TargetPlan, texts: Sequence[str], calculator: NeedCalculator) -> Option:
         """What the first call takes that embeds as many texts as it may."""
@@ -77,7 +89,7 @@ class Reservations:
 
     def _of_chat(self, plan: TargetPlan, prompt: Prompt, calculator: NeedCalculator) -> Option:
         need = calculator.chat(plan, prompt, self._view.factor(plan.target), self._view.answer_tokens(plan.target))
-        bound = calculator.most_token_cost(plan.target, prompt) if calculator.has_fees else need.bound
+        bound = calculator.most_token_cost(plan.target, prompt) if need.bound is None else need.bound
         if bound is not None and bound > MOST_NANO_USD:
             raise InvalidRequest(
                 f"one call of {plan.target} may cost {usd(bound)}, for {calculator.most_output_tokens} output "

@@ -97,6 +97,8 @@ class Submitter:
         prepared = uploads.add(job_id, asked.prepared)
         shared = template.shared(asked.prepared)
         entry = template.entry(job_id, prepared, key=key, due_ms=due_ms, skipped=skipped, shared=shared)
+        if entry.bound is None:
+            template.check_bounded(asked.prepared)
         check_affordable(template.targets[0], entry.bound, asked.options.job_budget)
         yield from uploads.send(self.keys)
         accepted = yield from ask(submit(self.keys, template.common_for(asked.prepared), [entry]))

@@ -11,12 +11,14 @@ from typing import Any
 
 import orjson
 
+from homa.submit.budgets import budget_over, check_bounded
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fitting import Fit
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import Options
 from homa.submit.request_digests import cache_key
 from homa.submit.reservations import Reservations
+from homa_shared.calls.account_params import with_account_params
 from homa_shared.calls.request import CHAT, EMBEDDING, request_head, sharing
 from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_shared.capabilities.prompt_caching import caching_at
@@ -28,6 +30,7 @@ from homa_shared.model.tokens import NO_PREFIX, PrefixTokens
 from homa_shared.quota.need_calculator import NeedCalculator, counts_tokens
 from homa_shared.quota.own_cap import own_cap
 from homa_shared.quota.plan import TargetPlan, exempts_cached
+from homa_shared.quota.price_stamp import price_stamp
 from homa_shared.store.transitions.submit import Common, Entry
 
 
@@ -74,15 +77,14 @@ class Template:
             kind=options.kind,
             version=view.versions.request,
             cache=options.kind == EMBEDDING and self._cached,
+            priced=price_stamp(view.fleet),
             **options.request,
         )
         #: Whether one of the targets keeps what prompts share.
         self.caches = options.kind == CHAT and options.prompt_cache is not False and view.caches(self.chain)
         self._params_json = orjson.dumps(self._asked, option=orjson.OPT_SORT_KEYS)
-        by_cap = {cap: self._calculator(cap) for cap in self.caps}
-        #: What a call of these requests takes at each hop.
-        self.calculators = [by_cap[cap] for cap in self.caps]
-        self._reservations = Reservations(view, self._plans, self.calculators)
+        self._calculators = self._reckon(plans)
+        self._reservations = Reservations(view, self._plans, self._calculators)
         self.common = Common(
             queue=queue_of(self.hops[0]),
             target=self.targets[0],
@@ -94,14 +96,14 @@ class Template:
 
     @property
     def calculator(self) -> NeedCalculator:
-        """What a call of these requests takes at the first hop."""
-        return self.calculators[0]
+        """What a call of these requests takes at the first target."""
+        return self._calculators[0][0]
 
     def by_target(self) -> Mapping[Target, tuple[int, NeedCalculator]]:
         """Every target that may be called, with its output cap and what a call of it takes."""
         found: dict[Target, tuple[int, NeedCalculator]] = {}
-        for hop, cap, calculator in zip(self.hops, self.caps, self.calculators, strict=True):
-            for target in members_of(hop):
+        for hop, cap, calculators in zip(self.hops, self.caps, self._calculators, strict=True):
+            for target, calculator in zip(members_of(hop), calculators, strict=True):
                 found.setdefault(target, (cap, calculator))
         return found
 
@@ -124,12 +126,28 @@ class Template:
         return {**self.params, "max_tokens": PLAIN} if self.has_own_cap else self.params
 
     def _own_cap(self, plan: TargetPlan) -> int:
-        view = self._view
-        return own_cap(plan, view.prices, self.params, view.answer_tokens(plan.target))
+        view, target = self._view, plan.target
+        params = with_account_params(self.params, self._account_params(target))
+        return own_cap(plan, view.prices, params, view.answer_tokens(target))
 
-    def _calculator(self, cap: int) -> NeedCalculator:
-        params = {**self.params, "max_tokens": cap} if self.has_own_cap else self.params
-        return NeedCalculator(self._view.prices, params, self.options.api)
+    def _reckon(self, plans: Sequence[Sequence[TargetPlan]]) -> list[list[NeedCalculator]]:
+        """What a call takes at each target of each hop, worked out once for all of one cap that no account adds to."""
+        known: dict[tuple[int, str], NeedCalculator] = {}
+
+        def of(cap: int, target: Target) -> NeedCalculator:
+            account = self._account_params(target)
+            name = (cap, target.provider if account else "")
+            if name not in known:
+                params = {**self.params, "max_tokens": cap} if self.has_own_cap else self.params
+                params = with_account_params(params, account) if account else params
+                known[name] = NeedCalculator(self._view.prices, params, self.options.api)
+            return known[name]
+
+        return [[of(cap, plan.target) for plan in members] for cap, members in zip(self.caps, plans, strict=True)]
+
+    def _account_params(self, target: Target) -> Mapping[str, Any]:
+        """What the account of a target adds to each chat call, as the fleet knows it."""
+        return self._view.fleet.provider(target).params if self.options.kind == CHAT else {}
 
     def fit(self, prepared: Prepared) -> tuple[Template, tuple[tuple[str, str], ...]]:
         """The template of the targets that can do a request, and those that cannot, with the reason.
@@ -183,6 +201,20 @@ class Template:
             self.options.deadline_ms,
             self.options.delay_ms if due_ms is None else due_ms,
         )
+
+    def check_bounded(self, prepared: Prepared, *, in_batch: bool = False) -> None:
+        """Refuses a request under a budget where nobody can say what one of its calls costs at most.
+
+        Args:
+            in_batch: whether its batch has a budget.
+
+        Raises:
+            InvalidRequest: a budget applies; what has no bound is named, with what to do instead.
+        """
+        why = self._reservations.why_unbounded(prepared)
+        if why:
+            budget = budget_over(self._view.fleet, self.common.tenant, self.common.tags)
+            check_bounded(why, fleet_budget=budget, own=in_batch or self.options.job_budget is not None)
 
     def prefix(self, shared: SharedPrefix, messages: Sequence[Mapping[str, Any]]) -> PrefixTokens:
         """Tokens and digest of what a prompt shares; none where every target counts all tokens."""

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from homa_shared.calls.reply import CHAT_API, ITEMS, RESPONSES_API, Call
+from homa_shared.calls.reply import CHAT_API, ITEMS, Call
 
 #: Service tiers at prices that the list does not have.
 TIERS_APART = ("flex", "priority")
+#: Those that cost what the list says, by the names of all kinds.
+_STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "standard_only"})
 #: Parameters by which the provider finds the beginning of a conversation that it has kept.
 RECALLING = ("previous_response_id", "conversation")
 #: Parameters that a job cannot do without, and that only the Responses API knows.
@@ -27,6 +29,8 @@ _TUNING = frozenset(
 _CALLED_BACK = frozenset({None, "function", "custom"})
 #: What costs more than tokens do by the price list, for messages.
 NO_PRICE_LISTED = "tools that a provider runs itself have none, nor do the flex and priority tiers"
+#: Why a call of such a tier has no bound.
+NO_TIER_PRICED = "service_tier: the price list has no prices of tiers beside the standard one; leave it out"
 #: Types of output items that cost nothing beside their tokens.
 _OF_TOKENS = frozenset({"message", "reasoning", "function_call", "custom_tool_call", "compaction"})
 
@@ -49,9 +53,10 @@ def built_in_tools(params: Mapping[str, Any]) -> list[str]:
     return [str(kind) for kind in kinds if kind not in _CALLED_BACK]
 
 
-def asks_for_fees(params: Mapping[str, Any], api: str) -> bool:
-    """Whether nobody can say what a call costs at most by its tokens and the price list."""
-    return params.get("service_tier") in TIERS_APART or (api == RESPONSES_API and bool(built_in_tools(params)))
+def asks_for_tier_apart(params: Mapping[str, Any]) -> bool:
+    """Whether a call may be served by a tier whose prices the list does not have; a new one may have any."""
+    tier = params.get("service_tier")
+    return tier is not None and not (isinstance(tier, str) and tier in _STANDARD_TIERS)
 
 
 def recalls(params: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """A job's request as the store keeps it: messages and parameters in OpenAI's names, and the chain of targets.
 
     {"v": 1, "messages": […], "params": {…}, "targets": ["openai:gpt-6-luna", …],
-     "plans": [[bound, total, input, output], …], "stream": false}
+     "plans": [[bound, total, input, output], …], "stream": false, "priced": "…"}
 
 A job of embeddings has `"kind": "embedding", "inputs": […]` and no messages, and `"cache": true` where single texts may
 be answered from the cache. `"steps": {"tools": […], "max_steps": 10, "content_retries": 2}` stands where an answer may
@@ -17,7 +17,8 @@ Images and documents stand as references in the messages (media.py); where the m
 reference stands in their place. `"skipped": [[target, why], …]` are those of the chain that cannot do the job.
 
 `plans` stands beside `targets`: what a call to each would reserve (upper bound of its cost in nano-dollars, null where
-unpriced; tokens). Whoever submits knows the price book; a worker that reroutes needs none.
+unpriced; tokens). Whoever submits knows the price book; a worker that reroutes needs none. `priced` names the prices
+that the bounds were reckoned by (price_stamp.py): a worker that knows others reckons again before it calls.
 """
 
 from __future__ import annotations
@@ -115,6 +116,8 @@ class JobRequest:
     cache: bool = False
     #: Output cap at each target of the chain; empty: that of `params`.
     caps: tuple[int, ...] = ()
+    #: The prices that the bounds of `options` were reckoned by; empty: not known.
+    priced: str = ""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -137,6 +140,7 @@ class JobRequest:
                 api=self.api,
                 cache=self.cache,
                 caps=self.caps,
+                priced=self.priced,
             )
             + (to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages"))
             + request_tail(self.options, self.skipped, self.shared)
@@ -179,6 +183,7 @@ class JobRequest:
                 found.get("api", CHAT_API),
                 found.get("cache", False),
                 tuple(found.get("caps", ())),
+                found.get("priced", ""),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
@@ -212,6 +217,7 @@ def request_head(
     api: str = CHAT_API,
     cache: bool = False,
     caps: Sequence[int] = (),
+    priced: str = "",
 ) -> bytes:
     """The encoded request up to its messages or inputs: what the jobs of a batch have in common, encoded once.
 
@@ -219,6 +225,7 @@ def request_head(
         version: an older one, where workers live that read no newer; None: this release's own.
         cache: whether single texts may be answered from the cache.
         caps: output cap at each target, where they differ.
+        priced: the prices that bounds are reckoned by.
     """
     version = REQUEST_VERSION if version is None else version
     head = b'{"v":%d,"params":%b,"targets":%b,"stream":%b' % (
@@ -235,6 +242,8 @@ def request_head(
         head += b',"cache":true'
     if caps:
         head += b',"caps":%b' % orjson.dumps(caps)
+    if priced:
+        head += b',"priced":%b' % orjson.dumps(priced)
     return head + (b',"messages":' if kind == CHAT else b',"kind":%b,"inputs":' % orjson.dumps(kind))
 
 

@@ -1,25 +1,32 @@
 """What a provider reads for one call, part by part: what the bound of its cost counts.
 
 Text counts by the UTF-8 bytes of its JSON, since a token has at least one byte: the messages, with references in the
-place of media, and the parameters that a provider reads like a part of the prompt. What is not text counts by the most
-tokens that a provider makes of it: media, and a conversation that the provider keeps. The price book adds the tokens of
-the provider's own (`OVERHEAD_TOKENS`) and the output up to its cap.
+place of media, and every parameter that is not known to cost nothing (`parameter_costs`). What is not text counts by
+the most tokens that a provider makes of it: media, and a conversation that the provider keeps. The price book adds the
+tokens of the provider's own (`OVERHEAD_TOKENS`) and the output up to its cap.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 from homa_shared.calls.request import to_json
+from homa_shared.quota.parameter_costs import FREE, OUTPUT_CAPS, REPLIES
 from homa_shared.quota.prompt import Prompt, ShownMedium
 
 #: Most tokens that any provider counts for one image (gpt-4o-mini in high detail; others stay below 5 000).
 MAX_TOKENS_PER_IMAGE = 40_000
 #: Largest context window of any model, tokens: what a document may come to where the model's own is not known.
 MAX_WINDOW_TOKENS = 2_000_000
-#: Parameters that a provider reads like a part of the prompt.
+#: Most tokens that a provider adds to each text that it embeds: marks of its beginning and end, and its task.
+TOKENS_PER_TEXT = 32
+#: Parameters that a provider reads like a part of the prompt: an estimate counts these.
 READ_PARAMETERS = ("tools", "functions", "response_format", "instructions", "text")
+
+
+_NOT_READ = FREE | {*OUTPUT_CAPS, *REPLIES, "service_tier"}
 
 
 class Part(NamedTuple):
@@ -51,21 +58,44 @@ def call_parts(
         yield Part("conversation", 0, window_tokens)
 
 
-def text_parts(texts: Sequence[str]) -> list[Part]:
-    """All parts of a call that embeds texts."""
-    return [Part("inputs", sum(len(text.encode()) for text in texts))]
+def text_parts(texts: Sequence[str], parameters: Sequence[Part] = ()) -> list[Part]:
+    """All parts of a call that embeds texts, each of which a parameter may be put before."""
+    own = sum(len(text.encode("utf-8", "replace")) for text in texts)
+    return [
+        Part("inputs", own, TOKENS_PER_TEXT * len(texts)),
+        *(Part(part.what, part.text_bytes * len(texts)) for part in parameters),
+    ]
 
 
 def parameter_parts(params: Mapping[str, Any]) -> list[Part]:
-    """The parameters that a provider reads like a part of the prompt.
+    """The parameters that may be read like a part of the prompt: all but those that are known to cost nothing.
 
     Args:
-        params: in OpenAI's names.
+        params: in OpenAI's names, or the provider's own.
 
     Raises:
         InvalidRequest: one of them is not valid JSON.
     """
-    return [Part(name, len(to_json(params[name], name))) for name in READ_PARAMETERS if name in params]
+    return [
+        Part(name, len(to_json(value, name)))
+        for name, value in params.items()
+        if value is not None and name not in _NOT_READ
+    ]
+
+
+def most_replies(params: Mapping[str, Any]) -> int:
+    """How many replies one call is billed for, at most: a server may know each of the names."""
+    return prod(max(1, _count(params.get(name))) for name in REPLIES)
+
+
+def output_cap(params: Mapping[str, Any]) -> int:
+    """Most output tokens of one reply: the largest cap that is given, whatever its name; 0 where none is."""
+    return max(_count(params.get(name)) for name in OUTPUT_CAPS)
+
+
+def _count(value: object) -> int:
+    """A number as providers read it; what is not one has no bound, and another check says so."""
+    return value if isinstance(value, int) else 0
 
 
 def read_parameters(params: Mapping[str, Any]) -> list[Any]:
@@ -75,7 +105,7 @@ def read_parameters(params: Mapping[str, Any]) -> list[Any]:
 
 
 def _most_media_tokens(media: Sequence[ShownMedium], window_tokens: int) -> int:
-    """Documents may fill the whole window."""
-    if all(medium.part == "image_url" for medium in media):
+    """Documents, and whatever else is not an image, may fill the whole window."""
+    if all(medium.part == "image_url" and medium.is_image for medium in media):
         return len(media) * MAX_TOKENS_PER_IMAGE
     return window_tokens

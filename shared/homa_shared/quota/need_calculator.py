@@ -4,7 +4,8 @@ Clients calculate it at submit, for each target of a job's chain. Workers calcul
 job that takes several, whose prompt has grown meanwhile. Both use `NeedCalculator`, so that the same conversation
 reserves the same.
 
-The bound is the price of all tokens that the call's parts can have (`call_parts`). The reservation is an estimate of
+The bound is the price of all tokens that the call's parts can have (`call_parts`), and there is none where something of
+the call may cost more than its bytes tell (`unbounded`). The reservation is an estimate of
 the same parts' tokens, scaled by the factor learned for the target, and the output that is expected, as the target's
 policy weighs them; settling corrects it.
 """
@@ -14,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from homa_shared.calls.openai_apis import asks_for_fees, recalls
+from homa_shared.calls.openai_apis import NO_TIER_PRICED, asks_for_tier_apart, recalls
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API
 from homa_shared.calls.request import Option
 from homa_shared.calls.tokens import count, estimate_messages
-from homa_shared.kinds.output_caps import PLAIN, cap_of
+from homa_shared.kinds.output_caps import PLAIN
 from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.targets import Target
 from homa_shared.model.tokens import Tokens
@@ -27,13 +28,17 @@ from homa_shared.quota.call_parts import (
     MAX_WINDOW_TOKENS,
     Part,
     call_parts,
+    most_replies,
+    output_cap,
     parameter_parts,
     read_parameters,
     text_parts,
 )
 from homa_shared.quota.embedding_parts import first_part
+from homa_shared.quota.parameter_costs import PREDICTION
 from homa_shared.quota.plan import TargetPlan, reservation
 from homa_shared.quota.prompt import Prompt
+from homa_shared.quota.unbounded import unbounded_model, unbounded_parameter
 
 #: Tokens of output that are reserved from a quota counted by what is really written, until replies have told how much a
 #: target writes; settling corrects it.
@@ -47,7 +52,7 @@ class NeedCalculator:
 
     Args:
         prices: what tokens cost, and how large context windows are.
-        params: in OpenAI's names, as they are sent: output cap, `n`, tools and schema count.
+        params: in OpenAI's names, as they are sent: all that are not known to cost nothing count.
         api: which of OpenAI's they ask for.
 
     Raises:
@@ -57,17 +62,20 @@ class NeedCalculator:
     def __init__(self, prices: PriceBook, params: Mapping[str, Any], api: str = CHAT_API) -> None:
         self._prices = prices
         self._parameters, self._read = parameter_parts(params), read_parameters(params)
-        replies = int(params.get("n") or 1)
-        cap = cap_of(params) or PLAIN
-        #: Output tokens of one call, over all its replies: at most, and as expected.
+        replies, cap = most_replies(params), output_cap(params) or PLAIN
+        predicted = sum(part.text_bytes for part in self._parameters if part.what == PREDICTION)
+        #: Output tokens of one call, over all its replies: as capped, as billed at most, and as expected.
         self.most_output_tokens = cap * replies
+        self._billed_output_tokens = (cap + predicted) * replies
         self.expected_output_tokens = min(cap, EXPECTED_OUTPUT_TOKENS) * replies
         self._replies = replies
         self._adds_conversation = api == RESPONSES_API and recalls(params)
-        #: Whether the provider charges fees that no count of tokens tells, for tools that it runs itself.
-        self.has_fees = asks_for_fees(params, api)
+        #: Which parameter has no bound, and what to do instead; empty: all have one.
+        self.unbounded = NO_TIER_PRICED if asks_for_tier_apart(params) else unbounded_parameter(params)
         #: Target and size of a prompt without media -> its bound: the prompts of a batch often have the same sizes.
         self._bounds: dict[tuple[str, int], int | None] = {}
+        #: Model -> why its calls have no bound.
+        self._models: dict[str, str] = {}
 
     def chat(self, plan: TargetPlan, prompt: Prompt, factor: float = 1.0, answer_tokens: int | None = None) -> Option:
         """What one completion takes at a target.
@@ -94,25 +102,34 @@ class NeedCalculator:
         """
         end = first_part(texts, plan, start)
         part = texts[start:end]
-        bound = self._bound(plan.target, text_parts(part), 0)
+        bound = None if self.unbounded else self._bound(plan.target, text_parts(part, self._parameters), 0)
         if not counts_tokens(plan):
             return end, Option(str(plan.target), bound)
         tokens = count("\n".join(part), plan.target.model, factor=factor).tokens
         return end, Option(str(plan.target), bound, reservation(plan, tokens, 0, 0).tokens)
 
     def bound(self, target: Target, prompt: Prompt) -> int | None:
-        """Nano-dollars that one completion cannot exceed; None where its price is not known, or fees come to it."""
-        return None if self.has_fees else self.most_token_cost(target, prompt)
+        """Nano-dollars that one completion cannot exceed; None where there is no such bound (`why_unbounded`)."""
+        return None if self.why_unbounded(target, prompt) else self.most_token_cost(target, prompt)
+
+    def why_unbounded(self, target: Target, prompt: Prompt) -> str:
+        """What of a completion has no bound, why, and what to do instead; empty where only a price may be missing."""
+        return self.unbounded or prompt.unbounded or self._unbounded_model(target.model)
+
+    def _unbounded_model(self, model: str) -> str:
+        if model not in self._models:
+            self._models[model] = unbounded_model(model)
+        return self._models[model]
 
     def most_token_cost(self, target: Target, prompt: Prompt) -> int | None:
-        """Nano-dollars that the tokens of one completion cannot exceed, fees left out; None: the target is unpriced."""
+        """Nano-dollars that the tokens of what is known of one completion cannot exceed; None: it is unpriced."""
         if prompt.media:
-            return self._bound(target, self.parts(target, prompt), self.most_output_tokens)
+            return self._bound(target, self.parts(target, prompt), self._billed_output_tokens)
         key = (str(target), prompt.json_bytes)
         if key not in self._bounds:
             if len(self._bounds) >= _MOST_SIZES:
                 self._bounds.clear()
-            self._bounds[key] = self._bound(target, self.parts(target, prompt), self.most_output_tokens)
+            self._bounds[key] = self._bound(target, self.parts(target, prompt), self._billed_output_tokens)
         return self._bounds[key]
 
     def input_tokens(self, target: Target, prompt: Prompt, factor: float = 1.0) -> int:

@@ -9,6 +9,7 @@ from homa_shared.kinds.output_caps import ANY_OUTPUT, PLAIN, OutputFamily, defau
 from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.targets import Target
 from homa_shared.pricing.price_book import PriceBook
+from homa_shared.quota.call_parts import most_replies
 from homa_shared.quota.plan import TargetPlan
 
 #: Policies by which a provider counts the whole cap against its limits before anything is written.
@@ -55,7 +56,7 @@ def _counted_quota(plan: TargetPlan, params: Mapping[str, Any]) -> int | None:
     if plan.reserve not in _COUNTS_CAP:
         return None
     limits = [limit for limit in (plan.limits.tpm, plan.limits.output_tpm) if limit is not None]
-    return min(limits) // int(params.get("n") or 1) if limits else None
+    return min(limits) // most_replies(params) if limits else None
 
 
 def _family(prices: PriceBook, target: Target) -> OutputFamily:

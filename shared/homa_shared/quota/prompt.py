@@ -13,6 +13,7 @@ import orjson
 
 from homa_shared.calls.media import REFERENCE, Medium, places, replace_media
 from homa_shared.calls.tokens import FILE_BYTES_PER_TOKEN, TOKENS_PER_IMAGE
+from homa_shared.quota.unbounded import unbounded_message
 
 #: As long as any reference.
 _SOME_REFERENCE = REFERENCE + "0" * 64
@@ -44,6 +45,8 @@ class Prompt(NamedTuple):
     json_bytes: int
     #: What they show, place by place: a document that is shown twice is read twice.
     media: Sequence[ShownMedium] = ()
+    #: What of them has no bound, and what to do instead; empty: all has one.
+    unbounded: str = ""
 
     @classmethod
     def of_stored(cls, messages: Sequence[Mapping[str, Any]], json_bytes: int, media: Mapping[str, Medium]) -> Prompt:
@@ -58,7 +61,7 @@ class Prompt(NamedTuple):
         for part, value, _ in places(messages):
             medium = media.get(value.removeprefix(REFERENCE))
             shown.append(ShownMedium(part, medium.is_image, len(medium.data)) if medium else _by_address(part))
-        return cls(messages, json_bytes, shown)
+        return cls(messages, json_bytes, shown, unbounded_message(messages))
 
     @classmethod
     def of_sent(cls, messages: Sequence[Mapping[str, Any]]) -> Prompt:
@@ -76,7 +79,7 @@ class Prompt(NamedTuple):
 
         replaced = replace_media(messages, take_out)
         stored = replaced if inline else messages
-        return cls(stored, len(orjson.dumps(stored)), shown)
+        return cls(stored, len(orjson.dumps(stored)), shown, unbounded_message(stored))
 
 
 def _by_address(part: str) -> ShownMedium:

@@ -30,6 +30,7 @@ from homa_shared.settings.sections import (
     Tenant,
     Unresolved,
 )
+from homa_shared.settings.values import Parameters
 
 
 class FleetProvider(Section):
@@ -47,6 +48,8 @@ class FleetProvider(Section):
     endpoint: str | None = None
     #: Whether its server is on the machine of whoever calls it, so that nobody else can say whose it is.
     local: bool = False
+    #: Parameters that its workers give to each chat call that leaves them open: a bound counts what they may cost.
+    params: Parameters = Field(default_factory=dict)
 
 
 class Fleet(Section):

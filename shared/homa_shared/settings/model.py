@@ -35,6 +35,9 @@ from homa_shared.settings.sources import Gathered, gather
 from homa_shared.settings.toml_lines import SettingPath, dotted
 from homa_shared.settings.values import BlobsUrl, LocalPath, Name, StoreUrl
 
+#: Parameters that stay with a worker, like its key.
+_PRIVATE = frozenset({"extra_headers", "extra_query"})
+
 #: Shown as the origin of what nobody set.
 DEFAULT = "default"
 
@@ -214,7 +217,14 @@ def _for_fleet(provider: ProviderSettings) -> FleetProvider:
         price_list=provider.price_list,
         endpoint=_endpoint(provider.base_url),
         local=_is_local(provider.base_url),
+        params=_published(provider.options.get("params")),
     )
+
+
+def _published(params: object) -> dict[str, Any]:
+    """An account's parameters as the fleet knows them, for the bound of its calls; headers may hold a key."""
+    given = params if isinstance(params, Mapping) else {}
+    return {name: value for name, value in given.items() if name not in _PRIVATE}
 
 
 def _endpoint(base_url: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,13 +15,14 @@ from homa_shared.capabilities.prompt_caching import caching_at
 from homa_shared.kinds.output_caps import PLAIN
 from homa_shared.kinds.parameter_rules import lack
 from homa_shared.kinds.profile import PromptCaching
-from homa_shared.model.errors import HomaError
+from homa_shared.model.errors import ConfigError, HomaError
 from homa_shared.model.pools import Hop, Pool, alias_of, queue_of
 from homa_shared.model.targets import Target
 from homa_shared.pricing.price_book import PriceBook
 from homa_shared.quota.own_cap import most_cap, own_cap
 from homa_shared.quota.plan import TargetPlan, plan
 from homa_shared.quota.plan_rows import rows_of
+from homa_shared.quota.price_stamp import price_stamp
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op, read, text
@@ -107,6 +109,15 @@ class FleetBook:
         self._written.difference_update(targets)
         await self.ensure_plans(targets)
 
+    async def follow(self, version: int) -> None:
+        """Reads the fleet's settings again where those of another version are in force than this worker knows.
+
+        Settings of a newer release that cannot be read leave the old ones in force; the heartbeat tells of it.
+        """
+        if version and version != self.fleet.version:
+            with contextlib.suppress(ConfigError):
+                await self.refresh()
+
     async def _renew_days(self) -> None:
         if time.monotonic() - self._days_at < DAYS_S:
             return
@@ -185,6 +196,11 @@ class FleetBook:
     def prices(self) -> PriceBook:
         """Prices as of the last refresh."""
         return self._prices
+
+    @property
+    def price_stamp(self) -> str:
+        """Names the prices that bounds are reckoned by here."""
+        return price_stamp(self.fleet)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -7,17 +7,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from homa_shared.calls.account_params import with_account_params
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
-from homa_shared.kinds.output_caps import cap_of
 from homa_shared.model.json_safe import sound
+from homa_shared.quota.call_parts import output_cap
 from homa_shared.store.client import AsyncStore
 from homa_workers.attempt import RunningAttempt
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.middleware.chain import MiddlewareChain
 from homa_workers.outcomes.halting import stopped_before_call
 from homa_workers.outcomes.outcomes import Interrupted
-from homa_workers.providers.base import Provider
+from homa_workers.pipeline.reckoning import says_more
+from homa_workers.providers.base import Provider, account_params
 from homa_workers.providers.secrets import NO_SECRETS, Secrets
 from homa_workers.store_io.stream_writer import DeltaWriter
 
@@ -51,11 +53,13 @@ class Caller:
         self._book = book
         self._timeout_s = timeout_s
         self._middleware = middleware
+        self._account_params = account_params(provider)
 
-    async def prepare(self, attempt: RunningAttempt, call: Call) -> tuple[Call, bool]:
-        """A call as it is to be made, and whether middleware changed its content: then it has another need.
+    async def prepare(self, attempt: RunningAttempt, call: Call) -> tuple[Call, str]:
+        """A call as it is to be made, and what made it another than the client knew: then it has another need.
 
-        What its model does not take is left out or translated last, whoever asked for it.
+        What its account's settings say fills what the call leaves open. What its model does not take is left out or
+        translated last, whoever asked for it.
 
         Raises:
             Halted: the attempt was cancelled meanwhile.
@@ -65,10 +69,14 @@ class Caller:
             adapted, is_other = await self._middleware.adapt_call(attempt, target.for_api(call))
         except asyncio.CancelledError:
             raise stopped_before_call(attempt) from None
+        if self._account_params:
+            adapted = replace(adapted, params=with_account_params(adapted.params, self._account_params))
         fitted, attempt.parameter_notes = target.fitted(adapted)
-        made = self._capped(attempt.claim.target, fitted) if is_other else fitted
+        made = self._capped(attempt.claim.target, fitted)
         attempt.params = made.params
-        return made, is_other
+        if is_other:
+            return made, "middleware has changed its call"
+        return made, "its account's parameters add to its call" if says_more(made.params, call.params) else ""
 
     async def complete(self, attempt: RunningAttempt, call: Call) -> Completion:
         """Makes a call that was prepared, for whose need there is a reservation.
@@ -112,10 +120,11 @@ class Caller:
         return found
 
     def _capped(self, target: str, call: Call) -> Call:
-        """A call that middleware changed, with the output cap that its need is calculated by: one is always sent."""
-        if cap_of(call.params):
+        """A call with the output cap that its need is calculated by: one is always sent, whatever the account's is."""
+        params = call.params
+        if params.get("max_tokens") or params.get("max_completion_tokens") or output_cap(params):
             return call
-        return replace(call, params={**call.params, "max_tokens": self._book.own_cap(target, call.params)})
+        return replace(call, params={**params, "max_tokens": self._book.own_cap(target, params)})
 
     def _hide(self, error: Exception) -> None:
         """Servers and proxies repeat keys and passwords in what they refuse."""

@@ -27,8 +27,9 @@ from homa_workers.outcomes.judgement import accept_or_decline, judge
 from homa_workers.outcomes.outcomes import Ended, Outcome, Released, Succeeded
 from homa_workers.pipeline.acknowledge import Acknowledger
 from homa_workers.pipeline.call import Caller
+from homa_workers.pipeline.reckoning import reckoned
 from homa_workers.pipeline.skipping import tell_skipped
-from homa_workers.pipeline.steps import Chat, Embedding, StepJournal, need_of_call, takes_steps
+from homa_workers.pipeline.steps import Chat, Embedding, StepJournal, takes_steps
 from homa_workers.providers.base import Provider
 from homa_workers.providers.secrets import NO_SECRETS, Secrets
 from homa_workers.store_io.media import Media
@@ -138,15 +139,10 @@ class Pipeline:
             return await Embedding(self._journal(attempt), self.caller, self.vectors).answer()
         if takes_steps(request):
             return Succeeded(await Chat(self._journal(attempt), self.toolbox, self.caller).answer())
-        target = attempt.claim.target
-        call, is_adapted = await self.caller.prepare(attempt, request.call(target, attempt.claim.fallbacks_left))
-        if is_adapted:
-            need = need_of_call(self.book, target, call)
-            if need is None:
-                raise refused(
-                    f"what middleware made of its call cannot be reserved: no provider serves {target} any more"
-                )
-            await self._journal(attempt).allow(need)
+        asked = request.call(attempt.claim.target, attempt.claim.fallbacks_left)
+        call, changed = await self.caller.prepare(attempt, asked)
+        if (found := reckoned(self.book, attempt, call, changed)) is not None:
+            await self._journal(attempt).allow(found.need, why=found.why)
         return Succeeded(await self.caller.complete(attempt, call))
 
     def _journal(self, attempt: RunningAttempt) -> StepJournal:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from homa_shared.backoff import Backoff
 from homa_shared.model.errors import StoreFull, StoreUnavailable
@@ -48,6 +48,7 @@ class TakeLoop:
         in_flight: what runs.
         waiting: says when to stop.
         log: the worker's.
+        follow: returns once the worker knows the fleet's settings of a version.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class TakeLoop:
         in_flight: InFlight,
         waiting: Waiting,
         log: WorkerLog,
+        follow: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._take = take
@@ -69,6 +71,7 @@ class TakeLoop:
         self._in_flight = in_flight
         self._waiting = waiting
         self._log = log
+        self._follow = follow
 
     async def run(self) -> None:
         """Takes until the order to stop."""
@@ -109,7 +112,7 @@ class TakeLoop:
                 await asyncio.sleep(_BACKOFF.first_s)
 
     async def _start(self, take: Op[Taken], asked: float) -> Taken:
-        asking = asyncio.ensure_future(self._store.run(take))
+        asking = asyncio.ensure_future(self._asked(take))
         try:
             taken = await asyncio.shield(asking)
         except asyncio.CancelledError:
@@ -117,6 +120,16 @@ class TakeLoop:
             raise
         for claim in taken.claims:
             self._dispatcher.start(claim, asked)
+        return taken
+
+    async def _asked(self, take: Op[Taken]) -> Taken:
+        """What take answers, once the settings are known that it went by: no job is called at a price of before.
+
+        Where they cannot be read, the answer counts as lost, and is given again.
+        """
+        taken = await self._store.run(take)
+        if taken.claims and self._follow is not None:
+            await self._follow(taken.fleet_version)
         return taken
 
     async def _hand_all_back(self, asking: asyncio.Future[Taken], asked: float) -> None:

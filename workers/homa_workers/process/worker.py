@@ -157,7 +157,8 @@ class HomaWorker(ThreadedWorker):
 
         running, waiting, log = self._in_flight, self._waiting, self.log
         dispatcher = Dispatcher(store, self.homa_broker, messages, self._pipeline, running, waiting, log)
-        return TakeLoop(store, ask, self.queues_served, self.concurrency, dispatcher, running, waiting, log)
+        follow = None if self._book is None else self._book.follow
+        return TakeLoop(store, ask, self.queues_served, self.concurrency, dispatcher, running, waiting, log, follow)
 
     def queues_served(self) -> list[str]:
         """The provider's own queue first, then pools and actors' queues."""

@@ -67,6 +67,16 @@ class ProviderConfig:
         return 2 * self.timeout_s + 60.0
 
 
+def account_params(provider: Provider) -> Mapping[str, Any]:
+    """Parameters that an account's settings give to each chat call that leaves them open; empty: none.
+
+    An adapter that merges such parameters tells them by an attribute `own_params`: what they may cost is then reckoned
+    before a call is sent.
+    """
+    found = getattr(provider, "own_params", None)
+    return found if isinstance(found, Mapping) else {}
+
+
 @runtime_checkable
 class Provider(Protocol):
     """An account of a provider that calls can be made to.

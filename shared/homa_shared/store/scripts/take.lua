@@ -5,10 +5,12 @@
 --
 -- KEYS[1] anchor
 -- ARGV: worker, nonce, slots, lease_ms, provider, suspects that the worker runs, version of the settings that it knows, queue…
--- Returns {jobs, wait_ms, diverts, unplanned}: a job is {request, JSON of id, target and the fields of FIELDS.taken}; wait_ms says how
--- long until something may run (-1: nothing waits); a divert is {reason, job}: a job whose target is out of reach for longer
--- than its slack; it stays queued until `divert` moves it to its next target. `unplanned` are targets whose limits the store
--- does not know, as after a loss of data: nothing of theirs is handed out until they are written.
+-- Returns {jobs, wait_ms, diverts, unplanned, version}: a job is {request, JSON of id, target and the fields of FIELDS.taken};
+-- wait_ms says how long until something may run (-1: nothing waits); a divert is {reason, job}: a job whose target is out of
+-- reach for longer than its slack; it stays queued until `divert` moves it to its next target. `unplanned` are targets whose
+-- limits the store does not know, as after a loss of data: nothing of theirs is handed out until they are written. The version
+-- is that of the fleet's settings: a worker that knows older ones reads them before it calls, so that no call goes out at a
+-- price that holds no more.
 -- The same nonce (`process-number`, numbers ascend) gets the same jobs again.
 -- Cost: O(slots · log N), independent of how much waits.
 
@@ -107,12 +109,13 @@ local function serve_lane(lane)
   end
 end
 
-if was_answered() then return {answer.jobs, 0, {}, {}} end
+local version = tonumber(redis.call('HGET', K.config(), 'version') or 0)
+if was_answered() then return {answer.jobs, 0, {}, {}, version} end
 -- A store that came back empty knows neither limits nor budgets.
-if asked.settings > 0 and redis.call('HEXISTS', K.config(), 'version') == 0 then return {{}, UNPLANNED_MS, {}, {}} end
+if asked.settings > 0 and version == 0 then return {{}, UNPLANNED_MS, {}, {}, version} end
 -- After a failover nothing is handed out until workers have told what they call.
 local held = held_after_failover(asked.lease_ms)
-if held > 0 then return {{}, held, {}, {}} end
+if held > 0 then return {{}, held, {}, {}, version} end
 bring_in_due()
 for _, lane in ipairs(C.LANES) do
   if #answer.jobs < asked.slots then serve_lane(lane) end
@@ -122,4 +125,4 @@ count_moved()
 note_look()
 tell_taken()
 if answer.skips >= SKIPS then sooner(1) end
-return {answer.jobs, answer.soonest or -1, answer.diverts, answer.unplanned}
+return {answer.jobs, answer.soonest or -1, answer.diverts, answer.unplanned, version}

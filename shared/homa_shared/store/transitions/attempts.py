@@ -87,6 +87,8 @@ class Taken:
     diverts: list[tuple[str, Claim]]
     #: Targets of waiting jobs whose limits the store does not know.
     unplanned: Sequence[str] = ()
+    #: Version of the fleet's settings in the store; 0 where there are none.
+    fleet_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,12 +277,13 @@ def _report_result(reply: Any) -> ReportResult:
 
 
 def _parse_take(reply: Any) -> Taken:
-    jobs, wait, diverts, unplanned = reply
+    jobs, wait, diverts, unplanned, version = reply
     return Taken(
         [_claim(job) for job in jobs],
         None if wait < 0 else int(wait),
         [(text(why), _claim(job)) for why, job in diverts],
         [text(target) for target in unplanned],
+        int(version),
     )
 
 

@@ -25,6 +25,11 @@ def read_fleet(keys: Keys) -> Op[Fleet | None]:
     return read((("GET", keys.fleet()),), parse)
 
 
+def fleet_version(keys: Keys) -> Op[int]:
+    """The version of the settings that are in force; 0 in a store that has none yet."""
+    return read((("HGET", keys.config(), "version"),), lambda replies: int(replies[0] or 0))
+
+
 def write_fleet(keys: Keys, fleet: Fleet, *, seen: int) -> Op[int]:
     """Writes settings as the version after `seen`; returns the version that stands then.
 

@@ -14,10 +14,9 @@ from homa_shared.calls.request import EMBEDDING, JobRequest
 from homa_workers.pipeline.steps.chat import Chat
 from homa_workers.pipeline.steps.embedding import Embedding
 from homa_workers.pipeline.steps.journal import StepJournal
-from homa_workers.pipeline.steps.need import need_of_call
 from homa_workers.pipeline.steps.structured import schema_of
 
-__all__ = ["Chat", "Embedding", "StepJournal", "need_of_call", "takes_steps"]
+__all__ = ["Chat", "Embedding", "StepJournal", "takes_steps"]
 
 
 def takes_steps(request: JobRequest) -> bool:

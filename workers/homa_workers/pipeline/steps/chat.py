@@ -13,7 +13,6 @@ import orjson
 
 from homa_shared.calls.json_schema import AnswerSchema, answer_schema
 from homa_shared.calls.reply import ITEMS, Call, Completion, Usage
-from homa_shared.calls.request import Option
 from homa_shared.capabilities import Feature
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import Target
@@ -23,9 +22,9 @@ from homa_workers.outcomes.halting import Unfit, ended, refused, stopped
 from homa_workers.outcomes.judgement import is_refusal
 from homa_workers.outcomes.outcomes import Declined
 from homa_workers.pipeline.call import Caller
+from homa_workers.pipeline.reckoning import Reckoned, need_of_call, reckoned
 from homa_workers.pipeline.steps import cut, structured
 from homa_workers.pipeline.steps.journal import StepJournal
-from homa_workers.pipeline.steps.need import need_of_call
 from homa_workers.tools.toolbox import Toolbox, failure
 
 #: What only the provider that wrote a message understands of it.
@@ -72,8 +71,10 @@ class Chat:
         await self._go_on()
         while True:
             asked = Call(self._target.model, self._messages, self._params, self._shared, self._api)
-            call, is_adapted = await self._caller.prepare(self._journal.attempt, asked)
-            await self._journal.allow(self._need(call, is_adapted))
+            call, changed = await self._caller.prepare(self._journal.attempt, asked)
+            await self._journal.follow_settings()
+            found = self._need(call, changed)
+            await self._journal.allow(found and found.need, why=found.why if found else "")
             completion = await self._caller.complete(self._journal.attempt, call)
             if self._schema is not None:
                 completion = structured.unwrapped(completion)
@@ -232,11 +233,11 @@ class Chat:
         except InvalidRequest as error:
             raise ended(Unfit("invalid_request", str(error), completion)) from error
 
-    def _need(self, call: Call, is_adapted: bool) -> Option | None:
+    def _need(self, call: Call, changed: str) -> Reckoned | None:
         """What a call takes; None for a first one that says just what the client reckoned with."""
-        if self._journal.number or self._grown or is_adapted:
+        if self._journal.number or self._grown:
             return need_of_call(self._journal.book, str(self._target), call)
-        return None
+        return reckoned(self._journal.book, self._journal.attempt, call, changed)
 
 
 def _message_of(completion: Completion) -> Message:

@@ -87,13 +87,14 @@ class Embedding:
         texts = [self._texts[place] for place in places]
         start = 0
         while start < len(texts):
+            await self._journal.follow_settings()
             calculator = NeedCalculator(book.prices, self._params)
             end, need = calculator.embedding(plan, texts, book.factor(target), start=start)
             if (most := self._refused.end_of_call(start, end)) < end:
                 # A part of it needs less.
                 end, need = calculator.embedding(plan, texts[:most], book.factor(target), start=start)
             part = texts[start:end]
-            await self._journal.allow(self._at_first(need), less=self._cache is not None)
+            await self._journal.allow(self._at_first(need), less=self._cache is not None, why=calculator.unbounded)
             try:
                 found = await self._caller.embed(attempt, self._model, part, self._params)
             except ProviderError as error:

@@ -7,6 +7,7 @@ there, or is killed there, leaves no cost open. What `allow` has reserved is wha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from dataclasses import replace
 from time import monotonic
@@ -14,11 +15,13 @@ from typing import TypeVar
 
 from homa_shared.calls.reply import Completion, Usage
 from homa_shared.calls.request import Option
+from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.model.money import usd
 from homa_shared.model.records import State
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import ReportResult
+from homa_shared.store.transitions.fleet import fleet_version
 from homa_shared.store.transitions.steps import (
     Begin,
     Journal,
@@ -97,13 +100,25 @@ class StepJournal:
         """Counts a step of an earlier attempt, by its tokens."""
         self.attempt.steps = self.attempt.steps.and_earlier(usage)
 
-    async def allow(self, need: Option | None, *, less: bool = False) -> None:
+    async def follow_settings(self) -> None:
+        """Returns once the settings are known that a further call's need is to be reckoned by.
+
+        A first call's are those that take went by; between two calls minutes may pass.
+        """
+        if self.number:
+            version = await self.ask(fleet_version(self._store.keys))
+            # A store that goes away just now leaves the next script waiting, and the settings are a moment old.
+            with contextlib.suppress(StoreUnavailable, StoreFull):
+                await self.between(self.book.follow(version))
+
+    async def allow(self, need: Option | None, *, less: bool = False, why: str = "") -> None:
         """Returns when the next call may be made.
 
         Args:
             need: what it takes; None: no more than what take reserved for the first.
             less: whether a first call may ask for less than take reserved for. What is reserved stays until the reply,
                 rather than be given up and asked for anew; it is settled as though the call's own need had been.
+            why: why a first call's need was reckoned again, or has no bound, for people.
 
         Raises:
             Halted: it may not be made now, or ever.
@@ -123,9 +138,9 @@ class StepJournal:
                 return
             self._holds_call = False
             if permit.leave is not Leave.WAIT:
-                raise self._refusal(permit, need)
+                raise self._refusal(permit, need, why)
             if monotonic() + permit.wait_ms / 1000 > give_up_s:
-                raise waiting("waiting", f"its next call waits for {permit.what}")
+                raise waiting("waiting", f"its next call waits for {permit.what}{_because(why)}")
             await self.between(asyncio.sleep(max(_PAUSE_S, permit.wait_ms / 1000)))
 
     async def record(self, completion: Completion, state: bytes) -> None:
@@ -189,15 +204,17 @@ class StepJournal:
                 raise ended(Unsent("cancelled", "cancelled between two calls"), State.CANCELLED) from None
             raise stopped("stopped between two calls") from None
 
-    def _refusal(self, permit: Permit, need: Option) -> Halted:
+    def _refusal(self, permit: Permit, need: Option, why: str) -> Halted:
         match permit.leave:
             case Leave.DEFER:
-                return waiting("budget", f"{permit.what} leaves no room for its next call until its period turns")
+                room = f"{permit.what} leaves no room for its next call until its period turns"
+                return waiting("budget", f"{room}{_because(why)}")
             case Leave.REJECT:
                 room = f"{permit.what} leaves no room for a call of up to ${usd(need.bound or 0)}"
-                return ended(Unsent("budget", f"budget: {room}; {self.number} calls were made"))
+                return ended(Unsent("budget", f"budget: {room}; {self.number} calls were made{_because(why)}"))
             case Leave.UNPRICED:
-                return ended(Unsent("unpriced", f"a budget applies, and the price of {permit.what} is not known"))
+                unknown = f"the price of {permit.what} is not known"
+                return ended(Unsent("unpriced", f"a budget applies, and {unknown}{_because(why)}"))
             case Leave.TOO_LARGE:
                 return ended(Unsent("too_large", f"its next call needs more {permit.what} than a minute's limit"))
             case Leave.CANCELLED:
@@ -217,3 +234,7 @@ class StepJournal:
 
     async def _persist(self, op: Op[T], recent: Recent | None = None) -> T:
         return await persist(self._store, op, self._log, recent)
+
+
+def _because(why: str) -> str:
+    return f" ({why})" if why else ""

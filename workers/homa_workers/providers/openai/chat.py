@@ -67,8 +67,9 @@ class OpenAIProvider:
         )
         self._api = RawClient(self._client, DoneStream, APIError, dialect.rules)
         self._chat_url = self._base_url + "/chat/completions"
-        own_params = config.options.get("params", {})
-        self._responses = ResponsesApi(self._client, self._base_url, own_params) if profile.responses_api else None
+        #: What each call gets that leaves it open.
+        self.own_params: Mapping[str, Any] = config.options.get("params", {})
+        self._responses = ResponsesApi(self._client, self._base_url, self.own_params) if profile.responses_api else None
 
     @property
     def name(self) -> str:
@@ -123,7 +124,7 @@ class OpenAIProvider:
         await self._client.close()
 
     def _body(self, call: Call) -> Body:
-        return request_body(call, self._dialect, self._base_url, self._config.options.get("params", {}))
+        return request_body(call, self._dialect, self._base_url, self.own_params)
 
     def _assembly(self, headers: Mapping[str, str]) -> ChunkAssembly:
         return ChunkAssembly(headers, self._dialect.from_wire, self._dialect.quota_headers, self._dialect.rules)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from homa_shared.calls.account_params import with_account_params
 from homa_shared.calls.reply import ITEMS, Call
 from homa_shared.calls.shared_prefix import with_mark
 from homa_shared.kinds.model_families import (
@@ -80,11 +81,12 @@ def request_body(
     `defaults` are the account's own parameters, for what the call leaves open. Unknown parameters are passed on.
     `stream` is the adapter's to say.
     """
-    body = {"model": call.model, "messages": call.messages, **defaults, **call.params}
+    params = with_account_params(call.params, defaults) if defaults else call.params
+    body = {"model": call.model, "messages": call.messages, **params}
     for name in ("stream", "stream_options", *dialect.refused):
         body.pop(name, None)
-    cap = body.pop("max_tokens", None)
-    cap = body.pop("max_completion_tokens", cap)
+    older, newer = body.pop("max_tokens", None), body.pop("max_completion_tokens", None)
+    cap = older if newer is None else newer
     if cap is not None:
         body[dialect.output_cap or _cap_name(call.model, base_url)] = cap
     share(body, call, base_url, takes_cache_key=dialect.takes_cache_key)

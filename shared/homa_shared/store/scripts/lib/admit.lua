@@ -37,7 +37,7 @@ local function budgets_for(id, r)
   if #caps == 0 then return caps end
   if not r.bn then
     dequeue(id, r)
-    end_job(id, r, 'failed', nil, 'unpriced: a budget applies, and the price of ' .. r.tg .. ' is not known')
+    end_job(id, r, 'failed', nil, 'unpriced: a budget applies, and the price of ' .. r.tg .. ' is not known, or its request has no bound')
     leave_lead(id, r)
     return nil
   end
