@@ -224,5 +224,6 @@ def test_a_reply_that_took_fees_is_unpriced_and_no_other() -> None:
     assert not has_fees({"choices": [{"message": {"content": "Hi"}}]})
     assert not has_fees({})
     book = FleetBook(None, FLEET)  # type: ignore[arg-type]  # no store is asked
-    assert book.price(MINI, Completion(reply("web_search_call"), Usage(10, 10))) is None
-    assert book.price(MINI, Completion(reply("message"), Usage(10, 10)))
+    assert book.price("of-a-package:m", Completion(reply("web_search_call"), Usage(10, 10))) is None
+    assert book.price(MINI, Completion({}, Usage(10, 10, fees=(("code_interpreter_call", 1),)))) is None
+    assert book.price(MINI, Completion({}, Usage(10, 10)))

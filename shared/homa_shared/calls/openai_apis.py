@@ -12,7 +12,7 @@ from typing import Any
 
 from homa_shared.calls.reply import CHAT_API, ITEMS, RESPONSES_API, Call
 
-#: Service tiers at prices that the list does not have.
+#: Service tiers at prices of their own.
 TIERS_APART = ("flex", "priority")
 #: Parameters by which the provider finds the beginning of a conversation that it has kept.
 RECALLING = ("previous_response_id", "conversation")
@@ -26,7 +26,7 @@ _TUNING = frozenset(
 #: Types of tools that the caller or a worker runs, not the provider.
 _CALLED_BACK = frozenset({None, "function", "custom"})
 #: What costs more than tokens do by the price list, for messages.
-NO_PRICE_LISTED = "tools that a provider runs itself have none, nor do the flex and priority tiers"
+NO_PRICE_LISTED = "tools that a provider runs itself have none"
 #: Types of output items that cost nothing beside their tokens.
 _OF_TOKENS = frozenset({"message", "reasoning", "function_call", "custom_tool_call", "compaction"})
 
@@ -51,7 +51,7 @@ def built_in_tools(params: Mapping[str, Any]) -> list[str]:
 
 def asks_for_fees(params: Mapping[str, Any], api: str) -> bool:
     """Whether nobody can say what a call costs at most by its tokens and the price list."""
-    return params.get("service_tier") in TIERS_APART or (api == RESPONSES_API and bool(built_in_tools(params)))
+    return api == RESPONSES_API and bool(built_in_tools(params))
 
 
 def recalls(params: Mapping[str, Any]) -> bool:
@@ -85,7 +85,7 @@ def _nested(found: Any) -> Any:
 
 
 def has_fees(body: Mapping[str, Any]) -> bool:
-    """Whether the price list does not tell a reply's cost: it was of a tier apart, or the provider ran tools."""
+    """Whether a reply shows what has a price of its own, where its adapter does not tell: a tier, hosted tools."""
     if body.get("service_tier") in TIERS_APART:
         return True
     choices: Sequence[Mapping[str, Any]] = body.get("choices") or ()

@@ -62,6 +62,8 @@ class NeedCalculator:
         #: Output tokens of one call, over all its replies: at most, and as expected.
         self.most_output_tokens = cap * replies
         self.expected_output_tokens = min(cap, EXPECTED_OUTPUT_TOKENS) * replies
+        #: What decides by which prices a call may be served.
+        self._priced_by = params
         self._adds_conversation = api == RESPONSES_API and recalls(params)
         #: Whether the provider charges fees that no count of tokens tells, for tools that it runs itself.
         self.has_fees = asks_for_fees(params, api)
@@ -131,7 +133,7 @@ class NeedCalculator:
         for part in parts:
             text_bytes += part.text_bytes
             other_tokens += part.other_tokens
-        return self._prices.bound(target, text_bytes, output_tokens, other_tokens)
+        return self._prices.bound(target, text_bytes, output_tokens, other_tokens, self._priced_by)
 
 
 def counts_tokens(plan: TargetPlan) -> bool:

@@ -44,6 +44,8 @@ class FleetProvider(Section):
     price_list: str | None = None
     #: Scheme and host of a server other than the kind's own, to find its price list.
     endpoint: str | None = None
+    #: Tier by which its account serves calls that leave it open, where that is not the standard one.
+    service_tier: str | None = None
 
 
 class Fleet(Section):

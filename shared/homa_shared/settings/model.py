@@ -212,7 +212,15 @@ def _for_fleet(provider: ProviderSettings) -> FleetProvider:
         rpd_zone=provider.rpd_zone,
         price_list=provider.price_list,
         endpoint=_endpoint(provider.base_url),
+        service_tier=provider.service_tier or _sent_tier(provider.options),
     )
+
+
+def _sent_tier(options: Mapping[str, Any]) -> str | None:
+    """The tier that an account's own parameters ask for, in each call that names none."""
+    params = options.get("params")
+    tier = params.get("service_tier") if isinstance(params, Mapping) else None
+    return tier if isinstance(tier, str) else None
 
 
 def _endpoint(base_url: str | None) -> str | None:

@@ -12,7 +12,7 @@ from homa_shared.calls.request import JobRequest
 from homa_shared.capabilities import Capabilities
 from homa_shared.capabilities.prompt_caching import caching_at
 from homa_shared.kinds.parameter_rules import ANY, fitted, lack
-from homa_shared.kinds.profile import Fee, PromptCaching
+from homa_shared.kinds.profile import PromptCaching
 from homa_shared.model.errors import HomaError
 from homa_shared.model.pools import Hop, Pool, alias_of, queue_of
 from homa_shared.model.targets import Target
@@ -188,18 +188,20 @@ class FleetBook:
         return replace(call, params=params, api=RESPONSES_API if only_responses else call.api), notes
 
     def price(self, target: str, completion: Completion) -> int | None:
-        """Nano-dollars of a completion; None when its target is unpriced, or took fees that no price list tells."""
+        """Nano-dollars of a completion; None when its target is unpriced, or something that its bill consists of."""
         found = Target.parse(target)
-        fees = self.fleet.profile(found).billing.fees
-        if Fee.HOSTED_TOOLS in fees and has_fees(completion.body):
+        if self.fleet.profile(found).billing.fees is None and has_fees(completion.body):
             return None
         return self._prices.cost(found, completion.usage)
 
-    def with_saving(self, target: str, report: Report) -> Report:
-        """A report with what the provider's prompt cache saved."""
-        if report.nano is None or not (report.cached or report.written):
+    def with_saving(self, target: str, report: Report, usage: Usage | None) -> Report:
+        """A report with what the provider's prompt cache saved.
+
+        Args:
+            usage: what the report is of; None where the provider told none.
+        """
+        if report.nano is None or usage is None or not (usage.cached_tokens or usage.cache_write_tokens):
             return report
-        usage = Usage(report.input, report.output, report.cached, report.written)
         return replace(report, saved=self._prices.saved(Target.parse(target), usage))
 
     def next_target(

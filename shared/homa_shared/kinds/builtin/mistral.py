@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from homa_shared.kinds.billing import Billing
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.profile import (
     COMMON_IMAGES,
     MB,
-    Billing,
     Connection,
     EmbeddingLimits,
     KindProfile,
@@ -76,5 +76,5 @@ PROFILE = KindProfile(
     model_names=ModelNames(reads_text_only=_reads_text_only, only_embeds=_only_embeds, only_chats=_only_chats),
     embedding_limits=_embedding_limits,
     prompt_caching=_prompt_caching,
-    billing=Billing(price_list="mistral", fees=frozenset(), service_tiers={}),
+    billing=Billing(price_list="mistral", fees={}, service_tiers={}),
 )

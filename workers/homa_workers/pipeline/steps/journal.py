@@ -132,7 +132,7 @@ class StepJournal:
         nano = known_price(self.book, self._log, attempt.claim, completion)
         plan, worker = self.book.plan(target), self._log.worker
         paid = reports.of_success(attempt.claim, completion, nano, plan, worker=worker)
-        report = replace(self.book.with_saving(target, paid), outcome="step")
+        report = replace(self.book.with_saving(target, paid, completion.usage), outcome="step")
         op = step(self._store.keys, attempt.key, self.number + 1, self._log.worker, report, state)
         result = await self.between(self._persist(op, self._recent))
         if result is not ReportResult.OK:
