@@ -133,9 +133,17 @@ def _source() -> str:
 Steps = tuple[tuple[int, Decimal], ...]
 
 
-def listed_steps(price: ModelPrice) -> dict[str, Steps]:
-    """What a model costs, in dollars."""
-    return {key: _steps(value) for key, value in vars(price).items() if value is not None}
+def listed_steps(price: ModelPrice, *, own: bool) -> dict[str, Steps]:
+    """What a model costs, in dollars.
+
+    Args:
+        own: whether its list is that of who serves it. Another list's fees are another provider's.
+    """
+    return {key: _steps(value) for key, value in vars(price).items() if value is not None and (own or _of_tokens(key))}
+
+
+def _of_tokens(key: str) -> bool:
+    return key.endswith("_mtok")
 
 
 def card_of(

@@ -50,7 +50,7 @@ def listed_card(found: Listed, price_list: str, billing: Billing, terms: Terms, 
     if price is None or (factor is None and rest):
         return None
     return card_of(
-        listed_steps(price),
+        listed_steps(price, own=found.own),
         found.source,
         factor=factor or Fraction(1),
         parts=billing.parts,

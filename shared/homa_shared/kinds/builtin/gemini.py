@@ -77,7 +77,7 @@ PROFILE = KindProfile(
         # Retired models are served by others, at the others' prices: ai.google.dev/gemini-api/docs/deprecations.
         bills_served_model=True,
         # ai.google.dev/gemini-api/docs/flex-inference and …/priority-inference: `default` is no value.
-        service_tiers=MappingProxyType({"default": "standard", "auto": "", "flex": "flex", "priority": "priority"}),
+        service_tiers=MappingProxyType({"default": "", "auto": "", "flex": "flex", "priority": "priority"}),
         # Vertex AI's names, in `trafficType`.
         tier_names=MappingProxyType(
             {

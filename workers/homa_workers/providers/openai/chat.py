@@ -19,9 +19,10 @@ from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.error_rules import not_a_reply, request_id
 from homa_workers.providers.malformed import well_formed
 from homa_workers.providers.openai.dialects import AZURE, CAP_NAMES, OLLAMA, OPENAI, Body, Dialect, request_body
-from homa_workers.providers.openai.reply import checked, completion_of, embeddings_of, is_metered, usage_of
+from homa_workers.providers.openai.reply import checked, completion_of, embeddings_of
 from homa_workers.providers.openai.responses import ResponsesApi
 from homa_workers.providers.openai.stream import ChunkAssembly
+from homa_workers.providers.openai.usage import billed, is_metered, usage_of
 from homa_workers.providers.raw_client import RawClient
 from homa_workers.providers.transport import AiohttpClient
 
@@ -45,6 +46,7 @@ class OpenAIProvider:
         key = config.api_key.get_secret_value() if config.api_key else "none"
         self._config = config
         self._dialect = _with_own_cap(config, dialect)
+        self._billing = profile.billing
         self._base_url = base_url.rstrip("/")
         self._client = AsyncOpenAI(
             api_key=key,
@@ -61,7 +63,9 @@ class OpenAIProvider:
         self._api = RawClient(self._client, AsyncStream[object], APIError, dialect.rules)
         self._chat_url = self._base_url + "/chat/completions"
         own_params = config.options.get("params", {})
-        self._responses = ResponsesApi(self._client, self._base_url, own_params) if profile.responses_api else None
+        self._responses = (
+            ResponsesApi(self._client, self._base_url, own_params, self._billing) if profile.responses_api else None
+        )
 
     @property
     def name(self) -> str:
@@ -74,15 +78,21 @@ class OpenAIProvider:
     async def complete(self, call: Call) -> Completion:
         if call.api == RESPONSES_API and self._responses is not None:
             return await self._responses.complete(call)
-        reply = await self._api.post(self._chat_url, self._body(call))
-        body = checked(reply, self._dialect.rules, self._dialect.from_wire)
-        return completion_of(body, reply.headers, self._dialect.quota_headers)
+        sent = self._body(call)
+        reply = await self._api.post(self._chat_url, sent)
+        body = checked(reply, self._dialect.rules, self._dialect.from_wire, self._billing, sent)
+        return completion_of(body, reply.headers, self._dialect.quota_headers, self._billing, sent)
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
         if call.api == RESPONSES_API and self._responses is not None:
             return await self._responses.stream(call, emit)
         body = self._body(call) | {"stream": True, **self._dialect.stream_params}
-        return (await self._api.stream(self._chat_url, body, emit, self._assembly)).completion()
+        dialect = self._dialect
+
+        def assembly(headers: Mapping[str, str]) -> ChunkAssembly:
+            return ChunkAssembly(headers, dialect.from_wire, dialect.quota_headers, self._billing, body)
+
+        return (await self._api.stream(self._chat_url, body, emit, assembly)).completion()
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         names = self._dialect.embedding_names
@@ -97,7 +107,7 @@ class OpenAIProvider:
         return Embeddings(
             vectors=vectors,
             model=str(found.get("model") or model),
-            usage=usage_of(found.get("usage")),
+            usage=billed(found, usage_of(found.get("usage")), self._billing),
             request_id=request_id(reply.headers),
             metered=is_metered(found.get("usage")),
         )
@@ -111,9 +121,6 @@ class OpenAIProvider:
 
     def _body(self, call: Call) -> Body:
         return request_body(call, self._dialect, self._base_url, self._config.options.get("params", {}))
-
-    def _assembly(self, headers: Mapping[str, str]) -> ChunkAssembly:
-        return ChunkAssembly(headers, self._dialect.from_wire, self._dialect.quota_headers)
 
 
 def azure(config: ProviderConfig) -> OpenAIProvider:

@@ -1,4 +1,4 @@
-"""What a server of OpenAI's protocol answered: is it a reply at all, and how many tokens did it take?"""
+"""What a server of OpenAI's protocol answered: is it a reply at all, and what is it billed for?"""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from homa_shared.calls.reply import Completion, Usage
+from homa_shared.kinds.billing import Billing
 from homa_workers.providers.error_rules import ErrorRule, not_a_reply, request_id
 from homa_workers.providers.json_body import RawReply, quota
 from homa_workers.providers.malformed import is_vector, well_formed
 from homa_workers.providers.openai.errors import OPENAI_RULES
+from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED, billed, metered, told_usage
 
 #: Headers of the limits: requests, then tokens.
 QUOTA_HEADERS = (
@@ -29,12 +31,16 @@ def checked(
     reply: RawReply,
     rules: Sequence[ErrorRule] = OPENAI_RULES,
     from_wire: Callable[[dict[str, Any]], dict[str, Any]] = unchanged,
+    billing: Billing = UNDESCRIBED,
+    asked: Mapping[str, Any] = NOTHING_ASKED,
 ) -> dict[str, Any]:
     """The body, if it is a chat completion.
 
     Args:
         rules: what the server's failures mean.
         from_wire: brings a body into OpenAI's shape.
+        billing: of the server's kind.
+        asked: parameters of the request.
 
     Raises ProviderError: MALFORMED, or the kind of the error that the body tells. Where it reports usage all the same,
     the attempt is charged at that.
@@ -45,26 +51,32 @@ def checked(
             body = from_wire(body)
         if _finished(body.get("choices")):
             return body
-    reported = body.get("usage") if isinstance(body, dict) else None
-    usage = usage_of(reported) if is_metered(reported) else None
+    found = metered(told_usage(body))
+    usage = billed(body, found, billing, asked) if isinstance(body, dict) and found is not None else None
     raise not_a_reply(reply.content, reply.headers, rules, "a chat completion with finished choices", usage)
 
 
 def completion_of(
-    body: dict[str, Any], headers: Mapping[str, str], quota_headers: tuple[str, str, str, str] = QUOTA_HEADERS
+    body: dict[str, Any],
+    headers: Mapping[str, str],
+    quota_headers: tuple[str, str, str, str] = QUOTA_HEADERS,
+    billing: Billing = UNDESCRIBED,
+    asked: Mapping[str, Any] = NOTHING_ASKED,
 ) -> Completion:
     """A complete body as a completion.
 
     Args:
         quota_headers: limit and remaining requests, limit and remaining tokens.
+        billing: of the server's kind.
+        asked: parameters of the request.
     """
-    usage = body.get("usage")
+    found = metered(told_usage(body))
     return Completion(
         body=body,
-        usage=usage_of(usage),
+        usage=Usage() if found is None else billed(body, found, billing, asked),
         request_id=request_id(headers),
         quota=quota(headers, quota_headers),
-        metered=is_metered(usage),
+        metered=found is not None,
     )
 
 
@@ -72,37 +84,8 @@ def _finished(choices: object) -> bool:
     return isinstance(choices, list) and bool(choices) and all(_is_whole(choice) for choice in choices)
 
 
-def is_metered(usage: object) -> bool:
-    """Whether a reply says what it took: some servers send a usage of nulls, which is not one of nothing."""
-    return isinstance(usage, dict) and usage.get("prompt_tokens") is not None
-
-
 def _is_whole(choice: object) -> bool:
     return isinstance(choice, dict) and bool(choice.get("finish_reason")) and isinstance(choice.get("message"), dict)
-
-
-def usage_of(usage: object, of_prompt: str = "prompt_tokens", of_reply: str = "completion_tokens") -> Usage:
-    """Tokens as OpenAI reports them: cached ones inside the prompt's, reasoning inside the reply's.
-
-    Args:
-        of_prompt: what the API calls the prompt's tokens.
-        of_reply: what it calls the reply's.
-    """
-    if not isinstance(usage, dict):
-        return Usage()
-    prompt, reply = _part(usage, f"{of_prompt}_details"), _part(usage, f"{of_reply}_details")
-    return Usage(
-        input_tokens=usage.get(of_prompt) or 0,
-        output_tokens=usage.get(of_reply) or 0,
-        cached_tokens=prompt.get("cached_tokens") or 0,
-        cache_write_tokens=prompt.get("cache_write_tokens") or 0,
-        reasoning_tokens=reply.get("reasoning_tokens") or 0,
-    )
-
-
-def _part(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = usage.get(name)
-    return found if isinstance(found, dict) else {}
 
 
 def embeddings_of(body: object, count: int) -> list[list[float]] | None:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from homa_shared.calls.reply import Completion, Delta, Usage
-from homa_workers.providers.openai.reply import QUOTA_HEADERS, completion_of, is_metered, unchanged, usage_of
+from homa_shared.kinds.billing import Billing
+from homa_workers.providers.openai.reply import QUOTA_HEADERS, completion_of, unchanged
+from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED, billed, is_metered, told_usage, usage_of
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
 
 #: Fields of a delta that grow by appending.
@@ -22,7 +24,7 @@ class ChunkAssembly(StreamAssembly):
     Args:
         headers: of the reply.
         from_wire: brings a chunk into OpenAI's shape.
-        quota_headers: as for `completion_of`.
+        quota_headers, billing, asked: as for `completion_of`.
     """
 
     def __init__(
@@ -30,10 +32,13 @@ class ChunkAssembly(StreamAssembly):
         headers: Mapping[str, str] = NO_HEADERS,
         from_wire: Callable[[dict[str, Any]], dict[str, Any]] = unchanged,
         quota_headers: tuple[str, str, str, str] = QUOTA_HEADERS,
+        billing: Billing = UNDESCRIBED,
+        asked: Mapping[str, Any] = NOTHING_ASKED,
     ) -> None:
         super().__init__(headers)
         self._from_wire = from_wire
         self._quota_headers = quota_headers
+        self._billing, self._asked = billing, asked
         self._head: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
         self._usage: dict[str, Any] | None = None
@@ -54,7 +59,10 @@ class ChunkAssembly(StreamAssembly):
         for key in ("service_tier", "system_fingerprint"):
             if event.get(key) is not None:
                 self._head[key] = event[key]
-        self._usage = event.get("usage") or self._usage
+        told = told_usage(event)
+        # A usage in each chunk counts up; one of nulls behind the last takes nothing back.
+        if isinstance(told, dict) and (is_metered(told) or self._usage is None):
+            self._usage = told
         for piece in event.get("choices") or ():
             yield from self._add_choice(piece)
 
@@ -64,6 +72,8 @@ class ChunkAssembly(StreamAssembly):
             index, {"index": index, "message": {"role": "assistant", "content": None}, "finish_reason": None}
         )
         delta = piece.get("delta") or {}
+        if delta.get("annotations"):
+            choice["message"].setdefault("annotations", []).extend(delta["annotations"])
         message = choice["message"]
         for name in APPENDED:
             if delta.get(name):
@@ -85,10 +95,12 @@ class ChunkAssembly(StreamAssembly):
         body = {"object": "chat.completion", **self._head, "choices": [self._whole(i) for i in sorted(self._choices)]}
         if self._usage:
             body["usage"] = self._usage
-        return completion_of(body, self.headers, self._quota_headers)
+        return completion_of(body, self.headers, self._quota_headers, self._billing, self._asked)
 
     def _usage_so_far(self) -> Usage | None:
-        return usage_of(self._usage) if is_metered(self._usage) else None
+        if not is_metered(self._usage):
+            return None
+        return billed(self._head, usage_of(self._usage), self._billing, self._asked)
 
     def _whole(self, index: int) -> dict[str, Any]:
         choice = self._choices[index]
