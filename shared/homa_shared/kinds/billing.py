@@ -6,6 +6,7 @@ it. What has no price here, in the settings or in a price list makes a reply unp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -19,6 +20,11 @@ STANDARD: Terms = ()
 
 #: Names of the standard tier, in requests and replies of all kinds; in a reply, `auto` says that nothing else was.
 _STANDARD_NAMES = dict.fromkeys(("", "auto", "default", "standard", "standard_only", "unspecified", "on_demand"), "")
+
+
+#: Names that a reply tells stand in the ledger, where other characters have a meaning.
+_UNUSUAL = re.compile(r"[^\w.? -]")
+_MOST_CHARACTERS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,9 @@ class Billing:
 
     def term(self, name: object) -> str:
         """The term that a tier is, by its name in a request or a reply; empty for the standard one."""
-        text = str(name or "").lower()
+        if name is None or name == "default":
+            return ""
+        text = _plain(str(name).lower())
         found = self.tier_names.get(text)
         return _STANDARD_NAMES.get(text, text) if found is None else found
 
@@ -91,7 +99,8 @@ class Billing:
         """
         sums: dict[str, int] = {}
         for name, count in told:
-            unit = (self.fees or {}).get(name, name)
+            unit = (self.fees or {}).get(name)
+            unit = _plain(name) if unit is None else unit
             if unit and count:
                 sums[unit] = sums.get(unit, 0) + count
         return tuple(sorted(sums.items()))
@@ -119,6 +128,10 @@ class Billing:
 
     def _priced(self, params: Mapping[str, Any]) -> list[tuple[str, frozenset[object]]]:
         return [(name, usual) for name, usual in self.price_parameters.items() if params.get(name) is not None]
+
+
+def _plain(name: str) -> str:
+    return _UNUSUAL.sub("_", name)[:_MOST_CHARACTERS]
 
 
 def _products(choices: list[set[str]]) -> set[Terms]:

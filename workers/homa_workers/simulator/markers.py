@@ -6,7 +6,7 @@
 [[tool:NAME {"a": 1}]]   call this tool; without JSON the arguments fit the tool's schema
 [[say:TEXT]]             answer exactly this            [[refuse]]        a refusal, billed
 [[context]]              the context is too long        [[tokens:N]]      answer with N tokens
-[[latency:MS]]           take this long
+[[latency:MS]]           take this long                 [[search:N]]      search the web N times, where that is offered
 ```
 """
 
@@ -24,6 +24,7 @@ _FAULT = re.compile(r"\[\[fault:(\w+)(?:\*(\d+))?(?:@([^\]]+))?\]\]")
 _TOOL = re.compile(r"\[\[tool:([\w.-]+)\s*(.*?)\]\](?!\])", re.DOTALL)
 _SAY = re.compile(r"\[\[say:(.*?)\]\](?!\])", re.DOTALL)
 _TOKENS = re.compile(r"\[\[tokens:(\d+)\]\]")
+_SEARCH = re.compile(r"\[\[search:(\d+)\]\]")
 _LATENCY = re.compile(r"\[\[latency:(\d+)\]\]")
 
 
@@ -46,6 +47,7 @@ class Orders:
     refuse: bool = False
     output_tokens: int | None = None
     latency_ms: float | None = None
+    searches: int = 0
 
 
 NO_ORDERS = Orders()
@@ -60,6 +62,7 @@ def read_orders(text: str) -> Orders:
     if "[[" not in text:
         return NO_ORDERS
     say, tokens, latency = _SAY.search(text), _TOKENS.search(text), _LATENCY.search(text)
+    search = _SEARCH.search(text)
     faults = tuple(_fault_order(match) for match in _FAULT.finditer(text))
     if "[[context]]" in text:
         faults += (FaultOrder(fault=Fault.CONTEXT, times=None, only_at=""),)
@@ -70,6 +73,7 @@ def read_orders(text: str) -> Orders:
         refuse="[[refuse]]" in text,
         output_tokens=int(tokens[1]) if tokens else None,
         latency_ms=float(latency[1]) if latency else None,
+        searches=int(search[1]) if search else 0,
     )
 
 

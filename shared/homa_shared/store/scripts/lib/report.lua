@@ -58,7 +58,7 @@ local function enter_unknown(id, r, attempt, report)
     target = line.target, worker = worker, started = now, ended = now, outcome = outcome, charge = report.charge,
     nano = int(line.nano), unres = int(line.unres), saved = line.saved ~= 0 and int(line.saved) or nil,
     unpriced = line.unpriced, budgets = table.concat(names, '\n'),
-    note = report.note or '',
+    note = report.note or '', terms = report.terms, fees = report.fees,
   }))
   if ENDED[r.st] then redis.call('PEXPIRE', key, math.max(1, redis.call('PTTL', K.job(id)))) end
   if report.charge == 'unresolved' then redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(number)) end
