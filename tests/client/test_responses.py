@@ -210,7 +210,7 @@ def test_tools_that_the_provider_runs_have_no_price() -> None:
     calculator = NeedCalculator(prices, {"tools": SEARCH}, RESPONSES_API)
     assert calculator.chat(plan(FLEET, Target.parse(MINI)), Prompt(HELLO, 50)).bound is None
     with pytest.raises(InvalidRequest, match="tools that a provider runs itself have none"):
-        check_affordable(MINI, option.bound, 1_000_000)
+        check_affordable(template(tools=SEARCH), option.bound, 1_000_000)
 
 
 def reply(*kinds: str) -> dict[str, Any]:

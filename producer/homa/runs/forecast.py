@@ -144,7 +144,8 @@ class Forecaster:
         load.requests += 1
         load.input_tokens += given
         load.output_tokens += written
-        expected = self._view.prices.cost(target, Usage(given, written))
+        terms = self._view.prices.asked_terms(target, template.params)
+        expected = self._view.prices.cost(target, Usage(given, written, terms=terms))
         bounds = {str(target): calculator.bound(target, prompt) for target in template.chain}
         unpriced = [name for name, bound in bounds.items() if bound is None]
         if expected is None or unpriced:

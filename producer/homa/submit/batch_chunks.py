@@ -140,7 +140,7 @@ class Chunks:
         prepared = self.uploads.add(job_id, prepared)
         entry = template.entry(job_id, prepared, custom_id=custom_id, skipped=skipped)
         if self._cap is not None or template.options.job_budget is not None:
-            check_affordable(template.targets[0], entry.bound, template.options.job_budget, self._cap)
+            check_affordable(template, entry.bound, template.options.job_budget, self._cap)
         common = template.common_for(prepared)
         # Jobs that may be answered from the cache have common fields of their own: the key is one of them.
         group = self._groups.get(id(common))

@@ -22,6 +22,7 @@ from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_shared.capabilities.prompt_caching import caching_at
 from homa_shared.model.pools import Hop, members_of, queue_of, without
 from homa_shared.model.records import Lane
+from homa_shared.model.targets import Target
 from homa_shared.model.tokens import NO_PREFIX, PrefixTokens
 from homa_shared.quota.need_calculator import DEFAULT_MAX_TOKENS, NeedCalculator, counts_tokens
 from homa_shared.quota.plan import exempts_cached
@@ -138,6 +139,14 @@ class Template:
             self.options.deadline_ms,
             self.options.delay_ms if due_ms is None else due_ms,
         )
+
+    def no_price(self, target: str) -> tuple[str, str]:
+        """What of a target has no price for these requests, in words, and the setting that gives it one."""
+        terms = self._view.prices.lacks_tier(Target.parse(target), self.params) if ":" in target else None
+        if terms is None:
+            return target, f'prices."{target}"'
+        name = "+".join(terms)
+        return f"{target} served by {name}", f'prices."{target}".tiers."{name}"'
 
     def prefix(self, shared: SharedPrefix, messages: Sequence[Mapping[str, Any]]) -> PrefixTokens:
         """Tokens and digest of what a prompt shares; none where every target counts all tokens."""

@@ -121,6 +121,11 @@ class PriceBook:
         needed, _ = self._billing(target).asked_terms(params, self._account_tier(target))
         return next((terms for terms in sorted(needed) if self._card(target, terms) is None), None)
 
+    def asked_terms(self, target: Target, params: Mapping[str, Any]) -> Terms:
+        """The terms that a request asks to be served on; empty for the standard ones."""
+        needed, _ = self._billing(target).asked_terms(params, self._account_tier(target))
+        return max(needed, key=len)
+
     def _may_serve(self, target: Target, params: Mapping[str, Any]) -> list[Card | None]:
         """The prices by which a request may be served."""
         billing, account = self._billing(target), self._account_tier(target)

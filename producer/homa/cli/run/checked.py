@@ -66,18 +66,19 @@ def _checked_targets(request: RunRequest, view: FleetView, head: Sequence[Row]) 
         template = Template(view, check_options(options))
         targets.update(dict.fromkeys(template.targets))
         for target in map(str, template.chain):
-            _check_price(request, view, target, template.max_tokens)
+            _check_price(request, view, target, template)
     return list(targets)
 
 
-def _check_price(request: RunRequest, view: FleetView, target: str, max_tokens: int) -> None:
+def _check_price(request: RunRequest, view: FleetView, target: str, template: Template) -> None:
     if request.budget is None:
         return
-    least = view.prices.bound(Target.parse(target), 0, max_tokens)
+    least = view.prices.bound(Target.parse(target), 0, template.max_tokens, params=template.params)
     if least is None:
+        what, setting = template.no_price(target)
         raise InvalidRequest(
-            f"--budget is given, and {target} has no known price, so that nobody could hold it: set "
-            f'[prices."{target}"] in homa.toml (then `homa apply`), or leave --budget out'
+            f"--budget is given, and {what} has no known price, so that nobody could hold it: set "
+            f"[{setting}] in homa.toml (then `homa apply`), or leave --budget out"
         )
     if least > request.budget:
         raise InvalidRequest(
