@@ -86,6 +86,11 @@ def own_price(name: str, price_list: str, day: date) -> OwnPrice | None:
     return max(found, key=lambda price: price.since, default=None)
 
 
+def own_models(price_list: str) -> list[str]:
+    """Names of the models of a list that have a price here."""
+    return list(dict.fromkeys(price.model for price in OWN_PRICES if price.price_list == price_list))
+
+
 def steps(dollars: Dollars) -> tuple[tuple[int, Decimal], ...]:
     """(More tokens of prompt than this, dollars)."""
     if isinstance(dollars, str):

@@ -21,7 +21,7 @@ from homa_shared.kinds.billing import STANDARD, Billing, Terms
 from homa_shared.kinds.registry import profile_of
 from homa_shared.model.patterns import most_specific
 from homa_shared.model.targets import Target
-from homa_shared.pricing.own_prices import own_price
+from homa_shared.pricing.own_prices import own_models, own_price
 from homa_shared.pricing.price_list import listed, models_of, recognised
 from homa_shared.pricing.rate_card import Card, ListPrice
 from homa_shared.pricing.terms import listed_card, settings_card, unlisted_card
@@ -82,9 +82,9 @@ class PriceBook:
         return None if card is None else card.list_price
 
     def listed_models(self, provider: str) -> list[str]:
-        """Names of the models in a provider's price list; none where it has no list."""
+        """Names of the models in a provider's price list, and of those that it lacks; none where it has no list."""
         price_list = self._price_list(provider)
-        return models_of(price_list) if price_list else []
+        return list(dict.fromkeys([*models_of(price_list), *own_models(price_list)])) if price_list else []
 
     def bound(
         self,

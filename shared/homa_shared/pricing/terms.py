@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from homa_shared.pricing.own_prices import OwnPrice, steps
+from homa_shared.pricing.own_prices import READ_ON, OwnPrice, steps
 from homa_shared.pricing.price_list import Listed, card_of, listed_steps
 from homa_shared.pricing.rate_card import Card, own_card
 
@@ -64,7 +64,7 @@ def unlisted_card(price: OwnPrice, billing: Billing, terms: Terms, now_s: float)
     if factor is None:
         return None
     prices = {name: steps(dollars) for name, dollars in price.dollars.items()}
-    source = f"{price.source}, since {price.since}"
+    source = f"{price.source}, read {READ_ON}"
     return card_of(prices, source, factor=factor, parts=billing.parts, cache_is_plain=False)
 
 
