@@ -17,6 +17,7 @@ from homa_shared.pricing.price_book import PriceBook
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import Price
 from homa_workers.providers.base import Provider, ProviderConfig
+from homa_workers.providers.gemini.adapter import _request
 from homa_workers.providers.registry import create
 from tests.providers.conftest import Connect
 from tests.providers.golden_calls import user
@@ -391,3 +392,10 @@ def test_argon_doubles_on_the_first_of_december() -> None:
     assert (book.cost(target, usage), book.cost(target, flex)) == (3_000_000, 1_500_000)
     now_s[0] += 86_400
     assert (book.cost(target, usage), book.cost(target, flex)) == (6_000_000, 3_000_000)
+
+
+def test_vertex_is_asked_for_tiers_by_a_header() -> None:
+    asked = call(ARGON, service_tier="priority")
+    vertex, other = (_request(asked, vertex=vertex)["config"] for vertex in (True, False))
+    assert vertex.http_options.headers == {"X-Vertex-AI-LLM-Shared-Request-Type": "priority"}
+    assert (vertex.service_tier, other.service_tier, other.http_options) == (None, "priority", None)
