@@ -89,7 +89,8 @@ class Billing:
 
     def terms_of(self, *names: object) -> Terms:
         """The terms that a reply tells, in any order."""
-        return tuple(sorted({term for name in names if (term := self.term(name))}))
+        found = {term for name in names if name is not None and name != "default" and (term := self.term(name))}
+        return tuple(sorted(found)) if found else STANDARD
 
     def fees_of(self, told: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
         """What is billed beside tokens, by units of price lists.

@@ -48,13 +48,13 @@ class PriceBook:
     def __init__(self, fleet: Fleet, *, clock_s: Callable[[], float] = time.time) -> None:
         self._fleet = fleet
         self._clock_s = clock_s
-        self._cards: dict[tuple[Target, Terms], Card | None] = {}
+        self._cards: dict[Terms, dict[Target, Card | None]] = {}
         self._windows: dict[Target, int | None] = {}
         self._day = -1
 
     def cost(self, target: Target, usage: Usage) -> int | None:
         """Nano-dollars of a reply, rounded half up; None where the target, or something that it tells, has no price."""
-        card = self._card(self._billed(target, usage), usage.terms)
+        card = self._card(self._billed(target, usage) if usage.model else target, usage.terms)
         if card is None:
             return None
         parts = usage.cached_tokens + usage.cache_write_tokens
@@ -107,12 +107,13 @@ class PriceBook:
             params: of the request, in OpenAI's names: they may ask for another tier, speed or place than the standard.
         """
         text_tokens = prompt_bytes + OVERHEAD_TOKENS
-        bounds = [
-            None if card is None else card.bound(text_tokens, max_output_tokens, extra_tokens, params)
-            for card in self._may_serve(target, params)
-        ]
-        known = [bound for bound in bounds if bound is not None]
-        return max(known) if len(known) == len(bounds) else None
+        most = 0
+        for card in self._may_serve(target, params):
+            bound = None if card is None else card.bound(text_tokens, max_output_tokens, extra_tokens, params)
+            if bound is None:
+                return None
+            most = max(most, bound)
+        return most
 
     def lacks_tier(self, target: Target, params: Mapping[str, Any]) -> Terms | None:
         """Terms without a price on which a request may be served, where the target has a standard price; else None."""
@@ -150,10 +151,12 @@ class PriceBook:
         day = int(now_s // _SECONDS_OF_DAY)
         if day != self._day:
             self._cards, self._day = {}, day
-        key = (target, terms)
-        if key not in self._cards or ((known := self._cards[key]) is not None and known.by_the_hour):
-            self._cards[key] = self._look_up(target, terms, now_s)
-        return self._cards[key]
+        cards = self._cards.get(terms)
+        if cards is None:
+            cards = self._cards[terms] = {}
+        if target not in cards or ((known := cards[target]) is not None and known.by_the_hour):
+            cards[target] = self._look_up(target, terms, now_s)
+        return cards[target]
 
     def _look_up(self, target: Target, terms: Terms, now_s: float) -> Card | None:
         own = self._own_price(target)
@@ -178,7 +181,7 @@ class PriceBook:
 
     def _billed(self, target: Target, usage: Usage) -> Target:
         """The target whose price counts: the one that was called, unless another model's is known to."""
-        if not usage.model or not self._billing(target).bills_served_model or self._own_price(target) is not None:
+        if not self._billing(target).bills_served_model or self._own_price(target) is not None:
             return target
         served = Target(target.provider, usage.model)
         return served if self._card(served) is not None else target

@@ -39,16 +39,20 @@ class Rates:
 
     def total(self, usage: Usage) -> Rate | None:
         """A million times the nano-dollars of some tokens; None where some of them have no price."""
-        total = (usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens) * self.input
-        for count, rate in (
-            (usage.output_tokens, self.output),
-            (usage.cached_tokens, self.cached),
-            (usage.cache_write_tokens, self.cache_write),
-        ):
-            if count:
-                if rate is None:
-                    return None
-                total += count * rate
+        cached, written = usage.cached_tokens, usage.cache_write_tokens
+        total = (usage.input_tokens - cached - written) * self.input
+        if usage.output_tokens:
+            if self.output is None:
+                return None
+            total += usage.output_tokens * self.output
+        if cached:
+            if self.cached is None:
+                return None
+            total += cached * self.cached
+        if written:
+            if self.cache_write is None:
+                return None
+            total += written * self.cache_write
         for name, count in usage.parts:
             dearer = self._dearer(name)
             if dearer is None:
@@ -111,15 +115,18 @@ class Card:
         if output_tokens and not self.output:
             return None
         total = text_tokens + media_tokens
-        asked = (ladder for name, ladder in self.asked_for.items() if name in params)
-        text = max(dearest(ladder, total) for ladder in (self.text, *asked))
+        text = dearest(self.text, total)
+        for name, ladder in self.asked_for.items():
+            if name in params:
+                text = max(text, dearest(ladder, total))
         per_mtok = text_tokens * text + media_tokens * dearest(self.media, total)
         per_mtok += output_tokens * dearest(self.output, total)
         return -(-per_mtok // TOKENS_OF_PRICE) + int(-(-self.requests // UNITS_OF_FEE))
 
     def cost(self, usage: Usage) -> int | None:
         """Nano-dollars, rounded half up; None where something of it has no price."""
-        total = self._rates(usage.input_tokens).total(usage)
+        rates = self.rates
+        total = (rates[0][1] if len(rates) == 1 else self._rates(usage.input_tokens)).total(usage)
         if total is None:
             return None
         if usage.fees or self.requests:
@@ -130,10 +137,7 @@ class Card:
         return int((total + TOKENS_OF_PRICE // 2) // TOKENS_OF_PRICE)
 
     def _rates(self, input_tokens: int) -> Rates:
-        rates = self.rates
-        if len(rates) == 1:
-            return rates[0][1]
-        return next(found for above, found in rates if input_tokens > above)
+        return next(found for above, found in self.rates if input_tokens > above)
 
     def _beside(self, usage: Usage) -> Rate | None:
         total = self.requests

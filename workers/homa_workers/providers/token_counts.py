@@ -14,6 +14,7 @@ from homa_shared.calls.reply import Counts
 #: (`Usage.is_sane`).
 IMPLAUSIBLE = 2**60
 _MOST = 2**53
+NOTHING: Mapping[str, Any] = {}
 
 
 def tokens(told: object) -> int:
@@ -29,6 +30,6 @@ def parts_of(told: Iterable[tuple[str, object]]) -> Counts:
 
 
 def section(body: object, name: str) -> Mapping[str, Any]:
-    """An object inside another one; empty where it is something else."""
-    found = body.get(name) if isinstance(body, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+    """An object inside another one, as JSON has them; empty where it is something else."""
+    found = body.get(name) if isinstance(body, dict) else None
+    return found if isinstance(found, dict) else NOTHING

@@ -20,7 +20,7 @@ NOTHING_ASKED: Mapping[str, Any] = {}
 
 def is_metered(usage: object) -> bool:
     """Whether a message says what it took."""
-    return isinstance(usage, Mapping) and usage.get("input_tokens") is not None and _tokens(usage).has_tokens
+    return isinstance(usage, dict) and usage.get("input_tokens") is not None and _tokens(usage).has_tokens
 
 
 def usage_of(usage: object, asked: Mapping[str, Any] = NOTHING_ASKED) -> Usage:
@@ -30,7 +30,7 @@ def usage_of(usage: object, asked: Mapping[str, Any] = NOTHING_ASKED) -> Usage:
         usage: of a message.
         asked: the request.
     """
-    told: Mapping[str, Any] = usage if isinstance(usage, Mapping) else {}
+    told: Mapping[str, Any] = usage if isinstance(usage, dict) else {}
     found = _tokens(told)
     for further in _beside(told):
         found += _tokens(further)
@@ -59,7 +59,7 @@ def _beside(usage: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Compactions of the context, whose tokens are not in the others."""
     iterations = usage.get("iterations")
     for found in iterations if isinstance(iterations, list) else ():
-        if isinstance(found, Mapping) and found.get("type") == "compaction":
+        if isinstance(found, dict) and found.get("type") == "compaction":
             yield found
 
 
@@ -79,5 +79,5 @@ def _work(usage: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     iterations = usage.get("iterations")
     for found in iterations if isinstance(iterations, list) else ():
         # Another model's work, at that model's price.
-        if isinstance(found, Mapping) and found.get("type") not in ("message", "compaction"):
+        if isinstance(found, dict) and found.get("type") not in ("message", "compaction"):
             yield str(found.get("type")), 1

@@ -35,7 +35,7 @@ def usage_of(usage: Body) -> Usage:
     hour = sum(
         tokens(found.get("inputTokens"))
         for found in (details if isinstance(details, list) else ())
-        if isinstance(found, Mapping) and found.get("ttl") == "1h"
+        if isinstance(found, dict) and found.get("ttl") == "1h"
     )
     return Usage(
         input_tokens=max(given, tokens(usage.get("totalTokens")) - output),

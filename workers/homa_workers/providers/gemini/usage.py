@@ -92,7 +92,7 @@ def _media(usage: Body, name: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     details = usage.get(name)
     for found in details if isinstance(details, list) else ():
-        medium = _MEDIA.get(str(found.get("modality"))) if isinstance(found, Mapping) else None
+        medium = _MEDIA.get(str(found.get("modality"))) if isinstance(found, dict) else None
         if medium is not None and found.get("tokenCount"):
             counts[medium] = counts.get(medium, 0) + tokens(found["tokenCount"])
     return counts

@@ -8,13 +8,12 @@ docs.perplexity.ai.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from homa_shared.calls.reply import Usage
-from homa_shared.kinds.billing import Billing, Terms
+from homa_shared.kinds.billing import STANDARD, Billing, Terms
 from homa_workers.providers.token_counts import parts_of, section, tokens
 
 Body = Mapping[str, Any]
@@ -24,7 +23,7 @@ _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens"
 #: Counts of work that is billed beside tokens: xAI's, Perplexity's.
 _WORK = ("num_sources_used", "num_server_side_tools_used", "num_search_queries", "citation_tokens")
 #: Models of Chat Completions that search before they answer; replies do not tell how often.
-_SEARCHES = re.compile(r"-search-(?:preview|api)")
+_SEARCHES = ("-search-preview", "-search-api")
 #: Its name in the ledger; no list can price what is not counted.
 UNCOUNTED_SEARCHES = "uncounted_searches"
 #: A kind that nobody described.
@@ -56,22 +55,27 @@ def usage_of(usage: object, of_prompt: str = "prompt_tokens", of_reply: str = "c
         return Usage()
     prompt, reply = section(usage, f"{of_prompt}_details"), section(usage, f"{of_reply}_details")
     reasoning = tokens(reply.get("reasoning_tokens") or usage.get("reasoning_tokens"))
-    given = tokens(usage.get(of_prompt))
-    cached = tokens(prompt.get("cached_tokens") or next((n for name in _CACHED if (n := usage.get(name))), None))
-    written = tokens(prompt.get("cache_write_tokens") or usage.get("cache_creation_input_tokens"))
+    given, written = tokens(usage.get(of_prompt)), tokens(usage.get(of_reply))
+    total = tokens(usage.get("total_tokens"))
+    if reasoning > written or total > given + written:
+        # Reasoning may stand beside the reply's tokens, and a total may tell of more than either.
+        written = max(written + reasoning if reasoning > written else written, total - given)
     return Usage(
-        input_tokens=given,
-        output_tokens=_written(tokens(usage.get(of_reply)), reasoning, tokens(usage.get("total_tokens")) - given),
-        cached_tokens=cached,
-        cache_write_tokens=written,
-        reasoning_tokens=reasoning,
-        parts=_parts(prompt, reply),
+        given,
+        written,
+        tokens(prompt.get("cached_tokens") or _of_other_names(usage)),
+        tokens(prompt.get("cache_write_tokens") or usage.get("cache_creation_input_tokens")),
+        reasoning,
+        _parts(prompt, reply),
     )
 
 
-def _written(completion: int, reasoning: int, beside_prompt: int) -> int:
-    """Tokens of the reply: reasoning may stand beside the completion, and the total may tell of more than either."""
-    return max(completion + reasoning if reasoning > completion else completion, beside_prompt)
+def _of_other_names(usage: Body) -> object:
+    """Cached tokens that stand in the usage itself."""
+    for name in _CACHED:
+        if usage.get(name):
+            return usage[name]
+    return None
 
 
 def _parts(prompt: Body, reply: Body) -> tuple[tuple[str, int], ...]:
@@ -100,8 +104,10 @@ def billed(body: Body, usage: Usage, billing: Billing = UNDESCRIBED, asked: Body
         billing: of the kind of server.
         asked: parameters of the request.
     """
-    terms = served(body.get("service_tier"), asked, billing)
-    fees = billing.fees_of(_fees(body, asked))
+    tier = body.get("service_tier")
+    terms = STANDARD if tier == "default" else served(tier, asked, billing)
+    told = _work(body, asked)
+    fees = billing.fees_of(told) if told else ()
     model = str(body.get("model") or "") if billing.bills_served_model else ""
     return replace(usage, terms=terms, fees=fees, model=model) if terms or fees or model else usage
 
@@ -114,32 +120,30 @@ def served(told: object, asked: Body, billing: Billing) -> Terms:
     return (f"{term}?",) if term else ()
 
 
-def _fees(body: Body, asked: Body) -> Iterator[tuple[str, int]]:
+def _work(body: Body, asked: Body) -> list[tuple[str, int]]:
     usage = told_usage(body)
-    if isinstance(usage, Mapping):
-        yield from ((name, tokens(usage[name])) for name in _WORK if usage.get(name))
-    if asked.get("web_search_options") is not None or _SEARCHES.search(str(body.get("model") or "")) or _cites(body):
-        yield UNCOUNTED_SEARCHES, 1
+    found = [(name, tokens(usage[name])) for name in _WORK if usage.get(name)] if isinstance(usage, dict) else []
+    model = str(body.get("model") or "")
+    if "web_search_options" in asked or ("-search-" in model and any(n in model for n in _SEARCHES)) or _cites(body):
+        found.append((UNCOUNTED_SEARCHES, 1))
+    return found
 
 
 def _cites(body: Body) -> bool:
     """Whether a reply cites pages that the provider has searched for."""
-    return any("annotations" in message and bool(message["annotations"]) for message in _messages(body))
-
-
-def _messages(body: Body) -> Iterator[Body]:
     for choice in body.get("choices") or ():
         message = choice.get("message")
-        if isinstance(message, Mapping):
-            yield message
+        if message and message.get("annotations"):
+            return True
+    return False
 
 
 def told_usage(body: object) -> object:
     """The usage of a reply or of a chunk: at its top, or, at Moonshot, in a choice."""
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         return None
-    if body.get("usage"):
-        return body["usage"]
-    choices = body.get("choices")
-    inside = (choice.get("usage") for choice in choices if isinstance(choice, Mapping)) if choices else ()
-    return next((usage for usage in inside if usage), None)
+    usage, choices = body.get("usage"), body.get("choices")
+    if usage or not choices:
+        return usage
+    first = choices[0] if isinstance(choices, list) else None
+    return first.get("usage") if isinstance(first, dict) else None
