@@ -131,9 +131,10 @@ def _work(body: Body, asked: Body) -> list[tuple[str, int]]:
 
 def _cites(body: Body) -> bool:
     """Whether a reply cites pages that the provider has searched for."""
-    for choice in body.get("choices") or ():
-        message = choice.get("message")
-        if message and message.get("annotations"):
+    choices = body.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        message = choice.get("message") if isinstance(choice, dict) else None
+        if isinstance(message, dict) and message.get("annotations"):
             return True
     return False
 
