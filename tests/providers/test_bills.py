@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import RESPONSES_API, Call, Completion, Usage
 from homa_shared.kinds.registry import builtin_kinds
 from homa_shared.model.targets import Target
@@ -186,6 +187,20 @@ async def test_a_usage_in_each_chunk_counts_up(stub: Stub, connect: Connect) -> 
     stub.answer = events(*chunks(*pieces, {"choices": [], "usage": dict.fromkeys(PLAIN, None)}))
     completion = await provider.stream(call("someone-elses"), Pieces().emit)
     assert completion.usage == Usage(1000, 10)
+
+
+@pytest.mark.parametrize("in_the_middle", [True, False])
+async def test_a_usage_in_the_middle_of_a_broken_stream_is_not_what_it_cost(
+    stub: Stub, connect: Connect, in_the_middle: bool
+) -> None:
+    """Who generates goes on for a while; a usage behind the last choice counts all of it."""
+    piece = {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}
+    told = {**piece, "usage": PLAIN} if in_the_middle else {"choices": [], "usage": PLAIN}
+    stub.answer = events(*chunks(piece, told)[:-1])
+    with pytest.raises(ProviderError) as caught:
+        await connect("openai", stub.url).stream(call("someone-elses"), Pieces().emit)
+    assert caught.value.kind is ErrorKind.AMBIGUOUS
+    assert caught.value.usage == (None if in_the_middle else Usage(1000, 10))
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ class ChunkAssembly(StreamAssembly):
         self._head: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
         self._usage: dict[str, Any] | None = None
+        #: Whether it was told at the end: in mid-stream it counts what had been written by then.
+        self._usage_is_whole = False
 
     @property
     def text(self) -> str:
@@ -63,8 +65,11 @@ class ChunkAssembly(StreamAssembly):
         # A usage in each chunk counts up; one of nulls behind the last takes nothing back.
         if isinstance(told, dict) and (is_metered(told) or self._usage is None):
             self._usage = told
-        for piece in event.get("choices") or ():
+        choices = event.get("choices") or ()
+        for piece in choices:
             yield from self._add_choice(piece)
+        if told:
+            self._usage_is_whole = not choices or self._is_finished
 
     def _add_choice(self, piece: dict[str, Any]) -> Iterator[Delta]:
         index = int(piece.get("index") or 0)
@@ -88,9 +93,13 @@ class ChunkAssembly(StreamAssembly):
             kept["content"] += piece["logprobs"].get("content") or []
         choice["finish_reason"] = piece.get("finish_reason") or choice["finish_reason"]
 
+    @property
+    def _is_finished(self) -> bool:
+        return all(choice["finish_reason"] for choice in self._choices.values())
+
     def completion(self) -> Completion:
         """The whole reply. Raises ProviderError (AMBIGUOUS) when a choice has no end."""
-        if not self._choices or not all(choice["finish_reason"] for choice in self._choices.values()):
+        if not self._choices or not self._is_finished:
             raise self.broken("the stream ended without a finish_reason")
         body = {"object": "chat.completion", **self._head, "choices": [self._whole(i) for i in sorted(self._choices)]}
         if self._usage:
@@ -98,7 +107,7 @@ class ChunkAssembly(StreamAssembly):
         return completion_of(body, self.headers, self._quota_headers, self._billing, self._asked)
 
     def _usage_so_far(self) -> Usage | None:
-        if not is_metered(self._usage):
+        if not self._usage_is_whole or not is_metered(self._usage):
             return None
         return billed(self._head, usage_of(self._usage), self._billing, self._asked)
 
