@@ -226,3 +226,14 @@ def test_names_that_a_reply_tells_cannot_mean_anything_in_the_ledger() -> None:
         ("web_searches", 3),
     )
     assert billing.terms_of(None, "default", "standard", "") == ()
+
+
+def test_usages_add_up_and_are_kept_by_names_that_all_releases_know() -> None:
+    flex = Usage(100, 10, 5, 4, 3, parts=(("cache_write_1h", 4),), fees=(("web_searches", 2),), terms=("flex",))
+    both = flex + replace(flex, fees=(("storage_searches", 1), ("web_searches", 1)))
+    assert both.parts == (("cache_write_1h", 8),)
+    assert both.fees == (("storage_searches", 1), ("web_searches", 3))
+    assert both.terms == (Usage() + flex).terms == (flex + Usage()).terms == ("flex",)
+    assert (flex + Usage(1, 1)).terms == ("several",)
+    assert Usage.of_counts({**flex.counts(), "of_a_later_release": 7}) == Usage(100, 10, 5, 4, 3)
+    assert not replace(flex, fees=(("web_searches", -1),)).is_sane

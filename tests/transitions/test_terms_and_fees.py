@@ -37,8 +37,8 @@ def test_each_attempt_and_step_has_its_own(cell: Cell) -> None:
     claim = cell.claim()
     cell.run(step(cell.keys, (claim.id, claim.attempt), 1, "w", Report("step", **PAID, **FLEX), b"{}"))
     cell.requeue(claim, outcome="truncated", **PAID, terms="priority")
-    usage = {"input_tokens": 5, "terms": "fast", "fees": {"web_searches": 1}}
-    cell.settle(cell.claim(), {"body": {}, "cost_nano": COST, "usage": usage}, terms="fast", fees={"web_searches": 1})
+    fast = {"terms": "fast", "fees": {"web_searches": 1}}
+    cell.settle(cell.claim(), {"body": {}, "cost_nano": COST, **fast}, **fast)
     view = cell.view("a")
     assert [(one.terms, one.fees) for one in view.steps] == [("flex", {"web_searches": 5})]
     assert [(one.terms, one.fees) for one in view.attempts] == [("priority", {}), ("fast", {"web_searches": 1})]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ _BROKEN_OFF = frozenset({"length", "content_filter"})
 
 #: Units and how many of each, in the order of their names.
 Counts = tuple[tuple[str, int], ...]
+_TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 #: Terms of calls that were served on different ones.
 _SEVERAL = "several"
 
@@ -47,14 +49,22 @@ class Usage:
     #: The model that is billed, where it is another one than was asked for.
     model: str = ""
 
+    def counts(self) -> dict[str, int]:
+        """The tokens by name, as replies and the states of steps hold them: earlier releases know no others."""
+        return {name: getattr(self, name) for name in _TOKENS}
+
+    @classmethod
+    def of_counts(cls, told: Mapping[str, Any]) -> Usage:
+        """Tokens that a reply or a step holds, of this release or another one."""
+        given, written, cached, kept, reasoning = (int(told.get(name) or 0) for name in _TOKENS)
+        return cls(given, written, cached, kept, reasoning)
+
     @property
     def is_sane(self) -> bool:
         """Whether these are numbers of tokens: whole ones, none below zero, none that no reply could have."""
-        return all(type(count) is int and 0 <= count < 2**53 for count in self._counts())
-
-    def _counts(self) -> list[int]:
-        counts = [self.input_tokens, self.output_tokens, self.cached_tokens, self.cache_write_tokens]
-        return [*counts, self.reasoning_tokens, *(count for _, count in (*self.parts, *self.fees))]
+        counts = (self.input_tokens, self.output_tokens, self.cached_tokens, self.cache_write_tokens)
+        beside = (count for _, count in (*self.parts, *self.fees))
+        return all(type(count) is int and 0 <= count < 2**53 for count in (*counts, self.reasoning_tokens, *beside))
 
     def __add__(self, other: Usage) -> Usage:
         """The tokens of two calls together."""

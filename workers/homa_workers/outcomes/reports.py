@@ -160,20 +160,14 @@ def reply_json(
             "steps": steps.count + called,
             "cost_nano": nano,
             "prior_nano": claim.cost,
-            "usage": {
-                "input_tokens": usage.input_tokens,
-                "output_tokens": usage.output_tokens,
-                "cached_tokens": usage.cached_tokens,
-                "cache_write_tokens": usage.cache_write_tokens,
-                "reasoning_tokens": usage.reasoning_tokens,
-                **_beside(usage),
-            },
+            "usage": usage.counts(),
             "request_id": completion.request_id,
             "custom_id": claim.custom_id or None,
             "latency_ms": attempt.latency_ms,
             "queued_ms": claim.waited_ms,
         }
         | found
+        | _beside(usage)
     )
 
 

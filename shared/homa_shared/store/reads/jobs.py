@@ -287,5 +287,5 @@ def _winner(job: Job, reply: bytes | None, others: list[Attempt]) -> Attempt | N
         ended_ms=ended,
         note=noted,
         cache_saved_nano_usd=job.cache_saved_nano_usd - sum(a.cache_saved_nano_usd for a in others),
-        **_beside(body.get("usage") or {}),
+        **_beside(body),
     )
