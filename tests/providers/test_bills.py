@@ -156,6 +156,8 @@ PLAIN = {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010}
         ({**PLAIN, "cached_tokens": 500}, 0.00065),
         ({**PLAIN, "prompt_cache_hit_tokens": 500}, 0.00065),
         ({**PLAIN, "num_sources_used": 3}, None),
+        ({**PLAIN, "prompt_audio_seconds": 12}, None),
+        ({**PLAIN, "prompt_audio_seconds": {}}, 0.0011),
         ({**PLAIN, "completion_tokens": "10"}, None),
         ({**PLAIN, "completion_tokens": 10.0}, None),
         ({**PLAIN, "completion_tokens": -10}, None),

@@ -20,8 +20,11 @@ Body = Mapping[str, Any]
 
 #: Names of cached tokens in the usage itself: Moonshot's, DeepSeek's, and those of proxies in front of Claude.
 _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
-#: Counts of work that is billed beside tokens: xAI's, Perplexity's.
-_WORK = ("num_sources_used", "num_server_side_tools_used", "num_search_queries", "citation_tokens")
+#: Counts of work that is billed beside tokens: xAI's, Perplexity's, Mistral's.
+_WORK = (
+    *("num_sources_used", "num_server_side_tools_used", "num_search_queries", "citation_tokens"),
+    "prompt_audio_seconds",
+)
 #: Models of Chat Completions that search before they answer; replies do not tell how often.
 _SEARCHES = ("-search-preview", "-search-api")
 #: Its name in the ledger; no list can price what is not counted.
