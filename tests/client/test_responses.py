@@ -207,7 +207,7 @@ def test_tools_that_the_provider_runs_have_no_price() -> None:
     calculator = NeedCalculator(prices, {"tools": SEARCH}, RESPONSES_API)
     assert calculator.chat(plan(FLEET, Target.parse(MINI)), Prompt(HELLO, 50)).bound is None
     with pytest.raises(InvalidRequest, match="tools that a provider runs itself have none"):
-        check_affordable(MINI, option.bound, 1_000_000)
+        check_affordable(template(tools=SEARCH), option.bound, 1_000_000)
 
 
 def reply(*kinds: str) -> dict[str, Any]:
@@ -221,5 +221,6 @@ def test_a_reply_that_took_fees_is_unpriced_and_no_other() -> None:
     assert not has_fees({"choices": [{"message": {"content": "Hi"}}]})
     assert not has_fees({})
     book = FleetBook(None, FLEET)  # type: ignore[arg-type]  # no store is asked
-    assert book.price(MINI, Completion(reply("web_search_call"), Usage(10, 10))) is None
-    assert book.price(MINI, Completion(reply("message"), Usage(10, 10)))
+    assert book.price("of-a-package:m", Completion(reply("web_search_call"), Usage(10, 10))) is None
+    assert book.price(MINI, Completion({}, Usage(10, 10, fees=(("code_interpreter_call", 1),)))) is None
+    assert book.price(MINI, Completion({}, Usage(10, 10)))

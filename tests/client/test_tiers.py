@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,9 +15,10 @@ from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options
 from homa.submit.submitter import check_affordable
 from homa.submit.template import Template
-from homa_shared.calls.openai_apis import has_fees
+from homa_shared.calls.reply import Usage
+from homa_shared.model.targets import Target
 from homa_shared.settings.fleet import Fleet, FleetProvider
-from homa_shared.settings.sections import ModelAlias
+from homa_shared.settings.sections import ModelAlias, Price
 
 MINI, HAIKU, EMBED = "openai:gpt-6-luna", "anthropic:claude-haiku-5-5", "openai:text-embedding-3-small"
 KINDS = ("anthropic", "azure", "bedrock", "cohere", "gemini", "ollama", "openai")
@@ -55,7 +58,10 @@ def test_a_wrong_one_is_named(options: dict[str, Any], said: str) -> None:
         check_options({"model": MINI, **options})
 
 
-@pytest.mark.parametrize(("tier", "having"), [("flex", {"openai"}), ("priority", {"openai", "azure"})])
+@pytest.mark.parametrize(
+    ("tier", "having"),
+    [("flex", {"openai", "gemini", "bedrock"}), ("priority", {"openai", "azure", "gemini", "bedrock"})],
+)
 def test_a_target_without_it_is_passed_over(tier: str, having: set[str]) -> None:
     names = [f"{kind}:some-model" for kind in (*KINDS, "of-another-package")]
     able, skipped = template(names[0], fallbacks=names[1:], tier=tier).fit(HELLO)
@@ -78,14 +84,57 @@ def test_no_embeddings_are_to_be_had_by_another_one() -> None:
         Template(FleetView(FLEET), flex.options).fit(flex.prepared)
 
 
-@pytest.mark.parametrize(("tier", "priced"), [("standard", True), ("auto", True), ("flex", False), ("priority", False)])
-def test_it_has_no_price_unless_it_is_the_usual_one(tier: str, priced: bool) -> None:
-    bound = template(tier=tier).entry("j", HELLO).bound
-    assert (bound is not None) is priced
-    assert has_fees({"service_tier": tier}) is not priced
-    if not priced:
-        with pytest.raises(InvalidRequest, match="nor do the flex and priority tiers"):
-            check_affordable(MINI, bound, 1_000_000_000)
+@pytest.mark.parametrize(
+    ("model", "tier"),
+    [("bedrock:us.anthropic.claude-haiku-4-5-20251001-v1:0", "flex"), ("openai:gpt-6.2-sol", "flex")],
+)
+def test_a_model_that_it_does_not_serve_is_passed_over(model: str, tier: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"has no {tier} tier"):
+        template(model, tier=tier).fit(HELLO)
+
+
+@pytest.mark.parametrize(
+    ("tier", "dearer"), [(None, 1.0), ("standard", 1.0), ("flex", 1.0), ("priority", 1.8), ("auto", 1.8)]
+)
+def test_a_bound_is_that_of_the_dearest_tier_that_may_serve(tier: str | None, dearer: float) -> None:
+    usual, bound = (template(tier=name).entry("j", HELLO).bound for name in (None, tier))
+    assert usual is not None
+    assert bound == pytest.approx(usual * dearer, rel=1e-6)
+    check_affordable(template(tier=tier), bound, 1_000_000_000)
+
+
+def test_a_tier_without_a_price_has_no_bound() -> None:
+    assert template("azure:gpt-5-mini").entry("j", HELLO).bound is not None
+    unpriced = template("azure:gpt-5-mini", tier="priority")
+    assert unpriced.entry("j", HELLO).bound is None
+    setting = re.escape('set [prices."azure:gpt-5-mini".tiers."priority"]')
+    with pytest.raises(InvalidRequest, match=f"azure:gpt-5-mini served by priority has no known price: {setting}"):
+        check_affordable(unpriced, None, 1_000_000_000)
+
+
+def test_a_price_of_ones_own_may_have_tiers() -> None:
+    price = Price.model_validate({"input": 1, "output": 10, "tiers": {"priority": {"input": 2, "output": 20}}})
+    fleet = FLEET.model_copy(update={"prices": {"azure:gpt-5-mini": price}})
+    usual, bound = (
+        Template(FleetView(fleet), check_options({"model": "azure:gpt-5-mini", "tier": tier})).entry("j", HELLO).bound
+        for tier in ("standard", "priority")
+    )
+    assert usual is not None
+    assert bound == 2 * usual
+    prices = FleetView(Fleet.from_json(fleet.to_json())).prices
+    usage = Usage(1000, 100, terms=("priority",))
+    assert prices.cost(Target("azure", "gpt-5-mini"), usage) == 4_000_000
+    assert prices.cost(Target("azure", "gpt-5-mini"), replace(usage, terms=("flex",))) is None
+
+
+@pytest.mark.parametrize(("account", "dearer"), [(None, 1.0), ("priority", 1.8), ("auto", 1.8)])
+def test_an_account_may_serve_what_leaves_it_open_by_another_tier(account: str | None, dearer: float) -> None:
+    provider = FleetProvider(kind="openai", service_tier=account)
+    fleet = FLEET.model_copy(update={"providers": {"openai": provider}})
+    usual = template(tier="standard").entry("j", HELLO).bound
+    assert usual is not None
+    made = Template(FleetView(fleet), check_options({"model": MINI}))
+    assert made.entry("j", HELLO).bound == pytest.approx(usual * dearer, rel=1e-6)
 
 
 def test_it_tells_requests_apart() -> None:

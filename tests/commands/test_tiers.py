@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from unittest.mock import ANY
+
+import pytest
 
 from homa_shared.calls.request import JobRequest
 from homa_shared.model.records import State
@@ -36,6 +40,24 @@ def test_one_question_and_vectors_are_served_by_the_usual_one(staffed: Fleet, in
     assert (refused.exit_code, "it has no flex tier for embeddings" in refused.stderr) == (2, True)
 
 
-def test_no_budget_holds_what_has_no_price(staffed: Fleet, invoke: Invoke):
-    answer = invoke(staffed, "ask", "Tell me", "--model", MODEL, "--tier", "priority", "--budget", "1")
-    assert (answer.exit_code, "nor do the flex and priority tiers" in answer.stderr) == (2, True)
+def test_a_budget_holds_a_tier_with_a_price_and_no_other(staffed: Fleet, invoke: Invoke):
+    answer = invoke(staffed, "ask", "Tell me", "--model", MODEL, "--tier", "flex", "--budget", "1")
+    assert (answer.exit_code, answer.stderr) == (0, ANY), answer.stderr
+    told = invoke(staffed, "costs", "--json")
+    assert list(json.loads(told.stdout)["rows"][0]["tiers_usd"]) == ["flex"]
+    answer = invoke(staffed, "ask", "Tell me", "--model", "openai:gpt-6.2-sol", "--budget", "1", "--tier", "priority")
+    assert answer.exit_code == 0, answer.stderr
+    answer = invoke(staffed, "ask", "Tell me", "--model", "openai:gpt-4-turbo", "--tier", "priority", "--budget", "1")
+    assert (answer.exit_code, "openai:gpt-4-turbo served by priority has no known price" in answer.stderr) == (2, True)
+    assert 'set [prices."openai:gpt-4-turbo".tiers."priority"]' in answer.stderr
+
+
+def test_a_run_with_a_budget_is_told_what_its_tier_may_cost(fleet: Fleet, invoke: Invoke, folder: Path):
+    write_rows(folder / "rows.jsonl", 3)
+    run = ("run", "rows.jsonl", "-o", "out.jsonl", "--model", MODEL, "--dry-run", "--json")
+    costs = [
+        json.loads(invoke(fleet, *run, "--tier", tier, "--budget", "1").stdout)["expected_usd"]
+        for tier in ("standard", "flex", "priority")
+    ]
+    usual, flex, priority = map(float, costs)
+    assert (flex / usual, priority / usual) == (pytest.approx(0.5), pytest.approx(1.8))

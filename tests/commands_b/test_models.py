@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def test_a_model_is_told_with_alias_window_price_and_features(named: Stand) -> N
         "ends": None,
         "retired": False,
         "successor": None,
+        "price_source": f"genai-prices {version('genai-prices')}",
         "features": ["chat", "stream", "tools", "vision", "image_url", "pdf", "audio", "schema"],
     }
 
@@ -107,3 +109,11 @@ def test_where_nothing_is_known_by_name_a_message_says_how_to_name_it(stand: Sta
     said = stand.said("models")
     assert (said.status, said.stdout) == (0, "")
     assert "[models.<alias>]" in said.stderr
+
+
+def test_it_says_where_each_price_is_from(named: Stand) -> None:
+    sources = {row["target"]: row["price_source"] for row in models(named)}
+    assert sources["local:mistral"] == "settings"
+    assert sources["local:qwen3"] == "settings"
+    assert sources["openai:gpt-6.2-sol"] == "developers.openai.com/api/docs/pricing, read 2026-11-29"
+    assert "read 2026-11-29" in named.said("models", "--provider", "openai").stdout

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 
 import pytest
 from genai_prices import Usage as ListedUsage
@@ -18,6 +19,8 @@ from homa_shared.calls.reply import Usage
 from homa_shared.kinds.registry import builtin_kinds, profile_of
 from homa_shared.model.targets import Target
 from homa_shared.pricing.price_book import OVERHEAD_TOKENS, PriceBook
+from homa_shared.pricing.price_list import card_of
+from homa_shared.pricing.rate_card import Rates
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import ModelAlias, Price
 
@@ -91,8 +94,8 @@ def test_no_cost_exceeds_its_bound(model: tuple[str, str], usage: Usage) -> None
 
 def test_the_property_covers_prices_with_and_without_tiers() -> None:
     cards = [BOOK._card(Target(*model)) for model in LISTED]
-    assert sum(card is not None and card.rates is not None for card in cards) > 200
-    assert sum(card is not None and card.rates is None for card in cards) > 20
+    assert sum(card is not None and len(card.rates) == 1 for card in cards) > 200
+    assert sum(card is not None and len(card.rates) > 1 for card in cards) > 20
 
 
 @pytest.mark.parametrize("name", ["ollama:llama3.2", "openai:no-such-model", "openai:whisper-1", "elsewhere:gpt-6-sol"])
@@ -172,7 +175,7 @@ def test_a_compatible_server_has_its_own_price_list(provider: dict[str, str], pr
     assert book.cost(Target("own", other), Usage(1_000_000)) is None
 
 
-def test_a_price_with_tiers_is_the_librarys() -> None:
+def test_a_price_changes_with_the_size_of_the_prompt() -> None:
     book = PriceBook(
         Fleet(providers={"own": FleetProvider(kind="openai", endpoint="https://generativelanguage.googleapis.com")})
     )
@@ -201,14 +204,17 @@ def test_prices_change_with_the_date() -> None:
     assert first is not book._card(target)
 
 
-def test_a_price_finer_than_a_nano_dollar_a_million_is_left_to_the_library() -> None:
-    from genai_prices.types import ModelPrice, Tier, TieredPrices
+def test_a_price_finer_than_a_nano_dollar_a_million_is_exact() -> None:
+    card = card_of({"input_mtok": ((-1, Decimal("0.0000000007")), (200, Decimal(2)))}, "a test")
+    assert card.cost(Usage(100)) == 0
+    assert card.cost(Usage(201)) == 201 * 2000
+    assert card.rates == ((200, Rates(2 * NANO, 2 * NANO, 2 * NANO, None)), (-1, Rates(*[Fraction(7, 10)] * 3, None)))
 
-    from homa_shared.pricing.price_list import _ladder, _rates
 
-    assert _rates(ModelPrice(input_mtok=Decimal("0.00000000001"))) is None
-    assert _rates(ModelPrice(input_mtok=Decimal(1), requests_kcount=Decimal(5))) is None
-    assert _ladder(TieredPrices(Decimal(1), [Tier(200, Decimal(2))])) == ((-1, NANO), (200, 2 * NANO))
+def test_a_price_for_each_request_comes_to_its_tokens() -> None:
+    card = card_of({"input_mtok": ((-1, Decimal(1)),), "requests_kcount": ((-1, Decimal(5)),)}, "a test")
+    assert card.cost(Usage(1000)) == 1000 * 1000 + 5 * NANO // 1000
+    assert card.bound(1000, 0, 0, {}) == card.cost(Usage(1000))
 
 
 def test_importing_prices_does_not_import_the_price_list() -> None:

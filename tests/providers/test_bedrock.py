@@ -527,3 +527,63 @@ async def failure(provider: Provider, way: str, call: Call) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
         await (provider.complete(call) if way == "complete" else provider.stream(call, ignore))
     return caught.value
+
+
+NOVA = "amazon.nova-pro-v1:0"
+HOUR = {"cacheWriteInputTokens": 1000, "totalTokens": 1110, "cacheDetails": [{"ttl": "1h", "inputTokens": 600}]}
+BILLED = {"inputTokens": 100, "outputTokens": 10, "totalTokens": 110}
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"usage": BILLED}, Usage(100, 10)),
+        ({"usage": BILLED, "serviceTier": {"type": "default"}}, Usage(100, 10)),
+        ({"usage": BILLED, "serviceTier": {"type": "flex"}}, Usage(100, 10, terms=("flex",))),
+        ({"usage": BILLED, "serviceTier": {"type": "reserved"}}, Usage(100, 10, terms=("reserved",))),
+        ({"usage": BILLED, "performanceConfig": {"latency": "optimized"}}, Usage(100, 10, terms=("optimized",))),
+        ({"usage": BILLED, "performanceConfig": {"latency": "standard"}}, Usage(100, 10)),
+        (
+            {"usage": {**BILLED, **HOUR}},
+            Usage(1100, 10, cache_write_tokens=1000, parts=(("cache_write_1h", 600),)),
+        ),
+    ],
+)
+async def test_a_reply_tells_what_it_is_billed_for(
+    stub: Stub, bedrock: Provider, told: dict[str, Any], expected: Usage
+) -> None:
+    call = Call(NOVA, [user({"type": "text", "text": "Hello"})])
+    stub.answer = reply(200, {**answer({"text": "Hi"}), **told})
+    assert (await bedrock.complete(call)).usage == expected
+    stub.answer = streamed(
+        frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "Hi"}}),
+        frame("messageStop", {"stopReason": "end_turn"}),
+        frame("metadata", {"metrics": {"latencyMs": 5}, **told}),
+    )
+    assert (await bedrock.stream(call, Pieces().emit)).usage == expected
+
+
+@pytest.mark.parametrize(
+    ("params", "sent", "terms"),
+    [
+        ({"service_tier": "flex"}, {"type": "flex"}, ("flex?",)),
+        ({"serviceTier": {"type": "priority"}}, {"type": "priority"}, ("priority?",)),
+        ({"service_tier": "auto"}, None, ()),
+        ({"service_tier": "default"}, None, ()),
+    ],
+)
+async def test_a_tier_is_asked_for_in_its_words_and_open_where_the_reply_is_silent(
+    stub: Stub, bedrock: Provider, params: dict[str, Any], sent: dict[str, str] | None, terms: tuple[str, ...]
+) -> None:
+    stub.answer = reply(200, answer({"text": "Hi"}))
+    completion = await bedrock.complete(Call(NOVA, [user({"type": "text", "text": "Hello"})], params))
+    assert stub.request.json.get("serviceTier") == sent
+    assert completion.usage.terms == terms
+
+
+async def test_what_aws_runs_has_no_price(stub: Stub, bedrock: Provider) -> None:
+    grounding = {"toolUse": {"toolUseId": "t", "name": "nova_grounding", "input": {}, "type": "server_tool_use"}}
+    stub.answer = reply(200, answer({"text": "Hi"}, grounding))
+    guard = {"guardrailConfig": {"guardrailIdentifier": "g", "guardrailVersion": "1"}}
+    completion = await bedrock.complete(Call(NOVA, [user({"type": "text", "text": "Hello"})], guard))
+    assert completion.usage.fees == (("guardrail", 1), ("nova_grounding", 1))

@@ -68,7 +68,7 @@ async def test_a_reply_is_a_chat_completion(stub: Stub, gemini: Provider, hello:
     assert completion.text == "Hi there"
     assert completion.finish_reason == "stop"
     assert completion.body["choices"][0]["message"]["reasoning_content"] == "hm"
-    assert completion.usage == Usage(100, 40, cached_tokens=60, reasoning_tokens=30)
+    assert completion.usage == Usage(100, 40, cached_tokens=60, reasoning_tokens=30, model="gemini-3-flash")
     assert completion.body["usage"]["total_tokens"] == 140
     assert (completion.request_id, completion.body["model"]) == ("resp_1", "gemini-3-flash")
     assert stub.request.path.endswith("/models/some-model:generateContent")

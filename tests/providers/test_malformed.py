@@ -140,8 +140,6 @@ async def test_a_malformed_chunk_breaks_the_stream_and_keeps_its_text(
         {"content": [1]},
         {"content": [{"type": "text"}]},
         {"content": [{"type": "tool_use"}]},
-        {"usage": {"input_tokens": "1"}},
-        {"usage": [1]},
         {"stop_details": [1]},
     ],
 )
@@ -205,7 +203,6 @@ async def test_geminis_malformed_details_hide_no_rate_limit(
         {"candidates": [1]},
         {"candidates": [{"finishReason": ["STOP"]}]},
         {"candidates": [{"finishReason": "STOP", "content": {"parts": [{"functionCall": {}}]}}]},
-        {"candidates": [{"finishReason": "STOP"}], "usageMetadata": [1]},
     ],
 )
 async def test_geminis_reply_of_an_unexpected_shape_is_malformed(

@@ -13,8 +13,8 @@ from homa_shared.calls.reply import Call, Delta, Quota, Usage
 from homa_shared.model.errors import ConfigError
 from homa_workers.providers.cohere.adapter import COHERE
 from homa_workers.providers.openai.dialects import OPENAI, request_body
-from homa_workers.providers.openai.reply import is_metered
 from homa_workers.providers.openai.stream import ChunkAssembly
+from homa_workers.providers.openai.usage import is_metered
 from tests.providers.conftest import Connect
 from tests.providers.shapes import CHAT, DONE, chunk, openai_error
 from tests.providers.stub import Stub, events, reply

@@ -16,6 +16,8 @@ from homa_shared.store import reads
 from homa_shared.store.reads.money import By
 from homa_shared.store.transitions.fleet import read_fleet
 
+_NUMBERS = ("REQUESTS", "INPUT", "OUTPUT", "CACHED", "COST", "CACHE SAVED", "UNRESOLVED", "UNPRICED")
+
 
 @click.command("costs")
 @click.option("--by", type=click.Choice(get_args(By)), default="provider", show_default=True, help="What a row is.")
@@ -28,7 +30,8 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
 
     A call whose outcome nobody knows counts as unresolved, at the most that it may have cost; one whose price nobody
     knows counts as unpriced, and is in no sum. What prompt caches saved is already off the cost; it is negative where
-    more was paid for writing to them than was saved by reading.
+    more was paid for writing to them than was saved by reading. What was served by another tier than the standard one,
+    and fees beside tokens, are named and are in the cost.
     """
     if since and until and since > until:
         raise click.UsageError(f"--since {since} is after --until {until}: expected an earlier day")
@@ -42,7 +45,7 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
         print_json(_document(table))
         return
     print_table(
-        (by.upper(), "REQUESTS", "INPUT", "OUTPUT", "CACHED", "COST", "CACHE SAVED", "UNRESOLVED", "UNPRICED"),
+        (by.upper(), *_NUMBERS, "TIERS, FEES"),
         (
             (
                 row.key or "–",
@@ -54,11 +57,12 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
                 dollars(row.cache_saved_nano_usd) if row.cache_saved_nano_usd else "",
                 dollars(row.unresolved_nano_usd) if row.unresolved_nano_usd else "",
                 number(row.unpriced) if row.unpriced else "",
+                _beside(row),
             )
             for row in table.rows
         ),
-        right={"REQUESTS", "INPUT", "OUTPUT", "CACHED", "COST", "CACHE SAVED", "UNRESOLVED", "UNPRICED"},
-        wraps={by.upper()},
+        right=set(_NUMBERS),
+        wraps={by.upper(), "TIERS, FEES"},
         empty="nothing has been spent",
     )
     say(_total(table, fleet.unresolved.fate if fleet else ""))
@@ -81,10 +85,18 @@ def _document(table: reads.CostTable) -> dict[str, object]:
                 "unresolved_usd": usd(row.unresolved_nano_usd),
                 "unpriced_jobs": row.unpriced,
                 "cache_saved_usd": usd(row.cache_saved_nano_usd),
+                "tiers_usd": {terms: usd(amount) for terms, amount in row.terms_nano_usd.items()},
+                "fees": row.fees,
             }
             for row in table.rows
         ],
     }
+
+
+def _beside(row: reads.CostRow) -> str:
+    """What was not at the standard price, and what is billed beside tokens; both are in the cost."""
+    tiers = [f"{terms} {dollars(amount)}" for terms, amount in row.terms_nano_usd.items()]
+    return ", ".join([*tiers, *(f"{number(count)} {unit}" for unit, count in row.fees.items())])
 
 
 def _total(table: reads.CostTable, fate: str) -> str:

@@ -23,9 +23,10 @@ def command(provider: str | None, as_json: bool) -> None:
 
     That is: the targets of aliases, models with a price in the settings, and those in the price list of each configured
     provider. Others can be called too; no provider is asked which models it has. Prices are dollars per million tokens
-    at the lowest tier; ENDS tells what a provider has announced of a model's end; features are what the provider's API
-    has, less what the model is known to lack. Where these settings have no provider, the fleet's are read from the
-    store.
+    at the lowest tier, from the settings, from genai-prices, or, for models that it lacks, from the page that is named
+    with the day on which it was read; ENDS tells what a provider has announced of a model's end; features are what
+    the provider's API has, less what the model is known to lack. Where these settings have no provider, the fleet's are
+    read from the store.
     """
     from homa_shared.capabilities.catalogue import Catalogue
 
@@ -36,10 +37,10 @@ def command(provider: str | None, as_json: bool) -> None:
         print_json({"models": [_document(model) for model in models]})
         return
     print_table(
-        ("TARGET", "ALIAS", "CONTEXT", "INPUT", "OUTPUT", "ENDS", "FEATURES"),
+        ("TARGET", "ALIAS", "CONTEXT", "INPUT", "OUTPUT", "PRICE FROM", "ENDS", "FEATURES"),
         map(_line, models),
         right={"CONTEXT", "INPUT", "OUTPUT"},
-        wraps={"ENDS", "FEATURES"},
+        wraps={"PRICE FROM", "ENDS", "FEATURES"},
         empty="no model is known by name: name one by [models.<alias>] in homa.toml",
     )
 
@@ -80,6 +81,7 @@ def _document(model: CataloguedModel) -> dict[str, object]:
         "input_usd_per_million": usd_or_null(price.input if price else None),
         "output_usd_per_million": usd_or_null(price.output if price else None),
         "priced": price is not None,
+        "price_source": price.source if price else None,
         "ends": model.ending.end.ends or None if model.ending else None,
         "retired": model.ending is not None and model.ending.end.over(today()),
         "successor": model.ending.end.successor or None if model.ending else None,
@@ -89,7 +91,7 @@ def _document(model: CataloguedModel) -> dict[str, object]:
 
 def _line(model: CataloguedModel) -> tuple[str, ...]:
     price = model.price
-    prices = ("unpriced", "") if price is None else (dollars(price.input), dollars(price.output))
+    prices = ("unpriced", "", "") if price is None else (dollars(price.input), dollars(price.output), price.source)
     ends = model.ending.end.told(today()) if model.ending else ""
     features = ", ".join(model.features)
     return (str(model.target), model.alias or "", number(model.context_window), *prices, ends, features)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -88,7 +88,7 @@ def _reply(job_id: str, said: dict[str, Any], custom_id: str | None, schema: Any
     return Reply(
         job_id=job_id,
         body=said["body"],
-        usage=Usage(**said.get("usage") or {}),
+        usage=_usage(said),
         provider=said["provider"],
         model=said["model"],
         attempts=0 if source else said.get("attempts", 1),
@@ -128,3 +128,12 @@ def _failure(record: EndRecord, said: dict[str, Any], custom_id: str | None) -> 
         latency_ms=said.get("latency_ms"),
         queued_ms=said.get("queued_ms"),
     )
+
+
+def _usage(said: Mapping[str, Any]) -> Usage:
+    """What a reply was billed for, as far as its envelope says."""
+    found = Usage.of_counts(said.get("usage") or {})
+    terms, fees = said.get("terms"), said.get("fees")
+    if not (terms or fees):
+        return found
+    return replace(found, terms=tuple(terms.split("+")) if terms else (), fees=tuple((fees or {}).items()))

@@ -154,7 +154,8 @@ class Forecaster:
         load.requests += 1
         load.input_tokens += given
         load.output_tokens += written
-        expected = self._view.prices.cost(target, Usage(given, written))
+        terms = self._view.prices.asked_terms(target, template.params_at(target))
+        expected = self._view.prices.cost(target, Usage(given, written, terms=terms))
         by_target = template.by_target()
         bounds = {str(target): each.bound(target, prompt) for target, (_, each) in by_target.items()}
         unpriced = [name for name, bound in bounds.items() if bound is None]

@@ -142,7 +142,7 @@ class Chunks:
         if entry.bound is None:
             template.check_bounded(prepared, in_batch=self._cap is not None)
         if self._cap is not None or template.options.job_budget is not None:
-            check_affordable(template.targets[0], entry.bound, template.options.job_budget, self._cap)
+            check_affordable(template, entry.bound, template.options.job_budget, self._cap)
         common = template.common_for(prepared)
         # Jobs that may be answered from the cache have common fields of their own: the key is one of them.
         group = self._groups.get(id(common))

@@ -78,10 +78,11 @@ class Reservations:
         """What of a request has no bound at a target of its chain, and what to do instead; empty: at most its price."""
         calls = [call for _, members in self._hops for call in members]
         if prepared.inputs is not None:
-            return next((calculator.unbounded for _, calculator in calls if calculator.unbounded), "")
-        prompt = prompt_of(prepared)
-        found = (calculator.why_unbounded(plan.target, prompt) for plan, calculator in calls)
-        return next((why for why in found if why), "")
+            found = [calculator.why_unbounded_embedding(plan.target) for plan, calculator in calls]
+        else:
+            prompt = prompt_of(prepared)
+            found = [calculator.why_unbounded(plan.target, prompt) for plan, calculator in calls]
+        return next(filter(None, found), "")
 
     def _of_texts(self, plan: TargetPlan, texts: Sequence[str], calculator: NeedCalculator) -> Option:
         """What the first call takes that embeds as many texts as it may."""

@@ -99,7 +99,7 @@ class Submitter:
         entry = template.entry(job_id, prepared, key=key, due_ms=due_ms, skipped=skipped, shared=shared)
         if entry.bound is None:
             template.check_bounded(asked.prepared)
-        check_affordable(template.targets[0], entry.bound, asked.options.job_budget)
+        check_affordable(template, entry.bound, asked.options.job_budget)
         yield from uploads.send(self.keys)
         accepted = yield from ask(submit(self.keys, template.common_for(asked.prepared), [entry]))
         if accepted.conflicts:
@@ -192,10 +192,11 @@ def ask_for(options: Mapping[str, Any]) -> Asked:
     )
 
 
-def check_affordable(target: str, bound: int | None, *budgets: int | None) -> None:
+def check_affordable(template: Template, bound: int | None, *budgets: int | None) -> None:
     """Refuses a job whose own budget, or its batch's, can never allow its first call.
 
     Args:
+        template: of the job.
         bound: what one call may cost, nano-dollars; None: nobody knows.
         budgets: nano-dollars; None is no budget.
 
@@ -203,13 +204,15 @@ def check_affordable(target: str, bound: int | None, *budgets: int | None) -> No
         BudgetExceeded: one call may cost more than a budget.
         InvalidRequest: nobody knows what it costs.
     """
+    target = template.targets[0]
     for budget in budgets:
         if budget is None:
             continue
         if bound is None:
+            what, setting = template.no_price(target)
             raise InvalidRequest(
-                f"budget_usd is {usd(budget)}, but {target} has no known price: "
-                f'set [prices."{target}"] ({NO_PRICE_LISTED}), or leave the budget out'
+                f"budget_usd is {usd(budget)}, but {what} has no known price: "
+                f"set [{setting}] ({NO_PRICE_LISTED}), or leave the budget out"
             )
         if bound > budget:
             raise BudgetExceeded(

@@ -127,8 +127,7 @@ class Template:
 
     def _own_cap(self, plan: TargetPlan) -> int:
         view, target = self._view, plan.target
-        params = with_account_params(self.params, self._account_params(target))
-        return own_cap(plan, view.prices, params, view.answer_tokens(target))
+        return own_cap(plan, view.prices, self.params_at(target), view.answer_tokens(target))
 
     def _reckon(self, plans: Sequence[Sequence[TargetPlan]]) -> list[list[NeedCalculator]]:
         """What a call takes at each target of each hop, worked out once for all of one cap that no account adds to."""
@@ -144,6 +143,11 @@ class Template:
             return known[name]
 
         return [[of(cap, plan.target) for plan in members] for cap, members in zip(self.caps, plans, strict=True)]
+
+    def params_at(self, target: Target) -> Mapping[str, Any]:
+        """The parameters with those that the account of a target adds; of output caps the first hop's own."""
+        account = self._account_params(target)
+        return with_account_params(self.params, account) if account else self.params
 
     def _account_params(self, target: Target) -> Mapping[str, Any]:
         """What the account of a target adds to each chat call, as the fleet knows it."""
@@ -215,6 +219,15 @@ class Template:
         if why:
             budget = budget_over(self._view.fleet, self.common.tenant, self.common.tags)
             check_bounded(why, fleet_budget=budget, own=in_batch or self.options.job_budget is not None)
+
+    def no_price(self, target: str) -> tuple[str, str]:
+        """What of a target has no price for these requests, in words, and the setting that gives it one."""
+        found = Target.parse(target) if ":" in target else None
+        terms = None if found is None else self._view.prices.lacks_tier(found, self.params_at(found))
+        if terms is None:
+            return target, f'prices."{target}"'
+        name = "+".join(terms)
+        return f"{target} served by {name}", f'prices."{target}".tiers."{name}"'
 
     def prefix(self, shared: SharedPrefix, messages: Sequence[Mapping[str, Any]]) -> PrefixTokens:
         """Tokens and digest of what a prompt shares; none where every target counts all tokens."""

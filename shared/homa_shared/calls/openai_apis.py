@@ -12,10 +12,8 @@ from typing import Any
 
 from homa_shared.calls.reply import CHAT_API, ITEMS, Call
 
-#: Service tiers at prices that the list does not have.
+#: Service tiers at prices of their own.
 TIERS_APART = ("flex", "priority")
-#: Those that cost what the list says, by the names of all kinds.
-_STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "standard_only"})
 #: Parameters by which the provider finds the beginning of a conversation that it has kept.
 RECALLING = ("previous_response_id", "conversation")
 #: Parameters that a job cannot do without, and that only the Responses API knows.
@@ -28,9 +26,7 @@ _TUNING = frozenset(
 #: Types of tools that the caller or a worker runs, not the provider.
 _CALLED_BACK = frozenset({None, "function", "custom"})
 #: What costs more than tokens do by the price list, for messages.
-NO_PRICE_LISTED = "tools that a provider runs itself have none, nor do the flex and priority tiers"
-#: Why a call of such a tier has no bound.
-NO_TIER_PRICED = "service_tier: the price list has no prices of tiers beside the standard one; leave it out"
+NO_PRICE_LISTED = "tools that a provider runs itself have none"
 #: Types of output items that cost nothing beside their tokens.
 _OF_TOKENS = frozenset({"message", "reasoning", "function_call", "custom_tool_call", "compaction"})
 
@@ -51,12 +47,6 @@ def built_in_tools(params: Mapping[str, Any]) -> list[str]:
     tools = params.get("tools") or ()
     kinds = [tool.get("type") for tool in tools if isinstance(tool, Mapping)]
     return [str(kind) for kind in kinds if kind not in _CALLED_BACK]
-
-
-def asks_for_tier_apart(params: Mapping[str, Any]) -> bool:
-    """Whether a call may be served by a tier whose prices the list does not have; a new one may have any."""
-    tier = params.get("service_tier")
-    return tier is not None and not (isinstance(tier, str) and tier in _STANDARD_TIERS)
 
 
 def recalls(params: Mapping[str, Any]) -> bool:
@@ -90,7 +80,7 @@ def _nested(found: Any) -> Any:
 
 
 def has_fees(body: Mapping[str, Any]) -> bool:
-    """Whether the price list does not tell a reply's cost: it was of a tier apart, or the provider ran tools."""
+    """Whether a reply shows what has a price of its own, where its adapter does not tell: a tier, hosted tools."""
     if body.get("service_tier") in TIERS_APART:
         return True
     choices: Sequence[Mapping[str, Any]] = body.get("choices") or ()

@@ -20,9 +20,16 @@ _CUT = frozenset({"length", "max_tokens", "MAX_TOKENS"})
 _BROKEN_OFF = _CUT | {"content_filter", None}
 
 
+#: Units and how many of each, in the order of their names.
+Counts = tuple[tuple[str, int], ...]
+_TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+#: Terms of calls that were served on different ones.
+_SEVERAL = "several"
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one reply, in Homa's terms: parts are contained in their totals, whatever the provider reports."""
+    """What one reply is billed for, in Homa's terms: parts are contained in their totals, whatever it tells."""
 
     #: All prompt tokens, cached ones included.
     input_tokens: int = 0
@@ -34,12 +41,32 @@ class Usage:
     cache_write_tokens: int = 0
     #: Completion tokens spent on reasoning (part of output_tokens).
     reasoning_tokens: int = 0
+    #: Parts of these tokens that may have a price of their own, by genai-prices' names of it: `cache_write_1h` of
+    #: cache_write_tokens, `input_audio` of input_tokens, `output_image` of output_tokens.
+    parts: Counts = ()
+    #: What is billed beside tokens, by genai-prices' names of units (`web_searches`), else by the provider's.
+    fees: Counts = ()
+    #: What it was served on, where that is not the standard price: `flex`, `priority`, `fast`, `us` (kinds/billing.py).
+    terms: tuple[str, ...] = ()
+    #: The model that is billed, where it is another one than was asked for.
+    model: str = ""
+
+    def counts(self) -> dict[str, int]:
+        """The tokens by name, as replies and the states of steps hold them: earlier releases know no others."""
+        return {name: getattr(self, name) for name in _TOKENS}
+
+    @classmethod
+    def of_counts(cls, told: Mapping[str, Any]) -> Usage:
+        """Tokens that a reply or a step holds, of this release or another one."""
+        given, written, cached, kept, reasoning = (int(told.get(name) or 0) for name in _TOKENS)
+        return cls(given, written, cached, kept, reasoning)
 
     @property
     def is_sane(self) -> bool:
         """Whether these are numbers of tokens: whole ones, none below zero, none that no reply could have."""
         counts = (self.input_tokens, self.output_tokens, self.cached_tokens, self.cache_write_tokens)
-        return all(type(count) is int and 0 <= count < 2**53 for count in (*counts, self.reasoning_tokens))
+        beside = (count for _, count in (*self.parts, *self.fees))
+        return all(type(count) is int and 0 <= count < 2**53 for count in (*counts, self.reasoning_tokens, *beside))
 
     def __add__(self, other: Usage) -> Usage:
         """The tokens of two calls together."""
@@ -49,7 +76,31 @@ class Usage:
             self.cached_tokens + other.cached_tokens,
             self.cache_write_tokens + other.cache_write_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
+            _sum(self.parts, other.parts),
+            _sum(self.fees, other.fees),
+            _joined(self, other),
+            self.model or other.model,
         )
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether anything was called for it at all."""
+        return bool(self.input_tokens or self.output_tokens)
+
+
+def _joined(one: Usage, other: Usage) -> tuple[str, ...]:
+    if one.terms == other.terms or not other.has_tokens:
+        return one.terms
+    return (_SEVERAL,) if one.has_tokens else other.terms
+
+
+def _sum(one: Counts, other: Counts) -> Counts:
+    if not (one and other):
+        return one or other
+    sums = dict(one)
+    for unit, count in other:
+        sums[unit] = sums.get(unit, 0) + count
+    return tuple(sorted(sums.items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,8 +73,10 @@ class Capabilities:
             return None
         if embeds:
             return f"it has no {tier} tier for embeddings"
-        served = self._fleet.profile(target).billing.service_tiers
-        return f"it has no {tier} tier" if served is not None and tier not in served else None
+        billing = self._fleet.profile(target).billing
+        if billing.service_tiers is not None and tier not in billing.service_tiers:
+            return f"it has no {tier} tier"
+        return f"{target.model} has no {tier} tier" if billing.withholds_tier(target.model, str(tier)) else None
 
     def refusal(self, target: Target, params: Mapping[str, Any]) -> str | None:
         """What a request's parameters ask for that a target's model cannot do; None where nobody knows better."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
 
+from homa_shared.kinds.billing import Billing as Billing
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import only_embeds, reads_text_only
 from homa_shared.kinds.parameter_rules import Family, family_of
@@ -22,13 +22,6 @@ MB, MIB = 1000 * 1000, 1024 * 1024
 #: Media types of images that nearly every model reads.
 COMMON_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-
-
-class Fee(StrEnum):
-    """What a provider's bill may have beside tokens, at prices that no price list tells."""
-
-    #: Tools that the provider runs itself while it answers.
-    HOSTED_TOOLS = "hosted tools"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,20 +131,6 @@ class PromptCaching:
     writes_cost: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Billing:
-    """How a kind bills."""
-
-    #: Id of its price list in genai-prices; None: it is on none, and its models are unpriced unless the settings say.
-    price_list: str | None = None
-    #: Whether an alias may bear the name of the model in price lists: where models are deployments of any name.
-    alias_names_model: bool = False
-    #: What its bill may have beside the price of tokens: a reply that shows any of it is unpriced.
-    fees: frozenset[Fee] = frozenset(Fee)
-    #: Service tiers that `service_tier` may name → their names on its wire; None: nobody knows, and any is passed on.
-    service_tiers: Mapping[str, str] | None = None
-
-
 def _default_embedding_limits(_: str) -> EmbeddingLimits:
     return EmbeddingLimits()
 
@@ -192,7 +171,7 @@ class KindProfile:
     embedding_limits: Callable[[str], EmbeddingLimits] = _default_embedding_limits
     #: The prompt cache of a model; None where nothing is to be said to it.
     prompt_caching: Callable[[str], PromptCaching | None] = _no_prompt_cache
-    billing: Billing = Billing()
+    billing: Billing = field(default_factory=Billing)
     #: What is announced of its models' ends, at its own servers.
     retirements: Retirements = NONE_ANNOUNCED
     #: The day on which this profile was last compared with its documents, ISO 8601; empty: nobody says.

@@ -57,6 +57,10 @@ class Attempt:
     note: dict[str, Any] = field(default_factory=dict)
     #: What the provider's prompt cache saved; negative where writing to it cost more.
     cache_saved_nano_usd: int = 0
+    #: What it was served on (`flex`, `fast+us`); empty for the standard price.
+    terms: str = ""
+    #: Units billed beside tokens, and how many of each.
+    fees: dict[str, int] = field(default_factory=dict)
 
     @property
     def parameter_notes(self) -> tuple[str, ...]:
@@ -78,8 +82,10 @@ class Step:
     nano_usd: int = 0
     unresolved_nano_usd: int = 0
     unpriced: bool = False
-    #: As of an attempt.
+    #: This and the others as of an attempt.
     cache_saved_nano_usd: int = 0
+    terms: str = ""
+    fees: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

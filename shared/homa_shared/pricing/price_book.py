@@ -1,26 +1,30 @@
 """What a call costs, and what it may cost at most, in nano-dollars.
 
-Prices are genai-prices', unless `[prices."provider:model"]` or an alias sets one. The library takes some 55 µs a call,
-so that a model's prices are turned into whole numbers once, after which a cost is a few multiplications. Prices with
-tiers, or with times of day, are left to the library. Prices may change with the date: what was derived holds for one
-day (UTC).
+A price is the settings' (`[prices."provider:model"]`, or an alias's), else genai-prices', else one of the few that it
+lacks yet (own_prices.py). The library takes some 55 µs a call, so that a model's prices are turned into whole numbers
+once for each of the terms that it is served on, after which a cost is a few multiplications. Prices may change with the
+date: what was derived holds for one day (UTC), or, where they change by the hour, for the moment.
 
-A model without a price is unpriced: its cost is None, never zero.
+A model without a price is unpriced, and so is a reply that tells of anything without one: its cost is None, never zero.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from homa_shared.calls.reply import Usage
+from homa_shared.kinds.billing import STANDARD, Billing, Terms
 from homa_shared.kinds.registry import profile_of
 from homa_shared.model.patterns import most_specific
 from homa_shared.model.targets import Target
-from homa_shared.pricing.price_list import library_cost, listed_card, listed_price, models_of, recognised
-from homa_shared.pricing.rate_card import TOKENS_OF_PRICE, Card, ListPrice, dearest, own_card
+from homa_shared.pricing.own_prices import own_models, own_price
+from homa_shared.pricing.price_list import listed, models_of, recognised
+from homa_shared.pricing.rate_card import Card, ListPrice
+from homa_shared.pricing.terms import listed_card, settings_card, unlisted_card
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 OVERHEAD_TOKENS = 2 * 804
 #: The day on which that was last compared with its document.
 OVERHEAD_CHECKED = "2026-11-29"
+NO_PARAMS: Mapping[str, Any] = {}
 _SECONDS_OF_DAY = 86_400
 
 
@@ -45,20 +50,22 @@ class PriceBook:
     def __init__(self, fleet: Fleet, *, clock_s: Callable[[], float] = time.time) -> None:
         self._fleet = fleet
         self._clock_s = clock_s
-        self._cards: dict[Target, Card | None] = {}
+        self._cards: dict[Terms, dict[Target, Card | None]] = {}
+        #: Prices of the day that change within it.
+        self._by_turns: dict[tuple[Target, Terms], list[Card | None]] = {}
         self._windows: dict[Target, int | None] = {}
         self._day = -1
 
     def cost(self, target: Target, usage: Usage) -> int | None:
-        """Nano-dollars of a reply, rounded half up; None when the target is unpriced."""
-        card = self._card(target)
+        """Nano-dollars of a reply, rounded half up; None where the target, or something that it tells, has no price."""
+        card = self._card(self._billed(target, usage) if usage.model else target, usage.terms)
         if card is None:
             return None
         parts = usage.cached_tokens + usage.cache_write_tokens
         if parts > usage.input_tokens:
             # A provider that reports parts beside the total: every token is still charged once.
             usage = replace(usage, input_tokens=parts)
-        return card.rates.cost(usage) if card.rates is not None else library_cost(card, usage)
+        return card.cost(usage)
 
     def saved(self, target: Target, usage: Usage) -> int:
         """Nano-dollars that the provider's prompt cache saved; below zero where more was paid for writing to it.
@@ -68,8 +75,9 @@ class PriceBook:
         if not (usage.cached_tokens or usage.cache_write_tokens):
             return 0
         total = max(usage.input_tokens, usage.cached_tokens + usage.cache_write_tokens)
-        plain = self.cost(target, replace(usage, input_tokens=total, cached_tokens=0, cache_write_tokens=0))
-        paid = self.cost(target, usage)
+        parts = tuple(part for part in usage.parts if not part[0].startswith("cache"))
+        fresh = replace(usage, input_tokens=total, cached_tokens=0, cache_write_tokens=0, parts=parts)
+        plain, paid = self.cost(target, fresh), self.cost(target, usage)
         return 0 if plain is None or paid is None else plain - paid
 
     def list_price(self, target: Target) -> ListPrice | None:
@@ -78,63 +86,130 @@ class PriceBook:
         return None if card is None else card.list_price
 
     def listed_models(self, provider: str) -> list[str]:
-        """Names of the models in a provider's price list; none where it has no list."""
+        """Names of the models in a provider's price list, and of those that it lacks; none where it has no list."""
         price_list = self._price_list(provider)
-        return models_of(price_list) if price_list else []
+        return list(dict.fromkeys([*models_of(price_list), *own_models(price_list)])) if price_list else []
 
-    def bound(self, target: Target, prompt_bytes: int, max_output_tokens: int, extra_tokens: int = 0) -> int | None:
-        """Nano-dollars that a call cannot exceed; None when the target is unpriced.
+    def bound(
+        self,
+        target: Target,
+        prompt_bytes: int,
+        max_output_tokens: int,
+        extra_tokens: int = 0,
+        params: Mapping[str, Any] = NO_PARAMS,
+    ) -> int | None:
+        """Nano-dollars that a call cannot exceed, fees left out; None where it may end in something without a price.
 
         A token has at least one byte, so that a text has at most as many tokens as bytes. All of them are taken at the
-        dearest input price, writing to the provider's cache included, and the output to its last token.
+        dearest input price, writing to the provider's cache included, and the output to its last token, by the dearest
+        of the tiers that may serve it.
 
         Args:
             prompt_bytes: UTF-8 bytes of the messages and tools as JSON, media left out.
             max_output_tokens: the cap that is sent with the call; 0 for embeddings.
             extra_tokens: most tokens that the provider counts for media (images, audio, documents).
+            params: of the request, in OpenAI's names: they may ask for another tier, speed or place than the standard.
         """
-        card = self._card(target)
-        if card is None or (max_output_tokens and not card.output):
+        text_tokens = prompt_bytes + OVERHEAD_TOKENS
+        most = 0
+        for card in self._may_serve(target, params):
+            bound = None if card is None else card.bound(text_tokens, max_output_tokens, extra_tokens, params)
+            if bound is None:
+                return None
+            most = max(most, bound)
+        return most
+
+    def has_prices_for(self, target: Target, parameter: str) -> bool:
+        """Whether a parameter chooses among prices of a target, so that a bound counts the dearest that it may mean."""
+        return self._billing(target).has_prices_for(parameter)
+
+    def lacks_tier(self, target: Target, params: Mapping[str, Any]) -> Terms | None:
+        """Terms without a price on which a request may be served, where the target has a standard price; else None."""
+        if self._card(target) is None:
             return None
-        text = prompt_bytes + OVERHEAD_TOKENS
-        total = text + extra_tokens
-        per_mtok = text * dearest(card.text, total) + extra_tokens * dearest(card.media, total)
-        per_mtok += max_output_tokens * dearest(card.output, total)
-        return -(-per_mtok // TOKENS_OF_PRICE) + card.request_nano_usd
+        needed, _ = self._billing(target).asked_terms(params, self._account_tier(target))
+        return next((terms for terms in sorted(needed) if self._card(target, terms) is None), None)
+
+    def asked_terms(self, target: Target, params: Mapping[str, Any]) -> Terms:
+        """The terms that a request asks to be served on; empty for the standard ones."""
+        needed, _ = self._billing(target).asked_terms(params, self._account_tier(target))
+        return max(needed, key=len)
+
+    def _may_serve(self, target: Target, params: Mapping[str, Any]) -> list[Card | None]:
+        """The prices by which a request may be served."""
+        billing, account = self._billing(target), self._account_tier(target)
+        if account is None and not billing.asks(params):
+            return self._cards_of_day(target, STANDARD)
+        needed, perhaps = billing.asked_terms(params, account)
+        cards = [card for terms in needed for card in self._cards_of_day(target, terms)]
+        further = (card for terms in perhaps - needed for card in self._cards_of_day(target, terms))
+        return [*cards, *(card for card in further if card is not None)]
 
     def context_window(self, target: Target) -> int | None:
         """Tokens of prompt and reply together, as the settings or genai-prices say; None where neither does."""
         if target not in self._windows:
             own = next((alias.context_window for _, alias in self._aliases(target) if alias.context_window), None)
-            listed = (listed_price(name, price_list) for price_list, name in self._references(target))
-            known = (found.model.context_window for found in listed if found is not None)
+            models = (listed(name, price_list) for price_list, name in self._references(target))
+            known = (found.model.context_window for found in models if found is not None)
             self._windows[target] = own or next((window for window in known if window), None)
         return self._windows[target]
 
     def model_names(self, target: Target) -> list[str]:
         """Names that its model may have at its maker, the most telling first."""
         names = [alias.model for _, alias in self._aliases(target)] + [target.model]
-        if self._fleet.profile(target).billing.alias_names_model:
+        if self._billing(target).alias_names_model:
             names += [name for name, _ in self._aliases(target)]
         return [name for name in names if name]
 
-    def _card(self, target: Target) -> Card | None:
-        day = int(self._clock_s() // _SECONDS_OF_DAY)
+    def _card(self, target: Target, terms: Terms = STANDARD) -> Card | None:
+        now_s = self._clock_s()
+        day = int(now_s // _SECONDS_OF_DAY)
         if day != self._day:
-            self._cards, self._day = {}, day
-        if target not in self._cards:
-            self._cards[target] = self._look_up(target, day)
-        return self._cards[target]
+            self._cards, self._by_turns, self._day = {}, {}, day
+        cards = self._cards.get(terms)
+        if cards is None:
+            cards = self._cards[terms] = {}
+        if target not in cards or ((known := cards[target]) is not None and known.turns_s):
+            cards[target] = self._look_up(target, terms, now_s)
+        return cards[target]
 
-    def _look_up(self, target: Target, day: int) -> Card | None:
+    def _cards_of_day(self, target: Target, terms: Terms) -> list[Card | None]:
+        """All prices of the day on some terms: a bound is kept until the day ends, whatever the hour of the call."""
+        card = self._card(target, terms)
+        if card is None or not card.turns_s:
+            return [card]
+        if (target, terms) not in self._by_turns:
+            midnight_s = self._day * _SECONDS_OF_DAY
+            self._by_turns[target, terms] = [self._look_up(target, terms, midnight_s + s) for s in card.turns_s]
+        return self._by_turns[target, terms]
+
+    def _look_up(self, target: Target, terms: Terms, now_s: float) -> Card | None:
         own = self._own_price(target)
         if own is not None:
-            return own_card(own, day)
+            return settings_card(own, terms)
+        billing = self._billing(target)
         for price_list, name in self._references(target):
-            found = listed_price(name, price_list)
-            if found is not None:
-                return listed_card(found, day, (name, price_list))
+            found = listed(name, price_list)
+            if found is not None and found.price(now_s, {}) is not None:
+                return listed_card(found, price_list, billing, terms, now_s)
+            ours = own_price(name, price_list, datetime.fromtimestamp(now_s, UTC).date())
+            if ours is not None:
+                return unlisted_card(ours, billing, terms, now_s)
         return None
+
+    def _billing(self, target: Target) -> Billing:
+        return self._fleet.profile(target).billing
+
+    def _account_tier(self, target: Target) -> str | None:
+        found = self._fleet.providers.get(target.provider)
+        return None if found is None else found.service_tier
+
+    def _billed(self, target: Target, usage: Usage) -> Target:
+        """The target whose price counts: the one that was called, unless another model's is known to."""
+        if not self._billing(target).bills_served_model or self._own_price(target) is not None:
+            return target
+        served = Target(target.provider, usage.model)
+        return served if self._card(served) is not None else target
 
     def _own_price(self, target: Target) -> Price | None:
         pattern = most_specific(str(target), self._fleet.prices)

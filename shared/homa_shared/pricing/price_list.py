@@ -5,27 +5,27 @@ The library's import takes longer than the whole light client's may, so that it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from homa_shared.calls.reply import Usage
 from homa_shared.model.money import NANO_PER_USD
-from homa_shared.pricing.rate_card import Card, Ladder, ListPrice, Rates
+from homa_shared.pricing.rate_card import Card, Ladder, ListPrice, Rate, Rates
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelPrice, PriceCalculation
+    from genai_prices.types import ModelInfo, ModelPrice, PriceCalculation, TieredPrices
 
-_TEXT_INPUT = frozenset(
-    {
-        "input_mtok",
-        "input_text_mtok",
-        "cache_read_mtok",
-        "cache_write_mtok",
-        "cache_write_5m_mtok",
-        "cache_write_1h_mtok",
-    }
-)
+    from homa_shared.kinds.billing import Part
+
+#: Prices that a token of text in the prompt may have.
+_TEXT_INPUT = frozenset({"input", "input_text", "cache_read"})
+#: Prices that are no part of another sort's tokens.
+_WHOLE = frozenset({"input", "output", "cache_read", "cache_write"})
 
 
 def recognised(endpoint: str) -> bool:
@@ -57,102 +57,182 @@ def models_of(price_list: str) -> list[str]:
     return [model.id for model in found.models if found.find_model(model.id) is not None]
 
 
-def listed_price(name: str, price_list: str) -> PriceCalculation | None:
-    """A model in a price list; None where it is not, or is not priced by tokens.
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A model in a price list."""
+
+    model: ModelInfo
+    #: Whether the list is the model's own, not one that another provider's stands in for: only there terms count.
+    own: bool
+    source: str
+
+    def price(self, at_s: float, context: Mapping[str, str]) -> ModelPrice | None:
+        """Its prices at a time; None where they are not by tokens, or the list has none for a part of the context.
+
+        The library gives the standard price for a context that it does not know, which nobody has said to hold.
+
+        Args:
+            at_s: seconds since 1970.
+            context: what genai-prices calls the terms of a call.
+        """
+        at = datetime.fromtimestamp(at_s, UTC)
+        if not all(self._has(name, value, at) for name, value in context.items()):
+            return None
+        found = self.model.get_prices(at, context)
+        # Priced by the hour or by the character: tokens do not tell what it costs.
+        return found if getattr(found, "input_mtok", None) is not None else None
+
+    def _has(self, name: str, value: str, at: datetime) -> bool:
+        variants = self.model.price_variants or () if self.own else ()
+        return any(
+            variant.when == {name: value} and (variant.constraint is None or variant.constraint.active(at))
+            for variant in variants
+        )
+
+    @property
+    def turns_s(self) -> tuple[int, ...]:
+        """When its prices change, seconds of a day (UTC), the day's beginning included; empty: never within a day."""
+        from genai_prices.types import TimeOfDateConstraint
+
+        prices = self.model.prices if isinstance(self.model.prices, list) else []
+        limits = [price.constraint for price in prices if isinstance(price.constraint, TimeOfDateConstraint)]
+        turns = {_second_of_day(at) for limit in limits for at in (limit.start_time, limit.end_time)}
+        return tuple(sorted({0, *turns})) if turns else ()
+
+
+def _second_of_day(at: time) -> int:
+    moment = datetime.combine(datetime(2000, 1, 1, tzinfo=UTC), at, at.tzinfo or UTC).astimezone(UTC)
+    return moment.hour * 3600 + moment.minute * 60 + moment.second
+
+
+def listed(name: str, price_list: str) -> Listed | None:
+    """A model in a price list; None where it is not.
 
     Args:
         price_list: id of a provider in genai-prices, or the address of its server.
     """
+    found = _calculation(name, price_list)
+    if found is None:
+        return None
+    return Listed(found.model, any(found.model is model for model in found.provider.models), _source())
+
+
+def _calculation(name: str, price_list: str) -> PriceCalculation | None:
     from genai_prices import Usage as ListedUsage
     from genai_prices import calc_price
 
     try:
         if "://" in price_list:
-            found = calc_price(ListedUsage(), name, provider_api_url=price_list)
-        else:
-            found = calc_price(ListedUsage(), name, provider_id=price_list)
+            return calc_price(ListedUsage(), name, provider_api_url=price_list)
+        return calc_price(ListedUsage(), name, provider_id=price_list)
     except LookupError:
         return None
-    # Priced by the hour or by the character: tokens do not tell what it costs.
-    return found if getattr(found.model_price, "input_mtok", None) is not None else None
 
 
-def listed_card(found: PriceCalculation, day: int, reference: tuple[str, str]) -> Card:
-    """The card of a model in a price list.
+@cache
+def _source() -> str:
+    from importlib.metadata import version
+
+    return f"genai-prices {version('genai-prices')}"
+
+
+#: (More tokens of prompt than this, dollars) by genai-prices' names of prices.
+Steps = tuple[tuple[int, Decimal], ...]
+
+
+def listed_steps(price: ModelPrice, *, own: bool) -> dict[str, Steps]:
+    """What a model costs, in dollars.
 
     Args:
-        day: since 1970, UTC.
-        reference: name and price list that led to it.
+        own: whether its list is that of who serves it. Another list's fees are another provider's.
     """
-    price = found.model_price
-    ladders = {key: _ladder(value) for key, value in vars(price).items() if key.endswith("_mtok") and value is not None}
+    return {key: _steps(value) for key, value in vars(price).items() if value is not None and (own or _of_tokens(key))}
+
+
+def _of_tokens(key: str) -> bool:
+    return key.endswith("_mtok")
+
+
+def card_of(
+    prices: Mapping[str, Steps],
+    source: str,
+    *,
+    factor: Fraction = Fraction(1),
+    parts: Mapping[str, Part] = MappingProxyType({}),
+    turns_s: tuple[int, ...] = (),
+    cache_is_plain: bool = True,
+) -> Card:
+    """The card of a model.
+
+    Args:
+        prices: in dollars, by genai-prices' names.
+        factor: what the prices of tokens are multiplied by.
+        parts: further sorts of tokens, by the price of one of these.
+        cache_is_plain: whether cached tokens cost what others do where nothing is said of them.
+    """
+    tokens = {key.removesuffix("_mtok"): _nano_steps(s, factor) for key, s in prices.items() if key.endswith("_mtok")}
+    ladders = {key: tuple((above, _ceiling(rate)) for above, rate in s) for key, s in tokens.items()}
+    for name, part in parts.items():
+        if part.of in tokens and name not in tokens:
+            tokens[name] = tuple((above, _exact(rate * part.factor)) for above, rate in tokens[part.of])
+    starts = sorted({above for s in tokens.values() for above, _ in s}, reverse=True)
+    output = ladders["output"][0][1] if "output" in ladders else None
     return Card(
-        day,
-        ListPrice(ladders["input_mtok"][0][1], ladders["output_mtok"][0][1] if "output_mtok" in ladders else None),
-        text=_joined(ladders, lambda key: key in _TEXT_INPUT),
+        ListPrice(ladders["input"][0][1], output, source),
+        text=_joined(ladders, lambda key: key in _TEXT_INPUT or key.startswith("cache_write")),
         media=_joined(ladders, lambda key: not key.startswith("output")),
         output=_joined(ladders, lambda key: key.startswith("output")),
-        request_nano_usd=_nano_ceiling(getattr(price, "requests_kcount", None) or Decimal(0), 1000),
-        rates=None if _by_the_hour(found) else _rates(price),
-        reference=reference,
+        rates=tuple(
+            (above, _rates({key: _at(s, above) for key, s in tokens.items()}, cache_is_plain)) for above in starts
+        ),
+        fees={key.removesuffix("_kcount"): _nano(s[0][1]) for key, s in prices.items() if key.endswith("_kcount")},
+        requests=_nano(prices["requests_kcount"][0][1]) if "requests_kcount" in prices else 0,
+        turns_s=turns_s,
+        asked_for={
+            part.asked_by: tuple((above, _ceiling(rate)) for above, rate in tokens[name])
+            for name, part in parts.items()
+            if name in tokens
+        },
     )
 
 
-def _rates(price: ModelPrice) -> Rates | None:
-    """Whole-number rates, None where the price has tiers, a part for each request, or fractions of a nano-dollar."""
-    if getattr(price, "requests_kcount", None) is not None:
-        return None
-    values = {name: getattr(price, f"{name}_mtok") for name in ("input", "cache_read", "cache_write", "output")}
-    nano: dict[str, int] = {}
-    for name, value in values.items():
-        if value is None:
-            continue
-        if not isinstance(value, Decimal) or value * NANO_PER_USD % 1:
-            return None
-        nano[name] = int(value * NANO_PER_USD)
-    plain = nano["input"]
-    return Rates(plain, nano.get("cache_read", plain), nano.get("cache_write", plain), nano.get("output"))
-
-
-def _by_the_hour(found: PriceCalculation) -> bool:
-    from genai_prices.types import TimeOfDateConstraint
-
-    prices = found.model.prices
-    return isinstance(prices, list) and any(isinstance(price.constraint, TimeOfDateConstraint) for price in prices)
-
-
-def library_cost(card: Card, usage: Usage) -> int | None:
-    """Nano-dollars by the library itself, for prices with tiers or times of day; rounded half up."""
-    from genai_prices import Usage as ListedUsage
-    from genai_prices import calc_price
-
-    assert card.reference is not None
-    if usage.output_tokens and not card.output:
-        return None
-    name, price_list = card.reference
-    listed = ListedUsage(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cache_read_tokens=usage.cached_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
+def _rates(by_name: Mapping[str, Rate], cache_is_plain: bool) -> Rates:
+    plain = by_name["input"] if cache_is_plain else None
+    return Rates(
+        by_name["input"],
+        by_name.get("cache_read", plain),
+        by_name.get("cache_write", plain),
+        by_name.get("output"),
+        {name: rate for name, rate in by_name.items() if name not in _WHOLE},
     )
-    if "://" in price_list:
-        found = calc_price(listed, name, provider_api_url=price_list)
-    else:
-        found = calc_price(listed, name, provider_id=price_list)
-    return int((found.total_price * NANO_PER_USD).to_integral_value(ROUND_HALF_UP))
 
 
-def _ladder(price: object) -> Ladder:
+def _steps(price: Decimal | TieredPrices) -> Steps:
     if isinstance(price, Decimal):
-        return ((-1, _nano_ceiling(price)),)
-    tiers = ((tier.start, _nano_ceiling(tier.price)) for tier in price.tiers)  # type: ignore[attr-defined]
-    return ((-1, _nano_ceiling(price.base)), *tiers)  # type: ignore[attr-defined]
+        return ((-1, price),)
+    return ((-1, price.base), *((tier.start, tier.price) for tier in price.tiers))
 
 
-def _joined(ladders: dict[str, Ladder], wanted: Callable[[str], bool]) -> Ladder:
+def _nano_steps(steps: Steps, factor: Fraction) -> tuple[tuple[int, Rate], ...]:
+    return tuple((above, _exact(_nano(dollars) * factor)) for above, dollars in steps)
+
+
+def _at(steps: tuple[tuple[int, Rate], ...], above: int) -> Rate:
+    return next(rate for start, rate in reversed(steps) if start <= above)
+
+
+def _joined(ladders: Mapping[str, Ladder], wanted: Callable[[str], bool]) -> Ladder:
     return tuple(step for key, ladder in ladders.items() if wanted(key) for step in ladder)
 
 
-def _nano_ceiling(dollars: Decimal, units: int = 1) -> int:
-    return int(-(-dollars * NANO_PER_USD // units))
+def _nano(dollars: Decimal) -> Rate:
+    return _exact(Fraction(dollars) * NANO_PER_USD)
+
+
+def _exact(rate: Rate) -> Rate:
+    """A whole number where it is one: sums of fractions take ten times as long."""
+    return rate.numerator if isinstance(rate, Fraction) and rate.denominator == 1 else rate
+
+
+def _ceiling(rate: Rate) -> int:
+    return int(-(-rate // 1))

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from homa_shared.calls.openai_apis import NO_TIER_PRICED, asks_for_tier_apart, recalls
+from homa_shared.calls.openai_apis import recalls
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API
 from homa_shared.calls.request import Option
 from homa_shared.calls.tokens import count, estimate_messages
@@ -35,7 +35,7 @@ from homa_shared.quota.call_parts import (
     text_parts,
 )
 from homa_shared.quota.embedding_parts import first_part
-from homa_shared.quota.parameter_costs import PREDICTION
+from homa_shared.quota.parameter_costs import PREDICTION, PRICED_BY_SOME
 from homa_shared.quota.plan import TargetPlan, reservation
 from homa_shared.quota.prompt import Prompt
 from homa_shared.quota.unbounded import unbounded_model, unbounded_parameter
@@ -69,13 +69,18 @@ class NeedCalculator:
         self._billed_output_tokens = (cap + predicted) * replies
         self.expected_output_tokens = min(cap, EXPECTED_OUTPUT_TOKENS) * replies
         self._replies = replies
+        #: What decides by which prices a call may be served.
+        self._priced_by = params
         self._adds_conversation = api == RESPONSES_API and recalls(params)
-        #: Which parameter has no bound, and what to do instead; empty: all have one.
-        self.unbounded = NO_TIER_PRICED if asks_for_tier_apart(params) else unbounded_parameter(params)
+        self._choosing = {name: params[name] for name in PRICED_BY_SOME if params.get(name) is not None}
+        others = {name: params[name] for name in params if name not in self._choosing} if self._choosing else params
+        #: Which parameter has no bound at any target, and what to do instead; empty: all have one, but for those that
+        #: choose a price.
+        self.unbounded = unbounded_parameter(others)
         #: Target and size of a prompt without media -> its bound: the prompts of a batch often have the same sizes.
         self._bounds: dict[tuple[str, int], int | None] = {}
-        #: Model -> why its calls have no bound.
-        self._models: dict[str, str] = {}
+        #: Target -> why its calls have no bound, whatever the prompt.
+        self._unbounded_at: dict[Target, str] = {}
 
     def chat(self, plan: TargetPlan, prompt: Prompt, factor: float = 1.0, answer_tokens: int | None = None) -> Option:
         """What one completion takes at a target.
@@ -102,7 +107,8 @@ class NeedCalculator:
         """
         end = first_part(texts, plan, start)
         part = texts[start:end]
-        bound = None if self.unbounded else self._bound(plan.target, text_parts(part, self._parameters), 0)
+        is_bounded = not self.why_unbounded_embedding(plan.target)
+        bound = self._bound(plan.target, text_parts(part, self._parameters), 0) if is_bounded else None
         if not counts_tokens(plan):
             return end, Option(str(plan.target), bound)
         tokens = count("\n".join(part), plan.target.model, factor=factor).tokens
@@ -114,12 +120,20 @@ class NeedCalculator:
 
     def why_unbounded(self, target: Target, prompt: Prompt) -> str:
         """What of a completion has no bound, why, and what to do instead; empty where only a price may be missing."""
-        return self.unbounded or prompt.unbounded or self._unbounded_model(target.model)
+        if target not in self._unbounded_at:
+            self._unbounded_at[target] = self._unpriced_choice(target) or unbounded_model(target.model)
+        return self.unbounded or prompt.unbounded or self._unbounded_at[target]
 
-    def _unbounded_model(self, model: str) -> str:
-        if model not in self._models:
-            self._models[model] = unbounded_model(model)
-        return self._models[model]
+    def why_unbounded_embedding(self, target: Target) -> str:
+        """The same of a call that embeds texts."""
+        return self.unbounded or self._unpriced_choice(target)
+
+    def _unpriced_choice(self, target: Target) -> str:
+        """Which parameter chooses a price that the target's kind does not tell, as `unbounded`."""
+        if not self._choosing:
+            return ""
+        unknown = {n: value for n, value in self._choosing.items() if not self._prices.has_prices_for(target, n)}
+        return unbounded_parameter(unknown)
 
     def most_token_cost(self, target: Target, prompt: Prompt) -> int | None:
         """Nano-dollars that the tokens of what is known of one completion cannot exceed; None: it is unpriced."""
@@ -151,7 +165,7 @@ class NeedCalculator:
         for part in parts:
             text_bytes += part.text_bytes
             other_tokens += part.other_tokens
-        return self._prices.bound(target, text_bytes, output_tokens, other_tokens)
+        return self._prices.bound(target, text_bytes, output_tokens, other_tokens, self._priced_by)
 
 
 def counts_tokens(plan: TargetPlan) -> bool:

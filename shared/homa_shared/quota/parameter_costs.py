@@ -88,6 +88,9 @@ _ELSEWHERE = "what it names is billed as input, and only the provider knows how 
 _DEARER = "its prices are in no price list"
 _MULTIPLIES = "it multiplies what one call is billed; give n, or submit the job several times"
 
+#: Those of them that only choose a price: bounded at a target whose kind has prices for them (kinds/billing.py).
+PRICED_BY_SOME = frozenset({"inference_geo", "serviceTier", "speed"})
+
 #: Parameters whose cost nobody can bound from the request → why.
 UNBOUNDED: Mapping[str, str] = MappingProxyType(
     {

@@ -50,6 +50,8 @@ class FleetProvider(Section):
     local: bool = False
     #: Parameters that its workers give to each chat call that leaves them open: a bound counts what they may cost.
     params: Parameters = Field(default_factory=dict)
+    #: Tier by which its account serves calls that leave it open, where that is not the standard one.
+    service_tier: str | None = None
 
 
 class Fleet(Section):

@@ -218,6 +218,7 @@ def _for_fleet(provider: ProviderSettings) -> FleetProvider:
         endpoint=_endpoint(provider.base_url),
         local=_is_local(provider.base_url),
         params=_published(provider.options.get("params")),
+        service_tier=provider.service_tier or _sent_tier(provider.options),
     )
 
 
@@ -225,6 +226,13 @@ def _published(params: object) -> dict[str, Any]:
     """An account's parameters as the fleet knows them, for the bound of its calls; headers may hold a key."""
     given = params if isinstance(params, Mapping) else {}
     return {name: value for name, value in given.items() if name not in _PRIVATE}
+
+
+def _sent_tier(options: Mapping[str, Any]) -> str | None:
+    """The tier that an account's own parameters ask for, in each call that names none."""
+    params = options.get("params")
+    tier = params.get("service_tier") if isinstance(params, Mapping) else None
+    return tier if isinstance(tier, str) else None
 
 
 def _endpoint(base_url: str | None) -> str | None:

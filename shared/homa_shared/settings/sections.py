@@ -100,6 +100,9 @@ class ProviderSettings(Section):
     rpd_zone: Zone | None = None
     #: Id of a provider in genai-prices, for a server that bills by another's price list.
     price_list: str | None = None
+    #: Tier by which the account serves calls that leave it open, as its own settings there say; auto: any. Bounds of
+    #: budgets follow it. Nothing said: standard.
+    service_tier: Literal["standard", "flex", "priority", "auto"] | None = None
     #: What only this kind has; docs/providers.md lists it.
     options: Parameters = Field(default_factory=dict)
 
@@ -139,6 +142,12 @@ class Price(Section):
     cached_nano_usd_per_mtok: NanoUsd | None = Field(None, alias="cached")
     #: Tokens written to the provider's cache; as other input where nothing is said.
     cache_write_nano_usd_per_mtok: NanoUsd | None = Field(None, alias="cache_write")
+    #: Those that the cache keeps for an hour or longer; as other ones written to it where nothing is said.
+    cache_write_long_nano_usd_per_mtok: NanoUsd | None = Field(None, alias="cache_write_long")
+    #: What is billed beside tokens, dollars for a thousand, by its name in `homa jobs show` (`web_searches`).
+    fees: dict[str, NanoUsd] = Field(default_factory=dict)
+    #: Prices of other service tiers (`flex`, `priority`, `fast`); without one, what they serve has no price here.
+    tiers: dict[str, Price] = Field(default_factory=dict)
 
 
 class ModelAlias(Section):

@@ -233,15 +233,18 @@ class FleetBook:
         return 0 if found is None else most_cap(found, self._prices, params)
 
     def price(self, target: str, completion: Completion) -> int | None:
-        """Nano-dollars of a completion; None when its target is unpriced, or took fees that no price list tells."""
+        """Nano-dollars of a completion; None when its target is unpriced, or something that its bill consists of."""
         found = self.known(target)
         return None if found.has_fees(completion) else self._prices.cost(found.target, completion.usage)
 
-    def with_saving(self, target: str, report: Report) -> Report:
-        """A report with what the provider's prompt cache saved."""
-        if report.nano is None or not (report.cached or report.written):
+    def with_saving(self, target: str, report: Report, usage: Usage | None) -> Report:
+        """A report with what the provider's prompt cache saved.
+
+        Args:
+            usage: what the report is of; None where the provider told none.
+        """
+        if report.nano is None or usage is None or not (usage.cached_tokens or usage.cache_write_tokens):
             return report
-        usage = Usage(report.input, report.output, report.cached, report.written)
         return replace(report, saved=self._prices.saved(self.known(target).target, usage))
 
     def next_target(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from homa_shared.calls.openai_apis import by_own_api, has_fees
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API, Call, Completion
 from homa_shared.kinds.parameter_rules import Family, fits, fitted
-from homa_shared.kinds.profile import Fee, KindProfile
+from homa_shared.kinds.profile import KindProfile
 from homa_shared.model.targets import Target
 from homa_shared.settings.fleet import Fleet
 
@@ -20,8 +20,8 @@ class KnownTarget:
     profile: KindProfile
     #: What its model takes of a request's parameters.
     family: Family
-    #: Whether its bill may have fees for tools that the provider runs itself.
-    charges_for_tools: bool
+    #: Whether nobody described what its bill has beside tokens, so that its replies are looked through for it.
+    has_unknown_bill: bool
 
     @classmethod
     def of(cls, fleet: Fleet, name: str) -> KnownTarget:
@@ -33,7 +33,7 @@ class KnownTarget:
         """
         target = Target.parse(name)
         profile = fleet.profile(target)
-        return cls(target, profile, profile.family(target.model), Fee.HOSTED_TOOLS in profile.billing.fees)
+        return cls(target, profile, profile.family(target.model), profile.billing.fees is None)
 
     def for_api(self, call: Call) -> Call:
         """A call as the provider can be asked: by OpenAI's Responses API only where it has one."""
@@ -54,5 +54,5 @@ class KnownTarget:
         return call, notes
 
     def has_fees(self, completion: Completion) -> bool:
-        """Whether a reply took fees that no price list tells."""
-        return self.charges_for_tools and has_fees(completion.body)
+        """Whether a reply shows what has a price of its own, where its adapter does not tell."""
+        return self.has_unknown_bill and has_fees(completion.body)

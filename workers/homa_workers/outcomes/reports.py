@@ -58,6 +58,8 @@ def of_success(
         output=usage.output_tokens,
         cached=usage.cached_tokens,
         written=usage.cache_write_tokens,
+        terms="+".join(usage.terms),
+        fees=dict(usage.fees),
         used=_used(claim, usage, plan),
         health="good",
         limits=(quota.limit_requests or 0, quota.limit_tokens or 0) if quota else None,
@@ -101,6 +103,8 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int, 
         output=usage.output_tokens,
         cached=usage.cached_tokens,
         written=usage.cache_write_tokens,
+        terms="+".join(usage.terms),
+        fees=dict(usage.fees),
         used=NOTHING_USED if _was_unsent(error) else None,
         health=health,
         cool_ms=_cool_ms(error) if health in ("account", "model") else None,
@@ -159,20 +163,21 @@ def reply_json(
             "steps": steps.count + called,
             "cost_nano": nano,
             "prior_nano": claim.cost,
-            "usage": {
-                "input_tokens": usage.input_tokens,
-                "output_tokens": usage.output_tokens,
-                "cached_tokens": usage.cached_tokens,
-                "cache_write_tokens": usage.cache_write_tokens,
-                "reasoning_tokens": usage.reasoning_tokens,
-            },
+            "usage": usage.counts(),
             "request_id": completion.request_id,
             "custom_id": claim.custom_id or None,
             "latency_ms": attempt.latency_ms,
             "queued_ms": claim.waited_ms,
         }
         | found
+        | _beside(usage)
     )
+
+
+def _beside(usage: Usage) -> dict[str, Any]:
+    """What a bill says beside tokens, where it says anything."""
+    found: dict[str, Any] = {"terms": "+".join(usage.terms)} if usage.terms else {}
+    return found | ({"fees": dict(usage.fees)} if usage.fees else {})
 
 
 def error_json(attempt: RunningAttempt, error: ProviderError) -> bytes:

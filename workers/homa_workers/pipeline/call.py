@@ -97,6 +97,7 @@ class Caller:
             )
         except Exception as error:
             self._hide(error)
+            _disbelieve(error)
             self._middleware.after_call(attempt, call, error)
             raise
         self._middleware.after_call(attempt, call, completion)
@@ -112,6 +113,7 @@ class Caller:
             found = await self._within_deadline(attempt, self._provider.embed(model, texts, params))
         except Exception as error:
             self._hide(error)
+            _disbelieve(error)
             self._middleware.after_embedding(attempt, texts, error)
             raise
         if not found.usage.is_sane:
@@ -174,3 +176,9 @@ def _sanitised(completion: Completion) -> Completion:
     if not completion.usage.is_sane:
         return replace(completion, body=body, usage=Usage(), metered=False)
     return completion if body is completion.body else replace(completion, body=body)
+
+
+def _disbelieve(error: Exception) -> None:
+    """Takes from an error a usage that makes no sense: what it cost stays open."""
+    if isinstance(error, ProviderError) and error.usage is not None and not error.usage.is_sane:
+        error.usage = None

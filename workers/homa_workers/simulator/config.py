@@ -30,6 +30,10 @@ _AT_LEAST_ZERO = (
 )
 
 
+#: Ways in which a usage is told.
+USAGES = ("usual", "beside", "in_choice", "every_chunk", "texts")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Quota of one account and model; None means no limit.
@@ -86,6 +90,11 @@ class SimulatorConfig:
     cached_share: float = 0.0
     #: Share of each prompt that is written to it, likewise (Anthropic and Bedrock only).
     cache_write_share: float = 0.0
+    #: The tier that serves each call, in the provider's words, whatever was asked for; empty: the one asked for.
+    served_tier: str = ""
+    #: How OpenAI's chat completions tell their usage: as they do (`usual`), with reasoning beside the completion
+    #: (`beside`), inside a choice (`in_choice`), in each chunk (`every_chunk`), as texts (`texts`).
+    usage: str = "usual"
     #: Tokens that prompt and output cap may come to together; None: any.
     context_window: int | None = None
     #: Most texts of one embeddings call; None: any.
@@ -130,7 +139,7 @@ class SimulatorConfig:
     #: Whether requests without an account in their path are told apart by key, as `kind:digest`.
     account_by_key: bool = False
     #: Dollars per million tokens as decimal strings, by `account/model` or model: {"input", "output", "cached",
-    #: "cache_write"}; instead of the price list.
+    #: "cache_write"}; instead of the price list. With `@tier` behind it, what that tier costs.
     prices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     #: Charges kept one by one; totals count all of them.
     charges_kept: int = 100_000
@@ -146,6 +155,8 @@ class SimulatorConfig:
             raise ConfigError("cached_share and cache_write_share are together above 1; they are parts of one prompt")
         if self.reply not in ("words", "echo"):
             raise ConfigError(f"reply is {self.reply!r}; expected 'words' or 'echo'")
+        if self.usage not in USAGES:
+            raise ConfigError(f"usage is {self.usage!r}; expected one of {', '.join(USAGES)}")
         self._check_faults()
         self._check_prices()
 

@@ -157,7 +157,7 @@ class Delivery:
     def _headers(self, exchange: Exchange) -> dict[str, str]:
         dialect, request_id = exchange.dialect, exchange.reply.request_id
         levels = self._engine.levels(exchange.account, exchange.reply.prompt.model)
-        headers = dialect.identity(request_id)
+        headers = dialect.identity(request_id) | dialect.told(exchange.reply)
         headers = {**headers, **dialect.headers(request_id, levels, None)} if levels else headers
         return with_changes(headers, self._engine.config.reply_headers)
 

@@ -37,6 +37,8 @@ class Reply:
     answer: Answer
     #: Seconds since the epoch.
     created_s: int
+    #: How its usage is told, where that differs (`SimulatorConfig.usage`).
+    usage_told: str = "usual"
 
 
 class Dialect(ABC):
@@ -56,6 +58,8 @@ class Dialect(ABC):
     accounting: ClassVar[Accounting]
     #: Whether prompt tokens written to the cache are billed apart.
     writes_cache: ClassVar[bool] = False
+    #: Whether its models may be told to search the web.
+    searches: ClassVar[bool] = False
     #: Whether prompts are kept without being marked.
     caches_by_itself: ClassVar[bool] = False
     #: Whether chats have OpenAI's shapes.
@@ -92,6 +96,10 @@ class Dialect(ABC):
 
     def headers(self, request_id: str, levels: Mapping[str, Level], failure: Failure | None) -> dict[str, str]:
         """Rate limit and retry headers."""
+        return {}
+
+    def told(self, reply: Reply) -> dict[str, str]:
+        """Headers that tell of how a call was served."""
         return {}
 
     def identity(self, request_id: str) -> dict[str, str]:

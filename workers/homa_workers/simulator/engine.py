@@ -31,7 +31,16 @@ from homa_workers.simulator.prices import PriceList
 from homa_workers.simulator.prompt_cache import CacheUse, PromptCache, steps_of
 from homa_workers.simulator.replies import compose
 from homa_workers.simulator.stats import Stats
-from homa_workers.simulator.wire import Failure, FailureKind, Finish, Operation, Prompt
+from homa_workers.simulator.wire import (
+    STANDARD,
+    Answer,
+    Failure,
+    FailureKind,
+    Finish,
+    Operation,
+    Prompt,
+    tier_asked,
+)
 
 #: Faults after which a stream has still delivered something.
 _STREAMED = frozenset({Fault.OK, Fault.SLOW, Fault.CUT, Fault.SILENT_END, Fault.STREAM_ERROR})
@@ -130,7 +139,8 @@ class Engine:
         if is_chat and not self.config.finish_reasons and answer.finish is Finish.STOP:
             answer = replace(answer, finish=Finish.UNTOLD)
         self.stats.admitted_by(ticket.scope.name, answer.usage.input_tokens + answer.usage.output_tokens)
-        reply = Reply(request_id, prompt, answer, int(self._epoch()))
+        answer = self._served(dialect, prompt, orders, answer)
+        reply = Reply(request_id, prompt, answer, int(self._epoch()), self.config.usage)
         latency_s = self._latency_s(orders, fault)
         free = fault in ERRORS and not self.faults.chance(self.config.error_billed_share)
         if not free:
@@ -150,7 +160,7 @@ class Engine:
             return
         exchange.billed = True
         dialect, account, model = exchange.dialect, exchange.account, exchange.reply.prompt.model
-        price = self._prices.price(dialect.price_id, account, model)
+        price = self._prices.price(dialect.price_id, account, model, exchange.reply.answer.service)
         nano_usd = price(usage) if price is not None else 0 if dialect.free else None
         self.bill.charge(
             account,
@@ -218,6 +228,14 @@ class Engine:
             points = tuple(steps_of(prompt, config.cache_min_tokens))
         scope = f"{account}/{prompt.model}"
         return self.prompt_cache.look_up(scope, points, config.cache_min_tokens, writes=dialect.writes_cache)
+
+    def _served(self, dialect: Dialect, prompt: Prompt, orders: Orders, answer: Answer) -> Answer:
+        """The answer, with what it was served on."""
+        if prompt.service is STANDARD and not (orders.searches or self.config.served_tier):
+            return answer
+        tier = tier_asked(self.config.served_tier) if self.config.served_tier else prompt.service.tier
+        searches = orders.searches if (dialect.searches or prompt.shape == "responses") and not prompt.inputs else 0
+        return replace(answer, service=replace(prompt.service, tier=tier, searches=searches))
 
     def _reserve(self, dialect: Dialect, account: str, prompt: Prompt, cache: CacheUse) -> Ticket:
         admitted = self.limits.admit(account, prompt, dialect.accounting, cache.read)

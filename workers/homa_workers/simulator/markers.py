@@ -7,7 +7,8 @@
 [[say:TEXT]]             answer exactly this            [[refuse]]        a refusal, billed
 [[context]]              the context is too long        [[tokens:N]]      answer with N tokens
 [[latency:MS]]           take this long                 [[think:N]]       think for N tokens first, unseen
-[[accent:NAME]]          imitate OpenAI loosely (accents.py)
+[[search:N]]             search the web N times,        [[accent:NAME]]   imitate OpenAI loosely (accents.py)
+                         where that is offered
 ```
 """
 
@@ -27,6 +28,7 @@ _TOOL = re.compile(r"\[\[tool:([\w.-]+)\s*(.*?)\]\](?!\])", re.DOTALL)
 _SAY = re.compile(r"\[\[say:(.*?)\]\](?!\])", re.DOTALL)
 _TOKENS = re.compile(r"\[\[tokens:(\d+)\]\]")
 _THINK = re.compile(r"\[\[think:(\d+)\]\]")
+_SEARCH = re.compile(r"\[\[search:(\d+)\]\]")
 _LATENCY = re.compile(r"\[\[latency:(\d+)\]\]")
 
 
@@ -52,6 +54,7 @@ class Orders:
     latency_ms: float | None = None
     #: How the answer's words, and OpenAI's wire, differ from OpenAI's own.
     accent: str = ""
+    searches: int = 0
 
 
 NO_ORDERS = Orders()
@@ -67,6 +70,7 @@ def read_orders(text: str) -> Orders:
         return NO_ORDERS
     say, tokens, latency = _SAY.search(text), _TOKENS.search(text), _LATENCY.search(text)
     think = _THINK.search(text)
+    search = _SEARCH.search(text)
     faults = tuple(_fault_order(match) for match in _FAULT.finditer(text))
     if "[[context]]" in text:
         faults += (FaultOrder(fault=Fault.CONTEXT, times=None, only_at=""),)
@@ -79,6 +83,7 @@ def read_orders(text: str) -> Orders:
         reasoning_tokens=int(think[1]) if think else None,
         latency_ms=float(latency[1]) if latency else None,
         accent=accent_of(text),
+        searches=int(search[1]) if search else 0,
     )
 
 

@@ -121,6 +121,30 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What a call is served on, and what the provider does beside writing: each has a price of its own."""
+
+    #: The service tier in the provider's words; empty for the standard one.
+    tier: str = ""
+    #: Anthropic's speed and place.
+    fast: bool = False
+    us: bool = False
+    #: Whether what is written to the cache is kept there for an hour.
+    keeps_long: bool = False
+    #: Searches of the web.
+    searches: int = 0
+
+
+STANDARD = Service()
+_USUAL_TIERS = frozenset({"", "auto", "default", "standard", "standard_only", "unspecified"})
+
+
+def tier_asked(name: Any) -> str:
+    """A tier that a request names; empty for the standard one."""
+    return "" if name is None or name in _USUAL_TIERS else str(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     """One call, read."""
 
@@ -156,6 +180,8 @@ class Prompt:
     cache_points: tuple[CachePoint, ...] = ()
     #: What the caller wrote onto the request (metadata, user), for the bill.
     marker: str = ""
+    #: What it asks to be served on.
+    service: Service = STANDARD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +193,7 @@ class Answer:
     usage: Usage
     tool_calls: tuple[ToolCall, ...] = ()
     vectors: tuple[tuple[float, ...], ...] = ()
+    service: Service = STANDARD
 
 
 def compact_json(value: Any) -> str:

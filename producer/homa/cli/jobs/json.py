@@ -64,8 +64,10 @@ def step_document(step: Step) -> dict[str, Any]:
     }
 
 
-def _costs(paid: Attempt | Step) -> dict[str, str | None]:
+def _costs(paid: Attempt | Step) -> dict[str, Any]:
     return {
+        "tier": paid.terms or None,
+        "fees": paid.fees,
         "cost_usd": None if paid.unpriced else usd_or_null(paid.nano_usd),
         "unresolved_usd": usd_or_null(paid.unresolved_nano_usd),
         "cache_saved_usd": usd_or_null(paid.cache_saved_nano_usd),

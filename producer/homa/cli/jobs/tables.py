@@ -57,7 +57,7 @@ def output_cap(request: Mapping[str, Any] | None) -> str:
 def print_attempts(attempts: list[Attempt]) -> None:
     """A job's history."""
     print_table(
-        ("ATTEMPT", "TARGET", "OUTCOME", "TOOK", "COST", "CACHE SAVED", "UNRESOLVED", "ERROR"),
+        ("ATTEMPT", "TARGET", "OUTCOME", "TOOK", "COST", "TIER, FEES", "CACHE SAVED", "UNRESOLVED", "ERROR"),
         (
             (
                 str(a.number) if a.number else "–",
@@ -65,6 +65,7 @@ def print_attempts(attempts: list[Attempt]) -> None:
                 a.outcome,
                 span(a.ended_ms - a.started_ms) if a.started_ms else "",
                 "unpriced" if a.unpriced else dollars(a.nano_usd) if a.nano_usd else "",
+                _beside(a),
                 dollars(a.cache_saved_nano_usd) if a.cache_saved_nano_usd else "",
                 dollars(a.unresolved_nano_usd) if a.unresolved_nano_usd else "",
                 a.error,
@@ -79,7 +80,7 @@ def print_attempts(attempts: list[Attempt]) -> None:
 def print_steps(steps: list[Step]) -> None:
     """The paid replies on the way to the answer."""
     print_table(
-        ("STEP", "ATTEMPT", "TARGET", "TOKENS IN", "OUT", "COST", "CACHE SAVED", "UNRESOLVED"),
+        ("STEP", "ATTEMPT", "TARGET", "TOKENS IN", "OUT", "COST", "TIER, FEES", "CACHE SAVED", "UNRESOLVED"),
         (
             (
                 str(s.number),
@@ -88,6 +89,7 @@ def print_steps(steps: list[Step]) -> None:
                 str(s.input_tokens),
                 str(s.output_tokens),
                 "unpriced" if s.unpriced else dollars(s.nano_usd),
+                _beside(s),
                 dollars(s.cache_saved_nano_usd) if s.cache_saved_nano_usd else "",
                 dollars(s.unresolved_nano_usd) if s.unresolved_nano_usd else "",
             )
@@ -95,6 +97,11 @@ def print_steps(steps: list[Step]) -> None:
         ),
         right={"STEP", "ATTEMPT", "TOKENS IN", "OUT", "COST", "CACHE SAVED", "UNRESOLVED"},
     )
+
+
+def _beside(paid: Attempt | Step) -> str:
+    """What it was served by, where that was not the standard tier, and what was billed beside tokens."""
+    return ", ".join([*filter(None, [paid.terms]), *(f"{number(count)} {unit}" for unit, count in paid.fees.items())])
 
 
 def prompt_text(request: Any) -> str:

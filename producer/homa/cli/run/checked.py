@@ -72,7 +72,7 @@ def _checked_targets(request: RunRequest, view: FleetView, head: Sequence[Row]) 
         targets.update(dict.fromkeys(template.targets))
         _check_reachable(view, template)
         for target, (cap, _) in template.by_target().items():
-            _check_price(request, view, target, cap)
+            _check_price(request, view, template, target, cap)
     return list(targets)
 
 
@@ -85,14 +85,15 @@ def _check_reachable(view: FleetView, template: Template) -> None:
         )
 
 
-def _check_price(request: RunRequest, view: FleetView, target: Target, max_tokens: int) -> None:
+def _check_price(request: RunRequest, view: FleetView, template: Template, target: Target, max_tokens: int) -> None:
     if request.budget is None:
         return
-    least = view.prices.bound(target, 0, max_tokens)
+    least = view.prices.bound(target, 0, max_tokens, params=template.params_at(target))
     if least is None:
+        what, setting = template.no_price(str(target))
         raise InvalidRequest(
-            f"--budget is given, and {target} has no known price, so that nobody could hold it: set "
-            f'[prices."{target}"] in homa.toml (then `homa apply`), or leave --budget out'
+            f"--budget is given, and {what} has no known price, so that nobody could hold it: set "
+            f"[{setting}] in homa.toml (then `homa apply`), or leave --budget out"
         )
     if least > request.budget:
         raise InvalidRequest(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+from fractions import Fraction
 from types import MappingProxyType
 
+from homa_shared.kinds.billing import Billing, Term
 from homa_shared.kinds.families import claude
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import claude_least_cached_tokens, only_chats
@@ -11,7 +14,6 @@ from homa_shared.kinds.profile import (
     COMMON_IMAGES,
     MB,
     MIB,
-    Billing,
     Connection,
     KindProfile,
     MediaLimits,
@@ -28,6 +30,11 @@ from homa_shared.kinds.schema_limits import SchemaLimits
 def _prompt_caching(model: str) -> PromptCaching:
     """platform.claude.com/docs/en/build-with-claude/prompt-caching"""
     return PromptCaching(claude_least_cached_tokens(model))
+
+
+def _us(model: str, day: date) -> Fraction:
+    """platform.claude.com/docs/en/about-claude/pricing: what may only run in the US costs a tenth more."""
+    return Fraction(11, 10)
 
 
 PROFILE = KindProfile(
@@ -72,9 +79,22 @@ PROFILE = KindProfile(
     prompt_caching=_prompt_caching,
     billing=Billing(
         price_list="anthropic",
-        fees=frozenset(),
         # platform.claude.com/docs/en/api/service-tiers
         service_tiers=MappingProxyType({"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}),
+        # `priority` is committed capacity, which has no price a token. `speed` and `inference_geo` come on top.
+        price_parameters=MappingProxyType(
+            {"speed": frozenset({"standard"}), "inference_geo": frozenset({"global", "not_available"})}
+        ),
+        tier_names=MappingProxyType({"global": "", "not_available": ""}),
+        terms=MappingProxyType(
+            {
+                "fast": Term(("speed", "fast")),
+                "batch": Term(("processing", "batch")),
+                "us": Term(None, _us, "platform.claude.com/docs/en/build-with-claude/data-residency"),
+            }
+        ),
+        # platform.claude.com/docs/en/agents-and-tools/tool-use/web-fetch-tool: it costs nothing beside its tokens.
+        fees=MappingProxyType({"web_search_requests": "web_searches", "web_fetch_requests": ""}),
     ),
     retirements=ANTHROPIC,
     checked="2026-11-29",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from homa_shared.kinds import openai_billing
+from homa_shared.kinds.billing import Billing
 from homa_shared.kinds.families import gpt
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import openai_takes_cache_breakpoints
@@ -11,10 +13,8 @@ from homa_shared.kinds.profile import (
     COMMON_IMAGES,
     MB,
     MIB,
-    Billing,
     Connection,
     EmbeddingLimits,
-    Fee,
     KindProfile,
     MediaLimits,
     PromptCaching,
@@ -80,7 +80,13 @@ PROFILE = KindProfile(
     billing=Billing(
         price_list="azure",
         alias_names_model=True,
-        fees=frozenset({Fee.HOSTED_TOOLS}),
+        # A deployment has any name; replies tell the model that it is of.
+        bills_served_model=True,
+        tier_names=openai_billing.TIER_NAMES,
+        account_tiers=frozenset({"priority"}),
+        terms=openai_billing.TERMS,
+        parts=openai_billing.PARTS,
+        fees=openai_billing.FEES,
         # learn.microsoft.com/azure/ai-foundry/openai/concepts/priority-processing
         service_tiers=MappingProxyType({name: name for name in ("auto", "default", "priority")}),
     ),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
+from homa_shared.kinds.billing import Billing
 from homa_shared.kinds.families import bedrock
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import (
@@ -13,7 +16,6 @@ from homa_shared.kinds.model_families import (
 from homa_shared.kinds.profile import (
     COMMON_IMAGES,
     MB,
-    Billing,
     Connection,
     EmbeddingLimits,
     KindProfile,
@@ -36,6 +38,11 @@ def _prompt_caching(model: str) -> PromptCaching | None:
 def _embedding_limits(model: str) -> EmbeddingLimits:
     """docs.aws.amazon.com/bedrock/latest/userguide/: model-parameters-embed.html, titan-embedding-models.html"""
     return EmbeddingLimits(texts=96 if bedrock_embeds_many(model) else 1)
+
+
+def _withholds(model: str, _: str) -> bool:
+    """Claude is served by the default tier, or by reserved capacity."""
+    return "anthropic.claude" in model.lower()
 
 
 PROFILE = KindProfile(
@@ -91,7 +98,13 @@ PROFILE = KindProfile(
     families=bedrock.CONVERSE,
     embedding_limits=_embedding_limits,
     prompt_caching=_prompt_caching,
-    billing=Billing(price_list="aws", fees=frozenset(), service_tiers={}),
+    billing=Billing(
+        price_list="aws",
+        # docs.aws.amazon.com/bedrock/latest/userguide/service-tiers-inference.html; no list has their prices.
+        service_tiers=MappingProxyType({"default": "default", "auto": "", "flex": "flex", "priority": "priority"}),
+        withholds_tier=_withholds,
+        fees=MappingProxyType({}),
+    ),
     retirements=BEDROCK,
     checked="2026-11-29",
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from homa_shared.kinds.billing import Billing
 from homa_shared.kinds.families import command
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import only_chats
 from homa_shared.kinds.profile import (
     COMMON_IMAGES,
     MB,
-    Billing,
     Connection,
     EmbeddingLimits,
     KindProfile,
@@ -50,7 +50,7 @@ PROFILE = KindProfile(
     model_names=ModelNames(only_chats=only_chats),
     families=command.COMPATIBLE,
     embedding_limits=_embedding_limits,
-    billing=Billing(price_list="cohere", fees=frozenset(), service_tiers={}),
+    billing=Billing(price_list="cohere", fees={}, service_tiers={}),
     retirements=COHERE,
     checked="2026-11-29",
 )

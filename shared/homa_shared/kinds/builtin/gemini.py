@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
+from fractions import Fraction
+from types import MappingProxyType
+
+from homa_shared.kinds.billing import Billing, Term
 from homa_shared.kinds.families import gemini
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import only_chats
 from homa_shared.kinds.profile import (
     COMMON_IMAGES,
     MB,
-    Billing,
     Connection,
     EmbeddingLimits,
     KindProfile,
@@ -24,6 +29,20 @@ from homa_shared.kinds.retirements.google import GEMINI
 def _embedding_limits(_: str) -> EmbeddingLimits:
     """ai.google.dev/api/embeddings: batchEmbedContents takes 100 texts; tokens are not documented."""
     return EmbeddingLimits(texts=100)
+
+
+#: Its pages of prices give these two tiers for few models as amounts, and for these as factors.
+_TIERS_SOURCE = "ai.google.dev/gemini-api/docs/pricing, as read for genai-prices 0.2.3"
+_FLEX_AT_HALF = re.compile(r"gemini-(?:3\.[678]-flash|4-argon)")
+_PRIORITY_AT_1_8 = re.compile(r"gemini-(?:3\.[78]-flash|4-argon)")
+
+
+def _flex(model: str, day: date) -> Fraction | None:
+    return Fraction(1, 2) if _FLEX_AT_HALF.fullmatch(model) else None
+
+
+def _priority(model: str, day: date) -> Fraction | None:
+    return Fraction(9, 5) if _PRIORITY_AT_1_8.fullmatch(model) else None
 
 
 PROFILE = KindProfile(
@@ -54,7 +73,31 @@ PROFILE = KindProfile(
     model_names=ModelNames(only_chats=only_chats),
     families=gemini.GENERATE,
     embedding_limits=_embedding_limits,
-    billing=Billing(price_list="google", fees=frozenset(), service_tiers={}),
+    billing=Billing(
+        price_list="google",
+        # Retired models are served by others, at the others' prices: ai.google.dev/gemini-api/docs/deprecations.
+        bills_served_model=True,
+        # ai.google.dev/gemini-api/docs/flex-inference and …/priority-inference: `default` is no value.
+        service_tiers=MappingProxyType({"default": "", "auto": "", "flex": "flex", "priority": "priority"}),
+        # Vertex AI's names, in `trafficType`.
+        tier_names=MappingProxyType(
+            {
+                "on_demand_priority": "priority",
+                "on_demand_flex": "flex",
+                "on_demand_offpeak": "off-peak",
+                "provisioned_throughput": "provisioned",
+                "traffic_type_unspecified": "",
+            }
+        ),
+        terms=MappingProxyType(
+            {
+                "flex": Term(("service_tier", "flex"), _flex, _TIERS_SOURCE),
+                "priority": Term(("service_tier", "priority"), _priority, _TIERS_SOURCE),
+                "batch": Term(("processing", "batch")),
+            }
+        ),
+        fees=MappingProxyType({"web_searches": "web_searches"}),
+    ),
     retirements=GEMINI,
     checked="2026-11-29",
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from homa_shared.kinds.billing import Billing
 from homa_shared.kinds.families import mistral
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.profile import (
     COMMON_IMAGES,
     MB,
-    Billing,
     Connection,
     EmbeddingLimits,
     KindProfile,
@@ -78,6 +78,6 @@ PROFILE = KindProfile(
     embedding_limits=_embedding_limits,
     prompt_caching=_prompt_caching,
     families=mistral.CHAT,
-    billing=Billing(price_list="mistral", fees=frozenset(), service_tiers={}),
+    billing=Billing(price_list="mistral", fees={}, service_tiers={}),
     checked="2026-11-29",
 )

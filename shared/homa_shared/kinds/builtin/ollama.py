@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from homa_shared.kinds.billing import Billing
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.profile import (
-    Billing,
     Connection,
     EmbeddingLimits,
     KindProfile,
@@ -58,6 +58,6 @@ PROFILE = KindProfile(
         source="github.com/ollama/ollama, openai/openai.go",
     ),
     embedding_limits=_embedding_limits,
-    billing=Billing(price_list=None, fees=frozenset(), service_tiers={}),
+    billing=Billing(price_list=None, fees={}, service_tiers={}),
     checked="2026-11-29",
 )

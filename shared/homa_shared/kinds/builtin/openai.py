@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from homa_shared.kinds import openai_billing
+from homa_shared.kinds.billing import Billing
 from homa_shared.kinds.families import gpt
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import only_chats, openai_takes_cache_breakpoints
 from homa_shared.kinds.profile import (
     COMMON_IMAGES,
     MB,
-    Billing,
     Connection,
     EmbeddingLimits,
-    Fee,
     KindProfile,
     MediaLimits,
     ModelNames,
@@ -71,9 +71,14 @@ PROFILE = KindProfile(
     prompt_caching=_prompt_caching,
     billing=Billing(
         price_list="openai",
-        fees=frozenset({Fee.HOSTED_TOOLS}),
         # platform.openai.com/docs/api-reference/chat/create
         service_tiers=MappingProxyType({name: name for name in ("auto", "default", "flex", "priority")}),
+        withholds_tier=openai_billing.withholds_tier,
+        tier_names=openai_billing.TIER_NAMES,
+        account_tiers=frozenset({"flex", "priority"}),
+        terms=openai_billing.TERMS,
+        parts=openai_billing.PARTS,
+        fees=openai_billing.FEES,
     ),
     retirements=OPENAI,
     checked="2026-11-29",

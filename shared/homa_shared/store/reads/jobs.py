@@ -240,7 +240,14 @@ def _attempt(name: str, past: dict[str, Any]) -> Attempt:
         error=str(note.get("error") or ""),
         note=note,
         cache_saved_nano_usd=int(past.get("saved") or 0),
+        **_beside(past),
     )
+
+
+def _beside(paid: dict[str, Any]) -> dict[str, Any]:
+    """What was billed beside tokens, and on which terms; releases before told neither."""
+    fees = paid.get("fees")
+    return {"terms": str(paid.get("terms") or ""), "fees": dict(fees) if isinstance(fees, dict) else {}}
 
 
 def _step(name: str, paid: dict[str, Any]) -> Step:
@@ -255,6 +262,7 @@ def _step(name: str, paid: dict[str, Any]) -> Step:
         unresolved_nano_usd=int(paid["unres"]),
         unpriced=bool(paid["unpriced"]),
         cache_saved_nano_usd=int(paid.get("saved") or 0),
+        **_beside(paid),
     )
 
 
@@ -284,4 +292,5 @@ def _winner(job: Job, reply: bytes | None, others: list[Attempt]) -> Attempt | N
         ended_ms=ended,
         note=noted,
         cache_saved_nano_usd=job.cache_saved_nano_usd - sum(a.cache_saved_nano_usd for a in others),
+        **_beside(body),
     )

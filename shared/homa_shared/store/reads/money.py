@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -48,6 +48,10 @@ class CostRow:
     unpriced: int = 0
     #: What providers' prompt caches saved; negative where writing to them cost more.
     cache_saved_nano_usd: int = 0
+    #: Nano-dollars of these that were not at the standard price, by what they were served on: `flex`, `fast+us`.
+    terms_nano_usd: dict[str, int] = field(default_factory=dict, kw_only=True)
+    #: Units billed beside tokens, and how many of each.
+    fees: dict[str, int] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class LedgerLine:
     unresolved_nano_usd: int
     unpriced: int
     cache_saved_nano_usd: int = 0
+    #: What it was served on; empty for the standard price.
+    terms: str = ""
 
     @property
     def at_ms(self) -> int:
@@ -142,10 +148,10 @@ def ledger(keys: Keys, after: str = "-", count: int = 500) -> Op[list[LedgerLine
 def _table(by: By, answer: Any) -> CostTable:
     sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for source, flat in answer:
-        for field, value in mapping(flat).items():
-            row, _, measure = field.rpartition("|")
+        for name, value in mapping(flat).items():
+            row, _, measure = name.rpartition("|")
             if by == "batch":
-                row, measure = "", field.removeprefix("t.")
+                row, measure = "", name.removeprefix("t.")
             for key in _keys_of(by, text(source), row):
                 sums[key][measure] += int(value)
     rows = [_row(key, amounts) for key, amounts in sums.items()]
@@ -164,8 +170,8 @@ def _table(by: By, answer: Any) -> CostTable:
 def _by_target(answer: Any) -> dict[str, dict[str, int]]:
     sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for _, flat in answer:
-        for field, value in mapping(flat).items():
-            row, _, measure = field.rpartition("|")
+        for name, value in mapping(flat).items():
+            row, _, measure = name.rpartition("|")
             if not row.startswith("#"):
                 sums[row][measure] += int(value)
     return sums
@@ -192,7 +198,13 @@ def _keys_of(by: By, source: str, row: str) -> Iterable[str]:
 
 
 def _row(key: str, amounts: dict[str, int]) -> CostRow:
-    return CostRow(key, *(amounts.get(measure, 0) for measure in MEASURES))
+    row = CostRow(key, *(amounts.get(measure, 0) for measure in MEASURES))
+    return replace(row, terms_nano_usd=_named("~", amounts), fees=_named("+", amounts))
+
+
+def _named(mark: str, amounts: dict[str, int]) -> dict[str, int]:
+    """Amounts whose measures have names of their own (scripts/lib/ledger.lua), by these names."""
+    return {name[1:]: amount for name, amount in sorted(amounts.items()) if name.startswith(mark)}
 
 
 def _line(item: Any) -> LedgerLine:
@@ -213,4 +225,5 @@ def _line(item: Any) -> LedgerLine:
         int(f["unpriced"]),
         # Lines of earlier releases say nothing of it.
         int(f.get("saved", 0)),
+        f.get("terms", ""),
     )

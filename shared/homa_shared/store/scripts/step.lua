@@ -26,6 +26,7 @@ local function journal(line)
     attempt = attempt, worker = worker, target = r.tt or r.tg, at = now, nano = int(line.nano or 0), unres = int(line.unres or 0),
     unpriced = line.unpriced or 0, input = report.input or 0, output = report.output or 0, cached = report.cached or 0,
     saved = (line.saved or 0) ~= 0 and int(line.saved) or nil, note = report.note or '',
+    terms = report.terms, fees = report.fees,
   }))
   redis.call('HSET', K.steps(id), int(step), ARGV[6])
   redis.call('HSET', K.job(id), 'sn', int(step))

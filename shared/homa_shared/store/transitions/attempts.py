@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -104,7 +104,7 @@ class Renewed:
 #: Fields of a report that are sent only where they say something.
 _WHERE_TOLD = (
     *("floor", "input", "output", "cached", "written", "saved", "cool_ms", "freeze_ms", "limits", "note", "partial"),
-    *("by", "worker", "target"),
+    *("by", "worker", "target", "terms", "fees"),
 )
 
 
@@ -158,6 +158,10 @@ class Report:
     #: Who made the attempt, and what it called: told where the store may have forgotten that it was made.
     worker: str = ""
     target: str = ""
+    #: What it was served on, joined by `+`; empty for the standard price.
+    terms: str = ""
+    #: Units billed beside tokens, and how many of each.
+    fees: Mapping[str, int] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         fields: dict[str, Any] = {"outcome": self.outcome, "charge": self.charge.value, "health": self.health}

@@ -131,7 +131,7 @@ class Chat:
     # -- steps ------------------------------------------------------------------------------------------------------
 
     async def _record(self, completion: Completion, why: str, messages: list[Message]) -> None:
-        state = {"why": why, "target": str(self._target), "messages": messages, "usage": completion.usage}
+        state = {"why": why, "target": str(self._target), "messages": messages, "usage": completion.usage.counts()}
         await self._journal.record(completion, orjson.dumps(state))
         self._messages += messages
 
@@ -139,7 +139,7 @@ class Chat:
         """Puts the messages of earlier attempts' steps behind the request's."""
         for number, raw in enumerate(await self._journal.resume(), 1):
             state = orjson.loads(raw)
-            self._journal.count_earlier(Usage(**state["usage"]))
+            self._journal.count_earlier(Usage.of_counts(state["usage"]))
             own = Target.parse(state["target"]).provider == self._target.provider
             self._messages += state["messages"] if own else [_plain(message) for message in state["messages"]]
             match state["why"]:

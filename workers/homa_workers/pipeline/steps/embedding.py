@@ -94,7 +94,8 @@ class Embedding:
                 # A part of it needs less.
                 end, need = calculator.embedding(plan, texts[:most], book.factor(target), start=start)
             part = texts[start:end]
-            await self._journal.allow(self._at_first(need), less=self._cache is not None, why=calculator.unbounded)
+            why = calculator.why_unbounded_embedding(plan.target)
+            await self._journal.allow(self._at_first(need), less=self._cache is not None, why=why)
             try:
                 found = await self._caller.embed(attempt, self._model, part, self._params)
             except ProviderError as error:
@@ -135,7 +136,7 @@ class Embedding:
         """Takes what the steps of earlier attempts brought."""
         for raw in await self._journal.resume():
             state = orjson.loads(raw)
-            usage = Usage(**state["usage"])
+            usage = Usage.of_counts(state["usage"])
             self._journal.count_earlier(usage)
             if state["model"] == self._model:
                 start = state["start"]
@@ -164,7 +165,7 @@ class Embedding:
 
     def _state(self, places: Sequence[int], vectors: list[str], usage: Usage) -> bytes:
         """A part as a later attempt goes on from it."""
-        state: dict[str, Any] = {"model": self._model, "start": places[0], "vectors": vectors, "usage": usage}
+        state: dict[str, Any] = {"model": self._model, "start": places[0], "vectors": vectors, "usage": usage.counts()}
         if self._cache:
             # A worker of the release before knows no places: it must not take these texts for others.
             state |= {"start": -1, "at": places}

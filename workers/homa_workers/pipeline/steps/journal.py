@@ -156,7 +156,7 @@ class StepJournal:
         nano = known_price(self.book, self._log, attempt.claim, completion)
         plan, worker = self.book.plan(target), self._log.worker
         paid = reports.of_success(attempt.claim, completion, nano, plan, worker=worker)
-        report = replace(self.book.with_saving(target, paid), outcome="step")
+        report = replace(self.book.with_saving(target, paid, completion.usage), outcome="step")
         state = self._secrets.hidden_answer(state)
         op = step(self._store.keys, attempt.key, self.number + 1, self._log.worker, report, state)
         result = await self.between(self._persist(op, self._recent))

@@ -16,9 +16,10 @@ from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.kinds.builtin.anthropic import PROFILE
 from homa_shared.kinds.output_caps import PLAIN
 from homa_workers.providers.anthropic.errors import ANTHROPIC_RULES
-from homa_workers.providers.anthropic.reply import checked, completion_body, usage_of
+from homa_workers.providers.anthropic.reply import checked, completion_body
 from homa_workers.providers.anthropic.request import request_body
 from homa_workers.providers.anthropic.stream import EventAssembly
+from homa_workers.providers.anthropic.usage import is_metered, usage_of
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.error_rules import not_a_reply, request_id
 from homa_workers.providers.invalid_request import chat_shaped, refused
@@ -79,14 +80,16 @@ class AnthropicProvider:
         self._api = RawClient(self._client, AsyncStream[object], APIError, ANTHROPIC_RULES)
 
     async def complete(self, call: Call) -> Completion:
-        reply = await self._api.post(self._messages_url, self._body(call))
+        sent = self._body(call)
+        reply = await self._api.post(self._messages_url, sent)
         with well_formed("the reply"):
-            return _completion(checked(reply), reply.headers)
+            return _completion(checked(reply, sent), reply.headers, sent)
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
-        assembly = await self._api.stream(self._messages_url, self._body(call), emit, EventAssembly)
+        sent = self._body(call)
+        assembly = await self._api.stream(self._messages_url, sent, emit, EventAssembly)
         with well_formed("the streamed reply"):
-            return _completion(assembly.message(), assembly.headers)
+            return _completion(assembly.message(), assembly.headers, sent)
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         """Raises ProviderError (INVALID_REQUEST): Anthropic has no embeddings."""
@@ -110,13 +113,15 @@ class AnthropicProvider:
             return request_body(call, max_tokens=self._max_tokens, adapt_schema=_adapted)
 
 
-def _completion(message: Mapping[str, Any], headers: Mapping[str, str]) -> Completion:
+def _completion(message: Mapping[str, Any], headers: Mapping[str, str], asked: Mapping[str, Any]) -> Completion:
+    reported = message.get("usage")
+    usage = usage_of(reported, asked)
     return Completion(
-        body=completion_body(message),
-        usage=usage_of(message.get("usage")),
+        body=completion_body(message, usage),
+        usage=usage,
         request_id=request_id(headers),
         quota=quota(headers, QUOTA_HEADERS),
-        metered=bool(message.get("usage")),
+        metered=is_metered(reported),
     )
 
 

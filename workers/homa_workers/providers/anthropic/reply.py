@@ -7,6 +7,7 @@ from typing import Any
 
 from homa_shared.calls.reply import Usage
 from homa_workers.providers.anthropic.errors import ANTHROPIC_RULES
+from homa_workers.providers.anthropic.usage import NOTHING_ASKED, is_metered, usage_of
 from homa_workers.providers.chat_completion import (
     assistant_message,
     chat_completion,
@@ -31,8 +32,11 @@ FINISH_REASONS = {
 Message = Mapping[str, Any]
 
 
-def checked(reply: RawReply) -> dict[str, Any]:
+def checked(reply: RawReply, asked: Message = NOTHING_ASKED) -> dict[str, Any]:
     """The message, if it is a complete one.
+
+    Args:
+        asked: the request.
 
     Raises ProviderError: MALFORMED, or the kind of the error that the body tells under status 200. Where it reports
     usage all the same, the attempt is charged at that.
@@ -41,29 +45,15 @@ def checked(reply: RawReply) -> dict[str, Any]:
     if isinstance(message, dict) and isinstance(message.get("content"), list) and message.get("stop_reason"):
         return message
     reported = message.get("usage") if isinstance(message, dict) else None
-    usage = usage_of(reported) if isinstance(reported, dict) else None
+    usage = usage_of(reported, asked) if is_metered(reported) else None
     raise not_a_reply(reply.content, reply.headers, ANTHROPIC_RULES, "a message with content and a stop_reason", usage)
 
 
-def usage_of(usage: Message | None) -> Usage:
-    """Tokens in Homa's terms. Anthropic counts cache reads and writes beside `input_tokens`, not in them."""
-    usage = usage or {}
-    read, written = usage.get("cache_read_input_tokens") or 0, usage.get("cache_creation_input_tokens") or 0
-    details = usage.get("output_tokens_details") or {}
-    return Usage(
-        input_tokens=(usage.get("input_tokens") or 0) + read + written,
-        output_tokens=usage.get("output_tokens") or 0,
-        cached_tokens=read,
-        cache_write_tokens=written,
-        reasoning_tokens=details.get("thinking_tokens") or 0,
-    )
-
-
-def completion_body(message: Message) -> dict[str, Any]:
+def completion_body(message: Message, usage: Usage) -> dict[str, Any]:
     """A message as the body of a chat completion."""
     reason = str(message.get("stop_reason"))
     answer = choice(_assistant(message), FINISH_REASONS.get(reason, reason), logprobs=None)
-    return chat_completion(message.get("id"), message.get("model"), [answer], usage_of(message.get("usage")))
+    return chat_completion(message.get("id"), message.get("model"), [answer], usage)
 
 
 def _assistant(message: Message) -> dict[str, Any]:

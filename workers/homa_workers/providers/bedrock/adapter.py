@@ -39,9 +39,10 @@ from homa_shared.kinds.output_caps import PLAIN
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.bedrock.embeddings import embedding_bodies, tokens_told, vectors_of
 from homa_workers.providers.bedrock.errors import BEDROCK_RULES, failure_of
-from homa_workers.providers.bedrock.reply import EventAssembly, completion_body, usage_of
+from homa_workers.providers.bedrock.reply import EventAssembly, completion_body
 from homa_workers.providers.bedrock.request import converse
 from homa_workers.providers.bedrock.session import limited_session, read_limited, size_of
+from homa_workers.providers.bedrock.usage import billed, is_metered
 from homa_workers.providers.error_rules import classify
 from homa_workers.providers.invalid_request import chat_shaped
 from homa_workers.providers.json_body import decoded, encoded
@@ -113,7 +114,7 @@ class BedrockProvider:
         except FAILURES as error:
             raise _classified(error) from error
         with well_formed("the reply"):
-            return _completion(reply, reply["ResponseMetadata"], call.model)
+            return _completion(reply, reply["ResponseMetadata"], arguments)
 
     async def _stream(self, call: Call, emit: Emit) -> Completion:
         arguments = self._arguments(call)
@@ -133,7 +134,7 @@ class BedrockProvider:
         except FAILURES as error:
             raise _classified(error, assembly.text) from error
         with well_formed("the streamed reply"):
-            return _completion(assembly.reply(), reply["ResponseMetadata"], call.model)
+            return _completion(assembly.reply(), reply["ResponseMetadata"], arguments)
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         """Vectors of Cohere's models in one call, of Amazon's in one call for each text."""
@@ -234,13 +235,13 @@ async def _closing(stream: Any) -> AsyncIterator[Any]:
         stream.close()
 
 
-def _completion(reply: Mapping[str, Any], metadata: Mapping[str, Any], model: str) -> Completion:
-    request_id = metadata.get("RequestId")
+def _completion(reply: Mapping[str, Any], metadata: Mapping[str, Any], asked: Mapping[str, Any]) -> Completion:
+    request_id, usage = metadata.get("RequestId"), billed(reply, asked)
     return Completion(
-        body=completion_body(reply, model, request_id),
-        usage=usage_of(reply.get("usage")),
+        body=completion_body(reply, str(asked["modelId"]), request_id, usage),
+        usage=usage,
         request_id=request_id,
-        metered=bool(reply.get("usage")),
+        metered=is_metered(reply),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Delta, Usage
+from homa_workers.providers.bedrock.usage import is_metered
 from homa_workers.providers.chat_completion import (
     Body,
     assistant_message,
@@ -18,6 +19,8 @@ from homa_workers.providers.chat_completion import (
 )
 from homa_workers.providers.stream_assembly import StreamAssembly, ToolInputs
 
+#: What the last event of a stream tells beside the reply itself.
+_TOLD = ("usage", "serviceTier", "performanceConfig")
 #: Bedrock's stop reasons in OpenAI's words.
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -30,18 +33,17 @@ FINISH_REASONS = {
 }
 
 
-def completion_body(reply: Body, model: str, request_id: str | None) -> dict[str, Any]:
+def completion_body(reply: Body, model: str, request_id: str | None, usage: Usage) -> dict[str, Any]:
     """A reply as the body of a chat completion.
 
     Raises ProviderError, with the usage that was reported: MALFORMED when it holds no finished message, UNUSABLE_REPLY
     when the model got it wrong (`malformed_tool_use`).
     """
-    usage = usage_of(reply.get("usage"))
     reason = reply.get("stopReason")
     message = (reply.get("output") or {}).get("message")
     wrong = str(reason).startswith("malformed")
     if not isinstance(message, Mapping) or reason is None or wrong:
-        reported = usage if reply.get("usage") else None
+        reported = usage if is_metered(reply) else None
         raise ProviderError(
             ErrorKind.UNUSABLE_REPLY if wrong else ErrorKind.MALFORMED,
             f"expected a finished message, got stopReason {reason!r}",
@@ -49,22 +51,6 @@ def completion_body(reply: Body, model: str, request_id: str | None) -> dict[str
         )
     answer = choice(_assistant(message), FINISH_REASONS.get(reason, str(reason)))
     return chat_completion(request_id, model, [answer], usage)
-
-
-def usage_of(usage: Body | None) -> Usage:
-    """Tokens in Homa's terms.
-
-    Whether `inputTokens` holds the cached ones differs among models; the total always does, so that it decides.
-    """
-    usage = usage or {}
-    output = usage.get("outputTokens") or 0
-    given = usage.get("inputTokens") or 0
-    return Usage(
-        input_tokens=max(given, (usage.get("totalTokens") or 0) - output),
-        output_tokens=output,
-        cached_tokens=usage.get("cacheReadInputTokens") or 0,
-        cache_write_tokens=usage.get("cacheWriteInputTokens") or 0,
-    )
 
 
 def _assistant(message: Body) -> dict[str, Any]:
@@ -111,8 +97,8 @@ class EventAssembly(StreamAssembly):
                 yield from self._grow(self._blocks.setdefault(index, {}), index, delta)
             case {"messageStop": {"stopReason": str(reason)}}:
                 self._reply["stopReason"] = reason
-            case {"metadata": {"usage": dict(usage)}}:
-                self._reply["usage"] = usage
+            case {"metadata": {"usage": dict()} as metadata}:
+                self._reply |= {name: metadata[name] for name in _TOLD if name in metadata}
 
     def _grow(self, block: dict[str, Any], index: int, delta: Body) -> Iterator[Delta]:
         match delta:

@@ -14,6 +14,7 @@ import orjson
 
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import is_marked, with_mark
+from homa_shared.kinds.builtin.bedrock import PROFILE
 from homa_shared.kinds.model_families import (
     bedrock_takes_cache_points,
     claude_thinks_between_tools,
@@ -38,7 +39,7 @@ from homa_workers.providers.parameters import (
 LEFT_OUT = frozenset(
     {
         "frequency_penalty", "logit_bias", "logprobs", "parallel_tool_calls", "prediction", "presence_penalty",
-        "prompt_cache_key", "safety_identifier", "seed", "service_tier", "store", "stream", "stream_options",
+        "prompt_cache_key", "safety_identifier", "seed", "store", "stream", "stream_options",
         "top_logprobs", "user", "verbosity",
     }
 )  # fmt: skip
@@ -71,6 +72,8 @@ def converse(call: Call, *, max_tokens: int, cache_points: bool = True) -> dict[
     }
     if system := RENDERER.system(messages):
         arguments["system"] = system
+    if tier := _tier(params):
+        arguments["serviceTier"] = tier
     arguments |= _tools(params) | {name: params.pop(name) for name in OWN if name in params}
     output = _output(params) | _effort(params, call.model) | arguments.get("outputConfig", {})
     if output:
@@ -80,6 +83,12 @@ def converse(call: Call, *, max_tokens: int, cache_points: bool = True) -> dict[
     if params:
         arguments["additionalModelRequestFields"] = params
     return arguments
+
+
+def _tier(params: dict[str, Any]) -> dict[str, str]:
+    """The service tier under Bedrock's names; the default one need not be named."""
+    tier = PROFILE.service_tier(params.pop("service_tier", None) or "default")
+    return {"type": tier} if tier not in ("", "default") else {}
 
 
 def _with_cache_points(call: Call) -> list[dict[str, Any]]:

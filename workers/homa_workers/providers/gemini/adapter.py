@@ -21,8 +21,9 @@ from homa_shared.kinds.builtin.gemini import PROFILE
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.error_rules import classify
 from homa_workers.providers.gemini.errors import GEMINI_RULES, failure_of
-from homa_workers.providers.gemini.reply import ReplyAssembly, completion_body, usage_of
+from homa_workers.providers.gemini.reply import ReplyAssembly, completion_body
 from homa_workers.providers.gemini.request import config, contents
+from homa_workers.providers.gemini.usage import TIER_HEADER, billed, is_metered
 from homa_workers.providers.invalid_request import chat_shaped, refused
 from homa_workers.providers.json_body import decoded
 from homa_workers.providers.malformed import SHAPE_ERRORS, well_formed
@@ -36,6 +37,8 @@ ONE_CALL: dict[str, Any] = {"automatic_function_calling": {"disable": True}, "au
 #: such as `gemini-flash-latest` and previews are known to v1beta only, which serves all that v1 does.
 API_VERSION = "v1beta"
 VERTEX_API_VERSION = "v1beta1"
+#: Asks Vertex AI for a service tier; the Gemini API has a field for it.
+VERTEX_TIER_HEADER = "X-Vertex-AI-LLM-Shared-Request-Type"
 
 
 class GeminiProvider:
@@ -51,6 +54,7 @@ class GeminiProvider:
         if account.api_key is None and account.base_url is None and project is None:
             raise account.missing("api_key", "Gemini takes no call without one")
         self.name = account.name
+        self._vertex = project is not None
         self._http = AiohttpClient(
             base_url=account.base_url or str(PROFILE.connection.endpoint),
             connections=account.connections,
@@ -76,21 +80,22 @@ class GeminiProvider:
         )
 
     async def complete(self, call: Call) -> Completion:
-        request = _request(call, should_return_http_response=True)
+        request = _request(call, vertex=self._vertex, should_return_http_response=True)
         try:
             with well_formed("the reply"):
                 reply = await self._client.aio.models.generate_content(**request)
         except (errors.APIError, httpx2.HTTPError) as error:
             raise _classified(error) from error
-        content = reply.sdk_http_response.body if reply.sdk_http_response else None
+        response = reply.sdk_http_response
+        content = response.body if response else None
         body = decoded((content or "").encode())
         if not isinstance(body, dict):
             raise ProviderError(ErrorKind.MALFORMED, f"expected a reply in JSON, got: {(content or '')[:200]}")
         with well_formed("the reply"):
-            return _completion(body, call.model)
+            return _completion(body, call, response.headers if response else None)
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
-        request = _request(call)
+        request = _request(call, vertex=self._vertex)
         assembly = ReplyAssembly()
         try:
             chunks = await self._client.aio.models.generate_content_stream(**request)
@@ -102,7 +107,7 @@ class GeminiProvider:
         except ValueError as error:
             raise assembly.broken(f"not an event stream: {error}") from error
         with well_formed("the streamed reply"):
-            return _completion(assembly.reply(), call.model)
+            return _completion(assembly.reply(), call, assembly.headers)
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         """Vectors; where the reply reports no tokens, the cost stays unresolved."""
@@ -157,11 +162,14 @@ async def _read(chunks: Any, assembly: ReplyAssembly) -> AsyncGenerator[Delta, N
             raise assembly.broken(f"an event is malformed or not valid JSON: {error!r:.200}") from error
 
 
-def _request(call: Call, **settings: Any) -> dict[str, Any]:
+def _request(call: Call, *, vertex: bool, **settings: Any) -> dict[str, Any]:
     """Arguments of a generate call, checked against the SDK's types before anything is sent."""
     with chat_shaped():
         try:
-            checked = types.GenerateContentConfig(**{**config(call), **ONE_CALL, **settings})
+            given = {**config(call), **ONE_CALL, **settings}
+            if vertex and (tier := given.pop("service_tier", None)):
+                given["http_options"] = {"headers": {VERTEX_TIER_HEADER: tier}}
+            checked = types.GenerateContentConfig(**given)
             return {"model": call.model, "contents": _contents(call.messages), "config": checked}
         except ValidationError as error:
             raise _misfit(error) from error
@@ -177,12 +185,15 @@ def _contents(messages: list[dict[str, Any]]) -> Any:
     return [types.Content.model_validate(turn) for turn in contents(messages)]
 
 
-def _completion(body: Mapping[str, Any], model: str) -> Completion:
+def _completion(body: Mapping[str, Any], call: Call, headers: Mapping[str, str] | None) -> Completion:
+    tier = next((value for name, value in (headers or {}).items() if name.lower() == TIER_HEADER), None)
+    asked = PROFILE.service_tier(call.params.get("service_tier") or "")
+    usage = billed(body, tier, asked, call.model)
     return Completion(
-        body=completion_body(body, model),
-        usage=usage_of(body.get("usageMetadata")),
+        body=completion_body(body, call.model, usage),
+        usage=usage,
         request_id=body.get("responseId"),
-        metered=bool(body.get("usageMetadata")),
+        metered=is_metered(body),
     )
 
 

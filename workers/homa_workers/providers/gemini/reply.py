@@ -11,6 +11,7 @@ import orjson
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Delta, Usage
 from homa_workers.providers.chat_completion import Body, assistant_message, chat_completion, choice, tool_call
+from homa_workers.providers.gemini.usage import is_metered
 from homa_workers.providers.stream_assembly import StreamAssembly
 
 #: Finish reasons in OpenAI's words; those of a function call come from its parts.
@@ -42,15 +43,14 @@ FINAL_FAULTS = {
 _STAND_IN = re.compile(r"call_\d+_\d+")
 
 
-def completion_body(reply: Body, model: str) -> dict[str, Any]:
+def completion_body(reply: Body, model: str, usage: Usage) -> dict[str, Any]:
     """A reply as the body of a chat completion.
 
     Raises ProviderError: CONTENT_POLICY when the prompt was blocked, MALFORMED when there is no finished candidate,
     UNUSABLE_REPLY when one ended by a fault of the model's (a function call that makes no sense), or what FINAL_FAULTS
     say. All carry the usage that was reported.
     """
-    usage = usage_of(reply.get("usageMetadata"))
-    reported = usage if reply.get("usageMetadata") else None
+    reported = usage if is_metered(reply) else None
     candidates = reply.get("candidates")
     if not candidates and (blocked := (reply.get("promptFeedback") or {}).get("blockReason")):
         raise ProviderError(ErrorKind.CONTENT_POLICY, "the prompt was blocked", code=str(blocked), usage=reported)
@@ -64,18 +64,6 @@ def completion_body(reply: Body, model: str) -> dict[str, Any]:
             raise ProviderError(kind, why, code=reason, usage=reported)
     choices = [_choice(index, candidate) for index, candidate in enumerate(candidates)]
     return chat_completion(reply.get("responseId"), reply.get("modelVersion") or model, choices, usage)
-
-
-def usage_of(usage: Body | None) -> Usage:
-    """Tokens in Homa's terms. Gemini counts thoughts beside the candidates' tokens, and tools' prompts likewise."""
-    usage = usage or {}
-    thoughts = usage.get("thoughtsTokenCount") or 0
-    return Usage(
-        input_tokens=(usage.get("promptTokenCount") or 0) + (usage.get("toolUsePromptTokenCount") or 0),
-        output_tokens=(usage.get("candidatesTokenCount") or 0) + thoughts,
-        cached_tokens=usage.get("cachedContentTokenCount") or 0,
-        reasoning_tokens=thoughts,
-    )
 
 
 def _choice(index: int, candidate: Body) -> dict[str, Any]:
@@ -116,7 +104,10 @@ class ReplyAssembly(StreamAssembly):
         return "".join(map(_written, parts))
 
     def _deltas(self, event: Any) -> Iterator[Delta]:
-        self._reply |= {name: value for name, value in event.items() if name != "candidates"}
+        told = {name: value for name, value in event.items() if name not in ("candidates", "sdkHttpResponse")}
+        self._reply |= told
+        if response := event.get("sdkHttpResponse"):
+            self.headers = response.get("headers") or self.headers
         for piece in event.get("candidates") or ():
             index = piece.get("index") or 0
             candidate = self._candidates.setdefault(index, {"content": {"parts": []}})

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from homa_shared.calls.reply import Call
+from homa_shared.kinds.builtin.gemini import PROFILE
 from homa_shared.kinds.model_families import gemini_thinks_by_budget
 from homa_workers.providers.conversation import Block, File, Given, Renderer, ToolCall, ToolResult
 from homa_workers.providers.data_url import DataUrl, is_data_url
@@ -25,7 +26,7 @@ from homa_workers.providers.parameters import ToolChoice, given_params, stop_seq
 LEFT_OUT = frozenset(
     {
         "logit_bias", "metadata", "parallel_tool_calls", "prediction", "prompt_cache_key", "safety_identifier",
-        "service_tier", "store", "stream", "stream_options", "user", "verbosity",
+        "store", "stream", "stream_options", "user", "verbosity",
     }
 )  # fmt: skip
 
@@ -58,6 +59,8 @@ def config(call: Call) -> dict[str, Any]:
     body |= {new: params.pop(old) for old, new in RENAMED.items() if old in params}
     if stop := stop_sequences(params):
         body["stop_sequences"] = stop
+    if tier := PROFILE.service_tier(params.pop("service_tier", None) or ""):
+        body["service_tier"] = tier
     body |= _tools(params) | _format(params.pop("response_format", None) or {}) | _thinking(params, call.model)
     return {**body, **params}
 

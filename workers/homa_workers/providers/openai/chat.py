@@ -22,9 +22,10 @@ from homa_workers.providers.malformed import well_formed
 from homa_workers.providers.openai.cut_reply import cut_unsaid
 from homa_workers.providers.openai.dialects import AZURE, CAP_NAMES, OLLAMA, OPENAI, Body, Dialect, request_body
 from homa_workers.providers.openai.done_stream import DoneStream
-from homa_workers.providers.openai.reply import checked, completion_of, embeddings_of, is_metered, usage_of
+from homa_workers.providers.openai.reply import checked, completion_of, embeddings_of
 from homa_workers.providers.openai.responses import ResponsesApi
 from homa_workers.providers.openai.stream import ChunkAssembly
+from homa_workers.providers.openai.usage import billed, is_metered, usage_of
 from homa_workers.providers.raw_client import RawClient
 from homa_workers.providers.transport import AiohttpClient
 
@@ -48,6 +49,7 @@ class OpenAIProvider:
         key = config.api_key.get_secret_value() if config.api_key else "none"
         self._config = config
         self._dialect = _with_own_cap(config, dialect)
+        self._billing = profile.billing
         self._base_url = base_url.rstrip("/")
         self._client = AsyncOpenAI(
             api_key=key,
@@ -69,7 +71,11 @@ class OpenAIProvider:
         self._chat_url = self._base_url + "/chat/completions"
         #: What each call gets that leaves it open.
         self.own_params: Mapping[str, Any] = config.options.get("params", {})
-        self._responses = ResponsesApi(self._client, self._base_url, self.own_params) if profile.responses_api else None
+        self._responses = (
+            ResponsesApi(self._client, self._base_url, self.own_params, self._billing)
+            if profile.responses_api
+            else None
+        )
 
     @property
     def name(self) -> str:
@@ -82,19 +88,27 @@ class OpenAIProvider:
     async def complete(self, call: Call) -> Completion:
         if call.api == RESPONSES_API and self._responses is not None:
             return await self._responses.complete(call)
+        sent = self._body(call)
         try:
-            reply = await self._api.post(self._chat_url, self._body(call))
+            reply = await self._api.post(self._chat_url, sent)
         except ProviderError as error:
             return cut_unsaid(call, error)
-        body = checked(reply, self._dialect.rules, self._dialect.from_wire)
-        return completion_of(body, reply.headers, self._dialect.quota_headers)
+        body = checked(reply, self._dialect.rules, self._dialect.from_wire, self._billing, sent)
+        return completion_of(body, reply.headers, self._dialect.quota_headers, self._billing, sent)
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
         if call.api == RESPONSES_API and self._responses is not None:
             return await self._responses.stream(call, emit)
         body = self._body(call) | {"stream": True, **self._dialect.stream_params}
+        dialect = self._dialect
+
+        def assembly(headers: Mapping[str, str]) -> ChunkAssembly:
+            return ChunkAssembly(
+                headers, dialect.from_wire, dialect.quota_headers, dialect.rules, self._billing, asked=body
+            )
+
         try:
-            return (await self._api.stream(self._chat_url, body, emit, self._assembly)).completion()
+            return (await self._api.stream(self._chat_url, body, emit, assembly)).completion()
         except ProviderError as error:
             return cut_unsaid(call, error)
 
@@ -111,7 +125,7 @@ class OpenAIProvider:
         return Embeddings(
             vectors=vectors,
             model=str(found.get("model") or model),
-            usage=usage_of(found.get("usage")),
+            usage=billed(found, usage_of(found.get("usage")), self._billing),
             request_id=request_id(reply.headers),
             metered=is_metered(found.get("usage")),
         )
@@ -125,9 +139,6 @@ class OpenAIProvider:
 
     def _body(self, call: Call) -> Body:
         return request_body(call, self._dialect, self._base_url, self.own_params)
-
-    def _assembly(self, headers: Mapping[str, str]) -> ChunkAssembly:
-        return ChunkAssembly(headers, self._dialect.from_wire, self._dialect.quota_headers, self._dialect.rules)
 
 
 def azure(config: ProviderConfig) -> OpenAIProvider:

@@ -12,6 +12,7 @@ from typing import Any
 from openai import APIError, AsyncOpenAI, AsyncStream
 
 from homa_shared.calls.reply import Call, Completion
+from homa_shared.kinds.billing import Billing
 from homa_workers.providers.base import Emit
 from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
 from homa_workers.providers.openai.responses_reply import checked, completion_of
@@ -27,22 +28,30 @@ class ResponsesApi:
         client: the account's, already told its key, headers and transport.
         base_url: without a slash at its end.
         defaults: parameters for what a call leaves open, in OpenAI's names of either API.
+        billing: of the account's kind.
     """
 
-    def __init__(self, client: AsyncOpenAI, base_url: str, defaults: Mapping[str, Any]) -> None:
+    def __init__(self, client: AsyncOpenAI, base_url: str, defaults: Mapping[str, Any], billing: Billing) -> None:
         self._api = RawClient(client, AsyncStream[object], APIError, RESPONSES_RULES)
         self._base_url = base_url
         self._url = base_url + "/responses"
         self._defaults = defaults
+        self._billing = billing
 
     async def complete(self, call: Call) -> Completion:
         """Make one call and return its whole reply."""
-        reply = await self._api.post(self._url, self._body(call))
-        return completion_of(checked(reply), reply.headers)
+        sent = self._body(call)
+        reply = await self._api.post(self._url, sent)
+        return completion_of(checked(reply, self._billing, sent), reply.headers, self._billing, sent)
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
         """Make one call, hand each piece to `emit` as it arrives, and return the whole reply."""
-        return (await self._api.stream(self._url, self._body(call), emit, EventAssembly)).completion()
+        sent = self._body(call)
+
+        def assembly(headers: Mapping[str, str]) -> EventAssembly:
+            return EventAssembly(headers, self._billing, sent)
+
+        return (await self._api.stream(self._url, sent, emit, assembly)).completion()
 
     def _body(self, call: Call) -> dict[str, Any]:
         return request_body(call, self._base_url, self._defaults)

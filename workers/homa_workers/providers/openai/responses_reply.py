@@ -6,16 +6,20 @@ Shapes: `openai.types.responses`, version 3.54.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import ITEMS, Completion, Usage
+from homa_shared.kinds.billing import Billing
 from homa_workers.providers.chat_completion import choice, usage_body
-from homa_workers.providers.error_rules import classify, failure_of, not_a_reply
-from homa_workers.providers.json_body import RawReply
+from homa_workers.providers.error_rules import classify, failure_of, not_a_reply, request_id
+from homa_workers.providers.json_body import RawReply, quota
 from homa_workers.providers.malformed import SHAPE_ERRORS
-from homa_workers.providers.openai import reply as chat_reply
+from homa_workers.providers.openai.reply import QUOTA_HEADERS
 from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
+from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED, served, usage_of
+from homa_workers.providers.token_counts import section, tokens
 
 Item = dict[str, Any]
 
@@ -23,12 +27,17 @@ Item = dict[str, Any]
 ENDED = frozenset({"completed", "incomplete"})
 #: Reasons of an incomplete response -> finish_reason; any other one also means that something is missing at the end.
 FINISH_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_SEARCH = "web_search_call"
 #: Items that the fields of a chat message express in full.
 _EXPRESSED = frozenset({"message", "function_call", "custom_tool_call"})
 
 
-def checked(reply: RawReply) -> Item:
+def checked(reply: RawReply, billing: Billing = UNDESCRIBED, asked: Mapping[str, Any] = NOTHING_ASKED) -> Item:
     """The body, if it is a response that has ended.
+
+    Args:
+        billing: of the server's kind.
+        asked: parameters of the request.
 
     Raises ProviderError: the kind of the error that a failed response tells, MALFORMED for anything but a response.
     Where usage is reported all the same, the attempt is charged at that.
@@ -38,35 +47,81 @@ def checked(reply: RawReply) -> Item:
         if body.get("status") in ENDED:
             return body
         if body.get("status") == "failed":
-            raise failed(body, reply.headers)
-    raise not_a_reply(reply.content, reply.headers, RESPONSES_RULES, "a response that has ended", reported(body))
+            raise failed(body, reply.headers, billing, asked)
+    usage = reported(body, billing, asked)
+    raise not_a_reply(reply.content, reply.headers, RESPONSES_RULES, "a response that has ended", usage)
 
 
-def failed(response: Mapping[str, Any], headers: Mapping[str, str], partial_text: str = "") -> ProviderError:
+def failed(
+    response: Mapping[str, Any],
+    headers: Mapping[str, str],
+    billing: Billing = UNDESCRIBED,
+    asked: Mapping[str, Any] = NOTHING_ASKED,
+    partial_text: str = "",
+) -> ProviderError:
     """The error of a response that failed after it had been accepted: its HTTP status was 200, and says nothing."""
     told = response.get("error") or {"message": "the response failed and names no reason"}
     error = classify(failure_of(None, told, headers), RESPONSES_RULES, partial_text=partial_text)
-    error.usage = reported(response)
+    error.usage = reported(response, billing, asked)
     return error
 
 
-def completion_of(response: Item, headers: Mapping[str, str]) -> Completion:
+def completion_of(
+    response: Item,
+    headers: Mapping[str, str],
+    billing: Billing = UNDESCRIBED,
+    asked: Mapping[str, Any] = NOTHING_ASKED,
+) -> Completion:
     """A response that has ended, as a completion. Raises ProviderError (MALFORMED) for malformed items."""
+    usage = reported(response, billing, asked)
     try:
-        return chat_reply.completion_of(completion_body(response), headers)
+        return Completion(
+            body=completion_body(response),
+            usage=usage or Usage(),
+            request_id=request_id(headers),
+            quota=quota(headers, QUOTA_HEADERS),
+            metered=usage is not None,
+        )
     except SHAPE_ERRORS as error:
-        text = f"the response is malformed: {error!r:.200}"
-        raise ProviderError(ErrorKind.MALFORMED, text, usage=reported(response)) from error
+        raise ProviderError(ErrorKind.MALFORMED, f"the response is malformed: {error!r:.200}", usage=usage) from error
 
 
-def reported(body: object) -> Usage | None:
-    """Usage that a body reports, whether or not it is a reply."""
+def reported(body: object, billing: Billing = UNDESCRIBED, asked: Mapping[str, Any] = NOTHING_ASKED) -> Usage | None:
+    """What a body tells that it is billed for, whether or not it is a reply; None where it tells no tokens."""
     usage = body.get("usage") if isinstance(body, Mapping) else None
-    return _usage_of(usage) if usage else None
+    if not isinstance(body, Mapping) or not isinstance(usage, Mapping) or usage.get("input_tokens") is None:
+        return None
+    found = _usage_of(usage)
+    if not found.has_tokens:
+        return None
+    terms = served(body.get("service_tier"), asked, billing)
+    fees = billing.fees_of(_work(body))
+    model = str(body.get("model") or "") if billing.bills_served_model else ""
+    return replace(found, terms=terms, fees=fees, model=model) if terms or fees or model else found
+
+
+def _work(response: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """What the provider has done beside writing, by the types of its items.
+
+    Only searches are billed, not the pages that are opened after one; the response may tell how many it bills.
+    """
+    told = section(response, "tool_usage")
+    searches = section(told, "web_search").get("num_requests")
+    if searches is not None:
+        yield _SEARCH, tokens(searches)
+    if drawn := section(told, "image_gen").get("total_tokens"):
+        yield "image_gen", tokens(drawn)
+    output = response.get("output")
+    for item in output if isinstance(output, list) else ():
+        kind = item.get("type") if isinstance(item, Mapping) else None
+        if kind != _SEARCH:
+            yield str(kind), 1
+        elif searches is None and section(item, "action").get("type", "search") == "search":
+            yield _SEARCH, 1
 
 
 def _usage_of(usage: object) -> Usage:
-    return chat_reply.usage_of(usage, "input_tokens", "output_tokens")
+    return usage_of(usage, "input_tokens", "output_tokens")
 
 
 def completion_body(response: Item) -> Item:

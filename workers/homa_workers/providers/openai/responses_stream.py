@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from homa_shared.calls.failures import ProviderError
-from homa_shared.calls.reply import Completion, Delta
+from homa_shared.calls.reply import Completion, Delta, Usage
+from homa_shared.kinds.billing import Billing
 from homa_workers.providers.error_rules import classify, failure_of
 from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
-from homa_workers.providers.openai.responses_reply import Item, completion_of, failed, is_commentary
+from homa_workers.providers.openai.responses_reply import Item, completion_of, failed, is_commentary, reported
+from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
 
 #: Events that bring a piece of what was written.
@@ -31,10 +33,22 @@ _CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("cust
 
 
 class EventAssembly(StreamAssembly):
-    """A response in the making."""
+    """A response in the making.
 
-    def __init__(self, headers: Mapping[str, str] = NO_HEADERS) -> None:
+    Args:
+        headers: of the reply.
+        billing: of the server's kind.
+        asked: parameters of the request.
+    """
+
+    def __init__(
+        self,
+        headers: Mapping[str, str] = NO_HEADERS,
+        billing: Billing = UNDESCRIBED,
+        asked: Mapping[str, Any] = NOTHING_ASKED,
+    ) -> None:
         super().__init__(headers)
+        self._billing, self._asked = billing, asked
         self._written: list[str] = []
         #: Items by their place in the output: as they were announced, then as they ended.
         self._begun: dict[int, Item] = {}
@@ -67,7 +81,7 @@ class EventAssembly(StreamAssembly):
             case "response.completed" | "response.incomplete":
                 self._response = event["response"]
             case "response.failed":
-                raise failed(event["response"], self.headers, self.text)
+                raise failed(event["response"], self.headers, self._billing, self._asked, self.text)
             case "error":
                 raise self._failure(event)
 
@@ -75,7 +89,11 @@ class EventAssembly(StreamAssembly):
         """The whole reply. Raises ProviderError (AMBIGUOUS) when the stream told no end."""
         if self._response is None:
             raise self.broken("the stream ended before its response did")
-        return completion_of({**self._response, "output": self._output(self._response)}, self.headers)
+        whole = {**self._response, "output": self._output(self._response)}
+        return completion_of(whole, self.headers, self._billing, self._asked)
+
+    def _usage_so_far(self) -> Usage | None:
+        return None if self._response is None else reported(self._response, self._billing, self._asked)
 
     def _output(self, response: Item) -> list[Item]:
         """The items as they ended: only there encrypted reasoning is sure to be whole, and some servers leave the

@@ -11,19 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from homa_shared.calls.reply import Completion, Delta, Usage
+from homa_shared.kinds.billing import Billing
 from homa_workers.providers.error_rules import ErrorRule, classify, failure_of
 from homa_workers.providers.openai.errors import OPENAI_RULES
 from homa_workers.providers.openai.imitations import said_and_thought, told_error
-from homa_workers.providers.openai.reply import (
-    FAULT,
-    QUOTA_HEADERS,
-    completion_of,
-    is_metered,
-    says_something,
-    unchanged,
-    usage_of,
-)
+from homa_workers.providers.openai.reply import FAULT, QUOTA_HEADERS, completion_of, says_something, unchanged
 from homa_workers.providers.openai.streamed_message import Text, ToolCalls, finished, merge
+from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED, billed, is_metered, told_usage, usage_of
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
 
 #: Fields of a chunk that are not the reply's: `obfuscation` pads the chunk, so that its length says nothing.
@@ -38,7 +32,7 @@ class ChunkAssembly(StreamAssembly):
     Args:
         headers: of the reply.
         from_wire: brings a chunk into OpenAI's shape.
-        quota_headers: as for `completion_of`.
+        quota_headers, billing, asked: as for `completion_of`.
         rules: what the server's failures mean.
     """
 
@@ -48,14 +42,19 @@ class ChunkAssembly(StreamAssembly):
         from_wire: Callable[[dict[str, Any]], dict[str, Any]] = unchanged,
         quota_headers: tuple[str, str, str, str] = QUOTA_HEADERS,
         rules: Sequence[ErrorRule] = OPENAI_RULES,
+        billing: Billing = UNDESCRIBED,
+        asked: Mapping[str, Any] = NOTHING_ASKED,
     ) -> None:
         super().__init__(headers)
         self._from_wire = from_wire
         self._rules = rules
         self._quota_headers = quota_headers
+        self._billing, self._asked = billing, asked
         self._head: dict[str, Any] = {}
         self._choices: dict[int, _Choice] = {}
         self._usage: dict[str, Any] | None = None
+        #: Whether it was told at the end: in mid-stream it counts what had been written by then.
+        self._usage_is_whole = False
 
     @property
     def text(self) -> str:
@@ -71,13 +70,23 @@ class ChunkAssembly(StreamAssembly):
             # A chunk that only reports usage may know less than those before it.
             if name not in _NOT_KEPT and (value or name not in self._head):
                 self._head[name] = value
-        self._usage = event.get("usage") or self._usage
-        for piece in event.get("choices") or ():
+        told = told_usage(event)
+        # A usage in each chunk counts up; one of nulls behind the last takes nothing back.
+        if isinstance(told, dict) and (is_metered(told) or self._usage is None):
+            self._usage = told
+        choices = event.get("choices") or ()
+        for piece in choices:
             index = int(piece.get("index") or 0)
             choice = self._choices.get(index)
             if choice is None:
                 choice = self._choices[index] = _Choice(index)
             yield from choice.add(piece)
+        if told:
+            self._usage_is_whole = not choices or self._is_finished
+
+    @property
+    def _is_finished(self) -> bool:
+        return all(choice.finish_reason for choice in self._choices.values())
 
     def completion(self) -> Completion:
         """The whole reply. Raises ProviderError (AMBIGUOUS) when a choice has no end."""
@@ -87,14 +96,16 @@ class ChunkAssembly(StreamAssembly):
         body = {"object": "chat.completion", **self._head, "choices": choices}
         if self._usage:
             body["usage"] = self._usage
-        return completion_of(body, self.headers, self._quota_headers)
+        return completion_of(body, self.headers, self._quota_headers, self._billing, self._asked)
 
     def _has_ended(self, choice: dict[str, Any]) -> bool:
         reason = choice["finish_reason"]
         return self.said_done and says_something(choice["message"]) if reason is None else bool(reason != FAULT)
 
     def _usage_so_far(self) -> Usage | None:
-        return usage_of(self._usage) if is_metered(self._usage) else None
+        if not self._usage_is_whole or not is_metered(self._usage):
+            return None
+        return billed(self._head, usage_of(self._usage), self._billing, self._asked)
 
 
 class _Choice:

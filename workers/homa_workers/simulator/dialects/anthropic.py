@@ -14,7 +14,6 @@ from typing import Any
 
 import orjson
 
-from homa_shared.calls.reply import Usage
 from homa_workers.simulator.dialect import Dialect, Piece, Reply, retry_after, stretches, typed_event
 from homa_workers.simulator.dialects.anthropic_prompt import read_messages
 from homa_workers.simulator.limits import Accounting, Level
@@ -71,6 +70,7 @@ class AnthropicDialect(Dialect):
     price_id = "anthropic"
     accounting = Accounting.SPLIT
     writes_cache = True
+    searches = True
 
     def route(self, method: str, path: str) -> Route | None:
         match = _PATH.fullmatch(path)
@@ -87,18 +87,18 @@ class AnthropicDialect(Dialect):
 
     def write(self, reply: Reply) -> Any:
         answer = reply.answer
-        return {**_head(reply), "content": _content(answer), **_stop(answer), "usage": _usage(answer.usage)}
+        return {**_head(reply), "content": _content(answer), **_stop(answer), "usage": _usage(answer)}
 
     def stream(self, reply: Reply) -> Sequence[Piece]:
         answer = reply.answer
-        opening = {**_usage(answer.usage), "output_tokens": 1}
+        opening = {**_usage(answer), "output_tokens": 1}
         message = {**_head(reply), "content": [], "stop_reason": None, "stop_sequence": None, "usage": opening}
         pieces = [_event("message_start", message=message)]
         for index, block in enumerate(_content(answer)):
             pieces += _block(index, block)
             if index == 0:
                 pieces.insert(2, _event("ping"))
-        pieces.append(_event("message_delta", delta=_stop(answer), usage=_usage(answer.usage)))
+        pieces.append(_event("message_delta", delta=_stop(answer), usage=_usage(answer)))
         pieces.append(_event("message_stop"))
         return pieces
 
@@ -170,14 +170,22 @@ def _block(index: int, block: dict[str, Any]) -> list[Piece]:
     return pieces
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
-    return {
+def _usage(answer: Answer) -> dict[str, Any]:
+    usage, service = answer.usage, answer.service
+    short, long = (0, usage.cache_write_tokens) if service.keeps_long else (usage.cache_write_tokens, 0)
+    told: dict[str, Any] = {
         "input_tokens": usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens,
         "cache_creation_input_tokens": usage.cache_write_tokens,
+        "cache_creation": {"ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": long},
         "cache_read_input_tokens": usage.cached_tokens,
         "output_tokens": usage.output_tokens,
-        "service_tier": "standard",
+        "service_tier": service.tier or "standard",
+        "speed": "fast" if service.fast else "standard",
+        "inference_geo": "us" if service.us else "not_available",
     }
+    if service.searches:
+        told["server_tool_use"] = {"web_search_requests": service.searches, "web_fetch_requests": 0}
+    return told
 
 
 def _moment(epoch_s: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from homa_workers.simulator.dialects.claude_models import refuse_what_models_lack
 from homa_workers.simulator.prompt_cache import PointFinder
 from homa_workers.simulator.prompt_reading import Conversation, expect_count, expect_list, expect_text
-from homa_workers.simulator.wire import CachePoint, Operation, Prompt, compact_json, invalid
+from homa_workers.simulator.wire import STANDARD, CachePoint, Operation, Prompt, Service, compact_json, invalid
 
 _MEDIA = frozenset({"image", "document"})
 
@@ -22,7 +22,7 @@ def read_messages(operation: Operation, body: Mapping[str, Any]) -> Prompt:
         conversation.add(system, media)
     for number, message in enumerate(expect_list(body, "messages")):
         _add(conversation, f"messages.{number}", message)
-    text, tools = conversation.text, body.get("tools") or []
+    text, tools, points = conversation.text, body.get("tools") or [], _cache_points(body)
     return Prompt(
         operation=operation,
         model=expect_text(body, "model"),
@@ -35,9 +35,17 @@ def read_messages(operation: Operation, body: Mapping[str, Any]) -> Prompt:
         tools={str(tool.get("name")): tool.get("input_schema") for tool in tools if isinstance(tool, dict)},
         forced_tool=_forced_tool(body.get("tool_choice")),
         schema=_schema(body),
-        cache_points=_cache_points(body),
+        cache_points=points,
         marker=str((body.get("metadata") or {}).get("user_id") or ""),
+        service=_service(body, points),
     )
+
+
+def _service(body: Mapping[str, Any], points: tuple[CachePoint, ...]) -> Service:
+    marks = (body.get("system"), body.get("messages"), body.get("tools")) if points else ()
+    long = any('"ttl":"1h"' in compact_json(part) for part in marks)
+    fast, us = body.get("speed") == "fast", body.get("inference_geo") == "us"
+    return Service(fast=fast, us=us, keeps_long=long) if fast or us or long else STANDARD
 
 
 def _add(conversation: Conversation, where: str, message: Any) -> None:

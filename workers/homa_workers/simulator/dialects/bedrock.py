@@ -12,7 +12,6 @@ from typing import Any
 
 import orjson
 
-from homa_shared.calls.reply import Usage
 from homa_workers.simulator.dialect import Dialect, Piece, Reply, stretches
 from homa_workers.simulator.dialects import eventstream
 from homa_workers.simulator.dialects.bedrock_prompt import read_converse, read_invoke
@@ -92,8 +91,7 @@ class BedrockDialect(Dialect):
         return {
             "output": {"message": {"role": "assistant", "content": _content(answer)}},
             "stopReason": _STOPS[answer.finish],
-            "usage": _usage(answer.usage),
-            "metrics": {"latencyMs": 1},
+            **_told(answer),
         }
 
     def stream(self, reply: Reply) -> Sequence[Piece]:
@@ -102,7 +100,7 @@ class BedrockDialect(Dialect):
         for index, block in enumerate(_content(answer)):
             pieces += _block(index, block)
         pieces.append(_event("messageStop", {"stopReason": _STOPS[answer.finish]}))
-        pieces.append(_event("metadata", {"usage": _usage(answer.usage), "metrics": {"latencyMs": 1}}))
+        pieces.append(_event("metadata", _told(answer)))
         return pieces
 
     def stream_failure(self, failure: Failure, request_id: str, shape: str = "") -> bytes:
@@ -146,14 +144,20 @@ def _block(index: int, block: dict[str, Any]) -> list[Piece]:
     return [*pieces, _event("contentBlockStop", {"contentBlockIndex": index})]
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
-    return {
+def _told(answer: Answer) -> dict[str, Any]:
+    usage, service = answer.usage, answer.service
+    counts: dict[str, Any] = {
         "inputTokens": usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens,
         "outputTokens": usage.output_tokens,
         "totalTokens": usage.input_tokens + usage.output_tokens,
         "cacheReadInputTokens": usage.cached_tokens,
         "cacheWriteInputTokens": usage.cache_write_tokens,
     }
+    if usage.cache_write_tokens:
+        ttl = "1h" if service.keeps_long else "5m"
+        counts["cacheDetails"] = [{"ttl": ttl, "inputTokens": usage.cache_write_tokens}]
+    tier = {"serviceTier": {"type": service.tier}} if service.tier else {}
+    return {"usage": counts, "metrics": {"latencyMs": 1}} | tier
 
 
 def _event(kind: str, body: Any, tokens: int = 0) -> Piece:

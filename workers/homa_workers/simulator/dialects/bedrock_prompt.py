@@ -16,7 +16,17 @@ from homa_workers.simulator.prompt_reading import (
     expect_list,
     json_marker,
 )
-from homa_workers.simulator.wire import CachePoint, Operation, Prompt, Route, compact_json, invalid
+from homa_workers.simulator.wire import (
+    STANDARD,
+    CachePoint,
+    Operation,
+    Prompt,
+    Route,
+    Service,
+    compact_json,
+    invalid,
+    tier_asked,
+)
 
 _MEDIA = frozenset({"image", "document", "video"})
 
@@ -32,7 +42,7 @@ def read_converse(route: Route, body: Mapping[str, Any]) -> Prompt:
     for message in expect_list(body, "messages"):
         text, media, tool_result = _content(message)
         conversation.add(text, media, by_user=message.get("role") == "user", tool_result=tool_result)
-    text, tool_config = conversation.text, body.get("toolConfig") or {}
+    text, tool_config, points = conversation.text, body.get("toolConfig") or {}, _cache_points(body)
     return Prompt(
         operation=route.operation,
         model=route.model,
@@ -45,9 +55,17 @@ def read_converse(route: Route, body: Mapping[str, Any]) -> Prompt:
         tools=_tools(tool_config),
         forced_tool=_forced_tool(tool_config.get("toolChoice") or {}),
         schema=_schema(body),
-        cache_points=_cache_points(body),
+        cache_points=points,
         marker=json_marker(body.get("requestMetadata")),
+        service=_service(body, points),
     )
+
+
+def _service(body: Mapping[str, Any], points: tuple[CachePoint, ...]) -> Service:
+    tier = tier_asked((body.get("serviceTier") or {}).get("type"))
+    marks = (body.get("system"), body.get("messages"), body.get("toolConfig")) if points else ()
+    long = any('"ttl":"1h"' in compact_json(part) for part in marks)
+    return Service(tier=tier, keeps_long=long) if tier or long else STANDARD
 
 
 def read_invoke(route: Route, body: Mapping[str, Any]) -> Prompt:

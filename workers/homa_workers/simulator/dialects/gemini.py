@@ -66,6 +66,7 @@ class GeminiDialect(Dialect):
     own_header = "x-goog-api-key"
     price_id = "google"
     accounting = Accounting.INPUT_ONLY
+    searches = True
     stream_type = "text/event-stream"
 
     def route(self, method: str, path: str) -> Route | None:
@@ -101,6 +102,9 @@ class GeminiDialect(Dialect):
                 pieces.append(self._piece(self._response(reply, [call]), tokens))
         last = self._response(reply, [], _FINISHES[answer.finish], answer.usage)
         return [*pieces, self._piece(last)]
+
+    def told(self, reply: Reply) -> dict[str, str]:
+        return {"x-gemini-service-tier": reply.answer.service.tier or "standard"}
 
     def stream_failure(self, failure: Failure, request_id: str, shape: str = "") -> bytes:
         return self._piece(self.failure(failure, request_id)[1]).data
@@ -140,6 +144,9 @@ class GeminiDialect(Dialect):
             candidate["finishReason"] = finish
         if not parts and finish is not None:
             candidate["content"] = {"role": "model"}
+        if finish is not None and (searches := reply.answer.service.searches):
+            queries = [f"query {number}" for number in range(searches)]
+            candidate["groundingMetadata"] = {"webSearchQueries": queries}
         response: dict[str, Any] = {"candidates": [candidate]}
         if usage is not None:
             response["usageMetadata"] = _usage(usage)

@@ -9,6 +9,7 @@ import base64
 import re
 from array import array
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import ceil
 from typing import Any, ClassVar
 
@@ -20,7 +21,7 @@ from homa_workers.simulator.accents import accent_of
 from homa_workers.simulator.dialect import Dialect, Piece, Reply, retry_after, stretches, typed_event
 from homa_workers.simulator.dialects.openai_models import refuse_what_is_out_of_range, refuse_what_models_lack
 from homa_workers.simulator.dialects.openai_prompt import read_chat, read_embeddings
-from homa_workers.simulator.dialects.responses import stream_response, write_response
+from homa_workers.simulator.dialects.responses import stream_response, tier_told, write_response
 from homa_workers.simulator.dialects.responses_prompt import SHAPE, read_response
 from homa_workers.simulator.limits import Accounting, Level
 from homa_workers.simulator.wire import (
@@ -106,11 +107,12 @@ class OpenAIDialect(Dialect):
             "model": reply.prompt.model,
             "choices": [{"index": index, **choice} for index in range(reply.prompt.choices)],
             "usage": _usage(reply.answer.usage),
-            "service_tier": "default",
+            "service_tier": tier_told(reply),
             "system_fingerprint": "fp_simulated",
         }
         accent = accent_of(reply.prompt.last_user)
-        return accents.whole(accent, orjson.loads(orjson.dumps(body))) if accent else body
+        body = accents.whole(accent, orjson.loads(orjson.dumps(body))) if accent else body
+        return told_oddly(body, reply.usage_told)
 
     def stream(self, reply: Reply) -> Sequence[Piece]:
         prompt, answer = reply.prompt, reply.answer
@@ -121,7 +123,7 @@ class OpenAIDialect(Dialect):
             "object": "chat.completion.chunk",
             "created": reply.created_s,
             "model": prompt.model,
-            "service_tier": "default",
+            "service_tier": tier_told(reply),
             "system_fingerprint": "fp_simulated",
         }
         if prompt.include_usage:
@@ -130,12 +132,19 @@ class OpenAIDialect(Dialect):
         if accent == "unstreamed":
             return [Piece(orjson.dumps(self.write(reply)), answer.usage.output_tokens)]
         said: list[tuple[dict[str, Any], int]] = []
+        so_far = 0
         for index in range(prompt.choices):
             for delta, finish, tokens in _deltas(answer, whole_calls=accent == "objects"):
                 choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+                so_far += tokens
+                if reply.usage_told == "every_chunk":
+                    base["usage"] = _usage(replace(answer.usage, output_tokens=so_far))
                 said.append(({**base, "choices": [choice]}, tokens))
         if prompt.include_usage:
-            said.append(({**base, "choices": [], "usage": _usage(answer.usage)}, 0))
+            last = {**base, "choices": [], "usage": _usage(answer.usage)}
+            if reply.usage_told == "in_choice":
+                last["choices"] = [{"index": 0, "delta": {}, "finish_reason": _FINISHES[answer.finish]}]
+            said.append((told_oddly(last, reply.usage_told), 0))
         events = [_event(chunk) for chunk in accents.chunks(accent, [chunk for chunk, _ in said])]
         written = accents.written(accent, [*events, b"data: [DONE]\n\n"])
         return [Piece(data, tokens) for data, tokens in zip(written, [*(tokens for _, tokens in said), 0], strict=True)]
@@ -236,6 +245,22 @@ def _usage(usage: Usage) -> dict[str, Any]:
             "rejected_prediction_tokens": 0,
         },
     }
+
+
+def told_oddly(body: dict[str, Any], how: str) -> dict[str, Any]:
+    """A body whose usage is told as some compatible servers do (`SimulatorConfig.usage`)."""
+    usage = body.get("usage")
+    if how == "usual" or usage is None:
+        return body
+    if how == "in_choice":
+        return {**body, "usage": None, "choices": [{**choice, "usage": usage} for choice in body["choices"]]}
+    if how == "texts":
+        counts = {name: str(count) if isinstance(count, int) else count for name, count in usage.items()}
+        return {**body, "usage": counts}
+    if how == "beside":
+        reasoning = usage["completion_tokens_details"]["reasoning_tokens"]
+        return {**body, "usage": {**usage, "completion_tokens": usage["completion_tokens"] - reasoning}}
+    return body
 
 
 def _embeddings(reply: Reply) -> Any:

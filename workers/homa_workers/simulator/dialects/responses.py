@@ -51,7 +51,7 @@ def _response(reply: Reply, status: str) -> Item:
         "output": [],
         "parallel_tool_calls": True,
         "previous_response_id": None,
-        "service_tier": "default",
+        "service_tier": tier_told(reply),
         "temperature": 1.0,
         "tool_choice": "auto",
         "tools": [],
@@ -61,9 +61,21 @@ def _response(reply: Reply, status: str) -> Item:
     }
 
 
+def tier_told(reply: Reply) -> str:
+    """The tier that served a reply, as OpenAI calls it: GPT-6 says `fast` for what was called priority."""
+    tier = reply.answer.service.tier
+    if tier in ("fast", "priority"):
+        return "fast" if reply.prompt.model.startswith("gpt-6") else "priority"
+    return tier or "default"
+
+
 def _output(reply: Reply) -> list[Item]:
     answer = reply.answer
     items: list[Item] = [_reasoning(reply)] if answer.usage.reasoning_tokens else []
+    for number in range(answer.service.searches):
+        search = {"type": "search", "query": f"query {number}", "queries": [f"query {number}"]}
+        found = {"id": f"ws_{reply.request_id}_{number}", "type": "web_search_call", "status": "completed"}
+        items.append(found | {"action": search})
     if answer.text or not answer.tool_calls:
         items.append(_message(reply))
     for number, call in enumerate(answer.tool_calls, 1):

@@ -8,6 +8,7 @@
 --   floor     least cost of an unresolved attempt (what a stream had delivered)
 --   bound     most that it can have cost, where less was asked than reserved
 --   input, output, cached, written   tokens; the last two: read from the provider's prompt cache, written to it
+--   terms     what it was served on where that is not the standard price, and fees: units billed beside tokens -> number
 --   saved     what the provider's prompt cache spared, nano-dollars (negative: what writing to it cost more)
 --   used      actual quota by dimension {r, t, i, o}, or nil to keep what was reserved
 --   health    good | bad | account | model | '' : what breakers learn
@@ -28,7 +29,7 @@ local function attempt_line(id, r, attempt, report)
     requests = (report.outcome == 'cached' or (r.sw and report.charge ~= 'actual')) and 0 or 1,
     input = report.input, output = report.output, cached = report.cached,
     nano = report.charge == 'actual' and tonumber(report.nano or nil) or 0,
-    saved = report.charge == 'actual' and report.saved or 0,
+    saved = report.charge == 'actual' and report.saved or 0, terms = report.terms, fees = report.fees,
     unres = report.charge == 'unresolved' and math.max(math.min(bound, tonumber(report.bound or nil) or bound), report.floor or 0) or 0,
     unpriced = ((report.charge == 'actual' and not tonumber(report.nano or nil))
       or (report.charge == 'unresolved' and not tonumber(r.bn or nil))) and 1 or 0,
@@ -140,6 +141,7 @@ local function end_attempt(id, r, report)
       redis.call('HSET', K.attempts(id), int(r.at), cjson.encode({
         target = line.target, worker = r.wk, started = r.as, ended = now, outcome = report.outcome, charge = open and 'unresolved' or report.charge,
         nano = int(nano), unres = int(unres), saved = saved ~= 0 and int(saved) or nil, unpriced = line.unpriced, budgets = r.bi or r.sy or '', note = report.note or '',
+        terms = report.terms, fees = report.fees,
         -- A late reply settles the last call only; what steps before it left unresolved stays unresolved.
         steps = r.su and int(r.su) or nil, told = r.su and report.charge ~= 'unresolved' or nil,
       }))
@@ -180,7 +182,7 @@ local function resolve_attempt(id, r, attempt, report)
   local line = {
     job = id, attempt = attempt, target = past.target, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
     requests = 0, input = report.input, output = report.output, cached = report.cached, nano = known - (settled or 0), unres = -unres,
-    saved = report.saved or 0, unpriced = unpriced - past.unpriced,
+    saved = report.saved or 0, unpriced = unpriced - past.unpriced, terms = report.terms, fees = report.fees,
   }
   enter(line, past.ended)
   for name in string.gmatch(past.budgets, '[^\n]+') do
@@ -196,6 +198,7 @@ local function resolve_attempt(id, r, attempt, report)
     past.saved = int((tonumber(past.saved or nil) or 0) + line.saved)
     redis.call('HINCRBY', K.job(id), 'sv', int(line.saved))
   end
+  past.terms, past.fees = report.terms or past.terms, report.fees or past.fees
   past.resolved, past.note = report.outcome, report.note or past.note
   past.settled = by_hand and int(known) or nil
   redis.call('HSET', K.attempts(id), int(attempt), cjson.encode(past))

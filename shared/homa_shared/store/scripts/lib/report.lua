@@ -58,7 +58,7 @@ local function enter_unknown(id, r, attempt, report)
     target = line.target, worker = worker, started = now, ended = now, outcome = outcome, charge = report.charge,
     nano = int(line.nano), unres = int(line.unres), saved = line.saved ~= 0 and int(line.saved) or nil,
     unpriced = line.unpriced, budgets = table.concat(names, '\n'),
-    note = report.note or '',
+    note = report.note or '', terms = report.terms, fees = report.fees,
   }))
   if ENDED[r.st] then
     if line.unres > 0 then redis.call('PEXPIRE', K.job(id), record_kept(true), 'GT') end
