@@ -9,9 +9,9 @@ from homa_shared.calls.media import data_url
 from tests.media.samples import PDF, PNG
 
 MODELS = {
-    "openai": ("gpt-5-mini", "gpt-4o", "gpt-6.1-sol", "o3"),
+    "openai": ("gpt-6-luna", "gpt-4o", "gpt-6.1-sol", "o3"),
     "azure": ("deployed", "gpt-5.4"),
-    "anthropic": ("claude-haiku-4-5", "claude-opus-5-5"),
+    "anthropic": ("claude-haiku-5-5", "claude-opus-5-5"),
     "gemini": ("gemini-3.5-flash", "gemini-2.5-flash-lite"),
     "bedrock": ("us.anthropic.claude-sonnet-4-6", "amazon.nova-2-lite-v1:0", "openai.gpt-oss-120b-1:0"),
     "cohere": ("command-a-03-2025",),

@@ -209,7 +209,7 @@ async def raise_prices(cell: Cell, times: int) -> None:
     fleet = await cell.store.run(read_fleet(cell.keys))
     assert fleet is not None
     price = {"input": str(0.25 * times), "output": str(2 * times)}
-    cell.simulator.engine.configure(replace(cell.simulator.engine.config, prices={"gpt-5-mini": price}))
+    cell.simulator.engine.configure(replace(cell.simulator.engine.config, prices={"gpt-6-luna": price}))
     dear = Price(input=0.25 * times, output=2 * times)
     raised = fleet.model_copy(update={"prices": {MINI: dear}, "version": fleet.version + 1})
     await cell.store.run(write_fleet(cell.keys, raised, seen=fleet.version))

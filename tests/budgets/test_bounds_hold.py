@@ -72,7 +72,8 @@ def test_no_bill_is_above_the_bound_that_was_reserved(kind: str) -> None:
         api = random.choice(("chat", RESPONSES_API)) if kind in ("openai", "azure") else "chat"
         own = {"max_completion_tokens": 40_000, "n": 3} if random.random() < 0.1 else {}
         params = with_account_params({"max_tokens": 4096, **params}, own)
-        call, _ = BOOK.fitted(str(target), BOOK.for_api(str(target), Call(target.model, messages, params, api=api)))
+        known = BOOK.known(str(target))
+        call, _ = known.fitted(known.for_api(Call(target.model, messages, params, api=api)))
         bound = NeedCalculator(BOOK.prices, call.params, call.api).bound(target, Prompt.of_sent(call.messages))
         if bound is None:
             met["refused under a budget"] += 1
@@ -96,7 +97,8 @@ def test_each_option_that_hides_a_cost_is_refused_or_reserved_for(kind: str) -> 
         for value in values:
             target = Target(kind, MODELS[kind][0])
             params = {"max_tokens": 50, name: value}
-            call, _ = BOOK.fitted(str(target), Call(target.model, [{"role": "user", "content": "Hi"}], params))
+            asked = Call(target.model, [{"role": "user", "content": "Hi"}], params)
+            call, _ = BOOK.known(str(target)).fitted(asked)
             bound = NeedCalculator(BOOK.prices, call.params, call.api).bound(target, Prompt.of_sent(call.messages))
             if bound is None:
                 continue
@@ -148,4 +150,4 @@ def test_a_model_that_searches_has_no_bound(model: str) -> None:
 )
 def test_a_message_that_names_what_it_does_not_hold_has_no_bound(message: dict[str, Any], named: str) -> None:
     assert named in Prompt.of_sent([message]).unbounded
-    assert NeedCalculator(BOOK.prices, {}).bound(Target("openai", "gpt-5-mini"), Prompt.of_sent([message])) is None
+    assert NeedCalculator(BOOK.prices, {}).bound(Target("openai", "gpt-6-luna"), Prompt.of_sent([message])) is None

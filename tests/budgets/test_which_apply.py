@@ -34,11 +34,11 @@ def test_a_budget_applies_by_its_scope(budget: Budget, tenant: str, tags: str, a
 def test_without_a_budget_nothing_is_refused() -> None:
     check_bounded("file_id names a file")
     check_bounded("", fleet_budget="monthly", own=True)
-    check_affordable("openai:gpt-5-mini", None, None, None)
+    check_affordable("openai:gpt-6-luna", None, None, None)
 
 
 def test_what_is_refused_names_the_budget_and_what_has_no_bound() -> None:
     with pytest.raises(InvalidRequest, match=r"the budget 'monthly' applies, and .* cannot be told: file_id"):
         check_bounded("file_id names a file", fleet_budget="monthly")
-    with pytest.raises(BudgetExceeded, match="one call of openai:gpt-5-mini may cost"):
-        check_affordable("openai:gpt-5-mini", 2_000_000_000, 1_000_000_000)
+    with pytest.raises(BudgetExceeded, match="one call of openai:gpt-6-luna may cost"):
+        check_affordable("openai:gpt-6-luna", 2_000_000_000, 1_000_000_000)
