@@ -53,6 +53,8 @@ class PriceBook:
         self._cards: dict[Terms, dict[Target, Card | None]] = {}
         #: Prices of the day that change within it.
         self._by_turns: dict[tuple[Target, Terms], list[Card | None]] = {}
+        #: Target and the model that a reply names -> the target whose price counts.
+        self._served: dict[tuple[Target, str], Target] = {}
         self._windows: dict[Target, int | None] = {}
         self._day = -1
 
@@ -165,7 +167,7 @@ class PriceBook:
         now_s = self._clock_s()
         day = int(now_s // _SECONDS_OF_DAY)
         if day != self._day:
-            self._cards, self._by_turns, self._day = {}, {}, day
+            self._cards, self._by_turns, self._served, self._day = {}, {}, {}, day
         cards = self._cards.get(terms)
         if cards is None:
             cards = self._cards[terms] = {}
@@ -206,10 +208,12 @@ class PriceBook:
 
     def _billed(self, target: Target, usage: Usage) -> Target:
         """The target whose price counts: the one that was called, unless another model's is known to."""
-        if not self._billing(target).bills_served_model or self._own_price(target) is not None:
-            return target
-        served = Target(target.provider, usage.model)
-        return served if self._card(served) is not None else target
+        key = (target, usage.model)
+        if key not in self._served or self._day != int(self._clock_s() // _SECONDS_OF_DAY):
+            served = Target(target.provider, usage.model)
+            counts = self._billing(target).bills_served_model and self._own_price(target) is None
+            self._served[key] = served if counts and self._card(served) is not None else target
+        return self._served[key]
 
     def _own_price(self, target: Target) -> Price | None:
         pattern = most_specific(str(target), self._fleet.prices)

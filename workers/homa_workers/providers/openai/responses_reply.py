@@ -18,7 +18,7 @@ from homa_workers.providers.json_body import RawReply, quota
 from homa_workers.providers.malformed import SHAPE_ERRORS
 from homa_workers.providers.openai.reply import QUOTA_HEADERS
 from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
-from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED, served, usage_of
+from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED, served, served_model, usage_of
 from homa_workers.providers.token_counts import section, tokens
 
 Item = dict[str, Any]
@@ -96,7 +96,7 @@ def reported(body: object, billing: Billing = UNDESCRIBED, asked: Mapping[str, A
         return None
     terms = served(body.get("service_tier"), asked, billing)
     fees = billing.fees_of(_work(body))
-    model = str(body.get("model") or "") if billing.bills_served_model else ""
+    model = served_model(body, asked) if billing.bills_served_model else ""
     return replace(found, terms=terms, fees=fees, model=model) if terms or fees or model else found
 
 

@@ -111,8 +111,14 @@ def billed(body: Body, usage: Usage, billing: Billing = UNDESCRIBED, asked: Body
     terms = STANDARD if tier == "default" else served(tier, asked, billing)
     told = _work(body, asked)
     fees = billing.fees_of(told) if told else ()
-    model = str(body.get("model") or "") if billing.bills_served_model else ""
+    model = served_model(body, asked) if billing.bills_served_model else ""
     return replace(usage, terms=terms, fees=fees, model=model) if terms or fees or model else usage
+
+
+def served_model(body: Body, asked: Body) -> str:
+    """The model that a reply names; empty where it is the one that was asked for."""
+    model = body.get("model")
+    return "" if model == asked.get("model") else str(model or "")
 
 
 def served(told: object, asked: Body, billing: Billing) -> Terms:
