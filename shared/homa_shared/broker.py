@@ -25,7 +25,7 @@ from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.operation import Op, mapping, number
 from homa_shared.store.transitions.admin import flush_messages
-from homa_shared.store.transitions.attempts import Enqueued
+from homa_shared.store.transitions.messages import Enqueued
 from homa_shared.store.transitions.submit import Common, Entry, submit
 
 #: The actor that all jobs are messages to, as middleware sees it.

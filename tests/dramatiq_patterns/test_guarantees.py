@@ -20,7 +20,7 @@ from homa_shared.store import reads
 from homa_shared.store.client import Store
 from homa_shared.store.operation import Op, mapping
 from homa_shared.store.reads.fleet import QueueRow
-from homa_shared.store.transitions.attempts import ack
+from homa_shared.store.transitions.messages import ack
 from tests.dramatiq_patterns.conftest import Start
 from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
@@ -233,7 +233,7 @@ def test_a_retry_keeps_what_the_failed_run_had_enqueued(broker: HomaBroker, star
 
 
 def test_a_stale_ack_enqueues_nothing(broker: HomaBroker) -> None:
-    from homa_shared.store.transitions.attempts import Enqueued
+    from homa_shared.store.transitions.messages import Enqueued
 
     other = Enqueued("m-other", "default", "default", b"{}")
     assert broker.store.run(ack(broker.store.keys, ("m-none", 1), "succeeded", enqueued=[other])) == "stale"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from homa_shared.model.records import State
 from homa_shared.store.transitions import admin
-from homa_shared.store.transitions.attempts import Enqueued, ack
+from homa_shared.store.transitions.messages import Enqueued, ack
 from tests.transitions.cell import Cell
 
 

@@ -21,7 +21,8 @@ from dramatiq.middleware import SkipMessage
 
 from homa_shared.broker import HomaBroker, MessageRun, current_run
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.transitions.attempts import Claim, ack
+from homa_shared.store.transitions.attempts import Claim
+from homa_shared.store.transitions.messages import ack
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.store_io.persist import hand_back, persist
 

@@ -12,7 +12,8 @@ from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.model.tokens import NOTHING_USED
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
-from homa_shared.store.transitions.attempts import Claim, Enqueued, Report, ack, requeue
+from homa_shared.store.transitions.attempts import Claim, Report, requeue
+from homa_shared.store.transitions.messages import Enqueued, ack
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.store_io.replay_buffer import Recent
 

@@ -1,4 +1,4 @@
-"""What a worker asks of the store: take, settle, requeue, fail, divert, renew, sweep, ack."""
+"""What a worker asks of the store: take, settle, requeue, fail, divert, renew, sweep."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from homa_shared.model.tokens import QuotaUse, Tokens
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
 from homa_shared.store.transitions.next_target import NextTarget, encode_next
+
+#: A job and the number of its attempt.
+Name = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,25 +203,18 @@ def take(
     return call(keys, "take", args, _parse_take)
 
 
-def settle(keys: Keys, name: tuple[str, int], reply: bytes, report: Report) -> Op[ReportResult]:
+def settle(keys: Keys, name: Name, reply: bytes, report: Report) -> Op[ReportResult]:
     """A good reply: stored before anything else happens to it; the job ends as succeeded."""
     return call(keys, "settle", (*name, reply, report.encode()), _report_result)
 
 
-def fail(keys: Keys, name: tuple[str, int], state: str, error: bytes, report: Report, detail: str) -> Op[ReportResult]:
+def fail(keys: Keys, name: Name, state: str, error: bytes, report: Report, detail: str) -> Op[ReportResult]:
     """The job ends as failed, cancelled or expired."""
     return call(keys, "fail", (*name, state, error, report.encode(), detail), _report_result)
 
 
 def requeue(
-    keys: Keys,
-    name: tuple[str, int],
-    event: str,
-    *,
-    delay_ms: int,
-    report: Report,
-    counts: bool,
-    to: NextTarget | None = None,
+    keys: Keys, name: Name, event: str, *, delay_ms: int, report: Report, counts: bool, to: NextTarget | None = None
 ) -> Op[ReportResult]:
     """The attempt is over, the job waits again: deferred, rerouted (to its next target) or released."""
     args = (*name, event, delay_ms, report.encode(), int(counts), encode_next(to))
@@ -253,27 +249,6 @@ def sweep(keys: Keys, *, slice_size: int, lease_ms: int) -> Op[bool]:
 def leave(keys: Keys, worker: str) -> Op[None]:
     """A worker signs off."""
     return Op((("ZREM", keys.workers(), worker), ("DEL", keys.worker(worker), keys.control(worker))), lambda _: None)
-
-
-@dataclass(frozen=True, slots=True)
-class Enqueued:
-    """A Dramatiq message enqueued while another ran; committed with the other's ack."""
-
-    id: str
-    queue: str
-    lane: str
-    body: bytes
-    delay_ms: int = 0
-
-
-def ack(
-    keys: Keys, name: tuple[str, int], state: str, *, again: Enqueued | None = None, enqueued: Sequence[Enqueued] = ()
-) -> Op[ReportResult]:
-    """The end of a message's run: succeeded, failed (dead), or again with a delay and its new body."""
-    args: list[Any] = [*name, state, again.delay_ms if again else 0, again.body if again else b""]
-    for message in enqueued:
-        args += [message.id, message.queue, message.lane, message.body, message.delay_ms]
-    return call(keys, "ack", args, _report_result)
 
 
 def _report_result(reply: Any) -> ReportResult:
