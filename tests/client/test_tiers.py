@@ -104,27 +104,27 @@ def test_a_bound_is_that_of_the_dearest_tier_that_may_serve(tier: str | None, de
 
 
 def test_a_tier_without_a_price_has_no_bound() -> None:
-    assert template("azure:gpt-5-mini").entry("j", HELLO).bound is not None
-    unpriced = template("azure:gpt-5-mini", tier="priority")
+    assert template("azure:gpt-6-luna").entry("j", HELLO).bound is not None
+    unpriced = template("azure:gpt-6-luna", tier="priority")
     assert unpriced.entry("j", HELLO).bound is None
-    setting = re.escape('set [prices."azure:gpt-5-mini".tiers."priority"]')
-    with pytest.raises(InvalidRequest, match=f"azure:gpt-5-mini served by priority has no known price: {setting}"):
+    setting = re.escape('set [prices."azure:gpt-6-luna".tiers."priority"]')
+    with pytest.raises(InvalidRequest, match=f"azure:gpt-6-luna served by priority has no known price: {setting}"):
         check_affordable(unpriced, None, 1_000_000_000)
 
 
 def test_a_price_of_ones_own_may_have_tiers() -> None:
     price = Price.model_validate({"input": 1, "output": 10, "tiers": {"priority": {"input": 2, "output": 20}}})
-    fleet = FLEET.model_copy(update={"prices": {"azure:gpt-5-mini": price}})
+    fleet = FLEET.model_copy(update={"prices": {"azure:gpt-6-luna": price}})
     usual, bound = (
-        Template(FleetView(fleet), check_options({"model": "azure:gpt-5-mini", "tier": tier})).entry("j", HELLO).bound
+        Template(FleetView(fleet), check_options({"model": "azure:gpt-6-luna", "tier": tier})).entry("j", HELLO).bound
         for tier in ("standard", "priority")
     )
     assert usual is not None
     assert bound == 2 * usual
     prices = FleetView(Fleet.from_json(fleet.to_json())).prices
     usage = Usage(1000, 100, terms=("priority",))
-    assert prices.cost(Target("azure", "gpt-5-mini"), usage) == 4_000_000
-    assert prices.cost(Target("azure", "gpt-5-mini"), replace(usage, terms=("flex",))) is None
+    assert prices.cost(Target("azure", "gpt-6-luna"), usage) == 4_000_000
+    assert prices.cost(Target("azure", "gpt-6-luna"), replace(usage, terms=("flex",))) is None
 
 
 @pytest.mark.parametrize(("account", "dearer"), [(None, 1.0), ("priority", 1.8), ("auto", 1.8)])
