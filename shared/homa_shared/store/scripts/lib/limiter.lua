@@ -5,7 +5,9 @@
 -- own, raised a little while work waits and cut when the provider answers 429.
 local SCOPE = {'conc', 'busy', 'frozen', 'ramp', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc', 'top', unpack(C.SCOPE_FIELDS)}
 local DIMENSIONS = C.DIMENSIONS
-local MINUTE_US = 60000000
+-- The one that is found from refusals where nothing is configured.
+local ADAPTIVE
+for _, dimension in ipairs(DIMENSIONS) do ADAPTIVE = dimension.adaptive and dimension or ADAPTIVE end
 -- Adaptive mode: first rate (requests a second), how far below the measured rate it restarts, and how fast it probes.
 local FIRST_RATE, RESTART, FIRST_CUT, PROBE_PER_S, SAME_EVENT_MS = 20, 0.98, 0.7, 0.005, 500
 -- After a cut that could not be measured: how much of the way back to the rate that was cut is made up in a second.
@@ -42,12 +44,15 @@ local function save_scopes()
   end
 end
 
--- What a dimension allows per minute, or nil. Headers may lower a limit, never raise it.
-local function per_minute(s, dimension)
+-- Whether a scope's rate is found from refusals: neither settings nor headers tell it.
+local function is_adaptive(s) return s.adaptive == 1 and not s[ADAPTIVE.limit] and not s[ADAPTIVE.told] end
+
+-- What a dimension allows in its period, or nil. Headers may lower a limit, never raise it.
+local function limit_of(s, dimension)
   local limit = s[dimension.limit]
   local told = dimension.told and s[dimension.told]
   if told and (not limit or told < limit) then limit = told end
-  if not limit and not dimension.record and s.adaptive == 1 then limit = (s.rate or FIRST_RATE) * 60 end
+  if not limit and dimension.adaptive and s.adaptive == 1 then limit = (s.rate or FIRST_RATE) * dimension.period_us / 1000000 end
   return limit
 end
 
@@ -59,13 +64,29 @@ local function pace(s)
   return 0.1 + 0.9 * math.max(0, since) / s.ramp
 end
 
+-- What any call takes of the dimensions that count requests.
+local function one_request()
+  local cost = {}
+  for _, dimension in ipairs(DIMENSIONS) do
+    if not dimension.record then cost[dimension.letter] = 1 end
+  end
+  return cost
+end
+
+-- What is asked for where only freeze, slots and day count.
+local NO_COST = {}
+
 -- What a job's call takes by dimension: its tokens, less those that the provider reads from its prompt cache and does not
 -- count.
 local function need_of(r, exempt)
-  local cost = {r = 1}
+  local cost = {}
   for _, dimension in ipairs(DIMENSIONS) do
-    local tokens = dimension.record and r[dimension.record]
-    if tokens then cost[dimension.letter] = dimension.exempts and math.max(0, tokens - (exempt or 0)) or tokens end
+    local amount = 1
+    if dimension.record then
+      amount = r[dimension.record]
+      if amount and dimension.exempts then amount = math.max(0, amount - (exempt or 0)) end
+    end
+    cost[dimension.letter] = amount
   end
   return cost
 end
@@ -85,7 +106,7 @@ local function roll_day(s)
   end
 end
 
--- Milliseconds until this cost (a table r, t, i, o) may be reserved: 0 is now. Second value: what stands in the way.
+-- Milliseconds until this cost (by dimension) may be reserved: 0 is now. Second value: what stands in the way.
 -- nil when it never may, because it is larger than the limit itself.
 local function headroom(s, cost)
   if s.frozen and s.frozen > now then return s.frozen - now, 'frozen' end
@@ -93,10 +114,10 @@ local function headroom(s, cost)
   local wait, what = 0, nil
   local speed = pace(s)
   for _, dimension in ipairs(DIMENSIONS) do
-    local limit, amount = per_minute(s, dimension), cost[dimension.letter]
+    local limit, amount = limit_of(s, dimension), cost[dimension.letter]
     if limit and amount and amount > 0 then
       if dimension.record and amount > limit then return nil, dimension.limit end
-      local debit = amount * MINUTE_US / (limit * speed)
+      local debit = amount * dimension.period_us / (limit * speed)
       -- One request larger than the burst is admitted at a full bucket, into debt.
       local tolerance = math.max((s.burst or C.BURST_MS) * 1000, debit)
       local over = math.max(s[dimension.letter] or 0, now_us) + debit - tolerance - now_us
@@ -112,9 +133,9 @@ local function reserve(s, cost)
   local speed = pace(s)
   for _, dimension in ipairs(DIMENSIONS) do
     local letter = dimension.letter
-    local limit, amount = per_minute(s, dimension), cost[letter]
+    local limit, amount = limit_of(s, dimension), cost[letter]
     if limit and amount and amount > 0 then
-      set(s, letter, math.max(s[letter] or 0, now_us) + amount * MINUTE_US / (limit * speed))
+      set(s, letter, math.max(s[letter] or 0, now_us) + amount * dimension.period_us / (limit * speed))
     end
   end
   if s.rpd then set(s, 'dayn', (s.dayn or 0) + (cost.r or 0)) end
@@ -125,10 +146,10 @@ end
 -- still counts; what was used beyond it always counts.
 local function settle_quota(s, reserved, actual, reserved_at)
   for _, dimension in ipairs(DIMENSIONS) do
-    local name, limit = dimension.letter, per_minute(s, dimension)
+    local name, limit = dimension.letter, limit_of(s, dimension)
     local surplus = (actual[name] or reserved[name] or 0) - (reserved[name] or 0)
     if limit and surplus ~= 0 and (surplus > 0 or now - reserved_at < REFUND_WINDOW_MS) then
-      set(s, name, (s[name] or now_us) + surplus * MINUTE_US / limit)
+      set(s, name, (s[name] or now_us) + surplus * dimension.period_us / limit)
     end
   end
   -- A request that was never sent counts against no day; nor does it make room in one that has begun since.
@@ -146,7 +167,7 @@ end
 -- While work waits for an adaptive rate the rate grows: doubling each second until the first 429 ever; after a cut that
 -- could not be measured quickly back towards the rate that was cut; else gently, and less gently the longer none came.
 local function grow(s)
-  if s.adaptive ~= 1 or s.rpm or s.hrpm then return end
+  if not is_adaptive(s) then return end
   local dt = math.min(now - (s.grown or now), 1000) / 1000
   local rate = s.rate or FIRST_RATE
   if s.top and rate < s.top * NEAR_TOP then
@@ -164,7 +185,7 @@ end
 -- A 429: the whole fleet stops on this scope until Retry-After (ms; negative when the provider named none).
 -- Between two 429s the provider's bucket was empty at both ends, so what it accepted in between is its true rate.
 local function congest(s, retry_after)
-  local adaptive = s.adaptive == 1 and not s.rpm and not s.hrpm
+  local adaptive = is_adaptive(s)
   -- Where the rate is not known, what is in flight already will be refused too: a moment's rest spares most of that.
   if adaptive then
     retry_after = math.max(retry_after, 100)
