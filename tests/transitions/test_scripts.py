@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from homa_shared.store import scripts
+from homa_shared.store.scripts.prelude import with_prelude
 from tests.transitions.cell import Cell
 
 
@@ -20,3 +21,30 @@ def test_says_what_it_takes_and_returns(name: str) -> None:
     assert "-- KEYS[1] anchor" in header
     assert "-- ARGV" in header
     assert "-- Returns" in header
+
+
+@pytest.mark.parametrize("name", scripts.names())
+def test_keys_are_written_out(name: str) -> None:
+    assert "K." not in scripts.script(name).text.replace("OK.", "")
+
+
+@pytest.mark.parametrize(
+    ("code", "spelled"),
+    [
+        ("GET(K.counters())", "GET((P .. 'n'))"),
+        ("f(K.job(id), 1)", "f((P .. 'j:' .. (id)), 1)"),
+        ("K.group(r.q, lane, f(a, b))", "(P .. 'g:' .. (r.q) .. ':' .. (lane) .. ':' .. (f(a, b)))"),
+        ("K.budget('job:' .. id) .. K.job(t[1])", "(P .. 'bu:' .. ('job:' .. id)) .. (P .. 'j:' .. (t[1]))"),
+        ("K.waiting('a, b)')", "(P .. 'w:' .. ('a, b)'))"),
+        ("K.job(f(K.request(id)))", "(P .. 'j:' .. (f((P .. 'p:' .. (id)))))"),
+    ],
+)
+def test_a_key_stands_where_it_is_named(code: str, spelled: str) -> None:
+    assert with_prelude(code) == "local P = KEYS[1]\n" + spelled
+
+
+def test_a_key_of_other_parameters_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"key 'j:<id>' takes \('id',\), got \[\]"):
+        with_prelude("K.job()")
+    with pytest.raises(KeyError, match="unheard_of"):
+        with_prelude("K.unheard_of(id)")

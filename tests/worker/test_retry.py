@@ -10,6 +10,7 @@ import pytest
 from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
 from homa_shared.calls.reply import Completion, Quota, Usage
 from homa_shared.model.records import State
+from homa_shared.model.tokens import NOTHING_USED
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.next_target import NextTarget
 from homa_workers.outcomes import reports
@@ -172,7 +173,7 @@ def test_what_this_side_cut_teaches_breakers_nothing() -> None:
 
 def test_what_was_never_sent_takes_no_quota() -> None:
     report = reports.of_error(claim(), Unsent("stopped", "before its call"), lambda *_: None, 5)
-    assert (report.charge, report.used) == (Charge.NONE, (0, 0, 0, 0))
+    assert (report.charge, report.used) == (Charge.NONE, NOTHING_USED)
     cut = reports.of_error(claim(), Interrupted("stopped", "in mid-call"), lambda *_: None, 5)
     assert cut.used is None, "it may have been counted"
 

@@ -200,7 +200,7 @@ def _used(claim: Claim, usage: Usage, plan: TargetPlan | None) -> QuotaUse | Non
     if plan is None or not any(claim.tokens):
         return None
     actual = settlement(plan, usage, Reservation(1, *claim.tokens))
-    return QuotaUse(actual.requests, *actual.tokens)
+    return QuotaUse(actual.requests, actual.tokens)
 
 
 def _cool_ms(error: ProviderError) -> int:
