@@ -94,6 +94,25 @@ async def test_a_proxy_that_refuses_the_tunnel(kind: str, status: int, monkeypat
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"bedrock"}))
+async def test_a_proxy_without_a_tunnel_that_refuses(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(reply(407, b"no")) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert_unsent(await failure(made(kind, "http://provider.invalid")))
+        assert proxy.request.method == "POST"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_exempt_host_is_reached_whatever_the_proxy_speaks(
+    kind: str, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.0/8")
+    stub.answer = reply(400, {"error": {"message": "no"}})
+    await failure(made(kind, stub.url))
+    assert len(stub.requests) == 1
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"bedrock"}))
 async def test_a_proxy_that_hangs_up_on_the_tunnel(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(drop()) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)

@@ -87,11 +87,15 @@ async def build(
     names = _chosen(settings, providers)
     factories = [*installed(), *middleware]
     blobs = open_blobs(settings)
-    store = AsyncStore(address, settings.namespace, role="worker")
-    fleet = await enter(store, settings.fleet())
-    broker = broker or HomaBroker(address, settings.namespace)
     secrets = secrets_of(settings, address)
     made = [account(name, settings.providers[name], secrets) for name in names]
+    store = AsyncStore(address, settings.namespace, role="worker")
+    try:
+        fleet = await enter(store, settings.fleet())
+    except BaseException:
+        await store.aclose()
+        raise
+    broker = broker or HomaBroker(address, settings.namespace)
     shared = _Shared(settings, store, broker, fleet, concurrency, blobs, factories, secrets)
     process = WorkerProcess(store, broker, [], made)
     try:
