@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from homa_shared.calls.failures import Charge, ProviderError
 from homa_shared.calls.failures import ErrorKind as K
-from homa_shared.calls.reply import Call
+from homa_shared.calls.reply import Call, Delta
 from homa_shared.kinds.registry import builtin_kinds
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import create
@@ -123,6 +123,23 @@ async def test_a_proxy_that_hangs_up_on_the_tunnel(kind: str, monkeypatch: pytes
 async def test_a_header_that_cannot_be_written(kind: str, stub: Stub) -> None:
     assert_unsent(await failure(made(kind, stub.url, options={"headers": {"x-odd": "a\r\nb"}})))
     assert stub.requests == []
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"bedrock"}))
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_header_outside_ascii(kind: str, streamed: bool, stub: Stub) -> None:
+    async def nowhere(_: Delta) -> None:
+        """Nothing arrives."""
+
+    provider = made(kind, stub.url, options={"headers": {"x-odd": "\N{SNOWMAN}"}})
+    stub.answer = reply(500, b"it was sent")
+    with pytest.raises(ProviderError) as caught:
+        await (provider.stream(CALL, nowhere) if streamed else provider.complete(CALL))
+    await provider.aclose()
+    if stub.requests:
+        assert caught.value.kind is K.AMBIGUOUS
+    else:
+        assert_unsent(caught.value)
 
 
 async def test_a_credential_that_cannot_be_written(stub: Stub) -> None:

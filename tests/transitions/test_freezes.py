@@ -174,3 +174,14 @@ def test_debts_under_a_told_limit_add_up_to_a_minute_at_most(cell: Cell) -> None
         cell.settle(claim, used=(1, 5000, 0, 0))
     ahead_ms = float(cell.redis("HGET", cell.keys.scope(scope), "t")) / 1000 - cell.now()
     assert ahead_ms <= 60_001
+
+
+def test_a_short_freeze_that_becomes_a_long_one_is_told_and_probed(cell: Cell) -> None:
+    scope = cell.plan(rpm=6000)
+    cell.submit("a", "b", "c")
+    first, second = cell.take(2).claims
+    refuse(cell, first, 5000)
+    refuse(cell, second, DAY_MS)
+    assert cell.events().count("scope.frozen") == 2
+    pass_ms(cell, scope, 60_000)
+    assert len(cell.taken()) == 1

@@ -15,7 +15,7 @@ import httpx2
 from homa_workers.providers.base import Emit
 from homa_workers.providers.error_rules import ErrorRule
 from homa_workers.providers.json_body import RawReply, encoded, plain
-from homa_workers.providers.sdk_errors import from_sdk
+from homa_workers.providers.sdk_errors import from_sdk, writable
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
 
 Assembly = TypeVar("Assembly", bound=StreamAssembly)
@@ -81,7 +81,8 @@ class RawClient(Generic[Stream]):
         """
         content = encoded(body)
         try:
-            response = await self._client.post(url, content=content, cast_to=httpx2.Response)
+            with writable():
+                response = await self._client.post(url, content=content, cast_to=httpx2.Response)
         except self._failures as error:
             raise from_sdk(error, self._rules) from error
         return RawReply(response.content, plain(response.headers))
@@ -97,9 +98,10 @@ class RawClient(Generic[Stream]):
         content = encoded({**body, "stream": True})
         assembly = assemble(NO_HEADERS)
         try:
-            stream = await self._client.post(
-                url, content=content, cast_to=object, stream=True, stream_cls=self._stream_type
-            )
+            with writable():
+                stream = await self._client.post(
+                    url, content=content, cast_to=object, stream=True, stream_cls=self._stream_type
+                )
             async with stream:
                 assembly = assemble(plain(stream.response.headers))
                 async for event in stream:

@@ -217,18 +217,19 @@ end
 
 -- Freezes a scope, unless it is frozen for longer already. What did it is kept for people, and told where it lasts.
 local function freeze(s, rest, about)
-  local was_frozen = (s.frozen or 0) > now
-  if now + rest <= (s.frozen or 0) then return end
+  local left = (s.frozen or 0) - now
+  if rest <= left then return end
+  local was_frozen, becomes_long = left > 0, left <= PROBE_EACH_MS and rest > PROBE_EACH_MS
   set(s, 'frozen', now + rest)
   set(s, 'frozen_at', now)
   set(s, 'ramp', math.min(rest, 5000))
   set(s, 'frozen_why', about.detail)
-  if rest > PROBE_EACH_MS then
-    if not was_frozen or (s.probe or 0) == 0 then set(s, 'probe', now + PROBE_EACH_MS) end
+  if becomes_long then
+    set(s, 'probe', now + PROBE_EACH_MS)
   elseif not was_frozen then
     set(s, 'probe', 0)
   end
-  if rest >= UNNAMED_REST_MS and not was_frozen then
+  if becomes_long or (rest >= UNNAMED_REST_MS and not was_frozen) then
     publish('scope.frozen', {target = s.name, job = about.job, detail = 'for ' .. int(rest) .. ' ms: ' .. about.detail})
   end
 end
