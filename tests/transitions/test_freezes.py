@@ -185,3 +185,13 @@ def test_a_short_freeze_that_becomes_a_long_one_is_told_and_probed(cell: Cell) -
     assert cell.events().count("scope.frozen") == 2
     pass_ms(cell, scope, 60_000)
     assert len(cell.taken()) == 1
+
+
+def test_a_long_freeze_that_an_earlier_release_left_is_probed_too(cell: Cell) -> None:
+    scope = cell.plan(rpm=6000)
+    cell.redis("HSET", cell.keys.scope(scope), "frozen", cell.now() + 30 * DAY_MS)
+    cell.submit("a", "b")
+    claim = cell.claim()
+    assert cell.taken() == []
+    cell.settle(claim)
+    assert frozen_ms(cell, scope) == 0

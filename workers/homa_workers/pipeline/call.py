@@ -114,7 +114,9 @@ class Caller:
         if not attempt.request.stream:
             return await self._within_deadline(attempt, self._provider.complete(call))
         # What was streamed for an earlier step is void.
-        deltas = DeltaWriter(self._store, attempt.claim, again=attempt.steps.count > 0, hidden=self._secrets.hidden)
+        deltas = DeltaWriter(
+            self._store, attempt.claim, again=attempt.steps.count > 0, hidden=self._secrets.hidden_piece
+        )
         ending = "broken"
         try:
             streaming = self._provider.stream(call, deltas.emit)
