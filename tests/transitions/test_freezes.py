@@ -175,3 +175,24 @@ def test_debts_under_a_told_limit_add_up_to_a_minute_at_most(cell: Cell) -> None
         cell.settle(claim, used=QuotaUse(1, Tokens(5000)))
     ahead_ms = float(cell.redis("HGET", cell.keys.scope(scope), "t")) / 1000 - cell.now()
     assert ahead_ms <= 60_001
+
+
+def test_a_short_freeze_that_becomes_a_long_one_is_told_and_probed(cell: Cell) -> None:
+    scope = cell.plan(rpm=6000)
+    cell.submit("a", "b", "c")
+    first, second = cell.take(2).claims
+    refuse(cell, first, 5000)
+    refuse(cell, second, DAY_MS)
+    assert cell.events().count("scope.frozen") == 2
+    pass_ms(cell, scope, 60_000)
+    assert len(cell.taken()) == 1
+
+
+def test_a_long_freeze_that_an_earlier_release_left_is_probed_too(cell: Cell) -> None:
+    scope = cell.plan(rpm=6000)
+    cell.redis("HSET", cell.keys.scope(scope), "frozen", cell.now() + 30 * DAY_MS)
+    cell.submit("a", "b")
+    claim = cell.claim()
+    assert cell.taken() == []
+    cell.settle(claim)
+    assert frozen_ms(cell, scope) == 0

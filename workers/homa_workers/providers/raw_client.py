@@ -16,7 +16,7 @@ from homa_workers.providers.base import Emit
 from homa_workers.providers.error_rules import ErrorRule, classify, failure_of
 from homa_workers.providers.event_stream import event_data
 from homa_workers.providers.json_body import RawReply, decoded, encoded, plain
-from homa_workers.providers.sdk_errors import from_sdk
+from homa_workers.providers.sdk_errors import from_sdk, writable
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
 
 Assembly = TypeVar("Assembly", bound=StreamAssembly)
@@ -80,7 +80,8 @@ class RawClient(Generic[Stream]):
         """
         content = encoded(body)
         try:
-            response = await self._client.post(url, content=content, cast_to=httpx2.Response)
+            with writable():
+                response = await self._client.post(url, content=content, cast_to=httpx2.Response)
         except self._failures as error:
             raise from_sdk(error, self._rules) from error
         return RawReply(response.content, plain(response.headers))
@@ -96,9 +97,10 @@ class RawClient(Generic[Stream]):
         content = encoded({**body, "stream": True})
         assembly = assemble(NO_HEADERS)
         try:
-            stream = await self._client.post(
-                url, content=content, cast_to=object, stream=True, stream_cls=self._stream_type
-            )
+            with writable():
+                stream = await self._client.post(
+                    url, content=content, cast_to=object, stream=True, stream_cls=self._stream_type
+                )
             async with stream:
                 assembly = assemble(plain(stream.response.headers))
                 async for data in _data_of(stream.response):

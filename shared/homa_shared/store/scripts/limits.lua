@@ -39,7 +39,7 @@ end
 
 local seen = {}
 local function breaker_row(name)
-  if seen[name] or redis.call('EXISTS', K.breaker(name)) == 0 then return end
+  if seen[name] or redis.call('HEXISTS', K.breaker(name), 'state') == 0 then return end
   seen[name] = true
   local b = breaker(name)
   local wait = breaker_wait(b)

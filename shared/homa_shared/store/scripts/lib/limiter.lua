@@ -136,10 +136,17 @@ local function roll_day(s)
   end
 end
 
+-- Milliseconds until a frozen scope lets its next probe through; nil where the freeze is too short for one. A long freeze of
+-- a worker of an earlier release, which set no time for it, is probed at once.
+local function probe_in(s)
+  if (s.probe or 0) > 0 then return math.max(0, s.probe - now) end
+  return s.frozen - now > PROBE_EACH_MS and 0 or nil
+end
+
 -- Milliseconds until this cost (by dimension) may be reserved: 0 is now. Second value: what stands in the way.
 -- nil when it never may, because it is larger than the limit that the settings name.
 local function headroom(s, cost)
-  if s.frozen and s.frozen > now and ((s.probe or 0) == 0 or s.probe > now) then return s.frozen - now, 'frozen' end
+  if s.frozen and s.frozen > now and probe_in(s) ~= 0 then return s.frozen - now, 'frozen' end
   if s.conc and (s.busy or 0) >= s.conc then return 1000, 'concurrency' end
   local wait, what = 0, nil
   local speed = pace(s)
@@ -195,8 +202,8 @@ end
 
 -- Milliseconds until a call may pass after all that `headroom` told to wait for so long: the probe of a frozen scope.
 local function until_probe(s, wait)
-  if not s.frozen or s.frozen <= now or (s.probe or 0) == 0 then return wait end
-  return math.min(wait, math.max(1, s.probe - now))
+  local probe = s.frozen and s.frozen > now and probe_in(s)
+  return probe and math.min(wait, math.max(1, probe)) or wait
 end
 
 -- Gives a concurrency slot back; true when it was the last one taken.
@@ -235,18 +242,19 @@ end
 
 -- Freezes a scope, unless it is frozen for longer already. What did it is kept for people, and told where it lasts.
 local function freeze(s, rest, about)
-  local was_frozen = (s.frozen or 0) > now
-  if now + rest <= (s.frozen or 0) then return end
+  local left = (s.frozen or 0) - now
+  if rest <= left then return end
+  local was_frozen, becomes_long = left > 0, left <= PROBE_EACH_MS and rest > PROBE_EACH_MS
   set(s, 'frozen', now + rest)
   set(s, 'frozen_at', now)
   set(s, 'ramp', math.min(rest, 5000))
   set(s, 'frozen_why', about.detail)
-  if rest > PROBE_EACH_MS then
-    if not was_frozen or (s.probe or 0) == 0 then set(s, 'probe', now + PROBE_EACH_MS) end
+  if becomes_long then
+    set(s, 'probe', now + PROBE_EACH_MS)
   elseif not was_frozen then
     set(s, 'probe', 0)
   end
-  if rest >= UNNAMED_REST_MS and not was_frozen then
+  if becomes_long or (rest >= UNNAMED_REST_MS and not was_frozen) then
     publish('scope.frozen', {target = s.name, job = about.job, detail = 'for ' .. int(rest) .. ' ms: ' .. about.detail})
   end
 end
@@ -261,7 +269,7 @@ end
 -- A call that began at that time got through. True when it was the probe of a freeze, which ends by it.
 local function got_through(s, began)
   if (s.refused or 0) > 0 then set(s, 'refused', 0) end
-  if (s.frozen or 0) <= now or began <= (s.frozen_at or now) then return false end
+  if (s.frozen or 0) <= now or began <= (s.frozen_at or 0) then return false end
   thaw(s, ': a call got through')
   return true
 end
