@@ -15,7 +15,7 @@ from tests.fixtures.store import eventually
 
 LEASE_S = 0.6
 #: Several leases long.
-BLOCKED_S = 3.0
+BLOCKED_S = 2.0
 
 
 class Runs:

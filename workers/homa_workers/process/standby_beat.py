@@ -26,7 +26,7 @@ from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.process.in_flight import HeldLease, InFlight
 
 #: How long a loop may be silent and its leases are renewed all the same, in lengths of a lease.
-MOST_LEASES = 10
+MOST_LEASES = 4
 #: Most leases that one script renews.
 _SLICE = 500
 #: How long the end of a worker waits for the thread, s.
