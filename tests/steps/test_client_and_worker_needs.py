@@ -125,7 +125,7 @@ class Journal:
         reserved: Tokens = NO_TOKENS,
     ) -> None:
         self.number = number
-        claim = SimpleNamespace(target=target, tenant="", cache_key="", tokens=reserved)
+        claim = SimpleNamespace(target=target, tenant="", cache_key="", tokens=reserved, fallbacks_left=0)
         self.attempt = SimpleNamespace(claim=claim, request=request)
         self.book = FleetBook(cast(AsyncStore, None), fleet)
         self.book._factors = {target: factor}
