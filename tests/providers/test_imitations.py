@@ -342,3 +342,18 @@ async def test_an_error_instead_of_a_stream_is_of_its_kind(
         with pytest.raises(ProviderError) as caught:
             await connect("openai", stub.url).stream(hello, Pieces().emit)
         assert caught.value.kind is ErrorKind.RATE_LIMITED
+
+
+# -- the Responses API of imitators ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", ["Hi there", [{"type": "text", "text": "Hi "}, {"type": "text", "text": "there"}]])
+async def test_a_response_with_text_of_another_shape_is_understood(
+    stub: Stub, connect: Connect, hello: Call, content: Any
+) -> None:
+    call = {"type": "function_call", "call_id": "a1", "name": "f", "arguments": {"a": 1}}
+    output = [{"type": "message", "content": content}, call]
+    stub.answer = reply(200, {"object": "response", "status": "completed", "output": output})
+    completion = await connect("openai", stub.url).complete(Call("m", hello.messages, api=RESPONSES_API))
+    assert completion.text == "Hi there"
+    assert message_of(completion)["tool_calls"][0]["function"] == {"name": "f", "arguments": '{"a":1}'}

@@ -85,9 +85,12 @@ class InFlight:
             running.attempt.cancel()
 
     def ripe(self, age_s: float) -> list[HeldLease]:
-        """Those whose lease was last renewed so long ago. Once acknowledged an attempt has none."""
+        """Those whose lease was last renewed so long ago. Once acknowledged an attempt has none.
+
+        Another thread may ask, too.
+        """
         oldest = time.monotonic() - age_s
-        return [lease for lease in self._running.values() if lease.renewed <= oldest and not lease.is_given_up]
+        return [lease for lease in list(self._running.values()) if lease.renewed <= oldest and not lease.is_given_up]
 
     def cut(self) -> None:
         """Cancels all. A task that has not begun yet takes its first step before: it has a claim to hand back."""

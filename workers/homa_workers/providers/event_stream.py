@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+#: What OpenAI's streams, and those of its imitators, end with: one that was cut does not.
+DONE = b"[DONE]"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 #: How long the end of the body is waited for behind the last event, s: a connection that was read to its end is used
 #: again, and one that stays open must not hold the reply.
@@ -16,7 +18,7 @@ _END_S = 0.25
 
 
 async def event_data(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The data of each event, up to `[DONE]`; events without data are left out.
+    """The data of each event, up to `DONE` and with it; events without data are left out.
 
     Args:
         chunks: a body, in pieces of any size.
@@ -27,6 +29,7 @@ async def event_data(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         if is_first and line.startswith(b"{"):
             # Not a stream, whatever its headers say.
             yield b"\n".join([line, *[line async for line in _lines(chunks)]])
+            yield DONE
             return
         is_first = is_first and not line
         if line.startswith(b"data"):
@@ -34,7 +37,7 @@ async def event_data(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             if name == b"data":
                 data.append(value.removeprefix(b" "))
             # Some servers put no blank line behind it.
-            if data and data[-1].startswith(b"[DONE]"):
+            if data and data[-1].startswith(DONE):
                 await _read_to_end(chunks)
                 break
         elif not line and data:
@@ -47,6 +50,7 @@ async def event_data(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         return
     if event := b"\n".join(data[:-1]).strip():
         yield event
+    yield DONE
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -14,7 +14,7 @@ import httpx2
 
 from homa_workers.providers.base import Emit
 from homa_workers.providers.error_rules import ErrorRule, classify, failure_of
-from homa_workers.providers.event_stream import event_data
+from homa_workers.providers.event_stream import DONE, event_data
 from homa_workers.providers.json_body import RawReply, decoded, encoded, plain
 from homa_workers.providers.sdk_errors import from_sdk, writable
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
@@ -104,9 +104,11 @@ class RawClient(Generic[Stream]):
             async with stream:
                 assembly = assemble(plain(stream.response.headers))
                 async for data in _data_of(stream.response):
+                    if data == DONE:
+                        assembly.said_done = True
+                        continue
                     for delta in assembly.add(self._event(data, assembly)):
                         await emit(delta)
-                assembly.said_done = getattr(stream, "said_done", False)
         except self._failures as error:
             raise from_sdk(error, self._rules, partial_text=assembly.text) from error
         return assembly
@@ -126,6 +128,7 @@ async def _data_of(response: httpx2.Response) -> AsyncIterator[bytes]:
     """The data of a stream's events; a server that does not stream sends its whole reply, as one."""
     if response.headers.get("content-type", "").startswith("application/json"):
         yield await response.aread()
+        yield DONE
         return
     async for data in event_data(response.aiter_bytes()):
         yield data
