@@ -150,3 +150,11 @@ def test_it_says_what_a_job_waits_for_and_of_what_it_expired(
     assert answer.exit_code == 1
     assert answer.stderr.count("the job waits: its queue is paused") == 1
     assert "its deadline passed while it waited in the paused queue openai" in answer.stderr
+
+
+def test_a_key_that_cannot_be_sent_is_told_before_anything_is_queued(fleet: Fleet, invoke: Invoke):
+    env = {**fleet.env, "HOMA_PROVIDERS__OPENAI__API_KEY": "sk-1\nsk-2"}
+    answer = invoke(env, "ask", "Tell me", "--model", MODEL)
+    assert answer.exit_code == 2
+    assert "the key of provider 'openai' holds a line break" in answer.stderr
+    assert fleet.store.run(reads.queues(fleet.store.keys)) == []
