@@ -357,3 +357,12 @@ async def test_a_response_with_text_of_another_shape_is_understood(
     completion = await connect("openai", stub.url).complete(Call("m", hello.messages, api=RESPONSES_API))
     assert completion.text == "Hi there"
     assert message_of(completion)["tool_calls"][0]["function"] == {"name": "f", "arguments": '{"a":1}'}
+
+
+async def test_vectors_stand_in_the_order_of_indices_that_are_texts_or_missing(stub: Stub, connect: Connect) -> None:
+    numbers = [str(n) for n in (10, 2, *range(2), *range(3, 10))]
+    stub.answer = reply(200, {"data": [{"embedding": [float(n)], "index": n} for n in numbers]})
+    found = await connect("openai", stub.url).embed("m", ["a"] * 11, {})
+    assert found.vectors == [[float(n)] for n in range(11)]
+    stub.answer = reply(200, {"data": [{"embedding": [1.0], "index": None}, {"embedding": [2.0]}]})
+    assert (await connect("openai", stub.url).embed("m", ["a", "b"], {})).vectors == [[1.0], [2.0]]
