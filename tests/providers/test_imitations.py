@@ -307,6 +307,14 @@ async def test_a_server_that_does_not_stream_is_understood(
     assert (completion.text, completion.usage.input_tokens) == ("Hi there", 100)
 
 
+async def test_a_whole_reply_on_several_lines_under_a_streams_headers_is_understood(
+    stub: Stub, connect: Connect, hello: Call
+) -> None:
+    lines = orjson.dumps(CHAT, option=orjson.OPT_INDENT_2).decode()
+    completion = await streamed(stub, connect, hello, [lines[:50], lines[50:]])
+    assert (completion.text, completion.usage.input_tokens) == ("Hi there", 100)
+
+
 # -- errors under status 200 -------------------------------------------------------------------------------------------
 
 ROUTED = {"code": 429, "message": "Rate limit exceeded upstream"}

@@ -14,7 +14,7 @@ import httpx2
 
 from homa_workers.providers.base import Emit
 from homa_workers.providers.error_rules import ErrorRule, classify, failure_of
-from homa_workers.providers.event_stream import event_data
+from homa_workers.providers.event_stream import DONE, event_data
 from homa_workers.providers.json_body import RawReply, decoded, encoded, plain
 from homa_workers.providers.sdk_errors import from_sdk
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
@@ -102,6 +102,9 @@ class RawClient(Generic[Stream]):
             async with stream:
                 assembly = assemble(plain(stream.response.headers))
                 async for data in _data_of(stream.response):
+                    if data == DONE:
+                        assembly.said_done = True
+                        continue
                     for delta in assembly.add(self._event(data, assembly)):
                         await emit(delta)
         except self._failures as error:

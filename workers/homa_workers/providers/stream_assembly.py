@@ -28,6 +28,8 @@ class StreamAssembly(ABC):
 
     def __init__(self, headers: Mapping[str, str] = NO_HEADERS) -> None:
         self.headers = headers
+        #: Whether the stream ended with `[DONE]`, where its protocol has that.
+        self.said_done = False
 
     @property
     @abstractmethod
