@@ -140,3 +140,69 @@ def test_a_call_from_before_makes_no_way_for_a_second_probe(cell: Cell) -> None:
     assert cell.taken() == ["a"]
     cell.release(slow)
     assert cell.taken() == []
+
+
+def test_failures_of_one_tenant_open_nothing_while_another_fares_well(cell: Cell) -> None:
+    cell.submit("good", tenant="b")
+    cell.settle(cell.claim())
+    cell.submit(*(f"f{i}" for i in range(40)), tenant="a")
+    for claim in cell.take(40).claims:
+        cell.fail(claim, health="bad")
+    assert breaker(cell).state == "closed"
+
+
+def test_they_open_it_where_nobody_else_fared_well_of_late(cell: Cell) -> None:
+    cell.submit("good", tenant="b")
+    cell.settle(cell.claim())
+    cell.redis("HSET", cell.keys.breaker(MODEL), "good_at", cell.now() - 31_000)
+    cell.submit(*(f"f{i}" for i in range(5)), tenant="a")
+    for claim in cell.take(5).claims:
+        cell.fail(claim, health="bad")
+    assert breaker(cell).state == "open"
+
+
+def test_failures_of_several_tenants_open_it(cell: Cell) -> None:
+    cell.submit("good", tenant="c")
+    cell.settle(cell.claim())
+    cell.submit(*(f"f{i}" for i in range(4)), tenant="a")
+    cell.submit("g", tenant="b")
+    for claim in cell.take(5).claims:
+        cell.fail(claim, health="bad")
+    assert breaker(cell).state == "open"
+
+
+def test_failures_of_one_job_open_nothing(cell: Cell) -> None:
+    cell.submit("f")
+    for _ in range(8):
+        cell.requeue(cell.claim(), health="bad")
+    assert breaker(cell).state == "closed"
+
+
+def test_a_target_that_never_failed_has_no_breaker_to_show(cell: Cell) -> None:
+    cell.plan()
+    cell.submit("a")
+    cell.settle(cell.claim())
+    assert [row for row in cell.run(reads.limits(cell.keys)) if row.dimension == "breaker"] == []
+
+
+def test_a_refused_resource_stops_its_model_first_and_the_account_where_another_one_is_refused_too(cell: Cell) -> None:
+    cell.plan()
+    cell.plan(OTHER)
+    cell.submit("a", "b")
+    cell.fail(cell.claim(), outcome="unauthorized", health="resource", cool_ms=60_000)
+    assert breaker(cell).state == "open"
+    cell.submit("o1", "o2", target=OTHER)
+    claim = cell.claim()
+    assert claim.target == OTHER
+    cell.fail(claim, outcome="unauthorized", health="resource", cool_ms=60_000)
+    assert breaker(cell, "p").state == "open"
+    assert cell.taken() == []
+
+
+def test_two_refusals_of_one_resource_leave_the_account_alone(cell: Cell) -> None:
+    cell.plan()
+    cell.submit("a", "b")
+    for claim in cell.take(2).claims:
+        cell.fail(claim, outcome="unauthorized", health="resource", cool_ms=60_000)
+    cell.submit("o", target=OTHER)
+    assert cell.taken() == ["o"]

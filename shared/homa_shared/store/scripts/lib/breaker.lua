@@ -1,22 +1,30 @@
 --! use clock, events
 -- Circuit breakers of an account or a target, shared by the fleet. Closed: failures in a row are counted. Open: nothing is
 -- dispatched until `until`. Half-open: one probe at a time; a good reply closes, a failure opens for twice as long.
+-- Failures that follow one job, or one tenant while others get good replies, say nothing of the target: they open nothing.
 local TRIP_AFTER, FIRST_OPEN_MS, LONGEST_OPEN_MS, PROBE_MS = 5, 5000, 60000, 30000
+-- How long another tenant's good reply stands against one tenant's failures, and how often good replies are noted.
+local WELL_MS, NOTE_EACH_MS = 30000, 2000
+-- Stands for several jobs or tenants in `row_job` and `row_tn`: of the failures in a row.
+local SEVERAL = '*'
 local breakers = {}
 
 local function breaker(name)
   local b = breakers[name]
   if not b then
-    local v = redis.call('HMGET', K.breaker(name), 'state', 'fails', 'until', 'open_ms', 'probe', 'why')
+    local v = redis.call('HMGET', K.breaker(name), 'state', 'fails', 'until', 'open_ms', 'probe', 'why',
+      'row_job', 'row_tn', 'good_tn', 'good_at', 'other_at')
     b = {name = name, state = v[1] or 'closed', fails = tonumber(v[2] or 0), till = tonumber(v[3] or 0),
-      open_ms = tonumber(v[4] or 0), probe = tonumber(v[5] or 0), why = v[6] or ''}
+      open_ms = tonumber(v[4] or 0), probe = tonumber(v[5] or 0), why = v[6] or '',
+      row_job = v[7], row_tn = v[8], good_tn = v[9], good_at = tonumber(v[10] or 0), other_at = tonumber(v[11] or 0)}
     breakers[name] = b
   end
   return b
 end
 
 local function keep(b)
-  redis.call('HSET', K.breaker(b.name), 'state', b.state, 'fails', b.fails, 'until', b.till, 'open_ms', b.open_ms, 'probe', b.probe, 'why', b.why)
+  redis.call('HSET', K.breaker(b.name), 'state', b.state, 'fails', b.fails, 'until', b.till, 'open_ms', b.open_ms, 'probe', b.probe, 'why', b.why,
+    'row_job', b.row_job or SEVERAL, 'row_tn', b.row_tn or SEVERAL)
 end
 
 -- Milliseconds until a call may pass: 0 is now.
@@ -58,8 +66,16 @@ local function breaker_void(b, began)
   return true
 end
 
--- True when it closes.
-local function breaker_good(b)
+-- Notes whom a target answered well: the tenant of late, and when another one was.
+local function note_good(b, tenant)
+  if b.good_tn and b.good_tn ~= tenant then b.other_at = b.good_at end
+  b.good_tn, b.good_at = tenant, now
+  redis.call('HSET', K.breaker(b.name), 'good_tn', tenant, 'good_at', now, 'other_at', b.other_at)
+end
+
+-- True when it closes. `tenant`: whose reply it was; nil of an account, which single failures do not open.
+local function breaker_good(b, tenant)
+  if tenant and (b.fails > 0 or now - b.good_at > NOTE_EACH_MS) then note_good(b, tenant) end
   if b.state ~= 'closed' then
     b.state, b.fails, b.till, b.open_ms, b.probe = 'closed', 0, 0, 0, 0
     b.why = ''
@@ -72,11 +88,29 @@ local function breaker_good(b)
   end
 end
 
-local function breaker_bad(b, why, said)
+-- Whether the failures in a row may be the jobs' own fault: all are one job's, or one tenant's while others fare well.
+local function follows_one(b)
+  if b.row_job ~= SEVERAL then return true end
+  if b.row_tn == SEVERAL then return false end
+  local others_at = b.good_tn ~= b.row_tn and b.good_at or b.other_at
+  return now - others_at < WELL_MS
+end
+
+local function join_row(b, job, tenant)
+  if b.fails == 0 then
+    b.row_job, b.row_tn = job, tenant
+  else
+    if b.row_job ~= job then b.row_job = SEVERAL end
+    if b.row_tn ~= tenant then b.row_tn = SEVERAL end
+  end
   b.fails = b.fails + 1
+end
+
+local function breaker_bad(b, why, said, job, tenant)
+  join_row(b, job, tenant)
   if b.state == 'half-open' then
     breaker_open(b, math.min(math.max(b.open_ms, FIRST_OPEN_MS) * 2, LONGEST_OPEN_MS), why, said)
-  elseif b.state == 'closed' and b.fails >= TRIP_AFTER then
+  elseif b.state == 'closed' and b.fails >= TRIP_AFTER and not follows_one(b) then
     breaker_open(b, FIRST_OPEN_MS, why, said)
   elseif b.state == 'closed' then
     keep(b)

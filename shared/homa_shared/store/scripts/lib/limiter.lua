@@ -6,7 +6,9 @@
 local SCOPE = {'conc', 'busy', 'frozen', 'frozen_at', 'probe', 'refused', 'ramp', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc', 'top',
   'told_at', unpack(C.SCOPE_FIELDS)}
 local DIMENSIONS = C.DIMENSIONS
-local MINUTE_US = 60000000
+-- The one that is found from refusals where nothing is configured.
+local ADAPTIVE
+for _, dimension in ipairs(DIMENSIONS) do ADAPTIVE = dimension.adaptive and dimension or ADAPTIVE end
 -- Adaptive mode: first rate (requests a second), how far below the measured rate it restarts, and how fast it probes.
 local FIRST_RATE, RESTART, FIRST_CUT, PROBE_PER_S, SAME_EVENT_MS = 20, 0.98, 0.7, 0.005, 500
 -- After a cut that could not be measured: how much of the way back to the rate that was cut is made up in a second.
@@ -49,24 +51,24 @@ local function save_scopes()
   end
 end
 
--- What headers allow per minute, while they are believed; nil where they say nothing.
+-- What headers allow in a dimension's period, while they are believed; nil where they say nothing.
 local function told_limit(s, dimension)
   local told = dimension.told and s[dimension.told]
   return told and told > 0 and now - (s.told_at or 0) < TOLD_MS and told or nil
 end
 
--- What a dimension allows per minute, or nil. Headers may lower a limit, never raise it.
-local function per_minute(s, dimension)
+-- What a dimension allows in its period, or nil. Headers may lower a limit, never raise it.
+local function limit_of(s, dimension)
   local limit = s[dimension.limit]
   local told = told_limit(s, dimension)
   if told and (not limit or told < limit) then limit = told end
-  if not limit and not dimension.record and s.adaptive == 1 then limit = (s.rate or FIRST_RATE) * 60 end
+  if not limit and dimension.adaptive and s.adaptive == 1 then limit = (s.rate or FIRST_RATE) * dimension.period_us / 1000000 end
   return limit
 end
 
 -- Whether a scope finds its rate of requests by itself.
 local function is_adaptive(s)
-  return s.adaptive == 1 and not s.rpm and not told_limit(s, C.DIMENSIONS[1])
+  return s.adaptive == 1 and not s[ADAPTIVE.limit] and not told_limit(s, ADAPTIVE)
 end
 
 -- What a reply's headers say of the limits. A limit of tokens below what the reply itself took contradicts itself.
@@ -86,19 +88,35 @@ local function pace(s)
   return 0.1 + 0.9 * math.max(0, since) / s.ramp
 end
 
--- How far a reservation moves the theoretical arrival time, us. No call holds others up for more than a minute: one larger than
--- what headers told goes alone.
-local function debit_us(amount, limit, speed)
-  return math.min(amount * MINUTE_US / (limit * speed), MINUTE_US)
+-- How far a reservation moves the theoretical arrival time, us. No call holds others up for more than a period: one larger
+-- than what headers told goes alone.
+local function debit_us(dimension, amount, limit, speed)
+  return math.min(amount * dimension.period_us / (limit * speed), dimension.period_us)
 end
+
+-- What any call takes of the dimensions that count requests.
+local function one_request()
+  local cost = {}
+  for _, dimension in ipairs(DIMENSIONS) do
+    if not dimension.record then cost[dimension.letter] = 1 end
+  end
+  return cost
+end
+
+-- What is asked for where only freeze, slots and day count.
+local NO_COST = {}
 
 -- What a job's call takes by dimension: its tokens, less those that the provider reads from its prompt cache and does not
 -- count.
 local function need_of(r, exempt)
-  local cost = {r = 1}
+  local cost = {}
   for _, dimension in ipairs(DIMENSIONS) do
-    local tokens = dimension.record and r[dimension.record]
-    if tokens then cost[dimension.letter] = dimension.exempts and math.max(0, tokens - (exempt or 0)) or tokens end
+    local amount = 1
+    if dimension.record then
+      amount = r[dimension.record]
+      if amount and dimension.exempts then amount = math.max(0, amount - (exempt or 0)) end
+    end
+    cost[dimension.letter] = amount
   end
   return cost
 end
@@ -118,19 +136,26 @@ local function roll_day(s)
   end
 end
 
--- Milliseconds until this cost (a table r, t, i, o) may be reserved: 0 is now. Second value: what stands in the way.
+-- Milliseconds until a frozen scope lets its next probe through; nil where the freeze is too short for one. A long freeze of
+-- a worker of an earlier release, which set no time for it, is probed at once.
+local function probe_in(s)
+  if (s.probe or 0) > 0 then return math.max(0, s.probe - now) end
+  return s.frozen - now > PROBE_EACH_MS and 0 or nil
+end
+
+-- Milliseconds until this cost (by dimension) may be reserved: 0 is now. Second value: what stands in the way.
 -- nil when it never may, because it is larger than the limit that the settings name.
 local function headroom(s, cost)
-  if s.frozen and s.frozen > now and ((s.probe or 0) == 0 or s.probe > now) then return s.frozen - now, 'frozen' end
+  if s.frozen and s.frozen > now and probe_in(s) ~= 0 then return s.frozen - now, 'frozen' end
   if s.conc and (s.busy or 0) >= s.conc then return 1000, 'concurrency' end
   local wait, what = 0, nil
   local speed = pace(s)
   for _, dimension in ipairs(DIMENSIONS) do
-    local limit, amount = per_minute(s, dimension), cost[dimension.letter]
+    local limit, amount = limit_of(s, dimension), cost[dimension.letter]
     if limit and amount and amount > 0 then
       local configured = s[dimension.limit]
       if dimension.record and configured and amount > configured then return nil, dimension.limit end
-      local debit = debit_us(amount, limit, speed)
+      local debit = debit_us(dimension, amount, limit, speed)
       -- One request larger than the burst is admitted at a full bucket, into debt.
       local tolerance = math.max((s.burst or C.BURST_MS) * 1000, debit)
       local over = math.max(s[dimension.letter] or 0, now_us) + debit - tolerance - now_us
@@ -146,9 +171,9 @@ local function reserve(s, cost)
   local speed = pace(s)
   for _, dimension in ipairs(DIMENSIONS) do
     local letter = dimension.letter
-    local limit, amount = per_minute(s, dimension), cost[letter]
+    local limit, amount = limit_of(s, dimension), cost[letter]
     if limit and amount and amount > 0 then
-      set(s, letter, math.max(s[letter] or 0, now_us) + debit_us(amount, limit, speed))
+      set(s, letter, math.max(s[letter] or 0, now_us) + debit_us(dimension, amount, limit, speed))
     end
   end
   -- Through a freeze this call is the probe.
@@ -161,12 +186,12 @@ end
 -- still counts; what was used beyond it always counts.
 local function settle_quota(s, reserved, actual, reserved_at)
   for _, dimension in ipairs(DIMENSIONS) do
-    local name, limit = dimension.letter, per_minute(s, dimension)
+    local name, limit = dimension.letter, limit_of(s, dimension)
     local surplus = (actual[name] or reserved[name] or 0) - (reserved[name] or 0)
     if limit and surplus ~= 0 and (surplus > 0 or now - reserved_at < REFUND_WINDOW_MS) then
-      local arrival = (s[name] or now_us) + surplus * MINUTE_US / limit
+      local arrival = (s[name] or now_us) + surplus * dimension.period_us / limit
       -- Under a limit that headers told debts of many calls would add up to hours.
-      if limit == told_limit(s, dimension) then arrival = math.min(arrival, now_us + MINUTE_US) end
+      if limit == told_limit(s, dimension) then arrival = math.min(arrival, now_us + dimension.period_us) end
       set(s, name, arrival)
     end
   end
@@ -177,8 +202,8 @@ end
 
 -- Milliseconds until a call may pass after all that `headroom` told to wait for so long: the probe of a frozen scope.
 local function until_probe(s, wait)
-  if not s.frozen or s.frozen <= now or (s.probe or 0) == 0 then return wait end
-  return math.min(wait, math.max(1, s.probe - now))
+  local probe = s.frozen and s.frozen > now and probe_in(s)
+  return probe and math.min(wait, math.max(1, probe)) or wait
 end
 
 -- Gives a concurrency slot back; true when it was the last one taken.
@@ -217,18 +242,19 @@ end
 
 -- Freezes a scope, unless it is frozen for longer already. What did it is kept for people, and told where it lasts.
 local function freeze(s, rest, about)
-  local was_frozen = (s.frozen or 0) > now
-  if now + rest <= (s.frozen or 0) then return end
+  local left = (s.frozen or 0) - now
+  if rest <= left then return end
+  local was_frozen, becomes_long = left > 0, left <= PROBE_EACH_MS and rest > PROBE_EACH_MS
   set(s, 'frozen', now + rest)
   set(s, 'frozen_at', now)
   set(s, 'ramp', math.min(rest, 5000))
   set(s, 'frozen_why', about.detail)
-  if rest > PROBE_EACH_MS then
-    if not was_frozen or (s.probe or 0) == 0 then set(s, 'probe', now + PROBE_EACH_MS) end
+  if becomes_long then
+    set(s, 'probe', now + PROBE_EACH_MS)
   elseif not was_frozen then
     set(s, 'probe', 0)
   end
-  if rest >= UNNAMED_REST_MS and not was_frozen then
+  if becomes_long or (rest >= UNNAMED_REST_MS and not was_frozen) then
     publish('scope.frozen', {target = s.name, job = about.job, detail = 'for ' .. int(rest) .. ' ms: ' .. about.detail})
   end
 end
@@ -243,7 +269,7 @@ end
 -- A call that began at that time got through. True when it was the probe of a freeze, which ends by it.
 local function got_through(s, began)
   if (s.refused or 0) > 0 then set(s, 'refused', 0) end
-  if (s.frozen or 0) <= now or began <= (s.frozen_at or now) then return false end
+  if (s.frozen or 0) <= now or began <= (s.frozen_at or 0) then return false end
   thaw(s, ': a call got through')
   return true
 end
