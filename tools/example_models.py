@@ -27,6 +27,7 @@ KEPT = {
     "requirements/": "no names of models",
     "shared/homa_shared/kinds/": "rules of families",
     "shared/homa_shared/model/example_models.py": "the table itself",
+    "tests/budgets/test_bounds_hold.py": "prices of models",
     "tests/client/test_model_families.py": "rules of families",
     "tests/commands_b/test_doctor_names.py": "models that end",
     "tests/kinds/": "rules of families, and models that end",

@@ -23,7 +23,7 @@ from tests.steps.cell import MINI, Cell, until
 
 CAP_USD, CAP = "0.02", 20_000_000
 JOBS = 60
-#: Ten thousand bytes, a quarter of a cent to read and two cents to write.
+#: Ten thousand bytes, a tenth of a cent to read and half a cent to write.
 LONG = "words and more words. " * 450
 SAYING = "Hello"
 
@@ -95,7 +95,7 @@ async def test_a_tag_of_another_name_stands_under_no_budget_of_tags(cell: Cell) 
         {"documents": [{"text": LONG}]},
         {"prediction": {"type": "content", "content": LONG[:900]}, "model": "openai:gpt-4.1-mini"},
         {"some_new_text": LONG},
-        {"n": 3},
+        {"n": 6},
         {"max_output_tokens": 3000},
     ],
     ids=lambda options: next(iter(options)),
@@ -123,7 +123,7 @@ async def test_a_client_reserves_for_what_the_fleet_knows_of_an_account(cell: Ce
     (cell.home / "homa.toml").write_text("[providers.openai.options.params]\nn = 5\n")
     jobs = await submitted(cell, max_tokens=800)
     record = await cell.record(jobs[0])
-    assert int(record["bn"]) > 5 * 800 * 2_000, "five answers of 800 tokens at two dollars a million"
+    assert int(record["bn"]) > 5 * 800 * 500, "five answers of 800 tokens at half a dollar a million"
     await cell.worker("openai", concurrency=8)
     assert (await check(cell, jobs))[State.FAILED]
 

@@ -13,6 +13,7 @@ from homa_shared.calls.account_params import with_account_params
 from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import RESPONSES_API, Call
 from homa_shared.model.targets import Target
+from homa_shared.pricing.price_book import PriceBook
 from homa_shared.quota.need_calculator import NeedCalculator
 from homa_shared.quota.plan import plan
 from homa_shared.quota.prompt import Prompt
@@ -109,6 +110,32 @@ def test_each_option_that_hides_a_cost_is_refused_or_reserved_for(kind: str) -> 
             billed += 1
             assert bill(body) <= bound, f"{name}={value!r} at {target}: {bill(body)} > {bound}"
     assert billed > 20
+
+
+@pytest.mark.parametrize(
+    ("target", "params", "times"),
+    [
+        ("openai:gpt-5-mini", {"service_tier": "priority"}, 1.8),
+        ("openai:gpt-5-mini", {"service_tier": "scale"}, None),
+        ("openai:gpt-5-mini", {"speed": "fast"}, None),
+        ("openai:gpt-5-mini", {"inference_geo": "us"}, None),
+        ("anthropic:claude-opus-5-5", {"speed": "fast", "inference_geo": "us"}, 2.2),
+        ("anthropic:claude-opus-5-5", {"speed": {}}, None),
+        ("anthropic:claude-opus-5-5", {"serviceTier": "priority"}, None),
+        ("cohere:command-a-03-2025", {"serviceTier": "default"}, None),
+        ("bedrock:amazon.nova-2-lite-v1:0", {"serviceTier": {"type": "flex"}}, None),
+    ],
+)
+def test_what_chooses_a_price_has_a_bound_where_its_kind_tells_the_price(
+    target: str, params: dict[str, Any], times: float | None
+) -> None:
+    """By the price lists alone; a parameter's own text counts, too."""
+    prices = PriceBook(FLEET.model_copy(update={"prices": {}}))
+    usual, bound = (
+        NeedCalculator(prices, {"max_tokens": 4096, **given}).bound(Target.parse(target), Prompt([], 2))
+        for given in ({}, params)
+    )
+    assert bound == (None if times is None or usual is None else pytest.approx(usual * times, rel=1e-2))
 
 
 @pytest.mark.parametrize(

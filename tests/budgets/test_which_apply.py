@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from homa.submit.budgets import budget_over, check_bounded
+from homa.submit.fleet_view import FleetView
+from homa.submit.options import check_options
 from homa.submit.submitter import check_affordable
+from homa.submit.template import Template
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest
-from homa_shared.settings.fleet import Fleet
+from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import Budget
 
 ALL = Budget(cap_usd=1)
@@ -31,14 +34,19 @@ def test_a_budget_applies_by_its_scope(budget: Budget, tenant: str, tags: str, a
     assert budget_over(Fleet(budgets={"monthly": budget}), tenant, tags) == ("monthly" if applies else "")
 
 
+def template() -> Template:
+    fleet = Fleet(providers={"openai": FleetProvider(kind="openai")})
+    return Template(FleetView(fleet), check_options({"model": "openai:gpt-6-luna"}))
+
+
 def test_without_a_budget_nothing_is_refused() -> None:
     check_bounded("file_id names a file")
     check_bounded("", fleet_budget="monthly", own=True)
-    check_affordable("openai:gpt-6-luna", None, None, None)
+    check_affordable(template(), None, None, None)
 
 
 def test_what_is_refused_names_the_budget_and_what_has_no_bound() -> None:
     with pytest.raises(InvalidRequest, match=r"the budget 'monthly' applies, and .* cannot be told: file_id"):
         check_bounded("file_id names a file", fleet_budget="monthly")
     with pytest.raises(BudgetExceeded, match="one call of openai:gpt-6-luna may cost"):
-        check_affordable("openai:gpt-6-luna", 2_000_000_000, 1_000_000_000)
+        check_affordable(template(), 2_000_000_000, 1_000_000_000)

@@ -9,7 +9,7 @@ import pytest
 
 from homa_shared.kinds.registry import builtin_kinds, profile_of
 from homa_shared.model.example_models import EXAMPLES, OPENAI
-from homa_shared.pricing.price_list import listed_price
+from homa_shared.pricing.price_list import listed
 from tests.docs.pages import ROOT
 from tools.example_models import KEPT, findings, rewritten
 
@@ -57,7 +57,7 @@ def test_every_example_is_of_a_kind_and_has_a_price_where_that_kind_has_a_list()
     for example in EXAMPLES:
         assert example.provider in builtin_kinds()
         price_list = profile_of(example.provider).billing.price_list
-        assert price_list is None or listed_price(example.model, price_list), example.target
+        assert price_list is None or listed(example.model, price_list), example.target
 
 
 def test_what_is_kept_is_there_with_a_reason() -> None:

@@ -78,7 +78,7 @@ async def test_no_more_is_asked_for_than_the_model_can_write(cell: Cell) -> None
 async def test_a_budget_that_leaves_no_room_for_the_next_call_ends_it(cell: Cell) -> None:
     await cell.worker()
     params = {"max_tokens": 40}
-    job = await cell.ask(LONG, params=params, steps=RETRY, job_budget=600_000, bound=500_000)
+    job = await cell.ask(LONG, params=params, steps=RETRY, job_budget=255_000, bound=240_000)
     view = await cell.ended(job)
     assert view.job.state is State.FAILED
     assert reply_of(view)["error"]["kind"] == "budget"

@@ -155,7 +155,7 @@ async def test_the_jobs_budget_ends_it_between_two_calls(cell: Cell) -> None:
         return "x" * 1000
 
     await cell.worker()
-    job = await cell.ask("[[tool:look {}]]", steps=rules("look"), bound=950_000, job_budget=1_150_000)
+    job = await cell.ask("[[tool:look {}]]", steps=rules("look"), bound=450_000, job_budget=500_000)
     view = await cell.ended(job)
     assert view.job.state is State.FAILED
     assert reply_of(view)["error"]["kind"] == "budget"
@@ -169,9 +169,9 @@ async def test_a_budget_that_defers_keeps_the_job_for_its_next_period(cell: Cell
     async def look() -> str:
         return "x" * 1000
 
-    (cell.home / "homa.toml").write_text('[budgets.all]\ncap_usd = "0.00115"\nperiod = "day"\non_exceed = "defer"\n')
+    (cell.home / "homa.toml").write_text('[budgets.all]\ncap_usd = "0.0005"\nperiod = "day"\non_exceed = "defer"\n')
     await cell.worker(HOMA_CONFIG=str(cell.home / "homa.toml"))
-    job = await cell.ask("[[tool:look {}]]", steps=rules("look"), bound=950_000)
+    job = await cell.ask("[[tool:look {}]]", steps=rules("look"), bound=450_000)
     view = await cell.reaches(job, State.WAITING)
     assert view.job.waits_for is not None
     assert view.job.waits_for.startswith("budget:all")
