@@ -19,12 +19,6 @@ Params = Mapping[str, Any]
 #: Whether a rule holds for a request, by the parameters that are to be sent.
 When = Callable[[Params], bool]
 
-#: Parameters of OpenAI's that no other maker's models have, and that an answer can do without.
-OPENAI_ONLY = tuple(
-    "audio function_call functions logit_bias modalities moderation prediction prompt_cache_options "
-    "prompt_cache_retention verbosity web_search_options".split()
-)
-
 
 class Verdict(StrEnum):
     """What becomes of a parameter that a family does not take as it is."""
@@ -51,6 +45,8 @@ class Rule:
     when: When = always
     #: Of a translated one: value as given → as sent; None leaves it out. Other values are sent as they are.
     values: Mapping[str, str | None] | None = None
+    #: Of a translated one: what is sent whatever was given.
+    value: object = None
     #: Of one that is left out: under which circumstances, as the end of a sentence.
     while_: str = ""
     #: Of a refused one: what the model lacks.
@@ -66,8 +62,14 @@ class Family:
     rules: tuple[Rule, ...] = ()
     #: Every name that may be given; None: any.
     takes: frozenset[str] | None = None
+    #: Names of other makers' parameters, which are left out.
+    foreign: frozenset[str] = frozenset()
     #: Whether a conversation may end with the beginning of the answer, which the model goes on from.
     prefill: bool = True
+    #: Whether it takes the schema of its answer as a parameter; others are asked in words.
+    schema: bool = True
+    #: Where else it is served, as the end of a sentence, of one that its kind lists and cannot call.
+    elsewhere: str = ""
     #: When only OpenAI's Responses API does what is asked for.
     by_responses: When | None = None
     #: Where it is documented.
@@ -90,6 +92,11 @@ def translated(name: str, values: Mapping[str, str | None]) -> Rule:
     return Rule(name, Verdict.TRANSLATED, values=MappingProxyType(dict(values)))
 
 
+def replaced(name: str, value: object, when: When) -> Rule:
+    """A rule for a parameter that is sent with one value."""
+    return Rule(name, Verdict.TRANSLATED, when, value=value)
+
+
 def refused(name: str, lack: str, when: When = always) -> Rule:
     """A rule for a parameter without which the job would be another one."""
     return Rule(name, Verdict.REFUSED, when, lack=lack)
@@ -109,6 +116,8 @@ def lack(family: Family, model: str, messages: Sequence[Mapping[str, Any]], para
 
 def refusal(family: Family, model: str, params: Params) -> str | None:
     """What a request's parameters ask for that a model cannot do; None where it can do all of it."""
+    if family.elsewhere:
+        return f"{model} is served by {family.elsewhere}"
     for rule in family.rules:
         if rule.verdict is Verdict.REFUSED and params.get(rule.name) is not None and rule.when(params):
             return f"{model} {rule.lack}"
@@ -137,15 +146,22 @@ def fitted(family: Family, model: str, params: Params) -> tuple[dict[str, Any], 
 
 
 def _taken(family: Family, model: str, params: Params) -> tuple[dict[str, Any], list[str]]:
-    if family.takes is None or params.keys() <= family.takes:
+    if (family.takes is None or params.keys() <= family.takes) and params.keys().isdisjoint(family.foreign):
         return dict(params), []
-    kept = {name: value for name, value in params.items() if name in family.takes}
+    kept = {
+        name: value
+        for name, value in params.items()
+        if name not in family.foreign and (family.takes is None or name in family.takes)
+    }
     unknown = (name for name, value in params.items() if name not in kept and value is not None)
     return kept, [f"{name} left out: {model} does not take it" for name in unknown]
 
 
 def _translate(rule: Rule, model: str, kept: dict[str, Any]) -> list[str]:
     given = kept[rule.name]
+    if rule.value is not None:
+        kept[rule.name] = rule.value
+        return [f"{rule.name} {given!r:.80} sent as {rule.value!r}: {model} does not take it"]
     if rule.values is None or not isinstance(given, str) or given not in rule.values:
         return []
     value = rule.values[given]

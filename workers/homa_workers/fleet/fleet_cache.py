@@ -9,8 +9,9 @@ from dataclasses import replace
 from homa_shared.calls.openai_apis import by_own_api, has_fees
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API, Call, Completion, Usage
 from homa_shared.calls.request import JobRequest
-from homa_shared.capabilities import Capabilities
+from homa_shared.capabilities import Capabilities, Feature
 from homa_shared.capabilities.prompt_caching import caching_at
+from homa_shared.kinds.model_families import follows_schemas
 from homa_shared.kinds.parameter_rules import ANY, fitted, lack
 from homa_shared.kinds.profile import Fee, PromptCaching
 from homa_shared.model.errors import HomaError
@@ -186,6 +187,11 @@ class FleetBook:
         params, notes = fitted(family, found.model, call.params)
         only_responses = profile.responses_api and family.by_responses is not None and family.by_responses(params)
         return replace(call, params=params, api=RESPONSES_API if only_responses else call.api), notes
+
+    def takes_schemas(self, target: Target) -> bool:
+        """Whether a target's model takes the schema of its answer as a parameter, as far as is known."""
+        offered = self.capabilities.offers(target, Feature.SCHEMA)
+        return offered and self.fleet.profile(target).family(target.model).schema and follows_schemas(target.model)
 
     def price(self, target: str, completion: Completion) -> int | None:
         """Nano-dollars of a completion; None when its target is unpriced, or took fees that no price list tells."""

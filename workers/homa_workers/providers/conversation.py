@@ -10,14 +10,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import orjson
 
 from homa_shared.calls.shared_prefix import SYSTEM_ROLES
+from homa_workers.providers.assistant_media import shown_by_users
 from homa_workers.providers.data_url import file_url
 from homa_workers.providers.invalid_request import refused
+
+#: Asks for JSON where no parameter does, or where one is not enough.
+JSON_INSTRUCTION = "Answer with one valid JSON object and nothing else."
 
 #: A message or a part of one, as the caller wrote it.
 Given = Mapping[str, Any]
@@ -58,6 +62,8 @@ class Renderer(ABC):
 
     #: What the provider calls the assistant.
     assistant: ClassVar[str] = "assistant"
+    #: Whether its answers may show media; else they are shown by the user.
+    assistant_shows: ClassVar[bool] = False
     #: The field of a turn that holds its blocks.
     content: ClassVar[str] = "content"
 
@@ -102,11 +108,11 @@ class Renderer(ABC):
         """
         return None
 
-    def turns(self, messages: Iterable[Given]) -> list[Block]:
+    def turns(self, messages: Sequence[dict[str, Any]]) -> list[Block]:
         """The conversation without its system messages; messages that come to no block are left out."""
         names: dict[str, str] = {}
         turns: list[Block] = []
-        for message in messages:
+        for message in messages if self.assistant_shows else shown_by_users(messages):
             if message.get("role") in SYSTEM_ROLES:
                 continue
             role, blocks = self._turn(message, names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from homa_shared.kinds.families import mistral
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.profile import (
     COMMON_IMAGES,
@@ -74,6 +75,7 @@ PROFILE = KindProfile(
         source="docs.mistral.ai/resources/known-limitations and …/conversations/vision",
     ),
     model_names=ModelNames(reads_text_only=_reads_text_only, only_embeds=_only_embeds, only_chats=_only_chats),
+    others=mistral.OTHERS,
     embedding_limits=_embedding_limits,
     prompt_caching=_prompt_caching,
     billing=Billing(price_list="mistral", fees=frozenset(), service_tiers={}),

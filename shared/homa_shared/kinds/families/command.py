@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from homa_shared.kinds.parameter_rules import OPENAI_ONLY, Family, Rule, asks_for_several, dropped, refused, translated
+from homa_shared.kinds.families import makers
+from homa_shared.kinds.parameter_rules import Family, Params, Rule, asks_for_several, dropped, refused, translated
 
 _SOURCE = "docs.cohere.com/docs/compatibility-api"
-_NOT_TAKEN = (
-    *dropped(*OPENAI_ONLY, "logprobs", "top_logprobs", "metadata", "parallel_tool_calls", "prompt_cache_key"),
-    *dropped("safety_identifier", "service_tier", "store", "user"),
+_FOREIGN = (
+    makers.OPENAI
+    | makers.ANTHROPIC
+    | makers.GOOGLE
+    | makers.AMAZON
+    | makers.MISTRAL
+    | makers.LOCAL
+    | frozenset(
+        "logprobs metadata parallel_tool_calls prompt_cache_key safety_identifier service_tier store top_logprobs "
+        "user".split()
+    )
+)
+
+
+def _below_zero(name: str) -> Rule:
+    def given(params: Params) -> bool:
+        return bool(params[name] < 0)
+
+    return dropped(name, when=given, while_="below 0")[0]
+
+
+_RULES = (
+    *makers.LEGACY,
+    _below_zero("frequency_penalty"),
+    _below_zero("presence_penalty"),
     refused("n", "gives one answer a call", asks_for_several),
 )
 
 
 def _family(pattern: str, rule: Rule) -> Family:
-    return Family(pattern, (rule, *_NOT_TAKEN), source=_SOURCE)
+    return Family(pattern, (rule, *_RULES), foreign=_FOREIGN, source=_SOURCE)
 
 
+#: A model that no row names.
+OTHERS = Family("", _RULES, foreign=_FOREIGN, source=_SOURCE)
 COMPATIBLE = (
     _family(
         r"^command-a-(?:reasoning|plus)",

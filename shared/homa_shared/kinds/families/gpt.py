@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from homa_shared.kinds.families import makers
 from homa_shared.kinds.parameter_rules import (
     Family,
     Params,
@@ -26,6 +27,7 @@ _SAMPLING = ("temperature", "top_p")
 _TUNING = ("frequency_penalty", "presence_penalty", "logprobs", "top_logprobs")
 #: Refused by every model that reasons, at any effort.
 _NEVER = ("logit_bias", "prediction", "stop")
+_FOREIGN = makers.ANTHROPIC | makers.GOOGLE | makers.AMAZON | makers.MISTRAL | makers.LOCAL
 
 
 def _has_tools(params: Params) -> bool:
@@ -55,12 +57,19 @@ def _tools_and_effort_or_most(params: Params) -> bool:
 _NO_TOOLS = dropped("parallel_tool_calls", when=_has_no_tools, while_="without tools")
 _NO_BREAKPOINTS = dropped("prompt_cache_options")
 _KEPT_FOR_A_DAY = translated("prompt_cache_retention", {"in_memory": None, "in-memory": None})
-_PLAIN = (
-    *dropped("reasoning_effort"),
+#: Of models that write text only: saying so is refused, and so is a search of the web.
+_TEXT_ONLY = (refused("audio", "answers in text only"), *dropped("modalities", "web_search_options"))
+_SEARCHES = (
+    *dropped("reasoning_effort", "reasoning"),
     *dropped("verbosity", when=_is_unusually_verbose, while_="with this value"),
     *_NO_BREAKPOINTS,
     *_NO_TOOLS,
 )
+
+
+def _plain(pattern: str) -> Family:
+    """A family that does not reason."""
+    return Family(_HEAD + pattern, (*_TEXT_ONLY, *_SEARCHES), foreign=_FOREIGN, source=_CHAT)
 
 
 def _efforts(**values: str) -> Rule:
@@ -70,23 +79,32 @@ def _efforts(**values: str) -> Rule:
 def _reasons(pattern: str, *rules: Rule, when: When = always, by_responses: When | None = None) -> Family:
     """A family that takes no sampling while it reasons, and some parameters never."""
     while_ = "" if when is always else "while it reasons"
-    several = () if by_responses is None else (refused("n", "gives one answer a call to this", _both(by_responses)),)
+    lacks = () if by_responses is None else _by_responses_alone(by_responses)
     return Family(
         _HEAD + pattern,
         (
             *rules,
+            *_TEXT_ONLY,
             *dropped(*_SAMPLING, *_TUNING, when=when, while_=while_),
             *dropped(*_NEVER),
             *_NO_TOOLS,
-            *several,
+            *lacks,
         ),
+        foreign=_FOREIGN,
         by_responses=by_responses,
         source=_REASONING,
     )
 
 
-def _both(by_responses: When) -> When:
-    return lambda params: asks_for_several(params) and by_responses(params)
+def _by_responses_alone(by_responses: When) -> tuple[Rule, ...]:
+    """What the Responses API lacks, where no other one will do."""
+    return (
+        refused(
+            "n", "gives one answer a call to this", lambda params: asks_for_several(params) and by_responses(params)
+        ),
+        refused("functions", "takes no functions: give them as tools", by_responses),
+        *dropped("function_call", when=by_responses),
+    )
 
 
 _LOW_TO_HIGH = {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}
@@ -119,7 +137,7 @@ _RESPONSES_ONLY = (
 CHAT = (
     *_RESPONSES_ONLY,
     # Named for chat: one that does not reason, and those that always do so at one effort.
-    Family(_HEAD + r"(?:gpt-5-chat(?:-latest)?|chatgpt-4o-latest)" + _TAIL, _PLAIN, source=_CHAT),
+    _plain(r"(?:gpt-5-chat(?:-latest)?|chatgpt-4o-latest)" + _TAIL),
     _reasons(
         r"(?:gpt-5\.\d-chat(?:-latest)?|(?:gpt-)?chat-latest)" + _TAIL,
         _efforts(none="medium", minimal="medium", low="medium", high="medium", xhigh="medium", max="medium"),
@@ -176,10 +194,14 @@ CHAT = (
         _KEPT_FOR_A_DAY,
         by_responses=_tools_or_most_effort,
     ),
-    Family(_HEAD + r"gpt-4o(?:-mini)?-search-preview", (*_PLAIN, *dropped(*_SAMPLING, *_TUNING)), source=_CHAT),
     Family(
-        _HEAD + r"(?!.*(?:audio|realtime|transcribe|tts))gpt-(?:4|3\.?5)(?:o|[.-]|$)",
-        (*_PLAIN, *dropped("web_search_options")),
+        _HEAD + r"gpt-4o(?:-mini)?-search-preview",
+        (*_SEARCHES, *dropped(*_SAMPLING, *_TUNING)),
+        foreign=_FOREIGN,
         source=_CHAT,
     ),
+    _plain(r"(?!.*(?:audio|realtime|transcribe|tts))gpt-(?:4|3\.?5)(?:o|[.-]|$)"),
 )
+
+#: A deployment of Azure's that does not bear its model's name.
+OTHERS = Family("", foreign=_FOREIGN, source=_CHAT)

@@ -14,7 +14,6 @@ import orjson
 from homa_shared.calls.json_schema import AnswerSchema, answer_schema
 from homa_shared.calls.reply import ITEMS, Call, Completion, Usage
 from homa_shared.calls.request import Option
-from homa_shared.capabilities import Feature
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import Target
 from homa_shared.store.transitions.steps import Begin
@@ -190,8 +189,7 @@ class Chat:
         schema = structured.schema_of(self._params)
         if schema is None:
             return None
-        offered = self._journal.book.capabilities.offers(self._target, Feature.SCHEMA)
-        if not (offered and structured.follows_schemas(self._target.model)):
+        if not self._journal.book.takes_schemas(self._target):
             del self._params["response_format"]
             place = _after_system(self._messages)
             self._messages.insert(place, structured.instruction(schema))

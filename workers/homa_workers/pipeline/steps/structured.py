@@ -16,11 +16,6 @@ from homa_shared.calls.json_schema import AnswerSchema
 from homa_shared.calls.reply import Completion
 from homa_shared.model.errors import InvalidReply
 
-#: Models that have no structured output, although others of their kind have.
-_WITHOUT = re.compile(
-    r"(?:^|[./:])(?:gpt-3\.5|gpt-35|gpt-4(?:-|$)|o1-mini|o1-preview|gemini-1\.0|command-light"
-    r"|claude-(?:[123]|instant|(?:sonnet|opus)-4(?:-0|-20|$)))"
-)
 _FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
 
 
@@ -31,11 +26,6 @@ def schema_of(params: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     schema = (wanted.get("json_schema") or {}).get("schema")
     return dict(schema) if isinstance(schema, Mapping) else None
-
-
-def follows_schemas(model: str) -> bool:
-    """Whether a model takes a schema as a parameter, as far as is known."""
-    return _WITHOUT.search(model.lower()) is None
 
 
 def instruction(schema: Mapping[str, Any]) -> dict[str, Any]:

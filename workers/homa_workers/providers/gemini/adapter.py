@@ -102,7 +102,7 @@ class GeminiProvider:
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         """Vectors; where the reply reports no tokens, the cost stays unresolved."""
         settings = {{"dimensions": "output_dimensionality"}.get(name, name): value for name, value in params.items()}
-        settings.pop("encoding_format", None)
+        settings = {name: value for name, value in settings.items() if name not in ("encoding_format", "user")}
         try:
             checked = types.EmbedContentConfig(**settings)
         except ValidationError as error:

@@ -63,6 +63,7 @@ def config(call: Call) -> dict[str, Any]:
 
 class _GeminiRenderer(Renderer):
     assistant = "model"
+    assistant_shows = True
     content = "parts"
 
     def text(self, text: str, part: Given) -> Block:

@@ -89,6 +89,8 @@ def _content(message: Any) -> tuple[str, int, bool]:
             result = True
         elif _MEDIA & block.keys():
             media += 1
+        elif "reasoningContent" in block:
+            texts.append(str((block["reasoningContent"].get("reasoningText") or {}).get("text") or ""))
         elif "cachePoint" not in block:
             raise invalid(f"a block of content is of no known kind: {list(block)}")
     return "\n".join(texts), media, result

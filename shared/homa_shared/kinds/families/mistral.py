@@ -1,0 +1,17 @@
+"""Mistral's models at its own API."""
+
+from __future__ import annotations
+
+from homa_shared.kinds.families import makers
+from homa_shared.kinds.parameter_rules import Family
+
+_SOURCE = "docs.mistral.ai/api: its OpenAPI document refuses what it does not name"
+
+#: All of them: what a model does not take is documented for none.
+OTHERS = Family(
+    "",
+    makers.LEGACY,
+    # It has predictions of its own.
+    foreign=(makers.OPENAI - {"prediction"}) | makers.ANTHROPIC | makers.GOOGLE | makers.AMAZON | makers.LOCAL,
+    source=_SOURCE,
+)
