@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 _GPT = (
     "gpt-4o-mini", "gpt-4.1", "gpt-4", "gpt-3.5-turbo", "gpt-4o-search-preview", "gpt-5-chat-latest", "gpt-5.3-chat",
+    "chatgpt-4o-latest", "gpt-5.4-nano",
     "o1", "o3", "o3-mini", "o4-mini", "o3-pro", "o4-mini-deep-research", "gpt-5", "gpt-5-mini", "gpt-5-nano",
     "gpt-5-pro", "gpt-5-codex", "gpt-5.1", "gpt-5.1-codex-max", "gpt-5.2", "gpt-5.2-pro", "gpt-5.4", "gpt-5.4-mini",
     "gpt-5.5", "gpt-5.6-luna", "gpt-6-luna", "gpt-6-sol", "gpt-6-astra", "gpt-6.1-sol", "gpt-6.1-terra", "gpt-6.2-sol",

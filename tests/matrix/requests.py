@@ -48,9 +48,12 @@ CASES: Mapping[str, Case] = {
     "nothing": Case(),
     "a stream": Case(stream=True),
     "max_tokens": Case({"max_tokens": 300}),
+    "a tiny cap": Case({"max_tokens": 5}),
+    "a tiny cap and tools": Case({"max_tokens": 5, "tools": [TOOL], "reasoning_effort": "low"}),
     "max_completion_tokens": Case({"max_completion_tokens": 300}),
     "temperature": Case({"temperature": 0}),
     "temperature of one": Case({"temperature": 1.0}),
+    "a high temperature": Case({"temperature": 1.8}),
     "top_p": Case({"top_p": 0.5}),
     "temperature and top_p": Case({"temperature": 0.2, "top_p": 0.5}),
     "top_k": Case({"top_k": 40}),
@@ -77,6 +80,15 @@ CASES: Mapping[str, Case] = {
     "verbosity": Case({"verbosity": "low"}),
     "web_search_options": Case({"web_search_options": {}}),
     "stream_options": Case({"stream_options": {"include_usage": True}}),
+    "thinking adaptively": Case({"thinking": {"type": "adaptive"}}),
+    "thinking disabled": Case({"thinking": {"type": "disabled"}, "reasoning_effort": "xhigh"}),
+    "thinking and sampling": Case(
+        {"thinking": {"type": "enabled", "budget_tokens": 1024}, "temperature": 0, "top_k": 5}
+    ),
+    "thinking and a forced tool": Case(
+        {"thinking": {"type": "enabled", "budget_tokens": 1024}, "tools": [TOOL], "tool_choice": "required"}
+    ),
+    "speed": Case({"speed": "fast"}),
     "thinking": Case({"thinking": {"type": "enabled", "budget_tokens": 1024}}),
     "functions": Case({"functions": [TOOL["function"]], "function_call": "auto"}),
     **{f"tier {name}": Case({"service_tier": name}) for name in ("auto", "default", "flex", "priority")},
@@ -158,6 +170,9 @@ CASES: Mapping[str, Case] = {
             ]},
             told("a"),
         ),
+    ),
+    "results of parallel tools in two steps": Case(
+        {"tools": [TOOL]}, (user(), called("a", "b"), told("a"), told("b"), called("c"), told("c"))
     ),
     "a prior refusal": Case({}, (user(), {"role": "assistant", "content": None, "refusal": "No."}, user("Please."))),
     "much at once": Case(

@@ -45,7 +45,7 @@ LACKS = re.compile("|".join((
     r"takes no tools", r"has no (?:flex|priority) tier", r"reads text only", r"takes no (?:images|PDF|audio)",
     r"takes documents by data only", r"takes no part of type|it takes no .* part",
     r"no Responses API, which", r"Responses API takes no audio|writes text only", r"takes no functions",
-    r"answers in text only", r"is served by Bedrock's OpenAI endpoint",
+    r"answers in text only", r"by at least 16 tokens", r"is served by Bedrock's OpenAI endpoint",
     r"vectors of (?:the model's|its) own width only",
 )))  # fmt: skip
 

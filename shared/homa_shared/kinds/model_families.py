@@ -71,6 +71,9 @@ _CLAUDE_CACHES_FROM_4096 = r"claude-(?:haiku-4-5|opus-4-[56])"
 _CLAUDE_CACHES_FROM_2048 = r"claude-(?:3(?:-5)?-haiku|opus-4-7|mythos-preview)"
 _CLAUDE_CACHES_FROM_512 = r"claude-(?:opus-5|(?:sonnet|haiku)-5-5|(?:fable|mythos)-5)"
 
+#: ai.google.dev/gemini-api/docs/thought-signatures: from Gemini 3 on.
+_GEMINI_WANTS_SIGNATURES = r"gemini-(?:[3-9]|[a-z-]+-latest)"
+
 #: The page on structured output of each maker: models that have none, although others of their kind have.
 _WITHOUT_SCHEMAS = re.compile(
     r"(?:^|[./:])(?:gpt-3\.5|gpt-35|gpt-4(?:-|$)|o1-mini|o1-preview|gemini-1\.0|command-light"
@@ -161,6 +164,11 @@ def claude_least_cached_tokens(model: str) -> int:
 def gemini_thinks_by_budget(model: str) -> bool:
     """Whether a Gemini model thinks within a budget of tokens; later ones take a level."""
     return re.search(_GEMINI_THINKS_BY_BUDGET, model) is not None
+
+
+def gemini_wants_signatures(model: str) -> bool:
+    """Whether a Gemini model refuses the call of a tool in its conversation that bears no signature."""
+    return re.search(_GEMINI_WANTS_SIGNATURES, model) is not None
 
 
 def follows_schemas(model: str) -> bool:

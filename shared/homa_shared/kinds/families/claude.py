@@ -72,6 +72,10 @@ def _must_call_while_it_thinks(params: Params) -> bool:
     return forces_tool(params) and _kind_of_thinking(params) in (None, "enabled")
 
 
+def _budget_and_forced_tool(params: Params) -> bool:
+    return forces_tool(params) and _kind_of_thinking(params) == "enabled"
+
+
 def _other_temperature(params: Params) -> bool:
     return _thinks(params) and bool(params["temperature"] != 1)
 
@@ -127,16 +131,30 @@ _NEVER_THINKS = _family(
 )
 _BY_BUDGET = (*_NOT_ADAPTIVE, *_BUDGET_WITHOUT_FORCED_TOOL)
 _3_7_AND_4 = r"3-7-sonnet|(?:opus|sonnet)-4(?:-[01])?|4-(?:opus|sonnet)"
-_4_6 = _family(r"(?:opus|sonnet)-4-6", _NO_XHIGH, *_NOT_BETWEEN_TOOLS)
+_4_6 = _family(
+    r"(?:opus|sonnet)-4-6",
+    _NO_XHIGH,
+    *_NOT_BETWEEN_TOOLS,
+    *dropped("thinking", when=_budget_and_forced_tool, while_="while a tool must be called"),
+)
 _TO_4_6 = (
     _NEVER_THINKS,
     _family(_3_7_AND_4, *_BY_BUDGET, prefill=True, schema=False),
     _family(r"(?:sonnet|haiku|opus)-4-5", *_BY_BUDGET, prefill=True),
     _4_6,
 )
+#: All but those that platform.claude.com/docs/en/build-with-claude/fast-mode names.
+_SLOW = dropped("speed")
+_ALWAYS = (
+    _ALWAYS_THINKS,
+    _NO_BUDGET,
+    *dropped("thinking", when=_asks_for("disabled", "between_tools"), while_="of this type"),
+    _NO_FORCED_TOOL,
+)
 _FROM_4_7 = (
-    _family(r"opus-4-[78]|sonnet-5", _ADAPTIVE, _NO_BUDGET, *_NOT_BETWEEN_TOOLS),
-    _family(r"opus-5|haiku-5-5", _ADAPTIVE, _NO_BUDGET, *_NOT_BETWEEN_TOOLS, *_EFFORT_OF_THINKERS),
+    _family(r"opus-4-[78]|sonnet-5", _ADAPTIVE, _NO_BUDGET, *_NOT_BETWEEN_TOOLS, *_SLOW),
+    _family(r"opus-5", _ADAPTIVE, _NO_BUDGET, *_NOT_BETWEEN_TOOLS, *_EFFORT_OF_THINKERS),
+    _family(r"haiku-5-5", _ADAPTIVE, _NO_BUDGET, *_NOT_BETWEEN_TOOLS, *_EFFORT_OF_THINKERS, *_SLOW),
     # Its adapter has it think between tools only, where it is not to think.
     _family(
         r"sonnet-5-5",
@@ -145,16 +163,13 @@ _FROM_4_7 = (
         replaced("thinking", {"type": "between_tools"}, _asks_for("disabled")),
         *_EFFORT_OF_THINKERS,
         _NO_FORCED_TOOL,
+        *_SLOW,
     ),
     # Those that always think; a newer one is taken for such a one.
+    _family(r"opus-5-5|(?:fable|mythos)-5-2", *_ALWAYS),
     Family(
         r"(?:^|[./])claude-(?:(?:opus|sonnet|haiku)-(?:[5-9]|\d\d)|fable|mythos)(?!\d{3})",
-        (
-            _ALWAYS_THINKS,
-            _NO_BUDGET,
-            *dropped("thinking", when=_asks_for("disabled", "between_tools"), while_="of this type"),
-            _NO_FORCED_TOOL,
-        ),
+        (*_ALWAYS, *_SLOW),
         prefill=False,
         source=_MODELS,
     ),
@@ -168,7 +183,7 @@ def _with(family: Family, *rules: Rule, after: tuple[Rule, ...] = (), takes: fro
 #: At Anthropic, under the API version that the adapter names (2023-06-01).
 MESSAGES = (
     *(
-        _with(family, *_ONE_OF_BOTH, *_TIERS, after=_SAMPLING_OF_THINKERS, takes=_SPOKEN | _MESSAGES)
+        _with(family, *_ONE_OF_BOTH, *_TIERS, *_SLOW, after=_SAMPLING_OF_THINKERS, takes=_SPOKEN | _MESSAGES)
         for family in _TO_4_6
     ),
     *(_with(family, *_NO_SAMPLING, *_TIERS, takes=_SPOKEN | _MESSAGES) for family in _FROM_4_7),

@@ -126,7 +126,7 @@ class GeminiProvider:
             {**message, "role": "user"} if message.get("role") in {"system", "developer"} else message
             for message in call.messages
         ]
-        asked = _contents(conversation)
+        asked = _contents(conversation, call.model)
         try:
             with well_formed("the reply"):
                 reply = await self._client.aio.models.count_tokens(model=call.model, contents=asked)
@@ -156,7 +156,7 @@ def _request(call: Call, **settings: Any) -> dict[str, Any]:
     with chat_shaped():
         try:
             checked = types.GenerateContentConfig(**{**config(call), **ONE_CALL, **settings})
-            return {"model": call.model, "contents": _contents(call.messages), "config": checked}
+            return {"model": call.model, "contents": _contents(call.messages, call.model), "config": checked}
         except ValidationError as error:
             raise _misfit(error) from error
 
@@ -167,8 +167,8 @@ def _misfit(error: ValidationError) -> ProviderError:
     return refused(f"{error.title}.{'.'.join(map(str, first['loc']))}", first["msg"])
 
 
-def _contents(messages: list[dict[str, Any]]) -> Any:
-    return [types.Content.model_validate(turn) for turn in contents(messages)]
+def _contents(messages: list[dict[str, Any]], model: str) -> Any:
+    return [types.Content.model_validate(turn) for turn in contents(messages, model)]
 
 
 def _completion(body: Mapping[str, Any], model: str) -> Completion:

@@ -15,7 +15,7 @@ from homa_shared.calls.reply import Call
 from homa_shared.kinds.model_families import openai_never_reasons as never_reasons
 from homa_shared.kinds.model_families import openai_reasons
 from homa_workers.providers.conversation import JSON_INSTRUCTION
-from homa_workers.providers.invalid_request import chat_shaped, refused
+from homa_workers.providers.invalid_request import chat_shaped, refused, unsupported
 from homa_workers.providers.openai.dialects import share
 from homa_workers.providers.openai.messages import named, says_json
 from homa_workers.providers.openai.responses_input import input_items
@@ -37,6 +37,8 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "web_search_options": 'the Responses API takes tools=[{"type": "web_search"}] instead',
     }
 )
+#: Fewer output tokens cannot be asked for.
+LEAST_CAP = 16
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
 LOG_PROBABILITIES = "message.output_text.logprobs"
 
@@ -67,6 +69,8 @@ def _translated(call: Call, base_url: str, defaults: Mapping[str, Any]) -> dict[
     cap = params.pop("max_tokens", None)
     cap = params.pop("max_completion_tokens", cap)
     if cap is not None:
+        if cap < LEAST_CAP:
+            raise unsupported("max_tokens", f"the Responses API answers by at least {LEAST_CAP} tokens, not {cap}")
         # The budget was reserved for this cap.
         params["max_output_tokens"] = cap
     asks_for_object = (params.get("response_format") or {}).get("type") == "json_object"
