@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 from homa_shared.calls.openai_apis import by_own_api, has_fees
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API, Call, Completion, Usage
@@ -12,7 +14,7 @@ from homa_shared.calls.request import JobRequest
 from homa_shared.capabilities import Capabilities, Feature
 from homa_shared.capabilities.prompt_caching import caching_at
 from homa_shared.kinds.model_families import follows_schemas
-from homa_shared.kinds.parameter_rules import ANY, fitted, lack
+from homa_shared.kinds.parameter_rules import ANY, Family, fitted, lack
 from homa_shared.kinds.profile import Fee, PromptCaching
 from homa_shared.model.errors import HomaError
 from homa_shared.model.pools import Hop, Pool, alias_of, queue_of
@@ -41,13 +43,20 @@ class FleetBook:
         store: where the fleet's settings live.
         fleet: those that the worker started with.
         provider: whose targets the worker calls.
+        defaults: parameters that the account's settings add to each call which does not set them.
     """
 
-    def __init__(self, store: AsyncStore, fleet: Fleet, provider: str = "") -> None:
+    def __init__(
+        self, store: AsyncStore, fleet: Fleet, provider: str = "", defaults: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         self._store = store
         self._provider = provider
         #: Target -> what estimates of its tokens are scaled by, as learned from replies.
         self._factors: Mapping[str, float] = {}
+        self._defaults = defaults
+        #: Target -> what its model takes; those whose model nothing has told yet.
+        self._families: dict[str, Family] = {}
+        self._unnamed: set[str] = set()
         self._plans: dict[str, TargetPlan | None] = {}
         self._written: set[str] = set()
         self._raw: bytes | None = None
@@ -75,6 +84,7 @@ class FleetBook:
         if fleet.version != self.fleet.version:
             self.fleet, self._prices = fleet, PriceBook(fleet)
             self._plans.clear()
+            self._families.clear()
             self._written.clear()
             self._behind = True
         changed = self._behind
@@ -180,18 +190,37 @@ class FleetBook:
         It goes by OpenAI's Responses API where its model does in no other way what is asked for.
         """
         found = Target.parse(target)
-        profile = self.fleet.profile(found)
-        family = profile.family(found.model)
+        profile, family = self.fleet.profile(found), self.family(target)
         if family is ANY:
             return call, ()
-        params, notes = fitted(family, found.model, call.params)
+        params, notes = fitted(family, found.model, {**self._defaults, **call.params})
+        # What the account's settings say and this model does not take must not be added again.
+        params |= dict.fromkeys(self._defaults.keys() - params.keys())
         only_responses = profile.responses_api and family.by_responses is not None and family.by_responses(params)
         return replace(call, params=params, api=RESPONSES_API if only_responses else call.api), notes
+
+    def family(self, target: str) -> Family:
+        """What a target's model takes of a request's parameters, as its name, an alias or a reply tells."""
+        if target not in self._families:
+            found = Target.parse(target)
+            self._families[target] = family = self.fleet.family(found)
+            if family is self.fleet.profile(found).others:
+                self._unnamed.add(target)
+        return self._families[target]
+
+    def note_model(self, target: str, model: object) -> None:
+        """Learns from a reply which model serves a target whose name does not tell."""
+        if target in self._unnamed and isinstance(model, str):
+            profile = self.fleet.profile(Target.parse(target))
+            family = profile.family(model)
+            if family is not profile.others:
+                self._families[target] = family
+                self._unnamed.discard(target)
 
     def takes_schemas(self, target: Target) -> bool:
         """Whether a target's model takes the schema of its answer as a parameter, as far as is known."""
         offered = self.capabilities.offers(target, Feature.SCHEMA)
-        return offered and self.fleet.profile(target).family(target.model).schema and follows_schemas(target.model)
+        return offered and self.family(str(target)).schema and follows_schemas(target.model)
 
     def price(self, target: str, completion: Completion) -> int | None:
         """Nano-dollars of a completion; None when its target is unpriced, or took fees that no price list tells."""
@@ -244,7 +273,7 @@ class FleetBook:
         if hop is None:
             return "the fleet has no such provider or pool any more"
         if not isinstance(hop, Pool) and (
-            why := lack(self.fleet.profile(hop).family(hop.model), hop.model, request.messages, request.params)
+            why := lack(self.family(str(hop)), hop.model, request.messages, request.params)
         ):
             return why
         if not wider or isinstance(hop, Pool):

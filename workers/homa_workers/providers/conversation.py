@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import orjson
 
+from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import SYSTEM_ROLES
 from homa_workers.providers.assistant_media import shown_by_users
 from homa_workers.providers.data_url import file_url
@@ -27,6 +29,19 @@ JSON_INSTRUCTION = "Answer with one valid JSON object and nothing else."
 Given = Mapping[str, Any]
 #: What a part becomes.
 Block = dict[str, Any]
+
+
+def thinks_aloud(call: Call) -> bool:
+    """Whether a conversation brings thinking of earlier answers."""
+    return any("thinking_blocks" in message for message in call.messages)
+
+
+def without_thinking(call: Call) -> Call:
+    """A call whose conversation brings none."""
+    messages = [
+        {name: value for name, value in message.items() if name != "thinking_blocks"} for message in call.messages
+    ]
+    return replace(call, messages=messages)
 
 
 class File(NamedTuple):

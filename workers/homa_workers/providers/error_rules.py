@@ -92,14 +92,16 @@ STATUS_RULES: tuple[ErrorRule, ...] = (
 )
 
 
-def classify(failure: ErrorReply, rules: Sequence[ErrorRule], *, partial_text: str = "") -> ProviderError:
+def classify(
+    failure: ErrorReply, rules: Sequence[ErrorRule], *, partial_text: str = "", begun: bool = False
+) -> ProviderError:
     """The `ProviderError` that a failure is.
 
-    `partial_text` is what a stream had delivered before. Tokens were then generated, so that a kind which says that
-    nothing was charged would be untrue: it becomes AMBIGUOUS.
+    `partial_text` is what a stream had delivered before, `begun` whether it had generated anything, be it unseen. A kind
+    which says that nothing was charged would then be untrue: it becomes AMBIGUOUS.
     """
     kind = next((rule.kind for rule in rules if rule.matches(failure)), _default(failure))
-    if partial_text and kind in FREE:
+    if (partial_text or begun) and kind in FREE:
         kind = ErrorKind.AMBIGUOUS
     return ProviderError(
         kind=kind,

@@ -106,7 +106,7 @@ class RawClient(Generic[Stream]):
                     for delta in assembly.add(event):
                         await emit(delta)
         except self._failures as error:
-            raise from_sdk(error, self._rules, partial_text=assembly.text) from error
+            raise from_sdk(error, self._rules, partial_text=assembly.text, begun=assembly.begun) from error
         except ValueError as error:
             raise assembly.broken(f"an event is not valid JSON: {error}") from error
         return assembly

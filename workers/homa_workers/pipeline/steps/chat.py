@@ -123,7 +123,7 @@ class Chat:
         for number, raw in enumerate(await self._journal.resume(), 1):
             state = orjson.loads(raw)
             self._journal.count_earlier(Usage(**state["usage"]))
-            own = Target.parse(state["target"]).provider == self._target.provider
+            own = state["target"] == str(self._target)
             self._messages += state["messages"] if own else [_plain(message) for message in state["messages"]]
             if state["why"] == "tools":
                 await self._run_tools(number, state["messages"][0]["tool_calls"])

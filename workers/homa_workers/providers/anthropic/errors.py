@@ -6,6 +6,8 @@ stand without a status, since an error in the middle of a stream arrives under s
 
 from __future__ import annotations
 
+import re
+
 from homa_shared.calls.failures import ErrorKind
 from homa_workers.providers.error_rules import STATUS_RULES, ErrorRule, by_code, by_message
 
@@ -17,6 +19,10 @@ UNSUPPORTED_BY_CLAUDE = (
     r"|may only be set to 1 when thinking|Thinking may not be enabled when"
     r"|send \"thinking\": \{\"type\": \"between_tools\"\}|bound to a different conversation"
 )
+
+#: Says that a conversation was changed before a block of thinking; without such blocks the same request is taken.
+#: platform.claude.com/docs/en/build-with-claude/thinking-troubleshooting
+BOUND_ELSEWHERE = re.compile(r"block is bound to a different conversation", re.IGNORECASE)
 
 ANTHROPIC_RULES: tuple[ErrorRule, ...] = (
     by_code(

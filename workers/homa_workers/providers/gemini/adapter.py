@@ -93,7 +93,7 @@ class GeminiProvider:
                 async for delta in pieces:
                     await emit(delta)
         except (errors.APIError, httpx2.HTTPError) as error:
-            raise _classified(error, assembly.text) from error
+            raise _classified(error, assembly.text, begun=assembly.begun) from error
         except ValueError as error:
             raise assembly.broken(f"not an event stream: {error}") from error
         with well_formed("the streamed reply"):
@@ -180,8 +180,12 @@ def _completion(body: Mapping[str, Any], model: str) -> Completion:
     )
 
 
-def _classified(error: errors.APIError | httpx2.HTTPError, partial_text: str = "") -> ProviderError:
+def _classified(
+    error: errors.APIError | httpx2.HTTPError, partial_text: str = "", *, begun: bool = False
+) -> ProviderError:
     if isinstance(error, httpx2.HTTPError):
-        return from_sdk(error, GEMINI_RULES, partial_text=partial_text)
+        return from_sdk(error, GEMINI_RULES, partial_text=partial_text, begun=begun)
     headers = error.response.headers if isinstance(error.response, httpx2.Response) else {}
-    return classify(failure_of(error.code, error.details, headers), GEMINI_RULES, partial_text=partial_text)
+    return classify(
+        failure_of(error.code, error.details, headers), GEMINI_RULES, partial_text=partial_text, begun=begun
+    )

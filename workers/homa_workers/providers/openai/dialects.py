@@ -85,6 +85,10 @@ def request_body(
     `stream` is the adapter's to say.
     """
     body = {"model": call.model, "messages": call.messages, **defaults, **call.params}
+    for name in defaults:
+        # Said by the account, and not taken by this model.
+        if body[name] is None:
+            del body[name]
     for name in ("stream", "stream_options", *dialect.refused):
         body.pop(name, None)
     cap = body.pop("max_tokens", None)
