@@ -97,8 +97,8 @@ def classify(
 ) -> ProviderError:
     """The `ProviderError` that a failure is.
 
-    `partial_text` is what a stream had delivered before, `begun` whether it had generated anything, be it unseen. A kind
-    which says that nothing was charged would then be untrue: it becomes AMBIGUOUS.
+    `partial_text` is what a stream had delivered before, `begun` whether it had generated anything, be it unseen. Then
+    a kind which says that nothing was charged would be untrue: it becomes AMBIGUOUS.
     """
     kind = next((rule.kind for rule in rules if rule.matches(failure)), _default(failure))
     if (partial_text or begun) and kind in FREE:

@@ -104,7 +104,7 @@ class EventAssembly(StreamAssembly):
 
     @property
     def begun(self) -> bool:
-        return bool(self._blocks)
+        return bool(self.text) or any("reasoningContent" in block for block in self._blocks.values())
 
     def _deltas(self, event: Any) -> Iterator[Delta]:
         match event:

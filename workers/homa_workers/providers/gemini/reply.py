@@ -117,7 +117,8 @@ class ReplyAssembly(StreamAssembly):
 
     @property
     def begun(self) -> bool:
-        return any(candidate["content"]["parts"] for candidate in self._candidates.values())
+        parts = (part for candidate in self._candidates.values() for part in candidate["content"]["parts"])
+        return any(part.get("text") or "functionCall" in part or "thoughtSignature" in part for part in parts)
 
     def _deltas(self, event: Any) -> Iterator[Delta]:
         self._reply |= {name: value for name, value in event.items() if name != "candidates"}
