@@ -134,6 +134,9 @@ def prefill_lack(family: Family, model: str, messages: Sequence[Mapping[str, Any
 def fitted(family: Family, model: str, params: Params) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Parameters as a model takes them, and what was changed about them, for people."""
     kept, notes = _taken(family, model, params)
+    # Most requests say nothing that a rule is about.
+    if _adjusted(family).isdisjoint(kept):
+        return kept, tuple(notes)
     for rule in family.rules:
         if rule.verdict is Verdict.REFUSED or kept.get(rule.name) is None or not rule.when(kept):
             continue
@@ -143,6 +146,12 @@ def fitted(family: Family, model: str, params: Params) -> tuple[dict[str, Any], 
         else:
             notes += _translate(rule, model, kept)
     return kept, tuple(notes)
+
+
+@lru_cache(maxsize=1024)
+def _adjusted(family: Family) -> frozenset[str]:
+    """Names of parameters that a family's rules leave out or translate."""
+    return frozenset(rule.name for rule in family.rules if rule.verdict is not Verdict.REFUSED)
 
 
 def _taken(family: Family, model: str, params: Params) -> tuple[dict[str, Any], list[str]]:
