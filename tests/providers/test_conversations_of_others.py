@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from homa_shared.calls.reply import RESPONSES_API, Call
+from homa_shared.kinds.parameter_rules import fitted
+from homa_shared.kinds.registry import profile_of
 from homa_workers.providers.anthropic.request import request_body as messages_request
 from homa_workers.providers.bedrock.request import converse
 from homa_workers.providers.gemini.request import contents
@@ -170,3 +172,16 @@ def test_converse_is_told_of_the_tools_that_a_conversation_has_called() -> None:
 def test_nova_takes_top_k_by_its_own_name() -> None:
     fields = at_bedrock(USER, model="us.amazon.nova-2-lite-v1:0", top_k=5)["additionalModelRequestFields"]
     assert fields == {"inferenceConfig": {"topK": 5}}
+
+
+@pytest.mark.parametrize("host", ["bedrock-runtime.us-east-1.amazonaws.com", "bedrock-mantle.us-east-1.api.aws"])
+def test_openais_models_on_bedrock_are_openais(host: str) -> None:
+    call = Call("us.openai.gpt-6-luna", [MARKED, FOREIGN, TOLD], {"max_tokens": 90})
+    sent = request_body(call, OPENAI, f"https://{host}/openai/v1")
+    assert (sent["max_completion_tokens"], sent["messages"]) == (90, [PLAIN, OWN, TOLD])
+    asked = responses_request(
+        Call(call.model, [USER], {"tools": [LOOK]}, api=RESPONSES_API), f"https://{host}/openai/v1"
+    )
+    assert asked["include"] == ["reasoning.encrypted_content"]
+    params, _ = fitted(profile_of("openai").family(call.model), call.model, {"temperature": 0, "stop": "x"})
+    assert params == {}

@@ -13,6 +13,7 @@ from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import create
 from homa_workers.simulator import Simulator, SimulatorConfig
 from homa_workers.simulator.dialects.anthropic_prompt import BOUND_ELSEWHERE
+from tests.matrix.conftest import connect
 from tests.providers.stub import events, serving
 
 THOUGHT = {"type": "thinking", "thinking": "hm", "signature": f"{BOUND_ELSEWHERE}1"}
@@ -32,10 +33,15 @@ async def ignore(_: Delta) -> None:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_claude_is_asked_once_more_without_thoughts_that_are_bound_elsewhere(streamed: bool) -> None:
-    call = Call("claude-opus-5-5", TALK, {"max_tokens": 50})
+@pytest.mark.parametrize(
+    ("kind", "model"), [("anthropic", "claude-opus-5-5"), ("bedrock", "anthropic.claude-opus-5-5")]
+)
+async def test_claude_is_asked_once_more_without_thoughts_that_are_bound_elsewhere(
+    kind: str, model: str, streamed: bool
+) -> None:
+    call = Call(model, TALK, {"max_tokens": 50})
     async with Simulator(SimulatorConfig()) as simulator:
-        provider = anthropic(f"{simulator.url}/anthropic")
+        provider = connect(kind, f"{simulator.url}/{kind}")
         found = await (provider.stream(call, ignore) if streamed else provider.complete(call))
         await provider.aclose()
     assert found.text

@@ -54,9 +54,9 @@ _OPENAI_MAX_TOKENS = r"^(?:ft:)?(?:gpt-3|gpt-4|chatgpt-4o|davinci|babbage)"
 #: The same by name alone, for servers whose other models may have any name (`openai/gpt-5`, `us.openai.gpt-6-luna`).
 _OPENAI_NO_MAX_TOKENS = r"(?:^|[/.:])(?:o[1-9](?:-|$)|gpt-(?:[5-9]|[12]\d)(?!\d)|(?:gpt-)?chat-latest$)"
 #: platform.openai.com/docs/guides/reasoning: o-series, GPT-5 and later, Codex; not those that are named for chat.
-_OPENAI_REASONS = r"(?:^|[/:])(?:o\d|gpt-[5-9]|codex)(?!.*-chat)"
+_OPENAI_REASONS = r"(?:^|[/:.])(?:o\d|gpt-[5-9]|codex)(?!.*-chat)"
 #: The same page.
-_OPENAI_NEVER_REASONS = r"(?:^|[/:])(?:chatgpt-4o|gpt-(?:3\.?5|4|5-chat))"
+_OPENAI_NEVER_REASONS = r"(?:^|[/:.])(?:chatgpt-4o|gpt-(?:3\.?5|4|5-chat))"
 #: developers.openai.com/api/docs/guides/prompt-caching: GPT-5.6 and later.
 _OPENAI_CACHE_BREAKPOINTS = r"^(?:ft:)?gpt-(?:5\.(?:[6-9]|\d\d)|[6-9]|\d\d)"
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from homa_workers.simulator.dialects.anthropic_prompt import BOUND_ELSEWHERE
 from homa_workers.simulator.dialects.claude_models import refuse_by_version, version_of
 from homa_workers.simulator.wire import invalid
 
@@ -54,6 +55,7 @@ def refuse_at_converse(model: str, body: Mapping[str, Any]) -> None:
     _refuse_features(model, body)
     if version is not None:
         refuse_by_version(model, version, _as_messages(body, own))
+        _refuse_others_thoughts(body)
     if "amazon.nova-2" in model:
         _refuse_at_nova_2(body, own.get("reasoningConfig") or {})
 
@@ -100,6 +102,16 @@ def _refuse_tool_blocks(body: Mapping[str, Any]) -> None:
         raise invalid("The toolConfig field must be defined when using toolUse and toolResult content blocks.")
     if any(role == "assistant" and block.keys() & {"image", "document", "video"} for role, block in blocks):
         raise invalid("The model returned the following errors: images and documents stand in user messages only.")
+
+
+def _refuse_others_thoughts(body: Mapping[str, Any]) -> None:
+    for number, (_, block) in enumerate(_blocks(body)):
+        thought = (block.get("reasoningContent") or {}).get("reasoningText") or {}
+        if str(thought.get("signature") or "").startswith(BOUND_ELSEWHERE):
+            raise invalid(
+                f"The model returned the following errors: content.{number}: Invalid `signature` in `thinking` block. "
+                "The block is bound to a different conversation."
+            )
 
 
 def _blocks(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
