@@ -23,7 +23,7 @@ from homa_workers.providers.error_rules import classify
 from homa_workers.providers.gemini.errors import GEMINI_RULES, failure_of
 from homa_workers.providers.gemini.reply import ReplyAssembly, completion_body, usage_of
 from homa_workers.providers.gemini.request import config, contents
-from homa_workers.providers.invalid_request import chat_shaped, refused
+from homa_workers.providers.invalid_request import chat_shaped, refused, unsupported
 from homa_workers.providers.json_body import decoded
 from homa_workers.providers.malformed import SHAPE_ERRORS, well_formed
 from homa_workers.providers.sdk_errors import from_sdk
@@ -164,7 +164,9 @@ def _request(call: Call, **settings: Any) -> dict[str, Any]:
 def _misfit(error: ValidationError) -> ProviderError:
     """The first complaint of the SDK's types, without the value: it may be a whole prompt."""
     first = error.errors()[0]
-    return refused(f"{error.title}.{'.'.join(map(str, first['loc']))}", first["msg"])
+    place = f"{error.title}.{'.'.join(map(str, first['loc']))}"
+    # A parameter that is unknown here may be another target's own.
+    return (unsupported if first["type"] == "extra_forbidden" else refused)(place, first["msg"])
 
 
 def _contents(messages: list[dict[str, Any]], model: str) -> Any:
