@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 from homa_shared.calls.openai_apis import by_own_api, has_fees
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API, Call, Completion
@@ -20,12 +23,17 @@ class KnownTarget:
     profile: KindProfile
     #: What its model takes of a request's parameters.
     family: Family
+    #: Parameters that the account's settings add to each call which does not set them.
+    defaults: Mapping[str, Any]
     #: Whether its bill may have fees for tools that the provider runs itself.
     charges_for_tools: bool
 
     @classmethod
-    def of(cls, fleet: Fleet, name: str) -> KnownTarget:
+    def of(cls, fleet: Fleet, name: str, defaults: Mapping[str, Any] = MappingProxyType({})) -> KnownTarget:
         """What the fleet's settings tell of a target.
+
+        Args:
+            defaults: parameters that the account's settings add to each call which does not set them.
 
         Raises:
             ConfigError: the kind's package is installed and brings no profile that can be loaded.
@@ -33,7 +41,17 @@ class KnownTarget:
         """
         target = Target.parse(name)
         profile = fleet.profile(target)
-        return cls(target, profile, profile.family(target.model), Fee.HOSTED_TOOLS in profile.billing.fees)
+        charges = Fee.HOSTED_TOOLS in profile.billing.fees
+        return cls(target, profile, fleet.family(target), defaults, charges)
+
+    @property
+    def may_learn(self) -> bool:
+        """Whether neither its name nor an alias tells its model, and a reply may."""
+        return self.family is self.profile.others and bool(self.profile.families)
+
+    def served_by(self, model: str) -> KnownTarget:
+        """The same by the name that a reply gives its model."""
+        return replace(self, family=self.profile.family(model))
 
     def for_api(self, call: Call) -> Call:
         """A call as the provider can be asked: by OpenAI's Responses API only where it has one."""
@@ -45,9 +63,13 @@ class KnownTarget:
         It goes by OpenAI's Responses API where its model does in no other way what is asked for.
         """
         family, params = self.family, call.params
+        if self.defaults:
+            params = {**self.defaults, **params}
         notes: tuple[str, ...] = ()
         if not fits(family, params):
             params, notes = fitted(family, self.target.model, params)
+            # What the account's settings say and this model does not take must not be added again.
+            params |= dict.fromkeys(self.defaults.keys() - params.keys())
             call = replace(call, params=params)
         if self.profile.responses_api and family.by_responses is not None and family.by_responses(params):
             call = replace(call, api=RESPONSES_API)

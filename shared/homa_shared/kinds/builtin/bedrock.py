@@ -89,6 +89,7 @@ PROFILE = KindProfile(
     ),
     model_names=ModelNames(only_chats=only_chats),
     families=bedrock.CONVERSE,
+    others=bedrock.OTHERS,
     embedding_limits=_embedding_limits,
     prompt_caching=_prompt_caching,
     billing=Billing(price_list="aws", fees=frozenset(), service_tiers={}),

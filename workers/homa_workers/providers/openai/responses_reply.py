@@ -43,10 +43,12 @@ def checked(reply: RawReply) -> Item:
     raise not_a_reply(reply.content, reply.headers, RESPONSES_RULES, "a response that has ended", reported(body))
 
 
-def failed(response: Mapping[str, Any], headers: Mapping[str, str], partial_text: str = "") -> ProviderError:
+def failed(
+    response: Mapping[str, Any], headers: Mapping[str, str], partial_text: str = "", *, begun: bool = False
+) -> ProviderError:
     """The error of a response that failed after it had been accepted: its HTTP status was 200, and says nothing."""
     told = response.get("error") or {"message": "the response failed and names no reason"}
-    error = classify(failure_of(None, told, headers), RESPONSES_RULES, partial_text=partial_text)
+    error = classify(failure_of(None, told, headers), RESPONSES_RULES, partial_text=partial_text, begun=begun)
     error.usage = reported(response)
     return error
 

@@ -46,6 +46,10 @@ class EventAssembly(StreamAssembly):
     def text(self) -> str:
         return "".join(self._written)
 
+    @property
+    def begun(self) -> bool:
+        return bool(self._begun)
+
     def _deltas(self, event: Any) -> Iterator[Delta]:
         """Raises ProviderError where an event tells of a failure."""
         if not isinstance(event, dict):
@@ -67,7 +71,7 @@ class EventAssembly(StreamAssembly):
             case "response.completed" | "response.incomplete":
                 self._response = event["response"]
             case "response.failed":
-                raise failed(event["response"], self.headers, self.text)
+                raise failed(event["response"], self.headers, self.text, begun=self.begun)
             case "error":
                 raise self._failure(event)
 
@@ -110,4 +114,4 @@ class EventAssembly(StreamAssembly):
 
     def _failure(self, event: Item) -> ProviderError:
         told = {name: value for name, value in event.items() if name != "type"}
-        return classify(failure_of(None, told, self.headers), RESPONSES_RULES, partial_text=self.text)
+        return classify(failure_of(None, told, self.headers), RESPONSES_RULES, partial_text=self.text, begun=self.begun)
