@@ -10,6 +10,7 @@ from homa_workers.simulator.dialects.bedrock_models import refuse_at_converse
 from homa_workers.simulator.dialects.claude_models import refuse_what_models_lack
 from homa_workers.simulator.dialects.gemini_models import refuse_what_models_lack as refuse_at_gemini
 from homa_workers.simulator.dialects.openai_fields import refuse_unknown_of_chat
+from homa_workers.simulator.dialects.openai_models import refuse_what_is_out_of_range
 from homa_workers.simulator.dialects.openai_models import refuse_what_models_lack as refuse_at_openai
 from homa_workers.simulator.wire import Failure
 
@@ -127,7 +128,7 @@ def test_bedrock_says_what_a_model_does_not_take(model: str, fields: dict[str, A
         ("gpt-4.1", {"max_tokens": 9, "max_completion_tokens": 9}, "max_tokens", "invalid_parameter_combination"),
         ("gpt-4.1", {"tool_choice": "auto"}, "tool_choice", None),
         ("gpt-4.1", {"verbosity": "low"}, "verbosity", "unsupported_value"),
-        ("gpt-4.1", {"stop": ["a", "b", "c", "d", "e"]}, "stop", "integer_above_max_value"),
+        ("gpt-4.1", {"top_logprobs": 21, "logprobs": True}, "top_logprobs", "integer_above_max_value"),
         ("gpt-4.1", {"response_format": {"type": "json_object"}, "messages": HELLO}, "messages", None),
         ("gpt-4", {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}, "response_format", None),
         ("gpt-6-luna", {"prompt_cache_retention": "in_memory"}, "prompt_cache_retention", None),
@@ -141,6 +142,20 @@ def test_openai_names_the_parameter_that_a_model_does_not_take(
 ) -> None:
     with pytest.raises(Failure) as caught:
         refuse_at_openai({"model": model, **fields}, by_responses=False)
+    assert (caught.value.param, caught.value.code) == (param, code)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "code"),
+    [
+        ({"stop": ["a", "b", "c", "d", "e"]}, "stop", "array_above_max_length"),
+        ({"temperature": 2.1}, "temperature", "decimal_above_max_value"),
+        ({"presence_penalty": -3}, "presence_penalty", "decimal_below_min_value"),
+    ],
+)
+def test_openai_names_what_its_api_takes_from_no_model(fields: dict[str, Any], param: str, code: str) -> None:
+    with pytest.raises(Failure) as caught:
+        refuse_what_is_out_of_range({"model": "some-model", **fields})
     assert (caught.value.param, caught.value.code) == (param, code)
 
 

@@ -119,7 +119,7 @@ async def test_openais_embeddings_and_errors(simulator: Simulator) -> None:
     "more", [{}, {"tools": [{"name": "look", "input_schema": TOOL["parameters"]}], "tool_choice": {"type": "any"}}]
 )
 async def test_messages(simulator: Simulator, more: dict[str, Any], post: Callable[..., Any]) -> None:
-    asked = {"model": "claude-haiku-4-5", "max_tokens": 99, "messages": HELLO, **more}
+    asked = {"model": "claude-haiku-5-5", "max_tokens": 99, "messages": HELLO, **more}
     async with AsyncAnthropic(
         base_url=f"{simulator.url}/anthropic", api_key="k", max_retries=0, _strict_response_validation=True
     ) as client:
