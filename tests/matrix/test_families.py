@@ -82,7 +82,8 @@ class Asker:
     simulator: Recording
 
     def __post_init__(self) -> None:
-        fleet = Fleet(providers={self.kind: FleetProvider(kind=self.kind)})
+        # On a server of one's own no model has ended.
+        fleet = Fleet(providers={self.kind: FleetProvider(kind=self.kind, local=True)})
         # It asks its store for nothing but changes of the settings.
         store = AsyncStore(StoreAddress.parse("redis://127.0.0.1:1"), "none", role="test")
         self.book = FleetBook(store, fleet, self.kind)
