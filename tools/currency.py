@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from homa_shared.kinds import model_families
+from homa_shared.kinds.parameter_rules import ANY
 from homa_shared.kinds.profile import KindProfile
 from homa_shared.kinds.registry import builtin_kinds, profile_of
 from homa_shared.kinds.retirement import Retirement, today
@@ -111,7 +112,8 @@ def _ages(day: date) -> Iterator[Item]:
 def _tables(profile: KindProfile) -> Iterator[tuple[str, str, str]]:
     """Tables of a kind: what each is, the day on which it was last compared, with what."""
     yield f"{profile.name}: profile", profile.checked, "the documents named in kinds/builtin"
-    oldest = min(profile.families, key=lambda family: family.checked, default=None)
+    families = [family for family in (*profile.families, profile.others) if family is not ANY]
+    oldest = min(families, key=lambda family: family.checked, default=None)
     if oldest is not None:
         yield f"{profile.name}: families", oldest.checked, oldest.source or "the documents named in kinds/families"
     if profile.retirements.rows:

@@ -31,6 +31,7 @@ KEPT = {
     "tests/client/test_model_families.py": "rules of families",
     "tests/commands_b/test_doctor_names.py": "models that end",
     "tests/kinds/": "rules of families, and models that end",
+    "tests/matrix/family_models.py": "a model of every family",
     "tests/pricing/test_terms.py": "prices of models",
     "tests/pricing/test_tokens.py": "encodings of families",
     "tests/project/test_currency.py": "models that end",

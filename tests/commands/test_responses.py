@@ -22,7 +22,7 @@ def test_one_question_asks_it(staffed: Fleet, invoke: Invoke):
     assert (answer.exit_code, answer.stdout) == (0, "Tell me\n")
     refused = invoke(staffed, "ask", "Tell me", "--model", MODEL, "--api", "responses", "--max-tokens", "5")
     assert refused.exit_code == 1
-    assert "Expected a value >= 16" in refused.stderr, "which is a rule of this API alone"
+    assert "at least 16 tokens, not 5" in refused.stderr, "which is a rule of this API alone"
 
 
 def test_another_api_is_wrong_usage(staffed: Fleet, invoke: Invoke):

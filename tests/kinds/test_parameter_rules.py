@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from homa_shared.kinds.parameter_rules import Family, dropped, fits, fitted, lack, limited, refused, translated
+from homa_shared.kinds.parameter_rules import ANY, Family, dropped, fits, fitted, lack, limited, refused, translated
 from homa_shared.kinds.registry import builtin_kinds, profile_of
 
 USER = {"role": "user", "content": "Hello"}
@@ -52,8 +52,9 @@ def test_what_must_not_change_is_a_lack() -> None:
 
 @pytest.mark.parametrize("kind", builtin_kinds())
 def test_every_family_says_where_it_is_documented_and_when_that_was_read(kind: str) -> None:
-    for family in profile_of(kind).families:
-        assert family.source
+    profile = profile_of(kind)
+    for family in (*profile.families, profile.others):
+        assert family.source or family is ANY
         assert family.checked >= "2026-11-29"
 
 
@@ -361,7 +362,8 @@ GIVEN = {
 @pytest.mark.parametrize("names", [(), *((name,) for name in GIVEN), tuple(GIVEN)])
 def test_parameters_that_fit_are_not_changed(kind: str, names: tuple[str, ...]) -> None:
     given = {name: GIVEN[name] for name in names}
-    for family in profile_of(kind).families:
+    profile = profile_of(kind)
+    for family in (*profile.families, profile.others):
         if fits(family, given):
             assert fitted(family, "m", given) == (given, ())
 

@@ -182,7 +182,10 @@ CASES: dict[str, tuple[list[Message], dict[str, Any], SharedPrefix | None]] = {
         None,
     ),
     "items_given_back": (
-        [user("x"), assistant("Hi", **{ITEMS: [{"type": "reasoning", "id": "rs_1", "encrypted_content": "e"}]})],
+        [
+            user("x"),
+            assistant("Hi", **{ITEMS: [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "e"}]}),
+        ],
         {},
         None,
     ),

@@ -279,18 +279,19 @@ def test_an_odd_choice_of_tools_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "complaint"),
+    ("call", "complaint", "kind"),
     [
-        (Call("m", [], {"temprature": 1}), "temprature"),
-        (Call("m", [{"role": "user", "content": [{"type": "image_url"}]}]), "not in the shape"),
+        (Call("m", [], {"temprature": 1}), "temprature", K.UNSUPPORTED_BY_MODEL),
+        (Call("m", [], {"temperature": "hot"}), "temperature", K.INVALID_REQUEST),
+        (Call("m", [{"role": "user", "content": [{"type": "image_url"}]}]), "not in the shape", K.INVALID_REQUEST),
     ],
 )
 async def test_what_gemini_does_not_know_is_refused_unsent(
-    stub: Stub, gemini: Provider, call: Call, complaint: str
+    stub: Stub, gemini: Provider, call: Call, complaint: str, kind: K
 ) -> None:
     with pytest.raises(ProviderError, match=complaint) as caught:
         await gemini.complete(call)
-    assert (caught.value.kind, stub.requests) == (K.INVALID_REQUEST, [])
+    assert (caught.value.kind, stub.requests) == (kind, [])
 
 
 PER_DAY = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}
@@ -480,7 +481,7 @@ async def test_tokens_of_embeddings_are_read_where_they_are_told(
     [
         (200, {"embeddings": []}, {}, K.MALFORMED),
         (404, refusal(404, "NOT_FOUND", "no"), {}, K.MODEL_NOT_FOUND),
-        (200, {}, {"colour": "red"}, K.INVALID_REQUEST),
+        (200, {}, {"colour": "red"}, K.UNSUPPORTED_BY_MODEL),
     ],
 )
 async def test_embeddings_that_fail_are_classified(

@@ -319,10 +319,16 @@ def test_an_output_cap_of_another_name_is_refused(connect: Connect) -> None:
         connect("openai", "http://127.0.0.1:1", options={"output_cap": "max_output_tokens"})
 
 
-async def test_cohere_is_told_what_its_embeddings_are_for(stub: Stub, connect: Connect) -> None:
+async def test_cohere_is_asked_for_embeddings_by_what_its_compatibility_api_knows(stub: Stub, connect: Connect) -> None:
     stub.answer = reply(200, EMBEDDINGS)
-    await connect("cohere", stub.url).embed("m", ["a", "b"], {})
-    assert stub.request.json["input_type"] == "search_document"
+    await connect("cohere", stub.url).embed("m", ["a", "b"], {"user": "u"})
+    assert stub.request.json == {"model": "m", "input": ["a", "b"], "encoding_format": "float"}
+
+
+async def test_cohere_gives_vectors_of_one_width(stub: Stub, connect: Connect) -> None:
+    with pytest.raises(ProviderError, match="the model's own width only") as caught:
+        await connect("cohere", stub.url).embed("m", ["a", "b"], {"dimensions": 256})
+    assert (caught.value.kind, stub.requests) == (ErrorKind.UNSUPPORTED_BY_MODEL, [])
 
 
 @pytest.mark.parametrize(

@@ -303,7 +303,7 @@ def test_parameters_of_no_known_shape_are_refused(params: dict[str, Any]) -> Non
         ({"role": "function", "name": "f", "content": "x"}, "role 'function'"),
         ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, "takes no audio"),
         ({"role": "user", "content": 7}, "content 7"),
-        ({"role": "assistant", "content": [{"type": "image_url"}]}, "an assistant's part of type 'image_url'"),
+        ({"role": "assistant", "content": [{"type": "video_url"}]}, "an assistant's part of type 'video_url'"),
     ],
 )
 def test_messages_that_this_api_cannot_read_are_refused(said: dict[str, Any], named: str) -> None:

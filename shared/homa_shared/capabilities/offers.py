@@ -80,7 +80,7 @@ class Capabilities:
 
     def refusal(self, target: Target, params: Mapping[str, Any]) -> str | None:
         """What a request's parameters ask for that a target's model cannot do; None where nobody knows better."""
-        return refusal(self._fleet.profile(target).family(target.model), target.model, params)
+        return refusal(self._fleet.family(target), target.model, params)
 
     def schema_lack(self, target: Target, schema: Mapping[str, Any]) -> str | None:
         """What a schema has that a target's structured output does not express; None where it expresses all."""
@@ -88,7 +88,7 @@ class Capabilities:
 
     def prefill_lack(self, target: Target, messages: Sequence[Mapping[str, Any]]) -> str | None:
         """Says so where messages end with the beginning of an answer that a target's model does not go on from."""
-        return prefill_lack(self._fleet.profile(target).family(target.model), target.model, messages)
+        return prefill_lack(self._fleet.family(target), target.model, messages)
 
     def has_responses(self, target: Target) -> bool:
         """Whether a target can be called by OpenAI's Responses API."""

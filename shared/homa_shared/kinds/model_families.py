@@ -57,7 +57,9 @@ _OPENAI_MAX_TOKENS = r"^(?:ft:)?(?:gpt-3|gpt-4|chatgpt-4o|davinci|babbage)"
 #: The same by name alone, for servers whose other models may have any name (`openai/gpt-5`, `us.openai.gpt-6-luna`).
 _OPENAI_NO_MAX_TOKENS = r"(?:^|[/.:])(?:o[1-9](?:-|$)|gpt-(?:[5-9]|[12]\d)(?!\d)|(?:gpt-)?chat-latest$)"
 #: platform.openai.com/docs/guides/reasoning: o-series, GPT-5 and later, Codex; not those that are named for chat.
-_OPENAI_REASONS = r"(?:^|[/:])(?:o\d|gpt-[5-9]|codex)(?!.{0,80}-chat)"
+_OPENAI_REASONS = r"(?:^|[/:.])(?:o\d|gpt-[5-9]|codex)(?!.{0,80}-chat)"
+#: The same page.
+_OPENAI_NEVER_REASONS = r"(?:^|[/:.])(?:chatgpt-4o|gpt-(?:3\.?5|4|5-chat))"
 #: developers.openai.com/api/docs/guides/prompt-caching: GPT-5.6 and later.
 _OPENAI_CACHE_BREAKPOINTS = r"^(?:ft:)?gpt-(?:5\.(?:[6-9]|\d\d)|[6-9]|\d\d)"
 
@@ -71,6 +73,15 @@ _CLAUDE_THINKS_BY_DEFAULT = r"claude-(?:(?:sonnet|opus)-5(?!-\d(?!\d))|haiku-5-5
 _CLAUDE_CACHES_FROM_4096 = r"claude-(?:haiku-4-5|opus-4-[56])"
 _CLAUDE_CACHES_FROM_2048 = r"claude-(?:3(?:-5)?-haiku|opus-4-7|mythos-preview)"
 _CLAUDE_CACHES_FROM_512 = r"claude-(?:opus-5|(?:sonnet|haiku)-5-5|(?:fable|mythos)-5)"
+
+#: ai.google.dev/gemini-api/docs/thought-signatures: from Gemini 3 on.
+_GEMINI_WANTS_SIGNATURES = r"gemini-(?:[3-9]|[a-z-]+-latest)"
+
+#: The page on structured output of each maker: models that have none, although others of their kind have.
+_WITHOUT_SCHEMAS = re.compile(
+    r"(?:^|[./:])(?:gpt-3\.5|gpt-35|gpt-4(?:-|$)|o1-mini|o1-preview|gemini-1\.0|command-light"
+    r"|claude-(?:[123]|instant|(?:sonnet|opus)-4(?:-[01]$|-20|$)))"
+)
 
 #: ai.google.dev/gemini-api/docs/thinking: up to Gemini 2.5.
 _GEMINI_THINKS_BY_BUDGET = r"gemini-(?:1|2)"
@@ -119,6 +130,11 @@ def openai_reasons(model: str) -> bool:
     return re.search(_OPENAI_REASONS, model) is not None
 
 
+def openai_never_reasons(model: str) -> bool:
+    """Whether a model of OpenAI's is known not to reason: it has no reasoning to encrypt."""
+    return re.search(_OPENAI_NEVER_REASONS, model) is not None
+
+
 def openai_takes_cache_breakpoints(model: str) -> bool:
     """Whether a model of OpenAI's takes breakpoints of its prompt cache, and charges for what it writes."""
     return re.search(_OPENAI_CACHE_BREAKPOINTS, model) is not None
@@ -151,6 +167,16 @@ def claude_least_cached_tokens(model: str) -> int:
 def gemini_thinks_by_budget(model: str) -> bool:
     """Whether a Gemini model thinks within a budget of tokens; later ones take a level."""
     return re.search(_GEMINI_THINKS_BY_BUDGET, model) is not None
+
+
+def gemini_wants_signatures(model: str) -> bool:
+    """Whether a Gemini model refuses the call of a tool in its conversation that bears no signature."""
+    return re.search(_GEMINI_WANTS_SIGNATURES, model) is not None
+
+
+def follows_schemas(model: str) -> bool:
+    """Whether a model takes a schema as a parameter, as far as its name tells."""
+    return _WITHOUT_SCHEMAS.search(model.lower()) is None
 
 
 def bedrock_takes_cache_points(model: str) -> bool:

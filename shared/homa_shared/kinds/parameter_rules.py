@@ -19,12 +19,6 @@ Params = Mapping[str, Any]
 #: Whether a rule holds for a request, by the parameters that are to be sent.
 When = Callable[[Params], bool]
 
-#: Parameters of OpenAI's that no other maker's models have, and that an answer can do without.
-OPENAI_ONLY = tuple(
-    "audio function_call functions logit_bias modalities moderation prediction prompt_cache_options "
-    "prompt_cache_retention verbosity web_search_options".split()
-)
-
 
 class Verdict(StrEnum):
     """What becomes of a parameter that a family does not take as it is."""
@@ -56,6 +50,8 @@ class Rule:
     #: Of a limited one: the least and the largest number; of a list, its most entries.
     least: float = 0
     most: float = 0
+    #: Of a translated one: what is sent whatever was given.
+    value: object = None
     #: Of one that is left out: under which circumstances, as the end of a sentence.
     while_: str = ""
     #: Of a refused one: what the model lacks.
@@ -71,19 +67,26 @@ class Family:
     rules: tuple[Rule, ...] = ()
     #: Every name that may be given; None: any.
     takes: frozenset[str] | None = None
+    #: Names of other makers' parameters, which are left out.
+    foreign: frozenset[str] = frozenset()
     #: Whether a conversation may end with the beginning of the answer, which the model goes on from.
     prefill: bool = True
+    #: Whether it takes the schema of its answer as a parameter; others are asked in words.
+    schema: bool = True
+    #: Where else it is served, as the end of a sentence, of one that its kind lists and cannot call.
+    elsewhere: str = ""
     #: When only OpenAI's Responses API does what is asked for.
     by_responses: When | None = None
     #: Where it is documented.
     source: str = ""
     #: When that was read last.
     checked: str = "2026-11-29"
-    #: Parameters that its rules name.
+    #: Parameters that its rules leave out or give another value.
     ruled: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ruled", frozenset(rule.name for rule in self.rules))
+        names = frozenset(rule.name for rule in self.rules if rule.verdict is not Verdict.REFUSED)
+        object.__setattr__(self, "ruled", names)
 
 
 #: What is known of a model that no family describes.
@@ -105,6 +108,11 @@ def limited(name: str, least: float, most: float) -> Rule:
     return Rule(name, Verdict.LIMITED, least=least, most=most)
 
 
+def replaced(name: str, value: object, when: When) -> Rule:
+    """A rule for a parameter that is sent with one value."""
+    return Rule(name, Verdict.TRANSLATED, when, value=value)
+
+
 def refused(name: str, lack: str, when: When = always) -> Rule:
     """A rule for a parameter without which the job would be another one."""
     return Rule(name, Verdict.REFUSED, when, lack=lack)
@@ -124,6 +132,8 @@ def lack(family: Family, model: str, messages: Sequence[Mapping[str, Any]], para
 
 def refusal(family: Family, model: str, params: Params) -> str | None:
     """What a request's parameters ask for that a model cannot do; None where it can do all of it."""
+    if family.elsewhere:
+        return f"{model} is served by {family.elsewhere}"
     for rule in family.rules:
         if rule.verdict is Verdict.REFUSED and params.get(rule.name) is not None and rule.when(params):
             return f"{model} {rule.lack}"
@@ -139,8 +149,7 @@ def prefill_lack(family: Family, model: str, messages: Sequence[Mapping[str, Any
 
 def fits(family: Family, params: Params) -> bool:
     """Whether a model surely takes parameters as they are: none is ruled, and all are known."""
-    names = params.keys()
-    return names.isdisjoint(family.ruled) and (family.takes is None or names <= family.takes)
+    return params.keys().isdisjoint(family.ruled) and _knows_all(family, params)
 
 
 def fitted(family: Family, model: str, params: Params) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -159,10 +168,19 @@ def fitted(family: Family, model: str, params: Params) -> tuple[dict[str, Any], 
     return kept, tuple(notes)
 
 
+def _knows_all(family: Family, params: Params) -> bool:
+    names = params.keys()
+    return (family.takes is None or names <= family.takes) and names.isdisjoint(family.foreign)
+
+
 def _taken(family: Family, model: str, params: Params) -> tuple[dict[str, Any], list[str]]:
-    if family.takes is None or params.keys() <= family.takes:
+    if _knows_all(family, params):
         return dict(params), []
-    kept = {name: value for name, value in params.items() if name in family.takes}
+    kept = {
+        name: value
+        for name, value in params.items()
+        if name not in family.foreign and (family.takes is None or name in family.takes)
+    }
     unknown = (name for name, value in params.items() if name not in kept and value is not None)
     return kept, [f"{name} left out: {model} does not take it" for name in unknown]
 
@@ -183,6 +201,9 @@ def _limit(rule: Rule, model: str, kept: dict[str, Any]) -> list[str]:
 
 def _translate(rule: Rule, model: str, kept: dict[str, Any]) -> list[str]:
     given = kept[rule.name]
+    if rule.value is not None:
+        kept[rule.name] = rule.value
+        return [f"{rule.name} {given!r:.80} sent as {rule.value!r}: {model} does not take it"]
     if rule.values is None or not isinstance(given, str) or given not in rule.values:
         return []
     value = rule.values[given]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from homa_shared.kinds.billing import Billing as Billing
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.model_families import only_embeds, reads_text_only
-from homa_shared.kinds.parameter_rules import Family, family_of
+from homa_shared.kinds.parameter_rules import ANY, Family, family_of
 from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.kinds.retirement import NONE_ANNOUNCED, Retirements
 from homa_shared.kinds.schema_limits import EVERY_SCHEMA, SchemaLimits
@@ -165,6 +165,8 @@ class KindProfile:
     schemas: SchemaLimits = EVERY_SCHEMA
     #: What its models take of a request's parameters; the first that fits a model's name counts.
     families: tuple[Family, ...] = ()
+    #: What a model takes whose name belongs to none of them.
+    others: Family = ANY
     #: Whether it has OpenAI's Responses API beside Chat Completions.
     responses_api: bool = False
     #: What one embeddings call takes, by model.
@@ -179,7 +181,8 @@ class KindProfile:
 
     def family(self, model: str) -> Family:
         """What a model takes of a request's parameters."""
-        return family_of(self.families, model)
+        found = family_of(self.families, model)
+        return self.others if found is ANY else found
 
     def service_tier(self, name: str) -> str:
         """A service tier's name on its wire."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from homa_shared.kinds.parameter_rules import Family
 from homa_shared.kinds.profile import UNKNOWN_KIND, KindProfile
 from homa_shared.kinds.registry import profile_of
 from homa_shared.model.errors import ConfigError, UnknownModel
@@ -128,6 +129,28 @@ class Fleet(Section):
         """
         found = self.providers.get(target.provider)
         return UNKNOWN_KIND if found is None else profile_of(found.kind)
+
+    def family(self, target: Target) -> Family:
+        """What a target's model takes of a request's parameters.
+
+        Where its name tells nothing, as a deployment's may not, an alias of it that names the model does.
+        """
+        profile = self.profile(target)
+        found = profile.family(target.model)
+        if found is not profile.others:
+            return found
+        named = (profile.family(name) for name in self._names_of(target, profile))
+        return next((family for family in named if family is not profile.others), found)
+
+    def _names_of(self, target: Target, profile: KindProfile) -> Iterator[str]:
+        """Names that aliases give to a target's model."""
+        wanted = str(target).lower()
+        for name, alias in self.models.items():
+            if any(serving.lower() == wanted for serving in alias.targets):
+                if alias.model:
+                    yield alias.model
+                if profile.billing.alias_names_model:
+                    yield name
 
     def resolve(self, model: str, fallbacks: Iterable[str] = ()) -> tuple[Target, ...]:
         """The targets that a request may go to, each once, in the order in which they are tried.

@@ -159,7 +159,7 @@ class ModelAlias(Section):
     pool: Words = ()
     #: Tried in this order where the first cannot serve.
     fallbacks: Words = ()
-    #: The model that an Azure deployment, or another name, stands for in price lists.
+    #: The model that an Azure deployment, or another name, stands for: in price lists, and by what it takes.
     model: str | None = None
     #: Instead of the price list's.
     price: Price | None = None

@@ -6,12 +6,14 @@ import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from homa_shared.calls.reply import Completion, Usage
 from homa_shared.calls.request import JobRequest
-from homa_shared.capabilities import Capabilities
+from homa_shared.capabilities import Capabilities, Feature
 from homa_shared.capabilities.prompt_caching import caching_at
+from homa_shared.kinds.model_families import follows_schemas
 from homa_shared.kinds.output_caps import PLAIN
 from homa_shared.kinds.parameter_rules import lack
 from homa_shared.kinds.profile import PromptCaching
@@ -46,11 +48,15 @@ class FleetBook:
         store: where the fleet's settings live.
         fleet: those that the worker started with.
         provider: whose targets the worker calls.
+        defaults: parameters that the account's settings add to each call which does not set them.
     """
 
-    def __init__(self, store: AsyncStore, fleet: Fleet, provider: str = "") -> None:
+    def __init__(
+        self, store: AsyncStore, fleet: Fleet, provider: str = "", defaults: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         self._store = store
         self._provider = provider
+        self._defaults = defaults
         #: Target -> what estimates of its tokens are scaled by, as learned from replies.
         self._factors: Mapping[str, float] = {}
         #: Target -> output tokens of one of its answers, likewise.
@@ -219,7 +225,7 @@ class FleetBook:
         """
         found = self._targets.get(target)
         if found is None:
-            found = self._targets[target] = KnownTarget.of(self.fleet, target)
+            found = self._targets[target] = KnownTarget.of(self.fleet, target, self._defaults)
         return found
 
     def own_cap(self, target: str, params: Mapping[str, Any]) -> int:
@@ -231,6 +237,17 @@ class FleetBook:
         """Most output tokens that may be asked of a target in one call; 0 where the settings no longer know it."""
         found = self.plan(target)
         return 0 if found is None else most_cap(found, self._prices, params)
+
+    def note_model(self, target: str, model: object) -> None:
+        """Learns from a reply which model serves a target whose name does not tell."""
+        found = self.known(target)
+        if found.may_learn and isinstance(model, str):
+            self._targets[target] = found.served_by(model)
+
+    def takes_schemas(self, target: Target) -> bool:
+        """Whether a target's model takes the schema of its answer as a parameter, as far as is known."""
+        offered = self.capabilities.offers(target, Feature.SCHEMA)
+        return offered and self.known(str(target)).family.schema and follows_schemas(target.model)
 
     def price(self, target: str, completion: Completion) -> int | None:
         """Nano-dollars of a completion; None when its target is unpriced, or something that its bill consists of."""
@@ -283,7 +300,7 @@ class FleetBook:
         if hop is None:
             return "the fleet has no such provider or pool any more"
         if not isinstance(hop, Pool) and (
-            why := lack(self.fleet.profile(hop).family(hop.model), hop.model, request.messages, request.params)
+            why := lack(self.known(str(hop)).family, hop.model, request.messages, request.params)
         ):
             return why
         if not wider or isinstance(hop, Pool):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
+from homa_shared.calls.account_params import with_account_params
 from homa_shared.calls.openai_apis import by_own_api, has_fees
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API, Call, Completion
 from homa_shared.kinds.parameter_rules import Family, fits, fitted
@@ -20,12 +24,17 @@ class KnownTarget:
     profile: KindProfile
     #: What its model takes of a request's parameters.
     family: Family
+    #: Parameters that the account's settings add to each call which does not set them.
+    defaults: Mapping[str, Any]
     #: Whether nobody described what its bill has beside tokens, so that its replies are looked through for it.
     has_unknown_bill: bool
 
     @classmethod
-    def of(cls, fleet: Fleet, name: str) -> KnownTarget:
+    def of(cls, fleet: Fleet, name: str, defaults: Mapping[str, Any] = MappingProxyType({})) -> KnownTarget:
         """What the fleet's settings tell of a target.
+
+        Args:
+            defaults: parameters that the account's settings add to each call which does not set them.
 
         Raises:
             ConfigError: the kind's package is installed and brings no profile that can be loaded.
@@ -33,7 +42,16 @@ class KnownTarget:
         """
         target = Target.parse(name)
         profile = fleet.profile(target)
-        return cls(target, profile, profile.family(target.model), profile.billing.fees is None)
+        return cls(target, profile, fleet.family(target), defaults, profile.billing.fees is None)
+
+    @property
+    def may_learn(self) -> bool:
+        """Whether neither its name nor an alias tells its model, and a reply may."""
+        return self.family is self.profile.others and bool(self.profile.families)
+
+    def served_by(self, model: str) -> KnownTarget:
+        """The same by the name that a reply gives its model."""
+        return replace(self, family=self.profile.family(model))
 
     def for_api(self, call: Call) -> Call:
         """A call as the provider can be asked: by OpenAI's Responses API only where it has one."""
@@ -44,10 +62,13 @@ class KnownTarget:
 
         It goes by OpenAI's Responses API where its model does in no other way what is asked for.
         """
-        family, params = self.family, call.params
+        family = self.family
+        params = with_account_params(call.params, self.defaults) if self.defaults else call.params
         notes: tuple[str, ...] = ()
         if not fits(family, params):
             params, notes = fitted(family, self.target.model, params)
+            # What the account's settings say and this model does not take must not be added again.
+            params |= dict.fromkeys(self.defaults.keys() - params.keys())
             call = replace(call, params=params)
         if self.profile.responses_api and family.by_responses is not None and family.by_responses(params):
             call = replace(call, api=RESPONSES_API)

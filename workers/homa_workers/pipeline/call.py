@@ -101,6 +101,7 @@ class Caller:
             self._middleware.after_call(attempt, call, error)
             raise
         self._middleware.after_call(attempt, call, completion)
+        self._book.note_model(attempt.claim.target, completion.body.get("model"))
         return completion
 
     async def embed(self, attempt: RunningAttempt, model: str, texts: list[str], params: dict[str, Any]) -> Embeddings:

@@ -151,7 +151,7 @@ def _chosen(settings: Settings, providers: Sequence[str]) -> list[str]:
 
 def _worker(shared: _Shared, provider: Provider) -> tuple[HomaWorker, MiddlewareChain]:
     settings, store, given = shared.settings, shared.store, shared.settings.providers[provider.name]
-    book = FleetBook(store, shared.fleet, provider.name)
+    book = FleetBook(store, shared.fleet, provider.name, given.options.get("params") or {})
     log = WorkerLog(new_worker_id(provider.name))
     media = Media(store, shared.blobs, settings.blobs_above)
     vectors = VectorCache(store)

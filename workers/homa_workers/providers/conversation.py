@@ -10,19 +10,38 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import orjson
 
+from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import SYSTEM_ROLES
+from homa_workers.providers.assistant_media import shown_by_users
 from homa_workers.providers.data_url import file_url
 from homa_workers.providers.invalid_request import refused
+
+#: Asks for JSON where no parameter does, or where one is not enough.
+JSON_INSTRUCTION = "Answer with one valid JSON object and nothing else."
 
 #: A message or a part of one, as the caller wrote it.
 Given = Mapping[str, Any]
 #: What a part becomes.
 Block = dict[str, Any]
+
+
+def thinks_aloud(call: Call) -> bool:
+    """Whether a conversation brings thinking of earlier answers."""
+    return any("thinking_blocks" in message for message in call.messages)
+
+
+def without_thinking(call: Call) -> Call:
+    """A call whose conversation brings none."""
+    messages = [
+        {name: value for name, value in message.items() if name != "thinking_blocks"} for message in call.messages
+    ]
+    return replace(call, messages=messages)
 
 
 class File(NamedTuple):
@@ -58,6 +77,8 @@ class Renderer(ABC):
 
     #: What the provider calls the assistant.
     assistant: ClassVar[str] = "assistant"
+    #: Whether its answers may show media; else they are shown by the user.
+    assistant_shows: ClassVar[bool] = False
     #: The field of a turn that holds its blocks.
     content: ClassVar[str] = "content"
 
@@ -102,11 +123,11 @@ class Renderer(ABC):
         """
         return None
 
-    def turns(self, messages: Iterable[Given]) -> list[Block]:
+    def turns(self, messages: Sequence[dict[str, Any]]) -> list[Block]:
         """The conversation without its system messages; messages that come to no block are left out."""
         names: dict[str, str] = {}
         turns: list[Block] = []
-        for message in messages:
+        for message in messages if self.assistant_shows else shown_by_users(messages):
             if message.get("role") in SYSTEM_ROLES:
                 continue
             role, blocks = self._turn(message, names)

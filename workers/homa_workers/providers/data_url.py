@@ -11,6 +11,8 @@ from typing import Any, Self
 from homa_workers.providers.invalid_request import refused
 
 _SCHEME = "data:"
+#: Names in use → those that are registered, and that providers know (iana.org/assignments/media-types).
+_REGISTERED = {"image/jpg": "image/jpeg"}
 #: Longest scheme of an address (`https://`, `gs://`), in characters; base64 has no colon.
 _SCHEME_CHARS = 16
 
@@ -30,7 +32,8 @@ class DataUrl:
         head, _, data = url.removeprefix(_SCHEME).partition(",")
         if not is_data_url(url) or not head.endswith(";base64") or not data:
             raise refused(f"messages: data URL {url[:40]!r}", "expected data:<media type>;base64,<data>")
-        return cls(head.partition(";")[0], data)
+        media_type = head.partition(";")[0]
+        return cls(_REGISTERED.get(media_type, media_type), data)
 
     def decoded(self) -> bytes:
         """The bytes themselves. Raises ProviderError (INVALID_REQUEST) for invalid base64."""

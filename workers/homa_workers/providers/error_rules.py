@@ -111,16 +111,18 @@ STATUS_RULES: tuple[ErrorRule, ...] = (
 )
 
 
-def classify(failure: ErrorReply, rules: Sequence[ErrorRule], *, partial_text: str = "") -> ProviderError:
+def classify(
+    failure: ErrorReply, rules: Sequence[ErrorRule], *, partial_text: str = "", begun: bool = False
+) -> ProviderError:
     """The `ProviderError` that a failure is.
 
-    `partial_text` is what a stream had delivered before. Tokens were then generated, so that a kind which says that
-    nothing was charged would be untrue: it becomes AMBIGUOUS.
+    `partial_text` is what a stream had delivered before, `begun` whether it had generated anything, be it unseen. Then
+    a kind which says that nothing was charged would be untrue: it becomes AMBIGUOUS.
     """
     rule = next((rule for rule in rules if rule.matches(failure)), None)
     kind = _default(failure) if rule is None else rule.kind
     advice = f" ({rule.advice})" if rule is not None and rule.advice else ""
-    if partial_text and kind in FREE:
+    if (partial_text or begun) and kind in FREE:
         kind = ErrorKind.AMBIGUOUS
     return ProviderError(
         kind=kind,

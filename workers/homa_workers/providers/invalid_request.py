@@ -15,6 +15,16 @@ def refused(what: str, why: str) -> ProviderError:
     return ProviderError(ErrorKind.INVALID_REQUEST, f"{what}: {why}")
 
 
+def unsupported(what: str, why: str) -> ProviderError:
+    """The error of a request that another target can be asked for.
+
+    Args:
+        what: the offending field.
+        why: what this provider lacks.
+    """
+    return ProviderError(ErrorKind.UNSUPPORTED_BY_MODEL, f"{what}: {why}")
+
+
 class chat_shaped:  # noqa: N801  named as it is used, like contextlib.suppress
     """Reads messages and parameters. Raises ProviderError (INVALID_REQUEST) where they are not those of a chat
     completion.

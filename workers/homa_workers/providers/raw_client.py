@@ -110,7 +110,7 @@ class RawClient(Generic[Stream]):
                     for delta in assembly.add(self._event(data, assembly)):
                         await emit(delta)
         except self._failures as error:
-            raise from_sdk(error, self._rules, partial_text=assembly.text) from error
+            raise from_sdk(error, self._rules, partial_text=assembly.text, begun=assembly.begun) from error
         return assembly
 
     def _event(self, data: bytes, assembly: StreamAssembly) -> object:
@@ -120,7 +120,8 @@ class RawClient(Generic[Stream]):
             raise assembly.broken(f"an event is not valid JSON: {data[:200].decode(errors='replace')}")
         if isinstance(event, dict) and event.get("error"):
             # It comes under the stream's own status, which says nothing of it.
-            raise classify(failure_of(None, event, assembly.headers), self._rules, partial_text=assembly.text)
+            told = failure_of(None, event, assembly.headers)
+            raise classify(told, self._rules, partial_text=assembly.text, begun=assembly.begun)
         return event
 
 

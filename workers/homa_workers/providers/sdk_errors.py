@@ -15,10 +15,12 @@ from homa_workers.providers.error_rules import ErrorRule, classify, failure_of
 from homa_workers.providers.reply_size import ReplyTooLarge
 
 
-def from_sdk(error: Exception, rules: Sequence[ErrorRule], *, partial_text: str = "") -> ProviderError:
+def from_sdk(
+    error: Exception, rules: Sequence[ErrorRule], *, partial_text: str = "", begun: bool = False
+) -> ProviderError:
     """Classify an exception of an SDK, or of httpx2 where the SDK lets it through.
 
-    `partial_text` is what a stream had delivered before it.
+    `partial_text` is what a stream had delivered before it, `begun` whether it had generated anything.
     """
     cause = error if isinstance(error, httpx2.HTTPError) else error.__cause__
     if isinstance(cause, httpx2.HTTPError) and not isinstance(cause, httpx2.HTTPStatusError):
@@ -26,10 +28,10 @@ def from_sdk(error: Exception, rules: Sequence[ErrorRule], *, partial_text: str 
     response = getattr(error, "response", None)
     body = getattr(error, "body", None) or str(error)
     if response is None:
-        return classify(failure_of(None, body, {}), rules, partial_text=partial_text)
+        return classify(failure_of(None, body, {}), rules, partial_text=partial_text, begun=begun)
     # An error inside a stream comes under the stream's own status, which says nothing of it.
     status = None if response.is_success else response.status_code
-    return classify(failure_of(status, body, response.headers), rules, partial_text=partial_text)
+    return classify(failure_of(status, body, response.headers), rules, partial_text=partial_text, begun=begun)
 
 
 class writable:  # noqa: N801  named as it is used, like contextlib.suppress

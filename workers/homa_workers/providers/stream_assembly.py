@@ -36,6 +36,11 @@ class StreamAssembly(ABC):
     def text(self) -> str:
         """All that was certainly generated so far: text, reasoning, arguments of tools."""
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was generated, be it unseen: models may think without telling what."""
+        return bool(self.text)
+
     @abstractmethod
     def _deltas(self, event: Any) -> Iterator[Delta]:
         """Take an event in and give its pieces."""

@@ -76,6 +76,7 @@ PROFILE = KindProfile(
     ),
     model_names=ModelNames(only_chats=only_chats),
     families=claude.MESSAGES,
+    others=claude.OTHERS,
     prompt_caching=_prompt_caching,
     billing=Billing(
         price_list="anthropic",

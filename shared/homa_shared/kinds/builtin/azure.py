@@ -74,6 +74,7 @@ PROFILE = KindProfile(
         source="learn.microsoft.com/azure/ai-foundry/openai/how-to/gpt-with-vision",
     ),
     families=gpt.CHAT,
+    others=gpt.OTHERS,
     responses_api=True,
     embedding_limits=_embedding_limits,
     prompt_caching=_prompt_caching,

@@ -96,6 +96,7 @@ PROFILE = KindProfile(
     ),
     model_names=ModelNames(only_chats=only_chats),
     families=bedrock.CONVERSE,
+    others=bedrock.OTHERS,
     embedding_limits=_embedding_limits,
     prompt_caching=_prompt_caching,
     billing=Billing(

@@ -49,6 +49,7 @@ PROFILE = KindProfile(
     ),
     model_names=ModelNames(only_chats=only_chats),
     families=command.COMPATIBLE,
+    others=command.OTHERS,
     embedding_limits=_embedding_limits,
     billing=Billing(price_list="cohere", fees={}, service_tiers={}),
     retirements=COHERE,

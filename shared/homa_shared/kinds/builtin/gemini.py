@@ -72,6 +72,7 @@ PROFILE = KindProfile(
     features=frozenset(Feature),
     model_names=ModelNames(only_chats=only_chats),
     families=gemini.GENERATE,
+    others=gemini.OTHERS,
     embedding_limits=_embedding_limits,
     billing=Billing(
         price_list="google",

@@ -75,9 +75,9 @@ PROFILE = KindProfile(
         source="docs.mistral.ai/resources/known-limitations and …/conversations/vision",
     ),
     model_names=ModelNames(reads_text_only=_reads_text_only, only_embeds=_only_embeds, only_chats=_only_chats),
+    others=mistral.OTHERS,
     embedding_limits=_embedding_limits,
     prompt_caching=_prompt_caching,
-    families=mistral.CHAT,
     billing=Billing(price_list="mistral", fees={}, service_tiers={}),
     checked="2026-11-29",
 )

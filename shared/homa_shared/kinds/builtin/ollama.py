@@ -9,6 +9,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from homa_shared.kinds.billing import Billing
+from homa_shared.kinds.families import ollama
 from homa_shared.kinds.features import Feature
 from homa_shared.kinds.profile import (
     Connection,
@@ -57,6 +58,7 @@ PROFILE = KindProfile(
         images=frozenset({"image/png", "image/jpeg", "image/webp"}),
         source="github.com/ollama/ollama, openai/openai.go",
     ),
+    others=ollama.OTHERS,
     embedding_limits=_embedding_limits,
     billing=Billing(price_list=None, fees={}, service_tiers={}),
     checked="2026-11-29",

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from homa_shared.kinds.parameter_rules import (
-    OPENAI_ONLY,
-    Family,
-    Rule,
-    asks_for_several,
-    dropped,
-    limited,
-    refused,
-    translated,
-)
+from homa_shared.kinds.families import makers
+from homa_shared.kinds.parameter_rules import Family, Rule, asks_for_several, dropped, limited, refused, translated
 
 _SOURCE = "docs.cohere.com/docs/compatibility-api"
-_NOT_TAKEN = (
-    *dropped(*OPENAI_ONLY, "logprobs", "top_logprobs", "metadata", "parallel_tool_calls", "prompt_cache_key"),
-    *dropped("safety_identifier", "service_tier", "store", "user"),
+_FOREIGN = (
+    makers.OPENAI
+    | makers.ANTHROPIC
+    | makers.GOOGLE
+    | makers.AMAZON
+    | makers.MISTRAL
+    | makers.LOCAL
+    | frozenset(
+        "logprobs metadata parallel_tool_calls prompt_cache_key safety_identifier service_tier store top_logprobs "
+        "user".split()
+    )
+)
+_RULES = (
+    *makers.LEGACY,
     *(limited(name, 0, 1) for name in ("frequency_penalty", "presence_penalty")),
     limited("top_p", 0.01, 0.99),
     limited("stop", 0, 5),
@@ -25,9 +28,11 @@ _NOT_TAKEN = (
 
 
 def _family(pattern: str, rule: Rule) -> Family:
-    return Family(pattern, (rule, *_NOT_TAKEN), source=_SOURCE)
+    return Family(pattern, (rule, *_RULES), foreign=_FOREIGN, source=_SOURCE)
 
 
+#: A model that no row names.
+OTHERS = Family("", _RULES, foreign=_FOREIGN, source=_SOURCE)
 COMPATIBLE = (
     _family(
         r"^command-a-(?:reasoning|plus)",

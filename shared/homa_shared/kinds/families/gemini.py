@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from homa_shared.kinds.families import makers
 from homa_shared.kinds.parameter_rules import (
-    OPENAI_ONLY,
     Family,
     Params,
     Rule,
@@ -17,7 +19,14 @@ from homa_shared.kinds.parameter_rules import (
 _THINKING = "ai.google.dev/gemini-api/docs/thinking and …/latest-model, and the guide of each model"
 _HEAD = r"(?:^|/)"
 
-_NOT_OPENAI = dropped(*OPENAI_ONLY, "parallel_tool_calls")
+_FOREIGN = (
+    makers.OPENAI
+    | (makers.ANTHROPIC - {"top_k"})
+    | makers.AMAZON
+    | makers.MISTRAL
+    | makers.LOCAL
+    | {"parallel_tool_calls"}
+)
 _SAMPLING = dropped("temperature", "top_p", "top_k")
 #: Refused from 2.5 on.
 _TUNING = dropped("frequency_penalty", "presence_penalty", "logprobs", "top_logprobs")
@@ -42,13 +51,18 @@ _FORM_OR_TOOLS = refused("tools", "takes no tools where its answer has a schema"
 
 
 def _family(pattern: str, *rules: Rule, prefill: bool = True) -> Family:
-    return Family(_HEAD + pattern, (*_NOT_OPENAI, *rules, *_RANGES), prefill=prefill, source=_THINKING)
+    rules = (*makers.LEGACY, *rules, *_RANGES)
+    return Family(_HEAD + pattern, rules, foreign=_FOREIGN, prefill=prefill, source=_THINKING)
+
+
+#: A model that no row names, and those for other things than text.
+OTHERS = Family("", (*makers.LEGACY, *_RANGES), foreign=_FOREIGN, source=_THINKING)
 
 
 #: A newer one is taken for one of the last row.
 GENERATE = (
     # Other models than for text have rules of their own.
-    Family(_HEAD + r"gemini-.{0,80}(?:image|tts|live|audio|robotics|computer-use|embedding)", source=_THINKING),
+    replace(OTHERS, pattern=_HEAD + r"gemini-.{0,80}(?:image|tts|live|audio|robotics|computer-use|embedding)"),
     _family(r"gemini-2\.0-", *dropped("reasoning_effort"), _FORM_OR_TOOLS),
     # It cannot be kept from thinking.
     _family(r"gemini-2\.5-pro", translated("reasoning_effort", {"none": "minimal", **_MOST}), *_TUNING, _FORM_OR_TOOLS),

@@ -13,7 +13,6 @@ import orjson
 
 from homa_shared.calls.json_schema import AnswerSchema, answer_schema
 from homa_shared.calls.reply import ITEMS, Call, Completion, Usage
-from homa_shared.capabilities import Feature
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import Target
 from homa_shared.store.transitions.steps import Begin
@@ -140,7 +139,7 @@ class Chat:
         for number, raw in enumerate(await self._journal.resume(), 1):
             state = orjson.loads(raw)
             self._journal.count_earlier(Usage.of_counts(state["usage"]))
-            own = Target.parse(state["target"]).provider == self._target.provider
+            own = state["target"] == str(self._target)
             self._messages += state["messages"] if own else [_plain(message) for message in state["messages"]]
             match state["why"]:
                 case "tools":
@@ -211,9 +210,8 @@ class Chat:
         schema = structured.schema_of(self._params)
         if schema is None:
             return None
-        offers = self._journal.book.capabilities
-        natively = offers.offers(self._target, Feature.SCHEMA) and structured.follows_schemas(self._target.model)
-        if not natively or offers.schema_lack(self._target, schema):
+        book = self._journal.book
+        if not book.takes_schemas(self._target) or book.capabilities.schema_lack(self._target, schema):
             del self._params["response_format"]
             place = _after_system(self._messages)
             self._messages.insert(place, structured.instruction(schema))

@@ -6,7 +6,6 @@ each answer is checked, whoever wrote it. One that was cut at its cap is not ask
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,11 +17,6 @@ from homa_shared.calls.reply import Completion
 from homa_shared.model.errors import InvalidReply
 from homa_workers.pipeline.steps.schema_check import check
 
-#: Models that have no structured output, although others of their kind have.
-_WITHOUT = re.compile(
-    r"(?:^|[./:])(?:gpt-3\.5|gpt-35|gpt-4(?:-|$)|o1-mini|o1-preview|gemini-1\.0|command-light"
-    r"|claude-(?:[123]|instant|(?:sonnet|opus)-4(?:-0|-20|$)))"
-)
 #: Around JSON, and before it: what models write although they were asked for JSON alone.
 _FENCE = "```"
 _THOUGHTS = (("<think>", "</think>"), ("<thinking>", "</thinking>"))
@@ -35,11 +29,6 @@ def schema_of(params: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     schema = (wanted.get("json_schema") or {}).get("schema")
     return dict(schema) if isinstance(schema, Mapping) else None
-
-
-def follows_schemas(model: str) -> bool:
-    """Whether a model takes a schema as a parameter, as far as is known."""
-    return _WITHOUT.search(model.lower()) is None
 
 
 def instruction(schema: Mapping[str, Any]) -> dict[str, Any]:

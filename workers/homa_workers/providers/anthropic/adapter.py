@@ -6,7 +6,7 @@ set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from anthropic import APIError, AsyncAnthropic, AsyncStream, transform_schema
@@ -15,12 +15,13 @@ from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.kinds.builtin.anthropic import PROFILE
 from homa_shared.kinds.output_caps import PLAIN
-from homa_workers.providers.anthropic.errors import ANTHROPIC_RULES
+from homa_workers.providers.anthropic.errors import ANTHROPIC_RULES, BOUND_ELSEWHERE
 from homa_workers.providers.anthropic.reply import checked, completion_body
 from homa_workers.providers.anthropic.request import request_body
 from homa_workers.providers.anthropic.stream import EventAssembly
 from homa_workers.providers.anthropic.usage import is_metered, usage_of
 from homa_workers.providers.base import Emit, ProviderConfig
+from homa_workers.providers.conversation import thinks_aloud, without_thinking
 from homa_workers.providers.error_rules import not_a_reply, request_id
 from homa_workers.providers.invalid_request import chat_shaped, refused
 from homa_workers.providers.json_body import quota
@@ -80,12 +81,27 @@ class AnthropicProvider:
         self._api = RawClient(self._client, AsyncStream[object], APIError, ANTHROPIC_RULES)
 
     async def complete(self, call: Call) -> Completion:
+        return await self._with_or_without_thinking(call, self._complete)
+
+    async def stream(self, call: Call, emit: Emit) -> Completion:
+        return await self._with_or_without_thinking(call, lambda call: self._stream(call, emit))
+
+    async def _with_or_without_thinking(self, call: Call, work: Callable[[Call], Awaitable[Completion]]) -> Completion:
+        """A call, and once more without thinking of earlier answers that no longer fits: that was refused for free."""
+        try:
+            return await work(call)
+        except ProviderError as error:
+            if not BOUND_ELSEWHERE.search(error.message) or not thinks_aloud(call):
+                raise
+        return await work(without_thinking(call))
+
+    async def _complete(self, call: Call) -> Completion:
         sent = self._body(call)
         reply = await self._api.post(self._messages_url, sent)
         with well_formed("the reply"):
             return _completion(checked(reply, sent), reply.headers, sent)
 
-    async def stream(self, call: Call, emit: Emit) -> Completion:
+    async def _stream(self, call: Call, emit: Emit) -> Completion:
         sent = self._body(call)
         assembly = await self._api.stream(self._messages_url, sent, emit, EventAssembly)
         with well_formed("the streamed reply"):

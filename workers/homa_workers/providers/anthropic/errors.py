@@ -6,6 +6,8 @@ stand without a status, since an error in the middle of a stream arrives under s
 
 from __future__ import annotations
 
+import re
+
 from homa_shared.calls.failures import ErrorKind
 from homa_workers.providers.error_rules import PARAMETER_OUT_OF_RANGE, STATUS_RULES, ErrorRule, by_code, by_message
 
@@ -23,6 +25,10 @@ _VERSION = (
     "calls of this account name a version of the API that it refuses; name another one: "
     '[providers.<name>.options] headers = { "anthropic-version" = "…" }'
 )
+
+#: Says that a conversation was changed before a block of thinking; without such blocks the same request is taken.
+#: platform.claude.com/docs/en/build-with-claude/thinking-troubleshooting
+BOUND_ELSEWHERE = re.compile(r"block is bound to a different conversation", re.IGNORECASE)
 
 ANTHROPIC_RULES: tuple[ErrorRule, ...] = (
     by_message(ErrorKind.UNAUTHORIZED, r"anthropic-version|\bAPI version\b", 400, advice=_VERSION),

@@ -14,7 +14,7 @@ from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import with_mark
 from homa_shared.kinds.builtin.anthropic import PROFILE
 from homa_shared.kinds.model_families import claude_thinks_between_tools, claude_thinks_by_budget
-from homa_workers.providers.conversation import Block, File, Given, Renderer, ToolCall, ToolResult
+from homa_workers.providers.conversation import JSON_INSTRUCTION, Block, File, Given, Renderer, ToolCall, ToolResult
 from homa_workers.providers.data_url import DataUrl, is_data_url
 from homa_workers.providers.invalid_request import refused
 from homa_workers.providers.parameters import (
@@ -38,8 +38,6 @@ LEFT_OUT = frozenset(
 
 #: Tokens of thinking for OpenAI's efforts, for models that think within a budget; no less than 1024 is accepted.
 THINKING_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 32768}
-
-JSON_INSTRUCTION = "Answer with one valid JSON object and nothing else."
 
 #: Ends what Claude keeps of a prompt for the next one.
 BREAKPOINT = {"cache_control": {"type": "ephemeral"}}
@@ -88,6 +86,10 @@ def _with_breakpoint(call: Call) -> list[dict[str, Any]]:
 
 class _AnthropicRenderer(Renderer):
     def text(self, text: str, part: Given) -> Block:
+        """Text as it is, but for citations: they stand in Claude's own answers, and a user's text with any is
+        refused."""
+        if part.get("citations"):
+            return {name: value for name, value in part.items() if name != "citations"}
         return dict(part)
 
     def image(self, url: str) -> Block:
@@ -104,9 +106,10 @@ class _AnthropicRenderer(Renderer):
     def other(self, part: Given) -> Block:
         return dict(part)
 
-    def thinking(self, block: Given) -> Block:
-        """Unchanged: Claude checks its signature when tools are in use."""
-        return dict(block)
+    def thinking(self, block: Given) -> Block | None:
+        """Unchanged: Claude checks its signature. One without is another maker's, and refused."""
+        is_foreign = block.get("type") == "thinking" and not block.get("signature")
+        return None if is_foreign else dict(block)
 
     def tool_call(self, call: ToolCall) -> Block:
         return {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments}

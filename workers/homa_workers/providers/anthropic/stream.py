@@ -27,6 +27,10 @@ class EventAssembly(StreamAssembly):
         texts = (str(block.get("text") or block.get("thinking") or "") for block in self._blocks.values())
         return "".join((*texts, self._inputs.text))
 
+    @property
+    def begun(self) -> bool:
+        return bool(self.text) or any(block.get("type") != "text" for block in self._blocks.values())
+
     def _deltas(self, event: Any) -> Iterator[Delta]:
         match event:
             case {"type": "message", "content": list(content)}:

@@ -36,6 +36,7 @@ from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
 from homa_shared.kinds.builtin.bedrock import PROFILE
 from homa_shared.kinds.output_caps import PLAIN
+from homa_workers.providers.anthropic.errors import BOUND_ELSEWHERE
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.bedrock.embeddings import embedding_bodies, tokens_told, vectors_of
 from homa_workers.providers.bedrock.errors import BEDROCK_RULES, failure_of
@@ -43,6 +44,7 @@ from homa_workers.providers.bedrock.reply import EventAssembly, completion_body
 from homa_workers.providers.bedrock.request import converse
 from homa_workers.providers.bedrock.session import limited_session, read_limited, size_of
 from homa_workers.providers.bedrock.usage import billed, is_metered
+from homa_workers.providers.conversation import thinks_aloud, without_thinking
 from homa_workers.providers.error_rules import classify
 from homa_workers.providers.invalid_request import chat_shaped
 from homa_workers.providers.json_body import decoded, encoded
@@ -94,12 +96,15 @@ class BedrockProvider:
         return await self._cached_or_not(call, lambda call: self._stream(call, emit))
 
     async def _cached_or_not(self, call: Call, work: Callable[[Call], Awaitable[Completion]]) -> Completion:
-        """A call, and once more without cache points where its model refuses them: that was free."""
+        """A call, and once more without what its model refuses of it, which was free: cache points, and thinking of
+        earlier answers that no longer fits the conversation."""
         # Asked before the call: others in flight may learn of it in the meantime.
         had_cache_points = call.model not in self._uncached
         try:
             return await work(call)
         except ProviderError as error:
+            if BOUND_ELSEWHERE.search(error.message) and thinks_aloud(call):
+                return await work(without_thinking(call))
             if not had_cache_points or not _REFUSES_CACHE_POINTS.search(error.message):
                 raise
         self._uncached.add(call.model)
@@ -132,7 +137,7 @@ class BedrockProvider:
                     for delta in assembly.add(event):
                         await emit(delta)
         except FAILURES as error:
-            raise _classified(error, assembly.text) from error
+            raise _classified(error, assembly.text, begun=assembly.begun) from error
         with well_formed("the streamed reply"):
             return _completion(assembly.reply(), reply["ResponseMetadata"], arguments)
 
@@ -245,9 +250,9 @@ def _completion(reply: Mapping[str, Any], metadata: Mapping[str, Any], asked: Ma
     )
 
 
-def _classified(error: Exception, partial_text: str = "") -> ProviderError:
+def _classified(error: Exception, partial_text: str = "", *, begun: bool = False) -> ProviderError:
     if isinstance(error, ClientError):
-        return classify(failure_of(error.response, str(error)), BEDROCK_RULES, partial_text=partial_text)
+        return classify(failure_of(error.response, str(error)), BEDROCK_RULES, partial_text=partial_text, begun=begun)
     return ProviderError(_kind(error), str(error), code=type(error).__name__, partial_text=partial_text)
 
 

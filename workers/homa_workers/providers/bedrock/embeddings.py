@@ -6,10 +6,12 @@ nova/latest/userguide/embeddings-schema.html.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homa_shared.kinds.model_families import bedrock_embeds_in_novas_shape, bedrock_embeds_many
+from homa_workers.providers.invalid_request import unsupported
 
 #: Parameters in OpenAI's names, as Cohere's and Amazon's Nova models call them.
 _COHERE_NAMES = {"dimensions": "output_dimension"}
@@ -17,11 +19,14 @@ _NOVA_NAMES = {"dimensions": "embeddingDimension"}
 #: What Nova asks for and a caller need not say. A text that is too long is refused, as by the other models.
 _NOVA_DEFAULTS = {"embeddingPurpose": "GENERIC_INDEX"}
 _NOVA_TRUNCATION = "NONE"
+_OF_ONE_WIDTH = re.compile(r"amazon\.titan-embed-text-v1|cohere\.embed-(?:english|multilingual)-v3")
 
 
 def embedding_bodies(model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A body for each call that some texts take: all of them at once for Cohere's models, one for the others."""
-    settings = {name: value for name, value in params.items() if name != "encoding_format"}
+    settings = {name: value for name, value in params.items() if name not in ("encoding_format", "user")}
+    if "dimensions" in settings and _OF_ONE_WIDTH.search(model):
+        raise unsupported("dimensions", f"{model} gives vectors of its own width only")
     if bedrock_embeds_many(model):
         return [{"texts": list(inputs), "input_type": "search_document", **_renamed(settings, _COHERE_NAMES)}]
     if bedrock_embeds_in_novas_shape(model):

@@ -88,6 +88,10 @@ class EventAssembly(StreamAssembly):
         texts = [block.get("text") or _reasoned(block).get("text") or "" for block in self._blocks.values()]
         return "".join((*texts, self._inputs.text))
 
+    @property
+    def begun(self) -> bool:
+        return bool(self.text) or any("reasoningContent" in block for block in self._blocks.values())
+
     def _deltas(self, event: Any) -> Iterator[Delta]:
         match event:
             case {"contentBlockStart": {"contentBlockIndex": int(index), "start": {"toolUse": dict(use)}}}:

@@ -20,7 +20,7 @@ from homa_shared.kinds.model_families import (
     claude_thinks_between_tools,
     claude_thinks_by_default,
 )
-from homa_workers.providers.conversation import Block, File, Given, Renderer, ToolCall, ToolResult
+from homa_workers.providers.conversation import JSON_INSTRUCTION, Block, File, Given, Renderer, ToolCall, ToolResult
 from homa_workers.providers.data_url import DataUrl, is_data_url
 from homa_workers.providers.invalid_request import refused
 from homa_workers.providers.parameters import (
@@ -45,6 +45,7 @@ LEFT_OUT = frozenset(
 )  # fmt: skip
 
 #: docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html
+_NOVA = re.compile(r"amazon\.nova-")
 _NOVA_2 = re.compile(r"amazon\.nova-2-")
 _GPT_OSS = re.compile(r"openai\.gpt-oss")
 
@@ -65,16 +66,21 @@ def converse(call: Call, *, max_tokens: int, cache_points: bool = True) -> dict[
     params = given_params(call, LEFT_OUT)
     expect_one_choice(params, "Bedrock")
     messages = _with_cache_points(call) if cache_points else _without_marks(call.messages)
+    turns = RENDERER.turns(messages)
     arguments: dict[str, Any] = {
         "modelId": call.model,
-        "messages": RENDERER.turns(messages),
+        "messages": turns,
         "inferenceConfig": _inference(params, max_tokens),
     }
-    if system := RENDERER.system(messages):
+    system = RENDERER.system(messages)
+    if (params.get("response_format") or {}).get("type") == "json_object":
+        system.append({"text": JSON_INSTRUCTION})
+    if system:
         arguments["system"] = system
     if tier := _tier(params):
         arguments["serviceTier"] = tier
-    arguments |= _tools(params) | {name: params.pop(name) for name in OWN if name in params}
+    arguments |= _tools(params, turns) | {name: params.pop(name) for name in OWN if name in params}
+    _name_as_nova_does(params, call.model)
     output = _output(params) | _effort(params, call.model) | arguments.get("outputConfig", {})
     if output:
         arguments["outputConfig"] = output
@@ -173,15 +179,24 @@ def _inference(params: dict[str, Any], max_tokens: int) -> dict[str, Any]:
     return config
 
 
-def _tools(params: dict[str, Any]) -> dict[str, Any]:
-    tools, choice = params.pop("tools", None), params.pop("tool_choice", None)
-    # Converse cannot forbid tools that it is told of.
+def _tools(params: dict[str, Any], turns: list[Block]) -> dict[str, Any]:
+    tools, choice = params.pop("tools", None) or [], params.pop("tool_choice", None)
     if not tools or choice == "none":
-        return {}
+        return _called_before(tools, turns)
     config: dict[str, Any] = {"tools": rendered_tools(tools, _tool)}
     if choice is not None:
         config["toolChoice"] = _choice(tool_choice(choice))
     return {"toolConfig": config}
+
+
+def _called_before(tools: list[dict[str, Any]], turns: list[Block]) -> dict[str, Any]:
+    """Tools of a request that is to call none: Converse cannot forbid those that it is told of, and refuses calls in
+    the conversation of those that it is not told of."""
+    uses = (block["toolUse"] for turn in turns for block in turn["content"] if "toolUse" in block)
+    names = dict.fromkeys(use["name"] for use in uses)
+    given = {tool["function"]["name"]: tool["function"] for tool in tools if tool.get("type") == "function"}
+    specs = [_tool(given.get(name, {"name": name})) for name in names]
+    return {"toolConfig": {"tools": specs}} if specs else {}
 
 
 def _tool(function: Mapping[str, Any]) -> Block:
@@ -204,6 +219,12 @@ def _output(params: dict[str, Any]) -> dict[str, Any]:
         schema = {"schema": orjson.dumps(declared["schema"]).decode(), "name": declared.get("name") or "reply"}
         output["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": schema}}
     return output
+
+
+def _name_as_nova_does(params: dict[str, Any], model: str) -> None:
+    """docs.aws.amazon.com/nova/latest/userguide/complete-request-schema.html"""
+    if "top_k" in params and _NOVA.search(model):
+        params.setdefault("inferenceConfig", {"topK": params.pop("top_k")})
 
 
 def _effort(params: dict[str, Any], model: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from homa_workers.providers.gemini.errors import GEMINI_RULES, failure_of
 from homa_workers.providers.gemini.reply import ReplyAssembly, completion_body
 from homa_workers.providers.gemini.request import config, contents
 from homa_workers.providers.gemini.usage import TIER_HEADER, billed, is_metered
-from homa_workers.providers.invalid_request import chat_shaped, refused
+from homa_workers.providers.invalid_request import chat_shaped, refused, unsupported
 from homa_workers.providers.json_body import decoded
 from homa_workers.providers.malformed import SHAPE_ERRORS, well_formed
 from homa_workers.providers.sdk_errors import from_sdk, unwritable, writable
@@ -103,7 +103,7 @@ class GeminiProvider:
                 async for delta in pieces:
                     await emit(delta)
         except (errors.APIError, httpx2.HTTPError) as error:
-            raise _classified(error, assembly.text) from error
+            raise _classified(error, assembly.text, begun=assembly.begun) from error
         except ValueError as error:
             raise assembly.broken(f"not an event stream: {error}") from error
         with well_formed("the streamed reply"):
@@ -112,7 +112,7 @@ class GeminiProvider:
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         """Vectors; where the reply reports no tokens, the cost stays unresolved."""
         settings = {{"dimensions": "output_dimensionality"}.get(name, name): value for name, value in params.items()}
-        settings.pop("encoding_format", None)
+        settings = {name: value for name, value in settings.items() if name not in ("encoding_format", "user")}
         try:
             checked = types.EmbedContentConfig(**settings)
         except ValidationError as error:
@@ -136,7 +136,7 @@ class GeminiProvider:
             {**message, "role": "user"} if message.get("role") in {"system", "developer"} else message
             for message in call.messages
         ]
-        asked = _contents(conversation)
+        asked = _contents(conversation, call.model)
         try:
             with well_formed("the reply"), writable():
                 reply = await self._client.aio.models.count_tokens(model=call.model, contents=asked)
@@ -175,7 +175,7 @@ def _request(call: Call, *, vertex: bool, **settings: Any) -> dict[str, Any]:
             if vertex and (tier := given.pop("service_tier", None)):
                 given["http_options"] = {"headers": {VERTEX_TIER_HEADER: tier}}
             checked = types.GenerateContentConfig(**given)
-            return {"model": call.model, "contents": _contents(call.messages), "config": checked}
+            return {"model": call.model, "contents": _contents(call.messages, call.model), "config": checked}
         except ValidationError as error:
             raise _misfit(error) from error
 
@@ -183,11 +183,13 @@ def _request(call: Call, *, vertex: bool, **settings: Any) -> dict[str, Any]:
 def _misfit(error: ValidationError) -> ProviderError:
     """The first complaint of the SDK's types, without the value: it may be a whole prompt."""
     first = error.errors()[0]
-    return refused(f"{error.title}.{'.'.join(map(str, first['loc']))}", first["msg"])
+    place = f"{error.title}.{'.'.join(map(str, first['loc']))}"
+    # A parameter that is unknown here may be another target's own.
+    return (unsupported if first["type"] == "extra_forbidden" else refused)(place, first["msg"])
 
 
-def _contents(messages: list[dict[str, Any]]) -> Any:
-    return [types.Content.model_validate(turn) for turn in contents(messages)]
+def _contents(messages: list[dict[str, Any]], model: str) -> Any:
+    return [types.Content.model_validate(turn) for turn in contents(messages, model)]
 
 
 def _completion(body: Mapping[str, Any], call: Call, headers: Mapping[str, str] | None) -> Completion:
@@ -202,8 +204,12 @@ def _completion(body: Mapping[str, Any], call: Call, headers: Mapping[str, str] 
     )
 
 
-def _classified(error: errors.APIError | httpx2.HTTPError, partial_text: str = "") -> ProviderError:
+def _classified(
+    error: errors.APIError | httpx2.HTTPError, partial_text: str = "", *, begun: bool = False
+) -> ProviderError:
     if isinstance(error, httpx2.HTTPError):
-        return from_sdk(error, GEMINI_RULES, partial_text=partial_text)
+        return from_sdk(error, GEMINI_RULES, partial_text=partial_text, begun=begun)
     headers = error.response.headers if isinstance(error.response, httpx2.Response) else {}
-    return classify(failure_of(error.code, error.details, headers), GEMINI_RULES, partial_text=partial_text)
+    return classify(
+        failure_of(error.code, error.details, headers), GEMINI_RULES, partial_text=partial_text, begun=begun
+    )

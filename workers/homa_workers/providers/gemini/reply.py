@@ -103,6 +103,11 @@ class ReplyAssembly(StreamAssembly):
         parts = (part for candidate in self._candidates.values() for part in candidate["content"]["parts"])
         return "".join(map(_written, parts))
 
+    @property
+    def begun(self) -> bool:
+        parts = (part for candidate in self._candidates.values() for part in candidate["content"]["parts"])
+        return any(part.get("text") or "functionCall" in part or "thoughtSignature" in part for part in parts)
+
     def _deltas(self, event: Any) -> Iterator[Delta]:
         told = {name: value for name, value in event.items() if name not in ("candidates", "sdkHttpResponse")}
         self._reply |= told

@@ -14,7 +14,7 @@ import orjson
 
 from homa_shared.calls.reply import Call
 from homa_shared.kinds.builtin.gemini import PROFILE
-from homa_shared.kinds.model_families import gemini_thinks_by_budget
+from homa_shared.kinds.model_families import gemini_thinks_by_budget, gemini_wants_signatures
 from homa_workers.providers.conversation import Block, File, Given, Renderer, ToolCall, ToolResult
 from homa_workers.providers.data_url import DataUrl, is_data_url
 from homa_workers.providers.gemini.answer_schema import answer_schema
@@ -45,9 +45,24 @@ MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 THINKING_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
 
 
-def contents(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The conversation without its system messages."""
-    return RENDERER.turns(messages)
+#: Stands for a signature that a call does not have because another model made it:
+#: ai.google.dev/gemini-api/docs/thought-signatures.
+UNSIGNED = "skip_thought_signature_validator"
+
+
+def contents(messages: list[dict[str, Any]], model: str = "") -> list[dict[str, Any]]:
+    """The conversation without its system messages.
+
+    Args:
+        model: one that wants signatures gets a stand-in in the first call of each answer that has none.
+    """
+    turns = RENDERER.turns(messages)
+    if gemini_wants_signatures(model):
+        for turn in turns:
+            call = next((part for part in turn["parts"] if "function_call" in part), None)
+            if call is not None:
+                call.setdefault("thought_signature", UNSIGNED)
+    return turns
 
 
 def config(call: Call) -> dict[str, Any]:
@@ -67,6 +82,7 @@ def config(call: Call) -> dict[str, Any]:
 
 class _GeminiRenderer(Renderer):
     assistant = "model"
+    assistant_shows = True
     content = "parts"
 
     def text(self, text: str, part: Given) -> Block:

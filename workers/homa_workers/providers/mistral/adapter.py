@@ -17,7 +17,7 @@ MISTRAL = Dialect(
     refused=LEFT_OUT,
     # A stream's last chunk has the usage unasked; `stream_options` is refused.
     stream_params={},
-    embedding_names={"dimensions": "output_dimension"},
+    embedding_names={"dimensions": "output_dimension", "user": None},
     takes_cache_key=True,
     to_wire=chat_request,
     from_wire=chat_completion,

@@ -13,6 +13,7 @@ from string import ascii_letters, digits
 from typing import Any
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_workers.providers.assistant_media import shown_by_users
 
 #: Parameters of OpenAI's that it refuses, and that an answer can do without.
 LEFT_OUT = frozenset(
@@ -43,7 +44,7 @@ def chat_request(body: Body) -> Body:
 
 
 def _translated(body: Body) -> Body:
-    own = {**body, "messages": [_message(message) for message in body["messages"]]}
+    own = {**body, "messages": [_message(message) for message in shown_by_users(body["messages"])]}
     if "seed" in own:
         own["random_seed"] = own.pop("seed")
     if own.get("tool_choice") == "required":

@@ -58,7 +58,8 @@ class MistralDialect(OpenAIDialect):
         for choice in written.get("choices", ()):
             _number_tool_calls(choice["message"])
             if reply.prompt.shape == _REASONING:
-                choice["message"]["content"] = [_thinking(), {"type": "text", "text": choice["message"]["content"]}]
+                said = choice["message"]["content"]
+                choice["message"]["content"] = [_thinking(), *([{"type": "text", "text": said}] if said else [])]
         return written
 
     def stream(self, reply: Reply) -> Sequence[Piece]:

@@ -18,9 +18,11 @@ from homa_shared.kinds.registry import profile_of
 from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.error_rules import not_a_reply, request_id
+from homa_workers.providers.invalid_request import unsupported
 from homa_workers.providers.malformed import well_formed
 from homa_workers.providers.openai.cut_reply import cut_unsaid
-from homa_workers.providers.openai.dialects import AZURE, CAP_NAMES, OLLAMA, OPENAI, Body, Dialect, request_body
+from homa_workers.providers.openai.dialects import AZURE, CAP_NAMES, OPENAI, Body, Dialect, request_body
+from homa_workers.providers.openai.ollama import OLLAMA
 from homa_workers.providers.openai.refused_schemas import RefusedSchemas
 from homa_workers.providers.openai.reply import checked, completion_of, embeddings_of
 from homa_workers.providers.openai.responses import ResponsesApi
@@ -120,8 +122,10 @@ class OpenAIProvider:
             return cut_unsaid(call, error)
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
+        for name in self._dialect.embedding_lacks.keys() & params.keys():
+            raise unsupported(name, self._dialect.embedding_lacks[name])
         names = self._dialect.embedding_names
-        own = {names.get(name, name): value for name, value in params.items()}
+        own = {own: value for name, value in params.items() if (own := names.get(name, name)) is not None}
         body = {"model": model, "input": list(inputs), **self._dialect.embedding_params, **own}
         reply = await self._api.post(self._base_url + "/embeddings", body)
         found = reply.json()

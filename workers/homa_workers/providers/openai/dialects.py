@@ -11,15 +11,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from homa_shared.calls.account_params import with_account_params
-from homa_shared.calls.reply import ITEMS, Call
+from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import with_mark
+from homa_shared.kinds.families import gpt
 from homa_shared.kinds.model_families import (
     openai_refuses_max_tokens,
     openai_takes_cache_breakpoints,
     openai_takes_max_tokens,
 )
+from homa_shared.kinds.parameter_rules import ANY, family_of
+from homa_workers.providers.conversation import JSON_INSTRUCTION
 from homa_workers.providers.error_rules import ErrorRule
 from homa_workers.providers.openai.errors import OPENAI_RULES
+from homa_workers.providers.openai.messages import is_plain, named, said, says_json
 from homa_workers.providers.openai.reply import QUOTA_HEADERS, unchanged
 from homa_workers.providers.openai.strict_schema import strict_form
 
@@ -49,10 +53,14 @@ class Dialect:
     stream_params: Mapping[str, Any] = field(default_factory=lambda: {"stream_options": {"include_usage": True}})
     #: Sent with each embeddings request unless the caller says otherwise. The SDK's default, base64, is OpenAI's alone.
     embedding_params: Mapping[str, Any] = field(default_factory=lambda: {"encoding_format": "float"})
-    #: OpenAI's names of parameters of embeddings -> its own.
-    embedding_names: Mapping[str, str] = field(default_factory=dict)
+    #: OpenAI's names of parameters of embeddings -> its own; None: it does not take them.
+    embedding_names: Mapping[str, str | None] = field(default_factory=dict)
+    #: Parameters of embeddings without which a job would be another one -> why it does not take them.
+    embedding_lacks: Mapping[str, str] = field(default_factory=dict)
     #: Its name of the output cap; empty: by the model.
     output_cap: str = ""
+    #: Whether it refuses fields of messages that OpenAI does not have, whatever the model.
+    strict: bool = False
     #: Whether it takes `prompt_cache_key` wherever it runs; OpenAI's and Azure's own hosts do in any case.
     takes_cache_key: bool = False
     #: A chat completion request in its own shape. Raises ProviderError for what it cannot be asked.
@@ -68,9 +76,7 @@ class Dialect:
 #: OpenAI's own, and that of servers which differ in nothing.
 OPENAI = Dialect()
 #: Azure's, at a resource or behind a gateway: deployments have any name, and all models there take the newer one.
-AZURE = Dialect(output_cap="max_completion_tokens")
-#: Ollama's: it ignores the newer one, and the answer would have no end.
-OLLAMA = Dialect(output_cap="max_tokens")
+AZURE = Dialect(output_cap="max_completion_tokens", strict=True)
 
 
 def request_body(
@@ -83,6 +89,10 @@ def request_body(
     """
     params = with_account_params(call.params, defaults) if defaults else call.params
     body = {"model": call.model, "messages": call.messages, **params}
+    for name in defaults:
+        # Said by the account, and not taken by this model.
+        if name in body and body[name] is None:
+            del body[name]
     for name in ("stream", "stream_options", *dialect.refused):
         body.pop(name, None)
     older, newer = body.pop("max_tokens", None), body.pop("max_completion_tokens", None)
@@ -90,9 +100,13 @@ def request_body(
     if cap is not None:
         body[dialect.output_cap or _cap_name(call.model, base_url)] = cap
     share(body, call, base_url, takes_cache_key=dialect.takes_cache_key)
-    body["messages"] = _said(body["messages"])
+    if not is_plain(body["messages"]):
+        body["messages"] = said(body["messages"], own_model=_is_own_model(dialect, base_url, call.model))
     if "response_format" in body or "tools" in body:
         _make_strict(body)
+    if "response_format" in body and _is_own_model(dialect, base_url, call.model):
+        _tell_of_json(body)
+        body["response_format"] = named(body["response_format"])
     return dialect.to_wire(body)
 
 
@@ -137,11 +151,20 @@ def share(body: Body, call: Call, base_url: str, *, takes_cache_key: bool = Fals
         body |= {"messages": marked, "prompt_cache_options": {"mode": "explicit"}}
 
 
-def _said(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Messages without what the Responses API wrote beside them, which is refused here."""
-    if not any(ITEMS in message for message in messages):
-        return messages
-    return [{name: value for name, value in message.items() if name != ITEMS} for message in messages]
+def _is_own_model(dialect: Dialect, base_url: str, model: str) -> bool:
+    """Whether one of OpenAI's models is asked, by whoever serves it, so that nothing but its own is taken."""
+    return dialect.strict or OWN_HOST.search(_host(base_url)) is not None or family_of(gpt.CHAT, model) is not ANY
+
+
+def _tell_of_json(body: Body) -> None:
+    """Where an answer in JSON is asked for, one of the messages has to say so."""
+    form = body.get("response_format")
+    if (
+        isinstance(form, Mapping)
+        and form.get("type") == "json_object"
+        and not says_json(message.get("content") for message in body["messages"])
+    ):
+        body["messages"] = [{"role": "system", "content": JSON_INSTRUCTION}, *body["messages"]]
 
 
 @lru_cache(maxsize=256)

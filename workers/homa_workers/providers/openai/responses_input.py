@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from homa_shared.calls.reply import ITEMS
+from homa_workers.providers.assistant_media import shown_by_users
 from homa_workers.providers.invalid_request import refused
+from homa_workers.providers.openai.messages import own_parts
 
 Item = dict[str, Any]
 
@@ -21,7 +23,7 @@ def input_items(messages: list[dict[str, Any]], *, stored: bool) -> list[Item]:
     Raises ProviderError (INVALID_REQUEST) for what this API cannot be shown.
     """
     items: list[Item] = []
-    for message in messages:
+    for message in shown_by_users(messages):
         match message.get("role"):
             case "system" | "developer" | "user" as role:
                 items.append({"role": role, "content": _content(message.get("content"))})
@@ -91,7 +93,7 @@ def _content(content: object) -> str | list[Item]:
         return content
     if not isinstance(content, list | tuple):
         raise refused(f"messages: content {content!r:.80}", "expected a text or a list of parts")
-    return [_part(part) for part in content]
+    return [_part(part) for part in own_parts(content)]
 
 
 def _part(part: Any) -> Item:

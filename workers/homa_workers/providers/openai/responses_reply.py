@@ -59,10 +59,12 @@ def failed(
     billing: Billing = UNDESCRIBED,
     asked: Mapping[str, Any] = NOTHING_ASKED,
     partial_text: str = "",
+    *,
+    begun: bool = False,
 ) -> ProviderError:
     """The error of a response that failed after it had been accepted: its HTTP status was 200, and says nothing."""
     told = response.get("error") or {"message": "the response failed and names no reason"}
-    error = classify(failure_of(None, told, headers), RESPONSES_RULES, partial_text=partial_text)
+    error = classify(failure_of(None, told, headers), RESPONSES_RULES, partial_text=partial_text, begun=begun)
     error.usage = reported(response, billing, asked)
     return error
 

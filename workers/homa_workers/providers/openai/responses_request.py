@@ -13,9 +13,12 @@ from typing import Any
 
 from homa_shared.calls.account_params import with_account_params
 from homa_shared.calls.reply import Call
+from homa_shared.kinds.model_families import openai_never_reasons as never_reasons
 from homa_shared.kinds.model_families import openai_reasons
-from homa_workers.providers.invalid_request import chat_shaped, refused
+from homa_workers.providers.conversation import JSON_INSTRUCTION
+from homa_workers.providers.invalid_request import chat_shaped, refused, unsupported
 from homa_workers.providers.openai.dialects import share
+from homa_workers.providers.openai.messages import named, says_json
 from homa_workers.providers.openai.responses_input import input_items
 from homa_workers.providers.openai.strict_schema import strict_form
 
@@ -36,6 +39,8 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "web_search_options": 'the Responses API takes tools=[{"type": "web_search"}] instead',
     }
 )
+#: Fewer output tokens cannot be asked for.
+LEAST_CAP = 16
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
 LOG_PROBABILITIES = "message.output_text.logprobs"
 
@@ -67,10 +72,15 @@ def _translated(call: Call, base_url: str, defaults: Mapping[str, Any]) -> dict[
     cap = params.pop("max_tokens", None)
     cap = params.pop("max_completion_tokens", cap)
     if cap is not None:
+        if cap < LEAST_CAP:
+            raise unsupported("max_tokens", f"the Responses API answers by at least {LEAST_CAP} tokens, not {cap}")
         # The budget was reserved for this cap.
         params["max_output_tokens"] = cap
+    asks_for_object = (params.get("response_format") or {}).get("type") == "json_object"
     params |= _tools(params) | _reasoning(params) | _text(params)
     params |= _included(params, call.model, bool(given.get("logprobs")))
+    if asks_for_object and not says_json(message.get("content") for message in messages):
+        messages = [{"role": "system", "content": JSON_INSTRUCTION}, *messages]
     return {"model": call.model, "input": input_items(messages, stored=bool(params["store"])), **params}
 
 
@@ -128,7 +138,7 @@ def _reasoning(params: Item) -> Item:
 def _text(params: Item) -> Item:
     """Schema and verbosity, which this API takes in one place."""
     text: Item = {}
-    match params.pop("response_format", None):
+    match named(params.pop("response_format", None)):
         case {"type": "json_schema", "json_schema": dict(schema)}:
             text["format"] = {**strict_form(schema, "schema"), "type": "json_schema"}
         case {"type": str()} as form:
@@ -139,9 +149,9 @@ def _text(params: Item) -> Item:
 
 
 def _included(params: Item, model: str, log_probabilities: bool) -> Item:
-    included = list(params.get("include") or ())
+    included = [name for name in params.get("include") or () if name != ENCRYPTED_REASONING or not never_reasons(model)]
     if not params["store"] and ("reasoning" in params or openai_reasons(model)):
         included.append(ENCRYPTED_REASONING)
     if log_probabilities:
         included.append(LOG_PROBABILITIES)
-    return {"include": list(dict.fromkeys(included))} if included else {}
+    return {"include": list(dict.fromkeys(included))} if included or params.get("include") else {}

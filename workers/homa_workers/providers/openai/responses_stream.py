@@ -60,6 +60,10 @@ class EventAssembly(StreamAssembly):
     def text(self) -> str:
         return "".join(self._written)
 
+    @property
+    def begun(self) -> bool:
+        return bool(self._begun)
+
     def _deltas(self, event: Any) -> Iterator[Delta]:
         """Raises ProviderError where an event tells of a failure."""
         if not isinstance(event, dict):
@@ -81,7 +85,7 @@ class EventAssembly(StreamAssembly):
             case "response.completed" | "response.incomplete":
                 self._response = event["response"]
             case "response.failed":
-                raise failed(event["response"], self.headers, self._billing, self._asked, self.text)
+                raise failed(event["response"], self.headers, self._billing, self._asked, self.text, begun=self.begun)
             case "error":
                 raise self._failure(event)
 
@@ -128,4 +132,4 @@ class EventAssembly(StreamAssembly):
 
     def _failure(self, event: Item) -> ProviderError:
         told = {name: value for name, value in event.items() if name != "type"}
-        return classify(failure_of(None, told, self.headers), RESPONSES_RULES, partial_text=self.text)
+        return classify(failure_of(None, told, self.headers), RESPONSES_RULES, partial_text=self.text, begun=self.begun)

@@ -65,7 +65,7 @@ class ChunkAssembly(StreamAssembly):
             return
         event = self._from_wire(event)
         if error := told_error(event.get("choices")):
-            raise classify(failure_of(None, error, self.headers), self._rules, partial_text=self.text)
+            raise classify(failure_of(None, error, self.headers), self._rules, partial_text=self.text, begun=self.begun)
         for name, value in event.items():
             # A chunk that only reports usage may know less than those before it.
             if name not in _NOT_KEPT and (value or name not in self._head):

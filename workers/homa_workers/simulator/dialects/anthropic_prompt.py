@@ -11,6 +11,8 @@ from homa_workers.simulator.prompt_reading import Conversation, expect_count, ex
 from homa_workers.simulator.wire import STANDARD, CachePoint, Operation, Prompt, Service, compact_json, invalid
 
 _MEDIA = frozenset({"image", "document"})
+#: How the signature of a block begins that is taken to be of another conversation.
+BOUND_ELSEWHERE = "elsewhere:"
 
 
 def read_messages(operation: Operation, body: Mapping[str, Any]) -> Prompt:
@@ -51,8 +53,31 @@ def _service(body: Mapping[str, Any], points: tuple[CachePoint, ...]) -> Service
 def _add(conversation: Conversation, where: str, message: Any) -> None:
     if not isinstance(message, dict) or message.get("role") not in ("user", "assistant", "system"):
         raise invalid(f"{where}: {message!r:.80} needs a role of 'user' or 'assistant'")
+    _refuse_misplaced(where, message)
     text, media = _content(f"{where}.content", message.get("content"))
     conversation.add(text, media, by_user=message["role"] == "user", tool_result=_brings_tool_result(message))
+
+
+def _refuse_misplaced(where: str, message: Mapping[str, Any]) -> None:
+    """Raises Failure for blocks that the role of a message may not have, and for thoughts that are another's."""
+    content = message.get("content")
+    for number, block in enumerate(content if isinstance(content, list) else ()):
+        place, kind = f"{where}.content.{number}", block.get("type") if isinstance(block, dict) else None
+        if message["role"] == "assistant" and kind in _MEDIA:
+            raise invalid(f"{place}: {kind!r} blocks are not permitted in assistant messages")
+        if message["role"] == "user" and kind == "text" and block.get("citations"):
+            raise invalid(f"{place}.citations: Extra inputs are not permitted")
+        if kind == "thinking":
+            _refuse_others_thoughts(place, block)
+
+
+def _refuse_others_thoughts(place: str, block: Mapping[str, Any]) -> None:
+    if not block.get("signature"):
+        raise invalid(f"{place}.thinking.signature: Field required")
+    if str(block["signature"]).startswith(BOUND_ELSEWHERE):
+        raise invalid(
+            f"{place}: Invalid `signature` in `thinking` block. The block is bound to a different conversation."
+        )
 
 
 def _content(where: str, content: Any) -> tuple[str, int]:
@@ -69,7 +94,7 @@ def _content(where: str, content: Any) -> tuple[str, int]:
             media += 1
         elif kind == "text":
             texts.append(str(block.get("text") or ""))
-        elif kind == "thinking":
+        elif kind in ("thinking", "redacted_thinking"):
             texts.append(str(block.get("thinking") or ""))
         elif kind == "tool_use":
             texts.append(compact_json({"name": block.get("name"), "input": block.get("input")}))

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from homa_workers.simulator.dialects.claude_models import refuse_at_converse
+from homa_workers.simulator.dialects.bedrock_models import refuse_at_converse, refuse_at_invoke
 from homa_workers.simulator.prompt_cache import PointFinder
 from homa_workers.simulator.prompt_reading import (
     Conversation,
@@ -70,6 +70,7 @@ def _service(body: Mapping[str, Any], points: tuple[CachePoint, ...]) -> Service
 
 def read_invoke(route: Route, body: Mapping[str, Any]) -> Prompt:
     """The body of InvokeModel for an embedding model of Titan's, Nova's or Cohere's. Raises Failure."""
+    refuse_at_invoke(route.model, body)
     if "amazon.nova-" in route.model:
         return _nova_embedding(route, body)
     titan = "inputText" in body
@@ -107,6 +108,8 @@ def _content(message: Any) -> tuple[str, int, bool]:
             result = True
         elif _MEDIA & block.keys():
             media += 1
+        elif "reasoningContent" in block:
+            texts.append(str((block["reasoningContent"].get("reasoningText") or {}).get("text") or ""))
         elif "cachePoint" not in block:
             raise invalid(f"a block of content is of no known kind: {list(block)}")
     return "\n".join(texts), media, result

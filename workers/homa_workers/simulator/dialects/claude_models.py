@@ -21,10 +21,11 @@ _FIELDS = frozenset(
     "cache_control container context_management diagnostics inference_geo mcp_servers service_tier speed "
     "temperature top_p top_k".split()
 )
-#: What Claude takes beside Converse's own fields.
-_OWN_FIELDS = frozenset({"anthropic_beta", "thinking", "top_k"})
-#: Others at Bedrock that take no effort.
-_NO_EFFORT = re.compile(r"amazon\.nova|meta\.llama|cohere\.|ai21\.|openai\.gpt-oss|mistral\.")
+#: Served at twice the price: platform.claude.com/docs/en/build-with-claude/fast-mode.
+_FAST = re.compile(r"claude-(?:opus-(?:4-8|5|5-5)|(?:fable|mythos)-5-2)$")
+#: Fewer tokens to think within cannot be asked for; a lower top_p is refused while a model thinks.
+_LEAST_BUDGET, _LEAST_TOP_P = 1024, 0.95
+Version = tuple[int, int]
 _BETWEEN_TOOLS = (
     'To turn thinking off on this model, send "thinking": {"type": "between_tools"} instead of {"type": "disabled"}.'
 )
@@ -33,7 +34,7 @@ _BETWEEN_TOOLS = (
 def refuse_what_models_lack(body: Mapping[str, Any]) -> None:
     """Raises Failure where a Claude model would answer 400; other names of models refuse nothing."""
     model = str(body.get("model"))
-    version = _version(model)
+    version = version_of(model)
     if version is None:
         return
     for name in body:
@@ -41,6 +42,15 @@ def refuse_what_models_lack(body: Mapping[str, Any]) -> None:
             raise invalid(f"{name}: Extra inputs are not permitted")
     if body.get("service_tier", "auto") not in ("auto", "standard_only"):
         raise invalid("service_tier: Input should be 'auto' or 'standard_only'")
+    if body.get("speed") == "fast" and not _FAST.search(model):
+        raise invalid("speed: 'fast' is not supported for this model.")
+    if "format" in (body.get("output_config") or {}) and version < (4, 5):
+        raise invalid("output_config.format: Extra inputs are not permitted")
+    refuse_by_version(model, version, body)
+
+
+def refuse_by_version(model: str, version: Version, body: Mapping[str, Any]) -> None:
+    """Raises Failure for what a Claude model refuses at Anthropic and at Bedrock alike, in the shape of Messages."""
     _sampling(version, body)
     _thinking(model, version, body)
     _effort(model, version, body)
@@ -48,45 +58,39 @@ def refuse_what_models_lack(body: Mapping[str, Any]) -> None:
     _prefill(version, body)
 
 
-def refuse_at_converse(model: str, body: Mapping[str, Any]) -> None:
-    """Raises Failure where a model of Bedrock would answer with a ValidationException."""
-    own, output = body.get("additionalModelRequestFields") or {}, body.get("outputConfig") or {}
-    version = _version(model)
-    if version is None:
-        if "effort" in output and _NO_EFFORT.search(model):
-            raise invalid("This model doesn't support the effort field. Remove effort and try again.")
+def version_of(model: str) -> Version | None:
+    """Of a Claude model: (4, 5) for claude-haiku-4-5; None for any other."""
+    if _OLD_CLAUDE.search(model):
+        return (3, 7) if "3-7" in model else (3, 0)
+    found = _CLAUDE.search(model)
+    return (int(found[2]), int(found[3] or 0)) if found else None
+
+
+def _thinks(body: Mapping[str, Any]) -> bool:
+    return (body.get("thinking") or {}).get("type") in ("enabled", "adaptive")
+
+
+def _sampling(version: Version, body: Mapping[str, Any]) -> None:
+    """By the rules of version 2023-06-01, at Anthropic and at Bedrock."""
+    found = [name for name in ("temperature", "top_p", "top_k") if body.get(name) is not None]
+    if not found:
         return
-    for name in own:
-        if name not in _OWN_FIELDS:
-            raise invalid(f"{name}: Extra inputs are not permitted")
-    _sampling(version, {**(body.get("inferenceConfig") or {}), **own})
-    choice = (body.get("toolConfig") or {}).get("toolChoice") or {}
-    said = {
-        "thinking": own.get("thinking"),
-        "output_config": {"effort": output.get("effort")},
-        "tool_choice": {"type": next(iter(choice), None)},
-        "messages": body.get("messages"),
-    }
-    _thinking(model, version, said)
-    _effort(model, version, said)
-    _forced_tool(model, version, said)
-    _prefill(version, said)
-
-
-def _sampling(version: tuple[int, int], given: Mapping[str, Any]) -> None:
-    """By the rules of 2023-06-01, at Anthropic and at Bedrock."""
-    names = {"temperature": "temperature", "topP": "top_p", "top_p": "top_p", "top_k": "top_k"}
-    found = [spelled for name, spelled in names.items() if name in given]
-    for name in found:
-        if name != "top_k" and not 0 <= given.get(name, given.get("topP", 0)) <= 1:
-            raise invalid(f"{name}: range: 0..1")
-    if found and version >= (4, 7):
+    if version >= (4, 7):
         raise invalid(f"`{found[0]}` is deprecated for this model.")
     if {"temperature", "top_p"} <= set(found) and version >= (4, 1):
         raise invalid("`temperature` and `top_p` cannot both be specified for this model. Please use only one.")
+    for name in ("temperature", "top_p"):
+        if not 0 <= (body.get(name) or 0) <= 1:
+            raise invalid(f"{name}: range: 0..1")
+    if not _thinks(body):
+        return
+    if body.get("temperature", 1) != 1:
+        raise invalid("`temperature` may only be set to 1 when thinking is enabled or in adaptive mode.")
+    if body.get("top_p", 1) < _LEAST_TOP_P or "top_k" in found:
+        raise invalid(f"`{found[0]}` may not be set when thinking is enabled.")
 
 
-def _prefill(version: tuple[int, int], body: Mapping[str, Any]) -> None:
+def _prefill(version: Version, body: Mapping[str, Any]) -> None:
     last = (body.get("messages") or [{}])[-1]
     if isinstance(last, Mapping) and last.get("role") == "assistant" and version >= (4, 6):
         raise invalid(
@@ -94,24 +98,17 @@ def _prefill(version: tuple[int, int], body: Mapping[str, Any]) -> None:
         )
 
 
-def _version(model: str) -> tuple[int, int] | None:
-    if _OLD_CLAUDE.search(model):
-        return (3, 0)
-    found = _CLAUDE.search(model)
-    return (int(found[2]), int(found[3] or 0)) if found else None
-
-
-def _always_thinks(model: str, version: tuple[int, int]) -> bool:
+def _always_thinks(model: str, version: Version) -> bool:
     return "fable" in model or "mythos" in model or ("opus" in model and version >= (5, 5))
 
 
-def _thinking(model: str, version: tuple[int, int], body: Mapping[str, Any]) -> None:
-    kind = (body.get("thinking") or {}).get("type")
-    if kind == "enabled" and version >= (4, 7):
-        raise invalid(
-            '"thinking.type.enabled" is not supported for this model. '
-            'Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
-        )
+def _thinking(model: str, version: Version, body: Mapping[str, Any]) -> None:
+    thinking = body.get("thinking") or {}
+    kind = thinking.get("type")
+    if kind and version < (3, 7):
+        raise invalid("thinking: Extra inputs are not permitted")
+    if kind == "enabled":
+        _budget(version, thinking, body)
     if kind == "adaptive" and version < (4, 6):
         raise invalid("adaptive thinking is not supported on this model")
     if kind == "disabled" and _always_thinks(model, version):
@@ -120,9 +117,24 @@ def _thinking(model: str, version: tuple[int, int], body: Mapping[str, Any]) -> 
         raise invalid(_BETWEEN_TOOLS)
     if kind == "between_tools" and "sonnet-5-5" not in model:
         raise invalid('"thinking.type.between_tools" is not supported for this model.')
+    if kind == "between_tools" and thinking.keys() != {"type"}:
+        raise invalid("thinking.between_tools: Extra inputs are not permitted")
 
 
-def _effort(model: str, version: tuple[int, int], body: Mapping[str, Any]) -> None:
+def _budget(version: Version, thinking: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    if version >= (4, 7):
+        raise invalid(
+            '"thinking.type.enabled" is not supported for this model. '
+            'Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
+        )
+    budget, cap = thinking.get("budget_tokens", 0), body.get("max_tokens")
+    if budget < _LEAST_BUDGET:
+        raise invalid(f"thinking.enabled.budget_tokens: Input should be greater than or equal to {_LEAST_BUDGET}")
+    if cap is not None and budget >= cap:
+        raise invalid("`max_tokens` must be greater than `thinking.budget_tokens`.")
+
+
+def _effort(model: str, version: Version, body: Mapping[str, Any]) -> None:
     effort = (body.get("output_config") or {}).get("effort")
     if effort is None:
         return
@@ -131,9 +143,13 @@ def _effort(model: str, version: tuple[int, int], body: Mapping[str, Any]) -> No
     known = {"low", "medium", "high"} | ({"max"} if version >= (4, 6) else set())
     if effort not in known | ({"xhigh"} if version >= (4, 7) else set()):
         raise invalid(f"output_config.effort: {effort!r} is not supported for this model")
+    kind = (body.get("thinking") or {}).get("type")
+    is_bound = kind == "between_tools" or (kind == "disabled" and re.search(r"opus-5(?!-\d)|haiku-5-5", model))
+    if effort in ("xhigh", "max") and is_bound:
+        raise invalid(f"output_config.effort: {effort!r} is not supported for this model while thinking is {kind}")
 
 
-def _forced_tool(model: str, version: tuple[int, int], body: Mapping[str, Any]) -> None:
+def _forced_tool(model: str, version: Version, body: Mapping[str, Any]) -> None:
     if (body.get("tool_choice") or {}).get("type") not in ("any", "tool"):
         return
     if _always_thinks(model, version) or "sonnet-5-5" in model:

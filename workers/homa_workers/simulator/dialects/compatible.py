@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from homa_workers.simulator.dialects.openai import OpenAIDialect
 from homa_workers.simulator.limits import Accounting, Level
-from homa_workers.simulator.wire import Failure, FailureKind
+from homa_workers.simulator.wire import Failure, FailureKind, Operation, Prompt, Route
 
 _OPERATIONS = r"(?:(chat/completions)|(embeddings)|(models)(?:/(.+))?)"
 _WITH_RESPONSES = _OPERATIONS.replace("chat/completions", "chat/completions|responses")
@@ -18,6 +18,7 @@ class AzureDialect(OpenAIDialect):
     """Azure OpenAI's v1 endpoint, `/ACCOUNT/openai/v1/…`; tokens are reserved at receipt and never come back."""
 
     kind = "azure"
+    only_own = True
     precedence = 0
     price_id = "azure"
     accounting = Accounting.SUM_NO_REFUND
@@ -76,6 +77,10 @@ class CohereDialect(OpenAIDialect):
     price_id = "cohere"
     _path: ClassVar[re.Pattern[str]] = re.compile(rf"(?:/([\w.:-]+))?/compatibility/v1/{_OPERATIONS}")
 
+    def read(self, route: Route, body: Mapping[str, Any]) -> Prompt:
+        _refuse_what_cohere_lacks(body, _COHERE_CHAT if route.operation is Operation.CHAT else _COHERE_EMBED)
+        return super().read(route, body)
+
     def failure(self, failure: Failure, request_id: str) -> tuple[int, Any]:
         status, _ = super().failure(failure, request_id)
         if failure.kind is FailureKind.QUOTA:
@@ -87,6 +92,28 @@ class CohereDialect(OpenAIDialect):
 
     def identity(self, request_id: str) -> dict[str, str]:
         return {"x-debug-trace-id": request_id}
+
+
+#: docs.cohere.com/docs/compatibility-api
+_COHERE_CHAT = frozenset(
+    "model messages stream stream_options reasoning_effort response_format tools tool_choice temperature max_tokens "
+    "stop seed top_p frequency_penalty presence_penalty".split()
+)
+_COHERE_EMBED = frozenset("model input encoding_format".split())
+
+
+def _refuse_what_cohere_lacks(body: Mapping[str, Any], fields: frozenset[str]) -> None:
+    unknown = sorted(body.keys() - fields)
+    if any("strict" in (tool.get("function") or {}) for tool in body.get("tools") or ()):
+        unknown.append("strict")
+    if unknown:
+        said = f"unknown field: parameter '{unknown[0]}' is not a valid field. For proper usage, please refer to"
+        raise Failure(FailureKind.UNPROCESSABLE, f"{said} https://docs.cohere.com/reference/chat")
+    if body.get("reasoning_effort") not in (None, "none", "high"):
+        raise Failure(FailureKind.UNPROCESSABLE, "invalid request: reasoning_effort must be one of 'none', 'high'")
+    for name in ("frequency_penalty", "presence_penalty"):
+        if not 0 <= (body.get(name) or 0) <= 1:
+            raise Failure(FailureKind.INVALID, f"invalid request: {name} must be between 0 and 1 inclusive")
 
 
 _FILTERED = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homa_workers.simulator.dialects.gemini_models import refuse_what_models_lack
+from homa_workers.simulator.dialects.gemini_models import refuse_unknown_of_embedding, refuse_what_models_lack
 from homa_workers.simulator.prompt_reading import (
     ANY_OBJECT,
     Conversation,
@@ -51,6 +51,8 @@ def read_contents(route: Route, body: Mapping[str, Any]) -> Prompt:
 def read_embeddings(route: Route, body: Mapping[str, Any]) -> Prompt:
     """The body of embedContent or batchEmbedContents. Raises Failure where Gemini would answer 400."""
     requests = expect_list(body, "requests") if route.shape == "batchEmbedContents" else [body]
+    for request in requests:
+        refuse_unknown_of_embedding(request)
     inputs = [_content(request.get("content"))[0] for request in requests]
     dimensions = requests[0].get("outputDimensionality")
     if dimensions is None:

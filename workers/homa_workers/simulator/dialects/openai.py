@@ -19,6 +19,12 @@ from homa_shared.calls.reply import Usage
 from homa_workers.simulator import accents
 from homa_workers.simulator.accents import accent_of
 from homa_workers.simulator.dialect import Dialect, Piece, Reply, retry_after, stretches, typed_event
+from homa_workers.simulator.dialects.openai_fields import (
+    is_own,
+    refuse_unknown_of_chat,
+    refuse_unknown_of_embeddings,
+    refuse_unknown_of_response,
+)
 from homa_workers.simulator.dialects.openai_models import refuse_what_is_out_of_range, refuse_what_models_lack
 from homa_workers.simulator.dialects.openai_prompt import read_chat, read_embeddings
 from homa_workers.simulator.dialects.responses import stream_response, tier_told, write_response
@@ -72,6 +78,8 @@ class OpenAIDialect(Dialect):
     accounting = Accounting.MAX_THEN_ACTUAL
     caches_by_itself = True
     speaks_chat = True
+    #: Whether it serves nothing but OpenAI's models, whatever they are called.
+    only_own: ClassVar[bool] = False
     _path: ClassVar[re.Pattern[str]] = re.compile(
         r"(?:/([\w.:-]+))?/v1/(?:(chat/completions|responses)|(embeddings)|(models)(?:/(.+))?)"
     )
@@ -88,11 +96,17 @@ class OpenAIDialect(Dialect):
         return Route(Operation.MODELS, account or "", model or "") if method == "GET" else None
 
     def read(self, route: Route, body: Mapping[str, Any]) -> Prompt:
-        if route.operation is Operation.CHAT:
-            refuse_what_is_out_of_range(body)
-            refuse_what_models_lack(body, by_responses=route.shape == SHAPE)
-            return read_response(body) if route.shape == SHAPE else read_chat(body)
-        return read_embeddings(body)
+        own = self.only_own or is_own(body.get("model"))
+        if route.operation is not Operation.CHAT:
+            if own:
+                refuse_unknown_of_embeddings(body)
+            return read_embeddings(body)
+        by_responses = route.shape == SHAPE
+        refuse_what_is_out_of_range(body)
+        if own:
+            (refuse_unknown_of_response if by_responses else refuse_unknown_of_chat)(body)
+            refuse_what_models_lack(body, by_responses=by_responses)
+        return read_response(body) if by_responses else read_chat(body)
 
     def write(self, reply: Reply) -> Any:
         if reply.prompt.operation is Operation.EMBED:
