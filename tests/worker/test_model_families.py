@@ -77,13 +77,12 @@ async def test_every_model_of_openais_can_be_asked_the_same(cell: Cell, effort: 
 
 async def test_a_parameter_beyond_the_next_targets_range_does_not_end_the_chain(cell: Cell) -> None:
     await cell.worker("openai", "anthropic")
+    older = "anthropic:claude-haiku-4-5-20251001"
     params = {"max_tokens": 300, "temperature": 1.2}
-    job = await cell.submit(
-        "[[fault:401@openai]]", targets=("openai:gpt-4.1", "anthropic:claude-haiku-4-5"), params=params
-    )
+    job = await cell.submit("[[fault:401@openai]]", targets=("openai:gpt-4.1", older), params=params)
     view = await cell.ended(job)
     assert view.job.state is State.SUCCEEDED
-    assert view.attempts[-1].parameter_notes == ("temperature 1.2 sent as 1: claude-haiku-4-5 takes 0 to 1",)
+    assert view.attempts[-1].parameter_notes == ("temperature 1.2 sent as 1: claude-haiku-4-5-20251001 takes 0 to 1",)
 
 
 async def test_a_refusal_of_a_parameter_goes_on_to_the_next_target(cell: Cell) -> None:
