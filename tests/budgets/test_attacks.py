@@ -13,6 +13,7 @@ from homa import AsyncHoma, InvalidRequest
 from homa_shared.calls import tools
 from homa_shared.calls.tools import tool
 from homa_shared.model.ids import batch_job_id
+from homa_shared.model.money import parse_usd
 from homa_shared.model.records import State
 from homa_shared.settings.sections import Price
 from homa_shared.store.transitions.fleet import read_fleet, write_fleet
@@ -92,11 +93,8 @@ async def test_a_tag_of_another_name_stands_under_no_budget_of_tags(cell: Cell) 
 @pytest.mark.parametrize(
     "options",
     [
-        {"documents": [{"text": LONG}]},
         {"prediction": {"type": "content", "content": LONG[:900]}, "model": "openai:gpt-4.1-mini"},
-        {"some_new_text": LONG},
         {"n": 6},
-        {"max_output_tokens": 3000},
     ],
     ids=lambda options: next(iter(options)),
 )
@@ -105,6 +103,26 @@ async def test_what_is_sent_beside_the_messages_is_reserved_for(cell: Cell, opti
     await cell.worker("openai", concurrency=8)
     ended = await check(cell, jobs)
     assert ended[State.FAILED], "not all of them fit into the cap"
+
+
+@pytest.mark.parametrize(
+    ("options", "least_usd"),
+    [
+        ({"documents": [{"text": LONG}]}, "0.0009"),
+        ({"some_new_text": LONG}, "0.0009"),
+        ({"max_output_tokens": 3000}, "0.0015"),
+    ],
+    ids=["documents", "some_new_text", "max_output_tokens"],
+)
+async def test_what_no_table_knows_is_reserved_by_its_bytes_and_may_be_refused(
+    cell: Cell, options: dict[str, Any], least_usd: str
+) -> None:
+    jobs = await submitted(cell, **options)
+    bound = int((await cell.record(jobs[0]))["bn"])
+    assert bound >= parse_usd(least_usd), "nine thousand bytes to read, or three thousand tokens to write"
+    await cell.worker("openai", concurrency=8)
+    await states(cell, jobs)
+    assert cell.bill_nano() <= CAP
 
 
 async def test_what_an_account_adds_to_its_calls_is_reserved_for_before_they_are_sent(cell: Cell) -> None:

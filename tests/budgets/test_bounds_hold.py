@@ -26,7 +26,8 @@ from homa_workers.providers.cohere.adapter import COHERE
 from homa_workers.providers.gemini import request as gemini
 from homa_workers.providers.mistral.adapter import MISTRAL
 from homa_workers.providers.openai import responses_request
-from homa_workers.providers.openai.dialects import AZURE, OLLAMA, OPENAI, Dialect, request_body
+from homa_workers.providers.openai.dialects import AZURE, OPENAI, Dialect, request_body
+from homa_workers.providers.openai.ollama import OLLAMA
 from tests.budgets.judge import INPUT, OUTPUT, bill, embeddings_bill
 from tests.budgets.requests import MODELS, OPTIONS, drawn
 
