@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
@@ -64,9 +65,9 @@ class MessageRunner:
             log.error("message.unreadable", message=claim.id, error=str(error))
             await self._ack(claim, MessageRun(claim.id), failed=True)
             return
-        run, context = MessageRun(claim.id), contextvars.copy_context()
+        run, context = MessageRun(claim.id, message.message_id, claim.queue, claim.lane), contextvars.copy_context()
         context.run(current_run.set, run)
-        processing = _Processing(self.broker, message)
+        processing = _Processing(self.broker, message, run)
         try:
             await self._process(processing, context)
         except _CutOff:
@@ -87,6 +88,9 @@ class MessageRunner:
 
     async def _ack(self, claim: Claim, run: MessageRun, *, failed: bool) -> None:
         again = None if failed else run.again
+        if run.again is not None and again is None:
+            # Enqueued by a hook and failed all the same: the one record is dead, the other waits.
+            run.enqueued.append(replace(run.again, id=f"{claim.id}.again"))
         state = "failed" if failed else "again" if again else "succeeded"
         name = (claim.id, claim.attempt)
         await persist(self.store, ack(self.store.keys, name, state, again=again, enqueued=run.enqueued), self.log)
@@ -135,9 +139,10 @@ async def _called(
 class _Processing:
     """Dramatiq's `WorkerThread.process_message`, in steps."""
 
-    def __init__(self, broker: HomaBroker, message: MessageProxy) -> None:
+    def __init__(self, broker: HomaBroker, message: MessageProxy, run: MessageRun) -> None:
         self.broker = broker
         self.message = message
+        self.run = run
 
     def whole(self, actor: Actor) -> None:
         """Everything, in the present thread."""
@@ -165,6 +170,7 @@ class _Processing:
 
     def finish(self, result: Any, error: BaseException | None) -> None:
         """The hooks after the run, and those around its ack."""
+        self.run.is_ending = True
         if error is None:
             self.broker.emit_after("process_message", self.message, result=result)
         elif isinstance(error, SkipMessage):
