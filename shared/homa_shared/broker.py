@@ -17,9 +17,20 @@ from typing import Any
 import dramatiq
 from dramatiq.common import current_millis
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
-from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, Middleware, Pipelines, Retries
+from dramatiq.middleware import (
+    AgeLimit,
+    AsyncIO,
+    Callbacks,
+    CurrentMessage,
+    GroupCallbacks,
+    Middleware,
+    Pipelines,
+    Retries,
+    default_middleware,
+)
 
 from homa_shared.calls.failures import ProviderError
+from homa_shared.interrupts import KeptShutdownNotifications, KeptTimeLimit, kept_by_worker
 from homa_shared.model.constants import ACTOR_TARGET
 from homa_shared.model.records import Lane
 from homa_shared.store.client import Store
@@ -33,8 +44,13 @@ from homa_shared.store.transitions.submit import Common, Entry, submit
 COMPLETE = "homa.complete"
 
 #: Middleware of Dramatiq's that acts on options which jobs don't have.
-_NO_BUSINESS = (AgeLimit, Callbacks, CurrentMessage, Pipelines, Retries)
+_NO_BUSINESS = (
+    *(AgeLimit, AsyncIO, Callbacks, CurrentMessage, GroupCallbacks, Pipelines, Retries),
+    *(KeptShutdownNotifications, KeptTimeLimit),
+)
 
+
+_RUN_IT = "run `homa worker --actors MODULE`, or HomaWorker(broker)"
 
 #: The option of an enqueued message that names its record, as Dramatiq's Redis broker has `redis_message_id`.
 RECORD_OPTION = "homa_record_id"
@@ -71,8 +87,8 @@ current_run: ContextVar[MessageRun | None] = ContextVar("homa_current_run", defa
 class HomaBroker(dramatiq.Broker):
     """A `dramatiq.Broker` on Homa's store.
 
-    Dramatiq's thread-based middleware (TimeLimit, ShutdownNotifications) is left out: the worker runs on one event loop
-    and cannot interrupt threads.
+    The default middleware is Dramatiq's, and CurrentMessage. What TimeLimit and ShutdownNotifications say is kept by
+    the worker itself (interrupts.py).
 
     Args:
         address: the store, or its URL.
@@ -83,23 +99,28 @@ class HomaBroker(dramatiq.Broker):
     def __init__(
         self, address: StoreAddress | str, namespace: str = "homa", *, middleware: list[Middleware] | None = None
     ) -> None:
-        default = [AgeLimit(), Callbacks(), Pipelines(), Retries(), CurrentMessage()]
-        super().__init__(middleware=default if middleware is None else middleware)
         self.queues: set[str] = set()
         #: Whether anybody but Dramatiq's own middleware, which has no business with jobs, watches messages go by.
         self.watched = False
-        for installed in self.middleware:
-            self._note(installed)
+        #: Whether others' middleware is installed: it may note the thread of a hook, and raise an exception there.
+        self.may_interrupt = False
+        default = [kind() for kind in (*default_middleware, CurrentMessage)]
+        super().__init__(middleware=default if middleware is None else middleware)
+        # Dramatiq's own has set it to a dictionary.
+        self.queues = set()
         self.address = StoreAddress.parse(address, origin="address") if isinstance(address, str) else address
         self.namespace = namespace
         self.store = Store(self.address, namespace, role="broker")
 
     def add_middleware(self, middleware: Middleware, **place: Any) -> None:
+        """Adds a middleware, as Dramatiq does."""
+        middleware = kept_by_worker(middleware)
         super().add_middleware(middleware, **place)
-        self._note(middleware)
-
-    def _note(self, middleware: Middleware) -> None:
-        self.watched = getattr(self, "watched", False) or type(middleware) not in _NO_BUSINESS
+        kind = type(middleware)
+        self.watched = self.watched or kind not in _NO_BUSINESS
+        # Only Dramatiq's own is known to leave threads alone, which a class derived from it need not.
+        known = kind in _NO_BUSINESS or kind.__module__.startswith("dramatiq.")
+        self.may_interrupt = self.may_interrupt or not known
 
     def declare_actor(self, actor: dramatiq.Actor[Any, Any]) -> None:
         """Registers an actor and its queue. Jobs' queues are their providers' own: their actor brings none."""
@@ -113,8 +134,10 @@ class HomaBroker(dramatiq.Broker):
     def declare_completion(self) -> None:
         """Declares the actor of jobs: middleware may look up the actor of any message that it is shown."""
         if COMPLETE not in self.actors:
-            # Retries must leave jobs alone: the pipeline decides.
-            options = {"max_retries": 0, "throws": ProviderError}
+            # Retries must leave jobs alone: the pipeline decides. Nothing may be raised in the loop's own thread, in
+            # which a job's hooks run: dramatiq-abort reads `abortable`.
+            options = {"max_retries": 0, "throws": ProviderError, "abortable": False, "notify_shutdown": False}
+            options["time_limit"] = float("inf")
             dramatiq.Actor(
                 _complete, broker=self, actor_name=COMPLETE, queue_name="default", priority=0, options=options
             )
@@ -124,16 +147,23 @@ class HomaBroker(dramatiq.Broker):
         self.store.close()
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> dramatiq.Consumer:
-        raise RuntimeError(
-            f"queue {queue_name!r} cannot be consumed by Dramatiq's own worker: "
-            "run `homa worker --actors MODULE`, or HomaWorker(broker)"
-        )
+        raise RuntimeError(f"queue {queue_name!r} cannot be consumed by Dramatiq's own worker: {_RUN_IT}")
 
     def declare_queue(self, queue_name: str) -> None:
         if queue_name not in self.queues:
             self.emit_before("declare_queue", queue_name)
             self.queues.add(queue_name)
             self.emit_after("declare_queue", queue_name)
+
+    def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        """Tells middleware, as Dramatiq does; a worker of Dramatiq's own is refused before it starts.
+
+        Raises:
+            RuntimeError: a worker other than HomaWorker begins, as the command `dramatiq` starts it.
+        """
+        if signal == "worker_boot" and not hasattr(args[0], "homa_broker"):
+            raise RuntimeError(f"HomaBroker cannot be consumed by Dramatiq's own worker: {_RUN_IT}")
+        super().emit_before(signal, *args, **kwargs)
 
     def get_declared_queues(self) -> set[str]:
         return set(self.queues)

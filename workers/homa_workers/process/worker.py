@@ -31,7 +31,8 @@ from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.observe import sentry
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.pipeline.pipeline import Pipeline
-from homa_workers.process.actors import MessageRunner, is_async
+from homa_workers.process.actor_run import is_async
+from homa_workers.process.actors import MessageRunner
 from homa_workers.process.dispatch import Dispatcher
 from homa_workers.process.facts import process_facts
 from homa_workers.process.heartbeat import Heartbeat
@@ -119,16 +120,19 @@ class HomaWorker(ThreadedWorker):
         try:
             await self._work(store, messages)
         finally:
-            self.homa_broker.emit_before("worker_shutdown", self)
             await heartbeat.stop()
-            messages.close()
+            await messages.aclose()
             await self._leave(store)
             self.homa_broker.emit_after("worker_shutdown", self)
 
     async def _work(self, store: AsyncStore, messages: MessageRunner) -> None:
         """Takes until the order to stop, then waits for what runs."""
         try:
-            await self._take_loop(store, messages).run()
+            try:
+                await self._take_loop(store, messages).run()
+            finally:
+                self.homa_broker.emit_before("worker_shutdown", self)
+                messages.notify_shutdown()
             await self._in_flight.through()
         except asyncio.CancelledError:
             self.stop_now()
