@@ -89,6 +89,7 @@ async def test_a_call_that_is_cancelled_is_told_as_an_error(cell: Cell, witness:
 
 async def test_a_request_that_cannot_be_read_is_called_for_by_nobody(cell: Cell, witness: Witness) -> None:
     await cell.ended(await cell.ask("Hello", params={"max_tokens": 10, "response_format": {"type": "json_schema"}}))
+    await moments(witness)
     witness.seen.clear()
     await cell.ended(await cell.embed([]))
     assert await moments(witness) == [("attempt_ended", 1, "Ended", OK)]
