@@ -1,24 +1,36 @@
 """Homa's broker for Dramatiq: ordinary actors' messages live in the same store, under the same guarantees, as jobs.
 
-A message is an entry of its own kind, leased and recovered like a job. What an actor enqueues while it runs is kept
-back and committed together with its ack, so that a run that is lost half-way leaves no half of its messages behind, and
-Dramatiq's retries (which enqueue the message anew) are one transition instead of two. An actor can therefore not wait
-for the result of a message that it has just sent.
+Each enqueue makes a record of its own, leased and recovered like a job, however many messages share an id. What an
+actor enqueues while it runs is kept back and committed together with its ack, so that a run that is lost half-way
+leaves no half of its messages behind, and Dramatiq's retries (which enqueue the message anew) are one transition
+instead of two. An actor can therefore not wait for the result of a message that it has just sent.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dramatiq
 from dramatiq.common import current_millis
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
-from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, Middleware, Pipelines, Retries
+from dramatiq.middleware import (
+    AgeLimit,
+    AsyncIO,
+    Callbacks,
+    CurrentMessage,
+    GroupCallbacks,
+    Middleware,
+    Pipelines,
+    Retries,
+    default_middleware,
+)
 
 from homa_shared.calls.failures import ProviderError
+from homa_shared.interrupts import KeptShutdownNotifications, KeptTimeLimit, kept_by_worker
 from homa_shared.model.constants import ACTOR_TARGET
 from homa_shared.model.records import Lane
 from homa_shared.store.client import Store
@@ -32,17 +44,40 @@ from homa_shared.store.transitions.submit import Common, Entry, submit
 COMPLETE = "homa.complete"
 
 #: Middleware of Dramatiq's that acts on options which jobs don't have.
-_NO_BUSINESS = (AgeLimit, Callbacks, CurrentMessage, Pipelines, Retries)
+_NO_BUSINESS = (
+    *(AgeLimit, AsyncIO, Callbacks, CurrentMessage, GroupCallbacks, Pipelines, Retries),
+    *(KeptShutdownNotifications, KeptTimeLimit),
+)
+
+
+_RUN_IT = "run `homa worker --actors MODULE`, or HomaWorker(broker)"
+
+#: The option of an enqueued message that names its record, as Dramatiq's Redis broker has `redis_message_id`.
+RECORD_OPTION = "homa_record_id"
 
 
 @dataclass(slots=True)
 class MessageRun:
     """What a running actor has enqueued so far."""
 
-    message_id: str
+    #: The record that runs, and the message in it.
+    record: str
+    message_id: str = ""
+    queue: str = ""
+    lane: str = ""
+    #: The actor is through, and the hooks after it run.
+    is_ending: bool = False
     enqueued: list[Enqueued] = field(default_factory=list)
-    #: The message itself, enqueued anew (a retry).
+    #: The message itself, enqueued anew by a hook after its run (a retry): it keeps its record.
     again: Enqueued | None = None
+
+    def add(self, message_id: str, entry: Enqueued) -> None:
+        """Keeps back what the run enqueues."""
+        is_itself = (message_id, entry.queue, entry.lane) == (self.message_id, self.queue, self.lane)
+        if self.is_ending and is_itself and self.again is None:
+            self.again = replace(entry, id=self.record)
+        else:
+            self.enqueued.append(entry)
 
 
 #: The run that the present context belongs to, if any.
@@ -52,33 +87,40 @@ current_run: ContextVar[MessageRun | None] = ContextVar("homa_current_run", defa
 class HomaBroker(dramatiq.Broker):
     """A `dramatiq.Broker` on Homa's store.
 
-    Dramatiq's thread-based middleware (TimeLimit, ShutdownNotifications) is left out: the worker runs on one event loop
-    and cannot interrupt threads.
+    The default middleware is Dramatiq's, and CurrentMessage. What TimeLimit and ShutdownNotifications say is kept by
+    the worker itself (interrupts.py).
 
     Args:
-        address: the store.
+        address: the store, or its URL.
         namespace: the cell in it.
         middleware: replaces the default one, as in Dramatiq.
     """
 
-    def __init__(self, address: StoreAddress, namespace: str, *, middleware: list[Middleware] | None = None) -> None:
-        default = [AgeLimit(), Callbacks(), Pipelines(), Retries(), CurrentMessage()]
-        super().__init__(middleware=default if middleware is None else middleware)
+    def __init__(
+        self, address: StoreAddress | str, namespace: str = "homa", *, middleware: list[Middleware] | None = None
+    ) -> None:
         self.queues: set[str] = set()
         #: Whether anybody but Dramatiq's own middleware, which has no business with jobs, watches messages go by.
         self.watched = False
-        for installed in self.middleware:
-            self._note(installed)
-        self.address = address
+        #: Whether others' middleware is installed: it may note the thread of a hook, and raise an exception there.
+        self.may_interrupt = False
+        default = [kind() for kind in (*default_middleware, CurrentMessage)]
+        super().__init__(middleware=default if middleware is None else middleware)
+        # Dramatiq's own has set it to a dictionary.
+        self.queues = set()
+        self.address = StoreAddress.parse(address, origin="address") if isinstance(address, str) else address
         self.namespace = namespace
-        self.store = Store(address, namespace, role="broker")
+        self.store = Store(self.address, namespace, role="broker")
 
     def add_middleware(self, middleware: Middleware, **place: Any) -> None:
+        """Adds a middleware, as Dramatiq does."""
+        middleware = kept_by_worker(middleware)
         super().add_middleware(middleware, **place)
-        self._note(middleware)
-
-    def _note(self, middleware: Middleware) -> None:
-        self.watched = getattr(self, "watched", False) or type(middleware) not in _NO_BUSINESS
+        kind = type(middleware)
+        self.watched = self.watched or kind not in _NO_BUSINESS
+        # Only Dramatiq's own is known to leave threads alone, which a class derived from it need not.
+        known = kind in _NO_BUSINESS or kind.__module__.startswith("dramatiq.")
+        self.may_interrupt = self.may_interrupt or not known
 
     def declare_actor(self, actor: dramatiq.Actor[Any, Any]) -> None:
         """Registers an actor and its queue. Jobs' queues are their providers' own: their actor brings none."""
@@ -92,8 +134,10 @@ class HomaBroker(dramatiq.Broker):
     def declare_completion(self) -> None:
         """Declares the actor of jobs: middleware may look up the actor of any message that it is shown."""
         if COMPLETE not in self.actors:
-            # Retries must leave jobs alone: the pipeline decides.
-            options = {"max_retries": 0, "throws": ProviderError}
+            # Retries must leave jobs alone: the pipeline decides. Nothing may be raised in the loop's own thread, in
+            # which a job's hooks run: dramatiq-abort reads `abortable`.
+            options = {"max_retries": 0, "throws": ProviderError, "abortable": False, "notify_shutdown": False}
+            options["time_limit"] = float("inf")
             dramatiq.Actor(
                 _complete, broker=self, actor_name=COMPLETE, queue_name="default", priority=0, options=options
             )
@@ -103,10 +147,7 @@ class HomaBroker(dramatiq.Broker):
         self.store.close()
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30000) -> dramatiq.Consumer:
-        raise RuntimeError(
-            f"queue {queue_name!r} cannot be consumed by Dramatiq's own worker: "
-            "run `homa worker --actors MODULE`, or HomaWorker(broker)"
-        )
+        raise RuntimeError(f"queue {queue_name!r} cannot be consumed by Dramatiq's own worker: {_RUN_IT}")
 
     def declare_queue(self, queue_name: str) -> None:
         if queue_name not in self.queues:
@@ -114,27 +155,42 @@ class HomaBroker(dramatiq.Broker):
             self.queues.add(queue_name)
             self.emit_after("declare_queue", queue_name)
 
+    def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        """Tells middleware, as Dramatiq does; a worker of Dramatiq's own is refused before it starts.
+
+        Raises:
+            RuntimeError: a worker other than HomaWorker begins, as the command `dramatiq` starts it.
+        """
+        if signal == "worker_boot" and not hasattr(args[0], "homa_broker"):
+            raise RuntimeError(f"HomaBroker cannot be consumed by Dramatiq's own worker: {_RUN_IT}")
+        super().emit_before(signal, *args, **kwargs)
+
     def get_declared_queues(self) -> set[str]:
         return set(self.queues)
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
-        """Puts a message on its queue, after `delay` ms. Inside a running actor: together with its ack."""
+        """Puts a message on its queue, after `delay` ms. Inside a running actor: together with its ack.
+
+        Args:
+            message: as often as it is enqueued it runs, whatever its id.
+            delay: ms; None: at once, or at the `eta` among its options (ms since 1970), where it has one.
+
+        Returns:
+            A copy as it was enqueued; its option `homa_record_id` names its record.
+        """
         self.declare_queue(message.queue_name)
-        if delay is not None:
-            # As Dramatiq's brokers do, for middleware that looks at the eta of a delayed message.
-            message.options["eta"] = current_millis() + delay
+        record = f"{message.message_id}.{os.urandom(6).hex()}"
+        eta = _eta(message) if delay is None else current_millis() + delay
+        # As in Dramatiq's brokers a delayed message has an eta, which middleware may read; the one that runs has none.
+        message = message.copy(options={RECORD_OPTION: record} if eta is None else {RECORD_OPTION: record, "eta": eta})
         self.emit_before("enqueue", message, delay)
-        message.options.pop("eta", None)
-        entry = Enqueued(
-            message.message_id, message.queue_name, self._lane(message), message.encode(), max(0, int(delay or 0))
-        )
+        due_ms = delay or 0 if eta is None or delay is not None else eta - current_millis()
+        entry = Enqueued(record, message.queue_name, self._lane(message), _without_eta(message), max(0, int(due_ms)))
         run = current_run.get()
         if run is None:
             self._submit(entry)
-        elif entry.id == run.message_id:
-            run.again = entry
         else:
-            run.enqueued.append(entry)
+            run.add(message.message_id, entry)
         self.emit_after("enqueue", message, delay)
         return message
 
@@ -171,6 +227,17 @@ class HomaBroker(dramatiq.Broker):
             if deadline is not None and time.monotonic() >= deadline:
                 raise QueueJoinTimeout(queue_name)
             time.sleep(0.02)
+
+
+def _eta(message: dramatiq.Message[Any]) -> int | None:
+    """When a message may run, ms since 1970: the option that Dramatiq's consumers read. What is no number is now."""
+    eta = message.options.get("eta")
+    return int(eta) if isinstance(eta, int | float) and not isinstance(eta, bool) else None
+
+
+def _without_eta(message: dramatiq.Message[Any]) -> bytes:
+    options = {name: value for name, value in message.options.items() if name != "eta"}
+    return replace(message, options=options).encode()
 
 
 def _complete() -> None:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import dramatiq
 import pytest
 import structlog
 
-from homa_shared.broker import HomaBroker
+from homa_shared.broker import RECORD_OPTION, HomaBroker
 from homa_shared.store.connection import StoreAddress
 from homa_workers.process.worker import HomaWorker
 
 Start = Callable[..., HomaWorker]
+
+
+def record_of(message: dramatiq.Message[Any]) -> str:
+    """The id of an enqueued message's record."""
+    return str(message.options[RECORD_OPTION])
 
 
 @pytest.fixture(autouse=True)

@@ -20,13 +20,13 @@ from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.submit import Common, Entry, submit
-from tests.dramatiq_patterns.conftest import Start
+from tests.dramatiq_patterns.conftest import Start, record_of
 from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
 
 
 def state(broker: HomaBroker, message: Any) -> State | None:
-    return broker.store.run(reads.state(broker.store.keys, message.message_id))
+    return broker.store.run(reads.state(broker.store.keys, record_of(message)))
 
 
 def test_a_sync_actor_runs_what_was_sent(broker: HomaBroker, start: Start) -> None:
@@ -154,7 +154,7 @@ def test_a_message_that_runs_out_of_retries_is_dead_and_kept(broker: HomaBroker,
     message = broken.send()
     broker.join("default")
     assert state(broker, message) is State.FAILED
-    view = broker.store.run(reads.job(broker.store.keys, message.message_id))
+    view = broker.store.run(reads.job(broker.store.keys, record_of(message)))
     assert view is not None
     kept = dramatiq.Message.decode(view.request or b"")
     assert kept.options["retries"] == 2

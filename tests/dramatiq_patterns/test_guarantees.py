@@ -21,7 +21,7 @@ from homa_shared.store.client import Store
 from homa_shared.store.operation import Op, mapping
 from homa_shared.store.reads.fleet import QueueRow
 from homa_shared.store.transitions.messages import ack
-from tests.dramatiq_patterns.conftest import Start
+from tests.dramatiq_patterns.conftest import Start, record_of
 from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
 
@@ -168,7 +168,7 @@ def test_an_async_run_that_is_cut_goes_back_to_its_queue_at_once(broker: HomaBro
     message = long.send()
     assert began.wait(PATIENCE_S)
     worker.stop(timeout=1)
-    assert broker.store.run(reads.state(broker.store.keys, message.message_id)) is State.QUEUED
+    assert broker.store.run(reads.state(broker.store.keys, record_of(message))) is State.QUEUED
     start()
     broker.join("default")
     assert runs == [1, 1]
@@ -192,12 +192,12 @@ def test_a_sync_run_in_mid_stop_is_waited_for_and_acked(broker: HomaBroker, star
     message = block.send()
     assert began.wait(PATIENCE_S)
     behind = waits.send()
-    eventually(lambda: worker.running == 2)
+    assert worker.running == 1, "what no thread is free for is left in its queue"
     threading.Timer(0.3, go.set).start()
     worker.stop(timeout=1)
     keys = broker.store.keys
-    assert broker.store.run(reads.state(keys, message.message_id)) is None, "it ended, and was acked"
-    assert broker.store.run(reads.state(keys, behind.message_id)) is State.QUEUED, "it had not begun"
+    assert broker.store.run(reads.state(keys, record_of(message))) is None, "it ended, and was acked"
+    assert broker.store.run(reads.state(keys, record_of(behind))) is State.QUEUED, "it had not begun"
     assert waiting_ran == []
 
 
@@ -209,7 +209,7 @@ def test_an_async_actors_own_cancellation_is_a_failure_like_any(broker: HomaBrok
     start()
     message = gives_up.send()
     broker.join("default", timeout=10_000)
-    assert broker.store.run(reads.state(broker.store.keys, message.message_id)) is State.FAILED
+    assert broker.store.run(reads.state(broker.store.keys, record_of(message))) is State.FAILED
 
 
 def test_a_retry_keeps_what_the_failed_run_had_enqueued(broker: HomaBroker, start: Start) -> None:

@@ -7,34 +7,34 @@ nobody; an async actor runs on the loop, its hooks in threads. What is enqueued 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from inspect import iscoroutinefunction
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import dramatiq
 import structlog
 from dramatiq.broker import MessageProxy
-from dramatiq.errors import DecodeError, RateLimitExceeded, Retry
-from dramatiq.middleware import SkipMessage
+from dramatiq.errors import DecodeError
+from dramatiq.middleware import Interrupt, Shutdown, TimeLimitExceeded
 
-from homa_shared.broker import HomaBroker, MessageRun, current_run
+from homa_shared.broker import HomaBroker, MessageRun
+from homa_shared.interrupts import asks_for_notice, time_limit_ms
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.messages import ack
 from homa_workers.observe.worker_log import WorkerLog
+from homa_workers.process.actor_run import ActorRun
+from homa_workers.process.actor_threads import ActorThreads, Escaped
 from homa_workers.store_io.persist import hand_back, persist
 
 T = TypeVar("T")
-Actor = dramatiq.Actor[Any, Any]
 
 log = structlog.get_logger("homa.actor")
 
-
-def is_async(actor: Actor) -> bool:
-    """Whether an actor is a coroutine function, which Dramatiq wraps so that a thread can wait for it."""
-    return iscoroutinefunction(getattr(actor.fn, "__wrapped__", None))
+#: Threads for the hooks of async actors: hooks are short.
+_HOOK_THREADS = 8
 
 
 class MessageRunner:
@@ -44,160 +44,152 @@ class MessageRunner:
         broker: knows actors and middleware.
         store: where acks go.
         log: told when the store is away.
-        threads: sync actors and hooks that may run at once.
+        threads: sync actors that may run at once.
     """
 
     def __init__(self, broker: HomaBroker, store: AsyncStore, log: WorkerLog, *, threads: int) -> None:
         self.broker = broker
         self.store = store
         self.log = log
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="homa-actor")
+        self._threads_most = threads
+        self._runs: set[ActorRun] = set()
+        #: Runs whose actor is sync: each has a thread, or waits for one.
+        self._sync_runs = 0
+        self._threads = ActorThreads(broker, threads)
+        self._hooks = ActorThreads(broker, _HOOK_THREADS)
+        #: For hooks of middleware that may interrupt the thread that it was called in: one for each async run.
+        self._own = ActorThreads(broker, None)
 
-    async def run(self, claim: Claim) -> None:
-        """One run of a message, from claim to ack.
+    @property
+    def free_threads(self) -> int:
+        """How many more sync actors could begin at once."""
+        return max(0, self._threads_most - self._sync_runs)
 
-        A run that is cancelled is handed back. Only a sync actor in mid-run can't be interrupted: it is acked when it
+    def run(self, claim: Claim) -> Coroutine[Any, Any, None]:
+        """One run of a message, from claim to ack: to be awaited.
+
+        A run that is cancelled is handed back. Only a sync actor in mid-run can't be cancelled: it is acked when it
         ends, or its lease runs out if its process ends before.
         """
         try:
             message = MessageProxy(dramatiq.Message.decode(claim.request))
         except DecodeError as error:
-            log.error("message.unreadable", message=claim.id, error=str(error))
-            await self._ack(claim, MessageRun(claim.id), failed=True)
-            return
-        run, context = MessageRun(claim.id), contextvars.copy_context()
-        context.run(current_run.set, run)
-        processing = _Processing(self.broker, message)
-        try:
-            await self._process(processing, context)
-        except _CutOff:
-            await hand_back(self.store, claim, self.log)
-            return
-        await self._ack(claim, run, failed=message.failed)
-        message.clear_exception()
+            return self._unreadable(claim, error)
+        run = ActorRun(self.broker, claim, message, self.broker.actors.get(message.actor_name))
+        # Here and not in the coroutine: whoever takes next has to know of it.
+        self._sync_runs += run.needs_thread
+        return self._run(run)
 
-    async def _process(self, processing: _Processing, context: contextvars.Context) -> None:
-        actor = self.broker.actors.get(processing.message.actor_name)
-        if actor is None:
-            await self._in_thread(context, processing.refuse)
-        elif not is_async(actor):
-            await self._in_thread(context, processing.whole, actor)
-        elif await self._in_thread(context, processing.begin):
-            result, error = await _called(actor, processing.message, context)
-            await self._in_thread(context, processing.finish, result, error)
+    async def _run(self, run: ActorRun) -> None:
+        self._runs.add(run)
+        timer = self._limit(run)
+        try:
+            await self._process(run)
+        except _CutOff:
+            await hand_back(self.store, run.claim, self.log)
+            return
+        except Escaped as error:
+            # Aimed at the actor, and arrived in a hook after it: what the hooks have said until then stands.
+            log.warning("actor.interrupt_too_late", message=run.message.message_id, error=str(error))
+        finally:
+            self._sync_runs -= run.needs_thread
+            self._runs.discard(run)
+            if timer is not None:
+                timer.close()
+        await self._ack(run.claim, run.kept_back, failed=run.message.failed)
+        run.message.clear_exception()
+
+    async def _process(self, run: ActorRun) -> None:
+        if run.actor is None:
+            await self._in_thread(self._hooks, run, run.processing.refuse)
+        elif run.needs_thread:
+            await self._in_thread(self._threads, run, run.in_thread)
+        elif self.broker.may_interrupt:
+            await self._beside(run)
+        elif await self._in_thread(self._hooks, run, run.processing.begin):
+            try:
+                result, error = await run.as_task()
+            except asyncio.CancelledError:
+                raise _CutOff from None
+            hook = partial(run.processing.succeeded, result) if error is None else partial(run.processing.raised, error)
+            await self._in_thread(self._hooks, run, hook)
+
+    async def _in_thread(self, threads: ActorThreads, run: ActorRun, call: Callable[[], T]) -> T:
+        work = threads.submit(partial(run.context.run, call))
+        try:
+            return await asyncio.shield(work.future)
+        except asyncio.CancelledError:
+            if threads.cancel(work):
+                raise _CutOff from None
+            # It runs and can't be stopped. Whoever waits for the worker to end decides how long it may go on.
+            return await work.future
+
+    async def _beside(self, run: ActorRun) -> None:
+        work = self._own.submit(partial(run.beside, asyncio.get_running_loop()))
+        try:
+            await asyncio.shield(work.future)
+        except asyncio.CancelledError:
+            run.cut()
+            await work.future
+            raise _CutOff from None
+
+    async def _unreadable(self, claim: Claim, error: DecodeError) -> None:
+        log.error("message.unreadable", message=claim.id, error=str(error))
+        await self._ack(claim, MessageRun(claim.id), failed=True)
 
     async def _ack(self, claim: Claim, run: MessageRun, *, failed: bool) -> None:
         again = None if failed else run.again
+        if run.again is not None and again is None:
+            # Enqueued by a hook and failed all the same: the one record is dead, the other waits.
+            run.enqueued.append(replace(run.again, id=f"{claim.id}.again"))
         state = "failed" if failed else "again" if again else "succeeded"
         name = (claim.id, claim.attempt)
         await persist(self.store, ack(self.store.keys, name, state, again=again, enqueued=run.enqueued), self.log)
 
-    async def _in_thread(self, context: contextvars.Context, call: Callable[..., T], *args: Any) -> T:
-        work = self._threads.submit(context.run, call, *args)
-        try:
-            return await asyncio.shield(asyncio.wrap_future(work))
-        except asyncio.CancelledError:
-            if work.cancel():
-                raise _CutOff from None
-            # It runs and can't be stopped. Whoever waits for the worker to end decides how long it may go on.
-            return await asyncio.wrap_future(work)
+    def _limit(self, run: ActorRun) -> _TimeLimit | None:
+        if run.actor is None:
+            return None
+        limit_ms = time_limit_ms(self.broker.middleware, run.message.options, run.actor.options)
+        return None if limit_ms == float("inf") else _TimeLimit(run, limit_ms / 1000)
 
-    def close(self) -> None:
+    def notify_shutdown(self) -> None:
+        """Interrupts the actors that asked for it (`notify_shutdown`): the worker is about to end."""
+        for run in self._runs:
+            if run.actor is not None and asks_for_notice(self.broker.middleware, run.actor, run.message):
+                log.info("actor.shutdown", actor=run.actor.actor_name, message=run.message.message_id)
+                run.interrupt(Shutdown)
+
+    async def aclose(self) -> None:
         """Lets go of the threads; a sync actor that still runs is not waited for."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._hooks, self._own):
+            await threads.aclose()
 
 
 class _CutOff(Exception):
     """A run was stopped before it came to its end, and nothing of it goes on."""
 
 
-async def _called(
-    actor: Actor, message: MessageProxy, context: contextvars.Context
-) -> tuple[Any, BaseException | None]:
-    """Result or error of an async actor."""
-    inner: Callable[..., Any] = actor.fn.__wrapped__  # type: ignore[attr-defined]
+class _TimeLimit:
+    """Interrupts an actor that runs for too long, counted from its own beginning.
 
-    async def body() -> tuple[Any, BaseException | None]:
-        try:
-            return await inner(*message.args, **message.kwargs), None
-        except BaseException as error:
-            # An actor that calls sys.exit() fails; the loop that a thousand others run on goes on.
-            return None, error
+    Args:
+        limit_s: how long it may run, s.
+    """
 
-    task = asyncio.create_task(body(), context=context)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        task.cancel()
-        await asyncio.wait([task])
-        raise _CutOff from None
+    def __init__(self, run: ActorRun, limit_s: float) -> None:
+        self._run = run
+        self._limit_s = limit_s
+        self._timer = asyncio.get_running_loop().call_later(limit_s, self._look)
 
-
-class _Processing:
-    """Dramatiq's `WorkerThread.process_message`, in steps."""
-
-    def __init__(self, broker: HomaBroker, message: MessageProxy) -> None:
-        self.broker = broker
-        self.message = message
-
-    def whole(self, actor: Actor) -> None:
-        """Everything, in the present thread."""
-        if not self.begin():
+    def _look(self) -> None:
+        began, now = self._run.began, time.monotonic()
+        left_s = self._limit_s if began is None else began + self._limit_s - now
+        if left_s > 0:
+            self._timer = asyncio.get_running_loop().call_later(left_s, self._look)
             return
-        result: Any = None
-        error: BaseException | None = None
-        try:
-            result = actor(*self.message.args, **self.message.kwargs)
-        except BaseException as raised:
-            error = raised
-        self.finish(result, error)
+        kind: type[Interrupt] = TimeLimitExceeded
+        log.warning("actor.time_limit", message=self._run.message.message_id, limit_s=self._limit_s)
+        self._run.interrupt(kind)
 
-    def begin(self) -> bool:
-        """The hooks before the run; true when the actor is to be called."""
-        try:
-            self.broker.emit_before("process_message", self.message)
-        except Exception as error:
-            self.finish(None, error)
-            return False
-        if self.message.failed:
-            self.finish(None, None)
-            return False
-        return True
-
-    def finish(self, result: Any, error: BaseException | None) -> None:
-        """The hooks after the run, and those around its ack."""
-        if error is None:
-            self.broker.emit_after("process_message", self.message, result=result)
-        elif isinstance(error, SkipMessage):
-            if self.message.failed:
-                self.message.stuff_exception(error)
-            self.broker.emit_after("skip_message", self.message)
-        else:
-            self.message.stuff_exception(error)
-            self._tell(error)
-            try:
-                # Retries notes the traceback of the exception being handled.
-                raise error
-            except BaseException:
-                self.broker.emit_after("process_message", self.message, exception=error)
-        self._acknowledge()
-
-    def refuse(self) -> None:
-        """A message for an actor that nobody has declared: dead, as in Dramatiq."""
-        log.error("actor.unknown", actor=self.message.actor_name, message=self.message.message_id)
-        self.message.fail()
-        self._acknowledge()
-
-    def _acknowledge(self) -> None:
-        signal = "nack" if self.message.failed else "ack"
-        self.broker.emit_before(signal, self.message)
-        self.broker.emit_after(signal, self.message)
-
-    def _tell(self, error: BaseException) -> None:
-        actor = self.broker.actors.get(self.message.actor_name)
-        throws = self.message.options.get("throws") or (actor and actor.options.get("throws"))
-        facts = {"actor": self.message.actor_name, "message": self.message.message_id}
-        if isinstance(error, RateLimitExceeded | Retry) or (throws and isinstance(error, throws)):
-            log.info("actor.failed", **facts, error=repr(error))
-        else:
-            log.error("actor.failed", **facts, exc_info=error)
+    def close(self) -> None:
+        self._timer.cancel()

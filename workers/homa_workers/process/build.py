@@ -26,7 +26,7 @@ from homa_workers.middleware.entry_points import Factory, installed, make
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.pipeline.pipeline import Pipeline
 from homa_workers.process.accounts import account, secrets_of
-from homa_workers.process.worker import HomaWorker
+from homa_workers.process.worker import DEFAULT_THREADS, HomaWorker
 from homa_workers.providers.base import Provider
 from homa_workers.providers.secrets import Secrets
 from homa_workers.store_io.media import Media
@@ -70,6 +70,7 @@ async def build(
     providers: Sequence[str],
     *,
     concurrency: int | None = None,
+    threads: int = DEFAULT_THREADS,
     broker: HomaBroker | None = None,
     middleware: Sequence[Factory] = (),
 ) -> WorkerProcess:
@@ -80,14 +81,17 @@ async def build(
         address: the store.
         providers: names; none means all that are configured.
         concurrency: most calls at once in each worker.
-        broker: with the application's own actors.
+        threads: sync actors at once.
+        broker: with the application's own actors, which get a worker of their own.
         middleware: makes each worker's instances; installed packages' come before.
 
     Raises:
-        ConfigError: a provider is not configured, or none is; a middleware cannot be loaded or started.
+        ConfigError: a provider is not configured; there is neither a provider nor an actor; a middleware cannot be
+            loaded or started.
         StoreUnavailable: the store cannot be reached, or cannot keep jobs safely.
     """
-    names = _chosen(settings, providers)
+    has_actors = broker is not None and bool(broker.get_declared_queues())
+    names = _chosen(settings, providers, has_actors=has_actors)
     factories = [*installed(), *middleware]
     blobs = open_blobs(settings)
     secrets = secrets_of(settings, address)
@@ -105,11 +109,14 @@ async def build(
     process = WorkerProcess(store, broker, [], made)
     try:
         for provider in made:
-            worker, chain = _worker(shared, provider)
+            # One worker of a process tells middleware of its beginning: that of the actors, where there is one.
+            worker, chain = _worker(shared, provider, boots=provider is made[0] and not has_actors)
             await worker.know_pools()
             await chain.start(WorkerIdentity(worker.id, provider.name))
             process.workers.append(worker)
             process.middleware.append(chain)
+        if has_actors:
+            process.workers.append(_actors_worker(shared, threads))
     except BaseException:
         await process.aclose()
         raise
@@ -131,7 +138,7 @@ class _Shared:
     secrets: Secrets
 
 
-def _chosen(settings: Settings, providers: Sequence[str]) -> list[str]:
+def _chosen(settings: Settings, providers: Sequence[str], *, has_actors: bool) -> list[str]:
     configured = settings.providers
     unknown = [name for name in providers if name.lower() not in configured]
     if unknown:
@@ -141,7 +148,7 @@ def _chosen(settings: Settings, providers: Sequence[str]) -> list[str]:
             f"set HOMA_PROVIDERS__{unknown[0].upper()}__KIND and __API_KEY, or [providers.{unknown[0]}] in homa.toml"
         )
     names = [name.lower() for name in providers] or sorted(configured)
-    if not names:
+    if not names and not has_actors:
         raise ConfigError(
             "no provider is configured: set OPENAI_API_KEY, ANTHROPIC_API_KEY or another provider's variable, "
             "or [providers.<name>] in homa.toml"
@@ -149,7 +156,7 @@ def _chosen(settings: Settings, providers: Sequence[str]) -> list[str]:
     return names
 
 
-def _worker(shared: _Shared, provider: Provider) -> tuple[HomaWorker, MiddlewareChain]:
+def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWorker, MiddlewareChain]:
     settings, store, given = shared.settings, shared.store, shared.settings.providers[provider.name]
     book = FleetBook(store, shared.fleet, provider.name, given.options.get("params") or {})
     log = WorkerLog(new_worker_id(provider.name))
@@ -167,5 +174,16 @@ def _worker(shared: _Shared, provider: Provider) -> tuple[HomaWorker, Middleware
         provider=provider.name,
         concurrency=shared.concurrency or given.concurrency or DEFAULT_CONCURRENCY,
         lease_s=settings.lease_s,
+        boots=boots,
     )
     return worker, chain
+
+
+def _actors_worker(shared: _Shared, threads: int) -> HomaWorker:
+    return HomaWorker(
+        shared.broker,
+        store=shared.store,
+        concurrency=shared.concurrency or DEFAULT_CONCURRENCY,
+        lease_s=shared.settings.lease_s,
+        worker_threads=threads,
+    )

@@ -15,22 +15,22 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
-from importlib import import_module
 from typing import Any
 
-import dramatiq
-
 from homa_shared.broker import HomaBroker
-from homa_shared.model.errors import ConfigError, HomaError, StoreUnavailable
+from homa_shared.model.errors import HomaError, StoreUnavailable
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.join import address_of
 from homa_shared.store.reads import batch
 from homa_shared.store.versions import release
 from homa_workers.observe import logs, sentry
+from homa_workers.process.actor_modules import declared_actors, import_actors
 from homa_workers.process.build import WorkerProcess, build
+from homa_workers.process.forks import Forks
 from homa_workers.process.garbage import collect_rarely
 from homa_workers.process.start_warnings import start_warnings
+from homa_workers.process.worker import DEFAULT_THREADS
 
 USAGE, STORE = 2, 3
 #: How often a worker that lives for one batch looks whether the batch is complete, s.
@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("providers", nargs="*", metavar="PROVIDER", help="accounts to serve (default: all configured)")
     parser.add_argument("--concurrency", type=_count, help="most calls at once in this process, for each provider")
     parser.add_argument("--actors", action="append", default=[], metavar="MODULE", help="module with Dramatiq actors")
+    parser.add_argument(
+        "--threads", type=_count, default=DEFAULT_THREADS, help="sync Dramatiq actors at once (default: 8)"
+    )
     parser.add_argument("--for-batch", metavar="ID", help="end when this batch is complete")
     parser.add_argument("--until-stdin-closes", action="store_true", help="drain when whoever started this is gone")
     return parser
@@ -76,7 +79,12 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     address = address_of(settings)
     _say(f"store {address}, settings {settings.config_file or 'from the environment'}")
     broker = _broker(settings, address, options.actors)
-    process = await build(settings, address, options.providers, concurrency=options.concurrency, broker=broker)
+    process = await build(
+        *(settings, address, options.providers),
+        concurrency=options.concurrency,
+        threads=options.threads,
+        broker=broker,
+    )
     if settings.sentry_dsn is not None:
         sentry.start(settings.sentry_dsn.get_secret_value(), worker=process.workers[0].id, release=release())
     for warning in start_warnings(settings, [provider.name for provider in process.providers]):
@@ -86,7 +94,9 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     stopped_by = _on_signals(process)
     watchers = [asyncio.create_task(work) for work in _conditions(process, options)]
     collect_rarely()
+    forks = Forks(broker.middleware)
     try:
+        await forks.start()
         async with asyncio.TaskGroup() as group:
             for worker in process.workers:
                 group.create_task(worker.serve())
@@ -94,19 +104,17 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
         for watcher in watchers:
             watcher.cancel()
         await asyncio.gather(*watchers, return_exceptions=True)
+        await forks.stop()
         await process.aclose()
         sentry.flush()
     return 128 + stopped_by[0] if len(stopped_by) > 1 else 0
 
 
 def _broker(settings: Settings, address: StoreAddress, modules: Sequence[str]) -> HomaBroker:
-    broker = HomaBroker(address, settings.namespace)
-    dramatiq.set_broker(broker)
-    for name in modules:
-        try:
-            import_module(name)
-        except ModuleNotFoundError as error:
-            raise ConfigError(f"--actors {name}: {error}; expected an importable module") from error
+    broker = import_actors(modules, HomaBroker(address, settings.namespace))
+    if modules and not declared_actors(broker):
+        _say(f"warning: --actors {' '.join(modules)}: no actor is declared on Dramatiq's broker, none will run")
+    broker.emit_after("process_boot")
     return broker
 
 

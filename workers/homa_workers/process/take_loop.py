@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from homa_shared.backoff import Backoff
 from homa_shared.model.errors import StoreFull, StoreUnavailable
@@ -33,8 +34,19 @@ _LAST_ASK_S = 10.0
 #: Pauses while the store does not answer.
 _BACKOFF = Backoff(first_s=0.1, longest_s=2.0)
 
-#: Asks for jobs: for a nonce, up to so many.
-Take = Callable[[str, int], Op[Taken]]
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a worker has room for."""
+
+    slots: int
+    queues: Sequence[str]
+    #: Fewer slots, or queues left out, for want of threads for sync actors: one that is freed makes room.
+    by_threads: bool = False
+
+
+#: Asks for jobs: for a nonce, what there is room for.
+Take = Callable[[str, Room], Op[Taken]]
 
 
 def gather_s(concurrency: int, typical_s: float) -> float:
@@ -55,7 +67,7 @@ class TakeLoop:
     Args:
         store: hands out jobs.
         take: the question to it.
-        queues: those that are served, as settings stand now.
+        room: what it has room for, as things stand now.
         concurrency: most jobs at once.
         dispatcher: starts what was taken, and diverts what cannot be called here.
         in_flight: what runs.
@@ -68,7 +80,7 @@ class TakeLoop:
         self,
         store: AsyncStore,
         take: Take,
-        queues: Callable[[], Sequence[str]],
+        room: Callable[[], Room],
         concurrency: int,
         dispatcher: Dispatcher,
         in_flight: InFlight,
@@ -78,7 +90,7 @@ class TakeLoop:
     ) -> None:
         self._store = store
         self._take = take
-        self._queues = queues
+        self._room = room
         self._concurrency = concurrency
         self._dispatcher = dispatcher
         self._in_flight = in_flight
@@ -88,17 +100,19 @@ class TakeLoop:
 
     async def run(self) -> None:
         """Takes until the order to stop."""
-        nonce, slots, asked, failures = new_nonce(), 0, time.monotonic(), 0
+        nonce, room, asked, failures = new_nonce(), self._room(), time.monotonic(), 0
         while not self._waiting.is_stopping:
-            slots = min(self._concurrency - len(self._in_flight), TAKE_AT_MOST)
-            if slots <= 0 or self._waiting.is_paused:
-                await self._waiting.for_slot(gather_s(self._concurrency, self._in_flight.typical_s))
+            room = self._room()
+            if room.slots <= 0 or self._waiting.is_paused:
+                gathers = not room.by_threads
+                await self._waiting.for_slot(gather_s(self._concurrency, self._in_flight.typical_s) if gathers else 0)
                 asked = time.monotonic()
                 continue
-            # Before the question: quota that comes back while it is answered is asked for again.
+            # Before the question: quota that comes back while it is answered is asked for again, and so is a thread.
             self._waiting.refunded.clear()
+            self._waiting.freed.clear()
             try:
-                taken = await self._start(self._take(nonce, slots), asked)
+                taken = await self._start(self._take(nonce, room), asked)
                 moved = await self._dispatcher.divert(taken)
             except Exception as error:
                 # The same nonce is asked again: if the answer was lost on its way, it is given again.
@@ -107,18 +121,18 @@ class TakeLoop:
                 await self._waiting.for_stop(_BACKOFF.pause_s(failures))
                 continue
             # Behind jobs that moved on there may be more, which would else wait as long as their target does.
-            if len(taken.claims) < slots and not moved:
-                await self._sleep(taken.wait_ms)
+            if len(taken.claims) < room.slots and not moved:
+                await self._sleep(taken.wait_ms, room)
             nonce, asked, failures = new_nonce(), time.monotonic(), 0
         if failures:
-            await self._ask_before_leaving(nonce, slots, asked)
+            await self._ask_before_leaving(nonce, room, asked)
 
-    async def _ask_before_leaving(self, nonce: str, slots: int, asked: float) -> None:
+    async def _ask_before_leaving(self, nonce: str, room: Room, asked: float) -> None:
         """Hands back what a lost answer may have handed out: nobody else knows that it was never called."""
         give_up_s = time.monotonic() + _LAST_ASK_S
         while time.monotonic() < give_up_s:
             try:
-                await self._start(self._take(nonce, slots), asked)
+                await self._start(self._take(nonce, room), asked)
                 return
             except Exception as error:
                 self._tell(error)
@@ -152,9 +166,9 @@ class TakeLoop:
             for claim in (await asking).claims:
                 self._dispatcher.start(claim, asked)
 
-    async def _sleep(self, wait_ms: int | None) -> None:
+    async def _sleep(self, wait_ms: int | None, room: Room) -> None:
         try:
-            await self._waiting.for_bell(self._store, self._queues(), wait_ms)
+            await self._waiting.for_bell(self._store, room.queues, wait_ms, or_slot=room.by_threads)
         except Exception as error:
             self._tell(error)
             await self._waiting.for_stop(_BACKOFF.first_s)

@@ -65,7 +65,9 @@ class Waiting:
             async with asyncio.timeout(longest_s):
                 await self._stopping.wait()
 
-    async def for_bell(self, store: AsyncStore, queues: Sequence[str], wait_ms: int | None) -> None:
+    async def for_bell(
+        self, store: AsyncStore, queues: Sequence[str], wait_ms: int | None, *, or_slot: bool = False
+    ) -> None:
         """Until something may run: a while, or until a bell rings or reserved tokens came back.
 
         Most answers are far shorter than the output cap that was reserved for them. Quota that comes back opens earlier
@@ -73,6 +75,7 @@ class Waiting:
 
         Args:
             wait_ms: the while; None where nothing waits.
+            or_slot: an attempt that is over ends the sleep, too.
 
         Raises:
             Exception: whatever the store answered in place of a bell.
@@ -87,6 +90,8 @@ class Waiting:
         waits = [ringing, stopping]
         if wait_ms is not None:
             waits.append(asyncio.create_task(self._for_refund()))
+        if or_slot:
+            waits.append(asyncio.create_task(self.freed.wait()))
         # A bell's reply may be lost on a connection that stays open: then nobody would ever wake this worker.
         await asyncio.wait(waits, timeout=wait_s + LATE_BELL_S, return_when=asyncio.FIRST_COMPLETED)
         for waiting in waits:

@@ -20,6 +20,8 @@ import asyncio
 import contextlib
 from typing import Any
 
+import structlog
+
 from homa_shared.broker import HomaBroker
 from homa_shared.model.constants import LEASE_MS
 from homa_shared.model.errors import StoreFull, StoreUnavailable
@@ -31,16 +33,22 @@ from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.observe import sentry
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.pipeline.pipeline import Pipeline
-from homa_workers.process.actors import MessageRunner, is_async
+from homa_workers.process.actors import MessageRunner
 from homa_workers.process.dispatch import Dispatcher
 from homa_workers.process.facts import process_facts
 from homa_workers.process.heartbeat import Heartbeat
 from homa_workers.process.in_flight import InFlight
 from homa_workers.process.life_cycle import ThreadedWorker
-from homa_workers.process.take_loop import TakeLoop
+from homa_workers.process.sync_queues import SyncQueues
+from homa_workers.process.take_loop import TAKE_AT_MOST, Room, TakeLoop
+from homa_workers.process.uncalled_hooks import uncalled_hooks
 
-#: Jobs at once where nothing else is said; sync actors alone are bound by their threads.
+log = structlog.get_logger("homa.actor")
+
+#: Jobs at once where nothing else is said; sync actors are bound by their threads.
 DEFAULT_CONCURRENCY = 200
+#: Threads for sync actors, as in Dramatiq.
+DEFAULT_THREADS = 8
 
 
 class HomaWorker(ThreadedWorker):
@@ -56,10 +64,12 @@ class HomaWorker(ThreadedWorker):
         book: the fleet's settings, to be followed.
         log: of this worker.
         provider: name of the account that it serves, and of that account's queue.
-        queues: further queues; the broker's declared queues, and pools that the provider is in, are always served.
+        queues: further queues. A worker with a provider serves its queue and those of the pools that it is in, one
+            without serves the broker's declared queues.
         concurrency: most jobs at once.
         lease_s: seconds after which a silent worker's jobs are given to others.
-        worker_threads: threads for sync actors.
+        worker_threads: threads for sync actors; no more of them are taken.
+        boots: tells middleware of its beginning and end, as one worker of a process does.
     """
 
     def __init__(
@@ -74,14 +84,17 @@ class HomaWorker(ThreadedWorker):
         queues: set[str] | None = None,
         concurrency: int | None = None,
         lease_s: float = LEASE_MS / 1000,
-        worker_threads: int = 8,
+        worker_threads: int = DEFAULT_THREADS,
+        boots: bool = True,
         worker_timeout: int = 1000,
         worker_id: str | None = None,
     ) -> None:
         super().__init__(broker, queues=queues, worker_threads=worker_threads, worker_timeout=worker_timeout)
         self.id = log.worker if log else worker_id or new_worker_id(provider or "actors")
         self.provider = provider
-        self.concurrency = concurrency or self._own_concurrency()
+        self.concurrency = concurrency or DEFAULT_CONCURRENCY
+        self._boots = boots
+        self._sync_queues = SyncQueues(broker)
         self.lease_ms = round(lease_s * 1000)
         self.log = log or WorkerLog(self.id, [sentry.unexpected])
         self._store = store
@@ -91,12 +104,6 @@ class HomaWorker(ThreadedWorker):
         if provider:
             broker.declare_completion()
         self._in_flight = InFlight(self.log, self._waiting.slot_freed)
-
-    def _own_concurrency(self) -> int:
-        """A worker of sync actors takes no more than it has threads: the rest is left to others."""
-        actors = self.homa_broker.actors.values()
-        only_sync = not self.provider and not any(is_async(actor) for actor in actors)
-        return self.worker_threads if only_sync else DEFAULT_CONCURRENCY
 
     @property
     def running(self) -> int:
@@ -112,23 +119,35 @@ class HomaWorker(ThreadedWorker):
         store = self._store or AsyncStore(self.homa_broker.address, self.homa_broker.namespace, role="worker")
         messages = MessageRunner(self.homa_broker, store, self.log, threads=self.worker_threads)
         heartbeat = self._heartbeat(store)
-        self.homa_broker.emit_before("worker_boot", self)
+        if self._boots:
+            self._tell_uncalled_hooks()
+            self.homa_broker.emit_before("worker_boot", self)
         heartbeat.start()
-        self.homa_broker.emit_after("worker_boot", self)
+        if self._boots:
+            self.homa_broker.emit_after("worker_boot", self)
         self._ready.set()
         try:
             await self._work(store, messages)
         finally:
-            self.homa_broker.emit_before("worker_shutdown", self)
             await heartbeat.stop()
-            messages.close()
+            await messages.aclose()
             await self._leave(store)
-            self.homa_broker.emit_after("worker_shutdown", self)
+            if self._boots:
+                self.homa_broker.emit_after("worker_shutdown", self)
+
+    def _tell_uncalled_hooks(self) -> None:
+        for middleware, hook, reason in uncalled_hooks(self.homa_broker.middleware):
+            log.warning("middleware.hook_never_called", middleware=middleware, hook=hook, reason=reason)
 
     async def _work(self, store: AsyncStore, messages: MessageRunner) -> None:
         """Takes until the order to stop, then waits for what runs."""
         try:
-            await self._take_loop(store, messages).run()
+            try:
+                await self._take_loop(store, messages).run()
+            finally:
+                if self._boots:
+                    self.homa_broker.emit_before("worker_shutdown", self)
+                messages.notify_shutdown()
             await self._in_flight.through()
         except asyncio.CancelledError:
             self.stop_now()
@@ -142,30 +161,44 @@ class HomaWorker(ThreadedWorker):
             await store.aclose()
 
     def _take_loop(self, store: AsyncStore, messages: MessageRunner) -> TakeLoop:
-        def ask(nonce: str, slots: int) -> Op[Taken]:
+        def ask(nonce: str, room: Room) -> Op[Taken]:
             return take(
                 store.keys,
                 worker=self.id,
                 nonce=nonce,
-                slots=slots,
+                slots=room.slots,
                 lease_ms=self.lease_ms,
                 provider=self.provider,
                 suspects=self._in_flight.suspects,
-                queues=self.queues_served(),
+                queues=room.queues,
                 settings=0 if self._book is None else self._book.fleet.version,
             )
 
-        running, waiting, log = self._in_flight, self._waiting, self.log
-        dispatcher = Dispatcher(store, self.homa_broker, messages, self._pipeline, running, waiting, log)
+        running, waiting = self._in_flight, self._waiting
+        dispatcher = Dispatcher(store, self.homa_broker, messages, self._pipeline, running, waiting, self.log)
         follow = None if self._book is None else self._book.follow
-        return TakeLoop(store, ask, self.queues_served, self.concurrency, dispatcher, running, waiting, log, follow)
+
+        def room() -> Room:
+            return self._room(messages)
+
+        return TakeLoop(store, ask, room, self.concurrency, dispatcher, running, waiting, self.log, follow)
+
+    def _room(self, messages: MessageRunner) -> Room:
+        """Sync actors are taken up to the free threads: the rest is left to other workers."""
+        slots, queues = min(self.concurrency - len(self._in_flight), TAKE_AT_MOST), self.queues_served()
+        if self.provider or not (sync := self._sync_queues.among(queues)):
+            return Room(slots, queues)
+        if messages.free_threads > 0:
+            return Room(min(slots, messages.free_threads), queues, by_threads=True)
+        rest = [queue for queue in queues if queue not in sync]
+        return Room(slots if rest else 0, rest, by_threads=True)
 
     def queues_served(self) -> list[str]:
-        """The provider's own queue first, then pools and actors' queues."""
-        own = [self.provider] if self.provider else []
-        pools = self._book.pools_of(self.provider) if self._book is not None and self.provider else ()
-        others = self._extra_queues.union(self.homa_broker.get_declared_queues(), pools) - {self.provider}
-        return own + sorted(others)
+        """The provider's own queue first, then its pools; of a worker without one, the actors' queues."""
+        if not self.provider:
+            return sorted(self._extra_queues | self.homa_broker.get_declared_queues())
+        pools = self._book.pools_of(self.provider) if self._book is not None else ()
+        return [self.provider, *sorted(self._extra_queues.union(pools) - {self.provider})]
 
     async def know_pools(self) -> None:
         """Tells the store what this worker calls for each pool that it serves, as the settings stand now.
