@@ -7,14 +7,21 @@
 -- Returns rows {scope, dimension, limit, used, available, frozen_ms, adaptive rate a second as text or '', state, wait_ms,
 -- frozen_why};
 -- dimension is a limit's name (model/limits.py), concurrency or breaker. For quotas a minute `used` is what the bucket has not
--- recovered yet and `available` what may be reserved at once; state and wait_ms are the breaker's.
+-- recovered yet and `available` what may be reserved at once; state and wait_ms are the breaker's;
+-- of a quota whose bursts were made smaller state says so.
 local rows = {}
 
 local function row(s, dimension, limit, used, available, state, wait)
   local frozen = s.frozen and math.max(0, s.frozen - now) or 0
   rows[#rows + 1] = {s.name, dimension, int(limit), int(used), int(available), int(frozen),
-    s.adaptive == 1 and not s.rpm and string.format('%.3f', s.rate or FIRST_RATE) or '', state or '', int(wait or 0),
+    s.adaptive == 1 and not s.rpm and string.format('%.3f', s.rate or RATE.first) or '', state or '', int(wait or 0),
     frozen > 0 and redis.call('HGET', K.scope(s.name), 'frozen_why') or ''}
+end
+
+-- How much less may be used at once than the settings say, since calls below the limit were refused.
+local function tightness(s)
+  local usual, burst = s.burst or C.BURST_MS, burst_us(s) / 1000
+  return burst < usual and 'bursts of ' .. int(burst) .. ' of ' .. int(usual) .. ' ms: refused below the limit' or ''
 end
 
 for _, name in ipairs(redis.call('SMEMBERS', K.scopes())) do
@@ -23,9 +30,9 @@ for _, name in ipairs(redis.call('SMEMBERS', K.scopes())) do
     local limit = per_minute(s, dimension)
     if limit then
       local used_us = math.max(0, (s[dimension.letter] or 0) - now_us)
-      local free_us = math.max(0, math.max((s.burst or C.BURST_MS) * 1000, MINUTE_US / limit) - used_us)
+      local free_us = math.max(0, math.max(burst_us(s), MINUTE_US / limit) - used_us)
       local available = math.floor(free_us * limit * pace(s) / MINUTE_US + 1e-6)
-      row(s, dimension.limit, limit, math.ceil(used_us * limit / MINUTE_US - 1e-6), headroom(s, {r = 0}) > 0 and 0 or available)
+      row(s, dimension.limit, limit, math.ceil(used_us * limit / MINUTE_US - 1e-6), headroom(s, {r = 0}) > 0 and 0 or available, tightness(s))
     end
   end
   if s.rpd then

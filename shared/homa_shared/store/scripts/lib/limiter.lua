@@ -1,25 +1,43 @@
---! use clock, events
+--! use clock, events, shift
 -- The limiter. A scope's quota is a GCRA per dimension (ITU-T I.371; one timestamp, the theoretical arrival time in us,
 -- instead of a bucket), by the rows of model/limits.py: r requests, t total tokens, … Daily quotas are fixed windows that
 -- end at `dayend`; concurrency is a count of leases. A scope without any configured limit is adaptive: it has a rate of its
 -- own, raised a little while work waits and cut when the provider answers 429.
 local SCOPE = {'conc', 'busy', 'frozen', 'frozen_at', 'probe', 'refused', 'ramp', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc', 'top',
-  'told_at', unpack(C.SCOPE_FIELDS)}
+  'told_at', 'seen', 'tight', 'tight_at', unpack(C.SCOPE_FIELDS)}
 local DIMENSIONS = C.DIMENSIONS
 local MINUTE_US = 60000000
 -- Adaptive mode: first rate (requests a second), how far below the measured rate it restarts, and how fast it probes.
-local FIRST_RATE, RESTART, FIRST_CUT, PROBE_PER_S, SAME_EVENT_MS = 20, 0.98, 0.7, 0.005, 500
--- After a cut that could not be measured: how much of the way back to the rate that was cut is made up in a second.
-local RECOVER_PER_S, NEAR_TOP = 0.3, 0.97
+local RATE = {first = 20, restart = 0.98, first_cut = 0.7, probe_per_s = 0.005, same_event_ms = 500,
+  -- After a cut that could not be measured: how much of the way back to the rate that was cut is made up in a second.
+  recover_per_s = 0.3, near_top = 0.97}
 local REFUND_WINDOW_MS = 60000
 -- How long headers are believed after the last reply that named limits, so that one odd reply slows the fleet for minutes only.
 local TOLD_MS = 300000
 -- A freeze that lasts longer lets one call through now and then, since what a provider asked for may be a slip.
 local PROBE_EACH_MS = 60000
 -- The rest after a 429 that named none (or less): first, and at most after refusals in a row, none of whose calls got through.
-local LEAST_REST_MS, UNNAMED_REST_MS, LONGEST_REST_MS = 100, 1000, 60000
+local REST_MS = {least = 100, unnamed = 1000, longest = 60000}
 
 local scopes = {}
+
+local function set(s, field, value)
+  s[field] = value
+  s.dirty[field] = true
+end
+
+-- Moves a scope's times back where the store's clock was set back. The end of its day is a date, and stays.
+local function follow_clock(s)
+  local ahead = ahead_ms(s.seen)
+  if ahead == 0 then return end
+  for _, field in ipairs({'frozen', 'frozen_at', 'probe', 'grown', 'cut_at', 'told_at', 'tight_at'}) do
+    if (s[field] or 0) > 0 then set(s, field, s[field] - ahead) end
+  end
+  for _, dimension in ipairs(DIMENSIONS) do
+    if s[dimension.letter] then set(s, dimension.letter, s[dimension.letter] - ahead * 1000) end
+  end
+  set(s, 'seen', now)
+end
 
 local function scope(name)
   local s = scopes[name]
@@ -27,18 +45,15 @@ local function scope(name)
     s = {name = name, dirty = {}}
     local values = redis.call('HMGET', K.scope(name), unpack(SCOPE))
     for i, field in ipairs(SCOPE) do s[field] = values[i] and tonumber(values[i]) or nil end
+    follow_clock(s)
     scopes[name] = s
   end
   return s
 end
 
-local function set(s, field, value)
-  s[field] = value
-  s.dirty[field] = true
-end
-
 local function save_scopes()
   for name, s in pairs(scopes) do
+    if next(s.dirty) then set(s, 'seen', now) end
     local args = {}
     for field in pairs(s.dirty) do
       args[#args + 1] = field
@@ -60,8 +75,16 @@ local function per_minute(s, dimension)
   local limit = s[dimension.limit]
   local told = told_limit(s, dimension)
   if told and (not limit or told < limit) then limit = told end
-  if not limit and not dimension.record and s.adaptive == 1 then limit = (s.rate or FIRST_RATE) * 60 end
+  if not limit and not dimension.record and s.adaptive == 1 then limit = (s.rate or RATE.first) * 60 end
   return limit
+end
+
+-- Quota that may be used at once, us. A provider that refuses calls below the limit counts otherwise than by a bucket, by
+-- calendar seconds or minutes say: so each refusal halves the burst, down to an even pace, and ten calm minutes double it.
+local function burst_us(s)
+  local burst = s.burst or C.BURST_MS
+  if s.tight then burst = math.min(burst, s.tight * 2 ^ ((now - (s.tight_at or now)) / 600000)) end
+  return burst * 1000
 end
 
 -- Whether a scope finds its rate of requests by itself.
@@ -132,7 +155,7 @@ local function headroom(s, cost)
       if dimension.record and configured and amount > configured then return nil, dimension.limit end
       local debit = debit_us(amount, limit, speed)
       -- One request larger than the burst is admitted at a full bucket, into debt.
-      local tolerance = math.max((s.burst or C.BURST_MS) * 1000, debit)
+      local tolerance = math.max(burst_us(s), debit)
       local over = math.max(s[dimension.letter] or 0, now_us) + debit - tolerance - now_us
       if over > wait then wait, what = over, dimension.limit end
     end
@@ -181,6 +204,11 @@ local function until_probe(s, wait)
   return math.min(wait, math.max(1, s.probe - now))
 end
 
+-- A call that began then is not made yet: where it was the probe of a freeze, another one may be.
+local function give_back_probe(s, began)
+  if (s.frozen or 0) > now and s.probe == began + PROBE_EACH_MS then set(s, 'probe', now) end
+end
+
 -- Gives a concurrency slot back; true when it was the last one taken.
 local function free_slot(s)
   local was_full = s.conc and (s.busy or 0) >= s.conc
@@ -193,44 +221,17 @@ end
 local function grow(s)
   if not is_adaptive(s) then return end
   local dt = math.min(now - (s.grown or now), 1000) / 1000
-  local rate = s.rate or FIRST_RATE
-  if s.top and rate < s.top * NEAR_TOP then
-    rate = rate + (s.top - rate) * RECOVER_PER_S * dt
+  local rate = s.rate or RATE.first
+  if s.top and rate < s.top * RATE.near_top then
+    rate = rate + (s.top - rate) * RATE.recover_per_s * dt
   elseif s.cut_at then
     local calm_s = (now - s.cut_at) / 1000
-    rate = rate * (1 + PROBE_PER_S * dt * math.max(1, calm_s / 10))
+    rate = rate * (1 + RATE.probe_per_s * dt * math.max(1, calm_s / 10))
   else
     rate = rate * 2 ^ dt
   end
   set(s, 'rate', rate)
   set(s, 'grown', now)
-end
-
--- How long a scope rests after a 429 that asked for so many ms (negative: for nothing). What says nothing of use, such as
--- `Retry-After: 0` or a date that has passed, is answered by rests that double until a call gets through.
-local function rest_after(s, retry_after)
-  if retry_after >= UNNAMED_REST_MS then return retry_after end
-  -- Where the rate is not known, what is in flight already will be refused too: a moment's rest spares most of that.
-  local first = (retry_after < 0 and not is_adaptive(s)) and UNNAMED_REST_MS or LEAST_REST_MS
-  return math.max(retry_after, math.min(first * 2 ^ math.min((s.refused or 1) - 1, 16), LONGEST_REST_MS))
-end
-
--- Freezes a scope, unless it is frozen for longer already. What did it is kept for people, and told where it lasts.
-local function freeze(s, rest, about)
-  local was_frozen = (s.frozen or 0) > now
-  if now + rest <= (s.frozen or 0) then return end
-  set(s, 'frozen', now + rest)
-  set(s, 'frozen_at', now)
-  set(s, 'ramp', math.min(rest, 5000))
-  set(s, 'frozen_why', about.detail)
-  if rest > PROBE_EACH_MS then
-    if not was_frozen or (s.probe or 0) == 0 then set(s, 'probe', now + PROBE_EACH_MS) end
-  elseif not was_frozen then
-    set(s, 'probe', 0)
-  end
-  if rest >= UNNAMED_REST_MS and not was_frozen then
-    publish('scope.frozen', {target = s.name, job = about.job, detail = 'for ' .. int(rest) .. ' ms: ' .. about.detail})
-  end
 end
 
 -- A freeze ends early: quota opens slowly, as after one that has run out.
@@ -248,27 +249,65 @@ local function got_through(s, began)
   return true
 end
 
--- A 429: the whole fleet stops on this scope until Retry-After (ms; negative when the provider named none).
--- Between two 429s the provider's bucket was empty at both ends, so what it accepted in between is its true rate.
--- `about`: job, detail (who was refused, and what was asked for), began (of the refused call).
-local function congest(s, retry_after, about)
-  local adaptive = is_adaptive(s)
-  -- What was in flight when the freeze began tells nothing new.
-  if about.began > (s.frozen_at or 0) then set(s, 'refused', (s.refused or 0) + 1) end
-  freeze(s, rest_after(s, retry_after), about)
-  if not adaptive then return end
-  local rate, accepted = s.rate or FIRST_RATE, s.acc or 0
-  if s.cut_at and now - s.cut_at < SAME_EVENT_MS then return end
-  if s.cut_at and accepted - s.cut_acc >= 20 then
-    local measured = (accepted - s.cut_acc) * 1000 / (now - s.cut_at)
-    rate = math.min(rate * 0.95, measured * RESTART)
-    set(s, 'top', 0)
-  else
-    set(s, 'top', rate)
-    rate = rate * FIRST_CUT
+local congest
+do
+  local function tighten(s)
+    set(s, 'tight', math.max(C.LEAST_BURST_MS, burst_us(s) / 2000))
+    set(s, 'tight_at', now)
   end
-  set(s, 'rate', math.max(rate, 0.05))
-  set(s, 'grown', now)
-  set(s, 'cut_at', now)
-  set(s, 'cut_acc', accepted)
+
+  -- How long a scope rests after a 429 that asked for so many ms (negative: for nothing). What says nothing of use, such as
+  -- `Retry-After: 0` or a date that has passed, is answered by rests that double until a call gets through.
+  local function rest_after(s, retry_after)
+    if retry_after >= REST_MS.unnamed then return retry_after end
+    -- Where the rate is not known, what is in flight already will be refused too: a moment's rest spares most of that.
+    local first = (retry_after < 0 and not is_adaptive(s)) and REST_MS.unnamed or REST_MS.least
+    return math.max(retry_after, math.min(first * 2 ^ math.min((s.refused or 1) - 1, 16), REST_MS.longest))
+  end
+
+  -- Freezes a scope, unless it is frozen for longer already. What did it is kept for people, and told where it lasts.
+  local function freeze(s, rest, about)
+    local was_frozen = (s.frozen or 0) > now
+    if now + rest <= (s.frozen or 0) then return end
+    set(s, 'frozen', now + rest)
+    set(s, 'frozen_at', now)
+    set(s, 'ramp', math.min(rest, 5000))
+    set(s, 'frozen_why', about.detail)
+    if rest > PROBE_EACH_MS then
+      if not was_frozen or (s.probe or 0) == 0 then set(s, 'probe', now + PROBE_EACH_MS) end
+    elseif not was_frozen then
+      set(s, 'probe', 0)
+    end
+    if rest >= REST_MS.unnamed and not was_frozen then
+      publish('scope.frozen', {target = s.name, job = about.job, detail = 'for ' .. int(rest) .. ' ms: ' .. about.detail})
+    end
+  end
+
+  -- A 429: the whole fleet stops on this scope until Retry-After (ms; negative when the provider named none).
+  -- Between two 429s the provider's bucket was empty at both ends, so what it accepted in between is its true rate.
+  -- `about`: job, detail (who was refused, and what was asked for), began (of the refused call).
+  function congest(s, retry_after, about)
+    local adaptive = is_adaptive(s)
+    -- What was in flight when the freeze began tells nothing new.
+    if about.began > (s.frozen_at or 0) then
+      set(s, 'refused', (s.refused or 0) + 1)
+      if not adaptive then tighten(s) end
+    end
+    freeze(s, rest_after(s, retry_after), about)
+    if not adaptive then return end
+    local rate, accepted = s.rate or RATE.first, s.acc or 0
+    if s.cut_at and now - s.cut_at < RATE.same_event_ms then return end
+    if s.cut_at and accepted - s.cut_acc >= 20 then
+      local measured = (accepted - s.cut_acc) * 1000 / (now - s.cut_at)
+      rate = math.min(rate * 0.95, measured * RATE.restart)
+      set(s, 'top', 0)
+    else
+      set(s, 'top', rate)
+      rate = rate * RATE.first_cut
+    end
+    set(s, 'rate', math.max(rate, 0.05))
+    set(s, 'grown', now)
+    set(s, 'cut_at', now)
+    set(s, 'cut_acc', accepted)
+  end
 end
