@@ -80,7 +80,6 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int, 
     Args:
         worker: as for `of_success`.
     """
-    rule = RULES[error.kind]
     usage = error.usage or Usage()
     nano, floor = None, 0
     if error.usage is not None:
@@ -91,7 +90,7 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int, 
         floor = price(claim.target, Completion({}, seen)) or 0
     rate_limited = error.kind is ErrorKind.RATE_LIMITED
     # What this side cut says nothing about the provider.
-    health = "" if isinstance(error, Interrupted) else rule.health
+    health = "" if isinstance(error, Interrupted) else _health_of(error)
     return Report(
         name_of(error),
         error.charge,
@@ -103,7 +102,7 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int, 
         written=usage.cache_write_tokens,
         used=NOTHING_USED if _was_unsent(error) else None,
         health=health,
-        cool_ms=_cool_ms(error) if health in ("account", "model") else None,
+        cool_ms=_cool_ms(error) if health in ("account", "model", "denied") else None,
         freeze_ms=(-1 if error.retry_after_s is None else int(error.retry_after_s * 1000)) if rate_limited else None,
         note=sound_json(
             {"error": error.message[:500], "status": error.status, "code": error.code, "request_id": error.request_id}
@@ -113,6 +112,11 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int, 
         worker=worker,
         target=claim.target,
     )
+
+
+def _health_of(error: ProviderError) -> str:
+    """What breakers learn of an error: a key that may not use one model may use the others."""
+    return "denied" if error.kind is ErrorKind.UNAUTHORIZED and error.status == 403 else RULES[error.kind].health
 
 
 def noting(report: Report, parameter_notes: Sequence[str]) -> Report:

@@ -10,8 +10,8 @@
 --   input, output, cached, written   tokens; the last two: read from the provider's prompt cache, written to it
 --   saved     what the provider's prompt cache spared, nano-dollars (negative: what writing to it cost more)
 --   used      actual quota by dimension {r, t, i, o}, or nil to keep what was reserved
---   health    good | bad | account | model | '' : what breakers learn
---   cool_ms   how long a breaker opens for `account` and `model`
+--   health    good | bad | account | model | denied | '' : what breakers learn
+--   cool_ms   how long a breaker opens for `account`, `model` and `denied`
 --   freeze_ms  >= -1: the quota scope freezes (-1: the provider named no time); nil: it does not
 --   limits    {requests, tokens} per minute from headers, or nil
 --   partial   true: a good reply that breaks off, which is kept for no equal job
@@ -51,14 +51,16 @@ local function learn(id, r, report)
   local quota = scope(r.qs)
   if report.health == 'good' then
     set(quota, 'acc', (quota.acc or 0) + 1)
-    local account, target = breaker_good(breaker(r.ps)), breaker_good(breaker(r.tt or r.tg))
+    local account, target = breaker_good(breaker(r.ps)), breaker_good(breaker(r.tt or r.tg), r.tn)
     local probe = got_through(quota, r.sa or r.as or now)
     -- Workers sleep until the probe would time out; it ended sooner.
     if account or target or probe then ring(r.q, C.BELL_RINGS) end
   elseif report.health == 'bad' then
-    breaker_bad(breaker(r.tt or r.tg), report.outcome, words_of(report))
+    breaker_bad(breaker(r.tt or r.tg), report.outcome, words_of(report), id, r.tn)
   elseif report.health == 'account' then
     breaker_open(breaker(r.ps), report.cool_ms or FIRST_OPEN_MS, report.outcome, words_of(report))
+  elseif report.health == 'denied' then
+    breaker_denied(breaker(r.ps), breaker(r.tt or r.tg), report.cool_ms or FIRST_OPEN_MS, report.outcome, words_of(report))
   elseif report.health == 'model' then
     breaker_open(breaker(r.tt or r.tg), report.cool_ms or FIRST_OPEN_MS, report.outcome, words_of(report))
   else
