@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from homa_shared.model.ids import new_nonce
+from homa_shared.model.tokens import NOTHING_USED
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.transitions.attempts import Claim, Report, requeue, take
@@ -136,5 +137,5 @@ def _take_us(server: Server, store: Store, takes: int, slots: int) -> float:
 
 
 def _give_back(store: Store, claim: Claim) -> None:
-    report = Report("released", used=(0, 0, 0, 0))
+    report = Report("released", used=NOTHING_USED)
     store.run(requeue(store.keys, (claim.id, claim.attempt), "job.released", delay_ms=0, report=report, counts=False))

@@ -14,6 +14,7 @@ import pytest
 from homa.supervision import own_workers
 from homa_shared.model.records import State
 from homa_shared.store import reads
+from homa_shared.store.transitions import admin
 from tests.commands.conftest import MODEL, Fleet, Invoke, finished, start
 from tests.fixtures.store import eventually
 
@@ -134,3 +135,26 @@ def test_standard_input_that_is_no_text_is_named(fleet: Fleet, folder: Path, arg
     done = subprocess.run(command, input=b"caf\xe9", env=environment, capture_output=True, check=False, timeout=60)
     assert done.returncode == 2
     assert b"standard input is not UTF-8" in done.stderr
+
+
+@pytest.mark.parametrize("way", ["--stream", "--no-stream"])
+def test_it_says_what_a_job_waits_for_and_of_what_it_expired(
+    staffed: Fleet, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, way: str
+):
+    monkeypatch.setattr("homa.cli.ask.run._TELL_EACH_S", 0.2)
+    staffed.store.run(admin.pause_queue(staffed.store.keys, "openai"))
+    try:
+        answer = invoke(staffed, "ask", "Tell me", "--model", MODEL, way, "--deadline", "2s")
+    finally:
+        staffed.store.run(admin.resume_queue(staffed.store.keys, "openai"))
+    assert answer.exit_code == 1
+    assert answer.stderr.count("the job waits: its queue is paused") == 1
+    assert "its deadline passed while it waited in the paused queue openai" in answer.stderr
+
+
+def test_a_key_that_cannot_be_sent_is_told_before_anything_is_queued(fleet: Fleet, invoke: Invoke):
+    env = {**fleet.env, "HOMA_PROVIDERS__OPENAI__API_KEY": "sk-1\nsk-2"}
+    answer = invoke(env, "ask", "Tell me", "--model", MODEL)
+    assert answer.exit_code == 2
+    assert "the key of provider 'openai' holds a line break" in answer.stderr
+    assert fleet.store.run(reads.queues(fleet.store.keys)) == []

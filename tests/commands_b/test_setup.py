@@ -312,3 +312,23 @@ def test_doctor_knows_every_kinds_place_and_key(stand: Stand, monkeypatch: pytes
     assert asked == [("bedrock-runtime.eu-central-1.amazonaws.com", 443), ("gpu", 80), ("api.openai.com", 443)]
     (stand.home / "homa.toml").write_text("")
     assert "enough to submit jobs" in checks(stand)["providers"][0]["value"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("HOMA_PROVIDERS__OPENAI__API_KEY", "sk-1 2", "the key of provider 'openai' holds a blank"),
+        ("ALL_PROXY", "socks5://127.0.0.1:1", "ALL_PROXY names a proxy of kind socks5://"),
+    ],
+)
+def test_doctor_tells_what_no_call_could_be_sent_with(
+    stand: Stand, variable: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    key = next(one for one in checks(stand)["key of openai"] if one["level"] == "warning")
+    assert key["value"] == "its calls cannot be sent"
+    assert told in key["what_to_do"]
+
+
+def test_doctor_knows_the_rights_of_its_user(stand: Stand) -> None:
+    assert checks(stand)["rights"][0]["level"] == "ok"

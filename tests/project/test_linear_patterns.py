@@ -23,7 +23,7 @@ import homa_shared
 import homa_workers
 from homa_shared.kinds.registry import builtin_kinds, profile_of
 
-CHARS = 10_000
+CHARS = 5_000
 #: What a search may take of the processor whatever its growth, s.
 NOTHING_S = 0.1
 #: Patterns of files that belong to the project, and of the simulator's orders, which no stranger writes.

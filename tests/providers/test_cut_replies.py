@@ -42,7 +42,7 @@ async def test_any_other_400_stays_a_refusal(stub: Stub, connect: Connect, hello
     stub.answer = reply(400, openai_error("max_tokens is too large: 32000."))
     with pytest.raises(ProviderError) as caught:
         await connect("openai", stub.url).complete(hello)
-    assert caught.value.kind is ErrorKind.INVALID_REQUEST
+    assert caught.value.kind is ErrorKind.UNSUPPORTED_BY_MODEL
 
 
 async def test_thinking_that_took_the_cap_leaves_an_empty_cut_reply(stub: Stub, connect: Connect, hello: Call) -> None:

@@ -307,6 +307,14 @@ async def test_a_server_that_does_not_stream_is_understood(
     assert (completion.text, completion.usage.input_tokens) == ("Hi there", 100)
 
 
+async def test_a_whole_reply_on_several_lines_under_a_streams_headers_is_understood(
+    stub: Stub, connect: Connect, hello: Call
+) -> None:
+    lines = orjson.dumps(CHAT, option=orjson.OPT_INDENT_2).decode()
+    completion = await streamed(stub, connect, hello, [lines[:50], lines[50:]])
+    assert (completion.text, completion.usage.input_tokens) == ("Hi there", 100)
+
+
 # -- errors under status 200 -------------------------------------------------------------------------------------------
 
 ROUTED = {"code": 429, "message": "Rate limit exceeded upstream"}
@@ -342,3 +350,27 @@ async def test_an_error_instead_of_a_stream_is_of_its_kind(
         with pytest.raises(ProviderError) as caught:
             await connect("openai", stub.url).stream(hello, Pieces().emit)
         assert caught.value.kind is ErrorKind.RATE_LIMITED
+
+
+# -- the Responses API of imitators ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", ["Hi there", [{"type": "text", "text": "Hi "}, {"type": "text", "text": "there"}]])
+async def test_a_response_with_text_of_another_shape_is_understood(
+    stub: Stub, connect: Connect, hello: Call, content: Any
+) -> None:
+    call = {"type": "function_call", "call_id": "a1", "name": "f", "arguments": {"a": 1}}
+    output = [{"type": "message", "content": content}, call]
+    stub.answer = reply(200, {"object": "response", "status": "completed", "output": output})
+    completion = await connect("openai", stub.url).complete(Call("m", hello.messages, api=RESPONSES_API))
+    assert completion.text == "Hi there"
+    assert message_of(completion)["tool_calls"][0]["function"] == {"name": "f", "arguments": '{"a":1}'}
+
+
+async def test_vectors_stand_in_the_order_of_indices_that_are_texts_or_missing(stub: Stub, connect: Connect) -> None:
+    numbers = [str(n) for n in (10, 2, *range(2), *range(3, 10))]
+    stub.answer = reply(200, {"data": [{"embedding": [float(n)], "index": n} for n in numbers]})
+    found = await connect("openai", stub.url).embed("m", ["a"] * 11, {})
+    assert found.vectors == [[float(n)] for n in range(11)]
+    stub.answer = reply(200, {"data": [{"embedding": [1.0], "index": None}, {"embedding": [2.0]}]})
+    assert (await connect("openai", stub.url).embed("m", ["a", "b"], {})).vectors == [[1.0], [2.0]]

@@ -355,3 +355,30 @@ def test_a_usage_of_nulls_is_no_usage() -> None:
     assembly = ChunkAssembly()
     assert list(assembly.add({"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": nulls})) == []
     assert not assembly.completion().metered
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("way", ["whole", "streamed"])
+async def test_a_schema_that_is_refused_is_asked_for_without_strict_and_remembered(
+    stub: Stub, connect: Connect, api: str, way: str
+) -> None:
+    said = "Invalid schema for response_format 'x': In context=(), 'pattern' is not supported."
+    said_here = {"type": "message", "content": [{"type": "output_text", "text": "Hi there"}]}
+    good = CHAT if api == "chat" else {"object": "response", "status": "completed", "output": [said_here]}
+    strict: list[bool] = []
+
+    async def write(reader: Any, writer: Any) -> None:
+        asked = stub.requests[-1].json
+        form = asked["response_format"]["json_schema"] if api == "chat" else asked["text"]["format"]
+        strict.append(form["strict"])
+        await (reply(400, openai_error(said)) if form["strict"] else reply(200, good))(reader, writer)
+
+    stub.answer = write
+    closed = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": closed}}
+    call = Call("m", [{"role": "user", "content": "Hello"}], {"response_format": wanted}, api=api)
+    provider = connect("openai", stub.url)
+    for _ in range(2):
+        made = provider.complete(call) if way == "whole" else provider.stream(call, Pieces().emit)
+        assert (await made).text == "Hi there"
+    assert strict == [True, False, False]

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from homa_shared.calls.failures import Charge, ProviderError
 from homa_shared.calls.failures import ErrorKind as K
-from homa_shared.calls.reply import Call
+from homa_shared.calls.reply import Call, Delta
 from homa_shared.kinds.registry import builtin_kinds
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import create
@@ -94,6 +94,25 @@ async def test_a_proxy_that_refuses_the_tunnel(kind: str, status: int, monkeypat
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"bedrock"}))
+async def test_a_proxy_without_a_tunnel_that_refuses(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(reply(407, b"no")) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert_unsent(await failure(made(kind, "http://provider.invalid")))
+        assert proxy.request.method == "POST"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_exempt_host_is_reached_whatever_the_proxy_speaks(
+    kind: str, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.0/8")
+    stub.answer = reply(400, {"error": {"message": "no"}})
+    await failure(made(kind, stub.url))
+    assert len(stub.requests) == 1
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"bedrock"}))
 async def test_a_proxy_that_hangs_up_on_the_tunnel(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(drop()) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
@@ -104,6 +123,23 @@ async def test_a_proxy_that_hangs_up_on_the_tunnel(kind: str, monkeypatch: pytes
 async def test_a_header_that_cannot_be_written(kind: str, stub: Stub) -> None:
     assert_unsent(await failure(made(kind, stub.url, options={"headers": {"x-odd": "a\r\nb"}})))
     assert stub.requests == []
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"bedrock"}))
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_header_outside_ascii(kind: str, streamed: bool, stub: Stub) -> None:
+    async def nowhere(_: Delta) -> None:
+        """Nothing arrives."""
+
+    provider = made(kind, stub.url, options={"headers": {"x-odd": "\N{SNOWMAN}"}})
+    stub.answer = reply(500, b"it was sent")
+    with pytest.raises(ProviderError) as caught:
+        await (provider.stream(CALL, nowhere) if streamed else provider.complete(CALL))
+    await provider.aclose()
+    if stub.requests:
+        assert caught.value.kind is K.AMBIGUOUS
+    else:
+        assert_unsent(caught.value)
 
 
 async def test_a_credential_that_cannot_be_written(stub: Stub) -> None:

@@ -236,7 +236,10 @@ async def test_models_are_listed_and_others_do_not_exist(simulator, openai: Asyn
             {
                 "model": "m",
                 "messages": [{"role": "user", "content": "x"}],
-                "response_format": {"type": "json_schema", "json_schema": {"schema": {"$ref": "#/nowhere"}}},
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"schema": {"type": "object", "properties": {"a": {"$ref": "#/nowhere"}}}},
+                },
             },
             "nowhere",
         ),

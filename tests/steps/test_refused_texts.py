@@ -90,6 +90,18 @@ async def test_what_is_wrong_with_every_text_is_soon_given_up(cell: Cell) -> Non
     assert cell.simulator.stats.received == MOST_AT_FIRST + 1
 
 
+def test_a_text_that_is_too_long_is_left_to_a_target_that_may_take_it() -> None:
+    too_long = ProviderError(ErrorKind.CONTEXT_TOO_LONG, "too long")
+    texts = RefusedTexts(may_leave=True)
+    assert texts.refused(0, 2, too_long) == 0, "perhaps they were too many"
+    assert texts.end_of_call(0, 2) == 1
+    with pytest.raises(ProviderError):
+        texts.refused(0, 1, too_long)
+    alone = RefusedTexts()
+    assert alone.refused(0, 1, too_long) == 1
+    assert list(alone.faults) == [0]
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -11,6 +11,7 @@ import pytest
 from homa_shared.calls.failures import Charge
 from homa_shared.calls.request import Option
 from homa_shared.model.records import State
+from homa_shared.model.tokens import QuotaUse, Tokens
 from homa_shared.store import reads
 from homa_shared.store.audit import audit
 from homa_shared.store.connection import StoreAddress
@@ -149,7 +150,7 @@ def test_quota_is_settled_and_reserved_anew(cell: Cell) -> None:
     scope = cell.plan(rpm=60, tpm=6000, burst=1000)
     cell.submit("a", tokens=(100, 50, 50))
     claim = cell.claim()
-    record(cell, claim, used=(1, 40, 20, 20))
+    record(cell, claim, used=QuotaUse(1, Tokens(40, 20, 20)))
     permit = go_on(cell, claim)
     assert (permit.leave, permit.what) == (Leave.WAIT, "rpm")
     cell.redis("HSET", cell.keys.scope(scope), "r", 0, "t", 0)

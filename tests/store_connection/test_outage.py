@@ -23,7 +23,7 @@ ADDRESS = StoreAddress.parse("redis://user:secret@store:6379/0")
         (exceptions.TimeoutError("Timeout reading from socket"), "did not answer in time"),
         (exceptions.BusyLoadingError("loading the dataset in memory"), "loading its data"),
         (exceptions.AuthenticationError("invalid username-password pair"), "user and password in HOMA_REDIS_URL"),
-        (exceptions.NoPermissionError("this user has no permissions"), "extend its ACL"),
+        (exceptions.NoPermissionError("this user has no permissions"), "grant them with `ACL SETUSER"),
         (exceptions.ReadOnlyError("You can't write against a read only replica."), "it is a replica"),
         (exceptions.MaxConnectionsError("Too many connections"), "raise its maxclients"),
         (exceptions.MasterDownError("link with MASTER is down"), "wait for the failover"),

@@ -40,7 +40,7 @@ async def test_a_store_that_takes_no_scripts_is_named_instead_of_asked_for_ever(
     admin.close()
     store = AsyncStore(replace(address, username="guest", password="word"), "acl")
     async with asyncio.timeout(PATIENCE_S):
-        with pytest.raises(StoreUnavailable, match="extend its ACL"):
+        with pytest.raises(StoreUnavailable, match="grant them with `ACL SETUSER"):
             await store.run(steering.pause_queue(store.keys, "p"))
     assert await store.run(echo("still alive")) == b"still alive"
     await store.aclose()

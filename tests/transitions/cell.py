@@ -10,7 +10,7 @@ import orjson
 from homa_shared.calls.failures import Charge
 from homa_shared.model.ids import new_nonce
 from homa_shared.model.records import Job, State
-from homa_shared.model.tokens import Tokens
+from homa_shared.model.tokens import NOTHING_USED, Tokens
 from homa_shared.store import reads
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
@@ -122,7 +122,7 @@ class Cell:
         return self.run(requeue(self.keys, name, event, delay_ms=delay_ms, report=told, counts=counts, to=to))
 
     def release(self, claim: Claim) -> ReportResult:
-        return self.requeue(claim, "job.released", outcome="released", counts=False, used=(0, 0, 0, 0))
+        return self.requeue(claim, "job.released", outcome="released", counts=False, used=NOTHING_USED)
 
     def sweep(self, slice_size: int = 500) -> None:
         """Housekeeping, now and until it has nothing to do at once."""

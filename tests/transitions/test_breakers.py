@@ -142,74 +142,67 @@ def test_a_call_from_before_makes_no_way_for_a_second_probe(cell: Cell) -> None:
     assert cell.taken() == []
 
 
-def failing(cell: Cell, *ids: str, tenant: str = "") -> None:
-    cell.submit(*ids, tenant=tenant)
-    for claim in cell.take(len(ids)).claims:
+def test_failures_of_one_tenant_open_nothing_while_another_fares_well(cell: Cell) -> None:
+    cell.submit("good", tenant="b")
+    cell.settle(cell.claim())
+    cell.submit(*(f"f{i}" for i in range(40)), tenant="a")
+    for claim in cell.take(40).claims:
         cell.fail(claim, health="bad")
+    assert breaker(cell).state == "closed"
 
 
-def test_a_job_that_fails_again_and_again_stops_nobody_else(cell: Cell) -> None:
-    cell.submit("poison")
-    for _ in range(9):
+def test_they_open_it_where_nobody_else_fared_well_of_late(cell: Cell) -> None:
+    cell.submit("good", tenant="b")
+    cell.settle(cell.claim())
+    cell.redis("HSET", cell.keys.breaker(MODEL), "good_at", cell.now() - 31_000)
+    cell.submit(*(f"f{i}" for i in range(5)), tenant="a")
+    for claim in cell.take(5).claims:
+        cell.fail(claim, health="bad")
+    assert breaker(cell).state == "open"
+
+
+def test_failures_of_several_tenants_open_it(cell: Cell) -> None:
+    cell.submit("good", tenant="c")
+    cell.settle(cell.claim())
+    cell.submit(*(f"f{i}" for i in range(4)), tenant="a")
+    cell.submit("g", tenant="b")
+    for claim in cell.take(5).claims:
+        cell.fail(claim, health="bad")
+    assert breaker(cell).state == "open"
+
+
+def test_failures_of_one_job_open_nothing(cell: Cell) -> None:
+    cell.submit("f")
+    for _ in range(8):
         cell.requeue(cell.claim(), health="bad")
+    assert breaker(cell).state == "closed"
+
+
+def test_a_target_that_never_failed_has_no_breaker_to_show(cell: Cell) -> None:
+    cell.plan()
     cell.submit("a")
-    assert breaker(cell).state == "closed"
-    assert set(cell.taken()) == {"poison", "a"}
-
-
-def test_a_tenants_failures_open_nothing_while_anothers_calls_get_through(cell: Cell) -> None:
-    cell.submit("good", tenant="b")
     cell.settle(cell.claim())
-    failing(cell, *(f"f{n}" for n in range(40)), tenant="a")
-    assert breaker(cell).state == "closed"
+    assert [row for row in cell.run(reads.limits(cell.keys)) if row.dimension == "breaker"] == []
 
 
-def test_where_the_others_fail_too_it_opens(cell: Cell) -> None:
-    cell.submit("good", tenant="b")
-    cell.settle(cell.claim())
-    failing(cell, *(f"f{n}" for n in range(40)), tenant="a")
-    failing(cell, "bad", tenant="b")
-    assert breaker(cell).state == "open"
-
-
-def test_where_nobody_elses_got_through_for_long_it_opens(cell: Cell) -> None:
-    cell.submit("good", tenant="b")
-    cell.settle(cell.claim())
-    cell.redis("HSET", cell.keys.breaker(MODEL), "ok_at", cell.now() - 60_000)
-    failing(cell, *(f"f{n}" for n in range(5)), tenant="a")
-    assert breaker(cell).state == "open"
-
-
-def test_the_tenant_that_fails_got_through_last_and_another_before(cell: Cell) -> None:
-    for tenant in ("b", "a"):
-        cell.submit(tenant, tenant=tenant)
-        cell.settle(cell.claim())
-        cell.redis("HINCRBY", cell.keys.breaker(MODEL), "ok_at", -2000)
-    failing(cell, *(f"f{n}" for n in range(9)), tenant="a")
-    assert breaker(cell).state == "closed"
-
-
-def test_a_refused_permission_opens_that_model_first(cell: Cell) -> None:
+def test_a_refused_resource_stops_its_model_first_and_the_account_where_another_one_is_refused_too(cell: Cell) -> None:
+    cell.plan()
+    cell.plan(OTHER)
     cell.submit("a", "b")
-    cell.submit("o", "p", target=OTHER)
-    cell.fail(cell.take(1).claims[0], outcome="unauthorized", health="denied", cool_ms=60_000)
+    cell.fail(cell.claim(), outcome="unauthorized", health="resource", cool_ms=60_000)
     assert breaker(cell).state == "open"
-    (other,) = cell.take(1).claims
-    assert other.target == OTHER
-    cell.fail(other, outcome="unauthorized", health="denied", cool_ms=60_000)
-    assert breaker(cell, "p").state == "open", "a second model is refused: it is the key"
+    cell.submit("o1", "o2", target=OTHER)
+    claim = cell.claim()
+    assert claim.target == OTHER
+    cell.fail(claim, outcome="unauthorized", health="resource", cool_ms=60_000)
+    assert breaker(cell, "p").state == "open"
+    assert cell.taken() == []
 
 
-def test_the_same_model_refused_twice_leaves_the_account_alone(cell: Cell) -> None:
+def test_two_refusals_of_one_resource_leave_the_account_alone(cell: Cell) -> None:
+    cell.plan()
     cell.submit("a", "b")
     for claim in cell.take(2).claims:
-        cell.fail(claim, outcome="unauthorized", health="denied", cool_ms=60_000)
+        cell.fail(claim, outcome="unauthorized", health="resource", cool_ms=60_000)
     cell.submit("o", target=OTHER)
     assert cell.taken() == ["o"]
-
-
-def test_a_breaker_that_a_release_before_wrote_is_read(cell: Cell) -> None:
-    fields = {"state": "closed", "fails": 4, "until": 0, "open_ms": 0, "probe": 0, "why": ""}
-    cell.redis("HSET", cell.keys.breaker(MODEL), *(part for field in fields.items() for part in field))
-    failing(cell, "f")
-    assert breaker(cell).state == "open"

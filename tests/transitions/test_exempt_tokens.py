@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from homa_shared.calls.request import Option
-from homa_shared.model.tokens import PrefixTokens
+from homa_shared.model.tokens import PrefixTokens, QuotaUse, Tokens
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.steps import Leave, next_step
@@ -35,7 +35,7 @@ def answered(cell: Cell, *, cached: int = 0, written: int = 0) -> None:
     """The first job of the prefix is through."""
     cell.submit("first", **TOKENS)
     fresh = INPUT - cached
-    cell.settle(cell.claim(), cached=cached, written=written, used=(1, fresh + 3, fresh, 3))
+    cell.settle(cell.claim(), cached=cached, written=written, used=QuotaUse(1, Tokens(fresh + 3, fresh, 3)))
 
 
 def is_warm(cell: Cell) -> bool:
@@ -72,11 +72,11 @@ def test_what_was_not_reserved_is_counted_where_it_was_not_cached(cell: Cell) ->
     cell.submit("a", "b", **TOKENS)
     claim = cell.claim()
     assert used(cell) <= 200
-    cell.settle(claim, used=(1, INPUT + 3, INPUT, 3))
+    cell.settle(claim, used=QuotaUse(1, Tokens(INPUT + 3, INPUT, 3)))
     assert used(cell) >= 500
     assert "xt" not in cell.job("a").raw
     assert not is_warm(cell), "the provider has forgotten it"
-    cell.settle(cell.claim(), cached=SHARED, used=(1, 103, 100, 3))
+    cell.settle(cell.claim(), cached=SHARED, used=QuotaUse(1, Tokens(103, 100, 3)))
     assert is_warm(cell)
 
 
@@ -86,7 +86,7 @@ def test_what_was_not_reserved_is_not_given_back(cell: Cell) -> None:
     rest(cell)
     cell.submit("a", **TOKENS)
     claim = cell.claim()
-    cell.settle(claim, cached=SHARED, used=(1, 103, 100, 3))
+    cell.settle(claim, cached=SHARED, used=QuotaUse(1, Tokens(103, 100, 3)))
     assert used(cell) >= -400
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from homa_shared.model.constants import LEAST_BURST_MS
+from homa_shared.model.tokens import NO_TOKENS, QuotaUse, Tokens
 from homa_shared.store import reads
 from homa_shared.store.transitions.attempts import Claim
 from tests.transitions.cell import MODEL, Cell
@@ -135,7 +136,7 @@ def test_refusals_of_calls_in_flight_together_are_one_of_the_row(cell: Cell) -> 
 def test_a_limit_of_one_token_told_by_headers_fails_no_job(cell: Cell) -> None:
     scope = cell.plan(tpm=1_000_000)
     cell.submit("a", "b", "c", tokens=(500, 0, 0))
-    cell.settle(cell.claim(), limits=(0, 1), input=0, output=0, used=(1, 0, 0, 0))
+    cell.settle(cell.claim(), limits=(0, 1), input=0, output=0, used=QuotaUse(1, NO_TOKENS))
     cell.redis("HDEL", cell.keys.scope(scope), "t")
     assert cell.taken() == ["b"]
     answer = cell.take()
@@ -172,7 +173,7 @@ def test_debts_under_a_told_limit_add_up_to_a_minute_at_most(cell: Cell) -> None
     claims = cell.take(20).claims
     cell.settle(claims[0], limits=(0, 1), input=0, output=0)
     for claim in claims[1:]:
-        cell.settle(claim, used=(1, 5000, 0, 0))
+        cell.settle(claim, used=QuotaUse(1, Tokens(5000)))
     ahead_ms = float(cell.redis("HGET", cell.keys.scope(scope), "t")) / 1000 - cell.now()
     assert ahead_ms <= 60_001
 
@@ -211,3 +212,24 @@ def test_calls_in_flight_when_the_first_was_refused_halve_the_burst_once(cell: C
     for claim in cell.take(5).claims:
         refuse(cell, claim, 1000)
     assert float(cell.redis("HGET", cell.keys.scope(scope), "tight")) == 250
+
+
+def test_a_short_freeze_that_becomes_a_long_one_is_told_and_probed(cell: Cell) -> None:
+    scope = cell.plan(rpm=6000)
+    cell.submit("a", "b", "c")
+    first, second = cell.take(2).claims
+    refuse(cell, first, 5000)
+    refuse(cell, second, DAY_MS)
+    assert cell.events().count("scope.frozen") == 2
+    pass_ms(cell, scope, 60_000)
+    assert len(cell.taken()) == 1
+
+
+def test_a_long_freeze_that_an_earlier_release_left_is_probed_too(cell: Cell) -> None:
+    scope = cell.plan(rpm=6000)
+    cell.redis("HSET", cell.keys.scope(scope), "frozen", cell.now() + 30 * DAY_MS)
+    cell.submit("a", "b")
+    claim = cell.claim()
+    assert cell.taken() == []
+    cell.settle(claim)
+    assert frozen_ms(cell, scope) == 0

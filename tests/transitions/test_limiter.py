@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from homa_shared.model.records import State
+from homa_shared.model.tokens import QuotaUse, Tokens
 from homa_shared.quota.plan_rows import zone_offsets
 from homa_shared.store import reads
 from tests.transitions.cell import OTHER, Cell
@@ -55,7 +56,7 @@ def test_tokens_are_reserved_in_their_own_dimensions(cell: Cell) -> None:
 def test_unused_quota_goes_back(cell: Cell) -> None:
     scope = cell.plan(tpm=60_000)
     cell.submit("a", tokens=(400, 0, 0))
-    cell.settle(cell.claim(), used=(1, 100, 0, 0))
+    cell.settle(cell.claim(), used=QuotaUse(1, Tokens(100, 0, 0)))
     assert tat_ahead_ms(cell, scope, "t") == pytest.approx(100, abs=60)
 
 
@@ -64,7 +65,7 @@ def test_quota_of_a_window_that_has_passed_does_not_come_back(cell: Cell) -> Non
     cell.submit("a", tokens=(400, 0, 0))
     claim = cell.claim()
     cell.redis("HSET", cell.keys.job("a"), "as", cell.now() - 61_000)
-    cell.settle(claim, used=(1, 100, 0, 0))
+    cell.settle(claim, used=QuotaUse(1, Tokens(100, 0, 0)))
     assert tat_ahead_ms(cell, scope, "t") == pytest.approx(400, abs=60)
 
 
@@ -73,7 +74,7 @@ def test_what_was_used_beyond_the_reservation_always_counts(cell: Cell) -> None:
     cell.submit("a", tokens=(400, 0, 0))
     claim = cell.claim()
     cell.redis("HSET", cell.keys.job("a"), "as", cell.now() - 61_000)
-    cell.settle(claim, used=(1, 900, 0, 0))
+    cell.settle(claim, used=QuotaUse(1, Tokens(900, 0, 0)))
     assert tat_ahead_ms(cell, scope, "t") == pytest.approx(900, abs=60)
 
 

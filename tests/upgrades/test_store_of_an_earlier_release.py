@@ -10,6 +10,7 @@ import pytest
 from homa_shared.calls.failures import Charge
 from homa_shared.calls.request import Option
 from homa_shared.model.ids import new_nonce
+from homa_shared.model.tokens import QuotaUse, Tokens
 from homa_shared.store import reads
 from homa_shared.store.audit import audit
 from homa_shared.store.connection import StoreAddress
@@ -41,7 +42,15 @@ def take_all(cell: Cell, provider: str, slots: int = 20) -> dict[str, Claim]:
 
 
 def succeed(cell: Cell, job_id: str, attempt: int = 1) -> None:
-    report = Report("succeeded", Charge.ACTUAL, nano=COST, input=900, output=80, health="good", used=(1, 980, 900, 80))
+    report = Report(
+        "succeeded",
+        Charge.ACTUAL,
+        nano=COST,
+        input=900,
+        output=80,
+        health="good",
+        used=QuotaUse(1, Tokens(980, 900, 80)),
+    )
     reply = orjson.dumps({"body": {"said": job_id}, "cost_nano": COST, "prior_nano": 0})
     assert cell.run(settle(cell.keys, (job_id, attempt), reply, report)) == ReportResult.OK, job_id
 

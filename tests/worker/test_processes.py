@@ -118,6 +118,13 @@ def _path(cell: Cell) -> str:
         (["openai", "--actors", "no_such_module"], {}, 2, "--actors no_such_module"),
         (["openai"], {"HOMA_REDIS_URL": "redis://127.0.0.1:1"}, 3, "127.0.0.1:1"),
         (["openai"], {"HOMA_LEASE_S": "soon"}, 2, "soon"),
+        (
+            ["openai"],
+            {"HOMA_PROVIDERS__OPENAI__API_KEY": "sk-1\nsk-2"},
+            2,
+            "the key of provider 'openai' holds a line break",
+        ),
+        (["openai"], {"all_proxy": "socks5://127.0.0.1:1"}, 2, "all_proxy names a proxy of kind socks5://"),
     ],
 )
 def test_what_is_wrong_at_the_start_is_said_with_a_status(

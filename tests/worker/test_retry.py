@@ -10,6 +10,7 @@ import pytest
 from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
 from homa_shared.calls.reply import Completion, Quota, Usage
 from homa_shared.model.records import State
+from homa_shared.model.tokens import NOTHING_USED
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.next_target import NextTarget
 from homa_workers.outcomes import reports
@@ -143,6 +144,16 @@ def test_no_word_of_a_provider_stops_a_job_or_an_account_for_more_than_an_hour()
     assert reports.of_error(claim(), short, lambda *_: None, 5).cool_ms == 1000
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "health"),
+    [(403, None, "resource"), (403, "permission_error", "account"), (401, None, "account")],
+)
+def test_a_403_without_a_code_may_be_of_one_model_alone(status: int, code: str | None, health: str) -> None:
+    error = ProviderError(ErrorKind.UNAUTHORIZED, "no", status=status, code=code)
+    report = reports.of_error(claim(), error, lambda *_: None, 5)
+    assert (report.health, report.cool_ms) == (health, 60_000)
+
+
 def test_a_batch_pauses_where_each_line_would_meet_the_same_wall() -> None:
     paused = decided(ErrorKind.UNAUTHORIZED, batch="b1", fallbacks_left=1)
     assert paused.pause_batch.startswith("openai:gpt-6-luna: unauthorized")
@@ -172,7 +183,7 @@ def test_what_this_side_cut_teaches_breakers_nothing() -> None:
 
 def test_what_was_never_sent_takes_no_quota() -> None:
     report = reports.of_error(claim(), Unsent("stopped", "before its call"), lambda *_: None, 5)
-    assert (report.charge, report.used) == (Charge.NONE, (0, 0, 0, 0))
+    assert (report.charge, report.used) == (Charge.NONE, NOTHING_USED)
     cut = reports.of_error(claim(), Interrupted("stopped", "in mid-call"), lambda *_: None, 5)
     assert cut.used is None, "it may have been counted"
 

@@ -92,6 +92,13 @@ def test_a_key_that_a_long_message_cuts_is_found() -> None:
     assert Secrets([KEY]).hidden("refused: sk-test") == "refused: sk-test"
 
 
+def test_an_answer_that_ends_as_a_key_begins_is_left_alone() -> None:
+    secrets = Secrets([KEY])
+    assert secrets.hidden_piece(f"keys begin with {KEY[:12]}") == f"keys begin with {KEY[:12]}"
+    assert secrets.hidden_piece(f"it is {KEY}") == "it is ********"
+    assert secrets.hidden_answer(f"it is {KEY}".encode()) == b"it is ********"
+
+
 def test_words_that_texts_hold_are_no_secrets() -> None:
     secrets = Secrets(["ollama", "not-needed"])
     assert secrets.hidden("ollama is up") == "ollama is up"

@@ -83,7 +83,7 @@ async def test_each_attempt_is_one_line_with_its_facts(cell: Cell, lines: list[A
 
 async def test_the_line_of_a_job_of_several_calls_has_their_sums(cell: Cell, lines: list[Any]) -> None:
     await cell.worker()
-    schema = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "integer"}}}
+    schema = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
     job = await cell.submit("[[say:not a number]]", params={"max_tokens": 300, "response_format": schema})
     view = await cell.ended(job)
     await until(lambda: len(attempts(lines)) == 1)

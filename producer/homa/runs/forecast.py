@@ -17,11 +17,13 @@ from homa.submit.reservations import prompt_of
 from homa.submit.template import Template
 from homa_shared.calls.reply import Usage
 from homa_shared.model.errors import InvalidRequest
-from homa_shared.model.limits import Limits
+from homa_shared.model.limits import DIMENSIONS, Limits
 from homa_shared.model.money import usd
+from homa_shared.model.tokens import Tokens
 from homa_shared.quota.own_cap import thinks_first
 
 _MINUTES_OF_DAY = 1440
+_MINUTE_US = 60_000_000
 
 
 @dataclass(slots=True)
@@ -80,14 +82,10 @@ class _Load:
 
     def minutes(self, limits: Limits) -> float | None:
         """How long its limits make it last."""
-        total = self.input_tokens + self.output_tokens
-        rates = (
-            (self.requests, limits.rpm),
-            (total, limits.tpm),
-            (self.input_tokens, limits.input_tpm),
-            (self.output_tokens, limits.output_tpm),
-        )
-        spans = [load / rate for load, rate in rates if rate]
+        tokens = Tokens(self.input_tokens + self.output_tokens, self.input_tokens, self.output_tokens)
+        loads = ((d, getattr(tokens, d.tokens) if d.tokens else self.requests) for d in DIMENSIONS)
+        rates = ((d, load, getattr(limits, d.name)) for d, load in loads)
+        spans = [load / rate * d.period_us / _MINUTE_US for d, load, rate in rates if rate]
         if limits.rpd:
             # What fits into one day needs no second one.
             spans.append((self.requests - 1) // limits.rpd * _MINUTES_OF_DAY)

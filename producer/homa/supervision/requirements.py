@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from homa_shared.kinds.registry import builtin_kinds, profile_of
 from homa_shared.model.errors import ConfigError, MissingExtra
 from homa_shared.settings.model import Settings
+from homa_shared.settings.outgoing import check_outgoing
 
 #: The extra that every worker needs, and what it brings beside the SDKs of kinds.
 _EXTRA, _TRANSPORT = "workers", "aiohttp"
@@ -31,7 +32,7 @@ def check_startable(settings: Settings, providers: Sequence[str]) -> None:
 
     Raises:
         MissingExtra: workers are not installed.
-        ConfigError: a provider is not configured here.
+        ConfigError: a provider is not configured here, or so that no call could be sent.
     """
     require_workers("Running a worker here", "local")
     for provider in providers:
@@ -41,3 +42,4 @@ def check_startable(settings: Settings, providers: Sequence[str]) -> None:
                 f"(HOMA_PROVIDERS__{provider.upper()}__API_KEY), start `homa worker {provider}` where it is, "
                 "or queue the jobs with --workers none"
             )
+        check_outgoing(provider, settings.providers[provider])

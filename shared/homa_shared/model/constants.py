@@ -46,6 +46,8 @@ ORDERS_KEPT_MS = _MINUTE_MS
 BELL_KEPT_MS = _MINUTE_MS
 #: Most rings that lie on a doorbell's list: more workers than these are not woken at once.
 BELL_RINGS = 8
+#: A worker that found no job to send on to its next target does not look for one again for so long.
+LOOK_EACH_MS = 100
 #: Housekeeping of the fleet is done so often, however many workers ask.
 SWEEP_EACH_MS = 500
 #: Jobs that one script handles at most, so that it keeps the store busy for a few milliseconds only.

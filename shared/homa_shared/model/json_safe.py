@@ -11,6 +11,9 @@ from typing import Any
 
 import orjson
 
+#: The spare buffer of longer values is not worth a copy, bytes.
+_LARGE = 32_768
+
 
 def valid_text(text: str) -> str:
     """Text without lone surrogates, which UTF-8 cannot carry: U+FFFD stands in for each."""
@@ -29,7 +32,8 @@ def compact_json(value: Any) -> bytes:
     Raises:
         TypeError: the value holds what is not JSON.
     """
-    return bytes(memoryview(orjson.dumps(value)))
+    data = orjson.dumps(value)
+    return data if len(data) > _LARGE else bytes(memoryview(data))
 
 
 def sound_json(value: Any) -> bytes:

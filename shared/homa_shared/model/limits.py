@@ -1,8 +1,9 @@
 """A provider's quota, dimension by dimension.
 
-A row of `DIMENSIONS` says what a limit is called in settings and in the store, and what a call takes of it. Plans, the
-limiter's script and the reads of limits go by the rows. A new dimension takes a row here, an attribute of `Limits` and
-of the settings (`LimitSettings`), and, where no field of the record says yet what a call takes of it, such a field.
+A row of `DIMENSIONS` says what a limit is called in settings and in the store, over which time it counts, and what a
+call takes of it. Plans, the scripts, the reads of limits, reports and forecasts go by the rows. A new dimension takes a
+row here, an attribute of `Limits` and of the settings (`LimitSettings`), and, where no field of the record says yet
+what a call takes of it, such a field.
 """
 
 from __future__ import annotations
@@ -22,24 +23,30 @@ class Dimension:
     letter: str
     #: Of the limit that headers told, in a scope's hash; None where no header tells it.
     told: str | None = None
-    #: Field of the record that says what a call takes; None: one a call.
+    #: Field of the record that says what a call takes; None: it counts requests, one a call.
     record: str | None = None
+    #: What that is called in `Tokens`.
+    tokens: str | None = field(default=None, metadata={"scripts": False})
+    #: Time in which so much may be taken, us.
+    period_us: int = 60_000_000
+    #: Whether the rate is found from refusals where no limit at all is configured; of one dimension only.
+    adaptive: bool = False
     #: Whether tokens that the provider reads from its prompt cache may not count.
     exempts: bool = False
 
 
-#: Quotas of a minute.
+#: Quotas that open again bit by bit.
 DIMENSIONS = (
-    Dimension("rpm", "rpm", "r", told="hrpm"),
-    Dimension("tpm", "tpm", "t", told="htpm", record="rt", exempts=True),
-    Dimension("input_tpm", "itpm", "i", record="ri", exempts=True),
-    Dimension("output_tpm", "otpm", "o", record="ro"),
+    Dimension("rpm", "rpm", "r", told="hrpm", adaptive=True),
+    Dimension("tpm", "tpm", "t", told="htpm", record="rt", tokens="total", exempts=True),
+    Dimension("input_tpm", "itpm", "i", record="ri", tokens="input", exempts=True),
+    Dimension("output_tpm", "otpm", "o", record="ro", tokens="output"),
 )
 #: Quotas of a day, fixed windows.
 DAILY = (Dimension("rpd", "rpd", "r"),)
 #: What the settings say of a scope, by its fields in the store.
 CONFIGURED = (*(dimension.limit for dimension in (*DIMENSIONS, *DAILY)), "burst", "adaptive", "dayend")
-#: The same, with what was taken of each quota of a minute, and what headers told of it.
+#: The same, with what was taken of each quota that opens bit by bit, and what headers told of it.
 SCOPE_FIELDS = (*CONFIGURED, *(d.letter for d in DIMENSIONS), *(d.told for d in DIMENSIONS if d.told))
 
 

@@ -18,9 +18,7 @@ class QuotaUse(NamedTuple):
     """What a call really took from a quota."""
 
     requests: int
-    total: int
-    input: int
-    output: int
+    tokens: Tokens
 
 
 class PrefixTokens(NamedTuple):
@@ -33,5 +31,5 @@ class PrefixTokens(NamedTuple):
 
 NO_TOKENS = Tokens()
 #: Of a call that was never sent.
-NOTHING_USED = QuotaUse(0, 0, 0, 0)
+NOTHING_USED = QuotaUse(0, NO_TOKENS)
 NO_PREFIX = PrefixTokens()

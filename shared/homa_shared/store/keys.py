@@ -1,15 +1,15 @@
 """The one place that spells a key of the store.
 
 Every key begins with the namespace as a hash tag, `{homa}:`, so that all keys of a namespace live in one cluster slot
-and scripts may touch any of them. Python asks `Keys`; Lua gets the same table as a prelude (`lua_prelude`), so that neither
-side spells a key by itself.
+and scripts may touch any of them. Python asks `Keys`; in Lua `K.job(id)` is written out when a script is put together
+(`lua_key`), so that neither side spells a key by itself.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,16 +171,19 @@ class _Speller:
         return self.prefix + (head + ":".join(values) if names else self.spec.pattern)
 
 
-@cache
-def lua_prelude(names: frozenset[str]) -> str:
-    """Lua source that defines `K.<name>(…)` for families with parameters; the anchor KEYS[1] gives the prefix."""
-    # One constructor: a table that grows entry by entry is copied again and again, at each call.
-    spellers = "".join(f"  {name} = {_lua_speller(KEYS[name])},\n" for name in sorted(names))
-    return f"local P = KEYS[1]\nlocal K = {{\n{spellers}}}\n"
+def lua_key(name: str, values: Sequence[str]) -> str:
+    """Lua source of one key, where `P` holds the prefix.
 
+    Args:
+        name: of the family.
+        values: Lua source of its parameters.
 
-def _lua_speller(spec: KeySpec) -> str:
+    Raises:
+        TypeError: it takes another number of parameters.
+    """
+    spec = KEYS[name]
+    if len(values) != len(spec.parameters):
+        raise TypeError(f"key {spec.pattern!r} takes {spec.parameters}, got {list(values)}")
     head = spec.pattern.split("<", 1)[0]
-    parts = [f"P .. '{head}'"]
-    parts += [part for i, p in enumerate(spec.parameters) for part in ((["':'"] if i else []) + [p])]
-    return f"function({', '.join(spec.parameters)}) return {' .. '.join(parts)} end"
+    parts = [part for i, value in enumerate(values) for part in ((["':'"] if i else []) + [f"({value})"])]
+    return "(" + " .. ".join(["P", f"'{head}'", *parts]) + ")"

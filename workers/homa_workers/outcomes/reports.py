@@ -90,7 +90,7 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int, 
         floor = price(claim.target, Completion({}, seen)) or 0
     rate_limited = error.kind is ErrorKind.RATE_LIMITED
     # What this side cut says nothing about the provider.
-    health = "" if isinstance(error, Interrupted) else _health_of(error)
+    health = "" if isinstance(error, Interrupted) else _health(error)
     return Report(
         name_of(error),
         error.charge,
@@ -102,7 +102,7 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int, 
         written=usage.cache_write_tokens,
         used=NOTHING_USED if _was_unsent(error) else None,
         health=health,
-        cool_ms=_cool_ms(error) if health in ("account", "model", "denied") else None,
+        cool_ms=_cool_ms(error) if health in ("account", "model", "resource") else None,
         freeze_ms=(-1 if error.retry_after_s is None else int(error.retry_after_s * 1000)) if rate_limited else None,
         note=sound_json(
             {"error": error.message[:500], "status": error.status, "code": error.code, "request_id": error.request_id}
@@ -114,17 +114,19 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int, 
     )
 
 
-def _health_of(error: ProviderError) -> str:
-    """What breakers learn of an error: a key that may not use one model may use the others."""
-    return "denied" if error.kind is ErrorKind.UNAUTHORIZED and error.status == 403 else RULES[error.kind].health
-
-
 def noting(report: Report, parameter_notes: Sequence[str]) -> Report:
     """A report that tells the job's history what was changed about an attempt's parameters."""
     if not parameter_notes:
         return report
     note = orjson.loads(report.note) if report.note else {}
     return replace(report, note=orjson.dumps({**note, "parameters": list(parameter_notes)}).decode())
+
+
+def _health(error: ProviderError) -> str:
+    """What breakers learn; a 403 without a code says that a model or a resource is refused, as often as an account."""
+    if error.kind is ErrorKind.UNAUTHORIZED and error.status == 403 and error.code is None:
+        return "resource"
+    return RULES[error.kind].health
 
 
 def _was_unsent(error: ProviderError) -> bool:
@@ -204,7 +206,7 @@ def _used(claim: Claim, usage: Usage, plan: TargetPlan | None) -> QuotaUse | Non
     if plan is None or not any(claim.tokens):
         return None
     actual = settlement(plan, usage, Reservation(1, *claim.tokens))
-    return QuotaUse(actual.requests, *actual.tokens)
+    return QuotaUse(actual.requests, actual.tokens)
 
 
 def _cool_ms(error: ProviderError) -> int:

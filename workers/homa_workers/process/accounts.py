@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,9 @@ from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import create
 from homa_workers.providers.rotating_key import RotatingKeyProvider
 from homa_workers.providers.secrets import Secrets
+
+#: Credentials that the AWS SDK finds by itself.
+_SECRET_VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK")
 
 
 def account_config(name: str, given: ProviderSettings) -> ProviderConfig:
@@ -66,7 +70,7 @@ def account(name: str, given: ProviderSettings, secrets: Secrets) -> Provider:
 
 def secrets_of(settings: Settings, address: StoreAddress | None = None) -> Secrets:
     """What this process must not tell: keys, headers and passwords of its accounts, its proxies and its store."""
-    found = Secrets(proxy_passwords())
+    found = Secrets([*proxy_passwords(), *(os.environ[name] for name in _SECRET_VARIABLES if name in os.environ)])
     for given in settings.providers.values():
         for secret in account_secrets(given):
             found.add(secret)

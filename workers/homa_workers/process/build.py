@@ -90,13 +90,17 @@ async def build(
     names = _chosen(settings, providers)
     factories = [*installed(), *middleware]
     blobs = open_blobs(settings)
+    secrets = secrets_of(settings, address)
+    made = [account(name, settings.providers[name], secrets) for name in names]
     store = AsyncStore(address, settings.namespace, role="worker")
-    fleet = await enter(store, settings.fleet())
+    try:
+        fleet = await enter(store, settings.fleet())
+    except BaseException:
+        await store.aclose()
+        raise
     if (said := drift(fleet, settings.fleet())) is not None:
         structlog.get_logger("homa.worker").warning("settings not in force", what=said)
     broker = broker or HomaBroker(address, settings.namespace)
-    secrets = secrets_of(settings, address)
-    made = [account(name, settings.providers[name], secrets) for name in names]
     shared = _Shared(settings, store, broker, fleet, concurrency, blobs, factories, secrets)
     process = WorkerProcess(store, broker, [], made)
     try:

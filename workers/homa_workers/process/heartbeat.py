@@ -19,6 +19,7 @@ from homa_workers.fleet.fleet_cache import FACTORS_S, FleetBook
 from homa_workers.middleware.base import Chore
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.process.in_flight import HeldLease, InFlight
+from homa_workers.process.standby_beat import StandbyBeat
 from homa_workers.store_io.replay_buffer import Recent
 
 BEAT_S = 1.0
@@ -68,10 +69,12 @@ class Heartbeat:
         self._server = ""
         self._chores = chores
         self._facts = facts
+        self._standby = StandbyBeat(store, lease_ms, in_flight, log)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         third_s = self._lease_ms / 3000
+        self._standby.start()
         self._tasks = [
             asyncio.create_task(self._each(min(BEAT_S, third_s), self._beat)),
             asyncio.create_task(self._each(BEAT_S, self._sweep)),
@@ -86,6 +89,7 @@ class Heartbeat:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._standby.stop()
 
     async def _each(self, seconds: float, turn: Callable[[], Awaitable[Any]]) -> None:
         while True:
@@ -132,10 +136,11 @@ class Heartbeat:
 
     async def _renew(self, leases: list[HeldLease]) -> None:
         asked = time.monotonic()
-        names = [running.claim.name for running in leases]
+        names, facts = [running.claim.name for running in leases], self._facts()
         told = await self._store.run(
-            renew(self._store.keys, worker=self._worker, lease_ms=self._lease_ms, facts=self._facts(), attempts=names)
+            renew(self._store.keys, worker=self._worker, lease_ms=self._lease_ms, facts=facts, attempts=names)
         )
+        self._standby.beaten(facts)
         for running in leases:
             running.renewed = asked
         # A lost attempt goes on: its good reply still ends the job, and its cost is better known than left open.

@@ -34,6 +34,10 @@ class HeldLease:
         return self.claim.expired_leases >= SUSPECT_LEASES
 
 
+#: What the attempt that ended last counts in the typical time.
+_NEWEST = 1 / 16
+
+
 class InFlight:
     """All attempts of a worker.
 
@@ -49,6 +53,8 @@ class InFlight:
         self.suspects = 0
         self.started = 0
         self.ended = 0
+        #: How long attempts of jobs take of late, s; 0 before the first has ended.
+        self.typical_s = 0.0
 
     def __len__(self) -> int:
         return len(self._running)
@@ -79,9 +85,12 @@ class InFlight:
             running.attempt.cancel()
 
     def ripe(self, age_s: float) -> list[HeldLease]:
-        """Those whose lease was last renewed so long ago. Once acknowledged an attempt has none."""
+        """Those whose lease was last renewed so long ago. Once acknowledged an attempt has none.
+
+        Another thread may ask, too.
+        """
         oldest = time.monotonic() - age_s
-        return [lease for lease in self._running.values() if lease.renewed <= oldest and not lease.is_given_up]
+        return [lease for lease in list(self._running.values()) if lease.renewed <= oldest and not lease.is_given_up]
 
     def cut(self) -> None:
         """Cancels all. A task that has not begun yet takes its first step before: it has a claim to hand back."""
@@ -98,6 +107,8 @@ class InFlight:
         running = self._running.pop(task.get_name())
         self.suspects -= running.suspect
         self.ended += 1
+        if running.attempt is not None:
+            self.typical_s += (running.attempt.latency_ms / 1000 - self.typical_s) * _NEWEST
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.defect(error, running.claim)
         self._freed(running.claim)

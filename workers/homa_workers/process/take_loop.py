@@ -23,8 +23,9 @@ from homa_workers.process.waiting import Waiting
 
 #: Most jobs of one take: a script of a few milliseconds.
 TAKE_AT_MOST = 50
-#: A full worker lets freed slots gather for so long before it asks again, s.
-GATHER_S = 0.005
+#: A full worker lets freed slots gather before it asks again: for so much of the time that a call takes, and within
+#: these bounds, s. A question for many jobs costs the store a quarter of what as many questions for one do.
+GATHER_SHARE, LEAST_GATHER_S, MOST_GATHER_S = 0.01, 0.005, 0.05
 #: A worker with fewer slots than these asks for each one at once.
 GATHER_FROM = 16
 #: How long a worker that is to stop asks for an answer that was lost, s: then leases run out anyway.
@@ -34,6 +35,18 @@ _BACKOFF = Backoff(first_s=0.1, longest_s=2.0)
 
 #: Asks for jobs: for a nonce, up to so many.
 Take = Callable[[str, int], Op[Taken]]
+
+
+def gather_s(concurrency: int, typical_s: float) -> float:
+    """How long a full worker lets freed slots gather, s.
+
+    Args:
+        concurrency: its slots.
+        typical_s: how long its attempts take, s.
+    """
+    if concurrency < GATHER_FROM:
+        return 0
+    return min(max(LEAST_GATHER_S, typical_s * GATHER_SHARE), MOST_GATHER_S)
 
 
 class TakeLoop:
@@ -76,7 +89,7 @@ class TakeLoop:
         while not self._waiting.is_stopping:
             slots = min(self._concurrency - len(self._in_flight), TAKE_AT_MOST)
             if slots <= 0 or self._waiting.is_paused:
-                await self._waiting.for_slot(GATHER_S if self._concurrency >= GATHER_FROM else 0)
+                await self._waiting.for_slot(gather_s(self._concurrency, self._in_flight.typical_s))
                 asked = time.monotonic()
                 continue
             # Before the question: quota that comes back while it is answered is asked for again.

@@ -15,6 +15,8 @@ LONGEST_SLEEP_S = 5.0
 LATE_BELL_S = 2.0
 #: Where quota opens job by job, several are taken together, s.
 QUOTA_NAP_S = 0.02
+#: Over shorter waits than this a worker does not listen for bells, s.
+LONGEST_NAP_S = 4 * QUOTA_NAP_S
 #: How often a paused worker looks whether it may take again, s.
 _PAUSED_NAP_S = 0.05
 
@@ -76,7 +78,7 @@ class Waiting:
             Exception: whatever the store answered in place of a bell.
         """
         wait_s = LONGEST_SLEEP_S if wait_ms is None else min(wait_ms / 1000, LONGEST_SLEEP_S)
-        if wait_s <= 4 * QUOTA_NAP_S:
+        if wait_s <= LONGEST_NAP_S:
             await self.for_stop(max(wait_s, QUOTA_NAP_S))
             return
         bells = [store.keys.bell(queue) for queue in queues]

@@ -95,6 +95,8 @@ STATUS_RULES: tuple[ErrorRule, ...] = (
     by_status(ErrorKind.UNAUTHORIZED, 401, 403),
     by_status(ErrorKind.QUOTA_EXHAUSTED, 402),
     by_status(ErrorKind.MODEL_NOT_FOUND, 404),
+    # Of a proxy, which let nothing through.
+    by_status(ErrorKind.UNREACHABLE, 407),
     by_status(ErrorKind.CONFLICT, 408, 409),
     # Too many bytes: another target may take them, this one never will.
     by_status(ErrorKind.CONTEXT_TOO_LONG, 413),

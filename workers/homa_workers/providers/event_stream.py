@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+#: What OpenAI's protocol says last.
+DONE = b"[DONE]"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 #: How long the end of the body is waited for behind the last event, s: a connection that was read to its end is used
 #: again, and one that stays open must not hold the reply.
@@ -16,27 +18,26 @@ _END_S = 0.25
 
 
 async def event_data(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The data of each event, up to `[DONE]`; events without data are left out.
+    """The data of each event, with `DONE` for the last where a server says so; events without data are left out.
 
     Args:
         chunks: a body, in pieces of any size.
     """
     data: list[bytes] = []
     is_first = True
-    async for line in _lines(chunks):
+    lines = _lines(chunks)
+    async for line in lines:
         if is_first and line.startswith(b"{"):
             # Not a stream, whatever its headers say.
-            yield b"\n".join([line, *[line async for line in _lines(chunks)]])
+            yield b"\n".join([line, *[line async for line in lines]])
+            yield DONE
             return
         is_first = is_first and not line
-        if line.startswith(b"data"):
-            name, _, value = line.partition(b":")
-            if name == b"data":
-                data.append(value.removeprefix(b" "))
-            # Some servers put no blank line behind it.
-            if data and data[-1].startswith(b"[DONE]"):
-                await _read_to_end(chunks)
-                break
+        if _is_done(line):
+            # Some servers put no blank line before it, or behind.
+            break
+        if line.startswith(b"data:"):
+            data.append(line[5:].removeprefix(b" "))
         elif not line and data:
             if event := b"\n".join(data).strip():
                 yield event
@@ -45,8 +46,14 @@ async def event_data(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         if event := b"\n".join(data).strip():
             yield event
         return
-    if event := b"\n".join(data[:-1]).strip():
+    if event := b"\n".join(data).strip():
         yield event
+    yield DONE
+    await _read_to_end(chunks)
+
+
+def _is_done(line: bytes) -> bool:
+    return line.startswith(b"data:") and line[5:].lstrip().startswith(DONE)
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -14,9 +14,9 @@ import httpx2
 
 from homa_workers.providers.base import Emit
 from homa_workers.providers.error_rules import ErrorRule, classify, failure_of
-from homa_workers.providers.event_stream import event_data
+from homa_workers.providers.event_stream import DONE, event_data
 from homa_workers.providers.json_body import RawReply, decoded, encoded, plain
-from homa_workers.providers.sdk_errors import from_sdk
+from homa_workers.providers.sdk_errors import from_sdk, writable
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
 
 Assembly = TypeVar("Assembly", bound=StreamAssembly)
@@ -80,7 +80,8 @@ class RawClient(Generic[Stream]):
         """
         content = encoded(body)
         try:
-            response = await self._client.post(url, content=content, cast_to=httpx2.Response)
+            with writable():
+                response = await self._client.post(url, content=content, cast_to=httpx2.Response)
         except self._failures as error:
             raise from_sdk(error, self._rules) from error
         return RawReply(response.content, plain(response.headers))
@@ -96,15 +97,18 @@ class RawClient(Generic[Stream]):
         content = encoded({**body, "stream": True})
         assembly = assemble(NO_HEADERS)
         try:
-            stream = await self._client.post(
-                url, content=content, cast_to=object, stream=True, stream_cls=self._stream_type
-            )
+            with writable():
+                stream = await self._client.post(
+                    url, content=content, cast_to=object, stream=True, stream_cls=self._stream_type
+                )
             async with stream:
                 assembly = assemble(plain(stream.response.headers))
                 async for data in _data_of(stream.response):
+                    if data == DONE:
+                        assembly.said_done = True
+                        continue
                     for delta in assembly.add(self._event(data, assembly)):
                         await emit(delta)
-                assembly.said_done = getattr(stream, "said_done", False)
         except self._failures as error:
             raise from_sdk(error, self._rules, partial_text=assembly.text) from error
         return assembly
@@ -124,6 +128,7 @@ async def _data_of(response: httpx2.Response) -> AsyncIterator[bytes]:
     """The data of a stream's events; a server that does not stream sends its whole reply, as one."""
     if response.headers.get("content-type", "").startswith("application/json"):
         yield await response.aread()
+        yield DONE
         return
     async for data in event_data(response.aiter_bytes()):
         yield data

@@ -32,6 +32,26 @@ def from_sdk(error: Exception, rules: Sequence[ErrorRule], *, partial_text: str 
     return classify(failure_of(status, body, response.headers), rules, partial_text=partial_text)
 
 
+class writable:  # noqa: N801  named as it is used, like contextlib.suppress
+    """Sends a request. Raises ProviderError (UNREACHABLE) where its text cannot be encoded: nothing was sent then.
+
+    SDKs encode headers as they build a request; what they read is decoded, which fails in another way.
+    """
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, UnicodeEncodeError):
+            raise unwritable(error) from error
+
+
+def unwritable(error: UnicodeEncodeError) -> ProviderError:
+    """A request whose text cannot be encoded; the message does not show it, since it may be a key."""
+    message = f"nothing was sent: a header or the request cannot be written as {error.encoding}: {error.reason}"
+    return ProviderError(ErrorKind.UNREACHABLE, message, code=type(error).__name__)
+
+
 def _connection_failure(cause: httpx2.HTTPError, partial_text: str) -> ProviderError:
     match cause:
         case httpx2.ConnectError() | httpx2.ConnectTimeout() | httpx2.UnsupportedProtocol():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
@@ -25,7 +26,9 @@ class Secrets:
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._forms: list[str] = []
-        self._long: list[bytes] = []
+        #: Finds what answers must not hold, in one pass: every reply goes through it.
+        self._in_replies: re.Pattern[bytes] | None = None
+        self._in_pieces: re.Pattern[str] | None = None
         for value in values:
             self.add(value)
 
@@ -36,7 +39,9 @@ class Secrets:
                 self._forms.append(form)
         # The longest first: one may be part of another.
         self._forms.sort(key=len, reverse=True)
-        self._long = [form.encode() for form in self._forms if len(form) >= _LEAST_CHARS_IN_ANSWERS]
+        long = "|".join(re.escape(form) for form in self._forms if len(form) >= _LEAST_CHARS_IN_ANSWERS)
+        if long:
+            self._in_replies, self._in_pieces = re.compile(long.encode()), re.compile(long)
 
     def hidden(self, text: str) -> str:
         """A text without them, whole or, at its end, cut."""
@@ -48,11 +53,12 @@ class Secrets:
         return text
 
     def hidden_answer(self, content: bytes) -> bytes:
-        """A reply, or a part of it, without them."""
-        for form in self._long:
-            if form in content:
-                content = content.replace(form, MASK.encode())
-        return content
+        """A reply, or a step's state, without them."""
+        return content if self._in_replies is None else self._in_replies.sub(MASK.encode(), content)
+
+    def hidden_piece(self, text: str) -> str:
+        """A piece of a stream without them."""
+        return text if self._in_pieces is None else self._in_pieces.sub(MASK, text)
 
     def hide(self, error: ProviderError) -> None:
         """Takes them out of all that an error says."""

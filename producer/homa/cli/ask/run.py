@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from homa.client.results import Reply
 from homa.client.session import Session
 from homa.client.streams import Piece
 from homa.client.worker_demand import workers_for
-from homa.drivers.effects import Flow, Sleep
+from homa.drivers.effects import Flow, Sleep, ask
 from homa.files import BadRow, open_inputs
 from homa.runs.foreground_job import attended
 from homa.runs.progress import duration
@@ -29,11 +30,16 @@ from homa.submit.submitter import Asked, ask_for
 from homa.submit.template import Template
 from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.capabilities import Feature
-from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.errors import InvalidRequest, StoreUnavailable
 from homa_shared.model.ids import new_job_id
 from homa_shared.model.money import usd
+from homa_shared.store import reads
 
 _LOOK_S = 0.1
+#: How long a job may wait before it is said for what, and then between looks, s.
+_TELL_EACH_S = 5.0
+#: Holds that do not pass within a moment; a limit's own pace does.
+_TOLD = frozenset({"breaker", "budget", "pause", "leader", "due"})
 
 
 def ask_job(**options: Any) -> None:
@@ -110,9 +116,10 @@ def _answer(
 def _watched(flows: JobFlows, workers: WorkerSupervisor, streamed: bool) -> Flow[None]:
     """The pieces of the answer, or none; the workers are checked while they come."""
     following = flows.stream(None) if streamed else _until_ended(flows)
-    send, argument = following.send, None
+    send, argument, told = following.send, None, _Holds(flows)
     while True:
         workers.check()
+        yield from told.look()
         try:
             effect = send(argument)
         except StopIteration:
@@ -121,6 +128,29 @@ def _watched(flows: JobFlows, workers: WorkerSupervisor, streamed: bool) -> Flow
             send, argument = following.send, (yield effect)
         except Exception as error:
             send, argument = following.throw, error
+
+
+class _Holds:
+    """Tells what holds a job that has not begun after a while, each time that it is something else."""
+
+    def __init__(self, flows: JobFlows) -> None:
+        self._flows = flows
+        self._look_s = time.monotonic() + _TELL_EACH_S
+        self._told = ""
+
+    def look(self) -> Flow[None]:
+        if time.monotonic() < self._look_s:
+            return
+        self._look_s = time.monotonic() + _TELL_EACH_S
+        try:
+            why = yield from ask(reads.why(self._flows.keys, self._flows.id))
+        except StoreUnavailable:
+            return
+        held = next((hold for hold in why.holds if hold.kind in _TOLD), None) if why is not None else None
+        detail = held.detail if held is not None else ""
+        if detail and detail != self._told:
+            say(f"the job waits: {detail}")
+        self._told = detail or self._told
 
 
 def _until_ended(flows: JobFlows) -> Flow[None]:

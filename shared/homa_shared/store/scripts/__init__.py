@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 
 from homa_shared.store.scripts.prelude import with_prelude
+from homa_shared.store.scripts.scoping import in_blocks
 
 _USE = re.compile(r"^--! use (.+)$", re.MULTILINE)
 _FLAGS = re.compile(r"^--! flags (.+)$", re.MULTILINE)
@@ -33,7 +34,7 @@ def script(name: str) -> Script:
     body = _read(f"{name}.lua")
     parts: list[str] = []
     _collect(body, parts, set())
-    code = _without_comments("".join(parts) + body)
+    code = in_blocks([_without_comments(part) for part in parts], _without_comments(body))
     flags = _FLAGS.search(body)
     shebang = f"#!lua flags={flags.group(1)}\n" if flags else "#!lua\n"
     text = shebang + with_prelude(code)

@@ -6,7 +6,7 @@
 -- ARGV: none
 -- Returns rows {scope, dimension, limit, used, available, frozen_ms, adaptive rate a second as text or '', state, wait_ms,
 -- frozen_why};
--- dimension is a limit's name (model/limits.py), concurrency or breaker. For quotas a minute `used` is what the bucket has not
+-- dimension is a limit's name (model/limits.py), concurrency or breaker. For quotas that open bit by bit `used` is what the bucket has not
 -- recovered yet and `available` what may be reserved at once; state and wait_ms are the breaker's;
 -- of a quota whose bursts were made smaller state says so.
 local rows = {}
@@ -14,7 +14,7 @@ local rows = {}
 local function row(s, dimension, limit, used, available, state, wait)
   local frozen = s.frozen and math.max(0, s.frozen - now) or 0
   rows[#rows + 1] = {s.name, dimension, int(limit), int(used), int(available), int(frozen),
-    s.adaptive == 1 and not s.rpm and string.format('%.3f', s.rate or RATE.first) or '', state or '', int(wait or 0),
+    is_adaptive(s) and string.format('%.3f', s.rate or FIRST_RATE) or '', state or '', int(wait or 0),
     frozen > 0 and redis.call('HGET', K.scope(s.name), 'frozen_why') or ''}
 end
 
@@ -27,12 +27,13 @@ end
 for _, name in ipairs(redis.call('SMEMBERS', K.scopes())) do
   local s = scope(name)
   for _, dimension in ipairs(DIMENSIONS) do
-    local limit = per_minute(s, dimension)
+    local limit = limit_of(s, dimension)
     if limit then
       local used_us = math.max(0, (s[dimension.letter] or 0) - now_us)
-      local free_us = math.max(0, math.max(burst_us(s), MINUTE_US / limit) - used_us)
-      local available = math.floor(free_us * limit * pace(s) / MINUTE_US + 1e-6)
-      row(s, dimension.limit, limit, math.ceil(used_us * limit / MINUTE_US - 1e-6), headroom(s, {r = 0}) > 0 and 0 or available, tightness(s))
+      local free_us = math.max(0, math.max(burst_us(s), dimension.period_us / limit) - used_us)
+      local available = math.floor(free_us * limit * pace(s) / dimension.period_us + 1e-6)
+      row(s, dimension.limit, limit, math.ceil(used_us * limit / dimension.period_us - 1e-6), headroom(s, NO_COST) > 0 and 0 or available,
+        tightness(s))
     end
   end
   if s.rpd then
@@ -46,7 +47,7 @@ end
 
 local seen = {}
 local function breaker_row(name)
-  if seen[name] or redis.call('EXISTS', K.breaker(name)) == 0 then return end
+  if seen[name] or redis.call('HEXISTS', K.breaker(name), 'state') == 0 then return end
   seen[name] = true
   local b = breaker(name)
   local wait = breaker_wait(b)

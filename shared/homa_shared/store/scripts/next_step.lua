@@ -13,8 +13,8 @@
 local id, attempt, step = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local bound = ARGV[4] ~= '' and ARGV[4] or nil
 local worker = ARGV[5]
-local cost, tokens = {r = 1}, {}
-for _, dimension in ipairs(C.DIMENSIONS) do
+local cost, tokens = one_request(), {}
+for _, dimension in ipairs(DIMENSIONS) do
   if dimension.record then
     local amount = tonumber(ARGV[6 + #tokens / 2])
     cost[dimension.letter] = amount
@@ -74,7 +74,7 @@ local function barred()
     local ms = breaker_wait(breaker(name))
     if ms > 0 then return 'wait', ms, 'breaker ' .. name end
   end
-  local ms, what = room(account, {r = 0})
+  local ms, what = room(account, NO_COST)
   if ms == 0 then ms, what = room(quota, cost) end
   if not ms then return 'too_large', 0, what end
   if ms > 0 then return 'wait', ms, what end

@@ -12,10 +12,10 @@ from dataclasses import fields, is_dataclass
 
 from homa_shared.model import constants, limits
 from homa_shared.model.record_fields import Place, RecordField, fields_at, number_fields
-from homa_shared.store.keys import KEYS, lua_prelude
+from homa_shared.store.keys import lua_key
 
 _KEY = re.compile(r"\bK\.(\w+)\(")
-_PLAIN_KEY = re.compile(r"\bK\.(\w+)\(\)")
+_TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
 _CONSTANT = re.compile(r"\bC\.([A-Z_]+)\b")
 _LIST = re.compile(r"\bFIELDS\.(\w+)\b")
 
@@ -29,11 +29,11 @@ _PLACES = {"common": Place.COMMON, "taken": Place.TAKEN, "retried": Place.RETRIE
 def with_prelude(code: str) -> str:
     """Code behind what it names.
 
-    A script is set up anew at each call. So a number, a text or a key without parameters is written in its place, where
-    it costs nothing; functions and tables are made for the rest.
+    A script is set up anew at each call. So a number, a text or a key is written in its place, where it costs nothing
+    until it is needed; tables are made for the rest.
     """
-    placed = _PLAIN_KEY.sub(_key_in_place, _CONSTANT.sub(_constant_in_place, code))
-    return lua_prelude(frozenset(_KEY.findall(placed))) + _tables(placed) + _lists(placed) + placed
+    placed = _with_keys(_CONSTANT.sub(_constant_in_place, code))
+    return "local P = KEYS[1]\n" + _tables(placed) + _lists(placed) + placed
 
 
 def _constant_in_place(found: re.Match[str]) -> str:
@@ -41,8 +41,31 @@ def _constant_in_place(found: re.Match[str]) -> str:
     return lua(value) if isinstance(value, int | str) else found[0]
 
 
-def _key_in_place(found: re.Match[str]) -> str:
-    return f"(P .. {lua(KEYS[found[1]].pattern)})"
+def _with_keys(code: str) -> str:
+    """Code whose keys are spelled: those in the parameters of others, too."""
+    done = []
+    while (found := _KEY.search(code)) is not None:
+        values, rest = _parameters(code[found.end() :])
+        done += [code[: found.start()], lua_key(found[1], [_with_keys(value) for value in values])]
+        code = rest
+    return "".join(done) + code
+
+
+def _parameters(code: str) -> tuple[list[str], str]:
+    """The parameters of a call whose opening bracket stands before this code, and the code behind its closing one."""
+    values, depth, start, at = [], 0, 0, 0
+    while True:
+        if (quoted := _TEXT.match(code, at)) is not None:
+            at = quoted.end()
+            continue
+        letter = code[at]
+        if depth == 0 and letter in ",)":
+            values.append(code[start:at].strip())
+            if letter == ")":
+                return [value for value in values if value], code[at + 1 :]
+            start = at + 1
+        depth += (letter in "([{") - (letter in ")]}")
+        at += 1
 
 
 def _tables(code: str) -> str:

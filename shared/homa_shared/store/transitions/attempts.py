@@ -168,7 +168,8 @@ class Report:
             if value or (name == "freeze_ms" and value is not None):
                 fields[name] = value
         if self.used is not None:
-            fields["used"] = {d.letter: amount for d, amount in zip(DIMENSIONS, self.used, strict=True)}
+            requests, tokens = self.used
+            fields["used"] = {d.letter: getattr(tokens, d.tokens) if d.tokens else requests for d in DIMENSIONS}
         return compact_json(fields)
 
 

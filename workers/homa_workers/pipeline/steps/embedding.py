@@ -63,7 +63,7 @@ class Embedding:
         self._usage = Usage()
         #: Places whose vectors came from the cache.
         self._recalled: set[int] = set()
-        self._refused = RefusedTexts()
+        self._refused = RefusedTexts(may_leave=claim.fallbacks_left > 0)
         #: Messages of texts that the provider refused, by their place.
         self._faults: dict[int, str] = {}
         #: The model that vectors are of, as the provider said.

@@ -17,9 +17,13 @@ class RefusedTexts:
 
     A call that was refused is made again in halves. What it costs to find one bad text of many is as many calls as its
     number has binary digits, which are free. Where both halves are taken, there were too many: no later call has more.
+
+    Args:
+        may_leave: whether the job may go on to another target, which may take a text that is too long for this one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_leave: bool = False) -> None:
+        self._may_leave = may_leave
         #: Messages of refusals by the places of texts.
         self.faults: dict[int, str] = {}
         self.last: ProviderError | None = None
@@ -55,6 +59,8 @@ class RefusedTexts:
             middle = start + (end - start + 1) // 2
             self._ends += [(end, len(self.faults), middle - start), (middle, len(self.faults), 0)]
             return start
+        if self._may_leave and error.kind is ErrorKind.CONTEXT_TOO_LONG:
+            raise error
         self.faults[start] = str(error)
         self._pass(end)
         return end

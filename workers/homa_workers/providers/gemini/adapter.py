@@ -26,7 +26,7 @@ from homa_workers.providers.gemini.request import config, contents
 from homa_workers.providers.invalid_request import chat_shaped, refused
 from homa_workers.providers.json_body import decoded
 from homa_workers.providers.malformed import SHAPE_ERRORS, well_formed
-from homa_workers.providers.sdk_errors import from_sdk
+from homa_workers.providers.sdk_errors import from_sdk, unwritable, writable
 from homa_workers.providers.transport import AiohttpClient
 
 #: What keeps the SDK from making calls of its own.
@@ -78,7 +78,7 @@ class GeminiProvider:
     async def complete(self, call: Call) -> Completion:
         request = _request(call, should_return_http_response=True)
         try:
-            with well_formed("the reply"):
+            with well_formed("the reply"), writable():
                 reply = await self._client.aio.models.generate_content(**request)
         except (errors.APIError, httpx2.HTTPError) as error:
             raise _classified(error) from error
@@ -115,7 +115,7 @@ class GeminiProvider:
         # The SDK would join plain strings to one content, and so to one vector, for models that embed media, too.
         texts = [types.Content(parts=[types.Part(text=text)]) for text in inputs]
         try:
-            with well_formed("the reply"):
+            with well_formed("the reply"), writable():
                 reply = await self._client.aio.models.embed_content(model=model, contents=texts, config=checked)
         except (errors.APIError, httpx2.HTTPError) as error:
             raise _classified(error) from error
@@ -133,7 +133,7 @@ class GeminiProvider:
         ]
         asked = _contents(conversation)
         try:
-            with well_formed("the reply"):
+            with well_formed("the reply"), writable():
                 reply = await self._client.aio.models.count_tokens(model=call.model, contents=asked)
         except (errors.APIError, httpx2.HTTPError) as error:
             raise _classified(error) from error
@@ -149,11 +149,16 @@ class GeminiProvider:
 async def _read(chunks: Any, assembly: ReplyAssembly) -> AsyncGenerator[Delta, None]:
     """The pieces of a stream; its connection closes with it, however it ends."""
     async with aclosing(chunks):
+        begun = False
         try:
             async for chunk in chunks:
+                begun = True
                 for delta in assembly.add(chunk.model_dump(mode="json", by_alias=True, exclude_none=True)):
                     yield delta
         except SHAPE_ERRORS as error:
+            # The request is made as the first piece is asked for.
+            if isinstance(error, UnicodeEncodeError) and not begun:
+                raise unwritable(error) from error
             raise assembly.broken(f"an event is malformed or not valid JSON: {error!r:.200}") from error
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from openai import APIError, AsyncOpenAI
+from openai import APIError, AsyncOpenAI, AsyncStream
 
 from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import RESPONSES_API, Call, Completion, Embeddings
@@ -21,7 +21,7 @@ from homa_workers.providers.error_rules import not_a_reply, request_id
 from homa_workers.providers.malformed import well_formed
 from homa_workers.providers.openai.cut_reply import cut_unsaid
 from homa_workers.providers.openai.dialects import AZURE, CAP_NAMES, OLLAMA, OPENAI, Body, Dialect, request_body
-from homa_workers.providers.openai.done_stream import DoneStream
+from homa_workers.providers.openai.refused_schemas import RefusedSchemas
 from homa_workers.providers.openai.reply import checked, completion_of, embeddings_of, is_metered, usage_of
 from homa_workers.providers.openai.responses import ResponsesApi
 from homa_workers.providers.openai.stream import ChunkAssembly
@@ -65,7 +65,8 @@ class OpenAIProvider:
                 most_bytes=config.reply_max_bytes,
             ),
         )
-        self._api = RawClient(self._client, DoneStream, APIError, dialect.rules)
+        self._schemas = RefusedSchemas()
+        self._api = RawClient(self._client, AsyncStream[object], APIError, dialect.rules)
         self._chat_url = self._base_url + "/chat/completions"
         own_params = config.options.get("params", {})
         self._responses = ResponsesApi(self._client, self._base_url, own_params) if profile.responses_api else None
@@ -79,6 +80,12 @@ class OpenAIProvider:
         return self._config.kind
 
     async def complete(self, call: Call) -> Completion:
+        return await self._schemas.strictly_or_not(call, self._complete)
+
+    async def stream(self, call: Call, emit: Emit) -> Completion:
+        return await self._schemas.strictly_or_not(call, lambda call: self._stream(call, emit))
+
+    async def _complete(self, call: Call) -> Completion:
         if call.api == RESPONSES_API and self._responses is not None:
             return await self._responses.complete(call)
         try:
@@ -88,7 +95,7 @@ class OpenAIProvider:
         body = checked(reply, self._dialect.rules, self._dialect.from_wire)
         return completion_of(body, reply.headers, self._dialect.quota_headers)
 
-    async def stream(self, call: Call, emit: Emit) -> Completion:
+    async def _stream(self, call: Call, emit: Emit) -> Completion:
         if call.api == RESPONSES_API and self._responses is not None:
             return await self._responses.stream(call, emit)
         body = self._body(call) | {"stream": True, **self._dialect.stream_params}

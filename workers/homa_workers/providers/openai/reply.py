@@ -145,4 +145,4 @@ def embeddings_of(body: object, count: int) -> list[list[float]] | None:
         return None
     if not all(isinstance(item, dict) and is_vector(item.get("embedding")) for item in data):
         return None
-    return [item["embedding"] for item in sorted(data, key=lambda item: item.get("index", 0))]
+    return [item["embedding"] for item in sorted(data, key=lambda item: int(item.get("index") or 0))]

@@ -15,6 +15,7 @@ from homa_workers.providers.error_rules import classify, failure_of, not_a_reply
 from homa_workers.providers.json_body import RawReply
 from homa_workers.providers.malformed import SHAPE_ERRORS
 from homa_workers.providers.openai import reply as chat_reply
+from homa_workers.providers.openai.imitations import arguments_text
 from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
 
 Item = dict[str, Any]
@@ -131,7 +132,11 @@ def _message(output: list[Item]) -> Item:
 def _parts(output: list[Item], kind: str, *, commentary: bool = False) -> Iterator[Item]:
     for item in output:
         if item.get("type") == "message" and is_commentary(item) is commentary:
-            yield from (part for part in item.get("content") or () if part.get("type") == kind)
+            content = item.get("content") or ()
+            # Servers that imitate OpenAI's give the text alone, or parts as Chat Completions have them.
+            parts = [{"type": "output_text", "text": content}] if isinstance(content, str) else content
+            names = ("output_text", "text") if kind == "output_text" else (kind,)
+            yield from (part for part in parts if part.get("type") in names)
 
 
 def _texts(output: list[Item]) -> list[Item]:
@@ -165,5 +170,5 @@ def _tool_call(item: Item) -> Item:
     if item["type"] == "custom_tool_call":
         custom = {"name": item["name"], "input": item.get("input") or ""}
         return {"id": item["call_id"], "type": "custom", "custom": custom}
-    function = {"name": item["name"], "arguments": item.get("arguments") or ""}
+    function = {"name": item["name"], "arguments": arguments_text(item.get("arguments"))}
     return {"id": item["call_id"], "type": "function", "function": function}

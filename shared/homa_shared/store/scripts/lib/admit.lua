@@ -21,13 +21,13 @@ end
 local function quota_wait(r, plan, target, cost)
   local ms, what = headroom(scope(plan.quota), cost)
   if not ms and fits_elsewhere(target, cost) then return 1000, what end
-  if what == 'rpm' and ms and ms > 0 then grow(scope(plan.quota)) end
+  if what == ADAPTIVE.limit and ms and ms > 0 then grow(scope(plan.quota)) end
   return ms, what
 end
 
 local function fail_too_large(id, r, plan, what)
   dequeue(id, r)
-  end_job(id, r, 'failed', nil, 'too large: it needs more ' .. what .. ' than the limit of ' .. plan.quota .. ' allows in a minute')
+  end_job(id, r, 'failed', nil, 'too large: it needs more ' .. what .. ' than the limit of ' .. plan.quota .. ' allows')
   after_failure(id, r)
 end
 

@@ -10,8 +10,8 @@
 --   input, output, cached, written   tokens; the last two: read from the provider's prompt cache, written to it
 --   saved     what the provider's prompt cache spared, nano-dollars (negative: what writing to it cost more)
 --   used      actual quota by dimension {r, t, i, o}, or nil to keep what was reserved
---   health    good | bad | account | model | denied | '' : what breakers learn
---   cool_ms   how long a breaker opens for `account`, `model` and `denied`
+--   health    good | bad | account | model | resource (the model, or the account where several are) | '' : what breakers learn
+--   cool_ms   how long a breaker opens for `account`, `model` and `resource`
 --   freeze_ms  >= -1: the quota scope freezes (-1: the provider named no time); nil: it does not
 --   limits    {requests, tokens} per minute from headers, or nil
 --   partial   true: a good reply that breaks off, which is kept for no equal job
@@ -47,6 +47,18 @@ local function refusal_of(id, r, report)
   return {job = id, began = r.sa or r.as or 0, detail = (r.tt or r.tg) .. ' refused ' .. id .. ', ' .. asked .. words_of(report)}
 end
 
+-- A refusal that may mean the model or the account: the model's breaker opens first, and the account's once another model
+-- is refused in the same way before that has passed.
+local function refuse_resource(r, report)
+  local target, cool = r.tt or r.tg, report.cool_ms or FIRST_OPEN_MS
+  local last = redis.call('HMGET', K.breaker(r.ps), 'resource', 'resource_at')
+  breaker_open(breaker(target), cool, report.outcome, words_of(report))
+  if last[1] and last[1] ~= target and now - tonumber(last[2]) < cool then
+    breaker_open(breaker(r.ps), cool, report.outcome, words_of(report))
+  end
+  redis.call('HSET', K.breaker(r.ps), 'resource', target, 'resource_at', now)
+end
+
 local function learn(id, r, report)
   local quota = scope(r.qs)
   if report.health == 'good' then
@@ -59,8 +71,8 @@ local function learn(id, r, report)
     breaker_bad(breaker(r.tt or r.tg), report.outcome, words_of(report), id, r.tn)
   elseif report.health == 'account' then
     breaker_open(breaker(r.ps), report.cool_ms or FIRST_OPEN_MS, report.outcome, words_of(report))
-  elseif report.health == 'denied' then
-    breaker_denied(breaker(r.ps), breaker(r.tt or r.tg), report.cool_ms or FIRST_OPEN_MS, report.outcome, words_of(report))
+  elseif report.health == 'resource' then
+    refuse_resource(r, report)
   elseif report.health == 'model' then
     breaker_open(breaker(r.tt or r.tg), report.cool_ms or FIRST_OPEN_MS, report.outcome, words_of(report))
   else

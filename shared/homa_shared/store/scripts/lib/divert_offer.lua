@@ -6,8 +6,6 @@
 -- Most jobs that one call offers, and most that it looks at for that; of one place in a backlog.
 local DIVERTS, LOOKS = 50, 200
 local LOOKS_AT_ONCE = 16
--- A worker that found none to offer does not look again for so long: at full concurrency it asks a hundred times a second.
-local LOOK_EACH_MS = 100
 local looks = 0
 local offered = {}
 
@@ -70,8 +68,10 @@ local function offer_diverts(queue, lane, target, wait, why)
   local group = K.group(queue, lane, target)
   if offered[group] then return end
   offered[group] = true
-  local left = LOOK_EACH_MS - (now - (asked.looked or 0))
-  if left > 0 and left <= LOOK_EACH_MS then return sooner(left) end
+  -- At full concurrency a worker asks a hundred times a second. Nor is it told to come back the moment that it may look again:
+  -- over a pause that short it would hear no bell.
+  local since = now - (asked.looked or 0)
+  if since >= 0 and since < C.LOOK_EACH_MS then return sooner(C.LOOK_EACH_MS) end
   -- What one member of a pool cannot do now, another may: a job leaves a pool only where it would leave each of them.
   local members = members_of(target)
   if members then

@@ -6,18 +6,20 @@
 local SCOPE = {'conc', 'busy', 'frozen', 'frozen_at', 'probe', 'refused', 'ramp', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc', 'top',
   'told_at', 'seen', 'tight', 'tight_at', unpack(C.SCOPE_FIELDS)}
 local DIMENSIONS = C.DIMENSIONS
-local MINUTE_US = 60000000
+-- The one that is found from refusals where nothing is configured.
+local ADAPTIVE
+for _, dimension in ipairs(DIMENSIONS) do ADAPTIVE = dimension.adaptive and dimension or ADAPTIVE end
 -- Adaptive mode: first rate (requests a second), how far below the measured rate it restarts, and how fast it probes.
-local RATE = {first = 20, restart = 0.98, first_cut = 0.7, probe_per_s = 0.005, same_event_ms = 500,
-  -- After a cut that could not be measured: how much of the way back to the rate that was cut is made up in a second.
-  recover_per_s = 0.3, near_top = 0.97}
+local FIRST_RATE, RESTART, FIRST_CUT, PROBE_PER_S, SAME_EVENT_MS = 20, 0.98, 0.7, 0.005, 500
+-- After a cut that could not be measured: how much of the way back to the rate that was cut is made up in a second.
+local RECOVER_PER_S, NEAR_TOP = 0.3, 0.97
 local REFUND_WINDOW_MS = 60000
 -- How long headers are believed after the last reply that named limits, so that one odd reply slows the fleet for minutes only.
 local TOLD_MS = 300000
 -- A freeze that lasts longer lets one call through now and then, since what a provider asked for may be a slip.
 local PROBE_EACH_MS = 60000
 -- The rest after a 429 that named none (or less): first, and at most after refusals in a row, none of whose calls got through.
-local REST_MS = {least = 100, unnamed = 1000, longest = 60000}
+local LEAST_REST_MS, UNNAMED_REST_MS, LONGEST_REST_MS = 100, 1000, 60000
 
 local scopes = {}
 
@@ -64,18 +66,18 @@ local function save_scopes()
   end
 end
 
--- What headers allow per minute, while they are believed; nil where they say nothing.
+-- What headers allow in a dimension's period, while they are believed; nil where they say nothing.
 local function told_limit(s, dimension)
   local told = dimension.told and s[dimension.told]
   return told and told > 0 and now - (s.told_at or 0) < TOLD_MS and told or nil
 end
 
--- What a dimension allows per minute, or nil. Headers may lower a limit, never raise it.
-local function per_minute(s, dimension)
+-- What a dimension allows in its period, or nil. Headers may lower a limit, never raise it.
+local function limit_of(s, dimension)
   local limit = s[dimension.limit]
   local told = told_limit(s, dimension)
   if told and (not limit or told < limit) then limit = told end
-  if not limit and not dimension.record and s.adaptive == 1 then limit = (s.rate or RATE.first) * 60 end
+  if not limit and dimension.adaptive and s.adaptive == 1 then limit = (s.rate or FIRST_RATE) * dimension.period_us / 1000000 end
   return limit
 end
 
@@ -87,9 +89,14 @@ local function burst_us(s)
   return burst * 1000
 end
 
+local function tighten(s)
+  set(s, 'tight', math.max(C.LEAST_BURST_MS, burst_us(s) / 2000))
+  set(s, 'tight_at', now)
+end
+
 -- Whether a scope finds its rate of requests by itself.
 local function is_adaptive(s)
-  return s.adaptive == 1 and not s.rpm and not told_limit(s, C.DIMENSIONS[1])
+  return s.adaptive == 1 and not s[ADAPTIVE.limit] and not told_limit(s, ADAPTIVE)
 end
 
 -- What a reply's headers say of the limits. A limit of tokens below what the reply itself took contradicts itself.
@@ -109,19 +116,35 @@ local function pace(s)
   return 0.1 + 0.9 * math.max(0, since) / s.ramp
 end
 
--- How far a reservation moves the theoretical arrival time, us. No call holds others up for more than a minute: one larger than
--- what headers told goes alone.
-local function debit_us(amount, limit, speed)
-  return math.min(amount * MINUTE_US / (limit * speed), MINUTE_US)
+-- How far a reservation moves the theoretical arrival time, us. No call holds others up for more than a period: one larger
+-- than what headers told goes alone.
+local function debit_us(dimension, amount, limit, speed)
+  return math.min(amount * dimension.period_us / (limit * speed), dimension.period_us)
 end
+
+-- What any call takes of the dimensions that count requests.
+local function one_request()
+  local cost = {}
+  for _, dimension in ipairs(DIMENSIONS) do
+    if not dimension.record then cost[dimension.letter] = 1 end
+  end
+  return cost
+end
+
+-- What is asked for where only freeze, slots and day count.
+local NO_COST = {}
 
 -- What a job's call takes by dimension: its tokens, less those that the provider reads from its prompt cache and does not
 -- count.
 local function need_of(r, exempt)
-  local cost = {r = 1}
+  local cost = {}
   for _, dimension in ipairs(DIMENSIONS) do
-    local tokens = dimension.record and r[dimension.record]
-    if tokens then cost[dimension.letter] = dimension.exempts and math.max(0, tokens - (exempt or 0)) or tokens end
+    local amount = 1
+    if dimension.record then
+      amount = r[dimension.record]
+      if amount and dimension.exempts then amount = math.max(0, amount - (exempt or 0)) end
+    end
+    cost[dimension.letter] = amount
   end
   return cost
 end
@@ -141,19 +164,26 @@ local function roll_day(s)
   end
 end
 
--- Milliseconds until this cost (a table r, t, i, o) may be reserved: 0 is now. Second value: what stands in the way.
+-- Milliseconds until a frozen scope lets its next probe through; nil where the freeze is too short for one. A long freeze of
+-- a worker of an earlier release, which set no time for it, is probed at once.
+local function probe_in(s)
+  if (s.probe or 0) > 0 then return math.max(0, s.probe - now) end
+  return s.frozen - now > PROBE_EACH_MS and 0 or nil
+end
+
+-- Milliseconds until this cost (by dimension) may be reserved: 0 is now. Second value: what stands in the way.
 -- nil when it never may, because it is larger than the limit that the settings name.
 local function headroom(s, cost)
-  if s.frozen and s.frozen > now and ((s.probe or 0) == 0 or s.probe > now) then return s.frozen - now, 'frozen' end
+  if s.frozen and s.frozen > now and probe_in(s) ~= 0 then return s.frozen - now, 'frozen' end
   if s.conc and (s.busy or 0) >= s.conc then return 1000, 'concurrency' end
   local wait, what = 0, nil
   local speed = pace(s)
   for _, dimension in ipairs(DIMENSIONS) do
-    local limit, amount = per_minute(s, dimension), cost[dimension.letter]
+    local limit, amount = limit_of(s, dimension), cost[dimension.letter]
     if limit and amount and amount > 0 then
       local configured = s[dimension.limit]
       if dimension.record and configured and amount > configured then return nil, dimension.limit end
-      local debit = debit_us(amount, limit, speed)
+      local debit = debit_us(dimension, amount, limit, speed)
       -- One request larger than the burst is admitted at a full bucket, into debt.
       local tolerance = math.max(burst_us(s), debit)
       local over = math.max(s[dimension.letter] or 0, now_us) + debit - tolerance - now_us
@@ -169,9 +199,9 @@ local function reserve(s, cost)
   local speed = pace(s)
   for _, dimension in ipairs(DIMENSIONS) do
     local letter = dimension.letter
-    local limit, amount = per_minute(s, dimension), cost[letter]
+    local limit, amount = limit_of(s, dimension), cost[letter]
     if limit and amount and amount > 0 then
-      set(s, letter, math.max(s[letter] or 0, now_us) + debit_us(amount, limit, speed))
+      set(s, letter, math.max(s[letter] or 0, now_us) + debit_us(dimension, amount, limit, speed))
     end
   end
   -- Through a freeze this call is the probe.
@@ -184,12 +214,12 @@ end
 -- still counts; what was used beyond it always counts.
 local function settle_quota(s, reserved, actual, reserved_at)
   for _, dimension in ipairs(DIMENSIONS) do
-    local name, limit = dimension.letter, per_minute(s, dimension)
+    local name, limit = dimension.letter, limit_of(s, dimension)
     local surplus = (actual[name] or reserved[name] or 0) - (reserved[name] or 0)
     if limit and surplus ~= 0 and (surplus > 0 or now - reserved_at < REFUND_WINDOW_MS) then
-      local arrival = (s[name] or now_us) + surplus * MINUTE_US / limit
+      local arrival = (s[name] or now_us) + surplus * dimension.period_us / limit
       -- Under a limit that headers told debts of many calls would add up to hours.
-      if limit == told_limit(s, dimension) then arrival = math.min(arrival, now_us + MINUTE_US) end
+      if limit == told_limit(s, dimension) then arrival = math.min(arrival, now_us + dimension.period_us) end
       set(s, name, arrival)
     end
   end
@@ -200,8 +230,8 @@ end
 
 -- Milliseconds until a call may pass after all that `headroom` told to wait for so long: the probe of a frozen scope.
 local function until_probe(s, wait)
-  if not s.frozen or s.frozen <= now or (s.probe or 0) == 0 then return wait end
-  return math.min(wait, math.max(1, s.probe - now))
+  local probe = s.frozen and s.frozen > now and probe_in(s)
+  return probe and math.min(wait, math.max(1, probe)) or wait
 end
 
 -- A call that began then is not made yet: where it was the probe of a freeze, another one may be.
@@ -221,17 +251,45 @@ end
 local function grow(s)
   if not is_adaptive(s) then return end
   local dt = math.min(now - (s.grown or now), 1000) / 1000
-  local rate = s.rate or RATE.first
-  if s.top and rate < s.top * RATE.near_top then
-    rate = rate + (s.top - rate) * RATE.recover_per_s * dt
+  local rate = s.rate or FIRST_RATE
+  if s.top and rate < s.top * NEAR_TOP then
+    rate = rate + (s.top - rate) * RECOVER_PER_S * dt
   elseif s.cut_at then
     local calm_s = (now - s.cut_at) / 1000
-    rate = rate * (1 + RATE.probe_per_s * dt * math.max(1, calm_s / 10))
+    rate = rate * (1 + PROBE_PER_S * dt * math.max(1, calm_s / 10))
   else
     rate = rate * 2 ^ dt
   end
   set(s, 'rate', rate)
   set(s, 'grown', now)
+end
+
+-- How long a scope rests after a 429 that asked for so many ms (negative: for nothing). What says nothing of use, such as
+-- `Retry-After: 0` or a date that has passed, is answered by rests that double until a call gets through.
+local function rest_after(s, retry_after)
+  if retry_after >= UNNAMED_REST_MS then return retry_after end
+  -- Where the rate is not known, what is in flight already will be refused too: a moment's rest spares most of that.
+  local first = (retry_after < 0 and not is_adaptive(s)) and UNNAMED_REST_MS or LEAST_REST_MS
+  return math.max(retry_after, math.min(first * 2 ^ math.min((s.refused or 1) - 1, 16), LONGEST_REST_MS))
+end
+
+-- Freezes a scope, unless it is frozen for longer already. What did it is kept for people, and told where it lasts.
+local function freeze(s, rest, about)
+  local left = (s.frozen or 0) - now
+  if rest <= left then return end
+  local was_frozen, becomes_long = left > 0, left <= PROBE_EACH_MS and rest > PROBE_EACH_MS
+  set(s, 'frozen', now + rest)
+  set(s, 'frozen_at', now)
+  set(s, 'ramp', math.min(rest, 5000))
+  set(s, 'frozen_why', about.detail)
+  if becomes_long then
+    set(s, 'probe', now + PROBE_EACH_MS)
+  elseif not was_frozen then
+    set(s, 'probe', 0)
+  end
+  if becomes_long or (rest >= UNNAMED_REST_MS and not was_frozen) then
+    publish('scope.frozen', {target = s.name, job = about.job, detail = 'for ' .. int(rest) .. ' ms: ' .. about.detail})
+  end
 end
 
 -- A freeze ends early: quota opens slowly, as after one that has run out.
@@ -244,70 +302,35 @@ end
 -- A call that began at that time got through. True when it was the probe of a freeze, which ends by it.
 local function got_through(s, began)
   if (s.refused or 0) > 0 then set(s, 'refused', 0) end
-  if (s.frozen or 0) <= now or began <= (s.frozen_at or now) then return false end
+  if (s.frozen or 0) <= now or began <= (s.frozen_at or 0) then return false end
   thaw(s, ': a call got through')
   return true
 end
 
-local congest
-do
-  local function tighten(s)
-    set(s, 'tight', math.max(C.LEAST_BURST_MS, burst_us(s) / 2000))
-    set(s, 'tight_at', now)
+-- A 429: the whole fleet stops on this scope until Retry-After (ms; negative when the provider named none).
+-- Between two 429s the provider's bucket was empty at both ends, so what it accepted in between is its true rate.
+-- `about`: job, detail (who was refused, and what was asked for), began (of the refused call).
+local function congest(s, retry_after, about)
+  local adaptive = is_adaptive(s)
+  -- What was in flight when the freeze began tells nothing new.
+  if about.began > (s.frozen_at or 0) then
+    set(s, 'refused', (s.refused or 0) + 1)
+    if not adaptive then tighten(s) end
   end
-
-  -- How long a scope rests after a 429 that asked for so many ms (negative: for nothing). What says nothing of use, such as
-  -- `Retry-After: 0` or a date that has passed, is answered by rests that double until a call gets through.
-  local function rest_after(s, retry_after)
-    if retry_after >= REST_MS.unnamed then return retry_after end
-    -- Where the rate is not known, what is in flight already will be refused too: a moment's rest spares most of that.
-    local first = (retry_after < 0 and not is_adaptive(s)) and REST_MS.unnamed or REST_MS.least
-    return math.max(retry_after, math.min(first * 2 ^ math.min((s.refused or 1) - 1, 16), REST_MS.longest))
+  freeze(s, rest_after(s, retry_after), about)
+  if not adaptive then return end
+  local rate, accepted = s.rate or FIRST_RATE, s.acc or 0
+  if s.cut_at and now - s.cut_at < SAME_EVENT_MS then return end
+  if s.cut_at and accepted - s.cut_acc >= 20 then
+    local measured = (accepted - s.cut_acc) * 1000 / (now - s.cut_at)
+    rate = math.min(rate * 0.95, measured * RESTART)
+    set(s, 'top', 0)
+  else
+    set(s, 'top', rate)
+    rate = rate * FIRST_CUT
   end
-
-  -- Freezes a scope, unless it is frozen for longer already. What did it is kept for people, and told where it lasts.
-  local function freeze(s, rest, about)
-    local was_frozen = (s.frozen or 0) > now
-    if now + rest <= (s.frozen or 0) then return end
-    set(s, 'frozen', now + rest)
-    set(s, 'frozen_at', now)
-    set(s, 'ramp', math.min(rest, 5000))
-    set(s, 'frozen_why', about.detail)
-    if rest > PROBE_EACH_MS then
-      if not was_frozen or (s.probe or 0) == 0 then set(s, 'probe', now + PROBE_EACH_MS) end
-    elseif not was_frozen then
-      set(s, 'probe', 0)
-    end
-    if rest >= REST_MS.unnamed and not was_frozen then
-      publish('scope.frozen', {target = s.name, job = about.job, detail = 'for ' .. int(rest) .. ' ms: ' .. about.detail})
-    end
-  end
-
-  -- A 429: the whole fleet stops on this scope until Retry-After (ms; negative when the provider named none).
-  -- Between two 429s the provider's bucket was empty at both ends, so what it accepted in between is its true rate.
-  -- `about`: job, detail (who was refused, and what was asked for), began (of the refused call).
-  function congest(s, retry_after, about)
-    local adaptive = is_adaptive(s)
-    -- What was in flight when the freeze began tells nothing new.
-    if about.began > (s.frozen_at or 0) then
-      set(s, 'refused', (s.refused or 0) + 1)
-      if not adaptive then tighten(s) end
-    end
-    freeze(s, rest_after(s, retry_after), about)
-    if not adaptive then return end
-    local rate, accepted = s.rate or RATE.first, s.acc or 0
-    if s.cut_at and now - s.cut_at < RATE.same_event_ms then return end
-    if s.cut_at and accepted - s.cut_acc >= 20 then
-      local measured = (accepted - s.cut_acc) * 1000 / (now - s.cut_at)
-      rate = math.min(rate * 0.95, measured * RATE.restart)
-      set(s, 'top', 0)
-    else
-      set(s, 'top', rate)
-      rate = rate * RATE.first_cut
-    end
-    set(s, 'rate', math.max(rate, 0.05))
-    set(s, 'grown', now)
-    set(s, 'cut_at', now)
-    set(s, 'cut_acc', accepted)
-  end
+  set(s, 'rate', math.max(rate, 0.05))
+  set(s, 'grown', now)
+  set(s, 'cut_at', now)
+  set(s, 'cut_acc', accepted)
 end

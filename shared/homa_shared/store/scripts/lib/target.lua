@@ -38,7 +38,7 @@ local function blocked(plan)
   if wait > 0 then return wait, 'breaker ' .. plan.account end
   wait = breaker_wait(breaker(plan.real))
   if wait > 0 then return wait, 'breaker ' .. plan.real end
-  local account, why = headroom(scope(plan.account), {r = 0})
+  local account, why = headroom(scope(plan.account), NO_COST)
   if account > 0 then return account, why end
   return 0
 end
@@ -49,7 +49,7 @@ local function pool_blocked(target, members)
   for _, member in ipairs(members) do
     local plan = plan_of(target, target, member)
     local ms, why = blocked(plan)
-    if ms == 0 then ms, why = headroom(scope(plan.quota), {r = 1}) end
+    if ms == 0 then ms, why = headroom(scope(plan.quota), one_request()) end
     if ms and (not soonest or ms < soonest) then soonest, what = ms, why end
     if soonest == 0 then return 0 end
   end

@@ -1,0 +1,53 @@
+"""Schemas that a model or server does not follow strictly, whatever strict_schema.py knows: asked for loosely."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.reply import Call, Completion
+
+#: How OpenAI begins to say that it cannot follow a schema, in either API.
+_REFUSED = "Invalid schema for response_format"
+#: Most schemas that are remembered; the lines of a batch share one.
+_KEPT = 256
+
+
+class RefusedSchemas:
+    """What one account has refused to follow strictly. A refusal is free, and an answer is checked in any case."""
+
+    def __init__(self) -> None:
+        self._refused: set[bytes] = set()
+
+    async def strictly_or_not(self, call: Call, work: Callable[[Call], Awaitable[Completion]]) -> Completion:
+        """A call, and once more without strictness where its schema is refused."""
+        if not _is_strict(call.params.get("response_format")):
+            return await work(call)
+        schema = orjson.dumps(call.params["response_format"])
+        if schema not in self._refused:
+            try:
+                return await work(call)
+            except ProviderError as error:
+                if error.kind is not ErrorKind.INVALID_REQUEST or _REFUSED not in error.message:
+                    raise
+            if len(self._refused) >= _KEPT:
+                self._refused.clear()
+            self._refused.add(schema)
+        return await work(_loosely(call))
+
+
+def _is_strict(wanted: object) -> bool:
+    match wanted:
+        case {"type": "json_schema", "json_schema": {"strict": True}}:
+            return True
+    return False
+
+
+def _loosely(call: Call) -> Call:
+    wanted: Mapping[str, Any] = call.params["response_format"]
+    loose = {**wanted, "json_schema": {**wanted["json_schema"], "strict": False}}
+    return replace(call, params={**call.params, "response_format": loose})
