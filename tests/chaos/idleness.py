@@ -55,6 +55,11 @@ def _measure(world: World, outcome: Outcome, since_s: float, within_s: float) ->
     outcome.expect(share >= _FULL, f"{share:.0%} of the limit were used then")
 
 
+def _asks(seconds: int) -> dict[str, str | None]:
+    """Headers of a refusal that asks for so many seconds, and says nothing else."""
+    return {"retry-after": str(seconds), "retry-after-ms": None}
+
+
 def _finish(world: World, outcome: Outcome, *batches: object) -> Outcome:
     tally = world.tally(*batches)  # type: ignore[arg-type]
     outcome.expect(tally.bill == tally.known, f"bill {tally.bill} is not the ledger {tally.known}")
@@ -68,7 +73,7 @@ def after_freeze(*, seed: int = 51, jobs: int = 500, rest_s: int = 3, within_s: 
         batch = world.submit(jobs)
         world.spawn(2, concurrency=20)
         until(lambda: world.ended() > PER_S, "work is under way")
-        world.simulator.control(script=["rate_limited"], failure_headers={"retry-after": str(rest_s)})
+        world.simulator.control(script=["rate_limited"], failure_headers=_asks(rest_s))
         until(lambda: world.simulator.get("/stats")["by_status"].get("429"), "a call is refused")
         _measure(world, outcome, time.monotonic() + rest_s, within_s)
         world.until_idle(120)
@@ -104,7 +109,7 @@ def after_budget_turn(*, seed: int = 53, jobs: int = 400, within_s: float = 3.0)
     with World(seed=seed, latency_ms=100, settings=settings, simulate=_SIMULATE) as world:
         batch = world.submit(jobs)
         crew = world.spawn(2, concurrency=20)
-        waiting = until(lambda: not world.leases() and _waiting(world), "jobs wait for the budget", 120)
+        waiting = until(lambda: _all_waiting(world), "all jobs that are left wait for the budget", 120)
         outcome.facts["jobs that waited"] = sum(len(ids) for ids in waiting.values())
         for worker in crew:
             worker.freeze()
@@ -117,6 +122,13 @@ def after_budget_turn(*, seed: int = 53, jobs: int = 400, within_s: float = 3.0)
         batch.cancel()
         world.until_idle(60)
         return _finish(world, outcome, batch)
+
+
+def _all_waiting(world: World) -> dict[str, list[str]]:
+    """Jobs that wait for a budget, by its instance, where no other is live; else empty."""
+    found = _waiting(world)
+    live = world.counters().get("live", 0)
+    return found if not world.leases() and sum(map(len, found.values())) == live else {}
 
 
 def _waiting(world: World) -> dict[str, list[str]]:

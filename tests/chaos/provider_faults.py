@@ -86,7 +86,8 @@ def hostile(jobs: int = 400, *, seed: int = 44, share: float = 0.03, most_mb: in
     """Replies that are HTML, nothing, half, endless or a third of a gigabyte of zeros: jobs end, workers stay small."""
     outcome = Outcome("hostile replies", rounds=len(_MALFORMED))
     faults = tuple(part for name in _MALFORMED for part in ("--fault", f"{name}={share}"))
-    settings = {"HOMA_PROVIDERS__OPENAI__TIMEOUT_S": "5"}
+    # Each of its calls may hold so much: by default a worker of many slots needs room for many large replies.
+    settings = {"HOMA_PROVIDERS__OPENAI__TIMEOUT_S": "5", "HOMA_PROVIDERS__OPENAI__REPLY_MAX_BYTES": str(4 << 20)}
     with World(seed=seed, latency_ms=50, settings=settings, simulate=faults) as world:
         batch = world.submit(jobs, max_attempts=20)
         crew = world.spawn(2, concurrency=10)
