@@ -50,7 +50,7 @@ test-live: install ## the support matrix at real providers whose keys are in the
 test-peers: install ## providers and blob stores at other people's imitations of them (aimock, moto, Azurite, …); needs npm
 	@PY=$(PY) sh tools/peers.sh $(PYTEST_ARGS)
 
-chaos: install ## break workers and stores under load for about ten minutes, then check the books
+chaos: install ## break workers, stores and providers under load for about a quarter of an hour, then check the books
 	$(PY) -m tests.chaos $(CHAOS_ARGS)
 
 bench: install ## throughput, latency and memory of one worker against simulated providers

@@ -55,6 +55,8 @@ def _run(campaign: Campaign, short: bool, seed: int | None) -> Outcome:
         traceback.print_exc()
         outcome = Outcome(campaign.name, broken=[f"{type(error).__name__}: {error}"]).close()
     click.echo(f"{campaign.name}: {'BROKEN' if outcome.broken else 'held'} in {outcome.seconds:.0f} s", err=True)
+    for what in outcome.broken:
+        click.echo(f"  {what}", err=True)
     return outcome
 
 

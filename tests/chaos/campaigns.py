@@ -6,7 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from tests.chaos import crowd_faults, money_faults, store_faults, worker_faults
+from tests.chaos import (
+    crowd_faults,
+    idleness,
+    money_faults,
+    provider_faults,
+    state_faults,
+    store_faults,
+    worker_faults,
+)
 from tests.chaos.outcome import Outcome
 from tests.chaos.storm import storm
 
@@ -62,5 +70,14 @@ CAMPAIGNS = (
     Campaign("cancel", crowd_faults.cancelled_batch, partial(crowd_faults.cancelled_batch, 2000)),
     Campaign("small-tenant", crowd_faults.small_tenant, partial(crowd_faults.small_tenant, 2000)),
     Campaign("tenants", crowd_faults.many_tenants, partial(crowd_faults.many_tenants, 1000, takes=30)),
+    Campaign("headers", provider_faults.headers, partial(provider_faults.headers, 120)),
+    Campaign("calendar", provider_faults.calendar, partial(provider_faults.calendar, 200)),
+    Campaign("hanging", provider_faults.hanging, partial(provider_faults.hanging, 60)),
+    Campaign("hostile", provider_faults.hostile, partial(provider_faults.hostile, 60)),
+    Campaign("emptied", state_faults.emptied, partial(state_faults.emptied, jobs=60, times=1)),
+    Campaign("clock-back", state_faults.clock_set_back, partial(state_faults.clock_set_back, jobs=200)),
+    Campaign("idle-freeze", idleness.after_freeze, partial(idleness.after_freeze, jobs=260, rest_s=1)),
+    Campaign("idle-failover", idleness.after_failover, partial(idleness.after_failover, jobs=300)),
+    Campaign("idle-budget", idleness.after_budget_turn, partial(idleness.after_budget_turn, jobs=240)),
     Campaign("storm", storm, partial(storm, 4, jobs_a_round=20)),
 )

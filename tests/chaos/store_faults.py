@@ -101,7 +101,7 @@ def failover(*, seed: int = 13, jobs: int = 300, lag_s: float = 0.5, latency_ms:
     outcome = Outcome(f"Sentinel failover, replica {lag_s:g} s behind", kills=1)
     with ExitStack() as stack:
         own = stack.enter_context(directory())
-        primary, replica, sentinel, wire = _watched_pair(own, stack)
+        primary, replica, sentinel, wire = watched_pair(own, stack)
         url = f"redis+sentinel://127.0.0.1:{sentinel.port}/main/0"
         with World(seed=seed, server=primary, url=url, latency_ms=latency_ms) as world:
             batch = world.submit(jobs)
@@ -133,7 +133,7 @@ def failover(*, seed: int = 13, jobs: int = 300, lag_s: float = 0.5, latency_ms:
             return outcome.close(tally)
 
 
-def _watched_pair(own: Path, stack: ExitStack) -> tuple[Server, Server, Server, LossyProxy]:
+def watched_pair(own: Path, stack: ExitStack) -> tuple[Server, Server, Server, LossyProxy]:
     """A primary, its replica, the sentinel that watches them, and the wire between the two."""
     primary = Server(own, appenddirname="primary").start()
     wire = LossyProxy(primary.port).start()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openai import AsyncOpenAI, RateLimitError
 
 from homa_workers.simulator import Limits
-from homa_workers.simulator.buckets import DayWindow, TokenBucket
+from homa_workers.simulator.buckets import CalendarWindow, DayWindow, TokenBucket
 from tests.simulator.conftest import until, user
 
 
@@ -227,3 +227,18 @@ def test_after_the_wait_that_it_names_a_bucket_gives(taken, wanted):
     bucket = TokenBucket(2.0, 20.0, 0.0)
     bucket.take(taken, 0.0)
     assert bucket.wait_s(wanted, bucket.wait_s(wanted, 0.0)) == 0
+
+
+def test_a_calendar_window_is_full_again_at_its_turn_and_not_before() -> None:
+    window = CalendarWindow(10.0, 1.0, 100.2)
+    window.take(10, 100.9)
+    assert window.wait_s(1, 100.95) == pytest.approx(0.05)
+    assert window.level(101.0) == 10
+    window.take(10, 101.1)
+    assert window.wait_s(1, 101.1) == pytest.approx(0.9)
+
+
+def test_a_debt_goes_on_into_the_next_window() -> None:
+    window = CalendarWindow(10.0, 1.0, 100.0)
+    window.take(15, 100.0)
+    assert window.level(101.0) == 5

@@ -212,3 +212,16 @@ def test_lines_that_came_without_those_between_them_are_cancelled_as_well(cell: 
     view = cell.run(reads.batch(cell.keys, "b"))
     assert view is not None
     assert (view.state, view.total) == ("complete", 2)
+
+
+def test_lines_that_landed_before_another_client_sealed_it_belong_to_it(batch: Cell) -> None:
+    lines(batch, 3)
+    # Whoever seals it had looked before the third came.
+    assert batch.run(admin.seal_batch(batch.keys, "b", 2)) == "sealed"
+    found = view(batch)
+    assert (found.total, found.submitted) == (3, 3)
+    for claim in batch.take(2).claims:
+        batch.settle(claim)
+    assert view(batch).state == "sealed"
+    batch.settle(batch.claim())
+    assert view(batch).state == "complete"

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from homa_shared.model.constants import LEAST_BURST_MS
 from homa_shared.model.tokens import NO_TOKENS, QuotaUse, Tokens
 from homa_shared.store import reads
 from homa_shared.store.transitions.attempts import Claim
@@ -175,6 +176,42 @@ def test_debts_under_a_told_limit_add_up_to_a_minute_at_most(cell: Cell) -> None
         cell.settle(claim, used=QuotaUse(1, Tokens(5000)))
     ahead_ms = float(cell.redis("HGET", cell.keys.scope(scope), "t")) / 1000 - cell.now()
     assert ahead_ms <= 60_001
+
+
+def refused_below_the_limit(cell: Cell, scope: str) -> None:
+    """A call is refused, and the freeze is over."""
+    refuse(cell, cell.claim(), 0)
+    pass_ms(cell, scope, 120_000)
+
+
+def test_a_provider_that_refuses_calls_below_the_limit_gets_smaller_bursts(cell: Cell) -> None:
+    scope = cell.plan(rpm=6000)
+    cell.submit(*(f"j{n}" for n in range(60)))
+    refused_below_the_limit(cell, scope)
+    row = next(row for row in cell.run(reads.limits(cell.keys)) if row.scope == scope)
+    assert row.state == "bursts of 250 of 500 ms: refused below the limit"
+    assert len(cell.taken(60)) in (25, 26)
+    for _ in range(9):
+        cell.redis("HDEL", cell.keys.scope(scope), "r")
+        refused_below_the_limit(cell, scope)
+    assert float(cell.redis("HGET", cell.keys.scope(scope), "tight")) == pytest.approx(LEAST_BURST_MS, abs=0.1)
+
+
+def test_small_bursts_grow_again_in_calm_minutes(cell: Cell) -> None:
+    scope = cell.plan(rpm=6000)
+    cell.submit(*(f"j{n}" for n in range(60)))
+    refused_below_the_limit(cell, scope)
+    cell.redis("HINCRBYFLOAT", cell.keys.scope(scope), "tight_at", -600_000)
+    assert next(row for row in cell.run(reads.limits(cell.keys)) if row.scope == scope).state == ""
+    assert len(cell.taken(60)) in (50, 51)
+
+
+def test_calls_in_flight_when_the_first_was_refused_halve_the_burst_once(cell: Cell) -> None:
+    scope = cell.plan(rpm=6000)
+    cell.submit(*(f"j{n}" for n in range(5)))
+    for claim in cell.take(5).claims:
+        refuse(cell, claim, 1000)
+    assert float(cell.redis("HGET", cell.keys.scope(scope), "tight")) == 250
 
 
 def test_a_short_freeze_that_becomes_a_long_one_is_told_and_probed(cell: Cell) -> None:

@@ -91,6 +91,8 @@ class RunningAttempt:
     notes: dict[str, Any] = field(default_factory=dict)
     #: By identity of the middleware: its hook that is still running.
     hooks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    #: Gives back what is reserved for its call, which cannot leave yet; None where it holds what it needs.
+    standing_by: asyncio.Task[None] | None = None
     #: When it was taken, on this process's clock (s).
     started_s: float = field(default_factory=monotonic)
     _task: asyncio.Task[Any] | None = None

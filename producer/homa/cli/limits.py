@@ -132,4 +132,4 @@ def _state(row: reads.LimitRow) -> str:
         return f"{row.state}, next call in {span(row.wait_ms)}" if row.wait_ms else row.state
     if row.frozen_ms:
         return f"frozen for {span(row.frozen_ms)}" + (f": {row.frozen_why}" if row.frozen_why else "")
-    return f"adaptive, {row.adaptive_rate:.1f} calls a second" if row.adaptive_rate is not None else ""
+    return f"adaptive, {row.adaptive_rate:.1f} calls a second" if row.adaptive_rate is not None else row.state

@@ -45,7 +45,9 @@ def take_up(keys: Keys, note: Checkpoint, asked: str) -> Flow[EarlierBatch | Non
             yield from ask_patiently(admin.seal_batch(keys, note.batch, view.submitted))
             yield from ask_patiently(admin.resume_batch(keys, note.batch))
     cancelled = view.cancel or (not view.complete and note.asked != asked)
-    return EarlierBatch(note.batch, not view.complete, cancelled, view.submitted, known)
+    # Its client's last lines may have arrived just now; no more come after this.
+    last = yield from ask_patiently(reads.batch(keys, note.batch))
+    return EarlierBatch(note.batch, not view.complete, cancelled, (last or view).submitted, known)
 
 
 def abandon(keys: Keys, note: Checkpoint) -> Flow[bool]:

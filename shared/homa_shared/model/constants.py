@@ -57,6 +57,8 @@ SLICE = 500
 
 #: Quota that may be used at once, ms, where nothing else is set.
 BURST_MS = 500
+#: The least that it is made after refusals below the limit, ms.
+LEAST_BURST_MS = 20
 #: How long after its last use a shared prefix is taken to be in its target's prompt cache: providers keep it for five
 #: minutes.
 PREFIX_KEPT_MS = 4 * _MINUTE_MS

@@ -64,9 +64,9 @@ KEYS: dict[str, KeySpec] = {
     "batch_done": KeySpec("bd:<id>", "list", "as the batch", "jobs in the order in which they ended"),
     "batch_lines": KeySpec("bl:<id>", "hash", "as the batch", "line -> latest job, for lines that were retried"),
     # limits and money
-    "target": KeySpec("t:<target>", "hash", "-", "the plan of a target: its scopes; of a pool: its members"),
+    "target": KeySpec("t:<target>", "hash", "its scope's", "the plan of a target: its scopes; of a pool: its members"),
     "targets": KeySpec("ts", "set", "-", "every target with a plan"),
-    "scope": KeySpec("s:<scope>", "hash", "-", "limits and state of a scope"),
+    "scope": KeySpec("s:<scope>", "hash", "retention.ledger after its last use", "limits and state of a scope"),
     "scopes": KeySpec("ss", "set", "-", "every scope"),
     "shared_prefix": KeySpec(
         "px:<target>:<digest>",
@@ -74,7 +74,7 @@ KEYS: dict[str, KeySpec] = {
         "four minutes after its last use",
         "a prefix that the prompt cache of a target holds",
     ),
-    "breaker": KeySpec("m:<name>", "hash", "-", "circuit breaker of an account or a target"),
+    "breaker": KeySpec("m:<name>", "hash", "its scope's or target's", "circuit breaker of an account or a target"),
     "budget": KeySpec(
         "bu:<instance>", "hash", "400 days, a total for ever", "spent, unresolved, reserved (nano-dollars)"
     ),

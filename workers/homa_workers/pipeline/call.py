@@ -18,6 +18,7 @@ from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.middleware.chain import MiddlewareChain
 from homa_workers.outcomes.halting import stopped_before_call
 from homa_workers.outcomes.outcomes import Interrupted
+from homa_workers.pipeline.departures import Departures
 from homa_workers.pipeline.reckoning import says_more
 from homa_workers.providers.base import Provider, account_params
 from homa_workers.providers.secrets import NO_SECRETS, Secrets
@@ -35,6 +36,7 @@ class Caller:
         book: says what targets take.
         timeout_s: seconds for one whole call.
         middleware: adapts calls, and is told of them.
+        departures: what is reserved for calls that cannot leave at once.
         secrets: what no error may tell.
     """
 
@@ -45,8 +47,10 @@ class Caller:
         book: FleetBook,
         timeout_s: float,
         middleware: MiddlewareChain,
+        departures: Departures,
         secrets: Secrets = NO_SECRETS,
     ) -> None:
+        self._departures = departures
         self._secrets = secrets
         self._store = store
         self._provider = provider
@@ -66,7 +70,8 @@ class Caller:
         """
         target = self._book.known(attempt.claim.target)
         try:
-            adapted, is_other = await self._middleware.adapt_call(attempt, target.for_api(call))
+            adapting = self._middleware.adapt_call(attempt, target.for_api(call))
+            adapted, is_other = await self._departures.in_time(attempt, adapting)
         except asyncio.CancelledError:
             raise stopped_before_call(attempt) from None
         if self._account_params:
@@ -82,14 +87,16 @@ class Caller:
         """Makes a call that was prepared, for whose need there is a reservation.
 
         Raises:
-            Halted: the attempt was cancelled before its call.
+            Halted: the attempt was cancelled before its call, or waited and has no reservation any more.
             ProviderError: there is no complete reply.
         """
         try:
-            await self._middleware.before_call(attempt, call)
+            await self._departures.in_time(attempt, self._middleware.before_call(attempt, call))
         except asyncio.CancelledError:
             raise stopped_before_call(attempt) from None
         try:
+            if attempt.standing_by is not None:
+                await self._departures.leave(attempt)
             completion = _sanitised(
                 await self._streamed(attempt, call)
                 if attempt.request.stream
@@ -108,8 +115,11 @@ class Caller:
         """Makes a call that embeds some texts.
 
         Raises:
+            Halted: it waited, and has no reservation any more.
             ProviderError: there are no vectors.
         """
+        if attempt.standing_by is not None:
+            await self._departures.leave(attempt)
         try:
             found = await self._within_deadline(attempt, self._provider.embed(model, texts, params))
         except Exception as error:

@@ -27,6 +27,7 @@ from homa_workers.outcomes.judgement import accept_or_decline, judge
 from homa_workers.outcomes.outcomes import Ended, Outcome, Released, Succeeded
 from homa_workers.pipeline.acknowledge import Acknowledger
 from homa_workers.pipeline.call import Caller
+from homa_workers.pipeline.departures import Departures
 from homa_workers.pipeline.reckoning import reckoned
 from homa_workers.pipeline.skipping import tell_skipped
 from homa_workers.pipeline.steps import Chat, Embedding, StepJournal, takes_steps
@@ -79,7 +80,8 @@ class Pipeline:
         #: Reports that the store has taken of late.
         self.recent = Recent()
         self.secrets = secrets
-        self.caller = Caller(store, provider, book, timeout_s, middleware, secrets)
+        self.departures = Departures(store, log, self._reserve_anew)
+        self.caller = Caller(store, provider, book, timeout_s, middleware, self.departures, secrets)
         self.acknowledger = Acknowledger(store, book, log, self.media, self.recent, secrets)
 
     async def run(self, attempt: RunningAttempt) -> Outcome:
@@ -115,7 +117,7 @@ class Pipeline:
             if attempt.request.skipped and attempt.claim.attempt == 1:
                 await tell_skipped(self.store, attempt.claim, attempt.request.skipped)
             if self.media.needed(attempt.request):
-                await self.media.complete(attempt)
+                await self.departures.in_time(attempt, self.media.complete(attempt))
         except asyncio.CancelledError:
             raise Halted(Released("stopped before its call")) from None
 
@@ -144,6 +146,14 @@ class Pipeline:
         if (found := reckoned(self.book, attempt, call, changed)) is not None:
             await self._journal(attempt).allow(found.need, why=found.why)
         return Succeeded(await self.caller.complete(attempt, call))
+
+    async def _reserve_anew(self, attempt: RunningAttempt) -> None:
+        """Reserves for a call that stood by.
+
+        Raises:
+            Halted: as `StepJournal.allow`.
+        """
+        await StepJournal.standing_by(self.store, attempt, self.book, self.log).reserve_anew()
 
     def _journal(self, attempt: RunningAttempt) -> StepJournal:
         return StepJournal(self.store, attempt, self.book, self.log, self.recent, self.secrets)

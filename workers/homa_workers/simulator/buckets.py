@@ -51,6 +51,31 @@ class TokenBucket:
         self._level = max(min(level, 0.0), level - amount)
 
 
+class CalendarWindow(TokenBucket):
+    """Full again at each turn of a window, second or minute; what is left then is lost. A debt goes on."""
+
+    __slots__ = ("window_s",)
+
+    def __init__(self, rate_per_s: float, window_s: float, now_s: float) -> None:
+        super().__init__(rate_per_s, max(1.0, rate_per_s * window_s), now_s)
+        self.window_s = window_s
+
+    def level(self, now_s: float) -> float:
+        turns = now_s // self.window_s - self._at_s // self.window_s
+        if turns > 0:
+            self._level = min(self.capacity, self._level + turns * self.capacity)
+            self._at_s = now_s
+        return self._level
+
+    def wait_s(self, amount: float, now_s: float) -> float:
+        """Seconds until `amount` may be taken: the next turn of the window, or 0."""
+        missing = min(amount, self.capacity) - self.level(now_s)
+        return self.full_in_s(now_s) if missing > _TOLERANCE else 0.0
+
+    def full_in_s(self, now_s: float) -> float:
+        return 0.0 if self.level(now_s) >= self.capacity else self.window_s - now_s % self.window_s
+
+
 class DayWindow:
     """Counts what was taken since midnight UTC, by a clock of seconds since the epoch."""
 

@@ -22,6 +22,7 @@ _AT_LEAST_ZERO = (
     "output_tokens",
     "reasoning_tokens",
     "burst_s",
+    "window_s",
     "hang_s",
     "slow_ms",
     "fault_retry_after_s",
@@ -108,6 +109,8 @@ class SimulatorConfig:
     limits_by_scope: Mapping[str, Limits] = field(default_factory=dict)
     #: Seconds of quota that a bucket holds.
     burst_s: float = 10.0
+    #: Seconds of the calendar's windows by which quotas are counted, 1 or 60; 0: by buckets that refill evenly.
+    window_s: float = 0.0
     #: Whether refused and failed requests use up request quota, as at OpenAI.
     failed_requests_count: bool = True
     #: Whether replies carry the provider's rate limit and retry headers.

@@ -19,7 +19,7 @@ from enum import Enum
 from fnmatch import fnmatchcase
 
 from homa_shared.calls.reply import Usage
-from homa_workers.simulator.buckets import Clock, DayWindow, TokenBucket
+from homa_workers.simulator.buckets import CalendarWindow, Clock, DayWindow, TokenBucket
 from homa_workers.simulator.config import Limits, SimulatorConfig
 from homa_workers.simulator.wire import Failure, FailureKind, Prompt
 
@@ -199,7 +199,12 @@ class LimitTable:
             ("output_tokens", limits.output_tpm),
         ):
             if per_minute is not None:
-                buckets[dimension] = TokenBucket(per_minute / 60, max(1.0, per_minute / 60 * burst_s), now_s)
+                rate_per_s = per_minute / 60
+                buckets[dimension] = (
+                    CalendarWindow(rate_per_s, self._config.window_s, now_s)
+                    if self._config.window_s
+                    else TokenBucket(rate_per_s, max(1.0, rate_per_s * burst_s), now_s)
+                )
                 stated[dimension] = per_minute
         if limits.rps is not None:
             buckets["requests_per_second"] = TokenBucket(limits.rps, max(1.0, limits.rps), now_s)
@@ -225,8 +230,8 @@ _WORDS = {
 }
 
 
-def _capacities(scope: Scope) -> dict[str, float]:
-    return {dimension: bucket.capacity for dimension, bucket in scope.buckets.items()}
+def _capacities(scope: Scope) -> dict[str, tuple[type[TokenBucket], float]]:
+    return {dimension: (type(bucket), bucket.capacity) for dimension, bucket in scope.buckets.items()}
 
 
 def _needs(prompt: Prompt, accounting: Accounting, cached_tokens: int) -> dict[str, float]:

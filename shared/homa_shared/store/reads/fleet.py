@@ -47,7 +47,7 @@ class LimitRow:
     frozen_ms: int
     #: Requests a second that adaptive mode allows now; None where a limit is configured.
     adaptive_rate: float | None
-    #: Of a breaker: closed, open or half-open; else empty.
+    #: Of a breaker: closed, open or half-open. Of a quota: that its bursts were made smaller; else empty.
     state: str
     #: Of a breaker: until a call may pass, ms.
     wait_ms: int

@@ -14,8 +14,10 @@ local state = redis.call('HGET', key, 'state')
 if not state then
   return ''
 elseif order == 'seal' and state == 'open' then
-  local lines = math.max(tonumber(ARGV[3]), tonumber(redis.call('HGET', key, 'lines') or 0))
-  redis.call('HSET', key, 'state', 'sealed', 'total', ARGV[3], 'lines', lines)
+  local v = redis.call('HMGET', key, 'lines', 'submitted')
+  -- Who seals another client's batch may not have seen its last lines.
+  local total = math.max(tonumber(ARGV[3]), tonumber(v[2] or 0))
+  redis.call('HSET', key, 'state', 'sealed', 'total', int(total), 'lines', int(math.max(total, tonumber(v[1] or 0))))
   complete_batch(id)
 elseif order == 'pause' and state ~= 'complete' then
   redis.call('HSET', key, 'paused', now, 'paused_why', ARGV[3] or '')

@@ -7,7 +7,8 @@
 -- Returns rows {scope, dimension, limit, used, available, frozen_ms, adaptive rate a second as text or '', state, wait_ms,
 -- frozen_why};
 -- dimension is a limit's name (model/limits.py), concurrency or breaker. For quotas that open bit by bit `used` is what the bucket has not
--- recovered yet and `available` what may be reserved at once; state and wait_ms are the breaker's.
+-- recovered yet and `available` what may be reserved at once; state and wait_ms are the breaker's;
+-- of a quota whose bursts were made smaller state says so.
 local rows = {}
 
 local function row(s, dimension, limit, used, available, state, wait)
@@ -17,15 +18,22 @@ local function row(s, dimension, limit, used, available, state, wait)
     frozen > 0 and redis.call('HGET', K.scope(s.name), 'frozen_why') or ''}
 end
 
+-- How much less may be used at once than the settings say, since calls below the limit were refused.
+local function tightness(s)
+  local usual, burst = s.burst or C.BURST_MS, burst_us(s) / 1000
+  return burst < usual and 'bursts of ' .. int(burst) .. ' of ' .. int(usual) .. ' ms: refused below the limit' or ''
+end
+
 for _, name in ipairs(redis.call('SMEMBERS', K.scopes())) do
   local s = scope(name)
   for _, dimension in ipairs(DIMENSIONS) do
     local limit = limit_of(s, dimension)
     if limit then
       local used_us = math.max(0, (s[dimension.letter] or 0) - now_us)
-      local free_us = math.max(0, math.max((s.burst or C.BURST_MS) * 1000, dimension.period_us / limit) - used_us)
+      local free_us = math.max(0, math.max(burst_us(s), dimension.period_us / limit) - used_us)
       local available = math.floor(free_us * limit * pace(s) / dimension.period_us + 1e-6)
-      row(s, dimension.limit, limit, math.ceil(used_us * limit / dimension.period_us - 1e-6), headroom(s, NO_COST) > 0 and 0 or available)
+      row(s, dimension.limit, limit, math.ceil(used_us * limit / dimension.period_us - 1e-6), headroom(s, NO_COST) > 0 and 0 or available,
+        tightness(s))
     end
   end
   if s.rpd then

@@ -1,8 +1,8 @@
 --! flags allow-oom
---! use clock, record, backlog, limiter, breaker, budget
+--! use clock, record, backlog, limiter, breaker, budget, target
 -- Reserves quota and budget for the next call of a running attempt, atomically, as take did for its first. An attempt
--- that resumes with a larger prompt than was reserved for it asks too, before its first call. Nothing is called before the
--- answer is ok.
+-- that resumes with a larger prompt than was reserved for it asks too, before its first call, and so does a call that stood by
+-- until it could leave. Nothing is called before the answer is ok.
 --
 -- KEYS[1] anchor
 -- ARGV: job, attempt, step number of the call, bound ('' unpriced), worker, then the tokens of each dimension that counts them
@@ -28,6 +28,15 @@ if r.sr == step then return {'ok', 0, ''} end
 
 local quota, account = scope(r.qs), scope(r.ps)
 
+-- The call that take reserved for begins with what its prompt shares; what that is of another prompt nobody has counted.
+local function still_exempt()
+  for _, dimension in ipairs(C.DIMENSIONS) do
+    if dimension.record and cost[dimension.letter] ~= (r[dimension.record] or 0) then return nil end
+  end
+  return exempt_tokens(r, plan_of(r.q, r.tg, r.ps))
+end
+local exempt = r.sw and still_exempt()
+
 -- What take reserved for a smaller call goes back, and all is asked for anew.
 local function give_back()
   local reserved = need_of(r, r.xt)
@@ -39,7 +48,7 @@ end
 
 local function need()
   redis.call('HSET', K.job(id), unpack(tokens))
-  redis.call('HDEL', K.job(id), 'xt')
+  if exempt then redis.call('HSET', K.job(id), 'xt', exempt) else redis.call('HDEL', K.job(id), 'xt') end
   if bound then redis.call('HSET', K.job(id), 'bn', bound) else redis.call('HDEL', K.job(id), 'bn') end
 end
 
@@ -74,6 +83,7 @@ end
 
 if not r.sw then give_back() end
 need()
+if exempt then cost = need_of(r, exempt) end
 local answer, ms, what, caps = barred()
 if answer == 'ok' then
   reserve(quota, cost)

@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, budget, restore_attempt
+--! use clock, record, backlog, budget, restore_attempt, set_back
 -- A worker's heartbeat: it lives, and its attempts' leases are renewed. Attempts that a failover lost are restored, so that a
 -- call in flight is not made again.
 --
@@ -9,6 +9,8 @@
 -- cancelled, or an earlier attempt's late reply ended it. The order that said so may have been lost on its way. An attempt
 -- that a later one has replaced goes on: its reply tells what it cost. Cost: O(n log N).
 local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
+local last = tonumber(redis.call('HGET', K.beat(), 'last') or now)
+move_back(last)
 local lost, called_off = {}, {}
 local provider = cjson.decode(ARGV[3]).provider
 for i = 4, #ARGV do
@@ -35,7 +37,6 @@ redis.call('HSET', K.worker(worker), 'facts', ARGV[3], 'beat', now)
 redis.call('PEXPIRE', K.worker(worker), C.WORKER_KEPT_MS)
 -- After a gap in everybody's beats the store was away, or all workers were: nobody's lease is judged before its holder
 -- had the time of one lease to say that it lives.
-local last = tonumber(redis.call('HGET', K.beat(), 'last') or now)
 if math.abs(now - last) > lease_ms / 2 then redis.call('HSET', K.beat(), 'grace', now + lease_ms) end
 redis.call('HSET', K.beat(), 'last', now)
 return {lost, called_off}

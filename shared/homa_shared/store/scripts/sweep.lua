@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, orders, backlog, ending, attempt, follow, holds, failover, due
+--! use clock, record, orders, backlog, ending, attempt, follow, holds, failover, due, set_back, unused
 -- The fleet's housekeeping, in bounded slices: leases that ran out, jobs that became due, deadlines, reasons that passed,
 -- batches that were cancelled, cost that stayed unresolved for too long, retention. Any worker may call it; one call each
 -- half second does the work.
@@ -60,6 +60,7 @@ end
 
 -- After a gap in everybody's beats nobody's lease is judged before its holder had the time to say that it lives (as renew
 -- does, should housekeeping be the first to come back).
+move_back(tonumber(beat[5] or nil))
 if beat[5] and math.abs(now - tonumber(beat[5])) > LEASE_MS / 2 then
   beat[2] = now + LEASE_MS
   redis.call('HSET', K.beat(), 'grace', beat[2], 'last', now)
@@ -207,6 +208,7 @@ if math.abs(now - tonumber(beat[4] or 0)) > TRIM_EACH_MS then
   end
   local oldest = int(now - tonumber(keep[2] or C.LEDGER_KEPT_MS))
   if redis.call('XTRIM', K.ledger(), 'MINID', '~', oldest, 'LIMIT', LINES) >= NEARLY then trimmed = false end
+  sweep_unused(tonumber(keep[2] or C.LEDGER_KEPT_MS))
   for _, worker in ipairs(redis.call('ZRANGEBYSCORE', K.workers(), '-inf', now - C.WORKER_KEPT_MS, 'LIMIT', 0, SLICE)) do
     redis.call('ZREM', K.workers(), worker)
   end

@@ -1,7 +1,8 @@
 """What a worker asks of the store between an attempt's calls: record a step, reserve the next call, journal tools.
 
 An attempt of several paid calls goes: call → `step` (the reply is paid and journaled; nothing is reserved any more) →
-tools, if any → `next_step` (the next call's quota and budget) → call … → `settle` for the last one. Each is idempotent.
+tools, if any → `next_step` (the next call's quota and budget) → call … → `settle` for the last one. A call that cannot
+leave yet stands by (`stand_by`, then `next_step` again). Each is idempotent.
 """
 
 from __future__ import annotations
@@ -87,6 +88,11 @@ def next_step(keys: Keys, name: tuple[str, int], number: int, need: Option, *, w
     """
     bound = "" if need.bound is None else need.bound
     return call(keys, "next_step", (*name, number, bound, worker, *need.tokens), _permit)
+
+
+def stand_by(keys: Keys, name: tuple[str, int], *, worker: str) -> Op[None]:
+    """Gives back what is reserved for a call that cannot leave yet; `next_step` reserves it anew."""
+    return call(keys, "stand_by", (*name, worker), lambda _: None)
 
 
 def begin_tool(

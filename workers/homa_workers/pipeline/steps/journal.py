@@ -81,6 +81,13 @@ class StepJournal:
         self._recent = recent
         self._holds_call = True
 
+    @classmethod
+    def standing_by(cls, store: AsyncStore, attempt: RunningAttempt, book: FleetBook, log: WorkerLog) -> StepJournal:
+        """For an attempt whose call stands by: nothing is reserved for it."""
+        made = cls(store, attempt, book, log)
+        made._holds_call = False
+        return made
+
     @property
     def number(self) -> int:
         """Of the step recorded last, over all attempts of the job; 0 for none."""
@@ -142,6 +149,15 @@ class StepJournal:
             if monotonic() + permit.wait_ms / 1000 > give_up_s:
                 raise waiting("waiting", f"its next call waits for {permit.what}{_because(why)}")
             await self.between(asyncio.sleep(max(_PAUSE_S, permit.wait_ms / 1000)))
+
+    async def reserve_anew(self) -> None:
+        """Returns when the call that a claim is for may be made, after its reservation was given back.
+
+        Raises:
+            Halted: as `allow`.
+        """
+        claim = self.attempt.claim
+        await self.allow(Option(claim.target, claim.bound, claim.tokens))
 
     async def record(self, completion: Completion, state: bytes) -> None:
         """A paid reply that is not the answer: charged and journaled.

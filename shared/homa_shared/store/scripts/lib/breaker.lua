@@ -1,4 +1,4 @@
---! use clock, events
+--! use clock, events, shift
 -- Circuit breakers of an account or a target, shared by the fleet. Closed: failures in a row are counted. Open: nothing is
 -- dispatched until `until`. Half-open: one probe at a time; a good reply closes, a failure opens for twice as long.
 -- Failures that follow one job, or one tenant while others get good replies, say nothing of the target: they open nothing.
@@ -9,22 +9,28 @@ local WELL_MS, NOTE_EACH_MS = 30000, 2000
 local SEVERAL = '*'
 local breakers = {}
 
+local function keep(b)
+  redis.call('HSET', K.breaker(b.name), 'state', b.state, 'fails', b.fails, 'until', b.till, 'open_ms', b.open_ms, 'probe', b.probe, 'why', b.why,
+    'row_job', b.row_job or SEVERAL, 'row_tn', b.row_tn or SEVERAL, 'seen', now)
+end
+
 local function breaker(name)
   local b = breakers[name]
   if not b then
     local v = redis.call('HMGET', K.breaker(name), 'state', 'fails', 'until', 'open_ms', 'probe', 'why',
-      'row_job', 'row_tn', 'good_tn', 'good_at', 'other_at')
+      'row_job', 'row_tn', 'good_tn', 'good_at', 'other_at', 'seen')
     b = {name = name, state = v[1] or 'closed', fails = tonumber(v[2] or 0), till = tonumber(v[3] or 0),
       open_ms = tonumber(v[4] or 0), probe = tonumber(v[5] or 0), why = v[6] or '',
       row_job = v[7], row_tn = v[8], good_tn = v[9], good_at = tonumber(v[10] or 0), other_at = tonumber(v[11] or 0)}
     breakers[name] = b
+    local ahead = ahead_ms(tonumber(v[12] or nil))
+    if ahead > 0 then
+      b.till, b.probe, b.good_at, b.other_at = b.till - ahead, b.probe - ahead, b.good_at - ahead, b.other_at - ahead
+      keep(b)
+      redis.call('HSET', K.breaker(name), 'good_at', b.good_at, 'other_at', b.other_at)
+    end
   end
   return b
-end
-
-local function keep(b)
-  redis.call('HSET', K.breaker(b.name), 'state', b.state, 'fails', b.fails, 'until', b.till, 'open_ms', b.open_ms, 'probe', b.probe, 'why', b.why,
-    'row_job', b.row_job or SEVERAL, 'row_tn', b.row_tn or SEVERAL)
 end
 
 -- Milliseconds until a call may pass: 0 is now.
@@ -70,7 +76,7 @@ end
 local function note_good(b, tenant)
   if b.good_tn and b.good_tn ~= tenant then b.other_at = b.good_at end
   b.good_tn, b.good_at = tenant, now
-  redis.call('HSET', K.breaker(b.name), 'good_tn', tenant, 'good_at', now, 'other_at', b.other_at)
+  redis.call('HSET', K.breaker(b.name), 'good_tn', tenant, 'good_at', now, 'other_at', b.other_at, 'seen', now)
 end
 
 -- True when it closes. `tenant`: whose reply it was; nil of an account, which single failures do not open.

@@ -27,6 +27,11 @@ local function held_after_failover(lease_ms)
     redis.call('HSET', K.beat(), 'born', now, 'before', v[3], 'grace', now + lease_ms)
   end
   if not v[2] then return 0, run end
+  -- Where the clock was set back since, it begins anew.
+  if tonumber(v[2]) > now then
+    v[2] = now
+    redis.call('HSET', K.beat(), 'born', now)
+  end
   local left, since = tonumber(v[2]) + lease_ms - now, now - tonumber(v[2])
   if left > 0 and since < AT_LEAST_MS then return math.min(left, AT_LEAST_MS - since), run end
   if left > 0 then

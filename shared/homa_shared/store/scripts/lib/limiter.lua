@@ -1,10 +1,10 @@
---! use clock, events
+--! use clock, events, shift
 -- The limiter. A scope's quota is a GCRA per dimension (ITU-T I.371; one timestamp, the theoretical arrival time in us,
 -- instead of a bucket), by the rows of model/limits.py: r requests, t total tokens, … Daily quotas are fixed windows that
 -- end at `dayend`; concurrency is a count of leases. A scope without any configured limit is adaptive: it has a rate of its
 -- own, raised a little while work waits and cut when the provider answers 429.
 local SCOPE = {'conc', 'busy', 'frozen', 'frozen_at', 'probe', 'refused', 'ramp', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc', 'top',
-  'told_at', unpack(C.SCOPE_FIELDS)}
+  'told_at', 'seen', 'tight', 'tight_at', unpack(C.SCOPE_FIELDS)}
 local DIMENSIONS = C.DIMENSIONS
 -- The one that is found from refusals where nothing is configured.
 local ADAPTIVE
@@ -23,24 +23,39 @@ local LEAST_REST_MS, UNNAMED_REST_MS, LONGEST_REST_MS = 100, 1000, 60000
 
 local scopes = {}
 
+local function set(s, field, value)
+  s[field] = value
+  s.dirty[field] = true
+end
+
+-- Moves a scope's times back where the store's clock was set back. The end of its day is a date, and stays.
+local function follow_clock(s)
+  local ahead = ahead_ms(s.seen)
+  if ahead == 0 then return end
+  for _, field in ipairs({'frozen', 'frozen_at', 'probe', 'grown', 'cut_at', 'told_at', 'tight_at'}) do
+    if (s[field] or 0) > 0 then set(s, field, s[field] - ahead) end
+  end
+  for _, dimension in ipairs(DIMENSIONS) do
+    if s[dimension.letter] then set(s, dimension.letter, s[dimension.letter] - ahead * 1000) end
+  end
+  set(s, 'seen', now)
+end
+
 local function scope(name)
   local s = scopes[name]
   if not s then
     s = {name = name, dirty = {}}
     local values = redis.call('HMGET', K.scope(name), unpack(SCOPE))
     for i, field in ipairs(SCOPE) do s[field] = values[i] and tonumber(values[i]) or nil end
+    follow_clock(s)
     scopes[name] = s
   end
   return s
 end
 
-local function set(s, field, value)
-  s[field] = value
-  s.dirty[field] = true
-end
-
 local function save_scopes()
   for name, s in pairs(scopes) do
+    if next(s.dirty) then set(s, 'seen', now) end
     local args = {}
     for field in pairs(s.dirty) do
       args[#args + 1] = field
@@ -64,6 +79,19 @@ local function limit_of(s, dimension)
   if told and (not limit or told < limit) then limit = told end
   if not limit and dimension.adaptive and s.adaptive == 1 then limit = (s.rate or FIRST_RATE) * dimension.period_us / 1000000 end
   return limit
+end
+
+-- Quota that may be used at once, us. A provider that refuses calls below the limit counts otherwise than by a bucket, by
+-- calendar seconds or minutes say: so each refusal halves the burst, down to an even pace, and ten calm minutes double it.
+local function burst_us(s)
+  local burst = s.burst or C.BURST_MS
+  if s.tight then burst = math.min(burst, s.tight * 2 ^ ((now - (s.tight_at or now)) / 600000)) end
+  return burst * 1000
+end
+
+local function tighten(s)
+  set(s, 'tight', math.max(C.LEAST_BURST_MS, burst_us(s) / 2000))
+  set(s, 'tight_at', now)
 end
 
 -- Whether a scope finds its rate of requests by itself.
@@ -157,7 +185,7 @@ local function headroom(s, cost)
       if dimension.record and configured and amount > configured then return nil, dimension.limit end
       local debit = debit_us(dimension, amount, limit, speed)
       -- One request larger than the burst is admitted at a full bucket, into debt.
-      local tolerance = math.max((s.burst or C.BURST_MS) * 1000, debit)
+      local tolerance = math.max(burst_us(s), debit)
       local over = math.max(s[dimension.letter] or 0, now_us) + debit - tolerance - now_us
       if over > wait then wait, what = over, dimension.limit end
     end
@@ -204,6 +232,11 @@ end
 local function until_probe(s, wait)
   local probe = s.frozen and s.frozen > now and probe_in(s)
   return probe and math.min(wait, math.max(1, probe)) or wait
+end
+
+-- A call that began then is not made yet: where it was the probe of a freeze, another one may be.
+local function give_back_probe(s, began)
+  if (s.frozen or 0) > now and s.probe == began + PROBE_EACH_MS then set(s, 'probe', now) end
 end
 
 -- Gives a concurrency slot back; true when it was the last one taken.
@@ -280,7 +313,10 @@ end
 local function congest(s, retry_after, about)
   local adaptive = is_adaptive(s)
   -- What was in flight when the freeze began tells nothing new.
-  if about.began > (s.frozen_at or 0) then set(s, 'refused', (s.refused or 0) + 1) end
+  if about.began > (s.frozen_at or 0) then
+    set(s, 'refused', (s.refused or 0) + 1)
+    if not adaptive then tighten(s) end
+  end
   freeze(s, rest_after(s, retry_after), about)
   if not adaptive then return end
   local rate, accepted = s.rate or FIRST_RATE, s.acc or 0

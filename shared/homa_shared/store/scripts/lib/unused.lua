@@ -1,0 +1,38 @@
+--! use clock
+-- Scopes and targets that nothing was called by for as long as the ledger reaches back: their names, states and breakers go.
+-- Whoever uses one again is told that it has no plan, and writes it.
+-- Gives: sweep_unused(kept_ms).
+
+-- Looked at in one call; one that is swept takes a look at all targets.
+local LOOKED_AT = 50
+
+local function forget_target(name)
+  redis.call('DEL', K.target(name), K.breaker(name))
+  redis.call('SREM', K.targets(), name)
+end
+
+-- Targets go with their scope: one without limits would be called without any.
+local function forget_scope(name)
+  for _, target in ipairs(redis.call('SMEMBERS', K.targets())) do
+    local plan = redis.call('HMGET', K.target(target), 'account', 'quota')
+    if plan[1] == name or plan[2] == name then
+      forget_target(target)
+      -- A pool has a row of its own beside those of its members.
+      local pool = string.match(target, '^(.*)|[^|]*$')
+      if pool then forget_target(pool) end
+    end
+  end
+  redis.call('DEL', K.scope(name), K.breaker(name))
+  redis.call('SREM', K.scopes(), name)
+end
+
+local function sweep_unused(kept_ms)
+  for _, name in ipairs(redis.call('SRANDMEMBER', K.scopes(), LOOKED_AT)) do
+    local v = redis.call('HMGET', K.scope(name), 'seen', 'busy')
+    if not v[1] then
+      redis.call('HSET', K.scope(name), 'seen', now)
+    elseif now - tonumber(v[1]) > kept_ms and (tonumber(v[2] or nil) or 0) <= 0 then
+      return forget_scope(name)
+    end
+  end
+end
