@@ -94,7 +94,7 @@ def test_a_model_that_it_does_not_serve_is_passed_over(model: str, tier: str) ->
 
 
 @pytest.mark.parametrize(
-    ("tier", "dearer"), [(None, 1.0), ("standard", 1.0), ("flex", 1.0), ("priority", 1.8), ("auto", 1.8)]
+    ("tier", "dearer"), [(None, 1.0), ("standard", 1.0), ("flex", 1.0), ("priority", 2.0), ("auto", 2.0)]
 )
 def test_a_bound_is_that_of_the_dearest_tier_that_may_serve(tier: str | None, dearer: float) -> None:
     usual, bound = (template(tier=name).entry("j", HELLO).bound for name in (None, tier))
@@ -127,7 +127,7 @@ def test_a_price_of_ones_own_may_have_tiers() -> None:
     assert prices.cost(Target("azure", "gpt-6-luna"), replace(usage, terms=("flex",))) is None
 
 
-@pytest.mark.parametrize(("account", "dearer"), [(None, 1.0), ("priority", 1.8), ("auto", 1.8)])
+@pytest.mark.parametrize(("account", "dearer"), [(None, 1.0), ("priority", 2.0), ("auto", 2.0)])
 def test_an_account_may_serve_what_leaves_it_open_by_another_tier(account: str | None, dearer: float) -> None:
     provider = FleetProvider(kind="openai", service_tier=account)
     fleet = FLEET.model_copy(update={"providers": {"openai": provider}})

@@ -27,7 +27,7 @@ async def provider(simulator: Simulator) -> AsyncIterator[Provider]:
 
 
 async def asked(provider: Provider, way: str, text: str, **params: object) -> Completion:
-    call = Call("gpt-6-luna", [{"role": "user", "content": text}], {"max_tokens": 200, **params})
+    call = Call("gpt-4.1-mini", [{"role": "user", "content": text}], {"max_tokens": 200, **params})
     return await (provider.complete(call) if way == "whole" else provider.stream(call, Pieces().emit))
 
 
