@@ -60,10 +60,13 @@ class KnownTarget:
     def fitted(self, call: Call) -> tuple[Call, tuple[str, ...]]:
         """A call as the model can be asked, and what was changed about its parameters, for people.
 
-        It goes by OpenAI's Responses API where its model does in no other way what is asked for.
+        It has the account's parameters where it leaves them open, so that they are fitted and reckoned like its own. It
+        goes by OpenAI's Responses API where its model does in no other way what is asked for.
         """
         family = self.family
-        params = with_account_params(call.params, self.defaults) if self.defaults else call.params
+        if self.defaults:
+            call = replace(call, params=with_account_params(call.params, self.defaults))
+        params = call.params
         notes: tuple[str, ...] = ()
         if not fits(family, params):
             params, notes = fitted(family, self.target.model, params)

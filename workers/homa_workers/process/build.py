@@ -27,7 +27,7 @@ from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.pipeline.pipeline import Pipeline
 from homa_workers.process.accounts import account, secrets_of
 from homa_workers.process.worker import DEFAULT_THREADS, HomaWorker
-from homa_workers.providers.base import Provider
+from homa_workers.providers.base import Provider, account_params
 from homa_workers.providers.secrets import Secrets
 from homa_workers.store_io.media import Media
 
@@ -158,7 +158,7 @@ def _chosen(settings: Settings, providers: Sequence[str], *, has_actors: bool) -
 
 def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWorker, MiddlewareChain]:
     settings, store, given = shared.settings, shared.store, shared.settings.providers[provider.name]
-    book = FleetBook(store, shared.fleet, provider.name, given.options.get("params") or {})
+    book = FleetBook(store, shared.fleet, provider.name, account_params(provider))
     log = WorkerLog(new_worker_id(provider.name))
     media = Media(store, shared.blobs, settings.blobs_above)
     vectors = VectorCache(store)
