@@ -31,9 +31,6 @@ from homa_workers.providers.base import Provider, account_params
 from homa_workers.providers.secrets import Secrets
 from homa_workers.store_io.media import Media
 
-#: Jobs in flight in one process where nothing else is said.
-DEFAULT_CONCURRENCY = 1000
-
 
 @dataclass(slots=True)
 class WorkerProcess:
@@ -172,7 +169,7 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
         store=store,
         book=book,
         provider=provider.name,
-        concurrency=shared.concurrency or given.concurrency or DEFAULT_CONCURRENCY,
+        concurrency=shared.concurrency or given.concurrency,
         lease_s=settings.lease_s,
         boots=boots,
     )
@@ -183,7 +180,7 @@ def _actors_worker(shared: _Shared, threads: int) -> HomaWorker:
     return HomaWorker(
         shared.broker,
         store=shared.store,
-        concurrency=shared.concurrency or DEFAULT_CONCURRENCY,
+        concurrency=shared.concurrency,
         lease_s=shared.settings.lease_s,
         worker_threads=threads,
     )
