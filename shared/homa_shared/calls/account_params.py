@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-#: Names of the output cap. A call has one cap, whichever of them says it.
-CAP_NAMES = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+from homa_shared.kinds.output_caps import CHAT_CAP_NAMES
+
+#: Names of the output cap in either of OpenAI's APIs. A call has one cap, whichever of them says it.
+CAP_NAMES = (*CHAT_CAP_NAMES, "max_output_tokens")
 
 
 def with_account_params(params: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:

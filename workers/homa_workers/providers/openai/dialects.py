@@ -31,8 +31,6 @@ from homa_workers.providers.openai.strict_schema import strict_form
 OWN_HOST = re.compile(
     r"(?:^|\.)(?:api\.openai\.com|openai\.azure\.(?:com|us)|(?:services\.ai|cognitiveservices)\.azure\.com)$"
 )
-#: The two names of the output cap: servers either refuse the one that they do not know, or ignore it unseen.
-CAP_NAMES = ("max_tokens", "max_completion_tokens")
 #: Hosts that take breakpoints: OpenAI's own, and those of its regions (`eu.api.openai.com`).
 OPENAI_HOST = re.compile(r"(?:^|\.)api\.openai\.com$")
 #: Ends what GPT-5.6 and later keep of a prompt for the next one.
