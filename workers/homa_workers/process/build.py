@@ -94,13 +94,7 @@ async def build(
     secrets = secrets_of(settings, address)
     made = [account(name, settings.providers[name], secrets) for name in names]
     store = AsyncStore(address, settings.namespace, role="worker")
-    try:
-        fleet = await enter(store, settings.fleet())
-    except BaseException:
-        await store.aclose()
-        raise
-    if (said := drift(fleet, settings.fleet())) is not None:
-        structlog.get_logger("homa.worker").warning("settings not in force", what=said)
+    fleet = await _fleet_in_force(store, settings)
     broker = broker or HomaBroker(address, settings.namespace)
     shared = _Shared(settings, store, broker, fleet, concurrency, blobs, factories, secrets)
     process = WorkerProcess(store, broker, [], made)
@@ -118,6 +112,18 @@ async def build(
         await process.aclose()
         raise
     return process
+
+
+async def _fleet_in_force(store: AsyncStore, settings: Settings) -> Fleet:
+    """The fleet's settings, which the first worker writes. Where they cannot be had the store is closed."""
+    try:
+        fleet = await enter(store, settings.fleet())
+    except BaseException:
+        await store.aclose()
+        raise
+    if (said := drift(fleet, settings.fleet())) is not None:
+        structlog.get_logger("homa.worker").warning("settings not in force", what=said)
+    return fleet
 
 
 @dataclass(frozen=True, slots=True)
