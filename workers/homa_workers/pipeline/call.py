@@ -131,6 +131,7 @@ class Caller:
     def _capped(self, target: str, call: Call) -> Call:
         """A call with the output cap that its need is calculated by: one is always sent, whatever the account's is."""
         params = call.params
+        # As a rule one of the first two is there; the search among all names of servers takes longer.
         if params.get("max_tokens") or params.get("max_completion_tokens") or output_cap(params):
             return call
         return replace(call, params={**params, "max_tokens": self._book.own_cap(target, params)})
