@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from homa_shared.calls.account_params import with_account_params
+from homa_shared.calls.account_params import with_defaults
 from homa_shared.calls.openai_apis import by_own_api, has_fees
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API, Call, Completion
 from homa_shared.kinds.parameter_rules import Family, fits, fitted
@@ -65,7 +65,7 @@ class KnownTarget:
         """
         family = self.family
         if self.defaults:
-            call = replace(call, params=with_account_params(call.params, self.defaults))
+            call = replace(call, params=with_defaults(call.params, self.defaults))
         params = call.params
         notes: tuple[str, ...] = ()
         if not fits(family, params):

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from homa_shared.calls.account_params import with_account_params
+from homa_shared.calls.account_params import with_defaults
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import with_mark
 from homa_shared.kinds.families import gpt
@@ -85,7 +85,7 @@ def request_body(
     `defaults` are the account's own parameters, for what the call leaves open. Unknown parameters are passed on.
     `stream` is the adapter's to say.
     """
-    params = with_account_params(call.params, defaults) if defaults else call.params
+    params = with_defaults(call.params, defaults) if defaults else call.params
     body = {"model": call.model, "messages": call.messages, **params}
     for name in defaults:
         # Said by the account, and not taken by this model.
