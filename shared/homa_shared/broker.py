@@ -230,7 +230,7 @@ class HomaBroker(dramatiq.Broker):
 
 
 def _eta(message: dramatiq.Message[Any]) -> int | None:
-    """When a message may run, ms since 1970: the option that Dramatiq's consumers read. What is no number is now."""
+    """When a message may run, ms since 1970: the option that Dramatiq's consumers read. Other values: at once."""
     eta = message.options.get("eta")
     return int(eta) if isinstance(eta, int | float) and not isinstance(eta, bool) else None
 

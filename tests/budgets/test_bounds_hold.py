@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from homa_shared.calls.account_params import with_account_params
+from homa_shared.calls.account_params import with_defaults
 from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import RESPONSES_API, Call
 from homa_shared.model.targets import Target
@@ -73,7 +73,7 @@ def test_no_bill_is_above_the_bound_that_was_reserved(kind: str) -> None:
         target = Target(kind, random.choice(MODELS[kind]))
         api = random.choice(("chat", RESPONSES_API)) if kind in ("openai", "azure") else "chat"
         own = {"max_completion_tokens": 40_000, "n": 3} if random.random() < 0.1 else {}
-        params = with_account_params({"max_tokens": 4096, **params}, own)
+        params = with_defaults({"max_tokens": 4096, **params}, own)
         known = BOOK.known(str(target))
         call, _ = known.fitted(known.for_api(Call(target.model, messages, params, api=api)))
         bound = NeedCalculator(BOOK.prices, call.params, call.api).bound(target, Prompt.of_sent(call.messages))

@@ -8,6 +8,7 @@ from homa.submit.messages import build_messages
 from homa.submit.options import check_options
 from homa.submit.template import Template
 from homa_shared.calls.request import JobRequest
+from homa_shared.kinds.output_caps import cap_of
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.sections import LimitSettings, ModelAlias
 
@@ -24,6 +25,8 @@ def fleet(**limits: int) -> Fleet:
     models = {
         "ours": ModelAlias(target="azure:depot", model="gpt-6-luna"),
         "short": ModelAlias(target=THINKER, defaults={"max_tokens": 50}),
+        "newer": ModelAlias(target=THINKER, defaults={"max_completion_tokens": 50}),
+        "responses": ModelAlias(target=THINKER, defaults={"max_output_tokens": 50}),
         "both": ModelAlias(pool=("other:gpt-4o-mini", THINKER)),
     }
     return Fleet(providers=providers, models=models)
@@ -70,6 +73,14 @@ def test_what_the_caller_or_the_alias_says_stands() -> None:
     assert stored(THINKER, PLAIN, max_tokens=7)[1].caps == ()
     template, request = stored("short")
     assert (request.params["max_tokens"], template.has_own_cap) == (50, False)
+
+
+def test_the_callers_cap_stands_above_the_aliass_whatever_their_names() -> None:
+    for alias, api in (("short", "chat"), ("newer", "chat"), ("newer", "responses"), ("responses", "responses")):
+        assert cap_of(stored(alias, api=api, max_tokens=7)[1].params) == 7
+        assert cap_of(stored(alias, api=api)[1].params) == 50
+    assert stored("newer", api="responses", max_output_tokens=7)[1].params == {"max_tokens": 7}
+    assert stored("responses", api="responses")[1].params == {"max_tokens": 50}
 
 
 def test_a_deployment_goes_by_the_model_that_its_alias_names() -> None:

@@ -97,13 +97,13 @@ def test_the_request_says_what_was_asked(homa: Homa, store: Store) -> None:
         system="Be kind",
         tools=tools,
         temperature=0.5,
-        max_tokens=7,
+        max_tokens=70,
         seed=3,
         fallbacks=["ollama:llama3:8b"],
     )
     request = stored_request(store, job.id)
     assert request.messages == [{"role": "system", "content": "Be kind"}, {"role": "user", "content": "Hi"}]
-    assert request.params == {"tools": tools, "temperature": 0.5, "max_tokens": 7, "seed": 3}
+    assert request.params == {"tools": tools, "temperature": 0.5, "max_tokens": 70, "seed": 3}
     assert request.targets == (MODEL, "ollama:llama3:8b")
     assert request.options[0].bound
     assert request.options[1].bound is None

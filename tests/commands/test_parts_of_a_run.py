@@ -28,7 +28,7 @@ from homa.runs.run_options import RunOptions
 from homa.runs.signals import Interruption
 from homa.runs.tally import ALIKE, MaxFailures, RunTally
 from homa.supervision.errors import WorkerLost
-from homa.supervision.own_workers import own_workers
+from homa.supervision.own_workers import own_specs, restart_policy
 from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.model.errors import InvalidRequest, OutputUnwritable
 from homa_shared.model.records import State
@@ -306,7 +306,8 @@ class TestInterruption:
 class TestOwnWorkers:
     def force(self, tmp_path: Path, *providers: str) -> WorkerSupervisor:
         env = {"HOMA_HOME": str(tmp_path), "OPENAI_API_KEY": "k", "HOMA_REDIS_URL": "redis://127.0.0.1:1/0"}
-        return own_workers(load_settings(env=env, cwd=tmp_path), providers, 1, "run-test")
+        specs = own_specs(load_settings(env=env, cwd=tmp_path), providers, 1, "run-test")
+        return WorkerSupervisor(specs, restart_policy())
 
     def test_without_providers_there_is_nobody(self, tmp_path: Path):
         force = self.force(tmp_path)

@@ -48,8 +48,7 @@ def test_a_budget_holds_a_tier_with_a_price_and_no_other(staffed: Fleet, invoke:
     answer = invoke(staffed, "ask", "Tell me", "--model", "openai:gpt-6.2-sol", "--budget", "1", "--tier", "priority")
     assert answer.exit_code == 0, answer.stderr
     answer = invoke(staffed, "ask", "Tell me", "--model", "openai:gpt-4-turbo", "--tier", "priority", "--budget", "1")
-    assert (answer.exit_code, "openai:gpt-4-turbo served by priority has no known price" in answer.stderr) == (2, True)
-    assert 'set [prices."openai:gpt-4-turbo".tiers."priority"]' in answer.stderr
+    assert (answer.exit_code, "gpt-4-turbo has no priority tier" in answer.stderr) == (2, True)
 
 
 def test_a_run_with_a_budget_is_told_what_its_tier_may_cost(fleet: Fleet, invoke: Invoke, folder: Path):
@@ -60,4 +59,4 @@ def test_a_run_with_a_budget_is_told_what_its_tier_may_cost(fleet: Fleet, invoke
         for tier in ("standard", "flex", "priority")
     ]
     usual, flex, priority = map(float, costs)
-    assert (flex / usual, priority / usual) == (pytest.approx(0.5), pytest.approx(1.8))
+    assert (flex / usual, priority / usual) == (pytest.approx(0.5), pytest.approx(2))

@@ -51,7 +51,7 @@ async def test_an_accent_changes_nothing_of_what_is_said_or_billed(
 async def test_parallel_calls_are_told_apart(provider: Provider, way: str, accent: str) -> None:
     orders = f'[[tool:f {{"a": 1}}]] [[tool:g {{"b": 2}}]] [[accent:{accent}]]'
     tools = [{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}} for name in "fg"]
-    completion = await asked(provider, way, orders, tools=tools, reasoning_effort="none")
+    completion = await asked(provider, way, orders, tools=tools)
     calls = completion.body["choices"][0]["message"]["tool_calls"]
     assert [(c["function"]["name"], orjson.loads(c["function"]["arguments"])) for c in calls] == [
         ("f", {"a": 1}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
@@ -102,17 +103,18 @@ def _say_warnings(context: Context) -> None:
         say(f"warning: {warning}")
 
 
+class _ClientWarnings(logging.Handler):
+    """Says on stderr what the client logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"warning: {record.getMessage()}")
+
+
 def _say_what_the_client_logs() -> None:
-    import logging
-
-    class Said(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            say(f"warning: {record.getMessage()}")
-
     log = logging.getLogger("homa")
-    # In a process that opens several sessions the first one's will do.
-    if not any(type(handler).__name__ == Said.__name__ for handler in log.handlers):
-        log.addHandler(Said())
+    # A process may open several sessions.
+    if not any(isinstance(handler, _ClientWarnings) for handler in log.handlers):
+        log.addHandler(_ClientWarnings())
 
 
 def standard_input() -> str:

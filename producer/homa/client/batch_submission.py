@@ -18,7 +18,7 @@ from homa_shared.store.transitions import admin
 
 
 def check_requests(requests: object) -> None:
-    """Raises InvalidRequest for what is one request, or none, where an iterable of them is expected."""
+    """Raises InvalidRequest for one request, or another value, where an iterable of requests is expected."""
     one = isinstance(requests, str | bytes | Mapping)
     if one or not isinstance(requests, Iterable | AsyncIterable):
         raise InvalidRequest(

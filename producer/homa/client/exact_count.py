@@ -29,7 +29,7 @@ LONGEST_S = 60.0
 #: Exit statuses of the process (homa_workers/process/exact_count.py).
 _USAGE, _MISSING = 2, 4
 #: What an adapter needs to know of an account, beside its key.
-_ACCOUNT = {"kind", "base_url", "timeout_s", "keep_alive_s", "concurrency", "region", "options"}
+_ACCOUNT = {"kind", "base_url", "timeout_s", "keep_alive_s", "reply_max_bytes", "concurrency", "region", "options"}
 
 
 def target_of(model: str, submitter: Submitter) -> Flow[Target]:

@@ -87,7 +87,7 @@ def check_options(options: Mapping[str, Any], kind: str = CHAT) -> Options:
     if "model" not in given:
         check_model("model", None)
     if given.get("api") == RESPONSES_API:
-        given = _in_chat_shape(given)
+        given = chat_shaped(given)
     filled = _Filled()
     for name, value in given.items():
         filled.put(name, value)
@@ -154,7 +154,7 @@ class _Filled:
         )
 
 
-def _in_chat_shape(given: Mapping[str, Any]) -> dict[str, Any]:
+def chat_shaped(given: Mapping[str, Any]) -> dict[str, Any]:
     """Options of the Responses API under the names and in the shapes of Chat Completions.
 
     Budgets go by those names, and workers and a fallback of another API understand those shapes.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -15,10 +15,11 @@ from homa.submit.budgets import budget_over, check_bounded
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fitting import Fit
 from homa.submit.fleet_view import FleetView
-from homa.submit.options import Options
+from homa.submit.options import Options, chat_shaped
 from homa.submit.request_digests import cache_key
 from homa.submit.reservations import Reservations
-from homa_shared.calls.account_params import with_account_params
+from homa_shared.calls.account_params import with_defaults
+from homa_shared.calls.reply import RESPONSES_API
 from homa_shared.calls.request import CHAT, EMBEDDING, request_head, sharing
 from homa_shared.calls.shared_prefix import SharedPrefix
 from homa_shared.capabilities.prompt_caching import caching_at
@@ -32,6 +33,9 @@ from homa_shared.quota.own_cap import own_cap
 from homa_shared.quota.plan import TargetPlan, exempts_cached
 from homa_shared.quota.price_stamp import price_stamp
 from homa_shared.store.transitions.submit import Common, Entry
+
+if TYPE_CHECKING:
+    from homa_shared.settings.sections import ModelAlias
 
 
 class Template:
@@ -52,7 +56,8 @@ class Template:
     ) -> None:
         alias = view.fleet.alias(options.model)
         self.options = options
-        self.params = {**(alias.defaults if alias else {}), **options.params}
+        # The job's cap stands above the alias's, too, where each says it under a name of its own.
+        self.params = with_defaults(options.params, _defaults_of(alias, options.api))
         self._cached = options.cache if options.cache is not None else bool(alias and alias.cache)
         self.hops = view.fleet.hops(options.model, options.fallbacks) if hops is None else tuple(hops)
         #: Every target that may be called, each once.
@@ -138,7 +143,7 @@ class Template:
             name = (cap, target.provider if account else "")
             if name not in known:
                 params = {**self.params, "max_tokens": cap} if self.has_own_cap else self.params
-                params = with_account_params(params, account) if account else params
+                params = with_defaults(params, account) if account else params
                 known[name] = NeedCalculator(self._view.prices, params, self.options.api)
             return known[name]
 
@@ -147,7 +152,7 @@ class Template:
     def params_at(self, target: Target) -> Mapping[str, Any]:
         """The parameters with those that the account of a target adds; of output caps the first hop's own."""
         account = self._account_params(target)
-        return with_account_params(self.params, account) if account else self.params
+        return with_defaults(self.params, account) if account else self.params
 
     def _account_params(self, target: Target) -> Mapping[str, Any]:
         """What the account of a target adds to each chat call, as the fleet knows it."""
@@ -247,3 +252,9 @@ class Template:
         begins = isinstance(wanted, str) and isinstance(text, str) and text.startswith(wanted)
         shared = SharedPrefix(len(prepared.messages) - 1, len(str(wanted)) if begins else 0)
         return shared if shared.messages or shared.characters else None
+
+
+def _defaults_of(alias: ModelAlias | None, api: str) -> Mapping[str, Any]:
+    if alias is None:
+        return {}
+    return chat_shaped(alias.defaults) if api == RESPONSES_API else alias.defaults

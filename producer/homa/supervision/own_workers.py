@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from homa.supervision.requirements import check_startable
 from homa.supervision.supervised_worker import RestartPolicy, WorkerSpec
-from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.backoff import Backoff
 from homa_shared.settings.model import Settings
 
@@ -14,11 +13,6 @@ from homa_shared.settings.model import Settings
 RESTARTS = 2
 #: Somebody waits: the pauses are short.
 _BACKOFF = Backoff(first_s=0.1, longest_s=1.0)
-
-
-def own_workers(settings: Settings, providers: Sequence[str], count: int, name: str) -> WorkerSupervisor:
-    """Workers for some jobs of this process, not yet started; arguments and errors as of `own_specs`."""
-    return WorkerSupervisor(own_specs(settings, providers, count, name), restart_policy())
 
 
 def restart_policy() -> RestartPolicy:

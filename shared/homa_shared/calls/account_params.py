@@ -1,22 +1,24 @@
-"""Parameters that an account's settings give to calls that leave them open: `[providers.<name>.options.params]`."""
+"""Parameters that settings give to calls which leave them open: an account's `params`, an alias's `defaults`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-#: Names of the output cap. A call has one cap, whichever of them says it.
-CAP_NAMES = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+from homa_shared.kinds.output_caps import CHAT_CAP_NAMES
+
+#: Names of the output cap in either of OpenAI's APIs. A call has one cap, whichever of them says it.
+CAP_NAMES = (*CHAT_CAP_NAMES, "max_output_tokens")
 
 
-def with_account_params(params: Mapping[str, Any], account: Mapping[str, Any]) -> dict[str, Any]:
-    """A call's parameters, and the account's for what they leave open.
+def with_defaults(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """A call's parameters, and the settings' for what they leave open.
 
-    A cap that the call says under one name is not raised by one that the account says under another.
+    A cap that the call says under one name is not raised by one that the settings say under another.
 
     Args:
-        account: in OpenAI's names.
+        defaults: in OpenAI's names.
     """
     if any(params.get(name) is not None for name in CAP_NAMES):
-        account = {name: value for name, value in account.items() if name not in CAP_NAMES}
-    return {**account, **params}
+        defaults = {name: value for name, value in defaults.items() if name not in CAP_NAMES}
+    return {**defaults, **params}

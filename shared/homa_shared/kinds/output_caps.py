@@ -20,6 +20,9 @@ from typing import Any
 
 from homa_shared.kinds.parameter_rules import When, always, thinks, thinks_if_asked
 
+#: Names of the output cap in chat completions: the first one that is given counts. Servers either refuse the one that
+#: they do not know, or ignore it without a word.
+CHAT_CAP_NAMES = ("max_completion_tokens", "max_tokens")
 #: Output cap of a model that does not think, or that nobody described, tokens.
 PLAIN = 4096
 #: Room for thinking and answer together by effort, tokens.
@@ -126,8 +129,8 @@ def output_family(model: str) -> OutputFamily:
 
 
 def cap_of(params: Mapping[str, Any]) -> int:
-    """The output cap among parameters, tokens; 0 for none."""
-    return int(params.get("max_completion_tokens") or params.get("max_tokens") or 0)
+    """The output cap that is sent by these parameters, tokens; 0 for none."""
+    return int(next(filter(None, map(params.get, CHAT_CAP_NAMES)), 0))
 
 
 def default_cap(

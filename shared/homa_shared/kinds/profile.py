@@ -32,7 +32,7 @@ class Variable:
     names: tuple[str, ...]
     #: The setting that it gives (`api_key`, `base_url`, `region`); empty: it only says that there are credentials.
     setting: str = ""
-    #: Whether the account exists where it is set. An address or a region alone is none.
+    #: Whether the account exists where it is set. An address or a region alone sets none up.
     makes_account: bool = False
     #: A setting without which it is of no use.
     needs: str = ""

@@ -30,7 +30,7 @@ class SchemaLimits:
     open_objects: bool = True
     #: Lists whose items differ by their place, such as tuples.
     tuples: bool = True
-    #: A root that is no object, or several.
+    #: A root that is not an object, or a union of several.
     any_root: bool = True
     #: Most properties that may be left out, all objects together; None: any.
     optional: int | None = None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Prices that a token of text in the prompt may have.
 _TEXT_INPUT = frozenset({"input", "input_text", "cache_read"})
-#: Prices that are no part of another sort's tokens.
+#: Prices of tokens that are not counted among another sort's.
 _WHOLE = frozenset({"input", "output", "cache_read", "cache_write"})
 
 

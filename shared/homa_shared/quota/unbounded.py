@@ -74,7 +74,7 @@ def unbounded_message(messages: Sequence[Mapping[str, Any]]) -> str:
 
 
 def hosted_tool(tools: object) -> str:
-    """The first tool of a list that is not a function of the caller's or a worker's; empty: there is none."""
+    """The first tool of a list that is not a function of the caller's or a worker's; empty where all are functions."""
     if not isinstance(tools, Iterable) or isinstance(tools, str | bytes | Mapping):
         return repr(tools)[:40]
     return next((_name_of(tool) for tool in tools if not _is_function(tool)), "")

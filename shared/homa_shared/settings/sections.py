@@ -26,6 +26,8 @@ from homa_shared.settings.values import (
 
 #: Seconds for which an idle connection to a provider is kept: below the 5 s after which many servers close theirs.
 KEEP_ALIVE_S = 4.0
+#: Most bytes of a reply, before and after decompression: above those of 2048 vectors of 3072 numbers.
+REPLY_MAX_BYTES = 128 * 1024 * 1024
 
 
 class Section(BaseModel):
@@ -85,7 +87,7 @@ class ProviderSettings(Section):
     #: the server hangs up may have been made or not, and nobody knows which.
     keep_alive_s: Annotated[float, Field(ge=0)] = KEEP_ALIVE_S
     #: Most bytes of a reply, before and after decompression; a longer one fails as reply_too_large.
-    reply_max_bytes: Annotated[int, Field(ge=65_536)] = 128 * 1024 * 1024
+    reply_max_bytes: Annotated[int, Field(ge=65_536)] = REPLY_MAX_BYTES
     #: Most texts of one embeddings call, where the server takes fewer than its kind usually does.
     embedding_texts: Positive | None = None
     #: Most calls at once in the whole fleet.

@@ -152,7 +152,7 @@ class ObjectBlobs:
             raise self._unavailable(error) from error
 
     def delete(self, path: str) -> None:
-        """Removes a blob; one that is gone already is none to complain of."""
+        """Removes a blob; one that is gone already is not an error."""
         try:
             self._obstore.delete(self._store, path)
         except FileNotFoundError:
@@ -183,7 +183,7 @@ class ObjectBlobs:
             raise self._unavailable(error) from error
 
     async def delete_async(self, path: str) -> None:
-        """Removes a blob; one that is gone already is none to complain of."""
+        """Removes a blob; one that is gone already is not an error."""
         try:
             await self._obstore.delete_async(self._store, path)
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a worker knows of the fleet: prices, plans, learned factors, the next target of a chain. It follows changes."""
+"""What a worker knows of the fleet: prices, plans, learned factors, what targets take. It follows changes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from types import MappingProxyType
 from typing import Any
 
 from homa_shared.calls.reply import Completion, Usage
-from homa_shared.calls.request import JobRequest
 from homa_shared.capabilities import Capabilities, Feature
 from homa_shared.capabilities.prompt_caching import caching_at
 from homa_shared.kinds.model_families import follows_schemas
 from homa_shared.kinds.output_caps import PLAIN
-from homa_shared.kinds.parameter_rules import lack
 from homa_shared.kinds.profile import PromptCaching
 from homa_shared.model.errors import ConfigError, HomaError
-from homa_shared.model.pools import Hop, Pool, alias_of, queue_of
+from homa_shared.model.pools import Hop, Pool, alias_of
 from homa_shared.model.targets import Target
 from homa_shared.pricing.price_book import PriceBook
 from homa_shared.quota.own_cap import most_cap, own_cap
@@ -30,9 +28,8 @@ from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op, read, text
 from homa_shared.store.reads.token_error import learned
 from homa_shared.store.reads.written_tokens import answer_tokens
-from homa_shared.store.transitions.attempts import Claim, Report
+from homa_shared.store.transitions.attempts import Report
 from homa_shared.store.transitions.fleet import write_fleet, write_plans
-from homa_shared.store.transitions.next_target import NextTarget
 from homa_workers.fleet.known_target import KnownTarget
 
 #: How often plans with daily windows are written anew, s: their day ends at midnight across changes of the clocks.
@@ -104,7 +101,7 @@ class FleetBook:
 
     async def _restore(self) -> bool:
         """Writes the settings into a store that has lost them, with the plans that this worker had written."""
-        known = [name for name in {*self._written, *self._plans} if self._hop(name) is not None]
+        known = [name for name in {*self._written, *self._plans} if self.hop(name) is not None]
         self._written.clear()
         await self._store.run(write_fleet(self._store.keys, self.fleet, seen=self.fleet.version))
         await self.ensure_plans(known)
@@ -147,10 +144,11 @@ class FleetBook:
 
     def members(self, queue: str) -> int:
         """How many serve a pool's queue; one for any other queue."""
-        hop = self._hop(queue) if alias_of(queue) is not None else None
+        hop = self.hop(queue) if alias_of(queue) is not None else None
         return len(hop.members) if isinstance(hop, Pool) else 1
 
-    def _hop(self, name: str) -> Hop | None:
+    def hop(self, name: str) -> Hop | None:
+        """A target or pool; None where the fleet has no such provider or alias any more."""
         try:
             return self.fleet.hop(name)
         except HomaError:
@@ -190,7 +188,7 @@ class FleetBook:
 
     def writing(self, targets: Iterable[str]) -> Op[int] | None:
         """The operation that writes the plans which this worker has not written yet; None where all are written."""
-        hops = [hop for target in targets if target not in self._written and (hop := self._hop(target))]
+        hops = [hop for target in targets if target not in self._written and (hop := self.hop(target))]
         rows = [row for hop in hops for row in rows_of(self.fleet, hop)]
         return write_plans(self._store.keys, rows) if rows else None
 
@@ -263,49 +261,3 @@ class FleetBook:
         if report.nano is None or usage is None or not (usage.cached_tokens or usage.cache_write_tokens):
             return report
         return replace(report, saved=self._prices.saved(self.known(target).target, usage))
-
-    def next_target(
-        self,
-        claim: Claim,
-        request: JobRequest,
-        *,
-        wider: bool = False,
-        skipped: list[tuple[str, str]] | None = None,
-    ) -> NextTarget | None:
-        """The next target of a job's chain, None where the chain ends.
-
-        A target whose provider the fleet no longer has is passed over.
-
-        Args:
-            wider: only to a target whose context window is larger, as far as settings and price lists say.
-            skipped: targets that are passed over are added to it, with the reason.
-        """
-        behind = request.options[len(request.options) - claim.fallbacks_left :] if claim.fallbacks_left else ()
-        for i, option in enumerate(behind):
-            hop = self._hop(option.target)
-            why = self._lack(option.target, claim.target, request, wider=wider)
-            if why is not None:
-                if skipped is not None:
-                    skipped.append((option.target, why))
-            elif hop is not None:
-                return NextTarget.of(option, queue_of(hop), len(behind) - i - 1)
-        return None
-
-    def _lack(self, target: str, than: str, request: JobRequest, *, wider: bool) -> str | None:
-        """Why a job cannot go on to a target; None where it can.
-
-        Media and features were looked at when it came; what families of models take may be better known by now.
-        """
-        hop = self._hop(target)
-        if hop is None:
-            return "the fleet has no such provider or pool any more"
-        if not isinstance(hop, Pool) and (
-            why := lack(self.known(str(hop)).family, hop.model, request.messages, request.params)
-        ):
-            return why
-        if not wider or isinstance(hop, Pool):
-            return None
-        mine, theirs = (self._prices.context_window(Target.parse(name)) for name in (target, than))
-        if mine is None or theirs is None or mine > theirs:
-            return None
-        return f"its context window of {mine} tokens is no larger than the {theirs} of {than}"

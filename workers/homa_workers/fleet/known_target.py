@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from homa_shared.calls.account_params import with_account_params
+from homa_shared.calls.account_params import with_defaults
 from homa_shared.calls.openai_apis import by_own_api, has_fees
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API, Call, Completion
 from homa_shared.kinds.parameter_rules import Family, fits, fitted
@@ -60,10 +60,13 @@ class KnownTarget:
     def fitted(self, call: Call) -> tuple[Call, tuple[str, ...]]:
         """A call as the model can be asked, and what was changed about its parameters, for people.
 
-        It goes by OpenAI's Responses API where its model does in no other way what is asked for.
+        It has the account's parameters where it leaves them open, so that they are fitted and reckoned like its own. It
+        goes by OpenAI's Responses API where its model does in no other way what is asked for.
         """
         family = self.family
-        params = with_account_params(call.params, self.defaults) if self.defaults else call.params
+        if self.defaults:
+            call = replace(call, params=with_defaults(call.params, self.defaults))
+        params = call.params
         notes: tuple[str, ...] = ()
         if not fits(family, params):
             params, notes = fitted(family, self.target.model, params)

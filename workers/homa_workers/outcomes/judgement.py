@@ -7,6 +7,7 @@ from homa_shared.calls.reply import Completion
 from homa_shared.model.records import State
 from homa_workers.attempt import RunningAttempt
 from homa_workers.fleet.fleet_cache import FleetBook
+from homa_workers.fleet.next_target import next_target
 from homa_workers.outcomes.outcomes import Declined, Deferred, Ended, Interrupted, Outcome, Succeeded
 from homa_workers.outcomes.retry_policy import decide, stay_in_pool
 
@@ -35,8 +36,6 @@ def judge(attempt: RunningAttempt, error: ProviderError, book: FleetBook) -> Out
     """What an error means for the job; targets that are passed over are noted with the attempt."""
     if isinstance(error, Interrupted):
         return _end_or_leave(attempt, error)
-    if error.usage is not None and not error.usage.is_sane:
-        error.usage = None
     claim, request = attempt.claim, attempt.request
     # Somebody may have read the beginning: another model's words must not follow it.
     begun = bool(error.partial_text) and request.stream
@@ -47,7 +46,7 @@ def judge(attempt: RunningAttempt, error: ProviderError, book: FleetBook) -> Out
     skipped: list[tuple[str, str]] = []
     attempt.skipped = skipped
     return decide(
-        claim, error, lambda: book.next_target(claim, request, wider=wider, skipped=skipped), switch=not begun
+        claim, error, lambda: next_target(book, claim, request, wider=wider, skipped=skipped), switch=not begun
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from homa_shared.calls.account_params import with_account_params
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
 from homa_shared.model.json_safe import sound
@@ -20,7 +19,7 @@ from homa_workers.outcomes.halting import stopped_before_call
 from homa_workers.outcomes.outcomes import Interrupted
 from homa_workers.pipeline.departures import Departures
 from homa_workers.pipeline.reckoning import says_more
-from homa_workers.providers.base import Provider, account_params
+from homa_workers.providers.base import Provider
 from homa_workers.providers.secrets import NO_SECRETS, Secrets
 from homa_workers.store_io.stream_writer import DeltaWriter
 
@@ -57,7 +56,6 @@ class Caller:
         self._book = book
         self._timeout_s = timeout_s
         self._middleware = middleware
-        self._account_params = account_params(provider)
 
     async def prepare(self, attempt: RunningAttempt, call: Call) -> tuple[Call, str]:
         """A call as it is to be made, and what made it another than the client knew: then it has another need.
@@ -74,8 +72,6 @@ class Caller:
             adapted, is_other = await self._departures.in_time(attempt, adapting)
         except asyncio.CancelledError:
             raise stopped_before_call(attempt) from None
-        if self._account_params:
-            adapted = replace(adapted, params=with_account_params(adapted.params, self._account_params))
         fitted, attempt.parameter_notes = target.fitted(adapted)
         made = self._capped(attempt.claim.target, fitted)
         attempt.params = made.params
@@ -135,6 +131,7 @@ class Caller:
     def _capped(self, target: str, call: Call) -> Call:
         """A call with the output cap that its need is calculated by: one is always sent, whatever the account's is."""
         params = call.params
+        # As a rule one of the first two is there; the search among all names of servers takes longer.
         if params.get("max_tokens") or params.get("max_completion_tokens") or output_cap(params):
             return call
         return replace(call, params={**params, "max_tokens": self._book.own_cap(target, params)})

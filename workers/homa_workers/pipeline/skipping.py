@@ -11,6 +11,7 @@ from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions.attempts import Claim, divert
 from homa_shared.store.transitions.skipped_targets import note_skipped
 from homa_workers.fleet.fleet_cache import FleetBook
+from homa_workers.fleet.next_target import next_target
 
 
 async def tell_skipped(store: AsyncStore, claim: Claim, skipped: Sequence[tuple[str, str]]) -> None:
@@ -31,7 +32,7 @@ async def divert_job(store: AsyncStore, book: FleetBook, why: str, claim: Claim)
     except HomaError:
         return False
     skipped: list[tuple[str, str]] = []
-    following = book.next_target(claim, request, skipped=skipped)
+    following = next_target(book, claim, request, skipped=skipped)
     if following is None:
         return False
     await tell_skipped(store, claim, skipped)

@@ -56,7 +56,7 @@ class ActorRun:
         #: When the actor began, on this process's clock (s).
         self.began: float | None = None
         self._lock = threading.Lock()
-        #: The thread in which the actor, no hook of it, runs.
+        #: The thread in which the actor itself runs; None during hooks.
         self._thread: int | None = None
         self._task: asyncio.Task[Outcome] | None = None
         self._waiter: asyncio.Task[Outcome] | None = None

@@ -27,12 +27,9 @@ from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.pipeline.pipeline import Pipeline
 from homa_workers.process.accounts import account, secrets_of
 from homa_workers.process.worker import DEFAULT_THREADS, HomaWorker
-from homa_workers.providers.base import Provider
+from homa_workers.providers.base import Provider, account_params
 from homa_workers.providers.secrets import Secrets
 from homa_workers.store_io.media import Media
-
-#: Jobs in flight in one process where nothing else is said.
-DEFAULT_CONCURRENCY = 1000
 
 
 @dataclass(slots=True)
@@ -97,13 +94,7 @@ async def build(
     secrets = secrets_of(settings, address)
     made = [account(name, settings.providers[name], secrets) for name in names]
     store = AsyncStore(address, settings.namespace, role="worker")
-    try:
-        fleet = await enter(store, settings.fleet())
-    except BaseException:
-        await store.aclose()
-        raise
-    if (said := drift(fleet, settings.fleet())) is not None:
-        structlog.get_logger("homa.worker").warning("settings not in force", what=said)
+    fleet = await _fleet_in_force(store, settings)
     broker = broker or HomaBroker(address, settings.namespace)
     shared = _Shared(settings, store, broker, fleet, concurrency, blobs, factories, secrets)
     process = WorkerProcess(store, broker, [], made)
@@ -121,6 +112,18 @@ async def build(
         await process.aclose()
         raise
     return process
+
+
+async def _fleet_in_force(store: AsyncStore, settings: Settings) -> Fleet:
+    """The fleet's settings, which the first worker writes. Where they cannot be had the store is closed."""
+    try:
+        fleet = await enter(store, settings.fleet())
+    except BaseException:
+        await store.aclose()
+        raise
+    if (said := drift(fleet, settings.fleet())) is not None:
+        structlog.get_logger("homa.worker").warning("settings not in force", what=said)
+    return fleet
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,7 @@ def _chosen(settings: Settings, providers: Sequence[str], *, has_actors: bool) -
 
 def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWorker, MiddlewareChain]:
     settings, store, given = shared.settings, shared.store, shared.settings.providers[provider.name]
-    book = FleetBook(store, shared.fleet, provider.name, given.options.get("params") or {})
+    book = FleetBook(store, shared.fleet, provider.name, account_params(provider))
     log = WorkerLog(new_worker_id(provider.name))
     media = Media(store, shared.blobs, settings.blobs_above)
     vectors = VectorCache(store)
@@ -172,7 +175,7 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
         store=store,
         book=book,
         provider=provider.name,
-        concurrency=shared.concurrency or given.concurrency or DEFAULT_CONCURRENCY,
+        concurrency=shared.concurrency or given.concurrency,
         lease_s=settings.lease_s,
         boots=boots,
     )
@@ -183,7 +186,7 @@ def _actors_worker(shared: _Shared, threads: int) -> HomaWorker:
     return HomaWorker(
         shared.broker,
         store=shared.store,
-        concurrency=shared.concurrency or DEFAULT_CONCURRENCY,
+        concurrency=shared.concurrency,
         lease_s=shared.settings.lease_s,
         worker_threads=threads,
     )

@@ -46,7 +46,7 @@ from homa_workers.process.uncalled_hooks import uncalled_hooks
 log = structlog.get_logger("homa.actor")
 
 #: Jobs at once where nothing else is said; sync actors are bound by their threads.
-DEFAULT_CONCURRENCY = 200
+DEFAULT_CONCURRENCY = 1000
 #: Threads for sync actors, as in Dramatiq.
 DEFAULT_THREADS = 8
 

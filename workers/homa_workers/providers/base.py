@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from homa_shared.calls.reply import Call, Completion, Delta, Embeddings
 from homa_shared.model.errors import ConfigError
-from homa_shared.settings.sections import KEEP_ALIVE_S
+from homa_shared.settings.sections import KEEP_ALIVE_S, REPLY_MAX_BYTES
 
 #: Where a stream's pieces go. It may wait (backpressure); what it raises ends the stream and the connection.
 Emit = Callable[[Delta], Awaitable[None]]
@@ -19,10 +19,6 @@ Emit = Callable[[Delta], Awaitable[None]]
 #: Connections that one adapter may hold: far above any concurrency, since a call that waits for a free connection
 #: inside the SDK spends its deadline there.
 MIN_CONNECTIONS = 5000
-
-
-#: Most bytes of a reply, before and after decompression: above those of 2048 vectors of 3072 numbers.
-REPLY_MAX_BYTES = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from homa_shared.calls.reply import Call
+from homa_shared.kinds.output_caps import CHAT_CAP_NAMES, cap_of
 from homa_workers.providers.invalid_request import refused
 
 Params = dict[str, Any]
@@ -25,10 +26,12 @@ def expect_one_choice(params: Params, provider: str) -> None:
         raise refused("n", f"{provider} gives one choice a call; submit the job n times instead")
 
 
-def output_cap(params: Params, default: int) -> int:
-    """Most output tokens."""
-    cap = params.pop("max_tokens", None) or default
-    return params.pop("max_completion_tokens", None) or cap
+def take_output_cap(params: Params, default: int) -> int:
+    """Most output tokens; the parameters that say so are taken out."""
+    cap = cap_of(params) or default
+    for name in CHAT_CAP_NAMES:
+        params.pop(name, None)
+    return cap
 
 
 def stop_sequences(params: Params) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.model.errors import ConfigError
-from homa_workers.providers.base import Emit, Provider
+from homa_workers.providers.base import Emit, Provider, account_params
 
 T = TypeVar("T")
 
@@ -40,6 +40,11 @@ class RotatingKeyProvider:
     @property
     def kind(self) -> str:
         return self._adapter.kind
+
+    @property
+    def own_params(self) -> Mapping[str, Any]:
+        """The account's parameters, as its adapter tells them."""
+        return account_params(self._adapter)
 
     async def complete(self, call: Call) -> Completion:
         return await self._with_present_key(lambda adapter: adapter.complete(call))

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import orjson
 
 from homa_shared.calls.failures import ProviderError
+from homa_shared.settings.explain import MASK
 
-MASK = "********"
 #: A shorter one is a placeholder such as `ollama`, and a word that texts hold.
 _LEAST_CHARS = 8
 #: In answers of models, only what no text holds by chance.

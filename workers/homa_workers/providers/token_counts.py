@@ -10,7 +10,7 @@ from typing import Any
 
 from homa_shared.calls.reply import Counts
 
-#: Stands for what is no number of tokens. With whatever it is added to, it stays above all that is believed
+#: Stands for a count that is not a number. With whatever it is added to, it stays above all that is believed
 #: (`Usage.is_sane`).
 IMPLAUSIBLE = 2**60
 _MOST = 2**53

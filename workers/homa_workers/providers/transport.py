@@ -32,8 +32,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from homa_shared.settings.proxies import proxy_for
-from homa_shared.settings.sections import KEEP_ALIVE_S
-from homa_workers.providers.base import REPLY_MAX_BYTES
+from homa_shared.settings.sections import KEEP_ALIVE_S, REPLY_MAX_BYTES
 from homa_workers.providers.reply_size import ERROR_BYTES, Inflater, LimitedResponse, ReplyTooLarge, limited_response
 
 #: Seconds for DNS, TCP and TLS. Below the pipeline's deadline, since what never connected cost nothing.

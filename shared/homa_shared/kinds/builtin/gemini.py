@@ -78,7 +78,7 @@ PROFILE = KindProfile(
         price_list="google",
         # Retired models are served by others, at the others' prices: ai.google.dev/gemini-api/docs/deprecations.
         bills_served_model=True,
-        # ai.google.dev/gemini-api/docs/flex-inference and …/priority-inference: `default` is no value.
+        # ai.google.dev/gemini-api/docs/flex-inference and …/priority-inference: `default` is not among its values.
         service_tiers=MappingProxyType({"default": "", "auto": "", "flex": "flex", "priority": "priority"}),
         # Vertex AI's names, in `trafficType`.
         tier_names=MappingProxyType(

@@ -48,7 +48,7 @@ end
 local function serve(queue, lane, target, room)
   local group, plan = K.group(queue, lane, target), plan_of(queue, target, asked.provider)
   if not plan.known and target ~= C.ACTOR_TARGET then
-    -- Whoever is no member of a pool, or not yet by what stands here, would not know what to call.
+    -- A worker that is not a member of a pool, or not yet by the plans in the store, would not know what to call.
     if members_of(target) then return 0 end
     if asked.settings > 0 then
       answer.unplanned[#answer.unplanned + 1] = target

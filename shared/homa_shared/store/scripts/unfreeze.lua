@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, backlog, limiter
+--! use clock, backlog, limiter, congestion
 -- Lifts a freeze by hand, of a quota scope or of all scopes of an account. Quota then opens slowly, as after a freeze that
 -- has run out; who sleeps until its end is woken.
 --

@@ -23,6 +23,7 @@ from homa_shared.calls.request import Option
 from homa_shared.calls.vector_cache import VectorNames
 from homa_shared.model.targets import Target
 from homa_shared.quota.need_calculator import NeedCalculator
+from homa_shared.quota.plan import TargetPlan
 from homa_workers.fleet.vector_cache import VectorCache, entries_of, found_in
 from homa_workers.outcomes.halting import refused
 from homa_workers.outcomes.outcomes import Recalled, Succeeded
@@ -89,10 +90,7 @@ class Embedding:
         while start < len(texts):
             await self._journal.follow_settings()
             calculator = NeedCalculator(book.prices, self._params)
-            end, need = calculator.embedding(plan, texts, book.factor(target), start=start)
-            if (most := self._refused.end_of_call(start, end)) < end:
-                # A part of it needs less.
-                end, need = calculator.embedding(plan, texts[:most], book.factor(target), start=start)
+            end, need = self._next_call(calculator, plan, texts, start)
             part = texts[start:end]
             why = calculator.why_unbounded_embedding(plan.target)
             await self._journal.allow(self._at_first(need), less=self._cache is not None, why=why)
@@ -119,6 +117,16 @@ class Embedding:
         if self._refused.last is not None and not any(self._vectors):
             raise self._refused.last
         return self._whole(None, {})
+
+    def _next_call(
+        self, calculator: NeedCalculator, plan: TargetPlan, texts: Sequence[str], start: int
+    ) -> tuple[int, Option]:
+        """Where the next call ends that embeds texts from `start` on, and what it takes."""
+        factor = self._journal.book.factor(str(plan.target))
+        end, need = calculator.embedding(plan, texts, factor, start=start)
+        most = self._refused.end_of_call(start, end)
+        # A part of it needs less.
+        return (end, need) if most >= end else calculator.embedding(plan, texts[:most], factor, start=start)
 
     def _faults_at(self, places: Sequence[int]) -> dict[int, str]:
         """Why texts have no vector, by the place where it would stand."""

@@ -229,7 +229,7 @@ class StepJournal:
                 room = f"{permit.what} leaves no room for a call of up to ${usd(need.bound or 0)}"
                 return ended(Unsent("budget", f"budget: {room}; {self.number} calls were made{_because(why)}"))
             case Leave.UNPRICED:
-                unknown = f"the price of {permit.what} is not known"
+                unknown = f"the price of {permit.what} is not known, or its next call has no bound"
                 return ended(Unsent("unpriced", f"a budget applies, and {unknown}{_because(why)}"))
             case Leave.TOO_LARGE:
                 return ended(Unsent("too_large", f"its next call needs more {permit.what} than a minute's limit"))

@@ -22,9 +22,9 @@ from homa_workers.providers.parameters import (
     described,
     expect_one_choice,
     given_params,
-    output_cap,
     rendered_tools,
     stop_sequences,
+    take_output_cap,
     tool_choice,
 )
 
@@ -51,7 +51,7 @@ def request_body(call: Call, *, max_tokens: int, adapt_schema: Callable[[Block],
     """
     params = given_params(call, LEFT_OUT)
     expect_one_choice(params, "Anthropic")
-    cap = output_cap(params, max_tokens)
+    cap = take_output_cap(params, max_tokens)
     messages = _with_breakpoint(call)
     body: dict[str, Any] = {"model": call.model, "max_tokens": cap, "messages": RENDERER.turns(messages)}
     system = RENDERER.system(messages)

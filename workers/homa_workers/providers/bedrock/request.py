@@ -29,9 +29,9 @@ from homa_workers.providers.parameters import (
     described,
     expect_one_choice,
     given_params,
-    output_cap,
     rendered_tools,
     stop_sequences,
+    take_output_cap,
     tool_choice,
 )
 
@@ -170,7 +170,7 @@ def _inline(url: str) -> DataUrl:
 
 
 def _inference(params: dict[str, Any], max_tokens: int) -> dict[str, Any]:
-    config: dict[str, Any] = {"maxTokens": output_cap(params, max_tokens)}
+    config: dict[str, Any] = {"maxTokens": take_output_cap(params, max_tokens)}
     if stop := stop_sequences(params):
         config["stopSequences"] = stop
     for name, own in (("temperature", "temperature"), ("top_p", "topP")):

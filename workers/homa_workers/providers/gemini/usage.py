@@ -72,7 +72,7 @@ def billed(reply: Body, tier: str | None, asked_tier: str | None, model: str) ->
 
 
 def _parts(usage: Body) -> Counts:
-    """Parts of the totals that are no text."""
+    """Parts of the totals that are not text."""
     given, cached = _media(usage, "promptTokensDetails"), _media(usage, "cacheTokensDetails")
     for medium, count in _media(usage, "toolUsePromptTokensDetails").items():
         given[medium] = given.get(medium, 0) + count

@@ -13,6 +13,7 @@ from openai import APIError, AsyncOpenAI, AsyncStream
 
 from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import RESPONSES_API, Call, Completion, Embeddings
+from homa_shared.kinds.output_caps import CHAT_CAP_NAMES
 from homa_shared.kinds.profile import Connection
 from homa_shared.kinds.registry import profile_of
 from homa_shared.model.errors import ConfigError
@@ -21,7 +22,7 @@ from homa_workers.providers.error_rules import not_a_reply, request_id
 from homa_workers.providers.invalid_request import unsupported
 from homa_workers.providers.malformed import well_formed
 from homa_workers.providers.openai.cut_reply import cut_unsaid
-from homa_workers.providers.openai.dialects import AZURE, CAP_NAMES, OPENAI, Body, Dialect, request_body
+from homa_workers.providers.openai.dialects import AZURE, OPENAI, Body, Dialect, request_body
 from homa_workers.providers.openai.ollama import OLLAMA
 from homa_workers.providers.openai.refused_schemas import RefusedSchemas
 from homa_workers.providers.openai.reply import checked, completion_of, embeddings_of
@@ -169,9 +170,10 @@ def _with_own_cap(config: ProviderConfig, dialect: Dialect) -> Dialect:
         ConfigError: there is no such name.
     """
     name = config.options.get("output_cap", dialect.output_cap)
-    if name not in ("", *CAP_NAMES):
+    if name not in ("", *CHAT_CAP_NAMES):
+        known = " or ".join(reversed(CHAT_CAP_NAMES))
         raise ConfigError(
-            f"provider {config.name!r} has the option output_cap = {name!r}; expected {' or '.join(CAP_NAMES)}. "
+            f"provider {config.name!r} has the option output_cap = {name!r}; expected {known}. "
             f"Mend [providers.{config.name}.options]."
         )
     return replace(dialect, output_cap=name)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from homa_shared.calls.account_params import with_account_params
+from homa_shared.calls.account_params import with_defaults
 from homa_shared.calls.reply import Call
 from homa_shared.calls.shared_prefix import with_mark
 from homa_shared.kinds.families import gpt
@@ -31,8 +31,6 @@ from homa_workers.providers.openai.strict_schema import strict_form
 OWN_HOST = re.compile(
     r"(?:^|\.)(?:api\.openai\.com|openai\.azure\.(?:com|us)|(?:services\.ai|cognitiveservices)\.azure\.com)$"
 )
-#: The two names of the output cap: servers either refuse the one that they do not know, or ignore it unseen.
-CAP_NAMES = ("max_tokens", "max_completion_tokens")
 #: Hosts that take breakpoints: OpenAI's own, and those of its regions (`eu.api.openai.com`).
 OPENAI_HOST = re.compile(r"(?:^|\.)api\.openai\.com$")
 #: Ends what GPT-5.6 and later keep of a prompt for the next one.
@@ -87,7 +85,7 @@ def request_body(
     `defaults` are the account's own parameters, for what the call leaves open. Unknown parameters are passed on.
     `stream` is the adapter's to say.
     """
-    params = with_account_params(call.params, defaults) if defaults else call.params
+    params = with_defaults(call.params, defaults) if defaults else call.params
     body = {"model": call.model, "messages": call.messages, **params}
     for name in defaults:
         # Said by the account, and not taken by this model.

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from homa_shared.calls.account_params import with_account_params
+from homa_shared.calls.account_params import with_defaults
 from homa_shared.calls.reply import Call
 from homa_shared.kinds.model_families import openai_never_reasons as never_reasons
 from homa_shared.kinds.model_families import openai_reasons
@@ -59,7 +59,7 @@ def request_body(call: Call, base_url: str, defaults: Mapping[str, Any] = Mappin
 
 
 def _translated(call: Call, base_url: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    params = with_account_params(call.params, defaults) if defaults else call.params
+    params = with_defaults(call.params, defaults) if defaults else call.params
     given = {name: value for name, value in params.items() if value is not None}
     _refuse(given)
     given["messages"] = call.messages

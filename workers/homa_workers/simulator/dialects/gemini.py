@@ -6,6 +6,7 @@ in headers; reasoning stands beside the candidates' tokens; a blocked prompt is 
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -56,6 +57,8 @@ _FAILURES: Mapping[FailureKind, tuple[int, str]] = {
     FailureKind.OVERLOADED: (503, "UNAVAILABLE"),
     FailureKind.GATEWAY_TIMEOUT: (504, "DEADLINE_EXCEEDED"),
 }
+#: What a step's thoughts are known by when its call is given back.
+_SIGNATURE = base64.b64encode(b"what was thought").decode()
 _FINISHES = {Finish.STOP: "STOP", Finish.LENGTH: "MAX_TOKENS", Finish.TOOL_CALLS: "STOP", Finish.REFUSAL: "SAFETY"}
 
 
@@ -161,10 +164,13 @@ def _parts(answer: Answer) -> list[dict[str, Any]]:
     if answer.finish is Finish.REFUSAL:
         return []
     if answer.tool_calls:
-        return [
+        parts: list[dict[str, Any]] = [
             {"functionCall": {"id": f"fc-{index}", "name": call.name, "args": orjson.loads(call.arguments)}}
             for index, call in enumerate(answer.tool_calls, 1)
         ]
+        # Of calls side by side the first one bears it.
+        parts[0]["thoughtSignature"] = _SIGNATURE
+        return parts
     return [{"text": answer.text}]
 
 

@@ -1,4 +1,4 @@
---! use record, backlog, ending, limiter, budget, follow, target, money, take_call, turn_away
+--! use record, backlog, ending, limiter, congestion, budget, follow, target, money, take_call, turn_away
 -- Whether quota and budget allow a job's call now. What they never will ends here; what a budget holds for now stands aside.
 -- Gives: admit(id, r, plan, target): yes with what it costs and the budgets it is charged to; stop with ms and what is short,
 -- for all of its group; or gone, when it is out of its backlog.

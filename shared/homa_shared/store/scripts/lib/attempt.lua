@@ -1,4 +1,4 @@
---! use clock, record, backlog, limiter, breaker, budget, ledger, ending
+--! use clock, record, backlog, limiter, congestion, breaker, budget, ledger, ending
 -- The end of an attempt, whatever becomes of its job: lease, slots, quota, budget, ledger and history in one place.
 --
 -- `report` is what the worker (or recovery) says of it:

@@ -69,7 +69,7 @@ local function offer_diverts(queue, lane, target, wait, why)
   if offered[group] then return end
   offered[group] = true
   -- At full concurrency a worker asks a hundred times a second. Nor is it told to come back the moment that it may look again:
-  -- over a pause that short it would hear no bell.
+  -- over so short a pause it does not listen for the doorbells of its queues (process/waiting.py).
   local since = now - (asked.looked or 0)
   if since >= 0 and since < C.LOOK_EACH_MS then return sooner(C.LOOK_EACH_MS) end
   -- What one member of a pool cannot do now, another may: a job leaves a pool only where it would leave each of them.
