@@ -160,6 +160,8 @@ class SimulatorConfig:
             raise ConfigError(f"reply is {self.reply!r}; expected 'words' or 'echo'")
         if self.usage not in USAGES:
             raise ConfigError(f"usage is {self.usage!r}; expected one of {', '.join(USAGES)}")
+        _expect_headers("reply_headers", self.reply_headers)
+        _expect_headers("failure_headers", self.failure_headers)
         self._check_faults()
         self._check_prices()
 
@@ -249,6 +251,12 @@ def with_changes(headers: Mapping[str, str], changes: Mapping[str, str | None]) 
 def _did_you_mean(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _expect_headers(name: str, headers: Mapping[str, object]) -> None:
+    for header, value in headers.items():
+        if value is not None and not (isinstance(value, str) and value.isprintable()):
+            raise ConfigError(f"{name}.{header} is {value!r:.80}; expected printable text, or null for none")
 
 
 def _expect_number(
