@@ -146,3 +146,11 @@ def test_settings_in_python_are_checked_too():
 def test_headers_that_http_cannot_carry_are_refused_as_settings(name: str, headers: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=rf"{name}\.x-a is .*; expected printable text"):
         SimulatorConfig().changed({name: headers})
+
+
+@pytest.mark.parametrize(
+    "change", [{"latency_ms": float("nan")}, {"faults": {"429": float("nan")}}, {"burst_s": 1e999}]
+)
+def test_numbers_that_are_not_finite_are_refused_as_settings(change: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"is nan|is inf"):
+        SimulatorConfig().changed(change)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any
 
 from homa_shared.model.errors import ConfigError
@@ -267,5 +268,10 @@ def _expect_number(
     bounds = f"{'above' if above else 'of at least'} {minimum:g}" + (f" and at most {maximum:g}" if maximum else "")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(f"{name} is {value!r}; expected a number {bounds}")
-    if value < minimum or (above and value == minimum) or (maximum is not None and value > maximum):
+    if (
+        not isfinite(value)
+        or value < minimum
+        or (above and value == minimum)
+        or (maximum is not None and value > maximum)
+    ):
         raise ConfigError(f"{name} is {value!r}; expected a number {bounds}")
