@@ -102,7 +102,9 @@ class Choices:
 
 
 #: A length of time in whole seconds.
-Seconds = Annotated[int, BeforeValidator(duration_s), Field(ge=0)]
+#: A hundred years; a moment much further away is none that the store can keep.
+_LONGEST_S = 100 * 365 * 86_400
+Seconds = Annotated[int, BeforeValidator(duration_s), Field(ge=0, le=_LONGEST_S)]
 #: Nano-dollars, written in dollars.
 NanoUsd = Annotated[
     int, BeforeValidator(_price), PlainSerializer(usd, when_used="json"), WithJsonSchema({"type": "string"})
@@ -116,7 +118,9 @@ BlobsUrl = Annotated[str, BeforeValidator(_blobs_url)]
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, AfterValidator(_name)]
-Positive = Annotated[int, Field(gt=0)]
+#: The store's scripts reckon in doubles, in which a thousand times this is still exact.
+_MOST = 10**12
+Positive = Annotated[int, Field(gt=0, le=_MOST)]
 #: A kind of provider that is installed here. The fleet's settings keep plain text: who reads them need not have it.
 Kind = Annotated[str, AfterValidator(_kind), Choices(known_kinds)]
 
