@@ -294,6 +294,11 @@ def test_a_conventional_variable_is_the_weakest_source(place: Path) -> None:
             {},
             "providers.openai.models.x.burndown = Infinity (homa.toml:2): expected at most 1000.0",
         ),
+        (
+            '[models.a]\ntarget = "openai:x"\ndefaults = {top_p = nan}',
+            {},
+            "models.a.defaults (homa.toml:3): expected finite numbers, not NaN",
+        ),
         ("", {"HOMA_LEASE_S": "abc"}, "lease_s = 'abc' (HOMA_LEASE_S): expected a whole number"),
         ("\nlese_s = 1", {}, "lese_s (homa.toml:2) is not a setting; did you mean lease_s?"),
         (

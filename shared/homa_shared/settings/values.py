@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -101,9 +102,9 @@ class Choices:
     words: Callable[[], Sequence[str]]
 
 
-#: A length of time in whole seconds.
-#: A hundred years; a moment much further away is none that the store can keep.
+#: A hundred years in seconds; a moment much further away is none that the store can keep.
 _LONGEST_S = 100 * 365 * 86_400
+#: A length of time in whole seconds.
 Seconds = Annotated[int, BeforeValidator(duration_s), Field(ge=0, le=_LONGEST_S)]
 #: Nano-dollars, written in dollars.
 NanoUsd = Annotated[
@@ -128,6 +129,8 @@ Kind = Annotated[str, AfterValidator(_kind), Choices(known_kinds)]
 def plain(value: Any) -> Any:
     """A value as JSON can hold it: TOML's decimals become numbers again where they are not money."""
     if isinstance(value, Decimal):
+        if not isfinite(value):
+            raise ValueError(f"expected finite numbers, not {value}")
         return float(value)
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
