@@ -137,7 +137,7 @@ def test_equal_lines_of_a_cached_batch_are_called_once(homa: Homa, workers: Work
     ("request_", "said"),
     [
         (7, "request 1: 7 is no request"),
-        ({"custom_id": "c"}, r"request 1 \('c'\): neither prompt and messages"),
+        ({"custom_id": "c"}, r"request 1 \('c'\): neither prompt nor messages"),
         ({"prompt": "x", "key": "k"}, "key has no place in a batch"),
         ({"body": [], "custom_id": "c"}, "body is"),
         ({"body": {}, "url": "/v1/embeddings"}, "url is '/v1/embeddings'"),

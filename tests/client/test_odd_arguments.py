@@ -36,7 +36,14 @@ for _ in range(5000):
         ({"logit_bias": {50256: 1}}, "logit_bias is {50256: 1}"),
         ({"metadata": 5}, "metadata is 5: expected names, each with text"),
         ({"metadata": DEEP}, "metadata is"),
-        ({"extra_thing": DEEP}, "params is no JSON"),
+        ({"extra_thing": DEEP}, "extra_thing is no JSON"),
+        ({"seed": 10**30}, "seed is no JSON"),
+        ({"top_p": float("nan")}, "top_p is nan: expected finite numbers"),
+        ({"logit_bias": {"5": float("inf")}}, "logit_bias is {'5': inf}: expected finite numbers"),
+        ({"extra_thing": [{"deep": (1, float("-inf"))}]}, "extra_thing is .*-inf.*: expected finite numbers"),
+        ({"fallbacks": [MODEL, 1]}, r"fallbacks\[1\] is 1: expected provider:model"),
+        ({"deadline_s": 1e300}, r"deadline_s is 1e\+300: expected seconds, .* at most 315,360,000"),
+        ({"max_attempts": 2**31}, "max_attempts is 2147483648: expected a whole number from 1 to 2,147,483,647"),
         ({"tool_choice": 5}, "tool_choice is 5: expected text or names and values"),
         ({"reasoning_effort": 5}, "reasoning_effort is 5: expected text"),
         ({"top_p": "1"}, "top_p is '1': expected a number"),
@@ -75,6 +82,14 @@ def test_messages_of_a_wrong_kind(homa: Homa, message: dict[str, Any], said: str
 def test_what_is_not_a_list_of_requests_is_no_batch(homa: Homa, requests: Any) -> None:
     with pytest.raises(InvalidRequest, match=r"requests is .*expected a list or another iterable of requests"):
         homa.submit_batch(requests, model=MODEL)
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), "5", True, [5]])
+def test_a_timeout_is_a_number_of_seconds(homa: Homa, timeout: Any) -> None:
+    batch = homa.batch("b1")
+    for wait in (homa.job("j1").result, batch.wait, lambda timeout: list(batch.results(timeout=timeout))):
+        with pytest.raises(InvalidRequest, match=r"timeout is .*: expected seconds, or None"):
+            wait(timeout=timeout)
 
 
 @pytest.mark.parametrize(

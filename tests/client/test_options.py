@@ -24,7 +24,7 @@ PNG = b"\x89PNG\r\n\x1a\n0"
     [
         ({"prompt": 7}, "prompt is 7"),
         ({"prompt": "x", "messages": [{"role": "user", "content": "y"}]}, "both prompt and messages"),
-        ({}, "neither prompt and messages"),
+        ({}, "neither prompt nor messages"),
         ({"messages": []}, r"messages is \[\]: expected a list of at least one"),
         ({"messages": ["x"]}, r"messages\[0\] is 'x'"),
         ({"messages": [{"role": "boss", "content": "x"}]}, r"messages\[0\].role is 'boss'"),
@@ -33,7 +33,7 @@ PNG = b"\x89PNG\r\n\x1a\n0"
         ({"system": 7}, "system is 7"),
         ({"model": ""}, "model is ''"),
         ({"fallbacks": "openai:x"}, "fallbacks is 'openai:x'"),
-        ({"fallbacks": [7]}, "model is 7"),
+        ({"fallbacks": [7]}, r"fallbacks\[0\] is 7"),
         ({"temperature": 3}, "temperature is 3: expected a number from 0 to 2"),
         ({"temperature": True}, "temperature is True"),
         ({"max_tokens": 0}, "max_tokens is 0"),

@@ -204,6 +204,12 @@ class TestRunProgress:
         assert words[4].endswith("left")
         assert in_words(run_progress(note="finishing"), pace)[0] == "finishing"
 
+    def test_where_nothing_is_in_flight_the_words_say_where_to_look(self):
+        words = in_words(run_progress(in_flight=0, waiting="b1"), Pace())
+        assert words[-1] == "the rest waits (`homa jobs list --batch b1`, then `homa jobs why JOB`)"
+        stopping = in_words(run_progress(in_flight=0, waiting="b1", note="finishing"), Pace())
+        assert not any("waits" in word for word in stopping)
+
     def test_money_that_nobody_knows_is_unpriced_and_not_zero(self):
         assert money(run_progress(cost=0, unpriced=3)) == "unpriced"
         assert money(run_progress(unpriced=3, ended=100)) == "$0.0400 + unpriced"

@@ -273,6 +273,32 @@ def test_a_conventional_variable_is_the_weakest_source(place: Path) -> None:
     ("toml", "env", "line"),
     [
         ("lease_s = 1", {}, "lease_s = 1 (homa.toml:1): expected at least 3"),
+        ("lease_s = 90000", {}, "lease_s = 90000 (homa.toml:1): expected at most 86400"),
+        (
+            "[providers.openai]\nconcurrency = 1000000000001",
+            {},
+            "providers.openai.concurrency = 1000000000001 (homa.toml:2): expected at most 1000000000000",
+        ),
+        (
+            "[providers.openai.limits]\nrpm = 99999999999999999999",
+            {},
+            "providers.openai.limits.rpm = 99999999999999999999 (homa.toml:2): expected at most 1000000000000",
+        ),
+        (
+            '[retention]\nresults = "99999999999999999999d"',
+            {},
+            "retention.results = '99999999999999999999d' (homa.toml:2): expected at most 3153600000",
+        ),
+        (
+            "[providers.openai.models.x]\nburndown = inf",
+            {},
+            "providers.openai.models.x.burndown = Infinity (homa.toml:2): expected at most 1000.0",
+        ),
+        (
+            '[models.a]\ntarget = "openai:x"\ndefaults = {top_p = nan}',
+            {},
+            "models.a.defaults (homa.toml:3): expected finite numbers, not NaN",
+        ),
         ("", {"HOMA_LEASE_S": "abc"}, "lease_s = 'abc' (HOMA_LEASE_S): expected a whole number"),
         ("\nlese_s = 1", {}, "lese_s (homa.toml:2) is not a setting; did you mean lease_s?"),
         (

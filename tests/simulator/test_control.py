@@ -139,3 +139,18 @@ def test_settings_in_python_are_checked_too():
     with pytest.raises(ConfigError, match=r"limits.concurrency is 0"):
         Limits(concurrency=0)
     assert SimulatorConfig().changed({"models": ["a"]}).models == ("a",)
+
+
+@pytest.mark.parametrize("headers", [{"x-a": "a\nb"}, {"x-a": "\x01"}, {"x-a": 5}])
+@pytest.mark.parametrize("name", ["reply_headers", "failure_headers"])
+def test_headers_that_http_cannot_carry_are_refused_as_settings(name: str, headers: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=rf"{name}\.x-a is .*; expected printable text"):
+        SimulatorConfig().changed({name: headers})
+
+
+@pytest.mark.parametrize(
+    "change", [{"latency_ms": float("nan")}, {"faults": {"429": float("nan")}}, {"burst_s": 1e999}]
+)
+def test_numbers_that_are_not_finite_are_refused_as_settings(change: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"is nan|is inf"):
+        SimulatorConfig().changed(change)

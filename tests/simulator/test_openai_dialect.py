@@ -253,6 +253,13 @@ async def test_a_wrong_body_is_refused_with_its_fault_named(simulator, openai: A
     assert simulator.bill.total.requests == 0
 
 
+async def test_more_choices_and_wider_vectors_than_any_model_gives_are_refused(ask, openai: AsyncOpenAI):
+    with pytest.raises(BadRequestError, match="'n' is 1000000000; expected at most 128"):
+        await ask("x", n=10**9)
+    with pytest.raises(BadRequestError, match="'dimensions' is 1000000000; expected at most 65536"):
+        await openai.embeddings.create(model="m", input="x", dimensions=10**9)
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]"])
 async def test_a_body_that_is_no_json_object_is_refused(simulator, body):
     async with ClientSession() as session, session.post(f"{simulator.url}/v1/chat/completions", data=body) as reply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +20,9 @@ from homa_shared.store.operation import Op, read
 from homa_workers.attempt import Spent
 from homa_workers.observe import logs
 from homa_workers.observe import sentry as alarms
+from homa_workers.process.in_flight import HeldLease
 from tests.worker.cell import HAIKU, MINI, Cell, until
+from tests.worker.test_retry import claim
 
 SECRETS = ("the secret prompt", "sk-test")
 
@@ -177,6 +180,14 @@ async def test_what_repeats_itself_is_told_once_in_a_while(cell: Cell, lines: li
         worker.log.lost(["j1:1"])
     worker.log.lost([])
     assert [line["event"] for line in lines] == ["store.away", "leases.lost"]
+
+
+async def test_an_attempt_that_ended_while_its_lease_was_renewed_has_lost_nothing(cell: Cell, lines: list[Any]) -> None:
+    worker = await cell.worker()
+    over = HeldLease(claim(id="ended"), asyncio.create_task(asyncio.sleep(0)))
+    await over.task
+    await worker._heartbeat(cell.store)._renew([over])
+    assert "leases.lost" not in [line["event"] for line in lines]
 
 
 @pytest.mark.parametrize(("form", "sign"), [("json", '"event":"hello"'), ("console", "hello")])

@@ -11,6 +11,7 @@ from homa.client.batch_progress import Progress
 from homa.client.not_found import batch_not_found, check_id
 from homa.client.unserved import tell_if_batch_is_unserved
 from homa.drivers.effects import Emit, Flow, Sleep, ask_patiently
+from homa.submit.option_checks import check_timeout
 from homa_shared.backoff import Backoff
 from homa_shared.model.errors import InvalidRequest, ResultTimeout
 from homa_shared.store import reads
@@ -37,6 +38,7 @@ class BatchFlows:
 
     def wait(self, timeout_s: float | None) -> Flow[Progress]:
         """The progress once the batch is complete; raises ResultTimeout where it is not in time."""
+        check_timeout(timeout_s)
         began_s = time.monotonic()
         give_up_s = None if timeout_s is None else began_s + timeout_s
         looks = 0
@@ -68,6 +70,7 @@ class BatchFlows:
         Raises:
             ResultTimeout: nothing ended for so long.
         """
+        check_timeout(timeout_s)
         quiet_since_s, looks = time.monotonic(), 0
         while True:
             # Asked before the list is read, so that a batch that is complete has no line left to read.

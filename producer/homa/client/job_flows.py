@@ -12,6 +12,7 @@ from homa.client.results import Failure, Reply
 from homa.client.streams import follow
 from homa.client.unserved import tell_if_job_is_unserved
 from homa.drivers.effects import PATIENCE_S, AwaitEnd, Flow, ask, ask_patiently
+from homa.submit.option_checks import check_timeout
 from homa_shared.model.errors import JobEnded, ResultTimeout
 from homa_shared.model.pools import worker_command
 from homa_shared.model.records import State
@@ -39,11 +40,13 @@ class JobFlows:
         """The job's reply.
 
         Raises:
+            InvalidRequest: the time is not a number.
             JobFailed, JobCancelled, JobExpired: it ended without one.
             JobNotFound: the store holds no such job.
             ResultTimeout: it has not ended in time.
             StoreUnavailable: the store has been away for half a minute, or for the rest of the time.
         """
+        check_timeout(timeout_s)
         began_s = time.monotonic()
         give_up_s = None if timeout_s is None else began_s + timeout_s
         while True:

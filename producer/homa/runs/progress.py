@@ -37,6 +37,8 @@ class RunProgress:
     unpriced: int
     #: What the run is doing beside going on, such as `finishing calls in flight`.
     note: str = ""
+    #: The batch, where jobs of it are left and none is in flight; else empty.
+    waiting: str = ""
 
 
 class Pace:
@@ -85,6 +87,8 @@ def in_words(progress: RunProgress, pace: Pace) -> list[str]:
     left_s = pace.left_s(progress)
     if left_s is not None and not progress.note:
         words.append(f"{duration(left_s)} left")
+    if progress.waiting and not progress.note:
+        words.append(f"the rest waits (`homa jobs list --batch {progress.waiting}`, then `homa jobs why JOB`)")
     return words
 
 

@@ -126,6 +126,7 @@ class RunState:
             cost=before.cost + view.nano_usd,
             unresolved=before.unresolved + view.unresolved_nano_usd,
             unpriced=before.unpriced + view.unpriced,
+            waiting=view.id if view.live and not running else "",
             note="finishing calls in flight" if self.stop is not None else "",
         )
 

@@ -30,7 +30,8 @@ def build_messages(
         InvalidRequest: both or neither are given, or something is not of its kind.
     """
     if (prompt is None) == (messages is None):
-        raise InvalidRequest(f"{'neither' if prompt is None else 'both'} prompt and messages: expected one of them")
+        found = "neither prompt nor messages" if prompt is None else "both prompt and messages"
+        raise InvalidRequest(f"{found}: expected one of them")
     built = check_messages(messages) if prompt is None else [{"role": "user", "content": check_prompt(prompt)}]
     if images is not None or files is not None:
         built[-1] = with_media(built[-1], () if images is None else images, () if files is None else files)

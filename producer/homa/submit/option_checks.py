@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from math import isfinite
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -57,7 +58,7 @@ class Whole:
 
     def __call__(self, name: str, value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not self.least <= value < 2**31:
-            raise wrong(name, value, f"a whole number of at least {self.least}")
+            raise wrong(name, value, f"a whole number from {self.least} to {2**31 - 1:,}")
         return value
 
 
@@ -89,7 +90,8 @@ class Seconds:
         except (OverflowError, ValueError):  # an integer beyond floats, a signalling NaN
             fits = False
         if not fits:
-            raise wrong(name, value, f"seconds, {'more than zero' if self.least else 'zero or more'}")
+            least = "more than zero" if self.least else "zero or more"
+            raise wrong(name, value, f"seconds, {least} and at most {_LONGEST_S:,} (ten years)")
         return round(float(value) * 1000)  # type: ignore[arg-type]
 
 
@@ -153,7 +155,7 @@ def check_fallbacks(name: str, fallbacks: object) -> tuple[str, ...]:
     """Models to go on with, in this order."""
     if isinstance(fallbacks, str) or not isinstance(fallbacks, Sequence):
         raise wrong(name, fallbacks, "a list of models")
-    return tuple(check_model("model", each) for each in fallbacks)
+    return tuple(check_model(f"{name}[{place}]", each) for place, each in enumerate(fallbacks))
 
 
 def check_tags(name: str, tags: object) -> str:
@@ -184,6 +186,26 @@ def check_moment(name: str, at: object) -> int:
     if not isinstance(at, datetime) or at.tzinfo is None:
         raise wrong(name, at, "a datetime with a time zone")
     return int(at.timestamp() * 1000)
+
+
+def refuse_infinite(name: str, value: object) -> None:
+    """Refuses NaN and infinity, anywhere in a value: JSON has neither, and null would be sent in their place."""
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, float) and not isfinite(part):
+            raise wrong(name, value, "finite numbers")
+        if isinstance(part, Mapping):
+            left.extend(part.values())
+        elif isinstance(part, list | tuple):
+            left.extend(part)
+
+
+def check_timeout(timeout_s: object) -> None:
+    """Refuses what is neither a number of seconds nor None; by NaN a wait would never end."""
+    number = isinstance(timeout_s, int | float) and not isinstance(timeout_s, bool)
+    if timeout_s is not None and (not number or timeout_s != timeout_s):
+        raise wrong("timeout", timeout_s, "seconds, or None to wait as long as it takes")
 
 
 def wrong(name: str, value: object, expected: str) -> InvalidRequest:

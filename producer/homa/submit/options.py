@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from homa.submit.job_options import own_names, passed_on, rows
-from homa.submit.option_checks import Whole, check_model, wrong
+from homa.submit.option_checks import Whole, check_model, refuse_infinite, wrong
 from homa.submit.option_row import JobOption, Part
 from homa.submit.tool_checks import RunTools
 from homa_shared.calls.openai_apis import in_chat_shape
@@ -138,6 +138,8 @@ class _Filled:
         kept = value if row.check is None else row.check(name, value)
         if isinstance(kept, RunTools):
             self._defined, kept = kept.definitions, kept.names
+        if row.part is Part.PROVIDER:
+            refuse_infinite(name, kept)
         # The stored request says nothing of what holds anyway: requests that ask the same are then stored the same.
         if kept is not None and not (row.part is Part.REQUEST and kept == row.default):
             self._parts[row.part][row.field or name] = kept

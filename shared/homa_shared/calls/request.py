@@ -230,7 +230,7 @@ def request_head(
     version = REQUEST_VERSION if version is None else version
     head = b'{"v":%d,"params":%b,"targets":%b,"stream":%b' % (
         version if api == CHAT_API else max(version, _API_VERSION),
-        to_json(params, "params"),
+        _params_json(params),
         orjson.dumps(targets),
         b"true" if stream else b"false",
     )
@@ -270,6 +270,15 @@ def request_tail(
 def sharing(request: bytes, mark: bytes) -> bytes:
     """An encoded request with the encoded mark of what it shares."""
     return b'%b,"shared":%b}' % (request[:-1], mark)
+
+
+def _params_json(params: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(params)
+    except TypeError:
+        for name, value in params.items():
+            to_json(value, name)  # the offender raises, by its name
+        return to_json(params, "params")
 
 
 def to_json(value: object, name: str) -> bytes:

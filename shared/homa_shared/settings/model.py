@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     #: Whether providers' prompt caches are told what the prompts of a batch share.
     prompt_cache: bool = True
     #: Seconds after which the work of a silent worker is given to another.
-    lease_s: Annotated[int, Field(ge=3)] = LEASE_MS // 1000
+    lease_s: Annotated[int, Field(ge=3, le=86_400)] = LEASE_MS // 1000
     #: Workers report errors there. SENTRY_DSN says the same.
     sentry_dsn: SecretStr | None = None
     #: Least severity that workers log.

@@ -67,7 +67,7 @@ class GroupSettings(Section):
     #: Quota that these models share.
     limits: LimitSettings = LimitSettings()
     #: What one output token weighs in the quota (Bedrock counts some models' output five times).
-    burndown: Annotated[float, Field(ge=1)] = 1.0
+    burndown: Annotated[float, Field(ge=1, le=1000)] = 1.0
 
 
 class ProviderSettings(Section):

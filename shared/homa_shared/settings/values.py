@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -101,8 +102,10 @@ class Choices:
     words: Callable[[], Sequence[str]]
 
 
+#: A hundred years in seconds; a moment much further away is none that the store can keep.
+_LONGEST_S = 100 * 365 * 86_400
 #: A length of time in whole seconds.
-Seconds = Annotated[int, BeforeValidator(duration_s), Field(ge=0)]
+Seconds = Annotated[int, BeforeValidator(duration_s), Field(ge=0, le=_LONGEST_S)]
 #: Nano-dollars, written in dollars.
 NanoUsd = Annotated[
     int, BeforeValidator(_price), PlainSerializer(usd, when_used="json"), WithJsonSchema({"type": "string"})
@@ -116,7 +119,9 @@ BlobsUrl = Annotated[str, BeforeValidator(_blobs_url)]
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, AfterValidator(_name)]
-Positive = Annotated[int, Field(gt=0)]
+#: The store's scripts reckon in doubles, in which a thousand times this is still exact.
+_MOST = 10**12
+Positive = Annotated[int, Field(gt=0, le=_MOST)]
 #: A kind of provider that is installed here. The fleet's settings keep plain text: who reads them need not have it.
 Kind = Annotated[str, AfterValidator(_kind), Choices(known_kinds)]
 
@@ -124,6 +129,8 @@ Kind = Annotated[str, AfterValidator(_kind), Choices(known_kinds)]
 def plain(value: Any) -> Any:
     """A value as JSON can hold it: TOML's decimals become numbers again where they are not money."""
     if isinstance(value, Decimal):
+        if not isfinite(value):
+            raise ValueError(f"expected finite numbers, not {value}")
         return float(value)
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}

@@ -144,7 +144,8 @@ class Heartbeat:
         for running in leases:
             running.renewed = asked
         # A lost attempt goes on: its good reply still ends the job, and its cost is better known than left open.
-        self._log.lost(told.lost)
+        # One that ended while this was asked had no lease left to lose.
+        self._log.lost([name for name in told.lost if name in self._in_flight])
         # An order leaves the store as it is popped: where the connection died meanwhile, this is how it is heard of.
         for name in told.called_off:
             self._in_flight.cancel(name)

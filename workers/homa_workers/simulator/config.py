@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
+from math import isfinite
 from typing import Any
 
 from homa_shared.model.errors import ConfigError
@@ -160,6 +161,8 @@ class SimulatorConfig:
             raise ConfigError(f"reply is {self.reply!r}; expected 'words' or 'echo'")
         if self.usage not in USAGES:
             raise ConfigError(f"usage is {self.usage!r}; expected one of {', '.join(USAGES)}")
+        _expect_headers("reply_headers", self.reply_headers)
+        _expect_headers("failure_headers", self.failure_headers)
         self._check_faults()
         self._check_prices()
 
@@ -251,6 +254,12 @@ def _did_you_mean(name: str, known: list[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
+def _expect_headers(name: str, headers: Mapping[str, object]) -> None:
+    for header, value in headers.items():
+        if value is not None and not (isinstance(value, str) and value.isprintable()):
+            raise ConfigError(f"{name}.{header} is {value!r:.80}; expected printable text, or null for none")
+
+
 def _expect_number(
     name: str, value: Any, *, minimum: float, maximum: float | None = None, optional: bool = False, above: bool = False
 ) -> None:
@@ -259,5 +268,10 @@ def _expect_number(
     bounds = f"{'above' if above else 'of at least'} {minimum:g}" + (f" and at most {maximum:g}" if maximum else "")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(f"{name} is {value!r}; expected a number {bounds}")
-    if value < minimum or (above and value == minimum) or (maximum is not None and value > maximum):
+    if (
+        not isfinite(value)
+        or value < minimum
+        or (above and value == minimum)
+        or (maximum is not None and value > maximum)
+    ):
         raise ConfigError(f"{name} is {value!r}; expected a number {bounds}")

@@ -18,6 +18,8 @@ from homa_workers.simulator.wire import (
     tokens_of_bytes,
 )
 
+#: Most numbers of one vector: more than any model has, and no more than a machine holds many of.
+_WIDEST = 65_536
 #: The schema of a reply that may be any JSON object.
 ANY_OBJECT: Mapping[str, Any] = {"type": "object", "properties": {"answer": {"type": "string"}}}
 
@@ -71,7 +73,8 @@ def embedding_prompt(
     base64: bool = False,
     marker: str = "",
 ) -> Prompt:
-    """A call for the vectors of texts."""
+    """A call for the vectors of texts. Raises Failure where they would be wider than any model's."""
+    expect_count({"dimensions": dimensions}, "dimensions", most=_WIDEST)
     return Prompt(
         operation=Operation.EMBED,
         model=model,
@@ -108,11 +111,13 @@ def expect_text(body: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def expect_count(body: Mapping[str, Any], name: str, *, required: bool = False) -> int | None:
+def expect_count(body: Mapping[str, Any], name: str, *, required: bool = False, most: int | None = None) -> int | None:
     """A field that must be a whole number above zero, or None where it may be missing. Raises Failure."""
     value = body.get(name)
     if value is None and not required:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise invalid(f"{name!r} is {value!r:.60}; expected a whole number of at least 1")
+    if most is not None and value > most:
+        raise invalid(f"{name!r} is {value!r:.60}; expected at most {most}")
     return value

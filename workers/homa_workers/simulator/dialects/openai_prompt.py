@@ -18,6 +18,8 @@ from homa_workers.simulator.prompt_reading import (
 from homa_workers.simulator.wire import STANDARD, Operation, Prompt, Service, compact_json, invalid, tier_asked
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+#: Most choices of one chat completion.
+_MOST_CHOICES = 128
 _MEDIA = frozenset({"image_url", "input_audio", "file"})
 
 
@@ -38,7 +40,7 @@ def read_chat(body: Mapping[str, Any]) -> Prompt:
         max_tokens=expect_count(body, "max_completion_tokens") or expect_count(body, "max_tokens"),
         stream=bool(body.get("stream")),
         include_usage=bool(stream_options.get("include_usage")),
-        choices=expect_count(body, "n") or 1,
+        choices=expect_count(body, "n", most=_MOST_CHOICES) or 1,
         tools=_tools(tools),
         forced_tool=_forced_tool(body.get("tool_choice")),
         schema=_schema(body.get("response_format")),
