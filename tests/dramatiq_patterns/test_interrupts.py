@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from typing import Any
@@ -190,6 +191,10 @@ def test_an_interrupt_for_a_sync_actor_raises_in_it(broker: HomaBroker, start: S
     assert told.ends == [("long", Stopped)]
 
 
+@pytest.mark.skipif(
+    sys.gettrace() is not None and sys.version_info < (3, 12),
+    reason="traced CPython 3.11 spins in other threads while an exception is pending for an idle one",
+)
 def test_an_interrupt_that_comes_too_late_costs_neither_thread_nor_message(broker: HomaBroker, start: Start) -> None:
     threads: list[int] = []
 
