@@ -88,7 +88,11 @@ async def _bare(url: str) -> float:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
         async def call(prompt: str) -> object:
-            body = {"model": OPENAI.model, "messages": [{"role": "user", "content": prompt}], "max_tokens": 400}
+            body = {
+                "model": OPENAI.model,
+                "messages": [{"role": "user", "content": prompt}],
+                "max_completion_tokens": 400,
+            }
             headers = {"authorization": "Bearer any", "content-type": "application/json"}
             async with session.post(
                 f"{url}/openai/v1/chat/completions", data=orjson.dumps(body), headers=headers

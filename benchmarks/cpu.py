@@ -46,7 +46,9 @@ async def _loop(url: str) -> None:
         async def call(prompt: str) -> str | None:
             async with slots:
                 reply = await client.chat.completions.create(
-                    model=MODEL.partition(":")[2], messages=[{"role": "user", "content": prompt}], max_tokens=400
+                    model=MODEL.partition(":")[2],
+                    messages=[{"role": "user", "content": prompt}],
+                    max_completion_tokens=400,
                 )
                 return reply.choices[0].message.content
 

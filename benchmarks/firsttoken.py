@@ -43,7 +43,7 @@ async def _bare(url: str) -> list[float]:
             stream = await client.chat.completions.create(
                 model=MODEL.partition(":")[2],
                 messages=[{"role": "user", "content": f"Say something, {i}."}],
-                max_tokens=20,
+                max_completion_tokens=20,
                 stream=True,
             )
             first = None
