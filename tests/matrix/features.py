@@ -100,7 +100,8 @@ async def chat(provider: Provider, models: Models) -> None:
     completion = await provider.complete(ask(models, "Say hello."))
     assert completion.text
     assert completion.finish_reason in ("stop", "length")
-    assert completion.metered
+    # Some imitations tell noughts, which count nothing.
+    assert completion.metered or not models.counts
     assert not models.counts or completion.usage.input_tokens > 0
     assert not models.counts or completion.usage.output_tokens > 0
 
