@@ -123,23 +123,24 @@ def test_a_freed_thread_is_used_at_once(broker: HomaBroker, start: Start, gate: 
 
 
 def test_async_actors_in_a_mixed_queue_take_no_threads(broker: HomaBroker, start: Start) -> None:
-    most, now = [0], [0]
+    begun, many = [0], asyncio.Event()
 
     @dramatiq.actor
     def sync() -> None: ...
 
     @dramatiq.actor
     async def waits() -> None:
-        now[0] += 1
-        most[0] = max(most[0], now[0])
-        await asyncio.sleep(0.5)
-        now[0] -= 1
+        begun[0] += 1
+        if begun[0] > 30:
+            many.set()
+        # None of them is over before so many wait side by side.
+        await many.wait()
 
     for _ in range(60):
         waits.send()
     start(worker_threads=4)
     broker.join("default", timeout=20_000)
-    assert most[0] > 30
+    assert begun[0] == 60
 
 
 class Delays(Middleware):

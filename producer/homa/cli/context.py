@@ -45,7 +45,8 @@ def submitting_session(*, start: bool = True) -> AbstractContextManager[Session]
     from homa.drivers.context import Start
 
     context = _context(Start.ALWAYS if start else Start.NEVER, safe_only=True)
-    return _opened(context, needs_store=start)
+    # Its submitter logs where settings are not in force, and what the client logs is said.
+    return _opened(context, needs_store=start, drift_told=False)
 
 
 @contextmanager

@@ -160,8 +160,8 @@ class Submitter:
             yield from ask(write_fleet(self.keys, mine, seen=theirs.version if theirs else 0))
 
     def _tell_drift(self, theirs: Fleet, mine: Fleet) -> None:
-        """Logs once a version that settings here are not in force. The command line says so itself."""
-        if self._context.role != "cli" and theirs.version != self._told_version:
+        """Logs once a version that settings here are not in force."""
+        if theirs.version != self._told_version:
             self._told_version = theirs.version
             if (said := drift(theirs, mine)) is not None:
                 logging.getLogger("homa").warning(said)
