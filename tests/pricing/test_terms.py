@@ -232,6 +232,15 @@ def test_a_bound_counts_writes_for_twelve_hours_where_they_are_asked_for() -> No
     assert (usual, long) == (BOOK.cost(sol, worst), BOOK.cost(sol, kept))
 
 
+def test_media_are_kept_for_as_long_as_text_is() -> None:
+    luna = Target("openai", "gpt-6-luna")
+    worst = Usage(OVERHEAD_TOKENS + 60_000, 0, cache_write_tokens=OVERHEAD_TOKENS + 60_000)
+    kept = replace(worst, parts=(("cache_write_12h", OVERHEAD_TOKENS + 60_000),))
+    bound = BOOK.bound(luna, 0, 0, 60_000, {"prompt_cache_options": {"ttl": "12h"}})
+    assert bound is not None
+    assert bound >= (BOOK.cost(luna, kept) or 0) > (BOOK.cost(luna, worst) or 0)
+
+
 def test_names_that_a_reply_tells_cannot_mean_anything_in_the_ledger() -> None:
     billing = Billing(fees={"search": "web_searches", "fetch": ""})
     assert billing.terms_of("Gold|~+tier" * 9) == (("gold___tier" * 9)[:40],)

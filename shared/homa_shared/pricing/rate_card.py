@@ -107,7 +107,7 @@ class Card:
     requests: Rate = 0
     #: When the price changes, seconds of a day (UTC): where it does, the card holds for the moment only.
     turns_s: tuple[int, ...] = ()
-    #: Prices that a token of text has only where a request has a parameter, by its name.
+    #: Prices that a token of input has only where a request has a parameter, by its name.
     asked_for: Mapping[str, Ladder] = field(default_factory=dict)
 
     def bound(self, text_tokens: int, output_tokens: int, media_tokens: int, params: Mapping[str, Any]) -> int | None:
@@ -115,11 +115,13 @@ class Card:
         if output_tokens and not self.output:
             return None
         total = text_tokens + media_tokens
-        text = dearest(self.text, total)
+        text, media = dearest(self.text, total), dearest(self.media, total)
         for name, ladder in self.asked_for.items():
             if name in params:
-                text = max(text, dearest(ladder, total))
-        per_mtok = text_tokens * text + media_tokens * dearest(self.media, total)
+                # What a cache keeps for longer is the prompt, whatever it consists of.
+                asked = dearest(ladder, total)
+                text, media = max(text, asked), max(media, asked)
+        per_mtok = text_tokens * text + media_tokens * media
         per_mtok += output_tokens * dearest(self.output, total)
         return -(-per_mtok // TOKENS_OF_PRICE) + int(-(-self.requests // UNITS_OF_FEE))
 

@@ -49,6 +49,14 @@ async def persist(store: AsyncStore, op: Op[T], log: WorkerLog, recent: Recent |
 
 async def shielded(work: Coroutine[Any, Any, T]) -> T:
     """Does several things that belong together: a cancellation is passed on when all are through."""
+    result, cancelled = await to_the_end(work)
+    if cancelled is not None:
+        raise cancelled
+    return result
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> tuple[T, asyncio.CancelledError | None]:
+    """Does what must not be left half done, with the cancellation that came meanwhile: the caller is to act on it."""
     task, cancelled = asyncio.ensure_future(work), None
     while not task.done():
         try:
@@ -59,10 +67,7 @@ async def shielded(work: Coroutine[Any, Any, T]) -> T:
             cancelled = error
         except Exception:  # told by task.result() below
             break
-    result = task.result()
-    if cancelled is not None:
-        raise cancelled
-    return result
+    return task.result(), cancelled
 
 
 async def hand_back(store: AsyncStore, claim: Claim, log: WorkerLog, *, delay_ms: int = 0) -> None:

@@ -24,6 +24,7 @@ from homa_workers.pipeline.call import Caller
 from homa_workers.pipeline.reckoning import Reckoned, need_of_call, reckoned
 from homa_workers.pipeline.steps import cut, structured
 from homa_workers.pipeline.steps.journal import StepJournal
+from homa_workers.store_io.persist import to_the_end
 from homa_workers.tools.toolbox import Toolbox, failure
 
 #: What only the provider that wrote a message understands of it.
@@ -55,6 +56,8 @@ class Chat:
         #: Whether a call says more than the client knew when it reckoned the first one's need.
         self._grown = False
         self._invalid = 0
+        #: Whether this attempt was to end while a paid reply was looked at: it does once that is stored.
+        self._called_off = False
         #: Answers so far that were cut at their output cap, over all attempts.
         self._cut = 0
         self._schema = self._read_schema()
@@ -105,6 +108,8 @@ class Chat:
             raise ended(Unfit("malformed", text, completion))
         self._invalid += 1
         await self._record(completion, "invalid", [message, structured.correction(wrong)])
+        if self._called_off:
+            raise self._journal.called_off()
         return False
 
     # -- output cap -------------------------------------------------------------------------------------------------
@@ -223,13 +228,25 @@ class Chat:
             raise refused(str(error)) from error
 
     async def _violation(self, completion: Completion) -> str | None:
+        """What is wrong with an answer; None where it fits.
+
+        A check may take seconds. The reply is paid for and not stored yet: neither a cancel, nor a stop, nor whatever
+        ails the check may lose it.
+        """
         assert self._schema is not None
         if is_refusal(completion):
             raise Declined(completion)
         try:
-            return await structured.violation(completion, self._schema)
+            wrong, cancelled = await to_the_end(structured.violation(completion, self._schema))
         except InvalidRequest as error:
             raise ended(Unfit("invalid_request", str(error), completion)) from error
+        except Exception as error:
+            # As where the system has no process left to check it in.
+            self._journal.log.defect(error, self._journal.attempt.claim)
+            text = f"its answer could not be checked: {type(error).__name__}: {error}"
+            raise ended(Unfit("internal", text, completion)) from error
+        self._called_off = cancelled is not None
+        return wrong
 
     def _need(self, call: Call, changed: str) -> Reckoned | None:
         """What a call takes; None for a first one that says just what the client reckoned with."""

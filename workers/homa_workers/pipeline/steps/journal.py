@@ -77,7 +77,7 @@ class StepJournal:
         self.book = book
         self.earlier = Journal({}, {})
         self._store = store
-        self._log = log
+        self.log = log
         self._recent = recent
         self._holds_call = True
 
@@ -137,7 +137,7 @@ class StepJournal:
         assert need is not None, "every call after the first says what it takes"
         give_up_s = monotonic() + PATIENCE_S
         while True:
-            asked = next_step(self._store.keys, self.attempt.key, self.number + 1, need, worker=self._log.worker)
+            asked = next_step(self._store.keys, self.attempt.key, self.number + 1, need, worker=self.log.worker)
             permit = await self.between(self._persist(asked))
             if permit.leave is Leave.OK:
                 self._reserve_for(need)
@@ -169,12 +169,12 @@ class StepJournal:
             Halted: the attempt is over; the reply's cost stands in the ledger all the same.
         """
         attempt, target = self.attempt, self.attempt.claim.target
-        nano = known_price(self.book, self._log, attempt.claim, completion)
-        plan, worker = self.book.plan(target), self._log.worker
+        nano = known_price(self.book, self.log, attempt.claim, completion)
+        plan, worker = self.book.plan(target), self.log.worker
         paid = reports.of_success(attempt.claim, completion, nano, plan, worker=worker)
         report = replace(self.book.with_saving(target, paid, completion.usage), outcome="step")
         state = self._secrets.hidden_answer(state)
-        op = step(self._store.keys, attempt.key, self.number + 1, self._log.worker, report, state)
+        op = step(self._store.keys, attempt.key, self.number + 1, self.log.worker, report, state)
         result = await self.between(self._persist(op, self._recent))
         if result is not ReportResult.OK:
             raise stopped(f"its attempt was over when a step ended ({result})")
@@ -184,13 +184,13 @@ class StepJournal:
 
     async def begin_tool(self, number: int, index: int, *, idempotent: bool) -> tuple[Begin, str]:
         """Whether tool call `index` of step `number` may run; with its result, where it ran before."""
-        worker = self._log.worker
+        worker = self.log.worker
         asked = begin_tool(self._store.keys, self.attempt.key, number, index, idempotent=idempotent, worker=worker)
         return await self._persist(asked)
 
     async def end_tool(self, number: int, index: int, result: str) -> None:
         """Journals a tool's result."""
-        told = end_tool(self._store.keys, self.attempt.key, number, index, result, worker=self._log.worker)
+        told = end_tool(self._store.keys, self.attempt.key, number, index, result, worker=self.log.worker)
         await self._persist(told)
 
     async def ask(self, op: Op[T]) -> T:
@@ -216,9 +216,13 @@ class StepJournal:
                 raise
             raise ended(Unsent("expired", "the job's deadline passed between two calls"), State.EXPIRED) from None
         except asyncio.CancelledError:
-            if self.attempt.is_cancelled:
-                raise ended(Unsent("cancelled", "cancelled between two calls"), State.CANCELLED) from None
-            raise stopped("stopped between two calls") from None
+            raise self.called_off() from None
+
+    def called_off(self) -> Halted:
+        """The end of an attempt that was cancelled or stopped while nothing was in flight."""
+        if self.attempt.is_cancelled:
+            return ended(Unsent("cancelled", "cancelled between two calls"), State.CANCELLED)
+        return stopped("stopped between two calls")
 
     def _refusal(self, permit: Permit, need: Option, why: str) -> Halted:
         match permit.leave:
@@ -249,7 +253,7 @@ class StepJournal:
         return bound and all(wanted <= had for wanted, had in zip(need.tokens, claim.tokens, strict=True))
 
     async def _persist(self, op: Op[T], recent: Recent | None = None) -> T:
-        return await persist(self._store, op, self._log, recent)
+        return await persist(self._store, op, self.log, recent)
 
 
 def _because(why: str) -> str:
