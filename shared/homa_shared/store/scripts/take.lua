@@ -44,12 +44,23 @@ local function give(backlog, target, plan)
   return 'given', emptied
 end
 
+-- Whether a target is a pool that the worker cannot serve: its provider is none of the members, or it knows no settings.
+local function is_foreign_pool(target)
+  local members = members_of(target)
+  if not members then return false end
+  for _, member in ipairs(members) do
+    if member == asked.provider then return asked.settings == 0 end
+  end
+  -- One without members is not known to the store.
+  return #members > 0 or asked.settings == 0
+end
+
 -- Serves one target until `room` jobs are out or something stands in the way; returns how many it gave.
 local function serve(queue, lane, target, room)
   local group, plan = K.group(queue, lane, target), plan_of(queue, target, asked.provider)
   if not plan.known and target ~= C.ACTOR_TARGET then
     -- A worker that is not a member of a pool, or not yet by the plans in the store, would not know what to call.
-    if members_of(target) then return 0 end
+    if is_foreign_pool(target) then return 0 end
     if asked.settings > 0 then
       answer.unplanned[#answer.unplanned + 1] = target
       sooner(UNPLANNED_MS)
