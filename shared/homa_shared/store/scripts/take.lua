@@ -73,7 +73,7 @@ local function serve(queue, lane, target, room)
     local wait, why = 0, nil
     if target ~= C.ACTOR_TARGET then wait, why = blocked(plan) end
     if wait > 0 then
-      sooner(until_probe(scope(plan.account), wait))
+      sooner(until_probe(scope(plan.account), wait, why))
       offer_diverts(queue, lane, target, wait, why)
       break
     end
@@ -88,7 +88,7 @@ local function serve(queue, lane, target, room)
       answer.skips = answer.skips + 1
       forget_head(backlog)
     elseif verdict == 'stop' then
-      sooner(until_probe(scope(plan.quota), detail))
+      sooner(until_probe(scope(plan.quota), detail, what))
       offer_diverts(queue, lane, target, detail, what)
       break
     elseif redis.call('EXISTS', backlog) == 0 then

@@ -235,10 +235,11 @@ local function settle_quota(s, reserved, actual, reserved_at)
   if s.rpd and same_day and actual.r == 0 and reserved.r > 0 then set(s, 'dayn', math.max(0, (s.dayn or 0) - reserved.r)) end
 end
 
--- Milliseconds until a call may pass after all that `headroom` told to wait for so long: the probe of a frozen scope.
-local function until_probe(s, wait)
-  local probe = s.frozen and s.frozen > now and probe_in(s)
-  return probe and math.min(wait, math.max(1, probe)) or wait
+-- Milliseconds until a call may pass after all that `headroom` told to wait for so long, and why: the probe of a frozen
+-- scope. Where something else holds the probe itself, that is what there is to wait for.
+local function until_probe(s, wait, why)
+  local probe = why == 'frozen' and probe_in(s)
+  return probe and probe > 0 and math.min(wait, probe) or wait
 end
 
 -- A call that began then is not made yet: where it was the probe of a freeze, another one may be.
