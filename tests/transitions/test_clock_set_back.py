@@ -107,3 +107,47 @@ def test_limits_are_told_as_they_are_then(cell: Cell) -> None:
     ahead(cell, cell.keys.scope(scope), "frozen", "frozen_at", us=("r",))
     (row,) = [row for row in cell.run(reads.limits(cell.keys)) if row.scope == scope]
     assert 0 < row.frozen_ms <= 5000
+
+
+def set_back(cell: Cell, ms: int) -> None:
+    """The store's clock is set back: the fleet's beat, leases and delays lie ahead by so much more."""
+    cell.redis("HINCRBY", cell.keys.beat(), "last", ms)
+    for key in (cell.keys.leases(), cell.keys.due()):
+        for name, score in cell.scores(key).items():
+            cell.redis("ZADD", key, score + ms, name)
+
+
+def beat(cell: Cell, *attempts: str) -> None:
+    cell.run(renew(cell.keys, worker="w", lease_ms=LEASE_MS, facts={"provider": "p"}, attempts=attempts))
+
+
+@pytest.mark.parametrize("then", [["sweep"] * 4, ["sweep", "beat"], ["beat", "sweep", "sweep"]], ids="-".join)
+def test_a_small_step_back_moves_leases_and_delays_once(cell: Cell, then: list[str]) -> None:
+    cell.submit("later", "held")
+    cell.requeue(cell.claim(), delay_ms=60_000)
+    held = cell.claim()
+    beat(cell, held.name)
+    began = cell.now()
+    set_back(cell, 14_000)
+    for step in then:
+        if step == "sweep":
+            cell.sweep()
+        else:
+            beat(cell)
+    assert cell.scores(cell.keys.leases())[held.name] == pytest.approx(began + LEASE_MS, abs=2000)
+    assert cell.scores(cell.keys.due())["later"] == pytest.approx(began + 60_000, abs=2000)
+
+
+@pytest.mark.parametrize("first", ["sweep", "beat"])
+def test_after_a_step_back_nobodys_lease_is_judged_before_its_holder_could_renew_it(cell: Cell, first: str) -> None:
+    cell.submit("held")
+    held = cell.claim()
+    beat(cell, held.name)
+    set_back(cell, 14_000)
+    if first == "beat":
+        beat(cell)
+    cell.sweep()
+    cell.redis("ZADD", cell.keys.leases(), 1, held.name)
+    cell.sweep()
+    assert cell.job("held").state == "running"
+    cell.settle(held)

@@ -44,6 +44,25 @@ def test_a_freeze_of_a_day_lets_one_call_through_each_minute(cell: Cell) -> None
     assert cell.taken() == []
 
 
+@pytest.mark.parametrize(
+    ("holds", "least_ms"),
+    [({"rpd": 1}, 3_000_000), ({"conc": 1}, 1000), ({"tpm": 6000}, 25_000)],
+    ids=["day", "slots", "debt"],
+)
+def test_a_probe_that_something_else_holds_has_nobody_ask_each_moment(
+    cell: Cell, holds: dict[str, int], least_ms: int
+) -> None:
+    scope = cell.plan(rpm=6000, dayend=cell.now() + 3_600_000, quota="p", **holds)
+    cell.submit("a", "b", tokens=(3000, 0, 0))
+    claim = cell.claim()
+    # Its probe is due.
+    cell.redis("HSET", cell.keys.scope(scope), "frozen", cell.now() + DAY_MS, "frozen_at", cell.now(), "probe", 1)
+    answer = cell.take(worker="v")
+    assert answer.claims == []
+    assert least_ms <= (answer.wait_ms or 0)
+    cell.settle(claim)
+
+
 def test_a_probe_that_is_refused_leaves_the_freeze_as_it_is(cell: Cell) -> None:
     scope = cell.plan(rpm=6000)
     cell.submit("a", "b")

@@ -39,6 +39,8 @@ end
 
 local function configure(name, fields, limits)
   redis.call('SADD', K.scopes(), name)
+  -- A new scope counts as unused from now on. That its plan is written again is no use of it: workers do that on and on.
+  redis.call('HSETNX', K.scope(name), 'seen', now)
   for _, field in ipairs(fields) do
     local value = limits[field]
     if value and value ~= cjson.null then

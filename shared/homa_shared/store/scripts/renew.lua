@@ -10,7 +10,7 @@
 -- that a later one has replaced goes on: its reply tells what it cost. Cost: O(n log N).
 local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
 local last = tonumber(redis.call('HGET', K.beat(), 'last') or now)
-move_back(last)
+move_back(last, lease_ms)
 local lost, called_off = {}, {}
 local provider = cjson.decode(ARGV[3]).provider
 for i = 4, #ARGV do

@@ -60,7 +60,7 @@ end
 
 -- After a gap in everybody's beats nobody's lease is judged before its holder had the time to say that it lives (as renew
 -- does, should housekeeping be the first to come back).
-move_back(tonumber(beat[5] or nil))
+beat[2] = move_back(tonumber(beat[5] or nil), LEASE_MS) or beat[2]
 if beat[5] and math.abs(now - tonumber(beat[5])) > LEASE_MS / 2 then
   beat[2] = now + LEASE_MS
   redis.call('HSET', K.beat(), 'grace', beat[2], 'last', now)

@@ -44,12 +44,23 @@ local function give(backlog, target, plan)
   return 'given', emptied
 end
 
+-- Whether a target is a pool that the worker cannot serve: its provider is none of the members, or it knows no settings.
+local function is_foreign_pool(target)
+  local members = members_of(target)
+  if not members then return false end
+  for _, member in ipairs(members) do
+    if member == asked.provider then return asked.settings == 0 end
+  end
+  -- One without members is not known to the store.
+  return #members > 0 or asked.settings == 0
+end
+
 -- Serves one target until `room` jobs are out or something stands in the way; returns how many it gave.
 local function serve(queue, lane, target, room)
   local group, plan = K.group(queue, lane, target), plan_of(queue, target, asked.provider)
   if not plan.known and target ~= C.ACTOR_TARGET then
     -- A worker that is not a member of a pool, or not yet by the plans in the store, would not know what to call.
-    if members_of(target) then return 0 end
+    if is_foreign_pool(target) then return 0 end
     if asked.settings > 0 then
       answer.unplanned[#answer.unplanned + 1] = target
       sooner(UNPLANNED_MS)
@@ -62,7 +73,7 @@ local function serve(queue, lane, target, room)
     local wait, why = 0, nil
     if target ~= C.ACTOR_TARGET then wait, why = blocked(plan) end
     if wait > 0 then
-      sooner(until_probe(scope(plan.account), wait))
+      sooner(until_probe(scope(plan.account), wait, why))
       offer_diverts(queue, lane, target, wait, why)
       break
     end
@@ -77,7 +88,7 @@ local function serve(queue, lane, target, room)
       answer.skips = answer.skips + 1
       forget_head(backlog)
     elseif verdict == 'stop' then
-      sooner(until_probe(scope(plan.quota), detail))
+      sooner(until_probe(scope(plan.quota), detail, what))
       offer_diverts(queue, lane, target, detail, what)
       break
     elseif redis.call('EXISTS', backlog) == 0 then

@@ -4,7 +4,7 @@
 -- end at `dayend`; concurrency is a count of leases. A scope without any configured limit is adaptive: it has a rate of its
 -- own. What a 429 and the calls that get through after it change stands in congestion.lua.
 local SCOPE = {'conc', 'busy', 'frozen', 'frozen_at', 'probe', 'refused', 'ramp', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc', 'top',
-  'told_at', 'seen', 'tight', 'tight_at', unpack(C.SCOPE_FIELDS)}
+  'told_at', 'lowered', 'seen', 'tight', 'tight_at', unpack(C.SCOPE_FIELDS)}
 local DIMENSIONS = C.DIMENSIONS
 -- The one that is found from refusals where nothing is configured.
 local ADAPTIVE
@@ -28,7 +28,7 @@ end
 local function follow_clock(s)
   local ahead = ahead_ms(s.seen)
   if ahead == 0 then return end
-  for _, field in ipairs({'frozen', 'frozen_at', 'probe', 'grown', 'cut_at', 'told_at', 'tight_at'}) do
+  for _, field in ipairs({'frozen', 'frozen_at', 'probe', 'grown', 'cut_at', 'told_at', 'lowered', 'tight_at'}) do
     if (s[field] or 0) > 0 then set(s, field, s[field] - ahead) end
   end
   for _, dimension in ipairs(DIMENSIONS) do
@@ -94,6 +94,11 @@ end
 local function believe(s, requests, tokens, taken)
   if tokens < taken then tokens = 0 end
   if requests <= 0 and tokens <= 0 then return end
+  local said = {hrpm = requests, htpm = tokens}
+  for _, dimension in ipairs(DIMENSIONS) do
+    local limit, before = dimension.told and said[dimension.told] or 0, limit_of(s, dimension)
+    if limit > 0 and (not before or limit < before) then set(s, 'lowered', now) end
+  end
   set(s, 'hrpm', requests)
   set(s, 'htpm', tokens)
   set(s, 'told_at', now)
@@ -201,14 +206,25 @@ local function reserve(s, cost)
   set(s, 'busy', (s.busy or 0) + 1)
 end
 
+-- How far a settlement moves the theoretical arrival time, us. A reservation is taken for what it was: never more than a
+-- period, else debts of others would go back with it. So is what was used, under a limit that headers told. At a full
+-- pace: what slow opening took beyond that stays.
+local function settled_us(s, dimension, reserved, actual, limit)
+  if actual > reserved and limit ~= told_limit(s, dimension) then return (actual - reserved) * dimension.period_us / limit end
+  return debit_us(dimension, actual, limit, 1) - debit_us(dimension, reserved, limit, 1)
+end
+
 -- Replaces a reservation by what was really used. Unused quota goes back only while the window that it was reserved in
--- still counts; what was used beyond it always counts.
+-- still counts, and not where headers have lowered a limit since: it was reserved as less than it is now, or not at all.
+-- What was used beyond it always counts.
 local function settle_quota(s, reserved, actual, reserved_at)
+  local may_go_back = now - reserved_at < REFUND_WINDOW_MS and reserved_at >= (s.lowered or 0)
   for _, dimension in ipairs(DIMENSIONS) do
     local name, limit = dimension.letter, limit_of(s, dimension)
-    local surplus = (actual[name] or reserved[name] or 0) - (reserved[name] or 0)
-    if limit and surplus ~= 0 and (surplus > 0 or now - reserved_at < REFUND_WINDOW_MS) then
-      local arrival = (s[name] or now_us) + surplus * dimension.period_us / limit
+    local before = reserved[name] or 0
+    local moved = limit and settled_us(s, dimension, before, actual[name] or before, limit) or 0
+    if moved > 0 or (moved < 0 and may_go_back) then
+      local arrival = (s[name] or now_us) + moved
       -- Under a limit that headers told debts of many calls would add up to hours.
       if limit == told_limit(s, dimension) then arrival = math.min(arrival, now_us + dimension.period_us) end
       set(s, name, arrival)
@@ -219,10 +235,11 @@ local function settle_quota(s, reserved, actual, reserved_at)
   if s.rpd and same_day and actual.r == 0 and reserved.r > 0 then set(s, 'dayn', math.max(0, (s.dayn or 0) - reserved.r)) end
 end
 
--- Milliseconds until a call may pass after all that `headroom` told to wait for so long: the probe of a frozen scope.
-local function until_probe(s, wait)
-  local probe = s.frozen and s.frozen > now and probe_in(s)
-  return probe and math.min(wait, math.max(1, probe)) or wait
+-- Milliseconds until a call may pass after all that `headroom` told to wait for so long, and why: the probe of a frozen
+-- scope. Where something else holds the probe itself, that is what there is to wait for.
+local function until_probe(s, wait, why)
+  local probe = why == 'frozen' and probe_in(s)
+  return probe and probe > 0 and math.min(wait, probe) or wait
 end
 
 -- A call that began then is not made yet: where it was the probe of a freeze, another one may be.

@@ -11,15 +11,23 @@ local function forget_target(name)
   redis.call('SREM', K.targets(), name)
 end
 
+-- A pool has a row of its own beside those of its members, which goes with the last of them: while one may be called, its
+-- jobs stay where they are, and the members whose rows went write them again.
+local function forget_pool_without_members(pool)
+  for member in string.gmatch(redis.call('HGET', K.target(pool), 'members') or '', '%S+') do
+    if redis.call('EXISTS', K.target(pool .. '|' .. member)) == 1 then return end
+  end
+  forget_target(pool)
+end
+
 -- Targets go with their scope: one without limits would be called without any.
 local function forget_scope(name)
   for _, target in ipairs(redis.call('SMEMBERS', K.targets())) do
     local plan = redis.call('HMGET', K.target(target), 'account', 'quota')
     if plan[1] == name or plan[2] == name then
       forget_target(target)
-      -- A pool has a row of its own beside those of its members.
       local pool = string.match(target, '^(.*)|[^|]*$')
-      if pool then forget_target(pool) end
+      if pool then forget_pool_without_members(pool) end
     end
   end
   redis.call('DEL', K.scope(name), K.breaker(name))
