@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -59,7 +60,7 @@ def endless(head: bytes) -> Answer:
     return write
 
 
-async def failed(provider: Provider, kind: str, way: str) -> ProviderError:
+def asked(provider: Provider, kind: str, way: str) -> Awaitable[object]:
     api = RESPONSES_API if kind == "responses" else "chat"
     call = Call("some-model", [{"role": "user", "content": "Hello"}], {"max_tokens": 50}, api=api)
     ways: dict[str, Callable[[], Awaitable[object]]] = {
@@ -67,8 +68,12 @@ async def failed(provider: Provider, kind: str, way: str) -> ProviderError:
         "stream": lambda: provider.stream(call, Pieces().emit),
         "embed": lambda: provider.embed("some-model", ["a"], {}),
     }
+    return ways[way]()
+
+
+async def failed(provider: Provider, kind: str, way: str) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
-        await ways[way]()
+        await asked(provider, kind, way)
     return caught.value
 
 
@@ -168,3 +173,30 @@ async def test_a_reply_of_the_most_bytes_is_read(stub: Stub, make: Make) -> None
     body = orjson.dumps(CHAT).ljust(MOST)
     stub.answer = raw(HEAD + b"\r\n" + body)
     assert (await make("openai").complete(Call("m", [{"role": "user", "content": "Hello"}]))).text == "Hi there"
+
+
+@pytest.mark.parametrize("status", [200, 429])
+@cases(but=("bedrock", "stream"))
+async def test_a_cancelled_call_closes_its_connection_in_mid_reply(
+    stub: Stub, make: Make, kind: str, way: str, status: int
+) -> None:
+    """Not once its garbage is collected: until then the provider goes on writing."""
+
+    async def write(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1\r\n \r\n"
+        writer.write(head.encode())
+        await stub.hang(reader, writer)
+
+    stub.answer = write
+    gc.disable()
+    try:
+        task = asyncio.ensure_future(asked(make(kind), kind, way))
+        await stub.asked.wait()
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(5):
+            await stub.left.wait()
+    finally:
+        gc.enable()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import httpx2
+
 #: What OpenAI's protocol says last.
 DONE = b"[DONE]"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -49,7 +51,7 @@ async def event_data(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     if event := b"\n".join(data).strip():
         yield event
     yield DONE
-    await _read_to_end(chunks)
+    await read_to_end(chunks)
 
 
 def _is_done(line: bytes) -> bool:
@@ -79,10 +81,17 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield last.removeprefix(_BYTE_ORDER_MARK) if is_first else last
 
 
-async def _read_to_end(chunks: AsyncIterator[bytes]) -> None:
+async def read_to_end(
+    pieces: AsyncIterator[object], failures: tuple[type[Exception], ...] = (httpx2.HTTPError, OSError)
+) -> None:
+    """Read what follows the last word of a stream, for a moment: nothing that happens there takes a whole reply back.
+
+    Args:
+        failures: of the connection.
+    """
     try:
         async with asyncio.timeout(_END_S):
-            async for _ in chunks:
+            async for _ in pieces:
                 pass
-    except TimeoutError:
+    except (TimeoutError, *failures):
         return

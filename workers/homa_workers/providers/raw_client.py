@@ -14,7 +14,7 @@ import httpx2
 
 from homa_workers.providers.base import Emit
 from homa_workers.providers.error_rules import ErrorRule, classify, failure_of
-from homa_workers.providers.event_stream import DONE, event_data
+from homa_workers.providers.event_stream import DONE, event_data, read_to_end
 from homa_workers.providers.json_body import RawReply, decoded, encoded, plain
 from homa_workers.providers.sdk_errors import from_sdk, writable
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
@@ -103,12 +103,16 @@ class RawClient(Generic[Stream]):
                 )
             async with stream:
                 assembly = assemble(plain(stream.response.headers))
-                async for data in _data_of(stream.response):
+                events = _data_of(stream.response)
+                async for data in events:
                     if data == DONE:
                         assembly.said_done = True
                         continue
                     for delta in assembly.add(self._event(data, assembly)):
                         await emit(delta)
+                    if assembly.has_ended:
+                        await read_to_end(events)
+                        break
         except self._failures as error:
             raise from_sdk(error, self._rules, partial_text=assembly.text, begun=assembly.begun) from error
         return assembly

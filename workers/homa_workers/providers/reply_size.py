@@ -100,14 +100,19 @@ class LimitedResponse(aiohttp.ClientResponse):
         if length is not None and length <= most:
             return await super().read()
         parts: list[bytes] = []
-        async for chunk in self.content.iter_any():
-            parts.append(chunk)
-            most -= len(chunk)
-            if most < 0:
-                self.close()
-                if self.status >= 400:
-                    break
-                raise ReplyTooLarge(self.most_bytes)
+        try:
+            async for chunk in self.content.iter_any():
+                parts.append(chunk)
+                most -= len(chunk)
+                if most < 0:
+                    self.close()
+                    if self.status >= 400:
+                        break
+                    raise ReplyTooLarge(self.most_bytes)
+        except BaseException:
+            # Whoever cancels wants the provider to stop; aiohttp's own reading does the same.
+            self.close()
+            raise
         return b"".join(parts)
 
 

@@ -45,6 +45,11 @@ class StreamAssembly(ABC):
     def _deltas(self, event: Any) -> Iterator[Delta]:
         """Take an event in and give its pieces."""
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the protocol's last event has come: what follows, be it a broken connection, says nothing more."""
+        return False
+
     def add(self, event: object) -> list[Delta]:
         """Take an event in and give its pieces. Raises ProviderError (AMBIGUOUS) for a malformed one."""
         try:

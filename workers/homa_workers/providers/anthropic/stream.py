@@ -21,6 +21,11 @@ class EventAssembly(StreamAssembly):
         self._message: dict[str, Any] = {}
         self._blocks: dict[int, dict[str, Any]] = {}
         self._inputs = ToolInputs()
+        self._has_stopped = False
+
+    @property
+    def has_ended(self) -> bool:
+        return self._has_stopped
 
     @property
     def text(self) -> str:
@@ -47,6 +52,8 @@ class EventAssembly(StreamAssembly):
             case {"type": "message_delta", "delta": dict(delta), **rest}:
                 self._message |= {name: value for name, value in delta.items() if value is not None}
                 self._add_usage(rest.get("usage"))
+            case {"type": "message_stop"}:
+                self._has_stopped = True
 
     def _start(self, index: int, block: dict[str, Any]) -> Iterator[Delta]:
         self._blocks[index] = block

@@ -46,6 +46,7 @@ from homa_workers.providers.bedrock.session import limited_session, read_limited
 from homa_workers.providers.bedrock.usage import billed, is_metered
 from homa_workers.providers.conversation import thinks_aloud, without_thinking
 from homa_workers.providers.error_rules import classify
+from homa_workers.providers.event_stream import read_to_end
 from homa_workers.providers.invalid_request import chat_shaped
 from homa_workers.providers.json_body import decoded, encoded
 from homa_workers.providers.malformed import is_vector, well_formed
@@ -136,6 +137,9 @@ class BedrockProvider:
                         raise ReplyTooLarge(self._config.reply_max_bytes)
                     for delta in assembly.add(event):
                         await emit(delta)
+                    if assembly.has_ended:
+                        await read_to_end(events, FAILURES)
+                        break
         except FAILURES as error:
             raise _classified(error, assembly.text, begun=assembly.begun) from error
         with well_formed("the streamed reply"):

@@ -84,6 +84,10 @@ class EventAssembly(StreamAssembly):
         self._inputs = ToolInputs()
 
     @property
+    def has_ended(self) -> bool:
+        return "stopReason" in self._reply and "usage" in self._reply
+
+    @property
     def text(self) -> str:
         texts = [block.get("text") or _reasoned(block).get("text") or "" for block in self._blocks.values()]
         return "".join((*texts, self._inputs.text))

@@ -57,6 +57,10 @@ class EventAssembly(StreamAssembly):
         self._response: Item | None = None
 
     @property
+    def has_ended(self) -> bool:
+        return self._response is not None
+
+    @property
     def text(self) -> str:
         return "".join(self._written)
 
