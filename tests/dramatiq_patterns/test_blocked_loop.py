@@ -66,8 +66,10 @@ def test_a_loop_that_is_dead_is_not_kept_alive_for_ever(
     monkeypatch.setattr(standby_beat, "MOST_LEASES", 1)
     # Long enough for another worker's start on a busy machine: a loop that comes back renews its leases itself.
     runs.blocked_s = 30
-    start(lease_s=LEASE_S, concurrency=2)
+    # Long beside a busy machine's pauses between beats: each longer than half a lease adds a lease of grace.
+    lease_s = 3.0
+    start(lease_s=lease_s, concurrency=2)
     eventually(lambda: runs.blocking == 1 and runs.waiting == 1)
-    start(lease_s=LEASE_S, concurrency=2)
+    start(lease_s=lease_s, concurrency=2)
     eventually(lambda: runs.waiting == 2 or runs.blocking == 2)
     runs.released.set()

@@ -93,5 +93,7 @@ async def read_to_end(
         async with asyncio.timeout(_END_S):
             async for _ in pieces:
                 pass
-    except (TimeoutError, *failures):
+    except TimeoutError:
+        return
+    except failures:
         return
