@@ -17,39 +17,64 @@ local MOST_RELEASED = 64
 local answers, jobs = read_plain_reports()
 if #jobs == 0 then return answers end
 
--- What the jobs share: settlements by budget, ended jobs by batch, bells by queue; keys that go.
-local budgets, batches, bells, leases, requests = {}, {}, {}, {}, {}
+-- What the jobs share: groups of those that count alike, settlements by budget, ended jobs by batch, bells by queue; keys
+-- that go.
+local groups, budgets, batches, bells, leases, requests = {}, {}, {}, {}, {}, {}
 local today = day_name(now)
 
-local function count_budgets(r, line)
-  local bound = tonumber(r.bn or nil) or 0
-  for name in string.gmatch(r.bi or '', '[^\n]+') do
-    local b, key = instance(name), K.budget(name)
-    budgets[name] = (budgets[name] or 0) + 1
-    b.spent, b.reserved = b.spent + line.nano, b.reserved - bound
-    add(key, 'spent', line.nano)
-    add(key, 'reserved', -bound)
+-- The group of jobs that add to the same counters, scopes and budgets, and the sums of its lines.
+local function group_of(r, line)
+  local name = table.concat({r.q, r.ln, r.ps, r.qs, r.tt or r.tg, line.target, r.tn, r.ba or '', r.tags or '', r.bi or '', line.terms or ''}, '\n')
+  local group = groups[name]
+  if not group then
+    group = {r = r, n = 0, bytes = 0, bound = 0}
+    group.line = {target = line.target, tenant = line.tenant, batch = line.batch, tags = line.tags, terms = line.terms, fees = {}}
+    for _, measure in ipairs(C.MEASURES) do group.line[measure] = 0 end
+    groups[name] = group
   end
+  return group
 end
 
--- Reads what a job's end will change, and folds what it adds to sums.
+local function add_line(sum, line)
+  for _, measure in ipairs(C.MEASURES) do sum[measure] = sum[measure] + (line[measure] or 0) end
+  for unit, number in pairs(line.fees or {}) do sum.fees[unit] = (sum.fees[unit] or 0) + number end
+end
+
 local function prepare(job)
   local r = job.r
   job.line = attempt_line(job.id, r, r.at, job.report)
   leases[#leases + 1] = job.id .. ':' .. int(r.at)
+  if r.ba then
+    batches[r.ba] = batches[r.ba] or {}
+    table.insert(batches[r.ba], job.id)
+  end
+  local group = group_of(r, job.line)
+  group.n, group.bytes, group.bound = group.n + 1, group.bytes + #job.reply, group.bound + (tonumber(r.bn or nil) or 0)
+  add_line(group.line, job.line)
+end
+
+local function count_budgets(group)
+  for name in string.gmatch(group.r.bi or '', '[^\n]+') do
+    local b, key = instance(name), K.budget(name)
+    budgets[name] = (budgets[name] or 0) + group.n
+    b.spent, b.reserved = b.spent + group.line.nano, b.reserved - group.bound
+    add(key, 'spent', group.line.nano)
+    add(key, 'reserved', -group.bound)
+  end
+end
+
+-- Reads what the ends of a group's jobs will change, and folds what they add to sums.
+local function count_group(group)
+  local r = group.r
   scope(r.ps)
   scope(r.qs)
   breaker(r.ps)
   breaker(r.tt or r.tg)
   bells[r.q] = bells[r.q] or 0
-  add(K.queue(r.q), r.ln .. '.running', -1)
-  count_end(add, r, 'succeeded', job.reply)
-  add_up(add, job.line, today)
-  count_budgets(r, job.line)
-  if r.ba then
-    batches[r.ba] = batches[r.ba] or {}
-    table.insert(batches[r.ba], job.id)
-  end
+  add(K.queue(r.q), r.ln .. '.running', -group.n)
+  count_ends(add, r, 'succeeded', group.n, group.bytes)
+  add_up(add, group.line, today)
+  count_budgets(group)
 end
 
 -- Fails before anything is written, where the store holds something that a write would stumble over: then each job is
@@ -106,6 +131,7 @@ local function keep_job(id, r, reply, with_history)
 end
 
 for _, job in ipairs(jobs) do prepare(job) end
+for _, group in pairs(groups) do count_group(group) end
 check()
 write_sums()
 for _, job in ipairs(jobs) do end_call(job.r, job.report, job.line) end

@@ -51,15 +51,15 @@ local function keep_beside(id, r)
   end
 end
 
--- Counts an end, by `add(key, field, by)`; `reply` is nil where a script ends the job.
-local function count_end(add, r, state, reply)
-  if reply and state == 'succeeded' and r.kd ~= 'm' then
-    add(K.counters(), 'replies', 1)
-    add(K.counters(), 'reply_bytes', #reply)
+-- Counts ends of n jobs such as r, by `add(key, field, by)`; `bytes` of their replies, nil where a script ends them.
+local function count_ends(add, r, state, n, bytes)
+  if bytes and state == 'succeeded' and r.kd ~= 'm' then
+    add(K.counters(), 'replies', n)
+    add(K.counters(), 'reply_bytes', bytes)
   end
-  add(K.counters(), 'live', -1)
-  add(K.counters(), state, 1)
-  if r.ba and r.kd ~= 'm' then add(K.batch(r.ba), state, 1) end
+  add(K.counters(), 'live', -n)
+  add(K.counters(), state, n)
+  if r.ba and r.kd ~= 'm' then add(K.batch(r.ba), state, n) end
 end
 
 -- Wakes those who wait for a job's end. They look now and then, too; a user without rights to the channel must not lose what
@@ -88,7 +88,7 @@ local function end_job(id, r, state, reply, detail)
     redis.call('ZADD', K.ended(), now, id)
   end
   keep_beside(id, r)
-  count_end(add_at_once, r, state, reply)
+  count_ends(add_at_once, r, state, 1, reply and #reply)
   if r.kd ~= 'm' then
     emit('job.' .. state, id, r, detail)
     if r.ba then

@@ -5,8 +5,6 @@
 -- A whole number that no sum is lost by.
 local function is_number(value) return type(value) == 'number' and math.abs(value) <= LARGEST end
 
-local function is_optional(value, type_of) return value == nil or type(value) == type_of end
-
 local function are_numbers(values)
   if values == nil then return true end
   if type(values) ~= 'table' then return false end
@@ -14,14 +12,15 @@ local function are_numbers(values)
   return true
 end
 
-local TEXTS, AMOUNTS = {'worker', 'target'}, {'input', 'output', 'cached', 'written', 'saved'}
+local AMOUNTS = {'input', 'output', 'cached', 'written', 'saved'}
 
 -- Whether each field is what the scripts take it for, so that none fails by it in its middle.
 local function is_well_formed(report)
-  for _, field in ipairs(TEXTS) do if type(report[field]) ~= 'string' then return false end end
+  if type(report.worker) ~= 'string' or type(report.target) ~= 'string' then return false end
+  if report.terms ~= nil and type(report.terms) ~= 'string' then return false end
   for _, field in ipairs(AMOUNTS) do if report[field] ~= nil and not is_number(report[field]) then return false end end
   local nano = report.nano == nil and 0 or type(report.nano) == 'string' and tonumber(report.nano)
-  return is_number(nano) and is_optional(report.terms, 'string') and are_numbers(report.used) and are_numbers(report.limits)
+  return is_number(nano) and are_numbers(report.used) and are_numbers(report.limits)
     and are_numbers(report.fees)
 end
 

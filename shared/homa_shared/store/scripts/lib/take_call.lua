@@ -26,7 +26,9 @@ local function packed(id, r, target)
   local fields = {id, target}
   for i, field in ipairs(FIELDS.taken) do
     local value = r[field]
-    fields[i + 2] = type(value) == 'number' and int(value) or value or ''
+    -- JSON has 14 digits of a number.
+    if type(value) == 'number' and value >= 1e14 then value = int(value) end
+    fields[i + 2] = value or ''
   end
   return cjson.encode(fields)
 end
