@@ -91,7 +91,7 @@ class Caller:
         except asyncio.CancelledError:
             raise stopped_before_call(attempt) from None
         try:
-            if attempt.standing_by is not None:
+            if not attempt.is_reserved:
                 await self._departures.leave(attempt)
             completion = _sanitised(
                 await self._streamed(attempt, call)
@@ -114,7 +114,7 @@ class Caller:
             Halted: it waited, and has no reservation any more.
             ProviderError: there are no vectors.
         """
-        if attempt.standing_by is not None:
+        if not attempt.is_reserved:
             await self._departures.leave(attempt)
         try:
             found = await self._within_deadline(attempt, self._provider.embed(model, texts, params))

@@ -153,7 +153,7 @@ class Pipeline:
         Raises:
             Halted: as `StepJournal.allow`.
         """
-        await StepJournal.standing_by(self.store, attempt, self.book, self.log).reserve_anew()
+        await self._journal(attempt).reserve_anew()
 
     def _journal(self, attempt: RunningAttempt) -> StepJournal:
         return StepJournal(self.store, attempt, self.book, self.log, self.recent, self.secrets)
