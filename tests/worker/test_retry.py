@@ -14,9 +14,10 @@ from homa_shared.model.tokens import NOTHING_USED
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.next_target import NextTarget
 from homa_workers.outcomes import reports
-from homa_workers.outcomes.halting import Unsent
+from homa_workers.outcomes.halting import Unsent, refused
 from homa_workers.outcomes.outcomes import Deferred, Ended, Interrupted, Rerouted
 from homa_workers.outcomes.retry_policy import BACKOFF, RULES, backoff_ms, decide
+from homa_workers.providers import invalid_request
 
 NEXT = NextTarget("anthropic:claude-haiku-5-5", "anthropic")
 
@@ -186,6 +187,20 @@ def test_what_was_never_sent_takes_no_quota() -> None:
     assert (report.charge, report.used) == (Charge.NONE, NOTHING_USED)
     cut = reports.of_error(claim(), Interrupted("stopped", "in mid-call"), None, 5)
     assert cut.used is None, "it may have been counted"
+
+
+def halted() -> ProviderError:
+    outcome = refused("unreadable").outcome
+    assert isinstance(outcome, Ended)
+    return outcome.error
+
+
+@pytest.mark.parametrize("error", [halted(), invalid_request.refused("n", "one choice")])
+def test_what_this_side_refuses_to_send_teaches_breakers_nothing_and_takes_no_quota(error: ProviderError) -> None:
+    report = reports.of_error(claim(), error, None, 5)
+    assert (report.outcome, report.charge) == ("invalid_request", Charge.NONE)
+    assert (report.health, report.used) == ("", NOTHING_USED)
+    assert decide(claim(), error, lambda: None) == Ended(error, State.FAILED)
 
 
 def test_a_refusal_with_usage_is_charged_at_it() -> None:

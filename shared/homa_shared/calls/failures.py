@@ -88,3 +88,7 @@ class ProviderError(Exception):
             return Charge.ACTUAL
         refused = self.kind in FREE or (self.status in REFUSED and not self.partial_text)
         return Charge.NONE if refused else Charge.UNRESOLVED
+
+
+class NotSent(ProviderError):
+    """A call that an adapter refuses to make: the provider has not heard of it, and neither counts nor bills it."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.failures import Charge, ErrorKind, NotSent, ProviderError
 from homa_shared.calls.reply import Completion, Usage
 from homa_shared.model.json_safe import compact_json, sound_json
 from homa_shared.model.pools import alias_of
@@ -89,8 +89,8 @@ def of_error(
     """
     usage = error.usage or Usage()
     rate_limited = error.kind is ErrorKind.RATE_LIMITED
-    # What this side cut says nothing about the provider.
-    health = "" if isinstance(error, Interrupted) else _health(error)
+    # What this side cut or did not send says nothing about the provider.
+    health = "" if isinstance(error, Interrupted | NotSent) else _health(error)
     return Report(
         name_of(error),
         error.charge,
@@ -133,7 +133,9 @@ def _health(error: ProviderError) -> str:
 
 def _was_unsent(error: ProviderError) -> bool:
     """Whether nothing was sent: what was reserved is free again. This side's own halts say so by their charge."""
-    return error.kind in _UNSENT or (isinstance(error, Interrupted) and error.charge is Charge.NONE)
+    if isinstance(error, Interrupted):
+        return error.charge is Charge.NONE
+    return error.kind in _UNSENT or isinstance(error, NotSent)
 
 
 def _by(claim: Claim) -> str:

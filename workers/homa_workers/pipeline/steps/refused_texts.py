@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.failures import Charge, ErrorKind, NotSent, ProviderError
 
 #: Refusals that a single text may be the reason of, or how many there are.
 _OF_TEXTS = frozenset({ErrorKind.INVALID_REQUEST, ErrorKind.CONTEXT_TOO_LONG, ErrorKind.CONTENT_POLICY})
@@ -71,6 +71,8 @@ class RefusedTexts:
         """
         self._refusals += 1
         most = MOST if self._taken else MOST_AT_FIRST
+        if isinstance(error, NotSent):
+            raise error
         if error.kind not in _OF_TEXTS or error.charge is not Charge.NONE or self._refusals > most:
             raise error
         if len(places) > 1:
