@@ -77,7 +77,12 @@ class Caller:
         attempt.params = made.params
         if is_other:
             return made, "middleware has changed its call"
-        return made, "its account's parameters add to its call" if says_more(made.params, call.params) else ""
+        if made.params is call.params:
+            return made, ""
+        same = target.published and attempt.request.priced == self._book.price_stamp
+        reckoned_with = target.as_reckoned(call.params) if same else call.params
+        more = says_more(made.params, reckoned_with, self._book.prices, target.target)
+        return made, "its account's parameters add to its call" if more else ""
 
     async def complete(self, attempt: RunningAttempt, call: Call) -> Completion:
         """Makes a call that was prepared, for whose need there is a reservation.
