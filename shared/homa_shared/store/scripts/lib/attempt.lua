@@ -202,10 +202,14 @@ local function resolve_attempt(id, r, attempt, report)
   -- bound.
   local known = nano and nano + math.max(0, math.min(steps, (settled or 0) - nano)) or settled or 0
   local unpriced = (nano or (settled and past.unpriced == 0)) and 0 or 1
+  -- A person names no terms, and a reply without a price changes none.
+  local terms = past.terms
+  if nano and not by_hand then terms = report.terms end
   local line = {
     job = id, attempt = attempt, target = past.target, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
     requests = 0, input = report.input, output = report.output, cached = report.cached, nano = known - (settled or 0), unres = -unres,
-    saved = report.saved or 0, unpriced = unpriced - past.unpriced, terms = report.terms, fees = report.fees,
+    saved = report.saved or 0, unpriced = unpriced - past.unpriced, terms = terms, fees = report.fees,
+    before = {nano = settled or 0, terms = past.terms},
   }
   enter(line, past.ended)
   for name in string.gmatch(past.budgets, '[^\n]+') do
@@ -221,7 +225,7 @@ local function resolve_attempt(id, r, attempt, report)
     past.saved = int((tonumber(past.saved or nil) or 0) + line.saved)
     redis.call('HINCRBY', K.job(id), 'sv', int(line.saved))
   end
-  past.terms, past.fees = report.terms or past.terms, report.fees or past.fees
+  past.terms, past.fees = terms, report.fees or past.fees
   past.resolved, past.note = report.outcome, report.note or past.note
   past.settled = by_hand and int(known) or nil
   redis.call('HSET', K.attempts(id), int(attempt), cjson.encode(past))
