@@ -148,9 +148,8 @@ class Caller:
 
     async def _streamed(self, attempt: RunningAttempt, call: Call) -> Completion:
         # What was streamed for an earlier step is void.
-        deltas = DeltaWriter(
-            self._store, attempt.claim, again=attempt.steps.count > 0, hidden=self._secrets.hidden_piece
-        )
+        again = attempt.steps.count > 0
+        deltas = DeltaWriter(self._store, attempt.claim, again=again, hidden=self._secrets.in_pieces())
         ending = "broken"
         try:
             streaming = self._provider.stream(call, deltas.emit)
