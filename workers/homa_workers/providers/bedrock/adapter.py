@@ -257,7 +257,7 @@ def _completion(reply: Mapping[str, Any], metadata: Mapping[str, Any], asked: Ma
 def _classified(error: Exception, partial_text: str = "", *, begun: bool = False) -> ProviderError:
     if isinstance(error, ClientError):
         return classify(failure_of(error.response, str(error)), BEDROCK_RULES, partial_text=partial_text, begun=begun)
-    return ProviderError(_kind(error), str(error), code=type(error).__name__, partial_text=partial_text)
+    return ProviderError(_kind(error), str(error), code=type(error).__name__, partial_text=partial_text, begun=begun)
 
 
 def _kind(error: Exception) -> ErrorKind:

@@ -11,7 +11,7 @@ from typing import Any
 from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import Completion, Delta, Usage
 from homa_shared.kinds.billing import Billing
-from homa_workers.providers.error_rules import classify, failure_of
+from homa_workers.providers.error_rules import failure_of
 from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
 from homa_workers.providers.openai.responses_reply import Item, completion_of, failed, is_commentary, reported
 from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED
@@ -66,7 +66,7 @@ class EventAssembly(StreamAssembly):
 
     @property
     def begun(self) -> bool:
-        return bool(self._begun)
+        return bool(self._begun or self._done or self._written)
 
     def _deltas(self, event: Any) -> Iterator[Delta]:
         """Raises ProviderError where an event tells of a failure."""
@@ -136,4 +136,4 @@ class EventAssembly(StreamAssembly):
 
     def _failure(self, event: Item) -> ProviderError:
         told = {name: value for name, value in event.items() if name != "type"}
-        return classify(failure_of(None, told, self.headers), RESPONSES_RULES, partial_text=self.text, begun=self.begun)
+        return self.failed(failure_of(None, told, self.headers), RESPONSES_RULES)
