@@ -95,13 +95,15 @@ class Acknowledger:
         if not outcome.called:
             return reports.of_recall(claim, outcome.completion, worker=worker)
         plan = self._book.plan(claim.target)
-        report = reports.of_success(claim, outcome.completion, nano, plan, worker=worker)
+        report = reports.of_success(claim, outcome.completion, nano, plan, worker=worker, refused=attempt.refused)
         report = self._book.with_saving(claim.target, report, outcome.completion.usage)
         return reports.noting(report, attempt.parameter_notes)
 
     def _failure(self, attempt: RunningAttempt, error: ProviderError) -> Report:
         claim, worker = attempt.claim, self._log.worker
-        report = reports.of_error(claim, error, self._book.price, attempt.latency_ms, worker=worker)
+        report = reports.of_error(
+            claim, error, self._book.price, attempt.latency_ms, worker=worker, refused=attempt.refused
+        )
         return reports.noting(self._book.with_saving(claim.target, report, error.usage), attempt.parameter_notes)
 
     async def _report(self, op: Op[ReportResult]) -> ReportResult:

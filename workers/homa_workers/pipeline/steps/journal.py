@@ -171,7 +171,7 @@ class StepJournal:
         attempt, target = self.attempt, self.attempt.claim.target
         nano = known_price(self.book, self.log, attempt.claim, completion)
         plan, worker = self.book.plan(target), self.log.worker
-        paid = reports.of_success(attempt.claim, completion, nano, plan, worker=worker)
+        paid = reports.of_success(attempt.claim, completion, nano, plan, worker=worker, refused=attempt.refused)
         report = replace(self.book.with_saving(target, paid, completion.usage), outcome="step")
         state = self._secrets.hidden_answer(state)
         op = step(self._store.keys, attempt.key, self.number + 1, self.log.worker, report, state)
