@@ -12,6 +12,7 @@ from homa_shared.calls.reply import Completion, Usage
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.records import State
 from homa_shared.store import reads
+from homa_shared.store.operation import mapping, read
 from homa_shared.store.transitions import admin
 from homa_workers.outcomes.outcomes import Declined
 from homa_workers.process.accounts import secrets_of
@@ -77,6 +78,54 @@ async def test_nor_where_a_stream_or_an_answer_repeats_it(cell: Cell) -> None:
         assert reply_of(view)["body"]["choices"][0]["message"]["content"] == "it is ********"
 
 
+@pytest.mark.parametrize("before", range(8))
+async def test_nor_where_a_stream_brings_it_in_two_pieces(cell: Cell, before: int) -> None:
+    cell.simulator.configure(token_ms=15)
+    await cell.worker()
+    dots = "." * before
+    job = await cell.submit(f"[[say:{dots}{KEY} and {KEY[:9]}]]", stream=True)
+    view = await cell.ended(job)
+    said = f"{dots}******** and {KEY[:9]}"
+    assert reply_of(view)["body"]["choices"][0]["message"]["content"] == said
+    read_deltas = read((("XRANGE", cell.keys.deltas(job), "-", "+"),), lambda r: [mapping(flat) for _, flat in r[0]])
+    assert "".join(entry.get("t", "") for entry in await cell.store.run(read_deltas)) == said
+
+
+LONG, OTHER = "sk-abcabcabcabcabcabcabx", "s-another-secret-of-another-account"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"it is {LONG}.", "it is ********."),
+        (f"{LONG}{OTHER}{LONG}", "********" * 3),
+        # What begins like one and goes on like another, or begins anew on its way.
+        (f"sk-abc{LONG}", "sk-abc********"),
+        (f"{LONG[:-1]}{LONG}", f"{LONG[:-1]}********"),
+        (f"sk{OTHER} s", "sk******** s"),
+        (f"asks {LONG[:-1]}", f"asks {LONG[:-1]}"),
+        # One that another one begins with.
+        (f"{LONG}-longer-by-some", "********"),
+        (f"{LONG}-longer", "********-longer"),
+        ("no secret", "no secret"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 1000])
+def test_however_a_text_is_cut_into_pieces_it_is_told_alike(text: str, told: str, size: int) -> None:
+    pieces = Secrets([LONG, OTHER, f"{LONG}-longer-by-some"]).in_pieces()
+    said = [pieces.add(text[start : start + size]) for start in range(0, len(text), size)]
+    assert "".join(said) + pieces.end() == told
+
+
+def test_only_what_may_become_a_secret_waits_for_the_next_piece() -> None:
+    pieces = Secrets([LONG]).in_pieces()
+    assert pieces.add("see: ") == "see: "
+    assert pieces.add("this") == "thi"
+    assert pieces.add(" and sk-ab") == "s and "
+    assert pieces.add("d") == "sk-abd"
+    assert Secrets().in_pieces().add("sk-abc") == "sk-abc"
+
+
 def test_all_that_an_error_says_is_looked_through() -> None:
     secrets = Secrets([KEY, "hunter2@home", "ollama"])
     error = ProviderError(
@@ -94,8 +143,7 @@ def test_a_key_that_a_long_message_cuts_is_found() -> None:
 
 def test_an_answer_that_ends_as_a_key_begins_is_left_alone() -> None:
     secrets = Secrets([KEY])
-    assert secrets.hidden_piece(f"keys begin with {KEY[:12]}") == f"keys begin with {KEY[:12]}"
-    assert secrets.hidden_piece(f"it is {KEY}") == "it is ********"
+    assert secrets.hidden_answer(f"keys begin with {KEY[:12]}".encode()).decode() == f"keys begin with {KEY[:12]}"
     assert secrets.hidden_answer(f"it is {KEY}".encode()) == b"it is ********"
 
 
@@ -132,7 +180,7 @@ def test_an_address_that_is_refused_shows_no_key(url: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def _keyed(cell: Cell, path: Path) -> dict[str, str]:
+def keyed(cell: Cell, path: Path) -> dict[str, str]:
     return {"HOMA_PROVIDERS__OPENAI__API_KEY": "", "HOMA_PROVIDERS__OPENAI__API_KEY_FILE": str(path)}
 
 
@@ -140,7 +188,7 @@ async def test_a_key_that_was_rotated_in_its_file_is_read_again(cell: Cell, tmp_
     path = tmp_path / "key"
     path.write_text("sk-first-key-of-all\n")
     cell.simulator.configure(api_keys=["sk-first-key-of-all"], echoes_key=True)
-    await cell.worker(**_keyed(cell, path))
+    await cell.worker(**keyed(cell, path))
     assert (await cell.ended(await cell.submit("Hello"))).job.state is State.SUCCEEDED
     path.write_text("sk-second-key-of-all\n")
     cell.simulator.configure(api_keys=["sk-second-key-of-all"])
@@ -157,7 +205,7 @@ async def test_a_file_that_brings_no_other_key_of_use_leaves_the_refusal(
 ) -> None:
     path = tmp_path / "key"
     path.write_text("sk-first-key-of-all\n")
-    await cell.worker(**_keyed(cell, path))
+    await cell.worker(**keyed(cell, path))
     path.write_text(content)
     cell.simulator.configure(api_keys=["another"])
     view = await cell.ended(await cell.submit("Hello"))
@@ -167,7 +215,7 @@ async def test_a_file_that_brings_no_other_key_of_use_leaves_the_refusal(
 async def test_a_key_of_a_file_that_was_read_again_is_hidden_too(cell: Cell, tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("sk-first-key-of-all\n")
-    await cell.worker(**_keyed(cell, path))
+    await cell.worker(**keyed(cell, path))
     path.write_text("sk-second-key-of-all\n")
     cell.simulator.configure(api_keys=["another"], echoes_key=True)
     await cell.ended(await cell.submit("Hello"))

@@ -83,8 +83,11 @@ class RunningAttempt:
     request: JobRequest = UNREAD
     #: Targets that were passed over in looking for the next one, with the reason.
     skipped: Sequence[tuple[str, str]] = ()
-    #: For people: what was changed about its parameters for its model, and how its answer ended where it was cut.
+    #: For people: what was changed about its parameters for its model, which requests of its call were refused, and how
+    #: its answer ended where it was cut.
     parameter_notes: tuple[str, ...] = ()
+    #: Requests of its last call that were refused before the last one.
+    refused: int = 0
     #: Parameters of its last call.
     params: Mapping[str, Any] = field(default_factory=dict)
     #: Digests of the media that its request shows.

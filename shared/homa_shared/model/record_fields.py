@@ -154,6 +154,7 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     # what it cost
     _number("co", "cost", "known cost so far, nano-dollars", _TAKEN, 0),
     _number("un", "unresolved", "unresolved cost so far, nano-dollars", _TAKEN, 0),
+    _number("uo", "unresolved_attempts", "attempts whose cost is unresolved", absent=0),
     _number("sv", "cache_saved", "what the provider's prompt cache saved so far, nano-dollars", absent=0),
     _number("sb", "submitted_ms", "submitted, ms", absent=0),
     # the running attempt

@@ -12,7 +12,7 @@ from homa_shared.calls.failures import Charge, ErrorKind, NotSent, ProviderError
 from homa_shared.calls.reply import Completion, Usage
 from homa_shared.model.json_safe import compact_json, sound_json
 from homa_shared.model.pools import alias_of
-from homa_shared.model.tokens import NOTHING_USED, QuotaUse
+from homa_shared.model.tokens import NO_TOKENS, NOTHING_USED, QuotaUse
 from homa_shared.quota.plan import Reservation, TargetPlan, settlement
 from homa_shared.store.transitions.attempts import Claim, Report
 from homa_workers.attempt import RunningAttempt
@@ -26,12 +26,19 @@ _UNSENT = frozenset({ErrorKind.UNREACHABLE})
 
 
 def of_success(
-    claim: Claim, completion: Completion, nano: int | None, plan: TargetPlan | None, *, worker: str = ""
+    claim: Claim,
+    completion: Completion,
+    nano: int | None,
+    plan: TargetPlan | None,
+    *,
+    worker: str = "",
+    refused: int = 0,
 ) -> Report:
     """The report of a good reply. One without usage leaves its cost open at the bound.
 
     Args:
         worker: whose call it was: another one may have made one under the same number, where the store forgot.
+        refused: requests of the call before its last one, each of which counts in the quota.
     """
     usage = completion.usage
     if not completion.metered:
@@ -39,6 +46,7 @@ def of_success(
             "succeeded",
             Charge.UNRESOLVED,
             bound=claim.bound,
+            used=_requests(1 + refused),
             health="good",
             note=_note(completion.request_id),
             partial=completion.breaks_off,
@@ -57,7 +65,7 @@ def of_success(
         written=usage.cache_write_tokens,
         terms="+".join(usage.terms),
         fees=dict(usage.fees),
-        used=_used(claim, usage, plan),
+        used=_used(claim, usage, plan, 1 + refused),
         health="good",
         limits=(quota.limit_requests or 0, quota.limit_tokens or 0) if quota else None,
         partial=completion.breaks_off,
@@ -78,14 +86,21 @@ def of_recall(claim: Claim, completion: Completion, *, after_calls: bool = False
 
 
 def of_error(
-    claim: Claim, error: ProviderError, nano: int | None, latency_ms: int, *, floor: int = 0, worker: str = ""
+    claim: Claim,
+    error: ProviderError,
+    nano: int | None,
+    latency_ms: int,
+    *,
+    floor: int = 0,
+    worker: str = "",
+    refused: int = 0,
 ) -> Report:
     """The report of an attempt without a good reply.
 
     Args:
         nano: what the reply cost whose usage the error tells; None for unpriced.
         floor: nano-dollars that what was delivered has certainly cost.
-        worker: as for `of_success`.
+        worker, refused: as for `of_success`.
     """
     usage = error.usage or Usage()
     rate_limited = error.kind is ErrorKind.RATE_LIMITED
@@ -102,7 +117,7 @@ def of_error(
         written=usage.cache_write_tokens,
         terms="+".join(usage.terms),
         fees=dict(usage.fees),
-        used=NOTHING_USED if _was_unsent(error) else None,
+        used=QuotaUse(refused, NO_TOKENS) if _was_unsent(error) else _requests(1 + refused),
         health=health,
         cool_ms=_cool_ms(error) if health in ("account", "model", "resource") else None,
         freeze_ms=(-1 if error.retry_after_s is None else int(error.retry_after_s * 1000)) if rate_limited else None,
@@ -206,12 +221,16 @@ def error_json(attempt: RunningAttempt, error: ProviderError) -> bytes:
     return sound_json(fields)
 
 
-def _used(claim: Claim, usage: Usage, plan: TargetPlan | None) -> QuotaUse | None:
-    """What the call really took from the quota; None where no token limit asks."""
+def _used(claim: Claim, usage: Usage, plan: TargetPlan | None, requests: int) -> QuotaUse | None:
+    """What the call really took from the quota; None where it is what was reserved, or no token limit asks."""
     if plan is None or not any(claim.tokens):
-        return None
-    actual = settlement(plan, usage, Reservation(1, *claim.tokens))
-    return QuotaUse(actual.requests, actual.tokens)
+        return _requests(requests)
+    return QuotaUse(requests, settlement(plan, usage, Reservation(1, *claim.tokens)).tokens)
+
+
+def _requests(count: int) -> QuotaUse | None:
+    """What a call took whose tokens stand as they were reserved; None for one request, which was reserved, too."""
+    return None if count == 1 else QuotaUse(count)
 
 
 def _cool_ms(error: ProviderError) -> int:

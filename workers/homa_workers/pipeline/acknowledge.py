@@ -95,14 +95,16 @@ class Acknowledger:
         if not outcome.called:
             return reports.of_recall(claim, outcome.completion, after_calls=attempt.steps.own > 0, worker=worker)
         plan = self._book.plan(claim.target)
-        report = reports.of_success(claim, outcome.completion, nano, plan, worker=worker)
+        report = reports.of_success(claim, outcome.completion, nano, plan, worker=worker, refused=attempt.refused)
         report = self._book.with_saving(claim.target, report, outcome.completion.usage)
         return reports.noting(report, attempt.parameter_notes)
 
     def _failure(self, attempt: RunningAttempt, error: ProviderError, nano: int | None) -> Report:
         claim, worker = attempt.claim, self._log.worker
         floor = least_price(self._book, self._log, claim, error)
-        report = reports.of_error(claim, error, nano, attempt.latency_ms, floor=floor, worker=worker)
+        report = reports.of_error(
+            claim, error, nano, attempt.latency_ms, floor=floor, worker=worker, refused=attempt.refused
+        )
         return reports.noting(self._book.with_saving(claim.target, report, error.usage), attempt.parameter_notes)
 
     async def _report(self, op: Op[ReportResult]) -> ReportResult:

@@ -179,7 +179,7 @@ class StepJournal:
         attempt, target = self.attempt, self.attempt.claim.target
         nano = known_price(self.book, self.log, attempt.claim, completion)
         plan, worker = self.book.plan(target), self.log.worker
-        paid = reports.of_success(attempt.claim, completion, nano, plan, worker=worker)
+        paid = reports.of_success(attempt.claim, completion, nano, plan, worker=worker, refused=attempt.refused)
         report = replace(self.book.with_saving(target, paid, completion.usage), outcome="step")
         await self._record(report, state)
         attempt.steps = attempt.steps.and_step(completion.usage, nano)
