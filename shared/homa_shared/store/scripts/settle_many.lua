@@ -118,7 +118,7 @@ end
 
 -- What is left of an ended job, and for how long.
 local function keep_job(id, r, reply, with_history)
-  local record = record_kept((r.un or 0) > 0)
+  local record = record_kept(has_open_cost(r))
   redis.call('SET', K.reply(id), reply, 'PX', retention('results'))
   redis.call('PEXPIRE', K.job(id), record)
   if with_history then redis.call('PEXPIRE', K.attempts(id), record) end
