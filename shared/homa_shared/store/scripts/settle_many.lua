@@ -24,7 +24,8 @@ local today = day_name(now)
 
 -- The group of jobs that add to the same counters, scopes and budgets, and the sums of its lines.
 local function group_of(r, line)
-  local name = table.concat({r.q, r.ln, r.ps, r.qs, r.tt or r.tg, line.target, r.tn, r.ba or '', r.tags or '', r.bi or '', line.terms or ''}, '\n')
+  local name = r.q .. '\n' .. r.ln .. '\n' .. r.ps .. '\n' .. r.qs .. '\n' .. (r.tt or r.tg) .. '\n' .. line.target .. '\n' .. r.tn .. '\n'
+    .. (r.ba or '') .. '\n' .. (r.tags or '') .. '\n\n' .. (r.bi or '') .. '\n\n' .. (line.terms or '')
   local group = groups[name]
   if not group then
     group = {r = r, n = 0, bytes = 0, bound = 0}
