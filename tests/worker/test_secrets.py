@@ -180,7 +180,7 @@ def test_an_address_that_is_refused_shows_no_key(url: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def _keyed(cell: Cell, path: Path) -> dict[str, str]:
+def keyed(cell: Cell, path: Path) -> dict[str, str]:
     return {"HOMA_PROVIDERS__OPENAI__API_KEY": "", "HOMA_PROVIDERS__OPENAI__API_KEY_FILE": str(path)}
 
 
@@ -188,7 +188,7 @@ async def test_a_key_that_was_rotated_in_its_file_is_read_again(cell: Cell, tmp_
     path = tmp_path / "key"
     path.write_text("sk-first-key-of-all\n")
     cell.simulator.configure(api_keys=["sk-first-key-of-all"], echoes_key=True)
-    await cell.worker(**_keyed(cell, path))
+    await cell.worker(**keyed(cell, path))
     assert (await cell.ended(await cell.submit("Hello"))).job.state is State.SUCCEEDED
     path.write_text("sk-second-key-of-all\n")
     cell.simulator.configure(api_keys=["sk-second-key-of-all"])
@@ -205,7 +205,7 @@ async def test_a_file_that_brings_no_other_key_of_use_leaves_the_refusal(
 ) -> None:
     path = tmp_path / "key"
     path.write_text("sk-first-key-of-all\n")
-    await cell.worker(**_keyed(cell, path))
+    await cell.worker(**keyed(cell, path))
     path.write_text(content)
     cell.simulator.configure(api_keys=["another"])
     view = await cell.ended(await cell.submit("Hello"))
@@ -215,7 +215,7 @@ async def test_a_file_that_brings_no_other_key_of_use_leaves_the_refusal(
 async def test_a_key_of_a_file_that_was_read_again_is_hidden_too(cell: Cell, tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("sk-first-key-of-all\n")
-    await cell.worker(**_keyed(cell, path))
+    await cell.worker(**keyed(cell, path))
     path.write_text("sk-second-key-of-all\n")
     cell.simulator.configure(api_keys=["another"], echoes_key=True)
     await cell.ended(await cell.submit("Hello"))
