@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -17,6 +18,7 @@ from homa_shared.store.transitions import admin
 from homa_workers.outcomes.outcomes import Declined
 from homa_workers.process.accounts import secrets_of
 from homa_workers.providers.base import ProviderConfig
+from homa_workers.providers.error_rules import MESSAGE_CHARS, ErrorReply, by_status, classify
 from homa_workers.providers.registry import create
 from homa_workers.providers.secrets import Secrets
 from tests.worker.cell import HAIKU, MINI, Cell, reply_of, until
@@ -139,6 +141,29 @@ def test_all_that_an_error_says_is_looked_through() -> None:
 def test_a_key_that_a_long_message_cuts_is_found() -> None:
     assert Secrets([KEY]).hidden(f"refused: {KEY[:15]}") == "refused: ********"
     assert Secrets([KEY]).hidden("refused: sk-test") == "refused: sk-test"
+
+
+@pytest.mark.parametrize("kept", [12, 15, len(KEY) - 1, len(KEY)])
+def test_a_key_that_is_cut_in_mid_message_is_found(kept: int) -> None:
+    text = f"expected a reply, got: {KEY[:kept]} (set another key), and {KEY[:kept]}"
+    assert Secrets([KEY]).hidden(text) == "expected a reply, got: ******** (set another key), and ********"
+
+
+def test_a_refusal_whose_message_is_cut_at_the_key_tells_none_of_it() -> None:
+    rule = by_status(ErrorKind.UNAUTHORIZED, 401)
+    advised = [replace(rule, advice="set another key")]
+    for before in range(MESSAGE_CHARS - len(KEY), MESSAGE_CHARS - 10):
+        error = classify(ErrorReply(401, "x" * before + KEY), advised)
+        Secrets([KEY]).hide(error)
+        assert error.message == "x" * before + "******** (set another key)"
+
+
+@pytest.mark.parametrize("cut", [14, 15, 16, 17])
+def test_a_body_stays_json_where_a_key_in_it_is_cut(cut: int) -> None:
+    secret = 'key-with-"quote"-and-\\-more'
+    error = Declined(Completion({"choices": [{"message": {"refusal": f"{secret[:cut]} x"}}]}, Usage(1, 1)))
+    Secrets([secret]).hide(error)
+    assert secret[:12] not in orjson.dumps(error.body).decode()
 
 
 def test_an_answer_that_ends_as_a_key_begins_is_left_alone() -> None:

@@ -13,6 +13,8 @@ from homa_shared.settings.explain import MASK
 
 #: A shorter one is a placeholder such as `ollama`, and a word that texts hold.
 _LEAST_CHARS = 8
+#: So many characters of one that was cut are hidden anywhere in a message: fewer say no more than whose key it is.
+_LEAST_CUT_CHARS = 12
 #: In answers of models, only what no text holds by chance.
 _LEAST_CHARS_IN_ANSWERS = 20
 
@@ -49,9 +51,9 @@ class Secrets:
             self._first = re.compile("|".join({re.escape(form[0]) for form in self._long}))
 
     def hidden(self, text: str) -> str:
-        """A text without them, whole or, at its end, cut."""
+        """A text without them, whole or cut: messages quote a reply's beginning, with words of their own behind it."""
         for form in self._forms:
-            text = text.replace(form, MASK)
+            text = _hidden(text, form)
             cut = next((n for n in range(len(form) - 1, _LEAST_CHARS - 1, -1) if text.endswith(form[:n])), 0)
             if cut:
                 text = text[:-cut] + MASK
@@ -116,6 +118,21 @@ class HiddenPieces:
         """What was kept back, once no more comes."""
         held, self._held = self._held, ""
         return self._secrets.hidden_text(held)
+
+
+def _hidden(text: str, form: str) -> str:
+    """A text without a form of a secret, and without whatever tells more than its beginning."""
+    telling = form[: min(_LEAST_CUT_CHARS, max(_LEAST_CHARS, len(form) // 2))]
+    head, *tails = text.split(telling)
+    return head + "".join(MASK + tail[_shared(tail, form[len(telling) :]) :] for tail in tails)
+
+
+def _shared(text: str, rest: str) -> int:
+    """How many characters a text goes on as a secret does. One that ends in mid-escape would leave half of it."""
+    differs = (n for n, (one, other) in enumerate(zip(text, rest, strict=False)) if one != other)
+    shared = next(differs, min(len(text), len(rest)))
+    escapes = shared - len(text[:shared].rstrip("\\"))
+    return shared - escapes % 2 if shared < len(rest) else shared
 
 
 NO_SECRETS = Secrets()

@@ -33,7 +33,14 @@ from yarl import URL
 
 from homa_shared.settings.proxies import proxy_for
 from homa_shared.settings.sections import KEEP_ALIVE_S, REPLY_MAX_BYTES
-from homa_workers.providers.reply_size import ERROR_BYTES, Inflater, LimitedResponse, ReplyTooLarge, limited_response
+from homa_workers.providers.reply_size import (
+    BROKEN,
+    ERROR_BYTES,
+    Inflater,
+    LimitedResponse,
+    ReplyTooLarge,
+    limited_response,
+)
 
 #: Seconds for DNS, TCP and TLS. Below the pipeline's deadline, since what never connected cost nothing.
 CONNECT_TIMEOUT_S = 30.0
@@ -116,9 +123,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         """Send a request and return its response read."""
         response = await self._send(request)
         try:
-            content = await response.read()
-            if encoding := response.headers.get("content-encoding"):
-                content = await _inflated(content, encoding, self._most_bytes, is_failure=response.status >= 400)
+            content = await _content_of(response, self._most_bytes)
         except Exception as error:
             raise _translated(error, request) from error
         return httpx2.Response(response.status, headers=_headers(response), content=content, request=request)
@@ -166,6 +171,8 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         return self._session
 
 
+#: What reading a body may raise.
+_UNREADABLE = (*BROKEN, ReplyTooLarge, httpx2.DecodingError)
 #: Not empty from when the present task's request may have reached its connection.
 _WRITTEN: ContextVar[list[bool]] = ContextVar("_WRITTEN")
 
@@ -200,12 +207,10 @@ class _Body(httpx2.AsyncByteStream):
             async for chunk in self._response.content.iter_any():
                 for piece in inflater.feed(chunk):
                     yield piece
-        except ReplyTooLarge as error:
-            # Of a failure, its beginning says what it is.
+        except _UNREADABLE as error:
+            # Of a failure, its status and the beginning of its body say what it is.
             if self._response.status < 400:
                 raise _translated(error, self._request) from error
-        except (aiohttp.ClientError, httpx2.DecodingError, TimeoutError, OSError) as error:
-            raise _translated(error, self._request) from error
         finally:
             # Not every SDK closes its response when its reader is cancelled.
             await self.aclose()
@@ -251,15 +256,20 @@ def _translated(error: Exception, request: httpx2.Request) -> Exception:
     return error
 
 
-async def _inflated(content: bytes, encoding: str, most: int, *, is_failure: bool) -> bytes:
-    """A body without its compression; of a failure's, as much as says what it is."""
+async def _content_of(response: LimitedResponse, most: int) -> bytes:
+    """A body without its compression; of a failure's, as much as can be read: its status and headers stand anyway."""
+    is_failure = response.status >= 400
     pieces: list[bytes] = []
     try:
+        content = await response.read()
+        encoding = response.headers.get("content-encoding")
+        if not encoding:
+            return content
         for piece in Inflater(encoding, ERROR_BYTES if is_failure else most).feed(content):
             if pieces:
                 await asyncio.sleep(0)  # a bomb of gzip must not hold the loop
             pieces.append(piece)
-    except ReplyTooLarge:
+    except _UNREADABLE:
         if not is_failure:
             raise
     return b"".join(pieces)

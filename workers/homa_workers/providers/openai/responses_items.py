@@ -43,7 +43,7 @@ class Items:
         self._pieces.append(piece)
         self._written.setdefault((place, PIECES[kind]), {}).setdefault(kind, []).append(piece)
 
-    def whole(self, told: Sequence[Item]) -> list[Item]:
+    def whole(self, told: Sequence[object]) -> list[Item]:
         """The items as they ended: only there encrypted reasoning is sure to be whole.
 
         Args:
