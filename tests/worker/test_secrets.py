@@ -13,6 +13,7 @@ from homa_shared.calls.reply import Completion, Usage
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.records import State
 from homa_shared.store import reads
+from homa_shared.store.operation import mapping, read
 from homa_shared.store.transitions import admin
 from homa_workers.outcomes.outcomes import Declined
 from homa_workers.process.accounts import secrets_of
@@ -79,6 +80,54 @@ async def test_nor_where_a_stream_or_an_answer_repeats_it(cell: Cell) -> None:
         assert reply_of(view)["body"]["choices"][0]["message"]["content"] == "it is ********"
 
 
+@pytest.mark.parametrize("before", range(8))
+async def test_nor_where_a_stream_brings_it_in_two_pieces(cell: Cell, before: int) -> None:
+    cell.simulator.configure(token_ms=15)
+    await cell.worker()
+    dots = "." * before
+    job = await cell.submit(f"[[say:{dots}{KEY} and {KEY[:9]}]]", stream=True)
+    view = await cell.ended(job)
+    said = f"{dots}******** and {KEY[:9]}"
+    assert reply_of(view)["body"]["choices"][0]["message"]["content"] == said
+    read_deltas = read((("XRANGE", cell.keys.deltas(job), "-", "+"),), lambda r: [mapping(flat) for _, flat in r[0]])
+    assert "".join(entry.get("t", "") for entry in await cell.store.run(read_deltas)) == said
+
+
+LONG, OTHER = "sk-abcabcabcabcabcabcabx", "s-another-secret-of-another-account"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"it is {LONG}.", "it is ********."),
+        (f"{LONG}{OTHER}{LONG}", "********" * 3),
+        # What begins like one and goes on like another, or begins anew on its way.
+        (f"sk-abc{LONG}", "sk-abc********"),
+        (f"{LONG[:-1]}{LONG}", f"{LONG[:-1]}********"),
+        (f"sk{OTHER} s", "sk******** s"),
+        (f"asks {LONG[:-1]}", f"asks {LONG[:-1]}"),
+        # One that another one begins with.
+        (f"{LONG}-longer-by-some", "********"),
+        (f"{LONG}-longer", "********-longer"),
+        ("no secret", "no secret"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 1000])
+def test_however_a_text_is_cut_into_pieces_it_is_told_alike(text: str, told: str, size: int) -> None:
+    pieces = Secrets([LONG, OTHER, f"{LONG}-longer-by-some"]).in_pieces()
+    said = [pieces.add(text[start : start + size]) for start in range(0, len(text), size)]
+    assert "".join(said) + pieces.end() == told
+
+
+def test_only_what_may_become_a_secret_waits_for_the_next_piece() -> None:
+    pieces = Secrets([LONG]).in_pieces()
+    assert pieces.add("see: ") == "see: "
+    assert pieces.add("this") == "thi"
+    assert pieces.add(" and sk-ab") == "s and "
+    assert pieces.add("d") == "sk-abd"
+    assert Secrets().in_pieces().add("sk-abc") == "sk-abc"
+
+
 def test_all_that_an_error_says_is_looked_through() -> None:
     secrets = Secrets([KEY, "hunter2@home", "ollama"])
     error = ProviderError(
@@ -119,8 +168,7 @@ def test_a_body_stays_json_where_a_key_in_it_is_cut(cut: int) -> None:
 
 def test_an_answer_that_ends_as_a_key_begins_is_left_alone() -> None:
     secrets = Secrets([KEY])
-    assert secrets.hidden_piece(f"keys begin with {KEY[:12]}") == f"keys begin with {KEY[:12]}"
-    assert secrets.hidden_piece(f"it is {KEY}") == "it is ********"
+    assert secrets.hidden_answer(f"keys begin with {KEY[:12]}".encode()).decode() == f"keys begin with {KEY[:12]}"
     assert secrets.hidden_answer(f"it is {KEY}".encode()) == b"it is ********"
 
 

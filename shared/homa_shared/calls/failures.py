@@ -92,3 +92,7 @@ class ProviderError(Exception):
         if self.begun or self.partial_text:
             return Charge.UNRESOLVED
         return Charge.NONE if self.kind in FREE or self.status in REFUSED else Charge.UNRESOLVED
+
+
+class NotSent(ProviderError):
+    """A call that an adapter refuses to make: the provider has not heard of it, and neither counts nor bills it."""

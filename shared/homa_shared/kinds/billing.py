@@ -117,6 +117,12 @@ class Billing:
         is_tier = parameter in ("service_tier", "serviceTier")
         return bool(self.service_tiers) if is_tier else parameter in self.price_parameters
 
+    def chooses_price(self, parameter: str) -> bool:
+        """Whether a parameter may change by which prices a call is billed, be they known here or not."""
+        is_tier = parameter in ("service_tier", "serviceTier")
+        asks_for_part = any(part.asked_by == parameter for part in self.parts.values())
+        return is_tier or asks_for_part or parameter in self.price_parameters
+
     def asks(self, params: Mapping[str, Any]) -> bool:
         """Whether a request says anything of the terms that it is to be served on."""
         return "service_tier" in params or "serviceTier" in params or any(n in params for n in self.price_parameters)

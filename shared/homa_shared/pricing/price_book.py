@@ -125,6 +125,10 @@ class PriceBook:
         """Whether a parameter chooses among prices of a target, so that a bound counts the dearest that it may mean."""
         return self._billing(target).has_prices_for(parameter)
 
+    def chooses_price(self, target: Target, parameter: str) -> bool:
+        """Whether a parameter may change by which prices a call to a target is billed, be they known or not."""
+        return self._billing(target).chooses_price(parameter)
+
     def lacks_tier(self, target: Target, params: Mapping[str, Any]) -> Terms | None:
         """Terms without a price on which a request may be served, where the target has a standard price; else None."""
         if self._card(target) is None:

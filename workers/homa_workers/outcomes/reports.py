@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
-from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.failures import Charge, ErrorKind, NotSent, ProviderError
 from homa_shared.calls.reply import Completion, Usage
-from homa_shared.model.json_safe import compact_json, sound_json, valid_text
+from homa_shared.model.json_safe import compact_json, sound_json
 from homa_shared.model.pools import alias_of
 from homa_shared.model.tokens import NO_TOKENS, NOTHING_USED, QuotaUse
 from homa_shared.quota.plan import Reservation, TargetPlan, settlement
@@ -18,9 +18,6 @@ from homa_shared.store.transitions.attempts import Claim, Report
 from homa_workers.attempt import RunningAttempt
 from homa_workers.outcomes.outcomes import Interrupted, Recalled, name_of
 from homa_workers.outcomes.retry_policy import ACCOUNT_COOL_MS, LONGEST_WAIT_MS, RULES
-
-#: Nano-dollars of a completion at a target, None when unpriced.
-Price = Callable[[str, Completion], int | None]
 
 #: Shortest time that a breaker opens for, ms.
 _LEAST_COOL_MS = 1000
@@ -78,31 +75,37 @@ def of_success(
     )
 
 
-def of_recall(claim: Claim, completion: Completion, *, worker: str = "") -> Report:
-    """The report of an answer that no provider was called for: whatever was reserved is free again."""
-    partial, by = completion.breaks_off, _by(claim)
-    return Report("cached", nano=0, used=NOTHING_USED, partial=partial, by=by, worker=worker, target=claim.target)
+def of_recall(claim: Claim, completion: Completion, *, after_calls: bool = False, worker: str = "") -> Report:
+    """The report of an answer that no call was left to be made for: whatever was reserved is free again.
+
+    Args:
+        after_calls: whether the attempt made calls before, which have reports of their own.
+    """
+    outcome, partial, by = "succeeded" if after_calls else "cached", completion.breaks_off, _by(claim)
+    return Report(outcome, nano=0, used=NOTHING_USED, partial=partial, by=by, worker=worker, target=claim.target)
 
 
 def of_error(
-    claim: Claim, error: ProviderError, price: Price, latency_ms: int, *, worker: str = "", refused: int = 0
+    claim: Claim,
+    error: ProviderError,
+    nano: int | None,
+    latency_ms: int,
+    *,
+    floor: int = 0,
+    worker: str = "",
+    refused: int = 0,
 ) -> Report:
     """The report of an attempt without a good reply.
 
     Args:
+        nano: what the reply cost whose usage the error tells; None for unpriced.
+        floor: nano-dollars that what was delivered has certainly cost.
         worker, refused: as for `of_success`.
     """
     usage = error.usage or Usage()
-    nano, floor = None, 0
-    if error.usage is not None:
-        nano = price(claim.target, Completion({}, usage))
-    elif error.partial_text:
-        # Four bytes a token, rounded up: what was delivered has certainly been written.
-        seen = Usage(output_tokens=-(-len(valid_text(error.partial_text).encode()) // 4))
-        floor = price(claim.target, Completion({}, seen)) or 0
     rate_limited = error.kind is ErrorKind.RATE_LIMITED
-    # What this side cut says nothing about the provider.
-    health = "" if isinstance(error, Interrupted) else _health(error)
+    # What this side cut or did not send says nothing about the provider.
+    health = "" if isinstance(error, Interrupted | NotSent) else _health(error)
     return Report(
         name_of(error),
         error.charge,
@@ -145,7 +148,9 @@ def _health(error: ProviderError) -> str:
 
 def _was_unsent(error: ProviderError) -> bool:
     """Whether nothing was sent: what was reserved is free again. This side's own halts say so by their charge."""
-    return error.kind in _UNSENT or (isinstance(error, Interrupted) and error.charge is Charge.NONE)
+    if isinstance(error, Interrupted):
+        return error.charge is Charge.NONE
+    return error.kind in _UNSENT or isinstance(error, NotSent)
 
 
 def _by(claim: Claim) -> str:
@@ -175,8 +180,8 @@ def reply_json(
             "provider": provider,
             "model": model,
             "attempt": claim.attempt,
-            "attempts": claim.tries - (not called),
-            "steps": steps.count + called,
+            "attempts": claim.tries - (not called and not steps.own),
+            "steps": steps.count - steps.refused + called,
             "cost_nano": nano,
             "prior_nano": claim.cost,
             "usage": usage.counts(),

@@ -78,7 +78,12 @@ class Caller:
         attempt.params = made.params
         if is_other:
             return made, "middleware has changed its call"
-        return made, "its account's parameters add to its call" if says_more(made.params, call.params) else ""
+        if made.params is call.params:
+            return made, ""
+        same = target.published and attempt.request.priced == self._book.price_stamp
+        reckoned_with = target.as_reckoned(call.params) if same else call.params
+        more = says_more(made.params, reckoned_with, self._book.prices, target.target)
+        return made, "its account's parameters add to its call" if more else ""
 
     async def complete(self, attempt: RunningAttempt, call: Call) -> Completion:
         """Makes a call that was prepared, for whose need there is a reservation.
@@ -93,7 +98,7 @@ class Caller:
             raise stopped_before_call(attempt) from None
         refusals = noted_refusals()
         try:
-            if attempt.standing_by is not None:
+            if not attempt.is_reserved:
                 await self._departures.leave(attempt)
             completion = _sanitised(
                 await self._streamed(attempt, call)
@@ -118,7 +123,7 @@ class Caller:
             Halted: it waited, and has no reservation any more.
             ProviderError: there are no vectors.
         """
-        if attempt.standing_by is not None:
+        if not attempt.is_reserved:
             await self._departures.leave(attempt)
         refusals = noted_refusals()
         try:
@@ -156,9 +161,8 @@ class Caller:
 
     async def _streamed(self, attempt: RunningAttempt, call: Call) -> Completion:
         # What was streamed for an earlier step is void.
-        deltas = DeltaWriter(
-            self._store, attempt.claim, again=attempt.steps.count > 0, hidden=self._secrets.hidden_piece
-        )
+        again = attempt.steps.count > 0
+        deltas = DeltaWriter(self._store, attempt.claim, again=again, hidden=self._secrets.in_pieces())
         ending = "broken"
         try:
             streaming = self._provider.stream(call, deltas.emit)

@@ -11,7 +11,7 @@ from typing import Any
 
 from anthropic import APIError, AsyncAnthropic, AsyncStream, transform_schema
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.failures import ErrorKind, NotSent, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.kinds.builtin.anthropic import PROFILE
 from homa_shared.kinds.output_caps import PLAIN
@@ -111,7 +111,7 @@ class AnthropicProvider:
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         """Raises ProviderError (INVALID_REQUEST): Anthropic has no embeddings."""
-        raise ProviderError(ErrorKind.INVALID_REQUEST, f"anthropic has no embeddings, asked for {model!r}")
+        raise NotSent(ErrorKind.INVALID_REQUEST, f"anthropic has no embeddings, asked for {model!r}")
 
     async def count(self, call: Call) -> int | None:
         """Input tokens by Anthropic's free count API."""
