@@ -341,3 +341,16 @@ async def test_gemini_counts_tokens(stub: Stub, gemini: Provider) -> None:
 def test_a_missing_key_names_its_setting() -> None:
     with pytest.raises(ConfigError, match="HOMA_PROVIDERS__MINE__API_KEY"):
         create(ProviderConfig("mine", "gemini"))
+
+
+@pytest.mark.parametrize("odd", [7, "one", {"a": 1}, [7], [{}]])
+@pytest.mark.parametrize("name", ["webSearchQueries", "imageSearchQueries", "retrievalQueries", "groundingChunks"])
+async def test_a_grounding_of_another_shape_loses_no_reply(
+    stub: Stub, gemini: Provider, hello: Call, name: str, odd: object
+) -> None:
+    body = answer({"text": "Hi"})
+    body["candidates"][0]["groundingMetadata"] = {name: odd}
+    stub.answer = reply(200, body)
+    completion = await gemini.complete(hello)
+    assert (completion.text, completion.usage.output_tokens > 0) == ("Hi", True)
+    assert all(type(count) is int for _, count in completion.usage.fees)
