@@ -18,7 +18,7 @@ local function add_totals(key, prefix, line)
   end
   local before = line.before
   if before then add_on_terms(key, prefix, before.terms, -before.nano) end
-  add_on_terms(key, prefix, line.terms, line.nano + (before and before.nano or 0))
+  add_on_terms(key, prefix, line.terms, (line.nano or 0) + (before and before.nano or 0))
   for unit, number in pairs(line.fees or {}) do redis.call('HINCRBY', key, prefix .. '+' .. unit, int(number)) end
 end
 
