@@ -41,6 +41,8 @@ POISON_LEASES = 3
 
 #: Length of a lease where nothing else is set.
 LEASE_MS = 30_000
+#: How long a good reply waits for others to be stored with, ms.
+SETTLE_GATHER_MS = 10
 #: A worker beats about each second; one that has not for so long counts as gone.
 LIVE_MS = 5000
 #: What is known of a worker is kept for so long after its last beat.

@@ -31,15 +31,19 @@ local function enqueue(id, r)
   end
 end
 
+-- A tenant whose backlog is empty waits no more; nor does a target without tenants. `r` is a job of that backlog.
+local function leave_empty(backlog, r)
+  if redis.call('EXISTS', backlog) == 1 then return end
+  local group = K.group(r.q, r.ln, r.tg)
+  redis.call('ZREM', group, r.tn)
+  if redis.call('EXISTS', group) == 0 then redis.call('ZREM', K.lane(r.q, r.ln), r.tg) end
+end
+
 local function dequeue(id, r)
   local backlog = K.backlog(r.q, r.ln, r.tg, r.tn)
   if redis.call('ZREM', backlog, id) == 1 then
     count(r.q, r.ln, 'queued', -1)
-    if redis.call('EXISTS', backlog) == 0 then
-      local group = K.group(r.q, r.ln, r.tg)
-      redis.call('ZREM', group, r.tn)
-      if redis.call('EXISTS', group) == 0 then redis.call('ZREM', K.lane(r.q, r.ln), r.tg) end
-    end
+    leave_empty(backlog, r)
   end
 end
 
