@@ -43,14 +43,8 @@ class Start(Enum):
 class OwnWorkers(Protocol):
     """Workers that a process runs for its own jobs, as the client's flows see them. No method blocks."""
 
-    def expect(self, model: str) -> None:
-        """A job for a model is about to be submitted, maybe to a store that does not run yet."""
-
     def need(self, targets: Sequence[str]) -> None:
-        """Jobs are submitted to the hops of these names.
-
-        Raises nothing: what stands in the way is told by `serve`.
-        """
+        """Jobs are about to be submitted to the hops of these names; what stands in the way is told by `serve`."""
 
     def serve(self, queue: str) -> None:
         """Somebody waits for a job in a queue that nobody serves.
