@@ -71,13 +71,7 @@ class AnthropicProvider:
             max_retries=0,
             timeout=config.read_timeout_s,
             open_telemetry=False,
-            http_client=AiohttpClient(
-                base_url=base_url,
-                connections=config.connections,
-                read_timeout_s=config.read_timeout_s,
-                keep_alive_s=config.keep_alive_s,
-                most_bytes=config.reply_max_bytes,
-            ),
+            http_client=AiohttpClient(config.http(base_url)),
         )
         self._api = RawClient(self._client, AsyncStream[object], APIError, ANTHROPIC_RULES)
 

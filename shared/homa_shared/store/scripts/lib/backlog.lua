@@ -1,6 +1,9 @@
 --! use clock, record
--- Where a job waits. Its group is (queue, lane, target, tenant); the sequence number is its place there for good, so that
+-- Where a job waits. Its group is (queue, lane, target, tenant); the sequence number is its place there for good (of
+-- Dramatiq messages, which alone have priorities, behind all places of the priorities before its own), so that
 -- a job that comes back (recovery, backoff, a budget that turned) stands at the head of its own group again.
+
+local function place_of(sequence, priority) return sequence + priority * C.PLACES_PER_PRIORITY end
 
 local function count(queue, lane, state, by)
   redis.call('HINCRBY', K.queue(queue), lane .. '.' .. state, by)
