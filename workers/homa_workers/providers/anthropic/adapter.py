@@ -62,6 +62,13 @@ class AnthropicProvider:
         self.name = config.name
         self._max_tokens = int(config.options.get("max_tokens", PLAIN))
         self._messages_url = f"{base_url}/v1/messages"
+        http = AiohttpClient(
+            base_url=base_url,
+            connections=config.connections,
+            read_timeout_s=config.read_timeout_s,
+            keep_alive_s=config.keep_alive_s,
+            most_bytes=config.reply_max_bytes,
+        )
         self._client = AsyncAnthropic(
             # Given explicitly, so that no profile on the machine's disk is looked up.
             api_key=config.api_key.get_secret_value() if config.api_key else "none",
@@ -70,15 +77,9 @@ class AnthropicProvider:
             max_retries=0,
             timeout=config.read_timeout_s,
             open_telemetry=False,
-            http_client=AiohttpClient(
-                base_url=base_url,
-                connections=config.connections,
-                read_timeout_s=config.read_timeout_s,
-                keep_alive_s=config.keep_alive_s,
-                most_bytes=config.reply_max_bytes,
-            ),
+            http_client=http,
         )
-        self._api = RawClient(self._client, AsyncStream[object], APIError, ANTHROPIC_RULES)
+        self._api = RawClient(self._client, http, AsyncStream[object], APIError, ANTHROPIC_RULES)
 
     async def complete(self, call: Call) -> Completion:
         return await self._with_or_without_thinking(call, self._complete)

@@ -45,13 +45,14 @@ from homa_workers.providers.bedrock.request import converse
 from homa_workers.providers.bedrock.session import limited_session, read_limited, size_of
 from homa_workers.providers.bedrock.usage import billed, is_metered
 from homa_workers.providers.conversation import thinks_aloud, without_thinking
+from homa_workers.providers.direct_exchange import environment_proxy
 from homa_workers.providers.error_rules import classify
 from homa_workers.providers.event_stream import read_to_end
 from homa_workers.providers.invalid_request import chat_shaped
 from homa_workers.providers.json_body import decoded, encoded
 from homa_workers.providers.malformed import is_vector, well_formed
 from homa_workers.providers.reply_size import ReplyTooLarge
-from homa_workers.providers.transport import CONNECT_TIMEOUT_S, environment_proxy
+from homa_workers.providers.transport import CONNECT_TIMEOUT_S
 
 #: What a call raises; each is classified.
 FAILURES = (ClientError, BotoCoreError, ResponseParserError, ParserError, aiohttp.ClientError, ReplyTooLarge)
