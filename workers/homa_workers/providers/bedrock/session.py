@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from aiobotocore.httpsession import AIOHTTPSession
@@ -13,11 +15,41 @@ from homa_workers.providers.reply_size import ReplyTooLarge, limited_response
 _EVENT_BYTES = 100
 
 
+#: Address and headers of requests that are not to be sent, but to be looked at.
+_SEEN: ContextVar[list[tuple[str, dict[str, str]]] | None] = ContextVar("_SEEN", default=None)
+
+
+class _NotSentError(Exception):
+    """The request is only looked at."""
+
+
+@contextmanager
+def recording() -> Iterator[list[tuple[str, dict[str, str]]]]:
+    """Holds back what this task would send, and fails each call: addresses, and headers by names in lower case."""
+    seen: list[tuple[str, dict[str, str]]] = []
+    token = _SEEN.set(seen)
+    try:
+        yield seen
+    finally:
+        _SEEN.reset(token)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
 def limited_session(most: int) -> type[AIOHTTPSession]:
     """The class of sessions of whose replies so many bytes are read; event streams are counted by `size_of`."""
     response_class = limited_response(most)
 
     class LimitedSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore has no types
+        async def send(self, request: Any) -> Any:
+            if (seen := _SEEN.get()) is not None:
+                headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+                seen.append((request.url, headers))
+                raise _NotSentError
+            return await super().send(request)
+
         async def _get_session(self, proxy_url: str | None) -> Any:
             session = await super()._get_session(proxy_url)
             # aiobotocore hands no class on to the session that it makes.

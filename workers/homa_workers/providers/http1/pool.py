@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from functools import cached_property
 from typing import NamedTuple
 
 import httpx2
@@ -37,7 +38,7 @@ class ConnectionPool:
 
     Args:
         origin: the server.
-        tls: makes the context of a server that is spoken to by https.
+        tls: makes the context of a server that is spoken to by https; asked once.
         connect_timeout_s: for its address, TCP and TLS.
         silence_s: after which a connection counts as dead.
         keep_alive_s: for which an idle connection is kept.
@@ -56,7 +57,7 @@ class ConnectionPool:
     ) -> None:
         self._origin = origin
         self._addresses = Addresses(origin.host, origin.port)
-        self._tls = tls
+        self._make_tls = tls
         self._connect_timeout_s = connect_timeout_s
         self._silence_s = silence_s
         self._keep_alive_s = keep_alive_s
@@ -119,7 +120,7 @@ class ConnectionPool:
         return connection
 
     async def _opened(self) -> Connection:
-        tls, name = (self._tls(), self._origin.host) if self._origin.scheme == "https" else (None, None)
+        tls, name = (self._tls, self._origin.host) if self._origin.scheme == "https" else (None, None)
         addresses = await self._addresses.found()
         peer = await start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS_S, interleave=1)
         # From here on the socket is the loop's, which closes it where TLS fails.
@@ -127,6 +128,10 @@ class ConnectionPool:
             lambda: Connection(peer, self._most_bytes), sock=peer, ssl=tls, server_hostname=name
         )
         return connection
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return self._make_tls()
 
     def _look_later(self) -> None:
         if self._look is None:
