@@ -125,7 +125,7 @@ def test_the_end_of_a_connection_completes_what_has_no_other_end(case: str) -> N
     for position in range(len(written) + 1):
         parser = fed(written[:position], written[position:])
         assert not parser.is_over
-        parser.feed_end()
+        parser.feed_end(clean=True)
         assert (parser.reply().content, parser.may_be_followed) == (content, False)
 
 
@@ -135,7 +135,7 @@ def test_a_reply_that_is_cut_off_is_never_whole(case: str) -> None:
     whole = next(n for n in range(len(written) + 1) if fed(written[:n]).is_complete)
     for position in range(whole):
         parser = fed(written[:position])
-        parser.feed_end()
+        parser.feed_end(clean=True)
         assert not parser.is_over, position
 
 
@@ -189,6 +189,18 @@ def test_of_a_long_failure_the_beginning_is_read(length: bytes) -> None:
     assert len(parser.reply().content) <= ERROR_BYTES
 
 
+@pytest.mark.parametrize("rest", [b"content-length: 9\r\n\r\nno", b"transfer-encoding: chunked\r\n\r\n2\r\nno\r\n"])
+def test_a_refusal_is_known_by_its_head_wherever_its_body_breaks(rest: bytes) -> None:
+    written = b"HTTP/1.1 429 X\r\nretry-after: 7\r\n" + rest
+    for position in range(len(written) + 1):
+        parser = fed(written[:position])
+        parser.feed_end(clean=False)
+        assert parser.is_complete is (position >= written.index(b"\r\n\r\n") + 4)
+    assert (parser.reply().status, parser.reply().content, parser.reply().headers["retry-after"]) == (429, b"no", "7")
+    parser = fed(b"HTTP/1.1 429 X\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\nnonsense")
+    assert (parser.reply().status, parser.may_be_followed) == (429, False)
+
+
 def test_headers_are_those_of_the_reply_itself() -> None:
     parser = fed(
         b"HTTP/1.1 103 Early\r\nX-Interim: 1\r\n\r\n" + CHUNKED[:-2] + b"X-Two: a\r\nx-two: b\r\nX-Odd: \xfc \r\n\r\n"
@@ -212,7 +224,7 @@ def test_one_reply_follows_another_without_a_trace() -> None:
 @given(st.lists(st.binary(max_size=60), max_size=8))
 def test_noise_is_never_more_than_a_flaw(pieces: list[bytes]) -> None:
     parser = fed(*pieces)
-    parser.feed_end()
+    parser.feed_end(clean=True)
     assert not (parser.is_complete and parser.flaw)
 
 
@@ -226,8 +238,8 @@ def test_a_damaged_reply_ends_alike_however_it_is_cut(reply: bytes, damage: list
     for position, noise in damage:
         reply = reply[:position] + noise + reply[position + len(noise) :]
     whole, halves = fed(reply), fed(reply[:cut], reply[cut:])
-    whole.feed_end()
-    halves.feed_end()
+    whole.feed_end(clean=True)
+    halves.feed_end(clean=True)
     assert (whole.is_complete, whole.flaw) == (halves.is_complete, halves.flaw)
     if whole.is_complete:
         assert whole.reply() == halves.reply()

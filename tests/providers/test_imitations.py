@@ -172,6 +172,39 @@ async def test_parallel_calls_are_told_apart(stub: Stub, connect: Connect, hello
     assert {call["type"] for call in calls} == {"function"}
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        # One id for both, told once, and in each piece.
+        [
+            piece('{"a":', "f", index=0, id="same"),
+            piece('{"b":', "g", index=1, id="same"),
+            piece("1}", index=0),
+            piece("2}", index=1),
+        ],
+        [
+            piece('{"a":', "f", index=0, id="same"),
+            piece('{"b":', "g", index=1, id="same"),
+            piece("1}", "f", index=0, id="same"),
+            piece("2}", "g", index=1, id="same"),
+        ],
+    ],
+)
+async def test_calls_of_one_id_are_told_apart_by_their_index(
+    stub: Stub, connect: Connect, hello: Call, pieces: list[str]
+) -> None:
+    calls = message_of(await streamed(stub, connect, hello, [*pieces, *END]))["tool_calls"]
+    assert [(call["function"]["name"], call["function"]["arguments"]) for call in calls] == CALLS
+    assert [call["id"] for call in calls] == ["same", "call_0_1"], "a result names its call"
+
+
+async def test_calls_of_one_id_get_two_in_a_whole_reply_too(stub: Stub, connect: Connect, hello: Call) -> None:
+    calls = [{"id": "same", "function": {"name": name, "arguments": text}} for name, text in CALLS]
+    stub.answer = reply(200, said({"role": "assistant", "content": None, "tool_calls": calls}))
+    completion = await connect("openai", stub.url).complete(hello)
+    assert [call["id"] for call in message_of(completion)["tool_calls"]] == ["same", "call_0_1"]
+
+
 @pytest.mark.parametrize("fields", [{}, {"index": 0}, {"index": 0, "id": None}, {"index": 0, "id": ""}])
 async def test_calls_without_an_id_get_one(stub: Stub, connect: Connect, hello: Call, fields: dict[str, Any]) -> None:
     pieces = [piece('{"a":', "f", **fields), piece("1}", **fields), piece('{"b":2}', "g", **fields)]

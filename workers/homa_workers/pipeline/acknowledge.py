@@ -14,7 +14,7 @@ from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes import reports
 from homa_workers.outcomes.answer_ends import end_of
 from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded
-from homa_workers.pipeline.costs import all_spent, last_price
+from homa_workers.pipeline.costs import all_spent, last_price, least_price
 from homa_workers.pipeline.skipping import tell_skipped
 from homa_workers.providers.secrets import NO_SECRETS, Secrets
 from homa_workers.store_io.media import Media
@@ -71,7 +71,7 @@ class Acknowledger:
                 reply = await self.media.offloaded(claim, answer)
                 return await self._report(settle(keys, key, reply, report))
             case Deferred(error, delay_ms, counts, pause):
-                report = self._failure(attempt, error)
+                report = self._failure(attempt, error, nano)
                 op = requeue(keys, key, "job.deferred", delay_ms=delay_ms, report=report, counts=counts)
                 result = await self._report(op)
                 if pause:
@@ -79,12 +79,12 @@ class Acknowledger:
                     await persist(self._store, admin.pause_batch(keys, claim.batch, valid_text(pause)), self._log)
                 return result
             case Rerouted(error, following, counts):
-                report = self._failure(attempt, error)
+                report = self._failure(attempt, error, nano)
                 await self._write_plan(following.target)
                 op = requeue(keys, key, "job.rerouted", delay_ms=0, report=report, counts=counts, to=following)
                 return await self._report(op)
             case Ended(error, state):
-                report, envelope = self._failure(attempt, error), reports.error_json(attempt, error)
+                report, envelope = self._failure(attempt, error, nano), reports.error_json(attempt, error)
                 return await self._report(fail(keys, key, state, envelope, report, valid_text(str(error))))
             case Released(_, delay_ms):
                 await hand_back(self._store, claim, self._log, delay_ms=delay_ms)
@@ -93,15 +93,18 @@ class Acknowledger:
     def _success(self, attempt: RunningAttempt, outcome: Succeeded, nano: int | None) -> Report:
         claim, worker = attempt.claim, self._log.worker
         if not outcome.called:
-            return reports.of_recall(claim, outcome.completion, worker=worker)
+            return reports.of_recall(claim, outcome.completion, after_calls=attempt.steps.own > 0, worker=worker)
         plan = self._book.plan(claim.target)
-        report = reports.of_success(claim, outcome.completion, nano, plan, worker=worker)
+        report = reports.of_success(claim, outcome.completion, nano, plan, worker=worker, refused=attempt.refused)
         report = self._book.with_saving(claim.target, report, outcome.completion.usage)
         return reports.noting(report, attempt.parameter_notes)
 
-    def _failure(self, attempt: RunningAttempt, error: ProviderError) -> Report:
+    def _failure(self, attempt: RunningAttempt, error: ProviderError, nano: int | None) -> Report:
         claim, worker = attempt.claim, self._log.worker
-        report = reports.of_error(claim, error, self._book.price, attempt.latency_ms, worker=worker)
+        floor = least_price(self._book, self._log, claim, error)
+        report = reports.of_error(
+            claim, error, nano, attempt.latency_ms, floor=floor, worker=worker, refused=attempt.refused
+        )
         return reports.noting(self._book.with_saving(claim.target, report, error.usage), attempt.parameter_notes)
 
     async def _report(self, op: Op[ReportResult]) -> ReportResult:

@@ -128,11 +128,19 @@ class Pipeline:
         except Halted:
             raise
         except ProviderError as error:
-            return judge(attempt, error, self.book)
+            return self._judged(attempt, error)
         except Exception as error:
             self.log.defect(error, attempt.claim)
             message = self.secrets.hidden(f"{type(error).__name__}: {error}")
             return Ended(ProviderError(ErrorKind.INTERNAL, message), State.FAILED)
+
+    def _judged(self, attempt: RunningAttempt, error: ProviderError) -> Outcome:
+        """What an error means for the job; where nobody can say, it ends with it: what the call cost is not lost."""
+        try:
+            return judge(attempt, error, self.book)
+        except Exception as defect:
+            self.log.defect(defect, attempt.claim)
+            return Ended(error, State.FAILED)
 
     async def _call(self, attempt: RunningAttempt) -> Succeeded:
         """The answer, over as many calls as it takes; each one that is not the last is journaled as a step."""
@@ -153,7 +161,7 @@ class Pipeline:
         Raises:
             Halted: as `StepJournal.allow`.
         """
-        await StepJournal.standing_by(self.store, attempt, self.book, self.log).reserve_anew()
+        await self._journal(attempt).reserve_anew()
 
     def _journal(self, attempt: RunningAttempt) -> StepJournal:
         return StepJournal(self.store, attempt, self.book, self.log, self.recent, self.secrets)

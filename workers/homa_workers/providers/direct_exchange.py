@@ -139,14 +139,14 @@ def _is_proxied(url: str) -> bool:
 
 
 async def inflated(content: bytes, encoding: str, most: int, *, is_failure: bool) -> bytes:
-    """A body without its compression; of a failure's, as much as says what it is."""
+    """A body without its compression; of a failure's, as much as can be read: its status and headers stand anyway."""
     pieces: list[bytes] = []
     try:
         for piece in Inflater(encoding, ERROR_BYTES if is_failure else most).feed(content):
             if pieces:
                 await asyncio.sleep(0)  # a bomb of gzip must not hold the loop
             pieces.append(piece)
-    except ReplyTooLarge:
+    except (ReplyTooLarge, httpx2.DecodingError):
         if not is_failure:
             raise
     return b"".join(pieces)

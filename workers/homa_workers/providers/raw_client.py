@@ -137,9 +137,10 @@ class RawClient(Generic[Stream]):
         if event is None:
             raise assembly.broken(f"an event is not valid JSON: {data[:200].decode(errors='replace')}")
         if isinstance(event, dict) and event.get("error"):
+            # What it brings beside the error was generated, too.
+            assembly.add(event)
             # It comes under the stream's own status, which says nothing of it.
-            told = failure_of(None, event, assembly.headers)
-            raise classify(told, self._rules, partial_text=assembly.text, begun=assembly.begun)
+            raise assembly.failed(failure_of(None, event, assembly.headers), self._rules)
         return event
 
 

@@ -15,7 +15,8 @@ import httpx2
 
 from homa_workers.providers.direct_exchange import ONE_PIECE_BYTES, DirectExchange
 from homa_workers.providers.http1.reply_parser import Reply
-from homa_workers.providers.transport import AiohttpClient, recording
+from homa_workers.providers.recording import recording
+from homa_workers.providers.transport import AiohttpClient
 
 #: Two bodies of different lengths: a header that depends on the body differs, too.
 _SAMPLES = (b"{}", b'{"":""}')

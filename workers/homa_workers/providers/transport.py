@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import io
 import ssl
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Sequence
 from contextvars import ContextVar
 from functools import cached_property, lru_cache
 from typing import Any
@@ -33,7 +32,15 @@ from yarl import URL
 
 from homa_shared.settings.sections import KEEP_ALIVE_S, REPLY_MAX_BYTES
 from homa_workers.providers.direct_exchange import ONE_PIECE_BYTES, DirectExchange, environment_proxy, inflated
-from homa_workers.providers.reply_size import ERROR_BYTES, Inflater, LimitedResponse, ReplyTooLarge, limited_response
+from homa_workers.providers.recording import held_back
+from homa_workers.providers.reply_size import (
+    BROKEN,
+    ERROR_BYTES,
+    Inflater,
+    LimitedResponse,
+    ReplyTooLarge,
+    limited_response,
+)
 
 #: Seconds for DNS, TCP and TLS. Below the pipeline's deadline, since what never connected cost nothing.
 CONNECT_TIMEOUT_S = 30.0
@@ -84,7 +91,7 @@ class AiohttpClient(httpx2.AsyncClient):
         return self._exchange.direct
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **_: Any) -> httpx2.Response:
-        if (seen := _SEEN.get()) is not None:
+        if (seen := held_back()) is not None:
             seen.append(request)
             return httpx2.Response(200, content=b"{}", request=request)
         if stream:
@@ -196,21 +203,8 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         return self._session
 
 
-#: Requests that are not to be sent, but to be looked at.
-_SEEN: ContextVar[list[httpx2.Request] | None] = ContextVar("_SEEN", default=None)
-
-
-@contextmanager
-def recording() -> Iterator[list[httpx2.Request]]:
-    """Holds back what this task would send through any `AiohttpClient`, answers each request with an empty object."""
-    seen: list[httpx2.Request] = []
-    token = _SEEN.set(seen)
-    try:
-        yield seen
-    finally:
-        _SEEN.reset(token)
-
-
+#: What reading a body may raise.
+_UNREADABLE = (*BROKEN, ReplyTooLarge, httpx2.DecodingError)
 #: Not empty from when the present task's request may have reached its connection.
 _WRITTEN: ContextVar[list[bool]] = ContextVar("_WRITTEN")
 
@@ -245,12 +239,10 @@ class _Body(httpx2.AsyncByteStream):
             async for chunk in self._response.content.iter_any():
                 for piece in inflater.feed(chunk):
                     yield piece
-        except ReplyTooLarge as error:
-            # Of a failure, its beginning says what it is.
+        except _UNREADABLE as error:
+            # Of a failure, its status and the beginning of its body say what it is.
             if self._response.status < 400:
                 raise _translated(error, self._request) from error
-        except (aiohttp.ClientError, httpx2.DecodingError, TimeoutError, OSError) as error:
-            raise _translated(error, self._request) from error
         finally:
             # Not every SDK closes its response when its reader is cancelled.
             await self.aclose()

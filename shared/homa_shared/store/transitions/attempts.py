@@ -178,7 +178,11 @@ class Report:
                 fields[name] = value
         if self.used is not None:
             requests, tokens = self.used
-            fields["used"] = {d.letter: getattr(tokens, d.tokens) if d.tokens else requests for d in DIMENSIONS}
+            fields["used"] = {
+                d.letter: getattr(tokens, d.tokens) if d.tokens else requests
+                for d in DIMENSIONS
+                if tokens is not None or not d.tokens
+            }
         return compact_json(fields)
 
 

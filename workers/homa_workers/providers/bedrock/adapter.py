@@ -26,7 +26,7 @@ from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
 from homa_shared.kinds.builtin.bedrock import PROFILE
 from homa_shared.kinds.output_caps import PLAIN
-from homa_workers.providers.anthropic.errors import BOUND_ELSEWHERE
+from homa_workers.providers.anthropic.errors import BOUND_ELSEWHERE, WITHOUT_THINKING
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.bedrock.embeddings import embedding_bodies, tokens_told, vectors_of
 from homa_workers.providers.bedrock.errors import BEDROCK_RULES, failure_of
@@ -45,6 +45,7 @@ from homa_workers.providers.json_body import decoded, encoded
 from homa_workers.providers.malformed import is_vector, well_formed
 from homa_workers.providers.reply_size import ReplyTooLarge
 from homa_workers.providers.sdk_errors import from_sdk
+from homa_workers.providers.second_request import Another, once_more
 from homa_workers.providers.transport import CONNECT_TIMEOUT_S
 
 #: What a call raises; each is classified.
@@ -92,19 +93,20 @@ class BedrockProvider:
         return await self._cached_or_not(call, lambda call: self._stream(call, emit))
 
     async def _cached_or_not(self, call: Call, work: Callable[[Call], Awaitable[Completion]]) -> Completion:
-        """A call, and once more without what its model refuses of it, which was free: cache points, and thinking of
-        earlier answers that no longer fits the conversation."""
+        """A call, and once more without what its model refuses of it: cache points, and thinking of earlier answers
+        that no longer fits the conversation."""
         # Asked before the call: others in flight may learn of it in the meantime.
         had_cache_points = call.model not in self._uncached
-        try:
-            return await work(call)
-        except ProviderError as error:
-            if BOUND_ELSEWHERE.search(error.message) and thinks_aloud(call):
-                return await work(without_thinking(call))
-            if not had_cache_points or not _REFUSES_CACHE_POINTS.search(error.message):
-                raise
-        self._uncached.add(call.model)
-        return await work(call)
+
+        def another(refusal: ProviderError) -> Another[Completion] | None:
+            if BOUND_ELSEWHERE.search(refusal.message) and thinks_aloud(call):
+                return WITHOUT_THINKING, lambda: work(without_thinking(call))
+            if not had_cache_points or not _REFUSES_CACHE_POINTS.search(refusal.message):
+                return None
+            self._uncached.add(call.model)
+            return "without cache points", lambda: work(call)
+
+        return await once_more(lambda: work(call), another)
 
     async def _complete(self, call: Call) -> Completion:
         arguments = self._arguments(call)
@@ -275,4 +277,4 @@ def _classified(error: Exception, partial_text: str = "", *, begun: bool = False
         return classify(failure_of(error.response, str(error)), BEDROCK_RULES, partial_text=partial_text, begun=begun)
     if isinstance(error, httpx2.HTTPError) and not isinstance(error, ReplyTooLarge):
         return from_sdk(error, BEDROCK_RULES)
-    return ProviderError(kind_of(error), str(error), code=type(error).__name__, partial_text=partial_text)
+    return ProviderError(kind_of(error), str(error), code=type(error).__name__, partial_text=partial_text, begun=begun)

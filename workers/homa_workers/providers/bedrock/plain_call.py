@@ -20,9 +20,9 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserFactory
 from botocore.validate import ParamValidator
 
-from homa_workers.providers.bedrock.session import recording
 from homa_workers.providers.direct_exchange import ONE_PIECE_BYTES, DirectExchange
 from homa_workers.providers.json_body import encoded
+from homa_workers.providers.recording import recording
 
 #: Arguments of a plain call; all others are aiobotocore's to write.
 _PLAIN = frozenset({"modelId", "messages", "system", "inferenceConfig"})

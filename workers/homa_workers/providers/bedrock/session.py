@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from typing import Any
 
 from aiobotocore.httpsession import AIOHTTPSession
 
+from homa_workers.providers.recording import held_back
 from homa_workers.providers.reply_size import ReplyTooLarge, limited_response
 
 #: What an event takes beside its texts, in bytes.
 _EVENT_BYTES = 100
 
 
-#: Address and headers of requests that are not to be sent, but to be looked at.
-_SEEN: ContextVar[list[tuple[str, dict[str, str]]] | None] = ContextVar("_SEEN", default=None)
-
-
 class _NotSentError(Exception):
     """The request is only looked at."""
-
-
-@contextmanager
-def recording() -> Iterator[list[tuple[str, dict[str, str]]]]:
-    """Holds back what this task would send, and fails each call: addresses, and headers by names in lower case."""
-    seen: list[tuple[str, dict[str, str]]] = []
-    token = _SEEN.set(seen)
-    try:
-        yield seen
-    finally:
-        _SEEN.reset(token)
 
 
 def _text(value: str | bytes) -> str:
@@ -44,7 +28,7 @@ def limited_session(most: int) -> type[AIOHTTPSession]:
 
     class LimitedSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore has no types
         async def send(self, request: Any) -> Any:
-            if (seen := _SEEN.get()) is not None:
+            if (seen := held_back()) is not None:
                 headers = {name.lower(): _text(value) for name, value in request.headers.items()}
                 seen.append((request.url, headers))
                 raise _NotSentError

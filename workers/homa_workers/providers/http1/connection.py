@@ -70,7 +70,10 @@ class Connection(asyncio.Protocol):
         return reply
 
     def give_up(self, error: httpx2.TransportError) -> None:
-        """Fails the reply that is owed, and closes."""
+        """Fails the reply that is owed, unless it is known to be a refusal, and closes."""
+        self._parser.feed_end(clean=False)
+        if self._parser.is_complete:
+            self._settle(self._parser.reply())
         self._settle(error)
         self.abort()
 
@@ -98,8 +101,7 @@ class Connection(asyncio.Protocol):
         self._transport = None
         if self._reply is None:
             return
-        if error is None:
-            self._parser.feed_end()
+        self._parser.feed_end(clean=error is None)
         if self._parser.is_over:
             self._end()
             return

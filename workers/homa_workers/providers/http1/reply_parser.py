@@ -131,10 +131,19 @@ class ReplyParser:
         elif not in_head and self._framing_left < 0:
             self._fail(Flaw.ENDLESS, "what frames its body goes on and on")
 
-    def feed_end(self) -> None:
-        """The connection has ended, which completes a reply that says nothing else of its length."""
-        if self._until_close and not self.is_over:
+    def feed_end(self, *, clean: bool) -> None:
+        """The connection has ended, which completes a reply that says nothing else of its length.
+
+        Args:
+            clean: whether the server has closed it, and nothing broke.
+        """
+        if not self.is_over and (self._is_failure or (clean and self._until_close)):
             self.is_complete = self.excess = True
+
+    @property
+    def _is_failure(self) -> bool:
+        """Whether it refuses the request, which its status and headers say, whatever becomes of the rest."""
+        return self._status >= 400 and not self._in_head
 
     def reply(self) -> Reply:
         """The reply, once it is complete."""
@@ -142,6 +151,9 @@ class ReplyParser:
         return Reply(self._status, self._headers, pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     def _fail(self, flaw: Flaw, why: str) -> None:
+        if self._is_failure:
+            self.is_complete = self.excess = True
+            return
         self.flaw = self.flaw or flaw
         self.why = self.why or why
 
@@ -184,15 +196,13 @@ class ReplyParser:
         self._framing_left += len(piece) + _FRAMING_BYTES
         if self._left >= 0:
             self._pieces.append(piece)
-        elif self._status < 400:
-            self._too_large()
         else:
-            # Of a failure, its beginning says what it is.
-            self.is_complete = self.excess = True
+            self._too_large()
 
     def _too_large(self) -> None:
+        if not self._is_failure:
+            self._pieces = []
         self._fail(Flaw.TOO_LARGE, f"its body has more than {self._most_bytes} bytes")
-        self._pieces = []
 
     def on_message_complete(self) -> None:
         if self._is_interim:

@@ -19,6 +19,7 @@ from homa_workers.providers.malformed import SHAPE_ERRORS
 from homa_workers.providers.openai.imitations import arguments_text
 from homa_workers.providers.openai.reply import QUOTA_HEADERS
 from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
+from homa_workers.providers.openai.unfinished import written_in
 from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED, served, served_model, usage_of
 from homa_workers.providers.token_counts import section, tokens
 
@@ -48,7 +49,7 @@ def checked(reply: RawReply, billing: Billing = UNDESCRIBED, asked: Mapping[str,
         if body.get("status") in ENDED:
             return body
         if body.get("status") == "failed":
-            raise failed(body, reply.headers, billing, asked)
+            raise failed(body, reply.headers, billing, asked, _written(body), begun=bool(body["output"]))
     usage = reported(body, billing, asked)
     raise not_a_reply(reply.content, reply.headers, RESPONSES_RULES, "a response that has ended", usage)
 
@@ -184,6 +185,15 @@ def _message(output: list[Item]) -> Item:
     if any(item.get("type") not in _EXPRESSED or is_commentary(item) for item in output):
         message[ITEMS] = output
     return message
+
+
+def _written(response: Item) -> str:
+    """What a response that failed had written."""
+    try:
+        message = _message([item for item in response["output"] if isinstance(item, dict)])
+    except SHAPE_ERRORS:
+        return ""
+    return written_in(message)
 
 
 def _parts(output: list[Item], kind: str, *, commentary: bool = False) -> Iterator[Item]:

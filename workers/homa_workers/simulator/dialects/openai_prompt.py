@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homa_workers.simulator.dialects.strict_schemas import expect_object, expect_strict
+from homa_workers.simulator.dialects.strict_schemas import expect_object, expect_strict, expect_strict_tools, of_answer
 from homa_workers.simulator.prompt_reading import (
     ANY_OBJECT,
     Conversation,
@@ -29,6 +29,7 @@ def read_chat(body: Mapping[str, Any]) -> Prompt:
     for number, message in enumerate(expect_list(body, "messages")):
         _add(conversation, number, message)
     text, tools = conversation.text, body.get("tools") or []
+    expect_strict_tools(tools, inner="function")
     stream_options = body.get("stream_options") or {}
     return Prompt(
         operation=Operation.CHAT,
@@ -125,8 +126,8 @@ def _schema(response_format: Any) -> Any:
         schema, name = described.get("schema"), str(described.get("name"))
         if not isinstance(schema, dict):
             raise invalid(f"'response_format.json_schema.schema' is {schema!r:.60}; expected an object")
-        expect_object(name, schema)
+        expect_object(of_answer(name), schema)
         if described.get("strict"):
-            expect_strict(name, schema)
+            expect_strict(of_answer(name), schema)
         return schema
     return None

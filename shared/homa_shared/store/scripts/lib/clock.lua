@@ -1,6 +1,4 @@
--- The store's own clock: whatever clients believe the time to be changes nothing.
-local TIME = redis.call('TIME')
-local now_us = tonumber(TIME[1]) * 1000000 + tonumber(TIME[2])
+--! use time
 local now = math.floor(now_us / 1000)
 
 -- Lua's `..` prints large numbers in exponent form; every number that becomes part of a string goes through here. The sum

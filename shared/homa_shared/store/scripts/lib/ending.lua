@@ -10,16 +10,18 @@ local function retention(what)
   return math.max(1, value or C.RESULTS_KEPT_MS)
 end
 
--- Jobs of which this script leaves an attempt's cost unresolved.
-local left_open = {}
+-- Whether an attempt's cost is unresolved. The sum alone says nothing of attempts without a known bound, and their number
+-- nothing of those that an earlier release left.
+local function has_open_cost(r) return (r.uo or 0) > 0 or (r.un or 0) > 0 end
 
 -- How long the record of an ended job is kept, as is its history. One with unresolved cost is what that cost can be settled
--- by: it stays until the sweep has settled it, when the ledger's retention ends.
+-- by: it stays until the sweep has settled it (and is kept for longer by the sweep, where settings ask for more patience).
 local function record_kept(open)
   local keep = retention('results')
   if not open then return keep end
-  local ledger = tonumber(redis.call('HGET', K.config(), 'keep.ledger') or nil) or C.LEDGER_KEPT_MS
-  return math.max(keep, ledger + DAY_MS)
+  local v = redis.call('HMGET', K.config(), 'keep.ledger', 'unresolved.after')
+  local ledger = tonumber(v[1] or nil) or C.LEDGER_KEPT_MS
+  return math.max(keep, ledger, tonumber(v[2] or nil) or 0) + DAY_MS
 end
 
 -- A sealed batch is complete when each of its lines has ended.
@@ -42,7 +44,7 @@ local function end_job(id, r, state, reply, detail)
   local keep = retention('results')
   redis.call('HSET', K.job(id), 'st', state, 'en', now)
   redis.call('HDEL', K.job(id), unpack(FIELDS.waiting))
-  local record = record_kept(left_open[id] or (r.un or 0) > 0)
+  local record = record_kept(has_open_cost(r))
   redis.call('PEXPIRE', K.job(id), record)
   redis.call('PEXPIRE', K.attempts(id), record)
   if reply then

@@ -1,17 +1,24 @@
 --! use clock, budget
 -- The ledger: a line an attempt, and the day's totals by target and tenant, by tag, and by batch. Integer nano-dollars.
 -- `line` holds: job, attempt, target, tenant, batch, tags, outcome, requests, input, output, cached, nano, unres, unpriced,
--- saved (by the provider's prompt cache), terms (what it was served on, '' for the standard price), fees (units -> number).
+-- saved (by the provider's prompt cache), terms (what it was served on, nil for the standard price), fees (units -> number);
+-- a correction also `before`: nano-dollars that count already, and on which terms.
 -- Totals of the last two are measures of their own, '~terms' (nano-dollars) and '+unit' (number), which earlier releases pass
 -- over.
 local MEASURES = C.MEASURES
+
+local function add_on_terms(key, prefix, terms, nano)
+  if terms and nano ~= 0 then redis.call('HINCRBY', key, prefix .. '~' .. terms, int(nano)) end
+end
 
 local function add_totals(key, prefix, line)
   for _, measure in ipairs(MEASURES) do
     local amount = line[measure]
     if amount and amount ~= 0 then redis.call('HINCRBY', key, prefix .. measure, int(amount)) end
   end
-  if line.terms and line.nano ~= 0 then redis.call('HINCRBY', key, prefix .. '~' .. line.terms, int(line.nano)) end
+  local before = line.before
+  if before then add_on_terms(key, prefix, before.terms, -before.nano) end
+  add_on_terms(key, prefix, line.terms, line.nano + (before and before.nano or 0))
   for unit, number in pairs(line.fees or {}) do redis.call('HINCRBY', key, prefix .. '+' .. unit, int(number)) end
 end
 

@@ -230,9 +230,10 @@ local function settle_quota(s, reserved, actual, reserved_at)
       set(s, name, arrival)
     end
   end
-  -- A request that was never sent counts against no day; nor does it make room in one that has begun since.
-  local same_day = not s.dayend or reserved_at >= s.dayend - DAY_MS
-  if s.rpd and same_day and actual.r == 0 and reserved.r > 0 then set(s, 'dayn', math.max(0, (s.dayn or 0) - reserved.r)) end
+  -- A request that was never sent counts against no day; nor does it make room in one that has begun since. One that was
+  -- refused before the last one counts, too.
+  local same_day, more = not s.dayend or reserved_at >= s.dayend - DAY_MS, (actual.r or reserved.r) - reserved.r
+  if s.rpd and same_day and (actual.r == 0 or more > 0) then set(s, 'dayn', math.max(0, (s.dayn or 0) + more)) end
 end
 
 -- Milliseconds until a call may pass after all that `headroom` told to wait for so long, and why: the probe of a frozen
