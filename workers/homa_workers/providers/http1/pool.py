@@ -17,6 +17,8 @@ from homa_workers.providers.http1.reply_parser import Reply
 
 #: After so many seconds the next of a host's addresses is tried beside the first (RFC 8305, 5).
 _NEXT_ADDRESS_S = 0.25
+#: Read at once from a connection.
+_READ_BYTES = 64 * 1024
 #: How often connections are looked through, s, where nothing asks for more.
 _LOOK_S = 15.0
 
@@ -62,6 +64,7 @@ class ConnectionPool:
         self._silence_s = silence_s
         self._keep_alive_s = keep_alive_s
         self._most_bytes = most_bytes
+        self._buffer = memoryview(bytearray(_READ_BYTES))
         #: Those that wait for a request, the one that was used last at the end.
         self._idle: list[Connection] = []
         self._asked: set[Connection] = set()
@@ -125,7 +128,7 @@ class ConnectionPool:
         peer = await start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS_S, interleave=1)
         # From here on the socket is the loop's, which closes it where TLS fails.
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(peer, self._most_bytes), sock=peer, ssl=tls, server_hostname=name
+            lambda: Connection(peer, self._most_bytes, self._buffer), sock=peer, ssl=tls, server_hostname=name
         )
         return connection
 

@@ -108,7 +108,7 @@ class ReplyParser:
         """Whether anything of the reply has come."""
         return bool(self._status) or self._head_left < HEAD_BYTES
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Reads what has come; afterwards `is_complete`, `flaw` or neither says how things stand."""
         in_head = self._in_head
         if in_head:
