@@ -103,11 +103,13 @@ class DirectExchange:
             httpx2.TransportError, httpx2.DecodingError: as `AiohttpClient` raises them.
         """
         try:
-            reply = await self._pool.exchange(b"%b%d\r\n\r\n%b" % (head, len(content), content))
+            coming = self._pool.exchange(b"%b%d\r\n\r\n%b" % (head, len(content), content))
+            del content
+            reply = await coming
             if encoding := reply.headers.pop("content-encoding", ""):
                 failed = reply.status >= 400
-                content = await inflated(reply.content, encoding, self._most_bytes, is_failure=failed)
-                return replace(reply, content=content)
+                whole = await inflated(reply.content, encoding, self._most_bytes, is_failure=failed)
+                return replace(reply, content=whole)
         except httpx2.RequestError as error:
             error.request = request
             raise

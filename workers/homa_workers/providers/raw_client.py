@@ -84,12 +84,12 @@ class RawClient(Generic[Stream]):
         Args:
             url: absolute, which spares the SDK a merge of URLs.
         """
-        content = encoded(body)
         try:
-            reply = await self._recorded.post(url, content)
+            # Not held here while its reply is awaited.
+            reply = await self._recorded.post(url, encoded(body))
             if reply is None:
                 with writable():
-                    response = await self._post(url, content)
+                    response = await self._post(url, encoded(body))
                 return RawReply(response.content, plain(response.headers))
         except self._failures as error:
             raise from_sdk(error, self._rules) from error

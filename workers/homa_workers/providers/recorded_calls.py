@@ -55,7 +55,11 @@ class RecordedCalls:
         if url not in self._known:
             self._known[url] = await self._recorded(url, direct)
         recorded = self._known[url]
-        return None if recorded is None else await direct.send(recorded.head, content, recorded.request)
+        if recorded is None:
+            return None
+        coming = direct.send(recorded.head, content, recorded.request)
+        del content
+        return await coming
 
     async def _recorded(self, url: str, direct: DirectExchange) -> _Recorded | None:
         with recording() as seen:

@@ -80,7 +80,10 @@ class ConnectionPool:
         connection = self._idle_one() or await self._connect()
         self._asked.add(connection)
         try:
-            reply = await connection.ask(request, asyncio.get_running_loop().time())
+            coming = connection.ask(request, asyncio.get_running_loop().time())
+            # Thousands wait here for minutes, and need no more what they have written.
+            del request
+            reply = await coming
         except BaseException:
             connection.abort()
             raise
