@@ -88,7 +88,9 @@ async def test_an_error_behind_an_unseen_item_of_a_response_stays_unresolved(
 
 
 async def test_bedrocks_error_behind_the_start_of_a_message_stays_unresolved(stub: Stub, hello: Call) -> None:
-    from tests.providers.test_bedrock import frame  # skips its module where the extra is not installed
+    from tests.providers.bedrock_shapes import frame
+
+    pytest.importorskip("aiobotocore", reason="the bedrock extra is not installed")
 
     account = {"region": "us-east-1", "aws_access_key_id": "id", "aws_secret_access_key": "secret"}
     start = frame("messageStart", {"role": "assistant"})

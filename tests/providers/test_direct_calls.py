@@ -12,6 +12,7 @@ import pytest
 
 from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import Call
+from homa_workers.providers.base import ProviderConfig
 from homa_workers.providers.direct_exchange import ONE_PIECE_BYTES, DirectExchange
 from homa_workers.providers.recorded_calls import RecordedCalls
 from homa_workers.providers.transport import AiohttpClient, AiohttpTransport
@@ -184,9 +185,13 @@ async def test_a_large_request_goes_by_the_sdk(connect: Connect, stub: Stub, mon
     assert (await connect("openai", stub.url).complete(call)).text == "Hi there"
 
 
+def client_of(url: str) -> AiohttpClient:
+    return AiohttpClient(ProviderConfig("p", "openai").http(url))
+
+
 async def recorded(url: str, headers: Callable[[bytes], dict[str, str]]) -> tuple[object, bool]:
     """What becomes of a call whose headers depend on its body, and whether it was recorded."""
-    http = AiohttpClient(base_url=url, connections=1, read_timeout_s=5)
+    http = client_of(url)
 
     async def post(url: str, content: bytes) -> httpx2.Response:
         return await http.send(http.build_request("POST", url, headers=list(headers(content).items()), content=content))
@@ -229,17 +234,17 @@ async def test_plain_headers_are_recorded(stub: Stub) -> None:
 
 @pytest.mark.parametrize("url", ["http://me:secret@127.0.0.1:1", "ftp://127.0.0.1", "unix:/socket"])
 def test_odd_addresses_are_left_to_the_sdk(url: str) -> None:
-    assert AiohttpClient(base_url=url, connections=1, read_timeout_s=5).direct is None
+    assert client_of(url).direct is None
 
 
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "socks5://127.0.0.1:1"])
 def test_a_proxied_server_is_left_to_the_sdk(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", proxy)
-    assert AiohttpClient(base_url="https://provider.invalid", connections=1, read_timeout_s=5).direct is None
+    assert client_of("https://provider.invalid").direct is None
 
 
 def test_another_server_is_left_to_the_sdk() -> None:
-    http = AiohttpClient(base_url="http://127.0.0.1:1/v1", connections=1, read_timeout_s=5)
+    http = client_of("http://127.0.0.1:1/v1")
     assert http.direct is not None
     for url in ("http://127.0.0.1:2/v1", "https://127.0.0.1:1/v1", "http://localhost:1/v1", "http://a@127.0.0.1:1/v1"):
         assert http.direct.head(httpx2.Request("POST", url)) is None

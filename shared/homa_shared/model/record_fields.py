@@ -113,7 +113,10 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
         _COMMON | _RETRIED | _ALWAYS,
     ),
     _text("tn", "tenant", "tenant", _OPTION | _ALWAYS),
-    _number("sq", "sequence", "sequence number: its place in its group"),
+    _number(
+        "sq", "sequence", "its place in its group: the sequence number, behind all places of priorities before its own"
+    ),
+    _number("pr", "priority", "of a Dramatiq message: its priority in its lane, the lowest first", _COMMON, 0),
     # attempts
     _number("at", "attempt", "number of the latest attempt (the fence)", _TAKEN, 0),
     _number("tr", "tries", "attempts that count against mx", _TAKEN, 0),

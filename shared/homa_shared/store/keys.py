@@ -43,11 +43,13 @@ KEYS: dict[str, KeySpec] = {
     # where a job waits: exactly one of backlog, due, leases, waiting
     "lane": KeySpec("x:<queue>:<lane>", "zset", "-", "targets with a backlog -> when last served (us)"),
     "group": KeySpec("g:<queue>:<lane>:<target>", "zset", "-", "tenants with a backlog -> virtual time"),
-    "backlog": KeySpec("b:<queue>:<lane>:<target>:<tenant>", "zset", "-", "job -> sequence number"),
+    "backlog": KeySpec(
+        "b:<queue>:<lane>:<target>:<tenant>", "zset", "-", "job -> its place: sequence number, by priority"
+    ),
     "due": KeySpec("due", "zset", "-", "job -> when it becomes ready (ms)"),
     "leases": KeySpec("l", "zset", "-", "job:attempt -> expiry (ms)"),
     "waiting": KeySpec(
-        "w:<reason>", "zset", "-", "job -> sequence number; reason is batch:<id>, budget:<instance> or follow:<key>"
+        "w:<reason>", "zset", "-", "job -> its place; reason is batch:<id>, budget:<instance> or follow:<key>"
     ),
     "reasons": KeySpec("wr", "zset", "-", "reasons for which something waits -> since (ms)"),
     "deadlines": KeySpec("dl", "zset", "-", "live jobs with a deadline -> deadline (ms)"),

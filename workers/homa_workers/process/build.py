@@ -182,11 +182,15 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
     vectors = VectorCache(store)
     others = [make(factory) for factory in shared.middleware]
     chain = MiddlewareChain(in_order(log, store, book, media, vectors, others), log)
+    gather_s = settings.settle_gather_ms / 1000
+    pipeline = Pipeline(
+        store, provider, book, given.timeout_s, log, chain, media, vectors, secrets=shared.secrets, gather_s=gather_s
+    )
     worker = HomaWorker(
         shared.broker,
         worker_id=log.worker,
         log=log,
-        pipeline=Pipeline(store, provider, book, given.timeout_s, log, chain, media, vectors, secrets=shared.secrets),
+        pipeline=pipeline,
         store=store,
         book=book,
         provider=provider.name,

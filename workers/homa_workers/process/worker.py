@@ -115,6 +115,11 @@ class HomaWorker(ThreadedWorker):
         """Attempts in flight."""
         return len(self._in_flight)
 
+    def drain(self) -> None:
+        super().drain()
+        if self._pipeline is not None:
+            self._pipeline.group.flush()
+
     def stop_now(self) -> None:
         self.drain()
         self._in_flight.cut()

@@ -18,6 +18,7 @@ from yarl import URL
 
 from homa_shared.model.errors import ConfigError
 from homa_shared.settings.proxies import proxy_for
+from homa_workers.providers.base import HttpSettings
 from homa_workers.providers.http1.pool import ConnectionPool, Origin
 from homa_workers.providers.http1.reply_parser import Reply
 from homa_workers.providers.reply_size import ERROR_BYTES, Inflater, ReplyTooLarge
@@ -51,29 +52,22 @@ class DirectExchange:
 
     @classmethod
     def to(
-        cls,
-        base_url: str,
-        tls: Callable[[], ssl.SSLContext],
-        *,
-        connect_timeout_s: float,
-        read_timeout_s: float,
-        keep_alive_s: float,
-        most_bytes: int,
+        cls, settings: HttpSettings, tls: Callable[[], ssl.SSLContext], *, connect_timeout_s: float
     ) -> DirectExchange | None:
-        """Exchanges with a server; None where requests to it have to go another way."""
-        url = httpx2.URL(base_url)
-        if url.scheme not in ("http", "https") or url.userinfo or not url.host or _is_proxied(base_url):
+        """Exchanges with the server of some settings; None where requests to it have to go another way."""
+        url = httpx2.URL(settings.base_url)
+        if url.scheme not in ("http", "https") or url.userinfo or not url.host or _is_proxied(settings.base_url):
             return None
         origin = Origin.of(url)
         pool = ConnectionPool(
             origin,
             tls,
             connect_timeout_s=connect_timeout_s,
-            silence_s=read_timeout_s,
-            keep_alive_s=keep_alive_s,
-            most_bytes=most_bytes,
+            silence_s=settings.read_timeout_s,
+            keep_alive_s=settings.keep_alive_s,
+            most_bytes=settings.most_bytes,
         )
-        return cls(origin, pool, most_bytes)
+        return cls(origin, pool, settings.most_bytes)
 
     def head(self, request: httpx2.Request) -> bytes | None:
         """A request up to the length of its body; None where it has to go another way."""

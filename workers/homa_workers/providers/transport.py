@@ -30,7 +30,7 @@ from aiohttp.connector import Connection
 from multidict import CIMultiDict
 from yarl import URL
 
-from homa_shared.settings.sections import KEEP_ALIVE_S, REPLY_MAX_BYTES
+from homa_workers.providers.base import HttpSettings
 from homa_workers.providers.direct_exchange import ONE_PIECE_BYTES, DirectExchange, environment_proxy, inflated
 from homa_workers.providers.recording import held_back
 from homa_workers.providers.reply_size import (
@@ -52,26 +52,11 @@ HEADER_ENCODING = "iso-8859-1"
 class AiohttpClient(httpx2.AsyncClient):
     """An `httpx2.AsyncClient` that sends through aiohttp and skips what a JSON API never needs.
 
-    `read_timeout_s` bounds the peer's silence, not the call; `most_bytes` a reply, before and after decompression. The
-    session opens at the first request, in its loop.
+    The session opens at the first request, in its loop.
     """
 
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        connections: int,
-        read_timeout_s: float,
-        keep_alive_s: float = KEEP_ALIVE_S,
-        most_bytes: int = REPLY_MAX_BYTES,
-    ) -> None:
-        self._exchange = AiohttpTransport(
-            base_url=base_url,
-            connections=connections,
-            read_timeout_s=read_timeout_s,
-            keep_alive_s=keep_alive_s,
-            most_bytes=most_bytes,
-        )
+    def __init__(self, settings: HttpSettings) -> None:
+        self._exchange = AiohttpTransport(settings)
         super().__init__(transport=self._exchange, trust_env=False, timeout=None, follow_redirects=False)
         # What the transport decompresses; httpx2 would name whatever else is installed.
         self.headers["accept-encoding"] = self._accept_encoding = "gzip, deflate"
@@ -102,21 +87,10 @@ class AiohttpClient(httpx2.AsyncClient):
 class AiohttpTransport(httpx2.AsyncBaseTransport):
     """One aiohttp session, speaking httpx2's requests, responses and exceptions."""
 
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        connections: int,
-        read_timeout_s: float,
-        keep_alive_s: float = KEEP_ALIVE_S,
-        most_bytes: int = REPLY_MAX_BYTES,
-    ) -> None:
-        self._keep_alive_s = keep_alive_s
-        self._base_url = base_url
-        self._most_bytes = most_bytes
-        self._connections = connections
-        self._read_timeout_s = read_timeout_s
-        self._timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=read_timeout_s)
+    def __init__(self, settings: HttpSettings) -> None:
+        self._settings = settings
+        self._most_bytes = settings.most_bytes
+        self._timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=settings.read_timeout_s)
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -150,14 +124,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     @cached_property
     def direct(self) -> DirectExchange | None:
         """How plain requests go out; None where they have to go by aiohttp."""
-        return DirectExchange.to(
-            self._base_url,
-            lambda: self._tls,
-            connect_timeout_s=CONNECT_TIMEOUT_S,
-            read_timeout_s=self._read_timeout_s,
-            keep_alive_s=self._keep_alive_s,
-            most_bytes=self._most_bytes,
-        )
+        return DirectExchange.to(self._settings, lambda: self._tls, connect_timeout_s=CONNECT_TIMEOUT_S)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -183,13 +150,13 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             raise (_translated(error, request) if written else _unsent(error, request)) from error
 
     def _open(self) -> aiohttp.ClientSession:
-        secure = self._base_url.startswith("https")
+        secure = self._settings.base_url.startswith("https")
         connector = aiohttp.TCPConnector(
-            limit=self._connections,
+            limit=self._settings.connections,
             ssl=self._tls if secure else True,
             ttl_dns_cache=60,
             # Zero would stand for aiohttp's own default.
-            keepalive_timeout=self._keep_alive_s or 0.001,
+            keepalive_timeout=self._settings.keep_alive_s or 0.001,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -198,7 +165,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             request_class=_Request,
-            proxy=environment_proxy(self._base_url),
+            proxy=environment_proxy(self._settings.base_url),
         )
         return self._session
 

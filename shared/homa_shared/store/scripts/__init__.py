@@ -1,7 +1,8 @@
 """Lua scripts of the store: one file a transition, fragments that several share in `lib/`.
 
 A script's text is put together once: its flags, the keys, constants and lists of fields that it names (`prelude.py`),
-the fragments that its `--! use a, b` line asks for (in that order, theirs first), its own body.
+the fragments that its `--! use a, b` line asks for (in that order, theirs first; without functions that nothing calls),
+its own body.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from functools import cache
 from importlib.resources import files
 
 from homa_shared.store.scripts.prelude import with_prelude
+from homa_shared.store.scripts.pruning import without_unused
 from homa_shared.store.scripts.scoping import in_blocks
 
 _USE = re.compile(r"^--! use (.+)$", re.MULTILINE)
@@ -43,7 +45,8 @@ def _put_together(name: str, by_moved_clock: bool) -> Script:
     instead = {"time": "moved_time"} if by_moved_clock else {}
     parts: list[str] = []
     _collect(body, parts, set(), instead)
-    code = in_blocks([_without_comments(part) for part in parts], _without_comments(body))
+    own = _without_comments(body)
+    code = in_blocks(without_unused([_without_comments(part) for part in parts], own), own)
     flags = _FLAGS.search(body)
     shebang = f"#!lua flags={flags.group(1)}\n" if flags else "#!lua\n"
     text = shebang + with_prelude(code)

@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, orders, backlog, ending, attempt, follow, holds, failover, due, set_back, unused
+--! use clock, record, orders, backlog, ending, attempt, follow, holds, failover, due, overdue, set_back, unused
 -- The fleet's housekeeping, in bounded slices: leases that ran out, jobs that became due, deadlines, reasons that passed,
 -- batches that were cancelled, cost that stayed unresolved for too long, retention. Any worker may call it; one call each
 -- half second does the work.
@@ -77,18 +77,10 @@ each(due_jobs(SLICE), function(id)
   if promote(id) then promoted = promoted + 1 end
 end)
 
--- A running job's deadline is its worker's to keep; it comes back here only when its lease ran out.
 each(redis.call('ZRANGEBYSCORE', K.deadlines(), '-inf', now, 'LIMIT', 0, SLICE), function(id)
-  local r = load_record(id)
-  if not r or ENDED[r.st] or r.st == 'running' then
-    redis.call('ZREM', K.deadlines(), id)
-  else
-    local waited = why_it_waited(r)
-    withdraw(id, r)
-    end_job(id, r, 'expired', nil, 'its deadline passed while it waited ' .. waited)
-    expired = expired + 1
-    return after_failure(id, r)
-  end
+  local effort = expire(id)
+  if effort then expired = expired + 1 end
+  return effort
 end)
 
 local function sweep_cancelled(batch)

@@ -194,7 +194,8 @@ class StepJournal:
         Raises:
             Halted: the attempt is over.
         """
-        report = reports.of_error(self.attempt.claim, error, None, 0, worker=self.log.worker)
+        claim, worker, refused = self.attempt.claim, self.log.worker, self.attempt.refused
+        report = reports.of_error(claim, error, None, 0, worker=worker, refused=refused)
         await self._record(report, state)
         self.attempt.steps = self.attempt.steps.and_refusal()
 

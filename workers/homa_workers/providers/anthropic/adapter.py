@@ -63,13 +63,7 @@ class AnthropicProvider:
         self.name = config.name
         self._max_tokens = int(config.options.get("max_tokens", PLAIN))
         self._messages_url = f"{base_url}/v1/messages"
-        http = AiohttpClient(
-            base_url=base_url,
-            connections=config.connections,
-            read_timeout_s=config.read_timeout_s,
-            keep_alive_s=config.keep_alive_s,
-            most_bytes=config.reply_max_bytes,
-        )
+        http = AiohttpClient(config.http(base_url))
         self._client = AsyncAnthropic(
             # Given explicitly, so that no profile on the machine's disk is looked up.
             api_key=config.api_key.get_secret_value() if config.api_key else "none",

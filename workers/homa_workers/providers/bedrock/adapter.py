@@ -195,14 +195,7 @@ class BedrockProvider:
         if self._session.get_config_variable("ca_bundle"):
             # Authorities of botocore's own settings, which botocore knows how to read.
             return None
-        return DirectExchange.to(
-            url,
-            httpx2.create_ssl_context,
-            connect_timeout_s=CONNECT_TIMEOUT_S,
-            read_timeout_s=self._config.read_timeout_s,
-            keep_alive_s=self._config.keep_alive_s,
-            most_bytes=self._config.reply_max_bytes,
-        )
+        return DirectExchange.to(self._config.http(url), httpx2.create_ssl_context, connect_timeout_s=CONNECT_TIMEOUT_S)
 
     def _connection(self) -> Any:
         options = self._config.options

@@ -14,7 +14,8 @@ from homa_workers.providers.malformed import SHAPE_ERRORS, is_vector, well_forme
 from homa_workers.providers.openai.errors import OPENAI_RULES
 from homa_workers.providers.openai.imitations import told_error, whole
 from homa_workers.providers.openai.unfinished import unfinished
-from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED, billed, metered, told_usage
+from homa_workers.providers.openai.usage import UNDESCRIBED, billed, metered, told_usage
+from homa_workers.providers.token_counts import NOTHING_ASKED
 
 #: Headers of the limits: requests, then tokens.
 QUOTA_HEADERS = (

@@ -6,7 +6,6 @@ Shapes: `openai.types.responses`, version 3.54.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
@@ -20,8 +19,8 @@ from homa_workers.providers.openai.imitations import arguments_text
 from homa_workers.providers.openai.reply import QUOTA_HEADERS
 from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
 from homa_workers.providers.openai.unfinished import written_in
-from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED, served, served_model, usage_of
-from homa_workers.providers.token_counts import section, tokens
+from homa_workers.providers.openai.usage import UNDESCRIBED, served, served_model, usage_of
+from homa_workers.providers.token_counts import NOTHING_ASKED, section, tokens, with_terms
 
 Item = dict[str, Any]
 
@@ -101,7 +100,7 @@ def reported(body: object, billing: Billing = UNDESCRIBED, asked: Mapping[str, A
     terms = served(body.get("service_tier"), asked, billing)
     fees = billing.fees_of(_work(body))
     model = served_model(body, asked) if billing.bills_served_model else ""
-    return replace(found, terms=terms, fees=fees, model=model) if terms or fees or model else found
+    return with_terms(found, terms, fees, model)
 
 
 def _work(response: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

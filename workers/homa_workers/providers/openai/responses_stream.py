@@ -15,8 +15,9 @@ from homa_workers.providers.error_rules import failure_of
 from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
 from homa_workers.providers.openai.responses_items import PIECES, Item, Items
 from homa_workers.providers.openai.responses_reply import completion_of, failed, is_commentary, reported
-from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED
+from homa_workers.providers.openai.usage import UNDESCRIBED
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
+from homa_workers.providers.token_counts import NOTHING_ASKED
 
 #: Kinds of tool call -> what Chat Completions call them, and their arguments.
 _CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}

@@ -17,8 +17,9 @@ from homa_workers.providers.openai.errors import OPENAI_RULES
 from homa_workers.providers.openai.imitations import said_and_thought, told_error
 from homa_workers.providers.openai.reply import FAULT, QUOTA_HEADERS, completion_of, says_something, unchanged
 from homa_workers.providers.openai.streamed_message import Text, ToolCalls, finished, merge
-from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED, billed, is_metered, told_usage, usage_of
+from homa_workers.providers.openai.usage import UNDESCRIBED, billed, is_metered, told_usage, usage_of
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
+from homa_workers.providers.token_counts import NOTHING_ASKED
 
 #: Fields of a chunk that are not the reply's: `obfuscation` pads the chunk, so that its length says nothing.
 _NOT_KEPT = frozenset({"choices", "error", "object", "obfuscation", "usage"})

@@ -15,7 +15,7 @@ from homa_workers.simulator.prompt_reading import (
     expect_text,
     json_marker,
 )
-from homa_workers.simulator.wire import STANDARD, Operation, Prompt, Service, compact_json, invalid, tier_asked
+from homa_workers.simulator.wire import Operation, Prompt, compact_json, invalid, on_tier
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 #: Most choices of one chat completion.
@@ -46,7 +46,7 @@ def read_chat(body: Mapping[str, Any]) -> Prompt:
         forced_tool=_forced_tool(body.get("tool_choice")),
         schema=_schema(body.get("response_format")),
         marker=json_marker(body.get("metadata")) or str(body.get("user") or body.get("safety_identifier") or ""),
-        service=Service(tier=tier) if (tier := tier_asked(body.get("service_tier"))) else STANDARD,
+        service=on_tier(body.get("service_tier")),
     )
 
 

@@ -19,7 +19,7 @@ from homa_workers.simulator.prompt_reading import (
     expect_text,
     json_marker,
 )
-from homa_workers.simulator.wire import STANDARD, Operation, Prompt, Service, compact_json, invalid, tier_asked
+from homa_workers.simulator.wire import Operation, Prompt, compact_json, invalid, on_tier
 
 #: What a prompt of this API is told by.
 SHAPE = "responses"
@@ -67,7 +67,7 @@ def read_response(body: Mapping[str, Any]) -> Prompt:
         shape=SHAPE,
         encrypts_reasoning=_ENCRYPTED in include,
         marker=json_marker(body.get("metadata")) or str(body.get("user") or ""),
-        service=Service(tier=tier) if (tier := tier_asked(body.get("service_tier"))) else STANDARD,
+        service=on_tier(body.get("service_tier")),
     )
 
 

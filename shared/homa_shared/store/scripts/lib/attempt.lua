@@ -60,14 +60,26 @@ local function refuse_resource(r, report)
   redis.call('HSET', K.breaker(r.ps), 'resource', target, 'resource_at', now)
 end
 
-local function learn(id, r, report)
+-- What a good reply says of account, target and quota; true where one that was out of reach is open again.
+local function learn_good(r)
   local quota = scope(r.qs)
+  set(quota, 'acc', (quota.acc or 0) + 1)
+  local account, target = breaker_good(breaker(r.ps)), breaker_good(breaker(r.tt or r.tg), r.tn)
+  local probe = got_through(quota, r.sa or r.as or now)
+  return account or target or probe
+end
+
+-- What a reply's headers say, where they say anything.
+local function learn_limits(r, report)
+  if report.limits then
+    believe(scope(r.qs), report.limits[1] or 0, report.limits[2] or 0, (report.input or 0) + (report.output or 0))
+  end
+end
+
+local function learn(id, r, report)
   if report.health == 'good' then
-    set(quota, 'acc', (quota.acc or 0) + 1)
-    local account, target = breaker_good(breaker(r.ps)), breaker_good(breaker(r.tt or r.tg), r.tn)
-    local probe = got_through(quota, r.sa or r.as or now)
     -- Workers sleep until the probe would time out; it ended sooner.
-    if account or target or probe then ring(r.q, C.BELL_RINGS) end
+    if learn_good(r) then ring(r.q, C.BELL_RINGS) end
   elseif report.health == 'bad' then
     breaker_bad(breaker(r.tt or r.tg), report.outcome, words_of(report), id, r.tn)
   elseif report.health == 'account' then
@@ -81,10 +93,8 @@ local function learn(id, r, report)
     local account, target = breaker_void(breaker(r.ps), began), breaker_void(breaker(r.tt or r.tg), began)
     if account or target then ring(r.q, 1) end
   end
-  if report.freeze_ms then congest(quota, report.freeze_ms, refusal_of(id, r, report)) end
-  if report.limits then
-    believe(quota, report.limits[1] or 0, report.limits[2] or 0, (report.input or 0) + (report.output or 0))
-  end
+  if report.freeze_ms then congest(scope(r.qs), report.freeze_ms, refusal_of(id, r, report)) end
+  learn_limits(r, report)
 end
 
 -- What a reply says of the prefix that its prompt shares: whether the provider holds it now.

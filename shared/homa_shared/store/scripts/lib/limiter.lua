@@ -3,8 +3,7 @@
 -- instead of a bucket), by the rows of model/limits.py: r requests, t total tokens, … Daily quotas are fixed windows that
 -- end at `dayend`; concurrency is a count of leases. A scope without any configured limit is adaptive: it has a rate of its
 -- own. What a 429 and the calls that get through after it change stands in congestion.lua.
-local SCOPE = {'conc', 'busy', 'frozen', 'frozen_at', 'probe', 'refused', 'ramp', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc', 'top',
-  'told_at', 'lowered', 'seen', 'tight', 'tight_at', unpack(C.SCOPE_FIELDS)}
+local SCOPE = C.SCOPE_NUMBERS
 local DIMENSIONS = C.DIMENSIONS
 -- The one that is found from refusals where nothing is configured.
 local ADAPTIVE
@@ -41,8 +40,9 @@ local function scope(name)
   local s = scopes[name]
   if not s then
     s = {name = name, dirty = {}}
-    local values = redis.call('HMGET', K.scope(name), unpack(SCOPE))
-    for i, field in ipairs(SCOPE) do s[field] = values[i] and tonumber(values[i]) or nil end
+    -- A scope has a few of all fields that it may have.
+    local flat = redis.call('HGETALL', K.scope(name))
+    for i = 1, #flat, 2 do if SCOPE[flat[i]] then s[flat[i]] = tonumber(flat[i + 1]) end end
     follow_clock(s)
     scopes[name] = s
   end
