@@ -69,8 +69,10 @@ def test_what_only_one_fragment_names_is_in_scope_in_it_alone() -> None:
 def test_functions_that_nothing_calls_are_left_out_and_those_that_only_they_call() -> None:
     fragments = [
         "local kept = 1\nlocal function inner() return kept end\nlocal function outer()\n  return inner()\nend\n",
-        "local function again(n)\n  if n > 0 then\n    return again(n - 1)\n  end\nend\n"
-        "local function called() return 2 end\n",
+        (
+            "local function again(n)\n  if n > 0 then\n    return again(n - 1)\n  end\nend\n"
+            "local function called() return 2 end\n"
+        ),
     ]
     assert without_unused(fragments, "return called()\n") == [
         "local kept = 1\n",
