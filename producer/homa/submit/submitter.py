@@ -105,8 +105,8 @@ class Submitter:
         if accepted.conflicts:
             first = accepted.conflicts[0]
             raise KeyConflict(
-                f"key {asked.key!r} was used before with another request, by job {first}: expected the same request, or "
-                "another key",
+                f"key {asked.key!r} was used before with another request, by job {first}: "
+                "expected the same request, or another key",
                 job_id=first,
             )
         return accepted.existing.get(0, entry.id)
