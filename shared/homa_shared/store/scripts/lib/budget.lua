@@ -27,6 +27,14 @@ local function tag_value(tags, wanted)
   return nil
 end
 
+-- The cap of the schedule that a run, `schedule:tick`, is of; nil where it has none.
+local function schedule_cap(run)
+  local id = string.match(run, '^(.*):%d+$')
+  local v = redis.call('HMGET', K.schedule(id), 'cap', 'period')
+  if not v[1] or v[1] == '' then return nil end
+  return {'schedule:' .. id .. period_suffix(v[2]), tonumber(v[1]), 'reject', v[2]}
+end
+
 -- Every cap that a job stands under: {instance, cap, on_exceed, period}.
 local function caps_of(id, r)
   local caps = {}
@@ -45,8 +53,17 @@ local function caps_of(id, r)
     end
   end
   if r.ba then
-    local cap = redis.call('HGET', K.batch(r.ba), 'cap')
-    if cap and cap ~= '' then caps[#caps + 1] = {'batch:' .. r.ba, tonumber(cap), 'reject', 'total'} end
+    local batch = redis.call('HMGET', K.batch(r.ba), 'cap', 'schedule', 'backfill')
+    if batch[1] and batch[1] ~= '' then caps[#caps + 1] = {'batch:' .. r.ba, tonumber(batch[1]), 'reject', 'total'} end
+    -- Runs that a backfill makes are charged to its budget, which is that of its batch, and not to their schedule's.
+    if batch[3] then
+      local cap = redis.call('HGET', K.batch(batch[3]), 'cap')
+      if cap and cap ~= '' then caps[#caps + 1] = {'batch:' .. batch[3], tonumber(cap), 'reject', 'total'} end
+    elseif batch[2] then
+      caps[#caps + 1] = schedule_cap(batch[2])
+    end
+  elseif r.sc then
+    caps[#caps + 1] = schedule_cap(r.sc)
   end
   if r.jb then caps[#caps + 1] = {'job:' .. id, r.jb, 'reject', 'total'} end
   return caps
@@ -88,6 +105,7 @@ local function cap_of(name)
   local kind, id = string.match(name, '^(%a+):(.*)$')
   if kind == 'batch' then return tonumber(redis.call('HGET', K.batch(id), 'cap') or nil) end
   if kind == 'job' then return tonumber(redis.call('HGET', K.job(id), 'jb') or nil) end
+  if kind == 'schedule' then return tonumber(redis.call('HGET', K.schedule(string.match(id, '^[^~]*')), 'cap') or nil) end
   for _, rule in ipairs(rules()) do
     local rest = string.sub(name, #rule.name + 1)
     if string.sub(name, 1, #rule.name) == rule.name and (rest == '' or string.match(rest, '^[@#~]')) then

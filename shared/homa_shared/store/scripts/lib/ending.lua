@@ -72,6 +72,8 @@ local function end_job(id, r, state, reply, detail)
     local keys = tonumber(redis.call('HGET', K.config(), 'keep.keys') or nil)
     redis.call('PEXPIRE', K.idempotency(r.tn, r.ik), math.max(keep, keys or 0))
   end
+  -- A run of a schedule is summed up by the next look at schedules (close_runs.lua).
+  if r.sc then redis.call('ZADD', K.schedule_ended(), now, r.sc .. ' ' .. id) end
   redis.call('HINCRBY', K.counters(), 'live', -1)
   redis.call('HINCRBY', K.counters(), state, 1)
   if r.kd ~= 'm' then
