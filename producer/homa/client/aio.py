@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import weakref
 from collections.abc import AsyncIterable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
@@ -14,6 +16,7 @@ from homa.client.batch_submission import BatchSubmission
 from homa.client.count import count
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.job_flows import JobFlows
+from homa.client.local_workers import LocalWorkers, Workers
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import client_context
 from homa.submit.batch_chunks import BatchRequest
@@ -37,6 +40,10 @@ class AsyncHoma:
         namespace: the fleet's namespace in it, instead of `HOMA_NAMESPACE`.
         settings: instead of environment and homa.toml.
         local: as `local()`.
+        workers: as `local()`; without `local` none.
+
+    Raises:
+        InvalidRequest: `workers` is none of these.
     """
 
     def __init__(
@@ -46,16 +53,33 @@ class AsyncHoma:
         namespace: str | None = None,
         settings: Settings | None = None,
         local: bool = False,
+        workers: Workers = "none",
     ) -> None:
-        self._context = client_context(redis_url=redis_url, namespace=namespace, settings=settings, local=local)
+        own = LocalWorkers(workers)
+        self._context = own.of(
+            client_context(redis_url=redis_url, namespace=namespace, settings=settings, local=local),
+            whole=settings is not None,
+        )
         self._driver = AwaitingDriver(self._context)
+        self._workers = own
+        # Handles keep the driver, and with it the workers of the jobs that they wait for.
+        weakref.finalize(self._driver, own.leave)
         self._submitter = Submitter(self._context)
         self._submissions = Submissions()
 
     @classmethod
-    def local(cls, *, namespace: str | None = None, settings: Settings | None = None) -> Self:
-        """A client of the embedded store, which is started where it does not run (`homa-queue[embedded]`)."""
-        return cls(namespace=namespace, settings=settings, local=True)
+    def local(
+        cls, *, namespace: str | None = None, settings: Settings | None = None, workers: Workers = "auto"
+    ) -> Self:
+        """A client that needs no server: it starts the embedded store, and workers while it is open.
+
+        Where `HOMA_REDIS_URL` is set, that store is used. Needs `homa-queue[local]`, and the providers' keys.
+
+        Args:
+            workers: `auto` runs a worker here for each provider that jobs need and no live worker serves; `none` leaves
+                that to others; a number is that of processes a provider, whoever serves it beside them.
+        """
+        return cls(namespace=namespace, settings=settings, local=True, workers=workers)
 
     @overload
     async def submit(
@@ -231,8 +255,9 @@ class AsyncHoma:
         return await count_exactly_async(self._context.settings, target, content)
 
     async def aclose(self) -> None:
-        """Close the connections. The client may be used again: it connects anew."""
+        """Close the connections; workers of its own finish their calls. It may be used again: it connects anew."""
         await self._submissions.finish()
+        await asyncio.to_thread(self._workers.close)
         await self._driver.aclose()
 
     async def __aenter__(self) -> Self:

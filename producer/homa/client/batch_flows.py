@@ -8,8 +8,9 @@ from typing import Any
 
 from homa.client.batch_lines import LinePage, read_page
 from homa.client.batch_progress import Progress
+from homa.client.deadlines import BatchDeadlines
 from homa.client.not_found import batch_not_found, check_id
-from homa.client.unserved import tell_if_batch_is_unserved
+from homa.client.unserved import nobody_serves, tell_if_batch_is_unserved, unserved_queues
 from homa.drivers.effects import Emit, Flow, Sleep, ask_patiently
 from homa.submit.option_checks import check_timeout
 from homa_shared.backoff import Backoff
@@ -41,14 +42,15 @@ class BatchFlows:
         check_timeout(timeout_s)
         began_s = time.monotonic()
         give_up_s = None if timeout_s is None else began_s + timeout_s
-        looks = 0
+        looks, deadlines = 0, BatchDeadlines(self.keys)
         while True:
             progress = yield from self.progress()
             if progress.complete:
                 return progress
             if give_up_s is not None and time.monotonic() >= give_up_s:
-                raise self._timeout(timeout_s or 0.0, progress)
-            yield from tell_if_batch_is_unserved(self.keys, self.id, began_s)
+                raise (yield from self._timeout(timeout_s or 0.0, progress))
+            yield from tell_if_batch_is_unserved(self.keys, self.id, began_s, began_s)
+            yield from deadlines.check()
             looks += 1
             pause_s = _PAUSES.pause_s(looks)
             yield Sleep(pause_s if give_up_s is None else min(pause_s, max(0.0, give_up_s - time.monotonic())))
@@ -71,7 +73,8 @@ class BatchFlows:
             ResultTimeout: nothing ended for so long.
         """
         check_timeout(timeout_s)
-        quiet_since_s, looks = time.monotonic(), 0
+        began_s = quiet_since_s = time.monotonic()
+        looks, deadlines = 0, BatchDeadlines(self.keys)
         while True:
             # Asked before the list is read, so that a batch that is complete has no line left to read.
             progress = yield from self.progress()
@@ -84,8 +87,9 @@ class BatchFlows:
             if progress.complete:
                 return
             if timeout_s is not None and time.monotonic() - quiet_since_s >= timeout_s:
-                raise self._timeout(timeout_s, progress)
-            yield from tell_if_batch_is_unserved(self.keys, self.id, quiet_since_s)
+                raise (yield from self._timeout(timeout_s, progress))
+            yield from tell_if_batch_is_unserved(self.keys, self.id, began_s, quiet_since_s)
+            yield from deadlines.check()
             looks += 1
             yield Sleep(_PAUSES.pause_s(looks))
 
@@ -98,12 +102,16 @@ class BatchFlows:
     def resume(self) -> Flow[None]:
         yield from ask_patiently(admin.resume_batch(self.keys, self.id))
 
-    def _timeout(self, timeout_s: float, progress: Progress) -> ResultTimeout:
+    def _timeout(self, timeout_s: float, progress: Progress) -> Flow[ResultTimeout]:
         paused = f", paused ({progress.paused})" if progress.paused else ""
-        return ResultTimeout(
+        message = (
             f"batch {self.id} is not complete after {timeout_s:g} s: {progress.state}{paused}, {progress.ended} of "
             f"{progress.submitted} jobs have ended; it goes on"
         )
+        # What the queues hold is other jobs' as well; nobody serves those, either.
+        for queue in (yield from unserved_queues(self.keys)) if progress.ended < progress.submitted else ():
+            message += f"; {nobody_serves(queue)}"
+        return ResultTimeout(message)
 
 
 def _emit_lines(page: LinePage) -> Flow[None]:

@@ -6,15 +6,15 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from homa.client.deadlines import JobDeadline
 from homa.client.not_found import check_id, job_not_found
 from homa.client.outcomes import outcomes, read_ends
 from homa.client.results import Failure, Reply
 from homa.client.streams import follow
-from homa.client.unserved import tell_if_job_is_unserved
+from homa.client.unserved import nobody_serves, tell_if_job_is_unserved
 from homa.drivers.effects import PATIENCE_S, AwaitEnd, Flow, ask, ask_patiently
 from homa.submit.option_checks import check_timeout
 from homa_shared.model.errors import JobEnded, ResultTimeout
-from homa_shared.model.pools import worker_command
 from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
@@ -49,6 +49,7 @@ class JobFlows:
         check_timeout(timeout_s)
         began_s = time.monotonic()
         give_up_s = None if timeout_s is None else began_s + timeout_s
+        deadline = JobDeadline(self.keys)
         while True:
             # Workers sit out an outage of the store with their replies; so does whoever waits for one.
             found = (yield from ask_patiently(read_ends(self.keys, [self.id]), _patience_s(give_up_s)))[0]
@@ -59,12 +60,15 @@ class JobFlows:
                 if isinstance(outcome, Failure):
                     raise (yield from self._error(outcome))
                 return outcome
+            due_s = yield from deadline.left_s(found)
+            if due_s <= 0:
+                continue
             left_s = LOOK_AGAIN_S if give_up_s is None else min(LOOK_AGAIN_S, give_up_s - time.monotonic())
             if left_s <= 0:
                 raise (yield from self._timeout(timeout_s or 0.0, found.state))
             if found.state is not State.RUNNING:
                 yield from tell_if_job_is_unserved(self.keys, self.id, began_s)
-            yield AwaitEnd(self.id, left_s)
+            yield AwaitEnd(self.id, min(left_s, due_s))
 
     def stream(self, after: str | None) -> Flow[None]:
         """Emits the pieces of the answer; raises as `result`."""
@@ -113,7 +117,7 @@ class JobFlows:
             if view.job.waits_for:
                 message += f", waiting for {view.job.waits_for}"
             if not (yield from ask(reads.live_workers(self.keys, queue))):
-                message += f"; no live worker serves the queue {queue}: start one with `{worker_command(queue)}`"
+                message += f"; {nobody_serves(queue)}"
         return ResultTimeout(message)
 
 

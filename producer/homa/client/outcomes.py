@@ -26,6 +26,8 @@ class EndRecord:
     state: State | None
     custom_id: str
     raw: bytes | None
+    #: ms since 1970 by the store's clock; None for none.
+    deadline_ms: int | None = None
 
     @property
     def ended(self) -> bool:
@@ -36,13 +38,14 @@ def read_ends(keys: Keys, job_ids: Sequence[str]) -> Op[list[EndRecord]]:
     """State and outcome of jobs."""
     commands: list[tuple[Any, ...]] = []
     for job_id in job_ids:
-        commands += [("HMGET", keys.job(job_id), "st", "ci"), ("GET", keys.reply(job_id))]
+        commands += [("HMGET", keys.job(job_id), "st", "ci", "dl"), ("GET", keys.reply(job_id))]
 
     def parse_all(replies: list[Any]) -> list[EndRecord]:
         records = []
         for i, job_id in enumerate(job_ids):
-            (state, custom_id), raw = replies[2 * i], replies[2 * i + 1]
-            records.append(EndRecord(job_id, State(text(state)) if state else None, text(custom_id), raw))
+            (state, custom_id, deadline), raw = replies[2 * i], replies[2 * i + 1]
+            known = State(text(state)) if state else None
+            records.append(EndRecord(job_id, known, text(custom_id), raw, int(deadline) if deadline else None))
         return records
 
     return read(commands, parse_all)

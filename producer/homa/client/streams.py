@@ -8,15 +8,19 @@ the store was away) is made up from the reply, so that the pieces since the last
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
 from typing import Any
 
+from homa.client.deadlines import JobDeadline
 from homa.client.not_found import job_not_found
-from homa.client.outcomes import outcomes, read_ends
-from homa.client.results import Failure, Reply
+from homa.client.outcomes import EndRecord, outcomes, read_ends
+from homa.client.results import Failure
+from homa.client.unserved import tell_if_job_is_unserved
 from homa.drivers.effects import Block, Emit, Flow, ask_patiently
 from homa_shared.backoff import Backoff
 from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.records import State
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import mapping, read
 
@@ -124,12 +128,18 @@ def follow(keys: Keys, job_id: str, after: str | None) -> Flow[None]:
         JobNotFound: the store holds no such job.
         JobFailed, JobCancelled, JobExpired: it ended without a reply.
     """
-    transcript = Transcript(after)
-    looks = 1
+    transcript, deadline = Transcript(after), JobDeadline(keys)
+    looks, began_s = 1, time.monotonic()
     while True:
         # The job is looked at before the stream is read to its end, so that nothing written before the end is missed.
-        outcome = yield from _outcome(keys, job_id)
-        wait_ms = None if outcome else round(_WAITS.pause_s(looks) * 1000)
+        found = yield from _look(keys, job_id)
+        outcome = (yield from outcomes(keys, [found]))[0] if found.ended else None
+        wait_ms = None
+        if outcome is None:
+            due_s = yield from deadline.left_s(found)
+            wait_ms = max(1, round(min(_WAITS.pause_s(looks), due_s) * 1000))
+            if found.state is not State.RUNNING:
+                yield from tell_if_job_is_unserved(keys, job_id, began_s)
         while True:
             entries = yield from _entries(keys, job_id, transcript.last_id, wait_ms)
             for piece in transcript.read(entries):
@@ -146,12 +156,12 @@ def follow(keys: Keys, job_id: str, after: str | None) -> Flow[None]:
         looks = 1 if transcript.closing else looks + 1
 
 
-def _outcome(keys: Keys, job_id: str) -> Flow[Reply[Any] | Failure | None]:
-    """How the job has ended; None while it lives."""
+def _look(keys: Keys, job_id: str) -> Flow[EndRecord]:
+    """What the store holds of the job's end. Raises JobNotFound where it holds no such job."""
     found = (yield from ask_patiently(read_ends(keys, [job_id])))[0]
     if found.state is None:
         raise job_not_found(job_id)
-    return (yield from outcomes(keys, [found]))[0] if found.ended else None
+    return found
 
 
 def _entries(keys: Keys, job_id: str, after: str, wait_ms: int | None) -> Flow[list[Any]]:

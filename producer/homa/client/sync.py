@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
@@ -12,6 +13,7 @@ from homa.client.count import count
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.handles import Batch, Job, OpenBatch
 from homa.client.job_flows import JobFlows
+from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.streams import Piece
 from homa.drivers.blocking import BlockingDriver
 from homa.drivers.context import client_context
@@ -36,6 +38,10 @@ class Homa:
         namespace: the fleet's namespace in it, instead of `HOMA_NAMESPACE`.
         settings: instead of environment and homa.toml.
         local: as `local()`.
+        workers: as `local()`; without `local` none.
+
+    Raises:
+        InvalidRequest: `workers` is none of these.
     """
 
     def __init__(
@@ -45,15 +51,32 @@ class Homa:
         namespace: str | None = None,
         settings: Settings | None = None,
         local: bool = False,
+        workers: Workers = "none",
     ) -> None:
-        self._context = client_context(redis_url=redis_url, namespace=namespace, settings=settings, local=local)
+        own = LocalWorkers(workers)
+        self._context = own.of(
+            client_context(redis_url=redis_url, namespace=namespace, settings=settings, local=local),
+            whole=settings is not None,
+        )
         self._driver = BlockingDriver(self._context)
+        self._workers = own
+        # Handles keep the driver, and with it the workers of the jobs that they wait for.
+        weakref.finalize(self._driver, own.leave)
         self._submitter = Submitter(self._context)
 
     @classmethod
-    def local(cls, *, namespace: str | None = None, settings: Settings | None = None) -> Self:
-        """A client of the embedded store, which is started where it does not run (`homa-queue[embedded]`)."""
-        return cls(namespace=namespace, settings=settings, local=True)
+    def local(
+        cls, *, namespace: str | None = None, settings: Settings | None = None, workers: Workers = "auto"
+    ) -> Self:
+        """A client that needs no server: it starts the embedded store, and workers while it is open.
+
+        Where `HOMA_REDIS_URL` is set, that store is used. Needs `homa-queue[local]`, and the providers' keys.
+
+        Args:
+            workers: `auto` runs a worker here for each provider that jobs need and no live worker serves; `none` leaves
+                that to others; a number is that of processes a provider, whoever serves it beside them.
+        """
+        return cls(namespace=namespace, settings=settings, local=True, workers=workers)
 
     @overload
     def submit(
@@ -204,8 +227,11 @@ class Homa:
         return count(content, model=model, factor=self._submitter.factor(model))
 
     def close(self) -> None:
-        """Close the connections. The client may be used again: it connects anew."""
-        self._driver.close()
+        """Close the connections; workers of its own finish their calls. It may be used again: it connects anew."""
+        try:
+            self._workers.close()
+        finally:
+            self._driver.close()
 
     def __enter__(self) -> Self:
         return self

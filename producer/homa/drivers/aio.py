@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.drivers.context import Context
-from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, PutBlob, Sleep
+from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, NeedWorker, PutBlob, Sleep
 from homa_shared.model.errors import HomaError
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class AwaitingDriver:
         if isinstance(effect, Sleep):
             await asyncio.sleep(effect.seconds)
             return None
+        if isinstance(effect, NeedWorker):
+            return self._context.need_worker(effect.queue)
         if isinstance(effect, PutBlob):
             await self._context.need_blobs().put_async(effect.path, effect.data)
             return None

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.drivers.context import Context
-from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, PutBlob, Sleep
+from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, NeedWorker, PutBlob, Sleep
 from homa_shared.model.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class BlockingDriver:
         if isinstance(effect, Sleep):
             time.sleep(effect.seconds)
             return None
+        if isinstance(effect, NeedWorker):
+            return self._context.need_worker(effect.queue)
         if isinstance(effect, PutBlob):
             return self._context.need_blobs().put(effect.path, effect.data)
         if isinstance(effect, GetBlob):

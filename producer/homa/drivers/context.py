@@ -5,13 +5,14 @@ Client, command line and runs share it. Settings are read, and the store is look
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from homa_shared.model.errors import ConfigError
+from homa_shared.model.errors import ConfigError, StoreUnavailable
+from homa_shared.model.example_models import OPENAI
 from homa_shared.store.keys import Keys
 
 if TYPE_CHECKING:
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from homa_shared.store.connection import StoreAddress
     from homa_shared.store.embedded import EmbeddedStore
 
+#: What somebody needs to know who has just installed Homa.
+_LOCALLY = f"""To run everything from this process, store and workers too:
+
+    with Homa.local() as homa:
+        job = homa.submit("Say hello.", model="{OPENAI.target}")
+        print(job.result().text)
+"""
+
 
 class Start(Enum):
     """When an embedded store that does not run is started."""
@@ -29,6 +38,20 @@ class Start(Enum):
     #: Where it stopped with data in it, as it does when nobody has used it for long.
     WITH_DATA = auto()
     ALWAYS = auto()
+
+
+class OwnWorkers(Protocol):
+    """Workers that a process runs for its own jobs, as the client's flows see them. No method blocks."""
+
+    def need(self, targets: Sequence[str]) -> None:
+        """Jobs are about to be submitted to the hops of these names; what stands in the way is told by `serve`."""
+
+    def serve(self, queue: str) -> None:
+        """Somebody waits for a job in a queue that nobody serves.
+
+        Raises:
+            HomaError: why no worker of this process can.
+        """
 
 
 @dataclass(frozen=True)
@@ -42,6 +65,8 @@ class Context:
     safe_only: bool = True
     #: What its connections are called in the store's list of clients.
     role: str = "client"
+    #: None: others run the workers.
+    workers: OwnWorkers | None = None
 
     @cached_property
     def settings(self) -> Settings:
@@ -67,7 +92,23 @@ class Context:
         """
         from homa_shared.store.join import address_of
 
-        return address_of(self.settings, start=self._starts_embedded())
+        try:
+            return address_of(self.settings, start=self._starts_embedded())
+        except StoreUnavailable as error:
+            if self.role != "client" or self.start is not Start.NEVER or self.settings.redis_url is not None:
+                raise
+            raise StoreUnavailable(f"{error}\n{_LOCALLY}") from None
+
+    def need_worker(self, queue: str) -> bool:
+        """Whether a worker of this process's own is to serve a queue, which it then does as soon as it can.
+
+        Raises:
+            HomaError: why none of them can.
+        """
+        if self.workers is None:
+            return False
+        self.workers.serve(queue)
+        return True
 
     def connect(self) -> Store:
         """The store, for threads.

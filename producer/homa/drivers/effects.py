@@ -65,13 +65,20 @@ class AwaitEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class NeedWorker:
+    """Asks for a worker of this process's own that serves a queue; the answer is False where it runs none."""
+
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
 class Emit:
     """Hands a value to whoever iterates."""
 
     value: Any
 
 
-Effect: TypeAlias = "Op[Any] | Sleep | Block | PutBlob | GetBlob | AwaitEnd | Emit"
+Effect: TypeAlias = "Op[Any] | Sleep | Block | PutBlob | GetBlob | AwaitEnd | NeedWorker | Emit"
 Flow: TypeAlias = Generator[Any, Any, T]
 
 

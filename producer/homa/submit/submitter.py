@@ -136,6 +136,8 @@ class Submitter:
     def write_plans(self, view: FleetView, targets: Sequence[str]) -> Flow[None]:
         """Tells the store the limits of targets, once for each version of the fleet, before a job waits for them."""
         missing = view.unwritten(targets)
+        if self._context.workers is not None:
+            self._context.workers.need(targets)
         if missing:
             tell(view, missing)
             yield from ask_patiently(write_plans(self.keys, view.plan_rows(missing)))

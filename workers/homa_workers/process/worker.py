@@ -42,6 +42,7 @@ from homa_workers.process.life_cycle import ThreadedWorker
 from homa_workers.process.sync_queues import SyncQueues
 from homa_workers.process.take_loop import TAKE_AT_MOST, Room, TakeLoop
 from homa_workers.process.uncalled_hooks import uncalled_hooks
+from homa_workers.process.waiting import Waiting
 from homa_workers.schedules.ticker import Ticker
 
 log = structlog.get_logger("homa.actor")
@@ -71,6 +72,7 @@ class HomaWorker(ThreadedWorker):
         lease_s: seconds after which a silent worker's jobs are given to others.
         worker_threads: threads for sync actors; no more of them are taken.
         boots: tells middleware of its beginning and end, as one worker of a process does.
+        waiting: what it sleeps by.
     """
 
     def __init__(
@@ -89,8 +91,11 @@ class HomaWorker(ThreadedWorker):
         boots: bool = True,
         worker_timeout: int = 1000,
         worker_id: str | None = None,
+        waiting: Waiting | None = None,
     ) -> None:
-        super().__init__(broker, queues=queues, worker_threads=worker_threads, worker_timeout=worker_timeout)
+        super().__init__(
+            broker, queues=queues, worker_threads=worker_threads, worker_timeout=worker_timeout, waiting=waiting
+        )
         self.id = log.worker if log else worker_id or new_worker_id(provider or "actors")
         self.provider = provider
         self.concurrency = concurrency or DEFAULT_CONCURRENCY
@@ -110,6 +115,11 @@ class HomaWorker(ThreadedWorker):
     def running(self) -> int:
         """Attempts in flight."""
         return len(self._in_flight)
+
+    def drain(self) -> None:
+        super().drain()
+        if self._pipeline is not None:
+            self._pipeline.group.flush()
 
     def stop_now(self) -> None:
         self.drain()

@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, Protocol, Self, TypeVar, overload
 import httpx2
 
 from homa_workers.providers.base import Emit
-from homa_workers.providers.error_rules import ErrorRule, classify, failure_of
+from homa_workers.providers.error_rules import ErrorRule, failure_of
 from homa_workers.providers.event_stream import DONE, event_data, read_to_end
 from homa_workers.providers.json_body import RawReply, decoded, encoded, plain
 from homa_workers.providers.sdk_errors import from_sdk, writable
@@ -123,9 +123,10 @@ class RawClient(Generic[Stream]):
         if event is None:
             raise assembly.broken(f"an event is not valid JSON: {data[:200].decode(errors='replace')}")
         if isinstance(event, dict) and event.get("error"):
+            # What it brings beside the error was generated, too.
+            assembly.add(event)
             # It comes under the stream's own status, which says nothing of it.
-            told = failure_of(None, event, assembly.headers)
-            raise classify(told, self._rules, partial_text=assembly.text, begun=assembly.begun)
+            raise assembly.failed(failure_of(None, event, assembly.headers), self._rules)
         return event
 
 

@@ -32,8 +32,15 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from homa_shared.settings.proxies import proxy_for
-from homa_shared.settings.sections import KEEP_ALIVE_S, REPLY_MAX_BYTES
-from homa_workers.providers.reply_size import ERROR_BYTES, Inflater, LimitedResponse, ReplyTooLarge, limited_response
+from homa_workers.providers.base import HttpSettings
+from homa_workers.providers.reply_size import (
+    BROKEN,
+    ERROR_BYTES,
+    Inflater,
+    LimitedResponse,
+    ReplyTooLarge,
+    limited_response,
+)
 
 #: Seconds for DNS, TCP and TLS. Below the pipeline's deadline, since what never connected cost nothing.
 CONNECT_TIMEOUT_S = 30.0
@@ -48,26 +55,11 @@ HEADER_ENCODING = "iso-8859-1"
 class AiohttpClient(httpx2.AsyncClient):
     """An `httpx2.AsyncClient` that sends through aiohttp and skips what a JSON API never needs.
 
-    `read_timeout_s` bounds the peer's silence, not the call; `most_bytes` a reply, before and after decompression. The
-    session opens at the first request, in its loop.
+    The session opens at the first request, in its loop.
     """
 
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        connections: int,
-        read_timeout_s: float,
-        keep_alive_s: float = KEEP_ALIVE_S,
-        most_bytes: int = REPLY_MAX_BYTES,
-    ) -> None:
-        self._exchange = AiohttpTransport(
-            base_url=base_url,
-            connections=connections,
-            read_timeout_s=read_timeout_s,
-            keep_alive_s=keep_alive_s,
-            most_bytes=most_bytes,
-        )
+    def __init__(self, settings: HttpSettings) -> None:
+        self._exchange = AiohttpTransport(settings)
         super().__init__(transport=self._exchange, trust_env=False, timeout=None, follow_redirects=False)
         # What the transport decompresses; httpx2 would name whatever else is installed.
         self.headers["accept-encoding"] = self._accept_encoding = "gzip, deflate"
@@ -90,20 +82,10 @@ class AiohttpClient(httpx2.AsyncClient):
 class AiohttpTransport(httpx2.AsyncBaseTransport):
     """One aiohttp session, speaking httpx2's requests, responses and exceptions."""
 
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        connections: int,
-        read_timeout_s: float,
-        keep_alive_s: float = KEEP_ALIVE_S,
-        most_bytes: int = REPLY_MAX_BYTES,
-    ) -> None:
-        self._keep_alive_s = keep_alive_s
-        self._base_url = base_url
-        self._most_bytes = most_bytes
-        self._connections = connections
-        self._timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=read_timeout_s)
+    def __init__(self, settings: HttpSettings) -> None:
+        self._settings = settings
+        self._most_bytes = settings.most_bytes
+        self._timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=settings.read_timeout_s)
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -116,9 +98,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         """Send a request and return its response read."""
         response = await self._send(request)
         try:
-            content = await response.read()
-            if encoding := response.headers.get("content-encoding"):
-                content = await _inflated(content, encoding, self._most_bytes, is_failure=response.status >= 400)
+            content = await _content_of(response, self._most_bytes)
         except Exception as error:
             raise _translated(error, request) from error
         return httpx2.Response(response.status, headers=_headers(response), content=content, request=request)
@@ -146,13 +126,13 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             raise (_translated(error, request) if written else _unsent(error, request)) from error
 
     def _open(self) -> aiohttp.ClientSession:
-        secure = self._base_url.startswith("https")
+        secure = self._settings.base_url.startswith("https")
         connector = aiohttp.TCPConnector(
-            limit=self._connections,
+            limit=self._settings.connections,
             ssl=httpx2.create_ssl_context() if secure else True,
             ttl_dns_cache=60,
             # Zero would stand for aiohttp's own default.
-            keepalive_timeout=self._keep_alive_s or 0.001,
+            keepalive_timeout=self._settings.keep_alive_s or 0.001,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -161,11 +141,13 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             request_class=_Request,
-            proxy=environment_proxy(self._base_url),
+            proxy=environment_proxy(self._settings.base_url),
         )
         return self._session
 
 
+#: What reading a body may raise.
+_UNREADABLE = (*BROKEN, ReplyTooLarge, httpx2.DecodingError)
 #: Not empty from when the present task's request may have reached its connection.
 _WRITTEN: ContextVar[list[bool]] = ContextVar("_WRITTEN")
 
@@ -200,12 +182,10 @@ class _Body(httpx2.AsyncByteStream):
             async for chunk in self._response.content.iter_any():
                 for piece in inflater.feed(chunk):
                     yield piece
-        except ReplyTooLarge as error:
-            # Of a failure, its beginning says what it is.
+        except _UNREADABLE as error:
+            # Of a failure, its status and the beginning of its body say what it is.
             if self._response.status < 400:
                 raise _translated(error, self._request) from error
-        except (aiohttp.ClientError, httpx2.DecodingError, TimeoutError, OSError) as error:
-            raise _translated(error, self._request) from error
         finally:
             # Not every SDK closes its response when its reader is cancelled.
             await self.aclose()
@@ -251,15 +231,20 @@ def _translated(error: Exception, request: httpx2.Request) -> Exception:
     return error
 
 
-async def _inflated(content: bytes, encoding: str, most: int, *, is_failure: bool) -> bytes:
-    """A body without its compression; of a failure's, as much as says what it is."""
+async def _content_of(response: LimitedResponse, most: int) -> bytes:
+    """A body without its compression; of a failure's, as much as can be read: its status and headers stand anyway."""
+    is_failure = response.status >= 400
     pieces: list[bytes] = []
     try:
+        content = await response.read()
+        encoding = response.headers.get("content-encoding")
+        if not encoding:
+            return content
         for piece in Inflater(encoding, ERROR_BYTES if is_failure else most).feed(content):
             if pieces:
                 await asyncio.sleep(0)  # a bomb of gzip must not hold the loop
             pieces.append(piece)
-    except ReplyTooLarge:
+    except _UNREADABLE:
         if not is_failure:
             raise
     return b"".join(pieces)

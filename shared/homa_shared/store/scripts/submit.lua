@@ -37,7 +37,7 @@ local full = lack_of_room(tonumber(ARGV[2]))
 if full then return full end
 
 local jobs = (#ARGV - 2) / STRIDE
-local sequence = tonumber(redis.call('INCRBY', K.sequence(), jobs)) - jobs
+local place = place_of(tonumber(redis.call('INCRBY', K.sequence(), jobs)) - jobs, tonumber(common.pr or 0))
 local queued, due_count = 0, 0
 local backlog = K.backlog(common.q, common.ln, common.tg, common.tn)
 local was_empty = redis.call('EXISTS', backlog) == 0
@@ -79,7 +79,7 @@ for i = 0, jobs - 1 do
     existing[#existing + 1] = i
     existing[#existing + 1] = known
   elseif conflicts[#conflicts] ~= i then
-    local fields, n = {'sq', sequence + i}, 2
+    local fields, n = {'sq', place + i}, 2
     local function put(field, value) fields[n + 1], fields[n + 2] = field, value; n = n + 2 end
     if named then put('ik', named) end
     for j = 1, #ENTRY do
@@ -96,7 +96,7 @@ for i = 0, jobs - 1 do
       redis.call('ZADD', K.due(), now + due, id)
       due_count = due_count + 1
     else
-      places[#places + 1] = sequence + i
+      places[#places + 1] = place + i
       places[#places + 1] = id
       queued = queued + 1
     end

@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, orders, backlog, ending, attempt, follow, holds, failover, due, set_back, unused
+--! use clock, record, orders, backlog, ending, attempt, follow, holds, failover, due, overdue, set_back, unused
 -- The fleet's housekeeping, in bounded slices: leases that ran out, jobs that became due, deadlines, reasons that passed,
 -- batches that were cancelled, cost that stayed unresolved for too long, retention. Any worker may call it; one call each
 -- half second does the work.
@@ -77,18 +77,10 @@ each(due_jobs(SLICE), function(id)
   if promote(id) then promoted = promoted + 1 end
 end)
 
--- A running job's deadline is its worker's to keep; it comes back here only when its lease ran out.
 each(redis.call('ZRANGEBYSCORE', K.deadlines(), '-inf', now, 'LIMIT', 0, SLICE), function(id)
-  local r = load_record(id)
-  if not r or ENDED[r.st] or r.st == 'running' then
-    redis.call('ZREM', K.deadlines(), id)
-  else
-    local waited = why_it_waited(r)
-    withdraw(id, r)
-    end_job(id, r, 'expired', nil, 'its deadline passed while it waited ' .. waited)
-    expired = expired + 1
-    return after_failure(id, r)
-  end
+  local effort = expire(id)
+  if effort then expired = expired + 1 end
+  return effort
 end)
 
 local function sweep_cancelled(batch)
@@ -177,10 +169,22 @@ each(redis.call('ZRANGEBYSCORE', K.unresolved(), '-inf', now - patience, 'LIMIT'
   if r and resolve_attempt(id, r, tonumber(attempt), {outcome = 'resolved', nano = nano}) then
     local why = policy[1] and '' or ': the retention of the ledger has ended'
     emit('attempt.resolved', id, r, 'attempt ' .. attempt .. ' as ' .. counts_as .. why)
+  elseif r then
+    unmark_open(id, r, tonumber(attempt))
   else
     redis.call('ZREM', K.unresolved(), name)
   end
 end)
+
+-- Settings may ask for more patience than when a record ended: it must still be there when that has passed. Some at a time.
+local function keep_open_records()
+  local kept = record_kept(true)
+  for _, name in ipairs(redis.call('ZRANDMEMBER', K.unresolved(), SLICE)) do
+    local id = string.match(name, '^(.*):%d+$')
+    redis.call('PEXPIRE', K.job(id), kept, 'GT')
+    redis.call('PEXPIRE', K.attempts(id), kept, 'GT')
+  end
+end
 
 -- Of one moment there may be a million: a slice a call, until there is nothing more to trim.
 local trimmed = true
@@ -197,6 +201,7 @@ local LINES, NEARLY = 10000, 9000
 
 if math.abs(now - tonumber(beat[4] or 0)) > TRIM_EACH_MS then
   local keep = redis.call('HMGET', K.config(), 'keep.results', 'keep.ledger')
+  keep_open_records()
   trim(K.ended(), now - tonumber(keep[1] or C.RESULTS_KEPT_MS))
   for _, name in ipairs(redis.call('SRANDMEMBER', K.budgets(), 100)) do
     if redis.call('EXISTS', K.budget(name)) == 0 then

@@ -23,6 +23,7 @@ __all__ = [
     "cancel",
     "cancel_batch",
     "clear_cache",
+    "expire_overdue",
     "flush_messages",
     "open_batch",
     "pause_batch",
@@ -71,6 +72,11 @@ def _cancel(keys: Keys, job_ids: tuple[str, ...], earlier: list[str]) -> Op[list
         return _cancel(keys, left, parse(reply)) if left else None
 
     return call(keys, "cancel", job_ids, parse, rest)
+
+
+def expire_overdue(keys: Keys) -> Op[bool]:
+    """Ends a slice of the jobs whose deadline passed while they waited; true when there may be more."""
+    return call(keys, "expire", (), bool)
 
 
 def open_batch(keys: Keys, batch_id: str, facts: dict[str, Any]) -> Op[str]:

@@ -56,6 +56,8 @@ class Common:
     fallbacks_left: int = 0
     job_budget: int | None = None
     cache_key: str | None = None
+    #: Of a Dramatiq message in its lane, at most MOST_PRIORITY from 0; the lowest goes first.
+    priority: int = 0
     #: Version of the records; an older one where workers live that read no newer.
     version: int = field(default_factory=lambda: records.RECORD_VERSION)
 

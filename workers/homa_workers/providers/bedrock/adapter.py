@@ -36,7 +36,7 @@ from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
 from homa_shared.kinds.builtin.bedrock import PROFILE
 from homa_shared.kinds.output_caps import PLAIN
-from homa_workers.providers.anthropic.errors import BOUND_ELSEWHERE
+from homa_workers.providers.anthropic.errors import BOUND_ELSEWHERE, WITHOUT_THINKING
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.bedrock.embeddings import embedding_bodies, tokens_told, vectors_of
 from homa_workers.providers.bedrock.errors import BEDROCK_RULES, failure_of
@@ -51,6 +51,7 @@ from homa_workers.providers.invalid_request import chat_shaped
 from homa_workers.providers.json_body import decoded, encoded
 from homa_workers.providers.malformed import is_vector, well_formed
 from homa_workers.providers.reply_size import ReplyTooLarge
+from homa_workers.providers.second_request import Another, once_more
 from homa_workers.providers.transport import CONNECT_TIMEOUT_S, environment_proxy
 
 #: What a call raises; each is classified.
@@ -97,19 +98,20 @@ class BedrockProvider:
         return await self._cached_or_not(call, lambda call: self._stream(call, emit))
 
     async def _cached_or_not(self, call: Call, work: Callable[[Call], Awaitable[Completion]]) -> Completion:
-        """A call, and once more without what its model refuses of it, which was free: cache points, and thinking of
-        earlier answers that no longer fits the conversation."""
+        """A call, and once more without what its model refuses of it: cache points, and thinking of earlier answers
+        that no longer fits the conversation."""
         # Asked before the call: others in flight may learn of it in the meantime.
         had_cache_points = call.model not in self._uncached
-        try:
-            return await work(call)
-        except ProviderError as error:
-            if BOUND_ELSEWHERE.search(error.message) and thinks_aloud(call):
-                return await work(without_thinking(call))
-            if not had_cache_points or not _REFUSES_CACHE_POINTS.search(error.message):
-                raise
-        self._uncached.add(call.model)
-        return await work(call)
+
+        def another(refusal: ProviderError) -> Another[Completion] | None:
+            if BOUND_ELSEWHERE.search(refusal.message) and thinks_aloud(call):
+                return WITHOUT_THINKING, lambda: work(without_thinking(call))
+            if not had_cache_points or not _REFUSES_CACHE_POINTS.search(refusal.message):
+                return None
+            self._uncached.add(call.model)
+            return "without cache points", lambda: work(call)
+
+        return await once_more(lambda: work(call), another)
 
     async def _complete(self, call: Call) -> Completion:
         arguments = self._arguments(call)
@@ -257,7 +259,7 @@ def _completion(reply: Mapping[str, Any], metadata: Mapping[str, Any], asked: Ma
 def _classified(error: Exception, partial_text: str = "", *, begun: bool = False) -> ProviderError:
     if isinstance(error, ClientError):
         return classify(failure_of(error.response, str(error)), BEDROCK_RULES, partial_text=partial_text, begun=begun)
-    return ProviderError(_kind(error), str(error), code=type(error).__name__, partial_text=partial_text)
+    return ProviderError(_kind(error), str(error), code=type(error).__name__, partial_text=partial_text, begun=begun)
 
 
 def _kind(error: Exception) -> ErrorKind:

@@ -55,13 +55,7 @@ class GeminiProvider:
             raise account.missing("api_key", "Gemini takes no call without one")
         self.name = account.name
         self._vertex = project is not None
-        self._http = AiohttpClient(
-            base_url=account.base_url or str(PROFILE.connection.endpoint),
-            connections=account.connections,
-            read_timeout_s=account.read_timeout_s,
-            keep_alive_s=account.keep_alive_s,
-            most_bytes=account.reply_max_bytes,
-        )
+        self._http = AiohttpClient(account.http(account.base_url or str(PROFILE.connection.endpoint)))
         # Never called: the SDK would make one by the environment's proxies, and fail for those that it cannot speak to.
         self._sync_http = httpx2.Client(trust_env=False)
         options = types.HttpOptions(

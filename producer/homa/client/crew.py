@@ -1,0 +1,180 @@
+"""The worker processes of one open client, and the thread that looks what they are needed for."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from homa.client.announcement import announce
+from homa.client.session import Session
+from homa.client.worker_demand import AUTO, LOOK_EACH_S
+from homa.drivers.effects import ask
+from homa.supervision import processes
+from homa.supervision.own_workers import own_specs, restart_policy
+from homa.supervision.requirements import check_startable
+from homa.supervision.supervisor import PARTING_S, WorkerSupervisor
+from homa_shared.model.errors import HomaError, StoreUnavailable
+from homa_shared.model.pools import alias_of, members_of
+from homa_shared.settings.model import Settings
+from homa_shared.store import reads
+
+#: Pause before a store that does not answer is asked again, s.
+_AWAY_S = 0.05
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Team:
+    """Processes that were started together."""
+
+    providers: frozenset[str]
+    supervisor: WorkerSupervisor
+
+
+class Crew:
+    """Workers that are started as queues turn out to need them.
+
+    Args:
+        session: of its own, to look into the store.
+        wanted: auto: one process, for queues that no live worker serves; or how many serve each queue in any case.
+        environment: of the processes; made when it is needed.
+    """
+
+    def __init__(self, session: Session, wanted: str, environment: Callable[[Settings], dict[str, str]]) -> None:
+        self._session, self._environment = session, environment
+        self._count = None if wanted == AUTO else int(wanted)
+        self._name = f"client-{os.getpid()}-{next(_numbers)}"
+        #: Queues that jobs of this client wait in; True where they were looked at before.
+        self._queues: dict[str, bool] = {}
+        #: Queue -> providers that serve it.
+        self._members: dict[str, list[str]] = {}
+        #: Provider -> why no worker of this process serves it.
+        self._troubles: dict[str, HomaError] = {}
+        self._teams: list[_Team] = []
+        self._missed: set[str] = set()
+        self._lock, self._wake, self._closing = threading.Lock(), threading.Event(), False
+        self._thread = threading.Thread(target=self._watch, name="homa-workers", daemon=True)
+        self._thread.start()
+
+    def need(self, queues: Sequence[str]) -> None:
+        """Jobs wait in these queues, or are about to. What could not be started before is tried again."""
+        new = [queue for queue in queues if queue not in self._queues or self.trouble(queue) is not None]
+        if new:
+            with self._lock:
+                for queue in new:
+                    self._queues[queue] = False
+                    for provider in self._members.get(queue, ()):
+                        self._troubles.pop(provider, None)
+            self._wake.set()
+
+    def trouble(self, queue: str) -> HomaError | None:
+        """Why no worker of this process serves a queue; None where one does, or may yet."""
+        found = [self._troubles.get(provider) for provider in self._members.get(queue, ())]
+        return found[0] if found and all(found) else None
+
+    def drain(self) -> None:
+        """The workers take nothing more, and leave when their calls are through."""
+        with self._lock:
+            self._closing = True
+            for team in self._teams:
+                team.supervisor.drain()
+        self._wake.set()
+
+    def close(self) -> None:
+        """The same, and waits for it. Logs of work that went well are removed; a second Ctrl-C cuts calls short."""
+        self.drain()
+        supervisors = [team.supervisor for team in self._teams]
+        running = [process for supervisor in supervisors for process in supervisor.running]
+        try:
+            left = processes.wait(running, PARTING_S)
+        except BaseException:
+            processes.stop_now(running)
+            raise
+        if left and not self._troubles:
+            for supervisor in supervisors:
+                supervisor.forget_logs()
+        self._thread.join(PARTING_S)
+
+    def forget(self) -> None:
+        """In a forked child: the parent's workers do not outlive it because of this process's copies of their pipes."""
+        for team in self._teams:
+            for process in team.supervisor.running:
+                processes.drain(process)
+                process.poll()
+
+    def _watch(self) -> None:
+        pause_s = 0.0
+        while not self._closing:
+            self._wake.wait(pause_s)
+            self._wake.clear()
+            try:
+                pause_s = LOOK_EACH_S
+                self._look()
+            except StoreUnavailable:
+                pause_s = LOOK_EACH_S if self._teams else _AWAY_S
+        self._session.close()
+
+    def _look(self) -> None:
+        self._check_teams()
+        missing: dict[str, None] = {}
+        for queue, seen in list(self._queues.items()):
+            providers = self._unserved(queue)
+            # A worker that is replaced is gone for a moment.
+            if providers and (not seen or queue in self._missed):
+                missing |= dict.fromkeys(providers)
+            self._queues[queue] = True
+            (self._missed.add if providers else self._missed.discard)(queue)
+        if missing:
+            self._start(list(missing))
+
+    def _unserved(self, queue: str) -> list[str]:
+        """Providers that a worker of this process should serve for a queue."""
+        own = {provider for team in self._teams for provider in team.providers}
+        wanted = [name for name in self._providers(queue) if name not in own and name not in self._troubles]
+        if not wanted or self._count is not None:
+            return wanted
+        return [] if self._session.driver.run(ask(reads.live_workers(self._session.keys, queue))) else wanted
+
+    def _providers(self, queue: str) -> list[str]:
+        if queue not in self._members:
+            hop = None if alias_of(queue) is None else self._session.view().fleet.hop(queue)
+            self._members[queue] = [queue] if hop is None else [member.provider for member in members_of(hop)]
+        return self._members[queue]
+
+    def _start(self, providers: list[str]) -> None:
+        settings = self._session.settings
+        able = [name for name in providers if self._tried([name], partial(check_startable, settings, [name]))]
+        if not able:
+            return
+        env = self._environment(settings)
+        specs = own_specs(settings, able, self._count or 1, f"{self._name}-{next(_numbers)}")
+        supervisor = WorkerSupervisor([replace(spec, env=env) for spec in specs], restart_policy())
+        with self._lock:
+            if self._closing:
+                return
+            supervisor.start()
+            self._teams.append(_Team(frozenset(able), supervisor))
+        announce(self._session, able)
+
+    def _check_teams(self) -> None:
+        for team in list(self._teams):
+            with self._lock:
+                if self._closing:
+                    return
+                if not self._tried(team.providers, team.supervisor.check):
+                    team.supervisor.drain()
+                    self._teams.remove(team)
+
+    def _tried(self, providers: Sequence[str] | frozenset[str], act: Callable[[], object]) -> bool:
+        try:
+            act()
+        except StoreUnavailable:
+            raise
+        except HomaError as error:
+            self._troubles |= dict.fromkeys(providers, error)
+            return False
+        return True
