@@ -17,19 +17,19 @@ _READ = "local TIME = redis.call('HMGET', P .. 'test.clock', 's', 'us')"
 def simulated_clock() -> Iterator[None]:
     """While it holds, all scripts go by `SimulatedClock`; other processes' do not."""
     real = scripts._read
-    source = real("lib/clock.lua")
+    source = real("lib/time.lua")
     assert source.count(_ASKED) == 1
 
     def read(path: str) -> str:
-        return source.replace(_ASKED, _READ) if path == "lib/clock.lua" else real(path)
+        return source.replace(_ASKED, _READ) if path == "lib/time.lua" else real(path)
 
     scripts._read = read
-    scripts.script.cache_clear()
+    scripts._put_together.cache_clear()
     try:
         yield
     finally:
         scripts._read = real
-        scripts.script.cache_clear()
+        scripts._put_together.cache_clear()
 
 
 class SimulatedClock:
