@@ -18,6 +18,7 @@ import structlog
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions.schedules import (
     Alarm,
+    BackfillTick,
     Look,
     OpenBackfill,
     close_runs,
@@ -92,9 +93,11 @@ class Ticker:
         return closed.runs
 
     async def _move(self, backfill: OpenBackfill) -> int:
-        if backfill.timing and not backfill.room:
-            return 0
-        ticks, is_last = slice_of(backfill, _BACKFILL_TICKS) if backfill.timing else ([], True)
+        ticks: list[BackfillTick] = []
+        is_last = not backfill.timing
+        if backfill.timing and backfill.room:
+            ticks, is_last = slice_of(backfill, min(_BACKFILL_TICKS, backfill.room))
+        # Asked without any, too: its batch may have been cancelled.
         op = move_backfill(self._store.keys, backfill.id, backfill.cursor, ticks, is_last=is_last)
         answer, runs = await self._store.run(op)
         return runs if answer == "moved" else 0
