@@ -49,7 +49,6 @@ class Stand(Cell):
         common = {"v": 1, "kd": "j", "q": "p", "ln": "default", "tg": "p:m", "tn": "", "mx": 6}
         entry = {} if bound is None else {"bn": str(bound)}
         told = {
-            "kind": "job",
             "timing": orjson.dumps(timing.row()).decode(),
             "missed": "once",
             "overlap": "skip",

@@ -143,7 +143,6 @@ def define(
     check_affordable(template, entry.bound, asked.options.job_budget, policies.cap)
     common = template.common_for(asked.prepared)
     fields = {
-        "kind": "job",
         "common": common.encode().decode(),
         "entry": orjson.dumps(_entry_fields(entry)).decode(),
         "request": entry.request.decode(),

@@ -62,8 +62,6 @@ SLICE = 500
 
 # schedules
 
-#: The queue of what schedules let workers do beside calls: runs of batches, deliveries.
-SCHEDULE_QUEUE = "homa.schedules"
 #: A tick whose work begins so much later than it was due is late.
 LATE_MS = _MINUTE_MS
 #: Runs of a schedule that its history keeps.

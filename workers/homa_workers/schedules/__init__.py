@@ -1,1 +1,1 @@
-"""What workers do for schedules: fire ticks, run batches in processes of their own, deliver what came out."""
+"""What workers do for schedules: fire ticks, sum up runs, move backfills on."""

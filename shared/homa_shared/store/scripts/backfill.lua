@@ -20,9 +20,8 @@ local function finish(state)
 end
 local s = load_schedule(b[1])
 local batch = redis.call('HMGET', K.batch(id), 'cancel', 'state', 'lines', 'submitted', 'cap')
--- Nothing comes after this; its runs end by themselves. The batch that holds the budget of batches stays open until then.
+-- Nothing comes after this; its runs end by themselves.
 local function seal()
-  if s.kind == 'run' and tonumber(b[3]) > 0 then return end
   redis.call('HSET', K.batch(id), 'state', 'sealed', 'total', redis.call('HGET', K.batch(id), 'submitted'))
   complete_batch(id)
 end
@@ -73,7 +72,6 @@ redis.call('HSET', key, 'cursor', int(cursor))
 redis.call('HINCRBY', key, 'live', made)
 redis.call('HINCRBY', key, 'fired', made)
 if last then
-  b[3] = int(live + made)
   seal()
   finish('complete')
 end

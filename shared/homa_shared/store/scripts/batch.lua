@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, batch_end
+--! use clock, record, backlog, ending
 -- The life of an open batch (open_batch.lua): sealed with a total, complete; paused, resumed or cancelled on the way.
 --
 -- KEYS[1] anchor
@@ -26,6 +26,12 @@ elseif order == 'resume' then
   redis.call('HDEL', key, 'paused', 'paused_why')
   release('batch:' .. id, C.SLICE)
 elseif order == 'cancel' and state ~= 'complete' then
-  cancel_batch(id)
+  redis.call('HDEL', key, 'paused', 'paused_why')
+  redis.call('HSET', key, 'cancel', now)
+  if not redis.call('HGET', key, 'lines') then redis.call('HSET', key, 'lines', redis.call('HGET', key, 'submitted')) end
+  -- A batch still open when it is cancelled takes no more lines; what it has is all there will be.
+  if state == 'open' then redis.call('HSET', key, 'state', 'sealed', 'total', redis.call('HGET', key, 'submitted')) end
+  redis.call('ZADD', K.reasons(), now, 'cancel:' .. id)
+  complete_batch(id)
 end
 return redis.call('HGET', key, 'state')

@@ -1,6 +1,6 @@
 --! flags allow-oom
 --! use clock, record, backlog, ending, money, schedule, schedule_fire, schedule_alarm
--- Sums up runs that have ended: history, what they cost, alarms, deliveries of what came out, and the run that waited for one.
+-- Sums up runs that have ended: history, what they cost, alarms, and the run that waited for one.
 -- Runs that go on for longer than usual are told of as late.
 --
 -- KEYS[1] anchor
@@ -12,10 +12,7 @@ local DEAR, KNOWN = 3, 3
 
 local function known_end(run, job)
   local v = redis.call('HMGET', K.job(job), 'st', 'co', 'un', 'en')
-  -- The record of a message that succeeded is gone; what its process noted says how it went.
-  if not v[1] then return run.noted and run.noted.state or 'succeeded' end
-  if not ENDED[v[1]] then return nil end
-  if run.noted then return v[1] == 'succeeded' and run.noted.state or v[1] end
+  if not v[1] or not ENDED[v[1]] then return nil end
   run.cost, run.unresolved = tonumber(v[2] or 0), tonumber(v[3] or 0)
   return v[1]
 end
@@ -50,23 +47,6 @@ local function judge(id, s, tick, run)
   if most > 0 and failures >= most and s.state == 'active' then pause(id, s, failures .. ' runs in a row have failed') end
 end
 
--- One message a place, named by the tick: `delivery:<schedule>:<tick>`.
-local function deliver(id, s, tick, run)
-  local places = cjson.decode(s.deliver or '[]')
-  if #places == 0 or (run.state ~= 'succeeded' and run.state ~= 'partial') then return end
-  run.delivered = {}
-  for i in ipairs(places) do
-    local name = 'delivery:' .. id .. ':' .. int(tick) .. (i > 1 and ':' .. i or '')
-    run.delivered[i] = 'waiting'
-    if redis.call('EXISTS', K.job(name)) == 0 then
-      local request = cjson.encode({queue_name = C.SCHEDULE_QUEUE, actor_name = 'homa.schedule.deliver', args = {id, int(tick), i},
-        kwargs = {}, options = {}, message_id = name, message_timestamp = now})
-      accept(name, {v = '1', st = 'queued', kd = 'm', q = C.SCHEDULE_QUEUE, ln = 'default', tg = C.ACTOR_TARGET, tn = '',
-        sq = int(redis.call('INCR', K.sequence())), at = '0', tr = '0', sb = int(now)}, request)
-    end
-  end
-end
-
 -- The run that has waited longest for this one.
 local function start_queued(id, s)
   local tick = tonumber(redis.call('ZPOPMIN', K.schedule_queue(id))[1] or nil)
@@ -87,12 +67,6 @@ local function count_backfill(run)
   if redis.call('EXISTS', key) == 0 then return end
   redis.call('HINCRBY', key, 'live', -1)
   redis.call('HINCRBY', key, run.state == 'succeeded' and 'succeeded' or 'failed', 1)
-  -- The batch that holds the budget of its runs ends with the last of them.
-  local b = redis.call('HMGET', key, 'state', 'live')
-  if b[1] == 'complete' and tonumber(b[2]) <= 0 and redis.call('HGET', K.batch(run.backfill), 'state') == 'open' then
-    redis.call('HSET', K.batch(run.backfill), 'state', 'sealed', 'total', redis.call('HGET', K.batch(run.backfill), 'submitted'))
-    complete_batch(run.backfill)
-  end
 end
 
 local function close(id, tick, job)
@@ -103,15 +77,10 @@ local function close(id, tick, job)
   if not state then return end
   local closed_before = run.ended
   run.job, run.state, run.ended, run.values = job, state, now, nil
-  if run.noted then
-    run.cost, run.unresolved, run.detail = run.noted.cost, run.noted.unresolved, run.noted.detail
-    run.counts, run.output, run.noted = run.noted.counts, run.noted.output, nil
-  end
   if state ~= 'succeeded' and not run.detail then run.detail = string.sub(words_of_failure(job), 1, 200) end
   redis.call('HINCRBY', K.schedule(id), state == 'succeeded' and 'n.succeeded' or 'n.failed', 1)
   if run.backfill and not closed_before then count_backfill(run) end
   if run.by == 'tick' then judge(id, s, tick, run) end
-  deliver(id, s, tick, run)
   put_run(id, tick, run)
   if tonumber(s.live or nil) == tick then
     redis.call('HDEL', K.schedule(id), 'live')

@@ -22,7 +22,7 @@ id = known or id
 local key = K.schedule(id)
 -- Ticks of other times are other ticks; those of the same go on from where they are.
 local same_times = stands[2] == fields.timing and stands[6]
-redis.call('HDEL', key, 'request', 'entry', 'holes', 'deadline', 'deliver', 'cap', 'period', 'pause_after', 'jitter', 'tenant')
+redis.call('HDEL', key, 'request', 'entry', 'holes', 'deadline', 'cap', 'period', 'pause_after', 'jitter', 'tenant')
 for field, value in pairs(fields) do if value ~= '' then redis.call('HSET', key, field, value) end end
 redis.call('HSET', key, 'name', name, 'digest', digest, 'changed', now)
 if not same_times then

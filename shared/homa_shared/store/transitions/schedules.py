@@ -224,16 +224,6 @@ def move_backfill(
     return call(keys, "backfill", args, lambda reply: (text(reply[0]), int(reply[1])))
 
 
-def note_run(keys: Keys, schedule: str, tick: int, told: Mapping[str, Any]) -> Op[dict[str, Any]]:
-    """Notes what the process of a run says of it; returns the run, empty where the history does not hold it."""
-
-    def parse(reply: Any) -> dict[str, Any]:
-        run: dict[str, Any] = orjson.loads(reply) if reply else {}
-        return run
-
-    return call(keys, "note_run", (schedule, tick, orjson.dumps(told)), parse)
-
-
 def _alarms(reply: Any) -> list[Alarm]:
     return [Alarm(*map(text, row)) for row in reply]
 

@@ -55,15 +55,9 @@ local function shared_caps(r)
     end
   end
   if r.ba then
-    local batch = redis.call('HMGET', K.batch(r.ba), 'cap', 'schedule', 'backfill')
-    if batch[1] and batch[1] ~= '' then caps[#caps + 1] = {'batch:' .. r.ba, tonumber(batch[1]), 'reject', 'total'} end
-    -- Runs that a backfill makes are charged to its budget, which is that of its batch, and not to their schedule's.
-    if batch[3] then
-      local cap = redis.call('HGET', K.batch(batch[3]), 'cap')
-      if cap and cap ~= '' then caps[#caps + 1] = {'batch:' .. batch[3], tonumber(cap), 'reject', 'total'} end
-    elseif batch[2] then
-      caps[#caps + 1] = schedule_cap(batch[2])
-    end
+    -- Runs of a backfill stand under its budget, which is its batch's, and not under their schedule's.
+    local cap = redis.call('HGET', K.batch(r.ba), 'cap')
+    if cap and cap ~= '' then caps[#caps + 1] = {'batch:' .. r.ba, tonumber(cap), 'reject', 'total'} end
   elseif r.sc then
     caps[#caps + 1] = schedule_cap(r.sc)
   end

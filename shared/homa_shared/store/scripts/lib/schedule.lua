@@ -4,8 +4,8 @@
 -- Gives: load_schedule(id), run_of(id, tick), put_run(id, tick, run), is_done(id, tick), note_done(id, tick, before, behind),
 -- start_run(id, s, tick, run), goes_on(id, tick, run), reschedule(id, s, before, tick, due), tell(s, what, detail).
 
-local FIELDS_OF = {'name', 'state', 'kind', 'next', 'last', 'before', 'created', 'missed', 'overlap', 'common', 'entry', 'request',
-  'holes', 'live', 'due', 'deliver', 'pause_after', 'failures', 'costs', 'spans', 'tenant', 'deadline'}
+local FIELDS_OF = {'name', 'state', 'next', 'last', 'before', 'created', 'missed', 'overlap', 'common', 'entry', 'request',
+  'holes', 'live', 'due', 'pause_after', 'failures', 'costs', 'spans', 'tenant', 'deadline'}
 
 -- What scripts go by, nil when there is no such schedule (any more).
 local function load_schedule(id)
@@ -91,11 +91,7 @@ local function replaced(text, hole, value)
   return table.concat(parts)
 end
 
-local function request_of(s, job, id, tick, run)
-  if s.kind == 'run' then
-    return cjson.encode({queue_name = C.SCHEDULE_QUEUE, actor_name = 'homa.schedule.run', args = {id, int(tick)},
-      kwargs = {}, options = {}, message_id = job, message_timestamp = now})
-  end
+local function request_of(s, run)
   local text = s.request
   for i, hole in ipairs(cjson.decode(s.holes or '[]')) do text = replaced(text, hole, run.values[i]) end
   return text
@@ -171,19 +167,19 @@ local function start_run(id, s, tick, run)
   if s.deadline then
     fields.dl = int(now + tonumber(s.deadline))
   end
-  if run.batch and s.kind ~= 'run' then
+  if run.batch then
     local lines = tonumber(redis.call('HINCRBY', K.batch(run.batch), 'lines', 1))
     redis.call('HINCRBY', K.batch(run.batch), 'submitted', 1)
     redis.call('HSET', K.batch_lines(run.batch), int(lines - 1), job)
     fields.ba, fields.li, fields.ci = run.batch, int(lines - 1), run.at
     fields.ln = 'bulk'
   end
-  accept(job, fields, request_of(s, job, id, tick, run))
+  accept(job, fields, request_of(s, run))
   redis.call('ZADD', K.schedule_watch(), watch_until(s), fields.sc .. ' ' .. job)
   return true
 end
 
--- Whether a run has not ended: its record says so, and a message's that succeeded is gone.
+-- Whether a run has not ended, as its record says.
 local function goes_on(id, tick, run)
   if run.state == 'queued' then return true end
   local state = run.job and redis.call('HGET', K.job(run.job), 'st')

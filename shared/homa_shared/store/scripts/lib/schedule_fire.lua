@@ -1,13 +1,10 @@
---! use clock, record, orders, backlog, ending, follow, batch_end, schedule
+--! use clock, record, orders, backlog, ending, follow, schedule
 -- A tick becomes a run, or not, as its schedule says of runs that overlap.
 -- Gives: fire(id, s, tick, run, before, behind), what became of it: fired, queued or skipped; cancel_run(id, tick, run).
 
--- Ends a run before its time: its job, or its process and the batch that it feeds.
+-- Ends a run before its time.
 local function cancel_run(id, tick, run)
   redis.call('ZREM', K.schedule_queue(id), int(tick))
-  if run.feeds and redis.call('EXISTS', K.batch(run.feeds)) == 1 and redis.call('HGET', K.batch(run.feeds), 'state') ~= 'complete' then
-    cancel_batch(run.feeds)
-  end
   local r = run.job and load_record(run.job)
   if not r or ENDED[r.st] then return end
   if r.st == 'running' then
