@@ -34,6 +34,7 @@ def settled_together(sizes: Sequence[int] = SIZES, *, seed: int = 31, rounds_eac
             batches.append(world.submit(rounds_each * size))
             done = world.ended()
             crew = world.spawn(2, concurrency=size)
+            assert all(worker.ids for worker in crew)
             until(lambda: world.ended() >= done + 2 * size, "work is under way")  # noqa: B023 (asked at once)
             largest[size] = _largest_group(world)
             time.sleep(random.uniform(0, 0.5))

@@ -319,7 +319,7 @@ def test_purge_by_age_takes_old_ones_only(stand: Stand) -> None:
 
 
 def test_a_listing_goes_on_over_pages(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homa.cli.job_filters.PAGE", 2)
+    monkeypatch.setattr("homa.client.management.job_listing.PAGE", 2)
     batch = stand.batch(good=0, bad=5)
     assert len(stand.json("jobs", "list", "--batch", batch)["jobs"]) == 5
     assert stand.json("jobs", "retry", "--batch", batch) == {"retried": 5}

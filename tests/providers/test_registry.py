@@ -15,8 +15,9 @@ from homa_shared.kinds.registry import ENTRY_POINT_GROUP, known_kinds
 from homa_shared.model.errors import ConfigError, MissingExtra
 from homa_workers.providers import registry
 from homa_workers.providers.base import HttpSettings, Provider, ProviderConfig
+from homa_workers.providers.direct_exchange import environment_proxy
 from homa_workers.providers.registry import create
-from homa_workers.providers.transport import AiohttpTransport, environment_proxy
+from homa_workers.providers.transport import AiohttpTransport
 
 KEY = SecretStr("sk-secret")
 

@@ -250,3 +250,24 @@ def test_as_many_as_one_call_takes_are_settled_in_their_order(cell: Cell) -> Non
     assert [job.decode() for job in cell.redis("LRANGE", cell.keys.batch_done("b"), 0, -1)] == [c.id for c in claims]
     assert cell.run(reads.batch(cell.keys, "b")).complete
     assert cell.events().count("batch.completed") == 1
+
+
+def test_counters_beyond_what_lua_adds_exactly_are_added_to_exactly(cell: Cell) -> None:
+    cell.cooked = True
+    claims = running(cell, "a", "b")
+    cell.redis("HSET", cell.keys.counters(), "reply_bytes", 2**60 + 1)
+    told = [settlement(claim) for claim in claims]
+    assert together(cell, *told) == [OK, OK]
+    counted = int(cell.redis("HGET", cell.keys.counters(), "reply_bytes"))
+    assert counted == 2**60 + 1 + sum(len(one.reply) for one in told)
+
+
+def test_a_record_that_cannot_be_reckoned_with_changes_nothing(cell: Cell) -> None:
+    cell.cooked = True
+    claims = running(cell, "a", "b")
+    cell.redis("HSET", cell.keys.job("b"), "co", "much")
+    before = contents(cell)
+    with pytest.raises(Exception, match="arithmetic"):
+        together(cell, *map(settlement, claims))
+    assert contents(cell) == before
+    assert cell.run(settle_one(cell.keys, settlement(claims[0]))) is OK

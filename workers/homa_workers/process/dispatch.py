@@ -120,10 +120,11 @@ class Dispatcher:
         proxy = dramatiq.broker.MessageProxy(message)
         with contextlib.suppress(MiddlewareError):
             # Middleware watches jobs; it can't skip one that is leased and paid for.
-            self._broker.emit_before("process_message", proxy)
+            # In a thread, as hooks of actors: what they use may refuse an event loop.
+            await asyncio.to_thread(self._broker.emit_before, "process_message", proxy)
         error: ProviderError | None = None
         match await pipeline.run(attempt):
             case Deferred(error) | Rerouted(error) | Ended(error):
-                self._broker.emit_after("process_message", proxy, exception=error)
+                await asyncio.to_thread(self._broker.emit_after, "process_message", proxy, exception=error)
             case _:
-                self._broker.emit_after("process_message", proxy, result=None)
+                await asyncio.to_thread(self._broker.emit_after, "process_message", proxy, result=None)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -132,10 +133,10 @@ class HomaWorker(ThreadedWorker):
         heartbeat = self._heartbeat(store)
         if self._boots:
             self._tell_uncalled_hooks()
-            self.homa_broker.emit_before("worker_boot", self)
+            await self._hooks(self.homa_broker.emit_before, "worker_boot")
         heartbeat.start()
         if self._boots:
-            self.homa_broker.emit_after("worker_boot", self)
+            await self._hooks(self.homa_broker.emit_after, "worker_boot")
         self._ready.set()
         try:
             await self._work(store, messages)
@@ -144,7 +145,11 @@ class HomaWorker(ThreadedWorker):
             await messages.aclose()
             await self._leave(store)
             if self._boots:
-                self.homa_broker.emit_after("worker_shutdown", self)
+                await self._hooks(self.homa_broker.emit_after, "worker_shutdown")
+
+    async def _hooks(self, emit: Callable[..., None], signal: str) -> None:
+        """Hooks of middleware, in a thread: Dramatiq knows no event loop, and what they use may refuse one."""
+        await asyncio.to_thread(emit, signal, self)
 
     def _tell_uncalled_hooks(self) -> None:
         for middleware, hook, reason in uncalled_hooks(self.homa_broker.middleware):
@@ -156,9 +161,11 @@ class HomaWorker(ThreadedWorker):
             try:
                 await self._take_loop(store, messages).run()
             finally:
-                if self._boots:
-                    self.homa_broker.emit_before("worker_shutdown", self)
-                messages.notify_shutdown()
+                try:
+                    if self._boots:
+                        await self._hooks(self.homa_broker.emit_before, "worker_shutdown")
+                finally:
+                    messages.notify_shutdown()
             await self._in_flight.through()
         except asyncio.CancelledError:
             self.stop_now()

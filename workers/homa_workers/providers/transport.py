@@ -8,8 +8,8 @@ Both SDKs take an `http_client`, and both carry an aiohttp one. Homa brings its 
    no TLS, a proxy that refused, a header that cannot be sent, a connection known to be closed) is raised as
    `httpx2.ConnectError`, and nothing else is.
 2. *CPU.* A worker with thousands of calls in flight is bound by it. Building a request and walking httpx2's redirect,
-   auth and cookie handling costs more than aiohttp's whole exchange; none of it is of use to a JSON API. With this
-   client one call through the SDK takes 0.6 of the CPU that it takes with either SDK's own aiohttp client.
+   auth and cookie handling costs more than aiohttp's whole exchange; none of it is of use to a JSON API. Plain requests
+   do not even need aiohttp (`direct_exchange`); streams, proxies and large bodies do.
 
 What is left out on purpose: redirects (a moved endpoint is a wrong setting, and following it would send a paid request
 twice), cookies (a job must not depend on an earlier one), retries.
@@ -17,13 +17,12 @@ twice), cookies (a job must not depend on an earlier one), retries.
 
 from __future__ import annotations
 
-import asyncio
 import io
+import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
-from urllib.request import getproxies, getproxies_environment, proxy_bypass
 
 import aiohttp
 import httpx2
@@ -31,8 +30,9 @@ from aiohttp.connector import Connection
 from multidict import CIMultiDict
 from yarl import URL
 
-from homa_shared.settings.proxies import proxy_for
 from homa_workers.providers.base import HttpSettings
+from homa_workers.providers.direct_exchange import ONE_PIECE_BYTES, DirectExchange, environment_proxy, inflated
+from homa_workers.providers.recording import held_back
 from homa_workers.providers.reply_size import (
     BROKEN,
     ERROR_BYTES,
@@ -44,9 +44,6 @@ from homa_workers.providers.reply_size import (
 
 #: Seconds for DNS, TCP and TLS. Below the pipeline's deadline, since what never connected cost nothing.
 CONNECT_TIMEOUT_S = 30.0
-
-#: Bodies above it go out in chunks: aiohttp writes bytes in one piece, which blocks the loop for large ones.
-CHUNKED_ABOVE_BYTES = 256 * 1024
 
 #: Decodes any byte. Where none is set, httpx2 tries encodings over all headers at the first look-up.
 HEADER_ENCODING = "iso-8859-1"
@@ -73,7 +70,15 @@ class AiohttpClient(httpx2.AsyncClient):
         request.headers.encoding = HEADER_ENCODING
         return request
 
+    @property
+    def direct(self) -> DirectExchange | None:
+        """The way of plain requests that need not even this client; None where there is none to this server."""
+        return self._exchange.direct
+
     async def send(self, request: httpx2.Request, *, stream: bool = False, **_: Any) -> httpx2.Response:
+        if (seen := held_back()) is not None:
+            seen.append(request)
+            return httpx2.Response(200, content=b"{}", request=request)
         if stream:
             return await self._exchange.handle_async_request(request)
         return await self._exchange.exchange(request)
@@ -96,9 +101,16 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
     async def exchange(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request and return its response read."""
+        content = request.read()
+        if len(content) <= ONE_PIECE_BYTES and self.direct and (head := self.direct.head(request)):
+            reply = await self.direct.send(head, content, request)
+            headers = httpx2.Headers(reply.headers, encoding=HEADER_ENCODING)
+            return httpx2.Response(reply.status, headers=headers, content=reply.content, request=request)
         response = await self._send(request)
         try:
-            content = await _content_of(response, self._most_bytes)
+            content = await response.read()
+            if encoding := response.headers.get("content-encoding"):
+                content = await inflated(content, encoding, self._most_bytes, is_failure=response.status >= 400)
         except Exception as error:
             raise _translated(error, request) from error
         return httpx2.Response(response.status, headers=_headers(response), content=content, request=request)
@@ -106,6 +118,18 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         if self._session is not None:
             await self._session.close()
+        if "direct" in vars(self) and self.direct is not None:
+            await self.direct.aclose()
+
+    @cached_property
+    def direct(self) -> DirectExchange | None:
+        """How plain requests go out; None where they have to go by aiohttp."""
+        return DirectExchange.to(self._settings, lambda: self._tls, connect_timeout_s=CONNECT_TIMEOUT_S)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        # It holds all of the machine's authorities: one is enough.
+        return httpx2.create_ssl_context()
 
     async def _send(self, request: httpx2.Request) -> LimitedResponse:
         session = self._session or self._open()
@@ -117,7 +141,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 request.method,
                 _yarl_url(str(request.url)),
                 headers=CIMultiDict(request.headers.multi_items()),
-                data=body if len(body) < CHUNKED_ABOVE_BYTES else io.BytesIO(body),
+                data=body if len(body) <= ONE_PIECE_BYTES else io.BytesIO(body),
                 allow_redirects=False,
             )
             assert isinstance(response, LimitedResponse), "the session makes no others"
@@ -129,7 +153,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         secure = self._settings.base_url.startswith("https")
         connector = aiohttp.TCPConnector(
             limit=self._settings.connections,
-            ssl=httpx2.create_ssl_context() if secure else True,
+            ssl=self._tls if secure else True,
             ttl_dns_cache=60,
             # Zero would stand for aiohttp's own default.
             keepalive_timeout=self._settings.keep_alive_s or 0.001,
@@ -197,18 +221,6 @@ class _Body(httpx2.AsyncByteStream):
             self._response.close()
 
 
-def environment_proxy(url: str) -> str | None:
-    """The proxy that the environment, else the system, sets for a URL; read once, since it is slow to ask for.
-
-    Raises:
-        ConfigError: calls cannot go through it.
-    """
-    parsed = URL(url)
-    if getproxies_environment() or not parsed.host:
-        return proxy_for(url)
-    return None if proxy_bypass(parsed.host) else getproxies().get(parsed.scheme)
-
-
 def _unsent(error: Exception, request: httpx2.Request) -> Exception:
     """A failure before anything was written, of whatever type."""
     text = f"nothing was sent: {type(error).__name__}: {error}"
@@ -229,25 +241,6 @@ def _translated(error: Exception, request: httpx2.Request) -> Exception:
         case aiohttp.ClientError() | OSError():
             return httpx2.ReadError(text, request=request)
     return error
-
-
-async def _content_of(response: LimitedResponse, most: int) -> bytes:
-    """A body without its compression; of a failure's, as much as can be read: its status and headers stand anyway."""
-    is_failure = response.status >= 400
-    pieces: list[bytes] = []
-    try:
-        content = await response.read()
-        encoding = response.headers.get("content-encoding")
-        if not encoding:
-            return content
-        for piece in Inflater(encoding, ERROR_BYTES if is_failure else most).feed(content):
-            if pieces:
-                await asyncio.sleep(0)  # a bomb of gzip must not hold the loop
-            pieces.append(piece)
-    except _UNREADABLE:
-        if not is_failure:
-            raise
-    return b"".join(pieces)
 
 
 def _headers(response: aiohttp.ClientResponse) -> httpx2.Headers:

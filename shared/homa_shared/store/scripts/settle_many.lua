@@ -24,7 +24,8 @@ local today = day_name(now)
 
 -- The group of jobs that add to the same counters, scopes and budgets, and the sums of its lines.
 local function group_of(r, line)
-  local name = table.concat({r.q, r.ln, r.ps, r.qs, r.tt or r.tg, line.target, r.tn, r.ba or '', r.tags or '', r.bi or '', line.terms or ''}, '\n')
+  local name = r.q .. '\n' .. r.ln .. '\n' .. r.ps .. '\n' .. r.qs .. '\n' .. (r.tt or r.tg) .. '\n' .. line.target .. '\n' .. r.tn .. '\n'
+    .. (r.ba or '') .. '\n' .. (r.tags or '') .. '\n\n' .. (r.bi or '') .. '\n\n' .. (line.terms or '')
   local group = groups[name]
   if not group then
     group = {r = r, n = 0, bytes = 0, bound = 0}
@@ -40,9 +41,19 @@ local function add_line(sum, line)
   for unit, number in pairs(line.fees or {}) do sum.fees[unit] = (sum.fees[unit] or 0) + number end
 end
 
+-- The new fields of a record.
+local function ended_fields(r, report, line)
+  local fields = {'st', 'succeeded', 'en', now, 'wa', r.at, 'ww', report.worker}
+  if line.nano ~= 0 then fields[9], fields[10] = 'co', int((r.co or 0) + line.nano) end
+  if line.saved ~= 0 then fields[#fields + 1], fields[#fields + 2] = 'sv', int((r.sv or 0) + line.saved) end
+  return fields
+end
+
 local function prepare(job)
   local r = job.r
   job.line = attempt_line(job.id, r, r.at, job.report)
+  job.fields = ended_fields(r, job.report, job.line)
+  job.kept = record_kept(has_open_cost(r))
   leases[#leases + 1] = job.id .. ':' .. int(r.at)
   if r.ba then
     batches[r.ba] = batches[r.ba] or {}
@@ -107,21 +118,18 @@ local function have_history()
   return redis.call('EXISTS', unpack(keys)) > 0
 end
 
-local function write_record(id, r, report, line)
-  local fields, gone = {'st', 'succeeded', 'en', now, 'wa', r.at, 'ww', report.worker}, {}
-  if line.nano ~= 0 then fields[9], fields[10] = 'co', int((r.co or 0) + line.nano) end
-  if line.saved ~= 0 then fields[#fields + 1], fields[#fields + 2] = 'sv', int((r.sv or 0) + line.saved) end
-  redis.call('HSET', K.job(id), unpack(fields))
+local function write_record(id, r, fields)
+  local gone = {}
   for _, field in ipairs(FIELDS.running) do if r[field] then gone[#gone + 1] = field end end
+  redis.call('HSET', K.job(id), unpack(fields))
   redis.call('HDEL', K.job(id), unpack(gone))
 end
 
 -- What is left of an ended job, and for how long.
-local function keep_job(id, r, reply, with_history)
-  local record = record_kept(has_open_cost(r))
+local function keep_job(id, r, reply, kept, with_history)
   redis.call('SET', K.reply(id), reply, 'PX', retention('results'))
-  redis.call('PEXPIRE', K.job(id), record)
-  if with_history then redis.call('PEXPIRE', K.attempts(id), record) end
+  redis.call('PEXPIRE', K.job(id), kept)
+  if with_history then redis.call('PEXPIRE', K.attempts(id), kept) end
   if retention('requests') > 0 then
     redis.call('PEXPIRE', K.request(id), retention('requests'))
   else
@@ -133,15 +141,16 @@ end
 for _, job in ipairs(jobs) do prepare(job) end
 for _, group in pairs(groups) do count_group(group) end
 check()
-write_sums()
+-- What breakers and prompt caches learn may be learnt twice; from here on nothing is left to reckon.
 for _, job in ipairs(jobs) do end_call(job.r, job.report, job.line) end
+write_sums()
 save_scopes()
 redis.call('ZREM', K.leases(), unpack(leases))
 redis.call('SADD', K.days(), today)
 local with_history = have_history()
 for _, job in ipairs(jobs) do
-  write_record(job.id, job.r, job.report, job.line)
-  keep_job(job.id, job.r, job.reply, with_history)
+  write_record(job.id, job.r, job.fields)
+  keep_job(job.id, job.r, job.reply, job.kept, with_history)
   write_line(job.line)
   emit('job.succeeded', job.id, job.r)
 end

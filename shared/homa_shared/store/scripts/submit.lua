@@ -6,14 +6,15 @@
 -- ARGV[2] percent of maxmemory that used memory and owed replies may take (0: do not look)
 -- ARGV[3…] per job: id, request, idempotency key and digest (`key digest` or ''), deadline (ms from now; 0 none), due (ms
 --          from now; 0 now), then a value ('' none) for each of FIELDS.entry
--- Returns {accepted, {index, existing id, …} of jobs that were there before, {index, …} of keys used for another request}
+-- Returns {accepted, {index, existing id, …} of jobs that were there before, {index, …} of keys used for another request,
+--         {id, …} of the jobs that these keys were used for}
 -- Cost: O(log N) a job; at most a thousand jobs a call (a script's stack).
 local common = cjson.decode(ARGV[1])
 local ENTRY = FIELDS.entry
 local STRIDE = 5 + #ENTRY
 -- A key's retention counts from its job's end. This limit is for jobs that an older release ended without setting it.
 local KEY_MS = 400 * DAY_MS
-local accepted, existing, conflicts = 0, {}, {}
+local accepted, existing, conflicts, firsts = 0, {}, {}, {}
 local last = nil
 
 -- The fields that all share are written once, as a template that each record is copied from: a copy of a small hash is one
@@ -63,6 +64,7 @@ for i = 0, jobs - 1 do
         known = first
       else
         conflicts[#conflicts + 1] = i
+        firsts[#firsts + 1] = first
       end
     end
     if not held then
@@ -134,4 +136,4 @@ if queued > 0 then
   end
 end
 if queued + due_count > 0 then ring(common.q, queued + due_count) end
-return {accepted, existing, conflicts}
+return {accepted, existing, conflicts, firsts}

@@ -70,9 +70,14 @@ local function serve(queue, lane, target, room)
   local several = redis.call('ZCARD', group) > 1
   local given, passed_over = 0, 0
   local tenant
+  -- Where nothing that a call changes can stand in its way, it is asked for once.
+  local asks_each = target ~= C.ACTOR_TARGET
   while given < room and answer.skips < SKIPS do
     local wait, why = 0, nil
-    if target ~= C.ACTOR_TARGET then wait, why = blocked(plan) end
+    if asks_each then
+      wait, why = blocked(plan)
+      asks_each = may_be_blocked(plan)
+    end
     if wait > 0 then
       sooner(until_probe(scope(plan.account), wait, why))
       offer_diverts(queue, lane, target, wait, why)

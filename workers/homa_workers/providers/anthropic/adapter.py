@@ -63,6 +63,7 @@ class AnthropicProvider:
         self.name = config.name
         self._max_tokens = int(config.options.get("max_tokens", PLAIN))
         self._messages_url = f"{base_url}/v1/messages"
+        http = AiohttpClient(config.http(base_url))
         self._client = AsyncAnthropic(
             # Given explicitly, so that no profile on the machine's disk is looked up.
             api_key=config.api_key.get_secret_value() if config.api_key else "none",
@@ -71,9 +72,9 @@ class AnthropicProvider:
             max_retries=0,
             timeout=config.read_timeout_s,
             open_telemetry=False,
-            http_client=AiohttpClient(config.http(base_url)),
+            http_client=http,
         )
-        self._api = RawClient(self._client, AsyncStream[object], APIError, ANTHROPIC_RULES)
+        self._api = RawClient(self._client, http, AsyncStream[object], APIError, ANTHROPIC_RULES)
 
     async def complete(self, call: Call) -> Completion:
         return await self._with_or_without_thinking(call, self._complete)

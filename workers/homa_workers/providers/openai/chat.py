@@ -54,6 +54,7 @@ class OpenAIProvider:
         self._dialect = _with_own_cap(config, dialect)
         self._billing = profile.billing
         self._base_url = base_url.rstrip("/")
+        http = AiohttpClient(config.http(self._base_url))
         self._client = AsyncOpenAI(
             api_key=key,
             base_url=self._base_url,
@@ -62,15 +63,15 @@ class OpenAIProvider:
             default_headers={**_further_keys(connection, key), **config.options.get("headers", {})},
             max_retries=0,
             timeout=config.read_timeout_s,
-            http_client=AiohttpClient(config.http(self._base_url)),
+            http_client=http,
         )
         self._schemas = RefusedSchemas()
-        self._api = RawClient(self._client, AsyncStream[object], APIError, dialect.rules)
+        self._api = RawClient(self._client, http, AsyncStream[object], APIError, dialect.rules)
         self._chat_url = self._base_url + "/chat/completions"
         #: What each call gets that leaves it open.
         self.own_params: Mapping[str, Any] = config.options.get("params", {})
         self._responses = (
-            ResponsesApi(self._client, self._base_url, self.own_params, self._billing)
+            ResponsesApi(self._client, http, self._base_url, self.own_params, self._billing)
             if profile.responses_api
             else None
         )

@@ -33,7 +33,8 @@ local function next_tenant(group, passed_over) return redis.call('ZRANGE', group
 local weights = nil
 local function was_served(group, tenant)
   weights = weights or cjson.decode(redis.call('HGET', K.config(), 'weights') or '{}')
-  redis.call('ZINCRBY', group, 1 / (weights[tenant] or 1), tenant)
+  -- A tenant that has nothing more may have left its group by now.
+  redis.call('ZADD', group, 'XX', 'INCR', 1 / (weights[tenant] or 1), tenant)
 end
 
 -- A tenant whose backlog is empty waits no more; nor does a target without tenants.

@@ -5,8 +5,10 @@
 -- Gives: add_at_once(key, field, by), add(key, field, by), read_sums(), write_sums(), require_type(key, type).
 local function add_at_once(key, field, by) redis.call('HINCRBY', key, field, int(by)) end
 
--- By key and field: what is to be added. By key: the command that writes the new values.
+-- By key and field: what is to be added; and the commands that write the new values.
 local sums, writes = {}, {}
+-- Counters beyond this might pass 64 bits.
+local LARGEST_COUNT = 2 ^ 62
 
 local function add(key, field, by)
   if by == 0 then return end
@@ -18,13 +20,12 @@ local function add(key, field, by)
   fields[field] = (fields[field] or 0) + by
 end
 
--- Fails where a counter is none, or beyond what a script can add to without loss.
-local function new_value(key, field, before, by)
-  local value = before and tonumber(before) or 0
-  if before and not string.find(before, '^%-?%d+$') or math.abs(value + by) > LARGEST then
-    error(key .. ' ' .. field .. ' cannot be counted up: ' .. tostring(before))
-  end
-  return int(value + by)
+-- What a counter holds; fails where it is none, or might pass what the store counts to.
+local function value_of(key, field, text)
+  if not text then return 0 end
+  local value = string.find(text, '^%-?%d+$') and tonumber(text)
+  if not value or math.abs(value) > LARGEST_COUNT then error(key .. ' ' .. field .. ' cannot be counted up: ' .. text) end
+  return value
 end
 
 -- Nothing may change these counters between this and `write_sums`.
@@ -32,10 +33,17 @@ local function read_sums()
   for key, fields in pairs(sums) do
     local names, command = {}, {'HSET', key}
     for field in pairs(fields) do names[#names + 1] = field end
-    for i, before in ipairs(redis.call('HMGET', key, unpack(names))) do
-      command[2 * i + 1], command[2 * i + 2] = names[i], new_value(key, names[i], before, fields[names[i]])
+    for i, text in ipairs(redis.call('HMGET', key, unpack(names))) do
+      local field, by = names[i], fields[names[i]]
+      local sum = value_of(key, field, text) + by
+      if math.abs(sum) < LARGEST then
+        command[#command + 1], command[#command + 2] = field, int(sum)
+      else
+        -- The store adds exactly where Lua does not.
+        writes[#writes + 1] = {'HINCRBY', key, field, int(by)}
+      end
     end
-    writes[#writes + 1] = command
+    if #command > 2 then writes[#writes + 1] = command end
   end
 end
 
