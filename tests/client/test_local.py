@@ -125,7 +125,7 @@ def test_none_leaves_it_to_others(settings: Settings) -> None:
 
 @pytest.mark.parametrize("wanted", [0, -1, 65, True, "some", 1.5, None])
 def test_anything_else_is_refused(wanted: Any) -> None:
-    with pytest.raises(InvalidRequest, match="workers is .*: expected 'auto', 'none', or a number from 1 to 64"):
+    with pytest.raises(InvalidRequest, match=r"workers is .*: expected 'auto', 'none', or a number from 1 to 64"):
         Homa.local(workers=wanted)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from homa.drivers.effects import Flow, ask_all, ask_patiently, patiently
 from homa.submit.batch_chunks import BatchRequest, Chunks
-from homa.submit.option_checks import Dollars, check_tenant
+from homa.submit.option_checks import Dollars, check_fallbacks, check_tenant
 from homa.submit.options import spread
 from homa.submit.submitter import Submitter
 from homa_shared.model.errors import HomaError, InvalidRequest, JobCancelled, StoreFull, StoreUnavailable
@@ -45,6 +45,9 @@ class BatchSubmission:
 
     def open(self) -> Flow[None]:
         """Opens the batch in the store."""
+        model, fallbacks = self._defaults.get("model"), self._defaults.get("fallbacks", ())
+        if isinstance(model, str):
+            self._submitter.expect(model, check_fallbacks("fallbacks", fallbacks))
         view = yield from self._submitter.view()
         uploads = self._submitter.uploads()
         self._chunks = Chunks(self._submitter.keys, self.id, view, self._defaults, uploads, cap=self._cap)

@@ -43,6 +43,9 @@ class Start(Enum):
 class OwnWorkers(Protocol):
     """Workers that a process runs for its own jobs, as the client's flows see them. No method blocks."""
 
+    def expect(self, model: str, fallbacks: Sequence[str]) -> None:
+        """A job is about to be submitted, to a store that may not run yet."""
+
     def need(self, targets: Sequence[str]) -> None:
         """Jobs are about to be submitted to the hops of these names; what stands in the way is told by `serve`."""
 

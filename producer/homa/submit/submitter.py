@@ -88,6 +88,7 @@ class Submitter:
             InvalidRequest: no target can do it.
             UnknownModel, BudgetExceeded, StoreUnavailable, StoreFull: nothing was submitted.
         """
+        self.expect(asked.options.model, asked.options.fallbacks)
         view = yield from self.view_for(asked.options)
         template, skipped = Template(view, asked.options).fit(asked.prepared)
         yield from self.write_plans(view, template.targets)
@@ -107,6 +108,11 @@ class Submitter:
                 f"key {asked.key!r} was used before with another request: expected the same request, or another key"
             )
         return accepted.existing.get(0, entry.id)
+
+    def expect(self, model: str, fallbacks: Sequence[str]) -> None:
+        """Workers of this process's own may start before the store is asked for anything."""
+        if self._context.workers is not None and self._view is None:
+            self._context.workers.expect(model, fallbacks)
 
     def view_for(self, options: Options) -> Flow[FleetView]:
         """The fleet's settings as of late; newer ones where they do not know the options' models."""
