@@ -10,17 +10,19 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import adapters, cpu, firsttoken, inflight, latency, quota, submitting
+from benchmarks import adapters, cpu, engine, fakes, firsttoken, inflight, latency, quota, submitting
 from benchmarks.result import Figure
 
 ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "cpu": cpu.figures,
+    "engine": engine.figures,
     "quota": quota.figures,
     "inflight": inflight.figures,
     "submitting": submitting.figures,
     "latency": latency.figures,
     "firsttoken": firsttoken.figures,
     "adapters": adapters.figures,
+    "fakes": fakes.figures,
 }
 
 

@@ -32,6 +32,7 @@ KEPT = {
     "tests/commands_b/test_doctor_names.py": "models that end",
     "tests/kinds/": "rules of families, and models that end",
     "tests/matrix/family_models.py": "a model of every family",
+    "tests/pricing/test_regional_prices.py": "prices of models",
     "tests/pricing/test_terms.py": "prices of models",
     "tests/pricing/test_tokens.py": "encodings of families",
     "tests/project/test_currency.py": "models that end",

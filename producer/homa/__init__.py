@@ -28,6 +28,7 @@ from homa_shared.model.errors import (
     JobExpired,
     JobFailed,
     JobNotFound,
+    KeyConflict,
     MissingExtra,
     ResultTimeout,
     StoreFull,
@@ -37,12 +38,26 @@ from homa_shared.model.errors import (
 from homa_shared.namesake import REMEDY, beside
 
 if TYPE_CHECKING:
+    #: Of the installed distribution.
+    __version__: str
+
     from homa.client.aio import AsyncHoma
     from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
     from homa.client.batch_lines import Line
     from homa.client.batch_progress import Progress
     from homa.client.embeddings import Embedded
     from homa.client.handles import Batch, Job, OpenBatch
+    from homa.client.management.batches import BatchInfo
+    from homa.client.management.budgets import BudgetInfo
+    from homa.client.management.costs import CostRow, Costs
+    from homa.client.management.estimates import Estimate
+    from homa.client.management.jobs import JobInfo
+    from homa.client.management.limits import EstimateError, LimitInfo, Limits
+    from homa.client.management.queues import QueueInfo
+    from homa.client.management.resolutions import Unresolved
+    from homa.client.management.retries import Retries
+    from homa.client.management.why import Hold, Why
+    from homa.client.management.workers import WorkerInfo
     from homa.client.results import Failure, JobOverBudget, Reply
     from homa.client.streams import Piece
     from homa.client.sync import Homa
@@ -56,13 +71,20 @@ __all__ = [
     "AsyncJob",
     "AsyncOpenBatch",
     "Batch",
+    "BatchInfo",
     "BudgetExceeded",
+    "BudgetInfo",
     "ConfigError",
+    "CostRow",
+    "Costs",
     "Count",
     "CountFailed",
     "Embedded",
     "EmbeddingOptions",
+    "Estimate",
+    "EstimateError",
     "Failure",
+    "Hold",
     "Homa",
     "HomaError",
     "InvalidReply",
@@ -72,21 +94,31 @@ __all__ = [
     "JobEnded",
     "JobExpired",
     "JobFailed",
+    "JobInfo",
     "JobNotFound",
     "JobOptions",
     "JobOverBudget",
+    "KeyConflict",
+    "LimitInfo",
+    "Limits",
     "Line",
     "MissingExtra",
     "OpenBatch",
     "Piece",
     "Progress",
+    "QueueInfo",
     "Reply",
     "ResultTimeout",
+    "Retries",
     "StoreFull",
     "StoreUnavailable",
     "Tool",
     "UnknownModel",
+    "Unresolved",
     "Usage",
+    "Why",
+    "WorkerInfo",
+    "__version__",
     "tool",
 ]
 
@@ -97,29 +129,60 @@ _LAZY = {
     "AsyncJob": "homa.client.aio_handles",
     "AsyncOpenBatch": "homa.client.aio_handles",
     "Batch": "homa.client.handles",
+    "BatchInfo": "homa.client.management.batches",
+    "BudgetInfo": "homa.client.management.budgets",
+    "CostRow": "homa.client.management.costs",
+    "Costs": "homa.client.management.costs",
     "Count": "homa_shared.calls.tokens",
     "Embedded": "homa.client.embeddings",
     "EmbeddingOptions": "homa.submit.job_options",
+    "Estimate": "homa.client.management.estimates",
+    "EstimateError": "homa.client.management.limits",
     "Failure": "homa.client.results",
+    "Hold": "homa.client.management.why",
     "Homa": "homa.client.sync",
     "Job": "homa.client.handles",
+    "JobInfo": "homa.client.management.jobs",
     "JobOptions": "homa.submit.job_options",
     "JobOverBudget": "homa.client.results",
+    "LimitInfo": "homa.client.management.limits",
+    "Limits": "homa.client.management.limits",
     "Line": "homa.client.batch_lines",
     "OpenBatch": "homa.client.handles",
     "Piece": "homa.client.streams",
     "Progress": "homa.client.batch_progress",
+    "QueueInfo": "homa.client.management.queues",
     "Reply": "homa.client.results",
+    "Retries": "homa.client.management.retries",
     "Tool": "homa_shared.calls.tools",
+    "Unresolved": "homa.client.management.resolutions",
+    "Why": "homa.client.management.why",
+    "WorkerInfo": "homa.client.management.workers",
     "tool": "homa_shared.calls.tools",
 }
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_LAZY[name]), name)
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    """Of the installed distribution; 0 where the packages lie on the path without one."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("homa-queue")
+    except PackageNotFoundError:
+        return "0"
 
 
 def _tell_of_namesake() -> None:

@@ -8,6 +8,7 @@ instead of two. An actor can therefore not wait for the result of a message that
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from contextvars import ContextVar
@@ -31,7 +32,7 @@ from dramatiq.middleware import (
 
 from homa_shared.calls.failures import ProviderError
 from homa_shared.interrupts import KeptShutdownNotifications, KeptTimeLimit, kept_by_worker
-from homa_shared.model.constants import ACTOR_TARGET
+from homa_shared.model.constants import ACTOR_TARGET, MOST_PRIORITY
 from homa_shared.model.records import Lane
 from homa_shared.store.client import Store
 from homa_shared.store.connection import StoreAddress
@@ -185,7 +186,9 @@ class HomaBroker(dramatiq.Broker):
         message = message.copy(options={RECORD_OPTION: record} if eta is None else {RECORD_OPTION: record, "eta": eta})
         self.emit_before("enqueue", message, delay)
         due_ms = delay or 0 if eta is None or delay is not None else eta - current_millis()
-        entry = Enqueued(record, message.queue_name, self._lane(message), _without_eta(message), max(0, int(due_ms)))
+        priority = self._priority(message)
+        delay_ms, body = max(0, int(due_ms)), _without_eta(message)
+        entry = Enqueued(record, message.queue_name, _lane(priority), body, delay_ms, priority)
         run = current_run.get()
         if run is None:
             self._submit(entry)
@@ -195,14 +198,13 @@ class HomaBroker(dramatiq.Broker):
         return message
 
     def _submit(self, entry: Enqueued) -> None:
-        common = Common(entry.queue, entry.lane, ACTOR_TARGET, kind="m")
+        common = Common(entry.queue, entry.lane, ACTOR_TARGET, kind="m", priority=entry.priority)
         self.store.run(submit(self.store.keys, common, [Entry(entry.id, entry.body, due_ms=entry.delay_ms)]))
 
-    def _lane(self, message: dramatiq.Message[Any]) -> str:
-        """Dramatiq's priorities (lower goes first) as lanes."""
+    def _priority(self, message: dramatiq.Message[Any]) -> int:
         actor = self.actors.get(message.actor_name)
-        priority = message.options.get("broker_priority", actor.priority if actor else 0)
-        return Lane.HIGH if priority < 0 else Lane.BULK if priority > 0 else Lane.DEFAULT
+        priority: float = message.options.get("broker_priority", actor.priority if actor else 0)
+        return math.floor(max(-MOST_PRIORITY, min(MOST_PRIORITY, priority)))
 
     def flush(self, queue_name: str) -> None:
         """Drops the messages that wait on a queue. Jobs are cancelled, never flushed."""
@@ -227,6 +229,11 @@ class HomaBroker(dramatiq.Broker):
             if deadline is not None and time.monotonic() >= deadline:
                 raise QueueJoinTimeout(queue_name)
             time.sleep(0.02)
+
+
+def _lane(priority: int) -> str:
+    """The lane of a priority of Dramatiq's (lower goes first): each has an order of its own within it."""
+    return Lane.HIGH if priority < 0 else Lane.BULK if priority > 0 else Lane.DEFAULT
 
 
 def _eta(message: dramatiq.Message[Any]) -> int | None:

@@ -8,6 +8,7 @@ from functools import partial
 
 from tests.chaos import (
     crowd_faults,
+    group_faults,
     idleness,
     money_faults,
     provider_faults,
@@ -79,5 +80,10 @@ CAMPAIGNS = (
     Campaign("idle-freeze", idleness.after_freeze, partial(idleness.after_freeze, jobs=260, rest_s=1)),
     Campaign("idle-failover", idleness.after_failover, partial(idleness.after_failover, jobs=300)),
     Campaign("idle-budget", idleness.after_budget_turn, partial(idleness.after_budget_turn, jobs=240)),
+    Campaign(
+        "settled-together",
+        group_faults.settled_together,
+        partial(group_faults.settled_together, (2, 7), rounds_each=6),
+    ),
     Campaign("storm", storm, partial(storm, 4, jobs_a_round=20)),
 )

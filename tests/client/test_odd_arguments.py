@@ -13,6 +13,7 @@ from homa_shared.store import reads
 
 MODEL = "openai:gpt-6-luna"
 
+BAD_SCHEMA = {"type": "object", "properties": {"a": {"type": "number", "maximum": float("nan")}}}
 DEEP: dict[str, Any] = {}
 for _ in range(5000):
     DEEP = {"a": DEEP}
@@ -38,9 +39,22 @@ for _ in range(5000):
         ({"metadata": DEEP}, "metadata is"),
         ({"extra_thing": DEEP}, "extra_thing is no JSON"),
         ({"seed": 10**30}, "seed is no JSON"),
-        ({"top_p": float("nan")}, "top_p is nan: expected finite numbers"),
-        ({"logit_bias": {"5": float("inf")}}, "logit_bias is {'5': inf}: expected finite numbers"),
-        ({"extra_thing": [{"deep": (1, float("-inf"))}]}, "extra_thing is .*-inf.*: expected finite numbers"),
+        ({"top_p": float("nan")}, "top_p is nan: expected a finite number"),
+        ({"logit_bias": {"5": float("inf")}}, r"logit_bias\.5 is inf: expected a finite number"),
+        (
+            {"extra_thing": [{"deep": (1, float("-inf"))}]},
+            r"extra_thing\[0\]\.deep\[1\] is -inf: expected a finite number",
+        ),
+        ({"schema": BAD_SCHEMA}, r"^schema\.properties\.a\.maximum is nan: expected a finite number"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": BAD_SCHEMA}}},
+            r"^response_format\.json_schema\.schema\.properties\.a\.maximum is nan",
+        ),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": BAD_SCHEMA}}]},
+            r"^tools\[0\]\.function\.parameters\.properties\.a\.maximum is nan",
+        ),
+        ({"schema": {"properties": {"a": {"enum": [1.0, float("inf")]}}}}, r"properties\.a\.enum\[1\] is inf"),
         ({"fallbacks": [MODEL, 1]}, r"fallbacks\[1\] is 1: expected provider:model"),
         ({"deadline_s": 1e300}, r"deadline_s is 1e\+300: expected seconds, .* at most 315,360,000"),
         ({"max_attempts": 2**31}, "max_attempts is 2147483648: expected a whole number from 1 to 2,147,483,647"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from homa import Homa
-from homa.cli.doctor.orphaned_queues import lack_of
+from homa.client.management.why import lack_of
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.model import load_settings
 from homa_shared.settings.sections import ModelAlias

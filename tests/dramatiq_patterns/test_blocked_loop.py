@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import dramatiq
@@ -35,8 +36,6 @@ def runs(broker: HomaBroker) -> Runs:
 
     @dramatiq.actor(queue_name="a")
     async def neighbour() -> None:
-        import asyncio
-
         seen.waiting += 1
         await asyncio.sleep(BLOCKED_S + 0.5)
         seen.over.set()
@@ -44,6 +43,9 @@ def runs(broker: HomaBroker) -> Runs:
     @dramatiq.actor(queue_name="a")
     async def blocking() -> None:
         seen.blocking += 1
+        # Either may be the first to begin.
+        while not seen.waiting:
+            await asyncio.sleep(0.01)
         # It computes, as far as the loop can tell.
         seen.released.wait(seen.blocked_s)
 

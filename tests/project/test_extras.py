@@ -33,6 +33,8 @@ PROMISED = {
     "all": ["homa_workers.providers.gemini.adapter", "homa_workers.providers.bedrock.adapter", "uvicorn", "obstore"],
 }
 
+#: A plugin, and what loads it: nobody else imports the one without the other.
+LOADED_BY = ("pytest_plugin.py", "pytest")
 #: Modules that a direct dependency hands out in its own interface, and so cannot drop: they need no line of their own.
 HANDED_OUT = {
     "botocore": "aiobotocore",
@@ -125,6 +127,7 @@ def test_every_third_party_module_that_the_code_names_belongs_to_a_direct_depend
         and name not in ROOTS
         and direct.isdisjoint(map(canonicalize_name, owners.get(name, ())))
         and HANDED_OUT.get(name) not in direct
+        and (path.name, name) != LOADED_BY
     }
     assert strays == set()
 

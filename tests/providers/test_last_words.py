@@ -38,7 +38,9 @@ STREAMS: dict[str, list[bytes]] = {
 
 
 def bedrock_stream() -> list[bytes]:
-    from tests.providers.test_bedrock import USAGE, frame  # skips its module where the extra is not installed
+    from tests.providers.bedrock_shapes import USAGE, frame
+
+    pytest.importorskip("aiobotocore", reason="the bedrock extra is not installed")
 
     return [
         frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "Hi there"}}),

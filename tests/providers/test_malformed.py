@@ -267,7 +267,9 @@ async def test_bedrocks_reply_of_an_unexpected_shape_is_malformed(
 
 
 async def test_a_tools_input_that_bedrock_never_began_is_malformed(stub: Stub, bedrock: Provider, hello: Call) -> None:
-    from tests.providers.test_bedrock import frame  # skips its module where the extra is not installed
+    from tests.providers.bedrock_shapes import frame
+
+    pytest.importorskip("aiobotocore", reason="the bedrock extra is not installed")
 
     piece = frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"toolUse": {"input": "{}"}}})
     end = frame("messageStop", {"stopReason": "tool_use"})

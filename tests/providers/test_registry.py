@@ -14,9 +14,10 @@ from homa_shared.kinds.profile import KindProfile
 from homa_shared.kinds.registry import ENTRY_POINT_GROUP, known_kinds
 from homa_shared.model.errors import ConfigError, MissingExtra
 from homa_workers.providers import registry
-from homa_workers.providers.base import Provider, ProviderConfig
+from homa_workers.providers.base import HttpSettings, Provider, ProviderConfig
+from homa_workers.providers.direct_exchange import environment_proxy
 from homa_workers.providers.registry import create
-from homa_workers.providers.transport import AiohttpTransport, environment_proxy
+from homa_workers.providers.transport import AiohttpTransport
 
 KEY = SecretStr("sk-secret")
 
@@ -135,7 +136,7 @@ def test_the_environments_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 async def test_closing_what_was_never_used_is_harmless() -> None:
-    await AiohttpTransport(base_url="https://x", connections=1, read_timeout_s=1).aclose()
+    await AiohttpTransport(HttpSettings(base_url="https://x", connections=1, read_timeout_s=1)).aclose()
 
 
 @pytest.mark.parametrize(

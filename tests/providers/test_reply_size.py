@@ -136,23 +136,47 @@ async def test_an_encoding_that_nobody_asked_for_is_malformed(stub: Stub, make: 
     assert (await failed(make("openai"), "openai", way)).kind is ErrorKind.MALFORMED
 
 
+#: Bodies of refusals that cannot be read, by what is wrong with them.
+UNREADABLE = {
+    "unknown": reply(429, b"not what it says", {"content-encoding": "br", "retry-after": "7"}),
+    "not gzip": reply(429, b"not what it says", {"content-encoding": "gzip", "retry-after": "7"}),
+    "broken off": raw(b"HTTP/1.1 429 X\r\ncontent-length: 100\r\nretry-after: 7\r\n\r\n{"),
+    "broken chunk": raw(b"HTTP/1.1 429 X\r\ntransfer-encoding: chunked\r\nretry-after: 7\r\n\r\n64\r\n{"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("what", UNREADABLE)
+async def test_a_refusal_whose_body_cannot_be_read_keeps_status_and_wait(
+    stub: Stub, make: Make, kind: str, way: str, what: str
+) -> None:
+    if (kind, way) in (("anthropic", "embed"), ("responses", "embed")):
+        pytest.skip("there is none")
+    stub.answer = UNREADABLE[what]
+    error = await failed(make(kind), kind, way)
+    assert (error.kind, error.status, error.charge) == (ErrorKind.RATE_LIMITED, 429, Charge.NONE)
+    assert error.retry_after_s == 7
+
+
 async def test_only_what_can_be_decompressed_is_asked_for(stub: Stub, make: Make) -> None:
     stub.answer = reply(200, CHAT)
     await make("openai").complete(Call("m", [{"role": "user", "content": "Hello"}]))
     assert stub.request.headers["accept-encoding"] == "gzip, deflate"
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "bare deflate", "identity"])
+@pytest.mark.parametrize("encoding", ["gzip", "gzip in members", "deflate", "bare deflate", "identity"])
 async def test_compressed_replies_are_read(stub: Stub, make: Make, encoding: str) -> None:
     body = orjson.dumps(CHAT)
     bare = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     written = {
         "gzip": gzip.compress(body),
+        "gzip in members": b"".join(gzip.compress(body[n : n + 100]) for n in range(0, len(body), 100)) + bytes(16),
         "deflate": zlib.compress(body),
         "bare deflate": bare.compress(body) + bare.flush(),
         "identity": body,
     }[encoding]
-    stub.answer = reply(200, written, {"content-encoding": encoding.removeprefix("bare ")})
+    stub.answer = reply(200, written, {"content-encoding": encoding.removeprefix("bare ").partition(" ")[0]})
     call = Call("m", [{"role": "user", "content": "Hello"}])
     provider = make("openai")
     assert (await provider.complete(call)).text == "Hi there"
@@ -167,6 +191,17 @@ def test_decompression_goes_in_small_pieces() -> None:
         list(Inflater("gzip", 4_999_999).feed(gzip.compress(bytes(5_000_000))))
     with pytest.raises(httpx2.DecodingError):
         Inflater("br", 10)
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_members_of_gzip_are_read_however_they_are_cut(step: int) -> None:
+    body = gzip.compress(b"Hi ") + gzip.compress(b"") + gzip.compress(b"there")
+    inflater = Inflater("gzip", 100)
+    read = b"".join(piece for n in range(0, len(body), step) for piece in inflater.feed(body[n : n + step]))
+    assert read == b"Hi there"
+    assert list(inflater.feed(bytes(50))) == []
+    with pytest.raises(ReplyTooLarge):
+        list(inflater.feed(bytes(50)))
 
 
 async def test_a_reply_of_the_most_bytes_is_read(stub: Stub, make: Make) -> None:

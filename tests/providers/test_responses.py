@@ -237,6 +237,55 @@ async def test_reasoning_and_calls_are_streamed_in_the_shape_of_chat_completions
     assert said[ITEMS] == [REASONING, COMMENTARY, WEATHER, CUSTOM], "as they ended, whatever the last event leaves out"
 
 
+#: What a server leaves out of a stream.
+SCANT = {
+    "nothing": (lambda item: [added(item), done(item)], True),
+    "the output at the end": (lambda item: [added(item), done(item)], False),
+    "the ends of items": (lambda item: [added({**item, "content": []})], True),
+    "both": (lambda item: [added({**item, "content": []})], False),
+    "all but the pieces": (lambda item: [], False),
+    "what ended items say": (lambda item: [added({**item, "content": []}), done({**item, "content": []})], False),
+}
+
+
+@pytest.mark.parametrize("left_out", SCANT)
+async def test_what_was_streamed_stands_whatever_the_end_leaves_out(
+    stub: Stub, connect: Connect, left_out: str
+) -> None:
+    around, is_told = SCANT[left_out]
+    before, behind = around(message())[:1], around(message())[1:]
+    end = ended(response(*([message()] if is_told else [])))
+    stub.answer = events(*before, text("Hi "), text("there"), *behind, end)
+    completion = await connect("openai", stub.url).stream(HELLO, Pieces().emit)
+    assert (completion.text, completion.finish_reason, completion.metered) == ("Hi there", "stop", True)
+
+
+async def test_calls_refusals_and_thoughts_stand_too(stub: Stub, connect: Connect) -> None:
+    bare = {name: value for name, value in WEATHER.items() if name != "arguments"}
+    stub.answer = events(
+        added({"id": "rs_1", "type": "reasoning", "summary": []}, 0),
+        delta("reasoning_summary_text", "Greet.", 0, summary_index=0),
+        added({**bare, "arguments": ""}, 1),
+        delta("function_call_arguments", WEATHER["arguments"], 1),
+        added({**CUSTOM, "input": ""}, 2),
+        delta("custom_tool_call_input", "select 1", 2),
+        delta("refusal", "I can't", 3),
+        ended(response()),
+    )
+    said = (await connect("openai", stub.url).stream(HELLO, Pieces().emit)).body["choices"][0]["message"]
+    assert said["tool_calls"][0] == ROME
+    assert said["tool_calls"][1]["custom"]["input"] == "select 1"
+    assert (said["refusal"], said["reasoning_content"]) == ("I can't", "Greet.")
+
+
+async def test_pieces_without_a_place_are_not_told_twice(stub: Stub, connect: Connect) -> None:
+    placeless = event("response.output_text.delta", delta="Hi there")
+    for output in ([REASONING], [REASONING, message()]):
+        stub.answer = events(placeless, ended(response(*output)))
+        completion = await connect("openai", stub.url).stream(HELLO, Pieces().emit)
+        assert completion.text == "Hi there"
+
+
 async def test_a_stream_may_end_incomplete(stub: Stub, connect: Connect) -> None:
     cut = response(message("Hi"), status="incomplete", incomplete_details={"reason": "max_output_tokens"})
     completion, _ = await streamed(stub, connect, text("Hi"), ended(cut))

@@ -45,7 +45,7 @@ async def test_claude_is_asked_once_more_without_thoughts_that_are_bound_elsewhe
         found = await (provider.stream(call, ignore) if streamed else provider.complete(call))
         await provider.aclose()
     assert found.text
-    assert simulator.stats.received == 1
+    assert simulator.stats.received == 2
     assert call.messages[1]["thinking_blocks"] == [THOUGHT]
 
 

@@ -93,6 +93,25 @@ from tests.settings.loading import complaint, load, write
             {},
             "providers.openai.base_url = 'example' (homa.toml:2): expected a URL such as https://api.example.com/v1",
         ),
+        *(
+            (
+                f'[providers.openai]\nbase_url = "{blank}"',
+                {},
+                (
+                    f"providers.openai.base_url = {blank!r} (homa.toml:2): expected a URL such as "
+                    "https://api.example.com/v1; leave it out where the kind's own address is meant"
+                ),
+            )
+            for blank in ("", "  ")
+        ),
+        (
+            '[providers.openai]\nbase_url = " https://api.example.com/v1"',
+            {},
+            (
+                "providers.openai.base_url = ' https://api.example.com/v1' (homa.toml:2): "
+                "expected a URL without blanks, such as https://api.example.com/v1"
+            ),
+        ),
         (
             '[providers.gemini]\nrpd_zone = "Mars"',
             {},

@@ -188,6 +188,12 @@ def test_a_conventional_variable_makes_its_provider_exist(place: Path) -> None:
     assert origin_of(settings, "sentry_dsn") == ("********", "SENTRY_DSN")
 
 
+def test_a_variable_of_another_program_that_is_blank_counts_as_unset(place: Path) -> None:
+    blank = {"OLLAMA_HOST": " ", "AZURE_OPENAI_ENDPOINT": " ", "AZURE_OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "  "}
+    settings = load(place, OPENAI_API_KEY="sk", **blank)
+    assert {name: given.base_url for name, given in settings.providers.items()} == {"openai": None}
+
+
 @pytest.mark.parametrize(
     ("host", "base_url"),
     [

@@ -8,7 +8,7 @@ import pytest
 from anthropic import RateLimitError as AnthropicRateLimit
 from hypothesis import given
 from hypothesis import strategies as st
-from openai import AsyncOpenAI, RateLimitError
+from openai import AsyncOpenAI, BadRequestError, RateLimitError
 
 from homa_workers.simulator import Limits
 from homa_workers.simulator.buckets import CalendarWindow, DayWindow, TokenBucket
@@ -242,3 +242,13 @@ def test_a_debt_goes_on_into_the_next_window() -> None:
     window = CalendarWindow(10.0, 1.0, 100.0)
     window.take(15, 100.0)
     assert window.level(101.0) == 5
+
+
+async def test_requests_that_are_refused_as_wrong_are_counted_and_use_up_quota(simulator, openai, ask):
+    simulator.configure(limits=Limits(rpm=60), burst_s=3)
+    for wrong in ({"n": 0}, {"messages": []}):
+        with pytest.raises(BadRequestError):
+            await openai.chat.completions.create(**{"model": "gpt-6-luna", "messages": [user("Hello")], **wrong})
+    assert (simulator.stats.received, simulator.stats.by_status) == (2, {400: 2})
+    assert await burst(ask, 2) == 1
+    assert simulator.bill.total.requests == 1

@@ -57,7 +57,7 @@ class LinesDialect(Dialect):
 
 async def test_a_dialect_of_one_class_has_limits_markers_streams_and_a_bill(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("homa_workers.simulator.server.all_dialects", lambda: (LinesDialect(),))
-    config = SimulatorConfig(limits=Limits(rpm=2), burst_s=60)
+    config = SimulatorConfig(limits=Limits(rpm=3), burst_s=60)
     async with Simulator(config, clock=lambda: 0.0) as simulator, aiohttp.ClientSession(simulator.url) as client:
 
         async def ask(**body: Any) -> tuple[int, bytes, str]:
@@ -70,6 +70,6 @@ async def test_a_dialect_of_one_class_has_limits_markers_streams_and_a_bill(monk
         _, streamed, _ = await ask(prompt="[[say:Good morning to you all]]", stream=True)
         assert [orjson.loads(line) for line in streamed.splitlines()] == ["Good morning to ", "you all"]
         status, _, wait_s = await ask(prompt="Once more")
-        assert (status, wait_s) == (429, "30")
+        assert (status, wait_s) == (429, "20")
         (charge, _) = simulator.bill.charges()
         assert (charge.account, charge.model) == ("lines", "liner")

@@ -206,6 +206,53 @@ async def test_whatever_goes_wrong_is_told_to_the_model(toolbox: Toolbox) -> Non
     assert "place: Missing" in (await run(toolbox, forecast))["error"]
 
 
+async def test_halves_of_characters_reach_the_model_as_text_that_a_store_takes(toolbox: Toolbox) -> None:
+    async def name() -> str:
+        return "\udcff.txt"
+
+    async def broken() -> str:
+        raise FileNotFoundError("\udcff.txt")
+
+    async def inside() -> Any:
+        return {"name": "\udcff.txt"}
+
+    assert await run(toolbox, name) == "\ufffd.txt"
+    assert await run(toolbox, broken) == {"error": "FileNotFoundError: \ufffd.txt"}
+    assert "cannot be written as JSON" in (await run(toolbox, inside))["error"]
+    assert "error" in await run(toolbox, name, '{"\udcff": 1}')
+
+
+async def test_errors_that_cannot_be_told_or_awaited_are_told_by_name(toolbox: Toolbox) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise LookupError
+
+    async def mute() -> str:
+        raise Mute
+
+    def exhausted() -> str:
+        raise StopIteration
+
+    assert await run(toolbox, mute) == {"error": "Mute"}
+    assert await run(toolbox, exhausted, timeout_s=PATIENCE_S) == {"error": "RuntimeError: StopIteration"}
+
+
+async def test_a_thread_that_cannot_start_takes_nobodys_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolbox_module, "THREADS", 1)
+    box = Toolbox()
+
+    def starts(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def fine() -> str:
+        return "done"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", starts)
+        assert await run(box, fine) == {"error": "RuntimeError: can't start new thread"}
+    assert await asyncio.wait_for(run(box, fine), PATIENCE_S) == "done"
+
+
 async def test_a_sync_tool_that_would_end_the_process_ends_itself(toolbox: Toolbox) -> None:
     def leaves() -> None:
         raise SystemExit(3)

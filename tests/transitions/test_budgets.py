@@ -249,7 +249,8 @@ def test_a_refusal_names_the_budget_and_the_bound_in_dollars(cell: Cell) -> None
 
 @pytest.mark.parametrize("nano_usd", [0, 1, 100, 200_159_000, 10**9, 12_345_678_901, 2**53 - 1, -5, -1_500_000_000])
 def test_scripts_write_money_as_python_does(cell: Cell, nano_usd: int) -> None:
-    code = with_prelude(scripts.source("lib/clock") + scripts.source("lib/money") + "return usd(ARGV[1])")
+    parts = "".join(scripts.source(f"lib/{name}") for name in ("time", "clock", "money"))
+    code = with_prelude(parts + "return usd(ARGV[1])")
     expected = f"${usd(nano_usd)}" if nano_usd >= 0 else f"-${usd(-nano_usd)}"
     assert cell.redis("EVAL", code, 1, cell.keys.prefix, nano_usd).decode() == expected
 

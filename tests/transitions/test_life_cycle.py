@@ -49,6 +49,8 @@ CHARGES = st.sampled_from(
         {"charge": Charge.UNRESOLVED, "floor": 3 * BOUND},
     )
 )
+#: Good replies that are told in one call.
+SIZES = (1, 2, 7, 50)
 ANY = st.integers(min_value=0, max_value=1_000_000)
 
 
@@ -144,6 +146,25 @@ class LifeCycle(RuleBasedStateMachine):
         answer = self.cell.settle(claim, **report)
         assert answer in (ReportResult.OK, ReportResult.LATE)
         self.finish(claim)
+
+    @precondition(lambda self: self.running)
+    @rule(size=st.sampled_from(SIZES), pick=ANY, repeats=st.booleans(), late=st.booleans())
+    def settle_together(self, size: int, pick: int, repeats: bool, late: bool) -> None:
+        mine = [claim for claim in self.running if claim.queue == "p"]
+        if not mine:
+            return
+        first = pick % len(mine)
+        claims = (mine[first:] + mine[:first])[:size]
+        told = claims + claims[:1] * repeats + ([self.one(self.over, pick)] if late and self.over else [])
+        answers = self.cell.settle_together(*told)
+        assert set(answers[: len(claims)]) <= {ReportResult.OK, ReportResult.LATE}
+        for claim in claims:
+            self.finish(claim)
+        self.running = [c for c in self.running if not self.is_called_off(c)]
+
+    def is_called_off(self, claim: Claim) -> bool:
+        """Whether a late reply ended the job of an attempt that runs."""
+        return self.cell.state(claim.id) is not State.RUNNING and self.forget(claim)
 
     @precondition(lambda self: self.running)
     @rule(

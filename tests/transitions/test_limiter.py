@@ -313,3 +313,12 @@ def test_what_was_not_sent_yesterday_makes_no_room_today(cell: Cell) -> None:
     cell.redis("HSET", cell.keys.scope(scope), "dayend", cell.now() + 86_400_000 - 1_800_000)
     cell.release(claim)
     assert row(cell, scope, "rpd").used == 1
+
+
+def test_requests_that_were_refused_before_the_last_one_count(cell: Cell) -> None:
+    scope = cell.plan(rpm=600, tpm=60_000, rpd=100)
+    cell.submit("a", tokens=(400, 0, 0))
+    cell.settle(cell.claim(), used=QuotaUse(2))
+    assert tat_ahead_ms(cell, scope, "r") == pytest.approx(200, abs=60)
+    assert tat_ahead_ms(cell, scope, "t") == pytest.approx(400, abs=60), "its tokens stand as they were reserved"
+    assert field(cell, scope, "dayn") == 2

@@ -64,3 +64,35 @@ def test_flushing_drops_waiting_messages_and_no_jobs(cell: Cell) -> None:
         pass
     assert cell.taken(queues=("p", "q")) == ["job", "other"]
     assert cell.counters()["live"] == 2
+
+
+def test_within_a_lane_messages_go_by_their_priority(cell: Cell) -> None:
+    for name, priority in (("a", 5), ("b", 1), ("c", 5), ("d", 1000), ("e", 2), ("f", 1)):
+        message(cell, name, priority=priority, lane="bulk")
+    assert cell.taken(3) == ["b", "f", "e"]
+    assert cell.taken() == ["a", "c", "d"]
+
+
+def test_one_that_comes_back_keeps_the_place_of_its_priority(cell: Cell) -> None:
+    message(cell, "a", priority=-1, lane="high")
+    message(cell, "b", priority=-5, lane="high", due_ms=60_000)
+    claim = cell.claim()
+    message(cell, "c", priority=-3, lane="high")
+    cell.redis("ZADD", cell.keys.due(), 1, "b")
+    cell.lose(claim)
+    assert cell.taken() == ["b", "c", "a"]
+
+
+def test_what_a_run_enqueues_goes_by_its_priority_too(cell: Cell) -> None:
+    message(cell, "m")
+    cell.claim()
+    more = [Enqueued(str(n), "p", "high", b"", priority=n) for n in (-1, -7, -3)]
+    assert cell.run(ack(cell.keys, ("m", 1), "succeeded", enqueued=more)) == "ok"
+    assert cell.taken() == ["-7", "-3", "-1"]
+
+
+def test_a_message_of_an_earlier_release_stands_between(cell: Cell) -> None:
+    """It has no priority beside its lane."""
+    message(cell, "old", lane="high")
+    message(cell, "new", priority=-2, lane="high")
+    assert cell.taken() == ["new", "old"]

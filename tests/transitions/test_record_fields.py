@@ -41,7 +41,7 @@ class FlavouredClaim(Claim):
 def forget() -> None:
     """What was worked out from the table."""
     cached = (fields_at, record_fields.number_fields, record_fields.by_name, record_fields.by_short)
-    for function in (*cached, scripts.script, attempts._taken):
+    for function in (*cached, scripts._put_together, attempts._taken):
         function.cache_clear()
 
 

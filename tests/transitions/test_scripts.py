@@ -8,6 +8,7 @@ import pytest
 
 from homa_shared.store import scripts
 from homa_shared.store.scripts.prelude import with_prelude
+from homa_shared.store.scripts.pruning import without_unused
 from homa_shared.store.scripts.scoping import in_blocks
 from tests.transitions.cell import Cell
 
@@ -63,6 +64,21 @@ def test_what_only_one_fragment_names_is_in_scope_in_it_alone() -> None:
         "local ours, A, B, later\ndo\nA, B = 1, 2\nlocal C = 3\n\nlocal function mine() return C end\n"
         "function ours() return mine() end\nend\n" + second + "return theirs() + A\n"
     )
+
+
+def test_functions_that_nothing_calls_are_left_out_and_those_that_only_they_call() -> None:
+    fragments = [
+        "local kept = 1\nlocal function inner() return kept end\nlocal function outer()\n  return inner()\nend\n",
+        (
+            "local function again(n)\n  if n > 0 then\n    return again(n - 1)\n  end\nend\n"
+            "local function called() return 2 end\n"
+        ),
+    ]
+    assert without_unused(fragments, "return called()\n") == [
+        "local kept = 1\n",
+        "local function called() return 2 end\n",
+    ]
+    assert without_unused(fragments, "return outer() + called() + again(3)\n") == fragments
 
 
 @pytest.mark.parametrize("name", scripts.names())

@@ -118,3 +118,34 @@ def test_what_the_prompt_cache_holds_is_not_reserved_anew(cell: Cell) -> None:
     assert cell.run(next_step(cell.keys, ("a", claim.attempt), 1, need, worker="w")).leave is Leave.OK
     ahead_ms = float(cell.redis("HGET", cell.keys.scope("p/m"), "i")) / 1000 - cell.now()
     assert 900 < ahead_ms < 1002, "a hundred tokens at a hundred a second"
+
+
+def test_one_that_asks_for_more_does_not_wait_for_itself_as_a_breakers_probe(cell: Cell) -> None:
+    cell.plan(rpm=6000)
+    submit(cell, "f0", "f1", "f2", "f3", "f4")
+    for claim in cell.take(5).claims:
+        cell.fail(claim, health="bad")
+    cell.redis("HSET", cell.keys.breaker(MODEL), "until", 1)
+    submit(cell, "a", "b")
+    claim = cell.claim()
+    assert leave(cell, claim).leave is Leave.OK
+    assert cell.taken() == [], "it is the probe again"
+
+
+def test_one_that_asks_for_more_does_not_wait_for_itself_as_a_freezes_probe(cell: Cell) -> None:
+    scope = cell.plan(rpm=6000)
+    submit(cell, "a", "b")
+    cell.redis("HSET", cell.keys.scope(scope), "frozen", cell.now() + 86_400_000, "frozen_at", cell.now(), "probe", 1)
+    claim = cell.claim()
+    assert leave(cell, claim).leave is Leave.OK
+    assert cell.taken() == [], "it is the probe again"
+
+
+def test_what_one_that_may_not_have_more_gives_back_is_there_for_others(cell: Cell) -> None:
+    cell.budget(BOUND)
+    submit(cell, "a", "b")
+    claim = cell.claim()
+    assert cell.taken() == []
+    need = Option(MODEL, 2 * BOUND, TOKENS)
+    assert cell.run(next_step(cell.keys, ("a", claim.attempt), 1, need, worker="w")).leave is Leave.REJECT
+    assert cell.taken() == ["b"]

@@ -39,14 +39,14 @@ def test_a_submission_whose_answer_was_lost_is_repeated_without_effect(cell: Cel
 def test_a_key_seen_before_names_the_first_job(cell: Cell) -> None:
     cell.submit("a", key="ticket:7 abc123")
     again = cell.submit("b", key="ticket:7 abc123")
-    assert (again.count, again.existing, again.conflicts) == (0, {0: "a"}, [])
+    assert (again.count, again.existing, again.conflicts) == (0, {0: "a"}, {})
     assert cell.state("b") is None
 
 
 def test_a_key_used_for_another_request_is_a_conflict(cell: Cell) -> None:
     cell.submit("a", key="ticket:7 abc123")
     again = cell.submit("b", key="ticket:7 def456")
-    assert (again.count, again.existing, again.conflicts) == (0, {}, [0])
+    assert (again.count, again.existing, again.conflicts) == (0, {}, {0: "a"})
     assert cell.counters()["submitted"] == 1
 
 

@@ -14,7 +14,7 @@ from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import divert
 from homa_shared.store.transitions.fleet import read_fleet, write_fleet
 from homa_shared.store.transitions.next_target import NextTarget
-from tests.transitions.cell import MODEL, OTHER, Cell
+from tests.transitions.cell import BOUND, MODEL, OTHER, Cell
 
 
 def test_a_higher_lane_is_always_served_first(cell: Cell) -> None:
@@ -277,3 +277,21 @@ def test_settings_that_were_lost_are_written_by_whoever_knows_them(cell: Cell) -
     found = cell.run(read_fleet(cell.keys))
     assert found is not None
     assert found.version == 4
+
+
+def test_tenants_whose_last_job_is_given_leave_no_trace_among_those_that_wait(cell: Cell) -> None:
+    for tenant in ("a", "b", "c"):
+        cell.submit(f"plain-{tenant}", tenant=tenant)
+        cell.submit(f"cached-{tenant}", tenant=tenant, cache_key=tenant)
+    assert len(cell.taken(6)) == 6
+    assert not cell.redis("EXISTS", cell.keys.group("p", "default", MODEL))
+    assert not cell.redis("EXISTS", cell.keys.lane("p", "default"))
+
+
+def test_a_backlog_that_is_read_again_does_not_show_what_was_given(cell: Cell) -> None:
+    cell.budget(10**9)
+    ids = [f"j{i}" for i in range(40)]
+    cell.submit(*ids)
+    assert cell.taken(35) == ids[:35]
+    assert cell.taken(35) == ids[35:]
+    assert cell.numbers(cell.keys.budget("b"))["reserved"] == 40 * BOUND

@@ -60,3 +60,28 @@ def test_a_reply_told_twice_counts_once(cell: Cell) -> None:
     cell.settle(claim, **FLEX)
     cell.settle(claim, **FLEX)
     assert totals(cell, "provider") == [({"flex": COST}, {"web_searches": 5})]
+
+
+@pytest.mark.parametrize("at_first", ["", "flex"])
+@pytest.mark.parametrize("late", ["", "flex", "priority"])
+def test_what_a_person_settled_counts_on_the_terms_that_a_late_reply_names(
+    cell: Cell, at_first: str, late: str
+) -> None:
+    cell.submit("a")
+    claim = cell.claim()
+    cell.fail(claim, outcome="ambiguous", charge=Charge.UNRESOLVED, terms=at_first)
+    assert cell.run(admin.resolve(cell.keys, "a", 1, 5)) == "ok"
+    assert totals(cell, "provider") == [({at_first: 5} if at_first else {}, {})]
+    assert cell.settle(claim, terms=late) is ReportResult.LATE
+    assert totals(cell, "provider") == [({late: COST} if late else {}, {})]
+    (attempt,) = cell.view("a").attempts
+    assert (attempt.nano_usd, attempt.terms) == (COST, late)
+
+
+def test_a_late_reply_without_a_price_leaves_the_terms_of_what_was_settled(cell: Cell) -> None:
+    cell.submit("a")
+    claim = cell.claim()
+    cell.fail(claim, outcome="ambiguous", charge=Charge.UNRESOLVED, terms="flex")
+    cell.run(admin.resolve(cell.keys, "a", 1, 5))
+    assert cell.settle(claim, nano=None, terms="priority") is ReportResult.LATE
+    assert totals(cell, "provider") == [({"flex": 5}, {})]

@@ -84,12 +84,17 @@ async def test_a_request_of_a_newer_release_is_handed_back_uncalled(cell: Cell) 
 
 
 async def test_what_is_no_request_fails_and_costs_nothing(cell: Cell) -> None:
-    await cell.worker()
+    worker = await cell.worker(HOMA_PROVIDERS__OPENAI__LIMITS__RPD="9")
     await cell.store.run(submit(cell.keys, Common("openai", "default", MINI), [Entry("jbad", b"{}", bound=1)]))
     view = await cell.ended("jbad")
     assert view.job.state is State.FAILED
     assert "unreadable request" in reply_of(view)["error"]["message"]
     assert (view.job.cost_nano_usd, view.job.unresolved_nano_usd) == (0, 0)
+    assert worker._book is not None
+    plan = worker._book.plan(MINI)
+    assert plan is not None
+    used = read((("HGET", cell.keys.scope(plan.quota_scope), "dayn"),), lambda replies: int(replies[0]))
+    assert await cell.store.run(used) == 0
 
 
 async def test_a_worker_wakes_for_a_job_long_before_its_longest_sleep(cell: Cell) -> None:

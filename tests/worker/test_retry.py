@@ -14,9 +14,10 @@ from homa_shared.model.tokens import NOTHING_USED
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.next_target import NextTarget
 from homa_workers.outcomes import reports
-from homa_workers.outcomes.halting import Unsent
+from homa_workers.outcomes.halting import Unsent, refused
 from homa_workers.outcomes.outcomes import Deferred, Ended, Interrupted, Rerouted
 from homa_workers.outcomes.retry_policy import BACKOFF, RULES, backoff_ms, decide
+from homa_workers.providers import invalid_request
 
 NEXT = NextTarget("anthropic:claude-haiku-5-5", "anthropic")
 
@@ -139,9 +140,9 @@ def test_no_word_of_a_provider_stops_a_job_or_an_account_for_more_than_an_hour()
     assert decided(ErrorKind.OVERLOADED, retry_after_s=month).delay_ms == 3_600_000
     for kind in (ErrorKind.QUOTA_EXHAUSTED, ErrorKind.UNAUTHORIZED, ErrorKind.MODEL_NOT_FOUND):
         error = ProviderError(kind, "no", retry_after_s=month)
-        assert reports.of_error(claim(), error, lambda *_: None, 5).cool_ms == 3_600_000
+        assert reports.of_error(claim(), error, None, 5).cool_ms == 3_600_000
     short = ProviderError(ErrorKind.QUOTA_EXHAUSTED, "no", retry_after_s=0.001)
-    assert reports.of_error(claim(), short, lambda *_: None, 5).cool_ms == 1000
+    assert reports.of_error(claim(), short, None, 5).cool_ms == 1000
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_no_word_of_a_provider_stops_a_job_or_an_account_for_more_than_an_hour()
 )
 def test_a_403_without_a_code_may_be_of_one_model_alone(status: int, code: str | None, health: str) -> None:
     error = ProviderError(ErrorKind.UNAUTHORIZED, "no", status=status, code=code)
-    report = reports.of_error(claim(), error, lambda *_: None, 5)
+    report = reports.of_error(claim(), error, None, 5)
     assert (report.health, report.cool_ms) == (health, 60_000)
 
 
@@ -177,27 +178,41 @@ def test_backoff_doubles_with_jitter_up_to_a_minute() -> None:
 
 
 def test_what_this_side_cut_teaches_breakers_nothing() -> None:
-    report = reports.of_error(claim(), Interrupted("cancelled", "in mid-call"), lambda *_: None, 5)
+    report = reports.of_error(claim(), Interrupted("cancelled", "in mid-call"), None, 5)
     assert (report.outcome, report.charge, report.health) == ("cancelled", Charge.UNRESOLVED, "")
 
 
 def test_what_was_never_sent_takes_no_quota() -> None:
-    report = reports.of_error(claim(), Unsent("stopped", "before its call"), lambda *_: None, 5)
+    report = reports.of_error(claim(), Unsent("stopped", "before its call"), None, 5)
     assert (report.charge, report.used) == (Charge.NONE, NOTHING_USED)
-    cut = reports.of_error(claim(), Interrupted("stopped", "in mid-call"), lambda *_: None, 5)
+    cut = reports.of_error(claim(), Interrupted("stopped", "in mid-call"), None, 5)
     assert cut.used is None, "it may have been counted"
+
+
+def halted() -> ProviderError:
+    outcome = refused("unreadable").outcome
+    assert isinstance(outcome, Ended)
+    return outcome.error
+
+
+@pytest.mark.parametrize("error", [halted(), invalid_request.refused("n", "one choice")])
+def test_what_this_side_refuses_to_send_teaches_breakers_nothing_and_takes_no_quota(error: ProviderError) -> None:
+    report = reports.of_error(claim(), error, None, 5)
+    assert (report.outcome, report.charge) == ("invalid_request", Charge.NONE)
+    assert (report.health, report.used) == ("", NOTHING_USED)
+    assert decide(claim(), error, lambda: None) == Ended(error, State.FAILED)
 
 
 def test_a_refusal_with_usage_is_charged_at_it() -> None:
     error = ProviderError(ErrorKind.CONTENT_POLICY, "no", usage=Usage(10, 5))
-    report = reports.of_error(claim(), error, lambda _, completion: completion.usage.input_tokens * 7, 5)
+    report = reports.of_error(claim(), error, 70, 5)
     assert (report.charge, report.nano, report.input, report.output) == (Charge.ACTUAL, 70, 10, 5)
 
 
 def test_an_account_cools_for_as_long_as_the_provider_says() -> None:
     def cool(after: float | None) -> int | None:
         error = ProviderError(ErrorKind.QUOTA_EXHAUSTED, "no", retry_after_s=after)
-        return reports.of_error(claim(), error, lambda *_: None, 5).cool_ms
+        return reports.of_error(claim(), error, None, 5).cool_ms
 
     assert (cool(5), cool(None)) == (5000, 60_000)
 

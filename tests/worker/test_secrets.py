@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -12,10 +13,12 @@ from homa_shared.calls.reply import Completion, Usage
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.records import State
 from homa_shared.store import reads
+from homa_shared.store.operation import mapping, read
 from homa_shared.store.transitions import admin
 from homa_workers.outcomes.outcomes import Declined
 from homa_workers.process.accounts import secrets_of
 from homa_workers.providers.base import ProviderConfig
+from homa_workers.providers.error_rules import MESSAGE_CHARS, ErrorReply, by_status, classify
 from homa_workers.providers.registry import create
 from homa_workers.providers.secrets import Secrets
 from tests.worker.cell import HAIKU, MINI, Cell, reply_of, until
@@ -77,6 +80,54 @@ async def test_nor_where_a_stream_or_an_answer_repeats_it(cell: Cell) -> None:
         assert reply_of(view)["body"]["choices"][0]["message"]["content"] == "it is ********"
 
 
+@pytest.mark.parametrize("before", range(8))
+async def test_nor_where_a_stream_brings_it_in_two_pieces(cell: Cell, before: int) -> None:
+    cell.simulator.configure(token_ms=15)
+    await cell.worker()
+    dots = "." * before
+    job = await cell.submit(f"[[say:{dots}{KEY} and {KEY[:9]}]]", stream=True)
+    view = await cell.ended(job)
+    said = f"{dots}******** and {KEY[:9]}"
+    assert reply_of(view)["body"]["choices"][0]["message"]["content"] == said
+    read_deltas = read((("XRANGE", cell.keys.deltas(job), "-", "+"),), lambda r: [mapping(flat) for _, flat in r[0]])
+    assert "".join(entry.get("t", "") for entry in await cell.store.run(read_deltas)) == said
+
+
+LONG, OTHER = "sk-abcabcabcabcabcabcabx", "s-another-secret-of-another-account"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"it is {LONG}.", "it is ********."),
+        (f"{LONG}{OTHER}{LONG}", "********" * 3),
+        # What begins like one and goes on like another, or begins anew on its way.
+        (f"sk-abc{LONG}", "sk-abc********"),
+        (f"{LONG[:-1]}{LONG}", f"{LONG[:-1]}********"),
+        (f"sk{OTHER} s", "sk******** s"),
+        (f"asks {LONG[:-1]}", f"asks {LONG[:-1]}"),
+        # One that another one begins with.
+        (f"{LONG}-longer-by-some", "********"),
+        (f"{LONG}-longer", "********-longer"),
+        ("no secret", "no secret"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 1000])
+def test_however_a_text_is_cut_into_pieces_it_is_told_alike(text: str, told: str, size: int) -> None:
+    pieces = Secrets([LONG, OTHER, f"{LONG}-longer-by-some"]).in_pieces()
+    said = [pieces.add(text[start : start + size]) for start in range(0, len(text), size)]
+    assert "".join(said) + pieces.end() == told
+
+
+def test_only_what_may_become_a_secret_waits_for_the_next_piece() -> None:
+    pieces = Secrets([LONG]).in_pieces()
+    assert pieces.add("see: ") == "see: "
+    assert pieces.add("this") == "thi"
+    assert pieces.add(" and sk-ab") == "s and "
+    assert pieces.add("d") == "sk-abd"
+    assert Secrets().in_pieces().add("sk-abc") == "sk-abc"
+
+
 def test_all_that_an_error_says_is_looked_through() -> None:
     secrets = Secrets([KEY, "hunter2@home", "ollama"])
     error = ProviderError(
@@ -92,10 +143,32 @@ def test_a_key_that_a_long_message_cuts_is_found() -> None:
     assert Secrets([KEY]).hidden("refused: sk-test") == "refused: sk-test"
 
 
+@pytest.mark.parametrize("kept", [12, 15, len(KEY) - 1, len(KEY)])
+def test_a_key_that_is_cut_in_mid_message_is_found(kept: int) -> None:
+    text = f"expected a reply, got: {KEY[:kept]} (set another key), and {KEY[:kept]}"
+    assert Secrets([KEY]).hidden(text) == "expected a reply, got: ******** (set another key), and ********"
+
+
+def test_a_refusal_whose_message_is_cut_at_the_key_tells_none_of_it() -> None:
+    rule = by_status(ErrorKind.UNAUTHORIZED, 401)
+    advised = [replace(rule, advice="set another key")]
+    for before in range(MESSAGE_CHARS - len(KEY), MESSAGE_CHARS - 10):
+        error = classify(ErrorReply(401, "x" * before + KEY), advised)
+        Secrets([KEY]).hide(error)
+        assert error.message == "x" * before + "******** (set another key)"
+
+
+@pytest.mark.parametrize("cut", [14, 15, 16, 17])
+def test_a_body_stays_json_where_a_key_in_it_is_cut(cut: int) -> None:
+    secret = 'key-with-"quote"-and-\\-more'
+    error = Declined(Completion({"choices": [{"message": {"refusal": f"{secret[:cut]} x"}}]}, Usage(1, 1)))
+    Secrets([secret]).hide(error)
+    assert secret[:12] not in orjson.dumps(error.body).decode()
+
+
 def test_an_answer_that_ends_as_a_key_begins_is_left_alone() -> None:
     secrets = Secrets([KEY])
-    assert secrets.hidden_piece(f"keys begin with {KEY[:12]}") == f"keys begin with {KEY[:12]}"
-    assert secrets.hidden_piece(f"it is {KEY}") == "it is ********"
+    assert secrets.hidden_answer(f"keys begin with {KEY[:12]}".encode()).decode() == f"keys begin with {KEY[:12]}"
     assert secrets.hidden_answer(f"it is {KEY}".encode()) == b"it is ********"
 
 
@@ -132,7 +205,7 @@ def test_an_address_that_is_refused_shows_no_key(url: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def _keyed(cell: Cell, path: Path) -> dict[str, str]:
+def keyed(cell: Cell, path: Path) -> dict[str, str]:
     return {"HOMA_PROVIDERS__OPENAI__API_KEY": "", "HOMA_PROVIDERS__OPENAI__API_KEY_FILE": str(path)}
 
 
@@ -140,7 +213,7 @@ async def test_a_key_that_was_rotated_in_its_file_is_read_again(cell: Cell, tmp_
     path = tmp_path / "key"
     path.write_text("sk-first-key-of-all\n")
     cell.simulator.configure(api_keys=["sk-first-key-of-all"], echoes_key=True)
-    await cell.worker(**_keyed(cell, path))
+    await cell.worker(**keyed(cell, path))
     assert (await cell.ended(await cell.submit("Hello"))).job.state is State.SUCCEEDED
     path.write_text("sk-second-key-of-all\n")
     cell.simulator.configure(api_keys=["sk-second-key-of-all"])
@@ -157,7 +230,7 @@ async def test_a_file_that_brings_no_other_key_of_use_leaves_the_refusal(
 ) -> None:
     path = tmp_path / "key"
     path.write_text("sk-first-key-of-all\n")
-    await cell.worker(**_keyed(cell, path))
+    await cell.worker(**keyed(cell, path))
     path.write_text(content)
     cell.simulator.configure(api_keys=["another"])
     view = await cell.ended(await cell.submit("Hello"))
@@ -167,7 +240,7 @@ async def test_a_file_that_brings_no_other_key_of_use_leaves_the_refusal(
 async def test_a_key_of_a_file_that_was_read_again_is_hidden_too(cell: Cell, tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("sk-first-key-of-all\n")
-    await cell.worker(**_keyed(cell, path))
+    await cell.worker(**keyed(cell, path))
     path.write_text("sk-second-key-of-all\n")
     cell.simulator.configure(api_keys=["another"], echoes_key=True)
     await cell.ended(await cell.submit("Hello"))

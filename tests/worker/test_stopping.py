@@ -259,6 +259,31 @@ async def test_an_answer_of_take_that_stays_lost_until_the_worker_leaves_is_hand
         assert (view.job.state, view.job.unresolved_nano_usd, view.job.expired_leases) == (State.QUEUED, 0, 0)
 
 
+async def test_a_worker_that_leaves_takes_nothing_by_a_question_that_was_lost(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from homa_shared.model.errors import StoreUnavailable
+
+    process = await cell.process()
+    (worker,) = process.workers
+    run, asked = process.store.run, [0]
+
+    async def lossy(op: Op[object]) -> object:
+        if op.script is not None and op.script.name == "take":
+            asked[0] += 1
+            if asked[0] <= 3:
+                worker.drain()
+                raise StoreUnavailable("the question was lost")
+        return await run(op)
+
+    monkeypatch.setattr(process.store, "run", lossy)
+    job = await cell.submit()
+    await asyncio.wait_for(cell.serve(worker), PATIENCE_S)
+    assert asked[0] == 4
+    view = await cell.view(job)
+    assert (view.job.state, view.job.attempt) == (State.QUEUED, 0)
+
+
 async def test_a_store_operation_with_a_defect_does_not_end_the_worker(
     cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

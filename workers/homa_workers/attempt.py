@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 
@@ -37,10 +37,14 @@ NOTHING_SPENT = Spent()
 
 @dataclass(frozen=True, slots=True)
 class StepTally:
-    """What the steps of a job come to: its paid replies that were not the answer."""
+    """What the steps of a job come to: its calls that did not bring the answer."""
 
     #: Steps so far, over all attempts of the job.
     count: int = 0
+    #: Those of them that the provider refused: nothing was paid for them.
+    refused: int = 0
+    #: Those that this attempt made.
+    own: int = 0
     #: Tokens of all of them.
     usage: Usage = field(default_factory=Usage)
     #: What those of this attempt alone come to.
@@ -48,11 +52,20 @@ class StepTally:
 
     def and_earlier(self, usage: Usage) -> StepTally:
         """The same with one step more, of an earlier attempt."""
-        return StepTally(self.count + 1, self.usage + usage, self.spent)
+        return replace(self, count=self.count + 1, usage=self.usage + usage)
+
+    def and_earlier_refusal(self) -> StepTally:
+        """The same with one refused call more, of an earlier attempt."""
+        return replace(self, count=self.count + 1, refused=self.refused + 1)
 
     def and_step(self, usage: Usage, nano: int | None) -> StepTally:
         """The same with one step more, of this attempt."""
-        return StepTally(self.count + 1, self.usage + usage, self.spent.and_reply(usage, nano))
+        spent = self.spent.and_reply(usage, nano)
+        return replace(self, count=self.count + 1, own=self.own + 1, usage=self.usage + usage, spent=spent)
+
+    def and_refusal(self) -> StepTally:
+        """The same with one refused call more, of this attempt."""
+        return replace(self.and_earlier_refusal(), own=self.own + 1)
 
 
 NO_STEPS = StepTally()
@@ -70,8 +83,11 @@ class RunningAttempt:
     request: JobRequest = UNREAD
     #: Targets that were passed over in looking for the next one, with the reason.
     skipped: Sequence[tuple[str, str]] = ()
-    #: For people: what was changed about its parameters for its model, and how its answer ended where it was cut.
+    #: For people: what was changed about its parameters for its model, which requests of its call were refused, and how
+    #: its answer ended where it was cut.
     parameter_notes: tuple[str, ...] = ()
+    #: Requests of its last call that were refused before the last one.
+    refused: int = 0
     #: Parameters of its last call.
     params: Mapping[str, Any] = field(default_factory=dict)
     #: Digests of the media that its request shows.
@@ -91,8 +107,13 @@ class RunningAttempt:
     notes: dict[str, Any] = field(default_factory=dict)
     #: By identity of the middleware: its hook that is still running.
     hooks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
-    #: Gives back what is reserved for its call, which cannot leave yet; None where it holds what it needs.
-    standing_by: asyncio.Task[None] | None = None
+    #: Whether the store holds quota and budget for its present call, as take did for the first: with one reservation
+    #: one call is made.
+    is_reserved: bool = True
+    #: Gives back what was reserved for its call, which stands by until it can leave; None where none does.
+    giving_back: asyncio.Task[None] | None = None
+    #: Why what its call takes was reckoned again, or has no bound, for people.
+    why_other_need: str = ""
     #: When it was taken, on this process's clock (s).
     started_s: float = field(default_factory=monotonic)
     _task: asyncio.Task[Any] | None = None

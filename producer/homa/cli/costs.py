@@ -8,13 +8,10 @@ from typing import cast, get_args
 import click
 
 from homa.cli.context import say, session
-from homa.cli.job_filters import require_batch
 from homa.cli.option_types import day
-from homa.cli.output import dollars, json_option, number, print_json, print_table
-from homa_shared.model.money import usd
-from homa_shared.store import reads
+from homa.cli.output import dollars, json_option, number, print_json, print_table, usd_or_null
+from homa.client.management.costs import CostRow, Costs, costs
 from homa_shared.store.reads.money import By
-from homa_shared.store.transitions.fleet import read_fleet
 
 _NUMBERS = ("REQUESTS", "INPUT", "OUTPUT", "CACHED", "COST", "CACHE SAVED", "UNRESOLVED", "UNPRICED")
 
@@ -38,9 +35,7 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
     if batch is not None and (since or until or by not in ("provider", "batch")):
         raise click.UsageError("--batch goes with neither --since, --until nor --by: a batch is one row")
     with session() as here:
-        require_batch(here, batch)
-        table = here.store.run(reads.costs(here.keys, cast(By, by), since, until, batch))
-        fleet = here.store.run(read_fleet(here.keys)) if table.unresolved_nano_usd else None
+        table = here.driver.run(costs(here.keys, by=cast(By, by), since=since, until=until, batch=batch))
     if as_json:
         print_json(_document(table))
         return
@@ -53,9 +48,9 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
                 number(row.input_tokens),
                 number(row.output_tokens),
                 number(row.cached_tokens) if row.cached_tokens else "",
-                dollars(row.nano_usd),
-                dollars(row.cache_saved_nano_usd) if row.cache_saved_nano_usd else "",
-                dollars(row.unresolved_nano_usd) if row.unresolved_nano_usd else "",
+                dollars(row.cost_usd),
+                dollars(row.cache_saved_usd) if row.cache_saved_usd else "",
+                dollars(row.unresolved_usd) if row.unresolved_usd else "",
                 number(row.unpriced) if row.unpriced else "",
                 _beside(row),
             )
@@ -65,15 +60,15 @@ def command(by: str, since: date | None, until: date | None, batch: str | None, 
         wraps={by.upper(), "TIERS, FEES"},
         empty="nothing has been spent",
     )
-    say(_total(table, fleet.unresolved.fate if fleet else ""))
+    say(str(table))
 
 
-def _document(table: reads.CostTable) -> dict[str, object]:
+def _document(table: Costs) -> dict[str, object]:
     return {
-        "total_usd": usd(table.nano_usd),
-        "unresolved_usd": usd(table.unresolved_nano_usd),
+        "total_usd": usd_or_null(table.total_usd),
+        "unresolved_usd": usd_or_null(table.unresolved_usd),
         "unpriced_jobs": table.unpriced,
-        "cache_saved_usd": usd(table.cache_saved_nano_usd),
+        "cache_saved_usd": usd_or_null(table.cache_saved_usd),
         "rows": [
             {
                 "key": row.key,
@@ -81,11 +76,11 @@ def _document(table: reads.CostTable) -> dict[str, object]:
                 "input_tokens": row.input_tokens,
                 "output_tokens": row.output_tokens,
                 "cached_tokens": row.cached_tokens,
-                "cost_usd": usd(row.nano_usd),
-                "unresolved_usd": usd(row.unresolved_nano_usd),
+                "cost_usd": usd_or_null(row.cost_usd),
+                "unresolved_usd": usd_or_null(row.unresolved_usd),
                 "unpriced_jobs": row.unpriced,
-                "cache_saved_usd": usd(row.cache_saved_nano_usd),
-                "tiers_usd": {terms: usd(amount) for terms, amount in row.terms_nano_usd.items()},
+                "cache_saved_usd": usd_or_null(row.cache_saved_usd),
+                "tiers_usd": {terms: usd_or_null(amount) for terms, amount in row.tiers_usd.items()},
                 "fees": row.fees,
             }
             for row in table.rows
@@ -93,19 +88,7 @@ def _document(table: reads.CostTable) -> dict[str, object]:
     }
 
 
-def _beside(row: reads.CostRow) -> str:
+def _beside(row: CostRow) -> str:
     """What was not at the standard price, and what is billed beside tokens; both are in the cost."""
-    tiers = [f"{terms} {dollars(amount)}" for terms, amount in row.terms_nano_usd.items()]
+    tiers = [f"{terms} {dollars(amount)}" for terms, amount in row.tiers_usd.items()]
     return ", ".join([*tiers, *(f"{number(count)} {unit}" for unit, count in row.fees.items())])
-
-
-def _total(table: reads.CostTable, fate: str) -> str:
-    total = f"total {dollars(table.nano_usd)}"
-    if table.cache_saved_nano_usd > 0:
-        total += f" ({dollars(table.cache_saved_nano_usd)} less, by prompt caches)"
-    if table.unresolved_nano_usd:
-        what = "; ".join(filter(None, ("`homa jobs resolve` lists it", fate)))
-        total += f", and at most {dollars(table.unresolved_nano_usd)} unresolved ({what})"
-    if table.unpriced:
-        total += f"; {number(table.unpriced)} calls have no known price"
-    return total

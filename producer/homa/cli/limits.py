@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from homa.cli.context import session
-from homa.cli.output import json_option, number, print_json, print_table, span
+from homa.cli.output import json_option, number, print_json, print_table
+from homa.client.management.limits import EstimateError, LimitInfo, Limits, limits
+from homa.client.management.units import ms_of_span
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import nearest
 from homa_shared.settings.names import suggestion
 from homa_shared.store import reads
-from homa_shared.store.reads.token_error import Estimates, Learned, estimates
 from homa_shared.store.transitions import admin
 
 
@@ -27,15 +28,13 @@ def command(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     with session() as here:
-        rows = here.store.run(reads.limits(here.keys))
-        known = here.store.run(estimates(here.keys))
-    errors = _by_scope(known)
+        found = here.driver.run(limits(here.keys))
     if as_json:
-        print_json({"limits": [_document(row, errors) for row in rows], "estimates": [_model(one) for one in known]})
+        print_json({"limits": list(map(_document, found)), "estimates": list(map(_model, found.estimates))})
         return
     print_table(
         ("SCOPE", "DIMENSION", "LIMIT", "USED", "AVAILABLE", "ESTIMATE", "STATE"),
-        [*(_line(row, errors) for row in rows), *_unlimited(rows, errors)],
+        [*map(_line, found), *_unlimited(found)],
         right={"LIMIT", "USED", "AVAILABLE", "ESTIMATE"},
         wraps={"STATE"},
         empty="no provider has been called yet",
@@ -68,42 +67,30 @@ def _unknown(scope: str, known: list[str]) -> InvalidRequest:
     return InvalidRequest(f"there is no scope {scope!r}{hint}")
 
 
-def _by_scope(known: list[Estimates]) -> dict[str, float | None]:
-    """Mean error of the estimates of all models that share a scope."""
-    sums: dict[str, Learned] = {}
-    for one in known:
-        if one.learned.error is not None:
-            sums[one.scope] = sums.get(one.scope, Learned()) + one.learned
-    return {scope: learned.error for scope, learned in sums.items()}
-
-
-def _line(row: reads.LimitRow, errors: dict[str, float | None]) -> tuple[str, ...]:
+def _line(row: LimitInfo) -> tuple[str, ...]:
     amounts = (number(row.limit), number(row.used), number(row.available))
-    return (row.scope, row.dimension, *amounts, _percent(errors.get(row.scope)), _state(row))
+    return (row.scope, row.dimension, *amounts, _percent(row.estimate_error), row.state_words)
 
 
-def _unlimited(rows: list[reads.LimitRow], errors: dict[str, float | None]) -> list[tuple[str, ...]]:
+def _unlimited(found: Limits) -> list[tuple[str, ...]]:
     """Lines of models that nothing limits: a local one has no quota."""
-    limited = {row.scope for row in rows}
-    return [
-        (scope, "", "", "", "", _percent(error), "") for scope, error in sorted(errors.items()) if scope not in limited
-    ]
+    limited = {row.scope for row in found}
+    return [(scope, "", "", "", "", _percent(error), "") for scope, error in found.scope_errors if scope not in limited]
 
 
 def _percent(error: float | None) -> str:
     return "" if error is None else f"±{error:.1%}"
 
 
-def _model(one: Estimates) -> dict[str, object]:
-    learned = one.learned
+def _model(one: EstimateError) -> dict[str, object]:
     return {
         "target": one.target,
         "scope": one.scope,
-        "error": _rounded(learned.error),
-        "factor": round(learned.factor, 3),
-        "replies": learned.replies,
-        "estimated_tokens": learned.estimated,
-        "actual_tokens": learned.actual,
+        "error": _rounded(one.error),
+        "factor": round(one.factor, 3),
+        "replies": one.replies,
+        "estimated_tokens": one.estimated_tokens,
+        "actual_tokens": one.actual_tokens,
     }
 
 
@@ -111,25 +98,17 @@ def _rounded(error: float | None) -> float | None:
     return None if error is None else round(error, 4)
 
 
-def _document(row: reads.LimitRow, errors: dict[str, float | None]) -> dict[str, object]:
+def _document(row: LimitInfo) -> dict[str, object]:
     return {
         "scope": row.scope,
         "dimension": row.dimension,
         "limit": row.limit,
         "used": row.used,
         "available": row.available,
-        "frozen_ms": row.frozen_ms,
+        "frozen_ms": ms_of_span(row.frozen_s),
         "frozen_why": row.frozen_why or None,
-        "adaptive_rps": row.adaptive_rate,
+        "adaptive_rps": row.adaptive_rps,
         "state": row.state or None,
-        "wait_ms": row.wait_ms,
-        "estimate_error": _rounded(errors.get(row.scope)),
+        "wait_ms": ms_of_span(row.wait_s),
+        "estimate_error": _rounded(row.estimate_error),
     }
-
-
-def _state(row: reads.LimitRow) -> str:
-    if row.dimension == "breaker":
-        return f"{row.state}, next call in {span(row.wait_ms)}" if row.wait_ms else row.state
-    if row.frozen_ms:
-        return f"frozen for {span(row.frozen_ms)}" + (f": {row.frozen_why}" if row.frozen_why else "")
-    return f"adaptive, {row.adaptive_rate:.1f} calls a second" if row.adaptive_rate is not None else row.state

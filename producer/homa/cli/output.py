@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -18,11 +18,27 @@ from rich.table import Table
 from rich.text import Text
 
 from homa.cli.context import say
+from homa.client.management.units import nano_of
+from homa.client.management.wording import age, dollars, moment, number, span
 from homa_shared.model.money import usd
+
+__all__ = [
+    "age",
+    "console",
+    "dollars",
+    "json_option",
+    "moment",
+    "number",
+    "print_facts",
+    "print_json",
+    "print_json_line",
+    "print_table",
+    "span",
+    "usd_or_null",
+]
 
 #: Columns of output that does not go to a terminal: more than any row needs.
 _PIPE_COLUMNS = 10_000
-_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"))
 
 #: `--json` of every command that lists or sums.
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there.")
@@ -97,39 +113,12 @@ def console(*, stderr: bool = False) -> Console:
     return Console(file=stream, highlight=False, soft_wrap=False, width=None if stream.isatty() else _PIPE_COLUMNS)
 
 
-def dollars(nano_usd: int | None) -> str:
-    """An amount for people: `$0.0123`, empty for none."""
-    if nano_usd is None:
-        return ""
-    return f"${usd(nano_usd)}" if nano_usd >= 0 else f"-${usd(-nano_usd)}"
+def usd_or_null(amount: Decimal | int | None) -> str | None:
+    """An amount for programs: a decimal string.
 
-
-def usd_or_null(nano_usd: int | None) -> str | None:
-    """An amount for programs: a decimal string."""
-    return None if nano_usd is None else usd(nano_usd)
-
-
-def moment(at_ms: int | None) -> str:
-    """A time (ms since 1970) in this machine's zone, to the second."""
-    return "" if not at_ms else datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def age(at_ms: int | None, now_ms: int) -> str:
-    """How long ago a time of the store's clock was."""
-    return "" if not at_ms else span(max(0, now_ms - at_ms))
-
-
-def span(ms: int | None) -> str:
-    """A length of time, in its largest unit: `350 ms`, `12 s`, `3.5 min`."""
-    if ms is None:
-        return ""
-    for size, unit in _UNITS:
-        if ms >= size:
-            amount = ms / size
-            return f"{amount:.1f} {unit}" if amount < 10 and unit != "s" else f"{amount:.0f} {unit}"
-    return f"{ms} ms"
-
-
-def number(amount: int | None) -> str:
-    """A count with thousands apart; empty for none."""
-    return "" if amount is None else f"{amount:,}"
+    Args:
+        amount: dollars as a Decimal, or nano-dollars as an int.
+    """
+    if amount is None:
+        return None
+    return usd(nano_of(amount) if isinstance(amount, Decimal) else amount)

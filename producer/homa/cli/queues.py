@@ -9,6 +9,7 @@ import click
 
 from homa.cli.context import session
 from homa.cli.output import json_option, number, print_json, print_table
+from homa.client.management.queues import QueueInfo, queues
 from homa.client.session import Session
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.store import reads
@@ -27,7 +28,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     with session() as here:
-        rows = here.store.run(reads.queues(here.keys))
+        rows = here.driver.run(queues(here.keys))
     if as_json:
         print_json({"queues": [_document(row) for row in rows]})
         return
@@ -73,7 +74,7 @@ def _change(queue: str, change: Callable[[Keys, str], Op[bool]], what: str, as_j
     _tell(queue, what, changed, as_json)
 
 
-def _document(row: reads.QueueRow) -> dict[str, object]:
+def _document(row: QueueInfo) -> dict[str, object]:
     return {
         "queue": row.queue,
         "lane": row.lane,

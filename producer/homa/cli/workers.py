@@ -8,8 +8,8 @@ import click
 
 from homa.cli.context import session
 from homa.cli.output import json_option, number, print_json, print_table, span
-from homa_shared.store import reads
-from homa_shared.store.versions import Versions, own_versions
+from homa.client.management.units import ms_of_span
+from homa.client.management.workers import WorkerInfo, workers
 
 
 @click.command("workers")
@@ -20,23 +20,22 @@ from homa_shared.store.versions import Versions, own_versions
 def command(everyone: bool, as_json: bool) -> None:
     """Show live workers, what they serve and what they do."""
     with session() as here:
-        rows = [row for row in here.store.run(reads.workers(here.keys)) if row.live or everyone]
+        rows = here.driver.run(workers(here.keys, gone=everyone))
     if as_json:
         print_json({"workers": [_document(row) for row in rows]})
         return
-    newest = max((Versions.told(row.facts) for row in rows if row.live), default=own_versions())
     print_table(
         ("WORKER", "QUEUES", "HOST", "PID", "RUNNING", "ENDED", "BEAT", "STATE"),
         (
             (
                 row.id,
-                ", ".join(row.facts.get("queues") or ()),
-                str(row.facts.get("host", "")),
-                str(row.facts.get("pid", "")),
-                f"{number(row.facts.get('running'))} of {number(row.facts.get('concurrency'))}",
-                number(row.facts.get("ended")),
-                f"{span(row.beat_age_ms)} ago",
-                _state(row, newest),
+                ", ".join(row.queues),
+                row.host,
+                "" if row.pid is None else str(row.pid),
+                f"{number(row.running)} of {number(row.concurrency)}",
+                number(row.ended),
+                f"{span(ms_of_span(row.beat_age_s))} ago",
+                row.state,
             )
             for row in rows
         ),
@@ -46,13 +45,5 @@ def command(everyone: bool, as_json: bool) -> None:
     )
 
 
-def _document(row: reads.WorkerRow) -> dict[str, Any]:
-    return {"worker": row.id, "live": row.live, "beat_age_ms": row.beat_age_ms, **row.facts}
-
-
-def _state(row: reads.WorkerRow, newest: Versions) -> str:
-    if not row.live:
-        return "gone"
-    if row.facts.get("draining"):
-        return "draining"
-    return f"older: {row.facts.get('release') or 'first'} release" if Versions.told(row.facts) < newest else ""
+def _document(row: WorkerInfo) -> dict[str, Any]:
+    return {"worker": row.id, "live": row.live, "beat_age_ms": ms_of_span(row.beat_age_s), **row.facts}

@@ -17,6 +17,7 @@ from homa.client.count import count
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.job_flows import JobFlows
 from homa.client.local_workers import LocalWorkers, Workers
+from homa.client.management.aio import AsyncManagement
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import client_context
 from homa.submit.batch_chunks import BatchRequest
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncHoma:
+class AsyncHoma(AsyncManagement):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use. It serves one event loop at a time, and works on in another one or a forked child.
@@ -109,7 +110,8 @@ class AsyncHoma:
                 Further names go to the provider as they are; type checkers want those in `provider_options`.
 
         Raises:
-            InvalidRequest: an option is wrong, or the key was used before with another request.
+            InvalidRequest: an option is wrong.
+            KeyConflict: the key was used before with another request; its `job_id` is that of the first job.
             UnknownModel: the model is neither a target of a configured provider nor an alias.
             BudgetExceeded: one call may cost more than `budget_usd`.
             StoreUnavailable, StoreFull: nothing was accepted, as far as the store told.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from homa.client.batch_flows import BatchFlows
 from homa.client.batch_lines import Line
 from homa.client.batch_progress import Progress
 from homa.client.batch_submission import BatchSubmission, check_requests
 from homa.client.job_flows import JobFlows
+from homa.client.management.retries import Retries, retry_lines, retry_one
 from homa.client.results import Reply
 from homa.client.streams import Piece, check_event_id
 from homa.drivers.aio import AwaitingDriver
@@ -31,6 +32,11 @@ class AsyncJob(Generic[T]):
     @property
     def id(self) -> str:
         return self._flows.id
+
+    @property
+    def schema(self) -> Any:
+        """What `Reply.parsed` is made with."""
+        return self._flows.schema
 
     async def result(self, timeout: float | None = None) -> Reply[T]:
         """Wait for the reply.
@@ -71,6 +77,16 @@ class AsyncJob(Generic[T]):
             cancelled; cancelling, where it runs and its worker has been told; or the state in which it had ended.
         """
         return await self._driver.run(self._flows.cancel())
+
+    async def retry(self) -> AsyncJob[T]:
+        """Retry it, ended, as a new job; one that was retried before answers with that retry.
+
+        Raises:
+            InvalidRequest: it has not ended, or its request is no longer kept.
+            JobNotFound: the store does not hold it (any more).
+        """
+        again = await self._driver.run(retry_one(self._flows.keys, self.id))
+        return AsyncJob(self._driver, JobFlows(self._flows.keys, again, self.schema))
 
     async def view(self) -> JobView:
         """Its record and the history of its attempts."""
@@ -114,6 +130,18 @@ class AsyncBatch:
     async def cancel(self) -> None:
         """End all lines that have not ended; calls in flight are called off."""
         await self._driver.run(self._flows.cancel())
+
+    async def retry(self, *, failed: bool = True, cancelled: bool = False, expired: bool = False) -> Retries:
+        """Retry lines that ended without an answer, each as a new job that its line then points to.
+
+        Args:
+            failed: those that failed; likewise the others.
+
+        Raises:
+            JobNotFound: the store does not hold the batch (any more).
+        """
+        wanted = {"failed": failed, "cancelled": cancelled, "expired": expired}
+        return await self._driver.run(retry_lines(self._flows.keys, self.id, [name for name in wanted if wanted[name]]))
 
     async def pause(self, why: str = "") -> None:
         """Start no further line; calls in flight finish."""

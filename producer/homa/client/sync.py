@@ -14,6 +14,7 @@ from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.handles import Batch, Job, OpenBatch
 from homa.client.job_flows import JobFlows
 from homa.client.local_workers import LocalWorkers, Workers
+from homa.client.management.sync import Management
 from homa.client.streams import Piece
 from homa.drivers.blocking import BlockingDriver
 from homa.drivers.context import client_context
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Homa:
+class Homa(Management):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use, may be shared by threads, and works on in a forked child.
@@ -106,7 +107,8 @@ class Homa:
                 Further names go to the provider as they are; type checkers want those in `provider_options`.
 
         Raises:
-            InvalidRequest: an option is wrong, or the key was used before with another request.
+            InvalidRequest: an option is wrong.
+            KeyConflict: the key was used before with another request; its `job_id` is that of the first job.
             UnknownModel: the model is neither a target of a configured provider nor an alias.
             BudgetExceeded: one call may cost more than `budget_usd`.
             StoreUnavailable, StoreFull: nothing was accepted, as far as the store told.

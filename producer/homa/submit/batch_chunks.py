@@ -103,9 +103,7 @@ class Chunks:
         if isinstance(request, str):
             self._put(self._default_template(), self._prepared(request), str(self.lines))
             return
-        if not isinstance(request, Mapping):
-            raise InvalidRequest(f"{request!r:.80} is no request: expected a prompt, or a mapping of options of submit")
-        line = spread(_from_openai(request) if "body" in request else request)
+        line = line_options(request)
         custom_id = line.get("custom_id")
         custom_id = str(self.lines) if custom_id is None else check_custom_id("custom_id", custom_id)
         own = {name: value for name, value in line.items() if name not in _PLAIN}
@@ -180,6 +178,19 @@ class Chunks:
         template = Template(self.view, options, self._batch_id)
         self.targets.update(template.targets)
         return template
+
+
+def line_options(request: BatchRequest) -> Mapping[str, Any]:
+    """A line of a batch as options of `submit`.
+
+    Raises:
+        InvalidRequest: it is nothing that a line may be.
+    """
+    if isinstance(request, str):
+        return {"prompt": request}
+    if not isinstance(request, Mapping):
+        raise InvalidRequest(f"{request!r:.80} is no request: expected a prompt, or a mapping of options of submit")
+    return spread(_from_openai(request) if "body" in request else request)
 
 
 def _from_openai(line: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -190,15 +190,15 @@ def check_moment(name: str, at: object) -> int:
 
 def refuse_infinite(name: str, value: object) -> None:
     """Refuses NaN and infinity, anywhere in a value: JSON has neither, and null would be sent in their place."""
-    left = [value]
+    left = [(name, value)]
     while left:
-        part = left.pop()
+        place, part = left.pop()
         if isinstance(part, float) and not isfinite(part):
-            raise wrong(name, value, "finite numbers")
+            raise wrong(place, part, "a finite number, since JSON has no other")
         if isinstance(part, Mapping):
-            left.extend(part.values())
+            left.extend((f"{place}.{inner}", each) for inner, each in part.items())
         elif isinstance(part, list | tuple):
-            left.extend(part)
+            left.extend((f"{place}[{i}]", each) for i, each in enumerate(part))
 
 
 def check_timeout(timeout_s: object) -> None:

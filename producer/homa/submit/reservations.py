@@ -9,6 +9,7 @@ from homa.submit.fleet_view import FleetView
 from homa_shared.calls.request import Option, request_tail
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.money import NANO_PER_USD, usd
+from homa_shared.quota.embedding_parts import first_part
 from homa_shared.quota.need_calculator import NeedCalculator, counts_tokens, largest
 from homa_shared.quota.plan import TargetPlan
 from homa_shared.quota.prompt import Prompt
@@ -86,7 +87,7 @@ class Reservations:
 
     def _of_texts(self, plan: TargetPlan, texts: Sequence[str], calculator: NeedCalculator) -> Option:
         """What the first call takes that embeds as many texts as it may."""
-        return calculator.embedding(plan, texts, self._view.factor(plan.target))[1]
+        return calculator.embedding(plan, texts[: first_part(texts, plan)], self._view.factor(plan.target))
 
     def _of_chat(self, plan: TargetPlan, prompt: Prompt, calculator: NeedCalculator) -> Option:
         need = calculator.chat(plan, prompt, self._view.factor(plan.target), self._view.answer_tokens(plan.target))

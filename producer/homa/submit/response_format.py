@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from homa.submit.option_checks import refuse_infinite
 from homa_shared.model.errors import InvalidReply, InvalidRequest
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ def check_schema(schema: object, name: str) -> None:
     """
     if not isinstance(schema, Mapping):
         raise InvalidRequest(f"{name} is {schema!r:.80}: expected a JSON schema, an object")
+    refuse_infinite(name, schema)
     from homa_shared.calls.json_schema import (
         answer_schema,  # a tenth of a second, which requests without a schema do not need
     )

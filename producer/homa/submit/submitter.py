@@ -27,7 +27,7 @@ from homa.submit.request_digests import digest
 from homa.submit.template import Template
 from homa.submit.uploads import Uploads
 from homa_shared.calls.openai_apis import NO_PRICE_LISTED
-from homa_shared.model.errors import BudgetExceeded, InvalidRequest, UnknownModel
+from homa_shared.model.errors import BudgetExceeded, InvalidRequest, KeyConflict, UnknownModel
 from homa_shared.model.ids import new_job_id
 from homa_shared.model.money import usd
 from homa_shared.settings.changes import drift
@@ -84,7 +84,7 @@ class Submitter:
         """Accepts one job; returns its id, that of the first one where its key was used before.
 
         Raises:
-            InvalidRequest: its key was used before with another request.
+            KeyConflict: its key was used before with another request.
             InvalidRequest: no target can do it.
             UnknownModel, BudgetExceeded, StoreUnavailable, StoreFull: nothing was submitted.
         """
@@ -104,8 +104,11 @@ class Submitter:
         yield from uploads.send(self.keys)
         accepted = yield from ask(submit(self.keys, template.common_for(asked.prepared), [entry]))
         if accepted.conflicts:
-            raise InvalidRequest(
-                f"key {asked.key!r} was used before with another request: expected the same request, or another key"
+            first = accepted.conflicts[0]
+            raise KeyConflict(
+                f"key {asked.key!r} was used before with another request, by job {first}: "
+                "expected the same request, or another key",
+                job_id=first,
             )
         return accepted.existing.get(0, entry.id)
 

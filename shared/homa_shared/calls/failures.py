@@ -63,7 +63,8 @@ class ProviderError(Exception):
     """A call that brought no good reply, classified.
 
     `usage` is set where the provider reported tokens all the same (a refusal, a truncated reply); the attempt is then
-    charged at its actual cost. Elsewhere `FREE` kinds and refusals by status cost nothing; all others are unresolved.
+    charged at its actual cost. Elsewhere `FREE` kinds and refusals by status cost nothing, unless something had been
+    generated before; all others are unresolved.
     """
 
     kind: ErrorKind
@@ -77,6 +78,8 @@ class ProviderError(Exception):
     usage: Usage | None = None
     #: Streamed text that had arrived before the break; its tokens are the floor of the unresolved charge.
     partial_text: str = field(default="", repr=False)
+    #: Whether anything was generated before it, be it unseen: no status of an error behind that says that it was free.
+    begun: bool = False
 
     def __str__(self) -> str:
         status = f" ({self.status}{' ' + self.code if self.code else ''})" if self.status else ""
@@ -86,5 +89,10 @@ class ProviderError(Exception):
     def charge(self) -> Charge:
         if self.usage is not None:
             return Charge.ACTUAL
-        refused = self.kind in FREE or (self.status in REFUSED and not self.partial_text)
-        return Charge.NONE if refused else Charge.UNRESOLVED
+        if self.begun or self.partial_text:
+            return Charge.UNRESOLVED
+        return Charge.NONE if self.kind in FREE or self.status in REFUSED else Charge.UNRESOLVED
+
+
+class NotSent(ProviderError):
+    """A call that an adapter refuses to make: the provider has not heard of it, and neither counts nor bills it."""

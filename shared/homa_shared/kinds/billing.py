@@ -51,6 +51,10 @@ class Part:
     source: str
 
 
+def _at_one_price(endpoint: str, model: str) -> Fraction:
+    return Fraction(1)
+
+
 @dataclass(frozen=True, slots=True)
 class Billing:
     """How a kind bills."""
@@ -69,6 +73,8 @@ class Billing:
     tier_names: Mapping[str, str] = field(default_factory=dict)
     #: Terms that a call which leaves its tier to the account may be served on, where they have a price.
     account_tiers: frozenset[str] = frozenset()
+    #: What prices of its list are multiplied by at a server of its own that the account names: scheme and host, model.
+    endpoint_factor: Callable[[str, str], Fraction] = _at_one_price
     #: Further parameters that change the price: parameter → the values that do not.
     price_parameters: Mapping[str, frozenset[object]] = field(default_factory=dict)
     #: Term → how it is priced; one that is missing has no price.
@@ -110,6 +116,12 @@ class Billing:
         """Whether a parameter of a request chooses among terms that are known here."""
         is_tier = parameter in ("service_tier", "serviceTier")
         return bool(self.service_tiers) if is_tier else parameter in self.price_parameters
+
+    def chooses_price(self, parameter: str) -> bool:
+        """Whether a parameter may change by which prices a call is billed, be they known here or not."""
+        is_tier = parameter in ("service_tier", "serviceTier")
+        asks_for_part = any(part.asked_by == parameter for part in self.parts.values())
+        return is_tier or asks_for_part or parameter in self.price_parameters
 
     def asks(self, params: Mapping[str, Any]) -> bool:
         """Whether a request says anything of the terms that it is to be served on."""

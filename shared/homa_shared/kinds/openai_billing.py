@@ -38,6 +38,22 @@ def withholds_tier(model: str, tier: str) -> bool:
     return tier == "flex" and _NO_FLEX.match(model) is not None
 
 
+#: Hosts of data residency, and names of models from before 5 March 2026, which cost the same there as elsewhere;
+#: GPT-5.4 was the first that does not. developers.openai.com/api/docs/guides/data-residency
+_REGIONAL_HOST = re.compile(r"https?://[a-z]{2}\.api\.openai\.com")
+_SAME_EVERYWHERE = re.compile(
+    r"(?:ft:)?(?:gpt-(?:3\.5|4|5(?!\.\d)|5\.[1-3](?!\d))|chatgpt-4o|codex-mini|computer-use|o[134](?!\d)|text-embedding-)"
+)
+_REGIONAL_UPLIFT = Fraction(11, 10)
+
+
+def endpoint_factor(endpoint: str, model: str) -> Fraction:
+    """A tenth more for calls that are processed in a region; a model that nobody has heard of is taken as a new one."""
+    if not _REGIONAL_HOST.fullmatch(endpoint) or _SAME_EVERYWHERE.match(model):
+        return Fraction(1)
+    return _REGIONAL_UPLIFT
+
+
 TERMS = MappingProxyType(
     {
         "flex": Term(("service_tier", "flex")),

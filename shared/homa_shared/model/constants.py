@@ -21,6 +21,11 @@ LANE_RANK = {lane: rank for rank, lane in enumerate(LANES, start=1)}
 ENDED_STATES = frozenset(map(str, ENDED))
 #: The target under which ordinary Dramatiq messages wait: they stand under no provider's limits.
 ACTOR_TARGET = "actor"
+#: Dramatiq's priorities are told apart up to so far from 0; one beyond counts as that.
+MOST_PRIORITY = 1000
+#: Places in a lane that each priority has: more than jobs are ever submitted, and few enough that the last place of the
+#: last priority is a whole number which a sorted set's score, a double, holds exactly (2^53).
+PLACES_PER_PRIORITY = 8_000_000_000_000
 #: Begins the names of queues and targets of pools.
 POOL_PREFIX = "pool-"
 #: Wait that a job accepts before it goes to its next target, where it does not say.
@@ -36,6 +41,8 @@ POISON_LEASES = 3
 
 #: Length of a lease where nothing else is set.
 LEASE_MS = 30_000
+#: How long a good reply waits for others to be stored with, ms.
+SETTLE_GATHER_MS = 10
 #: A worker beats about each second; one that has not for so long counts as gone.
 LIVE_MS = 5000
 #: What is known of a worker is kept for so long after its last beat.

@@ -22,6 +22,15 @@ class UnknownModel(InvalidRequest):
     """A model is neither `provider:model` with a configured provider nor a configured alias."""
 
 
+class KeyConflict(InvalidRequest):
+    """An idempotency key was used before with another request."""
+
+    def __init__(self, message: str, *, job_id: str = "") -> None:
+        super().__init__(message)
+        #: The job that was submitted with it first.
+        self.job_id = job_id
+
+
 class MissingExtra(HomaError):
     """An optional part is not installed; the message carries the install line."""
 

@@ -48,6 +48,13 @@ DAILY = (Dimension("rpd", "rpd", "r"),)
 CONFIGURED = (*(dimension.limit for dimension in (*DIMENSIONS, *DAILY)), "burst", "adaptive", "dayend")
 #: The same, with what was taken of each quota that opens bit by bit, and what headers told of it.
 SCOPE_FIELDS = (*CONFIGURED, *(d.letter for d in DIMENSIONS), *(d.told for d in DIMENSIONS if d.told))
+#: All that scripts keep of a scope and read as a number (scripts/lib/limiter.lua, congestion.lua).
+SCOPE_NUMBERS = frozenset(
+    (
+        *("conc", "busy", "frozen", "frozen_at", "probe", "refused", "ramp", "dayn", "rate", "grown", "acc"),
+        *("cut_at", "cut_acc", "top", "told_at", "lowered", "seen", "tight", "tight_at", *SCOPE_FIELDS),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)

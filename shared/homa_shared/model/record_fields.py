@@ -113,7 +113,10 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
         _COMMON | _RETRIED | _ALWAYS,
     ),
     _text("tn", "tenant", "tenant", _OPTION | _ALWAYS),
-    _number("sq", "sequence", "sequence number: its place in its group"),
+    _number(
+        "sq", "sequence", "its place in its group: the sequence number, behind all places of priorities before its own"
+    ),
+    _number("pr", "priority", "of a Dramatiq message: its priority in its lane, the lowest first", _COMMON, 0),
     # attempts
     _number("at", "attempt", "number of the latest attempt (the fence)", _TAKEN, 0),
     _number("tr", "tries", "attempts that count against mx", _TAKEN, 0),
@@ -154,6 +157,7 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     # what it cost
     _number("co", "cost", "known cost so far, nano-dollars", _TAKEN, 0),
     _number("un", "unresolved", "unresolved cost so far, nano-dollars", _TAKEN, 0),
+    _number("uo", "unresolved_attempts", "attempts whose cost is unresolved", absent=0),
     _number("sv", "cache_saved", "what the provider's prompt cache saved so far, nano-dollars", absent=0),
     _number("sb", "submitted_ms", "submitted, ms", absent=0),
     # the running attempt
@@ -172,7 +176,7 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     _text("of", "retry_of", "job that this one retries", absent=None),
     _text("rb", "retried_by", "job that retries this one", absent=None),
     # steps
-    _number("sn", "steps", "steps: paid replies that a later attempt goes on from"),
+    _number("sn", "steps", "steps: replies and refusals that a later attempt goes on from"),
     _flag("sw", "between_steps", "1: between two steps, nothing is in flight", _RUNNING),
     _number("sr", "reserved_step", "step whose call is reserved", _RUNNING),
     _number("sa", "step_reserved_ms", "when that was, ms", _RUNNING),

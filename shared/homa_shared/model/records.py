@@ -110,6 +110,8 @@ class Job:
     waits_for: str | None = None
     cost_nano_usd: int = 0
     unresolved_nano_usd: int = 0
+    #: Attempts whose cost is unresolved; of some of them no bound is known.
+    unresolved_attempts: int = 0
     #: What providers' prompt caches saved; negative where writing to them cost more.
     cache_saved_nano_usd: int = 0
     expired_leases: int = 0
@@ -120,6 +122,11 @@ class Job:
     @property
     def ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def has_open_cost(self) -> bool:
+        """Whether an attempt's cost is unresolved, which only the record can settle."""
+        return self.unresolved_attempts > 0 or self.unresolved_nano_usd > 0
 
 
 def decode_fields(raw: Mapping[bytes, bytes]) -> dict[str, Any]:
@@ -159,6 +166,7 @@ def job_from_fields(job_id: str, fields: Mapping[str, Any]) -> Job:
         waits_for=of("waits_for"),
         cost_nano_usd=of("cost"),
         unresolved_nano_usd=of("unresolved"),
+        unresolved_attempts=of("unresolved_attempts"),
         cache_saved_nano_usd=of("cache_saved"),
         expired_leases=of("expired_leases"),
         retry_of=of("retry_of"),

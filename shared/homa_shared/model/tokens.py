@@ -18,7 +18,8 @@ class QuotaUse(NamedTuple):
     """What a call really took from a quota."""
 
     requests: int
-    tokens: Tokens
+    #: None: as much as was reserved for it.
+    tokens: Tokens | None = None
 
 
 class PrefixTokens(NamedTuple):

@@ -125,6 +125,10 @@ class PriceBook:
         """Whether a parameter chooses among prices of a target, so that a bound counts the dearest that it may mean."""
         return self._billing(target).has_prices_for(parameter)
 
+    def chooses_price(self, target: Target, parameter: str) -> bool:
+        """Whether a parameter may change by which prices a call to a target is billed, be they known or not."""
+        return self._billing(target).chooses_price(parameter)
+
     def lacks_tier(self, target: Target, params: Mapping[str, Any]) -> Terms | None:
         """Terms without a price on which a request may be served, where the target has a standard price; else None."""
         if self._card(target) is None:
@@ -189,14 +193,14 @@ class PriceBook:
         own = self._own_price(target)
         if own is not None:
             return settings_card(own, terms)
-        billing = self._billing(target)
+        billing, endpoint = self._billing(target), self._endpoint(target)
         for price_list, name in self._references(target):
             found = listed(name, price_list)
             if found is not None and found.price(now_s, {}) is not None:
-                return listed_card(found, price_list, billing, terms, now_s)
+                return listed_card(found, price_list, billing, terms, now_s, endpoint)
             ours = own_price(name, price_list, datetime.fromtimestamp(now_s, UTC).date())
             if ours is not None:
-                return unlisted_card(ours, billing, terms, now_s)
+                return unlisted_card(ours, billing, terms, now_s, endpoint)
         return None
 
     def _billing(self, target: Target) -> Billing:
@@ -205,6 +209,10 @@ class PriceBook:
     def _account_tier(self, target: Target) -> str | None:
         found = self._fleet.providers.get(target.provider)
         return None if found is None else found.service_tier
+
+    def _endpoint(self, target: Target) -> str:
+        found = self._fleet.providers.get(target.provider)
+        return (found.endpoint or "") if found is not None else ""
 
     def _billed(self, target: Target, usage: Usage) -> Target:
         """The target whose price counts: the one that was called, unless another model's is known to."""

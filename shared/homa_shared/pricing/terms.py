@@ -30,11 +30,14 @@ def settings_card(price: Price, terms: Terms) -> Card | None:
     return None if tier is None else own_card(tier, SETTINGS)
 
 
-def listed_card(found: Listed, price_list: str, billing: Billing, terms: Terms, now_s: float) -> Card | None:
+def listed_card(
+    found: Listed, price_list: str, billing: Billing, terms: Terms, now_s: float, endpoint: str = ""
+) -> Card | None:
     """The card of a model in a price list; None for terms without a price.
 
     Args:
         price_list: where it is; factors hold for what its kind bills itself.
+        endpoint: scheme and host of the account's server; empty: the kind's own.
         now_s: seconds since 1970.
     """
     context: dict[str, str] = {}
@@ -45,24 +48,32 @@ def listed_card(found: Listed, price_list: str, billing: Billing, terms: Terms, 
             context |= [term.listed]
         else:
             rest.append(name)
-    factor = _factor(rest, billing, found.model.id, now_s) if price_list == billing.price_list else None
+    is_own = price_list == billing.price_list
+    factor = _factor(rest, billing, found.model.id, now_s) if is_own else None
+    at_server = billing.endpoint_factor(endpoint, found.model.id) if is_own and endpoint else 1
     price = found.price(now_s, context)
     if price is None or (factor is None and rest):
         return None
     return card_of(
         listed_steps(price, own=found.own),
         found.source,
-        factor=factor or Fraction(1),
+        factor=(factor or Fraction(1)) * at_server,
         parts=billing.parts,
         turns_s=found.turns_s,
     )
 
 
-def unlisted_card(price: OwnPrice, billing: Billing, terms: Terms, now_s: float) -> Card | None:
-    """The card of a model that no list has yet; None for terms without a price."""
+def unlisted_card(price: OwnPrice, billing: Billing, terms: Terms, now_s: float, endpoint: str = "") -> Card | None:
+    """The card of a model that no list has yet; None for terms without a price.
+
+    Args:
+        endpoint: as for `listed_card`.
+    """
     factor = _factor(list(terms), billing, price.model, now_s)
     if factor is None:
         return None
+    if endpoint:
+        factor *= billing.endpoint_factor(endpoint, price.model)
     prices = {name: steps(dollars) for name, dollars in price.dollars.items()}
     source = f"{price.source}, read {READ_ON}"
     return card_of(prices, source, factor=factor, parts=billing.parts, cache_is_plain=False)

@@ -34,7 +34,6 @@ from homa_shared.quota.call_parts import (
     read_parameters,
     text_parts,
 )
-from homa_shared.quota.embedding_parts import first_part
 from homa_shared.quota.parameter_costs import PREDICTION, PRICED_BY_SOME
 from homa_shared.quota.plan import TargetPlan, reservation
 from homa_shared.quota.prompt import Prompt
@@ -97,22 +96,18 @@ class NeedCalculator:
         reserved = reservation(plan, input_tokens, expected, self.most_output_tokens)
         return Option(str(plan.target), bound, reserved.tokens)
 
-    def embedding(
-        self, plan: TargetPlan, texts: Sequence[str], factor: float = 1.0, *, start: int = 0
-    ) -> tuple[int, Option]:
-        """Where the call ends that embeds texts from `start` on, and what it takes.
+    def embedding(self, plan: TargetPlan, texts: Sequence[str], factor: float = 1.0) -> Option:
+        """What one call takes that embeds some texts (`first_part` says how many it may have).
 
         Args:
             factor: as for `chat`.
         """
-        end = first_part(texts, plan, start)
-        part = texts[start:end]
         is_bounded = not self.why_unbounded_embedding(plan.target)
-        bound = self._bound(plan.target, text_parts(part, self._parameters), 0) if is_bounded else None
+        bound = self._bound(plan.target, text_parts(texts, self._parameters), 0) if is_bounded else None
         if not counts_tokens(plan):
-            return end, Option(str(plan.target), bound)
-        tokens = count("\n".join(part), plan.target.model, factor=factor).tokens
-        return end, Option(str(plan.target), bound, reservation(plan, tokens, 0, 0).tokens)
+            return Option(str(plan.target), bound)
+        tokens = count("\n".join(texts), plan.target.model, factor=factor).tokens
+        return Option(str(plan.target), bound, reservation(plan, tokens, 0, 0).tokens)
 
     def bound(self, target: Target, prompt: Prompt) -> int | None:
         """Nano-dollars that one completion cannot exceed; None where there is no such bound (`why_unbounded`)."""

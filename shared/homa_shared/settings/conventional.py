@@ -57,7 +57,7 @@ def _kinds(given: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 def _offers(kind: str, env: Mapping[str, str], settled: Mapping[str, Any]) -> Iterator[_Offer]:
     variables = profile_of(kind).connection.variables
     for variable in variables:
-        name = next((name for name in variable.names if env.get(name)), None)
+        name = next((name for name in variable.names if _says(env, name)), None)
         if name is None or not _usable(variable, variables, env, settled):
             continue
         if variable.makes_account:
@@ -66,7 +66,12 @@ def _offers(kind: str, env: Mapping[str, str], settled: Mapping[str, Any]) -> It
             yield _Offer(kind, variable.setting, variable.value_of(env[name]), name)
 
 
+def _says(env: Mapping[str, str], name: str) -> bool:
+    """Whether a variable says anything: one that is blank counts as unset, as an empty one does."""
+    return bool(env.get(name, "").strip())
+
+
 def _usable(variable: Variable, others: Iterable[Variable], env: Mapping[str, str], settled: Mapping[str, Any]) -> bool:
     """Whether what a variable needs is there: Azure's key is of no use without the address of its resource."""
-    given = {other.setting for other in others if any(env.get(name) for name in other.names)}
+    given = {other.setting for other in others if any(_says(env, name) for name in other.names)}
     return not variable.needs or variable.needs in given or variable.needs in settled

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationE
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from homa_shared.kinds.registry import is_kind
-from homa_shared.model.constants import LEASE_MS
+from homa_shared.model.constants import LEASE_MS, SETTLE_GATHER_MS
 from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.settings.explain import explain, masked
 from homa_shared.settings.fleet import Fleet, FleetProvider
@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     prompt_cache: bool = True
     #: Seconds after which the work of a silent worker is given to another.
     lease_s: Annotated[int, Field(ge=3, le=86_400)] = LEASE_MS // 1000
+    #: Milliseconds for which a worker's good reply waits for others, to be stored with them; 0: each at once. One that
+    #: arrives while nothing else is in flight never waits.
+    settle_gather_ms: Annotated[int, Field(ge=0, le=1000)] = SETTLE_GATHER_MS
     #: Workers report errors there. SENTRY_DSN says the same.
     sentry_dsn: SecretStr | None = None
     #: Least severity that workers log.

@@ -25,6 +25,8 @@ _DURATION = re.compile(r"(\d+)\s*([smhdw]?)")
 _NAME = re.compile(r"[^\s:/{}]+")
 STORE_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
 BLOB_SCHEMES = ("file", "s3", "gs", "az", "azure", "abfss", "memory")
+#: What an address looks like, for people.
+_EXAMPLE = "https://api.example.com/v1"
 
 
 def duration_s(value: Any) -> int:
@@ -44,9 +46,13 @@ def _listed(value: Any) -> Any:
 
 
 def _http_url(value: str) -> str:
+    if not value.strip():
+        raise ValueError(f"expected a URL such as {_EXAMPLE}; leave it out where the kind's own address is meant")
+    if any(character.isspace() for character in value):
+        raise ValueError(f"expected a URL without blanks, such as {_EXAMPLE}")
     url = urlsplit(value)
     if url.scheme not in ("http", "https") or not url.hostname:
-        raise ValueError("expected a URL such as https://api.example.com/v1")
+        raise ValueError(f"expected a URL such as {_EXAMPLE}")
     return value
 
 

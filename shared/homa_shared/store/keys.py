@@ -43,11 +43,13 @@ KEYS: dict[str, KeySpec] = {
     # where a job waits: exactly one of backlog, due, leases, waiting
     "lane": KeySpec("x:<queue>:<lane>", "zset", "-", "targets with a backlog -> when last served (us)"),
     "group": KeySpec("g:<queue>:<lane>:<target>", "zset", "-", "tenants with a backlog -> virtual time"),
-    "backlog": KeySpec("b:<queue>:<lane>:<target>:<tenant>", "zset", "-", "job -> sequence number"),
+    "backlog": KeySpec(
+        "b:<queue>:<lane>:<target>:<tenant>", "zset", "-", "job -> its place: sequence number, by priority"
+    ),
     "due": KeySpec("due", "zset", "-", "job -> when it becomes ready (ms)"),
     "leases": KeySpec("l", "zset", "-", "job:attempt -> expiry (ms)"),
     "waiting": KeySpec(
-        "w:<reason>", "zset", "-", "job -> sequence number; reason is batch:<id>, budget:<instance> or follow:<key>"
+        "w:<reason>", "zset", "-", "job -> its place; reason is batch:<id>, budget:<instance> or follow:<key>"
     ),
     "reasons": KeySpec("wr", "zset", "-", "reasons for which something waits -> since (ms)"),
     "deadlines": KeySpec("dl", "zset", "-", "live jobs with a deadline -> deadline (ms)"),
@@ -112,6 +114,7 @@ KEYS: dict[str, KeySpec] = {
     "media_users": KeySpec(
         "mj:<digest>", "set", "while a job needs it", "ends of keys that refer to it: it lives as long as one of them"
     ),
+    "moved_by": KeySpec("mv", "string", "-", "in tests with a clock that moves: how far ahead it is (ms)"),
     "learned": KeySpec(
         "tl:<target>",
         "hash",

@@ -24,7 +24,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     *(("BLPOP", _KEY, "1"), ("LLEN", _KEY), ("LRANGE", _KEY, "0", "1"), ("MGET", _KEY), ("MSET", _KEY, "v")),
     *(("PERSIST", _KEY), ("PEXPIRE", _KEY, "1"), ("PTTL", _KEY), ("RPUSH", _KEY, "v"), ("SADD", _KEY, "v")),
     *(("SET", _KEY, "v"), ("SISMEMBER", _KEY, "v"), ("SMEMBERS", _KEY), ("SRANDMEMBER", _KEY), ("SREM", _KEY, "v")),
-    *(("XADD", _KEY, "*", "f", "v"), ("XRANGE", _KEY, "-", "+"), ("XREVRANGE", _KEY, "+", "-")),
+    *(("XADD", _KEY, "*", "f", "v"), ("XRANGE", _KEY, "-", "+"), ("XREVRANGE", _KEY, "+", "-"), ("TYPE", _KEY)),
     *(("XREAD", "STREAMS", _KEY, "0"), ("XTRIM", _KEY, "MINID", "0"), ("ZADD", _KEY, "1", "v"), ("ZCARD", _KEY)),
     *(("ZINCRBY", _KEY, "1", "v"), ("ZMSCORE", _KEY, "v"), ("ZRANGE", _KEY, "0", "1"), ("ZRANK", _KEY, "v")),
     *(("ZRANGEBYSCORE", _KEY, "0", "1"), ("ZREM", _KEY, "v"), ("ZREVRANGE", _KEY, "0", "1"), ("ZSCORE", _KEY, "v")),

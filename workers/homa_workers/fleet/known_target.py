@@ -26,6 +26,8 @@ class KnownTarget:
     family: Family
     #: Parameters that the account's settings add to each call which does not set them.
     defaults: Mapping[str, Any]
+    #: Those of them that the fleet's settings tell: a client by these settings reckons with them.
+    published: Mapping[str, Any]
     #: Whether nobody described what its bill has beside tokens, so that its replies are looked through for it.
     has_unknown_bill: bool
 
@@ -42,7 +44,9 @@ class KnownTarget:
         """
         target = Target.parse(name)
         profile = fleet.profile(target)
-        return cls(target, profile, fleet.family(target), defaults, profile.billing.fees is None)
+        provider = fleet.providers.get(target.provider)
+        published = provider.params if provider is not None else {}
+        return cls(target, profile, fleet.family(target), defaults, published, profile.billing.fees is None)
 
     @property
     def may_learn(self) -> bool:
@@ -56,6 +60,10 @@ class KnownTarget:
     def for_api(self, call: Call) -> Call:
         """A call as the provider can be asked: by OpenAI's Responses API only where it has one."""
         return call if call.api == CHAT_API or self.profile.responses_api else by_own_api(call)
+
+    def as_reckoned(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The parameters of a request as a client reckoned with them that knew the same settings."""
+        return with_defaults(params, self.published) if self.published else params
 
     def fitted(self, call: Call) -> tuple[Call, tuple[str, ...]]:
         """A call as the model can be asked, and what was changed about its parameters, for people.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from homa_shared.calls.request import JobRequest
 from homa_shared.kinds.parameter_rules import lack
-from homa_shared.model.pools import Pool, queue_of
+from homa_shared.model.errors import HomaError
+from homa_shared.model.pools import Pool, members_of, queue_of
 from homa_shared.model.targets import Target
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.next_target import NextTarget
@@ -48,9 +49,14 @@ def _lack(book: FleetBook, target: str, than: str, request: JobRequest, *, wider
     hop = book.hop(target)
     if hop is None:
         return "the fleet has no such provider or pool any more"
+    try:
+        known = [book.known(str(member)) for member in members_of(hop)]
+    except HomaError as error:
+        # As where the package that brings its kind cannot be loaded.
+        return str(error)
     if isinstance(hop, Pool):
         return None
-    if why := lack(book.known(str(hop)).family, hop.model, request.messages, request.params):
+    if why := lack(known[0].family, hop.model, request.messages, request.params):
         return why
     if not wider:
         return None

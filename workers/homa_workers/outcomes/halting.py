@@ -20,7 +20,7 @@ class Halted(Exception):
 
 
 class Unsent(Interrupted):
-    """Ended between two calls, where nothing is in flight: it costs nothing, whatever the reason."""
+    """Ended before a call or between two, where nothing is in flight: it costs nothing, whatever the reason."""
 
     @property
     def charge(self) -> Charge:
@@ -59,8 +59,10 @@ def waiting(why: str, message: str) -> Halted:
 
 
 def refused(message: str) -> Halted:
-    """The job cannot be done as it stands; nothing was sent."""
-    return ended(ProviderError(ErrorKind.INVALID_REQUEST, message))
+    """The job cannot be done as it stands; nothing was sent, so that breakers learn nothing, and no quota is used."""
+    error = Unsent(str(ErrorKind.INVALID_REQUEST), message)
+    error.kind = ErrorKind.INVALID_REQUEST
+    return ended(error)
 
 
 def stopped_before_call(attempt: RunningAttempt) -> Halted:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
-from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
+from homa_shared.calls.failures import Charge, ErrorKind, NotSent, ProviderError
 from homa_shared.calls.reply import Completion, Usage
-from homa_shared.model.json_safe import compact_json, sound_json, valid_text
+from homa_shared.model.json_safe import compact_json, sound_json
 from homa_shared.model.pools import alias_of
-from homa_shared.model.tokens import NOTHING_USED, QuotaUse
+from homa_shared.model.tokens import NO_TOKENS, NOTHING_USED, QuotaUse
 from homa_shared.quota.plan import Reservation, TargetPlan, settlement
 from homa_shared.store.transitions.attempts import Claim, Report
 from homa_workers.attempt import RunningAttempt
 from homa_workers.outcomes.outcomes import Interrupted, Recalled, name_of
 from homa_workers.outcomes.retry_policy import ACCOUNT_COOL_MS, LONGEST_WAIT_MS, RULES
-
-#: Nano-dollars of a completion at a target, None when unpriced.
-Price = Callable[[str, Completion], int | None]
 
 #: Shortest time that a breaker opens for, ms.
 _LEAST_COOL_MS = 1000
@@ -29,12 +26,19 @@ _UNSENT = frozenset({ErrorKind.UNREACHABLE})
 
 
 def of_success(
-    claim: Claim, completion: Completion, nano: int | None, plan: TargetPlan | None, *, worker: str = ""
+    claim: Claim,
+    completion: Completion,
+    nano: int | None,
+    plan: TargetPlan | None,
+    *,
+    worker: str = "",
+    refused: int = 0,
 ) -> Report:
     """The report of a good reply. One without usage leaves its cost open at the bound.
 
     Args:
         worker: whose call it was: another one may have made one under the same number, where the store forgot.
+        refused: requests of the call before its last one, each of which counts in the quota.
     """
     usage = completion.usage
     if not completion.metered:
@@ -42,6 +46,7 @@ def of_success(
             "succeeded",
             Charge.UNRESOLVED,
             bound=claim.bound,
+            used=_requests(1 + refused),
             health="good",
             note=_note(completion.request_id),
             partial=completion.breaks_off,
@@ -60,7 +65,7 @@ def of_success(
         written=usage.cache_write_tokens,
         terms="+".join(usage.terms),
         fees=dict(usage.fees),
-        used=_used(claim, usage, plan),
+        used=_used(claim, usage, plan, 1 + refused),
         health="good",
         limits=(quota.limit_requests or 0, quota.limit_tokens or 0) if quota else None,
         partial=completion.breaks_off,
@@ -70,29 +75,37 @@ def of_success(
     )
 
 
-def of_recall(claim: Claim, completion: Completion, *, worker: str = "") -> Report:
-    """The report of an answer that no provider was called for: whatever was reserved is free again."""
-    partial, by = completion.breaks_off, _by(claim)
-    return Report("cached", nano=0, used=NOTHING_USED, partial=partial, by=by, worker=worker, target=claim.target)
+def of_recall(claim: Claim, completion: Completion, *, after_calls: bool = False, worker: str = "") -> Report:
+    """The report of an answer that no call was left to be made for: whatever was reserved is free again.
+
+    Args:
+        after_calls: whether the attempt made calls before, which have reports of their own.
+    """
+    outcome, partial, by = "succeeded" if after_calls else "cached", completion.breaks_off, _by(claim)
+    return Report(outcome, nano=0, used=NOTHING_USED, partial=partial, by=by, worker=worker, target=claim.target)
 
 
-def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int, *, worker: str = "") -> Report:
+def of_error(
+    claim: Claim,
+    error: ProviderError,
+    nano: int | None,
+    latency_ms: int,
+    *,
+    floor: int = 0,
+    worker: str = "",
+    refused: int = 0,
+) -> Report:
     """The report of an attempt without a good reply.
 
     Args:
-        worker: as for `of_success`.
+        nano: what the reply cost whose usage the error tells; None for unpriced.
+        floor: nano-dollars that what was delivered has certainly cost.
+        worker, refused: as for `of_success`.
     """
     usage = error.usage or Usage()
-    nano, floor = None, 0
-    if error.usage is not None:
-        nano = price(claim.target, Completion({}, usage))
-    elif error.partial_text:
-        # Four bytes a token, rounded up: what was delivered has certainly been written.
-        seen = Usage(output_tokens=-(-len(valid_text(error.partial_text).encode()) // 4))
-        floor = price(claim.target, Completion({}, seen)) or 0
     rate_limited = error.kind is ErrorKind.RATE_LIMITED
-    # What this side cut says nothing about the provider.
-    health = "" if isinstance(error, Interrupted) else _health(error)
+    # What this side cut or did not send says nothing about the provider.
+    health = "" if isinstance(error, Interrupted | NotSent) else _health(error)
     return Report(
         name_of(error),
         error.charge,
@@ -104,7 +117,7 @@ def of_error(claim: Claim, error: ProviderError, price: Price, latency_ms: int, 
         written=usage.cache_write_tokens,
         terms="+".join(usage.terms),
         fees=dict(usage.fees),
-        used=NOTHING_USED if _was_unsent(error) else None,
+        used=QuotaUse(refused, NO_TOKENS) if _was_unsent(error) else _requests(1 + refused),
         health=health,
         cool_ms=_cool_ms(error) if health in ("account", "model", "resource") else None,
         freeze_ms=(-1 if error.retry_after_s is None else int(error.retry_after_s * 1000)) if rate_limited else None,
@@ -135,7 +148,9 @@ def _health(error: ProviderError) -> str:
 
 def _was_unsent(error: ProviderError) -> bool:
     """Whether nothing was sent: what was reserved is free again. This side's own halts say so by their charge."""
-    return error.kind in _UNSENT or (isinstance(error, Interrupted) and error.charge is Charge.NONE)
+    if isinstance(error, Interrupted):
+        return error.charge is Charge.NONE
+    return error.kind in _UNSENT or isinstance(error, NotSent)
 
 
 def _by(claim: Claim) -> str:
@@ -165,8 +180,8 @@ def reply_json(
             "provider": provider,
             "model": model,
             "attempt": claim.attempt,
-            "attempts": claim.tries - (not called),
-            "steps": steps.count + called,
+            "attempts": claim.tries - (not called and not steps.own),
+            "steps": steps.count - steps.refused + called,
             "cost_nano": nano,
             "prior_nano": claim.cost,
             "usage": usage.counts(),
@@ -206,12 +221,16 @@ def error_json(attempt: RunningAttempt, error: ProviderError) -> bytes:
     return sound_json(fields)
 
 
-def _used(claim: Claim, usage: Usage, plan: TargetPlan | None) -> QuotaUse | None:
-    """What the call really took from the quota; None where no token limit asks."""
+def _used(claim: Claim, usage: Usage, plan: TargetPlan | None, requests: int) -> QuotaUse | None:
+    """What the call really took from the quota; None where it is what was reserved, or no token limit asks."""
     if plan is None or not any(claim.tokens):
-        return None
-    actual = settlement(plan, usage, Reservation(1, *claim.tokens))
-    return QuotaUse(actual.requests, actual.tokens)
+        return _requests(requests)
+    return QuotaUse(requests, settlement(plan, usage, Reservation(1, *claim.tokens)).tokens)
+
+
+def _requests(count: int) -> QuotaUse | None:
+    """What a call took whose tokens stand as they were reserved; None for one request, which was reserved, too."""
+    return None if count == 1 else QuotaUse(count)
 
 
 def _cool_ms(error: ProviderError) -> int:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from homa_shared.calls.failures import ProviderError
+from functools import partial
+
+from homa_shared.calls.failures import Charge, ProviderError
 from homa_shared.model.json_safe import valid_text
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions import admin
-from homa_shared.store.transitions.attempts import Report, ReportResult, fail, requeue, settle
+from homa_shared.store.transitions.attempts import Report, ReportResult, Settlement, fail, requeue, settle_one
 from homa_workers.attempt import RunningAttempt
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes import reports
 from homa_workers.outcomes.answer_ends import end_of
 from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded
-from homa_workers.pipeline.costs import all_spent, last_price
+from homa_workers.pipeline.costs import all_spent, last_price, least_price
 from homa_workers.pipeline.skipping import tell_skipped
 from homa_workers.providers.secrets import NO_SECRETS, Secrets
+from homa_workers.store_io.group_commit import GroupCommit
 from homa_workers.store_io.media import Media
 from homa_workers.store_io.persist import hand_back, persist, shielded
 from homa_workers.store_io.replay_buffer import Recent
@@ -31,6 +34,7 @@ class Acknowledger:
         log: told of an absent store, and whose worker this is.
         media: takes large replies to the blob store.
         recent: keeps reports that the store has taken, should it come back without them.
+        group: settles plain good replies together.
         secrets: what no reply may hold.
     """
 
@@ -41,6 +45,7 @@ class Acknowledger:
         log: WorkerLog,
         media: Media,
         recent: Recent,
+        group: GroupCommit,
         secrets: Secrets = NO_SECRETS,
     ) -> None:
         self._secrets = secrets
@@ -49,6 +54,7 @@ class Acknowledger:
         self._log = log
         self.media = media
         self._recent = recent
+        self._group = group
 
     async def acknowledge(self, attempt: RunningAttempt, outcome: Outcome) -> ReportResult | None:
         """Returns how the store took it; None where the job was handed back unsent."""
@@ -69,9 +75,9 @@ class Acknowledger:
                 report = self._success(attempt, outcome, nano)
                 answer = self._secrets.hidden_answer(reports.reply_json(attempt, completion, nano, recalled))
                 reply = await self.media.offloaded(claim, answer)
-                return await self._report(settle(keys, key, reply, report))
+                return await self._settle(Settlement(key, reply, report.encode()), together=_is_plain(attempt, report))
             case Deferred(error, delay_ms, counts, pause):
-                report = self._failure(attempt, error)
+                report = self._failure(attempt, error, nano)
                 op = requeue(keys, key, "job.deferred", delay_ms=delay_ms, report=report, counts=counts)
                 result = await self._report(op)
                 if pause:
@@ -79,12 +85,12 @@ class Acknowledger:
                     await persist(self._store, admin.pause_batch(keys, claim.batch, valid_text(pause)), self._log)
                 return result
             case Rerouted(error, following, counts):
-                report = self._failure(attempt, error)
+                report = self._failure(attempt, error, nano)
                 await self._write_plan(following.target)
                 op = requeue(keys, key, "job.rerouted", delay_ms=0, report=report, counts=counts, to=following)
                 return await self._report(op)
             case Ended(error, state):
-                report, envelope = self._failure(attempt, error), reports.error_json(attempt, error)
+                report, envelope = self._failure(attempt, error, nano), reports.error_json(attempt, error)
                 return await self._report(fail(keys, key, state, envelope, report, valid_text(str(error))))
             case Released(_, delay_ms):
                 await hand_back(self._store, claim, self._log, delay_ms=delay_ms)
@@ -93,22 +99,39 @@ class Acknowledger:
     def _success(self, attempt: RunningAttempt, outcome: Succeeded, nano: int | None) -> Report:
         claim, worker = attempt.claim, self._log.worker
         if not outcome.called:
-            return reports.of_recall(claim, outcome.completion, worker=worker)
+            return reports.of_recall(claim, outcome.completion, after_calls=attempt.steps.own > 0, worker=worker)
         plan = self._book.plan(claim.target)
-        report = reports.of_success(claim, outcome.completion, nano, plan, worker=worker)
+        report = reports.of_success(claim, outcome.completion, nano, plan, worker=worker, refused=attempt.refused)
         report = self._book.with_saving(claim.target, report, outcome.completion.usage)
         return reports.noting(report, attempt.parameter_notes)
 
-    def _failure(self, attempt: RunningAttempt, error: ProviderError) -> Report:
+    def _failure(self, attempt: RunningAttempt, error: ProviderError, nano: int | None) -> Report:
         claim, worker = attempt.claim, self._log.worker
-        report = reports.of_error(claim, error, self._book.price, attempt.latency_ms, worker=worker)
+        floor = least_price(self._book, self._log, claim, error)
+        report = reports.of_error(
+            claim, error, nano, attempt.latency_ms, floor=floor, worker=worker, refused=attempt.refused
+        )
         return reports.noting(self._book.with_saving(claim.target, report, error.usage), attempt.parameter_notes)
 
     async def _report(self, op: Op[ReportResult]) -> ReportResult:
         """Until the store has it, and again should the store come back without it."""
         return await persist(self._store, op, self._log, self._recent)
 
+    async def _settle(self, told: Settlement, *, together: bool) -> ReportResult:
+        """The same of a good reply, together with others where it is as plain as they are."""
+        op = settle_one(self._store.keys, told)
+        sent = partial(self._group.settle, told) if together else None
+        return await persist(self._store, op, self._log, self._recent, sent)
+
     async def _write_plan(self, target: str) -> None:
         if (op := self._book.writing([target])) is not None:
             await persist(self._store, op, self._log)
             self._book.written([target])
+
+
+def _is_plain(attempt: RunningAttempt, report: Report) -> bool:
+    """Whether a good reply needs nothing rare: one call, its usage known, its answer for nobody else.
+
+    The store asks again (scripts/lib/plain_reports.lua): what it knows better is told by itself then.
+    """
+    return report.charge is Charge.ACTUAL and not attempt.steps.count and not attempt.claim.cache_key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from homa_workers.outcomes.outcomes import Interrupted
 from homa_workers.pipeline.departures import Departures
 from homa_workers.pipeline.reckoning import says_more
 from homa_workers.providers.base import Provider
+from homa_workers.providers.second_request import noted_refusals
 from homa_workers.providers.secrets import NO_SECRETS, Secrets
 from homa_workers.store_io.stream_writer import DeltaWriter
 
@@ -77,7 +78,12 @@ class Caller:
         attempt.params = made.params
         if is_other:
             return made, "middleware has changed its call"
-        return made, "its account's parameters add to its call" if says_more(made.params, call.params) else ""
+        if made.params is call.params:
+            return made, ""
+        same = target.published and attempt.request.priced == self._book.price_stamp
+        reckoned_with = target.as_reckoned(call.params) if same else call.params
+        more = says_more(made.params, reckoned_with, self._book.prices, target.target)
+        return made, "its account's parameters add to its call" if more else ""
 
     async def complete(self, attempt: RunningAttempt, call: Call) -> Completion:
         """Makes a call that was prepared, for whose need there is a reservation.
@@ -90,8 +96,9 @@ class Caller:
             await self._departures.in_time(attempt, self._middleware.before_call(attempt, call))
         except asyncio.CancelledError:
             raise stopped_before_call(attempt) from None
+        refusals = noted_refusals()
         try:
-            if attempt.standing_by is not None:
+            if not attempt.is_reserved:
                 await self._departures.leave(attempt)
             completion = _sanitised(
                 await self._streamed(attempt, call)
@@ -103,6 +110,8 @@ class Caller:
             _disbelieve(error)
             self._middleware.after_call(attempt, call, error)
             raise
+        finally:
+            self._tell(attempt, refusals)
         self._middleware.after_call(attempt, call, completion)
         self._book.note_model(attempt.claim.target, completion.body.get("model"))
         return completion
@@ -114,8 +123,9 @@ class Caller:
             Halted: it waited, and has no reservation any more.
             ProviderError: there are no vectors.
         """
-        if attempt.standing_by is not None:
+        if not attempt.is_reserved:
             await self._departures.leave(attempt)
+        refusals = noted_refusals()
         try:
             found = await self._within_deadline(attempt, self._provider.embed(model, texts, params))
         except Exception as error:
@@ -123,6 +133,8 @@ class Caller:
             _disbelieve(error)
             self._middleware.after_embedding(attempt, texts, error)
             raise
+        finally:
+            self._tell(attempt, refusals)
         if not found.usage.is_sane:
             found = replace(found, usage=Usage(), metered=False)
         self._middleware.after_embedding(attempt, texts, found)
@@ -141,11 +153,16 @@ class Caller:
         if isinstance(error, ProviderError):
             self._secrets.hide(error)
 
+    def _tell(self, attempt: RunningAttempt, refusals: Sequence[str]) -> None:
+        """Requests of its call that were refused before the last one."""
+        attempt.refused = len(refusals)
+        if refusals:
+            attempt.parameter_notes += tuple(map(self._secrets.hidden, refusals))
+
     async def _streamed(self, attempt: RunningAttempt, call: Call) -> Completion:
         # What was streamed for an earlier step is void.
-        deltas = DeltaWriter(
-            self._store, attempt.claim, again=attempt.steps.count > 0, hidden=self._secrets.hidden_piece
-        )
+        again = attempt.steps.count > 0
+        deltas = DeltaWriter(self._store, attempt.claim, again=again, hidden=self._secrets.in_pieces())
         ending = "broken"
         try:
             streaming = self._provider.stream(call, deltas.emit)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import Completion, Usage
+from homa_shared.model.json_safe import valid_text
 from homa_shared.store.transitions.attempts import Claim
 from homa_workers.attempt import RunningAttempt, Spent
 from homa_workers.fleet.fleet_cache import FleetBook
@@ -30,6 +32,15 @@ def last_price(book: FleetBook, log: WorkerLog, attempt: RunningAttempt, outcome
         return None
     body = outcome.completion.body if isinstance(outcome, Succeeded) else {}
     return known_price(book, log, attempt.claim, Completion(body, usage))
+
+
+def least_price(book: FleetBook, log: WorkerLog, claim: Claim, error: ProviderError) -> int:
+    """Nano-dollars that a reply which broke off has certainly cost, where nobody told its usage."""
+    if error.usage is not None or not error.partial_text:
+        return 0
+    # Four bytes a token, rounded up: what was delivered has certainly been written.
+    seen = Usage(output_tokens=-(-len(valid_text(error.partial_text).encode()) // 4))
+    return known_price(book, log, claim, Completion({}, seen)) or 0
 
 
 def all_spent(attempt: RunningAttempt, outcome: Outcome, nano: int | None) -> Spent:

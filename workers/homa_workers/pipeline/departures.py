@@ -57,8 +57,8 @@ class Departures:
         """
         target = attempt.claim.target
         try:
-            if attempt.standing_by is not None:
-                await asyncio.shield(attempt.standing_by)
+            if attempt.giving_back is not None:
+                await asyncio.shield(attempt.giving_back)
             async with asyncio.timeout(PATIENCE_S):
                 await self._turns[target].acquire()
         except TimeoutError:
@@ -69,12 +69,11 @@ class Departures:
             await self._reserve(attempt)
         finally:
             self._turns[target].release()
-        attempt.standing_by = None
 
     def _stand_by(self, attempt: RunningAttempt) -> None:
-        if attempt.standing_by is None and not attempt.is_over:
-            giving = self._give_back(attempt)
-            attempt.standing_by = asyncio.get_running_loop().create_task(giving)
+        if attempt.is_reserved and not attempt.is_over:
+            attempt.is_reserved = False
+            attempt.giving_back = asyncio.get_running_loop().create_task(self._give_back(attempt))
 
     async def _give_back(self, attempt: RunningAttempt) -> None:
         await persist(self._store, stand_by(self._store.keys, attempt.key, worker=self._log.worker), self._log)

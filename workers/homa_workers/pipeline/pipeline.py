@@ -33,6 +33,7 @@ from homa_workers.pipeline.skipping import tell_skipped
 from homa_workers.pipeline.steps import Chat, Embedding, StepJournal, takes_steps
 from homa_workers.providers.base import Provider
 from homa_workers.providers.secrets import NO_SECRETS, Secrets
+from homa_workers.store_io.group_commit import GroupCommit
 from homa_workers.store_io.media import Media
 from homa_workers.store_io.persist import NOT_HERE_MS
 from homa_workers.store_io.replay_buffer import Recent
@@ -53,6 +54,7 @@ class Pipeline:
         vectors: the cache of single texts' vectors.
         toolbox: tools that this process runs; without it all that are registered.
         secrets: what nothing that leaves the worker may hold.
+        gather_s: how long a good reply waits for others to be settled with, s.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Pipeline:
         toolbox: Toolbox | None = None,
         *,
         secrets: Secrets = NO_SECRETS,
+        gather_s: float = 0,
     ) -> None:
         self.store = store
         self.provider = provider
@@ -82,20 +85,26 @@ class Pipeline:
         self.secrets = secrets
         self.departures = Departures(store, log, self._reserve_anew)
         self.caller = Caller(store, provider, book, timeout_s, middleware, self.departures, secrets)
-        self.acknowledger = Acknowledger(store, book, log, self.media, self.recent, secrets)
+        self._running = 0
+        self.group = GroupCommit(store, gather_s, lambda: self._running)
+        self.acknowledger = Acknowledger(store, book, log, self.media, self.recent, self.group, secrets)
 
     async def run(self, attempt: RunningAttempt) -> Outcome:
         """One attempt, from claim to acknowledgement. Cancelling it hands the job on, with the call's cost open."""
         attempt.begin()
-        outcome = await self._outcome(attempt)
-        attempt.end()
+        self._running += 1
         result: ReportResult | None = None
         try:
-            result = await self.acknowledger.acknowledge(attempt, outcome)
-            attempt.is_acknowledged = True
+            outcome = await self._outcome(attempt)
+            attempt.end()
+            try:
+                result = await self.acknowledger.acknowledge(attempt, outcome)
+                attempt.is_acknowledged = True
+            finally:
+                await self.middleware.attempt_ended(attempt, outcome, result)
+            return outcome
         finally:
-            await self.middleware.attempt_ended(attempt, outcome, result)
-        return outcome
+            self._running -= 1
 
     async def _outcome(self, attempt: RunningAttempt) -> Outcome:
         try:
@@ -128,11 +137,19 @@ class Pipeline:
         except Halted:
             raise
         except ProviderError as error:
-            return judge(attempt, error, self.book)
+            return self._judged(attempt, error)
         except Exception as error:
             self.log.defect(error, attempt.claim)
             message = self.secrets.hidden(f"{type(error).__name__}: {error}")
             return Ended(ProviderError(ErrorKind.INTERNAL, message), State.FAILED)
+
+    def _judged(self, attempt: RunningAttempt, error: ProviderError) -> Outcome:
+        """What an error means for the job; where nobody can say, it ends with it: what the call cost is not lost."""
+        try:
+            return judge(attempt, error, self.book)
+        except Exception as defect:
+            self.log.defect(defect, attempt.claim)
+            return Ended(error, State.FAILED)
 
     async def _call(self, attempt: RunningAttempt) -> Succeeded:
         """The answer, over as many calls as it takes; each one that is not the last is journaled as a step."""
@@ -153,7 +170,7 @@ class Pipeline:
         Raises:
             Halted: as `StepJournal.allow`.
         """
-        await StepJournal.standing_by(self.store, attempt, self.book, self.log).reserve_anew()
+        await self._journal(attempt).reserve_anew()
 
     def _journal(self, attempt: RunningAttempt) -> StepJournal:
         return StepJournal(self.store, attempt, self.book, self.log, self.recent, self.secrets)

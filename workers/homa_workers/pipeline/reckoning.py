@@ -14,15 +14,21 @@ from homa_shared.calls.reply import Call
 from homa_shared.calls.request import Option
 from homa_shared.kinds.output_caps import PLAIN
 from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.targets import Target
+from homa_shared.pricing.price_book import PriceBook
 from homa_shared.quota.call_parts import most_replies, output_cap, parameter_parts
 from homa_shared.quota.need_calculator import NeedCalculator
+from homa_shared.quota.parameter_costs import OUTPUT_CAPS, REPLIES
 from homa_shared.quota.prompt import Prompt
+from homa_shared.quota.unbounded import unbounded_parameter
 from homa_workers.attempt import RunningAttempt
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.outcomes.halting import refused
 
 #: Why a bound does not hold any more, for people.
 OTHER_PRICES = "prices or settings have changed since it was submitted"
+#: Parameters that multiply what a call may write: their product is compared.
+_COUNTED = frozenset({*OUTPUT_CAPS, *REPLIES})
 
 
 class Reckoned(NamedTuple):
@@ -74,14 +80,20 @@ def need_of_call(book: FleetBook, target: str, call: Call, why: str = "") -> Rec
     return Reckoned(need, unbounded or why)
 
 
-def says_more(params: Mapping[str, Any], than: Mapping[str, Any]) -> bool:
-    """Whether parameters may cost more than others that they were made from."""
+def says_more(params: Mapping[str, Any], than: Mapping[str, Any], prices: PriceBook, target: Target) -> bool:
+    """Whether parameters may cost more at a target than others that they were made from."""
     if params is than:
         return False
-    added = {name: value for name, value in params.items() if name not in than or than[name] is not value}
+    added = {n: value for n, value in params.items() if n not in than or (than[n] is not value and than[n] != value)}
     if not added:
         return False
     before = (output_cap(than) or PLAIN) * most_replies(than)
     if output_cap(params) * most_replies(params) > before:
         return True
-    return any(part.text_bytes for part in parameter_parts(added))
+    # As a rule a cap has changed its name, and that is all.
+    others = {name: value for name, value in added.items() if name not in _COUNTED}
+    if not others:
+        return False
+    if any(prices.chooses_price(target, name) for name in others) or unbounded_parameter(others):
+        return True
+    return any(part.text_bytes for part in parameter_parts(others))

@@ -99,10 +99,11 @@ class ActorThread(threading.Thread):
         if work is not None:
             work.run()
             self.work = None
-            self._freed(self)
             return True
         if self.is_over:
             return False
+        # Before each wait: an interrupt after the work would else leave a thread that nobody knows to be free.
+        self._freed(self)
         self.bell.get()
         return True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -13,6 +13,7 @@ from homa_shared.model.ids import new_worker_id
 from homa_shared.settings.changes import drift
 from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.model import Settings
+from homa_shared.settings.sections import ProviderSettings
 from homa_shared.store.blobs import Blobs, open_blobs
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
@@ -26,6 +27,7 @@ from homa_workers.middleware.entry_points import Factory, installed, make
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.pipeline.pipeline import Pipeline
 from homa_workers.process.accounts import account, secrets_of
+from homa_workers.process.waiting import Waiting
 from homa_workers.process.worker import DEFAULT_THREADS, HomaWorker
 from homa_workers.providers.base import Provider, account_params
 from homa_workers.providers.secrets import Secrets
@@ -61,6 +63,16 @@ class WorkerProcess:
         self.broker.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What workers are put together from. Tests put others in the place of those that reach a provider or sleep."""
+
+    #: Makes the adapter of an account.
+    account: Callable[[str, ProviderSettings, Secrets], Provider] = account
+    #: Makes what a worker sleeps by.
+    waiting: Callable[[], Waiting] = Waiting
+
+
 async def build(
     settings: Settings,
     address: StoreAddress,
@@ -70,6 +82,7 @@ async def build(
     threads: int = DEFAULT_THREADS,
     broker: HomaBroker | None = None,
     middleware: Sequence[Factory] = (),
+    parts: Parts = Parts(),
 ) -> WorkerProcess:
     """The workers that serve some of the configured providers.
 
@@ -81,6 +94,7 @@ async def build(
         threads: sync actors at once.
         broker: with the application's own actors, which get a worker of their own.
         middleware: makes each worker's instances; installed packages' come before.
+        parts: where they are not the usual.
 
     Raises:
         ConfigError: a provider is not configured; there is neither a provider nor an actor; a middleware cannot be
@@ -92,11 +106,11 @@ async def build(
     factories = [*installed(), *middleware]
     blobs = open_blobs(settings)
     secrets = secrets_of(settings, address)
-    made = [account(name, settings.providers[name], secrets) for name in names]
+    made = [parts.account(name, settings.providers[name], secrets) for name in names]
     store = AsyncStore(address, settings.namespace, role="worker")
     fleet = await _fleet_in_force(store, settings)
     broker = broker or HomaBroker(address, settings.namespace)
-    shared = _Shared(settings, store, broker, fleet, concurrency, blobs, factories, secrets)
+    shared = _Shared(settings, store, broker, fleet, concurrency, blobs, factories, secrets, parts.waiting)
     process = WorkerProcess(store, broker, [], made)
     try:
         for provider in made:
@@ -139,6 +153,7 @@ class _Shared:
     #: Makes each worker's instances.
     middleware: Sequence[Factory]
     secrets: Secrets
+    waiting: Callable[[], Waiting]
 
 
 def _chosen(settings: Settings, providers: Sequence[str], *, has_actors: bool) -> list[str]:
@@ -167,17 +182,22 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
     vectors = VectorCache(store)
     others = [make(factory) for factory in shared.middleware]
     chain = MiddlewareChain(in_order(log, store, book, media, vectors, others), log)
+    gather_s = settings.settle_gather_ms / 1000
+    pipeline = Pipeline(
+        store, provider, book, given.timeout_s, log, chain, media, vectors, secrets=shared.secrets, gather_s=gather_s
+    )
     worker = HomaWorker(
         shared.broker,
         worker_id=log.worker,
         log=log,
-        pipeline=Pipeline(store, provider, book, given.timeout_s, log, chain, media, vectors, secrets=shared.secrets),
+        pipeline=pipeline,
         store=store,
         book=book,
         provider=provider.name,
         concurrency=shared.concurrency or given.concurrency,
         lease_s=settings.lease_s,
         boots=boots,
+        waiting=shared.waiting(),
     )
     return worker, chain
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 import dramatiq
@@ -85,20 +85,30 @@ class Dispatcher:
     async def divert(self, taken: Taken) -> bool:
         """Sends jobs on whose targets are out of reach; true when one of them had somewhere to go.
 
-        Targets whose limits the store has lost are written again.
+        Targets whose limits the store has lost are written again. What goes wrong with one of them is told, and holds
+        up nobody: the jobs that were taken with them have begun.
         """
         pipeline = self._pipeline
         if pipeline is None:
             return False
         if taken.unplanned:
-            with contextlib.suppress(StoreUnavailable, StoreFull):
-                await pipeline.book.write_again(taken.unplanned)
+            await self._attended(pipeline.book.write_again(taken.unplanned), None)
         if not taken.diverts:
             return False
-        moving = (divert_job(self._store, pipeline.book, why, claim) for why, claim in taken.diverts)
-        with contextlib.suppress(StoreUnavailable, StoreFull):
-            return any(await asyncio.gather(*moving))
-        return False
+        moving = (
+            self._attended(divert_job(self._store, pipeline.book, why, claim), claim) for why, claim in taken.diverts
+        )
+        return any(await asyncio.gather(*moving))
+
+    async def _attended(self, work: Awaitable[bool | None], claim: Claim | None) -> bool:
+        """What comes of some work beside the jobs that run; false where it fails."""
+        try:
+            return bool(await work)
+        except (StoreUnavailable, StoreFull):
+            return False
+        except Exception as error:
+            self._log.defect(error, claim)
+            return False
 
     def _run(self, attempt: RunningAttempt, pipeline: Pipeline) -> Coroutine[Any, Any, Any]:
         return self._run_watched(attempt, pipeline) if self._broker.watched else pipeline.run(attempt)
@@ -110,10 +120,11 @@ class Dispatcher:
         proxy = dramatiq.broker.MessageProxy(message)
         with contextlib.suppress(MiddlewareError):
             # Middleware watches jobs; it can't skip one that is leased and paid for.
-            self._broker.emit_before("process_message", proxy)
+            # In a thread, as hooks of actors: what they use may refuse an event loop.
+            await asyncio.to_thread(self._broker.emit_before, "process_message", proxy)
         error: ProviderError | None = None
         match await pipeline.run(attempt):
             case Deferred(error) | Rerouted(error) | Ended(error):
-                self._broker.emit_after("process_message", proxy, exception=error)
+                await asyncio.to_thread(self._broker.emit_after, "process_message", proxy, exception=error)
             case _:
-                self._broker.emit_after("process_message", proxy, result=None)
+                await asyncio.to_thread(self._broker.emit_after, "process_message", proxy, result=None)

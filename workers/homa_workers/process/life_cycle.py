@@ -24,14 +24,21 @@ class ThreadedWorker(dramatiq.Worker):
     Args:
         broker: actors, middleware, and the store's address.
         queues, worker_timeout, worker_threads: as Dramatiq has them.
+        waiting: what it sleeps by.
     """
 
     def __init__(
-        self, broker: HomaBroker, *, queues: set[str] | None, worker_threads: int, worker_timeout: int
+        self,
+        broker: HomaBroker,
+        *,
+        queues: set[str] | None,
+        worker_threads: int,
+        worker_timeout: int,
+        waiting: Waiting | None = None,
     ) -> None:
         super().__init__(broker, queues=queues, worker_threads=worker_threads, worker_timeout=worker_timeout)
         self.homa_broker = broker
-        self._waiting = Waiting()
+        self._waiting = waiting or Waiting()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()

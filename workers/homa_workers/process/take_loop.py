@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from homa_shared.backoff import Backoff
 from homa_shared.model.errors import StoreFull, StoreUnavailable
@@ -128,7 +128,11 @@ class TakeLoop:
             await self._ask_before_leaving(nonce, room, asked)
 
     async def _ask_before_leaving(self, nonce: str, room: Room, asked: float) -> None:
-        """Hands back what a lost answer may have handed out: nobody else knows that it was never called."""
+        """Hands back what a lost answer may have handed out: nobody else knows that it was never called.
+
+        Where the question itself was lost there is no such answer, and nothing is to be taken for it now.
+        """
+        room = replace(room, slots=0)
         give_up_s = time.monotonic() + _LAST_ASK_S
         while time.monotonic() < give_up_s:
             try:

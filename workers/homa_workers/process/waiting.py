@@ -92,11 +92,14 @@ class Waiting:
             waits.append(asyncio.create_task(self._for_refund()))
         if or_slot:
             waits.append(asyncio.create_task(self.freed.wait()))
-        # A bell's reply may be lost on a connection that stays open: then nobody would ever wake this worker.
-        await asyncio.wait(waits, timeout=wait_s + LATE_BELL_S, return_when=asyncio.FIRST_COMPLETED)
-        for waiting in waits:
-            waiting.cancel()
-        answers = await asyncio.gather(*waits, return_exceptions=True)
+        try:
+            # A bell's reply may be lost on a connection that stays open: then nobody would ever wake this worker.
+            await asyncio.wait(waits, timeout=wait_s + LATE_BELL_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # A bell that nobody listens for any more must not be caught.
+            for waiting in waits:
+                waiting.cancel()
+            answers = await asyncio.gather(*waits, return_exceptions=True)
         if isinstance(answers[0], Exception):
             raise answers[0]
 

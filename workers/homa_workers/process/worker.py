@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -42,6 +43,7 @@ from homa_workers.process.life_cycle import ThreadedWorker
 from homa_workers.process.sync_queues import SyncQueues
 from homa_workers.process.take_loop import TAKE_AT_MOST, Room, TakeLoop
 from homa_workers.process.uncalled_hooks import uncalled_hooks
+from homa_workers.process.waiting import Waiting
 
 log = structlog.get_logger("homa.actor")
 
@@ -70,6 +72,7 @@ class HomaWorker(ThreadedWorker):
         lease_s: seconds after which a silent worker's jobs are given to others.
         worker_threads: threads for sync actors; no more of them are taken.
         boots: tells middleware of its beginning and end, as one worker of a process does.
+        waiting: what it sleeps by.
     """
 
     def __init__(
@@ -88,8 +91,11 @@ class HomaWorker(ThreadedWorker):
         boots: bool = True,
         worker_timeout: int = 1000,
         worker_id: str | None = None,
+        waiting: Waiting | None = None,
     ) -> None:
-        super().__init__(broker, queues=queues, worker_threads=worker_threads, worker_timeout=worker_timeout)
+        super().__init__(
+            broker, queues=queues, worker_threads=worker_threads, worker_timeout=worker_timeout, waiting=waiting
+        )
         self.id = log.worker if log else worker_id or new_worker_id(provider or "actors")
         self.provider = provider
         self.concurrency = concurrency or DEFAULT_CONCURRENCY
@@ -110,6 +116,11 @@ class HomaWorker(ThreadedWorker):
         """Attempts in flight."""
         return len(self._in_flight)
 
+    def drain(self) -> None:
+        super().drain()
+        if self._pipeline is not None:
+            self._pipeline.group.flush()
+
     def stop_now(self) -> None:
         self.drain()
         self._in_flight.cut()
@@ -121,10 +132,10 @@ class HomaWorker(ThreadedWorker):
         heartbeat = self._heartbeat(store)
         if self._boots:
             self._tell_uncalled_hooks()
-            self.homa_broker.emit_before("worker_boot", self)
+            await self._hooks(self.homa_broker.emit_before, "worker_boot")
         heartbeat.start()
         if self._boots:
-            self.homa_broker.emit_after("worker_boot", self)
+            await self._hooks(self.homa_broker.emit_after, "worker_boot")
         self._ready.set()
         try:
             await self._work(store, messages)
@@ -133,7 +144,11 @@ class HomaWorker(ThreadedWorker):
             await messages.aclose()
             await self._leave(store)
             if self._boots:
-                self.homa_broker.emit_after("worker_shutdown", self)
+                await self._hooks(self.homa_broker.emit_after, "worker_shutdown")
+
+    async def _hooks(self, emit: Callable[..., None], signal: str) -> None:
+        """Hooks of middleware, in a thread: Dramatiq knows no event loop, and what they use may refuse one."""
+        await asyncio.to_thread(emit, signal, self)
 
     def _tell_uncalled_hooks(self) -> None:
         for middleware, hook, reason in uncalled_hooks(self.homa_broker.middleware):
@@ -145,9 +160,11 @@ class HomaWorker(ThreadedWorker):
             try:
                 await self._take_loop(store, messages).run()
             finally:
-                if self._boots:
-                    self.homa_broker.emit_before("worker_shutdown", self)
-                messages.notify_shutdown()
+                try:
+                    if self._boots:
+                        await self._hooks(self.homa_broker.emit_before, "worker_shutdown")
+                finally:
+                    messages.notify_shutdown()
             await self._in_flight.through()
         except asyncio.CancelledError:
             self.stop_now()

@@ -21,6 +21,21 @@ Emit = Callable[[Delta], Awaitable[None]]
 MIN_CONNECTIONS = 5000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """What a client of a provider's server is made from."""
+
+    base_url: str
+    #: Most connections at once.
+    connections: int = MIN_CONNECTIONS
+    #: Seconds of the peer's silence, not of the call.
+    read_timeout_s: float
+    #: Seconds for which an idle connection is kept.
+    keep_alive_s: float = KEEP_ALIVE_S
+    #: Most bytes of a reply, before and after decompression.
+    most_bytes: int = REPLY_MAX_BYTES
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
     """A configured account of a provider, as one worker process uses it."""
@@ -51,6 +66,20 @@ class ProviderConfig:
         """
         setting = f"HOMA_PROVIDERS__{self.name.upper()}__{field.upper()}"
         return ConfigError(f"provider {self.name!r} has no {field}: {why}. Set {setting}.")
+
+    def http(self, base_url: str) -> HttpSettings:
+        """What its HTTP client is made from.
+
+        Args:
+            base_url: the server that it speaks to.
+        """
+        return HttpSettings(
+            base_url=base_url,
+            connections=self.connections,
+            read_timeout_s=self.read_timeout_s,
+            keep_alive_s=self.keep_alive_s,
+            most_bytes=self.reply_max_bytes,
+        )
 
     @property
     def connections(self) -> int:

@@ -132,6 +132,7 @@ def classify(
         retry_after_s=retry_after_s(failure.headers),
         request_id=request_id(failure.headers),
         partial_text=partial_text,
+        begun=begun,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.failures import ErrorKind, NotSent, ProviderError
 
 
 def refused(what: str, why: str) -> ProviderError:
@@ -12,7 +12,7 @@ def refused(what: str, why: str) -> ProviderError:
         what: the offending field, with its value where that is short.
         why: what was expected, or what the provider lacks.
     """
-    return ProviderError(ErrorKind.INVALID_REQUEST, f"{what}: {why}")
+    return NotSent(ErrorKind.INVALID_REQUEST, f"{what}: {why}")
 
 
 def unsupported(what: str, why: str) -> ProviderError:
@@ -22,7 +22,7 @@ def unsupported(what: str, why: str) -> ProviderError:
         what: the offending field.
         why: what this provider lacks.
     """
-    return ProviderError(ErrorKind.UNSUPPORTED_BY_MODEL, f"{what}: {why}")
+    return NotSent(ErrorKind.UNSUPPORTED_BY_MODEL, f"{what}: {why}")
 
 
 class chat_shaped:  # noqa: N801  named as it is used, like contextlib.suppress

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import httpx2
 import orjson
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.failures import ErrorKind, NotSent
 from homa_shared.calls.reply import Quota
 from homa_shared.model.json_safe import compact_json, sound
 
@@ -34,7 +34,7 @@ def encoded(body: Mapping[str, Any]) -> bytes:
     try:
         return compact_json(body)
     except TypeError as error:
-        raise ProviderError(ErrorKind.INVALID_REQUEST, f"the request cannot be written as JSON: {error}") from error
+        raise NotSent(ErrorKind.INVALID_REQUEST, f"the request cannot be written as JSON: {error}") from error
 
 
 def decoded(content: bytes) -> object:

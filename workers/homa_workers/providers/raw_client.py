@@ -1,7 +1,8 @@
 """Bytes through the SDKs of OpenAI and Anthropic, which share their generator.
 
-Requests go through the SDK's `client.post` as bytes and come back raw: its typed path (a pydantic model built from
-each reply, the request walked for transforms) costs more CPU than all the rest of a call, and has opinions of its own.
+Requests are bytes, and replies come back raw: the SDKs' typed path (a pydantic model built from each reply, the request
+walked for transforms) costs more CPU than all the rest of a call, and has opinions of its own. What `client.post` does
+besides is the same for every call, so that it is asked for once (`recorded_calls`) and plain calls are made without it.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from homa_workers.providers.base import Emit
 from homa_workers.providers.error_rules import ErrorRule, classify, failure_of
 from homa_workers.providers.event_stream import DONE, event_data, read_to_end
 from homa_workers.providers.json_body import RawReply, decoded, encoded, plain
+from homa_workers.providers.recorded_calls import RecordedCalls
 from homa_workers.providers.sdk_errors import from_sdk, writable
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
+from homa_workers.providers.transport import AiohttpClient
 
 Assembly = TypeVar("Assembly", bound=StreamAssembly)
 
@@ -54,7 +57,8 @@ class RawClient(Generic[Stream]):
     """One API of an account.
 
     Args:
-        client: `AsyncOpenAI` or `AsyncAnthropic`, which know key, headers and transport.
+        client: `AsyncOpenAI` or `AsyncAnthropic`, which know key and headers.
+        http: what the client sends through.
         stream_type: the SDK's `AsyncStream[object]`.
         api_error: the SDK's `APIError`.
         rules: what the API's failures mean.
@@ -63,6 +67,7 @@ class RawClient(Generic[Stream]):
     def __init__(
         self,
         client: SdkClient[Stream],
+        http: AiohttpClient,
         stream_type: type[Stream],
         api_error: type[Exception],
         rules: Sequence[ErrorRule],
@@ -71,6 +76,7 @@ class RawClient(Generic[Stream]):
         self._stream_type = stream_type
         self._failures = (api_error, httpx2.HTTPError)
         self._rules = rules
+        self._recorded = RecordedCalls(http, self._post)
 
     async def post(self, url: str, body: Mapping[str, Any]) -> RawReply:
         """Make one call.
@@ -78,13 +84,21 @@ class RawClient(Generic[Stream]):
         Args:
             url: absolute, which spares the SDK a merge of URLs.
         """
-        content = encoded(body)
         try:
-            with writable():
-                response = await self._client.post(url, content=content, cast_to=httpx2.Response)
+            # Not held here while its reply is awaited.
+            reply = await self._recorded.post(url, encoded(body))
+            if reply is None:
+                with writable():
+                    response = await self._post(url, encoded(body))
+                return RawReply(response.content, plain(response.headers))
         except self._failures as error:
             raise from_sdk(error, self._rules) from error
-        return RawReply(response.content, plain(response.headers))
+        if 200 <= reply.status < 300:
+            return RawReply(reply.content, reply.headers)
+        raise classify(failure_of(reply.status, reply.content, reply.headers), self._rules)
+
+    async def _post(self, url: str, content: bytes) -> httpx2.Response:
+        return await self._client.post(url, content=content, cast_to=httpx2.Response)
 
     async def stream(
         self, url: str, body: Mapping[str, Any], emit: Emit, assemble: Callable[[Mapping[str, str]], Assembly]
@@ -123,9 +137,10 @@ class RawClient(Generic[Stream]):
         if event is None:
             raise assembly.broken(f"an event is not valid JSON: {data[:200].decode(errors='replace')}")
         if isinstance(event, dict) and event.get("error"):
+            # What it brings beside the error was generated, too.
+            assembly.add(event)
             # It comes under the stream's own status, which says nothing of it.
-            told = failure_of(None, event, assembly.headers)
-            raise classify(told, self._rules, partial_text=assembly.text, begun=assembly.begun)
+            raise assembly.failed(failure_of(None, event, assembly.headers), self._rules)
         return event
 
 

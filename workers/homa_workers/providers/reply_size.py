@@ -15,6 +15,10 @@ import httpx2
 
 #: Most bytes of a failure's body that are read; the rest says nothing more.
 ERROR_BYTES = 256 * 1024
+#: How a member of gzip begins.
+_MEMBER = b"\x1f"
+#: What a connection that breaks raises.
+BROKEN = (aiohttp.ClientError, TimeoutError, OSError)
 #: Decompressed at once.
 _PIECE = 256 * 1024
 #: Lets zlib find out by itself whether it is gzip's format or its own; and deflate without either's head.
@@ -58,10 +62,16 @@ class Inflater:
             return
         try:
             while data:
+                if self._inflate.eof:
+                    if not data.startswith(_MEMBER):
+                        self._counted(data)  # padding says nothing
+                        return
+                    # Gzip may come in several members (RFC 1952, 2.2).
+                    self._inflate = zlib.decompressobj(_EITHER_FORMAT)
                 piece = self._decompressed(data)
                 if piece:
                     yield self._counted(piece)
-                data = self._inflate.unconsumed_tail
+                data = self._inflate.unconsumed_tail or self._inflate.unused_data
         except zlib.error as error:
             raise httpx2.DecodingError(f"the body is not what its content-encoding says: {error}") from error
 
@@ -90,29 +100,31 @@ class LimitedResponse(aiohttp.ClientResponse):
     most_bytes: ClassVar[int]
 
     async def read(self) -> bytes:
-        """The body as it came.
+        """The body as it came; of a failure, as much as came: its status and headers stand anyway.
 
         Raises:
             ReplyTooLarge: it is longer; the connection is closed.
         """
-        most = ERROR_BYTES if self.status >= 400 else self.most_bytes
+        is_failure = self.status >= 400
+        most = ERROR_BYTES if is_failure else self.most_bytes
         length = self.content_length
-        if length is not None and length <= most:
-            return await super().read()
         parts: list[bytes] = []
         try:
+            if length is not None and length <= most:
+                return await super().read()
             async for chunk in self.content.iter_any():
                 parts.append(chunk)
                 most -= len(chunk)
                 if most < 0:
                     self.close()
-                    if self.status >= 400:
+                    if is_failure:
                         break
                     raise ReplyTooLarge(self.most_bytes)
-        except BaseException:
+        except BaseException as error:
             # Whoever cancels wants the provider to stop; aiohttp's own reading does the same.
             self.close()
-            raise
+            if not (is_failure and isinstance(error, BROKEN)):
+                raise
         return b"".join(parts)
 
 

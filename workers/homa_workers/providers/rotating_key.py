@@ -12,6 +12,7 @@ from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Emit, Provider, account_params
+from homa_workers.providers.second_request import Another, once_more
 
 T = TypeVar("T")
 
@@ -63,14 +64,15 @@ class RotatingKeyProvider:
             await adapter.aclose()
 
     async def _with_present_key(self, work: Callable[[Provider], Awaitable[T]]) -> T:
-        """A call, and once more where its key was refused and another one stands in the file: a refusal is free."""
+        """A call, and once more where its key was refused and another one stands in the file."""
         adapter = self._adapter
-        try:
-            return await work(adapter)
-        except ProviderError as error:
-            if error.kind is not ErrorKind.UNAUTHORIZED or not self._has_another(adapter):
-                raise
-        return await work(self._adapter)
+
+        def another(refusal: ProviderError) -> Another[T] | None:
+            if refusal.kind is not ErrorKind.UNAUTHORIZED or not self._has_another(adapter):
+                return None
+            return "with the key that its file holds now", lambda: work(self._adapter)
+
+        return await once_more(lambda: work(adapter), another)
 
     def _has_another(self, refused: Provider) -> bool:
         if self._adapter is not refused:

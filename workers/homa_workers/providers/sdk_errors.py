@@ -24,7 +24,7 @@ def from_sdk(
     """
     cause = error if isinstance(error, httpx2.HTTPError) else error.__cause__
     if isinstance(cause, httpx2.HTTPError) and not isinstance(cause, httpx2.HTTPStatusError):
-        return _connection_failure(cause, partial_text)
+        return _connection_failure(cause, partial_text, begun=begun)
     response = getattr(error, "response", None)
     body = getattr(error, "body", None) or str(error)
     if response is None:
@@ -54,7 +54,7 @@ def unwritable(error: UnicodeEncodeError) -> ProviderError:
     return ProviderError(ErrorKind.UNREACHABLE, message, code=type(error).__name__)
 
 
-def _connection_failure(cause: httpx2.HTTPError, partial_text: str) -> ProviderError:
+def _connection_failure(cause: httpx2.HTTPError, partial_text: str, *, begun: bool) -> ProviderError:
     match cause:
         case httpx2.ConnectError() | httpx2.ConnectTimeout() | httpx2.UnsupportedProtocol():
             kind = ErrorKind.UNREACHABLE
@@ -67,4 +67,4 @@ def _connection_failure(cause: httpx2.HTTPError, partial_text: str) -> ProviderE
     # An address may hold a password, and messages go to records and logs.
     address = cause.request.url.copy_with(userinfo=b"")
     message = f"{cause.request.method} {address}: {cause}" if str(cause) else repr(cause)
-    return ProviderError(kind=kind, message=message, code=type(cause).__name__, partial_text=partial_text)
+    return ProviderError(kind, message, code=type(cause).__name__, partial_text=partial_text, begun=begun)

@@ -7,13 +7,14 @@ without that is AMBIGUOUS, with the text that had arrived as the floor of its co
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Delta, Usage
+from homa_workers.providers.error_rules import ErrorReply, ErrorRule, classify
 from homa_workers.providers.malformed import SHAPE_ERRORS
 
 NO_HEADERS: Mapping[str, str] = {}
@@ -59,7 +60,14 @@ class StreamAssembly(ABC):
 
     def broken(self, message: str) -> ProviderError:
         """The error of a stream without a proper end: what it has cost only the provider knows."""
-        return ProviderError(ErrorKind.AMBIGUOUS, message, usage=self._usage_so_far(), partial_text=self.text)
+        usage, text = self._usage_so_far(), self.text
+        return ProviderError(ErrorKind.AMBIGUOUS, message, usage=usage, partial_text=text, begun=self.begun)
+
+    def failed(self, told: ErrorReply, rules: Sequence[ErrorRule]) -> ProviderError:
+        """The error that a stream tells in the place of what should have followed."""
+        error = classify(told, rules, partial_text=self.text, begun=self.begun)
+        error.usage = self._usage_so_far()
+        return error
 
     def _usage_so_far(self) -> Usage | None:
         """What the provider has reported before the end; None where it did not."""

@@ -8,8 +8,8 @@ Both SDKs take an `http_client`, and both carry an aiohttp one. Homa brings its 
    no TLS, a proxy that refused, a header that cannot be sent, a connection known to be closed) is raised as
    `httpx2.ConnectError`, and nothing else is.
 2. *CPU.* A worker with thousands of calls in flight is bound by it. Building a request and walking httpx2's redirect,
-   auth and cookie handling costs more than aiohttp's whole exchange; none of it is of use to a JSON API. With this
-   client one call through the SDK takes 0.6 of the CPU that it takes with either SDK's own aiohttp client.
+   auth and cookie handling costs more than aiohttp's whole exchange; none of it is of use to a JSON API. Plain requests
+   do not even need aiohttp (`direct_exchange`); streams, proxies and large bodies do.
 
 What is left out on purpose: redirects (a moved endpoint is a wrong setting, and following it would send a paid request
 twice), cookies (a job must not depend on an earlier one), retries.
@@ -17,13 +17,12 @@ twice), cookies (a job must not depend on an earlier one), retries.
 
 from __future__ import annotations
 
-import asyncio
 import io
+import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
-from urllib.request import getproxies, getproxies_environment, proxy_bypass
 
 import aiohttp
 import httpx2
@@ -31,15 +30,20 @@ from aiohttp.connector import Connection
 from multidict import CIMultiDict
 from yarl import URL
 
-from homa_shared.settings.proxies import proxy_for
-from homa_shared.settings.sections import KEEP_ALIVE_S, REPLY_MAX_BYTES
-from homa_workers.providers.reply_size import ERROR_BYTES, Inflater, LimitedResponse, ReplyTooLarge, limited_response
+from homa_workers.providers.base import HttpSettings
+from homa_workers.providers.direct_exchange import ONE_PIECE_BYTES, DirectExchange, environment_proxy, inflated
+from homa_workers.providers.recording import held_back
+from homa_workers.providers.reply_size import (
+    BROKEN,
+    ERROR_BYTES,
+    Inflater,
+    LimitedResponse,
+    ReplyTooLarge,
+    limited_response,
+)
 
 #: Seconds for DNS, TCP and TLS. Below the pipeline's deadline, since what never connected cost nothing.
 CONNECT_TIMEOUT_S = 30.0
-
-#: Bodies above it go out in chunks: aiohttp writes bytes in one piece, which blocks the loop for large ones.
-CHUNKED_ABOVE_BYTES = 256 * 1024
 
 #: Decodes any byte. Where none is set, httpx2 tries encodings over all headers at the first look-up.
 HEADER_ENCODING = "iso-8859-1"
@@ -48,26 +52,11 @@ HEADER_ENCODING = "iso-8859-1"
 class AiohttpClient(httpx2.AsyncClient):
     """An `httpx2.AsyncClient` that sends through aiohttp and skips what a JSON API never needs.
 
-    `read_timeout_s` bounds the peer's silence, not the call; `most_bytes` a reply, before and after decompression. The
-    session opens at the first request, in its loop.
+    The session opens at the first request, in its loop.
     """
 
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        connections: int,
-        read_timeout_s: float,
-        keep_alive_s: float = KEEP_ALIVE_S,
-        most_bytes: int = REPLY_MAX_BYTES,
-    ) -> None:
-        self._exchange = AiohttpTransport(
-            base_url=base_url,
-            connections=connections,
-            read_timeout_s=read_timeout_s,
-            keep_alive_s=keep_alive_s,
-            most_bytes=most_bytes,
-        )
+    def __init__(self, settings: HttpSettings) -> None:
+        self._exchange = AiohttpTransport(settings)
         super().__init__(transport=self._exchange, trust_env=False, timeout=None, follow_redirects=False)
         # What the transport decompresses; httpx2 would name whatever else is installed.
         self.headers["accept-encoding"] = self._accept_encoding = "gzip, deflate"
@@ -81,7 +70,15 @@ class AiohttpClient(httpx2.AsyncClient):
         request.headers.encoding = HEADER_ENCODING
         return request
 
+    @property
+    def direct(self) -> DirectExchange | None:
+        """The way of plain requests that need not even this client; None where there is none to this server."""
+        return self._exchange.direct
+
     async def send(self, request: httpx2.Request, *, stream: bool = False, **_: Any) -> httpx2.Response:
+        if (seen := held_back()) is not None:
+            seen.append(request)
+            return httpx2.Response(200, content=b"{}", request=request)
         if stream:
             return await self._exchange.handle_async_request(request)
         return await self._exchange.exchange(request)
@@ -90,20 +87,10 @@ class AiohttpClient(httpx2.AsyncClient):
 class AiohttpTransport(httpx2.AsyncBaseTransport):
     """One aiohttp session, speaking httpx2's requests, responses and exceptions."""
 
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        connections: int,
-        read_timeout_s: float,
-        keep_alive_s: float = KEEP_ALIVE_S,
-        most_bytes: int = REPLY_MAX_BYTES,
-    ) -> None:
-        self._keep_alive_s = keep_alive_s
-        self._base_url = base_url
-        self._most_bytes = most_bytes
-        self._connections = connections
-        self._timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=read_timeout_s)
+    def __init__(self, settings: HttpSettings) -> None:
+        self._settings = settings
+        self._most_bytes = settings.most_bytes
+        self._timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=settings.read_timeout_s)
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -114,11 +101,16 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
     async def exchange(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request and return its response read."""
+        content = request.read()
+        if len(content) <= ONE_PIECE_BYTES and self.direct and (head := self.direct.head(request)):
+            reply = await self.direct.send(head, content, request)
+            headers = httpx2.Headers(reply.headers, encoding=HEADER_ENCODING)
+            return httpx2.Response(reply.status, headers=headers, content=reply.content, request=request)
         response = await self._send(request)
         try:
             content = await response.read()
             if encoding := response.headers.get("content-encoding"):
-                content = await _inflated(content, encoding, self._most_bytes, is_failure=response.status >= 400)
+                content = await inflated(content, encoding, self._most_bytes, is_failure=response.status >= 400)
         except Exception as error:
             raise _translated(error, request) from error
         return httpx2.Response(response.status, headers=_headers(response), content=content, request=request)
@@ -126,6 +118,18 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         if self._session is not None:
             await self._session.close()
+        if "direct" in vars(self) and self.direct is not None:
+            await self.direct.aclose()
+
+    @cached_property
+    def direct(self) -> DirectExchange | None:
+        """How plain requests go out; None where they have to go by aiohttp."""
+        return DirectExchange.to(self._settings, lambda: self._tls, connect_timeout_s=CONNECT_TIMEOUT_S)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        # It holds all of the machine's authorities: one is enough.
+        return httpx2.create_ssl_context()
 
     async def _send(self, request: httpx2.Request) -> LimitedResponse:
         session = self._session or self._open()
@@ -137,7 +141,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 request.method,
                 _yarl_url(str(request.url)),
                 headers=CIMultiDict(request.headers.multi_items()),
-                data=body if len(body) < CHUNKED_ABOVE_BYTES else io.BytesIO(body),
+                data=body if len(body) <= ONE_PIECE_BYTES else io.BytesIO(body),
                 allow_redirects=False,
             )
             assert isinstance(response, LimitedResponse), "the session makes no others"
@@ -146,13 +150,13 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             raise (_translated(error, request) if written else _unsent(error, request)) from error
 
     def _open(self) -> aiohttp.ClientSession:
-        secure = self._base_url.startswith("https")
+        secure = self._settings.base_url.startswith("https")
         connector = aiohttp.TCPConnector(
-            limit=self._connections,
-            ssl=httpx2.create_ssl_context() if secure else True,
+            limit=self._settings.connections,
+            ssl=self._tls if secure else True,
             ttl_dns_cache=60,
             # Zero would stand for aiohttp's own default.
-            keepalive_timeout=self._keep_alive_s or 0.001,
+            keepalive_timeout=self._settings.keep_alive_s or 0.001,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -161,11 +165,13 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             request_class=_Request,
-            proxy=environment_proxy(self._base_url),
+            proxy=environment_proxy(self._settings.base_url),
         )
         return self._session
 
 
+#: What reading a body may raise.
+_UNREADABLE = (*BROKEN, ReplyTooLarge, httpx2.DecodingError)
 #: Not empty from when the present task's request may have reached its connection.
 _WRITTEN: ContextVar[list[bool]] = ContextVar("_WRITTEN")
 
@@ -200,12 +206,10 @@ class _Body(httpx2.AsyncByteStream):
             async for chunk in self._response.content.iter_any():
                 for piece in inflater.feed(chunk):
                     yield piece
-        except ReplyTooLarge as error:
-            # Of a failure, its beginning says what it is.
+        except _UNREADABLE as error:
+            # Of a failure, its status and the beginning of its body say what it is.
             if self._response.status < 400:
                 raise _translated(error, self._request) from error
-        except (aiohttp.ClientError, httpx2.DecodingError, TimeoutError, OSError) as error:
-            raise _translated(error, self._request) from error
         finally:
             # Not every SDK closes its response when its reader is cancelled.
             await self.aclose()
@@ -215,18 +219,6 @@ class _Body(httpx2.AsyncByteStream):
             self._response.release()
         else:
             self._response.close()
-
-
-def environment_proxy(url: str) -> str | None:
-    """The proxy that the environment, else the system, sets for a URL; read once, since it is slow to ask for.
-
-    Raises:
-        ConfigError: calls cannot go through it.
-    """
-    parsed = URL(url)
-    if getproxies_environment() or not parsed.host:
-        return proxy_for(url)
-    return None if proxy_bypass(parsed.host) else getproxies().get(parsed.scheme)
 
 
 def _unsent(error: Exception, request: httpx2.Request) -> Exception:
@@ -249,20 +241,6 @@ def _translated(error: Exception, request: httpx2.Request) -> Exception:
         case aiohttp.ClientError() | OSError():
             return httpx2.ReadError(text, request=request)
     return error
-
-
-async def _inflated(content: bytes, encoding: str, most: int, *, is_failure: bool) -> bytes:
-    """A body without its compression; of a failure's, as much as says what it is."""
-    pieces: list[bytes] = []
-    try:
-        for piece in Inflater(encoding, ERROR_BYTES if is_failure else most).feed(content):
-            if pieces:
-                await asyncio.sleep(0)  # a bomb of gzip must not hold the loop
-            pieces.append(piece)
-    except ReplyTooLarge:
-        if not is_failure:
-            raise
-    return b"".join(pieces)
 
 
 def _headers(response: aiohttp.ClientResponse) -> httpx2.Headers:

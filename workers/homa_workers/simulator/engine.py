@@ -24,7 +24,7 @@ from homa_workers.simulator.bill import Bill
 from homa_workers.simulator.buckets import Clock
 from homa_workers.simulator.config import SimulatorConfig
 from homa_workers.simulator.dialect import Dialect, Reply
-from homa_workers.simulator.faults import ERRORS, FAILURES, REFUSALS, Fault, Faults
+from homa_workers.simulator.faults import ERRORS, FAILURES, MESSAGES, REFUSALS, Fault, Faults
 from homa_workers.simulator.limits import Level, LimitTable, Ticket
 from homa_workers.simulator.markers import Orders, read_orders
 from homa_workers.simulator.prices import PriceList
@@ -121,8 +121,12 @@ class Engine:
             Dropped: its connection is to be cut.
         """
         self.stats.received_by(f"{account}/{prompt.model}")
-        self.expect_model(prompt.model)
-        self._expect_context(prompt)
+        try:
+            self.expect_model(prompt.model)
+            self._expect_context(prompt)
+        except Failure:
+            self.limits.count_refused(account, prompt.model)
+            raise
         orders = read_orders(prompt.last_user)
         cache = self._cache_use(dialect, account, prompt)
         ticket = self._reserve(dialect, account, prompt, cache)
@@ -153,6 +157,12 @@ class Engine:
             self.settle(exchange)
             raise Failure(FailureKind.INVALID, _UNSAID)
         return exchange
+
+    def refuse_unread(self, account: str, model: str) -> None:
+        """Count a request that cannot be read: it is never billed, and uses up quota like any other refusal."""
+        self.stats.received_by(f"{account}/{model}")
+        if model:
+            self.limits.count_refused(account, model)
 
     def charge(self, exchange: Exchange, usage: Usage) -> None:
         """Put a call on the bill, once."""
@@ -200,7 +210,7 @@ class Engine:
         """The error that a fault answers with."""
         kind = FAILURES[fault]
         retry_after_s = self.config.fault_retry_after_s if kind is FailureKind.RATE_LIMITED else None
-        return Failure(kind, _MESSAGES[kind], "requests" if retry_after_s is not None else "", retry_after_s)
+        return Failure(kind, MESSAGES[kind], "requests" if retry_after_s is not None else "", retry_after_s)
 
     def _refusal(self, fault: Fault) -> Exception:
         return Dropped() if fault is Fault.DROP_BEFORE else self.failure_of(fault)
@@ -277,23 +287,3 @@ class Engine:
             # The mean of a log-normal is exp(mu + sigma²/2): mu is chosen so that it is the mean asked for.
             mean_ms = self._latencies.lognormvariate(math.log(mean_ms) - sigma * sigma / 2, sigma)
         return (mean_ms + extra_ms) / 1000
-
-
-_MESSAGES = {
-    FailureKind.INVALID: "Invalid request (simulated).",
-    FailureKind.UNSUPPORTED: "temperature is not supported for this model. (simulated)",
-    FailureKind.UNPROCESSABLE: "The request was well-formed but could not be followed (simulated).",
-    FailureKind.CONTEXT: "prompt is too long: this model's maximum context length is exceeded (simulated).",
-    FailureKind.CONTENT_FILTER: "The request was rejected by the safety system (simulated).",
-    FailureKind.UNAUTHORIZED: "Incorrect API key provided (simulated).",
-    FailureKind.FORBIDDEN: "Your key may not use this resource (simulated).",
-    FailureKind.NOT_FOUND: "The model does not exist or you do not have access to it (simulated).",
-    FailureKind.TIMEOUT: "Request timed out (simulated).",
-    FailureKind.CONFLICT: "The request conflicts with another one (simulated).",
-    FailureKind.RATE_LIMITED: "Rate limit reached (simulated).",
-    FailureKind.QUOTA: "You exceeded your current quota, please check your plan and billing details (simulated).",
-    FailureKind.ERROR: "The server had an error while processing your request (simulated).",
-    FailureKind.BAD_GATEWAY: "Bad gateway (simulated).",
-    FailureKind.OVERLOADED: "The service is overloaded (simulated).",
-    FailureKind.GATEWAY_TIMEOUT: "The upstream timed out (simulated).",
-}

@@ -98,6 +98,27 @@ def fault_named(name: str) -> Fault:
     return fault
 
 
+#: What errors say that no request gave a reason for.
+MESSAGES = {
+    FailureKind.INVALID: "Invalid request (simulated).",
+    FailureKind.UNSUPPORTED: "temperature is not supported for this model. (simulated)",
+    FailureKind.UNPROCESSABLE: "The request was well-formed but could not be followed (simulated).",
+    FailureKind.CONTEXT: "prompt is too long: this model's maximum context length is exceeded (simulated).",
+    FailureKind.CONTENT_FILTER: "The request was rejected by the safety system (simulated).",
+    FailureKind.UNAUTHORIZED: "Incorrect API key provided (simulated).",
+    FailureKind.FORBIDDEN: "Your key may not use this resource (simulated).",
+    FailureKind.NOT_FOUND: "The model does not exist or you do not have access to it (simulated).",
+    FailureKind.TIMEOUT: "Request timed out (simulated).",
+    FailureKind.CONFLICT: "The request conflicts with another one (simulated).",
+    FailureKind.RATE_LIMITED: "Rate limit reached (simulated).",
+    FailureKind.QUOTA: "You exceeded your current quota, please check your plan and billing details (simulated).",
+    FailureKind.ERROR: "The server had an error while processing your request (simulated).",
+    FailureKind.BAD_GATEWAY: "Bad gateway (simulated).",
+    FailureKind.OVERLOADED: "The service is overloaded (simulated).",
+    FailureKind.GATEWAY_TIMEOUT: "The upstream timed out (simulated).",
+}
+
+
 class Faults:
     """Draws faults: the script first, then by rate."""
 

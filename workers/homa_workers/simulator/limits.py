@@ -108,10 +108,7 @@ class LimitTable:
         now_s = self._clock()
         failure = self._refusal(scope, needs, now_s)
         if failure is not None:
-            if self._config.failed_requests_count:
-                for dimension in ("requests", "requests_per_second"):
-                    if dimension in scope.buckets:
-                        scope.buckets[dimension].punish(1, now_s)
+            self._punish(scope)
             return failure
         for dimension, bucket in scope.buckets.items():
             bucket.take(needs[dimension], now_s)
@@ -120,6 +117,21 @@ class LimitTable:
         scope.in_flight += 1
         scope.peak = max(scope.peak, scope.in_flight)
         return Ticket(scope, needs, accounting)
+
+    def count_refused(self, account: str, model: str) -> None:
+        """A request that is refused whatever the limits say, such as one with an unknown parameter."""
+        scope = self.scope(account, model)
+        self._punish(scope)
+        if scope.day is not None and self._config.failed_requests_count:
+            scope.day.take(1, self._epoch())
+
+    def _punish(self, scope: Scope) -> None:
+        """What a refused request uses up, where refusals do."""
+        if not self._config.failed_requests_count:
+            return
+        for dimension in ("requests", "requests_per_second"):
+            if dimension in scope.buckets:
+                scope.buckets[dimension].punish(1, self._clock())
 
     def settle(self, ticket: Ticket, usage: Usage | None) -> None:
         """End a request.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +32,8 @@ from homa_workers.simulator.wire import Failure, FailureKind, Operation, Prompt,
 
 #: Largest body, in bytes.
 _MAX_BODY_BYTES = 256 * 2**20
+#: What counts as a call, however it is answered.
+_CALLS = frozenset({Operation.CHAT, Operation.EMBED})
 _DEFAULT_MODELS = tuple(example.model for example in EXAMPLES)
 
 
@@ -159,18 +162,27 @@ class Simulator:
         dialect, route = found
         account = self._account(request, dialect, route)
         request_id = self.engine.request_id()
+        body: dict[str, Any] = {}
+        answering: Coroutine[Any, Any, web.StreamResponse]
         try:
             self._expect_key(request)
             if route.operation is Operation.MODELS:
                 return self._models(dialect, route, request_id)
-            prompt = _prompt(dialect, route, await _body(request))
+            body = await _body(request)
+            prompt = _prompt(dialect, route, body)
             if route.operation is Operation.COUNT:
                 return json_response(200, dialect.count(prompt), dialect.identity(request_id))
         except Failure as failure:
-            return self._refuse(dialect, account, None, request_id, failure)
+            refusal = self._refuse(dialect, account, None, request_id, failure)
+            if route.operation not in _CALLS:
+                return refusal
+            self.engine.refuse_unread(account, route.model or str(body.get("model") or ""))
+            answering = _given(refusal)
+        else:
+            answering = self._call(request, dialect, account, prompt, request_id)
         self.stats.arrive()
         try:
-            response = await self._call(request, dialect, account, prompt, request_id)
+            response = await answering
             self.stats.by_status[response.status] += 1
         except (ConnectionError, asyncio.CancelledError):
             self.stats.disconnects += 1
@@ -239,6 +251,10 @@ class Simulator:
     def _api_key(self, request: web.BaseRequest) -> str:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         return bearer or next((request.headers[name] for name in self._key_headers if name in request.headers), "")
+
+
+async def _given(response: web.StreamResponse) -> web.StreamResponse:
+    return response
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: asyncio.Task[None]) -> web.BaseRequest:

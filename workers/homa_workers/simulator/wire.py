@@ -144,6 +144,12 @@ def tier_asked(name: Any) -> str:
     return "" if name is None or name in _USUAL_TIERS else str(name)
 
 
+def on_tier(name: Any) -> Service:
+    """What a request asks for that names nothing but a tier."""
+    tier = tier_asked(name)
+    return Service(tier=tier) if tier else STANDARD
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     """One call, read."""

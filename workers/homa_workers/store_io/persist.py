@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from homa_shared.backoff import Backoff
@@ -25,7 +25,13 @@ BACKOFF = Backoff(first_s=0.05, longest_s=2.0)
 NOT_HERE_MS = 5000
 
 
-async def persist(store: AsyncStore, op: Op[T], log: WorkerLog, recent: Recent | None = None) -> T:
+async def persist(
+    store: AsyncStore,
+    op: Op[T],
+    log: WorkerLog,
+    recent: Recent | None = None,
+    sent: Callable[[], Awaitable[T]] | None = None,
+) -> T:
     """Runs an operation until the store has taken it.
 
     The operations are idempotent, so one whose reply was lost may be sent again. Cancelling the caller doesn't end
@@ -33,15 +39,16 @@ async def persist(store: AsyncStore, op: Op[T], log: WorkerLog, recent: Recent |
 
     Args:
         recent: keeps a report that the store has taken, to be told again should the store come back without it.
+        sent: sends the operation, where it goes together with others.
     """
     cancelled: asyncio.CancelledError | None = None
     try:
-        return await _taken(store, op, recent)
+        return await _taken(store, op, recent, sent)
     except (StoreUnavailable, StoreFull) as error:
         log.store_away(error)
     except asyncio.CancelledError as error:
         cancelled = error
-    result = await shielded(_until_taken(store, op, log, recent))
+    result = await shielded(_until_taken(store, op, log, recent, sent))
     if cancelled is not None:
         raise cancelled
     return result
@@ -81,19 +88,21 @@ async def hand_back(store: AsyncStore, claim: Claim, log: WorkerLog, *, delay_ms
     await persist(store, requeue(store.keys, name, "job.released", delay_ms=delay_ms, report=unsent, counts=False), log)
 
 
-async def _taken(store: AsyncStore, op: Op[T], recent: Recent | None) -> T:
-    result = await store.run(op)
+async def _taken(store: AsyncStore, op: Op[T], recent: Recent | None, sent: Callable[[], Awaitable[T]] | None) -> T:
+    result = await (store.run(op) if sent is None else sent())
     if recent is not None:
         recent.note(op)
     return result
 
 
-async def _until_taken(store: AsyncStore, op: Op[T], log: WorkerLog, recent: Recent | None) -> T:
+async def _until_taken(
+    store: AsyncStore, op: Op[T], log: WorkerLog, recent: Recent | None, sent: Callable[[], Awaitable[T]] | None
+) -> T:
     failures = 0
     while True:
         failures += 1
         await asyncio.sleep(BACKOFF.pause_s(failures))
         try:
-            return await _taken(store, op, recent)
+            return await _taken(store, op, recent, sent)
         except (StoreUnavailable, StoreFull) as error:
             log.store_away(error)

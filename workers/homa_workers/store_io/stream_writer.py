@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 
@@ -13,6 +13,7 @@ from homa_shared.model.json_safe import valid_text
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Command, Op
 from homa_shared.store.transitions.attempts import Claim
+from homa_workers.providers.secrets import HiddenPieces
 
 #: Pieces that arrive within this time of the first are written together, s.
 JOIN_S = 0.005
@@ -29,9 +30,7 @@ class DeltaWriter:
     store is away pieces are dropped. Readers make up what they lack from the reply, which arrives whole.
     """
 
-    def __init__(
-        self, store: AsyncStore, claim: Claim, *, again: bool = False, hidden: Callable[[str], str] = str
-    ) -> None:
+    def __init__(self, store: AsyncStore, claim: Claim, *, again: bool, hidden: HiddenPieces) -> None:
         self._hidden = hidden
         self._store = store
         self._key = store.keys.deltas(claim.id)
@@ -62,6 +61,8 @@ class DeltaWriter:
         Cancelling cuts that short and goes no further: whoever calls this holds a reply that must still be stored.
         """
         self._write_text(self._half)
+        if held := self._hidden.end():
+            self._add("t", held)
         writer = self._add("e", event)
         try:
             async with asyncio.timeout(FLUSH_S):
@@ -73,7 +74,8 @@ class DeltaWriter:
         if text:
             valid = valid_text(text)
             self._seen.append(valid)
-            self._add("t", valid)
+            if shown := self._hidden.add(valid):
+                self._add("t", shown)
 
     def _add(self, field: str, value: str) -> asyncio.Task[None]:
         self._entries.append((field, value))
@@ -85,9 +87,8 @@ class DeltaWriter:
     async def _write(self) -> None:
         while self._entries:
             entries, self._entries = self._entries, []
-            entries = [(field, self._hidden(value)) for field, value in _joined(entries)]
             commands: list[Command] = [
-                ("XADD", self._key, "*", "a", self._attempt, field, value) for field, value in entries
+                ("XADD", self._key, "*", "a", self._attempt, field, value) for field, value in _joined(entries)
             ]
             if any(field == "e" for field, _ in entries):
                 commands.append(("PEXPIRE", self._key, KEEP_MS))

@@ -17,6 +17,7 @@ import orjson
 from pydantic_core import PydanticSerializationError, to_json
 
 from homa_shared.calls.tools import BadArguments, Tool, registered
+from homa_shared.model.json_safe import valid_text
 
 #: Sync tools that run at once in one process.
 THREADS = 32
@@ -91,34 +92,47 @@ class Toolbox:
             failed: BaseException | None = None
             try:
                 result = context.run(tool.function, **given)
+            except StopIteration as error:  # no future holds one
+                failed = RuntimeError(_said(error))
             except Exception as error:
                 failed = error
             except BaseException as error:  # SystemExit ends a process, not a thread
-                failed = RuntimeError(f"{type(error).__name__}: {error}")
+                failed = RuntimeError(_said(error))
             # The loop may be gone with the worker.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(end, result, failed)
 
-        threading.Thread(target=work, name=f"homa-tool-{tool.name}", daemon=True).start()
+        try:
+            threading.Thread(target=work, name=f"homa-tool-{tool.name}", daemon=True).start()
+        except BaseException:
+            # As where the system has no thread left: nothing runs that would give the place back.
+            self._threads.release()
+            raise
         return future
 
 
 def failure(message: str) -> str:
     """An error as a model is told it."""
-    return orjson.dumps({"error": message}).decode()
+    return orjson.dumps({"error": valid_text(message)}).decode()
 
 
 def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    name = type(error).__name__
+    try:
+        said = str(error)
+    except Exception:
+        return name
+    return f"{name}: {said}" if said else name
 
 
 def _text(result: Any) -> str:
     if isinstance(result, str):
-        text = result
+        # Names of files, and what is read as bytes, may hold halves of characters, which no store takes.
+        text = valid_text(result)
     else:
         try:
             text = to_json(result).decode()
         except PydanticSerializationError as error:
             return failure(f"the result cannot be written as JSON: {error}")
-    size = len(text.encode("utf-8", "replace"))
+    size = len(text.encode())
     return text if size <= MOST_BYTES else failure(f"the result has {size} bytes, and at most {MOST_BYTES} are taken")

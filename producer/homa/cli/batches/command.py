@@ -6,13 +6,14 @@ from typing import BinaryIO
 
 import click
 
-from homa.cli.batches.format import batch_document, batch_facts, state_words
+from homa.cli.batches.format import batch_document, batch_facts
 from homa.cli.batches.results import write_results
 from homa.cli.batches.watch import watch
 from homa.cli.context import say, session
 from homa.cli.exit_status import SOME_FAILED, Stopped
-from homa.cli.job_filters import batch_view
 from homa.cli.output import age, dollars, json_option, number, print_facts, print_json, print_table
+from homa.client.management import batches
+from homa.client.management.batches import BatchInfo
 from homa.client.session import Session
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
@@ -32,8 +33,7 @@ command.add_command(watch)
 def list_(limit: int, as_json: bool) -> None:
     """List batches, newest first."""
     with session() as here:
-        ids = here.store.run(reads.batches(here.keys, limit))
-        found = [view for view in (here.store.run(reads.batch(here.keys, name)) for name in ids) if view is not None]
+        found: list[BatchInfo] = list(here.driver.iterate(batches.listing(here.keys, limit=limit)))
         now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
         print_json({"batches": [batch_document(view) for view in found]})
@@ -43,12 +43,12 @@ def list_(limit: int, as_json: bool) -> None:
         (
             (
                 view.id,
-                state_words(view, why=False),
+                view.state_words(why=False),
                 number(view.total if view.total is not None else view.submitted),
                 number(view.succeeded),
                 number(view.ended - view.succeeded) if view.ended > view.succeeded else "",
-                dollars(view.nano_usd),
-                age(view.created_ms, now_ms),
+                dollars(view.cost_usd),
+                age(view.created_at, now_ms),
                 view.name,
             )
             for view in found
@@ -65,7 +65,7 @@ def list_(limit: int, as_json: bool) -> None:
 def show(batch: str, as_json: bool) -> None:
     """Show a batch: counts, cost, state."""
     with session() as here:
-        view = batch_view(here, batch)
+        view = _batch(here, batch)
     if as_json:
         print_json(batch_document(view))
         return
@@ -83,7 +83,7 @@ def results(batch: str, output: BinaryIO, follow: bool, after: int) -> None:
     As OpenAI batch output lines, in the order in which they ended.
     """
     with session() as here:
-        batch_view(here, batch)
+        _batch(here, batch)
         written = write_results(here, batch, output, after=after, follow=follow)
     say(f"{written} lines; continue later with --after {after + written}")
 
@@ -97,7 +97,7 @@ def cancel(batch: str, as_json: bool) -> None:
     No more of its lines are taken; running calls are stopped.
     """
     with session() as here:
-        if batch_view(here, batch).complete:
+        if _batch(here, batch).complete:
             say(f"cannot cancel {batch}: it is complete")
             raise Stopped(SOME_FAILED)
         here.store.run(admin.cancel_batch(here.keys, batch))
@@ -111,7 +111,7 @@ def cancel(batch: str, as_json: bool) -> None:
 def pause(batch: str, why: str, as_json: bool) -> None:
     """Pause a batch; calls in flight finish."""
     with session() as here:
-        if batch_view(here, batch).complete:
+        if _batch(here, batch).complete:
             say(f"cannot pause {batch}: it is complete")
             raise Stopped(SOME_FAILED)
         here.store.run(admin.pause_batch(here.keys, batch, why))
@@ -124,14 +124,18 @@ def pause(batch: str, why: str, as_json: bool) -> None:
 def resume(batch: str, as_json: bool) -> None:
     """Let a paused batch go on."""
     with session() as here:
-        batch_view(here, batch)
+        _batch(here, batch)
         here.store.run(admin.resume_batch(here.keys, batch))
         _tell(here, batch, as_json)
 
 
+def _batch(here: Session, batch: str) -> BatchInfo:
+    return here.driver.run(batches.batch_info(here.keys, batch))
+
+
 def _tell(here: Session, batch: str, as_json: bool) -> None:
-    view = batch_view(here, batch)
+    view = _batch(here, batch)
     if as_json:
         print_json(batch_document(view))
     else:
-        click.echo(f"{batch}: {state_words(view)}, {number(view.ended)} of {number(view.submitted)} lines have ended")
+        click.echo(f"{batch}: {view.state_words()}, {number(view.ended)} of {number(view.submitted)} lines have ended")

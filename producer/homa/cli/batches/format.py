@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from homa.cli.output import dollars, moment, number, usd_or_null
-from homa_shared.model.money import usd
-from homa_shared.store import reads
+from homa.client.management.batches import BatchInfo
+from homa.client.management.units import ms_of, ms_of_known
 
 
-def batch_document(view: reads.BatchView) -> dict[str, Any]:
+def batch_document(view: BatchInfo) -> dict[str, Any]:
     """A batch for programs."""
-    ended_ms = view.completed_ms
     return {
         "batch": view.id,
         "state": view.state,
@@ -21,43 +20,33 @@ def batch_document(view: reads.BatchView) -> dict[str, Any]:
         "failed": view.failed,
         "cancelled": view.cancelled,
         "expired": view.expired,
-        "cost_usd": usd(view.nano_usd),
-        "unresolved_usd": usd(view.unresolved_nano_usd),
-        "cache_saved_usd": usd(view.cache_saved_nano_usd),
+        "cost_usd": usd_or_null(view.cost_usd),
+        "unresolved_usd": usd_or_null(view.unresolved_usd),
+        "cache_saved_usd": usd_or_null(view.cache_saved_usd),
         "unpriced_jobs": view.unpriced,
-        "seconds": None if ended_ms is None else round((ended_ms - view.created_ms) / 1000, 3),
+        "seconds": None if view.seconds is None else round(view.seconds, 3),
         "paused": view.paused,
         "paused_why": view.paused_why or None,
         "cancelling": view.cancel and not view.complete,
         "name": view.name or None,
         "tenant": view.tenant,
-        "cap_usd": usd_or_null(view.cap_nano_usd),
+        "cap_usd": usd_or_null(view.cap_usd),
         "requests": view.requests,
         "input_tokens": view.input_tokens,
         "output_tokens": view.output_tokens,
         "cached_tokens": view.cached_tokens,
-        "created_ms": view.created_ms,
-        "completed_ms": view.completed_ms,
+        "created_ms": ms_of(view.created_at),
+        "completed_ms": ms_of_known(view.completed_at),
     }
 
 
-def state_words(view: reads.BatchView, *, why: bool = True) -> str:
-    """A batch's state for people: `sealed, paused (bad key)`."""
-    words = view.state
-    if view.cancel:
-        words += ", cancelled" if view.complete else ", being cancelled"
-    if view.paused:
-        words += f", paused ({view.paused_why})" if why and view.paused_why else ", paused"
-    return words
-
-
-def batch_facts(view: reads.BatchView) -> list[tuple[str, str]]:
+def batch_facts(view: BatchInfo) -> list[tuple[str, str]]:
     """A batch's record, a name and a value a line; empty values are left out where they are printed."""
     return [
         ("batch", view.id),
         ("name", view.name),
         ("tenant", view.tenant),
-        ("state", state_words(view)),
+        ("state", view.state_words()),
         ("lines", number(view.total) if view.total is not None else f"{number(view.submitted)} so far"),
         ("succeeded", number(view.succeeded)),
         ("failed", number(view.failed)),
@@ -66,23 +55,10 @@ def batch_facts(view: reads.BatchView) -> list[tuple[str, str]]:
         ("live", number(view.live) if view.live else ""),
         ("calls", number(view.requests)),
         ("tokens", f"{number(view.input_tokens)} in, {number(view.output_tokens)} out"),
-        ("cost", dollars(view.nano_usd) + (f" of {dollars(view.cap_nano_usd)}" if view.cap_nano_usd else "")),
-        ("unresolved", dollars(view.unresolved_nano_usd) if view.unresolved_nano_usd else ""),
-        ("cache saved", dollars(view.cache_saved_nano_usd) if view.cache_saved_nano_usd else ""),
+        ("cost", dollars(view.cost_usd) + (f" of {dollars(view.cap_usd)}" if view.cap_usd else "")),
+        ("unresolved", dollars(view.unresolved_usd) if view.unresolved_usd else ""),
+        ("cache saved", dollars(view.cache_saved_usd) if view.cache_saved_usd else ""),
         ("unpriced calls", number(view.unpriced) if view.unpriced else ""),
-        ("created", moment(view.created_ms)),
-        ("completed", moment(view.completed_ms)),
+        ("created", moment(view.created_at)),
+        ("completed", moment(view.completed_at)),
     ]
-
-
-def summary(view: reads.BatchView) -> str:
-    """One line: how far a batch has come, and what it has cost."""
-    total = view.total if view.total is not None else view.submitted
-    parts = [f"{number(view.succeeded)} of {number(total)} succeeded"]
-    for name in ("failed", "cancelled", "expired"):
-        count = getattr(view, name)
-        parts += [f"{number(count)} {name}"] if count else []
-    parts.append(dollars(view.nano_usd))
-    if view.unresolved_nano_usd:
-        parts.append(f"{dollars(view.unresolved_nano_usd)} unresolved")
-    return f"{view.id} {state_words(view)}: " + ", ".join(parts)

@@ -8,13 +8,12 @@ from typing import Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from homa.cli.batches.format import batch_document, summary
+from homa.cli.batches.format import batch_document
 from homa.cli.context import say, session
 from homa.cli.exit_status import SOME_FAILED, Stopped
-from homa.cli.job_filters import batch_view
 from homa.cli.output import console, dollars, print_json_line
+from homa.client.management.batches import BatchInfo, batch_info
 from homa.client.session import Session
-from homa_shared.store import reads
 
 #: Between two looks at a batch that is watched, s; between two lines of its progress away from a terminal.
 _LOOK_S, _LINE_S = 0.5, 30.0
@@ -29,7 +28,7 @@ def watch(batch: str, as_json: bool) -> None:
     The status is 1 when some of its jobs failed.
     """
     with session() as here:
-        view = batch_view(here, batch)
+        view = here.driver.run(batch_info(here.keys, batch))
         if as_json:
             view = _watch_lines(here, view)
         elif console(stderr=True).is_terminal:
@@ -37,12 +36,12 @@ def watch(batch: str, as_json: bool) -> None:
         else:
             view = _watch_log(here, view)
     if not as_json:
-        click.echo(summary(view))
+        click.echo(view)
     if view.succeeded < view.ended:
         raise Stopped(SOME_FAILED)
 
 
-def _watch_lines(here: Session, view: reads.BatchView) -> reads.BatchView:
+def _watch_lines(here: Session, view: BatchInfo) -> BatchInfo:
     told: dict[str, Any] | None = None
     while True:
         document = batch_document(view)
@@ -52,10 +51,10 @@ def _watch_lines(here: Session, view: reads.BatchView) -> reads.BatchView:
         if view.complete:
             return view
         time.sleep(_LOOK_S)
-        view = batch_view(here, view.id)
+        view = here.driver.run(batch_info(here.keys, view.id))
 
 
-def _watch_bar(here: Session, view: reads.BatchView) -> reads.BatchView:
+def _watch_bar(here: Session, view: BatchInfo) -> BatchInfo:
     columns = (BarColumn(None), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console(stderr=True)) as bar:
         task = bar.add_task("", total=view.total)
@@ -64,22 +63,22 @@ def _watch_bar(here: Session, view: reads.BatchView) -> reads.BatchView:
             if view.complete:
                 return view
             time.sleep(_LOOK_S)
-            view = batch_view(here, view.id)
+            view = here.driver.run(batch_info(here.keys, view.id))
 
 
-def _watch_log(here: Session, view: reads.BatchView) -> reads.BatchView:
+def _watch_log(here: Session, view: BatchInfo) -> BatchInfo:
     said_s = 0.0
     while not view.complete:
         if time.monotonic() - said_s >= _LINE_S:
-            say(summary(view))
+            say(str(view))
             said_s = time.monotonic()
         time.sleep(_LOOK_S)
-        view = batch_view(here, view.id)
+        view = here.driver.run(batch_info(here.keys, view.id))
     return view
 
 
-def _bar_words(view: reads.BatchView) -> str:
+def _bar_words(view: BatchInfo) -> str:
     failed = view.ended - view.succeeded
     words = [f"{failed} failed"] if failed else []
     words += ["paused"] if view.paused else []
-    return " ".join([*words, dollars(view.nano_usd)])
+    return " ".join([*words, dollars(view.cost_usd)])

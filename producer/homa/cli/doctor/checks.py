@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from homa.cli.doctor.check import Check
 from homa.cli.doctor.model_checks import fleets_models, models
-from homa.cli.doctor.orphaned_queues import Stranded, lack_of
+from homa.cli.doctor.orphaned_queues import Stranded
 from homa.cli.doctor.worker_checks import loading, sdks
+from homa.client.management.why import lack_of
 from homa.drivers.context import Context
 from homa_shared.kinds.registry import profile_of
 from homa_shared.model.errors import ConfigError, StoreUnavailable

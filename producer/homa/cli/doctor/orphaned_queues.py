@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from homa.client.management.why import lack_of
 from homa.client.session import Session
-from homa_shared.model.errors import UnknownModel
 from homa_shared.model.pools import alias_of
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store import reads
@@ -28,17 +28,6 @@ class Stranded:
     def way_out(self) -> str:
         """What lets the jobs go on, or end."""
         return f"put it back in homa.toml and `homa apply`, or end them with `homa jobs cancel --queue {self.queue}`"
-
-
-def lack_of(fleet: Fleet, queue: str) -> str | None:
-    """What a fleet lacks to serve a queue of jobs; None where it lacks nothing."""
-    alias = alias_of(queue)
-    if alias is None:
-        return None if queue in fleet.providers else f"provider {queue!r}"
-    try:
-        return f"pool {alias!r}" if fleet.pool(alias) is None else None
-    except UnknownModel as error:
-        return f"pool {alias!r} ({error})"
 
 
 def stranded(here: Session, mine: Fleet, theirs: Fleet | None) -> list[Stranded]:

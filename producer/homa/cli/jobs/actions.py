@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import click
 
 from homa.cli.context import session
-from homa.cli.job_filters import chunks, each_page, filter_options, move_all, require_some
+from homa.cli.job_filters import chunks, filter_options, job_filter, move_all, require_some
 from homa.cli.jobs.answers import tell, tell_counts
-from homa.cli.jobs.retry import Retrier
 from homa.cli.output import json_option
-from homa_shared.model.records import Job, State
+from homa.client.management.retries import Retrier
+from homa_shared.model.records import Job
 from homa_shared.store.transitions import admin
 
 
@@ -57,12 +57,9 @@ def retry(jobs: Sequence[str], as_json: bool, **filters: str | None) -> None:
     """
     require_some(jobs, filters, "retry")
     with session() as here:
-        retrier = Retrier(here)
+        retrier = Retrier(here.keys)
         if jobs:
-            tell("retry", [(job, *retrier.retry(job)) for job in jobs], as_json)
+            tell("retry", [(job, *here.driver.run(retrier.retry(job))) for job in jobs], as_json)
             return
-        counts: Counter[str] = Counter()
-        wanted = {**filters, "state": filters.get("state") or State.FAILED.value}
-        for page in each_page(here, wanted):
-            counts.update(retrier.retry(job.id)[0] for job in page if job.ended and job.retried_by is None)
-    tell_counts({"retried": counts.pop("ok", 0), **counts}, as_json)
+        done = here.driver.run(retrier.retry_all(job_filter(filters)))
+    tell_counts({"retried": done.retried, **done.refused}, as_json)

@@ -9,6 +9,7 @@ import click
 from homa.cli.context import say
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.output import print_json
+from homa.client.management.refusals import refusal
 
 #: Answers that say that what was asked for was done, or is being done.
 _GOOD = frozenset({"cancelled", "cancelling", "ok", "retried", "purged"})
@@ -31,7 +32,7 @@ def tell(verb: str, answers: Sequence[tuple[str, ...]], as_json: bool) -> None:
             if answer in _GOOD:
                 click.echo(f"{name} {'retried as' if more else answer}{''.join(f' {job}' for job in more)}")
     for name, answer in bad:
-        say(f"cannot {verb} {name}: {_REFUSALS.get(answer) or f'it is {answer}'}")
+        say(refusal(verb, name, answer))
     if bad:
         raise Stopped(SOME_FAILED)
 
@@ -42,20 +43,3 @@ def tell_counts(counts: Mapping[str, int], as_json: bool) -> None:
         print_json({name.replace(" ", "_"): count for name, count in counts.items()})
     else:
         click.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
-
-
-_REFUSALS = {
-    "unknown": "no such job is in the store: its id is wrong, or its retention has ended",
-    "succeeded": "it has succeeded",
-    "failed": "it has failed before",
-    "expired": "it has expired",
-    "queued": "it still waits; `homa jobs cancel` first",
-    "due": "it still waits; `homa jobs cancel` first",
-    "waiting": "it still waits; `homa jobs cancel` first",
-    "running": "it runs; `homa jobs cancel` first",
-    "stale": "nothing is unresolved there: it was resolved before, or never was",
-    "unresolved": "its cost is unresolved, and only its record can resolve it: `homa jobs resolve` first",
-    "request gone": "its request is no longer kept",
-    "batch gone": "its batch is no longer kept",
-    "batch cancelled": "its batch was cancelled",
-}

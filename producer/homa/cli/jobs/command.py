@@ -5,16 +5,26 @@ from __future__ import annotations
 import click
 
 from homa.cli.context import session
-from homa.cli.job_filters import filter_options, selected
+from homa.cli.job_filters import filter_options, job_filter
 from homa.cli.jobs.actions import cancel, retry
-from homa.cli.jobs.errors import error_excerpt, errors_of
 from homa.cli.jobs.json import attempt_document, job_document, step_document
 from homa.cli.jobs.offloaded import whole_reply, whole_request
 from homa.cli.jobs.purge import purge
 from homa.cli.jobs.resolve import resolve
-from homa.cli.jobs.tables import answer_text, job_facts, job_row, output_cap, print_attempts, print_steps, prompt_text
+from homa.cli.jobs.tables import (
+    error_excerpt,
+    job_facts,
+    job_row,
+    output_cap,
+    print_attempts,
+    print_steps,
+    prompt_text,
+)
 from homa.cli.jobs.why import why
 from homa.cli.output import json_option, print_facts, print_json, print_table
+from homa.client.management.job_listing import listing
+from homa.client.management.jobs import JobInfo
+from homa.client.management.wording import answer_text
 from homa.client.not_found import job_not_found
 from homa_shared.store import reads
 
@@ -41,15 +51,14 @@ def list_(limit: int, as_json: bool, **filters: str | None) -> None:
     Live ones first, then the ended, the newest first; a batch's in the order of its lines.
     """
     with session() as here:
-        found = selected(here, filters, limit)
-        errors = errors_of(here, found)
+        found: list[JobInfo] = list(here.driver.iterate(listing(here.keys, job_filter(filters), limit)))
         now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
-        print_json({"jobs": [job_document(job) | {"error": errors.get(job.id)} for job in found]})
+        print_json({"jobs": [job_document(job) | {"error": job.error} for job in found]})
         return
     print_table(
         ("JOB", "STATE", "TARGET", "TENANT", "AGE", "COST", "WAITS FOR", "ERROR"),
-        ([*job_row(job, now_ms), error_excerpt(errors.get(job.id))] for job in found),
+        ([*job_row(job, now_ms), error_excerpt(job.error)] for job in found),
         right={"AGE", "COST"},
         wraps={"TARGET", "TENANT", "WAITS FOR", "ERROR"},
         empty="no job matches",
@@ -68,13 +77,14 @@ def show(job: str, as_json: bool) -> None:
         if view is None:
             raise job_not_found(job)
         request, reply = whole_request(here, view), whole_reply(here, view)
+    record = JobInfo.of(view.job)
     if as_json:
         attempts = [attempt_document(attempt) for attempt in view.attempts]
         steps = [step_document(step) for step in view.steps]
         told = {"attempts": attempts, "steps": steps, "request": request, "reply": reply}
-        print_json(job_document(view.job) | told)
+        print_json(job_document(record) | told)
         return
-    print_facts([*job_facts(view.job), ("output cap", output_cap(request))])
+    print_facts([*job_facts(record), ("output cap", output_cap(request))])
     if view.attempts:
         click.echo()
         print_attempts(view.attempts)

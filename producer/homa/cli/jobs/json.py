@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from homa.cli.output import usd_or_null
-from homa_shared.model.records import Attempt, Job, Step
+from homa.client.management.jobs import JobInfo
+from homa.client.management.units import ms_of, ms_of_known
+from homa_shared.model.records import Attempt, Step
 
 
-def job_document(job: Job) -> dict[str, Any]:
+def job_document(job: JobInfo) -> dict[str, Any]:
     """A job for programs."""
     return {
         "job": job.id,
@@ -23,13 +25,13 @@ def job_document(job: Job) -> dict[str, Any]:
         "attempt": job.attempt,
         "worker": job.worker,
         "waits_for": job.waits_for,
-        "submitted_ms": job.submitted_ms,
-        "due_ms": job.due_ms,
-        "deadline_ms": job.deadline_ms,
-        "ended_ms": job.ended_ms,
-        "cost_usd": usd_or_null(job.cost_nano_usd),
-        "unresolved_usd": usd_or_null(job.unresolved_nano_usd),
-        "cache_saved_usd": usd_or_null(job.cache_saved_nano_usd),
+        "submitted_ms": ms_of(job.submitted_at),
+        "due_ms": ms_of_known(job.due_at),
+        "deadline_ms": ms_of_known(job.deadline_at),
+        "ended_ms": ms_of_known(job.ended_at),
+        "cost_usd": usd_or_null(job.cost_usd),
+        "unresolved_usd": usd_or_null(job.unresolved_usd),
+        "cache_saved_usd": usd_or_null(job.cache_saved_usd),
         "retry_of": job.retry_of,
         "retried_by": job.retried_by,
     }

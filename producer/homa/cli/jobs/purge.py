@@ -54,7 +54,7 @@ def _purge_page(here: Session, before_ms: int, counts: Counter[str]) -> Callable
 
     def act(page: list[Job]) -> int:
         old = [job for job in page if job.ended and (job.ended_ms or 0) <= before_ms]
-        doubtful = {job.id for job in old if job.unresolved_nano_usd}
+        doubtful = {job.id for job in old if job.has_open_cost}
         counts["kept"] += len(doubtful - kept)
         kept.update(doubtful)
         purged = here.store.run(admin.purge(here.keys, [job.id for job in old if job.id not in doubtful]))

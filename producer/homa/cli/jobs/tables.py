@@ -8,19 +8,22 @@ from typing import Any
 import orjson
 
 from homa.cli.output import age, dollars, moment, number, print_table, span
-from homa_shared.calls.reply import message_text
+from homa.client.management.jobs import JobInfo
 from homa_shared.kinds.output_caps import cap_of
-from homa_shared.model.records import Attempt, Job, Step
+from homa_shared.model.records import Attempt, Step
+
+#: Characters of an error that a line of the list has; `homa jobs show` has all of it.
+_EXCERPT = 120
 
 
-def job_row(job: Job, now_ms: int) -> list[str]:
+def job_row(job: JobInfo, now_ms: int) -> list[str]:
     """A job as a line of a list."""
     waits_for = "its batch" if job.waits_for == f"batch:{job.batch}" else job.waits_for or ""
-    cost = dollars(job.cost_nano_usd or None)
-    return [job.id, job.state, job.target, job.tenant, age(job.submitted_ms, now_ms), cost, waits_for]
+    cost = dollars(job.cost_usd or None)
+    return [job.id, job.state, job.target, job.tenant, age(job.submitted_at, now_ms), cost, waits_for]
 
 
-def job_facts(job: Job) -> list[tuple[str, str]]:
+def job_facts(job: JobInfo) -> list[tuple[str, str]]:
     """A job's record, a name and a value a line; empty values are left out where they are printed."""
     return [
         ("job", job.id),
@@ -33,17 +36,23 @@ def job_facts(job: Job) -> list[tuple[str, str]]:
         ("tags", ", ".join(f"{key}={value}" for key, value in job.tags.items())),
         ("worker", job.worker or ""),
         ("waits for", job.waits_for or ""),
-        ("submitted", moment(job.submitted_ms)),
-        ("due", moment(job.due_ms)),
-        ("deadline", moment(job.deadline_ms)),
-        ("ended", moment(job.ended_ms)),
-        ("cost", dollars(job.cost_nano_usd)),
-        ("unresolved", dollars(job.unresolved_nano_usd) if job.unresolved_nano_usd else ""),
-        ("cache saved", dollars(job.cache_saved_nano_usd) if job.cache_saved_nano_usd else ""),
+        ("submitted", moment(job.submitted_at)),
+        ("due", moment(job.due_at)),
+        ("deadline", moment(job.deadline_at)),
+        ("ended", moment(job.ended_at)),
+        ("cost", dollars(job.cost_usd)),
+        ("unresolved", dollars(job.unresolved_usd) if job.unresolved_usd else ""),
+        ("cache saved", dollars(job.cache_saved_usd) if job.cache_saved_usd else ""),
         ("lost leases", number(job.expired_leases) if job.expired_leases else ""),
         ("retry of", job.retry_of or ""),
         ("retried by", job.retried_by or ""),
     ]
+
+
+def error_excerpt(error: str | None) -> str:
+    """An error as a cell of a table: on one line, its beginning."""
+    line = " ".join((error or "").split())
+    return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}…"
 
 
 def output_cap(request: Mapping[str, Any] | None) -> str:
@@ -110,13 +119,3 @@ def prompt_text(request: Any) -> str:
     # A text in their place is a reference to what could not be read.
     content = messages[-1].get("content") if isinstance(messages, list) and messages else ""
     return content if isinstance(content, str) else orjson.dumps(content).decode()
-
-
-def answer_text(reply: Any) -> str:
-    """The answer in a reply, or what went wrong, for people."""
-    if not reply:
-        return ""
-    if "error" in reply:
-        kind, message = reply["error"].get("kind", "error"), reply["error"].get("message")
-        return f"{kind}: {message}" if message else str(kind)
-    return message_text(reply.get("body") or {})

@@ -7,49 +7,68 @@ from typing import Any
 import click
 import orjson
 
+from homa.cli.output import dollars, usd_or_null
 from homa.cli.run.checked import CheckedRun
 from homa.cli.run.options import RunRequest
-from homa.runs.forecast import Forecast, Forecaster
+from homa.client.management.estimates import Estimate
+from homa.runs.forecast import forecast
 from homa.runs.progress import duration
 from homa_shared.model.money import usd
 
 
 def dry_run(run: CheckedRun) -> None:
     request = run.request
-    forecast = Forecaster(run.view, request.run_options, run.builder).of(request.run_inputs.rows())
+    found = forecast(run.view, request.run_options, run.builder, request.run_inputs.rows())
     if request.as_json:
-        click.echo(orjson.dumps(forecast.as_json()))
+        click.echo(orjson.dumps(_document(found)))
         return
-    click.echo("\n".join(_told(forecast, request)))
+    click.echo("\n".join(_told(found, request)))
 
 
-def _told(forecast: Forecast, request: RunRequest) -> list[str]:
-    first = [f"[{each['role']}]\n{_content(each['content'])}\n" for each in forecast.first_messages or []]
-    rows = f"{forecast.rows} rows" + (f", {forecast.bad_rows} of them bad" if forecast.bad_rows else "")
-    lines = ["First prompt:", "", *first, rows + (f" (the first: {forecast.first_bad})" if forecast.first_bad else "")]
-    lines.append(f"about {forecast.input_tokens:,} tokens in, {forecast.output_tokens:,} out")
-    if forecast.greatest_cap:
-        lines.append(_cap(forecast))
-    if forecast.unpriced_rows:
-        lines.append(f"cost: unpriced, since no price is known for {', '.join(forecast.unpriced_targets)}")
+def _document(found: Estimate) -> dict[str, Any]:
+    """For `--json`; dollars as decimal strings, null where a price is not known."""
+    return {
+        "rows": found.rows,
+        "bad_rows": found.bad_rows,
+        "input_tokens": found.input_tokens,
+        "output_tokens": found.output_tokens,
+        "expected_usd": usd_or_null(found.expected_usd),
+        "most_usd": usd_or_null(found.most_usd),
+        "unpriced_rows": found.unpriced_rows,
+        "output_cap": found.greatest_cap or None,
+        "output_cap_by": ("homa" if found.own_caps else "caller") if found.greatest_cap else None,
+        "seconds_at_limits": None if found.seconds_at_limits is None else round(found.seconds_at_limits, 1),
+        "first_messages": found.first_messages,
+    }
+
+
+def _told(found: Estimate, request: RunRequest) -> list[str]:
+    first = [f"[{each['role']}]\n{_content(each['content'])}\n" for each in found.first_messages or []]
+    rows = f"{found.rows} rows" + (f", {found.bad_rows} of them bad" if found.bad_rows else "")
+    lines = ["First prompt:", "", *first, rows + (f" (the first: {found.first_bad})" if found.first_bad else "")]
+    lines.append(f"about {found.input_tokens:,} tokens in, {found.output_tokens:,} out")
+    if found.greatest_cap:
+        lines.append(_cap(found))
+    if found.unpriced_rows:
+        lines.append(f"cost: unpriced, since no price is known for {', '.join(found.unpriced_targets)}")
     else:
-        expected, most = usd(forecast.expected_nano_usd), usd(forecast.most_nano_usd)
-        lines.append(f"cost: about ${expected}, at most ${most} (one call a row, answers of full length)")
+        expected, most = dollars(found.expected_usd), dollars(found.most_usd)
+        lines.append(f"cost: about {expected}, at most {most} (one call a row, answers of full length)")
         if request.budget is not None:
             lines.append(f"budget: ${usd(request.budget)}")
-    if forecast.minutes is None:
+    if found.seconds_at_limits is None:
         lines.append("time: no limit is configured; the rate is found as it goes")
     else:
-        lines.append(f"time: at least {duration(forecast.minutes * 60)} at the configured limits")
+        lines.append(f"time: at least {duration(found.seconds_at_limits)} at the configured limits")
     return [*lines, str(request.run_inputs.skipped)] if request.run_inputs.skipped.total else lines
 
 
-def _cap(forecast: Forecast) -> str:
-    least, most = forecast.least_cap, forecast.greatest_cap
+def _cap(found: Estimate) -> str:
+    least, most = found.least_cap, found.greatest_cap
     told = f"output cap {most:,} tokens a row" if least == most else f"output cap {least:,} to {most:,} tokens a row"
-    if not forecast.own_caps:
+    if not found.own_caps:
         return told
-    room = ", leaves room for thinking" if forecast.thinking_rows else ""
+    room = ", leaves room for thinking" if found.thinking_rows else ""
     return f"{told}: set by Homa{room}; --max-tokens changes it"
 
 

@@ -75,6 +75,7 @@ PROFILE = KindProfile(
         service_tiers=MappingProxyType({name: name for name in ("auto", "default", "flex", "priority")}),
         withholds_tier=openai_billing.withholds_tier,
         tier_names=openai_billing.TIER_NAMES,
+        endpoint_factor=openai_billing.endpoint_factor,
         account_tiers=frozenset({"flex", "priority"}),
         terms=openai_billing.TERMS,
         parts=openai_billing.PARTS,

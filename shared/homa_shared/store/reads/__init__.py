@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from homa_shared.model.constants import LIVE_MS
-from homa_shared.store.reads.batches import BatchView, batch, batch_done, batch_retried, batches
+from homa_shared.store.reads.batches import (
+    BatchPage,
+    BatchView,
+    batch,
+    batch_done,
+    batch_retried,
+    batches,
+    batches_before,
+)
 from homa_shared.store.reads.fleet import (
     Event,
     LimitRow,
@@ -53,6 +61,7 @@ __all__ = [
     "ENDED_LISTS",
     "LIVE_LISTS",
     "LIVE_MS",
+    "BatchPage",
     "BatchView",
     "BudgetRow",
     "CostRow",
@@ -70,6 +79,7 @@ __all__ = [
     "batch_done",
     "batch_retried",
     "batches",
+    "batches_before",
     "budgets",
     "cache_stats",
     "costs",

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homa_shared.store.keys import Keys
-from homa_shared.store.operation import Op, mapping, number, read, text
+from homa_shared.store.operation import Op, mapping, number, pairs, read, text
+
+#: Batches that may be opened within one millisecond.
+_SAME_MS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,30 @@ def batch(keys: Keys, batch_id: str) -> Op[BatchView | None]:
 def batches(keys: Keys, limit: int = 100) -> Op[list[str]]:
     """Ids of batches, newest first."""
     return read((("ZRANGE", keys.batches(), 0, limit - 1, "REV"),), lambda r: [text(item) for item in r[0]])
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPage:
+    """Some batches of a listing, the newest first."""
+
+    ids: list[str]
+    #: Where the next page begins.
+    cursor: str
+
+
+def batches_before(keys: Keys, cursor: str, limit: int) -> Op[BatchPage]:
+    """A page of the ids of batches behind a cursor (empty: from the newest); batches opened meanwhile move nothing."""
+    opened, _, last = cursor.partition(" ")
+    behind = (opened or "+inf", "-inf", "BYSCORE", "REV", "LIMIT", 0, limit + _SAME_MS, "WITHSCORES")
+
+    def parse(replies: list[Any]) -> BatchPage:
+        # Those of one millisecond stand in the order of their names, the last one first.
+        found = [
+            (name, int(at)) for name, at in pairs(replies[0]) if not (last and at == float(opened) and name >= last)
+        ][:limit]
+        return BatchPage([name for name, _ in found], f"{found[-1][1]} {found[-1][0]}" if found else cursor)
+
+    return read((("ZRANGE", keys.batches(), *behind),), parse)
 
 
 def batch_done(keys: Keys, batch_id: str, start: int, count: int) -> Op[list[str]]:

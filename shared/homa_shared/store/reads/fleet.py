@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import orjson
 from homa_shared.model.constants import LANES, LIVE_MS
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Command, Op, call, mapping, read, text
+from homa_shared.store.scripts import clock_may_be_moved
 from homa_shared.store.versions import Versions, common_versions
 
 _CACHE_COUNTS = ("hits", "misses", "followers", "stored")
@@ -185,7 +186,14 @@ def followed(answer: Any) -> list[Event]:
 
 def server_time(keys: Keys) -> Op[int]:
     """The store's clock, ms since 1970."""
-    return read((("TIME",),), lambda r: int(r[0][0]) * 1000 + int(r[0][1]) // 1000)
+    if clock_may_be_moved():
+        asked: tuple[Command, ...] = (("TIME",), ("GET", keys.moved_by()))
+        return read(asked, lambda r: _milliseconds(r[0]) + int(r[1] or 0))
+    return read((("TIME",),), lambda r: _milliseconds(r[0]))
+
+
+def _milliseconds(time: Sequence[Any]) -> int:
+    return int(time[0]) * 1000 + int(time[1]) // 1000
 
 
 def cache_stats(keys: Keys) -> Op[dict[str, int]]:

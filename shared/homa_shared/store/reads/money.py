@@ -204,7 +204,7 @@ def _row(key: str, amounts: dict[str, int]) -> CostRow:
 
 def _named(mark: str, amounts: dict[str, int]) -> dict[str, int]:
     """Amounts whose measures have names of their own (scripts/lib/ledger.lua), by these names."""
-    return {name[1:]: amount for name, amount in sorted(amounts.items()) if name.startswith(mark)}
+    return {name[1:]: amount for name, amount in sorted(amounts.items()) if amount and name.startswith(mark)}
 
 
 def _line(item: Any) -> LedgerLine:

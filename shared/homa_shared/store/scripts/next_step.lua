@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, limiter, breaker, budget, target
+--! use clock, record, backlog, limiter, breaker, budget, target, give_back
 -- Reserves quota and budget for the next call of a running attempt, atomically, as take did for its first. An attempt
 -- that resumes with a larger prompt than was reserved for it asks too, before its first call, and so does a call that stood by
 -- until it could leave. Nothing is called before the answer is ok.
@@ -37,15 +37,6 @@ local function still_exempt()
 end
 local exempt = r.sw and still_exempt()
 
--- What take reserved for a smaller call goes back, and all is asked for anew.
-local function give_back()
-  local reserved = need_of(r, r.xt)
-  settle_quota(quota, reserved, nothing_used(), r.as)
-  for name in string.gmatch(r.bi or '', '[^\n]+') do charge(name, 0, 0, -(tonumber(r.bn or nil) or 0)) end
-  redis.call('HSET', K.job(id), 'sw', 1)
-  redis.call('HDEL', K.job(id), 'bi')
-end
-
 local function need()
   redis.call('HSET', K.job(id), unpack(tokens))
   if exempt then redis.call('HSET', K.job(id), 'xt', exempt) else redis.call('HDEL', K.job(id), 'xt') end
@@ -81,7 +72,8 @@ local function barred()
   return 'ok', 0, '', caps
 end
 
-if not r.sw then give_back() end
+-- What take reserved for a smaller call goes back, and all is asked for anew.
+if not r.sw then give_back_call(id, r) end
 need()
 if exempt then cost = need_of(r, exempt) end
 local answer, ms, what, caps = barred()

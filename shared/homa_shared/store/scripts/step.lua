@@ -1,7 +1,7 @@
 --! flags allow-oom
 --! use clock, record, backlog, attempt, report, restore_attempt
--- A step: a paid reply that does not end its job (a tool is called, the answer does not fit its schema, a part of many
--- embeddings). Its cost is settled and its state journaled, so that any later attempt, also at another target, goes on
+-- A step: a call that does not end its job (a tool is called, the answer does not fit its schema, a part of many
+-- embeddings was embedded, or refused and is to be asked for in halves). Its cost is settled and its state journaled, so that any later attempt, also at another target, goes on
 -- from there instead of paying again. The attempt then holds its slots and nothing else, until `next_step`.
 --
 -- KEYS[1] anchor

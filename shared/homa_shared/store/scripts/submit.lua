@@ -6,14 +6,15 @@
 -- ARGV[2] percent of maxmemory that used memory and owed replies may take (0: do not look)
 -- ARGV[3…] per job: id, request, idempotency key and digest (`key digest` or ''), deadline (ms from now; 0 none), due (ms
 --          from now; 0 now), then a value ('' none) for each of FIELDS.entry
--- Returns {accepted, {index, existing id, …} of jobs that were there before, {index, …} of keys used for another request}
+-- Returns {accepted, {index, existing id, …} of jobs that were there before, {index, …} of keys used for another request,
+--         {id, …} of the jobs that these keys were used for}
 -- Cost: O(log N) a job; at most a thousand jobs a call (a script's stack).
 local common = cjson.decode(ARGV[1])
 local ENTRY = FIELDS.entry
 local STRIDE = 5 + #ENTRY
 -- A key's retention counts from its job's end. This limit is for jobs that an older release ended without setting it.
 local KEY_MS = 400 * DAY_MS
-local accepted, existing, conflicts = 0, {}, {}
+local accepted, existing, conflicts, firsts = 0, {}, {}, {}
 local last = nil
 
 -- The fields that all share are written once, as a template that each record is copied from: a copy of a small hash is one
@@ -50,7 +51,7 @@ if percent > 0 then
 end
 
 local jobs = (#ARGV - 2) / STRIDE
-local sequence = tonumber(redis.call('INCRBY', K.sequence(), jobs)) - jobs
+local place = place_of(tonumber(redis.call('INCRBY', K.sequence(), jobs)) - jobs, tonumber(common.pr or 0))
 local queued, due_count = 0, 0
 local backlog = K.backlog(common.q, common.ln, common.tg, common.tn)
 local was_empty = redis.call('EXISTS', backlog) == 0
@@ -76,6 +77,7 @@ for i = 0, jobs - 1 do
         known = first
       else
         conflicts[#conflicts + 1] = i
+        firsts[#firsts + 1] = first
       end
     end
     if not held then
@@ -92,7 +94,7 @@ for i = 0, jobs - 1 do
     existing[#existing + 1] = i
     existing[#existing + 1] = known
   elseif conflicts[#conflicts] ~= i then
-    local fields, n = {'sq', sequence + i}, 2
+    local fields, n = {'sq', place + i}, 2
     local function put(field, value) fields[n + 1], fields[n + 2] = field, value; n = n + 2 end
     if named then put('ik', named) end
     for j = 1, #ENTRY do
@@ -109,7 +111,7 @@ for i = 0, jobs - 1 do
       redis.call('ZADD', K.due(), now + due, id)
       due_count = due_count + 1
     else
-      places[#places + 1] = sequence + i
+      places[#places + 1] = place + i
       places[#places + 1] = id
       queued = queued + 1
     end
@@ -147,4 +149,4 @@ if queued > 0 then
   end
 end
 if queued + due_count > 0 then ring(common.q, queued + due_count) end
-return {accepted, existing, conflicts}
+return {accepted, existing, conflicts, firsts}

@@ -169,10 +169,22 @@ each(redis.call('ZRANGEBYSCORE', K.unresolved(), '-inf', now - patience, 'LIMIT'
   if r and resolve_attempt(id, r, tonumber(attempt), {outcome = 'resolved', nano = nano}) then
     local why = policy[1] and '' or ': the retention of the ledger has ended'
     emit('attempt.resolved', id, r, 'attempt ' .. attempt .. ' as ' .. counts_as .. why)
+  elseif r then
+    unmark_open(id, r, tonumber(attempt))
   else
     redis.call('ZREM', K.unresolved(), name)
   end
 end)
+
+-- Settings may ask for more patience than when a record ended: it must still be there when that has passed. Some at a time.
+local function keep_open_records()
+  local kept = record_kept(true)
+  for _, name in ipairs(redis.call('ZRANDMEMBER', K.unresolved(), SLICE)) do
+    local id = string.match(name, '^(.*):%d+$')
+    redis.call('PEXPIRE', K.job(id), kept, 'GT')
+    redis.call('PEXPIRE', K.attempts(id), kept, 'GT')
+  end
+end
 
 -- Of one moment there may be a million: a slice a call, until there is nothing more to trim.
 local trimmed = true
@@ -189,6 +201,7 @@ local LINES, NEARLY = 10000, 9000
 
 if math.abs(now - tonumber(beat[4] or 0)) > TRIM_EACH_MS then
   local keep = redis.call('HMGET', K.config(), 'keep.results', 'keep.ledger')
+  keep_open_records()
   trim(K.ended(), now - tonumber(keep[1] or C.RESULTS_KEPT_MS))
   for _, name in ipairs(redis.call('SRANDMEMBER', K.budgets(), 100)) do
     if redis.call('EXISTS', K.budget(name)) == 0 then

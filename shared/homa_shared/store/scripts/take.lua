@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, failover, take_call, nonce, due, turn_away, single_flight, choose, divert_offer, admit, lease, fairness
+--! use clock, record, failover, take_call, nonce, due, turn_away, single_flight, grants, choose, divert_offer, admit, lease, fairness
 -- The one door: chooses jobs, reserves their quota and budget, journals their attempts, leases them, returns them.
 -- What it hands out may be called at once.
 --
@@ -26,7 +26,7 @@ local function bring_in_due()
   if next_due[2] then sooner(math.max(1, tonumber(next_due[2]) - now)) end
 end
 
--- Gives one job of a tenant, or says why not: given (and whether its backlog is empty now); skipped, this one is out of the
+-- Gives one job of a tenant, or says why not: given; skipped, this one is out of the
 -- way; none of this tenant; stop, with ms and what is short.
 local function give(backlog, target, plan)
   local id, r = candidate(backlog)
@@ -39,9 +39,9 @@ local function give(backlog, target, plan)
     if verdict == 'gone' then return 'skipped' end
     fields = reserve_call(r, plan, cost, caps)
   end
-  local emptied = take_out(id, r, backlog)
-  lease(id, r, fields)
-  return 'given', emptied
+  take_out(r, backlog)
+  lease(id, r, backlog, fields)
+  return 'given'
 end
 
 -- Whether a target is a pool that the worker cannot serve: its provider is none of the members, or it knows no settings.
@@ -69,34 +69,45 @@ local function serve(queue, lane, target, room)
   end
   local several = redis.call('ZCARD', group) > 1
   local given, passed_over = 0, 0
+  local tenant
+  -- Where nothing that a call changes can stand in its way, it is asked for once.
+  local asks_each = target ~= C.ACTOR_TARGET
   while given < room and answer.skips < SKIPS do
     local wait, why = 0, nil
-    if target ~= C.ACTOR_TARGET then wait, why = blocked(plan) end
+    if asks_each then
+      wait, why = blocked(plan)
+      asks_each = may_be_blocked(plan)
+    end
     if wait > 0 then
       sooner(until_probe(scope(plan.account), wait, why))
       offer_diverts(queue, lane, target, wait, why)
       break
     end
-    local tenant = next_tenant(group, passed_over)
+    if several or not tenant then tenant = next_tenant(group, passed_over) end
     if not tenant then break end
     local backlog = K.backlog(queue, lane, target, tenant)
     local verdict, detail, what = give(backlog, target, plan)
     if verdict == 'given' then
       given = given + 1
-      if several and not detail then was_served(group, tenant) end
+      if several then was_served(group, tenant) end
     elseif verdict == 'skipped' then
       answer.skips = answer.skips + 1
       forget_head(backlog)
+      tenant = nil
     elseif verdict == 'stop' then
       sooner(until_probe(scope(plan.quota), detail, what))
       offer_diverts(queue, lane, target, detail, what)
       break
-    elseif redis.call('EXISTS', backlog) == 0 then
-      leave_group(queue, lane, target, tenant)
     else
-      -- Suspects wait here, and one runs in this process already.
-      passed_over = passed_over + 1
-      sooner(1000)
+      write_grants()
+      if redis.call('EXISTS', backlog) == 0 then
+        leave_group(queue, lane, target, tenant)
+      else
+        -- Suspects wait here, and one runs in this process already.
+        passed_over = passed_over + 1
+        sooner(1000)
+      end
+      tenant = nil
     end
   end
   return given
@@ -121,7 +132,10 @@ local function serve_lane(lane)
 end
 
 local version = tonumber(redis.call('HGET', K.config(), 'version') or 0)
-if was_answered() then return {answer.jobs, 0, {}, {}, version} end
+if was_answered() then
+  fill_in_requests()
+  return {answer.jobs, 0, {}, {}, version}
+end
 -- A store that came back empty knows neither limits nor budgets.
 if asked.settings > 0 and version == 0 then return {{}, UNPLANNED_MS, {}, {}, version} end
 -- After a failover nothing is handed out until workers have told what they call.
@@ -131,8 +145,10 @@ bring_in_due()
 for _, lane in ipairs(C.LANES) do
   if #answer.jobs < asked.slots then serve_lane(lane) end
 end
+write_grants()
 save_scopes()
 count_moved()
+fill_in_requests()
 note_look()
 tell_taken()
 if answer.skips >= SKIPS then sooner(1) end

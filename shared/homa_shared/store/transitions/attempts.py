@@ -178,7 +178,11 @@ class Report:
                 fields[name] = value
         if self.used is not None:
             requests, tokens = self.used
-            fields["used"] = {d.letter: getattr(tokens, d.tokens) if d.tokens else requests for d in DIMENSIONS}
+            fields["used"] = {
+                d.letter: getattr(tokens, d.tokens) if d.tokens else requests
+                for d in DIMENSIONS
+                if tokens is not None or not d.tokens
+            }
         return compact_json(fields)
 
 
@@ -206,7 +210,41 @@ def take(
 
 def settle(keys: Keys, name: Name, reply: bytes, report: Report) -> Op[ReportResult]:
     """A good reply: stored before anything else happens to it; the job ends as succeeded."""
-    return call(keys, "settle", (*name, reply, report.encode()), _report_result)
+    return settle_one(keys, Settlement(name, reply, report.encode()))
+
+
+#: Most good replies of one `settle_many`: a script of a few milliseconds.
+SETTLED_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A good reply as `settle` takes it, to be told by itself or with others."""
+
+    name: Name
+    reply: bytes
+    #: As `Report.encode` writes it.
+    report: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes of what is sent."""
+        return len(self.reply) + len(self.report)
+
+
+def settle_one(keys: Keys, told: Settlement) -> Op[ReportResult]:
+    """A good reply, by itself."""
+    return call(keys, "settle", (*told.name, told.reply, told.report), _report_result)
+
+
+def settle_many(keys: Keys, told: Sequence[Settlement]) -> Op[list[ReportResult | None]]:
+    """Several good replies, one answer each, in their order; None for one that has to be told by itself.
+
+    Args:
+        told: at most `SETTLED_AT_ONCE`.
+    """
+    args = [part for one in told for part in (*one.name, one.reply, one.report)]
+    return call(keys, "settle_many", args, lambda reply: [_report_result(one) if one else None for one in reply])
 
 
 def fail(keys: Keys, name: Name, state: str, error: bytes, report: Report, detail: str) -> Op[ReportResult]:

@@ -20,6 +20,8 @@ class Enqueued:
     lane: str
     body: bytes
     delay_ms: int = 0
+    #: In its lane, as in `Common`.
+    priority: int = 0
 
 
 def ack(
@@ -28,5 +30,5 @@ def ack(
     """The end of a message's run: succeeded, failed (dead), or again with a delay and its new body."""
     args: list[Any] = [*name, state, again.delay_ms if again else 0, again.body if again else b""]
     for message in enqueued:
-        args += [message.id, message.queue, message.lane, message.body, message.delay_ms]
+        args += [message.id, message.queue, message.lane, message.body, message.delay_ms, message.priority]
     return call(keys, "ack", args, lambda reply: ReportResult(text(reply)))

@@ -1,6 +1,6 @@
 """What a worker asks of the store between an attempt's calls: record a step, reserve the next call, journal tools.
 
-An attempt of several paid calls goes: call → `step` (the reply is paid and journaled; nothing is reserved any more) →
+An attempt of several calls goes: call → `step` (its reply is paid and journaled; nothing is reserved any more) →
 tools, if any → `next_step` (the next call's quota and budget) → call … → `settle` for the last one. A call that cannot
 leave yet stands by (`stand_by`, then `next_step` again). Each is idempotent.
 """
@@ -69,12 +69,12 @@ class Journal:
 
 
 def step(keys: Keys, name: tuple[str, int], number: int, worker: str, report: Report, state: bytes) -> Op[ReportResult]:
-    """A paid reply that does not end its job.
+    """A call that does not end its job: its reply was paid for, or it was refused and is made again otherwise.
 
     Args:
         name: job and attempt.
         number: of the step, from 1, over all attempts of the job.
-        report: what the reply cost, as for `settle`.
+        report: what the call cost, as for `settle` or `fail`.
         state: what a later attempt goes on from.
     """
     return call(keys, "step", (*name, number, worker, report.encode(), state), lambda reply: ReportResult(text(reply)))

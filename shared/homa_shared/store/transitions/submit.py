@@ -56,6 +56,8 @@ class Common:
     fallbacks_left: int = 0
     job_budget: int | None = None
     cache_key: str | None = None
+    #: Of a Dramatiq message in its lane, at most MOST_PRIORITY from 0; the lowest goes first.
+    priority: int = 0
     #: Version of the records; an older one where workers live that read no newer.
     version: int = field(default_factory=lambda: records.RECORD_VERSION)
 
@@ -72,8 +74,8 @@ class Accepted:
     count: int
     #: Index of an entry that was there before -> id of the job that it names.
     existing: dict[int, str]
-    #: Indexes of entries whose key was used before with another request.
-    conflicts: list[int]
+    #: Index of an entry whose key was used before with another request -> id of the job that has it.
+    conflicts: dict[int, str]
 
 
 def submit(keys: Keys, common: Common, entries: Sequence[Entry]) -> Op[Accepted]:
@@ -96,6 +98,6 @@ def _values_of_entries() -> Callable[[Entry], tuple[Any, ...]]:
 
 
 def _parse(reply: Any) -> Accepted:
-    count, existing, conflicts = reply
+    count, existing, conflicts, firsts = reply
     known = {int(existing[i]): existing[i + 1].decode() for i in range(0, len(existing), 2)}
-    return Accepted(int(count), known, [int(i) for i in conflicts])
+    return Accepted(int(count), known, {int(i): first.decode() for i, first in zip(conflicts, firsts, strict=True)})

@@ -3,7 +3,7 @@ embeddings.
 
     reserve → call → is it the answer? → if not: record the step → run tools or name what is wrong → again
 
-Each paid reply that is not the answer is a *step*: charged and journaled before anything else happens, so that any
+Each call that does not bring the answer is a *step*: charged and journaled before anything else happens, so that any
 later attempt (after a crash, at another target) goes on from the last one instead of paying again. `StepJournal` keeps
 that law with the store; `chat` and `embedding` know what comes after what.
 """

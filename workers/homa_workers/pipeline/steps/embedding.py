@@ -3,6 +3,7 @@
     journal of earlier attempts → cache, where it is asked for → calls for the texts that are left, equal ones once
 
 A text that the provider refuses has an error in the place of its vector; the others have theirs (`refused_texts`).
+Each refused call is a step too: it counts against the provider's limits, and a later attempt goes on from what it told.
 A part that fails is tried again by itself: what has come is journaled. Vectors of two models do not mix, so that a job
 that goes on to another model begins anew there. Cached vectors are not journaled: a later attempt reads them again, and
 embeds those that have run out meanwhile, which nobody has paid for under this job yet.
@@ -22,8 +23,8 @@ from homa_shared.calls.reply import Completion, Usage
 from homa_shared.calls.request import Option
 from homa_shared.calls.vector_cache import VectorNames
 from homa_shared.model.targets import Target
+from homa_shared.quota.embedding_parts import first_part
 from homa_shared.quota.need_calculator import NeedCalculator
-from homa_shared.quota.plan import TargetPlan
 from homa_workers.fleet.vector_cache import VectorCache, entries_of, found_in
 from homa_workers.outcomes.halting import refused
 from homa_workers.outcomes.outcomes import Recalled, Succeeded
@@ -65,8 +66,6 @@ class Embedding:
         #: Places whose vectors came from the cache.
         self._recalled: set[int] = set()
         self._refused = RefusedTexts(may_leave=claim.fallbacks_left > 0)
-        #: Messages of texts that the provider refused, by their place.
-        self._faults: dict[int, str] = {}
         #: The model that vectors are of, as the provider said.
         self._said_model = self._model
 
@@ -89,9 +88,11 @@ class Embedding:
         start = 0
         while start < len(texts):
             await self._journal.follow_settings()
+            plan = book.plan(target) or plan
             calculator = NeedCalculator(book.prices, self._params)
-            end, need = self._next_call(calculator, plan, texts, start)
-            part = texts[start:end]
+            end = self._refused.end_of_call(places, start, first_part(texts, plan, start))
+            part, at = texts[start:end], places[start:end]
+            need = calculator.embedding(plan, part, book.factor(target))
             why = calculator.why_unbounded_embedding(plan.target)
             await self._journal.allow(self._at_first(need), less=self._cache is not None, why=why)
             try:
@@ -99,38 +100,23 @@ class Embedding:
             except ProviderError as error:
                 if len(self._texts) == 1:
                     raise
-                start = self._refused.refused(start, end, error)
+                start += self._refused.refused(at, error)
+                await self._journal.record_refusal(error, self._refusal(at))
                 continue
-            self._refused.taken(end)
+            self._refused.taken(at)
             vectors = [pack(vector) for vector in found.vectors]
-            self._take(places[start:end], vectors, found.usage)
+            self._take(at, vectors, found.usage)
             self._said_model = found.model
             entries = self._entries(part, found.model, vectors)
             completion = Completion({}, found.usage, found.request_id, metered=found.metered)
             if end == len(texts):
-                self._faults = self._faults_at(places)
                 return self._whole(completion, entries)
-            await self._journal.record(completion, self._state(places[start:end], vectors, found.usage))
+            await self._journal.record(completion, self._state(at, vectors, found.usage))
             await self._journal.between(self._cache.keep(entries) if self._cache else _nothing())
             start = end
-        self._faults = self._faults_at(places)
-        if self._refused.last is not None and not any(self._vectors):
-            raise self._refused.last
+        if self._refused.faults and not any(self._vectors):
+            raise self._refused.last or refused(next(iter(self._refused.faults.values())))
         return self._whole(None, {})
-
-    def _next_call(
-        self, calculator: NeedCalculator, plan: TargetPlan, texts: Sequence[str], start: int
-    ) -> tuple[int, Option]:
-        """Where the next call ends that embeds texts from `start` on, and what it takes."""
-        factor = self._journal.book.factor(str(plan.target))
-        end, need = calculator.embedding(plan, texts, factor, start=start)
-        most = self._refused.end_of_call(start, end)
-        # A part of it needs less.
-        return (end, need) if most >= end else calculator.embedding(plan, texts[:most], factor, start=start)
-
-    def _faults_at(self, places: Sequence[int]) -> dict[int, str]:
-        """Why texts have no vector, by the place where it would stand."""
-        return {places[number]: why for number, why in self._refused.faults.items()}
 
     def _at_first(self, need: Option) -> Option:
         """A call's need; that of a first one at the tokens that take reserved, where these are about as many."""
@@ -144,11 +130,18 @@ class Embedding:
         """Takes what the steps of earlier attempts brought."""
         for raw in await self._journal.resume():
             state = orjson.loads(raw)
+            if "refused" in state:
+                self._journal.count_earlier_refusal()
+                if state["target"] == self._journal.attempt.claim.target:
+                    self._refused.restore(state["refused"])
+                continue
             usage = Usage.of_counts(state["usage"])
             self._journal.count_earlier(usage)
             if state["model"] == self._model:
                 start = state["start"]
-                self._take(state.get("at") or range(start, start + len(state["vectors"])), state["vectors"], usage)
+                places = state.get("at") or range(start, start + len(state["vectors"]))
+                self._take(places, state["vectors"], usage)
+                self._refused.taken(places)
 
     async def _recall(self) -> None:
         """Takes what the cache holds of the texts that are left."""
@@ -163,8 +156,9 @@ class Embedding:
                 self._recalled.add(by_name[name])
 
     def _missing(self) -> list[int]:
-        """Places of the texts that have no vector yet."""
-        return [place for place in dict.fromkeys(self._places) if self._vectors[place] is None]
+        """Places of the texts that have no vector yet, and are not known to get none."""
+        faults = self._refused.faults
+        return [n for n in dict.fromkeys(self._places) if self._vectors[n] is None and n not in faults]
 
     def _take(self, places: Sequence[int], vectors: Sequence[str], usage: Usage) -> None:
         for place, vector in zip(places, vectors, strict=True):
@@ -179,6 +173,13 @@ class Embedding:
             state |= {"start": -1, "at": places}
         return orjson.dumps(state)
 
+    def _refusal(self, places: Sequence[int]) -> bytes:
+        """A call that was refused as a later attempt goes on from it."""
+        # A worker of the release before knows no refusals: to it this is a part of another model.
+        unread = {"model": "", "usage": Usage().counts()}
+        target = self._journal.attempt.claim.target
+        return orjson.dumps(unread | {"target": target, "refused": self._refused.state(places)})
+
     def _entries(self, texts: Sequence[str], model: str, vectors: Sequence[str]) -> dict[str, bytes]:
         return entries_of(map(self._names.of, texts), model, vectors) if self._cache else {}
 
@@ -189,9 +190,10 @@ class Embedding:
             last: None where no call was left to make.
             entries: what is to be kept once the reply is stored.
         """
+        faults = self._refused.faults
         data = [
             {"object": "embedding", "index": index, "embedding": self._vectors[place]}
-            | ({"error": self._faults[place]} if place in self._faults else {})
+            | ({"error": faults[place]} if place in faults else {})
             for index, place in enumerate(self._places)
         ]
         tokens = self._usage.input_tokens

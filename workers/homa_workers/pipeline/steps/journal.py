@@ -13,6 +13,7 @@ from dataclasses import replace
 from time import monotonic
 from typing import TypeVar
 
+from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import Completion, Usage
 from homa_shared.calls.request import Option
 from homa_shared.model.errors import StoreFull, StoreUnavailable
@@ -20,7 +21,7 @@ from homa_shared.model.money import usd
 from homa_shared.model.records import State
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
-from homa_shared.store.transitions.attempts import ReportResult
+from homa_shared.store.transitions.attempts import Report, ReportResult
 from homa_shared.store.transitions.fleet import fleet_version
 from homa_shared.store.transitions.steps import (
     Begin,
@@ -79,14 +80,6 @@ class StepJournal:
         self._store = store
         self.log = log
         self._recent = recent
-        self._holds_call = True
-
-    @classmethod
-    def standing_by(cls, store: AsyncStore, attempt: RunningAttempt, book: FleetBook, log: WorkerLog) -> StepJournal:
-        """For an attempt whose call stands by: nothing is reserved for it."""
-        made = cls(store, attempt, book, log)
-        made._holds_call = False
-        return made
 
     @property
     def number(self) -> int:
@@ -107,6 +100,10 @@ class StepJournal:
         """Counts a step of an earlier attempt, by its tokens."""
         self.attempt.steps = self.attempt.steps.and_earlier(usage)
 
+    def count_earlier_refusal(self) -> None:
+        """Counts a call of an earlier attempt that the provider refused."""
+        self.attempt.steps = self.attempt.steps.and_earlier_refusal()
+
     async def follow_settings(self) -> None:
         """Returns once the settings are known that a further call's need is to be reckoned by.
 
@@ -119,7 +116,7 @@ class StepJournal:
                 await self.between(self.book.follow(version))
 
     async def allow(self, need: Option | None, *, less: bool = False, why: str = "") -> None:
-        """Returns when the next call may be made.
+        """Returns when the next call may be made; one that stands by reserves when it leaves.
 
         Args:
             need: what it takes; None: no more than what take reserved for the first.
@@ -130,25 +127,18 @@ class StepJournal:
         Raises:
             Halted: it may not be made now, or ever.
         """
-        if self._holds_call and (need is None or self._is_covered(need)):
+        attempt = self.attempt
+        if attempt.is_reserved and (need is None or self._is_covered(need)):
             if need is not None and less:
                 self._reserve_for(need)
             return
-        assert need is not None, "every call after the first says what it takes"
-        give_up_s = monotonic() + PATIENCE_S
-        while True:
-            asked = next_step(self._store.keys, self.attempt.key, self.number + 1, need, worker=self.log.worker)
-            permit = await self.between(self._persist(asked))
-            if permit.leave is Leave.OK:
+        attempt.why_other_need = why
+        if attempt.giving_back is not None:
+            if need is not None:
                 self._reserve_for(need)
-                self._holds_call = True
-                return
-            self._holds_call = False
-            if permit.leave is not Leave.WAIT:
-                raise self._refusal(permit, need, why)
-            if monotonic() + permit.wait_ms / 1000 > give_up_s:
-                raise waiting("waiting", f"its next call waits for {permit.what}{_because(why)}")
-            await self.between(asyncio.sleep(max(_PAUSE_S, permit.wait_ms / 1000)))
+            return
+        assert need is not None, "every call after the first says what it takes"
+        await self._reserve(need)
 
     async def reserve_anew(self) -> None:
         """Returns when the call that a claim is for may be made, after its reservation was given back.
@@ -157,7 +147,25 @@ class StepJournal:
             Halted: as `allow`.
         """
         claim = self.attempt.claim
-        await self.allow(Option(claim.target, claim.bound, claim.tokens))
+        await self._reserve(Option(claim.target, claim.bound, claim.tokens))
+
+    async def _reserve(self, need: Option) -> None:
+        attempt, why = self.attempt, self.attempt.why_other_need
+        # What is reserved for a smaller call goes back: unless all is granted, the attempt has nothing.
+        attempt.is_reserved = False
+        give_up_s = monotonic() + PATIENCE_S
+        while True:
+            asked = next_step(self._store.keys, self.attempt.key, self.number + 1, need, worker=self.log.worker)
+            permit = await self.between(self._persist(asked))
+            if permit.leave is Leave.OK:
+                self._reserve_for(need)
+                attempt.is_reserved, attempt.giving_back = True, None
+                return
+            if permit.leave is not Leave.WAIT:
+                raise self._refusal(permit, need, why)
+            if monotonic() + permit.wait_ms / 1000 > give_up_s:
+                raise waiting("waiting", f"its next call waits for {permit.what}{_because(why)}")
+            await self.between(asyncio.sleep(max(_PAUSE_S, permit.wait_ms / 1000)))
 
     async def record(self, completion: Completion, state: bytes) -> None:
         """A paid reply that is not the answer: charged and journaled.
@@ -171,16 +179,33 @@ class StepJournal:
         attempt, target = self.attempt, self.attempt.claim.target
         nano = known_price(self.book, self.log, attempt.claim, completion)
         plan, worker = self.book.plan(target), self.log.worker
-        paid = reports.of_success(attempt.claim, completion, nano, plan, worker=worker)
+        paid = reports.of_success(attempt.claim, completion, nano, plan, worker=worker, refused=attempt.refused)
         report = replace(self.book.with_saving(target, paid, completion.usage), outcome="step")
+        await self._record(report, state)
+        attempt.steps = attempt.steps.and_step(completion.usage, nano)
+        attempt.claim = replace(attempt.claim, cost=attempt.claim.cost + (nano or 0))
+
+    async def record_refusal(self, error: ProviderError, state: bytes) -> None:
+        """A call that the provider refused, which is made again otherwise: it cost nothing, and its quota is used.
+
+        Args:
+            state: as for `record`.
+
+        Raises:
+            Halted: the attempt is over.
+        """
+        claim, worker, refused = self.attempt.claim, self.log.worker, self.attempt.refused
+        report = reports.of_error(claim, error, None, 0, worker=worker, refused=refused)
+        await self._record(report, state)
+        self.attempt.steps = self.attempt.steps.and_refusal()
+
+    async def _record(self, report: Report, state: bytes) -> None:
         state = self._secrets.hidden_answer(state)
-        op = step(self._store.keys, attempt.key, self.number + 1, self.log.worker, report, state)
+        op = step(self._store.keys, self.attempt.key, self.number + 1, self.log.worker, report, state)
         result = await self.between(self._persist(op, self._recent))
         if result is not ReportResult.OK:
             raise stopped(f"its attempt was over when a step ended ({result})")
-        self._holds_call = False
-        attempt.steps = attempt.steps.and_step(completion.usage, nano)
-        attempt.claim = replace(attempt.claim, cost=attempt.claim.cost + (nano or 0))
+        self.attempt.is_reserved = False
 
     async def begin_tool(self, number: int, index: int, *, idempotent: bool) -> tuple[Begin, str]:
         """Whether tool call `index` of step `number` may run; with its result, where it ran before."""

@@ -11,11 +11,11 @@ from typing import Any
 
 from anthropic import APIError, AsyncAnthropic, AsyncStream, transform_schema
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.failures import ErrorKind, NotSent, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.kinds.builtin.anthropic import PROFILE
 from homa_shared.kinds.output_caps import PLAIN
-from homa_workers.providers.anthropic.errors import ANTHROPIC_RULES, BOUND_ELSEWHERE
+from homa_workers.providers.anthropic.errors import ANTHROPIC_RULES, BOUND_ELSEWHERE, WITHOUT_THINKING
 from homa_workers.providers.anthropic.reply import checked, completion_body
 from homa_workers.providers.anthropic.request import request_body
 from homa_workers.providers.anthropic.stream import EventAssembly
@@ -27,6 +27,7 @@ from homa_workers.providers.invalid_request import chat_shaped, refused
 from homa_workers.providers.json_body import quota
 from homa_workers.providers.malformed import well_formed
 from homa_workers.providers.raw_client import RawClient
+from homa_workers.providers.second_request import Another, once_more
 from homa_workers.providers.transport import AiohttpClient
 
 #: The API's version that requests are written for (platform.claude.com/docs/en/api/versioning): each request names one,
@@ -62,6 +63,7 @@ class AnthropicProvider:
         self.name = config.name
         self._max_tokens = int(config.options.get("max_tokens", PLAIN))
         self._messages_url = f"{base_url}/v1/messages"
+        http = AiohttpClient(config.http(base_url))
         self._client = AsyncAnthropic(
             # Given explicitly, so that no profile on the machine's disk is looked up.
             api_key=config.api_key.get_secret_value() if config.api_key else "none",
@@ -70,15 +72,9 @@ class AnthropicProvider:
             max_retries=0,
             timeout=config.read_timeout_s,
             open_telemetry=False,
-            http_client=AiohttpClient(
-                base_url=base_url,
-                connections=config.connections,
-                read_timeout_s=config.read_timeout_s,
-                keep_alive_s=config.keep_alive_s,
-                most_bytes=config.reply_max_bytes,
-            ),
+            http_client=http,
         )
-        self._api = RawClient(self._client, AsyncStream[object], APIError, ANTHROPIC_RULES)
+        self._api = RawClient(self._client, http, AsyncStream[object], APIError, ANTHROPIC_RULES)
 
     async def complete(self, call: Call) -> Completion:
         return await self._with_or_without_thinking(call, self._complete)
@@ -87,13 +83,14 @@ class AnthropicProvider:
         return await self._with_or_without_thinking(call, lambda call: self._stream(call, emit))
 
     async def _with_or_without_thinking(self, call: Call, work: Callable[[Call], Awaitable[Completion]]) -> Completion:
-        """A call, and once more without thinking of earlier answers that no longer fits: that was refused for free."""
-        try:
-            return await work(call)
-        except ProviderError as error:
-            if not BOUND_ELSEWHERE.search(error.message) or not thinks_aloud(call):
-                raise
-        return await work(without_thinking(call))
+        """A call, and once more without thinking of earlier answers that no longer fits the conversation."""
+
+        def another(refusal: ProviderError) -> Another[Completion] | None:
+            if not BOUND_ELSEWHERE.search(refusal.message) or not thinks_aloud(call):
+                return None
+            return WITHOUT_THINKING, lambda: work(without_thinking(call))
+
+        return await once_more(lambda: work(call), another)
 
     async def _complete(self, call: Call) -> Completion:
         sent = self._body(call)
@@ -109,7 +106,7 @@ class AnthropicProvider:
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
         """Raises ProviderError (INVALID_REQUEST): Anthropic has no embeddings."""
-        raise ProviderError(ErrorKind.INVALID_REQUEST, f"anthropic has no embeddings, asked for {model!r}")
+        raise NotSent(ErrorKind.INVALID_REQUEST, f"anthropic has no embeddings, asked for {model!r}")
 
     async def count(self, call: Call) -> int | None:
         """Input tokens by Anthropic's free count API."""

@@ -29,6 +29,8 @@ _VERSION = (
 #: Says that a conversation was changed before a block of thinking; without such blocks the same request is taken.
 #: platform.claude.com/docs/en/build-with-claude/thinking-troubleshooting
 BOUND_ELSEWHERE = re.compile(r"block is bound to a different conversation", re.IGNORECASE)
+#: How a request then differs, for people.
+WITHOUT_THINKING = "without the thinking of earlier answers"
 
 ANTHROPIC_RULES: tuple[ErrorRule, ...] = (
     by_message(ErrorKind.UNAUTHORIZED, r"anthropic-version|\bAPI version\b", 400, advice=_VERSION),

@@ -7,7 +7,7 @@ from typing import Any
 
 from homa_shared.calls.reply import Usage
 from homa_workers.providers.anthropic.errors import ANTHROPIC_RULES
-from homa_workers.providers.anthropic.usage import NOTHING_ASKED, is_metered, usage_of
+from homa_workers.providers.anthropic.usage import is_metered, usage_of
 from homa_workers.providers.chat_completion import (
     assistant_message,
     chat_completion,
@@ -17,6 +17,7 @@ from homa_workers.providers.chat_completion import (
 )
 from homa_workers.providers.error_rules import not_a_reply
 from homa_workers.providers.json_body import RawReply
+from homa_workers.providers.token_counts import NOTHING_ASKED
 
 #: Anthropic's stop reasons in OpenAI's words.
 FINISH_REASONS = {

@@ -22,6 +22,8 @@ class EventAssembly(StreamAssembly):
         self._blocks: dict[int, dict[str, Any]] = {}
         self._inputs = ToolInputs()
         self._has_stopped = False
+        #: Whether the usage counts all that was written so far: the first one, of the prompt, does not.
+        self._usage_is_whole = False
 
     @property
     def has_ended(self) -> bool:
@@ -34,7 +36,8 @@ class EventAssembly(StreamAssembly):
 
     @property
     def begun(self) -> bool:
-        return bool(self.text) or any(block.get("type") != "text" for block in self._blocks.values())
+        # With it the prompt has been read; models may think before they begin a block.
+        return bool(self._message or self._blocks)
 
     def _deltas(self, event: Any) -> Iterator[Delta]:
         match event:
@@ -43,6 +46,7 @@ class EventAssembly(StreamAssembly):
                 self._message = {**event, "usage": dict(event.get("usage") or {})}
                 for index, block in enumerate(content):
                     yield from self._start(index, dict(block))
+                self._usage_is_whole = True
             case {"type": "message_start", "message": dict(message)}:
                 self._message = {**message, "usage": dict(message.get("usage") or {})}
             case {"type": "content_block_start", "index": int(index), "content_block": dict(block)}:
@@ -57,6 +61,7 @@ class EventAssembly(StreamAssembly):
 
     def _start(self, index: int, block: dict[str, Any]) -> Iterator[Delta]:
         self._blocks[index] = block
+        self._usage_is_whole = False
         if block.get("type") == "tool_use":
             yield self._inputs.begin(index, block.get("id"), block.get("name"))
         elif block.get("text"):
@@ -64,6 +69,7 @@ class EventAssembly(StreamAssembly):
 
     def _grow(self, index: int, delta: dict[str, Any]) -> Iterator[Delta]:
         block = self._blocks[index]
+        self._usage_is_whole = False
         match delta:
             case {"type": "text_delta", "text": str(text)}:
                 block["text"] = block.get("text", "") + text
@@ -79,10 +85,12 @@ class EventAssembly(StreamAssembly):
     def _add_usage(self, usage: object) -> None:
         if isinstance(usage, dict):
             self._message.setdefault("usage", {}).update({k: v for k, v in usage.items() if v is not None})
+            self._usage_is_whole = usage.get("output_tokens") is not None
 
     def message(self) -> dict[str, Any]:
         """The whole message. Raises ProviderError (AMBIGUOUS) when the stream was cut."""
         if not self._message.get("stop_reason"):
             raise self.broken("the stream ended without a stop_reason")
         content = [{**self._blocks[index], **self._inputs.whole(index)} for index in sorted(self._blocks)]
-        return {**self._message, "content": content}
+        usage = self._message.get("usage") if self._usage_is_whole else None
+        return {**self._message, "content": content, "usage": usage}

@@ -6,16 +6,14 @@ Source: `Usage`, `BetaUsage` (anthropic 2.12); platform.claude.com/docs/en/about
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from homa_shared.calls.reply import Usage
 from homa_shared.kinds.billing import Terms
 from homa_shared.kinds.builtin.anthropic import PROFILE
-from homa_workers.providers.token_counts import parts_of, section, tokens
+from homa_workers.providers.token_counts import NOTHING_ASKED, parts_of, section, tokens, with_terms
 
 BILLING = PROFILE.billing
-NOTHING_ASKED: Mapping[str, Any] = {}
 
 
 def is_metered(usage: object) -> bool:
@@ -36,7 +34,7 @@ def usage_of(usage: object, asked: Mapping[str, Any] = NOTHING_ASKED) -> Usage:
         found += _tokens(further)
     terms = _terms(told, asked)
     fees = BILLING.fees_of(_work(told))
-    return replace(found, terms=terms, fees=fees) if terms or fees else found
+    return with_terms(found, terms, fees)
 
 
 def _tokens(usage: Mapping[str, Any]) -> Usage:

@@ -14,47 +14,42 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
+import httpx2
 from aiobotocore.config import AioConfig
+from aiobotocore.credentials import AioCredentials
 from aiobotocore.session import get_session
 from botocore.eventstream import ParserError
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    HTTPClientError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-    ProxyConnectionError,
-    SSLError,
-    TokenRetrievalError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion, Embeddings, Usage
 from homa_shared.kinds.builtin.bedrock import PROFILE
 from homa_shared.kinds.output_caps import PLAIN
-from homa_workers.providers.anthropic.errors import BOUND_ELSEWHERE
+from homa_workers.providers.anthropic.errors import BOUND_ELSEWHERE, WITHOUT_THINKING
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.bedrock.embeddings import embedding_bodies, tokens_told, vectors_of
 from homa_workers.providers.bedrock.errors import BEDROCK_RULES, failure_of
+from homa_workers.providers.bedrock.failure_kinds import kind_of
+from homa_workers.providers.bedrock.plain_call import PlainConverse
 from homa_workers.providers.bedrock.reply import EventAssembly, completion_body
 from homa_workers.providers.bedrock.request import converse
 from homa_workers.providers.bedrock.session import limited_session, read_limited, size_of
 from homa_workers.providers.bedrock.usage import billed, is_metered
 from homa_workers.providers.conversation import thinks_aloud, without_thinking
+from homa_workers.providers.direct_exchange import DirectExchange, environment_proxy
 from homa_workers.providers.error_rules import classify
 from homa_workers.providers.event_stream import read_to_end
 from homa_workers.providers.invalid_request import chat_shaped
 from homa_workers.providers.json_body import decoded, encoded
 from homa_workers.providers.malformed import is_vector, well_formed
 from homa_workers.providers.reply_size import ReplyTooLarge
-from homa_workers.providers.transport import CONNECT_TIMEOUT_S, environment_proxy
+from homa_workers.providers.sdk_errors import from_sdk
+from homa_workers.providers.second_request import Another, once_more
+from homa_workers.providers.transport import CONNECT_TIMEOUT_S
 
 #: What a call raises; each is classified.
-FAILURES = (ClientError, BotoCoreError, ResponseParserError, ParserError, aiohttp.ClientError, ReplyTooLarge)
+FAILURES = (ClientError, BotoCoreError, ResponseParserError, ParserError, aiohttp.ClientError, httpx2.HTTPError)
 
 #: Options that name credentials.
 CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
@@ -89,6 +84,7 @@ class BedrockProvider:
         self._open = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._client: Any = None
+        self._plain: PlainConverse
 
     async def complete(self, call: Call) -> Completion:
         return await self._cached_or_not(call, self._complete)
@@ -97,26 +93,27 @@ class BedrockProvider:
         return await self._cached_or_not(call, lambda call: self._stream(call, emit))
 
     async def _cached_or_not(self, call: Call, work: Callable[[Call], Awaitable[Completion]]) -> Completion:
-        """A call, and once more without what its model refuses of it, which was free: cache points, and thinking of
-        earlier answers that no longer fits the conversation."""
+        """A call, and once more without what its model refuses of it: cache points, and thinking of earlier answers
+        that no longer fits the conversation."""
         # Asked before the call: others in flight may learn of it in the meantime.
         had_cache_points = call.model not in self._uncached
-        try:
-            return await work(call)
-        except ProviderError as error:
-            if BOUND_ELSEWHERE.search(error.message) and thinks_aloud(call):
-                return await work(without_thinking(call))
-            if not had_cache_points or not _REFUSES_CACHE_POINTS.search(error.message):
-                raise
-        self._uncached.add(call.model)
-        return await work(call)
+
+        def another(refusal: ProviderError) -> Another[Completion] | None:
+            if BOUND_ELSEWHERE.search(refusal.message) and thinks_aloud(call):
+                return WITHOUT_THINKING, lambda: work(without_thinking(call))
+            if not had_cache_points or not _REFUSES_CACHE_POINTS.search(refusal.message):
+                return None
+            self._uncached.add(call.model)
+            return "without cache points", lambda: work(call)
+
+        return await once_more(lambda: work(call), another)
 
     async def _complete(self, call: Call) -> Completion:
         arguments = self._arguments(call)
         try:
             client = await self._connected()
             with well_formed("the reply"):
-                reply = await client.converse(**arguments)
+                reply = await self._plain.call(arguments) or await client.converse(**arguments)
         except FAILURES as error:
             raise _classified(error) from error
         with well_formed("the reply"):
@@ -183,8 +180,22 @@ class BedrockProvider:
     async def _connected(self) -> Any:
         async with self._open:
             if self._client is None:
-                self._client = await self._stack.enter_async_context(self._connection())
+                client = await self._stack.enter_async_context(self._connection())
+                self._plain = PlainConverse(client, await self._credentials(), self._direct)
+                self._stack.push_async_callback(self._plain.aclose)
+                self._client = client
         return self._client
+
+    async def _credentials(self) -> Any:
+        """Those that the client signs with, by the same order."""
+        key, secret, token = (self._config.options.get(name) for name in CREDENTIALS)
+        return AioCredentials(key, secret, token) if key and secret else await self._session.get_credentials()
+
+    def _direct(self, url: str) -> DirectExchange | None:
+        if self._session.get_config_variable("ca_bundle"):
+            # Authorities of botocore's own settings, which botocore knows how to read.
+            return None
+        return DirectExchange.to(self._config.http(url), httpx2.create_ssl_context, connect_timeout_s=CONNECT_TIMEOUT_S)
 
     def _connection(self) -> Any:
         options = self._config.options
@@ -257,28 +268,6 @@ def _completion(reply: Mapping[str, Any], metadata: Mapping[str, Any], asked: Ma
 def _classified(error: Exception, partial_text: str = "", *, begun: bool = False) -> ProviderError:
     if isinstance(error, ClientError):
         return classify(failure_of(error.response, str(error)), BEDROCK_RULES, partial_text=partial_text, begun=begun)
-    return ProviderError(_kind(error), str(error), code=type(error).__name__, partial_text=partial_text)
-
-
-def _kind(error: Exception) -> ErrorKind:
-    match error:
-        case ParamValidationError():
-            return ErrorKind.INVALID_REQUEST
-        case ResponseParserError():
-            return ErrorKind.MALFORMED
-        case ReplyTooLarge():
-            return ErrorKind.REPLY_TOO_LARGE
-        case HTTPClientError() if isinstance(error.kwargs.get("error"), ReplyTooLarge):
-            return ErrorKind.REPLY_TOO_LARGE
-        case NoCredentialsError() | PartialCredentialsError() | TokenRetrievalError():
-            return ErrorKind.UNAUTHORIZED
-        case ConnectTimeoutError() | ProxyConnectionError() | SSLError():
-            return ErrorKind.UNREACHABLE
-        case EndpointConnectionError():
-            # aiobotocore says so of a connection reset after sending, too; only a failure to connect cost nothing.
-            inner = error.kwargs.get("error")
-            return ErrorKind.UNREACHABLE if isinstance(inner, aiohttp.ClientConnectorError) else ErrorKind.AMBIGUOUS
-        case HTTPClientError(kwargs={"error": UnicodeError() | ValueError() | TypeError() as inner}):
-            # A header or an address that cannot be written: aiohttp looks before it writes.
-            return ErrorKind.AMBIGUOUS if isinstance(inner, aiohttp.ClientPayloadError) else ErrorKind.UNREACHABLE
-    return ErrorKind.AMBIGUOUS
+    if isinstance(error, httpx2.HTTPError) and not isinstance(error, ReplyTooLarge):
+        return from_sdk(error, BEDROCK_RULES)
+    return ProviderError(kind_of(error), str(error), code=type(error).__name__, partial_text=partial_text, begun=begun)

@@ -79,6 +79,7 @@ class EventAssembly(StreamAssembly):
 
     def __init__(self) -> None:
         super().__init__()
+        self._has_started = False
         self._reply: dict[str, Any] = {}
         self._blocks: dict[int, dict[str, Any]] = {}
         self._inputs = ToolInputs()
@@ -94,14 +95,20 @@ class EventAssembly(StreamAssembly):
 
     @property
     def begun(self) -> bool:
-        return bool(self.text) or any("reasoningContent" in block for block in self._blocks.values())
+        # With its start the prompt has been read; thoughts that are not shown come without an event.
+        shown = self.text or any("reasoningContent" in block for block in self._blocks.values())
+        return self._has_started or bool(shown)
 
     def _deltas(self, event: Any) -> Iterator[Delta]:
         match event:
+            case {"messageStart": _}:
+                self._has_started = True
             case {"contentBlockStart": {"contentBlockIndex": int(index), "start": {"toolUse": dict(use)}}}:
                 self._blocks[index] = {"toolUse": use}
                 yield self._inputs.begin(index, use["toolUseId"], use["name"])
             case {"contentBlockDelta": {"contentBlockIndex": int(index), "delta": dict(delta)}}:
+                # It had counted what was written by then.
+                self._reply.pop("usage", None)
                 yield from self._grow(self._blocks.setdefault(index, {}), index, delta)
             case {"messageStop": {"stopReason": str(reason)}}:
                 self._reply["stopReason"] = reason

@@ -7,10 +7,19 @@ from typing import Any
 
 from aiobotocore.httpsession import AIOHTTPSession
 
+from homa_workers.providers.recording import held_back
 from homa_workers.providers.reply_size import ReplyTooLarge, limited_response
 
 #: What an event takes beside its texts, in bytes.
 _EVENT_BYTES = 100
+
+
+class _NotSentError(Exception):
+    """The request is only looked at."""
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def limited_session(most: int) -> type[AIOHTTPSession]:
@@ -18,6 +27,13 @@ def limited_session(most: int) -> type[AIOHTTPSession]:
     response_class = limited_response(most)
 
     class LimitedSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore has no types
+        async def send(self, request: Any) -> Any:
+            if (seen := held_back()) is not None:
+                headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+                seen.append((request.url, headers))
+                raise _NotSentError
+            return await super().send(request)
+
         async def _get_session(self, proxy_url: str | None) -> Any:
             session = await super()._get_session(proxy_url)
             # aiobotocore hands no class on to the session that it makes.

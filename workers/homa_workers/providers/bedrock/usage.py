@@ -6,17 +6,15 @@ Source: `TokenUsage`, `ConverseResponse`, `ConverseStreamMetadataEvent` (botocor
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from homa_shared.calls.reply import Usage
 from homa_shared.kinds.billing import Terms
 from homa_shared.kinds.builtin.bedrock import PROFILE
-from homa_workers.providers.token_counts import parts_of, section, tokens
+from homa_workers.providers.token_counts import NOTHING_ASKED, parts_of, section, tokens, with_terms
 
 Body = Mapping[str, Any]
 BILLING = PROFILE.billing
-NOTHING_ASKED: Body = {}
 
 
 def is_metered(reply: Body) -> bool:
@@ -55,7 +53,7 @@ def billed(reply: Body, asked: Body = NOTHING_ASKED) -> Usage:
     """
     found = usage_of(section(reply, "usage"))
     terms, fees = _terms(reply, asked), BILLING.fees_of(_work(reply, asked))
-    return replace(found, terms=terms, fees=fees) if terms or fees else found
+    return with_terms(found, terms, fees)
 
 
 def _terms(reply: Body, asked: Body) -> Terms:

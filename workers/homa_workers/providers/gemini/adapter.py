@@ -21,12 +21,15 @@ from homa_shared.kinds.builtin.gemini import PROFILE
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.error_rules import classify
 from homa_workers.providers.gemini.errors import GEMINI_RULES, failure_of
+from homa_workers.providers.gemini.plain_call import plain_body
 from homa_workers.providers.gemini.reply import ReplyAssembly, completion_body
 from homa_workers.providers.gemini.request import config, contents
 from homa_workers.providers.gemini.usage import TIER_HEADER, billed, is_metered
+from homa_workers.providers.http1.reply_parser import Reply
 from homa_workers.providers.invalid_request import chat_shaped, refused, unsupported
-from homa_workers.providers.json_body import decoded
+from homa_workers.providers.json_body import decoded, encoded
 from homa_workers.providers.malformed import SHAPE_ERRORS, well_formed
+from homa_workers.providers.recorded_calls import RecordedCalls
 from homa_workers.providers.sdk_errors import from_sdk, unwritable, writable
 from homa_workers.providers.transport import AiohttpClient
 
@@ -55,13 +58,7 @@ class GeminiProvider:
             raise account.missing("api_key", "Gemini takes no call without one")
         self.name = account.name
         self._vertex = project is not None
-        self._http = AiohttpClient(
-            base_url=account.base_url or str(PROFILE.connection.endpoint),
-            connections=account.connections,
-            read_timeout_s=account.read_timeout_s,
-            keep_alive_s=account.keep_alive_s,
-            most_bytes=account.reply_max_bytes,
-        )
+        self._http = AiohttpClient(account.http(account.base_url or str(PROFILE.connection.endpoint)))
         # Never called: the SDK would make one by the environment's proxies, and fail for those that it cannot speak to.
         self._sync_http = httpx2.Client(trust_env=False)
         options = types.HttpOptions(
@@ -79,7 +76,38 @@ class GeminiProvider:
             else genai.Client(vertexai=False, api_key=key, http_options=options)
         )
 
+        # At Vertex AI the key is a token that turns; the SDK asks for it anew.
+        self._recorded = None if project else RecordedCalls(self._http, self._sampled)
+
     async def complete(self, call: Call) -> Completion:
+        return await self._plainly(call) or await self._by_sdk(call)
+
+    async def _plainly(self, call: Call) -> Completion | None:
+        """A call of texts alone; None where the SDK has to make it."""
+        if self._recorded is None:
+            return None
+        with chat_shaped():
+            try:
+                body = plain_body(call)
+            except ValidationError as error:
+                raise _misfit(error) from error
+        if body is None:
+            return None
+        try:
+            reply = await self._recorded.post(call.model, encoded(body))
+        except httpx2.HTTPError as error:
+            raise _classified(error) from error
+        if reply is None:
+            return None
+        if reply.status != 200:
+            raise _refused(reply)
+        return _completed(reply.content, call, reply.headers)
+
+    async def _sampled(self, model: str, text: bytes) -> object:
+        """What is recorded of the calls of a model."""
+        return await self._client.aio.models.generate_content(model=model, contents=text.decode())
+
+    async def _by_sdk(self, call: Call) -> Completion:
         request = _request(call, vertex=self._vertex, should_return_http_response=True)
         try:
             with well_formed("the reply"), writable():
@@ -88,11 +116,7 @@ class GeminiProvider:
             raise _classified(error) from error
         response = reply.sdk_http_response
         content = response.body if response else None
-        body = decoded((content or "").encode())
-        if not isinstance(body, dict):
-            raise ProviderError(ErrorKind.MALFORMED, f"expected a reply in JSON, got: {(content or '')[:200]}")
-        with well_formed("the reply"):
-            return _completion(body, call, response.headers if response else None)
+        return _completed((content or "").encode(), call, response.headers if response else None)
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
         request = _request(call, vertex=self._vertex)
@@ -192,6 +216,15 @@ def _contents(messages: list[dict[str, Any]], model: str) -> Any:
     return [types.Content.model_validate(turn) for turn in contents(messages, model)]
 
 
+def _completed(content: bytes, call: Call, headers: Mapping[str, str] | None) -> Completion:
+    body = decoded(content)
+    if not isinstance(body, dict):
+        text = content[:200].decode(errors="replace")
+        raise ProviderError(ErrorKind.MALFORMED, f"expected a reply in JSON, got: {text}")
+    with well_formed("the reply"):
+        return _completion(body, call, headers)
+
+
 def _completion(body: Mapping[str, Any], call: Call, headers: Mapping[str, str] | None) -> Completion:
     tier = next((value for name, value in (headers or {}).items() if name.lower() == TIER_HEADER), None)
     asked = PROFILE.service_tier(call.params.get("service_tier") or "")
@@ -213,3 +246,15 @@ def _classified(
     return classify(
         failure_of(error.code, error.details, headers), GEMINI_RULES, partial_text=partial_text, begun=begun
     )
+
+
+def _refused(reply: Reply) -> ProviderError:
+    """A failure as the SDK reads it: of a list of one the first, of what is no JSON its text."""
+    with well_formed("the reply"):
+        text = reply.content.decode()
+    details: object = decoded(reply.content)
+    if isinstance(details, list) and len(details) == 1:
+        details = details[0]
+    if details is None:
+        details = {"message": text, "status": httpx2.codes.get_reason_phrase(reply.status)}
+    return classify(failure_of(reply.status, details, reply.headers), GEMINI_RULES)

@@ -11,8 +11,9 @@ import orjson
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Delta, Usage
 from homa_workers.providers.chat_completion import Body, assistant_message, chat_completion, choice, tool_call
-from homa_workers.providers.gemini.usage import is_metered
+from homa_workers.providers.gemini.usage import is_metered, usage_of
 from homa_workers.providers.stream_assembly import StreamAssembly
+from homa_workers.providers.token_counts import section
 
 #: Finish reasons in OpenAI's words; those of a function call come from its parts.
 FINISH_REASONS = {
@@ -61,7 +62,8 @@ def completion_body(reply: Body, model: str, usage: Usage) -> dict[str, Any]:
         if (reason := candidate["finishReason"]) not in FINISH_REASONS:
             why = candidate.get("finishMessage") or f"the model gave no usable answer ({reason})"
             kind = FINAL_FAULTS.get(reason, ErrorKind.UNUSABLE_REPLY)
-            raise ProviderError(kind, why, code=reason, usage=reported)
+            # The model has run, whatever the kind says of other errors.
+            raise ProviderError(kind, why, code=reason, usage=reported, begun=True)
     choices = [_choice(index, candidate) for index, candidate in enumerate(candidates)]
     return chat_completion(reply.get("responseId"), reply.get("modelVersion") or model, choices, usage)
 
@@ -106,11 +108,17 @@ class ReplyAssembly(StreamAssembly):
     @property
     def begun(self) -> bool:
         parts = (part for candidate in self._candidates.values() for part in candidate["content"]["parts"])
-        return any(part.get("text") or "functionCall" in part or "thoughtSignature" in part for part in parts)
+        if any(part.get("text") or "functionCall" in part or "thoughtSignature" in part for part in parts):
+            return True
+        # Thoughts are counted, whether or not they are shown.
+        return bool(usage_of(section(self._reply, "usageMetadata")).output_tokens)
 
     def _deltas(self, event: Any) -> Iterator[Delta]:
         told = {name: value for name, value in event.items() if name not in ("candidates", "sdkHttpResponse")}
         self._reply |= told
+        if "usageMetadata" not in told and any(map(_brings_parts, event.get("candidates") or ())):
+            # It had counted what was written by then.
+            self._reply.pop("usageMetadata", None)
         if response := event.get("sdkHttpResponse"):
             self.headers = response.get("headers") or self.headers
         for piece in event.get("candidates") or ():
@@ -128,6 +136,10 @@ class ReplyAssembly(StreamAssembly):
         if not blocked and not all(candidate.get("finishReason") for candidate in candidates or [{}]):
             raise self.broken("the stream ended without a finishReason")
         return {**self._reply, "candidates": candidates}
+
+
+def _brings_parts(candidate: Body) -> bool:
+    return bool((candidate.get("content") or {}).get("parts"))
 
 
 def _written(part: Body) -> str:

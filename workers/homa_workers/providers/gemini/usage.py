@@ -6,7 +6,7 @@ Sources: `UsageMetadata` and `GroundingMetadata` (google-genai 3.4), ai.google.d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from homa_shared.calls.reply import Counts, Usage
@@ -105,14 +105,20 @@ def _work(reply: Body, model: str) -> Iterator[tuple[str, int]]:
         grounding = section(candidate, "groundingMetadata")
         if not grounding:
             continue
-        queries = [query for query in grounding.get("webSearchQueries") or () if query]
+        queries = [query for query in _listed(grounding, "webSearchQueries") if query]
         if queries:
             yield "web_searches", 1 if _BILLS_PROMPTS.match(model) else len(queries)
         for name in ("imageSearchQueries", "retrievalQueries"):
-            if grounding.get(name):
-                yield name, len(grounding[name])
-        kinds = {kind for chunk in grounding.get("groundingChunks") or () for kind in chunk}
+            if found := _listed(grounding, name):
+                yield name, len(found)
+        kinds = {kind for chunk in _listed(grounding, "groundingChunks") if isinstance(chunk, dict) for kind in chunk}
         if "maps" in kinds:
             yield "maps", 1
         if "web" in kinds and not queries:
             yield "uncounted_searches", 1
+
+
+def _listed(grounding: Body, name: str) -> Sequence[object]:
+    """A list of a grounding; something of another shape is one thing that nobody can count."""
+    found = grounding.get(name)
+    return found if isinstance(found, list) else [found] if found else ()

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from string import ascii_letters, digits
 from typing import Any
 
-from homa_shared.calls.failures import ErrorKind, ProviderError
+from homa_shared.calls.failures import ErrorKind, NotSent
 from homa_workers.providers.assistant_media import shown_by_users
 
 #: Parameters of OpenAI's that it refuses, and that an answer can do without.
@@ -40,7 +40,7 @@ def chat_request(body: Body) -> Body:
         return _translated(body)
     except (AttributeError, KeyError, TypeError) as error:
         why = f"messages or params: not in the shape of a chat completion request ({error!r})"
-        raise ProviderError(ErrorKind.INVALID_REQUEST, why) from error
+        raise NotSent(ErrorKind.INVALID_REQUEST, why) from error
 
 
 def _translated(body: Body) -> Body:

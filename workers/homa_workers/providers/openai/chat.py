@@ -19,7 +19,7 @@ from homa_shared.kinds.registry import profile_of
 from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Emit, ProviderConfig
 from homa_workers.providers.error_rules import not_a_reply, request_id
-from homa_workers.providers.invalid_request import unsupported
+from homa_workers.providers.invalid_request import chat_shaped, unsupported
 from homa_workers.providers.malformed import well_formed
 from homa_workers.providers.openai.cut_reply import cut_unsaid
 from homa_workers.providers.openai.dialects import AZURE, OPENAI, Body, Dialect, request_body
@@ -54,6 +54,7 @@ class OpenAIProvider:
         self._dialect = _with_own_cap(config, dialect)
         self._billing = profile.billing
         self._base_url = base_url.rstrip("/")
+        http = AiohttpClient(config.http(self._base_url))
         self._client = AsyncOpenAI(
             api_key=key,
             base_url=self._base_url,
@@ -62,21 +63,15 @@ class OpenAIProvider:
             default_headers={**_further_keys(connection, key), **config.options.get("headers", {})},
             max_retries=0,
             timeout=config.read_timeout_s,
-            http_client=AiohttpClient(
-                base_url=self._base_url,
-                connections=config.connections,
-                read_timeout_s=config.read_timeout_s,
-                keep_alive_s=config.keep_alive_s,
-                most_bytes=config.reply_max_bytes,
-            ),
+            http_client=http,
         )
         self._schemas = RefusedSchemas()
-        self._api = RawClient(self._client, AsyncStream[object], APIError, dialect.rules)
+        self._api = RawClient(self._client, http, AsyncStream[object], APIError, dialect.rules)
         self._chat_url = self._base_url + "/chat/completions"
         #: What each call gets that leaves it open.
         self.own_params: Mapping[str, Any] = config.options.get("params", {})
         self._responses = (
-            ResponsesApi(self._client, self._base_url, self.own_params, self._billing)
+            ResponsesApi(self._client, http, self._base_url, self.own_params, self._billing)
             if profile.responses_api
             else None
         )
@@ -150,7 +145,8 @@ class OpenAIProvider:
         await self._client.close()
 
     def _body(self, call: Call) -> Body:
-        return request_body(call, self._dialect, self._base_url, self.own_params)
+        with chat_shaped():
+            return request_body(call, self._dialect, self._base_url, self.own_params)
 
 
 def azure(config: ProviderConfig) -> OpenAIProvider:

@@ -92,12 +92,16 @@ def _message(message: Body, choice: int) -> Body:
     if others:
         own["content_parts"] = others
     if calls:
-        own["tool_calls"] = [_tool_call(call, f"call_{choice}_{n}") for n, call in enumerate(calls)]
+        seen: set[str] = set()
+        own["tool_calls"] = [_tool_call(call, f"call_{choice}_{n}", seen) for n, call in enumerate(calls)]
     return own
 
 
-def _tool_call(call: Body, stand_in: str) -> Body:
-    own = {"type": "function", **call, "id": call.get("id") or stand_in}
+def _tool_call(call: Body, stand_in: str, seen: set[str]) -> Body:
+    """A call; its id is none of those that were seen, to which it is added."""
+    call_id = call.get("id")
+    own = {"type": "function", **call, "id": stand_in if not call_id or call_id in seen else call_id}
+    seen.add(own["id"])
     if "function" in call:
         function = call["function"]
         own["function"] = {**function, "arguments": arguments_text(function.get("arguments"))}

@@ -10,6 +10,7 @@ import orjson
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.reply import Call, Completion
+from homa_workers.providers.second_request import Another, once_more
 
 #: How OpenAI begins to say that it cannot follow a schema, in either API.
 _REFUSED = "Invalid schema for response_format"
@@ -18,7 +19,7 @@ _KEPT = 256
 
 
 class RefusedSchemas:
-    """What one account has refused to follow strictly. A refusal is free, and an answer is checked in any case."""
+    """What one account has refused to follow strictly; an answer is checked in any case."""
 
     def __init__(self) -> None:
         self._refused: set[bytes] = set()
@@ -28,16 +29,18 @@ class RefusedSchemas:
         if not _is_strict(call.params.get("response_format")):
             return await work(call)
         schema = orjson.dumps(call.params["response_format"])
-        if schema not in self._refused:
-            try:
-                return await work(call)
-            except ProviderError as error:
-                if error.kind is not ErrorKind.INVALID_REQUEST or _REFUSED not in error.message:
-                    raise
+        if schema in self._refused:
+            return await work(_loosely(call))
+
+        def another(refusal: ProviderError) -> Another[Completion] | None:
+            if refusal.kind is not ErrorKind.INVALID_REQUEST or _REFUSED not in refusal.message:
+                return None
             if len(self._refused) >= _KEPT:
                 self._refused.clear()
             self._refused.add(schema)
-        return await work(_loosely(call))
+            return "without strict in its schema", lambda: work(_loosely(call))
+
+        return await once_more(lambda: work(call), another)
 
 
 def _is_strict(wanted: object) -> bool:

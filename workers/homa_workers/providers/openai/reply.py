@@ -13,7 +13,9 @@ from homa_workers.providers.json_body import RawReply, quota
 from homa_workers.providers.malformed import SHAPE_ERRORS, is_vector, well_formed
 from homa_workers.providers.openai.errors import OPENAI_RULES
 from homa_workers.providers.openai.imitations import told_error, whole
-from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED, billed, metered, told_usage
+from homa_workers.providers.openai.unfinished import unfinished
+from homa_workers.providers.openai.usage import UNDESCRIBED, billed, metered, told_usage
+from homa_workers.providers.token_counts import NOTHING_ASKED
 
 #: Headers of the limits: requests, then tokens.
 QUOTA_HEADERS = (
@@ -53,12 +55,13 @@ def checked(
     if isinstance(body, dict):
         with well_formed("the reply"):
             body = from_wire(body)
-        if error := told_error(body.get("choices")):
-            failed = _failed(error, reply.headers, rules)
-            failed.usage = _usage(body, billing, asked)
-            raise failed
-        if _finished(body.get("choices")):
+        choices = body.get("choices")
+        if error := told_error(choices):
+            raise _failed(error, body, reply.headers, rules, _usage(body, billing, asked))
+        if _finished(choices):
             return _in_shape(body, billing, asked)
+        if body.get("error") and isinstance(choices, list):
+            raise _failed(body["error"], body, reply.headers, rules, _usage(body, billing, asked))
     raise not_a_reply(
         reply.content, reply.headers, rules, "a chat completion with finished choices", _usage(body, billing, asked)
     )
@@ -72,9 +75,14 @@ def _in_shape(body: dict[str, Any], billing: Billing, asked: Mapping[str, Any]) 
         raise ProviderError(ErrorKind.MALFORMED, why, usage=_usage(body, billing, asked)) from error
 
 
-def _failed(told: dict[str, Any], headers: Mapping[str, str], rules: Sequence[ErrorRule]) -> ProviderError:
-    """The error that a choice tells in the place of an answer; nothing says that what came before it was free."""
-    return classify(failure_of(None, told, headers), rules)
+def _failed(
+    told: object, body: dict[str, Any], headers: Mapping[str, str], rules: Sequence[ErrorRule], usage: Usage | None
+) -> ProviderError:
+    """The error that a reply tells in the place of an answer; nothing says that what came before it was free."""
+    text, begun = unfinished(body["choices"])
+    error = classify(failure_of(None, told, headers), rules, partial_text=text, begun=begun)
+    error.usage = usage
+    return error
 
 
 def _usage(body: object, billing: Billing, asked: Mapping[str, Any]) -> Usage | None:

@@ -19,6 +19,7 @@ from homa_workers.providers.openai.responses_reply import checked, completion_of
 from homa_workers.providers.openai.responses_request import request_body
 from homa_workers.providers.openai.responses_stream import EventAssembly
 from homa_workers.providers.raw_client import RawClient
+from homa_workers.providers.transport import AiohttpClient
 
 
 class ResponsesApi:
@@ -26,13 +27,16 @@ class ResponsesApi:
 
     Args:
         client: the account's, already told its key, headers and transport.
+        http: that transport.
         base_url: without a slash at its end.
         defaults: parameters for what a call leaves open, in OpenAI's names of either API.
         billing: of the account's kind.
     """
 
-    def __init__(self, client: AsyncOpenAI, base_url: str, defaults: Mapping[str, Any], billing: Billing) -> None:
-        self._api = RawClient(client, AsyncStream[object], APIError, RESPONSES_RULES)
+    def __init__(
+        self, client: AsyncOpenAI, http: AiohttpClient, base_url: str, defaults: Mapping[str, Any], billing: Billing
+    ) -> None:
+        self._api = RawClient(client, http, AsyncStream[object], APIError, RESPONSES_RULES)
         self._base_url = base_url
         self._url = base_url + "/responses"
         self._defaults = defaults

@@ -6,7 +6,6 @@ Shapes: `openai.types.responses`, version 3.54.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
@@ -19,8 +18,9 @@ from homa_workers.providers.malformed import SHAPE_ERRORS
 from homa_workers.providers.openai.imitations import arguments_text
 from homa_workers.providers.openai.reply import QUOTA_HEADERS
 from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
-from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED, served, served_model, usage_of
-from homa_workers.providers.token_counts import section, tokens
+from homa_workers.providers.openai.unfinished import written_in
+from homa_workers.providers.openai.usage import UNDESCRIBED, served, served_model, usage_of
+from homa_workers.providers.token_counts import NOTHING_ASKED, section, tokens, with_terms
 
 Item = dict[str, Any]
 
@@ -48,7 +48,7 @@ def checked(reply: RawReply, billing: Billing = UNDESCRIBED, asked: Mapping[str,
         if body.get("status") in ENDED:
             return body
         if body.get("status") == "failed":
-            raise failed(body, reply.headers, billing, asked)
+            raise failed(body, reply.headers, billing, asked, _written(body), begun=bool(body["output"]))
     usage = reported(body, billing, asked)
     raise not_a_reply(reply.content, reply.headers, RESPONSES_RULES, "a response that has ended", usage)
 
@@ -100,7 +100,7 @@ def reported(body: object, billing: Billing = UNDESCRIBED, asked: Mapping[str, A
     terms = served(body.get("service_tier"), asked, billing)
     fees = billing.fees_of(_work(body))
     model = served_model(body, asked) if billing.bills_served_model else ""
-    return replace(found, terms=terms, fees=fees, model=model) if terms or fees or model else found
+    return with_terms(found, terms, fees, model)
 
 
 def _work(response: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
@@ -184,6 +184,15 @@ def _message(output: list[Item]) -> Item:
     if any(item.get("type") not in _EXPRESSED or is_commentary(item) for item in output):
         message[ITEMS] = output
     return message
+
+
+def _written(response: Item) -> str:
+    """What a response that failed had written."""
+    try:
+        message = _message([item for item in response["output"] if isinstance(item, dict)])
+    except SHAPE_ERRORS:
+        return ""
+    return written_in(message)
 
 
 def _parts(output: list[Item], kind: str, *, commentary: bool = False) -> Iterator[Item]:

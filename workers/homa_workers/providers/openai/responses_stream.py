@@ -11,23 +11,14 @@ from typing import Any
 from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import Completion, Delta, Usage
 from homa_shared.kinds.billing import Billing
-from homa_workers.providers.error_rules import classify, failure_of
+from homa_workers.providers.error_rules import failure_of
 from homa_workers.providers.openai.responses_errors import RESPONSES_RULES
-from homa_workers.providers.openai.responses_reply import Item, completion_of, failed, is_commentary, reported
-from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED
+from homa_workers.providers.openai.responses_items import PIECES, Item, Items
+from homa_workers.providers.openai.responses_reply import completion_of, failed, is_commentary, reported
+from homa_workers.providers.openai.usage import UNDESCRIBED
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
+from homa_workers.providers.token_counts import NOTHING_ASKED
 
-#: Events that bring a piece of what was written.
-_PIECES = frozenset(
-    {
-        "response.output_text.delta",
-        "response.refusal.delta",
-        "response.function_call_arguments.delta",
-        "response.custom_tool_call_input.delta",
-        "response.reasoning_summary_text.delta",
-        "response.reasoning_text.delta",
-    }
-)
 #: Kinds of tool call -> what Chat Completions call them, and their arguments.
 _CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
 
@@ -49,10 +40,8 @@ class EventAssembly(StreamAssembly):
     ) -> None:
         super().__init__(headers)
         self._billing, self._asked = billing, asked
-        self._written: list[str] = []
-        #: Items by their place in the output: as they were announced, then as they ended.
-        self._begun: dict[int, Item] = {}
-        self._done: dict[int, Item] = {}
+        self._items = Items()
+        #: Places of the items that call tools.
         self._calls: list[int] = []
         self._response: Item | None = None
 
@@ -62,11 +51,11 @@ class EventAssembly(StreamAssembly):
 
     @property
     def text(self) -> str:
-        return "".join(self._written)
+        return self._items.text
 
     @property
     def begun(self) -> bool:
-        return bool(self._begun)
+        return bool(self._items.begun or self._items.done or self._items.text)
 
     def _deltas(self, event: Any) -> Iterator[Delta]:
         """Raises ProviderError where an event tells of a failure."""
@@ -76,14 +65,14 @@ class EventAssembly(StreamAssembly):
             # A server that does not stream: this is all of it.
             event = {"type": f"response.{event.get('status')}", "response": event}
         kind = event.get("type")
-        if kind in _PIECES:
+        if kind in PIECES:
             yield from self._piece(str(kind), event)
             return
         match kind:
             case "response.output_item.added":
                 yield from self._begin(event["output_index"], event["item"])
             case "response.output_item.done":
-                self._done[event["output_index"]] = event["item"]
+                self._items.done[event["output_index"]] = event["item"]
             case "response.reasoning_summary_part.added" if event.get("summary_index"):
                 yield Delta(reasoning="\n\n")
             case "response.completed" | "response.incomplete":
@@ -97,20 +86,14 @@ class EventAssembly(StreamAssembly):
         """The whole reply. Raises ProviderError (AMBIGUOUS) when the stream told no end."""
         if self._response is None:
             raise self.broken("the stream ended before its response did")
-        whole = {**self._response, "output": self._output(self._response)}
+        whole = {**self._response, "output": self._items.whole(self._response.get("output") or ())}
         return completion_of(whole, self.headers, self._billing, self._asked)
 
     def _usage_so_far(self) -> Usage | None:
         return None if self._response is None else reported(self._response, self._billing, self._asked)
 
-    def _output(self, response: Item) -> list[Item]:
-        """The items as they ended: only there encrypted reasoning is sure to be whole, and some servers leave the
-        last event's output empty."""
-        items = dict(enumerate(response.get("output") or ())) | self._done
-        return [items[place] for place in sorted(items)]
-
     def _begin(self, place: int, item: Item) -> Iterator[Delta]:
-        self._begun[place] = item
+        self._items.begun[place] = item
         if item.get("type") in _CALLS:
             name, field = _CALLS[item["type"]]
             self._calls.append(place)
@@ -122,8 +105,8 @@ class EventAssembly(StreamAssembly):
         piece, place = event.get("delta") or "", event.get("output_index") or 0
         if not isinstance(piece, str):
             raise TypeError(f"delta {piece!r:.80}, expected a text")
-        self._written.append(piece)
-        begun = self._begun.get(place, {})
+        self._items.add(kind, place, piece)
+        begun = self._items.begun.get(place, {})
         match kind:
             case "response.output_text.delta":
                 yield Delta(reasoning=piece) if is_commentary(begun) else Delta(piece)
@@ -136,4 +119,4 @@ class EventAssembly(StreamAssembly):
 
     def _failure(self, event: Item) -> ProviderError:
         told = {name: value for name, value in event.items() if name != "type"}
-        return classify(failure_of(None, told, self.headers), RESPONSES_RULES, partial_text=self.text, begun=self.begun)
+        return self.failed(failure_of(None, told, self.headers), RESPONSES_RULES)

@@ -12,13 +12,14 @@ from typing import Any
 
 from homa_shared.calls.reply import Completion, Delta, Usage
 from homa_shared.kinds.billing import Billing
-from homa_workers.providers.error_rules import ErrorRule, classify, failure_of
+from homa_workers.providers.error_rules import ErrorRule, failure_of
 from homa_workers.providers.openai.errors import OPENAI_RULES
 from homa_workers.providers.openai.imitations import said_and_thought, told_error
 from homa_workers.providers.openai.reply import FAULT, QUOTA_HEADERS, completion_of, says_something, unchanged
 from homa_workers.providers.openai.streamed_message import Text, ToolCalls, finished, merge
-from homa_workers.providers.openai.usage import NOTHING_ASKED, UNDESCRIBED, billed, is_metered, told_usage, usage_of
+from homa_workers.providers.openai.usage import UNDESCRIBED, billed, is_metered, told_usage, usage_of
 from homa_workers.providers.stream_assembly import NO_HEADERS, StreamAssembly
+from homa_workers.providers.token_counts import NOTHING_ASKED
 
 #: Fields of a chunk that are not the reply's: `obfuscation` pads the chunk, so that its length says nothing.
 _NOT_KEPT = frozenset({"choices", "error", "object", "obfuscation", "usage"})
@@ -52,41 +53,46 @@ class ChunkAssembly(StreamAssembly):
         self._billing, self._asked = billing, asked
         self._head: dict[str, Any] = {}
         self._choices: dict[int, _Choice] = {}
+        #: Of all that was written so far.
         self._usage: dict[str, Any] | None = None
-        #: Whether it was told at the end: in mid-stream it counts what had been written by then.
-        self._usage_is_whole = False
 
     @property
     def text(self) -> str:
         return "".join(choice.text for choice in self._choices.values())
 
+    @property
+    def begun(self) -> bool:
+        return any(choice.begun for choice in self._choices.values()) or bool(usage_of(self._usage).output_tokens)
+
     def _deltas(self, event: Any) -> Iterator[Delta]:
         if not isinstance(event, dict):
             return
         event = self._from_wire(event)
-        if error := told_error(event.get("choices")):
-            raise classify(failure_of(None, error, self.headers), self._rules, partial_text=self.text, begun=self.begun)
         for name, value in event.items():
             # A chunk that only reports usage may know less than those before it.
             if name not in _NOT_KEPT and (value or name not in self._head):
                 self._head[name] = value
+        choices = event.get("choices") or ()
         told = told_usage(event)
         # A usage in each chunk counts up; one of nulls behind the last takes nothing back.
         if isinstance(told, dict) and (is_metered(told) or self._usage is None):
             self._usage = told
-        choices = event.get("choices") or ()
+        elif self._usage is not None and any(map(_writes, choices)):
+            # It had counted what was written by then.
+            self._usage = None
         for piece in choices:
             index = int(piece.get("index") or 0)
             choice = self._choices.get(index)
             if choice is None:
                 choice = self._choices[index] = _Choice(index)
             yield from choice.add(piece)
-        if told:
-            self._usage_is_whole = not choices or self._is_finished
+        if error := told_error(choices):
+            raise self.failed(failure_of(None, error, self.headers), self._rules)
 
     @property
     def _is_finished(self) -> bool:
-        return all(choice.finish_reason for choice in self._choices.values())
+        asked = self._asked.get("n") or 1
+        return len(self._choices) >= asked and all(choice.finish_reason for choice in self._choices.values())
 
     def completion(self) -> Completion:
         """The whole reply. Raises ProviderError (AMBIGUOUS) when a choice has no end."""
@@ -103,9 +109,15 @@ class ChunkAssembly(StreamAssembly):
         return self.said_done and says_something(choice["message"]) if reason is None else bool(reason != FAULT)
 
     def _usage_so_far(self) -> Usage | None:
-        if not self._usage_is_whole or not is_metered(self._usage):
+        if not self._is_finished or not is_metered(self._usage):
             return None
         return billed(self._head, usage_of(self._usage), self._billing, self._asked)
+
+
+def _writes(piece: dict[str, Any]) -> bool:
+    """Whether a choice of a chunk brings a piece of an answer."""
+    delta = piece.get("delta") or piece.get("message") or {}
+    return any(value for name, value in delta.items() if name != "role")
 
 
 class _Choice:
@@ -124,6 +136,11 @@ class _Choice:
         refusal = self._message.get("refusal") or ""
         calls = self._calls.text if self._calls is not None else ""
         return f"{self._texts.get('content', '')}{refusal}{thoughts}{calls}"
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything came, be it thoughts that are encrypted."""
+        return bool(self.text) or self._calls is not None or any(map(finished, self._message.values()))
 
     def add(self, piece: dict[str, Any]) -> Iterator[Delta]:
         # Some send all at once, as though nobody had asked for a stream.

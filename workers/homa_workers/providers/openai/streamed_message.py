@@ -98,7 +98,8 @@ class ToolCalls:
         return "".join(str(call.written) for call in self._calls)
 
     def whole(self) -> list[Body]:
-        return [call.whole(f"{self._stand_in}_{number}") for number, call in enumerate(self._calls)]
+        seen: set[str] = set()
+        return [call.whole(f"{self._stand_in}_{number}", seen) for number, call in enumerate(self._calls)]
 
     def add(self, piece: Body) -> Body:
         """Takes a piece in, and gives it in OpenAI's shape."""
@@ -107,12 +108,15 @@ class ToolCalls:
         name, more = told.get("name") or "", arguments_text(told.get(field))
         place = self._place_of(piece.get("index"), piece.get("id") or "", name)
         if place == len(self._calls):
-            self._calls.append(_ToolCall(kind, field))
+            self._calls.append(_ToolCall(kind, field, piece.get("index")))
         self._calls[place].grow(piece, name, more)
         return {**piece, "index": place, kind: {**told, field: more}}
 
     def _place_of(self, index: int | None, call_id: str, name: str) -> int:
         place = self._by_id.get(call_id)
+        if place is not None and name and index is not None and self._calls[place].index not in (None, index):
+            # Not every server's ids are unique.
+            place = self._by_index.get(index, len(self._calls))
         if place is None:
             place = len(self._calls) - 1 if index is None else self._by_index.get(index, -1)
             if place < 0 or self._calls[place].is_another(call_id, name):
@@ -125,9 +129,11 @@ class ToolCalls:
 
 
 class _ToolCall:
-    def __init__(self, kind: str, field: str) -> None:
+    def __init__(self, kind: str, field: str, index: int | None) -> None:
         self._kind, self._field = kind, field
-        self._name, self._id = "", ""
+        #: As the server numbers it.
+        self.index = index
+        self._name, self.id = "", ""
         self._others: Body = {}
         self.written = Text()
 
@@ -135,17 +141,20 @@ class _ToolCall:
         """Whether a piece with this id and name, which may be empty, begins another call."""
         if not name or not self._name:
             return False
-        return bool(call_id and self._id) or name != self._name or _is_object(str(self.written))
+        return bool(call_id and self.id) or name != self._name or _is_object(str(self.written))
 
     def grow(self, piece: Body, name: str, more: str) -> None:
-        self._id = self._id or piece.get("id") or ""
+        self.id = self.id or piece.get("id") or ""
         self._name = self._name or name
         self.written.append(more)
         merge(self._others, {key: value for key, value in piece.items() if key not in _OWN})
 
-    def whole(self, stand_in: str) -> Body:
+    def whole(self, stand_in: str, seen: set[str]) -> Body:
+        """The call; its id is none of those that were seen, to which it is added."""
         told = {"name": self._name, self._field: str(self.written)}
-        return {"id": self._id or stand_in, "type": self._kind, self._kind: told, **finished(self._others)}
+        call_id = stand_in if not self.id or self.id in seen else self.id
+        seen.add(call_id)
+        return {"id": call_id, "type": self._kind, self._kind: told, **finished(self._others)}
 
 
 _OWN = frozenset({"id", "index", "type", "function", "custom"})

@@ -9,12 +9,11 @@ docs.perplexity.ai.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from homa_shared.calls.reply import Usage
 from homa_shared.kinds.billing import STANDARD, Billing, Terms
-from homa_workers.providers.token_counts import parts_of, section, tokens
+from homa_workers.providers.token_counts import NOTHING_ASKED, parts_of, section, tokens, with_terms
 
 Body = Mapping[str, Any]
 
@@ -31,7 +30,6 @@ _SEARCHES = ("-search-preview", "-search-api")
 UNCOUNTED_SEARCHES = "uncounted_searches"
 #: A kind that nobody described.
 UNDESCRIBED = Billing()
-NOTHING_ASKED: Body = {}
 
 
 def metered(usage: object) -> Usage | None:
@@ -112,7 +110,7 @@ def billed(body: Body, usage: Usage, billing: Billing = UNDESCRIBED, asked: Body
     told = _work(body, asked)
     fees = billing.fees_of(told) if told else ()
     model = served_model(body, asked) if billing.bills_served_model else ""
-    return replace(usage, terms=terms, fees=fees, model=model) if terms or fees or model else usage
+    return with_terms(usage, terms, fees, model)
 
 
 def served_model(body: Body, asked: Body) -> str:

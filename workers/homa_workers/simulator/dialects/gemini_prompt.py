@@ -14,7 +14,7 @@ from homa_workers.simulator.prompt_reading import (
     expect_list,
     json_marker,
 )
-from homa_workers.simulator.wire import STANDARD, Prompt, Route, Service, compact_json, invalid, tier_asked
+from homa_workers.simulator.wire import Prompt, Route, compact_json, invalid, on_tier
 
 
 def read_contents(route: Route, body: Mapping[str, Any]) -> Prompt:
@@ -44,7 +44,7 @@ def read_contents(route: Route, body: Mapping[str, Any]) -> Prompt:
         forced_tool=_forced_tool(body.get("toolConfig") or {}),
         schema=_schema(config),
         marker=json_marker(body.get("labels")),
-        service=Service(tier=tier) if (tier := tier_asked(body.get("serviceTier"))) else STANDARD,
+        service=on_tier(body.get("serviceTier")),
     )
 
 

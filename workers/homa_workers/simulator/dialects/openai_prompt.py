@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homa_workers.simulator.dialects.strict_schemas import expect_object, expect_strict
+from homa_workers.simulator.dialects.strict_schemas import expect_object, expect_strict, expect_strict_tools, of_answer
 from homa_workers.simulator.prompt_reading import (
     ANY_OBJECT,
     Conversation,
@@ -15,7 +15,7 @@ from homa_workers.simulator.prompt_reading import (
     expect_text,
     json_marker,
 )
-from homa_workers.simulator.wire import STANDARD, Operation, Prompt, Service, compact_json, invalid, tier_asked
+from homa_workers.simulator.wire import Operation, Prompt, compact_json, invalid, on_tier
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 #: Most choices of one chat completion.
@@ -29,6 +29,7 @@ def read_chat(body: Mapping[str, Any]) -> Prompt:
     for number, message in enumerate(expect_list(body, "messages")):
         _add(conversation, number, message)
     text, tools = conversation.text, body.get("tools") or []
+    expect_strict_tools(tools, inner="function")
     stream_options = body.get("stream_options") or {}
     return Prompt(
         operation=Operation.CHAT,
@@ -45,7 +46,7 @@ def read_chat(body: Mapping[str, Any]) -> Prompt:
         forced_tool=_forced_tool(body.get("tool_choice")),
         schema=_schema(body.get("response_format")),
         marker=json_marker(body.get("metadata")) or str(body.get("user") or body.get("safety_identifier") or ""),
-        service=Service(tier=tier) if (tier := tier_asked(body.get("service_tier"))) else STANDARD,
+        service=on_tier(body.get("service_tier")),
     )
 
 
@@ -125,8 +126,8 @@ def _schema(response_format: Any) -> Any:
         schema, name = described.get("schema"), str(described.get("name"))
         if not isinstance(schema, dict):
             raise invalid(f"'response_format.json_schema.schema' is {schema!r:.60}; expected an object")
-        expect_object(name, schema)
+        expect_object(of_answer(name), schema)
         if described.get("strict"):
-            expect_strict(name, schema)
+            expect_strict(of_answer(name), schema)
         return schema
     return None

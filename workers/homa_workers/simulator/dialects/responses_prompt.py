@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from homa_workers.simulator.dialects.strict_schemas import (
+    expect_object,
+    expect_strict,
+    expect_strict_tools,
+    of_answer,
+)
 from homa_workers.simulator.prompt_reading import (
     ANY_OBJECT,
     Conversation,
@@ -13,7 +19,7 @@ from homa_workers.simulator.prompt_reading import (
     expect_text,
     json_marker,
 )
-from homa_workers.simulator.wire import STANDARD, Operation, Prompt, Service, compact_json, invalid, tier_asked
+from homa_workers.simulator.wire import Operation, Prompt, compact_json, invalid, on_tier
 
 #: What a prompt of this API is told by.
 SHAPE = "responses"
@@ -61,7 +67,7 @@ def read_response(body: Mapping[str, Any]) -> Prompt:
         shape=SHAPE,
         encrypts_reasoning=_ENCRYPTED in include,
         marker=json_marker(body.get("metadata")) or str(body.get("user") or ""),
-        service=Service(tier=tier) if (tier := tier_asked(body.get("service_tier"))) else STANDARD,
+        service=on_tier(body.get("service_tier")),
     )
 
 
@@ -150,6 +156,7 @@ def _tools(tools: list[Any]) -> dict[str, Any]:
     for number, tool in enumerate(tools):
         if tool.get("type") in ("function", "custom") and not tool.get("name"):
             raise invalid(f"Missing required parameter: 'tools[{number}].name'.")
+    expect_strict_tools(tools, inner="")
     return {tool["name"]: tool.get("parameters") for tool in tools if tool.get("type") == "function"}
 
 
@@ -165,6 +172,11 @@ def _schema(text: Any) -> Any:
         return ANY_OBJECT
     if form.get("type") != "json_schema":
         return None
-    if not isinstance(form.get("schema"), dict) or not form.get("name"):
+    schema, name = form.get("schema"), form.get("name")
+    if not isinstance(schema, dict) or not name:
         raise invalid("Missing required parameter: 'text.format.schema' and 'text.format.name'.")
-    return form["schema"]
+    place = of_answer(name, "text.format.schema")
+    expect_object(place, schema)
+    if form.get("strict"):
+        expect_strict(place, schema)
+    return schema

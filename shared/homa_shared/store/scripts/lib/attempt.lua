@@ -60,14 +60,26 @@ local function refuse_resource(r, report)
   redis.call('HSET', K.breaker(r.ps), 'resource', target, 'resource_at', now)
 end
 
-local function learn(id, r, report)
+-- What a good reply says of account, target and quota; true where one that was out of reach is open again.
+local function learn_good(r)
   local quota = scope(r.qs)
+  set(quota, 'acc', (quota.acc or 0) + 1)
+  local account, target = breaker_good(breaker(r.ps)), breaker_good(breaker(r.tt or r.tg), r.tn)
+  local probe = got_through(quota, r.sa or r.as or now)
+  return account or target or probe
+end
+
+-- What a reply's headers say, where they say anything.
+local function learn_limits(r, report)
+  if report.limits then
+    believe(scope(r.qs), report.limits[1] or 0, report.limits[2] or 0, (report.input or 0) + (report.output or 0))
+  end
+end
+
+local function learn(id, r, report)
   if report.health == 'good' then
-    set(quota, 'acc', (quota.acc or 0) + 1)
-    local account, target = breaker_good(breaker(r.ps)), breaker_good(breaker(r.tt or r.tg), r.tn)
-    local probe = got_through(quota, r.sa or r.as or now)
     -- Workers sleep until the probe would time out; it ended sooner.
-    if account or target or probe then ring(r.q, C.BELL_RINGS) end
+    if learn_good(r) then ring(r.q, C.BELL_RINGS) end
   elseif report.health == 'bad' then
     breaker_bad(breaker(r.tt or r.tg), report.outcome, words_of(report), id, r.tn)
   elseif report.health == 'account' then
@@ -81,10 +93,8 @@ local function learn(id, r, report)
     local account, target = breaker_void(breaker(r.ps), began), breaker_void(breaker(r.tt or r.tg), began)
     if account or target then ring(r.q, 1) end
   end
-  if report.freeze_ms then congest(quota, report.freeze_ms, refusal_of(id, r, report)) end
-  if report.limits then
-    believe(quota, report.limits[1] or 0, report.limits[2] or 0, (report.input or 0) + (report.output or 0))
-  end
+  if report.freeze_ms then congest(scope(r.qs), report.freeze_ms, refusal_of(id, r, report)) end
+  learn_limits(r, report)
 end
 
 -- What a reply says of the prefix that its prompt shares: whether the provider holds it now.
@@ -131,6 +141,18 @@ local function forget_refusal(id, attempt)
   end
 end
 
+-- The index of unresolved attempts, and their number in the record.
+local function mark_open(id, r, attempt)
+  redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(attempt))
+  r.uo = redis.call('HINCRBY', K.job(id), 'uo', 1)
+end
+
+local function unmark_open(id, r, attempt)
+  if redis.call('ZREM', K.unresolved(), id .. ':' .. int(attempt)) == 1 and r.uo then
+    r.uo = redis.call('HINCRBY', K.job(id), 'uo', -1)
+  end
+end
+
 -- Ends the running attempt of r (which must be attempt r.at) and leaves the job in no index.
 local function end_attempt(id, r, report)
   -- Between two steps no call is in flight: whatever its worker or recovery believes, the end costs nothing.
@@ -160,10 +182,7 @@ local function end_attempt(id, r, report)
         steps = r.su and int(r.su) or nil, told = r.su and report.charge ~= 'unresolved' or nil,
       }))
     end
-    if open then
-      redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(r.at))
-      left_open[id] = true
-    end
+    if open then mark_open(id, r, r.at) end
     if report.outcome == 'rate_limited' then forget_refusal(id, r.at - REFUSALS) end
   end
   redis.call('HDEL', K.job(id), unpack(FIELDS.running))
@@ -193,10 +212,14 @@ local function resolve_attempt(id, r, attempt, report)
   -- bound.
   local known = nano and nano + math.max(0, math.min(steps, (settled or 0) - nano)) or settled or 0
   local unpriced = (nano or (settled and past.unpriced == 0)) and 0 or 1
+  -- A person names no terms, and a reply without a price changes none.
+  local terms = past.terms
+  if nano and not by_hand then terms = report.terms end
   local line = {
     job = id, attempt = attempt, target = past.target, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
     requests = 0, input = report.input, output = report.output, cached = report.cached, nano = known - (settled or 0), unres = -unres,
-    saved = report.saved or 0, unpriced = unpriced - past.unpriced, terms = report.terms, fees = report.fees,
+    saved = report.saved or 0, unpriced = unpriced - past.unpriced, terms = terms, fees = report.fees,
+    before = {nano = settled or 0, terms = past.terms},
   }
   enter(line, past.ended)
   for name in string.gmatch(past.budgets, '[^\n]+') do
@@ -212,14 +235,14 @@ local function resolve_attempt(id, r, attempt, report)
     past.saved = int((tonumber(past.saved or nil) or 0) + line.saved)
     redis.call('HINCRBY', K.job(id), 'sv', int(line.saved))
   end
-  past.terms, past.fees = report.terms or past.terms, report.fees or past.fees
+  past.terms, past.fees = terms, report.fees or past.fees
   past.resolved, past.note = report.outcome, report.note or past.note
   past.settled = by_hand and int(known) or nil
   redis.call('HSET', K.attempts(id), int(attempt), cjson.encode(past))
   redis.call('HINCRBY', K.job(id), 'co', int(line.nano))
-  local still_open = redis.call('HINCRBY', K.job(id), 'un', int(-unres))
-  if left == 0 then redis.call('ZREM', K.unresolved(), id .. ':' .. int(attempt)) end
-  if ENDED[r.st] and still_open == 0 then
+  r.un = redis.call('HINCRBY', K.job(id), 'un', int(-unres))
+  if left == 0 then unmark_open(id, r, attempt) end
+  if ENDED[r.st] and not has_open_cost(r) then
     -- Kept for this alone, it goes when other records of its age do; not at once, as somebody may have just looked.
     local rest = math.max(C.SETTLED_KEPT_MS, (r.en or now) + retention('results') - now)
     redis.call('PEXPIRE', K.job(id), rest)

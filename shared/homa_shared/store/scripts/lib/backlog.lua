@@ -1,6 +1,9 @@
 --! use clock, record
--- Where a job waits. Its group is (queue, lane, target, tenant); the sequence number is its place there for good, so that
+-- Where a job waits. Its group is (queue, lane, target, tenant); the sequence number is its place there for good (of
+-- Dramatiq messages, which alone have priorities, behind all places of the priorities before its own), so that
 -- a job that comes back (recovery, backoff, a budget that turned) stands at the head of its own group again.
+
+local function place_of(sequence, priority) return sequence + priority * C.PLACES_PER_PRIORITY end
 
 local function count(queue, lane, state, by)
   redis.call('HINCRBY', K.queue(queue), lane .. '.' .. state, by)
@@ -28,15 +31,19 @@ local function enqueue(id, r)
   end
 end
 
+-- A tenant whose backlog is empty waits no more; nor does a target without tenants. `r` is a job of that backlog.
+local function leave_empty(backlog, r)
+  if redis.call('EXISTS', backlog) == 1 then return end
+  local group = K.group(r.q, r.ln, r.tg)
+  redis.call('ZREM', group, r.tn)
+  if redis.call('EXISTS', group) == 0 then redis.call('ZREM', K.lane(r.q, r.ln), r.tg) end
+end
+
 local function dequeue(id, r)
   local backlog = K.backlog(r.q, r.ln, r.tg, r.tn)
   if redis.call('ZREM', backlog, id) == 1 then
     count(r.q, r.ln, 'queued', -1)
-    if redis.call('EXISTS', backlog) == 0 then
-      local group = K.group(r.q, r.ln, r.tg)
-      redis.call('ZREM', group, r.tn)
-      if redis.call('EXISTS', group) == 0 then redis.call('ZREM', K.lane(r.q, r.ln), r.tg) end
-    end
+    leave_empty(backlog, r)
   end
 end
 

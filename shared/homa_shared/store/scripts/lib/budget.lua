@@ -27,8 +27,10 @@ local function tag_value(tags, wanted)
   return nil
 end
 
--- Every cap that a job stands under: {instance, cap, on_exceed, period}.
-local function caps_of(id, r)
+-- Caps by tenant, tags and batch: jobs of one script share them, as a rule.
+local known_caps = {}
+
+local function shared_caps(r)
   local caps = {}
   for _, rule in ipairs(rules()) do
     local name = nil
@@ -48,8 +50,18 @@ local function caps_of(id, r)
     local cap = redis.call('HGET', K.batch(r.ba), 'cap')
     if cap and cap ~= '' then caps[#caps + 1] = {'batch:' .. r.ba, tonumber(cap), 'reject', 'total'} end
   end
-  if r.jb then caps[#caps + 1] = {'job:' .. id, r.jb, 'reject', 'total'} end
   return caps
+end
+
+-- Every cap that a job stands under: {instance, cap, on_exceed, period}.
+local function caps_of(id, r)
+  local whose = r.tn .. '\n' .. (r.ba or '') .. '\n' .. (r.tags or '')
+  local caps = known_caps[whose]
+  if not caps then
+    caps = shared_caps(r)
+    known_caps[whose] = caps
+  end
+  return r.jb and {{'job:' .. id, r.jb, 'reject', 'total'}, unpack(caps)} or caps
 end
 
 local function instance(name)
@@ -62,13 +74,12 @@ local function instance(name)
   return b
 end
 
--- Moves an instance's sums; tells once when 50, 80 and 100 % of the cap are used.
-local function charge(name, spent, unres, reserved, cap)
-  local b = instance(name)
+-- Moves an instance's sums in the store alone.
+local function charge_stored(name, spent, unres, reserved, cap)
   local key = K.budget(name)
-  if spent ~= 0 then b.spent = b.spent + spent; redis.call('HINCRBY', key, 'spent', int(spent)) end
-  if unres ~= 0 then b.unres = b.unres + unres; redis.call('HINCRBY', key, 'unres', int(unres)) end
-  if reserved ~= 0 then b.reserved = b.reserved + reserved; redis.call('HINCRBY', key, 'reserved', int(reserved)) end
+  if spent ~= 0 then redis.call('HINCRBY', key, 'spent', int(spent)) end
+  if unres ~= 0 then redis.call('HINCRBY', key, 'unres', int(unres)) end
+  if reserved ~= 0 then redis.call('HINCRBY', key, 'reserved', int(reserved)) end
   if cap then
     redis.call('HSET', key, 'cap', int(cap))
     -- A batch's and a job's own cap are found by their names; only budgets of the settings need an index.
@@ -81,6 +92,13 @@ local function charge(name, spent, unres, reserved, cap)
       redis.call('PEXPIRE', key, C.BUDGETS_KEPT_MS)
     end
   end
+end
+
+-- Moves an instance's sums.
+local function charge(name, spent, unres, reserved, cap)
+  local b = instance(name)
+  b.spent, b.unres, b.reserved = b.spent + spent, b.unres + unres, b.reserved + reserved
+  charge_stored(name, spent, unres, reserved, cap)
 end
 
 -- The cap that an instance stands under now, nil when it stands under none any more. Settings may have changed it since.

@@ -1,6 +1,6 @@
---! use record, backlog, take_call
+--! use record, backlog, take_call, grants
 -- Which job of a backlog is next. Heads of backlogs are fetched a block at a time.
--- Gives: candidate(backlog), take_out(id, r, backlog), forget_head(backlog), count_moved().
+-- Gives: candidate(backlog), take_out(r, backlog), forget_head(backlog), count_moved().
 
 -- Most jobs fetched at once: no more than the worker has slots.
 local BLOCK = math.min(16, asked.slots)
@@ -8,6 +8,7 @@ local BLOCK = math.min(16, asked.slots)
 local heads = {}
 
 local function fetch(backlog, start)
+  write_grants_of(backlog)
   local ids = redis.call('ZRANGE', backlog, start, start + BLOCK - 1)
   heads[backlog] = {ids = ids, at = 1, more = #ids == BLOCK}
   return heads[backlog]
@@ -43,21 +44,12 @@ end
 
 local moved = {}
 
--- The same as dequeue, for the candidate: queue counts are written once at the end (count_moved), and whether the backlog is
--- empty is asked only where the block cannot tell. True when it is.
-local function take_out(id, r, backlog)
-  redis.call('ZREM', backlog, id)
-  local h = heads[backlog]
-  h.at = h.at + 1
+-- The candidate is given: it leaves its backlog with the others (grants.lua), and queue counts are written once at the end
+-- (count_moved).
+local function take_out(r, backlog)
+  heads[backlog].at = heads[backlog].at + 1
   moved[r.q] = moved[r.q] or {}
   moved[r.q][r.ln] = (moved[r.q][r.ln] or 0) + 1
-  if h.at <= #h.ids then return false end
-  -- Even a block that was the last may leave something behind: suspects passed over, followers that came back meanwhile.
-  h.more = redis.call('EXISTS', backlog) == 1
-  if h.more then return false end
-  redis.call('ZREM', K.group(r.q, r.ln, r.tg), r.tn)
-  if redis.call('EXISTS', K.group(r.q, r.ln, r.tg)) == 0 then redis.call('ZREM', K.lane(r.q, r.ln), r.tg) end
-  return true
 end
 
 local function count_moved()

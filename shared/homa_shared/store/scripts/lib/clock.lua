@@ -1,13 +1,15 @@
--- The store's own clock: whatever clients believe the time to be changes nothing.
-local TIME = redis.call('TIME')
-local now_us = tonumber(TIME[1]) * 1000000 + tonumber(TIME[2])
+--! use time
 local now = math.floor(now_us / 1000)
 
 -- Lua's `..` prints large numbers in exponent form; every number that becomes part of a string goes through here. The sum
 -- makes a plain zero of minus zero, which the store takes for no number. What no double tells apart from its neighbours is
 -- cut there: the store counts in 64 bits, and a script that breaks off for more would leave its work half done.
 local LARGEST = 2 ^ 53
-local function int(x) return string.format('%.0f', math.max(-LARGEST, math.min(LARGEST, x + 0))) end
+local in_digits, at_least, at_most = string.format, math.max, math.min
+local function int(x)
+  if x == 0 then return '0' end
+  return in_digits('%.0f', at_least(-LARGEST, at_most(LARGEST, x + 0)))
+end
 
 local DAY_MS = 86400000
 

@@ -1,4 +1,4 @@
---! use record, target, take_call, turn_away, choose
+--! use record, target, take_call, turn_away, choose, grants
 -- Jobs whose target is out of reach for longer than their slack are offered to the worker, which knows their next target and
 -- moves them there (divert.lua).
 -- Gives: offer_diverts(queue, lane, target, wait, why), for a group that is blocked; note_look().
@@ -68,6 +68,7 @@ local function offer_diverts(queue, lane, target, wait, why)
   local group = K.group(queue, lane, target)
   if offered[group] then return end
   offered[group] = true
+  write_grants()
   -- At full concurrency a worker asks a hundred times a second. Nor is it told to come back the moment that it may look again:
   -- over so short a pause it does not listen for the doorbells of its queues (process/waiting.py).
   local since = now - (asked.looked or 0)

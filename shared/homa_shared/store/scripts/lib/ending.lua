@@ -1,4 +1,4 @@
---! use clock, record, backlog
+--! use clock, record, backlog, sums
 -- How a job ends: exactly once, and with it its place in batch, counters and indexes.
 
 local retention_row = nil
@@ -10,16 +10,18 @@ local function retention(what)
   return math.max(1, value or C.RESULTS_KEPT_MS)
 end
 
--- Jobs of which this script leaves an attempt's cost unresolved.
-local left_open = {}
+-- Whether an attempt's cost is unresolved. The sum alone says nothing of attempts without a known bound, and their number
+-- nothing of those that an earlier release left.
+local function has_open_cost(r) return (r.uo or 0) > 0 or (r.un or 0) > 0 end
 
 -- How long the record of an ended job is kept, as is its history. One with unresolved cost is what that cost can be settled
--- by: it stays until the sweep has settled it, when the ledger's retention ends.
+-- by: it stays until the sweep has settled it (and is kept for longer by the sweep, where settings ask for more patience).
 local function record_kept(open)
   local keep = retention('results')
   if not open then return keep end
-  local ledger = tonumber(redis.call('HGET', K.config(), 'keep.ledger') or nil) or C.LEDGER_KEPT_MS
-  return math.max(keep, ledger + DAY_MS)
+  local v = redis.call('HMGET', K.config(), 'keep.ledger', 'unresolved.after')
+  local ledger = tonumber(v[1] or nil) or C.LEDGER_KEPT_MS
+  return math.max(keep, ledger, tonumber(v[2] or nil) or 0) + DAY_MS
 end
 
 -- A sealed batch is complete when each of its lines has ended.
@@ -37,25 +39,49 @@ local function complete_batch(batch)
   end
 end
 
+-- How long what belongs to an ended job alone is kept, beside its record, history, reply and request.
+local function keep_beside(id, r)
+  -- What a later attempt would have gone on from: of use only to a retry by hand, which begins anew.
+  if r.sn then redis.call('DEL', K.steps(id)) end
+  if r.dl then redis.call('ZREM', K.deadlines(), id) end
+  local keep = retention('results')
+  if r.jb then redis.call('PEXPIRE', K.budget('job:' .. id), keep) end
+  -- Asked again with the same key, this job answers for as long as its result can be read, and longer where settings say so.
+  if r.ik then
+    local keys = tonumber(redis.call('HGET', K.config(), 'keep.keys') or nil)
+    redis.call('PEXPIRE', K.idempotency(r.tn, r.ik), math.max(keep, keys or 0))
+  end
+end
+
+-- Counts ends of n jobs such as r, by `add(key, field, by)`; `bytes` of their replies, nil where a script ends them.
+local function count_ends(add, r, state, n, bytes)
+  if bytes and state == 'succeeded' and r.kd ~= 'm' then
+    add(K.counters(), 'replies', n)
+    add(K.counters(), 'reply_bytes', bytes)
+  end
+  add(K.counters(), 'live', -n)
+  add(K.counters(), state, n)
+  if r.ba and r.kd ~= 'm' then add(K.batch(r.ba), state, n) end
+end
+
+-- Wakes those who wait for a job's end. They look now and then, too; a user without rights to the channel must not lose what
+-- was written before.
+local function wake_waiting(id, state) redis.pcall('PUBLISH', P .. 'end:' .. id, state) end
+
 -- Ends a live job that stands in no index any more. `reply` is the outcome as JSON, nil when a script ends the job.
 local function end_job(id, r, state, reply, detail)
-  local keep = retention('results')
   redis.call('HSET', K.job(id), 'st', state, 'en', now)
   redis.call('HDEL', K.job(id), unpack(FIELDS.waiting))
-  local record = record_kept(left_open[id] or (r.un or 0) > 0)
-  redis.call('PEXPIRE', K.job(id), record)
-  redis.call('PEXPIRE', K.attempts(id), record)
-  if reply then
-    redis.call('SET', K.reply(id), reply, 'PX', keep)
-    if state == 'succeeded' and r.kd ~= 'm' then
-      redis.call('HINCRBY', K.counters(), 'replies', 1)
-      redis.call('HINCRBY', K.counters(), 'reply_bytes', #reply)
-    end
-  else
+  local text = reply
+  if not text then
     -- `budget: …` says what kind of failure it is; without such a word the state says it.
     local kind = string.gsub(state == 'failed' and string.match(detail or '', '^(%a[%a ]*): ') or state, ' ', '_')
-    redis.call('SET', K.reply(id), cjson.encode({error = {kind = kind, message = detail or state}, custom_id = r.ci}), 'PX', keep)
+    text = cjson.encode({error = {kind = kind, message = detail or state}, custom_id = r.ci})
   end
+  local keep, record = retention('results'), record_kept(has_open_cost(r))
+  redis.call('SET', K.reply(id), text, 'PX', keep)
+  redis.call('PEXPIRE', K.job(id), record)
+  redis.call('PEXPIRE', K.attempts(id), record)
   if state == 'succeeded' then
     local keep_request = retention('requests')
     if keep_request > 0 then redis.call('PEXPIRE', K.request(id), keep_request) else redis.call('DEL', K.request(id)) end
@@ -63,26 +89,15 @@ local function end_job(id, r, state, reply, detail)
     redis.call('PEXPIRE', K.request(id), keep)
     redis.call('ZADD', K.ended(), now, id)
   end
-  -- What a later attempt would have gone on from: of use only to a retry by hand, which begins anew.
-  if r.sn then redis.call('DEL', K.steps(id)) end
-  if r.dl then redis.call('ZREM', K.deadlines(), id) end
-  if r.jb then redis.call('PEXPIRE', K.budget('job:' .. id), keep) end
-  -- Asked again with the same key, this job answers for as long as its result can be read, and longer where settings say so.
-  if r.ik then
-    local keys = tonumber(redis.call('HGET', K.config(), 'keep.keys') or nil)
-    redis.call('PEXPIRE', K.idempotency(r.tn, r.ik), math.max(keep, keys or 0))
-  end
-  redis.call('HINCRBY', K.counters(), 'live', -1)
-  redis.call('HINCRBY', K.counters(), state, 1)
+  keep_beside(id, r)
+  count_ends(add_at_once, r, state, 1, reply and #reply)
   if r.kd ~= 'm' then
     emit('job.' .. state, id, r, detail)
     if r.ba then
       redis.call('RPUSH', K.batch_done(r.ba), id)
-      redis.call('HINCRBY', K.batch(r.ba), state, 1)
       complete_batch(r.ba)
     end
-    -- Whoever waits looks now and then, too; a user without rights to the channel must not lose what was written above.
-    redis.pcall('PUBLISH', P .. 'end:' .. id, state)
+    wake_waiting(id, state)
   end
   r.st = state
 end

@@ -1,6 +1,6 @@
---! use record, limiter, breaker, budget, take_call
+--! use record, limiter, breaker, take_call, grants
 -- Reserving and leasing: from here on the job runs, and what it was given may be called at once.
--- Gives: reserve_call(r, plan, cost, caps), the record's fields of a call; lease(id, r, fields); tell_taken().
+-- Gives: reserve_call(r, plan, cost, caps), the record's fields of a call; lease(id, r, backlog, fields); tell_taken().
 local took = {}
 
 -- Takes a call's quota, slots and bounds, and lets it pass the breakers.
@@ -18,7 +18,7 @@ local function reserve_call(r, plan, cost, caps)
   end
   local names = {}
   for _, cap in ipairs(caps) do
-    charge(cap[1], 0, 0, tonumber(r.bn), cap[2])
+    hold(cap, tonumber(r.bn))
     names[#names + 1] = cap[1]
   end
   if #names > 0 then fields[#fields + 1], fields[#fields + 2] = 'bi', table.concat(names, '\n') end
@@ -26,13 +26,14 @@ local function reserve_call(r, plan, cost, caps)
 end
 
 -- Makes a job the worker's, and hands it out.
-local function lease(id, r, fields)
+local function lease(id, r, backlog, fields)
   r.at, r.tr, r.st, r.wk, r.as = r.at + 1, r.tr + 1, 'running', asked.worker, now
-  redis.call('ZADD', K.leases(), now + asked.lease_ms, id .. ':' .. int(r.at))
-  redis.call('HSET', K.job(id), 'st', r.st, 'at', r.at, 'tr', r.tr, 'wk', r.wk, 'as', r.as, unpack(fields))
+  grant(id, r, backlog, fields)
   if (r.px or 0) >= C.SUSPECT_LEASES then asked.suspects = asked.suspects + 1 end
   took[#took + 1] = id .. ':' .. int(r.at)
   hand_out(id, r)
+  -- Who follows this one looks at its record.
+  if r.ck then write_grants() end
 end
 
 -- Notes what this question took, should it be asked again.

@@ -3,8 +3,7 @@
 -- instead of a bucket), by the rows of model/limits.py: r requests, t total tokens, … Daily quotas are fixed windows that
 -- end at `dayend`; concurrency is a count of leases. A scope without any configured limit is adaptive: it has a rate of its
 -- own. What a 429 and the calls that get through after it change stands in congestion.lua.
-local SCOPE = {'conc', 'busy', 'frozen', 'frozen_at', 'probe', 'refused', 'ramp', 'dayn', 'rate', 'grown', 'acc', 'cut_at', 'cut_acc', 'top',
-  'told_at', 'lowered', 'seen', 'tight', 'tight_at', unpack(C.SCOPE_FIELDS)}
+local SCOPE = C.SCOPE_NUMBERS
 local DIMENSIONS = C.DIMENSIONS
 -- The one that is found from refusals where nothing is configured.
 local ADAPTIVE
@@ -41,8 +40,9 @@ local function scope(name)
   local s = scopes[name]
   if not s then
     s = {name = name, dirty = {}}
-    local values = redis.call('HMGET', K.scope(name), unpack(SCOPE))
-    for i, field in ipairs(SCOPE) do s[field] = values[i] and tonumber(values[i]) or nil end
+    -- A scope has a few of all fields that it may have.
+    local flat = redis.call('HGETALL', K.scope(name))
+    for i = 1, #flat, 2 do if SCOPE[flat[i]] then s[flat[i]] = tonumber(flat[i + 1]) end end
     follow_clock(s)
     scopes[name] = s
   end
@@ -230,9 +230,10 @@ local function settle_quota(s, reserved, actual, reserved_at)
       set(s, name, arrival)
     end
   end
-  -- A request that was never sent counts against no day; nor does it make room in one that has begun since.
-  local same_day = not s.dayend or reserved_at >= s.dayend - DAY_MS
-  if s.rpd and same_day and actual.r == 0 and reserved.r > 0 then set(s, 'dayn', math.max(0, (s.dayn or 0) - reserved.r)) end
+  -- A request that was never sent counts against no day; nor does it make room in one that has begun since. One that was
+  -- refused before the last one counts, too.
+  local same_day, more = not s.dayend or reserved_at >= s.dayend - DAY_MS, (actual.r or reserved.r) - reserved.r
+  if s.rpd and same_day and (actual.r == 0 or more > 0) then set(s, 'dayn', math.max(0, (s.dayn or 0) + more)) end
 end
 
 -- Milliseconds until a call may pass after all that `headroom` told to wait for so long, and why: the probe of a frozen

@@ -60,11 +60,11 @@ local function enter_unknown(id, r, attempt, report)
     unpriced = line.unpriced, budgets = table.concat(names, '\n'),
     note = report.note or '', terms = report.terms, fees = report.fees,
   }))
+  if report.charge == 'unresolved' then mark_open(id, r, number) end
   if ENDED[r.st] then
-    if line.unres > 0 then redis.call('PEXPIRE', K.job(id), record_kept(true), 'GT') end
+    if has_open_cost(r) then redis.call('PEXPIRE', K.job(id), record_kept(true), 'GT') end
     redis.call('PEXPIRE', key, math.max(1, redis.call('PTTL', K.job(id))))
   end
-  if report.charge == 'unresolved' then redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(number)) end
   return number
 end
 

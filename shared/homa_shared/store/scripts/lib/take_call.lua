@@ -1,7 +1,7 @@
 --! use clock, record
 -- One call of take: what was asked, and its answer as it grows.
 -- Needs: take's ARGV.
--- Gives: asked, answer, sooner(ms), entry(id, r, target), hand_out(id, r).
+-- Gives: asked, answer, sooner(ms), entry(id, r, target), hand_out(id, r), fill_in_requests().
 local asked = {
   worker = ARGV[1], nonce = ARGV[2], slots = tonumber(ARGV[3]), lease_ms = tonumber(ARGV[4]), provider = ARGV[5],
   -- Suspects that the worker runs already, and those that this call gives it.
@@ -18,17 +18,31 @@ local answer = {jobs = {}, diverts = {}, unplanned = {}, soonest = nil, skips = 
 
 local function sooner(ms) if not answer.soonest or ms < answer.soonest then answer.soonest = ms end end
 
--- A job as a worker gets it. One text for all fields: thirty replies a job cost a client in Python more than all else that it
--- does with the store.
-local function entry(id, r, target)
+-- A job as a worker gets it, but for its request. One text for all fields: thirty replies a job cost a client in Python more
+-- than all else that it does with the store.
+local function packed(id, r, target)
   -- Spans instead of times, so that no clock but the store's matters.
   r.left, r.waited = r.dl and math.max(1, r.dl - now), now - r.sb
   local fields = {id, target}
   for i, field in ipairs(FIELDS.taken) do
     local value = r[field]
-    fields[i + 2] = type(value) == 'number' and int(value) or value or ''
+    -- JSON has 14 digits of a number.
+    if type(value) == 'number' and value >= 1e14 then value = int(value) end
+    fields[i + 2] = value or ''
   end
-  return {redis.call('GET', K.request(id)) or '', cjson.encode(fields)}
+  return cjson.encode(fields)
 end
 
-local function hand_out(id, r) answer.jobs[#answer.jobs + 1] = entry(id, r, r.tt or r.tg) end
+local function entry(id, r, target) return {redis.call('GET', K.request(id)) or '', packed(id, r, target)} end
+
+local requests = {}
+
+local function hand_out(id, r)
+  answer.jobs[#answer.jobs + 1] = {'', packed(id, r, r.tt or r.tg)}
+  requests[#requests + 1] = K.request(id)
+end
+
+local function fill_in_requests()
+  if #requests == 0 then return end
+  for i, request in ipairs(redis.call('MGET', unpack(requests))) do answer.jobs[i][1] = request or '' end
+end

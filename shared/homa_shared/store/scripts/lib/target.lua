@@ -43,6 +43,13 @@ local function blocked(plan)
   return 0
 end
 
+-- Whether calls given now may change what `blocked` says: a slot, a day's count, the probe of a breaker or of a freeze.
+local function may_be_blocked(plan)
+  local account = scope(plan.account)
+  return breaker(plan.account).state ~= 'closed' or breaker(plan.real).state ~= 'closed' or account.conc or account.rpd
+    or (account.frozen or 0) > now
+end
+
 -- What stands between a pool and its next call: nothing, while one member may be called; else what passes first.
 local function pool_blocked(target, members)
   local soonest, what

@@ -1,0 +1,208 @@
+"""What requests would cost and how long they would take, without a call: `Homa.estimate`, `homa run --dry-run`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from homa.client.management.units import usd_of
+from homa.client.management.wording import dollars, number, one_line, span
+from homa.submit.encoded_messages import Prepared
+from homa.submit.fleet_view import FleetView
+from homa.submit.messages import build_messages
+from homa.submit.options import check_options
+from homa.submit.reservations import prompt_of
+from homa.submit.template import Template
+from homa_shared.calls.reply import Usage
+from homa_shared.model.limits import DIMENSIONS, Limits
+from homa_shared.model.tokens import Tokens
+from homa_shared.quota.own_cap import thinks_first
+
+_DAY_S = 86_400.0
+_SECOND_US = 1_000_000
+#: What of a request makes its messages, or names its job.
+_APART = ("prompt", "messages", "system", "images", "files", "custom_id", "key")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Sums over requests."""
+
+    rows: int
+    #: Requests that would be refused, and why the first of them.
+    bad_rows: int
+    first_bad: str | None
+    input_tokens: int
+    output_tokens: int
+    #: One call a row at the first target, with an output of the expected length; None where a price is not known.
+    expected_usd: Decimal | None
+    #: One call a row cannot cost more, at its dearest target.
+    most_usd: Decimal | None
+    #: Rows whose cost nobody knows, since a target of theirs has no price.
+    unpriced_rows: int
+    unpriced_targets: tuple[str, ...]
+    #: That the configured limits of the first targets make it last; None where none is configured.
+    seconds_at_limits: float | None
+    #: Most output tokens of a row at its first target, by row: the least and the greatest; 0 without any row.
+    least_cap: int
+    greatest_cap: int
+    #: Rows whose cap Homa set, and those among them whose model thinks first.
+    own_caps: int
+    thinking_rows: int
+    #: What the first row's model would read.
+    first_messages: Sequence[Mapping[str, Any]] | None = field(repr=False)
+
+    def __str__(self) -> str:
+        facts = [
+            f"{number(self.rows)} rows" + (f" ({number(self.bad_rows)} bad)" if self.bad_rows else ""),
+            f"about {number(self.input_tokens)} tokens in",
+            f"{number(self.output_tokens)} out",
+            "unpriced" if self.most_usd is None else f"about {dollars(self.expected_usd)}",
+            "" if self.most_usd is None else f"at most {dollars(self.most_usd)}",
+            ""
+            if self.seconds_at_limits is None
+            else f"at least {span(round(self.seconds_at_limits * 1000))} at the limits",
+        ]
+        return one_line(facts)
+
+
+@dataclass(slots=True)
+class _Load:
+    """What one target would be asked for."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def seconds(self, limits: Limits) -> float | None:
+        """How long its limits make it last."""
+        tokens = Tokens(self.input_tokens + self.output_tokens, self.input_tokens, self.output_tokens)
+        loads = ((d, getattr(tokens, d.tokens) if d.tokens else self.requests) for d in DIMENSIONS)
+        rates = ((d, load, getattr(limits, d.name)) for d, load in loads)
+        spans = [load / rate * d.period_us / _SECOND_US for d, load, rate in rates if rate]
+        if limits.rpd:
+            # What fits into one day needs no second one.
+            spans.append((self.requests - 1) // limits.rpd * _DAY_S)
+        return max(spans) if spans else None
+
+
+class Estimator:
+    """Adds up requests.
+
+    Args:
+        view: the fleet's settings.
+        shared: options of `submit` for requests that do not say otherwise.
+    """
+
+    def __init__(self, view: FleetView, shared: Mapping[str, Any]) -> None:
+        self._view = view
+        self._system = shared.get("system")
+        self._shared = {name: value for name, value in shared.items() if name not in _APART and value is not None}
+        self._templates: dict[str, Template] = {}
+        self._loads: dict[str, _Load] = {}
+        self._rows = self._bad_rows = self._input = self._output = self._expected = self._most = 0
+        self._unpriced_rows = self._least_cap = self._greatest_cap = self._own_caps = self._thinking_rows = 0
+        self._unpriced: dict[str, None] = {}
+        self._first_messages: list[dict[str, Any]] | None = None
+        self._first_bad: str | None = None
+
+    def add(self, request: Mapping[str, Any]) -> None:
+        """Adds a request, given as options of `submit`.
+
+        Raises:
+            InvalidRequest: it would be refused; it counts as nothing until `reject` is told of it.
+        """
+        own = {name: value for name, value in request.items() if name not in _APART}
+        messages = build_messages(
+            request.get("prompt"),
+            request.get("messages"),
+            request.get("system", self._system),
+            request.get("images"),
+            request.get("files"),
+        )
+        template = self._template(own)
+        self._rows += 1
+        if self._first_messages is None:
+            self._first_messages = messages
+        self._price(template, Prepared.of(messages))
+
+    def reject(self, why: str) -> None:
+        """Adds a row that would be refused."""
+        self._rows += 1
+        self._bad_rows += 1
+        self._first_bad = self._first_bad or why
+
+    def estimate(self) -> Estimate:
+        """The sums so far."""
+        priced = not self._unpriced_rows
+        return Estimate(
+            rows=self._rows,
+            bad_rows=self._bad_rows,
+            first_bad=self._first_bad,
+            input_tokens=self._input,
+            output_tokens=self._output,
+            expected_usd=usd_of(self._expected) if priced else None,
+            most_usd=usd_of(self._most) if priced else None,
+            unpriced_rows=self._unpriced_rows,
+            unpriced_targets=tuple(self._unpriced),
+            seconds_at_limits=self._seconds(),
+            least_cap=self._least_cap,
+            greatest_cap=self._greatest_cap,
+            own_caps=self._own_caps,
+            thinking_rows=self._thinking_rows,
+            first_messages=self._first_messages,
+        )
+
+    def _seconds(self) -> float | None:
+        times = [self._seconds_of(hop, load) for hop, load in self._loads.items()]
+        known = [seconds for seconds in times if seconds is not None]
+        return max(known) if known and len(known) == len(times) else None
+
+    def _seconds_of(self, hop: str, load: _Load) -> float | None:
+        """How long a hop's limits make the load take: the members of a pool work side by side."""
+        times = [load.seconds(self._view.plan(target).limits) for target in self._view.members(hop)]
+        known = [seconds for seconds in times if seconds]
+        if len(known) < len(times):
+            return None if None in times else 0.0
+        return 1 / sum(1 / seconds for seconds in known)
+
+    def _price(self, template: Template, prepared: Prepared) -> None:
+        # Of a pool the first member stands for all.
+        target = template.chain[0]
+        calculator, prompt = template.calculator, prompt_of(prepared)
+        given = calculator.input_tokens(target, prompt)
+        written = calculator.expected_output_tokens
+        self._note_cap(template)
+        self._input += given
+        self._output += written
+        load = self._loads.setdefault(template.targets[0], _Load())
+        load.requests += 1
+        load.input_tokens += given
+        load.output_tokens += written
+        terms = self._view.prices.asked_terms(target, template.params_at(target))
+        expected = self._view.prices.cost(target, Usage(given, written, terms=terms))
+        by_target = template.by_target()
+        bounds = {str(target): each.bound(target, prompt) for target, (_, each) in by_target.items()}
+        unpriced = [name for name, bound in bounds.items() if bound is None]
+        if expected is None or unpriced:
+            self._unpriced_rows += 1
+            self._unpriced.update(dict.fromkeys(unpriced))
+            return
+        self._expected += expected
+        self._most += max(bound for bound in bounds.values() if bound is not None)
+
+    def _note_cap(self, template: Template) -> None:
+        """What the row's answer may come to at its first target, and who said so."""
+        cap, target = template.caps[0], template.chain[0]
+        self._least_cap = min(self._least_cap or cap, cap)
+        self._greatest_cap = max(self._greatest_cap, cap)
+        self._own_caps += template.has_own_cap
+        self._thinking_rows += template.has_own_cap and thinks_first(self._view.prices, target, template.params)
+
+    def _template(self, own: Mapping[str, Any]) -> Template:
+        name = repr(sorted(own.items()))
+        if name not in self._templates:
+            self._templates[name] = Template(self._view, check_options({**self._shared, **own}))
+        return self._templates[name]

@@ -1,0 +1,144 @@
+"""One connection to a provider: a request, its reply, the next request.
+
+There is never more than one request on its way, so that a reply can only be the reply to it. Whatever comes at another
+time, or behind a reply, closes the connection: it could be taken for the reply to the next request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+
+import httpx2
+
+from homa_workers.providers.http1.reply_parser import Flaw, Reply, ReplyParser
+from homa_workers.providers.reply_size import ReplyTooLarge
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A connection that stands.
+
+    Args:
+        peer: its socket, below any TLS.
+        most_bytes: of a reply's body, as it comes.
+        buffer: what comes is read into it and out of it in one breath, so that all connections may share one. Reading
+            into bytes of its own would take 256 KB each time, and leave the heap full of holes.
+    """
+
+    __slots__ = ("_buffer", "_most_bytes", "_parser", "_peer", "_poll", "_reply", "_transport", "heard")
+
+    def __init__(self, peer: socket.socket, most_bytes: int, buffer: memoryview) -> None:
+        self._peer = peer
+        self._buffer = buffer
+        self._most_bytes = most_bytes
+        self._parser = ReplyParser(most_bytes)
+        self._transport: asyncio.Transport | None = None
+        self._reply: asyncio.Future[Reply] | None = None
+        self._poll = select.poll()
+        self._poll.register(peer.fileno(), select.POLLIN)
+        #: When something last came, or was asked for, by the loop's clock, s.
+        self.heard = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a reply is owed."""
+        return self._reply is not None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is open, and nothing has come unasked, not even the server's farewell.
+
+        The loop may not have read that yet; the socket knows. A request that crosses it would be lost, and nobody could
+        say whether it was served.
+        """
+        return self.is_open and not self._poll.poll(0)
+
+    def ask(self, request: bytes, now: float) -> asyncio.Future[Reply]:
+        """Writes a request and returns its reply to come, which fails with an `httpx2.TransportError`.
+
+        Raises:
+            httpx2.ConnectError: the connection is closed, so that nothing was written.
+        """
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            raise httpx2.ConnectError("the connection was closed before anything was sent")
+        self.heard = now
+        reply = self._reply = asyncio.get_running_loop().create_future()
+        transport.write(request)
+        return reply
+
+    def give_up(self, error: httpx2.TransportError) -> None:
+        """Fails the reply that is owed, unless it is known to be a refusal, and closes."""
+        self._parser.feed_end(clean=False)
+        if self._parser.is_complete:
+            self._settle(self._parser.reply())
+        self._settle(error)
+        self.abort()
+
+    def abort(self) -> None:
+        """Closes at once, whatever has not been written yet."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What asyncio tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def get_buffer(self, _: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, count: int) -> None:
+        if self._reply is None:
+            self.abort()
+            return
+        self.heard = asyncio.get_running_loop().time()
+        self._parser.feed(self._buffer[:count])
+        if self._parser.is_over:
+            self._end()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        if self._reply is None:
+            return
+        self._parser.feed_end(clean=error is None)
+        if self._parser.is_over:
+            self._end()
+            return
+        where = "in the middle of its reply" if self._parser.has_begun else "without a reply"
+        why = f"{type(error).__name__}: {error}" if error else "the server closed the connection"
+        self._settle(httpx2.ReadError(f"{why} {where}"))
+
+    def _end(self) -> None:
+        """The reply is whole, or cannot be had."""
+        parser = self._parser
+        if (flaw := parser.flaw) is not None:
+            self.give_up(_error(flaw, parser.why, self._most_bytes))
+            return
+        reply, goes_on = parser.reply(), parser.may_be_followed
+        # An idle connection must not hold what it has read.
+        parser.begin()
+        self._settle(reply)
+        if not goes_on or (self._transport is not None and self._transport.get_write_buffer_size()):
+            self.abort()
+
+    def _settle(self, outcome: Reply | httpx2.TransportError) -> None:
+        reply, self._reply = self._reply, None
+        if reply is None or reply.done():
+            return
+        if isinstance(outcome, Reply):
+            reply.set_result(outcome)
+        else:
+            reply.set_exception(outcome)
+
+
+def _error(flaw: Flaw, why: str, most_bytes: int) -> httpx2.TransportError:
+    if flaw is Flaw.TOO_LARGE:
+        return ReplyTooLarge(most_bytes)
+    return httpx2.RemoteProtocolError(f"not a reply: {why}")
