@@ -19,6 +19,7 @@ from homa.client.job_flows import JobFlows
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.aio import AsyncManagement
 from homa.client.scheduling import AsyncScheduling
+from homa.client.short_tracebacks import short_tracebacks
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import client_context
 from homa.submit.batch_chunks import BatchRequest
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@short_tracebacks
 class AsyncHoma(AsyncManagement, AsyncScheduling):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 

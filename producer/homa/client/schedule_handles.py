@@ -11,6 +11,7 @@ from homa.client.batch_flows import BatchFlows
 from homa.client.handles import Batch, Job
 from homa.client.job_flows import JobFlows
 from homa.client.schedule_flows import WINDOW, ScheduleFlows
+from homa.client.short_tracebacks import short_tracebacks
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.blocking import BlockingDriver
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from homa_shared.store.reads.schedules import ScheduleRun, ScheduleView
 
 
+@short_tracebacks
 class Schedule:
     """A schedule. The handle holds nothing but its name."""
 
@@ -85,6 +87,7 @@ class Schedule:
         return f"<Schedule {self.name}>"
 
 
+@short_tracebacks
 class AsyncSchedule:
     """A schedule. The handle holds nothing but its name; methods as `Schedule`'s, awaitable."""
 

@@ -16,6 +16,7 @@ from homa.client.job_flows import JobFlows
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.sync import Management
 from homa.client.scheduling import Scheduling
+from homa.client.short_tracebacks import short_tracebacks
 from homa.client.streams import Piece
 from homa.drivers.blocking import BlockingDriver
 from homa.drivers.context import client_context
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@short_tracebacks
 class Homa(Management, Scheduling):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
