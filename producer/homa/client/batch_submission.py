@@ -58,6 +58,9 @@ class BatchSubmission:
 
     def open(self) -> Flow[None]:
         """Opens the batch in the store."""
+        yield from self._submitter.bounded(self._open())
+
+    def _open(self) -> Flow[None]:
         model, fallbacks = self._defaults.get("model"), self._defaults.get("fallbacks", ())
         if isinstance(model, str):
             self._submitter.expect(model, check_fallbacks("fallbacks", fallbacks))
@@ -80,6 +83,9 @@ class BatchSubmission:
             StoreFull: the store has no room; the lines before are accepted.
             StoreUnavailable: it is away for long.
         """
+        yield from self._submitter.bounded(self._flush())
+
+    def _flush(self) -> Flow[None]:
         assert self._chunks is not None
         yield from self._submitter.write_plans(self._chunks.view, sorted(self._chunks.targets))
         yield from self._chunks.uploads.send(self._submitter.keys)
@@ -101,10 +107,17 @@ class BatchSubmission:
         """Sends what is left, and tells the store how many lines there are."""
         assert self._chunks is not None
         yield from self.flush()
-        yield from ask_patiently(admin.seal_batch(self._submitter.keys, self.id, self._chunks.lines))
+        sealing = ask_patiently(admin.seal_batch(self._submitter.keys, self.id, self._chunks.lines))
+        yield from self._submitter.bounded(sealing)
 
     def abandon(self, error: BaseException) -> Flow[None]:
         """Cancels a batch whose lines could not all be read, so that half of it is not paid for."""
-        yield from ask_patiently(admin.cancel_batch(self._submitter.keys, self.id), 1.0)
         lines = self._chunks.lines if self._chunks is not None else 0
-        error.add_note(f"batch {self.id} was cancelled: its submission ended at line {lines}")
+        ended = f"its submission ended at line {lines}"
+        try:
+            cancelling = ask_patiently(admin.cancel_batch(self._submitter.keys, self.id), 1.0)
+            yield from self._submitter.bounded(cancelling)
+        except StoreUnavailable:
+            error.add_note(f"batch {self.id} could not be cancelled, and lines of it may have been accepted: {ended}")
+        else:
+            error.add_note(f"batch {self.id} was cancelled: {ended}")

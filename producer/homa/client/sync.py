@@ -43,6 +43,8 @@ class Homa(Management, Scheduling):
         settings: instead of environment and homa.toml.
         local: as `local()`.
         workers: as `local()`; without `local` none.
+        submit_timeout_s: seconds after which a submission is given up at a store that does not answer, at most 30;
+            instead of `HOMA_SUBMIT_TIMEOUT_S`.
 
     Raises:
         InvalidRequest: `workers` is none of these.
@@ -56,10 +58,17 @@ class Homa(Management, Scheduling):
         settings: Settings | None = None,
         local: bool = False,
         workers: Workers = "none",
+        submit_timeout_s: float | None = None,
     ) -> None:
         own = LocalWorkers(workers)
         self._context = own.of(
-            client_context(redis_url=redis_url, namespace=namespace, settings=settings, local=local),
+            client_context(
+                redis_url=redis_url,
+                namespace=namespace,
+                settings=settings,
+                local=local,
+                submit_timeout_s=submit_timeout_s,
+            ),
             whole=settings is not None,
         )
         self._driver = BlockingDriver(self._context)
