@@ -19,6 +19,8 @@ from homa_shared.model.example_models import OPENAI
 
 MAX_TAGS = 10
 MAX_KEY_BYTES = 512
+#: Of a job's metadata as JSON: it stands in the job's record.
+MAX_METADATA_BYTES = 4096
 #: Longest deadline, delay or slack, s: ten years.
 _LONGEST_S = 10 * 365 * 86_400
 
@@ -174,6 +176,22 @@ def check_tags(name: str, tags: object) -> str:
     from homa_shared.model.records import encode_tags  # likewise
 
     return encode_tags(dict(tags))
+
+
+def check_metadata(name: str, value: object) -> str:
+    """What a job is to carry for its application, as JSON."""
+    from homa_shared.calls.request import to_json  # likewise
+
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise wrong(name, value, 'names and values, such as {"row": 7}')
+    refuse_infinite(name, value)
+    told = to_json(value, name)
+    if len(told) > MAX_METADATA_BYTES:
+        raise InvalidRequest(
+            f"{name} has {len(told):,} bytes as JSON: expected at most {MAX_METADATA_BYTES:,}, such as a key of the "
+            "application's own store"
+        )
+    return told.decode() if value else ""
 
 
 def check_prompt_cache(name: str, value: object) -> bool | str:

@@ -13,6 +13,7 @@ from typing import Any
 from homa.submit.job_options import known_names, own_names, passed_on, rows
 from homa.submit.option_checks import Whole, check_model, refuse_infinite, wrong
 from homa.submit.option_row import JobOption, Part
+from homa.submit.provider_options import PROVIDER_METADATA
 from homa.submit.tool_checks import RunTools
 from homa_shared.calls.openai_apis import in_chat_shape
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API
@@ -46,6 +47,8 @@ class Options:
     #: None: as the alias says.
     cache: bool | None = None
     kind: str = CHAT
+    #: What the job carries for its application, as JSON; empty for nothing.
+    metadata: str = ""
     #: What the provider's prompt cache is to keep; None: what is found.
     prompt_cache: bool | str | None = None
 
@@ -109,9 +112,9 @@ def spread(options: Mapping[str, Any]) -> dict[str, Any]:
     if "provider_options" in more:
         raise wrong("provider_options", more, "names and values that are not in a provider_options of their own")
     for name in more:
-        if given.get(name) is not None:
+        if given.get(name) is not None and name != "metadata":
             raise InvalidRequest(f"{name} is given by name and in provider_options: expected one of them")
-    return {**given, **more}
+    return given | {PROVIDER_METADATA if name == "metadata" else name: value for name, value in more.items()}
 
 
 class _Filled:
