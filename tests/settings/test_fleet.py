@@ -116,8 +116,8 @@ def test_an_unknown_model_is_refused_with_what_is_known(model: str, complaint: s
 def test_an_empty_fleet_says_how_to_configure_a_provider() -> None:
     with pytest.raises(UnknownModel, match="providers are none; set a provider's key"):
         Fleet().resolve("openai:gpt-6-sol")
-    for target, variable in (("openai:gpt-6-sol", "OPENAI_API_KEY"), ("azure:x", "HOMA_PROVIDERS__AZURE__API_KEY")):
-        with pytest.raises(UnknownModel, match=f"its key is set by {variable}, where its workers run"):
+    for target, how in (("openai:gpt-6-sol", "; OPENAI_API_KEY"), ("ollama:x", "; OLLAMA_HOST")):
+        with pytest.raises(UnknownModel, match=f"{how} sets it up, where its workers run"):
             Fleet().resolve(target)
 
 

@@ -233,5 +233,5 @@ def _how_to_have(provider: str) -> str:
         return ""
     variables = profile_of(provider).connection.variables
     named = next((variable.names[0] for variable in variables if variable.makes_account and not variable.needs), None)
-    setting = f"HOMA_PROVIDERS__{provider.upper()}__API_KEY"
-    return f"; its key is set by {named or setting}, where its workers run"
+    how = f"{named} sets it up" if named else f"[providers.{provider}] in homa.toml sets it up"
+    return f"; {how}, where its workers run"
