@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import adapters, cpu, engine, fakes, firsttoken, inflight, latency, quota, submitting
+from benchmarks import adapters, cpu, engine, fakes, firstreply, firsttoken, inflight, latency, quota, submitting
 from benchmarks.result import Figure
 
 ALL: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -21,6 +21,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "submitting": submitting.figures,
     "latency": latency.figures,
     "firsttoken": firsttoken.figures,
+    "firstreply": firstreply.figures,
     "adapters": adapters.figures,
     "fakes": fakes.figures,
 }

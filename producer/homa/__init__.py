@@ -185,6 +185,14 @@ def _version() -> str:
         return "0"
 
 
+def _public_names() -> None:
+    """Errors are told by the names under which applications catch them: `homa.UnknownModel: …`."""
+    for name in __all__:
+        found = globals().get(name)
+        if isinstance(found, type) and issubclass(found, HomaError):
+            found.__module__ = __name__
+
+
 def _tell_of_namesake() -> None:
     """Both projects in one folder work until either is uninstalled or upgraded: better told at once."""
     other = beside(__path__[0])
@@ -196,4 +204,5 @@ def _tell_of_namesake() -> None:
         )
 
 
+_public_names()
 _tell_of_namesake()

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
 from homa.client.aio_stream import AsyncStream, Submissions
 from homa.client.batch_flows import BatchFlows
-from homa.client.batch_submission import BatchSubmission
+from homa.client.batch_submission import BatchSubmission, check_requests
 from homa.client.count import count
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.job_flows import JobFlows
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.aio import AsyncManagement
 from homa.client.scheduling import AsyncScheduling
+from homa.client.short_tracebacks import short_tracebacks
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import client_context
 from homa.submit.batch_chunks import BatchRequest
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@short_tracebacks
 class AsyncHoma(AsyncManagement, AsyncScheduling):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
@@ -43,6 +45,8 @@ class AsyncHoma(AsyncManagement, AsyncScheduling):
         settings: instead of environment and homa.toml.
         local: as `local()`.
         workers: as `local()`; without `local` none.
+        submit_timeout_s: seconds after which a submission is given up at a store that does not answer, at most 30;
+            instead of `HOMA_SUBMIT_TIMEOUT_S`.
 
     Raises:
         InvalidRequest: `workers` is none of these.
@@ -56,10 +60,17 @@ class AsyncHoma(AsyncManagement, AsyncScheduling):
         settings: Settings | None = None,
         local: bool = False,
         workers: Workers = "none",
+        submit_timeout_s: float | None = None,
     ) -> None:
         own = LocalWorkers(workers)
         self._context = own.of(
-            client_context(redis_url=redis_url, namespace=namespace, settings=settings, local=local),
+            client_context(
+                redis_url=redis_url,
+                namespace=namespace,
+                settings=settings,
+                local=local,
+                submit_timeout_s=submit_timeout_s,
+            ),
             whole=settings is not None,
         )
         self._driver = AwaitingDriver(self._context)
@@ -178,6 +189,7 @@ class AsyncHoma(AsyncManagement, AsyncScheduling):
                 batch is then cancelled, as it is when `requests` itself fails.
             StoreUnavailable, StoreFull: the store was away, or full, for longer than half a minute.
         """
+        check_requests(requests)
         filling = await self.open_batch(model=model, schema=schema, name=name, **options)
         try:
             await filling.add(requests)

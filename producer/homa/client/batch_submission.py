@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping
+from io import IOBase
 from typing import Any
 
 from homa.drivers.effects import Flow, ask_all, ask_patiently, patiently
 from homa.submit.batch_chunks import BatchRequest, Chunks
-from homa.submit.option_checks import Dollars, check_tenant
+from homa.submit.option_checks import Dollars, check_fallbacks, check_tenant
 from homa.submit.options import spread
 from homa.submit.submitter import Submitter
 from homa_shared.model.errors import HomaError, InvalidRequest, JobCancelled, StoreFull, StoreUnavailable
@@ -23,6 +24,11 @@ def check_requests(requests: object) -> None:
         raise InvalidRequest(
             f"requests is a table ({type(requests).__module__.partition('.')[0]}): expected requests, such as "
             f'[{{"prompt": f"Classify: {{row[\'text\']}}", "custom_id": row["id"]}} for row in {rows}]'
+        )
+    if isinstance(requests, IOBase):
+        raise InvalidRequest(
+            f"requests is an open file ({getattr(requests, 'name', '?')!s:.80}), whose lines would all be prompts: "
+            "expected requests, such as map(json.loads, file) for a JSON Lines file, or `homa run FILE`"
         )
     one = isinstance(requests, str | bytes | Mapping)
     if one or not isinstance(requests, Iterable | AsyncIterable):
@@ -58,6 +64,12 @@ class BatchSubmission:
 
     def open(self) -> Flow[None]:
         """Opens the batch in the store."""
+        yield from self._submitter.bounded(self._open())
+
+    def _open(self) -> Flow[None]:
+        model, fallbacks = self._defaults.get("model"), self._defaults.get("fallbacks", ())
+        if isinstance(model, str):
+            self._submitter.expect(model, check_fallbacks("fallbacks", fallbacks))
         view = yield from self._submitter.view()
         uploads = self._submitter.uploads()
         self._chunks = Chunks(self._submitter.keys, self.id, view, self._defaults, uploads, cap=self._cap)
@@ -77,6 +89,9 @@ class BatchSubmission:
             StoreFull: the store has no room; the lines before are accepted.
             StoreUnavailable: it is away for long.
         """
+        yield from self._submitter.bounded(self._flush())
+
+    def _flush(self) -> Flow[None]:
         assert self._chunks is not None
         yield from self._submitter.write_plans(self._chunks.view, sorted(self._chunks.targets))
         yield from self._chunks.uploads.send(self._submitter.keys)
@@ -98,10 +113,17 @@ class BatchSubmission:
         """Sends what is left, and tells the store how many lines there are."""
         assert self._chunks is not None
         yield from self.flush()
-        yield from ask_patiently(admin.seal_batch(self._submitter.keys, self.id, self._chunks.lines))
+        sealing = ask_patiently(admin.seal_batch(self._submitter.keys, self.id, self._chunks.lines))
+        yield from self._submitter.bounded(sealing)
 
     def abandon(self, error: BaseException) -> Flow[None]:
         """Cancels a batch whose lines could not all be read, so that half of it is not paid for."""
-        yield from ask_patiently(admin.cancel_batch(self._submitter.keys, self.id), 1.0)
         lines = self._chunks.lines if self._chunks is not None else 0
-        error.add_note(f"batch {self.id} was cancelled: its submission ended at line {lines}")
+        ended = f"its submission ended at line {lines}"
+        try:
+            cancelling = ask_patiently(admin.cancel_batch(self._submitter.keys, self.id), 1.0)
+            yield from self._submitter.bounded(cancelling)
+        except StoreUnavailable:
+            error.add_note(f"batch {self.id} could not be cancelled, and lines of it may have been accepted: {ended}")
+        else:
+            error.add_note(f"batch {self.id} was cancelled: {ended}")

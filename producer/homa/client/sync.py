@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from homa.client.batch_flows import BatchFlows
-from homa.client.batch_submission import BatchSubmission
+from homa.client.batch_submission import BatchSubmission, check_requests
 from homa.client.count import count
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.handles import Batch, Job, OpenBatch
@@ -16,6 +16,7 @@ from homa.client.job_flows import JobFlows
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.sync import Management
 from homa.client.scheduling import Scheduling
+from homa.client.short_tracebacks import short_tracebacks
 from homa.client.streams import Piece
 from homa.drivers.blocking import BlockingDriver
 from homa.drivers.context import client_context
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@short_tracebacks
 class Homa(Management, Scheduling):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
@@ -41,6 +43,8 @@ class Homa(Management, Scheduling):
         settings: instead of environment and homa.toml.
         local: as `local()`.
         workers: as `local()`; without `local` none.
+        submit_timeout_s: seconds after which a submission is given up at a store that does not answer, at most 30;
+            instead of `HOMA_SUBMIT_TIMEOUT_S`.
 
     Raises:
         InvalidRequest: `workers` is none of these.
@@ -54,10 +58,17 @@ class Homa(Management, Scheduling):
         settings: Settings | None = None,
         local: bool = False,
         workers: Workers = "none",
+        submit_timeout_s: float | None = None,
     ) -> None:
         own = LocalWorkers(workers)
         self._context = own.of(
-            client_context(redis_url=redis_url, namespace=namespace, settings=settings, local=local),
+            client_context(
+                redis_url=redis_url,
+                namespace=namespace,
+                settings=settings,
+                local=local,
+                submit_timeout_s=submit_timeout_s,
+            ),
             whole=settings is not None,
         )
         self._driver = BlockingDriver(self._context)
@@ -171,6 +182,7 @@ class Homa(Management, Scheduling):
                 batch is then cancelled, as it is when `requests` itself fails.
             StoreUnavailable, StoreFull: the store was away, or full, for longer than half a minute.
         """
+        check_requests(requests)
         filling = self.open_batch(model=model, schema=schema, name=name, **options)
         try:
             filling.add(requests)

@@ -15,8 +15,9 @@ from homa.files.digests import Digests
 from homa.submit.attachments import names_of_media
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
+from homa.submit.job_options import known_names
 from homa.submit.messages import build_messages, check_prompt
-from homa.submit.option_checks import check_custom_id
+from homa.submit.option_checks import check_custom_id, check_metadata
 from homa.submit.options import check_options, refuse_unknown, spread
 from homa.submit.shared_prefixes import Prefixes
 from homa.submit.submitter import check_affordable
@@ -36,7 +37,7 @@ _MOST_TEMPLATES = 256
 #: Ids that are held against one another, at about 100 bytes each.
 _MOST_IDS = 1_000_000
 #: What a line may say of its own without options of its own.
-_PLAIN = frozenset({"prompt", "messages", "custom_id"})
+_PLAIN = frozenset({"prompt", "messages", "custom_id", "metadata"})
 _OPENAI_URL = "/v1/chat/completions"
 
 #: A line of a batch: a prompt, options of `submit` (`BatchLine`), or a line of OpenAI's batch files.
@@ -111,6 +112,8 @@ class Chunks:
         custom_id = line.get("custom_id")
         custom_id = str(self.lines) if custom_id is None else self._own_id(custom_id)
         own = {name: value for name, value in line.items() if name not in _PLAIN}
+        metadata = line.get("metadata")
+        carried = None if metadata is None else check_metadata("metadata", metadata)
         prompt, messages = line.get("prompt"), line.get("messages")
         if own:
             system = own.pop("system", self._system)
@@ -121,7 +124,7 @@ class Chunks:
             prepared = self._prepared(prompt)
         else:
             prepared = Prepared.of(build_messages(prompt, messages, self._system))
-        self._put(self._template(own) if own else self._default_template(), prepared, custom_id)
+        self._put(self._template(own) if own else self._default_template(), prepared, custom_id, carried)
 
     def _own_id(self, value: object) -> str:
         custom_id = check_custom_id("custom_id", value)
@@ -140,13 +143,13 @@ class Chunks:
         before = b"[" + b"".join(orjson.dumps(message) + b"," for message in messages) + b'{"role":"user","content":'
         return before, b"}]", messages
 
-    def _put(self, template: Template, prepared: Prepared, custom_id: str) -> None:
+    def _put(self, template: Template, prepared: Prepared, custom_id: str, metadata: str | None = None) -> None:
         template, skipped = template.fit(prepared)
         if skipped:
             self.targets.update(template.targets)
         job_id = batch_job_id(self._batch_id, self.lines)
         prepared = self.uploads.add(job_id, prepared)
-        entry = template.entry(job_id, prepared, custom_id=custom_id, skipped=skipped)
+        entry = template.entry(job_id, prepared, custom_id=custom_id, skipped=skipped, metadata=metadata)
         if entry.bound is None:
             template.check_bounded(prepared, in_batch=self._cap is not None)
         if self._cap is not None or template.options.job_budget is not None:
@@ -213,4 +216,12 @@ def _from_openai(line: Mapping[str, Any]) -> Mapping[str, Any]:
         raise InvalidRequest(f"url is {url!r:.80}: expected {_OPENAI_URL}")
     if not isinstance(body, Mapping):
         raise InvalidRequest(f"body is {body!r:.80}: expected an object with messages")
-    return {"custom_id": line.get("custom_id"), **body}
+    return {"custom_id": line.get("custom_id"), **body_options(body)}
+
+
+def body_options(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of an OpenAI batch line as options: what only its server knows is the provider's, its metadata too."""
+    known = known_names() - {"metadata", "provider_options"}
+    options = {name: value for name, value in body.items() if name in known}
+    more = {name: value for name, value in body.items() if name not in known}
+    return {**options, "provider_options": more} if more else options
