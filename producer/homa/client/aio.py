@@ -20,6 +20,7 @@ from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.aio import AsyncManagement
 from homa.client.scheduling import AsyncScheduling
 from homa.client.short_tracebacks import short_tracebacks
+from homa.client.tables.mapping import AsyncTableMapping
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import client_context
 from homa.submit.batch_chunks import BatchRequest
@@ -34,7 +35,7 @@ T = TypeVar("T")
 
 
 @short_tracebacks
-class AsyncHoma(AsyncManagement, AsyncScheduling):
+class AsyncHoma(AsyncManagement, AsyncScheduling, AsyncTableMapping):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use. It serves one event loop at a time, and works on in another one or a forked child.

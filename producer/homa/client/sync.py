@@ -18,6 +18,7 @@ from homa.client.management.sync import Management
 from homa.client.scheduling import Scheduling
 from homa.client.short_tracebacks import short_tracebacks
 from homa.client.streams import Piece
+from homa.client.tables.mapping import TableMapping
 from homa.drivers.blocking import BlockingDriver
 from homa.drivers.context import client_context
 from homa.submit.batch_chunks import BatchRequest
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 
 @short_tracebacks
-class Homa(Management, Scheduling):
+class Homa(Management, Scheduling, TableMapping):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use, may be shared by threads, and works on in a forked child.

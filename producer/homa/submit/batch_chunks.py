@@ -28,7 +28,7 @@ from homa_shared.model.errors import BudgetExceeded, InvalidRequest
 from homa_shared.model.ids import batch_job_id
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op
-from homa_shared.store.transitions.submit import Common, Entry, submit
+from homa_shared.store.transitions.submit import Accepted, Common, Entry, submit
 
 #: A chunk is sent when it has so many jobs or bytes of requests; one script call then blocks the store for some ms.
 CHUNK_JOBS, CHUNK_BYTES = 100, 1_000_000
@@ -95,12 +95,32 @@ class Chunks:
             name = f"request {self.lines}" + (f" ({custom_id!r:.80})" if custom_id else "")
             raise type(error)(f"{name}: {error}") from error
         self.lines += 1
+        return self._is_full()
+
+    def _is_full(self) -> bool:
         return self._jobs >= CHUNK_JOBS or self._bytes >= CHUNK_BYTES or self.uploads.bytes >= UPLOAD_BYTES
 
-    def ops(self) -> list[Op[Any]]:
-        """What sends the lines gathered; the next chunk is empty."""
+    def add_prompt(self, prompt: str, custom_id: str, key: str = "") -> bool:
+        """Takes a line that is nothing but a prompt, under a custom_id that no other line has; otherwise as `add`.
+
+        Args:
+            key: idempotency key and digest, `key digest`; a job that has it already stands for the line's.
+
+        Raises:
+            InvalidRequest, BudgetExceeded: what is wrong, without the line's name.
+        """
+        self._put(self._default_template(), self._prepared(prompt), custom_id, key=key)
+        self.lines += 1
+        return self._is_full()
+
+    def check_defaults(self) -> None:
+        """Raises InvalidRequest or UnknownModel where the options that lines share are wrong by themselves."""
+        self._default_template()
+
+    def ops(self) -> list[tuple[Op[Accepted], list[Entry]]]:
+        """What sends the lines gathered, each with its jobs; the next chunk is empty."""
         self._prefixes.mark()
-        ops = [submit(self._keys, common, entries) for common, entries in self._groups.values()]
+        ops = [(submit(self._keys, common, entries), entries) for common, entries in self._groups.values()]
         self._groups, self._jobs, self._bytes = {}, 0, 0
         return ops
 
@@ -143,13 +163,15 @@ class Chunks:
         before = b"[" + b"".join(orjson.dumps(message) + b"," for message in messages) + b'{"role":"user","content":'
         return before, b"}]", messages
 
-    def _put(self, template: Template, prepared: Prepared, custom_id: str, metadata: str | None = None) -> None:
+    def _put(
+        self, template: Template, prepared: Prepared, custom_id: str, metadata: str | None = None, *, key: str = ""
+    ) -> None:
         template, skipped = template.fit(prepared)
         if skipped:
             self.targets.update(template.targets)
         job_id = batch_job_id(self._batch_id, self.lines)
         prepared = self.uploads.add(job_id, prepared)
-        entry = template.entry(job_id, prepared, custom_id=custom_id, skipped=skipped, metadata=metadata)
+        entry = template.entry(job_id, prepared, custom_id=custom_id, key=key, skipped=skipped, metadata=metadata)
         if entry.bound is None:
             template.check_bounded(prepared, in_batch=self._cap is not None)
         if self._cap is not None or template.options.job_budget is not None:
