@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +21,11 @@ _DIGITS, _PLACES = 38, 9
 def to_pandas(table: Answered, source: Source) -> Any:
     """Raises MissingExtra where pandas is not installed."""
     pandas = _library("pandas")
-    index, names = None, list(source.columns)
-    if isinstance(source, PandasSource):
-        found = source.table
-        index, names = found.index, list(found.columns)
-        own = found
-    else:
-        own = pandas.DataFrame({name: source.column(name) for name in names}, columns=names)
+    own = _own(source, lambda: _pandas_of(source))
+    if own is None:
+        own = pandas.DataFrame({name: source.column(name) for name in source.columns}, columns=list(source.columns))
     added = {
-        column.name: pandas.Series(values, index=index, dtype=_PANDAS_TYPES[column.kind])
+        column.name: pandas.Series(values, index=own.index, dtype=_PANDAS_TYPES[column.kind])
         for column, values in zip(table.result_columns, table.values(), strict=True)
     }
     return pandas.concat([own, pandas.DataFrame(added, index=own.index)], axis=1)
@@ -38,9 +34,8 @@ def to_pandas(table: Answered, source: Source) -> Any:
 def to_polars(table: Answered, source: Source) -> Any:
     """Raises MissingExtra where polars is not installed."""
     polars = _library("polars")
-    if isinstance(source, PolarsSource):
-        own = source.table
-    else:
+    own = _own(source, lambda: _polars_of(polars, source))
+    if own is None:
         own = polars.DataFrame([_series(polars, name, source.column(name)) for name in source.columns])
     types = {
         Kind.INTEGER: polars.Int64,
@@ -59,10 +54,11 @@ def to_polars(table: Answered, source: Source) -> Any:
 def to_arrow(table: Answered, source: Source) -> Any:
     """Raises MissingExtra where pyarrow is not installed."""
     arrow = _library("pyarrow")
-    if isinstance(source, ArrowSource):
-        own = {name: source.table.column(name) for name in source.columns}
-    else:
+    known = _own(source, lambda: _arrow_of(arrow, source))
+    if known is None:
         own = {name: _array(arrow, source.column(name), None) for name in source.columns}
+    else:
+        own = {name: known.column(name) for name in source.columns}
     types = {
         Kind.INTEGER: arrow.int64(),
         Kind.NUMBER: arrow.float64(),
@@ -77,13 +73,43 @@ def to_arrow(table: Answered, source: Source) -> Any:
     return arrow.table(own | added)
 
 
-#: Types that have a value for what is missing; whole numbers stay whole.
-_PANDAS_TYPES: Mapping[Kind, str] = {
+def _own(source: Source, convert: Callable[[], Any]) -> Any:
+    """The rows' own columns as their library converts them; None where it cannot, or where they came one by one."""
+    if source.table is None:
+        return None
+    try:
+        return convert()
+    except ImportError:  # pandas and polars convert into each other by pyarrow alone
+        return None
+
+
+def _pandas_of(source: Source) -> Any:
+    return source.table if isinstance(source, PandasSource) else source.table.to_pandas()
+
+
+def _polars_of(polars: Any, source: Source) -> Any:
+    if isinstance(source, PolarsSource):
+        return source.table
+    if isinstance(source, PandasSource):
+        return polars.from_pandas(source.table.set_axis(source.columns, axis=1))
+    return polars.from_arrow(source.table)
+
+
+def _arrow_of(arrow: Any, source: Source) -> Any:
+    if isinstance(source, ArrowSource):
+        return source.table
+    if isinstance(source, PandasSource):
+        return arrow.Table.from_pandas(source.table.set_axis(source.columns, axis=1), preserve_index=False)
+    return source.table.to_arrow()
+
+
+#: Types that have a value for what is missing; whole numbers stay whole. None: as pandas has texts and objects.
+_PANDAS_TYPES: Mapping[Kind, str | None] = {
     Kind.INTEGER: "Int64",
     Kind.NUMBER: "Float64",
     Kind.BOOLEAN: "boolean",
     Kind.USD: "object",
-    Kind.TEXT: "object",
+    Kind.TEXT: None,
 }
 
 
@@ -93,7 +119,7 @@ def _array(arrow: Any, values: Sequence[Any], kind: Any) -> Any:
         kind = arrow.string()
     try:
         return arrow.array(values, kind)
-    except (arrow.ArrowInvalid, arrow.ArrowTypeError, arrow.ArrowNotImplementedError, OverflowError):
+    except (arrow.ArrowException, OverflowError):
         return arrow.array(_texts(values), arrow.string())
 
 

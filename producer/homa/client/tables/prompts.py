@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from homa.client.tables.sources import TEXT, ReadSource, Source, TableSource
+from homa.client.tables.sources import TEXT, ReadSource, Source, TableSource, is_missing
 from homa.files import DEFAULT_PROMPT, MissingField, PromptTemplate
 from homa.files.rows import as_text
 from homa_shared.model.errors import InvalidRequest
 
 #: Rows of an iterable that are looked at before anything is sent.
 _AHEAD = 20
-#: Types of values that stand for nothing in a table of pandas, by name: pandas may not be imported.
-_MISSING = ("NAType", "NaTType")
 
 #: A row's prompt, or why it has none.
 Prompt = str | InvalidRequest
@@ -107,7 +104,7 @@ class Prompts:
 
 def cell_text(value: Any) -> str:
     """A cell as text: what is missing is nothing, times are ISO 8601, numbers and nested values JSON."""
-    if value is None or type(value).__name__ in _MISSING or (isinstance(value, float) and math.isnan(value)):
+    if is_missing(value):
         return ""
     if isinstance(value, str | bool | int | float | Mapping | list | tuple):
         return as_text(value)

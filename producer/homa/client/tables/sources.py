@@ -7,6 +7,7 @@ are kept as they came.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,8 @@ from homa_shared.model.errors import InvalidRequest, MissingExtra
 
 #: Column of rows that are texts.
 TEXT = "text"
+#: Types of values that stand for nothing in a table of pandas, by name: pandas may not be imported.
+_MISSING = ("NAType", "NaTType")
 #: Rows of an Arrow table that are made Python objects at once.
 _SLICE = 1000
 
@@ -88,7 +91,7 @@ class PandasSource(TableSource):
 
     def column(self, name: str) -> list[Any]:
         values: list[Any] = self.table.iloc[:, self._columns.index(name)].tolist()
-        return values
+        return [None if is_missing(value) else value for value in values]
 
 
 class PolarsSource(TableSource):
@@ -197,6 +200,11 @@ class ReadSource(Source):
                 yield from self._keep(row)
         else:
             raise InvalidRequest(f"row {len(self)} is {item!r:.80}: expected text, a mapping of columns, or a table")
+
+
+def is_missing(value: object) -> bool:
+    """Whether a cell has no value; pandas has several of that kind."""
+    return value is None or type(value).__name__ in _MISSING or (isinstance(value, float) and math.isnan(value))
 
 
 def _fields(item: object) -> Mapping[str, Any]:

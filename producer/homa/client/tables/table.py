@@ -59,7 +59,7 @@ class Answered(Sequence[dict[str, Any]]):
 
     The answer is the column `answer`, or with a schema the columns of its fields, behind which `answer` has the text of
     replies that these do not hold completely. `error` says why a row has none; `homa_job`, `homa_model` and
-    `homa_cost_usd` say where it comes from. The result's column has `reply_` in front where the rows have one of its name.
+    `homa_cost_usd` say where it comes from. A result's column whose name the rows have, too, gets `reply_` in front.
     """
 
     def __init__(self, made: Made) -> None:
