@@ -54,10 +54,11 @@ class Collecting:
         self._followed.setdefault(batch_id, Followed()).rows[custom_id] = index
         self.waiting += 1
 
-    def forget(self, batch_id: str, custom_id: str) -> int:
-        """A row is no line of the batch after all; the row."""
-        self.waiting -= 1
-        return self._followed[batch_id].rows.pop(custom_id)
+    def forget(self, batch_id: str, custom_id: str) -> int | None:
+        """A row is no line of the batch after all; the row, None where it was none anyway."""
+        index = self._followed[batch_id].rows.pop(custom_id, None)
+        self.waiting -= index is not None
+        return index
 
     def until(self, left: int | None) -> Flow[None]:
         """Collects until so few rows are waited for; None: what has ended by now."""

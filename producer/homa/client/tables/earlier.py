@@ -21,7 +21,7 @@ from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, read, text
 from homa_shared.store.transitions import admin
 
-#: Field of a batch's record that has the digest of its order.
+#: Field of a batch's record that has the mark of its order.
 ORDER = "order"
 #: Batches of a name that are remembered, the newest: money counts, and work is taken up, over these.
 _MOST_BATCHES = 100
@@ -68,10 +68,10 @@ class EarlierRuns:
         listed = yield from ask_patiently(_listed(self._index))
         cancelled = []
         for batch_id in listed:
-            view = yield from self._look(batch_id)
+            view = yield from self.look(batch_id)
             if view is None or view.complete or view.cancel:
                 continue
-            if view.raw.get(ORDER) != self._order.digest:
+            if view.raw.get(ORDER) != self._order.mark:
                 yield from ask_patiently(admin.cancel_batch(self._keys, batch_id))
                 cancelled.append(batch_id)
             else:
@@ -79,7 +79,7 @@ class EarlierRuns:
                     yield from ask_patiently(admin.seal_batch(self._keys, batch_id, view.submitted))
                 if view.paused:
                     yield from ask_patiently(admin.resume_batch(self._keys, batch_id))
-            yield from self._look(batch_id)
+            yield from self.look(batch_id)
         return cancelled
 
     def note(self, batch_id: str, kept_ms: int) -> Flow[None]:
@@ -116,7 +116,7 @@ class EarlierRuns:
             judged[job_id] = Found(reply=outcome) if isinstance(outcome, Reply) else None
         for job_id, each in held.items():
             if not each.end.ended and each.batch:
-                view = self.batches.get(each.batch) or (yield from self._look(each.batch))
+                view = self.batches.get(each.batch) or (yield from self.look(each.batch))
                 if view is not None and not view.cancel:
                     judged[job_id] = Found(batch=each.batch, custom_id=each.end.custom_id)
         return judged
@@ -142,7 +142,8 @@ class EarlierRuns:
             latest = {first: each.retried_by for first, each in known.items() if each.retried_by}
         return found
 
-    def _look(self, batch_id: str) -> Flow[reads.BatchView | None]:
+    def look(self, batch_id: str) -> Flow[reads.BatchView | None]:
+        """A batch as it stands now, which counts among the name's from now on."""
         view = yield from ask_patiently(reads.batch(self._keys, batch_id))
         if view is not None:
             self.batches[batch_id] = view

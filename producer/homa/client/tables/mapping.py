@@ -94,6 +94,6 @@ def _made(
     from homa.client.tables.sources import source_of
     from homa.client.tables.table import Made
 
-    order = order_of(options)
+    order = order_of(options, prompt)
     source = source_of(rows)
     return Made(submitter, source, Prompts(prompt, source), order, progress, Answers(order.schema), [])

@@ -27,8 +27,10 @@ class Order:
     #: By which later runs find what this one did; empty: they do not.
     name: str
     tenant: str
-    #: Of model, parameters, system text and schema; what a row adds is its prompt.
+    #: Of model, parameters, system text and schema: a row's answer goes by it and its prompt.
     digest: str
+    #: Of the template, too: a batch of another one asks what nobody wants any more.
+    mark: str
     #: Nano-dollars that all runs of the name may cost; None: no cap.
     budget: int | None
 
@@ -38,19 +40,19 @@ class Order:
 
     def row_digest(self, prompt: str, occurrence: int) -> str:
         """What a row's answer goes by: what is asked, and which of several equal rows it is."""
-        said = f"{self.digest}\n{occurrence}\n{prompt}".encode(errors="surrogatepass")
-        return hashlib.blake2b(said, digest_size=16).hexdigest()
+        return _digest(f"{self.digest}\n{occurrence}\n{prompt}")
 
     def key(self, row_digest: str, attempt: int) -> str:
         """The idempotency key of a row's job; each attempt at a row whose job ended without an answer has its own."""
         return f"map:{self.name}:{row_digest}" + (f".{attempt}" if attempt else "")
 
 
-def order_of(options: Mapping[str, Any]) -> Order:
+def order_of(options: Mapping[str, Any], template: str | None) -> Order:
     """The order that `map`'s arguments make, checked.
 
     Args:
         options: all but rows, prompt and progress; None counts as not given.
+        template: of the prompts; None for the rows' texts.
 
     Raises:
         InvalidRequest: the first wrong one, named with its value and what was expected.
@@ -68,13 +70,19 @@ def order_of(options: Mapping[str, Any]) -> Order:
     system = given.get("system")
     messages = [] if system is None else [{"role": "system", "content": system}]
     budget = given.get("budget_usd")
+    asked = digest(checked, Prepared.of(messages))
     return Order(
         options=given,
         name=_checked_name(given.get("name")),
         tenant=checked.tenant,
-        digest=digest(checked, Prepared.of(messages)),
+        digest=asked,
+        mark=_digest(f"{asked}\n{template}"),
         budget=None if budget is None else Dollars()("budget_usd", budget),
     )
+
+
+def _digest(said: str) -> str:
+    return hashlib.blake2b(said.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def _checked_name(name: object) -> str:

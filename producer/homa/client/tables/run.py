@@ -23,7 +23,7 @@ from homa.client.tables.order import Order
 from homa.client.tables.prompts import Prompt
 from homa.drivers.effects import Flow, ask_patiently
 from homa.submit.submitter import Submitter
-from homa_shared.model.errors import BudgetExceeded, InvalidRequest, StoreUnavailable
+from homa_shared.model.errors import BudgetExceeded, InvalidRequest, JobCancelled, StoreUnavailable
 from homa_shared.model.money import usd
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
@@ -68,6 +68,9 @@ class TableRun:
         self._bytes = 0
         self._occurrences: dict[str, int] = {}
         self._accepted = self._refused = 0
+        self._last_refusal: InvalidRequest | BudgetExceeded | None = None
+        #: Nano-dollars that earlier batches left of the budget; None while nobody has looked.
+        self._left: int | None = None
         self._collected_s = time.monotonic()
 
     def begin(self) -> Flow[None]:
@@ -79,7 +82,7 @@ class TableRun:
 
     def take(self, index: int, prompt: Prompt) -> bool:
         """Takes a row; true when `send` is due."""
-        if not isinstance(prompt, str):
+        if isinstance(prompt, InvalidRequest):
             self._refuse(index, prompt)
             return False
         self._piece.append((index, prompt))
@@ -99,6 +102,8 @@ class TableRun:
         yield from self._send_piece()
         if self._submission is not None:
             yield from self._submission.seal()
+        if isinstance(self._last_refusal, BudgetExceeded):
+            self._raise_if_alone(self._last_refusal)
         yield from self._collecting.until(0)
         yield from self._add_cost()
 
@@ -106,9 +111,9 @@ class TableRun:
         """Gives the run up: what has not begun is not paid any more."""
         if self._submission is None and not self._collecting.waiting:
             return
-        if self._earlier is None:
-            if self._submission is not None:
-                yield from self._submission.abandon(error)
+        if self._submission is not None and (self._earlier is None or not self._accepted):
+            yield from self._submission.abandon(error)
+        if self._earlier is None or not self._collecting.waiting:
             return
         try:
             yield from self._submitter.bounded(self._pause())
@@ -136,10 +141,37 @@ class TableRun:
         if not piece:
             return
         submission = self._submission or (yield from self._open())
+        if submission is None:
+            for index, _ in piece:
+                self._refuse(index, self._over_budget())
+            return
+        try:
+            yield from self._submit(submission, piece, keys)
+        except JobCancelled:
+            if not (yield from self._is_taken_up(submission.id)):
+                raise
+            # Rows of it that were accepted are found by their keys.
+            self._submission = None
+            for index, _ in piece:
+                self._collecting.forget(submission.id, str(index))
+            reopened = yield from self._open()
+            if reopened is None:
+                raise
+            yield from self._submit(reopened, piece, keys)
+
+    def _submit(self, submission: BatchSubmission, piece: Piece, keys: list[str]) -> Flow[None]:
         for (index, prompt), key in zip(piece, keys, strict=True):
             if self._add(submission, index, prompt, key):
                 yield from self._flush(submission)
         yield from self._flush(submission)
+
+    def _is_taken_up(self, batch_id: str) -> Flow[bool]:
+        """Whether another run of the name sealed this one's batch, as if this one were gone."""
+        if self._earlier is None:
+            return False
+        view = yield from self._earlier.look(batch_id)
+        self._left = None
+        return view is not None and not view.cancel
 
     def _asked_before(self, earlier: EarlierRuns, piece: Piece) -> Flow[tuple[Piece, list[str]]]:
         """The rows of a piece that are to be asked, and the keys under which; the others are noted."""
@@ -167,12 +199,17 @@ class TableRun:
         self._occurrences[first] = occurrence + 1
         return first if not occurrence else self._order.row_digest(prompt, occurrence)
 
-    def _open(self) -> Flow[BatchSubmission]:
+    def _open(self) -> Flow[BatchSubmission | None]:
+        """Opens the batch; None where earlier ones used up the budget."""
         order = self._order
         options = dict(order.options)
         if order.budget is not None:
-            options["budget_usd"] = usd((yield from self._left_of_budget(order.budget)))
-        submission = BatchSubmission(self._submitter, options, facts={ORDER: order.digest}, alike=True)
+            if self._left is None:
+                self._left = yield from self._left_of_budget(order.budget)
+            if self._left <= 0:
+                return None
+            options["budget_usd"] = usd(self._left)
+        submission = BatchSubmission(self._submitter, options, facts={ORDER: order.mark}, alike=True)
         if self._earlier is not None:
             view = yield from self._submitter.view()
             yield from self._earlier.note(submission.id, view.fleet.retention.keys_s * 1000 + _LISTED_MS)
@@ -187,33 +224,44 @@ class TableRun:
             for batch_id in self._earlier.live():
                 yield from self._collecting.until_complete(batch_id)
         batches = self.batches if self._earlier is None else list(self._earlier.batches)
-        used = yield from spent(self._keys, batches)
-        if used >= budget:
-            raise BudgetExceeded(f"budget_usd is {usd(budget)}, of which earlier runs used {usd(used)}: raise it")
-        return budget - used
+        return budget - (yield from spent(self._keys, batches))
+
+    def _over_budget(self, why: str = "raise it") -> BudgetExceeded:
+        assert self._left is not None
+        assert self._order.budget is not None
+        left = usd(max(0, self._left))
+        return BudgetExceeded(f"budget_usd is {usd(self._order.budget)}, of which earlier runs left {left}: {why}")
 
     def _add(self, submission: BatchSubmission, index: int, prompt: str, key: str) -> bool:
         custom_id = str(index)
         try:
             due = submission.add_prompt(prompt, custom_id, key)
-        except InvalidRequest as error:
-            self._refuse(index, error)
+        except (InvalidRequest, BudgetExceeded) as error:
+            parted = isinstance(error, BudgetExceeded) and self._left != self._order.budget
+            self._refuse(index, self._over_budget(str(error)) if parted else error)
             return False
         self._accepted += 1
         self._collecting.wait_for(submission.id, custom_id, index)
         return due
 
-    def _refuse(self, index: int, error: InvalidRequest) -> None:
+    def _refuse(self, index: int, error: InvalidRequest | BudgetExceeded) -> None:
         self._answers.put(index, error)
         self._refused += 1
-        if self._answers.ended == self._refused >= _MOST_REFUSED and not self._accepted:
-            raise InvalidRequest(f"row {index} and all rows before it: {error}")
+        self._last_refusal = error
+        if self._refused >= _MOST_REFUSED:
+            self._raise_if_alone(error)
+
+    def _raise_if_alone(self, error: InvalidRequest | BudgetExceeded) -> None:
+        """What refuses every row is no fault of a row."""
+        if self._answers.ended == self._refused and not self._accepted:
+            raise type(error)(f"{self._refused} rows of {self._refused}: {error}") from error
 
     def _flush(self, submission: BatchSubmission) -> Flow[None]:
         taken = yield from submission.flush()
         for custom_id, job_id in taken.items():
             # Another run of the name was faster.
             index = self._collecting.forget(submission.id, custom_id)
+            assert index is not None
             assert self._earlier is not None
             outcome = yield from self._earlier.outcome(job_id)
             if isinstance(outcome, Found):
