@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
 from homa.client.aio_stream import AsyncStream, Submissions
 from homa.client.batch_flows import BatchFlows
-from homa.client.batch_submission import BatchSubmission
+from homa.client.batch_submission import BatchSubmission, check_requests
 from homa.client.count import count
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.job_flows import JobFlows
@@ -190,6 +190,7 @@ class AsyncHoma(AsyncManagement, AsyncScheduling, AsyncTableMapping):
                 batch is then cancelled, as it is when `requests` itself fails.
             StoreUnavailable, StoreFull: the store was away, or full, for longer than half a minute.
         """
+        check_requests(requests)
         filling = await self.open_batch(model=model, schema=schema, name=name, **options)
         try:
             await filling.add(requests)

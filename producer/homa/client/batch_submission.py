@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping
+from io import IOBase
 from typing import Any
 
 from homa.drivers.effects import Flow, ask_all, ask_patiently, patiently
@@ -24,6 +25,11 @@ def check_requests(requests: object) -> None:
         raise InvalidRequest(
             f"requests is a table ({type(requests).__module__.partition('.')[0]}): expected requests, such as "
             f'[{{"prompt": f"Classify: {{row[\'text\']}}", "custom_id": row["id"]}} for row in {rows}]'
+        )
+    if isinstance(requests, IOBase):
+        raise InvalidRequest(
+            f"requests is an open file ({getattr(requests, 'name', '?')!s:.80}), whose lines would all be prompts: "
+            "expected requests, such as map(json.loads, file) for a JSON Lines file, or `homa run FILE`"
         )
     one = isinstance(requests, str | bytes | Mapping)
     if one or not isinstance(requests, Iterable | AsyncIterable):

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from homa.client.batch_flows import BatchFlows
-from homa.client.batch_submission import BatchSubmission
+from homa.client.batch_submission import BatchSubmission, check_requests
 from homa.client.count import count
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.handles import Batch, Job, OpenBatch
@@ -183,6 +183,7 @@ class Homa(Management, Scheduling, TableMapping):
                 batch is then cancelled, as it is when `requests` itself fails.
             StoreUnavailable, StoreFull: the store was away, or full, for longer than half a minute.
         """
+        check_requests(requests)
         filling = self.open_batch(model=model, schema=schema, name=name, **options)
         try:
             filling.add(requests)

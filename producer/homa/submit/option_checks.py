@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from math import isfinite
+from operator import index
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, SupportsIndex, Union, get_args, get_origin
 
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.example_models import OPENAI
@@ -133,8 +134,8 @@ def check_key(name: str, key: object) -> str:
 
 def check_custom_id(name: str, custom_id: object) -> str:
     """The name of a line of a batch, as the application has it; of a whole number, its digits."""
-    if isinstance(custom_id, int) and not isinstance(custom_id, bool):
-        custom_id = str(custom_id)
+    if isinstance(custom_id, SupportsIndex) and not isinstance(custom_id, bool):  # numpy's integers, too
+        custom_id = str(index(custom_id))
     if not isinstance(custom_id, str) or len(_utf8(custom_id, name)) > MAX_KEY_BYTES:
         raise wrong(name, custom_id, f"text of at most {MAX_KEY_BYTES} bytes, or a whole number")
     return custom_id
