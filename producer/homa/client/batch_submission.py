@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from io import IOBase
 from typing import Any
 
@@ -11,6 +11,7 @@ from homa.submit.batch_chunks import BatchRequest, Chunks
 from homa.submit.option_checks import Dollars, check_fallbacks, check_tenant
 from homa.submit.options import spread
 from homa.submit.submitter import Submitter
+from homa_shared.calls.request import CHAT
 from homa_shared.model.errors import HomaError, InvalidRequest, JobCancelled, StoreFull, StoreUnavailable
 from homa_shared.model.ids import new_batch_id
 from homa_shared.model.records import Lane
@@ -24,7 +25,8 @@ def check_requests(requests: object) -> None:
     if (rows := _rows_of_table(requests)) is not None:
         raise InvalidRequest(
             f"requests is a table ({type(requests).__module__.partition('.')[0]}): expected requests, such as "
-            f'[{{"prompt": f"Classify: {{row[\'text\']}}", "custom_id": row["id"]}} for row in {rows}]'
+            f'[{{"prompt": f"Classify: {{row[\'text\']}}", "custom_id": row["id"]}} for row in {rows}], '
+            'or homa.map(table, prompt="Classify: {{text}}"), which answers with a table'
         )
     if isinstance(requests, IOBase):
         raise InvalidRequest(
@@ -53,6 +55,7 @@ class BatchSubmission:
     Args:
         options: of `submit_batch`, name, model and schema among them.
         facts: what is to stand in the batch's record beside them.
+        kind: of its requests.
         alike: lines are prompts without options of their own, so that wrong options are refused before it is opened.
     """
 
@@ -63,6 +66,7 @@ class BatchSubmission:
         *,
         facts: Mapping[str, str] | None = None,
         alike: bool = False,
+        kind: str = CHAT,
     ) -> None:
         defaults = {"lane": Lane.BULK, **{name: value for name, value in spread(options).items() if value is not None}}
         self._submitter = submitter
@@ -74,7 +78,7 @@ class BatchSubmission:
         self.id = new_batch_id()
         self.schema = defaults.get("schema")
         self._chunks: Chunks | None = None
-        self._facts, self._alike = facts or {}, alike
+        self._facts, self._alike, self._kind = facts or {}, alike, kind
         self._unsent: list[tuple[Op[Accepted], list[Entry]]] = []
         #: Lines whose key another job had: they are that job's.
         self._taken = 0
@@ -89,7 +93,9 @@ class BatchSubmission:
             self._submitter.expect(model, check_fallbacks("fallbacks", fallbacks))
         view = yield from self._submitter.view()
         uploads = self._submitter.uploads()
-        self._chunks = Chunks(self._submitter.keys, self.id, view, self._defaults, uploads, cap=self._cap)
+        self._chunks = Chunks(
+            self._submitter.keys, self.id, view, self._defaults, uploads, cap=self._cap, kind=self._kind
+        )
         if self._alike:
             self._chunks.check_defaults()
         cap = "" if self._cap is None else str(self._cap)
@@ -105,6 +111,11 @@ class BatchSubmission:
         """Takes a line that is a prompt alone; true when `flush` is due. As `Chunks.add_prompt`."""
         assert self._chunks is not None
         return self._chunks.add_prompt(prompt, custom_id, key)
+
+    def add_texts(self, texts: Sequence[str]) -> bool:
+        """Takes a line that embeds texts; true when `flush` is due. As `Chunks.add_texts`."""
+        assert self._chunks is not None
+        return self._chunks.add_texts(texts)
 
     def flush(self) -> Flow[dict[str, str]]:
         """Sends the lines gathered, again after a reply that was lost.

@@ -23,7 +23,7 @@ from homa.submit.shared_prefixes import Prefixes
 from homa.submit.submitter import check_affordable
 from homa.submit.template import Template
 from homa.submit.uploads import UPLOAD_BYTES, Uploads
-from homa_shared.calls.request import to_json
+from homa_shared.calls.request import CHAT, EMBEDDING, to_json
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest
 from homa_shared.model.ids import batch_job_id
 from homa_shared.store.keys import Keys
@@ -53,6 +53,7 @@ class Chunks:
         defaults: options of `submit` for lines that do not say otherwise.
         uploads: takes note of media.
         cap: the batch's budget, nano-dollars; its lines must have a price.
+        kind: of its requests.
     """
 
     def __init__(
@@ -64,8 +65,9 @@ class Chunks:
         uploads: Uploads,
         *,
         cap: int | None = None,
+        kind: str = CHAT,
     ) -> None:
-        self._keys, self._batch_id, self.view, self._cap = keys, batch_id, view, cap
+        self._keys, self._batch_id, self.view, self._cap, self._kind = keys, batch_id, view, cap, kind
         self._defaults = {name: value for name, value in defaults.items() if value is not None}
         self._system = self._defaults.pop("system", None)
         self._around = self._plain_around()
@@ -110,6 +112,13 @@ class Chunks:
             InvalidRequest, BudgetExceeded: what is wrong, without the line's name.
         """
         self._put(self._default_template(), self._prepared(prompt), custom_id, key=key)
+        self.lines += 1
+        return self._is_full()
+
+    def add_texts(self, texts: Sequence[str]) -> bool:
+        """Takes a line that embeds these texts; otherwise as `add_prompt`."""
+        prepared = Prepared(to_json(texts, "texts"), [], inputs=texts)
+        self._put(self._default_template(), prepared, str(self.lines))
         self.lines += 1
         return self._is_full()
 
@@ -207,10 +216,16 @@ class Chunks:
     def _made(self, own: Mapping[str, Any]) -> Template:
         if "key" in own or "key" in self._defaults:
             raise InvalidRequest("key has no place in a batch: its lines are known by batch and number")
-        options = check_options({**self._defaults, **{name: value for name, value in own.items() if value is not None}})
+        said = {**self._defaults, **{name: value for name, value in own.items() if value is not None}}
+        options = check_options(said, self._kind)
         if options.at_ms is not None:
             raise InvalidRequest("at has no place in a batch: expected delay_s")
         template = Template(self.view, options, self._batch_id)
+        if self._kind == EMBEDDING and len(template.hops) > 1:
+            raise InvalidRequest(
+                f"so many texts are embedded by several jobs, and {template.targets[1]} stands behind "
+                f"{template.targets[0]}: expected one model, since vectors of two do not mix"
+            )
         self.targets.update(template.targets)
         return template
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from homa.client.batch_lines import read_page
 from homa.client.deadlines import BatchDeadlines
-from homa.client.results import Failure
-from homa.client.tables.answers import Answers
+from homa.client.results import Failure, Reply
 from homa.client.unserved import tell_if_batch_is_unserved
 from homa.drivers.effects import Flow, Sleep, ask_patiently
 from homa_shared.backoff import Backoff
+from homa_shared.model.errors import ResultTimeout
 from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
@@ -35,10 +37,15 @@ class Followed:
 
 
 class Collecting:
-    """Reads the ends of batches, and notes those of the rows that are waited for."""
+    """Reads the ends of batches, and notes those of the rows that are waited for.
 
-    def __init__(self, keys: Keys, schema: Any, answers: Answers, shown: Shown) -> None:
-        self._keys, self._schema, self._answers, self._shown = keys, schema, answers, shown
+    Args:
+        schema: what `Reply.parsed` is made with.
+        put: notes how a row ended.
+    """
+
+    def __init__(self, keys: Keys, schema: Any, put: Callable[[int, Reply[Any] | Failure], None], shown: Shown) -> None:
+        self._keys, self._schema, self._put, self._shown = keys, schema, put, shown
         self._followed: dict[str, Followed] = {}
         self._deadlines = BatchDeadlines(keys)
         #: Rows that are waited for.
@@ -60,19 +67,28 @@ class Collecting:
         self.waiting -= index is not None
         return index
 
-    def until(self, left: int | None) -> Flow[None]:
-        """Collects until so few rows are waited for; None: what has ended by now."""
+    def until(self, left: int | None, give_up_s: float = math.inf) -> Flow[None]:
+        """Collects until so few rows are waited for; None: what has ended by now.
+
+        Args:
+            give_up_s: when to give up, by this process's monotonic clock.
+
+        Raises:
+            ResultTimeout: it was not in time; what is waited for goes on.
+        """
         began_s = quiet_since_s = time.monotonic()
         looks = 0
         while left is None or self.waiting > left:
             brought = False
             for batch_id in self.batches:
                 brought = (yield from self._look(batch_id)) or brought
-            self._shown.show(self._answers)
+            self._shown.show()
             if brought:
                 quiet_since_s, looks = time.monotonic(), 0
             elif left is None or self.waiting <= left:
                 return
+            elif time.monotonic() >= give_up_s:
+                raise ResultTimeout(f"batch {self.batches[0]} has not ended in time, and goes on")
             else:
                 looks += 1
                 yield from self._wait(began_s, quiet_since_s, looks)
@@ -102,7 +118,7 @@ class Collecting:
                 self.waiting -= 1
                 outcome = line.reply or line.failure
                 assert outcome is not None
-                self._answers.put(index, outcome)
+                self._put(index, outcome)
         if view is not None and view.paused:
             self._shown.say(f"batch {batch_id} is paused: {view.paused_why or 'by somebody'}", key=batch_id)
         if not ended and (view is None or view.complete):
@@ -114,7 +130,7 @@ class Collecting:
         followed = self._followed[batch_id]
         for custom_id, index in followed.rows.items():
             why = f"batch {batch_id} has no line {custom_id} any more: its retention has ended, or it was purged"
-            self._answers.put(index, Failure(f"{batch_id}-{custom_id}", State.EXPIRED, "gone", why))
+            self._put(index, Failure(f"{batch_id}-{custom_id}", State.EXPIRED, "gone", why))
         self.waiting -= len(followed.rows)
         followed.rows.clear()
 

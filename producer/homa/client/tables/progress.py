@@ -27,8 +27,8 @@ class Shown:
     def __init__(self) -> None:
         self._said: set[str] = set()
 
-    def show(self, answers: Answers) -> None:
-        """Takes in how far it has come."""
+    def show(self) -> None:
+        """Looks how far it has come."""
 
     def say(self, message: str, *, key: str = "") -> None:
         """A message; one of a key is told once."""
@@ -36,7 +36,7 @@ class Shown:
             self._said.add(key)
             _log.warning("%s", message)
 
-    def close(self, answers: Answers | None = None) -> None:
+    def close(self) -> None:
         """Shows it for the last time."""
 
 
@@ -44,31 +44,32 @@ class Bar(Shown):
     """One bar, drawn in place.
 
     Args:
+        answers: what is shown.
         total: rows; None while nobody knows.
     """
 
-    def __init__(self, total: int | None) -> None:
+    def __init__(self, answers: Answers, total: int | None) -> None:
         super().__init__()
-        self._total, self._drawn_s = total, 0.0
+        self._answers, self._total, self._drawn_s = answers, total, 0.0
         self._progress = _bar()
         self._task = self._progress.add_task("", total=total)
         self._started = False
 
-    def show(self, answers: Answers) -> None:
+    def show(self) -> None:
         if time.monotonic() - self._drawn_s >= _DRAW_EACH_S:
             self._drawn_s = time.monotonic()
-            self._update(answers)
+            self._update()
             self._draw()
 
-    def close(self, answers: Answers | None = None) -> None:
-        if answers is not None:
-            self._total = len(answers) if self._total is None else self._total
-            self._update(answers)
-            self._draw()
+    def close(self) -> None:
+        self._total = len(self._answers) if self._total is None else self._total
+        self._update()
+        self._draw()
         if self._started:
             self._progress.stop()
 
-    def _update(self, answers: Answers) -> None:
+    def _update(self) -> None:
+        answers = self._answers
         words = [f"{answers.ended}" + ("" if self._total is None else f" of {self._total}")]
         words += [f"{answers.failed} failed"] if answers.failed else []
         words += [f"${usd(answers.answers_nano_usd)}"] if answers.answers_nano_usd else []
@@ -85,8 +86,8 @@ class Bar(Shown):
 class NotebookBar(Bar):
     """The bar in a notebook's output cell, as text that is replaced: it needs no widgets."""
 
-    def __init__(self, total: int | None) -> None:
-        super().__init__(total)
+    def __init__(self, answers: Answers, total: int | None) -> None:
+        super().__init__(answers, total)
         self._handle: Any = None
 
     def _draw(self) -> None:
@@ -102,17 +103,19 @@ class NotebookBar(Bar):
             self._handle.update(shown, raw=True)
 
 
-def shown(progress: bool | None, total: int | None) -> Shown:
+def shown(progress: bool | None, answers: Answers, total: int | None) -> Shown:
     """What shows a run.
 
     Args:
+        answers: how rows ended so far.
+        total: rows; None while nobody knows.
         progress: None shows a bar in a terminal and in a notebook.
     """
     if progress is False:
         return Shown()
     if _in_notebook():
-        return NotebookBar(total)
-    return Bar(total) if progress or sys.stderr.isatty() else Shown()
+        return NotebookBar(answers, total)
+    return Bar(answers, total) if progress or sys.stderr.isatty() else Shown()
 
 
 def _in_notebook() -> bool:

@@ -61,7 +61,7 @@ class TableRun:
         self._keys = submitter.keys
         self._earlier = EarlierRuns(self._keys, order) if order.name else None
         self._submission: BatchSubmission | None = None
-        self._collecting = Collecting(self._keys, order.schema, answers, shown)
+        self._collecting = Collecting(self._keys, order.schema, answers.put, shown)
         #: Batches of the table, this run's included.
         self.batches = [] if batches is None else batches
         self._piece: Piece = []
@@ -124,7 +124,7 @@ class TableRun:
 
     def close(self) -> None:
         """Shows for the last time how far it has come."""
-        self._shown.close(self._answers)
+        self._shown.close()
 
     def _pause(self) -> Flow[None]:
         own = [] if self._submission is None else [self._submission.id]

@@ -47,7 +47,9 @@ class Made:
 
     def run(self, *, total: int | None) -> TableRun:
         """A run over rows of it."""
-        return TableRun(self.submitter, self.order, self.answers, shown(self.progress, total), self.batches)
+        return TableRun(
+            self.submitter, self.order, self.answers, shown(self.progress, self.answers, total), self.batches
+        )
 
     def total(self) -> int | None:
         """How many rows there will be, where that is known."""
