@@ -43,6 +43,7 @@ def test_a_second_run_asks_nobody() -> None:
         assert len(homa.calls) == 250
         assert answers(again) == answers(first)
         assert (first.reused, again.reused, again.batches) == (0, 250, [])
+        assert first.kept_s == again.kept_s == 7 * 24 * 3600
         assert again.cost_usd == first.cost_usd == homa.cost_usd
 
 

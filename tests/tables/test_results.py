@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -131,6 +132,7 @@ def test_a_budget_holds_over_the_table() -> None:
     [
         ("one text", {}, "rows is 'one text': expected a table, or a list of rows"),
         ({"text": ["a"]}, {}, "expected a table, or a list of rows"),
+        (io.StringIO("a"), {}, "rows is an open file .*expected rows, such as map"),
         (7, {}, "rows is 7: expected texts, mappings"),
         ([["a", "b"]], {}, r"row 0 is \['a', 'b'\]: expected text, a mapping of columns, or a table"),
         (["a", 7], {}, "row 1 is 7: expected text"),

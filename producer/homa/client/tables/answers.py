@@ -60,6 +60,8 @@ class Answers:
         self.reused = 0
         #: Known cost, what attempts of unknown outcome may have cost, nano-dollars; attempts without a known price.
         self.cost_nano_usd = self.unresolved_nano_usd = self.unpriced = 0
+        #: How long after its end an answer is found by later runs of the name, s; None without a name.
+        self.kept_s: float | None = None
         #: Known cost of the answers alone, nano-dollars; it is there while a run goes on.
         self.answers_nano_usd = 0
 

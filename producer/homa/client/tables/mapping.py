@@ -45,7 +45,7 @@ class TableMapping:
                 are texts.
             schema: a pydantic model or JSON schema of the answers; its fields become columns.
             name: by which a later call finds the answers of rows that it asks the same, as long as the store keeps
-                them (`retention.keys`); only what is missing, failed or changed is asked and paid.
+                them (`retention.results`, `Table.kept_s`): what is missing, failed or changed alone is asked and paid.
             progress: show a bar; None does in a terminal and in a notebook.
             options: as `submit_batch`. `budget_usd` is the most that the table may cost, all runs of its name together.
 

@@ -271,6 +271,8 @@ class TableRun:
 
     def _add_cost(self) -> Flow[None]:
         answers = self._answers
+        if self._earlier is not None:
+            answers.kept_s = (yield from self._submitter.view()).fleet.retention.results
         if self._submission is None:
             return
         view = yield from ask_patiently(reads.batch(self._keys, self._submission.id))

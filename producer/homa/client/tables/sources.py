@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from io import IOBase
 from typing import Any
 
 from homa_shared.model.errors import InvalidRequest, MissingExtra
@@ -220,6 +221,11 @@ def source_of(rows: object) -> Source:
     """
     if isinstance(rows, str | bytes | Mapping):
         raise InvalidRequest(f"rows is {rows!r:.80}: expected a table, or a list of rows, such as [it]")
+    if isinstance(rows, IOBase):
+        raise InvalidRequest(
+            f"rows is an open file ({getattr(rows, 'name', '?')!s:.80}): expected rows, such as map(json.loads, file) "
+            "for a JSON Lines file, list(file) for lines of text, or `homa run FILE`"
+        )
     table = table_of(rows)
     if table is not None:
         return table

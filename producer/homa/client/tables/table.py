@@ -140,6 +140,14 @@ class Answered(Sequence[dict[str, Any]]):
         return self._made.answers.reused
 
     @property
+    def kept_s(self) -> float | None:
+        """How long after its end an answer is found by later runs of the name, s (`retention.results`).
+
+        None without a name.
+        """
+        return self._made.answers.kept_s
+
+    @property
     def batches(self) -> list[str]:
         """Ids of the batches that were made for it."""
         return list(self._made.batches)
