@@ -35,7 +35,7 @@ def takes_options(homa: Homa) -> Iterator[Piece]:
     homa.open_batch(model=MODEL, cache=True)
     assert_type(homa.embed(["a"], model=MODEL, dimensions=256, timeout=5), Embedded)
     assert_type(homa.map(["a"], prompt="{{text}}", model=MODEL, schema=Invoice, name="notes", lane="high"), Table)
-    assert_type(homa.map({"a": 1}.items(), model=MODEL, progress=False).retry(), Table)
+    assert_type(homa.map(iter(["a"]), model=MODEL, progress=False).retry(), Table)
     yield from homa.stream("Hi", model=MODEL, fallbacks=["anthropic:claude-haiku-5-5"])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
+from importlib import import_module
 from math import nan
 from typing import Any, overload
 
@@ -70,7 +71,7 @@ class Embedded(Sequence[list[float]]):
         nothing = array("f", [nan]).tobytes() * (width // 4)
         buffer = bytearray().join(each or nothing for each in packed)
         try:
-            import numpy
+            numpy = import_module("numpy")  # the application's, if anybody's
         except ImportError:
             return memoryview(buffer).cast("f", (len(packed), width // 4))
         return numpy.frombuffer(buffer, numpy.float32).reshape(len(packed), width // 4)
