@@ -68,7 +68,7 @@ class EmbeddingBatch:
         if not isinstance(error, ResultTimeout):
             yield from self._submission.abandon(error)
 
-    def _put(self, line: int, outcome: Reply[Any] | Failure) -> None:
+    def _put(self, _: str, line: int, outcome: Reply[Any] | Failure) -> None:
         self._parts[line] = outcome
 
     def _joined(self) -> Embedded:

@@ -79,8 +79,20 @@ class Answers:
         self._ends.append(None)
         return len(self._ends) - 1
 
-    def put(self, index: int, outcome: Reply[Any] | Failure | HomaError, *, reused: bool = False) -> None:
-        """Notes how a row ended; the body of a reply is not kept."""
+    def put(
+        self,
+        index: int,
+        outcome: Reply[Any] | Failure | HomaError,
+        *,
+        reused: bool = False,
+        of_another: bool = False,
+    ) -> None:
+        """Notes how a row ended; the body of a reply is not kept.
+
+        Args:
+            reused: it had ended before this run.
+            of_another: it ended in a batch of another run, whose cost is not added as a whole.
+        """
         before = self._ends[index]
         self.ended += before is None
         self.failed -= isinstance(before, Failure | HomaError)
@@ -89,8 +101,8 @@ class Answers:
             self._ends[index] = outcome
             return
         self.answers_nano_usd += outcome.cost_nano_usd or 0
-        if reused:
-            self.reused += 1
+        self.reused += reused
+        if reused or of_another:
             self.cost_nano_usd += outcome.cost_nano_usd or 0
             self.unpriced += outcome.cost_nano_usd is None
         *cells, text = reply_cells(outcome.text, self.columns) if self.columns else [outcome.text]

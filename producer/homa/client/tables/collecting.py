@@ -41,10 +41,12 @@ class Collecting:
 
     Args:
         schema: what `Reply.parsed` is made with.
-        put: notes how a row ended.
+        put: notes in which batch a row ended, and how.
     """
 
-    def __init__(self, keys: Keys, schema: Any, put: Callable[[int, Reply[Any] | Failure], None], shown: Shown) -> None:
+    def __init__(
+        self, keys: Keys, schema: Any, put: Callable[[str, int, Reply[Any] | Failure], None], shown: Shown
+    ) -> None:
         self._keys, self._schema, self._put, self._shown = keys, schema, put, shown
         self._followed: dict[str, Followed] = {}
         self._deadlines = BatchDeadlines(keys)
@@ -118,7 +120,7 @@ class Collecting:
                 self.waiting -= 1
                 outcome = line.reply or line.failure
                 assert outcome is not None
-                self._put(index, outcome)
+                self._put(batch_id, index, outcome)
         if view is not None and view.paused:
             self._shown.say(f"batch {batch_id} is paused: {view.paused_why or 'by somebody'}", key=batch_id)
         if not ended and (view is None or view.complete):
@@ -130,7 +132,7 @@ class Collecting:
         followed = self._followed[batch_id]
         for custom_id, index in followed.rows.items():
             why = f"batch {batch_id} has no line {custom_id} any more: its retention has ended, or it was purged"
-            self._put(index, Failure(f"{batch_id}-{custom_id}", State.EXPIRED, "gone", why))
+            self._put(batch_id, index, Failure(f"{batch_id}-{custom_id}", State.EXPIRED, "gone", why))
         self.waiting -= len(followed.rows)
         followed.rows.clear()
 

@@ -12,10 +12,10 @@ Without a name nobody could: its batch is cancelled, as that of `submit_batch` i
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from homa.client.batch_submission import BatchSubmission
-from homa.client.results import Reply
+from homa.client.results import Failure, Reply
 from homa.client.tables.answers import Answers
 from homa.client.tables.collecting import Collecting
 from homa.client.tables.earlier import ORDER, EarlierRuns, Found, spent
@@ -61,9 +61,11 @@ class TableRun:
         self._keys = submitter.keys
         self._earlier = EarlierRuns(self._keys, order) if order.name else None
         self._submission: BatchSubmission | None = None
-        self._collecting = Collecting(self._keys, order.schema, answers.put, shown)
+        self._collecting = Collecting(self._keys, order.schema, self._put, shown)
         #: Batches of the table, this run's included.
         self.batches = [] if batches is None else batches
+        #: Those of this run: one, unless another run of the name took it up.
+        self._own: list[str] = []
         self._piece: Piece = []
         self._bytes = 0
         self._occurrences: dict[str, int] = {}
@@ -215,6 +217,7 @@ class TableRun:
             yield from self._earlier.note(submission.id, view.fleet.retention.keys_s * 1000 + _LISTED_MS)
         yield from submission.open()
         self._submission = submission
+        self._own.append(submission.id)
         self.batches.append(submission.id)
         return submission
 
@@ -231,6 +234,9 @@ class TableRun:
         assert self._order.budget is not None
         left = usd(max(0, self._left))
         return BudgetExceeded(f"budget_usd is {usd(self._order.budget)}, of which earlier runs left {left}: {why}")
+
+    def _put(self, batch_id: str, index: int, outcome: Reply[Any] | Failure) -> None:
+        self._answers.put(index, outcome, of_another=batch_id not in self._own)
 
     def _add(self, submission: BatchSubmission, index: int, prompt: str, key: str) -> bool:
         custom_id = str(index)
@@ -273,10 +279,9 @@ class TableRun:
         answers = self._answers
         if self._earlier is not None:
             answers.kept_s = (yield from self._submitter.view()).fleet.retention.results
-        if self._submission is None:
-            return
-        view = yield from ask_patiently(reads.batch(self._keys, self._submission.id))
-        if view is not None:
-            answers.cost_nano_usd += view.nano_usd
-            answers.unresolved_nano_usd += view.unresolved_nano_usd
-            answers.unpriced += view.unpriced
+        for batch_id in self._own:
+            view = yield from ask_patiently(reads.batch(self._keys, batch_id))
+            if view is not None:
+                answers.cost_nano_usd += view.nano_usd
+                answers.unresolved_nano_usd += view.unresolved_nano_usd
+                answers.unpriced += view.unpriced
