@@ -150,15 +150,6 @@ class EarlierRuns:
         return view
 
 
-def spent(keys: Keys, batch_ids: Sequence[str]) -> Flow[int]:
-    """Known and unresolved cost of batches as they stand now, nano-dollars."""
-    total = 0
-    for batch_id in batch_ids:
-        view = yield from ask_patiently(reads.batch(keys, batch_id))
-        total += 0 if view is None else view.nano_usd + view.unresolved_nano_usd
-    return total
-
-
 def _listed(index: str) -> Op[list[str]]:
     return read((("ZRANGE", index, 0, -1),), lambda replies: [text(item) for item in replies[0]])
 

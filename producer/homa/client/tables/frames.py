@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from homa.client.tables.sources import ArrowSource, PandasSource, PolarsSource, Source
+from homa.client.tables.known_tables import ArrowSource, PandasSource, PolarsSource, Source
 from homa.files.rows import as_text
 from homa.files.writers.columns import Kind
 from homa_shared.model.errors import MissingExtra

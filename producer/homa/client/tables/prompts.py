@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from homa.client.tables.sources import TEXT, ReadSource, Source, TableSource, is_missing
+from homa.client.tables.known_tables import Source, TableSource, is_missing
+from homa.client.tables.sources import TEXT, ReadSource
 from homa.files import DEFAULT_PROMPT, MissingField, PromptTemplate
 from homa.files.rows import as_text
 from homa_shared.model.errors import InvalidRequest

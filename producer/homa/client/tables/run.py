@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from homa.client.batch_submission import BatchSubmission
 from homa.client.results import Failure, Reply
 from homa.client.tables.answers import Answers
+from homa.client.tables.budget import TableBudget
 from homa.client.tables.collecting import Collecting
-from homa.client.tables.earlier import ORDER, EarlierRuns, Found, spent
+from homa.client.tables.earlier import ORDER, EarlierRuns, Found
 from homa.client.tables.order import Order
 from homa.client.tables.prompts import Prompt
 from homa.drivers.effects import Flow, ask_patiently
@@ -71,8 +72,7 @@ class TableRun:
         self._occurrences: dict[str, int] = {}
         self._accepted = self._refused = 0
         self._last_refusal: InvalidRequest | BudgetExceeded | None = None
-        #: Nano-dollars that earlier batches left of the budget; None while nobody has looked.
-        self._left: int | None = None
+        self._budget = None if order.budget is None else TableBudget(self._keys, order.budget)
         self._collected_s = time.monotonic()
 
     def begin(self) -> Flow[None]:
@@ -144,8 +144,9 @@ class TableRun:
             return
         submission = self._submission or (yield from self._open())
         if submission is None:
+            assert self._budget is not None
             for index, _ in piece:
-                self._refuse(index, self._over_budget())
+                self._refuse(index, self._budget.exceeded())
             return
         try:
             yield from self._submit(submission, piece, keys)
@@ -172,7 +173,8 @@ class TableRun:
         if self._earlier is None:
             return False
         view = yield from self._earlier.look(batch_id)
-        self._left = None
+        if self._budget is not None:
+            self._budget.left = None
         return view is not None and not view.cancel
 
     def _asked_before(self, earlier: EarlierRuns, piece: Piece) -> Flow[tuple[Piece, list[str]]]:
@@ -205,12 +207,12 @@ class TableRun:
         """Opens the batch; None where earlier ones used up the budget."""
         order = self._order
         options = dict(order.options)
-        if order.budget is not None:
-            if self._left is None:
-                self._left = yield from self._left_of_budget(order.budget)
-            if self._left <= 0:
+        if self._budget is not None:
+            left = self._budget.left
+            left = (yield from self._look_at_budget(self._budget)) if left is None else left
+            if not left:
                 return None
-            options["budget_usd"] = usd(self._left)
+            options["budget_usd"] = usd(left)
         submission = BatchSubmission(self._submitter, options, facts={ORDER: order.mark}, alike=True)
         if self._earlier is not None:
             view = yield from self._submitter.view()
@@ -221,19 +223,13 @@ class TableRun:
         self.batches.append(submission.id)
         return submission
 
-    def _left_of_budget(self, budget: int) -> Flow[int]:
-        """What earlier batches have left of the budget. What still goes on is waited for: it may spend, too."""
-        if self._earlier is not None:
-            for batch_id in self._earlier.live():
-                yield from self._collecting.until_complete(batch_id)
-        batches = self.batches if self._earlier is None else list(self._earlier.batches)
-        return budget - (yield from spent(self._keys, batches))
-
-    def _over_budget(self, why: str = "raise it") -> BudgetExceeded:
-        assert self._left is not None
-        assert self._order.budget is not None
-        left = usd(max(0, self._left))
-        return BudgetExceeded(f"budget_usd is {usd(self._order.budget)}, of which earlier runs left {left}: {why}")
+    def _look_at_budget(self, budget: TableBudget) -> Flow[int]:
+        """What is left of it. What still goes on is waited for: it may spend, too."""
+        if self._earlier is None:
+            return (yield from budget.look(self.batches))
+        for batch_id in self._earlier.live():
+            yield from self._collecting.until_complete(batch_id)
+        return (yield from budget.look(list(self._earlier.batches)))
 
     def _put(self, batch_id: str, index: int, outcome: Reply[Any] | Failure) -> None:
         self._answers.put(index, outcome, of_another=batch_id not in self._own)
@@ -242,9 +238,11 @@ class TableRun:
         custom_id = str(index)
         try:
             due = submission.add_prompt(prompt, custom_id, key)
-        except (InvalidRequest, BudgetExceeded) as error:
-            parted = isinstance(error, BudgetExceeded) and self._left != self._order.budget
-            self._refuse(index, self._over_budget(str(error)) if parted else error)
+        except InvalidRequest as error:
+            self._refuse(index, error)
+            return False
+        except BudgetExceeded as error:
+            self._refuse(index, error if self._budget is None else self._budget.exceeded(error))
             return False
         self._accepted += 1
         self._collecting.wait_for(submission.id, custom_id, index)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, overload
 from homa.client.results import Failure
 from homa.client.short_tracebacks import short_tracebacks
 from homa.client.tables.answers import Answer, Answers, End, RowFailure
+from homa.client.tables.known_tables import Source
 from homa.client.tables.order import Order
 from homa.client.tables.progress import shown
 from homa.client.tables.prompts import Prompts
 from homa.client.tables.run import TableRun
-from homa.client.tables.sources import ReadSource, Source
+from homa.client.tables.sources import ReadSource
 from homa.files.writers.columns import Column, Kind
 from homa_shared.model.money import usd
 
