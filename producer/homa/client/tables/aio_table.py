@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from homa.client.short_tracebacks import short_tracebacks
 from homa.client.tables.run import TableRun
-from homa.client.tables.table import Answered, Made
+from homa.client.tables.table import MappedRows, Made
 
 if TYPE_CHECKING:
     from homa.drivers.aio import AwaitingDriver
 
 
 @short_tracebacks
-class AsyncTable(Answered):
+class AsyncTable(MappedRows):
     """A table that `AsyncHoma.map` made."""
 
     def __init__(self, driver: AwaitingDriver, made: Made) -> None:
@@ -36,7 +36,7 @@ class AsyncTable(Answered):
         await self._carry_out(self._made.run(total=len(self)), rows())
         return self
 
-    async def fill(self) -> AsyncTable:
+    async def _fill(self) -> AsyncTable:
         """Carries out the first run over its rows."""
         made = self._made
 

@@ -12,13 +12,13 @@ from homa.files.writers.columns import Kind
 from homa_shared.model.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from homa.client.tables.table import Answered
+    from homa.client.tables.table import MappedRows
 
 #: Nano-dollars are dollars with nine places.
 _DIGITS, _PLACES = 38, 9
 
 
-def to_pandas(table: Answered, source: Source) -> Any:
+def to_pandas(table: MappedRows, source: Source) -> Any:
     """Raises MissingExtra where pandas is not installed."""
     pandas = _library("pandas")
     own = _own(source, lambda: _pandas_of(source))
@@ -31,7 +31,7 @@ def to_pandas(table: Answered, source: Source) -> Any:
     return pandas.concat([own, pandas.DataFrame(added, index=own.index)], axis=1)
 
 
-def to_polars(table: Answered, source: Source) -> Any:
+def to_polars(table: MappedRows, source: Source) -> Any:
     """Raises MissingExtra where polars is not installed."""
     polars = _library("polars")
     own = _own(source, lambda: _polars_of(polars, source))
@@ -51,7 +51,7 @@ def to_polars(table: Answered, source: Source) -> Any:
     return own.hstack(added)
 
 
-def to_arrow(table: Answered, source: Source) -> Any:
+def to_arrow(table: MappedRows, source: Source) -> Any:
     """Raises MissingExtra where pyarrow is not installed."""
     arrow = _library("pyarrow")
     known = _own(source, lambda: _arrow_of(arrow, source))

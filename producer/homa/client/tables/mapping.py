@@ -58,7 +58,7 @@ class TableMapping:
         from homa.client.tables.table import Table
 
         given = {"model": model, "schema": schema, "name": name, **options}
-        return Table(self._driver, _made(self._submitter, rows, prompt, given, progress)).fill()
+        return Table(self._driver, _made(self._submitter, rows, prompt, given, progress))._fill()
 
 
 class AsyncTableMapping:
@@ -82,7 +82,7 @@ class AsyncTableMapping:
         from homa.client.tables.aio_table import AsyncTable
 
         given = {"model": model, "schema": schema, "name": name, **options}
-        return await AsyncTable(self._driver, _made(self._submitter, rows, prompt, given, progress)).fill()
+        return await AsyncTable(self._driver, _made(self._submitter, rows, prompt, given, progress))._fill()
 
 
 def _made(

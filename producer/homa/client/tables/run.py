@@ -215,6 +215,7 @@ class TableRun:
             options["budget_usd"] = usd(left)
         submission = BatchSubmission(self._submitter, options, facts={ORDER: order.mark}, alike=True)
         if self._earlier is not None:
+            self._submitter.expect(options["model"], options.get("fallbacks", ()))
             view = yield from self._submitter.view()
             yield from self._earlier.note(submission.id, view.fleet.retention.keys_s * 1000 + _LISTED_MS)
         yield from submission.open()

@@ -57,7 +57,7 @@ class Made:
         return self.source.expected if isinstance(self.source, ReadSource) else len(self.source)
 
 
-class Answered(Sequence[dict[str, Any]]):
+class MappedRows(Sequence[dict[str, Any]]):
     """Rows in their order, each with its own columns, its answer, and how it ended.
 
     The answer is the column `answer`, or with a schema the columns of its fields, behind which `answer` has the text of
@@ -200,7 +200,7 @@ class Answered(Sequence[dict[str, Any]]):
 
 
 @short_tracebacks
-class Table(Answered):
+class Table(MappedRows):
     """A table that `Homa.map` made."""
 
     def __init__(self, driver: BlockingDriver, made: Made) -> None:
@@ -217,7 +217,7 @@ class Table(Answered):
         self._carry_out(self._made.run(total=len(self)), self._made.prompts.of(failed))
         return self
 
-    def fill(self) -> Table:
+    def _fill(self) -> Table:
         """Carries out the first run over its rows."""
         made = self._made
         rows = ((made.answers.expect(), prompt) for prompt in made.prompts)
