@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from homa.client.short_tracebacks import short_tracebacks
+from homa.client.tables.prompts import Prompt
 from homa.client.tables.run import TableRun
-from homa.client.tables.table import MappedRows, Made
+from homa.client.tables.table import Made, MappedRows
 
 if TYPE_CHECKING:
     from homa.drivers.aio import AwaitingDriver
@@ -29,33 +30,34 @@ class AsyncTable(MappedRows):
         """
         failed = [index for index, _ in self._made.answers.failures()]
 
-        async def rows() -> AsyncIterator[tuple[int, Any]]:
+        async def rows() -> AsyncIterator[tuple[int, Prompt]]:
             for index, prompt in self._made.prompts.of(failed):
                 yield index, prompt
 
-        await self._carry_out(self._made.run(total=len(self)), rows())
+        await _carry_out(self._driver, self._made.run(total=len(self)), rows())
         return self
 
-    async def _fill(self) -> AsyncTable:
-        """Carries out the first run over its rows."""
-        made = self._made
 
-        async def rows() -> AsyncIterator[tuple[int, Any]]:
-            async for prompt in made.prompts:
-                yield made.answers.expect(), prompt
+async def fill(driver: AwaitingDriver, made: Made) -> AsyncTable:
+    """The table whose rows are all asked."""
 
-        await self._carry_out(made.run(total=made.total()), rows())
-        return self
+    async def rows() -> AsyncIterator[tuple[int, Prompt]]:
+        async for prompt in made.prompts:
+            yield made.answers.expect(), prompt
 
-    async def _carry_out(self, run: TableRun, rows: AsyncIterator[tuple[int, Any]]) -> None:
-        try:
-            await self._driver.run(run.begin())
-            async for index, prompt in rows:
-                if run.take(index, prompt):
-                    await self._driver.run(run.send())
-            await self._driver.run(run.finish())
-        except BaseException as error:
-            await self._driver.run(run.leave(error))
-            raise
-        finally:
-            run.close()
+    await _carry_out(driver, made.run(total=made.total()), rows())
+    return AsyncTable(driver, made)
+
+
+async def _carry_out(driver: AwaitingDriver, run: TableRun, rows: AsyncIterator[tuple[int, Prompt]]) -> None:
+    try:
+        await driver.run(run.begin())
+        async for index, prompt in rows:
+            if run.take(index, prompt):
+                await driver.run(run.send())
+        await driver.run(run.finish())
+    except BaseException as error:
+        await driver.run(run.leave(error))
+        raise
+    finally:
+        run.close()

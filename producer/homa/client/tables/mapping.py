@@ -55,10 +55,10 @@ class TableMapping:
             BudgetExceeded: what is left of the budget does not allow the next call.
             UnknownModel, StoreUnavailable, StoreFull: as `submit_batch`.
         """
-        from homa.client.tables.table import Table
+        from homa.client.tables.table import fill
 
         given = {"model": model, "schema": schema, "name": name, **options}
-        return Table(self._driver, _made(self._submitter, rows, prompt, given, progress))._fill()
+        return fill(self._driver, _made(self._submitter, rows, prompt, given, progress))
 
 
 class AsyncTableMapping:
@@ -79,10 +79,10 @@ class AsyncTableMapping:
         **options: Unpack[JobOptions],
     ) -> AsyncTable:
         """Ask the same of every row, and wait for all; as `Homa.map`. `rows` may be an async iterable, too."""
-        from homa.client.tables.aio_table import AsyncTable
+        from homa.client.tables.aio_table import fill
 
         given = {"model": model, "schema": schema, "name": name, **options}
-        return await AsyncTable(self._driver, _made(self._submitter, rows, prompt, given, progress))._fill()
+        return await fill(self._driver, _made(self._submitter, rows, prompt, given, progress))
 
 
 def _made(

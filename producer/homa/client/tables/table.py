@@ -13,7 +13,7 @@ from homa.client.tables.answers import Answer, Answers, End, RowFailure
 from homa.client.tables.known_tables import Source
 from homa.client.tables.order import Order
 from homa.client.tables.progress import shown
-from homa.client.tables.prompts import Prompts
+from homa.client.tables.prompts import Prompt, Prompts
 from homa.client.tables.run import TableRun
 from homa.client.tables.sources import ReadSource
 from homa.files.writers.columns import Column, Kind
@@ -214,25 +214,26 @@ class Table(MappedRows):
             the same table.
         """
         failed = [index for index, _ in self._made.answers.failures()]
-        self._carry_out(self._made.run(total=len(self)), self._made.prompts.of(failed))
+        _carry_out(self._driver, self._made.run(total=len(self)), self._made.prompts.of(failed))
         return self
 
-    def _fill(self) -> Table:
-        """Carries out the first run over its rows."""
-        made = self._made
-        rows = ((made.answers.expect(), prompt) for prompt in made.prompts)
-        self._carry_out(made.run(total=made.total()), rows)
-        return self
 
-    def _carry_out(self, run: TableRun, rows: Iterator[tuple[int, Any]]) -> None:
-        try:
-            self._driver.run(run.begin())
-            for index, prompt in rows:
-                if run.take(index, prompt):
-                    self._driver.run(run.send())
-            self._driver.run(run.finish())
-        except BaseException as error:
-            self._driver.run(run.leave(error))
-            raise
-        finally:
-            run.close()
+def fill(driver: BlockingDriver, made: Made) -> Table:
+    """The table whose rows are all asked."""
+    rows = ((made.answers.expect(), prompt) for prompt in made.prompts)
+    _carry_out(driver, made.run(total=made.total()), rows)
+    return Table(driver, made)
+
+
+def _carry_out(driver: BlockingDriver, run: TableRun, rows: Iterator[tuple[int, Prompt]]) -> None:
+    try:
+        driver.run(run.begin())
+        for index, prompt in rows:
+            if run.take(index, prompt):
+                driver.run(run.send())
+        driver.run(run.finish())
+    except BaseException as error:
+        driver.run(run.leave(error))
+        raise
+    finally:
+        run.close()
