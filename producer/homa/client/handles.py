@@ -96,7 +96,7 @@ class Job(Generic[T]):
         return f"<Job {self.id}>"
 
 
-class Batch:
+class Batch(Generic[T]):
     """A submitted batch. The handle holds nothing but its id; `homa.batch(id)` makes another one anywhere."""
 
     def __init__(self, driver: BlockingDriver, flows: BatchFlows) -> None:
@@ -118,7 +118,7 @@ class Batch:
         """
         return self._driver.run(self._flows.wait(timeout))
 
-    def results(self, after: int = 0, *, timeout: float | None = None) -> Iterator[Line]:
+    def results(self, after: int = 0, *, timeout: float | None = None) -> Iterator[Line[T]]:
         """Its lines as they end; a failure is a value. A line that is retried comes again.
 
         Args:
@@ -155,10 +155,10 @@ class Batch:
         return f"<Batch {self.id}>"
 
 
-class OpenBatch:
+class OpenBatch(Generic[T]):
     """A batch that still takes lines: `add` some, then `seal` it."""
 
-    def __init__(self, driver: BlockingDriver, submission: BatchSubmission, batch: Batch) -> None:
+    def __init__(self, driver: BlockingDriver, submission: BatchSubmission, batch: Batch[T]) -> None:
         self._driver, self._submission = driver, submission
         #: The handle, for progress and results while lines are still added.
         self.batch = batch
@@ -183,7 +183,7 @@ class OpenBatch:
         """Send what has been gathered, without waiting for a chunk to be full."""
         self._driver.run(self._submission.flush())
 
-    def seal(self) -> Batch:
+    def seal(self) -> Batch[T]:
         """No line comes after this: the batch is complete when all have ended."""
         self._driver.run(self._submission.seal())
         return self.batch

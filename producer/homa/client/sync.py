@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from homa.client.batch_flows import BatchFlows
 from homa.client.batch_submission import BatchSubmission
 from homa.client.count import count
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.handles import Batch, Job, OpenBatch
-from homa.client.job_flows import JobFlows
+from homa.client.known_jobs import KnownJobs
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.sync import Management
 from homa.client.streams import Piece
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Homa(Management):
+class Homa(KnownJobs, Management):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use, may be shared by threads, and works on in a forked child.
@@ -102,7 +101,8 @@ class Homa(Management):
         Args:
             prompt: the user's text; or `messages`, a whole conversation.
             model: `provider:model`, or an alias of the fleet's settings.
-            schema: a pydantic model or JSON schema for the answer; `Reply.parsed` is then its object.
+            schema: a type (pydantic model, dataclass, TypedDict, `list[…]` of one) or JSON schema for the answer;
+                `Reply.parsed` is then its object.
             options: those of `JobOptions`, where each has its type and what it does; docs/python.md lists them.
                 Further names go to the provider as they are; type checkers want those in `provider_options`.
 
@@ -145,6 +145,39 @@ class Homa(Management):
         job = self._submit(ask_for_embeddings(texts, {"model": model, **options}))
         return Embedded(job.result(timeout))
 
+    @overload
+    def submit_batch(
+        self,
+        requests: Iterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: type[T],
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Batch[T]: ...
+
+    @overload
+    def submit_batch(
+        self,
+        requests: Iterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: None = None,
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Batch[None]: ...
+
+    @overload
+    def submit_batch(
+        self,
+        requests: Iterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: Mapping[str, Any],
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Batch[Any]: ...
+
     def submit_batch(
         self,
         requests: Iterable[BatchRequest],
@@ -153,7 +186,7 @@ class Homa(Management):
         schema: Schema = None,
         name: str | None = None,
         **options: Unpack[JobOptions],
-    ) -> Batch:
+    ) -> Batch[Any]:
         """Submit any number of requests as one batch; returns when all are accepted.
 
         Args:
@@ -178,6 +211,26 @@ class Homa(Management):
             filling.abandon(error)
             raise
 
+    @overload
+    def open_batch(
+        self, *, model: str | None = None, schema: type[T], name: str | None = None, **options: Unpack[JobOptions]
+    ) -> OpenBatch[T]: ...
+
+    @overload
+    def open_batch(
+        self, *, model: str | None = None, schema: None = None, name: str | None = None, **options: Unpack[JobOptions]
+    ) -> OpenBatch[None]: ...
+
+    @overload
+    def open_batch(
+        self,
+        *,
+        model: str | None = None,
+        schema: Mapping[str, Any],
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> OpenBatch[Any]: ...
+
     def open_batch(
         self,
         *,
@@ -185,23 +238,11 @@ class Homa(Management):
         schema: Schema = None,
         name: str | None = None,
         **options: Unpack[JobOptions],
-    ) -> OpenBatch:
+    ) -> OpenBatch[Any]:
         """A batch to be filled bit by bit, and sealed; options as `submit_batch` without the requests."""
         submission = BatchSubmission(self._submitter, {"model": model, "schema": schema, "name": name, **options})
         self._driver.run(submission.open())
         return OpenBatch(self._driver, submission, self.batch(submission.id, schema=submission.schema))
-
-    def job(self, job_id: str, *, schema: Any = None) -> Job[Any]:
-        """The handle of a job that was submitted before, here or elsewhere."""
-        return Job(self._driver, JobFlows(self._submitter.keys, job_id, schema))
-
-    def batch(self, batch_id: str, *, schema: Any = None) -> Batch:
-        """The handle of a batch that was submitted before, here or elsewhere."""
-        return Batch(self._driver, BatchFlows(self._submitter.keys, batch_id, schema))
-
-    def cancel(self, job: Job[Any] | str) -> str:
-        """Cancel a job, given its handle or id; see `Job.cancel`."""
-        return self.job(job).cancel() if not isinstance(job, Job) else job.cancel()
 
     def count(self, content: str | Sequence[Mapping[str, Any]], *, model: str, exact: bool = False) -> Count:
         """Tokens of a text or of messages; `exact` of the result says whether they are an estimate.

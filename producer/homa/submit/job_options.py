@@ -30,7 +30,7 @@ from homa.submit.provider_options import ProviderOptions
 from homa.submit.shared_options import SharedOptions
 from homa.submit.tool_checks import check_answer_schema, check_run_tools, check_tools
 
-#: A pydantic model or JSON schema for answers.
+#: A type or JSON schema for answers.
 Schema: TypeAlias = type[Any] | Mapping[str, Any] | None
 
 
@@ -191,7 +191,8 @@ class BatchLine(JobOptions, total=False):
     schema: Annotated[
         Schema,
         JobOption(
-            "A pydantic model or JSON schema that the answer has to fit; `Reply.parsed` is then its object.",
+            "A type (pydantic model, dataclass, TypedDict, `list[…]` of one) or JSON schema that the answer has to fit; "
+            "`Reply.parsed` is then its object.",
             check_answer_schema,
             field="response_format",
             flag=Flag(
