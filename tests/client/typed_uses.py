@@ -32,6 +32,7 @@ from homa import (
     Progress,
     Reply,
     Retries,
+    tool,
 )
 
 MODEL = "openai:gpt-6-luna"
@@ -117,6 +118,24 @@ async def takes_the_same_in_a_loop(homa: AsyncHoma) -> AsyncIterator[Piece]:
             assert_type(line.reply.parsed, Note)
     async for piece in homa.stream("Hi", model=MODEL, temperature=0):
         yield piece
+
+
+@tool
+def stock(article: str, warehouse: int = 1) -> int:
+    return 7
+
+
+@tool(idempotent=True)
+async def price(article: str) -> float:
+    return 0.5
+
+
+async def calls_tools_as_the_functions_that_they_are(homa: Homa) -> None:
+    assert_type(stock("a", warehouse=2), int)
+    assert_type(await price("a"), float)
+    homa.submit("Hi", model=MODEL, run_tools=[stock, price], tools=[stock])
+    stock(7)  # refused: arg-type
+    stock("a", shelf=2)  # refused: call-arg
 
 
 def misspells(homa: Homa) -> None:
