@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from homa.submit.attachments import names_of_media
+from homa.submit.attachments import names_of_media, refuse_own_files
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.messages import build_messages, check_prompt
@@ -200,4 +200,5 @@ def _from_openai(line: Mapping[str, Any]) -> Mapping[str, Any]:
         raise InvalidRequest(f"url is {url!r:.80}: expected {_OPENAI_URL}")
     if not isinstance(body, Mapping):
         raise InvalidRequest(f"body is {body!r:.80}: expected an object with messages")
+    refuse_own_files(body, "a line of a batch file")
     return {"custom_id": line.get("custom_id"), **body}
