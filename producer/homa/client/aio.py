@@ -18,7 +18,8 @@ from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.aio import AsyncManagement
 from homa.drivers.aio import AwaitingDriver
-from homa.drivers.context import client_context
+from homa.drivers.context import Context, client_context
+from homa.drivers.source import ClientSource
 from homa.submit.batch_chunks import BatchRequest
 from homa.submit.job_options import ChatOptions, EmbeddingOptions, JobOptions, Schema
 from homa.submit.submitter import Asked, Submitter, ask_for
@@ -55,16 +56,22 @@ class AsyncHoma(AsyncKnownJobs, AsyncCounting, AsyncManagement):
         workers: Workers = "none",
     ) -> None:
         own = LocalWorkers(workers)
-        self._context = own.of(
-            client_context(redis_url=redis_url, namespace=namespace, settings=settings, local=local),
-            whole=settings is not None,
-        )
-        self._driver = AwaitingDriver(self._context)
-        self._workers = own
+        context = client_context(redis_url=redis_url, namespace=namespace, settings=settings, local=local)
+        self._use(own.of(context, whole=settings is not None), own)
+
+    def _use(self, context: Context, own: LocalWorkers) -> None:
+        self._context, self._workers = context, own
+        self._driver = AwaitingDriver(context)
         # Handles keep the driver, and with it the workers of the jobs that they wait for.
         weakref.finalize(self._driver, own.leave)
-        self._submitter = Submitter(self._context)
+        self._submitter = Submitter(context)
         self._submissions = Submissions()
+
+    def __getstate__(self) -> ClientSource:
+        return ClientSource.of(self._context)
+
+    def __setstate__(self, source: ClientSource) -> None:
+        self._use(source.context(), LocalWorkers("none"))
 
     @classmethod
     def local(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from homa.client.batch_flows import BatchFlows
 from homa.client.batch_lines import Line
@@ -162,6 +162,9 @@ class AsyncOpenBatch(Generic[T]):
         self._driver, self._submission = driver, submission
         #: The handle, for progress and results while lines are still added.
         self.batch = batch
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an open batch cannot be pickled, since it may hold lines: seal it, or pickle its .batch")
 
     @property
     def id(self) -> str:

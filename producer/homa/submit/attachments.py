@@ -26,8 +26,8 @@ class Picture(Protocol):
     def save(self, fp: Any, format: str | None = None, **params: Any) -> None: ...  # noqa: A002 - PIL's name
 
 
-#: An image as an application has it: a URL (https, or data), a file (its path as a text will do), the bytes of one, or an
-#: image of PIL.
+#: An image as an application has it: a URL (https, or data), a file (its path as a text will do), the bytes of one, or
+#: an image of PIL.
 Image = str | Path | bytes | Picture
 #: A document: a PDF as a file, as bytes, or as a data: URL.
 Document = str | Path | bytes
