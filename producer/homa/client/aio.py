@@ -17,6 +17,7 @@ from homa.client.batch_submission import BatchSubmission
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.aio import AsyncManagement
+from homa.client.scheduling import AsyncScheduling
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import Context, client_context
 from homa.drivers.source import ClientSource
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncHoma(AsyncKnownJobs, AsyncCounting, AsyncManagement):
+class AsyncHoma(AsyncKnownJobs, AsyncCounting, AsyncManagement, AsyncScheduling):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use. It serves one event loop at a time, and works on in another one or a forked child.

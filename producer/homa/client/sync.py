@@ -14,6 +14,7 @@ from homa.client.handles import Batch, Job, OpenBatch
 from homa.client.known_jobs import KnownJobs
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.sync import Management
+from homa.client.scheduling import Scheduling
 from homa.client.streams import Piece
 from homa.drivers.blocking import BlockingDriver
 from homa.drivers.context import Context, client_context
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Homa(KnownJobs, Management):
+class Homa(KnownJobs, Management, Scheduling):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use, may be shared by threads, and works on in a forked child.
