@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 
-from homa.files.digests import Digests
 from homa.submit.attachments import names_of_media, refuse_own_files
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
@@ -64,6 +63,8 @@ class Chunks:
         *,
         cap: int | None = None,
     ) -> None:
+        from homa.files.digests import Digests  # with all that reads and writes files, which few clients need
+
         self._keys, self._batch_id, self.view, self._cap = keys, batch_id, view, cap
         self._defaults = {name: value for name, value in defaults.items() if value is not None}
         self._system = self._defaults.pop("system", None)
