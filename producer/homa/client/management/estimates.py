@@ -23,7 +23,7 @@ from homa_shared.quota.own_cap import thinks_first
 _DAY_S = 86_400.0
 _SECOND_US = 1_000_000
 #: What of a request makes its messages, or names its job.
-_APART = ("prompt", "messages", "system", "images", "files", "custom_id", "key")
+_APART = ("prompt", "messages", "system", "images", "files", "custom_id", "key", "metadata")
 
 
 @dataclass(frozen=True, slots=True)
