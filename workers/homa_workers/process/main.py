@@ -24,6 +24,7 @@ from homa_shared.store.connection import StoreAddress
 from homa_shared.store.join import address_of
 from homa_shared.store.reads import batch
 from homa_shared.store.versions import release
+from homa_workers.middleware.entry_points import declared
 from homa_workers.observe import logs, sentry
 from homa_workers.process.actor_modules import declared_actors, import_actors
 from homa_workers.process.build import WorkerProcess, build
@@ -60,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--concurrency", type=_count, help="most calls at once in this process, for each provider")
     parser.add_argument("--actors", action="append", default=[], metavar="MODULE", help="module with Dramatiq actors")
     parser.add_argument(
+        "--middleware", action="append", default=[], metavar="MODULE", help="module with middleware of your own"
+    )
+    parser.add_argument(
         "--threads", type=_count, default=DEFAULT_THREADS, help="sync Dramatiq actors at once (default: 8)"
     )
     parser.add_argument("--for-batch", metavar="ID", help="end when this batch is complete")
@@ -84,6 +88,7 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
         concurrency=options.concurrency,
         threads=options.threads,
         broker=broker,
+        middleware=declared(options.middleware),
     )
     if settings.sentry_dsn is not None:
         sentry.start(settings.sentry_dsn.get_secret_value(), worker=process.workers[0].id, release=release())
