@@ -6,15 +6,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from homa.client.aio_handles import AsyncBatch, AsyncJob
 from homa.client.batch_flows import BatchFlows
 from homa.client.handles import Batch, Job
 from homa.client.job_flows import JobFlows
 from homa.client.schedule_flows import WINDOW, ScheduleFlows
-from homa.drivers.aio import AwaitingDriver
 from homa.drivers.blocking import BlockingDriver
 
 if TYPE_CHECKING:
+    # Not loaded with the client for threads: asyncio is most of its weight.
+    from homa.client.aio_handles import AsyncBatch, AsyncJob
+    from homa.drivers.aio import AwaitingDriver
     from homa_shared.store.reads.schedules import ScheduleRun, ScheduleView
 
 
@@ -117,6 +118,8 @@ class AsyncSchedule:
 
     async def run(self) -> AsyncJob[None]:
         """Run it now, beside its ticks."""
+        from homa.client.aio_handles import AsyncJob
+
         return AsyncJob(self._driver, JobFlows(self._flows.keys, await self._driver.run(self._flows.run())))
 
     async def backfill(
@@ -129,6 +132,8 @@ class AsyncSchedule:
     ) -> AsyncBatch:
         """Run it for ticks of the past that had no run; as `Schedule.backfill`."""
         found = await self._driver.run(self._flows.backfill(since, until, budget_usd, window))
+        from homa.client.aio_handles import AsyncBatch
+
         return AsyncBatch(self._driver, BatchFlows(self._flows.keys, found))
 
     async def delete(self) -> None:
