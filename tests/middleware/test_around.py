@@ -69,21 +69,25 @@ async def test_they_stand_around_the_call_by_order_and_change_its_reply(cell: Ce
     job = await cell.ask("[[say:text]]")
     view = await cell.ended(job)
     assert text_of(view) == "textcba"
-    facts = (job, MINI, 1, (), False)
+    facts = (job, MINI, 1, {}, False)
     assert seen == [("a", *facts), ("b", *facts), ("c", *facts), ("c", True), ("b", True), ("a", True)]
     assert view.job.cost_nano_usd == cell.bill_nano()
     await cell.check_money(job)
 
 
 async def test_one_for_a_tag_leaves_other_jobs_alone(cell: Cell) -> None:
-    @around(tag="eu")
-    async def stamp(request: Request, call_next: CallNext) -> Completion:
-        return with_text(await call_next(request), "stamped")
+    def stamping(tag: str) -> Around:
+        @around(tag=tag)
+        async def stamp(request: Request, call_next: CallNext) -> Completion:
+            reply = await call_next(request)
+            return with_text(reply, f"{reply.text} {tag}")
 
-    await worker(cell, stamp)
-    tagged, plain = await cell.ask("[[say:text]]", tags="eu\nbeta"), await cell.ask("[[say:text]]", tags="us")
-    assert text_of(await cell.ended(tagged)) == "stamped"
-    assert text_of(await cell.ended(plain)) == "text"
+        return stamp
+
+    await worker(cell, stamping("team"), stamping("region=eu"))
+    expected = {"team=a\nregion=eu": "text region=eu team", "region=us\nteam=b": "text team", "": "text"}
+    for tags, text in expected.items():
+        assert text_of(await cell.ended(await cell.ask("[[say:text]]", tags=tags))) == text
 
 
 async def test_a_changed_call_is_what_is_sent_and_is_reserved_anew(cell: Cell) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, overload
 
 from homa_shared.calls.reply import Call, Completion, Usage
+from homa_shared.model.records import decode_tags
 from homa_workers.attempt import RunningAttempt
 
 #: Longest that one middleware may take beside the call, before it and after it, s.
@@ -66,8 +67,8 @@ class Request:
         return self._attempt.claim.batch or None
 
     @property
-    def tags(self) -> tuple[str, ...]:
-        return tags_of(self._attempt.claim.tags)
+    def tags(self) -> dict[str, str]:
+        return decode_tags(self._attempt.claim.tags)
 
     @property
     def streams(self) -> bool:
@@ -121,7 +122,7 @@ class Around:
     function: AroundFunction
     #: Whose calls; None: every provider's.
     provider: str | None
-    #: Only those of jobs that have this tag; None: all.
+    #: Only those of jobs that have this tag, `K` or `K=V`; None: all.
     tag: str | None
     #: Lower ones stand further outside; equal ones in the order in which they are given.
     order: int
@@ -132,6 +133,13 @@ class Around:
     def name(self) -> str:
         """For errors and logs."""
         return f"{self.function.__module__}.{getattr(self.function, '__qualname__', self.function)}"
+
+    def fits(self, tags: dict[str, str]) -> bool:
+        """Whether it stands around calls of jobs with these tags."""
+        if self.tag is None:
+            return True
+        name, _, value = self.tag.partition("=")
+        return name in tags and (not value or tags[name] == value)
 
     def __call__(self, request: Request, call_next: CallNext) -> Awaitable[Completion]:
         return self.function(request, call_next)
@@ -160,7 +168,7 @@ def around(
 
     Args:
         provider: name of the account whose calls it stands around; all where it is not given.
-        tag: only calls of jobs that have this tag.
+        tag: only calls of jobs that have this tag, `K` or `K=V`.
         order: lower ones stand further outside.
         limit_s: longest that it may take beside the call, before it and after it, s.
 
@@ -183,8 +191,3 @@ def for_provider(found: Iterable[Around], provider: str) -> tuple[Around, ...]:
     """Those around one provider's calls, the outermost first."""
     fitting = (one for one in found if one.provider in (None, provider))
     return tuple(sorted(fitting, key=lambda one: one.order))
-
-
-def tags_of(text: str) -> tuple[str, ...]:
-    """A claim's tags."""
-    return tuple(text.split("\n")) if text else ()

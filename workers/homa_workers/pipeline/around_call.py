@@ -21,8 +21,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from homa_shared.calls.reply import Call, Completion
+from homa_shared.model.records import decode_tags
 from homa_workers.attempt import RunningAttempt
-from homa_workers.middleware.around import Around, tags_of
+from homa_workers.middleware.around import Around
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.pipeline.call import Caller
 from homa_workers.pipeline.exchange import Exchange
@@ -63,8 +64,8 @@ class AroundCaller(Caller):
         return await Exchange(attempt, call, around, self._sent, watch, self._log, self._secrets).reply()
 
     def _fitting(self, attempt: RunningAttempt) -> tuple[Around, ...]:
-        tags = tags_of(attempt.claim.tags)
-        return tuple(one for one in self._around if one.tag is None or one.tag in tags)
+        tags = decode_tags(attempt.claim.tags)
+        return tuple(one for one in self._around if one.fits(tags))
 
     async def _sent(self, attempt: RunningAttempt, call: Call, changed_by: str) -> Completion:
         if changed_by:
