@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from homa_workers.middleware import Call, CallNext, Completion, Middleware, Requ
 from homa_workers.middleware.around import Around
 from tests.steps.cell import MINI, Cell, by_schema, reply_of, until
 
-Body = Callable[[Request, CallNext], Awaitable[Completion]]
+Body = Callable[[Request, CallNext], Coroutine[Any, Any, Completion]]
 
 
 def text_of(view: Any) -> str:
@@ -215,7 +215,7 @@ async def twice(request: Request, call_next: CallNext) -> Completion:
 
 
 async def elsewhere(request: Request, call_next: CallNext) -> Completion:
-    return await asyncio.create_task(call_next(request))  # type: ignore[arg-type]
+    return await asyncio.create_task(call_next(request))
 
 
 @pytest.mark.parametrize(

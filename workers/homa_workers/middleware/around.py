@@ -10,7 +10,7 @@ What such a function may do, and why it breaks no promise, is argued where it is
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, overload
@@ -110,9 +110,9 @@ def call_of(request: Request) -> Call:
 
 
 #: Makes the call, or enters the next middleware. It is awaited once at most, in the task that it was given to.
-CallNext: TypeAlias = Callable[[Request], Awaitable[Completion]]
+CallNext: TypeAlias = Callable[[Request], Coroutine[Any, Any, Completion]]
 #: What `@around` declares.
-AroundFunction: TypeAlias = Callable[[Request, CallNext], Awaitable[Completion]]
+AroundFunction: TypeAlias = Callable[[Request, CallNext], Coroutine[Any, Any, Completion]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Around:
         name, _, value = self.tag.partition("=")
         return name in tags and (not value or tags[name] == value)
 
-    def __call__(self, request: Request, call_next: CallNext) -> Awaitable[Completion]:
+    def __call__(self, request: Request, call_next: CallNext) -> Coroutine[Any, Any, Completion]:
         return self.function(request, call_next)
 
 

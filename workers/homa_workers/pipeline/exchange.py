@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import orjson
 
@@ -30,7 +31,7 @@ class Exchange:
         call: as it was prepared, with its reservation.
         around: the outermost first, at least one.
         send: makes the call.
-        watch: gives its reservation back where it cannot leave at once.
+        watch: gives its reservation back where it cannot leave at once; what it returns is cancelled when it can.
         log: told of what they raise.
         secrets: what no error may tell.
     """
@@ -54,9 +55,10 @@ class Exchange:
         self._reply: Completion | None = None
         self._error: Exception | None = None
         self._raised: BaseException | None = None
-        self._limit_s = sum(one.limit_s for one in around)
         self._task = asyncio.current_task()
-        self._is_over = False
+        #: While the middlewares have their turn: what gives the reservation back, and what cuts them off.
+        self._timers: tuple[asyncio.TimerHandle, ...] = ()
+        self._is_calling = self._is_late = self._is_over = False
 
     async def reply(self) -> Completion:
         """What the attempt gets, and nothing that was called is forgotten for it.
@@ -65,70 +67,109 @@ class Exchange:
             Halted: a middleware went wrong.
             ProviderError: the call went wrong.
         """
-        self._timer = self._watch(self._attempt)
-        left_s = self._attempt.left_s
-        self._limit = asyncio.timeout(self._limit_s if left_s is None else min(left_s, self._limit_s))
+        first = self._entered(0, Request(self._attempt, self._call))
         try:
-            async with self._limit:
-                returned = await self._through(0, Request(self._attempt, self._call))
+            returned = self._checked(await _Stepwise(first, self._suspended))
         except BaseException as error:
+            self._note(error, 0)
+            self._disarm()
             end = self._end(error)
             if end is error:
                 raise
             raise end from error
-        finally:
-            self._timer.cancel()
-            self._is_over = True
+        self._disarm()
         return await self._taken(returned)
+
+    # -- time: no timer is set for a middleware that never waits ------------------------------------------------------
+
+    def _suspended(self) -> None:
+        """Something waits: a middleware, which has its limit, or the call, which has limits of its own."""
+        if self._is_calling or self._timers:
+            return
+        limit_s, timers = self._limit_s, []
+        if self._reply is None:
+            left_s = self._attempt.left_s
+            limit_s = limit_s if left_s is None else min(left_s, limit_s)
+            timers.append(self._watch(self._attempt))
+        timers.append(asyncio.get_running_loop().call_later(limit_s, self._cut_off))
+        self._timers = tuple(timers)
+
+    def _cut_off(self) -> None:
+        if self._task is not None and not self._is_late:
+            self._is_late = True
+            self._task.cancel()
+
+    def _disarm(self, *, calling: bool = False) -> None:
+        """From now on the middlewares do not wait: the call begins, or they have ended."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers, self._is_calling, self._is_over = (), calling, not calling
+        if self._is_late and self._task is not None:
+            self._task.uncancel()
+
+    @property
+    def _limit_s(self) -> float:
+        return sum(one.limit_s for one in self._around)
 
     # -- on the way --------------------------------------------------------------------------------------------------
 
-    async def _through(self, place: int, request: Request) -> Completion:
+    def _entered(self, place: int, request: Request) -> Coroutine[Any, Any, Completion]:
+        """A middleware that has begun, or the call behind the innermost one."""
         if place == len(self._around):
-            return await self._called(request)
+            return self._called(request)
         self._turn = self._deepest = place
-        try:
-            returned = await self._around[place].function(request, self._next(place))
-            if not isinstance(returned, Completion):
-                raise TypeError(f"it returned {returned!r}; expected a Completion")
-        except BaseException as error:
-            if error is not self._error and error is not self._raised:
-                self._raised, self._raiser = error, place
-            raise
-        return returned
+        return self._around[place].function(request, self._next(place))
 
     def _next(self, place: int) -> CallNext:
         called = False
 
         async def call_next(request: Request) -> Completion:
             nonlocal called
-            if called or self._is_over:
-                raise RuntimeError("it called call_next a second time; expected one call, which Homa retries itself")
-            if not isinstance(request, Request):
-                raise TypeError(f"it gave {request!r} to call_next; expected a Request")
-            if asyncio.current_task() is not self._task:
-                raise RuntimeError("it called call_next in another task; expected its own: use asyncio.timeout")
+            self._expect_call(request, called=called)
             called = True
             try:
-                return await self._through(place + 1, request)
+                return self._checked(await self._entered(place + 1, request))
+            except BaseException as error:
+                self._note(error, place + 1)
+                raise
             finally:
                 self._turn = place
 
         return call_next
 
+    def _expect_call(self, request: Request, *, called: bool) -> None:
+        if called or self._is_over:
+            raise RuntimeError("it called call_next a second time; expected one call, which Homa retries itself")
+        if self._is_late:
+            raise RuntimeError("it called call_next after its time was up")
+        if not isinstance(request, Request):
+            raise TypeError(f"it gave {request!r} to call_next; expected a Request")
+        if asyncio.current_task() is not self._task:
+            raise RuntimeError("it called call_next in another task; expected its own: use asyncio.timeout")
+
+    def _checked(self, returned: object) -> Completion:
+        if isinstance(returned, Completion):
+            return returned
+        raise TypeError(f"it returned {returned!r}; expected a Completion")
+
+    def _note(self, error: BaseException, place: int) -> None:
+        """Notes who raised what came out of a middleware, or of the call."""
+        if error is not self._error and error is not self._raised:
+            self._raised, self._raiser = error, min(place, len(self._around) - 1)
+
     async def _called(self, request: Request) -> Completion:
         """The call: its own time limits hold, and none of the middlewares'."""
         call = call_of(request)
         changed = call is not self._call and _content(call) != _content(self._call)
-        self._timer.cancel()
-        self._limit.reschedule(None)
+        self._disarm(calling=True)
         try:
             by = self._around[self._turn].name if changed else ""
             self._reply = await self._send(self._attempt, call if changed else self._call, by)
         except Exception as error:
             self._error = error
             raise
-        self._limit.reschedule(asyncio.get_running_loop().time() + self._limit_s)
+        finally:
+            self._is_calling = False
         return self._reply
 
     # -- and back ----------------------------------------------------------------------------------------------------
@@ -160,7 +201,7 @@ class Exchange:
             return self._standing(self._error, "" if same else f"{self._name(self._raiser)} raised {_said(error)}")
         if isinstance(error, asyncio.CancelledError) and self._is_cut():
             return self._cut()
-        if isinstance(error, TimeoutError) and self._limit.expired():
+        if isinstance(error, asyncio.CancelledError) and self._is_late:
             left_s = self._attempt.left_s
             if self._reply is None and left_s is not None and left_s <= 0:
                 return ended(Unsent("expired", "the job's deadline passed before its call"), State.EXPIRED)
@@ -218,6 +259,35 @@ class Exchange:
 
     def _name(self, place: int) -> str:
         return self._around[place].name
+
+
+class _Stepwise:
+    """A coroutine that is watched as it waits.
+
+    Args:
+        work: runs in the present task.
+        suspended: called whenever it waits for something.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, Completion], suspended: Callable[[], None]) -> None:
+        self._work, self._suspended = work, suspended
+
+    def __await__(self) -> Generator[Any, Any, Completion]:
+        work, suspended = self._work, self._suspended
+        step, given = work.send, None
+        while True:
+            try:
+                waited = step(given)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            suspended()
+            try:
+                given, step = (yield waited), work.send
+            except GeneratorExit:
+                work.close()
+                raise
+            except BaseException as error:
+                given, step = error, work.throw
 
 
 def _is_stop(halt: Halted) -> bool:
