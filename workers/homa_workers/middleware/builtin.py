@@ -25,6 +25,7 @@ def in_order(
     media: Media,
     vectors: VectorCache,
     others: Sequence[Middleware] = (),
+    bodies: Sequence[Middleware] = (),
 ) -> list[Middleware]:
     """Homa's own middlewares with others' among them.
 
@@ -34,6 +35,7 @@ def in_order(
     return [
         AttemptLog(log),
         SentryReports(),
+        *bodies,
         *others,
         TokenCalibration(store),
         VectorKeeping(vectors),

@@ -21,7 +21,7 @@ from homa_shared.store.join import enter
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.fleet.vector_cache import VectorCache
 from homa_workers.middleware.around import for_provider
-from homa_workers.middleware.base import WorkerIdentity
+from homa_workers.middleware.base import Middleware, WorkerIdentity
 from homa_workers.middleware.builtin import in_order
 from homa_workers.middleware.chain import MiddlewareChain
 from homa_workers.middleware.entry_points import Given, installed, split
@@ -182,7 +182,7 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
     media = Media(store, shared.blobs, settings.blobs_above)
     vectors = VectorCache(store)
     others, around = split(shared.middleware)
-    all_hooks = in_order(log, store, book, media, vectors, others)
+    all_hooks = in_order(log, store, book, media, vectors, others, _body_log(settings, log, shared.secrets))
     chain = MiddlewareChain(all_hooks, log, for_provider(around, provider.name))
     gather_s = settings.settle_gather_ms / 1000
     pipeline = Pipeline(
@@ -202,6 +202,16 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
         waiting=shared.waiting(),
     )
     return worker, chain
+
+
+def _body_log(settings: Settings, log: WorkerLog, secrets: Secrets) -> list[Middleware]:
+    """What logs requests and replies; nothing of it is loaded where nobody asks for that."""
+    if not settings.log_bodies:
+        return []
+    from homa_workers.middleware.body_log import BodyLog
+    from homa_workers.observe.redaction import Redaction
+
+    return [BodyLog(log, settings.log_bodies, Redaction(secrets, settings.log_redact))]
 
 
 def _actors_worker(shared: _Shared, threads: int) -> HomaWorker:
