@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(lambda level: str(level).lower())
     ] = "info"
+    #: Workers log at debug, a line a call, and whole tracebacks, whose words may quote a prompt; commands show theirs.
+    debug: bool = False
     #: auto: console on a terminal, else JSON Lines.
     log_format: Literal["auto", "console", "json"] = "auto"
     #: Share of jobs whose requests and replies workers log, redacted, a line a call. Which jobs these are goes by their

@@ -25,7 +25,7 @@ def in_order(
     media: Media,
     vectors: VectorCache,
     others: Sequence[Middleware] = (),
-    bodies: Sequence[Middleware] = (),
+    calls: Sequence[Middleware] = (),
 ) -> list[Middleware]:
     """Homa's own middlewares with others' among them.
 
@@ -35,8 +35,8 @@ def in_order(
     return [
         AttemptLog(log),
         SentryReports(),
-        *bodies,
         *others,
+        *calls,
         TokenCalibration(store),
         VectorKeeping(vectors),
         MediaRelease(media),

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import re2
 
 from homa_shared.model.errors import ConfigError
+from homa_shared.model.personal_data import PRESETS
 from homa_workers.providers.secrets import Secrets
 
-#: Named patterns, of RE2's syntax (https://github.com/google/re2/wiki/Syntax). They rather hide too much.
-PRESETS: Mapping[str, str] = {
-    "email": r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
-    # 13 to 19 digits (ISO/IEC 7812), with blanks or hyphens between them.
-    "card": r"\b\d(?:[ -]?\d){12,18}\b",
-    # ISO 13616: country, two check digits, up to 30 characters, in groups or not.
-    "iban": r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b",
-    # E.164 with its +, or with a leading 0, and separators.
-    "phone": r"(?:\+\d|\b0)(?:[ ()/.-]{0,2}\d){6,14}\b",
-    "ip": r"\b(?:\d{1,3}\.){3}\d{1,3}\b|\b(?:[0-9A-Fa-f]{1,4}:){3,7}[0-9A-Fa-f]{1,4}\b",
-}
 #: Longest text that is told, characters; of one that is longer, the beginning.
 MOST_CHARS = 4_000
 #: So many characters more are looked at, so that what is cut in two at the end is found all the same.
@@ -36,7 +26,7 @@ class Redaction:
 
     Args:
         secrets: of this process.
-        patterns: names of presets, or patterns of RE2.
+        patterns: names of presets, or patterns of RE2 (https://github.com/google/re2/wiki/Syntax).
 
     Raises:
         ConfigError: a pattern is none; it is named.

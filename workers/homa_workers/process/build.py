@@ -23,6 +23,7 @@ from homa_workers.fleet.vector_cache import VectorCache
 from homa_workers.middleware.around import for_provider
 from homa_workers.middleware.base import Middleware, WorkerIdentity
 from homa_workers.middleware.builtin import in_order
+from homa_workers.middleware.call_log import CallLog
 from homa_workers.middleware.chain import MiddlewareChain
 from homa_workers.middleware.entry_points import Given, installed, split
 from homa_workers.observe.worker_log import WorkerLog
@@ -178,11 +179,11 @@ def _chosen(settings: Settings, providers: Sequence[str], *, has_actors: bool) -
 def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWorker, MiddlewareChain]:
     settings, store, given = shared.settings, shared.store, shared.settings.providers[provider.name]
     book = FleetBook(store, shared.fleet, provider.name, account_params(provider))
-    log = WorkerLog(new_worker_id(provider.name))
+    log = WorkerLog(new_worker_id(provider.name), debug=settings.debug)
     media = Media(store, shared.blobs, settings.blobs_above)
     vectors = VectorCache(store)
     others, around = split(shared.middleware)
-    all_hooks = in_order(log, store, book, media, vectors, others, _body_log(settings, log, shared.secrets))
+    all_hooks = in_order(log, store, book, media, vectors, others, _call_logs(settings, log, shared.secrets))
     chain = MiddlewareChain(all_hooks, log, for_provider(around, provider.name))
     gather_s = settings.settle_gather_ms / 1000
     pipeline = Pipeline(
@@ -204,14 +205,15 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
     return worker, chain
 
 
-def _body_log(settings: Settings, log: WorkerLog, secrets: Secrets) -> list[Middleware]:
-    """What logs requests and replies; nothing of it is loaded where nobody asks for that."""
+def _call_logs(settings: Settings, log: WorkerLog, secrets: Secrets) -> list[Middleware]:
+    """What logs calls, with or without requests and replies; there is none where nobody asks for it."""
+    calls: list[Middleware] = [CallLog(log)] if settings.debug or settings.log_level == "debug" else []
     if not settings.log_bodies:
-        return []
+        return calls
     from homa_workers.middleware.body_log import BodyLog
     from homa_workers.observe.redaction import Redaction
 
-    return [BodyLog(log, settings.log_bodies, Redaction(secrets, settings.log_redact))]
+    return [*calls, BodyLog(log, settings.log_bodies, Redaction(secrets, settings.log_redact))]
 
 
 def _actors_worker(shared: _Shared, threads: int) -> HomaWorker:

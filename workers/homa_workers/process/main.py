@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         form = settings.log_format
         for warning in settings.warnings:
             logs.say(f"warning: {warning}", "warning", form)
-        logs.start(settings.log_level, form)
+        logs.start("debug" if settings.debug else settings.log_level, form)
         logs.take_all_of_stderr(form)
         return asyncio.run(_serve(settings, options))
     except StoreUnavailable as error:

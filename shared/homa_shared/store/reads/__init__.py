@@ -44,6 +44,7 @@ from homa_shared.store.reads.jobs import (
     reply,
     resolved_replies,
     state,
+    stream_marks,
     unresolved,
     why,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "scopes",
     "server_time",
     "state",
+    "stream_marks",
     "unresolved",
     "versions",
     "waiting_targets",
