@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from homa_workers.middleware.around import Around, CallNext, Request, call_of
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes.halting import Halted, Unfit, Unsent, ended, stopped_before_call
 from homa_workers.outcomes.outcomes import Deferred, Interrupted, Released, name_of
+from homa_workers.pipeline.stepwise import Stepwise, expect_reply
 from homa_workers.providers.secrets import Secrets
 
 #: Makes the call; the last argument names the middleware that changed it, if one did.
@@ -69,7 +70,7 @@ class Exchange:
         """
         first = self._entered(0, Request(self._attempt, self._call))
         try:
-            returned = self._checked(await _Stepwise(first, self._suspended))
+            returned = self._checked(await Stepwise(first, self._suspended))
         except BaseException as error:
             self._note(error, 0)
             self._disarm()
@@ -179,7 +180,7 @@ class Exchange:
         if self._error is not None:
             raise self._standing(self._error, f"{self._name(self._deepest)} returned a reply in its place")
         try:
-            _expect_reply(returned)
+            expect_reply(returned)
         except (TypeError, ValueError) as error:
             raise self._failed(self._turn, error, f"returned no reply: {error}") from error
         if self._reply is not None:
@@ -261,35 +262,6 @@ class Exchange:
         return self._around[place].name
 
 
-class _Stepwise:
-    """A coroutine that is watched as it waits.
-
-    Args:
-        work: runs in the present task.
-        suspended: called whenever it waits for something.
-    """
-
-    def __init__(self, work: Coroutine[Any, Any, Completion], suspended: Callable[[], None]) -> None:
-        self._work, self._suspended = work, suspended
-
-    def __await__(self) -> Generator[Any, Any, Completion]:
-        work, suspended = self._work, self._suspended
-        step, given = work.send, None
-        while True:
-            try:
-                waited = step(given)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            suspended()
-            try:
-                given, step = (yield waited), work.send
-            except GeneratorExit:
-                work.close()
-                raise
-            except BaseException as error:
-                given, step = error, work.throw
-
-
 def _is_stop(halt: Halted) -> bool:
     """Whether an attempt ends because somebody stops it."""
     outcome = halt.outcome
@@ -303,23 +275,6 @@ def _content(call: Call) -> bytes:
         TypeError: it holds what is not JSON.
     """
     return orjson.dumps((call.messages, call.params))
-
-
-def _expect_reply(reply: Completion) -> None:
-    """Raises where a body cannot be stored or read.
-
-    Raises:
-        TypeError: it is not JSON.
-        ValueError: it is no chat completion.
-    """
-    orjson.dumps(reply.body)
-    choices = reply.body.get("choices")
-    if not (isinstance(choices, list) and choices and all(_is_choice(choice) for choice in choices)):
-        raise ValueError(f"its body has choices {choices!r}; expected those of a chat completion")
-
-
-def _is_choice(choice: object) -> bool:
-    return isinstance(choice, dict) and isinstance(choice.get("message"), dict)
 
 
 def _said(error: BaseException) -> str:

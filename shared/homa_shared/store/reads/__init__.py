@@ -44,7 +44,6 @@ from homa_shared.store.reads.jobs import (
     reply,
     resolved_replies,
     state,
-    stream_marks,
     unresolved,
     why,
 )
@@ -57,6 +56,7 @@ from homa_shared.store.reads.money import (
     costs,
     ledger,
 )
+from homa_shared.store.reads.stream_marks import stream_marks
 
 __all__ = [
     "ENDED_LISTS",

@@ -11,7 +11,7 @@ import orjson
 from homa_shared.model.record_fields import short
 from homa_shared.model.records import ENDED, Attempt, Job, State, Step, decode_fields, job_from_fields
 from homa_shared.store.keys import Keys
-from homa_shared.store.operation import Op, call, mapping, number, read, text
+from homa_shared.store.operation import Op, call, number, read, text
 
 #: Where jobs of a state are listed from, in the order in which a listing of all states goes through them.
 _SOURCES: dict[str, tuple[State, ...]] = {
@@ -25,10 +25,6 @@ _SOURCES: dict[str, tuple[State, ...]] = {
 #: Lists of live jobs, and the two of ended ones: each of those is newest first.
 LIVE_LISTS = ("running", "queued", "waiting", "due")
 ENDED_LISTS = ("ended", "succeeded")
-
-
-#: Entries of a stream that are looked at for its beginning.
-_MARKED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,25 +105,6 @@ def job(keys: Keys, job_id: str) -> Op[JobView | None]:
 def state(keys: Keys, job_id: str) -> Op[State | None]:
     """A job's state; None when the store holds no such job."""
     return read((("HGET", keys.job(job_id), short("state")),), lambda r: State(text(r[0])) if r[0] else None)
-
-
-def stream_marks(keys: Keys, job_id: str) -> Op[list[tuple[int, str]]]:
-    """When a job's calls were sent and their first text came, by its stream: (ms of the store's clock, what).
-
-    A stream is there while the job lives and for an hour; its first entries are looked at.
-    """
-
-    def parse(replies: list[Any]) -> list[tuple[int, str]]:
-        marks: list[tuple[int, str]] = []
-        for entry_id, flat in replies[0] or ():
-            at_ms, fields = int(text(entry_id).partition("-")[0]), mapping(flat)
-            if "t" in fields and marks and marks[-1][1] == "sent":
-                marks.append((at_ms, "first token"))
-            elif fields.get("e") in ("started", "restarted"):
-                marks.append((at_ms, "sent"))
-        return marks
-
-    return read((("XRANGE", keys.deltas(job_id), "-", "+", "COUNT", _MARKED),), parse)
 
 
 def reply(keys: Keys, job_id: str) -> Op[bytes | None]:
