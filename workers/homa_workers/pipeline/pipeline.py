@@ -10,6 +10,7 @@ optional is told of it: middleware.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.request import EMBEDDING, JobRequest, NewerRequest
@@ -22,7 +23,7 @@ from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.fleet.vector_cache import VectorCache
 from homa_workers.middleware.chain import MiddlewareChain
 from homa_workers.observe.worker_log import WorkerLog
-from homa_workers.outcomes.halting import Halted, refused
+from homa_workers.outcomes.halting import Halted, refused, stopped_before_call
 from homa_workers.outcomes.judgement import accept_or_decline, judge
 from homa_workers.outcomes.outcomes import Ended, Outcome, Released, Succeeded, succeeded
 from homa_workers.pipeline.acknowledge import Acknowledger
@@ -92,13 +93,17 @@ class Pipeline:
         self.group = GroupCommit(store, gather_s, lambda: self._running)
         self.acknowledger = Acknowledger(store, book, log, self.media, self.recent, self.group, secrets)
 
-    async def run(self, attempt: RunningAttempt) -> Outcome:
-        """One attempt, from claim to acknowledgement. Cancelling it hands the job on, with the call's cost open."""
+    async def run(self, attempt: RunningAttempt, first: Awaitable[None] | None = None) -> Outcome:
+        """One attempt, from claim to acknowledgement. Cancelling it hands the job on, with the call's cost open.
+
+        Args:
+            first: what comes before anything else; its errors are its own.
+        """
         attempt.begin()
         self._running += 1
         result: ReportResult | None = None
         try:
-            outcome = await self._outcome(attempt)
+            outcome = await self._outcome(attempt, first)
             attempt.end()
             try:
                 result = await self.acknowledger.acknowledge(attempt, outcome)
@@ -109,12 +114,20 @@ class Pipeline:
         finally:
             self._running -= 1
 
-    async def _outcome(self, attempt: RunningAttempt) -> Outcome:
+    async def _outcome(self, attempt: RunningAttempt, first: Awaitable[None] | None) -> Outcome:
         try:
+            if first is not None:
+                await self._before_all(attempt, first)
             await self._read(attempt)
             return await self._answer(attempt)
         except Halted as halt:
             return halt.outcome
+
+    async def _before_all(self, attempt: RunningAttempt, first: Awaitable[None]) -> None:
+        try:
+            await self.departures.in_time(attempt, first)
+        except asyncio.CancelledError:
+            raise stopped_before_call(attempt) from None
 
     async def _read(self, attempt: RunningAttempt) -> None:
         """The request, with its media in their places."""
