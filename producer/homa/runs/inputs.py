@@ -22,6 +22,8 @@ from homa.files import (
     open_inputs,
     sampled,
 )
+from homa.files.writers.parquet import journal_path
+from homa.runs.checkpoint import CheckpointFile
 
 STDIN = "-"
 
@@ -52,7 +54,11 @@ class RunInputs:
 
     @property
     def places(self) -> Places:
-        return Places(self._copies, () if self.output == STDIN else (Path(self.output),))
+        if self.output == STDIN:
+            return Places(self._copies)
+        results = Path(self.output)
+        notes = [path for path in (CheckpointFile(self.output).path, journal_path(results)) if path is not None]
+        return Places(self._copies, (results, *notes))
 
     def check(self) -> None:
         """Raises InvalidRequest for inputs that lead nowhere, or to the output."""

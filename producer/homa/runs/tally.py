@@ -89,6 +89,11 @@ class RunTally:
         return self.failed + self.ends[State.CANCELLED] + self.ends[State.EXPIRED]
 
     @property
+    def repeatable(self) -> int:
+        """Those of them that may end otherwise when they are tried again: what is passed over is so each time."""
+        return self.unsuccessful - self.skipped.total()
+
+    @property
     def ended(self) -> int:
         """Inputs that have their line, those of earlier parts included."""
         return self.succeeded + self.unsuccessful
@@ -124,8 +129,8 @@ class RunTally:
         """Why the run should pause; None where it should go on."""
         if self.max_failures is not None:
             # What was passed over is no failure that more of the same would follow.
-            passed = self.skipped.total()
-            return self.max_failures.exceeded(self.unsuccessful - passed, self.ended - self.earlier - passed)
+            ended = self.ended - self.earlier - self.skipped.total()
+            return self.max_failures.exceeded(self.repeatable, ended)
         jobs = self.ends.total()
         if jobs >= ALIKE and not self.ends[State.SUCCEEDED] and len(self._alike) == 1 and self._last is not None:
             return f"the first {jobs} all failed alike ({self._last.kind}: {self._last.message})"

@@ -84,7 +84,7 @@ def _finish(run: BatchRun, request: RunRequest, seconds: float) -> None:
     state, writer = run.state, run.parts.writer
     complete = state.stop is None
     writer.close(finished=complete)
-    if complete and not state.tally.unsuccessful:
+    if complete and not state.tally.repeatable:
         run.parts.checkpoint_file.remove()
     summary = state.summary(seconds, request.output)
     if state.stop is not None:

@@ -36,7 +36,9 @@ UNREADABLE = (
 BINARY = "is binary"
 #: Of the bytes of UTF-16 text in a Western language nearly every second one is NUL.
 _UTF16_SHARE = 0.4
-_SCRIPT_BYTES = 4096
+#: Characters looked at for markup, and bytes within which a package says its type.
+_MARKUP_CHARACTERS = 4096
+_TYPE_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Head:
     @cached_property
     def start(self) -> str:
         """The first characters that are not blank, in small letters."""
-        return self.text[:_SCRIPT_BYTES].lstrip().lower()
+        return self.text[:_MARKUP_CHARACTERS].lstrip().lower()
 
     @cached_property
     def members(self) -> frozenset[str]:
@@ -95,6 +97,10 @@ class Head:
         """Whether it may be text in rows: there a stray NUL spoils only its own."""
         lines = self.data[: self.data.rfind(b"\n") + 1 or None]
         return self.binary in (None, BINARY) and (self.binary is None or _decodes(lines))
+
+    def is_package(self, kind: bytes) -> bool:
+        """Whether it is a zip file that begins with its type, as OpenDocument and EPUB want it."""
+        return self.data.startswith(ZIP) and kind in self.data[:_TYPE_BYTES]
 
     def holds(self, marker: bytes) -> bool:
         """Whether bytes stand somewhere in the head: for the streams' names of a compound file."""

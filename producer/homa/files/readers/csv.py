@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import cast
 
-from homa.files.readers.content import Head
+from homa.files.readers.content import Head, guess_utf16
 from homa.files.readers.csv_dialect import Header, delimiter_of, named_delimiter
 from homa.files.readers.document import Document, Fault, Found, Opened, ReadOptions, Remark
 from homa.files.readers.encodings import guessed, note_of
@@ -84,6 +84,8 @@ def _guessed_encoding(stream: io.BufferedReader, options: ReadOptions) -> str | 
     if options.encoding is not None or mark_of(sample, "utf-8")[0]:
         return None
     whole = sample[: max(sample.rfind(b"\n"), sample.rfind(b"\r")) + 1] or sample
+    if b"\0" in whole and (wide := guess_utf16(whole)) is not None:
+        return wide
     try:
         whole.decode()
     except UnicodeDecodeError:

@@ -29,6 +29,8 @@ def decoded(raw: bytes, encoding: str | None = None) -> tuple[str, tuple[str, ..
     length, named = mark_of(raw, encoding or "utf-8")
     if length or encoding is not None:
         return _strict(raw[length:], named), ()
+    if b"\0" in raw[:_SAMPLE_BYTES] and (wide := guess_utf16(raw[:_SAMPLE_BYTES])) is not None:
+        return _strict(raw, wide), (note_of(wide),)
     try:
         return raw.decode(), ()
     except UnicodeDecodeError as error:

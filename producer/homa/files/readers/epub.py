@@ -29,7 +29,7 @@ class EpubReader:
     markup = False
 
     def claims(self, head: Head) -> bool:
-        return b"application/epub+zip" in head.data[:200] or _CONTAINER in head.members
+        return head.is_package(b"application/epub+zip") or _CONTAINER in head.members
 
     def read(self, opened: Opened, options: ReadOptions) -> Iterator[Found]:
         package = Package(opened.stream)

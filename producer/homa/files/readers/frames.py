@@ -49,7 +49,7 @@ def _plain(value: object) -> object:
 def frame_of(found: Document | Fault | Remark) -> bytes:
     """What a reader found as a frame; what is empty is left out."""
     kind = type(found).__name__.lower()
-    head = {name: value for name in found.__slots__ if (value := getattr(found, name)) not in (None, "", ())}
+    head = {name: value for name in found.__slots__ if (value := getattr(found, name)) not in (None, ())}
     blobs = head.pop("images", ())
     return packed({"is": kind, **head}, blobs)
 

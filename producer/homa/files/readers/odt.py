@@ -30,10 +30,7 @@ class OdtReader:
     markup = False
 
     def claims(self, head: Head) -> bool:
-        # The format wants its type first and uncompressed; some writers put it elsewhere.
-        return any(kind in head.data[:200] for kind in _MIMETYPES) or (
-            head.suffix in (".odt", ".odp") and "content.xml" in head.members
-        )
+        return any(map(head.is_package, _MIMETYPES))
 
     def read(self, opened: Opened, options: ReadOptions) -> Iterator[Found]:
         package = Package(opened.stream)

@@ -40,7 +40,8 @@ class Page:
 def form_of(document: Any) -> Any:
     """The document's form, if it has one that can be filled in."""
     try:
-        return document.init_forms() or document.formenv
+        document.init_forms()
+        return document.formenv
     except Exception:  # a broken form does not make the pages unreadable
         return None
 

@@ -32,7 +32,7 @@ class SpreadsheetReader:
     def claims(self, head: Head) -> bool:
         if head.data.startswith(OLE):
             return head.suffix in _OLD_SUFFIXES or any(map(head.holds, _STREAMS))
-        return _ODS in head.data[:200] or any(part in head.members for part in _PARTS)
+        return head.is_package(_ODS) or any(part in head.members for part in _PARTS)
 
     def read(self, opened: Opened, options: ReadOptions) -> Iterator[Found]:
         book = _opened(opened)

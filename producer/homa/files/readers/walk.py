@@ -104,7 +104,9 @@ class Walk:
             yield from self.opened(reader, Opened(path, stream), part, depth + 1)
         except Unreadable as error:
             yield Fault(str(error), part=part)
-        except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
+        except EOFError:
+            yield Fault("is cut off: its end is missing", part=part)
+        except Exception as error:  # each decompressor has its own
             yield Fault(f"cannot be unpacked: {_told(error)}", part=part)
 
 
