@@ -101,12 +101,6 @@ class Frames:
         del buffer[:end]
         return head, blobs
 
-    def next(self) -> tuple[dict[str, Any], list[bytes]]:
-        """The next frame, waited for. Raises EOFError at the end."""
-        while not (frame := self.next_ready()):
-            self.fill()
-        return frame
-
 
 def _parsed(body: bytes) -> dict[str, Any]:
     try:

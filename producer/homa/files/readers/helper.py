@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
 import signal
 import time
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from homa.files.readers.walk import Begun, Walk
 MEMORY_BYTES = 4 * 1024**3
 #: Largest file that a helper may write: what is unpacked on the way.
 _FILE_BYTES = 4 * 1024**3
+#: Seconds without work after which it leaves.
+_IDLE_S = 20.0
 #: Frames are sent together up to this size or age.
 _SENT_BYTES = 32 * 1024
 _SENT_S = 0.1
@@ -37,9 +40,17 @@ def main() -> None:
     _bound(resource.RLIMIT_CORE, 0)
     frames = Frames(0)
     with contextlib.suppress(EOFError, BrokenPipeError):
-        while True:
-            task, _ = frames.next()
+        while (task := _next_task(frames)) is not None:
             _serve(task, _Outlet(out))
+
+
+def _next_task(frames: Frames) -> dict[str, Any] | None:
+    """What is to be read next; None where nobody has asked for long."""
+    while (frame := frames.next_ready()) is None:
+        if not select.select([frames.descriptor], [], [], _IDLE_S)[0]:
+            return None
+        frames.fill()
+    return frame[0]
 
 
 def _bound(kind: int, most: int) -> None:

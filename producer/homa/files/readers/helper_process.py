@@ -35,6 +35,10 @@ class Died(Exception):
         self.told, self.begun, self.part = told, begun, part
 
 
+class Left(Exception):
+    """It had ended for want of work when it was asked, or nobody wants its answer any more."""
+
+
 class HelperProcess:
     """A process of its own session: Ctrl-C is its starter's to handle."""
 
@@ -75,13 +79,15 @@ class HelperProcess:
 
         Raises:
             Died: it crashed or took too long.
+            Left: it had ended for want of work, or what it finds is not wanted any more.
         """
         self._files += 1
-        begun, part = int(task["skip"]), ""
+        begun, part, heard = int(task["skip"]), "", False
         try:
             self._send({**task, "options": asdict(options)})
             while True:
                 head, blobs = self._next(options.deadline_s, cancelled)
+                heard = True
                 match head["is"]:
                     case "part":
                         begun, part = head["begun"], head["part"]
@@ -92,9 +98,10 @@ class HelperProcess:
                     case _:
                         yield document_of(head, blobs)
         except (OSError, EOFError):
-            raise Died(self._obituary(options.deadline_s), begun, part) from None
-        except TimeoutError as error:
-            raise Died(str(error), begun, part) from None
+            told = self._obituary(options.deadline_s)
+            if not heard and self._process.returncode == 0:
+                raise Left from None
+            raise Died(told, begun, part) from None
 
     def _send(self, task: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
@@ -105,7 +112,7 @@ class HelperProcess:
         until_s = time.monotonic() + deadline_s + _GRACE_S
         while not (frame := self._frames.next_ready()):
             if cancelled.is_set():
-                raise EOFError
+                raise Left
             if time.monotonic() > until_s:
                 raise EOFError
             if select.select([self._frames.descriptor], [], [], _LOOK_S)[0]:

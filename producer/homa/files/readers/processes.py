@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import queue
 import threading
@@ -16,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from homa.files.readers.document import Document, Fault, ReadOptions, Remark
-from homa.files.readers.helper_process import Died, HelperProcess
+from homa.files.readers.helper_process import Died, HelperProcess, Left
 
 #: Most helpers; each takes a core.
 _MOST_HELPERS = 8
@@ -53,16 +54,50 @@ class Reading:
         return False
 
 
+class _Idle:
+    """Helpers that wait for the next stream of rows of this process; they end by themselves when none comes."""
+
+    def __init__(self) -> None:
+        self._helpers: list[HelperProcess] = []
+        self._lock = threading.Lock()
+        self._owner = os.getpid()
+
+    def take(self) -> HelperProcess:
+        with self._lock:
+            if self._owner != os.getpid():  # a fork: the pipes are the parent's
+                self._helpers, self._owner = [], os.getpid()
+            while self._helpers:
+                helper = self._helpers.pop()
+                if helper.reusable:
+                    return helper
+                helper.kill()
+        return HelperProcess()
+
+    def give_back(self, helper: HelperProcess) -> None:
+        with self._lock:
+            if helper.reusable and len(self._helpers) < _MOST_HELPERS and self._owner == os.getpid():
+                self._helpers.append(helper)
+                return
+        helper.kill()
+
+    def end(self) -> None:
+        """Ends them all."""
+        with self._lock:
+            while self._owner == os.getpid() and self._helpers:
+                self._helpers.pop().kill()
+
+
+IDLE = _Idle()
+atexit.register(IDLE.end)
+
+
 class HelperPool:
     """Helpers for one stream of rows; starts none before it is needed."""
 
     def __init__(self, size: int | None = None) -> None:
         self.size = size or max(1, min(os.cpu_count() or 1, _MOST_HELPERS))
         self._threads = ThreadPoolExecutor(self.size, thread_name_prefix="homa-reader")
-        self._idle: list[HelperProcess] = []
-        self._lock = threading.Lock()
         self._readings: list[Reading] = []
-        self._closed = False
 
     def read(self, reader: str, path: str, file: str, options: ReadOptions) -> Reading:
         """Begins to read a file.
@@ -79,14 +114,10 @@ class HelperPool:
         return reading
 
     def close(self) -> None:
-        """Ends what goes on, and the helpers."""
-        self._closed = True
+        """Ends what goes on."""
         for reading in self._readings:
             reading.cancelled.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
-        with self._lock:
-            while self._idle:
-                self._idle.pop().kill()
 
     def _run(self, reading: Reading, task: dict[str, Any], options: ReadOptions) -> None:
         try:
@@ -99,12 +130,14 @@ class HelperPool:
     def _read_all(self, reading: Reading, task: dict[str, Any], options: ReadOptions) -> None:
         skip = deaths = 0
         while not reading.cancelled.is_set():
-            helper = self._take()
+            helper = IDLE.take()
             try:
                 for frame in helper.read({**task, "skip": skip}, options, reading.cancelled):
                     if not reading.put(frame):
                         helper.kill()
                         return
+            except Left:
+                helper.kill()
             except Died as death:
                 helper.kill()
                 deaths += 1
@@ -117,18 +150,5 @@ class HelperPool:
                 helper.kill()
                 raise
             else:
-                self._give_back(helper)
+                IDLE.give_back(helper)
                 return
-
-    def _take(self) -> HelperProcess:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return HelperProcess()
-
-    def _give_back(self, helper: HelperProcess) -> None:
-        with self._lock:
-            if not self._closed and helper.reusable:
-                self._idle.append(helper)
-                return
-        helper.kill()
