@@ -97,6 +97,16 @@ async def test_a_reply_that_says_that_it_is_too_long_is_not_received(stub: Stub,
     assert (await failed(make(kind), kind, "complete")).kind is ErrorKind.REPLY_TOO_LARGE
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_reply_whose_end_comes_with_the_byte_that_is_too_many_is_too_large(
+    stub: Stub, make: Make, kind: str
+) -> None:
+    body = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
+    stub.answer = raw(HEAD + b"transfer-encoding: chunked\r\n\r\n" + body * 7 + b"0\r\n\r\n")
+    error = await failed(make(kind), kind, "complete")
+    assert (error.kind, error.charge) == (ErrorKind.REPLY_TOO_LARGE, Charge.UNRESOLVED)
+
+
 @pytest.mark.parametrize("way", ["complete", "stream"])
 @pytest.mark.parametrize("kind", ["openai", "anthropic", "gemini", "responses"])
 async def test_what_comes_out_of_compression_counts(stub: Stub, make: Make, kind: str, way: str) -> None:

@@ -119,7 +119,8 @@ class Connection(asyncio.BufferedProtocol):
         """The reply is whole, or cannot be had."""
         parser = self._parser
         if (flaw := parser.flaw) is not None:
-            self.give_up(_error(flaw, parser.why, self._most_bytes))
+            self._settle(_error(flaw, parser.why, self._most_bytes))
+            self.abort()
             return
         reply, goes_on = parser.reply(), parser.may_be_followed
         # An idle connection must not hold what it has read.
