@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+import ssl
 
 import httpx2
 
@@ -26,7 +27,17 @@ class Connection(asyncio.BufferedProtocol):
             into bytes of its own would take 256 KB each time, and leave the heap full of holes.
     """
 
-    __slots__ = ("_buffer", "_most_bytes", "_parser", "_peer", "_poll", "_reply", "_transport", "heard")
+    __slots__ = (
+        "_buffer",
+        "_has_ended",
+        "_most_bytes",
+        "_parser",
+        "_peer",
+        "_poll",
+        "_reply",
+        "_transport",
+        "heard",
+    )
 
     def __init__(self, peer: socket.socket, most_bytes: int, buffer: memoryview) -> None:
         self._peer = peer
@@ -35,6 +46,9 @@ class Connection(asyncio.BufferedProtocol):
         self._parser = ReplyParser(most_bytes)
         self._transport: asyncio.Transport | None = None
         self._reply: asyncio.Future[Reply] | None = None
+        #: Whether the server has said that nothing more comes. Within TLS it says so by a message of its own
+        #: (close_notify): without that, anybody on the way may have cut the connection.
+        self._has_ended = False
         self._poll = select.poll()
         self._poll.register(peer.fileno(), select.POLLIN)
         #: When something last came, or was asked for, by the loop's clock, s.
@@ -43,11 +57,6 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def is_open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a reply is owed."""
-        return self._reply is not None
 
     @property
     def is_quiet(self) -> bool:
@@ -103,11 +112,16 @@ class Connection(asyncio.BufferedProtocol):
         if self._parser.is_over:
             self._end()
 
+    def eof_received(self) -> None:
+        assert self._transport is not None
+        tls = self._transport.get_extra_info("ssl_object")
+        self._has_ended = tls is None or _has_said_farewell(tls)
+
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         if self._reply is None:
             return
-        self._parser.feed_end(clean=error is None)
+        self._parser.feed_end(clean=error is None and self._has_ended)
         if self._parser.is_over:
             self._end()
             return
@@ -137,6 +151,14 @@ class Connection(asyncio.BufferedProtocol):
             reply.set_result(outcome)
         else:
             reply.set_exception(outcome)
+
+
+def _has_said_farewell(tls: ssl.SSLObject) -> bool:
+    """Whether close_notify has come. asyncio tells of an end without it in the same way; a read tells them apart."""
+    try:
+        return not tls.read(1)
+    except ssl.SSLError:
+        return False
 
 
 def _error(flaw: Flaw, why: str, most_bytes: int) -> httpx2.TransportError:

@@ -69,6 +69,7 @@ class ConnectionPool:
         self._idle: list[Connection] = []
         self._asked: set[Connection] = set()
         self._look: asyncio.TimerHandle | None = None
+        self._is_closed = False
 
     async def exchange(self, request: bytes) -> Reply:
         """Sends a request and returns its whole reply. Cancelling it closes the connection.
@@ -94,12 +95,16 @@ class ConnectionPool:
         return reply
 
     async def aclose(self) -> None:
-        """Closes every connection."""
+        """Closes every connection. What is owed fails; what waits for a connection is not sent."""
+        self._is_closed = True
         if self._look is not None:
             self._look.cancel()
-        for connection in (*self._idle, *self._asked):
+            self._look = None
+        for connection in self._idle:
             connection.abort()
         self._idle.clear()
+        for connection in list(self._asked):
+            connection.give_up(httpx2.ReadError("the connection was closed here before its reply was whole"))
         # Transports close in the loop's next turn, those of TLS in the one behind.
         for _ in range(2):
             await asyncio.sleep(0)
@@ -119,9 +124,15 @@ class ConnectionPool:
             async with asyncio.timeout(self._connect_timeout_s):
                 connection = await self._opened()
         except TimeoutError as error:
+            self._addresses.forget()
             raise httpx2.ConnectTimeout(_unsent(error)) from error
         except Exception as error:
+            # A server that has moved; or its address is another's now, whose certificate is not the right one.
+            self._addresses.forget()
             raise httpx2.ConnectError(_unsent(error)) from error
+        if self._is_closed:
+            connection.abort()
+            raise httpx2.ConnectError("nothing was sent: the connections to this server were closed here")
         self._look_later()
         return connection
 
