@@ -18,8 +18,9 @@ twice), cookies (a job must not depend on an earlier one), retries.
 from __future__ import annotations
 
 import io
+import json
 import ssl
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextvars import ContextVar
 from functools import cached_property, lru_cache
 from typing import Any
@@ -97,7 +98,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         """Send a request and return its response unread."""
         response = await self._send(request)
         body = _Body(response, request, self._most_bytes)
-        return httpx2.Response(response.status, headers=_headers(response), stream=body, request=request)
+        return _Response(response.status, headers=_headers(response), stream=body, request=request)
 
     async def exchange(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request and return its response read."""
@@ -105,15 +106,15 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         if len(content) <= ONE_PIECE_BYTES and self.direct and (head := self.direct.head(request)):
             reply = await self.direct.send(head, content, request)
             headers = httpx2.Headers(reply.headers, encoding=HEADER_ENCODING)
-            return httpx2.Response(reply.status, headers=headers, content=reply.content, request=request)
+            return _Response(reply.status, headers=headers, content=reply.content, request=request)
         response = await self._send(request)
         try:
             content = await response.read()
-            if encoding := response.headers.get("content-encoding"):
+            if encoding := _content_encoding(response):
                 content = await inflated(content, encoding, self._most_bytes, is_failure=response.status >= 400)
         except Exception as error:
             raise _translated(error, request) from error
-        return httpx2.Response(response.status, headers=_headers(response), content=content, request=request)
+        return _Response(response.status, headers=_headers(response), content=content, request=request)
 
     async def aclose(self) -> None:
         if self._session is not None:
@@ -192,6 +193,16 @@ class _Request(aiohttp.ClientRequest):
         return response
 
 
+class _Response(httpx2.Response):
+    """A response whose JSON may hold bytes that are not UTF-8: a refusal in such words is a refusal all the same."""
+
+    def json(self, **kwargs: Any) -> Any:
+        try:
+            return super().json(**kwargs)
+        except UnicodeDecodeError:
+            return json.loads(self.content.decode(errors="replace"), **kwargs)
+
+
 class _Body(httpx2.AsyncByteStream):
     """A response's bytes as they arrive, decompressed. Closing it before the end closes the connection."""
 
@@ -202,7 +213,7 @@ class _Body(httpx2.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         try:
-            inflater = Inflater(self._response.headers.get("content-encoding", ""), self._most_bytes)
+            inflater = Inflater(_content_encoding(self._response), self._most_bytes)
             async for chunk in self._response.content.iter_any():
                 for piece in inflater.feed(chunk):
                     yield piece
@@ -244,11 +255,14 @@ def _translated(error: Exception, request: httpx2.Request) -> Exception:
 
 
 def _headers(response: aiohttp.ClientResponse) -> httpx2.Headers:
-    """Headers of a body that is handed on without its compression."""
-    headers: Sequence[tuple[bytes, bytes]] = response.raw_headers
-    if "content-encoding" in response.headers:
-        headers = [header for header in headers if header[0].lower() != b"content-encoding"]
+    """Headers of a body that is handed on without its compression; of one that is repeated the last, as `Reply`'s."""
+    headers = {name.lower(): value for name, value in response.raw_headers}
+    headers.pop(b"content-encoding", None)
     return httpx2.Headers(headers, encoding=HEADER_ENCODING)
+
+
+def _content_encoding(response: aiohttp.ClientResponse) -> str:
+    return response.headers.getall("content-encoding", [""])[-1]
 
 
 @lru_cache(maxsize=256)
