@@ -216,7 +216,7 @@ async def recorded(url: str, headers: Callable[[bytes], dict[str, str]]) -> tupl
 
     calls = RecordedCalls(http, post)
     try:
-        return await calls.post(f"{url}/v1", b"{}"), calls._known[f"{url}/v1"] is not None
+        return await calls.post(f"{url}/v1", b"{}"), calls._recordings.get(f"{url}/v1") is not None
     finally:
         await http.aclose()
 

@@ -90,7 +90,7 @@ class DirectExchange:
 
         Args:
             head: as `head` makes it.
-            content: at most `ONE_PIECE_BYTES`.
+            content: one that `goes_in_one_piece`.
             request: what errors name.
 
         Raises:
@@ -112,6 +112,11 @@ class DirectExchange:
     async def aclose(self) -> None:
         """Closes every connection."""
         await self._pool.aclose()
+
+
+def goes_in_one_piece(content: bytes) -> bool:
+    """Whether a body can be written at once; `DirectExchange` takes no others."""
+    return len(content) <= ONE_PIECE_BYTES
 
 
 def environment_proxy(url: str) -> str | None:

@@ -32,7 +32,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from homa_workers.providers.base import HttpSettings
-from homa_workers.providers.direct_exchange import ONE_PIECE_BYTES, DirectExchange, environment_proxy, inflated
+from homa_workers.providers.direct_exchange import DirectExchange, environment_proxy, goes_in_one_piece, inflated
 from homa_workers.providers.recording import held_back
 from homa_workers.providers.reply_size import (
     BROKEN,
@@ -103,7 +103,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     async def exchange(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request and return its response read."""
         content = request.read()
-        if len(content) <= ONE_PIECE_BYTES and self.direct and (head := self.direct.head(request)):
+        if self.direct and goes_in_one_piece(content) and (head := self.direct.head(request)):
             reply = await self.direct.send(head, content, request)
             headers = httpx2.Headers(reply.headers, encoding=HEADER_ENCODING)
             return _Response(reply.status, headers=headers, content=reply.content, request=request)
@@ -142,7 +142,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 request.method,
                 _yarl_url(str(request.url)),
                 headers=CIMultiDict(request.headers.multi_items()),
-                data=body if len(body) <= ONE_PIECE_BYTES else io.BytesIO(body),
+                data=body if goes_in_one_piece(body) else io.BytesIO(body),
                 allow_redirects=False,
             )
             assert isinstance(response, LimitedResponse), "the session makes no others"
