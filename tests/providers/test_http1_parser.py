@@ -189,7 +189,7 @@ def test_what_surrounds_a_body_has_an_end(head: bytes, more: bytes) -> None:
         parser.feed(more)
         sent += len(more)
         assert sent <= HEAD_BYTES + 2 * len(more)
-    assert parser.flaw is Flaw.ENDLESS
+    assert parser.flaw is Flaw.MALFORMED
 
 
 def test_many_small_chunks_are_a_reply() -> None:

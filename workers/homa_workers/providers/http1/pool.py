@@ -11,6 +11,7 @@ from typing import NamedTuple
 import httpx2
 from aiohappyeyeballs import start_connection
 
+from homa_workers.providers.exchange_errors import unsent
 from homa_workers.providers.http1.addresses import Addresses
 from homa_workers.providers.http1.connection import Connection
 from homa_workers.providers.http1.reply_parser import Reply
@@ -78,7 +79,9 @@ class ConnectionPool:
             httpx2.ConnectError, httpx2.ConnectTimeout: nothing was sent.
             httpx2.TransportError: anything else, after the request may have gone out.
         """
-        connection = self._idle_one() or await self._connect()
+        connection = self._idle_one()
+        if connection is None:
+            connection = await self._connect()
         self._asked.add(connection)
         try:
             coming = connection.ask(request, asyncio.get_running_loop().time())
@@ -123,13 +126,10 @@ class ConnectionPool:
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 connection = await self._opened()
-        except TimeoutError as error:
-            self._addresses.forget()
-            raise httpx2.ConnectTimeout(_unsent(error)) from error
         except Exception as error:
             # A server that has moved; or its address is another's now, whose certificate is not the right one.
             self._addresses.forget()
-            raise httpx2.ConnectError(_unsent(error)) from error
+            raise unsent(error) from error
         if self._is_closed:
             connection.abort()
             raise httpx2.ConnectError("nothing was sent: the connections to this server were closed here")
@@ -168,7 +168,3 @@ class ConnectionPool:
                 connection.give_up(httpx2.ReadTimeout(f"nothing came for {self._silence_s:g} s"))
         if self._idle or self._asked:
             self._look_later()
-
-
-def _unsent(error: Exception) -> str:
-    return f"nothing was sent: {type(error).__name__}: {error}"

@@ -12,7 +12,7 @@ from enum import Enum, auto
 
 import httptools
 
-from homa_workers.providers.reply_size import ERROR_BYTES
+from homa_workers.providers.reply_size import is_failure, most_read
 
 #: Most bytes of a reply's head: its status and headers, with those of interim replies before it.
 HEAD_BYTES = 64 * 1024
@@ -34,10 +34,8 @@ class Reply:
 class Flaw(Enum):
     """Why a reply cannot be had."""
 
-    #: It is not HTTP, or leaves open where it ends.
+    #: It is not HTTP, leaves open where it ends, or frames next to nothing at great length.
     MALFORMED = auto()
-    #: Its head is longer than `HEAD_BYTES`, or what frames its body is out of all proportion.
-    ENDLESS = auto()
     #: Its body is longer than it may be.
     TOO_LARGE = auto()
 
@@ -125,9 +123,9 @@ class ReplyParser:
         if self.is_over:
             return
         if self._in_head and self._head_left < 0:
-            self._fail(Flaw.ENDLESS, f"its head has more than {HEAD_BYTES} bytes")
+            self._fail(Flaw.MALFORMED, f"its head has more than {HEAD_BYTES} bytes")
         elif not in_head and self._framing_left < 0:
-            self._fail(Flaw.ENDLESS, "what frames its body goes on and on")
+            self._fail(Flaw.MALFORMED, "what frames its body goes on and on")
 
     def feed_end(self, *, clean: bool) -> None:
         """The connection has ended, which completes a reply that says nothing else of its length.
@@ -141,7 +139,7 @@ class ReplyParser:
     @property
     def _is_failure(self) -> bool:
         """Whether it refuses the request, which its status and headers say, whatever becomes of the rest."""
-        return self._status >= 400 and not self._in_head
+        return is_failure(self._status) and not self._in_head
 
     def reply(self) -> Reply:
         """The reply, once it is complete."""
@@ -176,14 +174,13 @@ class ReplyParser:
         self._bound_body()
 
     def _bound_body(self) -> None:
-        if self._status >= 400:
-            self._left = ERROR_BYTES
+        self._left = most_read(self._status, self._most_bytes)
         headers = self._headers
         if (coding := headers.get("transfer-encoding")) is not None:
             self._until_close = not coding.lower().endswith("chunked")
         elif (length := headers.get("content-length")) is None:
             self._until_close = self._status not in (204, 304)
-        elif self._status < 400 and int(length) > self._most_bytes:
+        elif int(length) > self._most_bytes and not is_failure(self._status):
             self._too_large()
 
     def on_body(self, piece: bytes) -> None:
