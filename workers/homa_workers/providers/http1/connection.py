@@ -36,6 +36,7 @@ class Connection(asyncio.BufferedProtocol):
         "_poll",
         "_reply",
         "_transport",
+        "_wire",
         "heard",
     )
 
@@ -44,7 +45,9 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = buffer
         self._most_bytes = most_bytes
         self._parser = ReplyParser(most_bytes)
+        #: What is written to and closed; within TLS another than what its bytes go through.
         self._transport: asyncio.Transport | None = None
+        self._wire: asyncio.Transport | None = None
         self._reply: asyncio.Future[Reply] | None = None
         #: Whether the server has said that nothing more comes. Within TLS it says so by a message of its own
         #: (close_notify): without that, anybody on the way may have cut the connection.
@@ -66,6 +69,25 @@ class Connection(asyncio.BufferedProtocol):
         say whether it was served.
         """
         return self.is_open and not self._poll.poll(0)
+
+    async def secure(self, context: ssl.SSLContext, name: str) -> None:
+        """Goes on within TLS.
+
+        Args:
+            name: what the server's certificate has to be for.
+
+        Raises:
+            OSError: there is none; the connection is closed.
+        """
+        assert self._wire is not None
+        try:
+            secured = await asyncio.get_running_loop().start_tls(self._wire, self, context, server_hostname=name)
+        except BaseException:
+            self.abort()
+            raise
+        if self._transport is None or secured is None:
+            raise ConnectionResetError("the server closed the connection with the end of the handshake")
+        self._transport = secured
 
     def ask(self, request: bytes, now: float) -> asyncio.Future[Reply]:
         """Writes a request and returns its reply to come, which fails with an `httpx2.TransportError`.
@@ -98,7 +120,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = self._wire = transport
 
     def get_buffer(self, _: int) -> memoryview:
         return self._buffer
@@ -118,7 +140,7 @@ class Connection(asyncio.BufferedProtocol):
         self._has_ended = tls is None or _has_said_farewell(tls)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._transport = None
+        self._transport = self._wire = None
         if self._reply is None:
             return
         self._parser.feed_end(clean=error is None and self._has_ended)
@@ -140,7 +162,8 @@ class Connection(asyncio.BufferedProtocol):
         # An idle connection must not hold what it has read.
         parser.begin()
         self._settle(reply)
-        if not goes_on or (self._transport is not None and self._transport.get_write_buffer_size()):
+        # The rest of a request that was refused early waits in the lower one; TLS itself keeps nothing back.
+        if not goes_on or (self._wire is not None and self._wire.get_write_buffer_size()):
             self.abort()
 
     def _settle(self, outcome: Reply | httpx2.TransportError) -> None:

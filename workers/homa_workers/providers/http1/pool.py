@@ -137,13 +137,16 @@ class ConnectionPool:
         return connection
 
     async def _opened(self) -> Connection:
-        tls, name = (self._tls, self._origin.host) if self._origin.scheme == "https" else (None, None)
+        tls = self._tls if self._origin.scheme == "https" else None
         addresses = await self._addresses.found()
         peer = await start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS_S, interleave=1)
-        # From here on the socket is the loop's, which closes it where TLS fails.
+        # From here on the socket is the loop's, which closes it where this fails.
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(peer, self._most_bytes, self._buffer), sock=peer, ssl=tls, server_hostname=name
+            lambda: Connection(peer, self._most_bytes, self._buffer), sock=peer
         )
+        if tls is not None:
+            # Certificates do not have the dot of the root that a name may end in.
+            await connection.secure(tls, self._origin.host.removesuffix("."))
         return connection
 
     @cached_property
