@@ -153,6 +153,9 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             assert isinstance(response, LimitedResponse), "the session makes no others"
             return response
         except Exception as error:
+            if not written and isinstance(session.connector, aiohttp.TCPConnector):
+                # As `ConnectionPool`: the server may have moved.
+                session.connector.clear_dns_cache()
             raise of_request(sent(error) if written else unsent(error), request) from error
 
     def _open(self) -> aiohttp.ClientSession:
