@@ -146,6 +146,13 @@ async def test_arguments_that_the_sdk_refuses_are_never_sent(stub: Stub) -> None
     assert (error.kind, stub.requests) == ("invalid_request", [])
 
 
+async def test_a_name_that_the_url_does_not_keep_is_left_to_the_sdk(stub: Stub) -> None:
+    stub.answer = reply(200, CONVERSED)
+    await asked(stub, Call(".", CALL.messages, CALL.params))
+    # The signature is for the path with the name in it.
+    assert (stub.request.path, sent_by_the_sdk(stub.request)) == ("/model/./converse", True)
+
+
 async def test_another_signature_is_left_to_the_sdk(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "bearer-token")
     stub.answer = reply(200, CONVERSED)

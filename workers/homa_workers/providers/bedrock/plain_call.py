@@ -114,10 +114,13 @@ class PlainConverse:
         url, given = seen.requests[0]
         scope = _SCOPE.match(given.get("authorization", ""))
         self._exchange = self._exchange or self._exchange_to(url)
-        if scope is None or self._exchange is None:
+        request = httpx2.Request("POST", url)
+        # The signature is for the path as it stands.
+        is_kept = url.endswith(request.url.raw_path.decode("ascii"))
+        if scope is None or self._exchange is None or not is_kept:
             return None
         headers = {name: value for name, value in given.items() if name not in _OF_ONE_REQUEST}
-        return _Shape(url, headers, scope[1], scope[2], self._exchange, httpx2.Request("POST", url))
+        return _Shape(url, headers, scope[1], scope[2], self._exchange, request)
 
 
 def _is_plain(arguments: Mapping[str, Any]) -> bool:
