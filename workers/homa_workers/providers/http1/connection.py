@@ -79,7 +79,8 @@ class Connection(asyncio.BufferedProtocol):
         Raises:
             OSError: there is none; the connection is closed.
         """
-        assert self._wire is not None
+        if self._wire is None:
+            raise ConnectionResetError("the server closed the connection before TLS")
         try:
             secured = await asyncio.get_running_loop().start_tls(self._wire, self, context, server_hostname=name)
         except BaseException:
