@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks import (
     adapters,
     cpu,
+    documents,
     engine,
     fakes,
     firstreply,
@@ -38,6 +39,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "firsttoken": firsttoken.figures,
     "firstreply": firstreply.figures,
     "adapters": adapters.figures,
+    "documents": documents.figures,
     "fakes": fakes.figures,
 }
 
