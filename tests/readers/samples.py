@@ -67,7 +67,7 @@ def xls() -> bytes:
 
     book = xlwt.Workbook()
     sheet = book.add_sheet("Orders")
-    for column, (name, value) in enumerate((("id", 7), ("text", "seven"))):
+    for column, (name, value) in enumerate((("id", 8), ("text", "eight"))):
         sheet.write(0, column, name)
         sheet.write(1, column, value)
     return _saved(book)

@@ -43,5 +43,6 @@ def read_options(given: Mapping[str, Any]) -> ReadOptions:
     """What the flags say."""
     from homa.files import ReadOptions
 
-    known = {each.name for each in fields(ReadOptions)} - {"id_column"}
+    # `deadline_s` of a command is its jobs'.
+    known = {each.name for each in fields(ReadOptions)} - {"id_column", "deadline_s"}
     return ReadOptions(**{name: value for name, value in given.items() if name in known})
