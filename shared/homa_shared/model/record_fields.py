@@ -182,6 +182,12 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     _flag("sw", "between_steps", "1: between two steps, nothing is in flight", _RUNNING),
     _number("sr", "reserved_step", "step whose call is reserved", _RUNNING),
     _number("sa", "step_reserved_ms", "when that was, ms", _RUNNING),
+    _text(
+        "rn",
+        "reservation_nonce",
+        "nonce of its worker's latest request to reserve a call or to give one back",
+        _RUNNING,
+    ),
     _number("sx", "steps_cost", "known cost of the attempt's steps, nano-dollars", _RUNNING),
     _number("su", "steps_unresolved", "unresolved cost of the attempt's steps, nano-dollars", _RUNNING),
     _text("sy", "steps_budgets", "budget instances of steps with unresolved cost, a line each", _RUNNING),
