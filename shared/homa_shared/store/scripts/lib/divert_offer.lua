@@ -21,7 +21,9 @@ local function telling_fields(id)
   local r, values = {}, redis.call('HMGET', K.job(id), unpack(TELLING))
   for i, field in ipairs(TELLING) do
     local value = values[i]
-    if value and value ~= '' then r[field] = NUMBERS[field] and tonumber(value) or value end
+    if value and value ~= '' then
+      if NUMBERS[field] then r[field] = number_of(value) else r[field] = value end
+    end
   end
   return r
 end
