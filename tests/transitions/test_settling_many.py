@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
 import pytest
 
 from homa_shared.calls.failures import Charge
@@ -16,64 +15,11 @@ from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import (
     SETTLED_AT_ONCE,
     Claim,
-    Report,
-    ReportResult,
     Settlement,
-    settle_many,
     settle_one,
 )
 from tests.transitions.cell import COST, Cell
-
-OK = ReportResult.OK
-#: Fields of records and states that are times, or follow from times.
-_TIMES = {b"sb", b"as", b"en", b"dl", b"seen", b"good_at", b"other_at", b"created", b"completed", b"beat", b"looked"}
-_TIMES |= {b"r", b"t", b"i", b"o", b"told_at", b"lowered", b"nonce", b"swept"}
-
-
-def settlement(claim: Claim, **report: Any) -> Settlement:
-    told = {"charge": Charge.ACTUAL, "nano": COST, "input": 5, "output": 3, "health": "good"} | report
-    told |= {"worker": told.get("worker", "w"), "target": claim.target}
-    reply = orjson.dumps({"body": {"said": claim.id}, "cost_nano": told["nano"]})
-    return Settlement((claim.id, claim.attempt), reply, Report("succeeded", **told).encode())
-
-
-def together(cell: Cell, *told: Settlement) -> list[ReportResult | None]:
-    return cell.run(settle_many(cell.keys, told))
-
-
-def one_by_one(cell: Cell, *told: Settlement) -> list[ReportResult | None]:
-    return [cell.run(settle_one(cell.keys, one)) for one in told]
-
-
-def contents(cell: Cell) -> dict[bytes, Any]:
-    """Everything in the store, but for times."""
-    found = {}
-    for key in cell.redis("KEYS", cell.keys.prefix.replace("{", r"\{") + "*"):
-        name, kind = key.removeprefix(cell.keys.prefix.encode()), cell.redis("TYPE", key)
-        match kind:
-            case b"hash":
-                row = _pairs(cell.redis("HGETALL", key))
-                value: Any = {field: text for field, text in row.items() if field not in _TIMES}
-            case b"zset":
-                value = sorted(cell.redis("ZRANGE", key, 0, -1))
-            case b"set":
-                value = sorted(cell.redis("SMEMBERS", key))
-            case b"list":
-                value = cell.redis("LRANGE", key, 0, -1)
-            case b"stream":
-                value = sorted(tuple(_flat(fields)) for _, fields in cell.redis("XRANGE", key, "-", "+"))
-            case _:
-                value = cell.redis("GET", key)
-        found[name] = value, cell.redis("PTTL", key) > 0
-    return found
-
-
-def _pairs(flat: Any) -> dict[bytes, bytes]:
-    return dict(flat) if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
-
-
-def _flat(fields: Any) -> list[bytes]:
-    return [part for pair in fields.items() for part in pair] if isinstance(fields, dict) else list(fields)
+from tests.transitions.settlements import OK, contents, one_by_one, running, settlement, together
 
 
 def varied_claims(cell: Cell, count: int) -> list[Claim]:
@@ -128,11 +74,6 @@ def test_what_is_told_together_leaves_what_it_leaves_one_by_one(cell: Cell, othe
     left, expected = contents(cell), contents(other)
     assert left.keys() == expected.keys()
     assert {name: value for name, value in left.items() if value != expected[name]} == {}
-
-
-def running(cell: Cell, *ids: str, **more: Any) -> list[Claim]:
-    cell.submit(*ids, **more)
-    return cell.take(len(ids)).claims
 
 
 def test_told_again_they_change_nothing(cell: Cell) -> None:
@@ -197,29 +138,6 @@ def test_a_reply_without_a_price_is_plain_only_where_no_budget_applies(cell: Cel
     cell.settle(capped)
 
 
-@pytest.mark.parametrize("key", ["ledger", "events", "days", "counters"])
-def test_where_the_store_would_refuse_a_write_nothing_is_written(cell: Cell, key: str) -> None:
-    cell.cooked = True
-    claims = running(cell, "a", "b")
-    wrong = getattr(cell.keys, key)()
-    cell.redis("DEL", wrong)
-    cell.redis("SET", wrong, "of another type")
-    before = contents(cell)
-    with pytest.raises(Exception, match=r"of another type|is a string|WRONGTYPE"):
-        together(cell, *map(settlement, claims))
-    assert contents(cell) == before
-
-
-def test_a_counter_that_cannot_be_added_to_is_named_before_anything_is_written(cell: Cell) -> None:
-    cell.cooked = True
-    claims = running(cell, "a", "b")
-    cell.redis("HSET", cell.keys.counters(), "replies", "many")
-    before = contents(cell)
-    with pytest.raises(Exception, match="replies cannot be counted up: many"):
-        together(cell, *map(settlement, claims))
-    assert contents(cell) == before
-
-
 def test_the_marks_of_a_budget_are_told_once_each(cell: Cell) -> None:
     claims = running(cell, *"abcdefghij")
     cell.budget(10 * COST)
@@ -250,24 +168,3 @@ def test_as_many_as_one_call_takes_are_settled_in_their_order(cell: Cell) -> Non
     assert [job.decode() for job in cell.redis("LRANGE", cell.keys.batch_done("b"), 0, -1)] == [c.id for c in claims]
     assert cell.run(reads.batch(cell.keys, "b")).complete
     assert cell.events().count("batch.completed") == 1
-
-
-def test_counters_beyond_what_lua_adds_exactly_are_added_to_exactly(cell: Cell) -> None:
-    cell.cooked = True
-    claims = running(cell, "a", "b")
-    cell.redis("HSET", cell.keys.counters(), "reply_bytes", 2**60 + 1)
-    told = [settlement(claim) for claim in claims]
-    assert together(cell, *told) == [OK, OK]
-    counted = int(cell.redis("HGET", cell.keys.counters(), "reply_bytes"))
-    assert counted == 2**60 + 1 + sum(len(one.reply) for one in told)
-
-
-def test_a_record_that_cannot_be_reckoned_with_changes_nothing(cell: Cell) -> None:
-    cell.cooked = True
-    claims = running(cell, "a", "b")
-    cell.redis("HSET", cell.keys.job("b"), "co", "much")
-    before = contents(cell)
-    with pytest.raises(Exception, match="arithmetic"):
-        together(cell, *map(settlement, claims))
-    assert contents(cell) == before
-    assert cell.run(settle_one(cell.keys, settlement(claims[0]))) is OK
