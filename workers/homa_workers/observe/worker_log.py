@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 
 import structlog
+from redis.exceptions import ResponseError
 
 from homa_shared.store.transitions.attempts import Claim
 
@@ -37,7 +38,8 @@ class WorkerLog:
     def defect(self, error: BaseException, claim: Claim | None = None, *, hook: str = "") -> None:
         """A defect: of Homa, an adapter or a middleware. One that repeats itself is told now and then.
 
-        An exception may quote the prompt: its words stay out of the log, its place goes in.
+        An exception may quote the prompt: its words stay out of the log, its place goes in. Of a reply of the store the
+        place says nothing, and its words name keys and fields alone.
 
         Args:
             hook: of a middleware, that raised it.
@@ -55,6 +57,9 @@ class WorkerLog:
         facts = {"job": claim.id, "attempt": claim.attempt, "target": claim.target} if claim else {}
         if hook:
             facts["hook"] = hook
+        if isinstance(error, ResponseError):
+            # What follows are the arguments of a command that the store does not know.
+            facts["said"] = str(error).partition(", with args")[0][:200]
         self.log.error("defect", **facts, error=type(error).__name__, at=_place(error))
 
     def store_away(self, error: Exception) -> None:

@@ -87,7 +87,7 @@ class Pipeline:
         self.departures = Departures(store, log, self._reserve_anew)
         self.caller = Caller(store, provider, book, timeout_s, middleware, self.departures, secrets)
         self._running = 0
-        self.group = GroupCommit(store, gather_s, lambda: self._running)
+        self.group = GroupCommit(store, gather_s, lambda: self._running, log)
         self.acknowledger = Acknowledger(store, book, log, self.media, self.recent, self.group, secrets)
 
     async def run(self, attempt: RunningAttempt, first: Awaitable[None] | None = None) -> Outcome:
