@@ -52,7 +52,7 @@ end
 -- that jobs without a fallback do not hide others. False when no more may be looked at.
 local function offer_of(backlog, wait, why)
   local before, card = #answer.diverts, redis.call('ZCARD', backlog)
-  for _, start in ipairs({0, now_us % math.max(1, card)}) do
+  for _, start in ipairs({0, moving_place(card)}) do
     if start == 0 or #answer.diverts == before then
       for _, id in ipairs(redis.call('ZRANGE', backlog, start, start + LOOKS_AT_ONCE - 1)) do
         if #answer.diverts >= DIVERTS or looks >= LOOKS then return false end
