@@ -18,6 +18,7 @@ from homa_shared.store.transitions.attempts import (
 from tests.transitions.cell import COST, Cell
 
 OK = ReportResult.OK
+HOUR_MS = 3_600_000
 #: Fields of records and states that are times, or follow from times.
 _TIMES = {b"sb", b"as", b"en", b"dl", b"seen", b"good_at", b"other_at", b"created", b"completed", b"beat", b"looked"}
 _TIMES |= {b"r", b"t", b"i", b"o", b"told_at", b"lowered", b"nonce", b"swept"}
@@ -39,7 +40,7 @@ def one_by_one(cell: Cell, *told: Settlement) -> list[ReportResult | None]:
 
 
 def contents(cell: Cell) -> dict[bytes, Any]:
-    """Everything in the store, but for times."""
+    """Everything in the store, but for times; and how many hours it stays there, None for ever."""
     found = {}
     for key in cell.redis("KEYS", cell.keys.prefix.replace("{", r"\{") + "*"):
         name, kind = key.removeprefix(cell.keys.prefix.encode()), cell.redis("TYPE", key)
@@ -57,8 +58,13 @@ def contents(cell: Cell) -> dict[bytes, Any]:
                 value = sorted(tuple(_flat(fields)) for _, fields in cell.redis("XRANGE", key, "-", "+"))
             case _:
                 value = cell.redis("GET", key)
-        found[name] = value, cell.redis("PTTL", key) > 0
+        found[name] = value, _hours_kept(cell, key)
     return found
+
+
+def _hours_kept(cell: Cell, key: bytes) -> int | None:
+    left_ms = cell.redis("PTTL", key)
+    return round(left_ms / HOUR_MS) if left_ms >= 0 else None
 
 
 def _pairs(flat: Any) -> dict[bytes, bytes]:
