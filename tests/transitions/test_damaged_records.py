@@ -8,7 +8,8 @@ from homa_shared.model.record_fields import RECORD_FIELDS, FieldType, Place
 from homa_shared.model.records import State
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
-from tests.transitions.cell import BOUND, MODEL, Cell
+from homa_shared.store.transitions.attempts import renew, sweep
+from tests.transitions.cell import BOUND, LEASE_MS, MODEL, Cell
 
 #: Fields that a job keeps for as long as it lives: no span, nothing of an attempt, of a wait or of its end.
 _ELSEWHERE = Place.RECKONED | Place.RUNNING | Place.WAITING
@@ -140,3 +141,35 @@ def test_it_is_shown_but_not_retried(cell: Cell, field: str) -> None:
     assert cell.view("a").job.state is State.FAILED
     assert [job.id for job in cell.run(reads.jobs(cell.keys, state="failed")).jobs] == ["a"]
     assert cell.run(admin.retry(cell.keys, "a", "r")).answer == "damaged"
+
+
+@pytest.mark.parametrize("field", ["swept", "grace", "more", "trimmed", "last", "batches"])
+def test_a_time_of_housekeeping_that_is_no_number_stops_none(cell: Cell, field: str) -> None:
+    cell.submit("a", due_ms=60_000)
+    cell.redis("ZADD", cell.keys.due(), 1, "a")
+    cell.redis("HSET", cell.keys.beat(), field, "many")
+    cell.run(renew(cell.keys, worker="w", lease_ms=LEASE_MS, facts={}, attempts=[]))
+    cell.redis("HSET", cell.keys.beat(), field, "many")
+    cell.run(sweep(cell.keys, slice_size=500, lease_ms=LEASE_MS))
+    assert cell.state("a") is State.QUEUED
+
+
+def test_a_time_of_a_failover_that_is_no_number_holds_nobody_for_ever(cell: Cell) -> None:
+    cell.submit("a")
+    cell.redis("HSET", cell.keys.beat(), "born", cell.now() - 5000, "before", "many")
+    assert cell.taken() == ["a"]
+    cell.submit("b")
+    cell.redis("HSET", cell.keys.beat(), "born", "many", "before", 1)
+    assert cell.taken() == ["b"]
+
+
+@pytest.mark.parametrize("field", ["swept", "lines"])
+def test_a_cancelled_batch_that_holds_no_number_stops_no_housekeeping(cell: Cell, field: str) -> None:
+    cell.run(admin.open_batch(cell.keys, "x", {}))
+    cell.submit("x-0", "x-1", batch="x")
+    cell.run(admin.cancel_batch(cell.keys, "x"))
+    cell.redis("HSET", cell.keys.batch("x"), field, "many")
+    cell.submit("a", due_ms=60_000)
+    cell.redis("ZADD", cell.keys.due(), 1, "a")
+    cell.sweep()
+    assert cell.taken() == ["a"]

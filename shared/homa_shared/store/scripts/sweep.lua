@@ -14,8 +14,9 @@ local recovered, promoted, expired, released, cancelled = 0, 0, 0, 0, 0
 if held_after_failover(LEASE_MS) > 0 then return {0, 0, 0, 0, 0, 0} end
 
 local beat = redis.call('HMGET', K.beat(), 'swept', 'grace', 'more', 'trimmed', 'last', 'batches')
+for i = 1, 6 do beat[i] = number_of(beat[i]) end
 -- Spans without their sign: a store whose clock was set back does not stand still until it has caught up.
-if beat[1] and math.abs(now - tonumber(beat[1])) < C.SWEEP_EACH_MS and beat[3] ~= '1' then return {0, 0, 0, 0, 0, 0} end
+if beat[1] and math.abs(now - beat[1]) < C.SWEEP_EACH_MS and beat[3] ~= 1 then return {0, 0, 0, 0, 0, 0} end
 
 local function recover(id, attempt)
   local r = load_record(id)
@@ -62,13 +63,13 @@ end
 
 -- After a gap in everybody's beats nobody's lease is judged before its holder had the time to say that it lives (as renew
 -- does, should housekeeping be the first to come back).
-beat[2] = move_back(tonumber(beat[5] or nil), LEASE_MS) or beat[2]
-if beat[5] and math.abs(now - tonumber(beat[5])) > LEASE_MS / 2 then
+beat[2] = move_back(beat[5], LEASE_MS) or beat[2]
+if beat[5] and math.abs(now - beat[5]) > LEASE_MS / 2 then
   beat[2] = now + LEASE_MS
   redis.call('HSET', K.beat(), 'grace', beat[2], 'last', now)
 end
 
-if now >= tonumber(beat[2] or 0) then
+if now >= (beat[2] or 0) then
   each(redis.call('ZRANGEBYSCORE', K.leases(), '-inf', now, 'LIMIT', 0, SLICE), function(name)
     local id, attempt = string.match(name, '^(.*):(%d+)$')
     return recover(id, tonumber(attempt))
@@ -88,7 +89,7 @@ end)
 local function sweep_cancelled(batch)
   local key = K.batch(batch)
   local v = redis.call('HMGET', key, 'swept', 'lines', 'cancel')
-  local cursor, lines = tonumber(v[1] or 0), tonumber(v[2] or 0)
+  local cursor, lines = number_of(v[1]) or 0, number_of(v[2]) or 0
   local stop, effort = math.min(cursor + SLICE, lines), 0
   for line = cursor, stop - 1 do
     if effort >= SLICE then
@@ -202,7 +203,7 @@ local TRIM_EACH_MS = 60000
 -- Most ledger lines that go in one call; whole nodes of the stream go, so that it may be a few fewer.
 local LINES, NEARLY = 10000, 9000
 
-if math.abs(now - tonumber(beat[4] or 0)) > TRIM_EACH_MS then
+if math.abs(now - (beat[4] or 0)) > TRIM_EACH_MS then
   local results, ledger = retention('results'), kept_setting('keep.ledger') or C.LEDGER_KEPT_MS
   keep_open_records()
   trim(K.ended(), now - results)
@@ -221,7 +222,7 @@ if math.abs(now - tonumber(beat[4] or 0)) > TRIM_EACH_MS then
     redis.call('ZREM', K.workers(), worker)
   end
   -- Those that never completed stay: the next look goes on behind them.
-  local from, stay = tonumber(beat[6] or 0), 0
+  local from, stay = beat[6] or 0, 0
   local old = redis.call('ZRANGEBYSCORE', K.batches(), '-inf', now - results, 'LIMIT', from, SLICE)
   for _, batch in ipairs(old) do
     if redis.call('EXISTS', K.batch(batch)) == 0 then redis.call('ZREM', K.batches(), batch) else stay = stay + 1 end
