@@ -42,8 +42,8 @@ class WorkerLog:
     def defect(self, error: BaseException, claim: Claim | None = None, *, hook: str = "") -> None:
         """A defect: of Homa, an adapter or a middleware. One that repeats itself is told now and then.
 
-        An exception may quote the prompt: its words stay out of the log, unless it is for debugging; its place goes in. Of
-        a reply of the store the place says nothing, and its words name keys and fields alone.
+        An exception may quote the prompt: its words stay out of the log, unless it is for debugging; its place goes in.
+        Of a reply of the store the place says nothing, and its words name keys and fields alone.
 
         Args:
             hook: of a middleware, that raised it.
