@@ -27,12 +27,14 @@ FOR_EVER_S = 3600.0
 class Scribe:
     """A store that notes which jobs it was told of, call by call, and answers as it is told to."""
 
-    def __init__(self, answers: Callable[[list[str]], Any] | None = None) -> None:
+    def __init__(
+        self, answers: Callable[[list[str]], Any] | None = None, alone: Callable[[list[str]], Any] | None = None
+    ) -> None:
         self.keys = Keys("t")
         self.calls: list[list[str]] = []
         #: What its caller told of as defects.
         self.defects: list[BaseException] = []
-        self._answers = answers
+        self._answers, self._alone = answers, alone
 
     async def run(self, op: Op[Any]) -> Any:
         assert op.script is not None
@@ -40,7 +42,7 @@ class Scribe:
         self.calls.append(jobs)
         await asyncio.sleep(0)
         if op.script.name == "settle":
-            return OK
+            return self._alone(jobs) if self._alone else OK
         return self._answers(jobs) if self._answers else [OK] * len(jobs)
 
 
@@ -113,6 +115,16 @@ async def test_where_the_script_fails_each_is_told_by_itself() -> None:
     assert await asyncio.gather(*told(group(store, in_flight=2), "a", "b")) == [OK] * 2
     assert store.calls == [["a", "b"], ["a"], ["b"]]
     assert list(map(str, store.defects)) == ["a defect"]
+
+
+async def test_one_that_fails_by_itself_is_told_once_and_its_teller_hears_why() -> None:
+    def fails(jobs: list[str]) -> None:
+        raise ValueError("a defect")
+
+    store = Scribe(alone=fails)
+    with pytest.raises(ValueError, match="a defect"):
+        await group(store, in_flight=1).settle(reply("a"))
+    assert store.calls == [["a"]]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

@@ -124,11 +124,11 @@ class GroupCommit:
         answers: Sequence[ReportResult | None]
         try:
             answers = await self._together([told for told, _ in batch])
-        except (StoreUnavailable, StoreFull) as error:
-            for told, answering in batch:
-                (self._heard_later(told) if answering.cancelled() else answering).set_exception(error)
-            return
         except Exception as error:
+            if len(batch) == 1 or isinstance(error, StoreUnavailable | StoreFull):
+                for told, answering in batch:
+                    (self._heard_later(told) if answering.cancelled() else answering).set_exception(error)
+                return
             # Told by itself each finds out whether it was the cause; one that was written is not written again.
             self._log.defect(error)
             answers = [None] * len(batch)

@@ -5,7 +5,8 @@
 -- until it could leave. Nothing is called before the answer is ok.
 --
 -- KEYS[1] anchor
--- ARGV: job, attempt, step number of the call, bound ('' unpriced), worker, nonce, then the tokens of each dimension that counts them
+-- ARGV: job, attempt, step number of the call, bound ('' unpriced), worker, nonce, then the tokens of each dimension that
+-- counts them
 -- Returns {answer, ms, what}: ok; wait (ask again after ms: `what` has no room); reject or defer (a budget); cancelled;
 -- expired; too_large (no limit will ever admit it); unpriced (a budget applies); stale (over, or another worker's). Repeated
 -- under its nonce it changes nothing: it is ok where its call is reserved still, else to be asked anew.

@@ -142,7 +142,8 @@ local function keep_job(id, r, reply, kept, with_history)
   keep_beside(id, r)
 end
 
--- Budgets take turns, call by call, where more jobs wait than are released.
+-- Budgets take turns, call by call, where more jobs wait than are released. It comes last, since it meets records and
+-- indexes of other jobs: whatever is odd there, the replies of this call are taken.
 local function release_for_room()
   local names, left = {}, MOST_RELEASED
   for name in pairs(budgets) do names[#names + 1] = name end
