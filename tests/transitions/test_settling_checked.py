@@ -15,7 +15,7 @@ from homa_shared.store.keys import Keys
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import SETTLED_AT_ONCE, Claim
 from tests.transitions.cell import BOUND, COST, MODEL, Cell
-from tests.transitions.settlements import OK, contents, one_by_one, running, settlement, together
+from tests.transitions.settlements import HOUR_MS, OK, contents, one_by_one, running, settlement, together
 
 #: Keys that several jobs settled together write to, beside those of one job alone, which any type may stand under.
 SHARED: dict[str, Callable[[Keys], str]] = {
@@ -113,6 +113,21 @@ def test_no_retention_keeps_replies_from_the_store(cell: Cell, name: str, tell: 
     assert cell.state("b") in (State.SUCCEEDED, None)
     assert cell.redis("ZCARD", cell.keys.leases()) == 0
     cell.sweep()
+
+
+@pytest.mark.parametrize("tell", [together, one_by_one])
+def test_each_thing_is_kept_for_as_long_as_the_settings_say(cell: Cell, tell: Any) -> None:
+    hours = {"keep.results": 30, "keep.requests": 20, "keep.keys": 50, "keep.ledger": 70}
+    cell.config(**{name: count * HOUR_MS for name, count in hours.items()})
+    cell.submit("a", key="key ab")
+    cell.submit("b")
+    claims = cell.take().claims
+    cell.redis("HSET", cell.keys.job("b"), short("unresolved_attempts"), 1)
+    assert tell(cell, *map(settlement, claims)) == [OK, OK]
+    kept = {name: hours for name, (_, hours) in contents(cell).items()}
+    keys, prefix = cell.keys, len(cell.keys.prefix)
+    named = (keys.reply("a"), keys.request("a"), keys.idempotency("", "key"), keys.job("a"), keys.job("b"))
+    assert [kept[key[prefix:].encode()] for key in named] == [30, 20, 50, 30, 70 + 24]
 
 
 def test_results_are_kept_for_as_long_as_where_nothing_is_said_of_them(cell: Cell) -> None:
