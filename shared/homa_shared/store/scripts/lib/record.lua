@@ -15,8 +15,9 @@ local function load_record(id)
     local field, value = flat[i], flat[i + 1]
     if value ~= '' then
       if NUMBERS[field] then
-        r[field] = number_of(value)
-        if not r[field] then r.damage = damage_of(field, value) end
+        -- As number_of, in its place: a record has a score of them.
+        local number = tonumber(value)
+        if number and number - number == 0 then r[field] = number else r.damage = damage_of(field, value) end
       else
         r[field] = value
       end
