@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from homa.files.readers.helper_process import HelperProcess
 from homa.files.readers.processes import IDLE
 from homa_shared.model.errors import InvalidRequest
 from tests.fixtures.store import eventually
+from tests.patience import PATIENCE_S
 from tests.readers import samples
 from tests.readers.reading import by_id, rows
 
@@ -166,3 +168,47 @@ def test_documents_come_in_their_order_whoever_is_done_first(tmp_path: Path) -> 
         (tmp_path / f"{number:02}.pdf").write_bytes(content)
     found = list(open_inputs([str(tmp_path)], options=ReadOptions()))
     assert [Path(row.path).name for row in found] == [f"{number:02}.pdf" for number in range(12)]
+
+
+def test_a_stream_that_nobody_reads_to_its_end_does_not_hold_the_process_up(tmp_path: Path) -> None:
+    for number in range(300):
+        (tmp_path / f"{number:03}.html").write_text(f"<p>page {number}</p>")
+    code = "import sys; from homa.files import open_inputs; rows = open_inputs(sys.argv[1:]); print(next(rows).path)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=PATIENCE_S, check=True
+    )
+    assert done.stdout.endswith("000.html\n")
+
+
+def test_a_helper_knows_no_keys(obedient: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-precious")
+    monkeypatch.setenv("HOMA_REDIS_URL", "redis://:password@host")
+    (obedient / "site" / "obedient.py").write_text(PACKAGE.replace("{os.getpid()}", "{sorted(os.environ)}"))
+    (row,) = rows(obedient, "a.cmd", "!hello")
+    assert isinstance(row, Row)
+    assert "PATH" in str(row.text)
+    assert "OPENAI_API_KEY" not in str(row.text)
+    assert "HOMA_REDIS_URL" not in str(row.text)
+
+
+def test_an_archive_that_brings_its_reader_down_again_and_again_is_given_up_with_a_word(obedient: Path) -> None:
+    members = {f"{number}.cmd": "!crash" for number in range(20)}
+    found = list(by_id(rows(obedient, "a.zip", samples.zipped(members))).items())
+    assert len(found) == 7
+    assert found[-1] == ("a.zip", "! brought its reader down 6 times: the rest of it is not read")
+
+
+def test_a_file_whose_name_is_no_utf8_is_read_by_a_helper(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.html")
+    Path(path).write_text("<p>words</p>")
+    (row,) = open_inputs([str(tmp_path)])
+    assert isinstance(row, Row)
+    assert row.path.endswith("caf\\xe9.html")
+    assert row.text == "words\n"
+
+
+def test_what_stands_before_a_fault_and_the_fault_have_lines_of_their_own(obedient: Path) -> None:
+    late = PACKAGE.replace('notes=("noted",))', 'notes=("noted",))\n        raise ValueError("late")')
+    (obedient / "site" / "obedient.py").write_text(late)
+    registry._installed.cache_clear()
+    assert list(by_id(rows(obedient, "a.cmd", "!hello"))) == ["a.cmd", "a.cmd (the rest)"]

@@ -23,17 +23,22 @@ _FLAGS = (
     click.option(
         "--sheets", type=click.Choice(["rows", "documents"]), default="rows", help="A prompt a row, or a sheet."
     ),
-    click.option(
-        "--pages",
-        type=click.Choice(["auto", "text", "image"]),
-        default="auto",
-        help="Pages as images: those without text, none, all.",
-    ),
+)
+_PAGES = click.option(
+    "--pages",
+    type=click.Choice(["auto", "text", "image"]),
+    default="auto",
+    help="Pages as images: those without text, none, all.",
 )
 
 
 def input_options(command: Command) -> Command:
-    """Adds the flags to a command."""
+    """Adds the flags to a command that shows documents to a model."""
+    return text_options(_PAGES(command))
+
+
+def text_options(command: Command) -> Command:
+    """Adds the flags to a command that wants text alone."""
     for flag in reversed(_FLAGS):
         command = flag(command)
     return command

@@ -149,6 +149,10 @@ class Registrar:
             "change it or name another column with --id-column",
         )
 
+    def knows(self, custom_id: str) -> bool:
+        """Whether a row has this id."""
+        return custom_id in self._seen
+
     def _own_id(self, fields: Mapping[str, Any]) -> str | None:
         if self._id_column is None:
             for column in DEFAULT_ID_COLUMNS:

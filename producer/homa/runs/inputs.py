@@ -87,6 +87,9 @@ class RunInputs:
         rows: Iterable[Row | BadRow] = open_inputs(
             self.inputs, options=self.options, id_column=self.id_column, skipped=self.skipped, places=self.places
         )
+        if self.sample is not None or self.limit is not None:
+            # A part of the rows is what is asked for: what is passed over is none of them.
+            rows = (row for row in rows if not (isinstance(row, BadRow) and row.skipped))
         if self.sample is not None:
             rows = sampled(rows, self.sample, self.seed)
         if self.limit is not None:

@@ -10,6 +10,7 @@ import os
 import struct
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -25,6 +26,16 @@ _MOST_BYTES = 256 * 1024 * 1024
 #: How a frame begins that orjson could not have written.
 _EXACT = b'{"exact"'
 _KINDS = {"document": Document, "fault": Fault, "remark": Remark}
+
+
+def packed_path(file: Path) -> str:
+    """A path as JSON can carry it: names are bytes, not always UTF-8."""
+    return os.fsencode(file.absolute()).decode("latin-1")
+
+
+def path_of(told: str) -> str:
+    """The path that was packed so."""
+    return os.fsdecode(told.encode("latin-1"))
 
 
 def packed(head: Mapping[str, Any], blobs: Iterable[bytes] = ()) -> bytes:

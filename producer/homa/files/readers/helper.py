@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from homa.files.readers.document import Document, Fault, ReadOptions, Remark
-from homa.files.readers.frames import Frames, frame_of, packed
+from homa.files.readers.frames import Frames, frame_of, packed, path_of
 from homa.files.readers.walk import Begun, Walk
 
 #: Address space of a helper, bytes; beyond it allocations fail.
@@ -85,7 +85,7 @@ def _serve(task: dict[str, Any], out: _Outlet) -> None:
     options = ReadOptions(**task["options"])
     walk = Walk(options, skip=int(task["skip"]))
     try:
-        for found in _timed(walk.file(task["reader"], task["path"], task["file"]), options.deadline_s):
+        for found in _timed(walk.file(task["reader"], task["path"], path_of(task["file"])), options.deadline_s):
             if isinstance(found, Begun):
                 # Sent before the part is opened: whoever asked then knows what it died of.
                 out.flush()

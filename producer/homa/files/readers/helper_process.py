@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import select
 import signal
 import subprocess
@@ -23,6 +25,8 @@ _GRACE_S = 5.0
 _LOOK_S = 0.5
 #: Files after which a helper makes room for a fresh one: parsers leak.
 _MOST_FILES = 500
+#: Names of variables that hold keys, as providers and stores call them.
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|\AHOMA_|\AAWS_|\AREDIS|_DSN\Z|_URL\Z")
 #: `-P`: the working directory, which may be full of others' files, is no place to import from.
 _COMMAND = (sys.executable, "-P", "-m", "homa.files.readers.helper")
 
@@ -39,6 +43,11 @@ class Left(Exception):
     """It had ended for want of work when it was asked, or nobody wants its answer any more."""
 
 
+def _environment() -> dict[str, str]:
+    """Without what a document that takes its parser over would be after."""
+    return {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
+
+
 class HelperProcess:
     """A process of its own session: Ctrl-C is its starter's to handle."""
 
@@ -49,6 +58,7 @@ class HelperProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env=_environment(),
         )
         assert self._process.stdout is not None
         self._frames = Frames(self._process.stdout.fileno())

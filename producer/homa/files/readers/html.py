@@ -21,7 +21,10 @@ _STARTS = ("<!doctype html", "<html", "<head", "<body")
 _XHTML = re.compile(r"\A<\?xml[^>]*\?>\s*(<!--.*?-->\s*)*(<!doctype html|<html)", re.DOTALL)
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 #: What is never text.
-_NOISE = "script, style, template, noscript, svg, iframe, object, head, [hidden], [aria-hidden=true]"
+_NOISE = (
+    "script, style, template, noscript, svg, iframe, object, head, [hidden], [aria-hidden=true], "
+    "[style*='display:none' i], [style*='display: none' i]"
+)
 #: What stands around a page's text.
 _AROUND = (
     "nav, footer, aside, [role=navigation], [role=contentinfo], [role=banner], [role=search], dialog, form[role=search]"

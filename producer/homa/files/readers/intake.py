@@ -28,7 +28,7 @@ from homa.files.readers.processes import HelperPool
 from homa.files.readers.registry import named, reader_of, unread
 from homa.files.readers.walk import Begun, Walk, joined
 from homa.files.rows import BadRow, Registrar, Row, bad_row, location
-from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.errors import HomaError, InvalidRequest
 
 
 def check_inputs(inputs: Sequence[str], *, options: ReadOptions | None = None, places: Places = NOWHERE) -> None:
@@ -144,6 +144,10 @@ class Intake:
                 return _Due(source.path, self._begun(head, source, file))
         except OSError as error:
             return _Due(source.path, [Fault(unreadable(error))])
+        except HomaError:
+            raise
+        except Exception as error:  # a reader of somebody else's that fails at telling its kind
+            return _Due(source.path, [Fault(f"is of a kind that cannot be told: {error!r:.200}")])
 
     def _begun(self, head: Head, source: Source, file: Path) -> Iterable[Document | Fault | Remark | Begun]:
         if not head.data:
@@ -153,7 +157,7 @@ class Intake:
         if fault is not None or reader is None:
             return [fault or Fault("is of no kind that is read here")]
         if reader.isolated:
-            return self._pool.read(reader.name, source.path, str(file.absolute()), self._options)
+            return self._pool.read(reader.name, source.path, file, self._options)
         return Walk(self._options).file(reader.name, source.path, str(file))
 
     def _from_pipe(self, source: Source) -> Iterator[Document | Fault | Remark | Begun]:
@@ -182,7 +186,7 @@ class Intake:
                 else:
                     yield self._row(path, found)
             elif isinstance(found, Fault):
-                yield self._told(_bad(path, found))
+                yield self._told(self._bad(path, found))
             elif isinstance(found, Remark):
                 self._skipped.remark(f"{joined(path, found.part)}: {found.text}")
 
@@ -197,6 +201,13 @@ class Intake:
             return replace(row, notes=found.notes, images=found.images, pages=found.pages)
         return row
 
+    def _bad(self, path: str, fault: Fault) -> BadRow:
+        place = joined(path, fault.part)
+        custom_id = fault.custom_id or location(place, fault.line)
+        if self._registrar.knows(custom_id):  # what stands before the fault was read, and has its own line
+            custom_id = f"{custom_id} (the rest)"
+        return BadRow(custom_id, place, fault.line, fault.error, fault.skipped)
+
     def _told(self, bad: BadRow) -> BadRow:
         if bad.skipped:
             self._skipped.count(bad.skipped, bad.path)
@@ -206,9 +217,3 @@ class Intake:
 def _drained(waiting: deque[_Due | BadRow]) -> Iterator[_Due | BadRow]:
     while waiting:
         yield waiting.popleft()
-
-
-def _bad(path: str, fault: Fault) -> BadRow:
-    place = joined(path, fault.part)
-    custom_id = fault.custom_id or location(place, fault.line)
-    return BadRow(custom_id, place, fault.line, fault.error, fault.skipped)

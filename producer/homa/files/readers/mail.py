@@ -25,6 +25,8 @@ _FIELD = re.compile(r"\A[!-9;-~]+:")
 _COLUMNS = ("Subject", "From", "To", "Cc", "Date")
 _MBOX_START = re.compile(rb"\AFrom \S+.*\d{4}\s*?\r?\n[!-9;-~]+:", re.DOTALL)
 _SEPARATOR = re.compile(rb"\AFrom \S.*\d{2}:\d{2}")
+#: What proves who sent a mail, and says nothing more.
+_SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature")
 #: Pictures within a body that belong to its layout: signatures, logos, counting pixels.
 _INLINE_BYTES = 64 * 1024
 
@@ -174,6 +176,8 @@ def _leaves(mail: EmailMessage) -> Iterator[EmailMessage]:
 
 
 def _is_layout(part: EmailMessage, kind: str) -> bool:
+    if kind in _SIGNATURES:
+        return True
     if part.get_content_disposition() == "attachment" or kind == "message/rfc822":
         return False
     if kind in ("text/plain", "text/html") and part.get_filename() is None:
@@ -182,5 +186,11 @@ def _is_layout(part: EmailMessage, kind: str) -> bool:
 
 
 def _unnamed(part: EmailMessage, number: int) -> str:
-    kinds = {"message/rfc822": "eml", "text/plain": "txt", "text/html": "html", "application/pdf": "pdf"}
+    kinds = {
+        "text/calendar": "ics",
+        "message/rfc822": "eml",
+        "text/plain": "txt",
+        "text/html": "html",
+        "application/pdf": "pdf",
+    }
     return f"attachment-{number}.{kinds.get(part.get_content_type(), 'bin')}"

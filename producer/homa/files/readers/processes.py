@@ -13,10 +13,11 @@ import os
 import queue
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from homa.files.readers.document import Document, Fault, ReadOptions, Remark
+from homa.files.readers.frames import packed_path
 from homa.files.readers.helper_process import Died, HelperProcess, Left
 
 #: Most helpers; each takes a core.
@@ -26,6 +27,8 @@ _FRAMES_AHEAD = 64
 #: Parts of one file that may bring their helper down before the rest of it is given up.
 _MOST_DEATHS = 5
 _NAP_S = 0.1
+#: How long a thread may take to kill its helper, s.
+_END_S = 5.0
 
 Outcome = Document | Fault | Remark
 
@@ -92,14 +95,18 @@ atexit.register(IDLE.end)
 
 
 class HelperPool:
-    """Helpers for one stream of rows; starts none before it is needed."""
+    """Helpers for one stream of rows; starts none before it is needed.
+
+    Its threads are daemons: who leaves the stream in the middle must not wait for it at exit.
+    """
 
     def __init__(self, size: int | None = None) -> None:
         self.size = size or max(1, min(os.cpu_count() or 1, _MOST_HELPERS))
-        self._threads = ThreadPoolExecutor(self.size, thread_name_prefix="homa-reader")
-        self._readings: list[Reading] = []
+        self._tasks: queue.SimpleQueue[tuple[Reading, dict[str, Any], ReadOptions] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._live: set[Reading] = set()
 
-    def read(self, reader: str, path: str, file: str, options: ReadOptions) -> Reading:
+    def read(self, reader: str, path: str, file: Path, options: ReadOptions) -> Reading:
         """Begins to read a file.
 
         Args:
@@ -108,47 +115,61 @@ class HelperPool:
             file: where its bytes are.
         """
         reading = Reading()
-        self._readings = [each for each in self._readings if not each.cancelled.is_set()]
-        self._readings.append(reading)
-        self._threads.submit(self._run, reading, {"reader": reader, "path": path, "file": file}, options)
+        self._live.add(reading)
+        self._tasks.put((reading, {"reader": reader, "path": path, "file": packed_path(file)}, options))
+        if len(self._threads) < self.size:
+            thread = threading.Thread(target=self._work, name="homa-reader", daemon=True)
+            self._threads.append(thread)
+            thread.start()
         return reading
 
     def close(self) -> None:
         """Ends what goes on."""
-        for reading in self._readings:
+        for reading in list(self._live):
             reading.cancelled.set()
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join(_END_S)
 
-    def _run(self, reading: Reading, task: dict[str, Any], options: ReadOptions) -> None:
-        try:
-            self._read_all(reading, task, options)
-        except BaseException as error:
-            reading.put(error)
-        finally:
-            reading.put(None)
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            reading, what, options = task
+            try:
+                self._read_all(reading, what, options)
+            except BaseException as error:
+                reading.put(error)
+            finally:
+                reading.put(None)
+                self._live.discard(reading)
 
     def _read_all(self, reading: Reading, task: dict[str, Any], options: ReadOptions) -> None:
         skip = deaths = 0
         while not reading.cancelled.is_set():
-            helper = IDLE.take()
             try:
-                for frame in helper.read({**task, "skip": skip}, options, reading.cancelled):
-                    if not reading.put(frame):
-                        helper.kill()
-                        return
+                self._read_once(reading, {**task, "skip": skip}, options)
             except Left:
-                helper.kill()
+                continue
             except Died as death:
-                helper.kill()
                 deaths += 1
-                if not reading.put(Fault(death.told, part=death.part)):
+                reading.put(Fault(death.told, part=death.part))
+                if death.begun <= skip:
                     return
-                if death.begun <= skip or deaths > _MOST_DEATHS:
+                if deaths > _MOST_DEATHS:
+                    reading.put(Fault(f"brought its reader down {deaths} times: the rest of it is not read"))
                     return
                 skip = death.begun
-            except BaseException:
-                helper.kill()
-                raise
             else:
-                IDLE.give_back(helper)
                 return
+
+    def _read_once(self, reading: Reading, task: dict[str, Any], options: ReadOptions) -> None:
+        """Hands over what one helper finds. Raises Died or Left where it does not come to the end."""
+        helper = IDLE.take()
+        try:
+            for frame in helper.read(task, options, reading.cancelled):
+                if not reading.put(frame):
+                    raise Left
+        except BaseException:
+            helper.kill()
+            raise
+        IDLE.give_back(helper)
