@@ -31,6 +31,8 @@ def decoded(raw: bytes, encoding: str | None = None) -> tuple[str, tuple[str, ..
         return _strict(raw[length:], named), ()
     if b"\0" in raw[:_SAMPLE_BYTES] and (wide := guess_utf16(raw[:_SAMPLE_BYTES])) is not None:
         return _strict(raw, wide), (note_of(wide),)
+    if b"\x1b$" in raw[:_SAMPLE_BYTES] and _reads(raw, "iso2022_jp"):  # ASCII alone, as UTF-8 sees it
+        return _strict(raw, "iso2022_jp"), (note_of("iso2022_jp"),)
     try:
         return raw.decode(), ()
     except UnicodeDecodeError as error:
@@ -47,36 +49,44 @@ def note_of(encoding: str) -> str:
 
 def guessed(raw: bytes) -> str | None:
     """The likely encoding of bytes that are not valid UTF-8; None where there is none, or nobody to ask."""
-    if (wide := guess_utf16(raw[:_SAMPLE_BYTES])) is not None:
+    sample = raw[:_SAMPLE_BYTES]
+    if (wide := guess_utf16(sample)) is not None:
         return wide
-    if _MULTIBYTE.search(raw[:_SAMPLE_BYTES]) and _mostly_utf8(raw[:_SAMPLE_BYTES]):
+    if _MULTIBYTE.search(sample) and _mostly_utf8(sample):
         return None
+    if _reads(raw, _WESTERN) and _is_western(sample):
+        return _WESTERN
     if not _can_guess():
         return None
     from charset_normalizer import from_bytes  # takes longer to import than a file to read
 
-    best = from_bytes(raw[:_SAMPLE_BYTES], steps=10, threshold=_MOST_CHAOS).best()
-    if best is None or best.encoding in ("ascii", "utf_8") or "cp1252" in best.could_be_from_charset:
-        return _western(raw)
-    if best.encoding not in _SINGLE_BYTE_LATIN and _high_bytes(raw) < _FEW:
-        return _western(raw) or best.encoding
-    return best.encoding if _reads(raw, best.encoding) else _western(raw)
+    best = from_bytes(sample, steps=10, threshold=_MOST_CHAOS).best()
+    if best is not None and _WESTERN not in best.could_be_from_charset and _reads(raw, best.encoding):
+        return best.encoding
+    return _WESTERN if _reads(raw, _WESTERN) else None
 
 
-#: Encodings of languages in Latin letters, which a handful of characters tells apart.
-_SINGLE_BYTE_LATIN = frozenset(
-    {"cp1250", "cp1254", "cp1257", "cp1258", "iso8859_2", "iso8859_9", "iso8859_15", "mac_roman"}
-)
-#: With fewer bytes beyond ASCII than this, statistics of other scripts are chance.
-_FEW = 16
+#: What most text is in that is neither UTF-8 nor marked.
+_WESTERN = "cp1252"
+#: Letters beyond ASCII, and signs, of the languages of Western Europe.
+_WESTERN_SIGNS = frozenset("äöüßÄÖÜéèêëàâáåãçñíìîïóòôõøúùûœæÉÈÊÀÂÁÅÇÑÍÓÔÕØÚŒÆ«»„“”‚‘’–—…€£§°ºª¿¡·•©®×½²\xa0")
+#: Of text in them more is ASCII than this.
+_LEAST_ASCII = 0.75
+_LEAST_WESTERN = 0.96
 
 
-def _high_bytes(raw: bytes) -> int:
-    return sum(byte >= 0x80 for byte in raw[:_SAMPLE_BYTES])
-
-
-def _western(raw: bytes) -> str | None:
-    return "cp1252" if _reads(raw, "cp1252") else None
+def _is_western(sample: bytes) -> bool:
+    """Whether text is in a language of Western Europe: few letters beyond ASCII, and those that such have."""
+    text = sample.decode(_WESTERN, "replace")
+    found = [character for character in text if character > "\x7f"]
+    letters = sum(character.isalpha() for character in text)
+    if not found or len(found) > (1 - _LEAST_ASCII) * max(letters, 1):
+        return False
+    signs = set(found)
+    # Hungarian and Estonian have these two in the places of letters of their own.
+    foreign = ("õ" in signs and "ã" not in signs) or ("û" in signs and not signs & set("èêàç"))
+    western = sum(character in _WESTERN_SIGNS for character in found)
+    return western >= _LEAST_WESTERN * len(found) and not foreign
 
 
 def _reads(raw: bytes, encoding: str) -> bool:
@@ -89,7 +99,7 @@ def _reads(raw: bytes, encoding: str) -> bool:
 
 def _mostly_utf8(raw: bytes) -> bool:
     good = sum(len(found) for found in _MULTIBYTE.findall(raw))
-    return good >= 0.8 * _high_bytes(raw)
+    return good >= 0.8 * sum(byte >= 0x80 for byte in raw)
 
 
 def _can_guess() -> bool:
