@@ -72,6 +72,8 @@ _WESTERN = "cp1252"
 _WESTERN_SIGNS = frozenset("äöüßÄÖÜéèêëàâáåãçñíìîïóòôõøúùûœæÉÈÊÀÂÁÅÇÑÍÓÔÕØÚŒÆ«»„“”‚‘’–—…€£§°ºª¿¡·•©®×½²\xa0")
 #: Of text in them more is ASCII than this.
 _LEAST_ASCII = 0.75
+#: But for a word or two.
+_FEW = 8
 _LEAST_WESTERN = 0.96
 
 
@@ -80,7 +82,7 @@ def _is_western(sample: bytes) -> bool:
     text = sample.decode(_WESTERN, "replace")
     found = [character for character in text if character > "\x7f"]
     letters = sum(character.isalpha() for character in text)
-    if not found or len(found) > (1 - _LEAST_ASCII) * max(letters, 1):
+    if not found or len(found) > max((1 - _LEAST_ASCII) * letters, min(_FEW, letters / 2)):
         return False
     signs = set(found)
     # Hungarian and Estonian have these two in the places of letters of their own.
