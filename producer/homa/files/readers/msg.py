@@ -33,23 +33,28 @@ class MsgReader:
         return head.suffix == ".msg" or head.holds(_PROPERTIES) or head.holds(_NAMEID)
 
     def read(self, opened: Opened, options: ReadOptions) -> Iterator[Found]:
-        from oxmsg import Message
+        try:
+            yield from _found(opened)
+        except KeyError as error:
+            raise Unreadable(f"is damaged: its part {error} is missing") from None
 
-        mail = Message.load(opened.stream)
-        attached = [
-            (each.file_name or f"attachment-{n}", each.file_bytes) for n, each in enumerate(mail.attachments, 1)
-        ]
-        fields = _fields(mail)
-        body = _body(mail)
-        if not fields and not body and not attached:
-            raise Unreadable("holds no mail: no sender, subject or text")
-        lines = [f"{name.capitalize()}: {value}" for name, value in fields.items()]
-        if attached:
-            lines.append(f"Attachments: {', '.join(name for name, _ in attached)}")
-        yield Document("\n".join([*lines, "", body.strip()]).strip() + "\n", fields)
-        for name, data in attached:
-            if data:
-                yield Attached(name.replace("\\", "/").rpartition("/")[2] or "part", io.BytesIO(data))
+
+def _found(opened: Opened) -> Iterator[Found]:
+    from oxmsg import Message
+
+    mail = Message.load(opened.stream)
+    attached = [(each.file_name or f"attachment-{n}", each.file_bytes) for n, each in enumerate(mail.attachments, 1)]
+    fields = _fields(mail)
+    body = _body(mail)
+    if not fields and not body and not attached:
+        raise Unreadable("holds no mail: no sender, subject or text")
+    lines = [f"{name.capitalize()}: {value}" for name, value in fields.items()]
+    if attached:
+        lines.append(f"Attachments: {', '.join(name for name, _ in attached)}")
+    yield Document("\n".join([*lines, "", body.strip()]).strip() + "\n", fields)
+    for name, data in attached:
+        if data:
+            yield Attached(name.replace("\\", "/").rpartition("/")[2] or "part", io.BytesIO(data))
 
 
 def _fields(mail: Message) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import IO, cast
@@ -65,7 +66,11 @@ class Walk:
             yield Fault("is cut off: its end is missing", part=part)
         except MemoryError:
             yield Fault("needs more memory than a reader has: split it", part=part)
-        except Exception as error:  # damaged files make parsers raise nearly anything
+        except zlib.error as error:
+            yield Fault(f"is damaged: {error}", part=part)
+        except (GeneratorExit, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # damaged files make parsers raise nearly anything, and those in Rust panic
             yield Fault(f"is not a readable {reader.name} file: {_told(error)}", part=part)
 
     def _attached(self, attached: Attached, path: str, part: str, depth: int) -> Iterator[Step]:
@@ -115,7 +120,7 @@ def joined(outer: str, inner: str) -> str:
     return f"{outer}/{inner}" if outer and inner else outer or inner
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:200] if str(error) else type(error).__name__
 
 
