@@ -94,6 +94,12 @@ IDLE = _Idle()
 atexit.register(IDLE.end)
 
 
+def _cores() -> int:
+    """Those that this process may use, where the system says."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
 class HelperPool:
     """Helpers for one stream of rows; starts none before it is needed.
 
@@ -101,7 +107,7 @@ class HelperPool:
     """
 
     def __init__(self, size: int | None = None) -> None:
-        self.size = size or max(1, min(os.cpu_count() or 1, _MOST_HELPERS))
+        self.size = size or max(1, min(_cores(), _MOST_HELPERS))
         self._tasks: queue.SimpleQueue[tuple[Reading, dict[str, Any], ReadOptions] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._live: set[Reading] = set()
