@@ -17,13 +17,9 @@ def word(body: str, **parts: str) -> bytes:
     """A package around a body; further parts by the name of their file."""
     head = f'xmlns:w="{W}" xmlns:r="{R}" xmlns:mc="{MC}"'
     files = {"word/document.xml": f"<w:document {head}><w:body>{body}</w:body></w:document>"}
-    files |= {
-        f"word/{name}.xml": f"<w:{name} {head}>{content}</w:{name}>"
-        for name, content in parts.items()
-        if name != "rels"
-    }
-    if "rels" in parts:
-        files["word/_rels/document.xml.rels"] = f'<Relationships xmlns="{RELATIONS}">{parts["rels"]}</Relationships>'
+    if links := parts.pop("rels", ""):
+        files["word/_rels/document.xml.rels"] = f'<Relationships xmlns="{RELATIONS}">{links}</Relationships>'
+    files |= {f"word/{name}.xml": f"<w:{name} {head}>{content}</w:{name}>" for name, content in parts.items()}
     return samples.zipped(files)
 
 
@@ -82,10 +78,8 @@ def test_lists_have_their_levels_and_numbers(tmp_path: Path) -> None:
 
 def test_a_text_box_is_read_once(tmp_path: Path) -> None:
     box = f"<w:txbxContent>{paragraph(run('In a box'))}</w:txbxContent>"
-    body = paragraph(
-        run("Beside")
-        + f"<w:r><mc:AlternateContent><mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback></mc:AlternateContent></w:r>"
-    )
+    either = f"<mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback>"
+    body = paragraph(run("Beside") + f"<w:r><mc:AlternateContent>{either}</mc:AlternateContent></w:r>")
     assert document(tmp_path, "a.docx", word(body)).text == "Beside\n\nIn a box\n"
 
 
