@@ -121,3 +121,25 @@ def test_options_say_how_inputs_are_read(staffed: Fleet, invoke: Invoke, folder:
     assert "<p>words</p>" in json.dumps(lines(folder / "b.jsonl")[0]["response"])
     answer = run(invoke, staffed, "b.html", "-o", "c.jsonl", "--input-format", "word", status=2)
     assert "--input-format is 'word': expected one of pdf, docx" in answer.stderr
+
+
+def test_a_part_of_the_rows_has_none_that_was_skipped(staffed: Fleet, invoke: Invoke, folder: Path):
+    fill(folder / "docs")
+    run(invoke, staffed, "docs", "-o", "few.jsonl", "--limit", "2")
+    assert ids(folder / "few.jsonl") == ["docs/a.docx", "7"]
+
+
+def test_a_model_that_does_not_see_gets_no_image_and_the_line_says_so(staffed: Fleet, invoke: Invoke, folder: Path):
+    (folder / "scan.pdf").write_bytes(samples.scan())
+    (folder / "a.txt").write_text("words")
+    invoke(staffed, "run", "scan.pdf", "a.txt", "-o", "out.jsonl", "--model", "openai:o3-mini")
+    by_id = {line["custom_id"]: line["error"] for line in lines(folder / "out.jsonl")}
+    assert by_id["a.txt"] is None
+    assert "image" in by_id["scan.pdf"]["message"]
+
+
+def test_a_folder_of_skipped_files_alone_has_their_lines(staffed: Fleet, invoke: Invoke, folder: Path):
+    (folder / "docs").mkdir()
+    (folder / "docs" / "tool.exe").write_bytes(b"MZ\0\0")
+    run(invoke, staffed, "docs", "-o", "out.jsonl", status=1)
+    assert ids(folder / "out.jsonl") == ["docs/tool.exe"]

@@ -115,3 +115,16 @@ def test_a_mail_costs_its_words_and_not_its_logo(tmp_path: Path) -> None:
     first = rows(tmp_path, "a.eml", message.as_bytes())[0]
     assert isinstance(first, Row)
     assert len(str(first.text)) < 400
+
+
+def test_a_stub_that_points_to_the_page_is_not_taken_for_the_mail(tmp_path: Path) -> None:
+    message = samples.mail("Your program does not show HTML.", html=f"<h1>Offer</h1><p>{samples.WORDS * 10}</p>")
+    text = document(tmp_path, "a.eml", message.as_bytes()).text
+    assert "# Offer" in str(text)
+    assert "does not show" not in str(text)
+
+
+def test_a_signature_is_no_document(tmp_path: Path) -> None:
+    message = samples.mail("Signed words")
+    message.add_attachment(b"\x30\x80\0\0", "application", "pkcs7-signature", filename="smime.p7s")
+    assert document(tmp_path, "a.eml", message.as_bytes()).text == f"{HEADER}\n\nSigned words\n"

@@ -40,6 +40,7 @@ def fields(found: list[Row | BadRow]) -> list[dict[str, object]]:
         ("a,b\n,\n1,2\n\n , \n".replace(" , ", ","), {}),
         ('"a","b"\n"1","2"\n', {}),
         ("\ufeffa;b\n1;2\n", {}),
+        ("a,b\n1,2,,\n", {}),
     ],
 )
 def test_a_table_in_any_dialect_has_the_same_rows(tmp_path: Path, content: str, options: dict[str, object]) -> None:

@@ -59,12 +59,12 @@ class CsvReader:
                 yield Fault(record, line)
             elif not any(record):
                 empty += 1
-            elif len(record) != width:
+            elif len(record) != width and (len(record) < width or any(record[width:])):
                 rows += 1
                 yield Fault(_misfit(record, columns), line)
             else:
                 rows += 1
-                yield Document(None, dict(zip(columns, record, strict=True)), line)
+                yield Document(None, dict(zip(columns, record, strict=False)), line)
         if empty:
             yield Remark(f"{empty:,} empty rows passed over")
         if not rows:

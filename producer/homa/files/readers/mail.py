@@ -27,6 +27,8 @@ _MBOX_START = re.compile(rb"\AFrom \S+.*\d{4}\s*?\r?\n[!-9;-~]+:", re.DOTALL)
 _SEPARATOR = re.compile(rb"\AFrom \S.*\d{2}:\d{2}")
 #: What proves who sent a mail, and says nothing more.
 _SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature")
+#: Plain text shorter than this may be a word that there is HTML; it is where that says so many times as much.
+_STUB, _MORE = 120, 4
 #: Pictures within a body that belong to its layout: signatures, logos, counting pixels.
 _INLINE_BYTES = 64 * 1024
 
@@ -122,13 +124,12 @@ def _body(mail: EmailMessage) -> tuple[str, tuple[str, ...]]:
     """The text that a person would see: HTML only where there is no plain text worth the name."""
     plain = mail.get_body(("plain",))
     text, notes = _text(plain) if plain is not None else ("", ())
-    if text.strip():
-        return text, notes
     page = mail.get_body(("html",))
-    if page is None:
+    if len(text.strip()) >= _STUB or page is None:
         return text, notes
-    source, notes = _text(page)
-    return to_markdown(source, whole=True)[1], notes
+    source, page_notes = _text(page)
+    shown = to_markdown(source, whole=True)[1]
+    return (shown, page_notes) if len(shown) > _MORE * len(text.strip()) else (text, notes)
 
 
 def _text(part: MIMEPart) -> tuple[str, tuple[str, ...]]:
