@@ -122,7 +122,9 @@ class Stand(Cell):
         return f"{orjson.loads(told)['kind']}: {orjson.loads(told)['detail']}" if told else ""
 
     def waiting_jobs(self) -> list[str]:
-        return [name.decode() for name in self.redis("ZRANGE", self.keys.backlog("p", "default", "p:m", ""), 0, -1)]
+        """Of runs; those of backfills are in the bulk lane."""
+        lanes = (self.keys.backlog("p", lane, "p:m", "") for lane in ("default", "bulk"))
+        return [name.decode() for lane in lanes for name in self.redis("ZRANGE", lane, 0, -1)]
 
     def request(self, job: str) -> str:
         return str(self.redis("GET", self.keys.request(job)).decode())

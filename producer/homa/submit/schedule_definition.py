@@ -127,9 +127,8 @@ def define(
         InvalidRequest, UnknownModel, BudgetExceeded: its jobs could never be done.
     """
     view = yield from submitter.view_for(asked.options)
-    holes = holes_in(asked.prepared.json.decode())
-    moment = timing.after(0) or 0
-    longest = Prepared.of(at_most(list(asked.prepared.messages), holes, moment, timing.zone)) if holes else None
+    holes = holes_in(asked.prepared.json.decode(), timing.zone)
+    longest = Prepared.of(at_most(list(asked.prepared.messages), holes, timing.zone)) if holes else None
     reckoned = longest or asked.prepared
     template, skipped = Template(view, asked.options).fit(reckoned)
     yield from submitter.write_plans(view, template.targets)

@@ -16,7 +16,7 @@ from homa_shared.store.operation import Op, mapping, pairs, read, text
 class ScheduleAlarm:
     """What a person should know of a schedule."""
 
-    #: late, failed or cost.
+    #: late, failed, cost or broken.
     kind: str
     detail: str
     #: ms since 1970.

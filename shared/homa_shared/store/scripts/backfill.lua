@@ -1,11 +1,11 @@
---! use clock, record, backlog, ending, room, schedule
+--! use clock, record, backlog, ending, room, schedule, schedule_alarm
 -- Moves a backfill on by a slice of ticks: each that had no run gets one, under the same name as the schedule itself would give
 -- it. Nothing is done unless the cursor stands where the slice begins, so that two who move it on double nothing.
 --
 -- KEYS[1] anchor
--- ARGV: backfill, percent of maxmemory (submit.lua), where the cursor stands, 1 where these are the last ticks, then JSON per
---       tick: {tick, at (for people), before and behind (its neighbours), since, values}
--- Returns {answer, runs}: moved, ended (its batch was cancelled, or the schedule deleted), stale, unknown. Cost: O(ticks · log N).
+-- ARGV: backfill, percent of maxmemory (submit.lua), where the cursor stands, 1 where these are the last ticks (stop: it
+--       cannot go on, and why), then JSON per tick: {tick, at (for people), before and behind (its neighbours), since, values}
+-- Returns {answer, runs}: moved, ended (its batch was cancelled, the schedule deleted, or it was stopped), stale, unknown. Cost: O(ticks · log N).
 local id = ARGV[1]
 local key = K.backfill(id)
 local b = redis.call('HMGET', key, 'schedule', 'cursor', 'live', 'window')
@@ -25,7 +25,10 @@ local function seal()
   redis.call('HSET', K.batch(id), 'state', 'sealed', 'total', redis.call('HGET', K.batch(id), 'submitted'))
   complete_batch(id)
 end
-if not s or batch[1] or batch[2] ~= 'open' then
+if not s or batch[1] or batch[2] ~= 'open' or ARGV[4] == 'stop' then
+  -- Whoever waits for the batch is told of its end, whatever ended it.
+  if batch[2] == 'open' then seal() end
+  if s and ARGV[4] == 'stop' then alarm(b[1], s, tonumber(b[2]), 'broken', string.sub('backfill ' .. id .. ' ended: ' .. ARGV[5], 1, 300)) end
   finish('ended')
   return {'ended', 0}
 end

@@ -93,16 +93,24 @@ local function parts(name)
   return id, tonumber(tick), job
 end
 
+-- What goes wrong with one run is its schedule's: the others are summed up all the same.
+local function guarded(act, name)
+  local id, tick, job = parts(name)
+  local went, caught = pcall(act, id, tick, job, name)
+  local s = not went and load_schedule(id)
+  if s then halt(id, s, tick, int(tick) .. ' cannot be summed up: ' .. words_of_error(caught)) end
+  return went
+end
+
 local ended = redis.call('ZRANGE', K.schedule_ended(), 0, MOST - 1)
 for _, name in ipairs(ended) do
-  close(parts(name))
+  guarded(close, name)
   redis.call('ZREM', K.schedule_ended(), name)
   redis.call('ZREM', K.schedule_watch(), name)
 end
 
 -- Runs under watch: one that has ended was ended by a release that does not tell, and is closed next.
-for _, name in ipairs(redis.call('ZRANGE', K.schedule_watch(), '-inf', now, 'BYSCORE', 'LIMIT', 0, MOST)) do
-  local id, tick, job = parts(name)
+local function look_at(id, tick, _, name)
   local s = load_schedule(id)
   local run = s and run_of(id, tick)
   if not run or run.ended then
@@ -119,5 +127,9 @@ for _, name in ipairs(redis.call('ZRANGE', K.schedule_watch(), '-inf', now, 'BYS
     end
     redis.call('ZADD', K.schedule_watch(), now + 3600000, name)
   end
+end
+
+for _, name in ipairs(redis.call('ZRANGE', K.schedule_watch(), '-inf', now, 'BYSCORE', 'LIMIT', 0, MOST)) do
+  if not guarded(look_at, name) then redis.call('ZREM', K.schedule_watch(), name) end
 end
 return {#ended, alarms}

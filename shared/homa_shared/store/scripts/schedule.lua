@@ -1,10 +1,11 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, schedule
+--! use clock, record, backlog, ending, schedule, schedule_alarm
 -- The life of a schedule (put_schedule.lua): paused, resumed, deleted. Runs that go on do so all the same.
 --
 -- KEYS[1] anchor
 -- ARGV: order, schedule, then
 --   pause   why
+--   halt    why: it pauses by itself, with an alarm
 --   resume  next tick, when its work is due ('' where there is none any more)
 --   delete
 -- Returns the state that it had: active, paused, done; '' when there is no such schedule. Repeating an order changes nothing.
@@ -17,6 +18,8 @@ if order == 'pause' and s.state == 'active' then
   redis.call('HSET', key, 'state', 'paused', 'paused_why', ARGV[3])
   redis.call('ZREM', K.schedules(), id)
   tell(s, 'paused', ARGV[3] ~= '' and ARGV[3] or nil)
+elseif order == 'halt' then
+  if s.state == 'active' then halt(id, s, tonumber(s.next or nil), ARGV[3]) end
 elseif order == 'resume' and s.state ~= 'done' then
   redis.call('HDEL', key, 'alarm', 'paused_why')
   redis.call('HSET', key, 'failures', 0)

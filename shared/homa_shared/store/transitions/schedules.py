@@ -111,7 +111,7 @@ class Alarm(NamedTuple):
     """Something about a schedule that a person should know."""
 
     schedule: str
-    #: late, failed or cost.
+    #: late, failed, cost or broken.
     kind: str
     detail: str
 
@@ -187,6 +187,11 @@ def pause_schedule(keys: Keys, schedule: str, why: str = "") -> Op[str]:
     return call(keys, "schedule", ("pause", schedule, why), text)
 
 
+def halt_schedule(keys: Keys, schedule: str, why: str) -> Op[str]:
+    """It pauses with an alarm: nothing can be done with it until a person has looked. Returns as `pause_schedule`."""
+    return call(keys, "schedule", ("halt", schedule, why), text)
+
+
 def resume_schedule(keys: Keys, schedule: str, tick: int | None, due: int | None) -> Op[str]:
     """Ticks fire again, from this one on; a standing alarm is taken as seen. Returns as `pause_schedule`."""
     return call(keys, "schedule", ("resume", schedule, "" if tick is None else tick, "" if due is None else due), text)
@@ -222,6 +227,11 @@ def move_backfill(
     told = [orjson.dumps(tick) for tick in ticks]
     args = (backfill, FULL_PERCENT, cursor, int(is_last), *told)
     return call(keys, "backfill", args, lambda reply: (text(reply[0]), int(reply[1])))
+
+
+def stop_backfill(keys: Keys, backfill: str, why: str) -> Op[None]:
+    """Ends a backfill that cannot be moved on, with an alarm of its schedule; its runs end by themselves."""
+    return call(keys, "backfill", (backfill, FULL_PERCENT, 0, "stop", why), lambda _: None)
 
 
 def _alarms(reply: Any) -> list[Alarm]:
