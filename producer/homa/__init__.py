@@ -61,6 +61,9 @@ if TYPE_CHECKING:
     from homa.client.results import Failure, JobOverBudget, Reply
     from homa.client.streams import Piece
     from homa.client.sync import Homa
+    from homa.client.tables.aio_table import AsyncTable
+    from homa.client.tables.answers import RowFailure
+    from homa.client.tables.table import Table
     from homa.submit.job_options import EmbeddingOptions, JobOptions
     from homa_shared.calls.tokens import Count
     from homa_shared.calls.tools import Tool, tool
@@ -70,6 +73,7 @@ __all__ = [
     "AsyncHoma",
     "AsyncJob",
     "AsyncOpenBatch",
+    "AsyncTable",
     "Batch",
     "BatchInfo",
     "BudgetExceeded",
@@ -110,8 +114,10 @@ __all__ = [
     "Reply",
     "ResultTimeout",
     "Retries",
+    "RowFailure",
     "StoreFull",
     "StoreUnavailable",
+    "Table",
     "Tool",
     "UnknownModel",
     "Unresolved",
@@ -128,6 +134,7 @@ _LAZY = {
     "AsyncHoma": "homa.client.aio",
     "AsyncJob": "homa.client.aio_handles",
     "AsyncOpenBatch": "homa.client.aio_handles",
+    "AsyncTable": "homa.client.tables.aio_table",
     "Batch": "homa.client.handles",
     "BatchInfo": "homa.client.management.batches",
     "BudgetInfo": "homa.client.management.budgets",
@@ -154,6 +161,8 @@ _LAZY = {
     "QueueInfo": "homa.client.management.queues",
     "Reply": "homa.client.results",
     "Retries": "homa.client.management.retries",
+    "RowFailure": "homa.client.tables.answers",
+    "Table": "homa.client.tables.table",
     "Tool": "homa_shared.calls.tools",
     "Unresolved": "homa.client.management.resolutions",
     "Why": "homa.client.management.why",
@@ -185,6 +194,14 @@ def _version() -> str:
         return "0"
 
 
+def _public_names() -> None:
+    """Errors are told by the names under which applications catch them: `homa.UnknownModel: …`."""
+    for name in __all__:
+        found = globals().get(name)
+        if isinstance(found, type) and issubclass(found, HomaError):
+            found.__module__ = __name__
+
+
 def _tell_of_namesake() -> None:
     """Both projects in one folder work until either is uninstalled or upgraded: better told at once."""
     other = beside(__path__[0])
@@ -196,4 +213,5 @@ def _tell_of_namesake() -> None:
         )
 
 
+_public_names()
 _tell_of_namesake()

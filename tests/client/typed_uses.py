@@ -10,7 +10,7 @@ from typing import Any, Unpack, assert_type
 
 from pydantic import BaseModel
 
-from homa import AsyncHoma, AsyncJob, Embedded, Homa, Job, JobOptions, Piece
+from homa import AsyncHoma, AsyncJob, AsyncTable, Embedded, Homa, Job, JobOptions, Piece, Table
 
 MODEL = "openai:gpt-6-luna"
 
@@ -34,6 +34,8 @@ def takes_options(homa: Homa) -> Iterator[Piece]:
     homa.submit_batch(["a"], model=MODEL, schema=Invoice, name="notes", budget_usd=5, system="Be brief.")
     homa.open_batch(model=MODEL, cache=True)
     assert_type(homa.embed(["a"], model=MODEL, dimensions=256, timeout=5), Embedded)
+    assert_type(homa.map(["a"], prompt="{{text}}", model=MODEL, schema=Invoice, name="notes", lane="high"), Table)
+    assert_type(homa.map(iter(["a"]), model=MODEL, progress=False).retry(), Table)
     yield from homa.stream("Hi", model=MODEL, fallbacks=["anthropic:claude-haiku-5-5"])
 
 
@@ -44,6 +46,7 @@ def hands_options_on(homa: Homa, **options: Unpack[JobOptions]) -> Job[Invoice]:
 async def takes_the_same_in_a_loop(homa: AsyncHoma) -> AsyncIterator[Piece]:
     assert_type(await homa.submit("Hi", model=MODEL, schema=Invoice, lane="bulk"), AsyncJob[Invoice])
     assert_type(await homa.embed(["a"], model=MODEL, cache=True), Embedded)
+    assert_type(await (await homa.map(["a"], model=MODEL)).retry(), AsyncTable)
     async for piece in homa.stream("Hi", model=MODEL, temperature=0):
         yield piece
 
@@ -53,6 +56,8 @@ def misspells(homa: Homa) -> None:
     homa.stream("Hi", model=MODEL, temprature=0)  # refused: call-arg
     homa.submit_batch(["a"], model=MODEL, lanes="high")  # refused: call-arg
     homa.embed(["a"], model=MODEL, dimension=256)  # refused: call-arg
+    homa.map(["a"], model=MODEL, promt="{{text}}")  # refused: call-arg
+    homa.map(["a"])  # refused: call-arg
     homa.submit("Hi", model=MODEL, min_p=0.05)  # refused: call-overload
     homa.submit("Hi")  # refused: call-overload
 

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
 from homa.client.aio_stream import AsyncStream, Submissions
 from homa.client.batch_flows import BatchFlows
-from homa.client.batch_submission import BatchSubmission
+from homa.client.batch_submission import BatchSubmission, check_requests
 from homa.client.count import count
-from homa.client.embeddings import Embedded, ask_for_embeddings
+from homa.client.embeddings import Embedded
 from homa.client.job_flows import JobFlows
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.aio import AsyncManagement
 from homa.client.scheduling import AsyncScheduling
+from homa.client.short_tracebacks import short_tracebacks
+from homa.client.tables.mapping import AsyncTableMapping
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import client_context
 from homa.submit.batch_chunks import BatchRequest
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncHoma(AsyncManagement, AsyncScheduling):
+@short_tracebacks
+class AsyncHoma(AsyncManagement, AsyncScheduling, AsyncTableMapping):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use. It serves one event loop at a time, and works on in another one or a forked child.
@@ -43,6 +46,8 @@ class AsyncHoma(AsyncManagement, AsyncScheduling):
         settings: instead of environment and homa.toml.
         local: as `local()`.
         workers: as `local()`; without `local` none.
+        submit_timeout_s: seconds after which a submission is given up at a store that does not answer, at most 30;
+            instead of `HOMA_SUBMIT_TIMEOUT_S`.
 
     Raises:
         InvalidRequest: `workers` is none of these.
@@ -56,10 +61,17 @@ class AsyncHoma(AsyncManagement, AsyncScheduling):
         settings: Settings | None = None,
         local: bool = False,
         workers: Workers = "none",
+        submit_timeout_s: float | None = None,
     ) -> None:
         own = LocalWorkers(workers)
         self._context = own.of(
-            client_context(redis_url=redis_url, namespace=namespace, settings=settings, local=local),
+            client_context(
+                redis_url=redis_url,
+                namespace=namespace,
+                settings=settings,
+                local=local,
+                submit_timeout_s=submit_timeout_s,
+            ),
             whole=settings is not None,
         )
         self._driver = AwaitingDriver(self._context)
@@ -134,12 +146,14 @@ class AsyncHoma(AsyncManagement, AsyncScheduling):
         return self.job(await self._driver.run(self._submitter.submit(asked)), schema=asked.schema)
 
     async def embed(
-        self, texts: Sequence[str], *, model: str, timeout: float | None = None, **options: Unpack[EmbeddingOptions]
+        self, texts: Iterable[str], *, model: str, timeout: float | None = None, **options: Unpack[EmbeddingOptions]
     ) -> Embedded:
-        """Turn texts into vectors, in one job of as many calls as the provider's limits ask for; wait for them.
+        """Turn texts into vectors, in as many calls as the provider's limits ask for; wait for them.
+
+        It is one job; more than 2000 texts, or 4 MB of them, are a batch of jobs unless they have a `key`.
 
         Args:
-            texts: what to embed, none of them empty.
+            texts: what to embed, none of them empty: a list, a column of a table, or another iterable.
             model: `provider:model`, or an alias of the fleet's settings.
             timeout: seconds to wait; None waits as long as it takes.
             options: those of `EmbeddingOptions`. Vectors of two models do not mix: a fallback begins anew. Further
@@ -147,11 +161,19 @@ class AsyncHoma(AsyncManagement, AsyncScheduling):
 
         Raises:
             InvalidRequest: an option is wrong, or no target has embeddings.
-            ResultTimeout: the vectors have not come in time; the job goes on.
+            ResultTimeout: the vectors have not come in time; the job or batch goes on.
             JobFailed, JobCancelled, JobExpired: as `Job.result`; the rest as `submit`.
         """
-        job = await self._submit(ask_for_embeddings(texts, {"model": model, **options}))
-        return Embedded(await job.result(timeout))
+        from homa.client.embedding_batches import wanted_embeddings
+
+        wanted = wanted_embeddings(self._submitter, texts, {"model": model, **options})
+        if isinstance(wanted, Asked):
+            return Embedded(await (await self._submit(wanted)).result(timeout))
+        try:
+            return await self._driver.run(wanted.vectors(timeout))
+        except BaseException as error:
+            await self._driver.run(wanted.leave(error))
+            raise
 
     async def submit_batch(
         self,
@@ -178,6 +200,7 @@ class AsyncHoma(AsyncManagement, AsyncScheduling):
                 batch is then cancelled, as it is when `requests` itself fails.
             StoreUnavailable, StoreFull: the store was away, or full, for longer than half a minute.
         """
+        check_requests(requests)
         filling = await self.open_batch(model=model, schema=schema, name=name, **options)
         try:
             await filling.add(requests)

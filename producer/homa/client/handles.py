@@ -12,6 +12,7 @@ from homa.client.batch_submission import BatchSubmission, check_requests
 from homa.client.job_flows import JobFlows
 from homa.client.management.retries import Retries, retry_lines, retry_one
 from homa.client.results import Reply
+from homa.client.short_tracebacks import short_tracebacks
 from homa.client.streams import Piece, check_event_id
 from homa.drivers.blocking import BlockingDriver
 from homa.submit.batch_chunks import BatchRequest
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@short_tracebacks
 class Job(Generic[T]):
     """A submitted job. The handle holds nothing but its id; `homa.job(id)` makes another one anywhere."""
 
@@ -96,6 +98,7 @@ class Job(Generic[T]):
         return f"<Job {self.id}>"
 
 
+@short_tracebacks
 class Batch:
     """A submitted batch. The handle holds nothing but its id; `homa.batch(id)` makes another one anywhere."""
 
@@ -155,6 +158,7 @@ class Batch:
         return f"<Batch {self.id}>"
 
 
+@short_tracebacks
 class OpenBatch:
     """A batch that still takes lines: `add` some, then `seal` it."""
 

@@ -45,6 +45,8 @@ class Reply(Generic[T]):
     #: What was changed about its parameters for the model that answered, and how the answer ended where it was cut.
     notes: tuple[str, ...] = ()
     schema: Any = field(default=None, repr=False)
+    #: What the job was given to carry; no provider has seen it.
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -106,6 +108,7 @@ class Failure:
     request_id: str | None = None
     latency_ms: int | None = None
     queued_ms: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def error(self, attempts: Sequence[Any] = ()) -> JobEnded:
         """The exception that says the same; raised by `Job.result`."""

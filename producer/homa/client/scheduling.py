@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from homa.client.schedule_flows import ScheduleFlows, ScheduleTimes, all_schedules, make_schedule
-from homa.client.schedule_handles import AsyncSchedule, Schedule
+from homa.client.schedule_handles import Schedule
 from homa.submit.schedule_definition import Policies, checked_name
 from homa_shared.model.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from homa.client.aio_schedule_handles import AsyncSchedule
     from homa.drivers.aio import AwaitingDriver
     from homa.drivers.blocking import BlockingDriver
     from homa.drivers.effects import Flow
@@ -122,6 +123,8 @@ class AsyncScheduling:
             times = ScheduleTimes(cron, every_s, at, tz)
             making: Flow[str] = make_schedule(self._submitter, name, request, times, policies, options, replace=replace)
             await self._driver.run(making)
+        from homa.client.aio_schedule_handles import AsyncSchedule  # with asyncio, which `Homa` does without
+
         return AsyncSchedule(self._driver, ScheduleFlows(self._submitter.keys, checked_name(name)))
 
     async def schedules(self) -> list[ScheduleView]:

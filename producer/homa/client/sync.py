@@ -8,15 +8,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from homa.client.batch_flows import BatchFlows
-from homa.client.batch_submission import BatchSubmission
+from homa.client.batch_submission import BatchSubmission, check_requests
 from homa.client.count import count
-from homa.client.embeddings import Embedded, ask_for_embeddings
+from homa.client.embeddings import Embedded
 from homa.client.handles import Batch, Job, OpenBatch
 from homa.client.job_flows import JobFlows
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.sync import Management
 from homa.client.scheduling import Scheduling
+from homa.client.short_tracebacks import short_tracebacks
 from homa.client.streams import Piece
+from homa.client.tables.mapping import TableMapping
 from homa.drivers.blocking import BlockingDriver
 from homa.drivers.context import client_context
 from homa.submit.batch_chunks import BatchRequest
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Homa(Management, Scheduling):
+@short_tracebacks
+class Homa(Management, Scheduling, TableMapping):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use, may be shared by threads, and works on in a forked child.
@@ -41,6 +44,8 @@ class Homa(Management, Scheduling):
         settings: instead of environment and homa.toml.
         local: as `local()`.
         workers: as `local()`; without `local` none.
+        submit_timeout_s: seconds after which a submission is given up at a store that does not answer, at most 30;
+            instead of `HOMA_SUBMIT_TIMEOUT_S`.
 
     Raises:
         InvalidRequest: `workers` is none of these.
@@ -54,10 +59,17 @@ class Homa(Management, Scheduling):
         settings: Settings | None = None,
         local: bool = False,
         workers: Workers = "none",
+        submit_timeout_s: float | None = None,
     ) -> None:
         own = LocalWorkers(workers)
         self._context = own.of(
-            client_context(redis_url=redis_url, namespace=namespace, settings=settings, local=local),
+            client_context(
+                redis_url=redis_url,
+                namespace=namespace,
+                settings=settings,
+                local=local,
+                submit_timeout_s=submit_timeout_s,
+            ),
             whole=settings is not None,
         )
         self._driver = BlockingDriver(self._context)
@@ -127,12 +139,14 @@ class Homa(Management, Scheduling):
         return self.job(self._driver.run(self._submitter.submit(asked)), schema=asked.schema)
 
     def embed(
-        self, texts: Sequence[str], *, model: str, timeout: float | None = None, **options: Unpack[EmbeddingOptions]
+        self, texts: Iterable[str], *, model: str, timeout: float | None = None, **options: Unpack[EmbeddingOptions]
     ) -> Embedded:
-        """Turn texts into vectors, in one job of as many calls as the provider's limits ask for; wait for them.
+        """Turn texts into vectors, in as many calls as the provider's limits ask for; wait for them.
+
+        It is one job; more than 2000 texts, or 4 MB of them, are a batch of jobs unless they have a `key`.
 
         Args:
-            texts: what to embed, none of them empty.
+            texts: what to embed, none of them empty: a list, a column of a table, or another iterable.
             model: `provider:model`, or an alias of the fleet's settings.
             timeout: seconds to wait; None waits as long as it takes.
             options: those of `EmbeddingOptions`. Vectors of two models do not mix: a fallback begins anew. Further
@@ -140,11 +154,19 @@ class Homa(Management, Scheduling):
 
         Raises:
             InvalidRequest: an option is wrong, or no target has embeddings.
-            ResultTimeout: the vectors have not come in time; the job goes on.
+            ResultTimeout: the vectors have not come in time; the job or batch goes on.
             JobFailed, JobCancelled, JobExpired: as `Job.result`; the rest as `submit`.
         """
-        job = self._submit(ask_for_embeddings(texts, {"model": model, **options}))
-        return Embedded(job.result(timeout))
+        from homa.client.embedding_batches import wanted_embeddings
+
+        wanted = wanted_embeddings(self._submitter, texts, {"model": model, **options})
+        if isinstance(wanted, Asked):
+            return Embedded(self._submit(wanted).result(timeout))
+        try:
+            return self._driver.run(wanted.vectors(timeout))
+        except BaseException as error:
+            self._driver.run(wanted.leave(error))
+            raise
 
     def submit_batch(
         self,
@@ -171,6 +193,7 @@ class Homa(Management, Scheduling):
                 batch is then cancelled, as it is when `requests` itself fails.
             StoreUnavailable, StoreFull: the store was away, or full, for longer than half a minute.
         """
+        check_requests(requests)
         filling = self.open_batch(model=model, schema=schema, name=name, **options)
         try:
             filling.add(requests)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.drivers.context import Context
-from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, NeedWorker, PutBlob, Sleep
+from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, Hurried, NeedWorker, PutBlob, Sleep
 from homa_shared.model.errors import HomaError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class AwaitingDriver:
         self._context = context
         self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._store: AsyncStore | None = None
+        self._hurried: tuple[float, AsyncStore] | None = None
         self._ends: Ends | None = None
         self._connecting = asyncio.Lock()
 
@@ -50,13 +51,14 @@ class AwaitingDriver:
 
     async def aclose(self) -> None:
         """Closes the connections; the next flow opens new ones."""
-        ends, store = self._ends, self._store
+        ends, stores = self._ends, [self._store, self._hurried[1] if self._hurried else None]
         mine = self._home == _here()
-        self._ends = self._store = self._home = None
+        self._ends = self._store = self._home = self._hurried = None
         if ends is not None and mine:
             await ends.aclose()
-        if store is not None and mine:
-            await store.aclose()
+        for store in stores if mine else ():
+            if store is not None:
+                await store.aclose()
 
     async def _drive(self, flow: Flow[T], result: list[T]) -> AsyncIterator[Any]:
         send, argument = flow.send, None
@@ -92,6 +94,8 @@ class AwaitingDriver:
             return None
         if isinstance(effect, GetBlob):
             return await self._context.need_blobs().get_async(effect.path)
+        if isinstance(effect, Hurried):
+            return await (await self._in_a_hurry(effect.seconds)).run(effect.op)
         store = await self._connected()
         if isinstance(effect, Block):
             return await store.wait(*effect.command)
@@ -114,12 +118,23 @@ class AwaitingDriver:
             return self._store
         if self._home != _here():
             # A lock binds to the loop that first waits for it.
-            self._connecting, self._home, self._store = asyncio.Lock(), _here(), None
+            self._move()
         async with self._connecting:
             if self._store is None:
                 store = await self._context.connect_async()
                 self._store, self._ends = store, Ends(store)
             return self._store
+
+    async def _in_a_hurry(self, seconds: float) -> AsyncStore:
+        if self._home != _here():
+            self._move()
+        async with self._connecting:
+            if self._hurried is None or self._hurried[0] != seconds:
+                self._hurried = (seconds, await self._context.connect_async(seconds))
+            return self._hurried[1]
+
+    def _move(self) -> None:
+        self._connecting, self._home, self._store, self._hurried = asyncio.Lock(), _here(), None, None
 
 
 class Ends:

@@ -79,6 +79,7 @@ def _homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: boo
         latency_ms=ended.latency_ms,
         finish_reason=ended.finish_reason if isinstance(ended, Reply) else None,
         notes=ended.notes if isinstance(ended, Reply) else (),
+        metadata=ended.metadata,
     )
 
 

@@ -26,7 +26,7 @@ from homa.submit.option_checks import (
     check_prompt_cache,
 )
 from homa.submit.option_row import ASK, CHATS, EMBED, RUN, Flag, JobOption, Part
-from homa.submit.provider_options import ProviderOptions
+from homa.submit.provider_options import PROVIDER_METADATA, ProviderOptions
 from homa.submit.shared_options import SharedOptions
 from homa.submit.tool_checks import check_answer_schema, check_run_tools, check_tools
 
@@ -222,7 +222,9 @@ def rows() -> Mapping[str, JobOption]:
 def passed_on() -> Mapping[str, JobOption]:
     """Options that go to the provider as they are -> a row that knows their type alone."""
     hints = get_type_hints(ProviderOptions, include_extras=True)
-    return MappingProxyType({name: JobOption("", Typed(hint)) for name, hint in hints.items() if name not in rows()})
+    known = {name: JobOption("", Typed(hint)) for name, hint in hints.items() if name not in rows()}
+    metadata = JobOption("", Typed(Mapping[str, str] | None), field="metadata")
+    return MappingProxyType({**known, PROVIDER_METADATA: metadata})
 
 
 @cache

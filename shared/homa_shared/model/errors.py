@@ -44,6 +44,9 @@ class MissingExtra(HomaError):
 class StoreUnavailable(HomaError):
     """The store cannot be reached, or is not one that can keep jobs safely."""
 
+    #: A job that may have been accepted all the same; None where nothing was submitted.
+    job_id: str | None = None
+
 
 class StoreFull(HomaError):
     """The store has no room for another job; what was accepted before stays."""

@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     #: Milliseconds for which a worker's good reply waits for others, to be stored with them; 0: each at once. One that
     #: arrives while nothing else is in flight never waits.
     settle_gather_ms: Annotated[int, Field(ge=0, le=1000)] = SETTLE_GATHER_MS
+    #: Seconds after which a submission is given up at a store that does not answer.
+    submit_timeout_s: Annotated[float, Field(ge=0.1, le=30)] = 30
     #: Workers report errors there. SENTRY_DSN says the same.
     sentry_dsn: SecretStr | None = None
     #: Least severity that workers log.

@@ -14,6 +14,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ from homa_workers.process.worker import DEFAULT_THREADS
 USAGE, STORE = 2, 3
 #: How often a worker that lives for one batch looks whether the batch is complete, s.
 _LOOK_S = 0.5
+#: How long a worker waits for an embedded store that somebody else starts, and how often it looks, s.
+_STORE_STARTS_S, _STORE_LOOK_S = 30.0, 0.02
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "--threads", type=_count, default=DEFAULT_THREADS, help="sync Dramatiq actors at once (default: 8)"
     )
     parser.add_argument("--for-batch", metavar="ID", help="end when this batch is complete")
+    parser.add_argument("--await-store", action="store_true", help="wait for an embedded store that is being started")
     parser.add_argument("--until-stdin-closes", action="store_true", help="drain when whoever started this is gone")
     return parser
 
@@ -76,7 +80,7 @@ def _count(text: str) -> int:
 
 
 async def _serve(settings: Settings, options: argparse.Namespace) -> int:
-    address = address_of(settings)
+    address = await _address(settings, patience_s=_STORE_STARTS_S if options.await_store else 0.0)
     _say(f"store {address}, settings {settings.config_file or 'from the environment'}")
     broker = _broker(settings, address, options.actors)
     process = await build(
@@ -108,6 +112,18 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
         await process.aclose()
         sentry.flush()
     return 128 + stopped_by[0] if len(stopped_by) > 1 else 0
+
+
+async def _address(settings: Settings, *, patience_s: float) -> StoreAddress:
+    """Where the store is, once it runs; raises StoreUnavailable where it does not within so long."""
+    give_up_s = time.monotonic() + patience_s
+    while True:
+        try:
+            return address_of(settings)
+        except StoreUnavailable:
+            if time.monotonic() >= give_up_s:
+                raise
+        await asyncio.sleep(_STORE_LOOK_S)
 
 
 def _broker(settings: Settings, address: StoreAddress, modules: Sequence[str]) -> HomaBroker:
