@@ -58,9 +58,10 @@ class Stand(Cell):
             "holes": '["{{since}}","{{until}}"]',
         } | {field: value if isinstance(value, str) else str(value) for field, value in fields.items()}
         replace = bool(told.pop("replace", ""))
-        digest = str(hash((name, timing, tuple(sorted(told.items())))))
-        tick = timing.after(self.now())
-        assert tick is not None
+        said = {field: value for field, value in told.items() if field != "timing"}
+        when = {field: value for field, value in timing.row().items() if field != "anchor_ms"}
+        digest = told.pop("digest", str(hash((name, str(when), tuple(sorted(said.items()))))))
+        tick = timing.after(self.now()) or self.now()
         new_id = f"{name}.{len(self.redis('HGETALL', self.keys.schedule_names()))}"
         op = put_schedule(
             self.keys,

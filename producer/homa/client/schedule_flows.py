@@ -12,20 +12,18 @@ from typing import Any
 from homa.client.not_found import check_id
 from homa.drivers.effects import Flow, ask, ask_patiently
 from homa.submit.option_checks import Dollars, Whole, wrong
-from homa.submit.schedule_definition import Policies, checked_name, checked_timing, define, request_for
+from homa.submit.schedule_definition import Policies, check_jitter, checked_name, checked_timing, define, request_for
 from homa.submit.submitter import Submitter
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import new_batch_id
 from homa_shared.model.targets import nearest
-from homa_shared.schedules.timing import jitter_of, moment_in, read_timing, ticks_between
+from homa_shared.schedules.timing import jitter_of, moment_in, past_words, read_timing, ticks_between
 from homa_shared.schedules.variables import values_at
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
 from homa_shared.store.reads.schedules import (
-    BackfillView,
     ScheduleRun,
     ScheduleView,
-    backfill,
     schedule_history,
     schedule_id,
     schedule_names,
@@ -71,9 +69,10 @@ def make_schedule(
     asked = request_for(request, options)
     now_ms = yield from ask(reads.server_time(submitter.keys))
     timing = checked_timing(times.cron, times.every_s, times.at, times.tz, now_ms)
+    check_jitter(timing, policies.jitter_ms, now_ms)
     definition = yield from define(submitter, name, asked, timing, policies, origin=origin)
-    tick = timing.after(now_ms)
-    assert tick is not None, "a checked timing lies ahead"
+    # None for a moment that is past: the schedule was made and done before, or it is refused.
+    tick = timing.after(now_ms) or now_ms
     new_id = f"{name}.{os.urandom(4).hex()}"
     op = transitions.put_schedule(
         submitter.keys,
@@ -90,7 +89,7 @@ def make_schedule(
             "expected another name, or replace=True (--replace) to change it"
         )
     if put.answer == "past":
-        raise InvalidRequest(f"{timing.words()}: the store's clock has passed it; expected a time to come")
+        raise InvalidRequest(past_words(timing, now_ms))
     return put.id
 
 
@@ -163,13 +162,18 @@ class ScheduleFlows:
 
     def run(self) -> Flow[str]:
         """Runs it now; returns the job."""
-        view = yield from self.view()
-        now_ms = yield from ask(reads.server_time(self.keys))
-        zone = read_timing(view.timing).zone
-        holes = _holes(view)
-        values = values_at(holes, tick=now_ms, since=view.last_ms or view.created_ms, zone=zone)
-        at = moment_in(now_ms, zone)
-        return (yield from ask_patiently(transitions.run_schedule(self.keys, view.id, now_ms, at, values)))
+        while True:
+            view = yield from self.view()
+            now_ms = yield from ask(reads.server_time(self.keys))
+            zone = read_timing(view.timing).zone
+            values = values_at(_holes(view), tick=now_ms, since=view.last_ms or view.created_ms, zone=zone)
+            at = moment_in(now_ms, zone)
+            op = transitions.run_schedule(self.keys, view.id, view.gen, now_ms, at, values)
+            job = yield from ask_patiently(op)
+            if not job:
+                raise InvalidRequest(f"no schedule is named {self.name!r}: it has just been deleted")
+            if job != "changed":
+                return job
 
     def backfill(self, since: datetime, until: datetime, budget_usd: Any, window: int) -> Flow[str]:
         """Opens a backfill; returns its id, which its batch has, too."""
@@ -200,9 +204,6 @@ class ScheduleFlows:
         op = transitions.open_backfill(self.keys, found, view.id, since=first, until=last, cap=cap, window=window)
         yield from ask_patiently(op)
         return found
-
-    def backfill_view(self, name: str) -> Flow[BackfillView | None]:
-        return (yield from ask_patiently(backfill(self.keys, name)))
 
 
 def _holes(view: ScheduleView) -> list[str]:

@@ -71,9 +71,7 @@ class Ticker:
         keys = self._store.keys
         began_s = time.monotonic()
         look = await self._store.run(
-            look_schedules(
-                keys, worker=self._worker, lease_ms=self._lease_ms, most=_LOOK_TICKS, ahead_ms=0, hold_ms=self._hold_ms
-            )
+            look_schedules(keys, worker=self._worker, lease_ms=self._lease_ms, most=_LOOK_TICKS, hold_ms=self._hold_ms)
         )
         # What has ended first: a store that has no room for further jobs still has some for that.
         parts: list[Callable[[], Awaitable[int]]] = [self._close] if look.has_work else []
@@ -126,7 +124,7 @@ class Ticker:
             await self._halt(firings[0].due.schedule, error)
             return 1
         self._tell(done.alarms)
-        return sum(answer in ("fired", "queued", "skipped") for answer in done.answers)
+        return sum(answer in ("fired", "queued", "skipped", "done") for answer in done.answers)
 
     async def _halt(self, schedule: str, error: Exception) -> None:
         why = _words_of(error)
@@ -154,9 +152,9 @@ class Ticker:
         if backfill.timing and backfill.room:
             ticks, is_last = slice_of(backfill, min(_BACKFILL_TICKS, backfill.room))
         # Asked without any, too: its batch may have been cancelled.
-        op = move_backfill(self._store.keys, backfill.id, backfill.cursor, ticks, is_last=is_last)
-        answer, runs = await self._store.run(op)
-        return runs if answer == "moved" else 0
+        op = move_backfill(self._store.keys, backfill.id, backfill.gen, backfill.cursor, ticks, is_last=is_last)
+        answer, passed = await self._store.run(op)
+        return passed if answer == "moved" else 0
 
     def _tell(self, alarms: Sequence[Alarm]) -> None:
         for alarm in alarms:
