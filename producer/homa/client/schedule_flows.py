@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from statistics import median
 from typing import Any
 
 from homa.client.not_found import check_id
@@ -33,6 +34,10 @@ from homa_shared.store.transitions import schedules as transitions
 
 #: Runs of a backfill at once, where nothing else is said.
 WINDOW = 100
+#: Moments count from 1970; a day of it is left to zones west of UTC.
+_FIRST_YEAR = 1971
+#: Most ticks that a forecast counts.
+_COUNTED = 10_000
 #: Schedules that are read in one operation.
 _PAGE = 200
 
@@ -100,6 +105,19 @@ def all_schedules(keys: Keys) -> Flow[list[ScheduleView]]:
     for start in range(0, len(ids), _PAGE):
         found += yield from ask_patiently(schedules(keys, ids[start : start + _PAGE]))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillForecast:
+    """What a backfill may do; ticks that had their run are counted, too."""
+
+    ticks: int
+    #: There are more ticks, which were not counted.
+    is_cut: bool
+    #: Nano-dollars by the median of the latest runs; None where none is known.
+    usual_nano_usd: int | None
+    #: Nano-dollars should each run cost as much as it may; None where nobody knows.
+    most_nano_usd: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +193,20 @@ class ScheduleFlows:
             if job != "changed":
                 return job
 
+    def forecast(self, since: datetime, until: datetime) -> Flow[BackfillForecast]:
+        """How many ticks a range has, and what runs for all of them may cost."""
+        view = yield from self.view()
+        first, last = _moment("since", since) - 1, _moment("until", until) - 1
+        ticks = sum(1 for _ in islice(ticks_between(read_timing(view.timing), first, last), _COUNTED + 1))
+        counted, bound = min(ticks, _COUNTED), _bound(view)
+        costs = [int(cost) for cost in view.raw.get("costs", "").split(",") if cost]
+        return BackfillForecast(
+            counted,
+            ticks > _COUNTED,
+            int(median(costs)) * counted if costs else None,
+            None if bound is None else bound * counted,
+        )
+
     def backfill(self, since: datetime, until: datetime, budget_usd: Any, window: int) -> Flow[str]:
         """Opens a backfill; returns its id, which its batch has, too."""
         since_ms, until_ms = _moment("since", since), _moment("until", until)
@@ -225,4 +257,6 @@ def _moment(name: str, given: object) -> int:
     if not isinstance(given, datetime):
         raise wrong(name, given, "a datetime; one without a zone is taken as UTC")
     moment = given if given.tzinfo is not None else given.replace(tzinfo=UTC)
+    if moment.year < _FIRST_YEAR:
+        raise InvalidRequest(f"{name} is {given.isoformat()}: expected a time from {_FIRST_YEAR} on")
     return int(moment.timestamp() * 1000)

@@ -19,7 +19,8 @@ from homa_shared.schedules.timing import moment_in
 
 #: A format may hold nothing that JSON writes otherwise: the store replaces it in an encoded request.
 _HOLE = re.compile(r"\{\{(tick|since|until)(?::([ !#-\[\]-z|~]{1,40}))?\}\}")
-_ALMOST = re.compile(r"\{\{\s*(?:tick|since|until)\b[^}]{0,60}\}\}")
+#: What looks like a variable: a name in two braces.
+_ALMOST = re.compile(r"\{\{\s*[A-Za-z_][^{}]{0,60}\}\}")
 #: Bytes that a moment takes in a prompt at most.
 _LONGEST = 48
 
@@ -38,7 +39,8 @@ def holes_in(text: str, zone: str) -> list[str]:
     if wrong := next((match[0] for match in _ALMOST.finditer(text) if match[0] not in found), None):
         raise InvalidRequest(
             f"{wrong!r} is no variable of a schedule: expected {{{{tick}}}}, {{{{since}}}} or {{{{until}}}}, "
-            "or with a format such as {{tick:%Y-%m-%d}}, of printable ASCII without quotes and braces"
+            "or with a format such as {{tick:%Y-%m-%d}}, of printable ASCII without quotes and braces; "
+            "text that is meant literally takes a blank between its braces"
         )
     for hole in found:
         _check(hole, zone)
