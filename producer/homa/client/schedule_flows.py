@@ -18,7 +18,7 @@ from homa.submit.submitter import Submitter
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import new_batch_id
 from homa_shared.model.targets import nearest
-from homa_shared.schedules.timing import jitter_of, moment_in, past_words, read_timing, ticks_between
+from homa_shared.schedules.timing import Timing, jitter_of, moment_in, past_words, read_timing, ticks_between
 from homa_shared.schedules.variables import values_at
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
@@ -76,18 +76,7 @@ def make_schedule(
     timing = checked_timing(times.cron, times.every_s, times.at, times.tz, now_ms)
     check_jitter(timing, policies.jitter_ms, now_ms)
     definition = yield from define(submitter, name, asked, timing, policies, origin=origin)
-    # None for a moment that is past: the schedule was made and done before, or it is refused.
-    tick = timing.after(now_ms) or now_ms
-    new_id = f"{name}.{os.urandom(4).hex()}"
-    op = transitions.put_schedule(
-        submitter.keys,
-        definition,
-        new_id=new_id,
-        tick=tick,
-        due=tick + jitter_of(new_id, tick, policies.jitter_ms),
-        replace=replace,
-    )
-    put = yield from ask(op)
+    put = yield from put_definition(submitter, definition, timing, policies, replace=replace)
     if put.answer == "taken":
         raise InvalidRequest(
             f"a schedule is named {name!r} already, with another definition: "
@@ -96,6 +85,25 @@ def make_schedule(
     if put.answer == "past":
         raise InvalidRequest(past_words(timing, now_ms))
     return put.id
+
+
+def put_definition(
+    submitter: Submitter, definition: transitions.Definition, timing: Timing, policies: Policies, *, replace: bool
+) -> Flow[transitions.Put]:
+    """Puts a definition into the store; what `put_schedule` answers."""
+    now_ms = yield from ask(reads.server_time(submitter.keys))
+    # None for a moment that is past: the schedule was made and done before, or it is refused.
+    tick = timing.after(now_ms) or now_ms
+    new_id = f"{definition.name}.{os.urandom(4).hex()}"
+    op = transitions.put_schedule(
+        submitter.keys,
+        definition,
+        new_id=new_id,
+        tick=tick,
+        due=tick + jitter_of(new_id, tick, policies.jitter_ms),
+        replace=replace,
+    )
+    return (yield from ask(op))
 
 
 def all_schedules(keys: Keys) -> Flow[list[ScheduleView]]:

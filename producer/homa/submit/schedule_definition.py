@@ -203,6 +203,12 @@ def _entry_fields(entry: Entry) -> dict[str, str]:
     return found
 
 
+def definition_digest(asked: Asked, timing: Timing, policies: Policies) -> str:
+    """The digest that a definition has, whatever settings make of it."""
+    said = {"asked": digest(asked.options, asked.prepared), "tenant": asked.options.tenant}
+    return _digest(said | _policy_fields(timing, policies))
+
+
 def _digest(fields: Mapping[str, str]) -> str:
     """What tells one definition from another: what was said, not what settings made of it."""
     said = {name: fields[name] for name in ("asked", "missed", "overlap", "jitter", "cap", "period", "pause_after")}
