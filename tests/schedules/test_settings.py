@@ -139,3 +139,14 @@ def test_a_wrong_table_is_named_and_nothing_is_written(shell: Shell, old: str, n
     assert said in result.stderr
     shell.write()
     assert shell.states() == {}
+
+
+def test_one_whose_jobs_could_never_be_done_is_named(shell: Shell) -> None:
+    shell.write(DIGEST.replace('"quick"', '"nobody:m"'))
+    result = shell("apply")
+    assert result.exit_code == 2
+    assert "schedules.digest: " in result.stderr
+    assert "nobody" in result.stderr
+    shell.write(DIGEST.replace("budget_usd = 5", 'budget_usd = "0.0000001"'))
+    assert "schedules.digest: " in shell("apply").stderr
+    assert shell.states() == {}

@@ -24,7 +24,7 @@ from homa.submit.schedule_definition import (
     request_for,
 )
 from homa.submit.submitter import Asked, Submitter
-from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.errors import BudgetExceeded, InvalidRequest
 from homa_shared.schedules.timing import Timing
 from homa_shared.schedules.variables import holes_in
 from homa_shared.settings.schedule_section import ScheduleSettings
@@ -156,7 +156,11 @@ def _turn(one: _Wanted, view: ScheduleView) -> list[str]:
 
 
 def _put(submitter: Submitter, one: _Wanted, view: ScheduleView | None) -> Flow[list[ScheduleChange]]:
-    definition = yield from define(submitter, one.name, one.asked, one.timing, one.policies, origin=SETTINGS)
+    try:
+        definition = yield from define(submitter, one.name, one.asked, one.timing, one.policies, origin=SETTINGS)
+    except (InvalidRequest, BudgetExceeded) as error:
+        error.args = (f"schedules.{one.name}: {error}",)
+        raise
     # An alias may stand for something else by now: what was said alone does not tell.
     put = yield from put_definition(submitter, definition, one.timing, one.policies, replace=True)
     if put.answer == "past":

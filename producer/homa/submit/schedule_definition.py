@@ -24,6 +24,7 @@ from homa.submit.template import Template
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.record_fields import Place, fields_at
 from homa_shared.schedules.timing import (
+    Cron,
     Timing,
     checked_cron,
     checked_every,
@@ -106,7 +107,9 @@ def check_jitter(timing: Timing, jitter_ms: int, now_ms: int) -> None:
     """Raises InvalidRequest where the work of a tick might begin later than that of the next one."""
     if not jitter_ms:
         return
-    ticks = list(islice(ticks_between(timing, now_ms, 2**53), _COMPARED_TICKS))
+    # In UTC: what is allowed does not depend on how near the next change of clocks is.
+    steady = replace(timing, zone="UTC") if isinstance(timing, Cron) else timing
+    ticks = list(islice(ticks_between(steady, now_ms, 2**53), _COMPARED_TICKS))
     least = min((behind - tick for tick, behind in pairwise(ticks)), default=None)
     if least is not None and jitter_ms >= least:
         raise InvalidRequest(
