@@ -87,10 +87,11 @@ local function close(id, tick, job)
   if not run then return end
   local state = known_end(run, job)
   if not state then return end
-  local closed_before, kind, detail = run.ended and run.state, failure_of(job)
+  local closed_before, kind, detail = run.ended and run.state, nil, nil
   if state == 'succeeded' then
     run.detail = nil
   elseif state ~= 'forgotten' then
+    kind, detail = failure_of(job)
     run.detail = string.sub(detail, 1, 200)
   end
   run.job, run.state, run.ended, run.values = job, state, now, nil
