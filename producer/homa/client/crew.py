@@ -137,7 +137,8 @@ class Crew:
                 missing |= dict.fromkeys(providers)
             self._queues[queue] = True
             (self._missed.add if providers else self._missed.discard)(queue)
-        if missing:
+        # In a fake fleet its own workers answer, and one started here would call providers with the real keys.
+        if missing and not self._session.driver.run(ask(reads.is_fake(self._session.keys))):
             self._start(list(missing))
         if self._unannounced:
             announce(self._session, self._unannounced)

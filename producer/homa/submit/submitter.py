@@ -66,6 +66,8 @@ class Submitter:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._view: FleetView | None = None
+        #: The fake fleet that it was read from.
+        self._fake = context.fake
         self._read_s = 0.0
         #: Version of the fleet's settings that this process's own were last held against.
         self._told_version = -1
@@ -142,6 +144,8 @@ class Submitter:
 
     def view(self, *, fresh_s: float = FLEET_FRESH_S) -> Flow[FleetView]:
         """The fleet's settings, read again where they are older than `fresh_s`."""
+        if self._fake is not self._context.fake:
+            self._fake, self._view = self._context.fake, None
         view = self._view
         if view is None or time.monotonic() - self._read_s > fresh_s:
             fleet = yield from self._enter()

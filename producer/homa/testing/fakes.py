@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from homa.client.aio import AsyncHoma
 from homa.client.sync import Homa
+from homa.drivers import fake_in_force
 from homa.supervision.requirements import require_workers
 from homa.testing.calls import FakeCall
 from homa.testing.fleet_view import FleetView
 from homa.testing.script import Answers, Script
 from homa.testing.stores import test_store
+from homa_shared.calls.tokens import Count, count
 from homa_shared.kinds.registry import known_kinds
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.scripts import moved_clock
 
 if TYPE_CHECKING:
+    from homa_shared.model.targets import Target
     from homa_workers.testing.in_process import InProcessWorkers
 
 #: `jumps`: the clock jumps over pauses, freezes and limits that would only be waited for. `passes`: it moves as ever.
@@ -103,6 +106,7 @@ class Fake:
         self._strict, self._time, self._given, self._env = strict, time, settings, env
         self._stack = ExitStack()
         self.recorded: list[FakeCall] = []
+        self.settings: Settings
         self.view: FleetView
         self.workers: InProcessWorkers
 
@@ -139,7 +143,7 @@ class Fake:
         with ExitStack() as stack:
             url, namespace = test_store(), f"fake-{uuid.uuid4().hex[:12]}"
             home = stack.enter_context(tempfile.TemporaryDirectory(prefix="homa-fake-"))
-            settings = _settings(url, namespace, home, self._given)
+            self.settings = settings = _settings(url, namespace, home, self._given)
             address = StoreAddress.parse(url)
             stack.enter_context(moved_clock())
             self.workers = InProcessWorkers(settings, address, self.script, self._record, jumps=self._time == "jumps")
@@ -148,9 +152,14 @@ class Fake:
             self.view = FleetView(address, namespace)
             stack.callback(self.view.close)
             if self._env:
-                stack.enter_context(_environment({"HOMA_REDIS_URL": url, "HOMA_NAMESPACE": namespace}))
+                stack.enter_context(_environment(_variables(settings)))
+            stack.enter_context(fake_in_force.in_force(self, leads=self._env))
             self._stack = stack.pop_all()
         return settings
+
+    def counted(self, target: Target, content: str | Sequence[Mapping[str, Any]]) -> Count:
+        """What a call with this content is billed for, as the provider's own count."""
+        return Count(count(content, target.model).tokens, exact=True)
 
     def _record(
         self,
@@ -186,7 +195,9 @@ def fake(
         time: `jumps` over the pauses between retries, freezes and limits, so that no test waits for them; or `passes`.
             Either way `advance` moves it, which delays, deadlines and new days need.
         settings: as in homa.toml, over what stands there: `{"models": {"fast": {"target": "openai:gpt-6-luna"}}}`.
-        env: whether HOMA_REDIS_URL and HOMA_NAMESPACE of this process lead to it meanwhile.
+        env: whether clients of this process lead to it meanwhile, those that were made before, too; and processes that
+            it starts (HOMA_REDIS_URL, HOMA_NAMESPACE, HOMA_HOME, HOMA_BLOBS). A client with a `redis_url` or `settings`
+            of its own does not.
 
     Raises:
         TypeError: something is no pattern, or no answer.
@@ -201,7 +212,18 @@ def _settings(url: str, namespace: str, home: str, given: Mapping[str, Any]) -> 
     env = {"HOMA_REDIS_URL": url, "HOMA_NAMESPACE": namespace, "HOMA_HOME": home, **kinds}
     if config := os.environ.get("HOMA_CONFIG"):
         env["HOMA_CONFIG"] = config
-    return load_settings(env=env, cwd=Path.cwd(), overrides=given)
+    settings = load_settings(env=env, cwd=Path.cwd(), overrides=given)
+    if "blobs" in given or (settings.blobs is None and not os.environ.get("HOMA_BLOBS")):
+        return settings
+    # The project's own may be production's.
+    return load_settings(env=env, cwd=Path.cwd(), overrides={**given, "blobs": str(Path(home, "blobs"))})
+
+
+def _variables(settings: Settings) -> dict[str, str]:
+    """What leads processes to a fake fleet, beside what the project's homa.toml says."""
+    blobs = {} if settings.blobs is None else {"HOMA_BLOBS": settings.blobs}
+    home = str(settings.home)
+    return {"HOMA_REDIS_URL": str(settings.redis_url), "HOMA_NAMESPACE": settings.namespace, "HOMA_HOME": home, **blobs}
 
 
 @contextmanager

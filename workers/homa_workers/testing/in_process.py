@@ -56,12 +56,13 @@ class InProcessWorkers(LoopThread):
         if not structlog.is_configured():
             logs.start("error", "auto")
         self._clock = MovingClock(jumps=self._jumps, lease_ms=round(self._settings.lease_s * 1000))
-        parts = Parts(account=self._account, waiting=self._clock.waiting)
+        parts = Parts(account=self._account, waiting=self._clock.waiting, fake=True)
         self._process = await build(
             self._settings, self._address, [], middleware=[partial(Recording, self._record)], parts=parts
         )
         workers = self._process.workers
         self._clock.serve(self._process.store, [w.id for w in workers], lambda: sum(w.running for w in workers))
+        await self._clock.begin()
         jumping = asyncio.create_task(self._clock.run())
         self._started.set()
         try:

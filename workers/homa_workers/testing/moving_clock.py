@@ -53,6 +53,10 @@ class MovingClock:
         """
         self._store, self._workers, self._running = store, workers, running
 
+    async def begin(self) -> None:
+        """From now on the namespace is known for a fake fleet's (`is_fake`)."""
+        await self._store.run(_begin(self._store))
+
     def waiting(self) -> Waiting:
         """What one worker sleeps by."""
         return _Sleep(self)
@@ -147,6 +151,10 @@ class _Sleep(Waiting):
     ) -> None:
         listening = asyncio.create_task(super().for_bell(store, queues, wait_ms, or_slot=or_slot))
         await self._clock.sleep(self, wait_ms, listening)
+
+
+def _begin(store: AsyncStore) -> Op[None]:
+    return Op((("SET", store.keys.moved_by(), 0, "NX"),), lambda _: None)
 
 
 def _move(store: AsyncStore, ms: int, now_ms: int, workers: Sequence[str]) -> Op[None]:
