@@ -10,7 +10,19 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import adapters, cpu, engine, fakes, firstreply, firsttoken, inflight, latency, quota, submitting
+from benchmarks import (
+    adapters,
+    cpu,
+    engine,
+    fakes,
+    firstreply,
+    firsttoken,
+    inflight,
+    latency,
+    quota,
+    submitting,
+    tables,
+)
 from benchmarks.result import Figure
 
 ALL: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -19,6 +31,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "quota": quota.figures,
     "inflight": inflight.figures,
     "submitting": submitting.figures,
+    "tables": tables.figures,
     "latency": latency.figures,
     "firsttoken": firsttoken.figures,
     "firstreply": firstreply.figures,

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from homa.client.aio import AsyncHoma
     from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
-    from homa.client.batch_lines import Line
+    from homa.client.batch_lines import AnsweredLine, FailedLine, Line
     from homa.client.batch_progress import Progress
     from homa.client.embeddings import Embedded
     from homa.client.handles import Batch, Job, OpenBatch
@@ -61,15 +61,20 @@ if TYPE_CHECKING:
     from homa.client.results import Failure, JobOverBudget, Reply
     from homa.client.streams import Piece
     from homa.client.sync import Homa
+    from homa.client.tables.aio_table import AsyncTable
+    from homa.client.tables.answers import RowFailure
+    from homa.client.tables.table import Table
     from homa.submit.job_options import EmbeddingOptions, JobOptions
     from homa_shared.calls.tokens import Count
     from homa_shared.calls.tools import Tool, tool
 
 __all__ = [
+    "AnsweredLine",
     "AsyncBatch",
     "AsyncHoma",
     "AsyncJob",
     "AsyncOpenBatch",
+    "AsyncTable",
     "Batch",
     "BatchInfo",
     "BudgetExceeded",
@@ -83,6 +88,7 @@ __all__ = [
     "EmbeddingOptions",
     "Estimate",
     "EstimateError",
+    "FailedLine",
     "Failure",
     "Hold",
     "Homa",
@@ -110,8 +116,10 @@ __all__ = [
     "Reply",
     "ResultTimeout",
     "Retries",
+    "RowFailure",
     "StoreFull",
     "StoreUnavailable",
+    "Table",
     "Tool",
     "UnknownModel",
     "Unresolved",
@@ -124,10 +132,12 @@ __all__ = [
 
 #: Loaded at first use, so that an application that imports much starts fast.
 _LAZY = {
+    "AnsweredLine": "homa.client.batch_lines",
     "AsyncBatch": "homa.client.aio_handles",
     "AsyncHoma": "homa.client.aio",
     "AsyncJob": "homa.client.aio_handles",
     "AsyncOpenBatch": "homa.client.aio_handles",
+    "AsyncTable": "homa.client.tables.aio_table",
     "Batch": "homa.client.handles",
     "BatchInfo": "homa.client.management.batches",
     "BudgetInfo": "homa.client.management.budgets",
@@ -138,6 +148,7 @@ _LAZY = {
     "EmbeddingOptions": "homa.submit.job_options",
     "Estimate": "homa.client.management.estimates",
     "EstimateError": "homa.client.management.limits",
+    "FailedLine": "homa.client.batch_lines",
     "Failure": "homa.client.results",
     "Hold": "homa.client.management.why",
     "Homa": "homa.client.sync",
@@ -154,6 +165,8 @@ _LAZY = {
     "QueueInfo": "homa.client.management.queues",
     "Reply": "homa.client.results",
     "Retries": "homa.client.management.retries",
+    "RowFailure": "homa.client.tables.answers",
+    "Table": "homa.client.tables.table",
     "Tool": "homa_shared.calls.tools",
     "Unresolved": "homa.client.management.resolutions",
     "Why": "homa.client.management.why",

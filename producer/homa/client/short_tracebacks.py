@@ -22,12 +22,14 @@ _SHORTENED = (HomaError, KeyboardInterrupt)
 
 def short_tracebacks(cls: C) -> C:
     """A class whose public methods, inherited ones too, raise errors without the frames behind them."""
+    members: dict[str, object] = {}
     for ancestor in reversed([each for each in cls.__mro__ if each.__module__.startswith("homa.")]):
-        for name, found in list(vars(ancestor).items()):
-            if not name.startswith("_") or name in ("__init__", "__anext__", "__next__"):
-                wrapped = _wrapped(found)
-                if wrapped is not None:
-                    setattr(cls, name, wrapped)
+        members.update(vars(ancestor))
+    for name, found in members.items():
+        if not name.startswith("_") or name in ("__init__", "__anext__", "__next__"):
+            wrapped = _wrapped(found)
+            if wrapped is not None:
+                setattr(cls, name, wrapped)
     return cls
 
 
