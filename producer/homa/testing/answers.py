@@ -168,15 +168,20 @@ class Unauthorized(Fails):
 
 
 def as_answer(value: object) -> Answer | Fails:
-    """What a test wrote down: a text, an `Answer`, a failure, or an object that is answered as JSON.
+    """What a test wrote down: a text, an `Answer`, a failure or its class, or an object that is answered as JSON.
 
     Raises:
         TypeError: it is none of these.
     """
+    if isinstance(value, type) and issubclass(value, Answer | Fails):
+        made: type[Any] = value
+        value = made()
     if isinstance(value, Answer | Fails):
         return value
     if isinstance(value, str):
         return Answer(value)
+    if isinstance(value, type):
+        raise TypeError(f"{value.__name__} is a class: expected an object of it, such as {value.__name__}(…)")
     if (dump := getattr(value, "model_dump_json", None)) is not None:
         return Answer(dump())
     if isinstance(value, Mapping | Sequence):

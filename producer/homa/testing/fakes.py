@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from homa.client.aio import AsyncHoma
 from homa.client.sync import Homa
@@ -57,11 +59,20 @@ class FakeFleet:
         return self.fake.view.unresolved_usd()
 
     def advance(self, seconds: float) -> None:
-        """Moves the clock, and returns when what became due is done: delays, deadlines, retries, new days."""
+        """Moves the clock, and returns when what became due is done: delays, deadlines, retries, new days.
+
+        Args:
+            seconds: 0 or more.
+
+        Raises:
+            ValueError: that is no length of time.
+            TimeoutError: something is not done after half a minute; it says what.
+            RuntimeError: the fleet has ended.
+        """
         self.fake.workers.advance(seconds)
 
     def drain(self) -> None:
-        """Returns when nothing is left to be done without moving the clock."""
+        """Returns when nothing is left to be done without moving the clock; raises as `advance`."""
         self.fake.workers.until_quiet()
 
     def assert_called(
@@ -105,6 +116,7 @@ class Fake:
         self.script = Script(answers)
         self._strict, self._time, self._given, self._env = strict, time, settings, env
         self._stack = ExitStack()
+        self._stuck: list[str] = []
         self.recorded: list[FakeCall] = []
         self.settings: Settings
         self.view: FleetView
@@ -120,8 +132,18 @@ class Fake:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+        self._tell(error)
+
+    def _tell(self, error: BaseException | None) -> None:
+        stuck = "; ".join(self._stuck[:5])
+        told = f"the answers to {len(self._stuck)} calls had not come when the block ended: {stuck}"
         # An error of the test's own says more.
-        if error is None and self._strict:
+        if error is not None:
+            if stuck:
+                error.add_note(told)
+        elif stuck:
+            raise TimeoutError(told)
+        elif self._strict:
             self.script.raise_unexpected()
 
     async def __aenter__(self) -> FakeAsyncHoma:
@@ -134,7 +156,9 @@ class Fake:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._async.aclose()
-        self.__exit__(kind, error, trace)
+        # In a thread: an answer that is being given may need this loop.
+        await asyncio.to_thread(self._stack.close)
+        self._tell(error)
 
     def _open(self) -> Settings:
         require_workers("homa.testing", "local")
@@ -142,13 +166,13 @@ class Fake:
 
         with ExitStack() as stack:
             url, namespace = test_store(), f"fake-{uuid.uuid4().hex[:12]}"
-            home = stack.enter_context(tempfile.TemporaryDirectory(prefix="homa-fake-"))
+            home = stack.enter_context(_directory())
             self.settings = settings = _settings(url, namespace, home, self._given)
             address = StoreAddress.parse(url)
             stack.enter_context(moved_clock())
             self.workers = InProcessWorkers(settings, address, self.script, self._record, jumps=self._time == "jumps")
             self.workers.start()
-            stack.callback(self.workers.stop)
+            stack.callback(self._end_workers)
             self.view = FleetView(address, namespace)
             stack.callback(self.view.close)
             if self._env:
@@ -156,6 +180,9 @@ class Fake:
             stack.enter_context(fake_in_force.in_force(self, leads=self._env))
             self._stack = stack.pop_all()
         return settings
+
+    def _end_workers(self) -> None:
+        self._stuck = self.workers.end()
 
     def counted(self, target: Target, content: str | Sequence[Mapping[str, Any]]) -> Count:
         """What a call with this content is billed for, as the provider's own count."""
@@ -201,9 +228,12 @@ def fake(
 
     Raises:
         TypeError: something is no pattern, or no answer.
+        ValueError: there is no such time.
         ConfigError: the settings are wrong.
         MissingExtra: `homa-queue[local]` is not installed.
     """
+    if time not in get_args(Time):
+        raise ValueError(f"time is {time!r:.80}: expected one of {', '.join(map(repr, get_args(Time)))}")
     return Fake(answers, strict=strict, time=time, settings=settings or {}, env=env)
 
 
@@ -224,6 +254,17 @@ def _variables(settings: Settings) -> dict[str, str]:
     blobs = {} if settings.blobs is None else {"HOMA_BLOBS": settings.blobs}
     home = str(settings.home)
     return {"HOMA_REDIS_URL": str(settings.redis_url), "HOMA_NAMESPACE": settings.namespace, "HOMA_HOME": home, **blobs}
+
+
+@contextmanager
+def _directory() -> Iterator[str]:
+    """A directory that is gone afterwards, unless it is a forked child that leaves: it is its parent's."""
+    made, by = tempfile.mkdtemp(prefix="homa-fake-"), os.getpid()
+    try:
+        yield made
+    finally:
+        if os.getpid() == by:
+            shutil.rmtree(made, ignore_errors=True)
 
 
 @contextmanager
