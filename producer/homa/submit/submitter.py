@@ -110,9 +110,7 @@ class Submitter:
         prepared = uploads.add(job_id, asked.prepared)
         shared = template.shared(asked.prepared)
         entry = template.entry(job_id, prepared, key=key, due_ms=due_ms, skipped=skipped, shared=shared)
-        if entry.bound is None:
-            template.check_bounded(asked.prepared)
-        check_affordable(template, entry.bound, asked.options.job_budget)
+        check_cost(template, entry.bound, asked)
         yield from uploads.send(self.keys)
         try:
             accepted = yield from ask(submit(self.keys, template.common_for(asked.prepared), [entry]))
@@ -229,6 +227,13 @@ def ask_for(options: Mapping[str, Any]) -> Asked:
         None if key is None else check_key("key", key),
         said.get("schema"),
     )
+
+
+def check_cost(template: Template, bound: int | None, asked: Asked) -> None:
+    """Refuses a job that could cost anything, or more than its budget; raises as `check_affordable`."""
+    if bound is None:
+        template.check_bounded(asked.prepared)
+    check_affordable(template, bound, asked.options.job_budget)
 
 
 def check_affordable(template: Template, bound: int | None, *budgets: int | None) -> None:
