@@ -31,7 +31,7 @@ from homa_shared.store.scripts import moved_clock
 
 if TYPE_CHECKING:
     from homa_shared.model.targets import Target
-    from homa_workers.testing.in_process import InProcessWorkers
+    from homa_workers.testing.in_process import Given, InProcessWorkers
 
 #: `jumps`: the clock jumps over pauses, freezes and limits that would only be waited for. `passes`: it moves as ever.
 Time = Literal["jumps", "passes"]
@@ -112,8 +112,17 @@ class FakeAsyncHoma(FakeFleet, AsyncHoma):
 class Fake:
     """A fake fleet as a context: `with` gives a `FakeHoma`, `async with` a `FakeAsyncHoma`. Made by `fake`."""
 
-    def __init__(self, answers: Answers, *, strict: bool, time: Time, settings: Mapping[str, Any], env: bool) -> None:
-        self.script = Script(answers)
+    def __init__(
+        self,
+        answers: Answers,
+        *,
+        strict: bool,
+        time: Time,
+        settings: Mapping[str, Any],
+        env: bool,
+        middleware: Sequence[Given] = (),
+    ) -> None:
+        self.script, self._middleware = Script(answers), middleware
         self._strict, self._time, self._given, self._env = strict, time, settings, env
         self._stack = ExitStack()
         self._stuck: list[str] = []
@@ -170,7 +179,8 @@ class Fake:
             self.settings = settings = _settings(url, namespace, home, self._given)
             address = StoreAddress.parse(url)
             stack.enter_context(moved_clock())
-            self.workers = InProcessWorkers(settings, address, self.script, self._record, jumps=self._time == "jumps")
+            jumps, given = self._time == "jumps", self._middleware
+            self.workers = InProcessWorkers(settings, address, self.script, self._record, given, jumps=jumps)
             self.workers.start()
             stack.callback(self._end_workers)
             self.view = FleetView(address, namespace)
@@ -206,6 +216,7 @@ def fake(
     time: Time = "jumps",
     settings: Mapping[str, Any] | None = None,
     env: bool = True,
+    middleware: Sequence[Given] = (),
 ) -> Fake:
     """A fleet in this process whose providers answer what is written down; nothing reaches a network.
 
@@ -225,6 +236,7 @@ def fake(
         env: whether clients of this process lead to it meanwhile, those that were made before, too; and processes that
             it starts (HOMA_REDIS_URL, HOMA_NAMESPACE, HOMA_HOME, HOMA_BLOBS). A client with a `redis_url` or `settings`
             of its own does not.
+        middleware: of its workers: functions with `@around`, and classes of `Middleware`.
 
     Raises:
         TypeError: something is no pattern, or no answer.
@@ -234,7 +246,7 @@ def fake(
     """
     if time not in get_args(Time):
         raise ValueError(f"time is {time!r:.80}: expected one of {', '.join(map(repr, get_args(Time)))}")
-    return Fake(answers, strict=strict, time=time, settings=settings or {}, env=env)
+    return Fake(answers, strict=strict, time=time, settings=settings or {}, env=env, middleware=middleware)
 
 
 def _settings(url: str, namespace: str, home: str, given: Mapping[str, Any]) -> Settings:

@@ -57,6 +57,7 @@ from homa_shared.store.reads.money import (
     costs,
     ledger,
 )
+from homa_shared.store.reads.stream_marks import stream_marks
 
 __all__ = [
     "ENDED_LISTS",
@@ -101,6 +102,7 @@ __all__ = [
     "scopes",
     "server_time",
     "state",
+    "stream_marks",
     "unresolved",
     "versions",
     "waiting_targets",
