@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from homa.client.management.units import usd_of
 from homa.testing.calls import FakeCall, matches, prompt_of
 from homa_shared.calls.request import JobRequest
 from homa_shared.model.records import Job
@@ -33,11 +34,11 @@ class FleetView:
 
     def cost_usd(self) -> Decimal:
         """Known cost of all attempts, dollars."""
-        return Decimal(self._store.run(reads.costs(self._store.keys)).nano_usd).scaleb(-9)
+        return usd_of(self._store.run(reads.costs(self._store.keys)).nano_usd)
 
     def unresolved_usd(self) -> Decimal:
         """What calls may have cost of which nobody knows, dollars."""
-        return Decimal(self._store.run(reads.costs(self._store.keys)).unresolved_nano_usd).scaleb(-9)
+        return usd_of(self._store.run(reads.costs(self._store.keys)).unresolved_nano_usd)
 
     def called(
         self, calls: Sequence[FakeCall], prompt: str | re.Pattern[str], model: str, times: int | None

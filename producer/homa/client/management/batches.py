@@ -14,7 +14,7 @@ from homa.drivers.effects import Emit, Flow, ask, ask_all
 from homa.submit.option_checks import check_text
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
-from homa_shared.store.reads import BatchView
+from homa_shared.store.reads import BatchView, LineCounts
 
 #: Batches that are read at once.
 _PAGE = 100
@@ -23,7 +23,7 @@ BatchState: TypeAlias = Literal["open", "sealed", "complete"]
 
 
 @dataclass(frozen=True, slots=True)
-class BatchInfo:
+class BatchInfo(LineCounts):
     """A batch as its record tells it. Counts are lines, by the state of their latest job."""
 
     id: str
@@ -57,20 +57,6 @@ class BatchInfo:
     cached_tokens: int
     name: str
     tenant: str
-
-    @property
-    def ended(self) -> int:
-        """Lines that have ended."""
-        return self.succeeded + self.failed + self.cancelled + self.expired
-
-    @property
-    def live(self) -> int:
-        """Lines that were submitted and have not ended."""
-        return self.submitted - self.ended
-
-    @property
-    def complete(self) -> bool:
-        return self.state == "complete"
 
     @property
     def seconds(self) -> float | None:

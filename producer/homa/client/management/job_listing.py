@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import orjson
 
 from homa.client.management.jobs import JobInfo
+from homa.client.management.wording import error_text
 from homa.client.not_found import batch_not_found
 from homa.drivers.effects import Emit, Flow, ask
 from homa.submit.option_checks import check_text
@@ -174,7 +175,7 @@ def _errors(keys: Keys, jobs: Sequence[Job]) -> Flow[dict[str, str]]:
     for job_id, outcome in zip(ended, outcomes, strict=True):
         error = orjson.loads(outcome).get("error") if outcome else None
         if error:
-            found[job_id] = f"{error.get('kind', 'error')}: {error.get('message', '')}"
+            found[job_id] = error_text(error)
     return found
 
 

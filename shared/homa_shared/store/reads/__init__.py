@@ -6,6 +6,7 @@ from homa_shared.model.constants import LIVE_MS
 from homa_shared.store.reads.batches import (
     BatchPage,
     BatchView,
+    LineCounts,
     batch,
     batch_done,
     batch_retried,
@@ -73,6 +74,7 @@ __all__ = [
     "JobView",
     "LedgerLine",
     "LimitRow",
+    "LineCounts",
     "Page",
     "QueueRow",
     "Why",
