@@ -10,6 +10,7 @@ import pytest
 
 from homa import BudgetExceeded, Homa, InvalidRequest
 from homa.testing import FakeHoma, fake
+from tests.patience import PATIENCE_S
 
 MODEL = "openai:gpt-6-luna"
 
@@ -85,7 +86,7 @@ def test_numbers_and_names_that_are_not_those_of_others_go_together(homa: Homa) 
         {"prompt": "w", "custom_id": 7},
     ]
     batch = homa.submit_batch(lines, model=MODEL)
-    assert sorted(line.custom_id or "" for line in batch.results(timeout=10)) == ["0", "01", "3", "7", "a"]
+    assert sorted(line.custom_id or "" for line in batch.results(timeout=PATIENCE_S)) == ["0", "01", "3", "7", "a"]
     assert homa.estimate(lines, model=MODEL).bad_rows == 0
 
 

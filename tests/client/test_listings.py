@@ -9,6 +9,7 @@ import pytest
 
 from homa import Homa, InvalidRequest, JobFailed
 from homa.testing import FakeHoma, ServerError, fake
+from tests.patience import PATIENCE_S
 
 MODEL = "openai:gpt-6-luna"
 
@@ -41,7 +42,7 @@ async def test_batches_that_none_can_be(homa: Homa, filters: dict[str, Any], sai
 
 def test_batches_that_fit(homa: Homa) -> None:
     batch = homa.submit_batch(["ok"], model=MODEL, name="nightly", tenant="acme")
-    batch.wait(timeout=10)
+    batch.wait(timeout=PATIENCE_S)
     assert [found.id for found in homa.batches(state="complete", name="nightly", tenant="acme")] == [batch.id]
     assert list(homa.batches(state="open")) == []
     assert list(homa.batches(tenant="other")) == []
@@ -57,7 +58,7 @@ def test_half_a_surrogate_pair_names_nothing(homa: Homa) -> None:
 def test_a_note_is_text(homa: Homa, note: Any) -> None:
     job = homa.submit("doubtful", model=MODEL, max_attempts=1)
     with pytest.raises(JobFailed):
-        job.result(timeout=10)
+        job.result(timeout=PATIENCE_S)
     with pytest.raises(InvalidRequest, match="note"):
         homa.resolve(job, usd=1, note=note)
     homa.resolve(job, usd=1, note="as the bill says")

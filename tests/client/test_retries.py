@@ -10,6 +10,7 @@ from homa.cli import main
 from homa.drivers.effects import ask
 from homa.testing import FakeHoma, Refused, fake
 from homa_shared.store.transitions.fleet import read_fleet, write_fleet
+from tests.patience import PATIENCE_S
 
 MODEL, LOST = "openai:gpt-6-luna", "old:gpt-6-luna"
 SETTINGS = {"providers": {"old": {"kind": "openai"}}}
@@ -49,5 +50,5 @@ def test_a_retry_begins_at_the_first_target_that_is_left() -> None:
         homa.drain()
         without_old(homa)
         again = homa.retry(job)
-        assert again.result(timeout=10).text == "from the fallback"
+        assert again.result(timeout=PATIENCE_S).text == "from the fallback"
         assert [call.target for call in homa.calls] == [LOST, MODEL]

@@ -21,6 +21,7 @@ from homa_shared.broker import HomaBroker
 from homa_workers import loop_thread
 from homa_workers.testing import answering, in_process
 from tests.fixtures.store import eventually
+from tests.patience import PATIENCE_S
 
 LUNA = "openai:gpt-6-luna"
 
@@ -39,20 +40,21 @@ def never(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 
 def test_an_answer_that_does_not_come_ends_its_job(never: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answering, "ANSWER_S", 0.1)
     with fake({"a": lambda _: never.wait(), "b": "ok"}) as homa:
-        job = homa.submit("a", model=LUNA)
-        with pytest.raises(JobFailed, match=r"the answer that the test wrote down has not come within 0\.1 s"):
-            job.result(5)
+        with monkeypatch.context() as short:
+            short.setattr(answering, "ANSWER_S", 0.1)
+            job = homa.submit("a", model=LUNA)
+            with pytest.raises(JobFailed, match=r"the answer that the test wrote down has not come within 0\.1 s"):
+                job.result(PATIENCE_S)
         homa.assert_called("a", times=1)
-        assert homa.submit("b", model=LUNA).result(5).text == "ok"
+        assert homa.submit("b", model=LUNA).result(PATIENCE_S).text == "ok"
 
 
 def test_many_of_them_keep_no_other_answer_from_coming(never: threading.Event) -> None:
     with suppress(TimeoutError), fake({"a*": lambda _: never.wait(), "b": lambda _: "ok"}) as homa:
         for number in range(50):
             homa.submit(f"a{number}", model=LUNA)
-        assert homa.submit("b", model=LUNA).result(5).text == "ok"
+        assert homa.submit("b", model=LUNA).result(PATIENCE_S).text == "ok"
 
 
 def waiting_in_vain(never: threading.Event, timeout: float | None) -> None:
@@ -131,7 +133,7 @@ def test_no_clock_is_moved_by_what_is_no_length_of_time(seconds: object) -> None
     with fake() as homa:
         with pytest.raises(ValueError, match=r"the clock is moved by .*: expected seconds, 0 or more"):
             homa.advance(seconds)  # type: ignore[arg-type]
-        assert homa.submit("x", model=LUNA).result(5).text == "ok"
+        assert homa.submit("x", model=LUNA).result(PATIENCE_S).text == "ok"
 
 
 def test_there_are_two_times() -> None:
@@ -142,12 +144,12 @@ def test_there_are_two_times() -> None:
 def test_a_class_of_failures_or_answers_is_its_object() -> None:
     answers = {"a": [RateLimited, "ok"], "b": Refused, "c": lambda _: Unauthorized, "d": Answer}
     with fake(answers) as homa:
-        assert homa.submit("a", model=LUNA).result(5).text == "ok"
+        assert homa.submit("a", model=LUNA).result(PATIENCE_S).text == "ok"
         for prompt, said in (("b", r"Refused\(\)"), ("c", r"Unauthorized\(\)")):
             job = homa.submit(prompt, model=LUNA)
             with pytest.raises(JobFailed, match=said):
-                job.result(5)
-        assert homa.submit("d", model=LUNA).result(5).text == ""
+                job.result(PATIENCE_S)
+        assert homa.submit("d", model=LUNA).result(PATIENCE_S).text == ""
         with pytest.raises(JobFailed, match=r"Refused\(\)"):
             homa.embed(["b"], model="openai:text-embedding-3-small")
 
@@ -160,6 +162,8 @@ async def coroutine(_: FakeCall) -> str:
     ("answer", "said"),
     [
         (Total, "Total is a class: expected an object of it"),
+        (b"x", "b'x' is no answer: expected"),
+        ({"*": {"a": b"x"}}, r"is no answer \(Object of type bytes is not JSON serializable\): expected"),
         ({"*": [int]}, "int is a class"),
         (Fails, "kind"),
         (coroutine, "is a coroutine function"),
@@ -184,7 +188,7 @@ def test_what_an_answer_raises_fails_its_job(answer: object, said: str) -> None:
     with fake(answer) as homa:  # type: ignore[arg-type]
         job = homa.submit("x", model=LUNA)
         with pytest.raises(JobFailed, match=said):
-            job.result(5)
+            job.result(PATIENCE_S)
 
 
 async def test_an_answer_may_need_the_loop_of_the_test() -> None:
@@ -205,7 +209,7 @@ async def test_an_answer_may_need_the_loop_of_the_test() -> None:
 def test_jobs_that_the_cache_answered_were_submitted_too() -> None:
     with fake("ok") as homa:
         for _ in range(3):
-            homa.submit("cached", model=LUNA, cache=True).result(5)
+            homa.submit("cached", model=LUNA, cache=True).result(PATIENCE_S)
         homa.assert_called("cached", times=1)
         assert len(homa.assert_submitted("cached", times=3)) == 3
 
@@ -221,5 +225,5 @@ def test_a_forked_child_that_leaves_takes_nothing_with_it() -> None:
                 os._exit(0 if home.exists() else 1)
         assert os.waitpid(child, 0)[1] == 0
         assert home.exists()
-        assert homa.submit("x", model=LUNA).result(5).text == "ok"
+        assert homa.submit("x", model=LUNA).result(PATIENCE_S).text == "ok"
     assert not home.exists()

@@ -20,6 +20,7 @@ from homa_shared.settings.model import load_settings
 from homa_shared.store.connection import StoreAddress
 from homa_workers.process.build import build
 from tests.fixtures.store import eventually
+from tests.patience import PATIENCE_S
 
 LUNA, HAIKU = "openai:gpt-6-luna", "anthropic:claude-haiku-5-5"
 PICTURE = b"\x89PNG\r\n\x1a\n" + b"x" * 100_000
@@ -46,10 +47,10 @@ def production(store_url: str, namespace: str, tmp_path: Path, monkeypatch: pyte
 
 def test_large_media_and_replies_stay_out_of_the_projects_blob_store(production: Path) -> None:
     with fake({"large*": "y" * 5000, "*": "seen"}) as homa:
-        assert homa.submit("look", model=LUNA, images=[PICTURE]).result(5).text == "seen"
+        assert homa.submit("look", model=LUNA, images=[PICTURE]).result(PATIENCE_S).text == "seen"
         with Homa() as own:
-            assert own.submit("look", model=HAIKU, images=[PICTURE]).result(5).text == "seen"
-            assert own.submit("large" + "x" * 5000, model=LUNA).result(5).text == "y" * 5000
+            assert own.submit("look", model=HAIKU, images=[PICTURE]).result(PATIENCE_S).text == "seen"
+            assert own.submit("large" + "x" * 5000, model=LUNA).result(PATIENCE_S).text == "y" * 5000
     assert list((production / "bucket").iterdir()) == []
     assert not (production / "home").exists()
 
@@ -70,7 +71,7 @@ def test_a_local_client_starts_no_workers_in_it(
     started: list[WorkerSupervisor] = []
     monkeypatch.setattr(WorkerSupervisor, "start", started.append)
     with fake("FAKE") as homa, Homa.local(workers=workers, namespace="of-the-application") as own:
-        assert [own.submit(text, model=LUNA).result(5).text for text in ("a", "b")] == ["FAKE"] * 2
+        assert [own.submit(text, model=LUNA).result(PATIENCE_S).text for text in ("a", "b")] == ["FAKE"] * 2
         crew = own._workers._crew
         assert crew is not None
         eventually(lambda: crew._queues == {"openai": True})
@@ -91,7 +92,7 @@ def test_a_client_of_before_leads_to_each_fake_and_back(production: Path) -> Non
     assert not before.queues()
     for text in ("1", "2"):
         with fake(text) as homa:
-            assert before.submit("x", model=LUNA).result(5).text == text
+            assert before.submit("x", model=LUNA).result(PATIENCE_S).text == text
             homa.assert_called(times=1)
     assert list(before.jobs()) == []
     job = before.submit("x", model=LUNA)
@@ -105,7 +106,7 @@ async def test_an_async_client_of_before_does_too(production: Path) -> None:
     for text in ("1", "2"):
         async with fake(text):
             replies = await asyncio.gather(*[before.submit(f"x{n}", model=LUNA) for n in range(3)])
-            assert [(await job.result(5)).text for job in replies] == [text] * 3
+            assert [(await job.result(PATIENCE_S)).text for job in replies] == [text] * 3
     assert [job async for job in before.jobs()] == []
     await before.aclose()
 
@@ -122,7 +123,7 @@ def test_a_client_of_its_own_address_is_left_alone(store_url: str, namespace: st
 def test_without_env_only_its_own_client_leads_to_it(production: Path) -> None:
     before = Homa()
     with fake("FAKE", env=False) as homa:
-        assert homa.submit("x", model=LUNA).result(5).text == "FAKE"
+        assert homa.submit("x", model=LUNA).result(PATIENCE_S).text == "FAKE"
         before.submit("x", model=LUNA)
         homa.assert_submitted(times=1)
     assert len(list(before.jobs())) == 1
@@ -150,9 +151,9 @@ def test_fakes_may_end_in_any_order(production: Path) -> None:
     with Homa() as own:
         first.__enter__()
         second.__enter__()
-        assert own.submit("x", model=LUNA).result(5).text == "B"
+        assert own.submit("x", model=LUNA).result(PATIENCE_S).text == "B"
         first.__exit__(None, None, None)
-        assert own.submit("x", model=LUNA).result(5).text == "B"
+        assert own.submit("x", model=LUNA).result(PATIENCE_S).text == "B"
         second.__exit__(None, None, None)
     assert fake_in_force.opened == []
     assert fake_in_force.current is None
@@ -165,13 +166,13 @@ def test_after_it_a_client_without_a_store_says_so(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("HOMA_HOME", str(tmp_path / "home"))
     before = Homa()
     with fake("FAKE"):
-        assert before.submit("x", model=LUNA).result(5).text == "FAKE"
+        assert before.submit("x", model=LUNA).result(PATIENCE_S).text == "FAKE"
     with pytest.raises(StoreUnavailable):
         before.submit("x", model=LUNA)
 
 
 def test_settings_of_the_test_may_name_a_blob_store(production: Path) -> None:
     with fake("seen", settings={"blobs": str(production / "of-tests")}) as homa:
-        homa.submit("look", model=LUNA, images=[PICTURE]).result(5)
+        homa.submit("look", model=LUNA, images=[PICTURE]).result(PATIENCE_S)
         assert any((production / "of-tests").rglob("*"))
     assert load_settings().blobs == (production / "bucket").as_uri()

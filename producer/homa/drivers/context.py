@@ -90,7 +90,7 @@ class Context:
     @property
     def _read(self) -> _Read:
         read: _Read | None = self.__dict__.get("_found")
-        if read is None or read.fake is not self.fake:
+        if read is None or read.fake is not (fake_in_force.current if self.follows else None):
             read = self.__dict__["_found"] = _Read(self)
         return read
 

@@ -184,9 +184,13 @@ def as_answer(value: object) -> Answer | Fails:
         raise TypeError(f"{value.__name__} is a class: expected an object of it, such as {value.__name__}(…)")
     if (dump := getattr(value, "model_dump_json", None)) is not None:
         return Answer(dump())
-    if isinstance(value, Mapping | Sequence):
-        return Answer(json.dumps(value))
+    why = ""
+    if isinstance(value, Mapping | Sequence) and not isinstance(value, bytes | bytearray):
+        try:
+            return Answer(json.dumps(value))
+        except (TypeError, ValueError) as error:
+            why = f" ({error})"
     raise TypeError(
-        f"{value!r} is no answer: expected a text, a mapping or pydantic object (answered as JSON), an Answer, "
-        "a failure such as RateLimited(), a list of these for one call after another, or a function of the call"
+        f"{value!r:.80} is no answer{why}: expected a text, a mapping or pydantic object (answered as JSON), an "
+        "Answer, a failure such as RateLimited(), a list of these for one call after another, or a function of the call"
     )

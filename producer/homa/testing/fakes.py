@@ -106,7 +106,7 @@ class FakeHoma(FakeFleet, Homa):
 
 
 class FakeAsyncHoma(FakeFleet, AsyncHoma):
-    """A client of a fake fleet, for event loops."""
+    """A client of a fake fleet, for event loops. `advance` and `drain` hold the loop up: see docs/testing.md."""
 
 
 class Fake:
