@@ -9,11 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from homa import AsyncHoma, Homa, StoreUnavailable
+from homa.cli import main
 from homa.client.crew import WorkerSupervisor
 from homa.client.local_workers import Workers
 from homa.drivers import fake_in_force
+from homa.supervision import processes
 from homa.testing import fake
 from homa_shared.model.errors import ConfigError
 from homa_shared.settings.model import load_settings
@@ -77,6 +80,17 @@ def test_a_local_client_starts_no_workers_in_it(
         eventually(lambda: crew._queues == {"openai": True})
         homa.assert_called(times=2)
     assert started == []
+
+
+@pytest.mark.parametrize("wanted", ["auto", "2"])
+def test_a_run_starts_none_either(production: Path, monkeypatch: pytest.MonkeyPatch, wanted: str) -> None:
+    monkeypatch.setattr(processes, "start", None)
+    (production / "rows.csv").write_text("name\nAnn\nBob\n")
+    with fake("FAKE") as homa:
+        options = ["--prompt", "Hello {{name}}", "--model", LUNA, "-o", "out.jsonl", "--workers", wanted]
+        ran = CliRunner().invoke(main, ["run", "rows.csv", *options])
+        assert ran.exit_code == 0, ran.output
+        homa.assert_called("Hello *", times=2)
 
 
 async def test_a_real_worker_does_not_join_it(production: Path) -> None:
