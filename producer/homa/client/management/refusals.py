@@ -22,6 +22,7 @@ _REASONS = {
     PROVIDER_GONE: "the fleet no longer has any provider of its chain",
     REQUEST_NEWER: "its request is of a newer release: upgrade this one",
     "request gone": "its request is no longer kept",
+    "damaged": "its record holds no number where one must stand; submit its request as a new job",
     "batch gone": "its batch is no longer kept",
     "batch cancelled": "its batch was cancelled",
 }
