@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import IO
 
 import pypdf
 import pytest
 
 from homa.files import BadRow, ReadOptions
+from homa.files.readers import pdf, pdf_page
 from homa.files.readers.document import Document, Opened, Unreadable
 from homa.files.readers.pdf import MOST_PAGES, PdfReader
 from tests.readers import samples
@@ -93,3 +95,36 @@ def test_a_file_of_very_many_pages_is_told_at_once(tmp_path: Path) -> None:
     assert "20,001 pages: at most 20,000 are read" in fault(
         tmp_path, "a.pdf", body + b"trailer << /Size 4 /Root 1 0 R >>\n%%EOF\n"
     )
+
+
+def test_a_page_whose_characters_mean_nothing_is_read_by_the_other_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = samples.pdf([["Legible words of a page"], ["More of them on the next"]])
+    monkeypatch.setattr(pdf_page, "_cleaned", lambda text: "\ufffd" * len(text))
+    found = found_in(content)
+    assert found.text == "Legible words of a page\n\nMore of them on the next"
+    assert found.notes == ("pages 1, 2 read by another parser, since a font does not say what its glyphs are",)
+
+
+def test_a_file_that_one_parser_cannot_open_is_read_by_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = samples.pdf([["First page"], ["Second page"]])
+
+    def refuse(stream: IO[bytes]) -> None:
+        raise pdf._Damaged("no pages")
+
+    monkeypatch.setattr(pdf, "_loaded", refuse)
+    found = found_in(content)
+    assert found.text == "First page\n\nSecond page"
+    assert found.pages == (0, 12)
+    assert found.notes == ("the file is damaged: what could be read of it is here",)
+    with pytest.raises(Unreadable, match="is not a readable PDF: no pages"):
+        found_in(content[:200])
+
+
+def test_a_word_that_a_lines_end_divided_is_one() -> None:
+    assert pdf_page._cleaned("manip\ufffe\r\nulation of a\u00adb\x02c\r\nend") == "manipulation of abc\nend"
+
+
+def test_too_many_scanned_pages_for_one_prompt_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf, "MOST_IMAGES", 2)
+    with pytest.raises(Unreadable, match="has more than 2 pages without text: so many images fit no prompt"):
+        found_in(samples.scan(3))

@@ -193,3 +193,8 @@ def test_a_query_chooses_among_tables_and_only_reads(tmp_path: Path) -> None:
     ):
         assert told in fault(tmp_path, "a.db", content, query=query), query
     assert "is damaged" in fault(tmp_path, "b.db", content[:100] + bytes(5000))
+
+
+def test_a_table_of_a_million_columns_is_told_and_not_read(tmp_path: Path) -> None:
+    wide = ",".join(f"c{number}" for number in range(100_000))
+    assert "has 100,000 columns: at most 20,000 are read" in fault(tmp_path, "a.csv", f"{wide}\n{wide}\n")
