@@ -73,6 +73,10 @@ def test_a_page_gives_its_main_text_with_tables_and_links(tmp_path: Path) -> Non
 def test_a_page_is_read_in_the_encoding_that_it_declares(tmp_path: Path) -> None:
     page = '<html><head><meta charset="windows-1251"></head><body>Привет</body></html>'.encode("cp1251")
     assert document(tmp_path, "a.html", page).text == "Привет\n"
+    quoted = '<meta charset="iso-8859-1"><p>“quoted” €</p>'.encode("cp1252")
+    assert document(tmp_path, "a.html", quoted).text == "“quoted” €\n"
+    wrong = '<meta charset="utf-16"><p>grün</p>'.encode()
+    assert document(tmp_path, "a.html", wrong).text == "grün\n"
 
 
 def test_a_notebook_is_prose_code_and_what_it_printed(tmp_path: Path) -> None:

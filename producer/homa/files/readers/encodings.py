@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from importlib.util import find_spec
 
@@ -40,6 +41,35 @@ def decoded(raw: bytes, encoding: str | None = None) -> tuple[str, tuple[str, ..
         if guess is None:
             raise Unreadable(undecodable(error) + ("" if _can_guess() else f", {_INSTALL}")) from None
         return _strict(raw, guess), (note_of(guess),)
+
+
+#: What those who declare an encoding mostly mean: the larger one that has it as a part (WHATWG's Encoding Standard).
+_MEANT = {
+    "iso8859-1": "cp1252",
+    "ascii": "cp1252",
+    "iso8859-9": "cp1254",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "utf-16": "utf-8",
+    "utf-16-le": "utf-8",
+    "utf-16-be": "utf-8",
+}
+
+
+def declared(raw: bytes, name: str) -> str | None:
+    """Text in the encoding that a page or a mail declares; None where it is in another."""
+    try:
+        known = codecs.lookup(name).name
+    except LookupError:
+        return None
+    for encoding in (_MEANT.get(known, known), known):
+        try:
+            return raw.decode(encoding)
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return None
 
 
 def note_of(encoding: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from homa.files.readers.content import Head
 from homa.files.readers.document import Document, Found, Opened, ReadOptions, Unreadable
-from homa.files.readers.encodings import decoded
+from homa.files.readers.encodings import declared, decoded
 from homa.files.readers.html_markdown import Renderer
 from homa.files.readers.lines import LIMIT_BYTES, mark_of
 from homa.files.readers.text import TOO_LONG
@@ -62,10 +62,9 @@ class HtmlReader:
 def source_of(raw: bytes, encoding: str | None) -> tuple[str, tuple[str, ...]]:
     """A page's source: by its mark, what `--encoding` says, its own declaration, UTF-8, or a guess."""
     if encoding is None and not mark_of(raw, "")[0] and (named := _CHARSET.search(raw[:4096])):
-        try:
-            return raw.decode(named[1].decode()), ()
-        except (UnicodeDecodeError, LookupError):  # declarations are wrong more often than guesses
-            pass
+        text = declared(raw, named[1].decode("ascii", "replace"))
+        if text is not None:  # declarations are wrong more often than guesses
+            return text, ()
     return decoded(raw, encoding)
 
 

@@ -12,7 +12,7 @@ from typing import IO
 
 from homa.files.readers.content import Head
 from homa.files.readers.document import Attached, Document, Found, Opened, ReadOptions, Unreadable
-from homa.files.readers.encodings import decoded
+from homa.files.readers.encodings import declared, decoded
 from homa.files.readers.html import to_markdown
 from homa.files.readers.lines import LIMIT_BYTES
 
@@ -135,11 +135,8 @@ def _body(mail: EmailMessage) -> tuple[str, tuple[str, ...]]:
 def _text(part: MIMEPart) -> tuple[str, tuple[str, ...]]:
     raw = _payload(part)
     named = part.get_content_charset()
-    if named:
-        try:
-            return raw.decode(named), ()
-        except (UnicodeDecodeError, LookupError):
-            pass
+    if named and (found := declared(raw, named)) is not None:
+        return found.replace("\r\n", "\n"), ()
     text, notes = decoded(raw)
     return text.replace("\r\n", "\n"), notes
 
