@@ -117,6 +117,11 @@ def test_subtitles_give_what_is_said(tmp_path: Path, name: str, content: str) ->
     assert document(tmp_path, name, content).text == "Hello\nthere & you\n"
 
 
+def test_subtitles_name_who_speaks(tmp_path: Path) -> None:
+    cue = "WEBVTT\n\n00:01.000 --> 00:02.000\n<v.loud Mary Ann>Come <i>here</i></v>\n"
+    assert document(tmp_path, "a.vtt", cue).text == "Mary Ann: Come here\n"
+
+
 def test_an_image_is_a_document_that_is_shown(tmp_path: Path) -> None:
     row = document(tmp_path, "a.png", samples.png())
     assert (row.text, row.images) == ("", (samples.png(),))

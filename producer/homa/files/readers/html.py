@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".html", ".htm", ".xhtml", ".xht")
 _STARTS = ("<!doctype html", "<html", "<head", "<body")
-_XHTML = re.compile(r"\A<\?xml[^>]*\?>\s*(<!--.*?-->\s*)*(<!doctype html|<html)", re.DOTALL)
+#: Before a page's first tag.
+_MOST_COMMENTS = 10
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 #: What is never text.
 _NOISE = (
@@ -46,7 +47,7 @@ class HtmlReader:
     def claims(self, head: Head) -> bool:
         if head.binary is not None:
             return False
-        return head.suffix in _SUFFIXES or head.start.startswith(_STARTS) or _XHTML.match(head.start) is not None
+        return head.suffix in _SUFFIXES or _bare(head.start).startswith(_STARTS)
 
     def read(self, opened: Opened, options: ReadOptions) -> Iterator[Found]:
         raw = opened.stream.read(LIMIT_BYTES + 1)
@@ -57,6 +58,14 @@ class HtmlReader:
         if not text:
             raise Unreadable("holds no text: a page that scripts fill? Save it from a browser")
         yield Document(text, {"title": title} if title else {}, notes=notes)
+
+
+def _bare(start: str) -> str:
+    """The start of a page without an XML declaration and comments before it."""
+    for opening, closing in (("<?xml", "?>"), *[("<!--", "-->")] * _MOST_COMMENTS):
+        if start.startswith(opening):
+            start = start.partition(closing)[2].lstrip()
+    return start
 
 
 def source_of(raw: bytes, encoding: str | None) -> tuple[str, tuple[str, ...]]:

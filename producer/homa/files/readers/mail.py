@@ -23,7 +23,7 @@ _TELLING = re.compile(r"^(received|message-id|mime-version|return-path|delivered
 _FIELD = re.compile(r"\A[!-9;-~]+:")
 #: Columns of a mail, by its header's name.
 _COLUMNS = ("Subject", "From", "To", "Cc", "Date")
-_MBOX_START = re.compile(rb"\AFrom \S+.*\d{4}\s*?\r?\n[!-9;-~]+:", re.DOTALL)
+_START_CHARACTERS = 4096
 _SEPARATOR = re.compile(rb"\AFrom \S.*\d{2}:\d{2}")
 #: What proves who sent a mail, and says nothing more.
 _SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature")
@@ -68,7 +68,9 @@ class MboxReader:
     markup = True
 
     def claims(self, head: Head) -> bool:
-        return head.binary is None and _MBOX_START.match(head.data[:4096]) is not None
+        first, _, rest = head.text[:_START_CHARACTERS].partition("\n")
+        dated = first.startswith("From ") and first.rstrip()[-4:].isdigit()
+        return head.binary is None and dated and _FIELD.match(rest) is not None
 
     def read(self, opened: Opened, options: ReadOptions) -> Iterator[Found]:
         for number, raw in enumerate(_mails(opened.stream), 1):

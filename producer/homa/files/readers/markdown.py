@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-_BLANKS = re.compile(r"[ \t\r\f\v\u00a0]*\n\s*|[ \t\r\f\v\u00a0]+")
 _MANY_LINES = re.compile(r"\n{3,}")
-_TRAILING = re.compile(r"[ \t]+\n")
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:
@@ -42,7 +40,9 @@ def link(text: str, target: str) -> str:
 
 def tidy(text: str) -> str:
     """At most one empty line in a row, none at the ends, no blanks before newlines."""
-    return _MANY_LINES.sub("\n\n", _TRAILING.sub("\n", text)).strip(" \n") + "\n" if text.strip() else ""
+    if not text.strip():
+        return ""
+    return _MANY_LINES.sub("\n\n", "\n".join(line.rstrip(" \t") for line in text.split("\n"))).strip(" \n") + "\n"
 
 
 def blocks(parts: Iterable[str]) -> str:

@@ -19,7 +19,6 @@ _DPI = 150
 #: What PDFium writes for a hyphen that a line's end made; the word goes on.
 _HYPHENATED = re.compile("[\x02\ufffe\u00ad](\r?\n)?")
 _UNKNOWN = re.compile("[\ufffd\x00-\x08\x0b\x0e-\x1f\ue000-\uf8ff]")
-_LINE_ENDS = re.compile(r"[ \t]*\r?\n|\r")
 #: Longest value of a form's field that is taken, bytes of UTF-16.
 _MOST_VALUE = 128 * 1024
 
@@ -92,7 +91,8 @@ def _legible(text: str) -> int:
 def _cleaned(text: str) -> str:
     # Half of a surrogate pair comes from fonts with broken tables; no request could carry it.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return _LINE_ENDS.sub("\n", _HYPHENATED.sub("", text))
+    lines = _HYPHENATED.sub("", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(line.rstrip(" \t") for line in lines)
 
 
 def _kinds_of_objects(page: Any) -> set[str]:

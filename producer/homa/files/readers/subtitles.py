@@ -10,8 +10,10 @@ from homa.files.readers.content import Head
 from homa.files.readers.document import Found, Opened, ReadOptions, Unreadable
 from homa.files.readers.text import read_text, whole
 
-_TIMES = re.compile(r"^\s*(\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}\s+-->\s+(\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}.*$", re.MULTILINE)
-_TAGS = re.compile(r"<(?:v(?:\.\S+)?\s+([^>]+)|[^>]*)>|\{\\[^}]*\}")
+_TIME = r"(?:\d{1,4}:)?\d{1,2}:\d{2}[.,]\d{1,3}"
+_TIMES = re.compile(rf"^[ \t]{{0,20}}{_TIME}[ \t]{{1,20}}-->[ \t]{{1,20}}{_TIME}[^\n]*$", re.MULTILINE)
+#: Styles, and in WebVTT who speaks.
+_TAGS = re.compile(r"<(v[. \t][^<>]{0,200}|[^<>]{0,200})>|\{\\[^{}]{0,200}\}")
 
 
 class SubtitlesReader:
@@ -52,4 +54,10 @@ def _cues(text: str) -> Iterator[str]:
 
 
 def _plain(line: str) -> str:
-    return " ".join(html.unescape(_TAGS.sub(lambda tag: f"{tag[1]}: " if tag[1] else "", line)).split())
+    return " ".join(html.unescape(_TAGS.sub(_speaker, line)).split())
+
+
+def _speaker(tag: re.Match[str]) -> str:
+    """`<v.loud Mary>` as `Mary: `; nothing for any other tag."""
+    inner = tag[1] or ""
+    return f"{inner.partition(' ')[2].strip()}: " if inner.startswith(("v ", "v.")) and " " in inner else ""
