@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
@@ -15,6 +15,7 @@ from homa.client.batch_flows import BatchFlows
 from homa.client.batch_submission import BatchSubmission
 from homa.client.count import count
 from homa.client.embeddings import Embedded, ask_for_embeddings
+from homa.client.event_flows import event_flow
 from homa.client.job_flows import JobFlows
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.aio import AsyncManagement
@@ -24,6 +25,7 @@ from homa.submit.batch_chunks import BatchRequest
 from homa.submit.job_options import ChatOptions, EmbeddingOptions, JobOptions, Schema
 from homa.submit.submitter import Asked, Submitter, ask_for
 from homa_shared.calls.tokens import Count
+from homa_shared.model.events import Event
 
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings
@@ -255,6 +257,12 @@ class AsyncHoma(AsyncManagement):
 
         target = await self._driver.run(target_of(model, self._submitter))
         return await count_exactly_async(self._context.settings, target, content)
+
+    def events(
+        self, *, after: str | None = None, kinds: Iterable[type[Event]] | None = None, follow: bool = True
+    ) -> AsyncIterator[Event]:
+        """What happens in the fleet, as it happens; see `Homa.events`."""
+        return self._driver.iterate(event_flow(self._submitter.keys, after, kinds, follow=follow))
 
     async def aclose(self) -> None:
         """Close the connections; workers of its own finish their calls. It may be used again: it connects anew."""

@@ -11,6 +11,7 @@ from homa.client.batch_flows import BatchFlows
 from homa.client.batch_submission import BatchSubmission
 from homa.client.count import count
 from homa.client.embeddings import Embedded, ask_for_embeddings
+from homa.client.event_flows import event_flow
 from homa.client.handles import Batch, Job, OpenBatch
 from homa.client.job_flows import JobFlows
 from homa.client.local_workers import LocalWorkers, Workers
@@ -22,6 +23,7 @@ from homa.submit.batch_chunks import BatchRequest
 from homa.submit.job_options import ChatOptions, EmbeddingOptions, JobOptions, Schema
 from homa.submit.submitter import Asked, Submitter, ask_for
 from homa_shared.calls.tokens import Count
+from homa_shared.model.events import Event
 
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings
@@ -227,6 +229,24 @@ class Homa(Management):
             target = self._driver.run(target_of(model, self._submitter))
             return count_exactly(self._context.settings, target, content)
         return count(content, model=model, factor=self._submitter.factor(model))
+
+    def events(
+        self, *, after: str | None = None, kinds: Iterable[type[Event]] | None = None, follow: bool = True
+    ) -> Iterator[Event]:
+        """What happens in the fleet, as it happens.
+
+        Args:
+            after: id of the last event that was seen (`Event.id`), to resume behind it; `-` begins at the oldest that
+                is kept, None now.
+            kinds: types from `homa.events`; None means all. `Missed` is told in any case: events that were trimmed
+                before they were read.
+            follow: wait for more; False ends behind the newest.
+
+        Raises:
+            InvalidRequest: `after` is not an id, or something in `kinds` is not a type of event.
+            StoreUnavailable: the store is away for longer than it is waited for.
+        """
+        return self._driver.iterate(event_flow(self._submitter.keys, after, kinds, follow=follow))
 
     def close(self) -> None:
         """Close the connections; workers of its own finish their calls. It may be used again: it connects anew."""

@@ -25,6 +25,13 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     *(("PERSIST", _KEY), ("PEXPIRE", _KEY, "1"), ("PTTL", _KEY), ("RPUSH", _KEY, "v"), ("SADD", _KEY, "v")),
     *(("SET", _KEY, "v"), ("SISMEMBER", _KEY, "v"), ("SMEMBERS", _KEY), ("SRANDMEMBER", _KEY), ("SREM", _KEY, "v")),
     *(("XADD", _KEY, "*", "f", "v"), ("XRANGE", _KEY, "-", "+"), ("XREVRANGE", _KEY, "+", "-"), ("TYPE", _KEY)),
+    *(
+        ("XINFO", "STREAM", _KEY),
+        ("XGROUP", "CREATE", _KEY, "g", "0"),
+        ("XREADGROUP", "GROUP", "g", "c", "STREAMS", _KEY, ">"),
+    ),
+    *(("XACK", _KEY, "g", "0-1")),
+    *(("XAUTOCLAIM", _KEY, "g", "c", "1", "0"), ("XPENDING", _KEY, "g"), ("XCLAIM", _KEY, "g", "c", "1", "0-1")),
     *(("XREAD", "STREAMS", _KEY, "0"), ("XTRIM", _KEY, "MINID", "0"), ("ZADD", _KEY, "1", "v"), ("ZCARD", _KEY)),
     *(("ZINCRBY", _KEY, "1", "v"), ("ZMSCORE", _KEY, "v"), ("ZRANGE", _KEY, "0", "1"), ("ZRANK", _KEY, "v")),
     *(("ZRANGEBYSCORE", _KEY, "0", "1"), ("ZREM", _KEY, "v"), ("ZREVRANGE", _KEY, "0", "1"), ("ZSCORE", _KEY, "v")),

@@ -1,6 +1,8 @@
 -- Events of the fleet, past tense: a stream that keeps the latest.
--- Gives: publish(name, about), about being {job, target, batch, tenant, detail}, each '' where left out.
+-- Gives: publish(name, about), about being {job, target, batch, tenant, detail}, each '' where left out, and tags, a line each,
+-- which only jobs that have some pay for.
 local function publish(name, about)
-  redis.call('XADD', K.events(), 'MAXLEN', '~', C.EVENTS_KEPT, '*', 'event', name, 'job', about.job or '', 'target', about.target or '',
-    'batch', about.batch or '', 'tenant', about.tenant or '', 'detail', about.detail or '')
+  local fields = {'event', name, 'job', about.job or '', 'target', about.target or '', 'batch', about.batch or '',
+    'tenant', about.tenant or '', 'detail', about.detail or '', about.tags and 'tags', about.tags}
+  redis.call('XADD', K.events(), 'MAXLEN', '~', C.EVENTS_KEPT, '*', unpack(fields))
 end

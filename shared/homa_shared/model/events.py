@@ -1,0 +1,256 @@
+"""What happened in a fleet, as types: one table from the names in the store's stream to frozen records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened. `id` orders events, is unique in a namespace, and resumes a reader."""
+
+    id: str
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromtimestamp(int(self.id.split("-", 1)[0]) / 1000, UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent(Event):
+    """Of one job; `target` is the `provider:model` that it stood at, `batch` None outside of batches."""
+
+    job: str
+    target: str
+    batch: str | None
+    tenant: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSucceeded(JobEvent):
+    """A job ended with a reply, its own or a cached one; its cost is booked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFailed(JobEvent):
+    """A job ended without a reply; `reason` says why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCancelled(JobEvent):
+    """A job was cancelled; `reason` says when."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobExpired(JobEvent):
+    """A job's deadline passed; `reason` says where it stood."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDeferred(JobEvent):
+    """An attempt failed and the job is tried again at the same target; `reason` is the attempt's outcome."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRerouted(JobEvent):
+    """A job went on to its next target, which `target` names; `reason` is why it left the one before."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRetried(JobEvent):
+    """A job that had ended without success was retried by hand as `job`; `of` is the one that had ended."""
+
+    of: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecovered(JobEvent):
+    """A worker was lost in mid-call and its job is queued again; `reason` names the attempt."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptResolved(JobEvent):
+    """The unresolved cost of a job's attempt was settled, by hand or by age; `reason` names the attempt."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchCompleted(Event):
+    """Each line of a sealed batch has ended."""
+
+    batch: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPaused(Event):
+    """A batch was paused; `reason` is the pauser's words."""
+
+    batch: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchResumed(Event):
+    """A paused batch goes on."""
+
+    batch: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchCancelled(Event):
+    """A batch was told to end; its jobs are cancelled one by one after that."""
+
+    batch: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetMark(Event):
+    """Of the budget instance `budget`, `percent` (50, 80, 100) is spent or unresolved."""
+
+    budget: str
+    percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerOpened(Event):
+    """Calls to `scope` (a target or an account) are held back; `reason` says why and for how long."""
+
+    scope: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerClosed(Event):
+    """Calls to `scope` pass again."""
+
+    scope: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitFrozen(Event):
+    """A provider refused a call of `job` at `scope` and asked for a pause of a second or more."""
+
+    scope: str
+    job: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitUnfrozen(Event):
+    """The pause of `scope` was ended before its time."""
+
+    scope: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuePaused(Event):
+    """Nothing is taken from `queue` any more."""
+
+    queue: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueResumed(Event):
+    """Jobs are taken from `queue` again."""
+
+    queue: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetChanged(Event):
+    """The fleet's settings were changed; `version` is the new one."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherEvent(Event):
+    """An event that this release does not know, with its fields as they are stored."""
+
+    name: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missed(Event):
+    """Events before `id` were trimmed before they were read; `n` of them, None where the store cannot tell how many."""
+
+    n: int | None
+
+
+#: Name in the stream -> type. A name stays as long as stores may hold it.
+KINDS: dict[str, type[Event]] = {
+    "job.succeeded": JobSucceeded,
+    "job.failed": JobFailed,
+    "job.cancelled": JobCancelled,
+    "job.expired": JobExpired,
+    "job.deferred": JobDeferred,
+    "job.rerouted": JobRerouted,
+    "job.retried": JobRetried,
+    "job.recovered": JobRecovered,
+    "job.resolved": AttemptResolved,
+    "attempt.resolved": AttemptResolved,
+    "batch.completed": BatchCompleted,
+    "batch.paused": BatchPaused,
+    "batch.resumed": BatchResumed,
+    "batch.cancelled": BatchCancelled,
+    "budget.used": BudgetMark,
+    "breaker.opened": BreakerOpened,
+    "breaker.closed": BreakerClosed,
+    "scope.frozen": LimitFrozen,
+    "scope.unfrozen": LimitUnfrozen,
+    "queue.paused": QueuePaused,
+    "queue.resumed": QueueResumed,
+    "fleet.changed": FleetChanged,
+}
+#: Field of a type -> field of the stream, where they are named differently.
+_STORED = {"reason": "detail", "of": "detail", "queue": "detail", "scope": "target"}
+
+
+def decode(event_id: str, stored: Mapping[str, str]) -> Event:
+    """The event of an entry of the stream; an unknown one, or one that cannot be read, is an `OtherEvent`."""
+    name = stored.get("event", "")
+    kind = KINDS.get(name)
+    values: dict[str, object] = {}
+    if kind is None or not _parsed(kind, stored, values):
+        return OtherEvent(id=event_id, name=name, fields={k: v for k, v in stored.items() if k != "event"})
+    return kind(id=event_id, **values)
+
+
+def _parsed(kind: type[Event], stored: Mapping[str, str], values: dict[str, object]) -> bool:
+    """Fills in the fields of a kind; False where the entry does not hold them."""
+    detail = stored.get("detail", "")
+    if kind is BudgetMark:
+        found = re.fullmatch(r"(.*) (\d+)%", detail, re.DOTALL)
+        values |= {"budget": found[1], "percent": int(found[2])} if found else {}
+        return found is not None
+    if kind is FleetChanged:
+        found = re.fullmatch(r"version (\d+)", detail)
+        values |= {"version": int(found[1])} if found else {}
+        return found is not None
+    for name in kind.__dataclass_fields__.keys() - {"id"}:
+        values[name] = stored.get(_STORED.get(name, name), "")
+    if issubclass(kind, JobEvent):
+        values["batch"] = values["batch"] or None
+        pairs = (line.partition("=") for line in stored.get("tags", "").split("\n") if line)
+        values["tags"] = {key: value for key, _, value in pairs}
+    return True
