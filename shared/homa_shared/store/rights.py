@@ -30,7 +30,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
         ("XGROUP", "CREATE", _KEY, "g", "0"),
         ("XREADGROUP", "GROUP", "g", "c", "STREAMS", _KEY, ">"),
     ),
-    *(("XACK", _KEY, "g", "0-1")),
+    ("XACK", _KEY, "g", "0-1"),
     *(("XAUTOCLAIM", _KEY, "g", "c", "1", "0"), ("XPENDING", _KEY, "g"), ("XCLAIM", _KEY, "g", "c", "1", "0-1")),
     *(("XREAD", "STREAMS", _KEY, "0"), ("XTRIM", _KEY, "MINID", "0"), ("ZADD", _KEY, "1", "v"), ("ZCARD", _KEY)),
     *(("ZINCRBY", _KEY, "1", "v"), ("ZMSCORE", _KEY, "v"), ("ZRANGE", _KEY, "0", "1"), ("ZRANK", _KEY, "v")),
