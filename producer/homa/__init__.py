@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from homa.submit.job_options import EmbeddingOptions, JobOptions
     from homa_shared.calls.tokens import Count
     from homa_shared.calls.tools import Tool, tool
+    from homa_shared.model.event_handlers import on
 
 __all__ = [
     "AsyncBatch",
@@ -119,6 +120,7 @@ __all__ = [
     "Why",
     "WorkerInfo",
     "__version__",
+    "on",
     "tool",
 ]
 
@@ -158,6 +160,7 @@ _LAZY = {
     "Unresolved": "homa.client.management.resolutions",
     "Why": "homa.client.management.why",
     "WorkerInfo": "homa.client.management.workers",
+    "on": "homa_shared.model.event_handlers",
     "tool": "homa_shared.calls.tools",
 }
 

@@ -17,7 +17,7 @@ def test_the_example_tells_of_ends(
     done, broken = stand.succeeded(), stand.failed()
     monkeypatch.setenv("HOMA_REDIS_URL", str(stand.settings.redis_url))
     monkeypatch.setenv("HOMA_NAMESPACE", stand.settings.namespace)
-    (example,) = [block for block in blocks(ROOT / "docs" / "events.md") if block.language == "python"]
+    example, _ = [block for block in blocks(ROOT / "docs" / "events.md") if block.language == "python"]
     exec(compile(example.text, "docs/events.md", "exec"), {})
     out = capsys.readouterr().out
     assert "JobSucceeded(id=" in out

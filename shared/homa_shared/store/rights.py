@@ -27,6 +27,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     *(("XADD", _KEY, "*", "f", "v"), ("XRANGE", _KEY, "-", "+"), ("XREVRANGE", _KEY, "+", "-"), ("TYPE", _KEY)),
     *(
         ("XINFO", "STREAM", _KEY),
+        ("XINFO", "GROUPS", _KEY),
         ("XGROUP", "CREATE", _KEY, "g", "0"),
         ("XREADGROUP", "GROUP", "g", "c", "STREAMS", _KEY, ">"),
     ),

@@ -19,6 +19,7 @@ from typing import Any
 
 from homa_shared.broker import HomaBroker
 from homa_shared.model.errors import HomaError, StoreUnavailable
+from homa_shared.model.event_handlers import HANDLERS
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.join import address_of
@@ -27,6 +28,7 @@ from homa_shared.store.versions import release
 from homa_workers.observe import logs, sentry
 from homa_workers.process.actor_modules import declared_actors, import_actors
 from homa_workers.process.build import WorkerProcess, build
+from homa_workers.process.event_handlers import HandlerLoop, import_handlers
 from homa_workers.process.forks import Forks
 from homa_workers.process.garbage import collect_rarely
 from homa_workers.process.start_warnings import start_warnings
@@ -59,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("providers", nargs="*", metavar="PROVIDER", help="accounts to serve (default: all configured)")
     parser.add_argument("--concurrency", type=_count, help="most calls at once in this process, for each provider")
     parser.add_argument("--actors", action="append", default=[], metavar="MODULE", help="module with Dramatiq actors")
+    parser.add_argument("--handlers", action="append", default=[], metavar="MODULE", help="module with event handlers")
     parser.add_argument(
         "--threads", type=_count, default=DEFAULT_THREADS, help="sync Dramatiq actors at once (default: 8)"
     )
@@ -79,6 +82,7 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     address = address_of(settings)
     _say(f"store {address}, settings {settings.config_file or 'from the environment'}")
     broker = _broker(settings, address, options.actors)
+    import_handlers(options.handlers)
     process = await build(
         *(settings, address, options.providers),
         concurrency=options.concurrency,
@@ -93,6 +97,8 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
         _say(f"worker {worker.id} serves {', '.join(worker.queues_served())}")
     stopped_by = _on_signals(process)
     watchers = [asyncio.create_task(work) for work in _conditions(process, options)]
+    loops = [HandlerLoop(process.store, handler, process.workers[0].id) for handler in HANDLERS.values()]
+    watchers += [asyncio.create_task(loop.run()) for loop in loops]
     collect_rarely()
     forks = Forks(broker.middleware)
     try:

@@ -1,0 +1,138 @@
+"""Handlers are called at least once for stored events, by one of the workers, and again after a failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from homa import on
+from homa.events import Event, JobCancelled, JobSucceeded
+from homa_shared.model.errors import ConfigError
+from homa_shared.model.event_handlers import HANDLERS
+from homa_shared.store.client import AsyncStore
+from homa_workers.process import event_handlers
+from homa_workers.process.event_handlers import HandlerLoop, import_handlers
+from tests.commands_b.conftest import stand  # noqa: F401 - a fixture
+from tests.commands_b.stand import Stand
+from tests.docs.pages import ROOT, blocks
+
+
+@pytest.fixture(autouse=True)
+def no_handlers() -> Iterator[None]:
+    HANDLERS.clear()
+    yield
+    HANDLERS.clear()
+
+
+async def work(stand: Stand, *consumers: str, until: Any) -> None:  # noqa: F811
+    """Workers that run the declared handlers until a condition holds."""
+    store = AsyncStore(stand.store.address, stand.store.keys.namespace)
+    loops = [HandlerLoop(store, handler, name) for name in consumers for handler in HANDLERS.values()]
+    tasks = [asyncio.create_task(loop.run()) for loop in loops]
+    try:
+        async with asyncio.timeout(30):
+            while not until():  # noqa: ASYNC110 - the condition is the store's
+                await asyncio.sleep(0.02)
+    finally:
+        for task in tasks:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks)
+        await store.aclose()
+
+
+def pending(stand: Stand) -> int:  # noqa: F811
+    return int(stand.store.wait("XPENDING", stand.store.keys.events(), "h")["pending"])
+
+
+async def test_two_workers_share_what_a_handler_wants(stand: Stand) -> None:  # noqa: F811
+    seen: list[str] = []
+
+    @on(JobSucceeded, tag="team=a", name="h", since="0")
+    async def handle(event: JobSucceeded) -> None:
+        seen.append(event.job)
+
+    jobs = [stand.succeeded(tags={"team": "a"}) for _ in range(6)]
+    stand.succeeded(tags={"team": "b"})
+    stand.cancelled()
+    await work(stand, "one", "two", until=lambda: len(seen) >= 6 and not pending(stand))
+    assert sorted(seen) == sorted(jobs)
+
+
+async def test_a_failure_is_tried_again_and_at_last_a_dead_letter(stand: Stand) -> None:  # noqa: F811
+    tried: list[str] = []
+
+    @on(JobCancelled, name="h", since="0", tries=2)
+    def handle(event: JobCancelled) -> None:
+        tried.append(event.id)
+        raise ValueError("broken")
+
+    stand.cancelled()
+    key = stand.store.keys.own("dead", "h")
+    await work(stand, "one", until=lambda: stand.store.wait("HLEN", key) and not pending(stand))
+    assert len(tried) == 2
+    assert b"ValueError: broken" in stand.store.wait("HGET", key, tried[0])
+
+
+async def test_a_lost_workers_event_is_claimed_and_a_hanging_call_cut(
+    stand: Stand,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(event_handlers, "_GRACE_S", -29.9)
+    calls: list[str] = []
+
+    @on(JobCancelled, name="h", since="0", time_limit_s=0.2)
+    async def handle(event: Event) -> None:
+        calls.append(event.id)
+        if len(calls) == 1:
+            await asyncio.sleep(3600)
+
+    stand.cancelled()
+    events = stand.store.keys.events()
+    stand.store.wait("XGROUP", "CREATE", events, "h", "0")
+    stand.store.wait("XREADGROUP", "GROUP", "h", "lost", "STREAMS", events, ">")
+    await asyncio.sleep(0.4)
+    await work(stand, "one", until=lambda: len(calls) >= 2 and not pending(stand))
+    assert len(set(calls)) == 1
+
+
+def test_what_cannot_be_a_handler_is_named() -> None:
+    with pytest.raises(ConfigError, match="expected types from homa"):
+        on("job.failed")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="cannot be called with an event alone"):
+        on(JobCancelled)(lambda: None)
+    with pytest.raises(ConfigError, match="--handlers no_such_module"):
+        import_handlers(["no_such_module"])
+
+
+async def test_a_group_that_is_gone_is_made_anew(stand: Stand) -> None:  # noqa: F811
+    seen: list[str] = []
+
+    @on(JobCancelled, name="h", since="0")
+    async def handle(event: JobCancelled) -> None:
+        seen.append(event.id)
+        if len(seen) == 1:
+            stand.store.wait("XGROUP", "DESTROY", stand.store.keys.events(), "h")
+
+    stand.cancelled()
+    await work(stand, "one", until=lambda: len(seen) >= 2)
+    assert len(set(seen)) == 1
+
+
+async def test_the_handler_of_the_page_is_called(stand: Stand, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+    _, example = [block for block in blocks(ROOT / "docs" / "events.md") if block.language == "python"]
+    text = example.text.replace("tries=5", 'tries=5, name="h", since="0"')
+    exec(compile(text, "docs/events.md", "exec"), {"__name__": "reports"})
+    job = stand.failed(tags={"team": "search"})
+    printed: list[str] = []
+
+    def told() -> bool:
+        printed.append(capsys.readouterr().out)
+        return job in "".join(printed) and not pending(stand)
+
+    await work(stand, "one", until=told)
+    assert f"{job} it broke" in "".join(printed)
