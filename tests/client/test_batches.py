@@ -142,7 +142,7 @@ def test_equal_lines_of_a_cached_batch_are_called_once(homa: Homa, workers: Work
         ({"body": [], "custom_id": "c"}, "body is"),
         ({"body": {}, "url": "/v1/embeddings"}, "url is '/v1/embeddings'"),
         ({"prompt": "x", "lane": "fast"}, "lane is 'fast'"),
-        ({"prompt": "x", "custom_id": 5}, "custom_id is 5"),
+        ({"prompt": "x", "custom_id": 5.5}, "custom_id is 5.5"),
         ("", "prompt is empty"),
         ("\ud800", "prompt is no JSON"),
     ],

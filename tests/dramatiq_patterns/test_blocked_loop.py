@@ -44,7 +44,7 @@ def runs(broker: HomaBroker) -> Runs:
     async def blocking() -> None:
         seen.blocking += 1
         # Either may be the first to begin.
-        while not seen.waiting:
+        while not seen.waiting:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         # It computes, as far as the loop can tell.
         seen.released.wait(seen.blocked_s)

@@ -116,7 +116,7 @@ async def test_the_request_is_that_of_the_sdk(
         {"service_tier": "flex"},
     ],
 )
-@pytest.mark.parametrize("model", ["gemini-2.5-flash", "gemini-3-flash"])
+@pytest.mark.parametrize("model", ["gemini-3.5-flash-lite", "gemini-3-flash"])
 async def test_geminis_settings_are_written_as_its_sdk_writes_them(
     model: str, params: dict[str, Any], connect: Connect, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from homa.client.event_flows import event_flow
 from homa.client.job_flows import JobFlows
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.aio import AsyncManagement
+from homa.client.scheduling import AsyncScheduling
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import client_context
 from homa.submit.batch_chunks import BatchRequest
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncHoma(AsyncManagement):
+class AsyncHoma(AsyncManagement, AsyncScheduling):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use. It serves one event loop at a time, and works on in another one or a forked child.

@@ -18,13 +18,26 @@ from homa_shared.store.transitions import admin
 
 
 def check_requests(requests: object) -> None:
-    """Raises InvalidRequest for one request, or another value, where an iterable of requests is expected."""
+    """Raises InvalidRequest for one request, a table, or another value, where an iterable of requests is expected."""
+    if (rows := _rows_of_table(requests)) is not None:
+        raise InvalidRequest(
+            f"requests is a table ({type(requests).__module__.partition('.')[0]}): expected requests, such as "
+            f'[{{"prompt": f"Classify: {{row[\'text\']}}", "custom_id": row["id"]}} for row in {rows}]'
+        )
     one = isinstance(requests, str | bytes | Mapping)
     if one or not isinstance(requests, Iterable | AsyncIterable):
         raise InvalidRequest(
             f"requests is {requests!r:.80}: expected a list or another iterable of requests"
             + (", such as [it]" if one else "")
         )
+
+
+def _rows_of_table(value: object) -> str | None:
+    """How to get at the rows of a pandas, polars or Arrow table, which iterates over columns; None for what is none."""
+    if not (hasattr(value, "columns") and hasattr(value, "shape")):
+        return None
+    known = {"to_dicts": "df.to_dicts()", "to_pylist": "table.to_pylist()", "to_dict": 'df.to_dict("records")'}
+    return next((rows for method, rows in known.items() if hasattr(value, method)), None)
 
 
 class BatchSubmission:

@@ -16,6 +16,7 @@ from homa.client.handles import Batch, Job, OpenBatch
 from homa.client.job_flows import JobFlows
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.sync import Management
+from homa.client.scheduling import Scheduling
 from homa.client.streams import Piece
 from homa.drivers.blocking import BlockingDriver
 from homa.drivers.context import client_context
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Homa(Management):
+class Homa(Management, Scheduling):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use, may be shared by threads, and works on in a forked child.

@@ -11,12 +11,13 @@ from typing import Any
 
 import orjson
 
+from homa.files.digests import Digests
 from homa.submit.attachments import names_of_media
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.messages import build_messages, check_prompt
 from homa.submit.option_checks import check_custom_id
-from homa.submit.options import check_options, spread
+from homa.submit.options import check_options, refuse_unknown, spread
 from homa.submit.shared_prefixes import Prefixes
 from homa.submit.submitter import check_affordable
 from homa.submit.template import Template
@@ -32,6 +33,8 @@ from homa_shared.store.transitions.submit import Common, Entry, submit
 CHUNK_JOBS, CHUNK_BYTES = 100, 1_000_000
 #: Templates that are kept; lines may have any number of different options.
 _MOST_TEMPLATES = 256
+#: Ids that are held against one another, at about 100 bytes each.
+_MOST_IDS = 1_000_000
 #: What a line may say of its own without options of its own.
 _PLAIN = frozenset({"prompt", "messages", "custom_id"})
 _OPENAI_URL = "/v1/chat/completions"
@@ -70,6 +73,7 @@ class Chunks:
         self._groups: dict[int, tuple[Common, list[Entry]]] = {}
         self._jobs = self._bytes = 0
         self._prefixes = Prefixes()
+        self._ids = Digests()
         #: Media that the lines gathered refer to.
         self.uploads = uploads
         #: Lines so far.
@@ -105,7 +109,7 @@ class Chunks:
             return
         line = line_options(request)
         custom_id = line.get("custom_id")
-        custom_id = str(self.lines) if custom_id is None else check_custom_id("custom_id", custom_id)
+        custom_id = str(self.lines) if custom_id is None else self._own_id(custom_id)
         own = {name: value for name, value in line.items() if name not in _PLAIN}
         prompt, messages = line.get("prompt"), line.get("messages")
         if own:
@@ -118,6 +122,12 @@ class Chunks:
         else:
             prepared = Prepared.of(build_messages(prompt, messages, self._system))
         self._put(self._template(own) if own else self._default_template(), prepared, custom_id)
+
+    def _own_id(self, value: object) -> str:
+        custom_id = check_custom_id("custom_id", value)
+        if len(self._ids) < _MOST_IDS and not self._ids.add(custom_id):
+            raise InvalidRequest("custom_id is that of another request of this batch: results could not be told apart")
+        return custom_id
 
     def _prepared(self, prompt: str) -> Prepared:
         """A bare prompt: its JSON is put between parts that are encoded once."""
@@ -190,7 +200,10 @@ def line_options(request: BatchRequest) -> Mapping[str, Any]:
         return {"prompt": request}
     if not isinstance(request, Mapping):
         raise InvalidRequest(f"{request!r:.80} is no request: expected a prompt, or a mapping of options of submit")
-    return spread(_from_openai(request) if "body" in request else request)
+    if "body" in request:
+        return spread(_from_openai(request))
+    refuse_unknown(request.keys())
+    return spread(request)
 
 
 def _from_openai(line: Mapping[str, Any]) -> Mapping[str, Any]:

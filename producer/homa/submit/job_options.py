@@ -232,6 +232,12 @@ def own_names() -> frozenset[str]:
 
 
 @cache
+def known_names() -> frozenset[str]:
+    """What a line of a batch may say: Homa's own options, and those of providers that have a name of their own here."""
+    return frozenset({*rows(), *passed_on(), "provider_options"})
+
+
+@cache
 def names_apart() -> frozenset[str]:
     """Options that make a request's messages, or name its job."""
     return frozenset(name for name, row in rows().items() if row.part is Part.APART)

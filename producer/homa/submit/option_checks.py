@@ -130,9 +130,11 @@ def check_key(name: str, key: object) -> str:
 
 
 def check_custom_id(name: str, custom_id: object) -> str:
-    """The name of a line of a batch, as the application has it."""
+    """The name of a line of a batch, as the application has it; of a whole number, its digits."""
+    if isinstance(custom_id, int) and not isinstance(custom_id, bool):
+        custom_id = str(custom_id)
     if not isinstance(custom_id, str) or len(_utf8(custom_id, name)) > MAX_KEY_BYTES:
-        raise wrong(name, custom_id, f"text of at most {MAX_KEY_BYTES} bytes")
+        raise wrong(name, custom_id, f"text of at most {MAX_KEY_BYTES} bytes, or a whole number")
     return custom_id
 
 

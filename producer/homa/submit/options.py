@@ -5,12 +5,12 @@ A name that the table lacks goes to the provider as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from homa.submit.job_options import own_names, passed_on, rows
+from homa.submit.job_options import known_names, own_names, passed_on, rows
 from homa.submit.option_checks import Whole, check_model, refuse_infinite, wrong
 from homa.submit.option_row import JobOption, Part
 from homa.submit.tool_checks import RunTools
@@ -166,6 +166,20 @@ def chat_shaped(given: Mapping[str, Any]) -> dict[str, Any]:
     if cap is not None:
         shaped.setdefault("max_tokens", Whole()("max_output_tokens", cap))
     return in_chat_shape(shaped)
+
+
+def refuse_unknown(names: Set[str]) -> None:
+    """Refuses what a line of a batch has beside options, such as a table's columns, which the provider would get.
+
+    Raises:
+        InvalidRequest: the first such name, with the way to say what was meant.
+    """
+    for name in sorted(map(str, names - known_names())):
+        _refuse_misspelt(name)
+        raise InvalidRequest(
+            f"{name!r:.80} is no option: a row's values belong in its prompt; "
+            "a further parameter of the provider's in provider_options={…}"
+        )
 
 
 def _refuse_misspelt(name: str) -> None:

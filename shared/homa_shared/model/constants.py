@@ -60,6 +60,17 @@ SWEEP_EACH_MS = 500
 #: Jobs that one script handles at most, so that it keeps the store busy for a few milliseconds only.
 SLICE = 500
 
+# schedules
+
+#: A tick whose work begins so much later than it was due is late.
+LATE_MS = _MINUTE_MS
+#: Runs of a schedule that its history keeps.
+RUNS_KEPT = 100
+#: Runs that wait for the one before, at most; further ticks are skipped.
+RUNS_QUEUED = 100
+#: Runs by which is told what a schedule's usually cost, and how long they take.
+RUNS_USUAL = 10
+
 # limits
 
 #: Quota that may be used at once, ms, where nothing else is set.

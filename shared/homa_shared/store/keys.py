@@ -134,7 +134,35 @@ KEYS: dict[str, KeySpec] = {
     "beat": KeySpec("beat", "hash", "-", "last renewal of leases, until when none is judged, whose server it was"),
     "events": KeySpec("ev", "stream", "the last 100 000", "what happened, past tense"),
     "ended": KeySpec("ended", "zset", "retention.results", "jobs that failed, expired or were cancelled -> when (ms)"),
-    # conversations, schedules, gateway keys: kept by their own modules
+    # schedules
+    "schedules": KeySpec("sc", "zset", "-", "schedule -> when its next tick's work is due (ms)"),
+    "schedule": KeySpec(
+        "sc:<id>",
+        "hash",
+        "until it is deleted; its cap 400 days longer",
+        "definition, next and last tick, counts, alarm",
+    ),
+    "schedule_names": KeySpec("sc.names", "hash", "-", "name -> schedule"),
+    "schedule_look": KeySpec(
+        "sc.look", "string", "seconds", "the worker that fires ticks at present; any other may, too"
+    ),
+    "schedule_runs": KeySpec(
+        "sc.runs:<id>", "zset", "as the schedule", "ticks of its latest runs -> when they were fired (ms)"
+    ),
+    "schedule_history": KeySpec("sc.history:<id>", "hash", "as the schedule", "tick -> its run as JSON"),
+    "schedule_spans": KeySpec(
+        "sc.spans:<id>", "zset", "as the schedule", "first tick of a row of ticks that all had a run -> the last one"
+    ),
+    "schedule_queue": KeySpec("sc.queue:<id>", "zset", "as the schedule", "ticks that wait for the run before -> tick"),
+    "schedule_ended": KeySpec(
+        "sc.ended", "zset", "-", "`schedule:tick job` of runs that have ended and are to be summed up -> when (ms)"
+    ),
+    "schedule_watch": KeySpec(
+        "sc.watch", "zset", "-", "`schedule:tick job` of runs that go on -> when they are late (ms)"
+    ),
+    "backfills": KeySpec("sc.backfills", "zset", "-", "backfill that has ticks left -> when it was moved on last (ms)"),
+    "backfill": KeySpec("sc.backfill:<id>", "hash", "as its batch", "schedule, range, cursor, counts"),
+    # conversations, gateway keys: kept by their own modules
     "own": KeySpec("own:<kind>:<id>", "any", "as its module says", "records of modules outside the engine"),
 }
 

@@ -20,6 +20,7 @@ from homa_workers.middleware.base import Chore
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.process.in_flight import HeldLease, InFlight
 from homa_workers.process.standby_beat import StandbyBeat
+from homa_workers.schedules.ticker import Ticker
 from homa_workers.store_io.replay_buffer import Recent
 
 BEAT_S = 1.0
@@ -44,6 +45,7 @@ class Heartbeat:
         recent: reports to be told again to a store that came back without them.
         chores: what else is done every so many seconds.
         facts: what it tells the fleet of itself, asked at each beat.
+        ticker: fires schedules; one worker of a process has it.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Heartbeat:
         recent: Recent | None = None,
         chores: Sequence[Chore] = (),
         facts: Callable[[], dict[str, Any]],
+        ticker: Ticker | None = None,
     ) -> None:
         self._store = store
         self._worker = log.worker
@@ -69,6 +72,7 @@ class Heartbeat:
         self._server = ""
         self._chores = chores
         self._facts = facts
+        self._ticker = ticker
         self._standby = StandbyBeat(store, lease_ms, in_flight, log)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -83,6 +87,8 @@ class Heartbeat:
         if self._book is not None:
             self._tasks.append(asyncio.create_task(self._each(BEAT_S, self._book.refresh)))
             self._tasks.append(asyncio.create_task(self._each(FACTORS_S, self._book.refresh_factors)))
+        if self._ticker is not None:
+            self._tasks.append(asyncio.create_task(self._each(0, self._ticker.run)))
         self._tasks += [asyncio.create_task(self._each(seconds, chore)) for seconds, chore in self._chores]
 
     async def stop(self) -> None:

@@ -44,6 +44,7 @@ from homa_workers.process.sync_queues import SyncQueues
 from homa_workers.process.take_loop import TAKE_AT_MOST, Room, TakeLoop
 from homa_workers.process.uncalled_hooks import uncalled_hooks
 from homa_workers.process.waiting import Waiting
+from homa_workers.schedules.ticker import Ticker
 
 log = structlog.get_logger("homa.actor")
 
@@ -236,6 +237,7 @@ class HomaWorker(ThreadedWorker):
             recent=None if self._pipeline is None else self._pipeline.recent,
             chores=() if self._pipeline is None else self._pipeline.middleware.chores,
             facts=self._facts,
+            ticker=Ticker(store, self.id, self.lease_ms) if self._boots else None,
         )
 
     def _facts(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
---! use clock, record, backlog, ending
+--! use clock, record, backlog, ending, room
 -- Accepts jobs: record, request, place in an index, idempotency key, batch count and doorbell, all or nothing.
 --
 -- KEYS[1] anchor
@@ -34,21 +34,8 @@ if common.ba and common.ba ~= cjson.null then
   if state[1] ~= 'open' then return redis.error_reply('HOMA batch ' .. common.ba .. ' is ' .. state[1]) end
 end
 
--- What is used plus the replies owed to accepted jobs must leave room: a store that is full can take no reply.
-local percent = tonumber(ARGV[2])
-if percent > 0 then
-  local info = redis.call('INFO', 'memory')
-  local used, most = tonumber(string.match(info, 'used_memory:(%d+)')), tonumber(string.match(info, 'maxmemory:(%d+)'))
-  if most > 0 then
-    local v = redis.call('HMGET', K.counters(), 'live', 'replies', 'reply_bytes')
-    local replies = tonumber(v[2] or 0)
-    local owed = tonumber(v[1] or 0) * (replies > 0 and tonumber(v[3]) / replies or 2048)
-    if (used + owed) * 100 > most * percent then
-      return redis.error_reply('OOM ' .. int(used) .. ' bytes used and ' .. int(owed) .. ' owed to accepted jobs pass '
-        .. int(percent) .. '% of maxmemory ' .. int(most))
-    end
-  end
-end
+local full = lack_of_room(tonumber(ARGV[2]))
+if full then return full end
 
 local jobs = (#ARGV - 2) / STRIDE
 local place = place_of(tonumber(redis.call('INCRBY', K.sequence(), jobs)) - jobs, tonumber(common.pr or 0))

@@ -27,6 +27,14 @@ local function tag_value(tags, wanted)
   return nil
 end
 
+-- The cap of the schedule that a run, `schedule:tick`, is of; nil where it has none.
+local function schedule_cap(run)
+  local id = string.match(run, '^(.*):%d+$')
+  local v = redis.call('HMGET', K.schedule(id), 'cap', 'period')
+  if not v[1] or v[1] == '' then return nil end
+  return {'schedule:' .. id .. period_suffix(v[2]), tonumber(v[1]), 'reject', v[2]}
+end
+
 -- Caps by tenant, tags and batch: jobs of one script share them, as a rule.
 local known_caps = {}
 
@@ -47,15 +55,18 @@ local function shared_caps(r)
     end
   end
   if r.ba then
+    -- Runs of a backfill stand under its budget, which is its batch's, and not under their schedule's.
     local cap = redis.call('HGET', K.batch(r.ba), 'cap')
     if cap and cap ~= '' then caps[#caps + 1] = {'batch:' .. r.ba, tonumber(cap), 'reject', 'total'} end
+  elseif r.sc then
+    caps[#caps + 1] = schedule_cap(r.sc)
   end
   return caps
 end
 
 -- Every cap that a job stands under: {instance, cap, on_exceed, period}.
 local function caps_of(id, r)
-  local whose = r.tn .. '\n' .. (r.ba or '') .. '\n' .. (r.tags or '')
+  local whose = r.tn .. '\n' .. (r.ba or r.sc or '') .. '\n' .. (r.tags or '')
   local caps = known_caps[whose]
   if not caps then
     caps = shared_caps(r)
@@ -106,6 +117,7 @@ local function cap_of(name)
   local kind, id = string.match(name, '^(%a+):(.*)$')
   if kind == 'batch' then return tonumber(redis.call('HGET', K.batch(id), 'cap') or nil) end
   if kind == 'job' then return tonumber(redis.call('HGET', K.job(id), 'jb') or nil) end
+  if kind == 'schedule' then return tonumber(redis.call('HGET', K.schedule(string.match(id, '^[^~]*')), 'cap') or nil) end
   for _, rule in ipairs(rules()) do
     local rest = string.sub(name, #rule.name + 1)
     if string.sub(name, 1, #rule.name) == rule.name and (rest == '' or string.match(rest, '^[@#~]')) then

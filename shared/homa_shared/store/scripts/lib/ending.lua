@@ -39,8 +39,10 @@ local function complete_batch(batch)
   end
 end
 
--- How long what belongs to an ended job alone is kept, beside its record, history, reply and request.
+-- What an end means for what belongs to the job alone, beside its record, history, reply and request.
 local function keep_beside(id, r)
+  -- A run of a schedule is summed up by the next look at schedules (close_runs.lua).
+  if r.sc then redis.call('ZADD', K.schedule_ended(), now, r.sc .. ' ' .. id) end
   -- What a later attempt would have gone on from: of use only to a retry by hand, which begins anew.
   if r.sn then redis.call('DEL', K.steps(id)) end
   if r.dl then redis.call('ZREM', K.deadlines(), id) end

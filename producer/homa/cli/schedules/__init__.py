@@ -1,0 +1,1 @@
+"""`homa schedules`: a file for making one, one for looking, one for what is done to them."""

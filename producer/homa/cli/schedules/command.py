@@ -1,0 +1,196 @@
+"""`homa schedules`: create, list, show, pause, resume, run, backfill, delete."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from homa.cli.context import say, session, submitting_session
+from homa.cli.exit_status import SOME_FAILED, Stopped
+from homa.cli.job_flags import JobFlags, job_options
+from homa.cli.option_types import seconds
+from homa.cli.output import json_option, print_facts, print_json, print_table
+from homa.cli.schedules.words import (
+    budget_of,
+    moment_of,
+    needs_look,
+    run_document,
+    run_row,
+    schedule_document,
+    schedule_facts,
+    schedule_row,
+)
+from homa.client.schedule_flows import WINDOW, ScheduleFlows, ScheduleTimes, all_schedules, make_schedule
+from homa.submit.option_row import Command
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.store import reads
+
+_flags = JobFlags(Command.ASK)
+
+
+@click.group("schedules")
+def command() -> None:
+    """Make, list, show, pause, resume, run, backfill or delete schedules."""
+
+
+@command.command()
+@click.argument("name")
+@click.option("--cron", metavar="LINE", help='Five fields, such as "0 7 * * 1-5".')
+@click.option("--every", "every_s", metavar="TIME", callback=seconds, help="At an interval, such as 15m.")
+@click.option("--at", metavar="MOMENT", help="Once, such as 2027-01-31T07:00 (in --tz).")
+@click.option("--tz", metavar="ZONE", default="UTC", show_default=True, help="IANA zone.")
+@click.option("--prompt", required=True, metavar="TEXT|@FILE", help="{{tick}}, {{since}}, {{until}} are moments.")
+@_flags("model", "fallbacks", "system", "max_tokens", "schema", "temperature", "tags", "tenant", "lane")
+@click.option("--missed", type=click.Choice(["once", "skip", "all"]), default="once", show_default=True)
+@click.option("--overlap", type=click.Choice(["skip", "queue", "cancel", "allow"]), default="skip", show_default=True)
+@click.option("--jitter", "jitter_s", metavar="TIME", callback=seconds, help="Start up to so long behind each tick.")
+@click.option("--budget", metavar="USD/PERIOD", help="Most that its runs may cost a day, month or in total.")
+@click.option("--pause-after", type=click.IntRange(0), default=10, show_default=True, help="Failed runs in a row.")
+@click.option("--replace", is_flag=True, help="Change a schedule of this name.")
+@json_option
+def create(**options: Any) -> None:
+    """Make a schedule. Making it again in the same way changes nothing."""
+    from homa.files import read_argument
+    from homa.submit.schedule_definition import Policies
+
+    said = {name: options.get(name) for name in _ask_options()}
+    given = {name: value for name, value in job_options(Command.ASK, said).items() if value not in (None, {}, ())}
+    cap, period = budget_of(options["budget"])
+    policies = Policies.checked(
+        options["missed"], options["overlap"], options["jitter_s"] or 0, cap, period, options["pause_after"]
+    )
+    at = moment_of("--at", options["at"], options["tz"])
+    times = ScheduleTimes(options["cron"], options["every_s"], at, options["tz"])
+    request, name = read_argument(options["prompt"], "--prompt"), options["name"]
+    with submitting_session() as here:
+        making = make_schedule(here.submitter, name, request, times, policies, given, replace=options["replace"])
+        here.driver.run(making)
+        flows = ScheduleFlows(here.keys, name)
+        view, ticks = here.driver.run(flows.view()), here.driver.run(flows.next_ticks(1))
+    if options["as_json"]:
+        print_json(schedule_document(view, ticks))
+        return
+    say(f"schedule {name}: next tick {ticks[0].isoformat() if ticks else 'none'}")
+
+
+def _ask_options() -> list[str]:
+    from homa.submit.job_options import rows
+
+    return [name for name, row in rows().items() if row.flag is not None and Command.ASK in row.flag.commands]
+
+
+@command.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List schedules. Exit status 1 where one needs a look."""
+    with session() as here:
+        found = here.driver.run(all_schedules(here.keys))
+        now_ms = here.store.run(reads.server_time(here.keys))
+    if as_json:
+        print_json({"schedules": [schedule_document(view, now_ms=now_ms) for view in found]})
+    else:
+        print_table(
+            ("SCHEDULE", "WHEN", "STATE", "NEXT", "FIRED", "FAILED", "ALARM"),
+            [schedule_row(view, now_ms) for view in found],
+            right={"FIRED", "FAILED"},
+            wraps={"ALARM"},
+            empty="no schedule is made: homa schedules create NAME --cron LINE --prompt TEXT --model P:M",
+        )
+    if any(needs_look(view, now_ms) for view in found):
+        raise Stopped(SOME_FAILED)
+
+
+@command.command()
+@click.argument("name")
+@click.option("--next", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="Ticks to come.")
+@json_option
+def show(name: str, count: int, as_json: bool) -> None:
+    """Show a schedule: next ticks, latest runs, alarm. Exit status 1 where it needs a look."""
+    with session() as here:
+        flows = ScheduleFlows(here.keys, name)
+        view = here.driver.run(flows.view())
+        ticks, runs = here.driver.run(flows.next_ticks(count)), here.driver.run(flows.history())
+        now_ms = here.store.run(reads.server_time(here.keys))
+    if as_json:
+        print_json(schedule_document(view, ticks, now_ms) | {"runs": [run_document(run) for run in runs]})
+    else:
+        print_facts(schedule_facts(view, ticks, now_ms))
+        print_table(
+            ("TICK", "STATE", "BY", "COST", "JOB", "DETAIL"), map(run_row, runs), right={"COST"}, wraps={"DETAIL"}
+        )
+    if needs_look(view, now_ms):
+        raise Stopped(SOME_FAILED)
+
+
+@command.command()
+@click.argument("name")
+@click.option("--why", default="", metavar="TEXT", help="Shown with the schedule.")
+def pause(name: str, why: str) -> None:
+    """Fire no further tick; what comes meanwhile is not made up for."""
+    with session() as here:
+        here.driver.run(ScheduleFlows(here.keys, name).pause(why))
+    say(f"schedule {name} is paused")
+
+
+@command.command()
+@click.argument("name")
+def resume(name: str) -> None:
+    """Fire again, from the next tick on; a standing alarm is taken as seen."""
+    with session() as here:
+        flows = ScheduleFlows(here.keys, name)
+        here.driver.run(flows.resume())
+        ticks = here.driver.run(flows.next_ticks(1))
+    say(f"schedule {name}: next tick {ticks[0].isoformat() if ticks else 'none'}")
+
+
+@command.command()
+@click.argument("name")
+@json_option
+def run(name: str, as_json: bool) -> None:
+    """Run a schedule's work now, beside its ticks."""
+    with session() as here:
+        job = here.driver.run(ScheduleFlows(here.keys, name).run())
+    if as_json:
+        print_json({"schedule": name, "job": job})
+        return
+    click.echo(job)
+
+
+@command.command()
+@click.argument("name")
+@click.option("--since", required=True, metavar="MOMENT", help="Ticks from here on, such as 2026-01-01.")
+@click.option("--until", required=True, metavar="MOMENT", help="Ticks before this.")
+@click.option("--budget", "budget_usd", metavar="USD", help="Most that all of its runs may cost.")
+@click.option("--window", type=click.IntRange(1), default=WINDOW, show_default=True, help="Most runs at once.")
+@json_option
+def backfill(name: str, since: str, until: str, budget_usd: str | None, window: int, as_json: bool) -> None:
+    """Run a schedule for ticks of the past that had no run, as a batch. Moments are in the schedule's zone."""
+    from homa_shared.schedules.timing import read_timing
+
+    with session() as here:
+        flows = ScheduleFlows(here.keys, name)
+        zone = read_timing(here.driver.run(flows.view()).timing).zone
+        begin, end = _required("--since", since, zone), _required("--until", until, zone)
+        batch = here.driver.run(flows.backfill(begin, end, budget_usd, window))
+    if as_json:
+        print_json({"schedule": name, "batch": batch})
+        return
+    say(f"batch {batch}: homa batches watch {batch}")
+
+
+def _required(option: str, text: str, zone: str) -> datetime:
+    found = moment_of(option, text, zone)
+    if found is None:
+        raise InvalidRequest(f"{option} is empty: expected a moment such as 2026-01-31 or 2026-01-31T07:00")
+    return found
+
+
+@command.command()
+@click.argument("name")
+def delete(name: str) -> None:
+    """Forget a schedule and its history. Runs that go on do so."""
+    with session() as here:
+        here.driver.run(ScheduleFlows(here.keys, name).delete())
+    say(f"schedule {name} is deleted")

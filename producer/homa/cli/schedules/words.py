@@ -1,0 +1,131 @@
+"""Schedules in words and as documents, and what of a command line stands for their values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from homa.cli.output import dollars, number, span, usd_or_null
+from homa_shared.model.constants import LATE_MS
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.schedules.timing import checked_zone, moment_in, read_timing
+from homa_shared.store.reads.schedules import ScheduleRun, ScheduleView
+
+
+def budget_of(text: str | None) -> tuple[str | None, str]:
+    """Dollars and period of `USD/PERIOD`; a month where no period is said."""
+    if text is None:
+        return None, "month"
+    amount, _, period = text.partition("/")
+    return amount, period or "month"
+
+
+def moment_of(option: str, text: str | None, zone: str) -> datetime | None:
+    """A moment of ISO 8601; one without an offset is in the zone.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidRequest(
+            f"{option} is {text!r:.80}: {error}; expected a moment such as 2026-01-31 or 2026-01-31T07:00"
+        ) from None
+    return found if found.tzinfo is not None else found.replace(tzinfo=ZoneInfo(checked_zone(zone)))
+
+
+def late_ms(view: ScheduleView, now_ms: int) -> int:
+    """For how long a tick is due that nobody has fired; 0 where none is late."""
+    if view.state != "active" or view.due_ms is None or now_ms - view.due_ms <= LATE_MS:
+        return 0
+    return now_ms - view.due_ms
+
+
+def needs_look(view: ScheduleView, now_ms: int) -> bool:
+    """Whether a person should look: an alarm stands, it paused by itself, or nobody fires its ticks."""
+    return view.alarm is not None or late_ms(view, now_ms) > 0
+
+
+def alarm_words(view: ScheduleView, now_ms: int) -> str:
+    if overdue := late_ms(view, now_ms):
+        return f"late: a tick is due since {span(overdue)}; is a worker running?"
+    return "" if view.alarm is None else f"{view.alarm.kind}: {view.alarm.detail}"
+
+
+def schedule_row(view: ScheduleView, now_ms: int) -> tuple[str, ...]:
+    timing = read_timing(view.timing)
+    following = moment_in(view.next_ms, timing.zone) if view.next_ms is not None and view.state == "active" else ""
+    failed = number(view.failed) if view.failed else ""
+    return view.name, timing.words(), view.state, following, number(view.fired), failed, alarm_words(view, now_ms)
+
+
+def schedule_facts(view: ScheduleView, ticks: Sequence[datetime], now_ms: int) -> list[tuple[str, str]]:
+    return [
+        ("schedule", view.name),
+        ("id", view.id),
+        ("when", read_timing(view.timing).words()),
+        ("state", f"{view.state}: {view.paused_why}" if view.paused_why else view.state),
+        ("next", ", ".join(tick.isoformat() for tick in ticks)),
+        ("missed", view.missed),
+        ("overlap", view.overlap),
+        ("jitter", span(view.jitter_ms) if view.jitter_ms else ""),
+        ("budget", f"{dollars(view.cap_nano_usd)} a {view.period}" if view.cap_nano_usd is not None else ""),
+        ("fired", number(view.fired)),
+        ("skipped", number(view.skipped) if view.skipped else ""),
+        ("failed", number(view.failed) if view.failed else ""),
+        ("late", number(view.late) if view.late else ""),
+        ("alarm", alarm_words(view, now_ms)),
+    ]
+
+
+def schedule_document(
+    view: ScheduleView, ticks: Sequence[datetime] | None = None, now_ms: int | None = None
+) -> dict[str, Any]:
+    timing = read_timing(view.timing)
+    told: dict[str, Any] = {
+        "name": view.name,
+        "id": view.id,
+        **timing.row(),
+        "state": view.state,
+        "paused_why": view.paused_why or None,
+        "next": moment_in(view.next_ms, timing.zone) if view.next_ms is not None else None,
+        "last": moment_in(view.last_ms, timing.zone) if view.last_ms is not None else None,
+        "missed": view.missed,
+        "overlap": view.overlap,
+        "jitter_ms": view.jitter_ms,
+        "budget_usd": usd_or_null(view.cap_nano_usd),
+        "budget_period": view.period or None,
+        "fired": view.fired,
+        "skipped": view.skipped,
+        "succeeded": view.succeeded,
+        "failed": view.failed,
+        "late": view.late,
+        "alarm": None if view.alarm is None else {"kind": view.alarm.kind, "detail": view.alarm.detail},
+    }
+    if ticks is not None:
+        told["next_ticks"] = [tick.isoformat() for tick in ticks]
+    if now_ms is not None:
+        told["late_ms"] = late_ms(view, now_ms)
+    return told
+
+
+def run_row(run: ScheduleRun) -> tuple[str, ...]:
+    return run.at, run.state, run.by, dollars(run.cost_nano_usd), run.job, run.detail
+
+
+def run_document(run: ScheduleRun) -> dict[str, Any]:
+    return {
+        "tick": run.at,
+        "state": run.state,
+        "by": run.by,
+        "job": run.job or None,
+        "cost_usd": usd_or_null(run.cost_nano_usd),
+        "unresolved_usd": usd_or_null(run.unresolved_nano_usd),
+        "missed": run.missed,
+        "detail": run.detail or None,
+    }

@@ -1,0 +1,227 @@
+"""What schedules are asked to do, for the sync and the async client: made, listed, paused, run, backfilled, deleted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from homa.client.not_found import check_id
+from homa.drivers.effects import Flow, ask, ask_patiently
+from homa.submit.option_checks import Dollars, Whole, wrong
+from homa.submit.schedule_definition import Policies, checked_name, checked_timing, define, request_for
+from homa.submit.submitter import Submitter
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.ids import new_batch_id
+from homa_shared.model.targets import nearest
+from homa_shared.schedules.timing import jitter_of, moment_in, read_timing, ticks_between
+from homa_shared.schedules.variables import values_at
+from homa_shared.store import reads
+from homa_shared.store.keys import Keys
+from homa_shared.store.reads.schedules import (
+    BackfillView,
+    ScheduleRun,
+    ScheduleView,
+    backfill,
+    schedule_history,
+    schedule_id,
+    schedule_names,
+    schedules,
+)
+from homa_shared.store.transitions import schedules as transitions
+
+#: Runs of a backfill at once, where nothing else is said.
+WINDOW = 100
+#: Schedules that are read in one operation.
+_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleTimes:
+    """When a schedule fires, as it was asked for: one of the three."""
+
+    cron: str | None = None
+    every_s: float | None = None
+    at: datetime | None = None
+    tz: str | None = None
+
+
+def make_schedule(
+    submitter: Submitter,
+    name: str,
+    request: str | Mapping[str, Any],
+    times: ScheduleTimes,
+    policies: Policies,
+    options: Mapping[str, Any],
+    *,
+    replace: bool = False,
+    origin: str = "api",
+) -> Flow[str]:
+    """Makes a schedule; returns its id. Making it again in the same way changes nothing.
+
+    Raises:
+        InvalidRequest: something of it is wrong, or another definition has the name and `replace` is not said.
+        UnknownModel, BudgetExceeded: its jobs could never be done.
+        StoreUnavailable, StoreFull: it was not made, as far as the store told.
+    """
+    checked_name(name)
+    asked = request_for(request, options)
+    now_ms = yield from ask(reads.server_time(submitter.keys))
+    timing = checked_timing(times.cron, times.every_s, times.at, times.tz, now_ms)
+    definition = yield from define(submitter, name, asked, timing, policies, origin=origin)
+    tick = timing.after(now_ms)
+    assert tick is not None, "a checked timing lies ahead"
+    new_id = f"{name}.{os.urandom(4).hex()}"
+    op = transitions.put_schedule(
+        submitter.keys,
+        definition,
+        new_id=new_id,
+        tick=tick,
+        due=tick + jitter_of(new_id, tick, policies.jitter_ms),
+        replace=replace,
+    )
+    put = yield from ask(op)
+    if put.answer == "taken":
+        raise InvalidRequest(
+            f"a schedule is named {name!r} already, with another definition: "
+            "expected another name, or replace=True (--replace) to change it"
+        )
+    if put.answer == "past":
+        raise InvalidRequest(f"{timing.words()}: the store's clock has passed it; expected a time to come")
+    return put.id
+
+
+def all_schedules(keys: Keys) -> Flow[list[ScheduleView]]:
+    """Every schedule, by name."""
+    names = yield from ask_patiently(schedule_names(keys))
+    ids, found = list(names.values()), []
+    for start in range(0, len(ids), _PAGE):
+        found += yield from ask_patiently(schedules(keys, ids[start : start + _PAGE]))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleFlows:
+    """Flows of one schedule."""
+
+    keys: Keys
+    name: str
+
+    def __post_init__(self) -> None:
+        check_id("schedule", self.name)
+
+    def id(self) -> Flow[str]:
+        """Its id. Raises InvalidRequest where no schedule has the name; the nearest one is told."""
+        found = yield from ask_patiently(schedule_id(self.keys, self.name))
+        if not found:
+            known = yield from ask_patiently(schedule_names(self.keys))
+            close = nearest(self.name, known)
+            hint = f"; did you mean {close!r}?" if close else "; `homa schedules list` shows all"
+            raise InvalidRequest(f"no schedule is named {self.name!r}{hint}")
+        return found
+
+    def view(self) -> Flow[ScheduleView]:
+        """It as it stands."""
+        found = yield from self.id()
+        views = yield from ask_patiently(schedules(self.keys, [found]))
+        if not views:
+            raise InvalidRequest(f"no schedule is named {self.name!r}: it has just been deleted")
+        return views[0]
+
+    def history(self) -> Flow[list[ScheduleRun]]:
+        """Its latest runs."""
+        found = yield from self.id()
+        return (yield from ask_patiently(schedule_history(self.keys, found)))
+
+    def next_ticks(self, count: int) -> Flow[list[datetime]]:
+        """When it fires next; none while it is paused, and behind the last one."""
+        Whole()("count", count)
+        view = yield from self.view()
+        if view.state != "active" or view.next_ms is None:
+            return []
+        timing = read_timing(view.timing)
+        ticks = islice(ticks_between(timing, view.next_ms - 1, 2**53), min(count, 10_000))
+        return [datetime.fromisoformat(moment_in(tick, timing.zone)) for tick in ticks]
+
+    def pause(self, why: str) -> Flow[None]:
+        found = yield from self.id()
+        yield from ask_patiently(transitions.pause_schedule(self.keys, found, why))
+
+    def resume(self) -> Flow[None]:
+        view = yield from self.view()
+        now_ms = yield from ask_patiently(reads.server_time(self.keys))
+        tick = read_timing(view.timing).after(now_ms)
+        due = None if tick is None else tick + jitter_of(view.id, tick, view.jitter_ms)
+        yield from ask_patiently(transitions.resume_schedule(self.keys, view.id, tick, due))
+
+    def delete(self) -> Flow[None]:
+        found = yield from self.id()
+        yield from ask_patiently(transitions.delete_schedule(self.keys, found))
+
+    def run(self) -> Flow[str]:
+        """Runs it now; returns the job."""
+        view = yield from self.view()
+        now_ms = yield from ask(reads.server_time(self.keys))
+        zone = read_timing(view.timing).zone
+        holes = _holes(view)
+        values = values_at(holes, tick=now_ms, since=view.last_ms or view.created_ms, zone=zone)
+        at = moment_in(now_ms, zone)
+        return (yield from ask_patiently(transitions.run_schedule(self.keys, view.id, now_ms, at, values)))
+
+    def backfill(self, since: datetime, until: datetime, budget_usd: Any, window: int) -> Flow[str]:
+        """Opens a backfill; returns its id, which its batch has, too."""
+        since_ms, until_ms = _moment("since", since), _moment("until", until)
+        cap = None if budget_usd is None else Dollars()("budget_usd", budget_usd)
+        Whole()("window", window)
+        now_ms = yield from ask_patiently(reads.server_time(self.keys))
+        if until_ms > now_ms:
+            raise InvalidRequest(f"until is {until.isoformat()}, which is still to come: expected a time that is past")
+        if since_ms >= until_ms:
+            raise InvalidRequest(f"since is {since.isoformat()}, until {until.isoformat()}: expected since before it")
+        view = yield from self.view()
+        timing = read_timing(view.timing)
+        # A tick at `since` belongs to the range, one at `until` does not: ranges side by side have none twice.
+        first, last = since_ms - 1, until_ms - 1
+        if next(ticks_between(timing, first, last), None) is None:
+            raise InvalidRequest(
+                f"{self.name} ({timing.words()}) has no tick from {since.isoformat()} to {until.isoformat()}"
+            )
+        bound = _bound(view)
+        if cap is not None and bound is None:
+            raise InvalidRequest("budget_usd is given, and nobody knows what a run costs: its model has no known price")
+        if cap is not None and bound is not None and bound > cap:
+            raise InvalidRequest(
+                f"budget_usd is {budget_usd}, less than one run may cost: raise it, or lower max_tokens"
+            )
+        found = new_batch_id()
+        op = transitions.open_backfill(self.keys, found, view.id, since=first, until=last, cap=cap, window=window)
+        yield from ask_patiently(op)
+        return found
+
+    def backfill_view(self, name: str) -> Flow[BackfillView | None]:
+        return (yield from ask_patiently(backfill(self.keys, name)))
+
+
+def _holes(view: ScheduleView) -> list[str]:
+    import orjson
+
+    holes: list[str] = orjson.loads(view.raw.get("holes") or b"[]")
+    return holes
+
+
+def _bound(view: ScheduleView) -> int | None:
+    """What a run may cost at most, nano-dollars."""
+    import orjson
+
+    bound = orjson.loads(view.raw.get("entry") or b"{}").get("bn")
+    return None if bound is None else int(bound)
+
+
+def _moment(name: str, given: object) -> int:
+    if not isinstance(given, datetime):
+        raise wrong(name, given, "a datetime; one without a zone is taken as UTC")
+    moment = given if given.tzinfo is not None else given.replace(tzinfo=UTC)
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,136 @@
+"""What `Homa` and `AsyncHoma` do with schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from homa.client.schedule_flows import ScheduleFlows, ScheduleTimes, all_schedules, make_schedule
+from homa.client.schedule_handles import AsyncSchedule, Schedule
+from homa.submit.schedule_definition import Policies, checked_name
+from homa_shared.model.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from homa.drivers.aio import AwaitingDriver
+    from homa.drivers.blocking import BlockingDriver
+    from homa.drivers.effects import Flow
+    from homa.submit.submitter import Submitter
+    from homa_shared.store.reads.schedules import ScheduleView
+
+Missed: TypeAlias = Literal["once", "skip", "all"]
+Overlap: TypeAlias = Literal["skip", "queue", "cancel", "allow"]
+Period: TypeAlias = Literal["day", "month", "total"]
+Dollars: TypeAlias = str | float | Decimal
+
+
+class Scheduling:
+    """Schedules, for threads."""
+
+    _driver: BlockingDriver
+    _submitter: Submitter
+
+    def schedule(
+        self,
+        name: str,
+        request: str | Mapping[str, Any] | None = None,
+        *,
+        cron: str | None = None,
+        every_s: float | None = None,
+        at: datetime | None = None,
+        tz: str | None = None,
+        missed: Missed = "once",
+        overlap: Overlap = "skip",
+        jitter_s: float = 0,
+        budget_usd: Dollars | None = None,
+        budget_period: Period = "month",
+        pause_after: int = 10,
+        replace: bool = False,
+        **options: Any,
+    ) -> Schedule:
+        """Make a schedule, or with its name alone get the handle of one that was made.
+
+        Workers fire its ticks. Making it again in the same way changes nothing, so that a program may do so whenever
+        it starts.
+
+        Args:
+            name: 1 to 64 letters, digits, `-` and `_`.
+            request: a prompt, or a mapping of `submit`'s options. In it `{{tick}}`, `{{since}}` (the run before) and
+                `{{until}}` stand for moments, with a format as in `{{tick:%Y-%m-%d}}`.
+            cron: five fields; instead of it `every_s`, seconds between two ticks, or `at`, one moment.
+            tz: IANA zone of the cron line, and of the moments; UTC unless said.
+            missed: of ticks that came while no worker was awake: one run for all, none, or a run for each.
+            overlap: when a tick comes while the run before goes on: skip it, queue it, cancel that run, or allow both.
+            jitter_s: its work starts up to so many seconds behind each tick, by tick the same.
+            budget_usd: most that its runs may cost in a `budget_period` (in UTC).
+            pause_after: failed runs in a row behind which it pauses; 0: never.
+            replace: give a schedule of this name this definition.
+            options: as `submit`.
+
+        Raises:
+            InvalidRequest: something of it is wrong (a line that never fires, an unknown zone, a time that is past), or
+                another definition has the name; nothing was stored.
+            UnknownModel, BudgetExceeded: its jobs could never be done.
+            StoreUnavailable, StoreFull: it was not made, as far as the store told.
+        """
+        if request is None:
+            return self._handle(name, options, cron, every_s, at)
+        policies = Policies.checked(missed, overlap, jitter_s, budget_usd, budget_period, pause_after)
+        times = ScheduleTimes(cron, every_s, at, tz)
+        self._driver.run(make_schedule(self._submitter, name, request, times, policies, options, replace=replace))
+        return self._handle(name, {})
+
+    def schedules(self) -> list[ScheduleView]:
+        """Every schedule as it stands, by name."""
+        return self._driver.run(all_schedules(self._submitter.keys))
+
+    def _handle(self, name: str, options: Mapping[str, Any], *times: object) -> Schedule:
+        _check_alone(name, options, times)
+        return Schedule(self._driver, ScheduleFlows(self._submitter.keys, checked_name(name)))
+
+
+class AsyncScheduling:
+    """Schedules, for event loops."""
+
+    _driver: AwaitingDriver
+    _submitter: Submitter
+
+    async def schedule(
+        self,
+        name: str,
+        request: str | Mapping[str, Any] | None = None,
+        *,
+        cron: str | None = None,
+        every_s: float | None = None,
+        at: datetime | None = None,
+        tz: str | None = None,
+        missed: Missed = "once",
+        overlap: Overlap = "skip",
+        jitter_s: float = 0,
+        budget_usd: Dollars | None = None,
+        budget_period: Period = "month",
+        pause_after: int = 10,
+        replace: bool = False,
+        **options: Any,
+    ) -> AsyncSchedule:
+        """Make a schedule, or with its name alone get the handle of one that was made; as `Homa.schedule`."""
+        if request is None:
+            _check_alone(name, options, (cron, every_s, at))
+        else:
+            policies = Policies.checked(missed, overlap, jitter_s, budget_usd, budget_period, pause_after)
+            times = ScheduleTimes(cron, every_s, at, tz)
+            making: Flow[str] = make_schedule(self._submitter, name, request, times, policies, options, replace=replace)
+            await self._driver.run(making)
+        return AsyncSchedule(self._driver, ScheduleFlows(self._submitter.keys, checked_name(name)))
+
+    async def schedules(self) -> list[ScheduleView]:
+        """Every schedule as it stands, by name."""
+        return await self._driver.run(all_schedules(self._submitter.keys))
+
+
+def _check_alone(name: object, options: Mapping[str, Any], times: tuple[object, ...]) -> None:
+    if options or any(value is not None for value in times):
+        raise InvalidRequest(
+            f"schedule {name!r:.80} has no request: expected a prompt or submit's options, or the name alone"
+        )

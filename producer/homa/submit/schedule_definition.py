@@ -1,0 +1,189 @@
+"""A schedule's definition checked, and its request made ready: what the store submits at each tick.
+
+The request is encoded once, with its variables in it; quota and bound are reckoned of a text in whose place the longest
+moments stand. Workers reckon again, by present prices, before they call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from homa.drivers.effects import Flow
+from homa.submit.encoded_messages import Prepared
+from homa.submit.option_checks import Dollars, OneOf, Seconds, Whole
+from homa.submit.request_digests import digest
+from homa.submit.submitter import Asked, Submitter, ask_for, check_affordable
+from homa.submit.template import Template
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.record_fields import Place, fields_at
+from homa_shared.schedules.timing import Timing, checked_cron, checked_every, checked_once
+from homa_shared.schedules.variables import at_most, holes_in
+from homa_shared.store.transitions.schedules import Definition
+from homa_shared.store.transitions.submit import Entry
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+MISSED, OVERLAP, PERIODS = ("once", "skip", "all"), ("skip", "queue", "cancel", "allow"), ("day", "month", "total")
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """How a schedule deals with ticks, beside when they are."""
+
+    missed: str = "once"
+    overlap: str = "skip"
+    jitter_ms: int = 0
+    #: Nano-dollars; None: no budget of its own.
+    cap: int | None = None
+    period: str = "month"
+    #: Pauses after so many failed runs in a row; 0: never.
+    pause_after: int = 10
+
+    @classmethod
+    def checked(
+        cls,
+        missed: object,
+        overlap: object,
+        jitter_s: object,
+        budget_usd: object,
+        budget_period: object,
+        pause_after: object,
+    ) -> Policies:
+        """Raises InvalidRequest for the first wrong one."""
+        return cls(
+            OneOf(MISSED)("missed", missed),
+            OneOf(OVERLAP)("overlap", overlap),
+            Seconds()("jitter_s", jitter_s),
+            None if budget_usd is None else Dollars()("budget_usd", budget_usd),
+            OneOf(PERIODS)("budget_period", budget_period),
+            Whole(0)("pause_after", pause_after),
+        )
+
+
+def checked_name(name: object) -> str:
+    """Raises InvalidRequest for what cannot name a schedule."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidRequest(
+            f"name is {name!r:.80}: expected 1 to 64 letters, digits, '-' and '_', a letter or digit first"
+        )
+    return name
+
+
+def checked_timing(cron: object, every_s: object, at: object, tz: object, now_ms: int) -> Timing:
+    """When it fires.
+
+    Raises:
+        InvalidRequest: not exactly one of the three is given, or it is wrong.
+    """
+    given = {name: value for name, value in (("cron", cron), ("every_s", every_s), ("at", at)) if value is not None}
+    if len(given) != 1:
+        found = " and ".join(given) or "none of them"
+        raise InvalidRequest(f"cron, every_s, at: {found} given; expected one of the three")
+    zone = "UTC" if tz is None else tz
+    if cron is not None:
+        return checked_cron(cron, zone, now_ms)  # type: ignore[arg-type]
+    if every_s is not None:
+        return checked_every(every_s, now_ms, zone)  # type: ignore[arg-type]
+    return checked_once(at, now_ms, zone)  # type: ignore[arg-type]
+
+
+def request_for(request: object, options: Mapping[str, Any]) -> Asked:
+    """A schedule's request.
+
+    Args:
+        request: a prompt, or options of `submit` with prompt or messages among them.
+        options: further ones.
+
+    Raises:
+        InvalidRequest: it is neither, or an option is wrong, or none that a schedule can have.
+    """
+    if isinstance(request, str):
+        said = {**options, "prompt": request}
+    elif isinstance(request, Mapping):
+        said = {**request, **options}
+    else:
+        raise InvalidRequest(f"request is {request!r:.80}: expected a prompt, or a mapping of submit's options")
+    if said.get("key") is not None or said.get("delay_s") is not None:
+        raise InvalidRequest("key and delay_s have no place in a schedule: its ticks name and time its jobs")
+    asked = ask_for(said)
+    if asked.prepared.media:
+        raise InvalidRequest(
+            "images and files are kept no longer than a job needs them: expected their URLs in a schedule's request"
+        )
+    return asked
+
+
+def define(
+    submitter: Submitter, name: str, asked: Asked, timing: Timing, policies: Policies, *, origin: str = "api"
+) -> Flow[Definition]:
+    """The definition, its request resolved by the fleet's settings as they stand.
+
+    Raises:
+        InvalidRequest, UnknownModel, BudgetExceeded: its jobs could never be done.
+    """
+    view = yield from submitter.view_for(asked.options)
+    holes = holes_in(asked.prepared.json.decode())
+    moment = timing.after(0) or 0
+    longest = Prepared.of(at_most(list(asked.prepared.messages), holes, moment, timing.zone)) if holes else None
+    reckoned = longest or asked.prepared
+    template, skipped = Template(view, asked.options).fit(reckoned)
+    yield from submitter.write_plans(view, template.targets)
+    # The longest text's reservations stand in the request, and with them the text that varies.
+    prepared = replace(reckoned, stored=asked.prepared.json)
+    entry = template.entry("", prepared, skipped=skipped)
+    if entry.bound is None:
+        if policies.cap is not None:
+            check_affordable(template, None, policies.cap)
+        template.check_bounded(reckoned)
+    check_affordable(template, entry.bound, asked.options.job_budget, policies.cap)
+    common = template.common_for(asked.prepared)
+    fields = {
+        "common": common.encode().decode(),
+        "entry": orjson.dumps(_entry_fields(entry)).decode(),
+        "request": entry.request.decode(),
+        "holes": orjson.dumps(holes).decode() if holes else "",
+        "deadline": str(entry.deadline_ms or ""),
+        "tenant": common.tenant,
+        "origin": origin,
+        "asked": digest(asked.options, asked.prepared),
+        **_policy_fields(timing, policies),
+    }
+    return Definition(name, _digest(fields), fields)
+
+
+def _policy_fields(timing: Timing, policies: Policies) -> dict[str, str]:
+    return {
+        "timing": orjson.dumps(timing.row()).decode(),
+        "missed": policies.missed,
+        "overlap": policies.overlap,
+        "jitter": str(policies.jitter_ms or ""),
+        "cap": "" if policies.cap is None else str(policies.cap),
+        "period": "" if policies.cap is None else policies.period,
+        "pause_after": str(policies.pause_after or ""),
+    }
+
+
+def _entry_fields(entry: Entry) -> dict[str, str]:
+    """Fields of the record that differ from job to job, as texts."""
+    found: dict[str, str] = {}
+    for field in fields_at(Place.ENTRY):
+        value: Any = entry
+        for part in (field.path or field.name).split("."):
+            value = getattr(value, part)
+        if value is not None and value != "" and value != field.absent:
+            found[field.short] = str(value)
+    return found
+
+
+def _digest(fields: Mapping[str, str]) -> str:
+    """What tells one definition from another: what was said, not what settings made of it."""
+    said = {name: fields[name] for name in ("asked", "missed", "overlap", "jitter", "cap", "period", "pause_after")}
+    # An interval counts from when it was first defined.
+    timing = {name: value for name, value in orjson.loads(fields["timing"]).items() if name != "anchor_ms"}
+    told = orjson.dumps([said, timing, fields["tenant"]], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(told).hexdigest()[:32]

@@ -1,0 +1,85 @@
+"""What of a schedule's request follows the tick: `{{tick}}`, `{{since}}`, `{{until}}`.
+
+`{{tick}}` and `{{until}}` are the tick; `{{since}}` is the tick of the run before (of the first run: when the schedule
+was made), so that a run does what came between the two. Each is ISO 8601 in the schedule's zone, or what a strftime
+format behind a colon makes of it: `{{tick:%Y-%m-%d}}`. They are replaced literally, once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.schedules.timing import moment_in
+
+#: A format may hold nothing that JSON writes otherwise: the store replaces it in an encoded request.
+_HOLE = re.compile(r"\{\{(tick|since|until)(?::([ !#-\[\]-z|~]{1,40}))?\}\}")
+_ALMOST = re.compile(r"\{\{\s*(?:tick|since|until)\b[^}]{0,60}\}\}")
+#: Bytes that a moment is reckoned to take in a prompt at least.
+_LONGEST = 48
+
+
+def holes_in(text: str) -> list[str]:
+    """The variables of a text as they are written, each once.
+
+    Raises:
+        InvalidRequest: one is written in a way that nothing would replace.
+    """
+    found = list(dict.fromkeys(match[0] for match in _HOLE.finditer(text)))
+    if wrong := next((match[0] for match in _ALMOST.finditer(text) if match[0] not in found), None):
+        raise InvalidRequest(
+            f"{wrong!r} is no variable of a schedule: expected {{{{tick}}}}, {{{{since}}}} or {{{{until}}}}, "
+            "or with a format such as {{tick:%Y-%m-%d}}, of printable ASCII without quotes and braces"
+        )
+    for hole in found:
+        _moment(hole, {"tick": 0, "since": 0, "until": 0}, "UTC")
+    return found
+
+
+def values_at(holes: Sequence[str], *, tick: int, since: int, zone: str) -> list[str]:
+    """What variables stand for at a tick, in their order.
+
+    Args:
+        tick, since: ms since 1970.
+    """
+    moments = {"tick": tick, "since": since, "until": tick}
+    return [_moment(hole, moments, zone) for hole in holes]
+
+
+def filled(text: str, holes: Sequence[str], values: Sequence[str]) -> str:
+    """A text with its variables replaced."""
+    by_hole = dict(zip(holes, values, strict=True))
+    return _HOLE.sub(lambda match: by_hole.get(match[0], match[0]), text)
+
+
+def at_most(value: Any, holes: Sequence[str], tick: int, zone: str) -> Any:
+    """A JSON value whose variables are replaced by texts no shorter than any that they will stand for.
+
+    Bounds and tokens are reckoned of it.
+    """
+    values = [made.ljust(_LONGEST, "0") for made in values_at(holes, tick=tick, since=tick, zone=zone)]
+    return _mapped(value, holes, values)
+
+
+def _mapped(value: Any, holes: Sequence[str], values: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        return filled(value, holes, values)
+    if isinstance(value, Mapping):
+        return {key: _mapped(item, holes, values) for key, item in value.items()}
+    return [_mapped(item, holes, values) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _moment(hole: str, moments: Mapping[str, int], zone: str) -> str:
+    match = _HOLE.fullmatch(hole)
+    assert match is not None, hole
+    name, form = match[1], match[2]
+    if form is None:
+        return moment_in(moments[name], zone)
+    made = datetime.fromtimestamp(moments[name] // 1000, ZoneInfo(zone)).strftime(form)
+    if len(made) > _LONGEST or not made.isascii() or not made.isprintable() or '"' in made or "\\" in made:
+        raise InvalidRequest(f"{hole!r} makes {made!r:.80}: expected a format of at most {_LONGEST} ASCII characters")
+    return made

@@ -1,0 +1,202 @@
+--! use clock, record, backlog
+-- Schedules and their runs. A run is a tick's: its job is named `<schedule>-<tick>`, so that nothing makes it twice, and
+-- rows of ticks that all had a run are kept as spans for as long as the schedule is, whatever becomes of the jobs' records.
+-- Gives: load_schedule(id), run_of(id, tick), put_run(id, tick, run), is_done(id, tick), note_done(id, tick, before, behind),
+-- start_run(id, s, tick, run), goes_on(id, tick, run), reschedule(id, s, before, tick, due), tell(s, what, detail).
+
+local FIELDS_OF = {'name', 'state', 'next', 'last', 'before', 'created', 'missed', 'overlap', 'common', 'entry', 'request',
+  'holes', 'live', 'due', 'pause_after', 'failures', 'costs', 'spans', 'tenant', 'deadline'}
+
+-- What scripts go by, nil when there is no such schedule (any more).
+local function load_schedule(id)
+  local values = redis.call('HMGET', K.schedule(id), unpack(FIELDS_OF))
+  if not values[1] or values[2] == 'deleted' then return nil end
+  local s = {}
+  for i, field in ipairs(FIELDS_OF) do if values[i] and values[i] ~= '' then s[field] = values[i] end end
+  return s
+end
+
+local function run_of(id, tick)
+  local text = redis.call('HGET', K.schedule_history(id), int(tick))
+  return text and cjson.decode(text)
+end
+
+local LIVE = {running = true, queued = true}
+
+-- The oldest runs of a history that is full go, but for those that go on.
+local function trim_runs(id)
+  local excess = redis.call('ZCARD', K.schedule_runs(id)) - C.RUNS_KEPT
+  if excess <= 0 then return end
+  for _, tick in ipairs(redis.call('ZRANGE', K.schedule_runs(id), 0, excess + 20)) do
+    local run = run_of(id, tonumber(tick))
+    if excess > 0 and not (run and LIVE[run.state]) then
+      redis.call('ZREM', K.schedule_runs(id), tick)
+      redis.call('HDEL', K.schedule_history(id), tick)
+      excess = excess - 1
+    end
+  end
+end
+
+local function put_run(id, tick, run)
+  redis.call('HSET', K.schedule_history(id), int(tick), cjson.encode(run))
+  if redis.call('ZADD', K.schedule_runs(id), 'NX', now, int(tick)) == 1 then trim_runs(id) end
+end
+
+-- The span that a tick lies in or before: {from, to}, nil where none ends behind it.
+local function span_at(id, tick)
+  local found = redis.call('ZRANGE', K.schedule_spans(id), int(tick), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+  return found[1] and {tonumber(found[1]), tonumber(found[2])}
+end
+
+-- Whether a tick had its run, whatever became of it.
+local function is_done(id, tick)
+  local span = span_at(id, tick)
+  return (span and span[1] <= tick) or redis.call('EXISTS', K.job(id .. '-' .. int(tick))) == 1
+end
+
+-- Most spans: a schedule that skips every other tick would have one for each. The gap between the two oldest then counts as
+-- done: nothing there is run again, rather than something twice.
+local SPANS = 1000
+
+-- Notes that a tick had its run; `before` and `behind` are its neighbours by the schedule's timing, nil where nobody knows.
+local function note_done(id, tick, before, behind)
+  local key, from, to = K.schedule_spans(id), tick, tick
+  local span = span_at(id, tick)
+  if span and span[1] <= tick then return end
+  local left = before and redis.call('ZRANGE', key, int(before), int(before), 'BYSCORE', 'LIMIT', 0, 1)[1]
+  if left then from = tonumber(left) end
+  if span and behind and span[1] == behind then
+    to = span[2]
+    redis.call('ZREM', key, int(behind))
+  end
+  redis.call('ZADD', key, to, int(from))
+  if redis.call('ZCARD', key) > SPANS then
+    local two = redis.call('ZRANGE', key, 0, 1, 'WITHSCORES')
+    redis.call('ZREM', key, two[3])
+    redis.call('ZADD', key, two[4], two[1])
+  end
+end
+
+-- Text with one of its variables replaced, wherever it stands. Plain: neither has a pattern's letters looked at.
+local function replaced(text, hole, value)
+  local parts, from = {}, 1
+  while true do
+    local first, last = string.find(text, hole, from, true)
+    if not first then break end
+    parts[#parts + 1] = string.sub(text, from, first - 1)
+    parts[#parts + 1] = value
+    from = last + 1
+  end
+  parts[#parts + 1] = string.sub(text, from)
+  return table.concat(parts)
+end
+
+local function request_of(s, run)
+  local text = s.request
+  for i, hole in ipairs(cjson.decode(s.holes or '[]')) do text = replaced(text, hole, run.values[i]) end
+  return text
+end
+
+-- Puts a record in the store and its job where it waits. `fields` are texts by their short names.
+local function accept(job, fields, request)
+  local flat, r = {}, {}
+  for field, value in pairs(fields) do
+    flat[#flat + 1], flat[#flat + 2] = field, value
+    r[field] = NUMBERS[field] and tonumber(value) or value
+  end
+  r.tn = r.tn or ''
+  redis.call('HSET', K.job(job), unpack(flat))
+  redis.call('SET', K.request(job), request)
+  redis.call('HINCRBY', K.counters(), 'submitted', 1)
+  redis.call('HINCRBY', K.counters(), 'live', 1)
+  redis.call('SADD', K.queues(), r.q)
+  make_ready(job, r)
+  ring(r.q, 1)
+end
+
+-- What a record is written with, all of it text.
+local function record_of(s)
+  local fields = {st = 'queued', at = '0', tr = '0', sb = int(now), sq = int(redis.call('INCR', K.sequence()))}
+  for field, value in pairs(cjson.decode(s.common)) do
+    if value ~= cjson.null then fields[field] = type(value) == 'number' and int(value) or value end
+  end
+  for field, value in pairs(cjson.decode(s.entry or '{}')) do fields[field] = value end
+  return fields
+end
+
+-- Until when a run may go on before it is late, where it is not known how long others took: an hour.
+local UNKNOWN_MS = 3600000
+
+local function listed(text)
+  local values = {}
+  for value in string.gmatch(text or '', '[^,]+') do values[#values + 1] = tonumber(value) end
+  return values
+end
+
+local function median(text)
+  local values = listed(text)
+  if #values == 0 then return nil end
+  table.sort(values)
+  local middle = math.floor((#values + 1) / 2)
+  return #values % 2 == 1 and values[middle] or (values[middle] + values[middle + 1]) / 2
+end
+
+-- A list of numbers with one more, of which the latest are kept.
+local function with_latest(text, value)
+  local values = listed(text)
+  values[#values + 1] = value
+  local kept = {}
+  for i = math.max(1, #values - C.RUNS_USUAL + 1), #values do kept[#kept + 1] = int(values[i]) end
+  return table.concat(kept, ',')
+end
+
+local function watch_until(s)
+  local usual = median(s.spans)
+  return now + C.LATE_MS + (usual and 3 * usual or UNKNOWN_MS)
+end
+
+-- Makes the job of a run, in the backfill's batch where `run.batch` names one; false where it is there already.
+local function start_run(id, s, tick, run)
+  local job = id .. '-' .. int(tick)
+  run.job, run.state, run.fired = job, 'running', now
+  if redis.call('EXISTS', K.job(job)) == 1 then return false end
+  local fields = record_of(s)
+  fields.sc = id .. ':' .. int(tick)
+  -- Requests that are rendered otherwise are others: equal ones alone may share a reply.
+  if fields.ck and s.holes then fields.ck = fields.ck .. redis.sha1hex(table.concat(run.values, '\n')) end
+  if s.deadline then
+    fields.dl = int(now + tonumber(s.deadline))
+  end
+  if run.batch then
+    local lines = tonumber(redis.call('HINCRBY', K.batch(run.batch), 'lines', 1))
+    redis.call('HINCRBY', K.batch(run.batch), 'submitted', 1)
+    redis.call('HSET', K.batch_lines(run.batch), int(lines - 1), job)
+    fields.ba, fields.li, fields.ci = run.batch, int(lines - 1), run.at
+    fields.ln = 'bulk'
+  end
+  accept(job, fields, request_of(s, run))
+  redis.call('ZADD', K.schedule_watch(), watch_until(s), fields.sc .. ' ' .. job)
+  return true
+end
+
+-- Whether a run has not ended, as its record says.
+local function goes_on(id, tick, run)
+  if run.state == 'queued' then return true end
+  local state = run.job and redis.call('HGET', K.job(run.job), 'st')
+  return run.state == 'running' and state and not ENDED[state] or false
+end
+
+-- Sets the next tick; '' for none any more.
+local function reschedule(id, s, before, tick, due)
+  if tick and tick ~= '' then
+    redis.call('HSET', K.schedule(id), 'next', int(tick), 'due', int(due), 'before', int(before))
+    redis.call('ZADD', K.schedules(), due, id)
+  else
+    redis.call('HSET', K.schedule(id), 'state', 'done', 'before', int(before))
+    redis.call('HDEL', K.schedule(id), 'next')
+    redis.call('ZREM', K.schedules(), id)
+  end
+end
+
+-- Tells of a schedule.
+local function tell(s, what, detail) publish('schedule.' .. what, {tenant = s.tenant, detail = s.name .. (detail and ': ' .. detail or '')}) end

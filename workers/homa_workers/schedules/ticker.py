@@ -1,0 +1,111 @@
+"""Fires what schedules have due, and sums up what has ended: part of a worker's housekeeping.
+
+1. A look asks the store what is due by its clock. One worker at a time is told; the others sleep for as long.
+2. For each tick the calendar, which only Python has, tells the one after it.
+3. One script fires it: nothing happens unless the tick is still its schedule's next one and the store's time has
+   reached it. So each fires once, however many workers look, wherever one of them dies, and whatever is sent twice.
+4. Runs that ended are summed up, and backfills are moved on, by scripts that repeat nothing either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from homa_shared.store.client import AsyncStore
+from homa_shared.store.transitions.schedules import (
+    Alarm,
+    BackfillTick,
+    Look,
+    OpenBackfill,
+    close_runs,
+    fire_ticks,
+    look_schedules,
+    move_backfill,
+)
+from homa_workers.schedules.firing import firing_of, slice_of
+
+#: Longest pause between two looks of the worker that looks after schedules, s.
+LOOK_S = 0.5
+#: For how long the others leave it to that one, ms.
+HOLD_MS = 2000
+#: Most ticks of one look, and of one script: a few milliseconds of the store's time.
+_LOOK_TICKS, _FIRE_TICKS = 500, 50
+#: Most runs that one script sums up.
+_CLOSE_RUNS = 100
+#: Most ticks of a backfill that one script starts.
+_BACKFILL_TICKS = 50
+#: A look that found nothing that it could do is not repeated for so long, s.
+_PAUSE_S = 0.05
+
+
+class Ticker:
+    """What one worker does for schedules.
+
+    Args:
+        worker: its id.
+        lease_ms: length of its leases.
+        hold_ms: for how long the others leave schedules to this worker.
+    """
+
+    def __init__(self, store: AsyncStore, worker: str, lease_ms: int, hold_ms: int = HOLD_MS) -> None:
+        self._store = store
+        self._worker = worker
+        self._lease_ms, self._hold_ms = lease_ms, hold_ms
+        self._log = structlog.get_logger("homa.schedules").bind(worker=worker)
+
+    async def turn(self) -> float:
+        """Does what is due; returns how long there is nothing to do, s."""
+        keys = self._store.keys
+        began_s = time.monotonic()
+        look = await self._store.run(
+            look_schedules(
+                keys, worker=self._worker, lease_ms=self._lease_ms, most=_LOOK_TICKS, ahead_ms=0, hold_ms=self._hold_ms
+            )
+        )
+        moved = await self._fire(look)
+        if look.has_work:
+            moved += await self._close()
+        for backfill in look.backfills:
+            moved += await self._move(backfill)
+        if moved:
+            return 0.0
+        wait_s = LOOK_S if look.wait_ms is None else look.wait_ms / 1000 - (time.monotonic() - began_s)
+        if not look.is_mine:
+            return max(wait_s, _PAUSE_S)
+        return min(max(wait_s, _PAUSE_S if look.ticks else 0.001), LOOK_S)
+
+    async def _fire(self, look: Look) -> int:
+        fired = 0
+        for start in range(0, len(look.ticks), _FIRE_TICKS):
+            firings = [firing_of(due, look.now) for due in look.ticks[start : start + _FIRE_TICKS]]
+            done = await self._store.run(fire_ticks(self._store.keys, firings, lease_ms=self._lease_ms))
+            fired += sum(answer in ("fired", "queued", "skipped") for answer in done.answers)
+            self._tell(done.alarms)
+        return fired
+
+    async def _close(self) -> int:
+        closed = await self._store.run(close_runs(self._store.keys, _CLOSE_RUNS))
+        self._tell(closed.alarms)
+        return closed.runs
+
+    async def _move(self, backfill: OpenBackfill) -> int:
+        ticks: list[BackfillTick] = []
+        is_last = not backfill.timing
+        if backfill.timing and backfill.room:
+            ticks, is_last = slice_of(backfill, min(_BACKFILL_TICKS, backfill.room))
+        # Asked without any, too: its batch may have been cancelled.
+        op = move_backfill(self._store.keys, backfill.id, backfill.cursor, ticks, is_last=is_last)
+        answer, runs = await self._store.run(op)
+        return runs if answer == "moved" else 0
+
+    def _tell(self, alarms: Sequence[Alarm]) -> None:
+        for alarm in alarms:
+            self._log.warning("schedule.alarmed", schedule=alarm.schedule, kind=alarm.kind, detail=alarm.detail)
+
+    async def run(self) -> None:
+        """One turn, and the pause behind it."""
+        await asyncio.sleep(await self.turn())
