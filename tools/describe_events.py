@@ -68,11 +68,12 @@ def report(event: JobFailed) -> None:
 group of the handler's name (`reports.report`, or `name=`). The worker needs a provider or an actor to serve, too.
 
 * **At least once.** An event is acknowledged when the function has returned. One whose worker was killed is claimed by
-  another after the time limit, the longest pause (30 s) and 10 s. Its `id` is the key by which a second call is told from
-  a first: write what the handler did under that id, in the same transaction.
-* A handler that raises, or is not through within `time_limit_s`, is called again after a pause that doubles, `tries` times
-  in all, workers that it killed included. Then the event is a dead letter: it stays in the hash `own:dead:<handler>`, with
-  its error, and the log says `events.dead`. A sync function cannot be cut: its thread goes on beside the next call.
+  another after the time limit, the longest pause (30 s) and 10 s. Its `id` is the key by which a second call is told
+  from a first: write what the handler did under that id, in the same transaction.
+* A handler that raises, or is not through within `time_limit_s`, is called again after a pause that doubles, `tries`
+  times in all, workers that it killed included. Then the event is a dead letter: it stays in the hash
+  `own:dead:<handler>` with its error, and the log says `events.dead`. A sync function cannot be cut: its thread goes on
+  beside the next call.
 * A new handler begins now, or behind the id in `since` (`0`: the oldest that is kept).
 * What was trimmed before a group got to it is logged as `events.missed`, with its number.
 * `concurrency` bounds the calls at once in a process. An order of calls is not promised.
