@@ -10,17 +10,33 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import adapters, cpu, engine, fakes, firsttoken, inflight, latency, quota, submitting
+from benchmarks import (
+    adapters,
+    cpu,
+    engine,
+    fakes,
+    firstreply,
+    firsttoken,
+    inflight,
+    latency,
+    middleware,
+    quota,
+    submitting,
+    tables,
+)
 from benchmarks.result import Figure
 
 ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "cpu": cpu.figures,
+    "middleware": middleware.figures,
     "engine": engine.figures,
     "quota": quota.figures,
     "inflight": inflight.figures,
     "submitting": submitting.figures,
+    "tables": tables.figures,
     "latency": latency.figures,
     "firsttoken": firsttoken.figures,
+    "firstreply": firstreply.figures,
     "adapters": adapters.figures,
     "fakes": fakes.figures,
 }

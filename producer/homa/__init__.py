@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from homa.client.aio import AsyncHoma
     from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
-    from homa.client.batch_lines import Line
+    from homa.client.batch_lines import AnsweredLine, FailedLine, Line
     from homa.client.batch_progress import Progress
     from homa.client.embeddings import Embedded
     from homa.client.handles import Batch, Job, OpenBatch
@@ -61,16 +61,21 @@ if TYPE_CHECKING:
     from homa.client.results import Failure, JobOverBudget, Reply
     from homa.client.streams import Piece
     from homa.client.sync import Homa
+    from homa.client.tables.aio_table import AsyncTable
+    from homa.client.tables.answers import RowFailure
+    from homa.client.tables.table import Table
     from homa.submit.job_options import EmbeddingOptions, JobOptions
     from homa_shared.calls.tokens import Count
     from homa_shared.calls.tools import Tool, tool
     from homa_shared.model.event_handlers import on
 
 __all__ = [
+    "AnsweredLine",
     "AsyncBatch",
     "AsyncHoma",
     "AsyncJob",
     "AsyncOpenBatch",
+    "AsyncTable",
     "Batch",
     "BatchInfo",
     "BudgetExceeded",
@@ -84,6 +89,7 @@ __all__ = [
     "EmbeddingOptions",
     "Estimate",
     "EstimateError",
+    "FailedLine",
     "Failure",
     "Hold",
     "Homa",
@@ -111,8 +117,10 @@ __all__ = [
     "Reply",
     "ResultTimeout",
     "Retries",
+    "RowFailure",
     "StoreFull",
     "StoreUnavailable",
+    "Table",
     "Tool",
     "UnknownModel",
     "Unresolved",
@@ -126,10 +134,12 @@ __all__ = [
 
 #: Loaded at first use, so that an application that imports much starts fast.
 _LAZY = {
+    "AnsweredLine": "homa.client.batch_lines",
     "AsyncBatch": "homa.client.aio_handles",
     "AsyncHoma": "homa.client.aio",
     "AsyncJob": "homa.client.aio_handles",
     "AsyncOpenBatch": "homa.client.aio_handles",
+    "AsyncTable": "homa.client.tables.aio_table",
     "Batch": "homa.client.handles",
     "BatchInfo": "homa.client.management.batches",
     "BudgetInfo": "homa.client.management.budgets",
@@ -140,6 +150,7 @@ _LAZY = {
     "EmbeddingOptions": "homa.submit.job_options",
     "Estimate": "homa.client.management.estimates",
     "EstimateError": "homa.client.management.limits",
+    "FailedLine": "homa.client.batch_lines",
     "Failure": "homa.client.results",
     "Hold": "homa.client.management.why",
     "Homa": "homa.client.sync",
@@ -156,6 +167,8 @@ _LAZY = {
     "QueueInfo": "homa.client.management.queues",
     "Reply": "homa.client.results",
     "Retries": "homa.client.management.retries",
+    "RowFailure": "homa.client.tables.answers",
+    "Table": "homa.client.tables.table",
     "Tool": "homa_shared.calls.tools",
     "Unresolved": "homa.client.management.resolutions",
     "Why": "homa.client.management.why",
@@ -188,6 +201,14 @@ def _version() -> str:
         return "0"
 
 
+def _public_names() -> None:
+    """Errors are told by the names under which applications catch them: `homa.UnknownModel: …`."""
+    for name in __all__:
+        found = globals().get(name)
+        if isinstance(found, type) and issubclass(found, HomaError):
+            found.__module__ = __name__
+
+
 def _tell_of_namesake() -> None:
     """Both projects in one folder work until either is uninstalled or upgraded: better told at once."""
     other = beside(__path__[0])
@@ -199,4 +220,5 @@ def _tell_of_namesake() -> None:
         )
 
 
+_public_names()
 _tell_of_namesake()

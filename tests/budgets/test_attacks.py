@@ -108,8 +108,8 @@ async def test_what_is_sent_beside_the_messages_is_reserved_for(cell: Cell, opti
 @pytest.mark.parametrize(
     ("options", "least_usd"),
     [
-        ({"documents": [{"text": LONG}]}, "0.0009"),
-        ({"some_new_text": LONG}, "0.0009"),
+        ({"provider_options": {"documents": [{"text": LONG}]}}, "0.0009"),
+        ({"provider_options": {"some_new_text": LONG}}, "0.0009"),
         ({"max_output_tokens": 3000}, "0.0015"),
     ],
     ids=["documents", "some_new_text", "max_output_tokens"],

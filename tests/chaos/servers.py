@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import time
@@ -108,6 +109,16 @@ class Server:
         """Loses the end of its append-only file, as a machine that stops without a sync does."""
         with self._append_only_file().open("r+b") as file:
             file.truncate(kept_bytes)
+
+    def pause(self) -> None:
+        """SIGSTOP: it takes connections, and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """kill -9."""

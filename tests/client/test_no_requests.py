@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -37,6 +38,7 @@ def homa() -> Any:
         ("hello", r"requests is 'hello': expected a list .* such as \[it\]"),
         ({"prompt": "x"}, r"expected a list .* such as \[it\]"),
         (7, "expected a list"),
+        (StringIO('{"prompt": "x"}\n'), r"is an open file .* such as map\(json.loads, file\)"),
         (Table(), r'is a table \(tests\): expected requests, such as .* for row in df.to_dict\("records"\)'),
         (Table().to_dict("records"), "request 0: 'id' is no option: .* provider_options"),
         ([{"prompt": "x", "max_token": 5}], "request 0.*max_tokens"),
@@ -54,8 +56,21 @@ def test_it_is_named_and_nothing_is_called(homa: FakeHoma, requests: Any, said: 
     assert homa.calls == []
 
 
+def test_a_batch_that_is_none_is_not_even_opened(homa: FakeHoma) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        homa.submit_batch("hello", model=LUNA)
+    assert not hasattr(caught.value, "__notes__")
+
+
+class Index:
+    """A whole number of another library."""
+
+    def __index__(self) -> int:
+        return 9
+
+
 def test_whole_numbers_are_ids_and_further_parameters_have_their_place(homa: FakeHoma) -> None:
-    lines = [{"prompt": f"row {n}", "custom_id": n, "provider_options": {"seed": 5}} for n in (7, 8)]
+    lines = [{"prompt": f"row {n}", "custom_id": n, "provider_options": {"seed": 5}} for n in (7, 8, Index())]
     batch = homa.submit_batch(lines, model=LUNA)
-    assert {line.custom_id for line in batch.results()} == {"7", "8"}
-    assert [call.params["seed"] for call in homa.calls] == [5, 5]
+    assert {line.custom_id for line in batch.results()} == {"7", "8", "9"}
+    assert [call.params["seed"] for call in homa.calls] == [5, 5, 5]

@@ -35,7 +35,7 @@ for _ in range(5000):
         ({"seed": True}, "seed is True: expected a whole number"),
         ({"logit_bias": 5}, "logit_bias is 5: expected names, each with a number"),
         ({"logit_bias": {50256: 1}}, "logit_bias is {50256: 1}"),
-        ({"metadata": 5}, "metadata is 5: expected names, each with text"),
+        ({"metadata": 5}, "metadata is 5: expected names and values"),
         ({"metadata": DEEP}, "metadata is"),
         ({"extra_thing": DEEP}, "extra_thing is no JSON"),
         ({"seed": 10**30}, "seed is no JSON"),

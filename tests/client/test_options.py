@@ -84,6 +84,8 @@ PNG = b"\x89PNG\r\n\x1a\n0"
         ({"schema": 7}, "schema is 7"),
         ({"schema": {}, "response_format": {}}, "both schema and response_format"),
         ({"fallback": ["openai:x"]}, "unknown option 'fallback': did you mean 'fallbacks'?"),
+        ({"reasoning_efort": "low"}, "unknown option 'reasoning_efort': did you mean 'reasoning_effort'?"),
+        ({"max_output_token": 5}, "unknown option 'max_output_token': did you mean 'max_output_tokens'?"),
         ({"messages": [{"role": "user", "content": datetime}]}, "content is"),
         ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages is no JSON"),
     ],

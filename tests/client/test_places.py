@@ -42,6 +42,8 @@ def test_importing_homa_loads_no_sdk_no_store_client_and_no_settings() -> None:
         "dramatiq",
         "genai_prices",
         "asyncio",
+        "cronsim",
+        "homa.files",
     )
     loaded = run_python(f"from homa import Homa; import sys; print([m for m in {heavy!r} if m in sys.modules])").stdout
     assert loaded.strip() == "[]"
@@ -71,7 +73,7 @@ def test_a_local_client_starts_the_store_and_others_join_it(fresh_store: Embedde
     home = fresh_store.directory
     (home / "homa.toml").write_text(TOML)
     env = {"HOMA_HOME": str(home), "HOMA_CONFIG": str(home / "homa.toml")}
-    with Homa.local(settings=load_settings(env=env, cwd=home)) as homa:
+    with Homa.local(settings=load_settings(env=env, cwd=home), workers="none") as homa:
         job = homa.submit("Hi", model=MODEL)
         with Homa(settings=load_settings(env=env, cwd=home)) as other:
             assert other.job(job.id).state() == "queued"
@@ -83,7 +85,7 @@ def test_a_local_client_brings_its_own_settings(fresh_store: EmbeddedStore) -> N
     env = {"HOMA_HOME": str(home), "HOMA_CONFIG": str(config)}
     for model, alias in (("openai:a", "first"), ("openai:b", "second")):
         config.write_text(f'[providers.openai]\napi_key = "x"\n[models.{alias}]\ntarget = "{model}"\n')
-        with Homa.local(settings=load_settings(env=env, cwd=home)) as homa:
+        with Homa.local(settings=load_settings(env=env, cwd=home), workers="none") as homa:
             assert homa.submit("Hi", model=alias).view().job.target == model
     with Homa(settings=load_settings(env=env, cwd=home)) as joined, pytest.raises(UnknownModel):
         joined.submit("Hi", model="first")

@@ -209,7 +209,8 @@ def test_a_worker_that_cannot_start_ends_the_run_with_its_log(
 
 
 def test_n_workers_share_a_run(slow: Fleet, folder: Path):
-    names = write_rows(folder / "rows.jsonl", 60)
+    # Work for one worker for longer than the other takes to start on a busy machine.
+    names = write_rows(folder / "rows.jsonl", 600)
     process = start(slow, *run_args(), "--workers", "2")
     eventually(lambda: slow.workers() == 2)
     status, _, err = finished(process)

@@ -11,6 +11,8 @@ import pytest
 import structlog
 
 from homa_shared.broker import RECORD_OPTION, HomaBroker
+from homa_shared.model.records import State
+from homa_shared.store import reads
 from homa_shared.store.connection import StoreAddress
 from homa_workers.process.worker import HomaWorker
 
@@ -20,6 +22,11 @@ Start = Callable[..., HomaWorker]
 def record_of(message: dramatiq.Message[Any]) -> str:
     """The id of an enqueued message's record."""
     return str(message.options[RECORD_OPTION])
+
+
+def state(broker: HomaBroker, message: dramatiq.Message[Any]) -> State | None:
+    """The state of an enqueued message's record; None once the message has succeeded."""
+    return broker.store.run(reads.state(broker.store.keys, record_of(message)))
 
 
 @pytest.fixture(autouse=True)

@@ -150,7 +150,7 @@ def test_an_ack_that_is_sent_twice_enqueues_once(broker: HomaBroker, start: Star
         messages.persist = original
     assert ran == [1]
     assert repeated[0] == "stale"
-    assert worker.running == 0
+    eventually(lambda: worker.running == 0)
 
 
 def test_an_async_run_that_is_cut_goes_back_to_its_queue_at_once(broker: HomaBroker, start: Start) -> None:

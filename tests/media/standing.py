@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from homa import AsyncHoma
 from homa_shared.settings.model import Settings
 from homa_shared.store import reads
 from homa_shared.store.address import StoreAddress
+from homa_shared.store.blobs import BlobsUnavailable
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_workers.process.build import WorkerProcess, build
@@ -58,6 +60,21 @@ class Stand:
             found += [name.decode().removeprefix(self.store.keys.prefix) for name in names]
             if cursor in (b"0", 0):
                 return sorted(found)
+
+
+class Away:
+    """A blob store that cannot be reached."""
+
+    url = "s3://away"
+
+    async def put_async(self, path: str, data: bytes) -> None:
+        await self.get_async(path)
+
+    async def get_async(self, path: str) -> bytes | None:
+        raise BlobsUnavailable("the blob store s3://away cannot be used")
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(name)
 
 
 #: Makes stands: with blobs in a directory unless `blobs=None`.

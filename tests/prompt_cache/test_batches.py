@@ -59,7 +59,7 @@ def submitted(chunks: Chunks) -> Sent:
     They stand behind script, anchor, common fields and percent: five arguments a job, and one for each field.
     """
     names = [field.name for field in fields_at(Place.ENTRY)]
-    arguments = [command[6:] for op in chunks.ops() for command in op.commands]
+    arguments = [command[6:] for op, _ in chunks.ops() for command in op.commands]
     stride = 5 + len(names)
     jobs = [given[i : i + stride] for given in arguments for i in range(0, len(given), stride)]
     return [orjson.loads(job[1]) | dict(zip(names, job[5:], strict=True)) for job in jobs]

@@ -12,9 +12,9 @@ from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import create
 from tests.providers.bedrock_shapes import REQUEST_ID, USAGE, answer, delta, failure, frame, streamed
+from tests.providers.failing_calls import ignore
 from tests.providers.stub import Stub, reply
 from tests.providers.test_bedrock_request import user
-from tests.providers.test_failures_are_classified import ignore
 from tests.providers.test_openai import Pieces
 
 pytest.importorskip("aiobotocore", reason="the bedrock extra is not installed")

@@ -12,8 +12,8 @@ from homa_shared.calls.reply import Call
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import create
 from tests.providers.bedrock_shapes import ACCOUNT, REQUEST_ID, answer, failure
+from tests.providers.failing_calls import HALF_A_REPLY, closed_port, ignore
 from tests.providers.stub import Answer, Stub, drop, raw, reply
-from tests.providers.test_failures_are_classified import HALF_A_REPLY, _closed_port, ignore
 
 pytest.importorskip("aiobotocore", reason="the bedrock extra is not installed")
 
@@ -86,7 +86,7 @@ async def test_what_breaks_after_sending_is_not_free(
 
 
 async def test_a_refused_connection_cost_nothing(hello: Call) -> None:
-    url = f"http://127.0.0.1:{_closed_port()}"
+    url = f"http://127.0.0.1:{closed_port()}"
     provider = create(ProviderConfig("bedrock", "bedrock", None, url, options=ACCOUNT))
     error = await failure(provider, "complete", hello)
     assert (error.kind, error.charge) == (K.UNREACHABLE, Charge.NONE)

@@ -13,8 +13,8 @@ from homa_shared.calls.reply import Call, Delta, Usage
 from homa_shared.model.errors import ConfigError
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import create
+from tests.providers.failing_calls import closed_port, ignore
 from tests.providers.stub import Stub, drop, events, reply
-from tests.providers.test_failures_are_classified import _closed_port, ignore
 from tests.providers.test_openai import Pieces
 
 pytest.importorskip("google.genai", reason="the gemini extra is not installed")
@@ -222,7 +222,7 @@ async def test_a_dropped_connection_is_ambiguous_and_not_tried_again(
 
 
 async def test_a_password_in_an_address_is_in_no_message(hello: Call) -> None:
-    provider = create(ProviderConfig("gemini", "gemini", None, f"http://me:hunter2@127.0.0.1:{_closed_port()}"))
+    provider = create(ProviderConfig("gemini", "gemini", None, f"http://me:hunter2@127.0.0.1:{closed_port()}"))
     with pytest.raises(ProviderError, match=r"127\.0\.0\.1") as caught:
         await provider.complete(hello)
     assert "hunter2" not in caught.value.message
@@ -230,7 +230,7 @@ async def test_a_password_in_an_address_is_in_no_message(hello: Call) -> None:
 
 
 async def test_a_refused_connection_cost_nothing(hello: Call) -> None:
-    provider = create(ProviderConfig("gemini", "gemini", None, f"http://127.0.0.1:{_closed_port()}"))
+    provider = create(ProviderConfig("gemini", "gemini", None, f"http://127.0.0.1:{closed_port()}"))
     with pytest.raises(ProviderError) as caught:
         await provider.complete(hello)
     assert (caught.value.kind, caught.value.charge) == (K.UNREACHABLE, Charge.NONE)

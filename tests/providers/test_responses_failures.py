@@ -9,10 +9,11 @@ import pytest
 from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
 from homa_shared.calls.reply import RESPONSES_API, Call
 from tests.providers.conftest import Connect
+from tests.providers.failing_calls import failure, ignore
+from tests.providers.refusals import OPENAI_ROWS
 from tests.providers.responses_shapes import USAGE, ended, event, failed, message, response, text
 from tests.providers.shapes import openai_error
 from tests.providers.stub import Stub, drop, events, reply
-from tests.providers.test_failures_are_classified import OPENAI_ROWS, failure, ignore
 
 K = ErrorKind
 HELLO = Call("gpt-6-luna", [{"role": "user", "content": "Hello"}], {"max_tokens": 50}, api=RESPONSES_API)

@@ -116,6 +116,9 @@ def test_an_unknown_model_is_refused_with_what_is_known(model: str, complaint: s
 def test_an_empty_fleet_says_how_to_configure_a_provider() -> None:
     with pytest.raises(UnknownModel, match="providers are none; set a provider's key"):
         Fleet().resolve("openai:gpt-6-sol")
+    for target, how in (("openai:gpt-6-sol", "; OPENAI_API_KEY"), ("ollama:x", "; OLLAMA_HOST")):
+        with pytest.raises(UnknownModel, match=f"{how} sets it up, where its workers run"):
+            Fleet().resolve(target)
 
 
 def test_an_alias_is_found_by_name_in_any_case() -> None:

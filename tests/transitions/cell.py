@@ -225,6 +225,12 @@ class Cell:
         return [order.decode() for order in self.redis("LRANGE", self.keys.control(worker), 0, -1)]
 
 
+def budget(cell: Cell) -> tuple[int, int, int]:
+    """Nano-dollars of the budget `b`: spent, unresolved, reserved."""
+    found = cell.numbers(cell.keys.budget("b"))
+    return found.get("spent", 0), found.get("unres", 0), found.get("reserved", 0)
+
+
 def _numeric(value: bytes) -> bool:
     try:
         float(value)

@@ -11,7 +11,7 @@ from homa_shared.store import reads
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import ReportResult
 from homa_shared.store.transitions.fleet import write_fleet
-from tests.transitions.cell import BOUND, COST, MODEL, Cell
+from tests.transitions.cell import BOUND, COST, MODEL, Cell, budget
 
 DAY_MS = 86_400_000
 
@@ -146,11 +146,6 @@ def test_a_late_reply_in_time_comes_before_the_policy(cell: Cell) -> None:
     cell.sweep()
     assert spent(cell) == (COST, 0)
     assert cell.state("a") is State.SUCCEEDED
-
-
-def budget(cell: Cell) -> tuple[int, int, int]:
-    found = cell.numbers(cell.keys.budget("b"))
-    return found.get("spent", 0), found.get("unres", 0), found.get("reserved", 0)
 
 
 @pytest.mark.parametrize("counts_as", ["bound", "none"])

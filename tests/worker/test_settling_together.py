@@ -13,6 +13,7 @@ from homa_shared.model.records import State
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import SETTLED_AT_ONCE, ReportResult, Settlement
+from homa_workers.process.worker import HomaWorker
 from homa_workers.store_io.group_commit import LARGE_BYTES, MOST_BYTES, GroupCommit
 from tests.worker.cell import Cell, until
 
@@ -157,16 +158,22 @@ async def test_jobs_that_end_together_succeed_at_the_price_of_the_bill(cell: Cel
     assert len(await cell.ledger()) == count
 
 
-async def test_a_worker_that_drains_sends_what_it_has_gathered(cell: Cell) -> None:
-    cell.simulator.configure(latency_ms=60_000)
+async def gathering(cell: Cell) -> tuple[HomaWorker, asyncio.Task[None], str]:
+    """A worker in the midst of a long job that has gathered the reply of a quick one; its serving, the quick job."""
     (worker,) = (await cell.process("openai", HOMA_SETTLE_GATHER_MS="1000")).workers
     assert worker._pipeline is not None
-    worker._pipeline.group._gather_s = FOR_EVER_S
+    commit = worker._pipeline.group
+    commit._gather_s = FOR_EVER_S
     serving = cell.serve(worker)
     await cell.submit("[[latency:60000]]")
     quick = await cell.submit("[[latency:10]]")
-    commit = worker._pipeline.group
     await until(lambda: len(commit._gathered) == 1)
+    return worker, serving, quick
+
+
+async def test_a_worker_that_drains_sends_what_it_has_gathered(cell: Cell) -> None:
+    cell.simulator.configure(latency_ms=60_000)
+    worker, serving, quick = await gathering(cell)
     worker.drain()
     assert (await cell.ended(quick)).job.state is State.SUCCEEDED
     assert not serving.done()
@@ -174,14 +181,7 @@ async def test_a_worker_that_drains_sends_what_it_has_gathered(cell: Cell) -> No
 
 
 async def test_a_worker_that_stops_at_once_loses_no_gathered_reply(cell: Cell) -> None:
-    (worker,) = (await cell.process("openai", HOMA_SETTLE_GATHER_MS="1000")).workers
-    assert worker._pipeline is not None
-    worker._pipeline.group._gather_s = FOR_EVER_S
-    serving = cell.serve(worker)
-    await cell.submit("[[latency:60000]]")
-    quick = await cell.submit("[[latency:10]]")
-    commit = worker._pipeline.group
-    await until(lambda: len(commit._gathered) == 1)
+    worker, serving, quick = await gathering(cell)
     worker.stop_now()
     assert (await cell.ended(quick)).job.state is State.SUCCEEDED
     await serving

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from homa.client.aio_handles import AsyncJob
+from homa.client.short_tracebacks import short_tracebacks
 from homa.client.streams import Piece
 
 #: Submits the job of one stream.
@@ -37,6 +38,7 @@ class Submissions:
             await asyncio.wait(mine)
 
 
+@short_tracebacks
 class AsyncStream(AsyncIterator[Piece]):
     """The answer of a job that is being submitted, as it is written."""
 

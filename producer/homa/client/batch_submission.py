@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from io import IOBase
 from typing import Any
 
 from homa.drivers.effects import Flow, ask_all, ask_patiently, patiently
 from homa.submit.batch_chunks import BatchRequest, Chunks
-from homa.submit.option_checks import Dollars, check_tenant
+from homa.submit.option_checks import Dollars, check_fallbacks, check_tenant
 from homa.submit.options import spread
 from homa.submit.submitter import Submitter
+from homa_shared.calls.request import CHAT
 from homa_shared.model.errors import HomaError, InvalidRequest, JobCancelled, StoreFull, StoreUnavailable
 from homa_shared.model.ids import new_batch_id
 from homa_shared.model.records import Lane
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions import admin
+from homa_shared.store.transitions.submit import Accepted, Entry
 
 
 def check_requests(requests: object) -> None:
@@ -22,7 +25,13 @@ def check_requests(requests: object) -> None:
     if (rows := _rows_of_table(requests)) is not None:
         raise InvalidRequest(
             f"requests is a table ({type(requests).__module__.partition('.')[0]}): expected requests, such as "
-            f'[{{"prompt": f"Classify: {{row[\'text\']}}", "custom_id": row["id"]}} for row in {rows}]'
+            f'[{{"prompt": f"Classify: {{row[\'text\']}}", "custom_id": row["id"]}} for row in {rows}], '
+            'or homa.map(table, prompt="Classify: {{text}}"), which answers with a table'
+        )
+    if isinstance(requests, IOBase):
+        raise InvalidRequest(
+            f"requests is an open file ({getattr(requests, 'name', '?')!s:.80}), whose lines would all be prompts: "
+            "expected requests, such as map(json.loads, file) for a JSON Lines file, or `homa run FILE`"
         )
     one = isinstance(requests, str | bytes | Mapping)
     if one or not isinstance(requests, Iterable | AsyncIterable):
@@ -41,9 +50,24 @@ def _rows_of_table(value: object) -> str | None:
 
 
 class BatchSubmission:
-    """The making of one batch: opened, filled a chunk at a time, sealed with its total."""
+    """The making of one batch: opened, filled a chunk at a time, sealed with its total.
 
-    def __init__(self, submitter: Submitter, options: Mapping[str, Any]) -> None:
+    Args:
+        options: of `submit_batch`, name, model and schema among them.
+        facts: what is to stand in the batch's record beside them.
+        kind: of its requests.
+        alike: lines are prompts without options of their own, so that wrong options are refused before it is opened.
+    """
+
+    def __init__(
+        self,
+        submitter: Submitter,
+        options: Mapping[str, Any],
+        *,
+        facts: Mapping[str, str] | None = None,
+        alike: bool = False,
+        kind: str = CHAT,
+    ) -> None:
         defaults = {"lane": Lane.BULK, **{name: value for name, value in spread(options).items() if value is not None}}
         self._submitter = submitter
         cap = defaults.pop("budget_usd", None)
@@ -54,14 +78,28 @@ class BatchSubmission:
         self.id = new_batch_id()
         self.schema = defaults.get("schema")
         self._chunks: Chunks | None = None
-        self._unsent: list[Op[Any]] = []
+        self._facts, self._alike, self._kind = facts or {}, alike, kind
+        self._unsent: list[tuple[Op[Accepted], list[Entry]]] = []
+        #: Lines whose key another job had: they are that job's.
+        self._taken = 0
 
     def open(self) -> Flow[None]:
         """Opens the batch in the store."""
+        yield from self._submitter.bounded(self._open())
+
+    def _open(self) -> Flow[None]:
+        model, fallbacks = self._defaults.get("model"), self._defaults.get("fallbacks", ())
+        if isinstance(model, str):
+            self._submitter.expect(model, check_fallbacks("fallbacks", fallbacks))
         view = yield from self._submitter.view()
         uploads = self._submitter.uploads()
-        self._chunks = Chunks(self._submitter.keys, self.id, view, self._defaults, uploads, cap=self._cap)
-        facts = {"name": self._name, "tenant": self._tenant, "cap": "" if self._cap is None else str(self._cap)}
+        self._chunks = Chunks(
+            self._submitter.keys, self.id, view, self._defaults, uploads, cap=self._cap, kind=self._kind
+        )
+        if self._alike:
+            self._chunks.check_defaults()
+        cap = "" if self._cap is None else str(self._cap)
+        facts = {"name": self._name, "tenant": self._tenant, "cap": cap, **self._facts}
         yield from ask_patiently(admin.open_batch(self._submitter.keys, self.id, facts))
 
     def add(self, request: BatchRequest) -> bool:
@@ -69,14 +107,30 @@ class BatchSubmission:
         assert self._chunks is not None
         return self._chunks.add(request)
 
-    def flush(self) -> Flow[None]:
+    def add_prompt(self, prompt: str, custom_id: str, key: str = "") -> bool:
+        """Takes a line that is a prompt alone; true when `flush` is due. As `Chunks.add_prompt`."""
+        assert self._chunks is not None
+        return self._chunks.add_prompt(prompt, custom_id, key)
+
+    def add_texts(self, texts: Sequence[str]) -> bool:
+        """Takes a line that embeds texts; true when `flush` is due. As `Chunks.add_texts`."""
+        assert self._chunks is not None
+        return self._chunks.add_texts(texts)
+
+    def flush(self) -> Flow[dict[str, str]]:
         """Sends the lines gathered, again after a reply that was lost.
+
+        Returns:
+            custom_id of a line -> the job that had the line's key before, and stands for it.
 
         Raises:
             JobCancelled: the batch was cancelled meanwhile and takes no more lines.
             StoreFull: the store has no room; the lines before are accepted.
             StoreUnavailable: it is away for long.
         """
+        return (yield from self._submitter.bounded(self._flush()))
+
+    def _flush(self) -> Flow[dict[str, str]]:
         assert self._chunks is not None
         yield from self._submitter.write_plans(self._chunks.view, sorted(self._chunks.targets))
         yield from self._chunks.uploads.send(self._submitter.keys)
@@ -84,8 +138,19 @@ class BatchSubmission:
         ops = self._unsent = [*self._unsent, *self._chunks.ops()]
         try:
             # A full store empties while workers drain it.
-            yield from patiently(lambda: ask_all(ops), outages=(StoreUnavailable, StoreFull))
+            answers = yield from patiently(
+                lambda: ask_all([op for op, _ in ops]), outages=(StoreUnavailable, StoreFull)
+            )
             self._unsent = []
+            # A line that was sent before is known by its own id; one whose key was used, by another job's.
+            taken = {
+                entries[place].custom_id: known
+                for answer, (_, entries) in zip(answers, ops, strict=True)
+                for place, known in answer.existing.items()
+                if known != entries[place].id
+            }
+            self._taken += len(taken)
+            return taken
         except HomaError:
             raise
         except Exception as error:
@@ -98,10 +163,18 @@ class BatchSubmission:
         """Sends what is left, and tells the store how many lines there are."""
         assert self._chunks is not None
         yield from self.flush()
-        yield from ask_patiently(admin.seal_batch(self._submitter.keys, self.id, self._chunks.lines))
+        lines = self._chunks.lines - self._taken
+        sealing = ask_patiently(admin.seal_batch(self._submitter.keys, self.id, lines))
+        yield from self._submitter.bounded(sealing)
 
     def abandon(self, error: BaseException) -> Flow[None]:
         """Cancels a batch whose lines could not all be read, so that half of it is not paid for."""
-        yield from ask_patiently(admin.cancel_batch(self._submitter.keys, self.id), 1.0)
         lines = self._chunks.lines if self._chunks is not None else 0
-        error.add_note(f"batch {self.id} was cancelled: its submission ended at line {lines}")
+        ended = f"its submission ended at line {lines}"
+        try:
+            cancelling = ask_patiently(admin.cancel_batch(self._submitter.keys, self.id), 1.0)
+            yield from self._submitter.bounded(cancelling)
+        except StoreUnavailable:
+            error.add_note(f"batch {self.id} could not be cancelled, and lines of it may have been accepted: {ended}")
+        else:
+            error.add_note(f"batch {self.id} was cancelled: {ended}")

@@ -18,7 +18,7 @@ from homa.supervision.own_workers import own_specs, restart_policy
 from homa.supervision.requirements import check_startable
 from homa.supervision.supervisor import PARTING_S, WorkerSupervisor
 from homa_shared.model.errors import HomaError, StoreUnavailable
-from homa_shared.model.pools import alias_of, members_of
+from homa_shared.model.pools import alias_of, members_of, queue_of
 from homa_shared.settings.model import Settings
 from homa_shared.store import reads
 
@@ -56,9 +56,16 @@ class Crew:
         self._troubles: dict[str, HomaError] = {}
         self._teams: list[_Team] = []
         self._missed: set[str] = set()
+        self._expected: list[tuple[str, Sequence[str]]] = []
+        self._unannounced: list[str] = []
         self._lock, self._wake, self._closing = threading.Lock(), threading.Event(), False
         self._thread = threading.Thread(target=self._watch, name="homa-workers", daemon=True)
         self._thread.start()
+
+    def expect(self, model: str, fallbacks: Sequence[str]) -> None:
+        """A job is about to be submitted, maybe to a store that does not run yet."""
+        self._expected.append((model, fallbacks))
+        self._wake.set()
 
     def need(self, queues: Sequence[str]) -> None:
         """Jobs wait in these queues, or are about to. What could not be started before is tried again."""
@@ -120,6 +127,8 @@ class Crew:
 
     def _look(self) -> None:
         self._check_teams()
+        while self._expected:
+            self._queues |= dict.fromkeys(self._queues_of(*self._expected.pop()), False)
         missing: dict[str, None] = {}
         for queue, seen in list(self._queues.items()):
             providers = self._unserved(queue)
@@ -130,6 +139,19 @@ class Crew:
             (self._missed.add if providers else self._missed.discard)(queue)
         if missing:
             self._start(list(missing))
+        if self._unannounced:
+            announce(self._session, self._unannounced)
+            self._unannounced = []
+
+    def _queues_of(self, model: str, fallbacks: Sequence[str]) -> list[str]:
+        """Where such a job may wait, as far as this process's own settings say."""
+        try:
+            hops = self._session.settings.fleet().hops(model, fallbacks)
+        except HomaError:
+            return []
+        found = {queue_of(hop): [member.provider for member in members_of(hop)] for hop in hops}
+        self._members |= found
+        return list(found)
 
     def _unserved(self, queue: str) -> list[str]:
         """Providers that a worker of this process should serve for a queue."""
@@ -137,7 +159,18 @@ class Crew:
         wanted = [name for name in self._providers(queue) if name not in own and name not in self._troubles]
         if not wanted or self._count is not None:
             return wanted
-        return [] if self._session.driver.run(ask(reads.live_workers(self._session.keys, queue))) else wanted
+        try:
+            live = self._session.driver.run(ask(reads.live_workers(self._session.keys, queue)))
+        except StoreUnavailable:
+            if self._is_running():
+                raise
+            return wanted
+        return [] if live else wanted
+
+    def _is_running(self) -> bool:
+        """Whether the store can have live workers: nobody lives in an embedded one that does not run."""
+        context = self._session.context
+        return context.settings.redis_url is not None or context.embedded.running() is not None
 
     def _providers(self, queue: str) -> list[str]:
         if queue not in self._members:
@@ -152,13 +185,14 @@ class Crew:
             return
         env = self._environment(settings)
         specs = own_specs(settings, able, self._count or 1, f"{self._name}-{next(_numbers)}")
-        supervisor = WorkerSupervisor([replace(spec, env=env) for spec in specs], restart_policy())
+        arguments = [*able, "--await-store"]
+        supervisor = WorkerSupervisor([replace(spec, env=env, arguments=arguments) for spec in specs], restart_policy())
         with self._lock:
             if self._closing:
                 return
             supervisor.start()
             self._teams.append(_Team(frozenset(able), supervisor))
-        announce(self._session, able)
+        self._unannounced += able
 
     def _check_teams(self) -> None:
         for team in list(self._teams):

@@ -64,6 +64,10 @@ class LocalWorkers:
         self._context = looking
         return replace(context, load=lambda: context.settings, workers=self)
 
+    def expect(self, model: str, fallbacks: Sequence[str]) -> None:
+        """A job is about to be submitted, to a store that may not run yet: a worker starts beside it."""
+        self._working().expect(model, fallbacks)
+
     def need(self, targets: Sequence[str]) -> None:
         """Jobs go to the hops of these names."""
         self._working().need([target if alias_of(target) else target.partition(":")[0] for target in targets])

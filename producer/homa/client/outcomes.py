@@ -28,6 +28,8 @@ class EndRecord:
     raw: bytes | None
     #: ms since 1970 by the store's clock; None for none.
     deadline_ms: int | None = None
+    #: What the job carries for its application, as JSON; empty for nothing.
+    metadata: bytes = b""
 
     @property
     def ended(self) -> bool:
@@ -38,14 +40,15 @@ def read_ends(keys: Keys, job_ids: Sequence[str]) -> Op[list[EndRecord]]:
     """State and outcome of jobs."""
     commands: list[tuple[Any, ...]] = []
     for job_id in job_ids:
-        commands += [("HMGET", keys.job(job_id), "st", "ci", "dl"), ("GET", keys.reply(job_id))]
+        commands += [("HMGET", keys.job(job_id), "st", "ci", "dl", "md"), ("GET", keys.reply(job_id))]
 
     def parse_all(replies: list[Any]) -> list[EndRecord]:
         records = []
         for i, job_id in enumerate(job_ids):
-            (state, custom_id, deadline), raw = replies[2 * i], replies[2 * i + 1]
+            (state, custom_id, deadline, metadata), raw = replies[2 * i], replies[2 * i + 1]
             known = State(text(state)) if state else None
-            records.append(EndRecord(job_id, known, text(custom_id), raw, int(deadline) if deadline else None))
+            due_ms = int(deadline) if deadline else None
+            records.append(EndRecord(job_id, known, text(custom_id), raw, due_ms, metadata or b""))
         return records
 
     return read(commands, parse_all)
@@ -61,7 +64,11 @@ def outcomes(keys: Keys, records: Sequence[EndRecord], schema: Any = None) -> Fl
         raws = yield from ask_patiently(read(commands, lambda answers: answers))
         replies = {source: orjson.loads(raw) for source, raw in zip(sources, raws, strict=True) if raw}
     yield from _fetch_bodies(keys, [*found, *replies.values()])
-    return [_outcome(record, said, replies, schema) for record, said in zip(records, found, strict=True)]
+    ended = [_outcome(record, said, replies, schema) for record, said in zip(records, found, strict=True)]
+    return [
+        replace(outcome, metadata=orjson.loads(record.metadata)) if record.metadata else outcome
+        for record, outcome in zip(records, ended, strict=True)
+    ]
 
 
 def _fetch_bodies(keys: Keys, told: Sequence[dict[str, Any]]) -> Flow[None]:

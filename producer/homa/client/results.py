@@ -15,6 +15,9 @@ from homa_shared.model.records import State
 
 T = TypeVar("T")
 
+#: Characters of the answer in what `repr` says.
+_EXCERPT = 60
+
 
 @dataclass(frozen=True)
 class Reply(Generic[T]):
@@ -45,6 +48,8 @@ class Reply(Generic[T]):
     #: What was changed about its parameters for the model that answered, and how the answer ended where it was cut.
     notes: tuple[str, ...] = ()
     schema: Any = field(default=None, repr=False)
+    #: What the job was given to carry; no provider has seen it.
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -81,6 +86,14 @@ class Reply(Generic[T]):
         """
         return None if self.schema is None else parse(self.text, self.schema)  # type: ignore[return-value]
 
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        cost = "unpriced" if self.cost_usd is None else f"${self.cost_usd}"
+        cut = "…" if len(self.text) > _EXCERPT else ""
+        return f"<Reply {self.job_id} {self.provider}:{self.model} {cost} {self.text[:_EXCERPT]!r}{cut}>"
+
     def _choice(self) -> dict[str, Any]:
         choices = self.body.get("choices") or [{}]
         return dict(choices[0])
@@ -106,6 +119,7 @@ class Failure:
     request_id: str | None = None
     latency_ms: int | None = None
     queued_ms: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def error(self, attempts: Sequence[Any] = ()) -> JobEnded:
         """The exception that says the same; raised by `Job.result`."""

@@ -7,24 +7,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from homa.client.batch_flows import BatchFlows
-from homa.client.batch_submission import BatchSubmission
+from homa.client.batch_submission import BatchSubmission, check_requests
 from homa.client.count import count
-from homa.client.embeddings import Embedded, ask_for_embeddings
-from homa.client.event_flows import event_flow
+from homa.client.embeddings import Embedded
+from homa.client.event_reading import EventReading
 from homa.client.handles import Batch, Job, OpenBatch
-from homa.client.job_flows import JobFlows
+from homa.client.known_jobs import KnownJobs
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.sync import Management
 from homa.client.scheduling import Scheduling
+from homa.client.short_tracebacks import short_tracebacks
 from homa.client.streams import Piece
+from homa.client.tables.mapping import TableMapping
 from homa.drivers.blocking import BlockingDriver
-from homa.drivers.context import client_context
+from homa.drivers.context import Context, client_context
+from homa.drivers.source import ClientSource
 from homa.submit.batch_chunks import BatchRequest
 from homa.submit.job_options import ChatOptions, EmbeddingOptions, JobOptions, Schema
 from homa.submit.submitter import Asked, Submitter, ask_for
 from homa_shared.calls.tokens import Count
-from homa_shared.model.events import Event
 
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Homa(Management, Scheduling):
+@short_tracebacks
+class Homa(KnownJobs, Management, Scheduling, TableMapping, EventReading):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use, may be shared by threads, and works on in a forked child.
@@ -43,6 +45,8 @@ class Homa(Management, Scheduling):
         settings: instead of environment and homa.toml.
         local: as `local()`.
         workers: as `local()`; without `local` none.
+        submit_timeout_s: seconds after which a submission is given up at a store that does not answer, at most 30;
+            instead of `HOMA_SUBMIT_TIMEOUT_S`.
 
     Raises:
         InvalidRequest: `workers` is none of these.
@@ -56,17 +60,30 @@ class Homa(Management, Scheduling):
         settings: Settings | None = None,
         local: bool = False,
         workers: Workers = "none",
+        submit_timeout_s: float | None = None,
     ) -> None:
         own = LocalWorkers(workers)
-        self._context = own.of(
-            client_context(redis_url=redis_url, namespace=namespace, settings=settings, local=local),
-            whole=settings is not None,
+        context = client_context(
+            redis_url=redis_url,
+            namespace=namespace,
+            settings=settings,
+            local=local,
+            submit_timeout_s=submit_timeout_s,
         )
-        self._driver = BlockingDriver(self._context)
-        self._workers = own
+        self._use(own.of(context, whole=settings is not None), own)
+
+    def _use(self, context: Context, own: LocalWorkers) -> None:
+        self._context, self._workers = context, own
+        self._driver = BlockingDriver(context)
         # Handles keep the driver, and with it the workers of the jobs that they wait for.
         weakref.finalize(self._driver, own.leave)
-        self._submitter = Submitter(self._context)
+        self._submitter = Submitter(context)
+
+    def __getstate__(self) -> ClientSource:
+        return ClientSource.of(self._context)
+
+    def __setstate__(self, source: ClientSource) -> None:
+        self._use(source.context(), LocalWorkers("none"))
 
     @classmethod
     def local(
@@ -105,7 +122,8 @@ class Homa(Management, Scheduling):
         Args:
             prompt: the user's text; or `messages`, a whole conversation.
             model: `provider:model`, or an alias of the fleet's settings.
-            schema: a pydantic model or JSON schema for the answer; `Reply.parsed` is then its object.
+            schema: a type (pydantic model, dataclass, TypedDict, `list[…]` of one) or JSON schema for the answer;
+                `Reply.parsed` is then its object.
             options: those of `JobOptions`, where each has its type and what it does; docs/python.md lists them.
                 Further names go to the provider as they are; type checkers want those in `provider_options`.
 
@@ -129,12 +147,14 @@ class Homa(Management, Scheduling):
         return self.job(self._driver.run(self._submitter.submit(asked)), schema=asked.schema)
 
     def embed(
-        self, texts: Sequence[str], *, model: str, timeout: float | None = None, **options: Unpack[EmbeddingOptions]
+        self, texts: Iterable[str], *, model: str, timeout: float | None = None, **options: Unpack[EmbeddingOptions]
     ) -> Embedded:
-        """Turn texts into vectors, in one job of as many calls as the provider's limits ask for; wait for them.
+        """Turn texts into vectors, in as many calls as the provider's limits ask for; wait for them.
+
+        It is one job; more than 2000 texts, or 4 MB of them, are a batch of jobs unless they have a `key`.
 
         Args:
-            texts: what to embed, none of them empty.
+            texts: what to embed, none of them empty: a list, a column of a table, or another iterable.
             model: `provider:model`, or an alias of the fleet's settings.
             timeout: seconds to wait; None waits as long as it takes.
             options: those of `EmbeddingOptions`. Vectors of two models do not mix: a fallback begins anew. Further
@@ -142,11 +162,52 @@ class Homa(Management, Scheduling):
 
         Raises:
             InvalidRequest: an option is wrong, or no target has embeddings.
-            ResultTimeout: the vectors have not come in time; the job goes on.
+            ResultTimeout: the vectors have not come in time; the job or batch goes on.
             JobFailed, JobCancelled, JobExpired: as `Job.result`; the rest as `submit`.
         """
-        job = self._submit(ask_for_embeddings(texts, {"model": model, **options}))
-        return Embedded(job.result(timeout))
+        from homa.client.embedding_batches import wanted_embeddings
+
+        wanted = wanted_embeddings(self._submitter, texts, {"model": model, **options})
+        if isinstance(wanted, Asked):
+            return Embedded(self._submit(wanted).result(timeout))
+        try:
+            return self._driver.run(wanted.vectors(timeout))
+        except BaseException as error:
+            self._driver.run(wanted.leave(error))
+            raise
+
+    @overload
+    def submit_batch(
+        self,
+        requests: Iterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: type[T],
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Batch[T]: ...
+
+    @overload
+    def submit_batch(
+        self,
+        requests: Iterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: None = None,
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Batch[None]: ...
+
+    @overload
+    def submit_batch(
+        self,
+        requests: Iterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: Mapping[str, Any],
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Batch[Any]: ...
 
     def submit_batch(
         self,
@@ -156,7 +217,7 @@ class Homa(Management, Scheduling):
         schema: Schema = None,
         name: str | None = None,
         **options: Unpack[JobOptions],
-    ) -> Batch:
+    ) -> Batch[Any]:
         """Submit any number of requests as one batch; returns when all are accepted.
 
         Args:
@@ -173,6 +234,7 @@ class Homa(Management, Scheduling):
                 batch is then cancelled, as it is when `requests` itself fails.
             StoreUnavailable, StoreFull: the store was away, or full, for longer than half a minute.
         """
+        check_requests(requests)
         filling = self.open_batch(model=model, schema=schema, name=name, **options)
         try:
             filling.add(requests)
@@ -181,6 +243,26 @@ class Homa(Management, Scheduling):
             filling.abandon(error)
             raise
 
+    @overload
+    def open_batch(
+        self, *, model: str | None = None, schema: type[T], name: str | None = None, **options: Unpack[JobOptions]
+    ) -> OpenBatch[T]: ...
+
+    @overload
+    def open_batch(
+        self, *, model: str | None = None, schema: None = None, name: str | None = None, **options: Unpack[JobOptions]
+    ) -> OpenBatch[None]: ...
+
+    @overload
+    def open_batch(
+        self,
+        *,
+        model: str | None = None,
+        schema: Mapping[str, Any],
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> OpenBatch[Any]: ...
+
     def open_batch(
         self,
         *,
@@ -188,23 +270,11 @@ class Homa(Management, Scheduling):
         schema: Schema = None,
         name: str | None = None,
         **options: Unpack[JobOptions],
-    ) -> OpenBatch:
+    ) -> OpenBatch[Any]:
         """A batch to be filled bit by bit, and sealed; options as `submit_batch` without the requests."""
         submission = BatchSubmission(self._submitter, {"model": model, "schema": schema, "name": name, **options})
         self._driver.run(submission.open())
         return OpenBatch(self._driver, submission, self.batch(submission.id, schema=submission.schema))
-
-    def job(self, job_id: str, *, schema: Any = None) -> Job[Any]:
-        """The handle of a job that was submitted before, here or elsewhere."""
-        return Job(self._driver, JobFlows(self._submitter.keys, job_id, schema))
-
-    def batch(self, batch_id: str, *, schema: Any = None) -> Batch:
-        """The handle of a batch that was submitted before, here or elsewhere."""
-        return Batch(self._driver, BatchFlows(self._submitter.keys, batch_id, schema))
-
-    def cancel(self, job: Job[Any] | str) -> str:
-        """Cancel a job, given its handle or id; see `Job.cancel`."""
-        return self.job(job).cancel() if not isinstance(job, Job) else job.cancel()
 
     def count(self, content: str | Sequence[Mapping[str, Any]], *, model: str, exact: bool = False) -> Count:
         """Tokens of a text or of messages; `exact` of the result says whether they are an estimate.
@@ -230,24 +300,6 @@ class Homa(Management, Scheduling):
             target = self._driver.run(target_of(model, self._submitter))
             return count_exactly(self._context.settings, target, content)
         return count(content, model=model, factor=self._submitter.factor(model))
-
-    def events(
-        self, *, after: str | None = None, kinds: Iterable[type[Event]] | None = None, follow: bool = True
-    ) -> Iterator[Event]:
-        """What happens in the fleet, as it happens.
-
-        Args:
-            after: id of the last event that was seen (`Event.id`), to resume behind it; `-` begins at the oldest that
-                is kept, None now.
-            kinds: types from `homa.events`; None means all. `Missed` is told in any case: events that were trimmed
-                before they were read.
-            follow: wait for more; False ends behind the newest.
-
-        Raises:
-            InvalidRequest: `after` is not an id, or something in `kinds` is not a type of event.
-            StoreUnavailable: the store is away for longer than it is waited for.
-        """
-        return self._driver.iterate(event_flow(self._submitter.keys, after, kinds, follow=follow))
 
     def close(self) -> None:
         """Close the connections; workers of its own finish their calls. It may be used again: it connects anew."""

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
 from homa.drivers.context import Context
-from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, NeedWorker, PutBlob, Sleep
+from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, Hurried, NeedWorker, PutBlob, Sleep
 from homa_shared.model.errors import HomaError
 
 if TYPE_CHECKING:
+    from homa.drivers.source import ClientSource
     from homa_shared.store.client import AsyncStore
 
 T = TypeVar("T")
@@ -33,8 +36,14 @@ class AwaitingDriver:
         self._context = context
         self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._store: AsyncStore | None = None
+        self._hurried: tuple[float, AsyncStore] | None = None
         self._ends: Ends | None = None
         self._connecting = asyncio.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from homa.drivers.source import ClientSource
+
+        return _driver_at, (ClientSource.of(self._context),)
 
     async def run(self, flow: Flow[T]) -> T:
         """A flow's result."""
@@ -50,13 +59,14 @@ class AwaitingDriver:
 
     async def aclose(self) -> None:
         """Closes the connections; the next flow opens new ones."""
-        ends, store = self._ends, self._store
+        ends, stores = self._ends, [self._store, self._hurried[1] if self._hurried else None]
         mine = self._home == _here()
-        self._ends = self._store = self._home = None
+        self._ends = self._store = self._home = self._hurried = None
         if ends is not None and mine:
             await ends.aclose()
-        if store is not None and mine:
-            await store.aclose()
+        for store in stores if mine else ():
+            if store is not None:
+                await store.aclose()
 
     async def _drive(self, flow: Flow[T], result: list[T]) -> AsyncIterator[Any]:
         send, argument = flow.send, None
@@ -92,6 +102,8 @@ class AwaitingDriver:
             return None
         if isinstance(effect, GetBlob):
             return await self._context.need_blobs().get_async(effect.path)
+        if isinstance(effect, Hurried):
+            return await (await self._in_a_hurry(effect.seconds)).run(effect.op)
         store = await self._connected()
         if isinstance(effect, Block):
             return await store.wait(*effect.command)
@@ -114,12 +126,23 @@ class AwaitingDriver:
             return self._store
         if self._home != _here():
             # A lock binds to the loop that first waits for it.
-            self._connecting, self._home, self._store = asyncio.Lock(), _here(), None
+            self._move()
         async with self._connecting:
             if self._store is None:
                 store = await self._context.connect_async()
                 self._store, self._ends = store, Ends(store)
             return self._store
+
+    async def _in_a_hurry(self, seconds: float) -> AsyncStore:
+        if self._home != _here():
+            self._move()
+        async with self._connecting:
+            if self._hurried is None or self._hurried[0] != seconds:
+                self._hurried = (seconds, await self._context.connect_async(seconds))
+            return self._hurried[1]
+
+    def _move(self) -> None:
+        self._connecting, self._home, self._store, self._hurried = asyncio.Lock(), _here(), None, None
 
 
 class Ends:
@@ -215,3 +238,20 @@ class Ends:
 def _here() -> tuple[int, asyncio.AbstractEventLoop]:
     """This process and loop: connections belong to both."""
     return os.getpid(), asyncio.get_running_loop()
+
+
+#: Of handles that were unpickled here: those of one store share the connections of a loop.
+_unpickled: WeakValueDictionary[tuple[ClientSource, int], AwaitingDriver] = WeakValueDictionary()
+_unpickling = threading.Lock()
+
+
+def _driver_at(source: ClientSource) -> AwaitingDriver:
+    try:
+        name = source, id(asyncio.get_running_loop())
+    except RuntimeError:
+        name = source, 0
+    with _unpickling:
+        driver = _unpickled.get(name)
+        if driver is None:
+            driver = _unpickled[name] = AwaitingDriver(source.context())
+        return driver

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
 from homa.drivers.context import Context
-from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, NeedWorker, PutBlob, Sleep
+from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, Hurried, NeedWorker, PutBlob, Sleep
 from homa_shared.model.errors import StoreUnavailable
 
 if TYPE_CHECKING:
+    from homa.drivers.source import ClientSource
     from homa_shared.store.client import Store
 
 T = TypeVar("T")
@@ -26,6 +29,12 @@ class BlockingDriver:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._store: Store | None = None
+        self._hurried: tuple[float, Store] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from homa.drivers.source import ClientSource
+
+        return _driver_at, (ClientSource.of(self._context),)
 
     @property
     def store(self) -> Store:
@@ -52,8 +61,15 @@ class BlockingDriver:
     def close(self) -> None:
         """Closes the connections; the next flow opens new ones."""
         store, self._store = self._store, None
-        if store is not None:
-            store.close()
+        hurried, self._hurried = self._hurried, None
+        for each in (store, hurried[1] if hurried else None):
+            if each is not None:
+                each.close()
+
+    def _in_a_hurry(self, seconds: float) -> Store:
+        if self._hurried is None or self._hurried[0] != seconds:
+            self._hurried = (seconds, self._context.connect(seconds))
+        return self._hurried[1]
 
     def _drive(self, flow: Flow[T]) -> Any:
         with ExitStack() as stack:
@@ -84,6 +100,8 @@ class BlockingDriver:
             return self._context.need_blobs().put(effect.path, effect.data)
         if isinstance(effect, GetBlob):
             return self._context.need_blobs().get(effect.path)
+        if isinstance(effect, Hurried):
+            return self._in_a_hurry(effect.seconds).run(effect.op)
         if isinstance(effect, Block):
             return self.store.wait(*effect.command)
         if isinstance(effect, AwaitEnd):
@@ -113,3 +131,16 @@ def _announced(pubsub: Any, seconds: float) -> bool:
         if pubsub.get_message(timeout=left_s) is not None:
             return True
     return False
+
+
+#: Of handles that were unpickled here: those of one store share its connections.
+_unpickled: WeakValueDictionary[ClientSource, BlockingDriver] = WeakValueDictionary()
+_unpickling = threading.Lock()
+
+
+def _driver_at(source: ClientSource) -> BlockingDriver:
+    with _unpickling:
+        driver = _unpickled.get(source)
+        if driver is None:
+            driver = _unpickled[source] = BlockingDriver(source.context())
+        return driver

@@ -11,7 +11,8 @@ from enum import Enum, auto
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from homa_shared.model.errors import ConfigError, StoreUnavailable
+from homa.drivers.effects import PATIENCE_S
+from homa_shared.model.errors import ConfigError, InvalidRequest, StoreUnavailable
 from homa_shared.model.example_models import OPENAI
 from homa_shared.store.keys import Keys
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from homa_shared.store.connection import StoreAddress
     from homa_shared.store.embedded import EmbeddedStore
 
+#: Least `submit_timeout_s`.
+_LEAST_S = 0.1
 #: What somebody needs to know who has just installed Homa.
 _LOCALLY = f"""To run everything from this process, store and workers too:
 
@@ -42,6 +45,9 @@ class Start(Enum):
 
 class OwnWorkers(Protocol):
     """Workers that a process runs for its own jobs, as the client's flows see them. No method blocks."""
+
+    def expect(self, model: str, fallbacks: Sequence[str]) -> None:
+        """A job is about to be submitted, to a store that may not run yet."""
 
     def need(self, targets: Sequence[str]) -> None:
         """Jobs are about to be submitted to the hops of these names; what stands in the way is told by `serve`."""
@@ -110,8 +116,11 @@ class Context:
         self.workers.serve(queue)
         return True
 
-    def connect(self) -> Store:
+    def connect(self, within_s: float | None = None) -> Store:
         """The store, for threads.
+
+        Args:
+            within_s: how long one operation may take; None: as long as the store's connections wait anyway.
 
         Raises:
             StoreUnavailable: as `address`, or it cannot be reached, or might drop jobs and `safe_only` is set.
@@ -120,13 +129,13 @@ class Context:
         from homa_shared.store.rights import denied_commands, require_rights
         from homa_shared.store.safety_checks import require_safe
 
-        store = Store(self.address(), self.settings.namespace, role=self.role)
+        store = Store(self.address(), self.settings.namespace, role=self.role, within_s=within_s)
         if self.safe_only:
             require_safe(store.facts())
             require_rights(store.run(denied_commands(store.keys)), store.address, store.keys)
         return store
 
-    async def connect_async(self) -> AsyncStore:
+    async def connect_async(self, within_s: float | None = None) -> AsyncStore:
         """`connect` for an event loop."""
         import asyncio
 
@@ -136,7 +145,7 @@ class Context:
 
         # Settings are files, and an embedded store may have to start: not on the loop.
         address = await asyncio.to_thread(self.address)
-        store = AsyncStore(address, self.settings.namespace, role=self.role)
+        store = AsyncStore(address, self.settings.namespace, role=self.role, within_s=within_s)
         if self.safe_only:
             require_safe(await store.facts())
             require_rights(await store.run(denied_commands(store.keys)), store.address, store.keys)
@@ -177,7 +186,12 @@ class Context:
 
 
 def client_context(
-    *, redis_url: str | None = None, namespace: str | None = None, settings: Settings | None = None, local: bool = False
+    *,
+    redis_url: str | None = None,
+    namespace: str | None = None,
+    settings: Settings | None = None,
+    local: bool = False,
+    submit_timeout_s: float | None = None,
 ) -> Context:
     """A client's context, from the arguments of `Homa`.
 
@@ -186,15 +200,23 @@ def client_context(
         namespace: instead of `HOMA_NAMESPACE`.
         settings: instead of environment and homa.toml.
         local: start the embedded store.
+        submit_timeout_s: instead of `HOMA_SUBMIT_TIMEOUT_S`.
     """
+    if submit_timeout_s is not None:
+        _check_submit_timeout(submit_timeout_s)
+    given = {"redis_url": redis_url, "namespace": namespace, "submit_timeout_s": submit_timeout_s}
 
     def load() -> Settings:
         if settings is not None:
-            return settings.model_copy(
-                update={k: v for k, v in (("redis_url", redis_url), ("namespace", namespace)) if v is not None}
-            )
+            return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
         from homa_shared.settings.model import load_settings
 
-        return load_settings(overrides={"redis_url": redis_url, "namespace": namespace})
+        return load_settings(overrides=given)
 
     return Context(load, Start.ALWAYS if local else Start.NEVER)
+
+
+def _check_submit_timeout(seconds: object) -> None:
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not number or not _LEAST_S <= seconds <= PATIENCE_S:  # type: ignore[operator]
+        raise InvalidRequest(f"submit_timeout_s is {seconds!r:.80}: expected seconds, {_LEAST_S:g} to {PATIENCE_S:g}")

@@ -72,13 +72,21 @@ class NeedWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class Hurried:
+    """Runs a store operation on a connection that waits for its reply no longer than so."""
+
+    op: Op[Any]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Emit:
     """Hands a value to whoever iterates."""
 
     value: Any
 
 
-Effect: TypeAlias = "Op[Any] | Sleep | Block | PutBlob | GetBlob | AwaitEnd | NeedWorker | Emit"
+Effect: TypeAlias = "Op[Any] | Sleep | Block | PutBlob | GetBlob | AwaitEnd | NeedWorker | Hurried | Emit"
 Flow: TypeAlias = Generator[Any, Any, T]
 
 
@@ -137,3 +145,36 @@ def patiently(
                 raise
         failures += 1
         yield Sleep(_BACKOFF.pause_s(failures))
+
+
+def within(seconds: float, flow: Flow[T]) -> Flow[T]:
+    """The result of a flow that emits nothing, given up where the store does not answer for so long.
+
+    Args:
+        seconds: from now, and from each answer; those of `PATIENCE_S` are what a mute store takes anyway.
+
+    Raises:
+        StoreUnavailable: it took longer.
+    """
+    if seconds >= PATIENCE_S:
+        return (yield from flow)
+    give_up_s = time.monotonic() + seconds
+    last: StoreUnavailable | None = None
+    send, argument = flow.send, None
+    while True:
+        try:
+            effect = send(argument)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        try:
+            pause_s = effect.seconds if isinstance(effect, Sleep) else 0.0
+            if time.monotonic() + pause_s > give_up_s:
+                raise last or StoreUnavailable(f"the store did not answer within {seconds:g} s")
+            answer = yield Hurried(effect, seconds) if isinstance(effect, Op) else effect
+            send, argument = flow.send, answer
+            if not isinstance(effect, Sleep):
+                give_up_s = time.monotonic() + seconds
+        except Exception as error:
+            last = error if isinstance(error, StoreUnavailable) else last
+            send, argument = flow.throw, error

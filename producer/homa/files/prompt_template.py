@@ -66,15 +66,18 @@ class PromptTemplate:
                 hint = f"; did you mean {{{{{close[0]}}}}}?" if close else ""
                 raise InvalidRequest(f"template uses {{{{{name}}}}}: known here are {', '.join(known)}{hint}")
 
-    def check_varies(self, columns: Iterable[str]) -> None:
-        """Raise InvalidRequest, with the likely spelling, if every row would get the same prompt."""
+    def check_varies(self, columns: Iterable[str], option: str = "--prompt") -> None:
+        """Raise InvalidRequest, with the likely spelling, if every row would get the same prompt.
+
+        `option` is what the caller names the template by.
+        """
         if self.names:
             return
         known = list(columns)
         meant = self._near_placeholder(known)
         hint = f"did you mean {{{{{meant[1]}}}}} where it says {meant[0]}?" if meant else "expected {{text}}, for one"
         raise InvalidRequest(
-            f"--prompt names no field, so that each row would be the same paid question: {hint} "
+            f"{option} names no field, so that each row would be the same paid question: {hint} "
             f"Fields here: {', '.join(known)}"
         )
 

@@ -38,6 +38,8 @@ class HomaPart:
     finish_reason: str | None = None
     #: What was changed about its parameters for the model that answered, and how the answer ended where it was cut.
     notes: tuple[str, ...] = ()
+    #: What the application gave the job to carry.
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def _response(outcome: Answered | Unanswered, error: dict[str, str] | None) -> d
 
 
 def _homa(part: HomaPart) -> dict[str, Any]:
-    line = {
+    line: dict[str, Any] = {
         "job": part.job,
         "provider": part.provider,
         "model": part.model,
@@ -108,7 +110,11 @@ def _homa(part: HomaPart) -> dict[str, Any]:
         "queued_ms": part.queued_ms,
         "latency_ms": part.latency_ms,
     }
-    return {**line, "notes": list(part.notes)} if part.notes else line
+    if part.notes:
+        line["notes"] = list(part.notes)
+    if part.metadata:
+        line["metadata"] = dict(part.metadata)
+    return line
 
 
 def is_good(line: Mapping[str, Any]) -> bool:

@@ -35,21 +35,21 @@ class ResultLine:
     empty: bool = False
 
 
-def result_lines(keys: Keys, lines: Sequence[Line]) -> Flow[list[ResultLine]]:
+def result_lines(keys: Keys, lines: Sequence[Line[Any]]) -> Flow[list[ResultLine]]:
     """The same lines for a results file."""
     failures = [line.job_id for line in lines if line.failure is not None]
     costs = yield from _known_costs(keys, failures)
     return [_in_file(line, costs) for line in lines]
 
 
-def _in_file(line: Line, costs: Mapping[str, int]) -> ResultLine:
+def _in_file(line: Line[Any], costs: Mapping[str, int]) -> ResultLine:
     if line.reply is not None:
         return _answered(line, line.reply)
     assert line.failure is not None
     return _unanswered(line, line.failure, costs[line.job_id])
 
 
-def _answered(line: Line, reply: Reply[Any]) -> ResultLine:
+def _answered(line: Line[Any], reply: Reply[Any]) -> ResultLine:
     part = _homa_part(reply, reply.cost_nano_usd, cached=reply.cached)
     custom_id = line.custom_id or line.job_id
     document = result_line(custom_id, Answered(reply.body, part, reply.request_id))
@@ -59,7 +59,7 @@ def _answered(line: Line, reply: Reply[Any]) -> ResultLine:
     )
 
 
-def _unanswered(line: Line, failure: Failure, nano_usd: int) -> ResultLine:
+def _unanswered(line: Line[Any], failure: Failure, nano_usd: int) -> ResultLine:
     part = _homa_part(failure, nano_usd)
     custom_id = line.custom_id or line.job_id
     outcome = Unanswered(failure.kind, failure.message, part, failure.request_id, failure.status)
@@ -79,6 +79,7 @@ def _homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: boo
         latency_ms=ended.latency_ms,
         finish_reason=ended.finish_reason if isinstance(ended, Reply) else None,
         notes=ended.notes if isinstance(ended, Reply) else (),
+        metadata=ended.metadata,
     )
 
 

@@ -11,23 +11,23 @@ from typing import Any
 
 import orjson
 
-from homa.files.digests import Digests
-from homa.submit.attachments import names_of_media
+from homa.submit.attachments import names_of_media, refuse_own_files
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
+from homa.submit.job_options import known_names
 from homa.submit.messages import build_messages, check_prompt
-from homa.submit.option_checks import check_custom_id
+from homa.submit.option_checks import check_custom_id, check_metadata
 from homa.submit.options import check_options, refuse_unknown, spread
 from homa.submit.shared_prefixes import Prefixes
 from homa.submit.submitter import check_affordable
 from homa.submit.template import Template
 from homa.submit.uploads import UPLOAD_BYTES, Uploads
-from homa_shared.calls.request import to_json
+from homa_shared.calls.request import CHAT, EMBEDDING, to_json
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest
 from homa_shared.model.ids import batch_job_id
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op
-from homa_shared.store.transitions.submit import Common, Entry, submit
+from homa_shared.store.transitions.submit import Accepted, Common, Entry, submit
 
 #: A chunk is sent when it has so many jobs or bytes of requests; one script call then blocks the store for some ms.
 CHUNK_JOBS, CHUNK_BYTES = 100, 1_000_000
@@ -36,7 +36,7 @@ _MOST_TEMPLATES = 256
 #: Ids that are held against one another, at about 100 bytes each.
 _MOST_IDS = 1_000_000
 #: What a line may say of its own without options of its own.
-_PLAIN = frozenset({"prompt", "messages", "custom_id"})
+_PLAIN = frozenset({"prompt", "messages", "custom_id", "metadata"})
 _OPENAI_URL = "/v1/chat/completions"
 
 #: A line of a batch: a prompt, options of `submit` (`BatchLine`), or a line of OpenAI's batch files.
@@ -52,6 +52,7 @@ class Chunks:
         defaults: options of `submit` for lines that do not say otherwise.
         uploads: takes note of media.
         cap: the batch's budget, nano-dollars; its lines must have a price.
+        kind: of its requests.
     """
 
     def __init__(
@@ -63,8 +64,11 @@ class Chunks:
         uploads: Uploads,
         *,
         cap: int | None = None,
+        kind: str = CHAT,
     ) -> None:
-        self._keys, self._batch_id, self.view, self._cap = keys, batch_id, view, cap
+        from homa.files.digests import Digests  # with all that reads and writes files, which few clients need
+
+        self._keys, self._batch_id, self.view, self._cap, self._kind = keys, batch_id, view, cap, kind
         self._defaults = {name: value for name, value in defaults.items() if value is not None}
         self._system = self._defaults.pop("system", None)
         self._around = self._plain_around()
@@ -94,12 +98,39 @@ class Chunks:
             name = f"request {self.lines}" + (f" ({custom_id!r:.80})" if custom_id else "")
             raise type(error)(f"{name}: {error}") from error
         self.lines += 1
+        return self._is_full()
+
+    def _is_full(self) -> bool:
         return self._jobs >= CHUNK_JOBS or self._bytes >= CHUNK_BYTES or self.uploads.bytes >= UPLOAD_BYTES
 
-    def ops(self) -> list[Op[Any]]:
-        """What sends the lines gathered; the next chunk is empty."""
+    def add_prompt(self, prompt: str, custom_id: str, key: str = "") -> bool:
+        """Takes a line that is nothing but a prompt, under a custom_id that no other line has; otherwise as `add`.
+
+        Args:
+            key: idempotency key and digest, `key digest`; a job that has it already stands for the line's.
+
+        Raises:
+            InvalidRequest, BudgetExceeded: what is wrong, without the line's name.
+        """
+        self._put(self._default_template(), self._prepared(prompt), custom_id, key=key)
+        self.lines += 1
+        return self._is_full()
+
+    def add_texts(self, texts: Sequence[str]) -> bool:
+        """Takes a line that embeds these texts; otherwise as `add_prompt`."""
+        prepared = Prepared(to_json(texts, "texts"), [], inputs=texts)
+        self._put(self._default_template(), prepared, str(self.lines))
+        self.lines += 1
+        return self._is_full()
+
+    def check_defaults(self) -> None:
+        """Raises InvalidRequest or UnknownModel where the options that lines share are wrong by themselves."""
+        self._default_template()
+
+    def ops(self) -> list[tuple[Op[Accepted], list[Entry]]]:
+        """What sends the lines gathered, each with its jobs; the next chunk is empty."""
         self._prefixes.mark()
-        ops = [submit(self._keys, common, entries) for common, entries in self._groups.values()]
+        ops = [(submit(self._keys, common, entries), entries) for common, entries in self._groups.values()]
         self._groups, self._jobs, self._bytes = {}, 0, 0
         return ops
 
@@ -111,6 +142,8 @@ class Chunks:
         custom_id = line.get("custom_id")
         custom_id = str(self.lines) if custom_id is None else self._own_id(custom_id)
         own = {name: value for name, value in line.items() if name not in _PLAIN}
+        metadata = line.get("metadata")
+        carried = None if metadata is None else check_metadata("metadata", metadata)
         prompt, messages = line.get("prompt"), line.get("messages")
         if own:
             system = own.pop("system", self._system)
@@ -121,7 +154,7 @@ class Chunks:
             prepared = self._prepared(prompt)
         else:
             prepared = Prepared.of(build_messages(prompt, messages, self._system))
-        self._put(self._template(own) if own else self._default_template(), prepared, custom_id)
+        self._put(self._template(own) if own else self._default_template(), prepared, custom_id, carried)
 
     def _own_id(self, value: object) -> str:
         custom_id = check_custom_id("custom_id", value)
@@ -140,13 +173,15 @@ class Chunks:
         before = b"[" + b"".join(orjson.dumps(message) + b"," for message in messages) + b'{"role":"user","content":'
         return before, b"}]", messages
 
-    def _put(self, template: Template, prepared: Prepared, custom_id: str) -> None:
+    def _put(
+        self, template: Template, prepared: Prepared, custom_id: str, metadata: str | None = None, *, key: str = ""
+    ) -> None:
         template, skipped = template.fit(prepared)
         if skipped:
             self.targets.update(template.targets)
         job_id = batch_job_id(self._batch_id, self.lines)
         prepared = self.uploads.add(job_id, prepared)
-        entry = template.entry(job_id, prepared, custom_id=custom_id, skipped=skipped)
+        entry = template.entry(job_id, prepared, custom_id=custom_id, key=key, skipped=skipped, metadata=metadata)
         if entry.bound is None:
             template.check_bounded(prepared, in_batch=self._cap is not None)
         if self._cap is not None or template.options.job_budget is not None:
@@ -182,10 +217,16 @@ class Chunks:
     def _made(self, own: Mapping[str, Any]) -> Template:
         if "key" in own or "key" in self._defaults:
             raise InvalidRequest("key has no place in a batch: its lines are known by batch and number")
-        options = check_options({**self._defaults, **{name: value for name, value in own.items() if value is not None}})
+        said = {**self._defaults, **{name: value for name, value in own.items() if value is not None}}
+        options = check_options(said, self._kind)
         if options.at_ms is not None:
             raise InvalidRequest("at has no place in a batch: expected delay_s")
         template = Template(self.view, options, self._batch_id)
+        if self._kind == EMBEDDING and len(template.hops) > 1:
+            raise InvalidRequest(
+                f"so many texts are embedded by several jobs, and {template.targets[1]} stands behind "
+                f"{template.targets[0]}: expected one model, since vectors of two do not mix"
+            )
         self.targets.update(template.targets)
         return template
 
@@ -213,4 +254,13 @@ def _from_openai(line: Mapping[str, Any]) -> Mapping[str, Any]:
         raise InvalidRequest(f"url is {url!r:.80}: expected {_OPENAI_URL}")
     if not isinstance(body, Mapping):
         raise InvalidRequest(f"body is {body!r:.80}: expected an object with messages")
-    return {"custom_id": line.get("custom_id"), **body}
+    refuse_own_files(body, "a line of a batch file")
+    return {"custom_id": line.get("custom_id"), **body_options(body)}
+
+
+def body_options(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of an OpenAI batch line as options: what only its server knows is the provider's, its metadata too."""
+    known = known_names() - {"metadata", "provider_options"}
+    options = {name: value for name, value in body.items() if name in known}
+    more = {name: value for name, value in body.items() if name not in known}
+    return {**options, "provider_options": more} if more else options

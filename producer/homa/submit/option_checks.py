@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from math import isfinite
+from operator import index
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, SupportsIndex, Union, get_args, get_origin
 
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.example_models import OPENAI
 
 MAX_TAGS = 10
 MAX_KEY_BYTES = 512
+#: Of a job's metadata as JSON: it stands in the job's record.
+MAX_METADATA_BYTES = 4096
 #: Longest deadline, delay or slack, s: ten years.
 _LONGEST_S = 10 * 365 * 86_400
 
@@ -131,8 +134,8 @@ def check_key(name: str, key: object) -> str:
 
 def check_custom_id(name: str, custom_id: object) -> str:
     """The name of a line of a batch, as the application has it; of a whole number, its digits."""
-    if isinstance(custom_id, int) and not isinstance(custom_id, bool):
-        custom_id = str(custom_id)
+    if isinstance(custom_id, SupportsIndex) and not isinstance(custom_id, bool):  # numpy's integers, too
+        custom_id = str(index(custom_id))
     if not isinstance(custom_id, str) or len(_utf8(custom_id, name)) > MAX_KEY_BYTES:
         raise wrong(name, custom_id, f"text of at most {MAX_KEY_BYTES} bytes, or a whole number")
     return custom_id
@@ -174,6 +177,22 @@ def check_tags(name: str, tags: object) -> str:
     from homa_shared.model.records import encode_tags  # likewise
 
     return encode_tags(dict(tags))
+
+
+def check_metadata(name: str, value: object) -> str:
+    """What a job is to carry for its application, as JSON."""
+    from homa_shared.calls.request import to_json  # likewise
+
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise wrong(name, value, 'names and values, such as {"row": 7}')
+    refuse_infinite(name, value)
+    told = to_json(value, name)
+    if len(told) > MAX_METADATA_BYTES:
+        raise InvalidRequest(
+            f"{name} has {len(told):,} bytes as JSON: expected at most {MAX_METADATA_BYTES:,}, such as a key of the "
+            "application's own store"
+        )
+    return told.decode() if value else ""
 
 
 def check_prompt_cache(name: str, value: object) -> bool | str:

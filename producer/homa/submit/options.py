@@ -13,11 +13,13 @@ from typing import Any
 from homa.submit.job_options import known_names, own_names, passed_on, rows
 from homa.submit.option_checks import Whole, check_model, refuse_infinite, wrong
 from homa.submit.option_row import JobOption, Part
+from homa.submit.provider_options import PROVIDER_METADATA
 from homa.submit.tool_checks import RunTools
 from homa_shared.calls.openai_apis import in_chat_shape
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API
 from homa_shared.calls.request import CHAT, NO_TOOLS, StepRules
 from homa_shared.model.errors import InvalidRequest
+from homa_shared.quota.parameter_costs import FREE
 
 #: Options of which a request may have one.
 _EITHER = frozenset({"delay_s", "at"})
@@ -46,6 +48,8 @@ class Options:
     #: None: as the alias says.
     cache: bool | None = None
     kind: str = CHAT
+    #: What the job carries for its application, as JSON; empty for nothing.
+    metadata: str = ""
     #: What the provider's prompt cache is to keep; None: what is found.
     prompt_cache: bool | str | None = None
 
@@ -98,9 +102,12 @@ def spread(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options with those of `provider_options` among them, as if they had been given by name.
 
     Raises:
-        InvalidRequest: it is not a mapping of names, or one of them is given by name, too.
+        InvalidRequest: it is not a mapping of names, or one of them is given by name, too; or a name is that of a known
+            parameter but for a slip of the pen.
     """
     given = dict(options)
+    for name in given.keys() - known_names():
+        _refuse_misspelt_of_provider(name)
     more = given.pop("provider_options", None)
     if more is None:
         return given
@@ -109,9 +116,9 @@ def spread(options: Mapping[str, Any]) -> dict[str, Any]:
     if "provider_options" in more:
         raise wrong("provider_options", more, "names and values that are not in a provider_options of their own")
     for name in more:
-        if given.get(name) is not None:
+        if given.get(name) is not None and name != "metadata":
             raise InvalidRequest(f"{name} is given by name and in provider_options: expected one of them")
-    return {**given, **more}
+    return given | {PROVIDER_METADATA if name == "metadata" else name: value for name, value in more.items()}
 
 
 class _Filled:
@@ -190,3 +197,13 @@ def _refuse_misspelt(name: str) -> None:
         meant = [own for own in own_names() if len(own) > 2 and sorted(own) == sorted(name)]
     if meant:
         raise InvalidRequest(f"unknown option {name!r}: did you mean {meant[0]!r}?")
+
+
+def _refuse_misspelt_of_provider(name: str) -> None:
+    """The same for parameters of providers, of which many are in no list: only what can hardly be another one."""
+    meant = get_close_matches(name, passed_on(), n=1, cutoff=0.9)
+    if meant and name not in FREE:
+        raise InvalidRequest(
+            f"unknown option {name!r}: did you mean {meant[0]!r}? A parameter that the provider has under this very "
+            "name goes into provider_options={…}"
+        )

@@ -13,6 +13,9 @@ from homa.submit.option_checks import Whole
 from homa.submit.option_row import JobOption
 from homa.submit.tool_checks import check_response_format
 
+#: The provider's own `metadata`, given in `provider_options`: by name it is the job's.
+PROVIDER_METADATA = "provider_options.metadata"
+
 
 class ProviderOptions(TypedDict, total=False):
     """Of Chat Completions, then of the Responses API alone."""
@@ -24,7 +27,6 @@ class ProviderOptions(TypedDict, total=False):
     logit_bias: Mapping[str, float] | None
     logprobs: bool | None
     max_completion_tokens: Annotated[int | None, JobOption("Most tokens of an answer.", Whole())]
-    metadata: Mapping[str, str] | None
     modalities: Sequence[str] | None
     n: Annotated[int | None, JobOption("Answers to one prompt, each of them paid.", Whole())]
     parallel_tool_calls: bool | None

@@ -14,6 +14,7 @@ from homa.submit.option_checks import (
     Whole,
     check_fallbacks,
     check_key,
+    check_metadata,
     check_moment,
     check_tags,
     check_tenant,
@@ -62,6 +63,14 @@ class SharedOptions(TypedDict, total=False):
             check_tags,
             Part.RECORD,
             flag=Flag("--tag", EVERY, "K=V", repeated=True, help="For the cost report; may be repeated."),
+        ),
+    ]
+    metadata: Annotated[
+        Mapping[str, Any] | None,
+        JobOption(
+            "What the job carries for you, up to 4 KiB as JSON: returned with its reply, and never sent to a provider.",
+            check_metadata,
+            Part.CLIENT,
         ),
     ]
     tenant: Annotated[

@@ -11,10 +11,10 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.drivers.context import Context
-from homa.drivers.effects import Flow, ask, ask_patiently
+from homa.drivers.effects import Flow, ask, ask_patiently, within
 from homa.submit.attachments import names_of_media
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
@@ -27,7 +27,7 @@ from homa.submit.request_digests import digest
 from homa.submit.template import Template
 from homa.submit.uploads import Uploads
 from homa_shared.calls.openai_apis import NO_PRICE_LISTED
-from homa_shared.model.errors import BudgetExceeded, InvalidRequest, KeyConflict, UnknownModel
+from homa_shared.model.errors import BudgetExceeded, InvalidRequest, KeyConflict, StoreUnavailable, UnknownModel
 from homa_shared.model.ids import new_job_id
 from homa_shared.model.money import usd
 from homa_shared.settings.changes import drift
@@ -40,6 +40,8 @@ from homa_shared.store.transitions.submit import submit
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
+
+T = TypeVar("T")
 
 #: How long a process goes by the fleet's settings before it reads them again, s.
 FLEET_FRESH_S = 30.0
@@ -80,14 +82,23 @@ class Submitter:
         """Gathers what jobs of one submission refer to."""
         return Uploads(self._context)
 
+    def bounded(self, flow: Flow[T]) -> Flow[T]:
+        """A part of a submission, given up at a mute store after the time that the settings say."""
+        return within(self._context.settings.submit_timeout_s, flow)
+
     def submit(self, asked: Asked) -> Flow[str]:
         """Accepts one job; returns its id, that of the first one where its key was used before.
 
         Raises:
             KeyConflict: its key was used before with another request.
             InvalidRequest: no target can do it.
-            UnknownModel, BudgetExceeded, StoreUnavailable, StoreFull: nothing was submitted.
+            UnknownModel, BudgetExceeded, StoreFull: nothing was submitted.
+            StoreUnavailable: likewise, unless it has a `job_id`.
         """
+        return (yield from self.bounded(self._submit(asked)))
+
+    def _submit(self, asked: Asked) -> Flow[str]:
+        self.expect(asked.options.model, asked.options.fallbacks)
         view = yield from self.view_for(asked.options)
         template, skipped = Template(view, asked.options).fit(asked.prepared)
         yield from self.write_plans(view, template.targets)
@@ -101,7 +112,10 @@ class Submitter:
             template.check_bounded(asked.prepared)
         check_affordable(template, entry.bound, asked.options.job_budget)
         yield from uploads.send(self.keys)
-        accepted = yield from ask(submit(self.keys, template.common_for(asked.prepared), [entry]))
+        try:
+            accepted = yield from ask(submit(self.keys, template.common_for(asked.prepared), [entry]))
+        except StoreUnavailable as error:
+            raise _uncertain(error, entry.id, asked.key) from error
         if accepted.conflicts:
             first = accepted.conflicts[0]
             raise KeyConflict(
@@ -110,6 +124,11 @@ class Submitter:
                 job_id=first,
             )
         return accepted.existing.get(0, entry.id)
+
+    def expect(self, model: str, fallbacks: Sequence[str]) -> None:
+        """Workers of this process's own may start before the store is asked for anything."""
+        if self._context.workers is not None and self._view is None:
+            self._context.workers.expect(model, fallbacks)
 
     def view_for(self, options: Options) -> Flow[FleetView]:
         """The fleet's settings as of late; newer ones where they do not know the options' models."""
@@ -177,6 +196,17 @@ class Submitter:
             return None
         now_ms = yield from ask(reads.server_time(self.keys))
         return max(0, options.at_ms - now_ms)
+
+
+def _uncertain(error: StoreUnavailable, job_id: str, key: str | None) -> StoreUnavailable:
+    """Nobody has answered whether a job was accepted."""
+    again = f"submitted again with the key {key!r} it is accepted once" if key else "a key makes submitting again safe"
+    told = StoreUnavailable(
+        f"{error}. Job {job_id} may have been accepted: homa.job({job_id!r}).state() tells, once the store "
+        f"answers; {again}"
+    )
+    told.job_id = job_id
+    return told
 
 
 def ask_for(options: Mapping[str, Any]) -> Asked:

@@ -188,6 +188,7 @@ class Template:
         due_ms: int | None = None,
         skipped: Sequence[tuple[str, str]] = (),
         shared: SharedPrefix | None = None,
+        metadata: str | None = None,
     ) -> Entry:
         """The job of one request.
 
@@ -196,6 +197,7 @@ class Template:
             due_ms: from now; None takes the options' delay.
             skipped: targets that cannot do it, with the reason.
             shared: what its prompt has in common with others'.
+            metadata: as JSON; None takes the options'.
         """
         first, tail = self._reservations.of(prepared, skipped)
         request = b"%b%b%b" % (self._head, prepared.stored or prepared.json, tail)
@@ -209,6 +211,7 @@ class Template:
             NO_PREFIX if shared is None else self.prefix(shared, prepared.messages),
             self.options.deadline_ms,
             self.options.delay_ms if due_ms is None else due_ms,
+            self.options.metadata if metadata is None else metadata,
         )
 
     def check_bounded(self, prepared: Prepared, *, in_batch: bool = False) -> None:

@@ -25,11 +25,20 @@ def unpack(text: str) -> list[float]:
     Raises:
         InvalidRequest: it is none.
     """
+    return _floats(text).tolist()
+
+
+def unpack_bytes(text: str) -> bytes:
+    """A vector from its text, as 32-bit floats of this machine; raises as `unpack`."""
+    return _floats(text).tobytes()
+
+
+def _floats(text: str) -> array[float]:
     try:
         found = array("f", base64.b64decode(text, validate=True))
     except ValueError as error:
         raise InvalidRequest(f"{text[:40]!r} is no vector ({error}): expected base64 of 32-bit floats") from error
-    return _little_endian(found).tolist()
+    return _little_endian(found)
 
 
 def _little_endian(values: array[float]) -> array[float]:

@@ -148,6 +148,7 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     _text("ci", "custom_id", "custom id", _ENTRY | _TAKEN | _RETRIED),
     _text("ik", "idempotency_key", "idempotency key that it was the first to be submitted under"),
     _text("tags", "tags", "a line `key=value` each", _OPTION),
+    _text("md", "metadata", "what it carries for its application, as JSON", _ENTRY | _RETRIED),
     _flag("cx", "cancel", "1: cancel was asked for while it ran"),
     _text("oa", "on_ambiguous", "on_ambiguous: retry or fail", _OPTION, "retry"),
     _text("cp", "on_content_policy", "on_content_policy: fail or reroute", _OPTION, "fail"),

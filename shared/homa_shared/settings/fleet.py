@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from homa_shared.kinds.parameter_rules import Family
 from homa_shared.kinds.profile import UNKNOWN_KIND, KindProfile
-from homa_shared.kinds.registry import profile_of
+from homa_shared.kinds.registry import is_kind, profile_of
 from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.model.pools import Hop, Pool, alias_of, members_of
 from homa_shared.model.targets import Target, nearest
@@ -117,7 +117,7 @@ class Fleet(Section):
         if found is None:
             raise UnknownModel(
                 f"no provider is named {target.provider!r} (in {target}): {self._names.configured()}"
-                f"{suggestion(nearest(target.provider, self.providers))}"
+                f"{suggestion(nearest(target.provider, self.providers)) or _how_to_have(target.provider)}"
             )
         return found
 
@@ -225,3 +225,13 @@ class Fleet(Section):
 
 def _canonical(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _how_to_have(provider: str) -> str:
+    """What sets up an account under a kind's own name; empty for another name."""
+    if not is_kind(provider):
+        return ""
+    variables = profile_of(provider).connection.variables
+    named = next((variable.names[0] for variable in variables if variable.makes_account and not variable.needs), None)
+    how = f"{named} sets it up" if named else f"[providers.{provider}] in homa.toml sets it up"
+    return f"; {how}, where its workers run"

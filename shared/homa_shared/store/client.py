@@ -36,12 +36,18 @@ _Asked = tuple[Op[Any], asyncio.Future[list[Any]]]
 
 
 class Store:
-    """The store for threads. Connects at the first operation."""
+    """The store for threads. Connects at the first operation.
 
-    def __init__(self, address: StoreAddress, namespace: str, *, role: str = "client") -> None:
+    Args:
+        within_s: how long one operation may take at a store that is mute; None: half a minute.
+    """
+
+    def __init__(
+        self, address: StoreAddress, namespace: str, *, role: str = "client", within_s: float | None = None
+    ) -> None:
         self.address = address
         self.keys = Keys(namespace)
-        self._client = connect_sync(address, role=role)
+        self._client = connect_sync(address, role=role, within_s=within_s)
         self._waiting: redis.Redis | None = None
         self._role = role
 
@@ -119,12 +125,14 @@ class Store:
 
 
 class AsyncStore:
-    """The store for one event loop. Connects at the first operation."""
+    """The store for one event loop. Connects at the first operation; arguments as for `Store`."""
 
-    def __init__(self, address: StoreAddress, namespace: str, *, role: str = "client") -> None:
+    def __init__(
+        self, address: StoreAddress, namespace: str, *, role: str = "client", within_s: float | None = None
+    ) -> None:
         self.address = address
         self.keys = Keys(namespace)
-        self._client = connect_async(address, role=role)
+        self._client = connect_async(address, role=role, within_s=within_s)
         self._waiting: redis.asyncio.Redis | None = None
         self._role = role
         self._asked: deque[_Asked] = deque()

@@ -48,6 +48,7 @@ def connect_sync(
     blocking: bool = False,
     read_timeout_s: float = READ_TIMEOUT_S,
     connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    within_s: float | None = None,
 ) -> redis.Redis:
     """A client for threads. It connects at the first command, and anew after a fork; close it with `close()`.
 
@@ -58,7 +59,11 @@ def connect_sync(
         blocking: for commands that wait in the store (BLPOP, XREAD BLOCK): no read timeout.
         read_timeout_s: seconds to wait for a reply otherwise.
         connect_timeout_s: seconds to wait for a connection.
+        within_s: seconds that a command may take with all its tries, where that is less.
     """
+    if within_s is not None:
+        each_s = within_s / (RETRIES + 1)
+        read_timeout_s, connect_timeout_s = min(read_timeout_s, each_s), min(connect_timeout_s, each_s)
     options = _options(address, role, None if blocking else read_timeout_s, connect_timeout_s)
     options |= {"max_connections": max_connections, "timeout": POOL_WAIT_S, "retry": _retry(_OneBudgetRetry)}
     pool: redis.ConnectionPool
@@ -79,8 +84,12 @@ def connect_async(
     blocking: bool = False,
     read_timeout_s: float = READ_TIMEOUT_S,
     connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    within_s: float | None = None,
 ) -> redis.asyncio.Redis:
     """A client for one event loop; arguments as for `connect_sync`. Close it with `await client.aclose()`."""
+    if within_s is not None:
+        each_s = within_s / (RETRIES + 1)
+        read_timeout_s, connect_timeout_s = min(read_timeout_s, each_s), min(connect_timeout_s, each_s)
     options = _options(address, role, None if blocking else read_timeout_s, connect_timeout_s)
     options |= {"max_connections": max_connections, "timeout": POOL_WAIT_S, "retry": _retry(_OneBudgetAsyncRetry)}
     pool: redis.asyncio.ConnectionPool

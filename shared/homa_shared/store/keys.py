@@ -162,7 +162,7 @@ KEYS: dict[str, KeySpec] = {
     ),
     "backfills": KeySpec("sc.backfills", "zset", "-", "backfill that has ticks left -> when it was moved on last (ms)"),
     "backfill": KeySpec("sc.backfill:<id>", "hash", "as its batch", "schedule, range, cursor, counts"),
-    # conversations, gateway keys: kept by their own modules
+    # conversations, gateway keys, batches of a named table (`table`): kept by their own modules
     "own": KeySpec("own:<kind>:<id>", "any", "as its module says", "records of modules outside the engine"),
 }
 
@@ -175,6 +175,9 @@ class Keys:
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
         self.prefix = f"{{{namespace}}}:"
+
+    def __reduce__(self) -> tuple[type[Keys], tuple[str]]:
+        return Keys, (self.namespace,)
 
     def __getattr__(self, name: str) -> _Speller:
         try:

@@ -36,7 +36,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     *(("XREAD", "STREAMS", _KEY, "0"), ("XTRIM", _KEY, "MINID", "0"), ("ZADD", _KEY, "1", "v"), ("ZCARD", _KEY)),
     *(("ZINCRBY", _KEY, "1", "v"), ("ZMSCORE", _KEY, "v"), ("ZRANGE", _KEY, "0", "1"), ("ZRANK", _KEY, "v")),
     *(("ZRANGEBYSCORE", _KEY, "0", "1"), ("ZREM", _KEY, "v"), ("ZREVRANGE", _KEY, "0", "1"), ("ZSCORE", _KEY, "v")),
-    *(("ZREVRANGEBYSCORE", _KEY, "1", "0"), ("INFO", "server"), ("TIME",), ("SCRIPT", "LOAD", "x"), ("PING",)),
+    *(("ZREVRANGEBYSCORE", _KEY, "1", "0"), ("ZPOPMIN", _KEY), ("INFO", "server"), ("TIME",), ("PING",)),
+    *(("SCRIPT", "LOAD", "x"), ("ZRANDMEMBER", _KEY)),
     *(("EVALSHA", "x", "1", _KEY), ("PUBLISH", _CHANNEL, "v"), ("SUBSCRIBE", _CHANNEL)),
 )
 

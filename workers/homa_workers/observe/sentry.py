@@ -1,19 +1,19 @@
 """Sentry: unexpected errors and dead jobs, and nothing else. Never a retried attempt, a prompt or a key.
 
 Reports are built from a few named facts instead of being scrubbed of everything else: no local variables, no
-breadcrumbs, no logging integration, no request data.
+breadcrumbs, no logging integration, no request data. The SDK, a tenth of a worker's start, is loaded where it is used.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
-
-import sentry_sdk
 
 from homa_shared.calls.failures import ProviderError
 from homa_shared.store.transitions.attempts import Claim
 
 if TYPE_CHECKING:
+    import sentry_sdk
     from sentry_sdk._types import Event, Hint
 
 #: Fields of an event that may leave the machine.
@@ -44,6 +44,8 @@ def start(dsn: str, *, worker: str, release: str, environment: str | None = None
         environment: as in Sentry's own settings.
         transport: replaces Sentry's, for tests.
     """
+    import sentry_sdk
+
     sentry_sdk.init(
         dsn=dsn,
         release=f"homa@{release}",
@@ -61,6 +63,10 @@ def start(dsn: str, *, worker: str, release: str, environment: str | None = None
 
 def dead_job(claim: Claim, error: ProviderError) -> None:
     """A job ended as failed. The provider's message may quote the prompt, so only its classification is sent."""
+    if not _in_use():
+        return
+    import sentry_sdk
+
     with sentry_sdk.new_scope() as scope:
         _tag(scope, claim)
         scope.set_tag("error", str(error.kind))
@@ -71,6 +77,10 @@ def dead_job(claim: Claim, error: ProviderError) -> None:
 
 def unexpected(error: BaseException, claim: Claim | None = None) -> None:
     """A defect. Its message may hold anything, so its type and its place are sent, not its words."""
+    if not _in_use():
+        return
+    import sentry_sdk
+
     with sentry_sdk.new_scope() as scope:
         if claim is not None:
             _tag(scope, claim)
@@ -79,7 +89,15 @@ def unexpected(error: BaseException, claim: Claim | None = None) -> None:
 
 def flush() -> None:
     """Sends what is still waiting, for at most two seconds."""
-    sentry_sdk.flush(timeout=2.0)
+    if _in_use():
+        import sentry_sdk
+
+        sentry_sdk.flush(timeout=2.0)
+
+
+def _in_use() -> bool:
+    """Whether anybody can have started the SDK: this module, or an application's actors."""
+    return "sentry_sdk" in sys.modules
 
 
 def _tag(scope: sentry_sdk.Scope, claim: Claim) -> None:

@@ -10,6 +10,7 @@ optional is told of it: middleware.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 from homa_shared.calls.failures import ErrorKind, ProviderError
 from homa_shared.calls.request import EMBEDDING, JobRequest, NewerRequest
@@ -22,13 +23,14 @@ from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.fleet.vector_cache import VectorCache
 from homa_workers.middleware.chain import MiddlewareChain
 from homa_workers.observe.worker_log import WorkerLog
-from homa_workers.outcomes.halting import Halted, refused
+from homa_workers.outcomes.halting import Halted, refused, stopped_before_call
 from homa_workers.outcomes.judgement import accept_or_decline, judge
-from homa_workers.outcomes.outcomes import Ended, Outcome, Released, Succeeded
+from homa_workers.outcomes.outcomes import Ended, Outcome, Released, Succeeded, succeeded
 from homa_workers.pipeline.acknowledge import Acknowledger
+from homa_workers.pipeline.around_call import AroundCaller
 from homa_workers.pipeline.call import Caller
 from homa_workers.pipeline.departures import Departures
-from homa_workers.pipeline.reckoning import reckoned
+from homa_workers.pipeline.reckoning import Reckoned, reckoned
 from homa_workers.pipeline.skipping import tell_skipped
 from homa_workers.pipeline.steps import Chat, Embedding, StepJournal, takes_steps
 from homa_workers.providers.base import Provider
@@ -84,18 +86,24 @@ class Pipeline:
         self.recent = Recent()
         self.secrets = secrets
         self.departures = Departures(store, log, self._reserve_anew)
-        self.caller = Caller(store, provider, book, timeout_s, middleware, self.departures, secrets)
+        parts = (store, provider, book, timeout_s, middleware, self.departures, secrets)
+        around = middleware.around
+        self.caller = AroundCaller(around, self._allow, log, *parts) if around else Caller(*parts)
         self._running = 0
         self.group = GroupCommit(store, gather_s, lambda: self._running)
         self.acknowledger = Acknowledger(store, book, log, self.media, self.recent, self.group, secrets)
 
-    async def run(self, attempt: RunningAttempt) -> Outcome:
-        """One attempt, from claim to acknowledgement. Cancelling it hands the job on, with the call's cost open."""
+    async def run(self, attempt: RunningAttempt, first: Awaitable[None] | None = None) -> Outcome:
+        """One attempt, from claim to acknowledgement. Cancelling it hands the job on, with the call's cost open.
+
+        Args:
+            first: what comes before anything else; its errors are its own.
+        """
         attempt.begin()
         self._running += 1
         result: ReportResult | None = None
         try:
-            outcome = await self._outcome(attempt)
+            outcome = await self._outcome(attempt, first)
             attempt.end()
             try:
                 result = await self.acknowledger.acknowledge(attempt, outcome)
@@ -106,12 +114,20 @@ class Pipeline:
         finally:
             self._running -= 1
 
-    async def _outcome(self, attempt: RunningAttempt) -> Outcome:
+    async def _outcome(self, attempt: RunningAttempt, first: Awaitable[None] | None) -> Outcome:
         try:
+            if first is not None:
+                await self._before_all(attempt, first)
             await self._read(attempt)
             return await self._answer(attempt)
         except Halted as halt:
             return halt.outcome
+
+    async def _before_all(self, attempt: RunningAttempt, first: Awaitable[None]) -> None:
+        try:
+            await self.departures.in_time(attempt, first)
+        except asyncio.CancelledError:
+            raise stopped_before_call(attempt) from None
 
     async def _read(self, attempt: RunningAttempt) -> None:
         """The request, with its media in their places."""
@@ -157,12 +173,21 @@ class Pipeline:
         if request.kind == EMBEDDING:
             return await Embedding(self._journal(attempt), self.caller, self.vectors).answer()
         if takes_steps(request):
-            return Succeeded(await Chat(self._journal(attempt), self.toolbox, self.caller).answer())
+            completion = await Chat(self._journal(attempt), self.toolbox, self.caller).answer()
+            return succeeded(completion, attempt.answered_by)
         asked = request.call(attempt.claim.target, attempt.claim.fallbacks_left)
         call, changed = await self.caller.prepare(attempt, asked)
         if (found := reckoned(self.book, attempt, call, changed)) is not None:
             await self._journal(attempt).allow(found.need, why=found.why)
-        return Succeeded(await self.caller.complete(attempt, call))
+        return succeeded(await self.caller.complete(attempt, call), attempt.answered_by)
+
+    async def _allow(self, attempt: RunningAttempt, found: Reckoned) -> None:
+        """Reserves for a call that middleware has changed.
+
+        Raises:
+            Halted: as `StepJournal.allow`.
+        """
+        await self._journal(attempt).allow(found.need, why=found.why)
 
     async def _reserve_anew(self, attempt: RunningAttempt) -> None:
         """Reserves for a call that stood by.

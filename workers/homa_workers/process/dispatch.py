@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 import dramatiq
+from dramatiq.broker import MessageProxy
 from dramatiq.middleware import MiddlewareError
 
 from homa_shared.broker import COMPLETE, HomaBroker
@@ -117,14 +118,16 @@ class Dispatcher:
         """As Dramatiq's middleware sees it, a job is a message to one actor."""
         claim = attempt.claim
         message = dramatiq.Message[None](claim.queue, COMPLETE, (), {}, {}, message_id=claim.id)
-        proxy = dramatiq.broker.MessageProxy(message)
-        with contextlib.suppress(MiddlewareError):
-            # Middleware watches jobs; it can't skip one that is leased and paid for.
-            # In a thread, as hooks of actors: what they use may refuse an event loop.
-            await asyncio.to_thread(self._broker.emit_before, "process_message", proxy)
+        proxy = MessageProxy(message)
         error: ProviderError | None = None
-        match await pipeline.run(attempt):
+        match await pipeline.run(attempt, self._before(proxy)):
             case Deferred(error) | Rerouted(error) | Ended(error):
                 await asyncio.to_thread(self._broker.emit_after, "process_message", proxy, exception=error)
             case _:
                 await asyncio.to_thread(self._broker.emit_after, "process_message", proxy, result=None)
+
+    async def _before(self, message: MessageProxy) -> None:
+        """Hooks in a thread, as those of actors: what they use may refuse an event loop."""
+        with contextlib.suppress(MiddlewareError):
+            # Middleware watches jobs; it can't skip one that is leased and paid for.
+            await asyncio.to_thread(self._broker.emit_before, "process_message", message)

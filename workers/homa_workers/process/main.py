@@ -14,8 +14,10 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, NoReturn
 
 from homa_shared.broker import HomaBroker
 from homa_shared.model.errors import HomaError, StoreUnavailable
@@ -25,6 +27,7 @@ from homa_shared.store.connection import StoreAddress
 from homa_shared.store.join import address_of
 from homa_shared.store.reads import batch
 from homa_shared.store.versions import release
+from homa_workers.middleware.entry_points import declared
 from homa_workers.observe import logs, sentry
 from homa_workers.process.actor_modules import declared_actors, import_actors
 from homa_workers.process.build import WorkerProcess, build
@@ -37,35 +40,50 @@ from homa_workers.process.worker import DEFAULT_THREADS
 USAGE, STORE = 2, 3
 #: How often a worker that lives for one batch looks whether the batch is complete, s.
 _LOOK_S = 0.5
+#: How long a worker waits for an embedded store that somebody else starts, and how often it looks, s.
+_STORE_STARTS_S, _STORE_LOOK_S = 30.0, 0.02
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a worker until it is told to stop; returns the exit status."""
     options = _parser().parse_args(argv)
+    form = logs.form_of_environment()
     try:
         settings = load_settings()
+        form = settings.log_format
         for warning in settings.warnings:
-            _say(f"warning: {warning}")
-        logs.start(settings.log_level, settings.log_format)
+            logs.say(f"warning: {warning}", "warning", form)
+        logs.start("debug" if settings.debug else settings.log_level, form)
+        logs.take_all_of_stderr(form)
         return asyncio.run(_serve(settings, options))
     except StoreUnavailable as error:
-        _say(str(error))
+        logs.say(str(error), "error", form)
         return STORE
     except HomaError as error:
-        _say(str(error))
+        logs.say(str(error), "error", form)
         return USAGE
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        logs.say(f"{message}; `{self.prog} --help` lists its options", "error")
+        sys.exit(USAGE)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="homa worker", description="Run one worker process.")
+    parser = _Parser(prog="homa worker", description="Run one worker process.")
     parser.add_argument("providers", nargs="*", metavar="PROVIDER", help="accounts to serve (default: all configured)")
     parser.add_argument("--concurrency", type=_count, help="most calls at once in this process, for each provider")
     parser.add_argument("--actors", action="append", default=[], metavar="MODULE", help="module with Dramatiq actors")
     parser.add_argument("--handlers", action="append", default=[], metavar="MODULE", help="module with event handlers")
     parser.add_argument(
+        "--middleware", action="append", default=[], metavar="MODULE", help="module with middleware of your own"
+    )
+    parser.add_argument(
         "--threads", type=_count, default=DEFAULT_THREADS, help="sync Dramatiq actors at once (default: 8)"
     )
     parser.add_argument("--for-batch", metavar="ID", help="end when this batch is complete")
+    parser.add_argument("--await-store", action="store_true", help="wait for an embedded store that is being started")
     parser.add_argument("--until-stdin-closes", action="store_true", help="drain when whoever started this is gone")
     return parser
 
@@ -79,23 +97,25 @@ def _count(text: str) -> int:
 
 
 async def _serve(settings: Settings, options: argparse.Namespace) -> int:
-    address = address_of(settings)
-    _say(f"store {address}, settings {settings.config_file or 'from the environment'}")
-    broker = _broker(settings, address, options.actors)
+    address = await _address(settings, patience_s=_STORE_STARTS_S if options.await_store else 0.0)
+    say = partial(logs.say, form=settings.log_format)
+    say(f"store {address}, settings {settings.config_file or 'from the environment'}")
+    broker = _broker(settings, address, options.actors, say)
     import_handlers(options.handlers)
     process = await build(
         *(settings, address, options.providers),
         concurrency=options.concurrency,
         threads=options.threads,
         broker=broker,
+        middleware=declared(options.middleware),
     )
     if settings.sentry_dsn is not None:
         sentry.start(settings.sentry_dsn.get_secret_value(), worker=process.workers[0].id, release=release())
     for warning in start_warnings(settings, [provider.name for provider in process.providers]):
-        _say(f"warning: {warning}")
+        say(f"warning: {warning}", "warning")
     for worker in process.workers:
-        _say(f"worker {worker.id} serves {', '.join(worker.queues_served())}")
-    stopped_by = _on_signals(process)
+        say(f"worker {worker.id} serves {', '.join(worker.queues_served())}")
+    stopped_by = _on_signals(process, say)
     watchers = [asyncio.create_task(work) for work in _conditions(process, options)]
     loops = [HandlerLoop(process.store, handler, process.workers[0].id) for handler in HANDLERS.values()]
     watchers += [asyncio.create_task(loop.run()) for loop in loops]
@@ -116,30 +136,45 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     return 128 + stopped_by[0] if len(stopped_by) > 1 else 0
 
 
-def _broker(settings: Settings, address: StoreAddress, modules: Sequence[str]) -> HomaBroker:
+async def _address(settings: Settings, *, patience_s: float) -> StoreAddress:
+    """Where the store is, once it runs; raises StoreUnavailable where it does not within so long."""
+    give_up_s = time.monotonic() + patience_s
+    while True:
+        try:
+            return address_of(settings)
+        except StoreUnavailable:
+            if time.monotonic() >= give_up_s:
+                raise
+        await asyncio.sleep(_STORE_LOOK_S)
+
+
+def _broker(
+    settings: Settings, address: StoreAddress, modules: Sequence[str], say: Callable[[str, logs.Level], None]
+) -> HomaBroker:
     broker = import_actors(modules, HomaBroker(address, settings.namespace))
     if modules and not declared_actors(broker):
-        _say(f"warning: --actors {' '.join(modules)}: no actor is declared on Dramatiq's broker, none will run")
+        text = f"warning: --actors {' '.join(modules)}: no actor is declared on Dramatiq's broker, none will run"
+        say(text, "warning")
     broker.emit_after("process_boot")
     return broker
 
 
-def _on_signals(process: WorkerProcess) -> list[int]:
+def _on_signals(process: WorkerProcess, say: Callable[[str], None]) -> list[int]:
     """First signal: drain. Second: stop now. Returns the list in which received signals gather."""
     received: list[int] = []
 
     def receive(number: int) -> None:
         if number == signal.SIGHUP:
-            _say("draining: calls in flight finish")
+            say("draining: calls in flight finish")
             process.drain()
             return
         received.append(number)
         match len(received):
             case 1:
-                _say("draining: calls in flight finish; once more to stop at once")
+                say("draining: calls in flight finish; once more to stop at once")
                 process.drain()
             case 2:
-                _say("stopping: calls are cut, their jobs handed back; once more to leave them to their leases")
+                say("stopping: calls are cut, their jobs handed back; once more to leave them to their leases")
                 process.stop_now()
             case _:
                 os._exit(128 + number)
@@ -149,10 +184,6 @@ def _on_signals(process: WorkerProcess) -> list[int]:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, receive, number)
     return received
-
-
-def _say(text: str) -> None:
-    print(f"homa: {text}", file=sys.stderr, flush=True)  # noqa: T201 - stdout stays empty
 
 
 def _conditions(process: WorkerProcess, options: argparse.Namespace) -> list[Coroutine[Any, Any, None]]:

@@ -135,10 +135,10 @@ class HomaWorker(ThreadedWorker):
             self._tell_uncalled_hooks()
             await self._hooks(self.homa_broker.emit_before, "worker_boot")
         heartbeat.start()
-        if self._boots:
-            await self._hooks(self.homa_broker.emit_after, "worker_boot")
-        self._ready.set()
         try:
+            if self._boots:
+                await self._hooks(self.homa_broker.emit_after, "worker_boot")
+            self._ready.set()
             await self._work(store, messages)
         finally:
             await heartbeat.stop()

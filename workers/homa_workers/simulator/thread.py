@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from types import TracebackType
 from typing import Any, Self
 
+from homa_workers.loop_thread import LoopThread
 from homa_workers.simulator.config import SimulatorConfig
 from homa_workers.simulator.server import Simulator
 
-#: Seconds that starting or stopping may take.
-_PATIENCE_S = 30.0
 
-
-class SimulatorThread:
+class SimulatorThread(LoopThread):
     """Simulated providers beside this thread.
 
     ```python
@@ -28,34 +25,14 @@ class SimulatorThread:
     """
 
     def __init__(self, config: SimulatorConfig | None = None, **options: Any) -> None:
+        super().__init__("homa-simulator")
         self._config = config
         self._options = options
-        self._thread = threading.Thread(target=self._run, name="homa-simulator", daemon=True)
-        self._started = threading.Event()
-        self._error: BaseException | None = None
-        self._loop: asyncio.AbstractEventLoop
         self.simulator: Simulator
 
     @property
     def url(self) -> str:
         return self.simulator.url
-
-    def start(self) -> None:
-        """Begin to listen; returns when it does.
-
-        Raises:
-            OSError: the port is taken.
-        """
-        self._thread.start()
-        self._started.wait(_PATIENCE_S)
-        if self._error is not None:
-            raise self._error
-
-    def stop(self) -> None:
-        """Stop, and wait until the thread has ended."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopping.set)
-            self._thread.join(_PATIENCE_S)
 
     def configure(self, **changes: Any) -> None:
         """Change settings; in force when this returns."""
@@ -89,18 +66,13 @@ class SimulatorThread:
         async def inside() -> Any:
             return act()
 
-        return asyncio.run_coroutine_threadsafe(inside(), self._loop).result(_PATIENCE_S)
+        return self._await(inside())
 
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:
-            self._error = error
-        finally:
-            self._started.set()
+    def _end(self) -> None:
+        self._stopping.set()
 
     async def _serve(self) -> None:
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._stopping = asyncio.Event()
         self.simulator = Simulator(self._config, **self._options)
         async with self.simulator:
             self._started.set()

@@ -35,6 +35,8 @@ class Entry:
     #: From now, ms; 0 for none.
     deadline_ms: int = 0
     due_ms: int = 0
+    #: What it carries for its application, as JSON; empty for nothing.
+    metadata: str = ""
 
 
 @dataclass(frozen=True, slots=True)
