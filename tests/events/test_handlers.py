@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from homa import on
 from homa.events import Event, JobCancelled, JobSucceeded
+from homa_shared.backoff import Backoff
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.event_handlers import HANDLERS
 from homa_shared.store.client import AsyncStore
-from homa_workers.process import event_handlers
-from homa_workers.process.event_handlers import HandlerLoop, import_handlers
+from homa_shared.store.reads.handlers import HandlerRow, Letter, handlers
+from homa_shared.store.reads.handlers import letters as read_letters
+from homa_workers.handlers.group import HandlerLoops
+from homa_workers.handlers.modules import import_handlers
 from tests.commands_b.conftest import stand  # noqa: F401 - a fixture
 from tests.commands_b.stand import Stand
 from tests.docs.pages import ROOT, blocks
@@ -28,25 +30,33 @@ def no_handlers() -> Iterator[None]:
     HANDLERS.clear()
 
 
-async def work(stand: Stand, *consumers: str, until: Any) -> None:  # noqa: F811
+async def work(stand: Stand, *consumers: str, until: Any, lease_s: float = 30.0) -> None:  # noqa: F811
     """Workers that run the declared handlers until a condition holds."""
     store = AsyncStore(stand.store.address, stand.store.keys.namespace)
-    loops = [HandlerLoop(store, handler, name) for name in consumers for handler in HANDLERS.values()]
-    tasks = [asyncio.create_task(loop.run()) for loop in loops]
+    at_once = Backoff(0.0, 0.0)
+    groups = [HandlerLoops(store, list(HANDLERS.values()), name, lease_s=lease_s, pauses=at_once) for name in consumers]
+    for group in groups:
+        group.start()
     try:
         async with asyncio.timeout(30):
             while not until():  # noqa: ASYNC110 - the condition is the store's
                 await asyncio.sleep(0.02)
     finally:
-        for task in tasks:
-            task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks)
+        for group in groups:
+            await group.aclose()
         await store.aclose()
 
 
+def row(stand: Stand) -> HandlerRow:  # noqa: F811
+    return next(row for row in stand.store.run(handlers(stand.store.keys)) if row.name == "h")
+
+
 def pending(stand: Stand) -> int:  # noqa: F811
-    return int(stand.store.wait("XPENDING", stand.store.keys.events(), "h")["pending"])
+    return row(stand).pending
+
+
+def letters(stand: Stand) -> list[Letter]:  # noqa: F811
+    return stand.store.run(read_letters(stand.store.keys, "h"))
 
 
 async def test_two_workers_share_what_a_handler_wants(stand: Stand) -> None:  # noqa: F811
@@ -72,17 +82,12 @@ async def test_a_failure_is_tried_again_and_at_last_a_dead_letter(stand: Stand) 
         raise ValueError("broken")
 
     stand.cancelled()
-    key = stand.store.keys.own("dead", "h")
-    await work(stand, "one", until=lambda: stand.store.wait("HLEN", key) and not pending(stand))
+    await work(stand, "one", until=lambda: letters(stand) and not pending(stand))
     assert len(tried) == 2
-    assert b"ValueError: broken" in stand.store.wait("HGET", key, tried[0])
+    assert [(one.name, one.error, one.tries) for one in letters(stand)] == [(tried[0], "ValueError: broken", 2)]
 
 
-async def test_a_lost_workers_event_is_claimed_and_a_hanging_call_cut(
-    stand: Stand,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(event_handlers, "_GRACE_S", -29.9)
+async def test_a_lost_workers_event_is_claimed_and_a_hanging_call_cut(stand: Stand) -> None:  # noqa: F811
     calls: list[str] = []
 
     @on(JobCancelled, name="h", since="0", time_limit_s=0.2)
@@ -95,8 +100,7 @@ async def test_a_lost_workers_event_is_claimed_and_a_hanging_call_cut(
     events = stand.store.keys.events()
     stand.store.wait("XGROUP", "CREATE", events, "h", "0")
     stand.store.wait("XREADGROUP", "GROUP", "h", "lost", "STREAMS", events, ">")
-    await asyncio.sleep(0.4)
-    await work(stand, "one", until=lambda: len(calls) >= 2 and not pending(stand))
+    await work(stand, "one", until=lambda: len(calls) >= 2 and not pending(stand), lease_s=0.2)
     assert len(set(calls)) == 1
 
 

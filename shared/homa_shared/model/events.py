@@ -222,6 +222,8 @@ KINDS: dict[str, type[Event]] = {
     "queue.resumed": QueueResumed,
     "fleet.changed": FleetChanged,
 }
+#: Name of `Missed` among the events that are put back for one handler; the stream of the fleet's has none.
+MISSED = "missed"
 #: Field of a type -> field of the stream, where they are named differently.
 _STORED = {"reason": "detail", "of": "detail", "queue": "detail", "scope": "target"}
 
@@ -229,6 +231,9 @@ _STORED = {"reason": "detail", "of": "detail", "queue": "detail", "scope": "targ
 def decode(event_id: str, stored: Mapping[str, str]) -> Event:
     """The event of an entry of the stream; an unknown one, or one that cannot be read, is an `OtherEvent`."""
     name = stored.get("event", "")
+    if name == MISSED:
+        n = int(stored["n"])
+        return Missed(id=event_id, n=n if n > 0 else None)
     kind = KINDS.get(name)
     values: dict[str, object] = {}
     if kind is None or not _parsed(kind, stored, values):

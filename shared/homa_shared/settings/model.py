@@ -19,11 +19,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from homa_shared.kinds.registry import is_kind
 from homa_shared.model.constants import LEASE_MS, SETTLE_GATHER_MS
 from homa_shared.model.errors import ConfigError, UnknownModel
+from homa_shared.model.events import KINDS
+from homa_shared.model.targets import nearest
 from homa_shared.settings.explain import explain, masked
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.home import default_directory
+from homa_shared.settings.names import suggestion
 from homa_shared.settings.sections import (
     Budget,
+    Events,
     ModelAlias,
     Price,
     ProviderSettings,
@@ -79,6 +83,8 @@ class Settings(BaseSettings):
     retention: Retention = Retention()
     #: What becomes of cost that nobody knows.
     unresolved: Unresolved = Unresolved()
+    #: What the store keeps of what happened.
+    events: Events = Events()
     #: Whether providers' prompt caches are told what the prompts of a batch share.
     prompt_cache: bool = True
     #: Seconds after which the work of a silent worker is given to another.
@@ -127,6 +133,7 @@ class Settings(BaseSettings):
             tenants=self.tenants,
             retention=self.retention,
             unresolved=self.unresolved,
+            events=self.events,
             prompt_cache=self.prompt_cache,
         )
 
@@ -187,6 +194,7 @@ def load_settings(
     except ValidationError as error:
         raise ConfigError(explain(error, Settings, gathered)) from None
     _refuse_loops(settings, gathered)
+    _refuse_unknown_events(settings, gathered)
     return settings.gathered_from(gathered)
 
 
@@ -217,6 +225,15 @@ def _refuse_loops(settings: Settings, gathered: Gathered) -> None:
                 raise UnknownModel(f"its queue {pool} is that of a provider: expected another name for one of them")
         except UnknownModel as error:
             raise ConfigError(f"models.{alias} ({gathered.origin(('models', alias))}): {error}") from None
+
+
+def _refuse_unknown_events(settings: Settings, gathered: Gathered) -> None:
+    for name in settings.events.off:
+        if name not in KINDS:
+            raise ConfigError(
+                f"events.off ({gathered.origin(('events', 'off'))}) names {name!r}: there is no such event"
+                f"{suggestion(nearest(name, KINDS)) or ': expected names as in docs/events.md'}"
+            )
 
 
 def _for_fleet(provider: ProviderSettings) -> FleetProvider:
