@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from homa.client.management.budgets import BudgetInfo
     from homa.client.management.costs import CostRow, Costs
     from homa.client.management.estimates import Estimate
+    from homa.client.management.event_handlers import DeadEvent, EventHandlerInfo
     from homa.client.management.jobs import JobInfo
     from homa.client.management.limits import EstimateError, LimitInfo, Limits
     from homa.client.management.queues import QueueInfo
@@ -85,10 +86,12 @@ __all__ = [
     "Costs",
     "Count",
     "CountFailed",
+    "DeadEvent",
     "Embedded",
     "EmbeddingOptions",
     "Estimate",
     "EstimateError",
+    "EventHandlerInfo",
     "FailedLine",
     "Failure",
     "Hold",
@@ -146,10 +149,12 @@ _LAZY = {
     "CostRow": "homa.client.management.costs",
     "Costs": "homa.client.management.costs",
     "Count": "homa_shared.calls.tokens",
+    "DeadEvent": "homa.client.management.event_handlers",
     "Embedded": "homa.client.embeddings",
     "EmbeddingOptions": "homa.submit.job_options",
     "Estimate": "homa.client.management.estimates",
     "EstimateError": "homa.client.management.limits",
+    "EventHandlerInfo": "homa.client.management.event_handlers",
     "FailedLine": "homa.client.batch_lines",
     "Failure": "homa.client.results",
     "Hold": "homa.client.management.why",

@@ -13,7 +13,6 @@ from homa import AsyncHoma, Homa, InvalidRequest
 from homa.events import Event, JobCancelled, JobSucceeded, Missed, OtherEvent
 from homa_shared.model import events
 from homa_shared.store.reads.event_page import Position, event_page
-from tests.commands_b.conftest import stand  # noqa: F401 - a fixture
 from tests.commands_b.stand import MODEL, Stand
 
 SCRIPTS = Path(events.__file__).parents[1] / "store" / "scripts"
@@ -59,7 +58,7 @@ def test_what_this_release_does_not_know_is_told_as_it_is() -> None:
     assert isinstance(events.decode("5-0", {"event": "budget.used", "detail": "in another form"}), OtherEvent)
 
 
-def test_a_reader_resumes_behind_an_id_and_chooses_kinds(stand: Stand) -> None:  # noqa: F811
+def test_a_reader_resumes_behind_an_id_and_chooses_kinds(stand: Stand) -> None:
     first = stand.succeeded(tags={"team": "a"}, tenant="acme")
     stand.cancelled()
     last = stand.succeeded()
@@ -72,7 +71,7 @@ def test_a_reader_resumes_behind_an_id_and_chooses_kinds(stand: Stand) -> None: 
     assert list(stand.homa.events(follow=False)) == []
 
 
-def test_live_events_reach_threads_and_loops(stand: Stand) -> None:  # noqa: F811
+def test_live_events_reach_threads_and_loops(stand: Stand) -> None:
     stand.succeeded()
     seen: list[Event] = []
 
@@ -93,7 +92,7 @@ def test_live_events_reach_threads_and_loops(stand: Stand) -> None:  # noqa: F81
     assert asyncio.run(loop()) == seen[0]
 
 
-def test_a_trimmed_stream_is_told(stand: Stand) -> None:  # noqa: F811
+def test_a_trimmed_stream_is_told(stand: Stand) -> None:
     store = stand.store
     for _ in range(5):
         stand.cancelled()
@@ -121,7 +120,7 @@ def test_a_wrong_kind_is_named() -> None:
         Homa().events(kinds=["job.failed"])  # type: ignore[list-item]
 
 
-def test_a_batch_that_goes_on_or_is_cancelled_is_told_once(stand: Stand) -> None:  # noqa: F811
+def test_a_batch_that_goes_on_or_is_cancelled_is_told_once(stand: Stand) -> None:
     batch = stand.homa.submit_batch(["a"], model=MODEL)
     batch.pause("later")
     for _ in range(2):

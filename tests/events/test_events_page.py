@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.commands_b.conftest import stand  # noqa: F401 - a fixture
 from tests.commands_b.stand import Stand
 from tests.docs.pages import ROOT, blocks
 
 
 def test_the_example_tells_of_ends(
-    stand: Stand,  # noqa: F811
+    stand: Stand,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -3,63 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from homa import on
 from homa.events import Event, JobCancelled, JobSucceeded
-from homa_shared.backoff import Backoff
 from homa_shared.model.errors import ConfigError
-from homa_shared.model.event_handlers import HANDLERS
-from homa_shared.store.client import AsyncStore
-from homa_shared.store.reads.handlers import HandlerRow, Letter, handlers
-from homa_shared.store.reads.handlers import letters as read_letters
-from homa_workers.handlers.group import HandlerLoops
 from homa_workers.handlers.modules import import_handlers
-from tests.commands_b.conftest import stand  # noqa: F401 - a fixture
 from tests.commands_b.stand import Stand
 from tests.docs.pages import ROOT, blocks
+from tests.events.fleet import letters, pending, work
 
 
-@pytest.fixture(autouse=True)
-def no_handlers() -> Iterator[None]:
-    HANDLERS.clear()
-    yield
-    HANDLERS.clear()
-
-
-async def work(stand: Stand, *consumers: str, until: Any, lease_s: float = 30.0) -> None:  # noqa: F811
-    """Workers that run the declared handlers until a condition holds."""
-    store = AsyncStore(stand.store.address, stand.store.keys.namespace)
-    at_once = Backoff(0.0, 0.0)
-    groups = [HandlerLoops(store, list(HANDLERS.values()), name, lease_s=lease_s, pauses=at_once) for name in consumers]
-    for group in groups:
-        group.start()
-    try:
-        async with asyncio.timeout(30):
-            while not until():  # noqa: ASYNC110 - the condition is the store's
-                await asyncio.sleep(0.02)
-    finally:
-        for group in groups:
-            await group.aclose()
-        await store.aclose()
-
-
-def row(stand: Stand) -> HandlerRow:  # noqa: F811
-    return next(row for row in stand.store.run(handlers(stand.store.keys)) if row.name == "h")
-
-
-def pending(stand: Stand) -> int:  # noqa: F811
-    return row(stand).pending
-
-
-def letters(stand: Stand) -> list[Letter]:  # noqa: F811
-    return stand.store.run(read_letters(stand.store.keys, "h"))
-
-
-async def test_two_workers_share_what_a_handler_wants(stand: Stand) -> None:  # noqa: F811
+async def test_two_workers_share_what_a_handler_wants(stand: Stand) -> None:
     seen: list[str] = []
 
     @on(JobSucceeded, tag="team=a", name="h", since="0")
@@ -73,7 +29,7 @@ async def test_two_workers_share_what_a_handler_wants(stand: Stand) -> None:  # 
     assert sorted(seen) == sorted(jobs)
 
 
-async def test_a_failure_is_tried_again_and_at_last_a_dead_letter(stand: Stand) -> None:  # noqa: F811
+async def test_a_failure_is_tried_again_and_at_last_a_dead_letter(stand: Stand) -> None:
     tried: list[str] = []
 
     @on(JobCancelled, name="h", since="0", tries=2)
@@ -87,7 +43,7 @@ async def test_a_failure_is_tried_again_and_at_last_a_dead_letter(stand: Stand) 
     assert [(one.name, one.error, one.tries) for one in letters(stand)] == [(tried[0], "ValueError: broken", 2)]
 
 
-async def test_a_lost_workers_event_is_claimed_and_a_hanging_call_cut(stand: Stand) -> None:  # noqa: F811
+async def test_a_lost_workers_event_is_claimed_and_a_hanging_call_cut(stand: Stand) -> None:
     calls: list[str] = []
 
     @on(JobCancelled, name="h", since="0", time_limit_s=0.2)
@@ -113,7 +69,7 @@ def test_what_cannot_be_a_handler_is_named() -> None:
         import_handlers(["no_such_module"])
 
 
-async def test_a_group_that_is_gone_is_made_anew(stand: Stand) -> None:  # noqa: F811
+async def test_a_group_that_is_gone_is_made_anew(stand: Stand) -> None:
     seen: list[str] = []
 
     @on(JobCancelled, name="h", since="0")
@@ -127,7 +83,7 @@ async def test_a_group_that_is_gone_is_made_anew(stand: Stand) -> None:  # noqa:
     assert len(set(seen)) == 1
 
 
-async def test_the_handler_of_the_page_is_called(stand: Stand, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+async def test_the_handler_of_the_page_is_called(stand: Stand, capsys: pytest.CaptureFixture[str]) -> None:
     _, example = [block for block in blocks(ROOT / "docs" / "events.md") if block.language == "python"]
     text = example.text.replace("tries=5", 'tries=5, name="h", since="0"')
     exec(compile(text, "docs/events.md", "exec"), {"__name__": "reports"})

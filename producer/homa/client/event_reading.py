@@ -9,6 +9,7 @@ from homa.submit.submitter import Submitter
 
 # The types of events are imported at the first use: clients that read none start sooner.
 if TYPE_CHECKING:
+    from homa.client.management.event_handlers import DeadEvent, EventHandlerInfo
     from homa.drivers.aio import AwaitingDriver
     from homa.drivers.blocking import BlockingDriver
     from homa_shared.model.events import Event
@@ -40,6 +41,59 @@ class EventReading:
 
         return self._driver.iterate(event_flow(self._submitter.keys, after, kinds, follow=follow))
 
+    def event_handlers(self) -> tuple[EventHandlerInfo, ...]:
+        """Functions that workers call for events: how far each is, whether a worker runs it, its dead letters."""
+        from homa.client.management.event_handlers import event_handlers
+
+        return self._driver.run(event_handlers(self._submitter.keys))
+
+    def dead_events(self, *, handler: str | None = None, limit: int | None = None) -> Iterator[DeadEvent]:
+        """Events that a handler failed to handle as often as it is tried, the oldest first.
+
+        Args:
+            handler: only its dead letters.
+            limit: most of them; None for all.
+
+        Raises:
+            InvalidRequest: there is no such handler.
+        """
+        from homa.client.management.event_handlers import dead_events
+
+        return self._driver.iterate(dead_events(self._submitter.keys, handler, limit))
+
+    def retry_dead_events(self, *events: DeadEvent | str, handler: str | None = None, everything: bool = False) -> int:
+        """Gives dead letters back to their handlers, with all their tries anew; returns how many.
+
+        Args:
+            events: from `dead_events`, or ids; an id stands for its letters at each handler.
+            handler: only its dead letters.
+            everything: all that fit; then no event is named.
+
+        Raises:
+            InvalidRequest: nothing says which, one is no dead letter, or there is no such handler.
+        """
+        from homa.client.management.event_handlers import change_dead
+
+        change = change_dead(self._submitter.keys, "retry", events, handler, everything=everything)
+        return self._driver.run(change)
+
+    def drop_dead_events(self, *events: DeadEvent | str, handler: str | None = None, everything: bool = False) -> int:
+        """Removes dead letters; otherwise as `retry_dead_events`."""
+        from homa.client.management.event_handlers import change_dead
+
+        change = change_dead(self._submitter.keys, "drop", events, handler, everything=everything)
+        return self._driver.run(change)
+
+    def forget_event_handler(self, name: str) -> None:
+        """Removes a handler that no worker runs any more: its place in the stream, and its dead letters.
+
+        Raises:
+            InvalidRequest: there is none of this name, or a worker runs it.
+        """
+        from homa.client.management.event_handlers import forget
+
+        self._driver.run(forget(self._submitter.keys, name))
+
 
 class AsyncEventReading:
     """`events` of `AsyncHoma`."""
@@ -54,3 +108,60 @@ class AsyncEventReading:
         from homa.client.event_flows import event_flow
 
         return self._driver.iterate(event_flow(self._submitter.keys, after, kinds, follow=follow))
+
+    async def event_handlers(self) -> tuple[EventHandlerInfo, ...]:
+        """Functions that workers call for events: how far each is, whether a worker runs it, its dead letters."""
+        from homa.client.management.event_handlers import event_handlers
+
+        return await self._driver.run(event_handlers(self._submitter.keys))
+
+    def dead_events(self, *, handler: str | None = None, limit: int | None = None) -> AsyncIterator[DeadEvent]:
+        """Events that a handler failed to handle as often as it is tried, the oldest first.
+
+        Args:
+            handler: only its dead letters.
+            limit: most of them; None for all.
+
+        Raises:
+            InvalidRequest: there is no such handler.
+        """
+        from homa.client.management.event_handlers import dead_events
+
+        return self._driver.iterate(dead_events(self._submitter.keys, handler, limit))
+
+    async def retry_dead_events(
+        self, *events: DeadEvent | str, handler: str | None = None, everything: bool = False
+    ) -> int:
+        """Gives dead letters back to their handlers, with all their tries anew; returns how many.
+
+        Args:
+            events: from `dead_events`, or ids; an id stands for its letters at each handler.
+            handler: only its dead letters.
+            everything: all that fit; then no event is named.
+
+        Raises:
+            InvalidRequest: nothing says which, one is no dead letter, or there is no such handler.
+        """
+        from homa.client.management.event_handlers import change_dead
+
+        change = change_dead(self._submitter.keys, "retry", events, handler, everything=everything)
+        return await self._driver.run(change)
+
+    async def drop_dead_events(
+        self, *events: DeadEvent | str, handler: str | None = None, everything: bool = False
+    ) -> int:
+        """Removes dead letters; otherwise as `retry_dead_events`."""
+        from homa.client.management.event_handlers import change_dead
+
+        change = change_dead(self._submitter.keys, "drop", events, handler, everything=everything)
+        return await self._driver.run(change)
+
+    async def forget_event_handler(self, name: str) -> None:
+        """Removes a handler that no worker runs any more: its place in the stream, and its dead letters.
+
+        Raises:
+            InvalidRequest: there is none of this name, or a worker runs it.
+        """
+        from homa.client.management.event_handlers import forget
+
+        await self._driver.run(forget(self._submitter.keys, name))

@@ -32,6 +32,8 @@ class HandlerRow:
     dropped: int
     #: Workers that its group knows.
     consumers: int
+    #: Since it missed or dropped something; None: it never did.
+    loss_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,10 @@ def handlers(keys: Keys) -> Op[list[HandlerRow]]:
     def parse(answer: Any) -> list[HandlerRow]:
         rows = []
         for name, *numbers in answer:
-            seen, behind, *counts = map(int, numbers)
-            rows.append(HandlerRow(text(name), None if seen < 0 else seen, None if behind < 0 else behind, *counts))
+            seen, behind, *counts, loss = (None if int(value) < 0 else int(value) for value in numbers)
+            pending, put_back, dead, missed, dropped, consumers = (count or 0 for count in counts)
+            row = HandlerRow(text(name), seen, behind, pending, put_back, dead, missed, dropped, consumers, loss)
+            rows.append(row)
         return sorted(rows, key=lambda row: row.name)
 
     return call(keys, "handlers", (), parse)

@@ -5,7 +5,8 @@
 -- KEYS[1] anchor
 -- ARGV: none
 -- Returns {handler, ms since a worker looked after it or -1, events before it or -1 where nobody can tell, handed out and not
--- acknowledged, put back, dead letters, missed, dead letters that made room for newer ones, consumers} per handler.
+-- acknowledged, put back, dead letters, missed, dead letters that made room for newer ones, consumers,
+-- ms since it missed or dropped something or -1} per handler.
 -- Cost: O(handlers).
 local stream = stream_of(K.events())
 local groups, names = {}, {}
@@ -29,11 +30,12 @@ end
 local rows = {}
 for i, handler in ipairs(names) do
   local of, own = groups[handler], group_of(K.handler_events(handler), handler)
-  local v = redis.call('HMGET', K.handler(handler), 'missed', 'dropped')
+  local v = redis.call('HMGET', K.handler(handler), 'missed', 'dropped', 'loss_at')
   local pending = (of.group and of.group.pending or 0) + (own and own.pending or 0)
   local put_back = redis.call('XLEN', K.handler_events(handler)) - (own and own.pending or 0)
   local dead = redis.call('ZCARD', K.dead_index(handler))
   rows[i] = {handler, of.at and int(math.max(0, now - of.at)) or '-1', behind(handler, of.group), pending, put_back, dead,
-    tonumber(v[1] or nil) or 0, tonumber(v[2] or nil) or 0, of.group and of.group.consumers or 0}
+    tonumber(v[1] or nil) or 0, tonumber(v[2] or nil) or 0, of.group and of.group.consumers or 0,
+    v[3] and int(now - v[3]) or '-1'}
 end
 return rows

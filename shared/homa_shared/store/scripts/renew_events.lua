@@ -85,5 +85,5 @@ for i, key in ipairs(streams(handler)) do
   end
   for id in pairs(held[which]) do gone[#gone + 1] = {which, id} end
 end
-if lost > 0 then redis.call('HINCRBY', K.handler(handler), 'missed', lost) end
+if lost > 0 then note_loss(handler, 'missed', lost) end
 return {taken, dead, gone, trimmed, lost}

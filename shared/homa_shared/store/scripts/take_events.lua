@@ -42,7 +42,7 @@ end
 
 -- Notes what a group missed; those of its workers that want to be told get it as an event of their own.
 local function note_missed(stream, missed)
-  redis.call('HINCRBY', K.handler(handler), 'missed', math.max(missed, 1))
+  note_loss(handler, 'missed', math.max(missed, 1))
   if tells_missed then
     local before = stream['first-entry'] and stream['first-entry'][1] or stream['last-generated-id']
     local name = 'missed-before-' .. before

@@ -2,7 +2,7 @@
 -- alone. Where the group stands is noted beside it (K.handler), as the number of events that the stream had been given up to
 -- there: the store's own count of a group goes wrong when events are trimmed before they were read.
 -- Gives: pairs_of(flat), stream_of(key) and group_of(key, name), what XINFO tells, nil where there is none,
--- streams(handler), and dead letters by bury(handler, name, letter).
+-- streams(handler), note_loss(handler, what, number), and dead letters by bury(handler, name, letter).
 local function pairs_of(flat)
   local map = {}
   for i = 1, #flat, 2 do map[flat[i]] = flat[i + 1] end
@@ -23,6 +23,12 @@ end
 
 local function streams(handler) return {K.events(), K.handler_events(handler)} end
 
+-- Counts what a handler misses for good, and when it did last.
+local function note_loss(handler, what, number)
+  redis.call('HINCRBY', K.handler(handler), what, number)
+  redis.call('HSET', K.handler(handler), 'loss_at', now)
+end
+
 -- Keeps a dead letter; of more than settings allow the oldest goes, and is counted.
 local function bury(handler, name, letter)
   redis.call('HSET', K.dead_letters(handler), name, letter)
@@ -33,5 +39,5 @@ local function bury(handler, name, letter)
   local oldest = redis.call('ZRANGE', K.dead_index(handler), 0, over - 1)
   redis.call('HDEL', K.dead_letters(handler), unpack(oldest))
   redis.call('ZREM', K.dead_index(handler), unpack(oldest))
-  redis.call('HINCRBY', K.handler(handler), 'dropped', #oldest)
+  note_loss(handler, 'dropped', #oldest)
 end
