@@ -12,7 +12,7 @@ from homa_shared.model.errors import ConfigError
 from homa_workers.handlers.modules import import_handlers
 from tests.commands_b.stand import Stand
 from tests.docs.pages import ROOT, blocks
-from tests.events.fleet import letters, pending, work
+from tests.events.fleet import letters, pending, until, work, workers
 
 
 async def test_two_workers_share_what_a_handler_wants(stand: Stand) -> None:
@@ -96,3 +96,18 @@ async def test_the_handler_of_the_page_is_called(stand: Stand, capsys: pytest.Ca
 
     await work(stand, "one", until=told)
     assert f"{job} it broke" in "".join(printed)
+
+
+async def test_an_event_reaches_a_worker_that_waits_for_it(stand: Stand) -> None:
+    seen: list[str] = []
+
+    @on(JobCancelled, name="h")
+    async def handle(event: JobCancelled) -> None:
+        seen.append(event.job)
+
+    async with workers(stand, "one", lease_s=600):
+        for number in range(1, 6):
+            job = stand.cancelled()
+            await until(lambda: len(seen) == number and not pending(stand))  # noqa: B023
+            assert seen[-1] == job
+            await asyncio.sleep(0.05)  # it waits again

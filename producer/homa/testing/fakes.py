@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +21,7 @@ from homa.testing.fleet_view import FleetView
 from homa.testing.script import Answers, Script
 from homa.testing.stores import test_store
 from homa_shared.kinds.registry import known_kinds
+from homa_shared.model.event_handlers import Handler, handlers_of
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.scripts import moved_clock
@@ -107,8 +108,9 @@ class Fake:
         settings: Mapping[str, Any],
         env: bool,
         middleware: Sequence[Given] = (),
+        handlers: Sequence[Handler] = (),
     ) -> None:
-        self.script, self._middleware = Script(answers), middleware
+        self.script, self._middleware, self._handlers = Script(answers), middleware, handlers
         self._strict, self._time, self._given, self._env = strict, time, settings, env
         self._stack = ExitStack()
         self.recorded: list[FakeCall] = []
@@ -151,8 +153,8 @@ class Fake:
             settings = _settings(url, namespace, home, self._given)
             address = StoreAddress.parse(url)
             stack.enter_context(moved_clock())
-            jumps, given = self._time == "jumps", self._middleware
-            self.workers = InProcessWorkers(settings, address, self.script, self._record, given, jumps=jumps)
+            more = (self._record, self._middleware, self._handlers)
+            self.workers = InProcessWorkers(settings, address, self.script, *more, jumps=self._time == "jumps")
             self.workers.start()
             stack.callback(self.workers.stop)
             self.view = FleetView(address, namespace)
@@ -181,6 +183,7 @@ def fake(
     settings: Mapping[str, Any] | None = None,
     env: bool = True,
     middleware: Sequence[Given] = (),
+    handlers: Sequence[Callable[[Any], Any]] = (),
 ) -> Fake:
     """A fleet in this process whose providers answer what is written down; nothing reaches a network.
 
@@ -199,13 +202,22 @@ def fake(
         settings: as in homa.toml, over what stands there: `{"models": {"fast": {"target": "openai:gpt-6-luna"}}}`.
         env: whether HOMA_REDIS_URL and HOMA_NAMESPACE of this process lead to it meanwhile.
         middleware: of its workers: functions with `@around`, and classes of `Middleware`.
+        handlers: functions with `@homa.on`, which it calls for events in this process; `drain` waits for them, too.
 
     Raises:
         TypeError: something is no pattern, or no answer.
-        ConfigError: the settings are wrong.
+        ConfigError: the settings are wrong, or one of `handlers` is not declared with `@homa.on`.
         MissingExtra: `homa-queue[local]` is not installed.
     """
-    return Fake(answers, strict=strict, time=time, settings=settings or {}, env=env, middleware=middleware)
+    return Fake(
+        answers,
+        strict=strict,
+        time=time,
+        settings=settings or {},
+        env=env,
+        middleware=middleware,
+        handlers=handlers_of(handlers),
+    )
 
 
 def _settings(url: str, namespace: str, home: str, given: Mapping[str, Any]) -> Settings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -65,6 +65,21 @@ class Handler:
 
 #: Of this process, by name.
 HANDLERS: dict[str, Handler] = {}
+
+
+def handlers_of(functions: Iterable[Callable[[Any], Any]]) -> list[Handler]:
+    """The handlers that some functions were made by `on`.
+
+    Raises:
+        ConfigError: one of them was not declared with `homa.on`.
+    """
+    found = []
+    for function in functions:
+        own = [handler for handler in HANDLERS.values() if handler.function is function]
+        if not own:
+            raise ConfigError(f"{function!r} is not an event handler: expected a function with @homa.on(…)")
+        found += own
+    return found
 
 
 def on(

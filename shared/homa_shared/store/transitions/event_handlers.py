@@ -89,9 +89,7 @@ def awaited(keys: Keys, handler: str, answer: Any) -> list[Delivery]:
     found: list[Delivery] = []
     own = keys.handler_events(handler)
     for key, items in answer.items() if isinstance(answer, dict) else answer or ():
-        # RESP3 wraps a stream's entries once more.
-        entries = items[0] if isinstance(answer, dict) else items
-        found += [delivery(1 if text(key) == own else 0, item) for item in entries]
+        found += [delivery(1 if text(key) == own else 0, item) for item in _unwrapped(items)]
     return found
 
 
@@ -158,9 +156,10 @@ def forget_handler(keys: Keys, handler: str) -> Op[bool]:
 
 
 def delivery(stream: Stream, item: Any, attempt: int = 1) -> Delivery:
-    """An entry as the store returns it: id and flat fields."""
+    """An entry as the store returns it: id and fields, flat or as a mapping."""
+    parts = [part for pair in item[1].items() for part in pair] if isinstance(item[1], dict) else item[1]
     # What was cut in the middle of a character is an event all the same.
-    entry, flat = text(item[0]), [part.decode(errors="replace") for part in item[1]]
+    entry, flat = text(item[0]), [part.decode(errors="replace") for part in parts]
     stored = dict(zip(flat[::2], flat[1::2], strict=True))
     event_id = stored.get("id", entry) if stream else entry
     name = stored.pop("name", event_id) if stream else entry
@@ -171,6 +170,12 @@ def delivery(stream: Stream, item: Any, attempt: int = 1) -> Delivery:
 def _order(keys: Keys, order: str, handler: str, consumer: str, event: Delivery, more: bytes) -> Op[bool]:
     args = (order, handler, consumer, event.stream, event.entry, event.attempt + 1, event.name, more)
     return call(keys, "event_call", args, bool)
+
+
+def _unwrapped(items: Any) -> Any:
+    """Entries of a stream, which RESP3 wraps once more."""
+    is_wrapped = items and isinstance(items[0], list) and items[0] and isinstance(items[0][0], (list, tuple))
+    return items[0] if is_wrapped else items
 
 
 def _again(row: Any) -> Delivery:
