@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from homa import on
-from homa.events import Event, JobCancelled, JobSucceeded
+from homa.events import Event, JobCancelled, JobFailed, JobSucceeded
 from homa_shared.model.errors import ConfigError
 from homa_workers.handlers.modules import import_handlers
-from tests.commands_b.stand import Stand
+from tests.commands_b.stand import MODEL, Stand
 from tests.docs.pages import ROOT, blocks
 from tests.events.fleet import letters, pending, until, work, workers
 
@@ -111,3 +111,17 @@ async def test_an_event_reaches_a_worker_that_waits_for_it(stand: Stand) -> None
             await until(lambda: len(seen) == number and not pending(stand))  # noqa: B023
             assert seen[-1] == job
             await asyncio.sleep(0.05)  # it waits again
+
+
+async def test_an_event_that_was_cut_in_the_middle_of_a_character_is_told_all_the_same(stand: Stand) -> None:
+    seen: list[Event] = []
+
+    @on(Event, name="h", since="-")
+    async def handle(event: Event) -> None:
+        seen.append(event)
+
+    fields = ("job", "j", "target", MODEL, "batch", "", "tenant", "", "detail", "é".encode()[:1])
+    stand.redis("XADD", stand.store.keys.events(), "*", "event", "job.failed", *fields)
+    await work(stand, "one", until=lambda: seen and not pending(stand))
+    assert isinstance(seen[0], JobFailed)
+    assert seen[0].reason == "\ufffd"

@@ -67,7 +67,8 @@ def take_events(keys: Keys, handler: Handler, consumer: str, most: int) -> Op[Ta
 
     def parse(answer: Any) -> Taken:
         missed, looked, entries, put_back = answer
-        deliveries = [delivery(0, item) for item in entries] + [delivery(1, item) for item in put_back]
+        deliveries = [_delivery(0, entry, flat) for entry, flat in _loaded(entries)]
+        deliveries += [delivery(1, item) for item in put_back]
         return Taken(None if int(missed) < 0 else int(missed), int(looked), deliveries)
 
     names = "\n".join(handler.names)
@@ -159,7 +160,21 @@ def delivery(stream: Stream, item: Any, attempt: int = 1) -> Delivery:
     """An entry as the store returns it: id and fields, flat or as a mapping."""
     parts = [part for pair in item[1].items() for part in pair] if isinstance(item[1], dict) else item[1]
     # What was cut in the middle of a character is an event all the same.
-    entry, flat = text(item[0]), [part.decode(errors="replace") for part in parts]
+    return _delivery(stream, text(item[0]), [part.decode(errors="replace") for part in parts], attempt)
+
+
+def _loaded(entries: bytes) -> list[tuple[str, list[str]]]:
+    """Entries that a script returns as JSON."""
+    if not entries:
+        return []
+    try:
+        found: list[tuple[str, list[str]]] = orjson.loads(entries)
+    except orjson.JSONDecodeError:
+        found = orjson.loads(entries.decode(errors="replace"))
+    return found
+
+
+def _delivery(stream: Stream, entry: str, flat: list[str], attempt: int = 1) -> Delivery:
     stored = dict(zip(flat[::2], flat[1::2], strict=True))
     event_id = stored.get("id", entry) if stream else entry
     name = stored.pop("name", event_id) if stream else entry
