@@ -2,6 +2,8 @@
 
 from homa_shared.model.events import (
     AttemptResolved,
+    BackfillStarted,
+    BackfillStopped,
     BatchCancelled,
     BatchCompleted,
     BatchPaused,
@@ -26,10 +28,18 @@ from homa_shared.model.events import (
     OtherEvent,
     QueuePaused,
     QueueResumed,
+    ScheduleAlarmed,
+    ScheduleDeleted,
+    ScheduleEvent,
+    SchedulePaused,
+    ScheduleResumed,
+    ScheduleSkipped,
 )
 
 __all__ = [
     "AttemptResolved",
+    "BackfillStarted",
+    "BackfillStopped",
     "BatchCancelled",
     "BatchCompleted",
     "BatchPaused",
@@ -54,4 +64,10 @@ __all__ = [
     "OtherEvent",
     "QueuePaused",
     "QueueResumed",
+    "ScheduleAlarmed",
+    "ScheduleDeleted",
+    "ScheduleEvent",
+    "SchedulePaused",
+    "ScheduleResumed",
+    "ScheduleSkipped",
 ]

@@ -16,6 +16,7 @@ from homa_shared.store.reads.event_page import Position, event_page
 from tests.commands_b.stand import MODEL, Stand
 
 SCRIPTS = Path(events.__file__).parents[1] / "store" / "scripts"
+_OF_SCHEDULES = re.compile(r"tell\(s, '([a-z_]+)'")
 _NAME = re.compile(r"'((?:job|attempt|batch|budget|breaker|scope|queue|fleet)\.[a-z]+)'")
 
 
@@ -23,6 +24,7 @@ def told_by_scripts() -> set[str]:
     """Names of events in the scripts' source, and those that are put together from a job's state."""
     found = {name for path in SCRIPTS.rglob("*.lua") for name in _NAME.findall(path.read_text())}
     ends = {f"job.{state}" for state in ("succeeded", "failed", "cancelled", "expired")}
+    found |= {f"schedule.{what}" for path in SCRIPTS.rglob("*.lua") for what in _OF_SCHEDULES.findall(path.read_text())}
     return (found | ends | {"job.deferred", "job.rerouted"}) - {"job.released"}
 
 
@@ -32,7 +34,7 @@ def test_the_table_has_every_event_that_scripts_tell_and_no_other() -> None:
 
 @pytest.mark.parametrize("name", sorted(events.KINDS))
 def test_each_kind_is_read_with_all_its_fields(name: str) -> None:
-    detail = {"budget.used": "team:a 80%", "fleet.changed": "version 7"}.get(name, "why")
+    detail = {"budget.used": "team:a 80%", "fleet.changed": "version 7"}.get(name, "nightly: why")
     stored = {
         "event": name,
         "job": "j",
@@ -47,6 +49,8 @@ def test_each_kind_is_read_with_all_its_fields(name: str) -> None:
     assert event.at.year == 2023
     if isinstance(event, events.JobEvent):
         assert (event.job, event.target, event.batch, event.tags) == ("j", MODEL, None, {"a": "b=c", "d": ""})
+    if isinstance(event, events.ScheduleEvent):
+        assert (event.schedule, event.tenant, event.reason) == ("nightly", "t", "why")
     if isinstance(event, events.BudgetMark):
         assert (event.budget, event.percent) == ("team:a", 80)
 

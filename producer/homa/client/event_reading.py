@@ -34,7 +34,8 @@ class EventReading:
             follow: wait for more; False ends behind the newest.
 
         Raises:
-            InvalidRequest: `after` is not an id, or something in `kinds` is not a type of event.
+            InvalidRequest: `after` is not an id, something in `kinds` is not a type of event, or it is one that the
+                fleet's settings turn off and that would be waited for.
             StoreUnavailable: the store is away for longer than it is waited for.
         """
         from homa.client.event_flows import event_flow

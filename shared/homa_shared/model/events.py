@@ -183,6 +183,50 @@ class FleetChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleEvent(Event):
+    """Of the schedule of that name; `reason` says more where there is more to say, and is empty elsewhere."""
+
+    schedule: str
+    tenant: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleAlarmed(ScheduleEvent):
+    """A run of a schedule is late, failed, or was not fired; `reason` says what."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleSkipped(ScheduleEvent):
+    """A tick of a schedule had no run; `reason` says which and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulePaused(ScheduleEvent):
+    """A schedule fires no more ticks, by a person or by itself; `reason` says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleResumed(ScheduleEvent):
+    """A paused schedule goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleDeleted(ScheduleEvent):
+    """A schedule was deleted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillStarted(ScheduleEvent):
+    """Past ticks of a schedule are run; `reason` says from when to when."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillStopped(ScheduleEvent):
+    """A backfill ended before its last tick; `reason` says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OtherEvent(Event):
     """An event that this release does not know, with its fields as they are stored."""
 
@@ -221,6 +265,13 @@ KINDS: dict[str, type[Event]] = {
     "queue.paused": QueuePaused,
     "queue.resumed": QueueResumed,
     "fleet.changed": FleetChanged,
+    "schedule.alarmed": ScheduleAlarmed,
+    "schedule.skipped": ScheduleSkipped,
+    "schedule.paused": SchedulePaused,
+    "schedule.resumed": ScheduleResumed,
+    "schedule.deleted": ScheduleDeleted,
+    "schedule.backfilled": BackfillStarted,
+    "schedule.backfill_stopped": BackfillStopped,
 }
 #: Name of `Missed` among the events that are put back for one handler; the stream of the fleet's has none.
 MISSED = "missed"
@@ -248,6 +299,10 @@ def _parsed(kind: type[Event], stored: Mapping[str, str], values: dict[str, obje
         found = re.fullmatch(r"(.*) (\d+)%", detail, re.DOTALL)
         values |= {"budget": found[1], "percent": int(found[2])} if found else {}
         return found is not None
+    if issubclass(kind, ScheduleEvent):
+        schedule, _, reason = detail.partition(": ")
+        values |= {"schedule": schedule, "tenant": stored.get("tenant", ""), "reason": reason}
+        return True
     if kind is FleetChanged:
         found = re.fullmatch(r"version (\d+)", detail)
         values |= {"version": int(found[1])} if found else {}

@@ -7,7 +7,7 @@ from typing import Any
 
 from homa_shared.model.events import Event, Missed, decode
 from homa_shared.store.keys import Keys
-from homa_shared.store.operation import Op, call, mapping, text
+from homa_shared.store.operation import Op, call, mapping, read, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,11 @@ def event_page(keys: Keys, position: Position, count: int = 1000) -> Op[EventPag
         return EventPage(found, here, len(entries) < count)
 
     return call(keys, "events", (position.id, str(count), position.place), parse)
+
+
+def events_off(keys: Keys) -> Op[list[str]]:
+    """Names of events that the fleet's settings turn off."""
+    return read((("HGET", keys.config(), "events.off"),), lambda replies: text(replies[0]).split())
 
 
 def typed_event(item: Any) -> Event:
