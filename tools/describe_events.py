@@ -21,7 +21,8 @@ PAGE = ROOT / "docs" / "events.md"
 INTRODUCTION = """\
 # Events
 
-What happens to jobs, batches, money and limits, as types. The store keeps the latest 100 000. This page is written by
+What happens to jobs, batches, schedules, money and limits, as types. The store keeps the latest 100 000
+(`[events] kept`); [settings](settings.md#events) also say which are not written (`off`). This page is written by
 `tools/describe_events.py` from `shared/homa_shared/model/events.py`: change that, then run it.
 
 <!-- run -->
@@ -64,24 +65,63 @@ def report(event: JobFailed) -> None:
     print(event.id, event.job, event.reason)
 ```
 
-`homa worker --handlers reports` imports the module; each worker that does so shares the handler's events, by a consumer
-group of the handler's name (`reports.report`, or `name=`). The worker needs a provider or an actor to serve, too.
+`homa worker --handlers reports` imports the module; each worker that does so shares the handler's events, by a
+consumer group of the handler's name (`reports.report`, or `name=`). The worker needs a provider or an actor to serve,
+too.
 
-* **At least once.** An event is acknowledged when the function has returned. One whose worker was killed is claimed by
-  another after the time limit, the longest pause (30 s) and 10 s. Its `id` is the key by which a second call is told
-  from a first: write what the handler did under that id, in the same transaction.
-* A handler that raises, or is not through within `time_limit_s`, is called again after a pause that doubles, `tries`
-  times in all, workers that it killed included. Then the event is a dead letter: it stays in the hash
-  `own:dead:<handler>` with its error, and the log says `events.dead`. A sync function cannot be cut: its thread goes on
-  beside the next call.
-* A new handler begins now, or behind the id in `since` (`0`: the oldest that is kept).
-* What was trimmed before a group got to it is logged as `events.missed`, with its number.
+* **At least once.** A worker holds a lease of each event that it was given, and renews it (`lease_s`, 30 s). An event
+  is acknowledged when the function has returned. What a killed worker held is taken over by another when its lease is
+  over, what one that was told to stop held is at once, what a lost reply of the store handed out is found. The `id` of
+  an event is the key by which a second call is told from a first: write what the handler did under that id, in one
+  transaction.
+* A handler that raises (`SystemExit` is no exception), or is not through within `time_limit_s`, is called again after
+  a pause that doubles, `tries` times in all, calls that ended with their worker included. Then the event is a dead
+  letter. Events that were lost with two workers are tried one at a time, so that one that kills workers takes no
+  others with it.
+* An async function runs on the loop that the worker's calls run on: it must not block. A sync one runs in a thread. It
+  cannot be cut: its thread goes on after the time limit, and counts towards `concurrency` until it ends. Where all of
+  them hang, the log says `events.stuck`, and other workers take over.
 * `concurrency` bounds the calls at once in a process. An order of calls is not promised.
+* A new handler begins now, or behind the id in `since` (`-`: the oldest that is kept). A handler that is renamed is a
+  new one: give it `name=` with the old name, or `since=`. Declared twice under one name it is refused, with both
+  places.
+* A worker that drains takes no more events when its jobs are through, and lets calls that run finish.
+
+### What a handler misses
+
+The stream is trimmed whoever has read it. Events that were trimmed before a handler's group got to them are counted
+exactly, logged once as `events.missed`, and told to a handler that is for `Missed`, too (`@homa.on(JobFailed,
+Missed)`): it is called with `Missed(n)` once for each gap, by one worker. `n` is None where a group began at an id of
+`since` and has not caught up since. An event that is trimmed while it is handled, or waits for its next try, is put
+back for the handler.
+
+`homa events handlers` (`homa.event_handlers()`) lists how far each is, what it missed, and whether a worker runs it.
+One that nobody runs does not grow: its group holds what workers were given, a few hundred events at most, and the
+oldest of the rest are trimmed. `homa doctor` tells of it until a worker runs it again or `homa events forget NAME`
+removes it.
+
+### Dead letters
+
+```sh
+homa events dead                      # which event, at which handler, its last error, how often it was tried
+homa events retry 1767225600000-0     # calls its handlers anew, with all their tries
+homa events retry --all --handler reports.report
+homa events drop 1767225600000-0
+```
+
+In Python `homa.dead_events()`, `retry_dead_events(…)` and `drop_dead_events(…)` of both clients. A retried event keeps
+its id. The newest 10 000 of each handler are kept (`[events] dead`); what makes room for them is counted, and told by
+`homa doctor`.
+
+### In tests
+
+`fake(handlers=[report])` of [homa.testing](testing.md) calls handlers in the test's process; `drain` waits for them,
+and tries follow one another without a pause.
 
 ## Not told
 
 * A job's submission and its start: an entry for each would triple the stream's writes on the path of plain jobs, and
-  the 100 000 kept would reach back a third as far. `homa.jobs()` lists both, with their times.
+  those kept would reach back a third as far. `homa.jobs()` lists both, with their times.
 * A job that is handed back unsent (its worker drains): nothing happened to it.
 * Messages of Dramatiq actors: their middleware tells of them.
 
