@@ -1,11 +1,8 @@
---! use clock, record, backlog, sums
+--! use clock, settings_row, record, backlog, sums
 -- How a job ends: exactly once, and with it its place in batch, counters and indexes.
 
-local retention_row = nil
-
 local function retention(what)
-  retention_row = retention_row or redis.call('HMGET', K.config(), 'keep.results', 'keep.requests')
-  local value = tonumber((what == 'results' and retention_row[1] or retention_row[2]) or nil)
+  local value = tonumber(setting(what == 'results' and KEEP_RESULTS or KEEP_REQUESTS) or nil)
   if what == 'requests' then return value or 0 end
   return math.max(1, value or C.RESULTS_KEPT_MS)
 end

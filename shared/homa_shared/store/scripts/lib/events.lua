@@ -1,13 +1,12 @@
+--! use settings_row
 -- Events of the fleet, past tense: a stream that keeps the latest, as many as settings say; kinds that they turn off are not
 -- written.
 -- Gives: publish(name, about), about being {job, target, batch, tenant, detail}, each '' where left out, and tags, a line each,
 -- which only jobs that have some pay for.
-local events_row = nil
-
 local function publish(name, about)
-  events_row = events_row or redis.call('HMGET', K.config(), 'events.kept', 'events.off')
-  if events_row[2] and string.find(events_row[2], '\n' .. name .. '\n', 1, true) then return end
+  local off = setting(EVENTS_OFF)
+  if off and string.find(off, '\n' .. name .. '\n', 1, true) then return end
   local fields = {'event', name, 'job', about.job or '', 'target', about.target or '', 'batch', about.batch or '',
     'tenant', about.tenant or '', 'detail', about.detail or '', about.tags and 'tags', about.tags}
-  redis.call('XADD', K.events(), 'MAXLEN', '~', events_row[1] or C.EVENTS_KEPT, '*', unpack(fields))
+  redis.call('XADD', K.events(), 'MAXLEN', '~', setting(EVENTS_KEPT) or C.EVENTS_KEPT, '*', unpack(fields))
 end
