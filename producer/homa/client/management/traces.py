@@ -34,7 +34,7 @@ def timeline(
         marks: of its stream.
         why: what holds it now; None for one that has ended.
     """
-    moments = [Moment(view.job.submitted_ms, "submitted", f"to {view.job.queue}, lane {view.job.lane}")]
+    moments: list[Moment] = []
     before: Attempt | None = None
     for attempt in view.attempts:
         moments += _attempt(attempt, before, view.job, reply)
@@ -45,6 +45,8 @@ def timeline(
     )
     moments += (Moment(at_ms, what) for at_ms, what in marks)
     moments.sort(key=lambda moment: moment.at_ms or 0)
+    # In front whatever the times say: a store's clock may have been set back since.
+    moments.insert(0, Moment(view.job.submitted_ms, "submitted", f"to {view.job.queue}, lane {view.job.lane}"))
     if view.job.ended:
         moments.append(Moment(view.job.ended_ms, str(view.job.state)))
     elif why is not None:

@@ -33,7 +33,7 @@ end
 local function bury(handler, name, letter)
   redis.call('HSET', K.dead_letters(handler), name, letter)
   redis.call('ZADD', K.dead_index(handler), now, name)
-  local most = tonumber(redis.call('HGET', K.config(), 'events.dead') or nil) or C.DEAD_LETTERS_KEPT
+  local most = at_least(1, number_of(redis.call('HGET', K.config(), 'events.dead')) or C.DEAD_LETTERS_KEPT)
   local over = redis.call('ZCARD', K.dead_index(handler)) - most
   if over <= 0 then return end
   local oldest = redis.call('ZRANGE', K.dead_index(handler), 0, over - 1)
