@@ -14,7 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "shared"))
 
-from homa_shared.model.events import KINDS, Event, JobEvent, Missed, OtherEvent  # noqa: E402
+from homa_shared.model.event_kinds import KINDS  # noqa: E402
+from homa_shared.model.events import Event, JobEvent, Missed, OtherEvent  # noqa: E402
 
 PAGE = ROOT / "docs" / "events.md"
 
@@ -85,7 +86,9 @@ too.
 * A new handler begins now, or behind the id in `since` (`-`: the oldest that is kept). A handler that is renamed is a
   new one: give it `name=` with the old name, or `since=`. Declared twice under one name it is refused, with both
   places.
-* A worker that drains takes no more events when its jobs are through, and lets calls that run finish.
+* Workers whose modules differ share what each of them has: a handler's events go to those that declare it. Where two
+  releases of one handler run side by side, each acknowledges what its own declaration is not for.
+* A worker that drains takes events until its jobs are through, and lets calls that run finish.
 
 ### What a handler misses
 

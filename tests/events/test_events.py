@@ -11,7 +11,7 @@ import pytest
 
 from homa import AsyncHoma, Homa, InvalidRequest
 from homa.events import Event, JobCancelled, JobSucceeded, Missed, OtherEvent
-from homa_shared.model import events
+from homa_shared.model import event_kinds, events
 from homa_shared.store.reads.event_page import Position, event_page
 from tests.commands_b.stand import MODEL, Stand
 
@@ -29,10 +29,10 @@ def told_by_scripts() -> set[str]:
 
 
 def test_the_table_has_every_event_that_scripts_tell_and_no_other() -> None:
-    assert set(events.KINDS) == told_by_scripts()
+    assert set(event_kinds.KINDS) == told_by_scripts()
 
 
-@pytest.mark.parametrize("name", sorted(events.KINDS))
+@pytest.mark.parametrize("name", sorted(event_kinds.KINDS))
 def test_each_kind_is_read_with_all_its_fields(name: str) -> None:
     detail = {"budget.used": "team:a 80%", "fleet.changed": "version 7"}.get(name, "nightly: why")
     stored = {
@@ -44,8 +44,8 @@ def test_each_kind_is_read_with_all_its_fields(name: str) -> None:
         "detail": detail,
         "tags": "a=b=c\nd=",
     }
-    event = events.decode("1700000000000-0", stored)
-    assert type(event) is events.KINDS[name]
+    event = event_kinds.decode("1700000000000-0", stored)
+    assert type(event) is event_kinds.KINDS[name]
     assert event.at.year == 2023
     if isinstance(event, events.JobEvent):
         assert (event.job, event.target, event.batch, event.tags) == ("j", MODEL, None, {"a": "b=c", "d": ""})
@@ -56,10 +56,10 @@ def test_each_kind_is_read_with_all_its_fields(name: str) -> None:
 
 
 def test_what_this_release_does_not_know_is_told_as_it_is() -> None:
-    assert events.decode("5-0", {"event": "job.dreamt", "job": "j"}) == OtherEvent(
+    assert event_kinds.decode("5-0", {"event": "job.dreamt", "job": "j"}) == OtherEvent(
         id="5-0", name="job.dreamt", fields={"job": "j"}
     )
-    assert isinstance(events.decode("5-0", {"event": "budget.used", "detail": "in another form"}), OtherEvent)
+    assert isinstance(event_kinds.decode("5-0", {"event": "budget.used", "detail": "in another form"}), OtherEvent)
 
 
 def test_a_reader_resumes_behind_an_id_and_chooses_kinds(stand: Stand) -> None:

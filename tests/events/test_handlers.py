@@ -9,10 +9,11 @@ import pytest
 from homa import on
 from homa.events import Event, JobCancelled, JobFailed, JobSucceeded
 from homa_shared.model.errors import ConfigError
+from homa_shared.store.transitions.event_handlers import take_events
 from homa_workers.handlers.modules import import_handlers
 from tests.commands_b.stand import MODEL, Stand
 from tests.docs.pages import ROOT, blocks
-from tests.events.fleet import letters, pending, until, work, workers
+from tests.events.fleet import HANDLERS, letters, pending, row, until, work, workers
 
 
 async def test_two_workers_share_what_a_handler_wants(stand: Stand) -> None:
@@ -125,3 +126,31 @@ async def test_an_event_that_was_cut_in_the_middle_of_a_character_is_told_all_th
     await work(stand, "one", until=lambda: seen and not pending(stand))
     assert isinstance(seen[0], JobFailed)
     assert seen[0].reason == "\ufffd"
+
+
+async def test_a_worker_that_is_never_idle_takes_over_what_another_left(stand: Stand) -> None:
+    seen: list[str] = []
+
+    @on(JobCancelled, name="h", since="-", concurrency=2)
+    async def handle(event: JobCancelled) -> None:
+        seen.append(event.job)
+        await asyncio.sleep(0.01)
+
+    left = stand.cancelled()
+    stand.store.run(take_events(stand.store.keys, HANDLERS["h"], "lost", 1))
+    for _ in range(400):
+        stand.cancelled()
+    await work(stand, "one", until=lambda: left in seen, lease_s=0.1)
+    assert len(seen) < 400
+
+
+async def test_consumers_of_workers_that_are_gone_are_removed(stand: Stand) -> None:
+    @on(JobCancelled, name="h", since="-")
+    async def handle(event: JobCancelled) -> None: ...
+
+    stand.cancelled()
+    # It holds nothing; one that holds something stays, since its events would go with it.
+    stand.store.run(take_events(stand.store.keys, HANDLERS["h"], "holds", 1))
+    stand.store.run(take_events(stand.store.keys, HANDLERS["h"], "idle", 1))
+    assert row(stand).consumers == 2
+    await work(stand, "one", until=lambda: not pending(stand) and row(stand).consumers == 1, lease_s=0.1)

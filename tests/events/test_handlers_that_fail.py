@@ -38,7 +38,22 @@ def raises(error: BaseException) -> Iterator[Function]:
         yield soon
 
 
-ERRORS = [SystemExit(3), KeyboardInterrupt(), Odd("x"), asyncio.CancelledError(), StopIteration(), TimeoutError("mine")]
+class Mute(Exception):
+    """Has no words."""
+
+    def __str__(self) -> str:
+        raise ValueError("none")
+
+
+ERRORS = [
+    Mute(),
+    SystemExit(3),
+    KeyboardInterrupt(),
+    Odd("x"),
+    asyncio.CancelledError(),
+    StopIteration(),
+    TimeoutError("mine"),
+]
 
 
 @pytest.mark.parametrize("function", [f for error in ERRORS for f in raises(error)])
@@ -188,3 +203,13 @@ def test_a_generator_is_refused() -> None:
 
     with pytest.raises(ConfigError, match="is a generator"):
         on(JobCancelled)(handle)
+
+
+async def test_a_long_error_is_kept_in_part(stand: Stand) -> None:
+    @on(JobCancelled, name="h", since="-", tries=1)
+    async def handle(event: JobCancelled) -> None:
+        raise ValueError("x" * 1_000_000)
+
+    stand.cancelled()
+    await work(stand, "one", until=lambda: letters(stand))
+    assert len(letters(stand)[0].error) < 2100

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable
 
 from homa.drivers.effects import Block, Emit, Flow, Sleep, ask_patiently
 from homa_shared.model.errors import InvalidRequest, StoreUnavailable
-from homa_shared.model.events import KINDS, Event, Missed
+from homa_shared.model.event_kinds import KINDS
+from homa_shared.model.events import Event, Missed
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
 from homa_shared.store.reads.event_page import Position, event_page, events_off

@@ -10,7 +10,8 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from homa_shared.model.errors import ConfigError
-from homa_shared.model.events import KINDS, Event, JobEvent, Missed, OtherEvent
+from homa_shared.model.event_kinds import KINDS
+from homa_shared.model.events import Event, JobEvent, Missed, OtherEvent
 
 F = TypeVar("F", bound=Callable[[Any], Any])
 

@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from homa_shared.kinds.registry import is_kind
 from homa_shared.model.constants import LEASE_MS, SETTLE_GATHER_MS
 from homa_shared.model.errors import ConfigError, UnknownModel
-from homa_shared.model.events import KINDS
+from homa_shared.model.event_kinds import KINDS
 from homa_shared.model.targets import nearest
 from homa_shared.settings.explain import explain, masked
 from homa_shared.settings.fleet import Fleet, FleetProvider

@@ -18,6 +18,8 @@ from homa_workers.handlers.threads import Threads
 
 #: How long a call that was cut may take to end before another runner takes its place, s.
 _END_S = 5.0
+#: Characters of an error that are kept.
+_MOST_WORDS = 2000
 #: Share of the mean that the newest call's duration makes.
 _NEWEST = 0.1
 
@@ -146,7 +148,7 @@ class Calls:
             raise error
         if me.cut_s is not None:
             return f"not through within {self._handler.time_limit_s:g} s ({type(error).__name__})"
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {_words(error)}"
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -184,6 +186,15 @@ class Calls:
             await asyncio.wait(tasks, timeout=_END_S)
         if self._threads is not None:
             self._threads.close()
+
+
+def _words(error: BaseException) -> str:
+    """What an error says, as far as a dead letter keeps it."""
+    try:
+        said = str(error)
+    except Exception as unsaid:
+        said = f"(its text cannot be had: {type(unsaid).__name__})"
+    return said if len(said) <= _MOST_WORDS else f"{said[:_MOST_WORDS]}…"
 
 
 def _is_async(handler: Handler) -> bool:

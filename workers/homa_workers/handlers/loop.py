@@ -38,6 +38,8 @@ _GATHER_S = 0.01
 _ACKNOWLEDGE_S = 0.005
 #: How often a reader without room looks whether there is some, s.
 _LOOK_S = 1.0
+#: Leases are renewed, and what others left is looked for, at least so often, s.
+_RENEW_S = 10.0
 #: So much work is fetched ahead, s.
 _AHEAD_S = 0.5
 #: Between tries of one event, and of the store.
@@ -215,7 +217,7 @@ class HandlerLoop:
 
     async def _renew(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._lease_s / 3):
+            async with asyncio.timeout(min(self._lease_s / 3, _RENEW_S)):
                 await self._renew_now.wait()
         self._renew_now.clear()
         if self._calls.is_stuck:
@@ -227,7 +229,8 @@ class HandlerLoop:
             store_of.renew_events(
                 *(self._store.keys, self._handler, self._consumer, held),
                 lease_ms=round(self._lease_s * 1000),
-                most=self._room(),
+                # A worker that is never idle takes over what others left, too.
+                most=0 if self._calls.is_stuck else max(self._room(), self._handler.concurrency),
                 suspects=0 if self._suspects else 1,
             )
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from homa_shared.model.events import Event, Missed, decode
+from homa_shared.model.event_kinds import decode
+from homa_shared.model.events import Event, Missed
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, mapping, read, text
 

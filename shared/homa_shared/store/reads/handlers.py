@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from homa_shared.model.events import Event, decode
+from homa_shared.model.event_kinds import decode
+from homa_shared.model.events import Event
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
 

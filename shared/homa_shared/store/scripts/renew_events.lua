@@ -34,7 +34,7 @@ local function is_trimmed(key, id) return key == K.events() and #redis.call('XRA
 
 local function renew(which, key, held, number)
   local mine = {key, handler, consumer, 0}
-  for _, p in ipairs(redis.call('XPENDING', key, handler, '-', '+', number + C.EVENTS_PAGE, consumer)) do
+  for _, p in ipairs(redis.call('XPENDING', key, handler, '-', '+', number + C.EVENTS_HELD, consumer)) do
     if held[p[1]] then
       -- A claim would take it from the list of pending events; its worker puts it back first.
       if is_trimmed(key, p[1]) then trimmed[#trimmed + 1] = p[1] else mine[#mine + 1] = p[1] end

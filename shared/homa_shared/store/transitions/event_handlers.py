@@ -9,7 +9,8 @@ from typing import Any, Literal
 import orjson
 
 from homa_shared.model.event_handlers import Handler
-from homa_shared.model.events import Event, decode
+from homa_shared.model.event_kinds import decode
+from homa_shared.model.events import Event
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Command, Op, call, number, read, text
 
