@@ -6,9 +6,9 @@ import pytest
 
 from homa import AsyncHoma, InvalidRequest, on
 from homa.client.management.event_handlers import UNSERVED_S
-from homa.events import JobCancelled
+from homa.events import JobCancelled, JobSucceeded
 from tests.commands_b.stand import Stand
-from tests.events.fleet import letters, pending, row, trim, work
+from tests.events.fleet import HANDLERS, letters, pending, row, trim, work
 
 
 def failing(heal: list[str], tries: int = 1) -> list[str]:
@@ -160,3 +160,14 @@ async def test_a_group_holds_nothing_but_what_workers_were_given(stand: Stand) -
     trim(stand, 3)
     assert stand.store.wait("XLEN", stand.store.keys.events()) == 3
     assert row(stand).pending == 0
+
+
+async def test_a_retried_letter_that_the_handler_is_no_longer_for_stays_one(stand: Stand) -> None:
+    failing([])
+    stand.cancelled()
+    await died(stand, 1)
+    stand.homa.retry_dead_events(everything=True)
+    HANDLERS.clear()
+    on(JobSucceeded, name="h")(lambda event: None)
+    await died(stand, 1)
+    assert letters(stand)[0].error == "the handler is no longer for such an event"

@@ -154,3 +154,44 @@ async def test_consumers_of_workers_that_are_gone_are_removed(stand: Stand) -> N
     stand.store.run(take_events(stand.store.keys, HANDLERS["h"], "idle", 1))
     assert row(stand).consumers == 2
     await work(stand, "one", until=lambda: not pending(stand) and row(stand).consumers == 1, lease_s=0.1)
+
+
+async def test_a_worker_that_drains_finishes_its_calls_and_gives_the_rest_back(stand: Stand) -> None:
+    began, ended, go = list[str](), list[str](), asyncio.Event()
+
+    @on(JobCancelled, name="h", since="-", concurrency=1)
+    async def handle(event: JobCancelled) -> None:
+        began.append(event.job)
+        await go.wait()
+        ended.append(event.job)
+
+    async with workers(stand, "one", lease_s=600) as [group]:
+        for _ in range(3):
+            stand.cancelled()
+        await until(lambda: began)
+        finishing = asyncio.create_task(group.finish())
+        await asyncio.sleep(0.05)
+        assert not finishing.done()
+        go.set()
+        await finishing
+    assert ended == began[:1]
+    # No lease has ended: what was given back is taken at once.
+    await work(stand, "two", until=lambda: len(ended) == 3 and not pending(stand), lease_s=600)
+    assert len(began) == 3
+
+
+async def test_a_worker_that_stops_at_once_cuts_its_calls_and_no_try_is_counted(stand: Stand) -> None:
+    began: list[str] = []
+
+    @on(JobCancelled, name="h", since="-", tries=1)
+    async def handle(event: JobCancelled) -> None:
+        began.append(event.job)
+        if len(began) == 1:
+            await asyncio.sleep(3600)
+
+    stand.cancelled()
+    async with workers(stand, "one", lease_s=600) as [group]:
+        await until(lambda: began)
+        group.stop_now()
+    await work(stand, "two", until=lambda: len(began) == 2 and not pending(stand), lease_s=600)
+    assert letters(stand) == []

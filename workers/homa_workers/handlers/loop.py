@@ -26,8 +26,9 @@ from homa_shared.model.errors import HomaError
 from homa_shared.model.event_handlers import Handler
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions import event_handlers as store_of
-from homa_shared.store.transitions.event_handlers import Delivery, Stream
+from homa_shared.store.transitions.event_handlers import Delivery
 from homa_workers.handlers.calls import Calls
+from homa_workers.handlers.held import Held
 
 log = structlog.get_logger("homa.events")
 
@@ -63,15 +64,13 @@ class HandlerLoop:
     ) -> None:
         self._store, self._handler, self._consumer = store, handler, consumer
         self._lease_s, self._pauses = lease_s, pauses
-        #: What is pending under this worker's name, acknowledgements that are not told included.
-        self._held: dict[tuple[Stream, str], Delivery] = {}
-        self._handled: dict[tuple[Stream, str], None] = {}
-        #: Of those held, events that were lost with two workers.
-        self._suspects: set[tuple[Stream, str]] = set()
-        self._calls = Calls(handler, self._ended, self._is_held)
-        self._is_handled, self._has_room, self._renew_now = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._reader: asyncio.Task[None] | None = None
+        self._held = Held(store, handler, consumer)
+        self._calls = Calls(handler, self._ended, self._held.__contains__)
+        self._renew_now = asyncio.Event()
         self._renew_now.set()
+        self._reader: asyncio.Task[None] | None = None
+        #: Ends of events that were not called.
+        self._uncalled: set[asyncio.Task[None]] = set()
 
     async def begin(self) -> None:
         """Makes the handler's group: it is called for what happens from here on."""
@@ -86,7 +85,7 @@ class HandlerLoop:
                 self._works = [works.create_task(work) for work in others]
         finally:
             try:
-                await self._give_back()
+                await self._held.give_back()
             except HomaError as away:
                 # Its leases end.
                 log.warning("events.store_away", handler=self._handler.name, error=str(away))
@@ -102,7 +101,7 @@ class HandlerLoop:
 
     @property
     def is_idle(self) -> bool:
-        return not self._held
+        return not len(self._held)
 
     async def _again(self, step: Callable[[], Awaitable[None]]) -> None:
         """Does one thing for ever, through outages of the store; a group that is gone is made anew by the reader."""
@@ -119,10 +118,10 @@ class HandlerLoop:
     async def _read(self) -> None:
         keys, name = self._store.keys, self._handler.name
         while not (most := self._room()):
-            self._has_room.clear()
+            self._held.has_room.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
-                    await self._has_room.wait()
+                    await self._held.has_room.wait()
         taken = await self._store.run(store_of.take_events(keys, self._handler, self._consumer, most))
         self._accept(taken)
         if taken.looked < most:
@@ -146,113 +145,72 @@ class HandlerLoop:
         if taken.missed != 0:
             log.error("events.missed", handler=self._handler.name, count=taken.missed or "unknown")
         for delivery in taken.deliveries:
-            self._held[delivery.place] = delivery
             if self._handler.wants(delivery.event):
+                self._held.add(delivery)
                 self._calls.put(delivery)
+            elif delivery.stream == 0:
+                self._held.add(delivery)
+                self._held.note_handled(delivery)
             else:
-                self._note_handled(delivery)
+                self._refuse(delivery)
 
-    def _is_held(self, delivery: Delivery) -> bool:
-        return self._held.get(delivery.place) is delivery
+    def _refuse(self, delivery: Delivery) -> None:
+        """A dead letter that was retried, and that the handler is no longer for, stays one."""
+        last = replace(delivery, attempt=self._handler.tries)
+        self._held.add(last)
+        end = asyncio.create_task(self._ended(last, "the handler is no longer for such an event"))
+        self._uncalled.add(end)
+        end.add_done_callback(self._uncalled.discard)
 
     async def _ended(self, delivery: Delivery, error: str | None) -> None:
-        self._has_room.set()
-        if delivery.place in self._suspects:
-            self._suspects.discard(delivery.place)
+        self._held.has_room.set()
+        if delivery.place in self._held.suspects:
+            self._held.suspects.discard(delivery.place)
             self._renew_now.set()
         if error is None:
-            # Where another took it over, it is handled all the same.
-            self._note_handled(delivery)
-        elif self._is_held(delivery):
+            self._held.note_handled(delivery)
+        elif delivery in self._held:
             try:
                 await self._failed(delivery, error)
-            except HomaError as away:
+            except Exception as away:
                 # It stays pending, and is called again when the store is back.
-                del self._held[delivery.place]
+                self._held.drop(delivery.place)
                 log.warning("events.store_away", handler=self._handler.name, error=str(away))
-
-    def _note_handled(self, delivery: Delivery) -> None:
-        self._handled[delivery.place] = None
-        self._is_handled.set()
 
     async def _failed(self, delivery: Delivery, error: str) -> None:
         if delivery.attempt >= self._handler.tries:
-            await self._bury(delivery, error)
+            await self._held.bury(delivery, error)
             return
         name, attempt = self._handler.name, delivery.attempt
         log.warning("events.handler_failed", handler=name, id=delivery.event.id, attempt=attempt, error=error)
-        if not await self._store.run(store_of.call_again(self._store.keys, name, self._consumer, delivery)):
-            self._held.pop(delivery.place, None)
-            return
-        later = replace(delivery, attempt=delivery.attempt + 1)
-        self._held[delivery.place] = later
-        asyncio.get_running_loop().call_later(self._pauses.pause_s(delivery.attempt), self._calls.put, later)
-
-    async def _bury(self, delivery: Delivery, error: str) -> None:
-        bury = store_of.bury(self._store.keys, self._handler.name, self._consumer, delivery, error)
-        is_mine = await self._store.run(bury)
-        self._held.pop(delivery.place, None)
-        if is_mine:
-            log.error("events.dead", handler=self._handler.name, id=delivery.event.id, error=error)
+        if (later := await self._held.call_again(delivery)) is not None:
+            asyncio.get_running_loop().call_later(self._pauses.pause_s(attempt), self._calls.put, later)
 
     async def _acknowledge(self) -> None:
-        await self._is_handled.wait()
+        await self._held.is_handled.wait()
         await asyncio.sleep(_ACKNOWLEDGE_S)
-        self._is_handled.clear()
-        await self._tell_handled()
-
-    async def _tell_handled(self) -> None:
-        places = list(self._handled)
-        if not places:
-            return
-        try:
-            await self._store.run(store_of.acknowledge(self._store.keys, self._handler.name, places))
-        except BaseException:
-            self._is_handled.set()
-            raise
-        for place in places:
-            self._handled.pop(place, None)
-            self._held.pop(place, None)
-        self._has_room.set()
+        await self._held.acknowledge()
 
     async def _renew(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(min(self._lease_s / 3, _RENEW_S)):
                 await self._renew_now.wait()
         self._renew_now.clear()
-        if self._calls.is_stuck:
+        calls = self._calls
+        if calls.is_stuck:
             why = "calls go on beyond the time limit: nothing more is called here until one ends"
             log.error("events.stuck", handler=self._handler.name, why=why)
-        # What waits in a worker that is stuck is left to others.
-        held = [at for at, of in self._held.items() if not self._calls.is_stuck or self._calls.runs(of)]
-        found = await self._store.run(
-            store_of.renew_events(
-                *(self._store.keys, self._handler, self._consumer, held),
-                lease_ms=round(self._lease_s * 1000),
-                # A worker that is never idle takes over what others left, too.
-                most=0 if self._calls.is_stuck else max(self._room(), self._handler.concurrency),
-                suspects=0 if self._suspects else 1,
-            )
-        )
-        await self._sort(found)
+        # What waits in a worker that is stuck is left to others. One that is never idle takes over what they left, too.
+        held = [one.place for one in self._held if not calls.is_stuck or calls.runs(one)]
+        most = 0 if calls.is_stuck else max(self._room(), self._handler.concurrency)
+        await self._sort(await self._held.renew(held, lease_s=self._lease_s, most=most))
 
     async def _sort(self, found: store_of.Renewed) -> None:
-        name = self._handler.name
         if found.lost:
-            log.error("events.missed", handler=name, count=found.lost)
-        for place in found.gone:
-            self._held.pop(place, None)
-            self._suspects.discard(place)
-        for place in found.trimmed:
-            if (delivery := self._held.get(place)) is not None:
-                await self._store.run(store_of.call_again(self._store.keys, name, self._consumer, delivery))
-        fresh = [delivery for delivery in found.taken if delivery.place not in self._held]
-        self._suspects |= {one.place for one in fresh if one.attempt > SUSPECT_LEASES}
+            log.error("events.missed", handler=self._handler.name, count=found.lost)
+        fresh = [delivery for delivery in found.taken if not self._held.has(delivery.place)]
         self._accept(store_of.Taken(0, len(fresh), fresh))
+        self._held.suspects |= {one.place for one in fresh if one.attempt > SUSPECT_LEASES and one in self._held}
         for delivery in found.dead:
-            self._held[delivery.place] = delivery
-            await self._bury(replace(delivery, attempt=self._handler.tries), "its worker was lost at each try")
-
-    async def _give_back(self) -> None:
-        await self._tell_handled()
-        await self._store.run(store_of.give_back(self._store.keys, self._handler.name, self._consumer))
+            self._held.add(delivery)
+            await self._held.bury(replace(delivery, attempt=self._handler.tries), "its worker was lost at each try")
