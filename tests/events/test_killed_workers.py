@@ -43,6 +43,19 @@ def note(what, event):
         notes.write(f"{what} {event.job}\\n")
 """
 
+HANGING = """
+import pathlib
+import threading
+import homa
+from homa.events import JobCancelled
+
+@homa.on(JobCancelled, name="h", since="-", time_limit_s=0.3)
+def handle(event):
+    with open(pathlib.Path(__file__).with_name("notes"), "a") as notes:
+        notes.write(f"began {event.job}\\n")
+    threading.Event().wait()
+"""
+
 
 class Fleet:
     """Worker processes with the handlers, and what they wrote down."""
@@ -121,3 +134,17 @@ async def test_kills_lose_no_event_and_a_deadly_one_takes_no_other_with_it(stand
         # Events that were lost with the deadly one, or in kills, are tried one by one: hardly any dies with it.
         assert len(found) <= 2 + KILLS
         assert set(workers.notes("sync")) == good | {broken, deadly}
+
+
+async def test_a_worker_whose_handlers_hang_ends_when_it_is_told(stand: Stand) -> None:
+    with fleet(stand) as workers:
+        (stand.home / "deadly_handlers.py").write_text(HANGING)
+        cancelled(stand)
+        workers.start()
+        async with asyncio.timeout(60):
+            while not workers.notes("began"):  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.05)
+        [process] = workers.processes
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 30) == 0
+    assert row(stand).pending == 1
