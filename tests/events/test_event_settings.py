@@ -102,3 +102,11 @@ def test_the_settings_of_a_store_without_them_are_the_defaults(stand: Stand) -> 
     stand.redis("HDEL", stand.store.keys.config(), "events.kept", "events.dead")
     stand.cancelled()
     assert names(stand).count("job.cancelled") == 2
+
+
+def test_the_command_that_follows_says_what_is_not_written(stand: Stand) -> None:
+    apply(stand, off=["job.succeeded"])
+    with stand.process("events", "--follow", "--event", "job") as process:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        assert any("not written, by events.off of the fleet's settings: job.succeeded" in line for line in lines)

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from homa.cli.context import session
+from homa.cli.context import say, session
 from homa.cli.events.dead import dead, drop, retry
 from homa.cli.events.handlers import forget, handlers
 from homa.cli.output import json_option, moment, print_json, print_json_line, print_table
 from homa.client.session import Session
 from homa_shared.store import reads
+from homa_shared.store.reads.event_page import events_off
 
 #: Events that are looked through at once.
 _PAGE = 1000
@@ -57,6 +58,7 @@ def command(
     with session() as here:
         rows, seen = _latest(here, limit, wanted if filtered else None)
         if follow:
+            _tell_unwritten(here, event)
             _follow(here, rows, seen, wanted, as_json)
     if as_json:
         print_json({"events": [_document(row) for row in rows]})
@@ -87,6 +89,14 @@ def _latest(here: Session, limit: int, wanted: Wanted | None) -> tuple[list[read
         found = [*found, *filter(wanted, page)][-limit:]
         after = page[-1].id
     return found, "0-0" if after == "-" else after
+
+
+def _tell_unwritten(here: Session, event: str | None) -> None:
+    """Whoever waits for what is never written waits for ever."""
+    off = here.store.run(events_off(here.keys))
+    named = [name for name in off if event is None or name == event or name.startswith(f"{event.rstrip('.')}.")]
+    if named:
+        say(f"not written, by events.off of the fleet's settings: {', '.join(named)}")
 
 
 def _follow(here: Session, rows: list[reads.Event], after: str, wanted: Wanted, as_json: bool) -> None:
