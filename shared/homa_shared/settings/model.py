@@ -19,11 +19,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from homa_shared.kinds.registry import is_kind
 from homa_shared.model.constants import LEASE_MS, SETTLE_GATHER_MS
 from homa_shared.model.errors import ConfigError, UnknownModel
-from homa_shared.model.targets import nearest
+from homa_shared.settings.event_names import refuse_unknown_events
 from homa_shared.settings.explain import explain, masked
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.home import default_directory
-from homa_shared.settings.names import suggestion
+from homa_shared.settings.schedule_section import ScheduleSettings
 from homa_shared.settings.sections import (
     Budget,
     Events,
@@ -78,6 +78,8 @@ class Settings(BaseSettings):
     prices: dict[str, Price] = {}
     #: Shares of the fleet, by tenant.
     tenants: dict[str, Tenant] = {}
+    #: Schedules that `homa apply` makes, by name.
+    schedules: dict[Name, ScheduleSettings] = {}
     #: How long what has ended is kept.
     retention: Retention = Retention()
     #: What becomes of cost that nobody knows.
@@ -193,7 +195,7 @@ def load_settings(
     except ValidationError as error:
         raise ConfigError(explain(error, Settings, gathered)) from None
     _refuse_loops(settings, gathered)
-    _refuse_unknown_events(settings, gathered)
+    refuse_unknown_events(settings.events.off, gathered.origin(("events", "off")))
     return settings.gathered_from(gathered)
 
 
@@ -224,20 +226,6 @@ def _refuse_loops(settings: Settings, gathered: Gathered) -> None:
                 raise UnknownModel(f"its queue {pool} is that of a provider: expected another name for one of them")
         except UnknownModel as error:
             raise ConfigError(f"models.{alias} ({gathered.origin(('models', alias))}): {error}") from None
-
-
-def _refuse_unknown_events(settings: Settings, gathered: Gathered) -> None:
-    if not settings.events.off:
-        return
-    # Types of events take a client longer to make than the rest of its settings; most settings name none.
-    from homa_shared.model.event_kinds import KINDS
-
-    for name in settings.events.off:
-        if name not in KINDS:
-            raise ConfigError(
-                f"events.off ({gathered.origin(('events', 'off'))}) names {name!r}: there is no such event"
-                f"{suggestion(nearest(name, KINDS)) or ': expected names as in docs/events.md'}"
-            )
 
 
 def _for_fleet(provider: ProviderSettings) -> FleetProvider:
