@@ -198,3 +198,17 @@ def test_a_query_chooses_among_tables_and_only_reads(tmp_path: Path) -> None:
 def test_a_table_of_a_million_columns_is_told_and_not_read(tmp_path: Path) -> None:
     wide = ",".join(f"c{number}" for number in range(100_000))
     assert "has 100,000 columns: at most 20,000 are read" in fault(tmp_path, "a.csv", f"{wide}\n{wide}\n")
+
+
+def test_values_that_json_has_no_word_for_are_written_as_people_do(tmp_path: Path) -> None:
+    table = pyarrow.table({
+        "at": pyarrow.array([1_700_000_000_123_456_789], pyarrow.timestamp("ns")),
+        "raw": [b"text"], "blob": [b"\xff\0"],
+        "not_a_number": [float("nan")], "clock": [dt.time(9, 30)], "id": [2**63 - 1],
+    })  # fmt: skip
+    parquet.write_table(table, tmp_path / "t.parquet")
+    (found,) = fields(rows(tmp_path, "a.parquet", (tmp_path / "t.parquet").read_bytes()))
+    assert found == {
+        "at": "2023-11-14T22:13:20.123456", "raw": "text", "blob": "<2 bytes>", "not_a_number": None,
+        "clock": "09:30:00", "id": 2**63 - 1,
+    }  # fmt: skip

@@ -78,8 +78,19 @@ def _rows(names: list[str], batches: Iterable[Any], options: ReadOptions) -> Ite
         raise Unreadable(f"has no column {options.id_column!r} (--id-column); its columns: {', '.join(names):.500}")
     number = 0
     for batch in batches:
-        for fields in batch.to_pylist():
+        for fields in _whole_microseconds(batch).to_pylist():
             number += 1
             yield Document(None, fields, number)
     if not number:
         raise Unreadable("has no rows")
+
+
+def _whole_microseconds(batch: Any) -> Any:
+    """The same rows without nanoseconds, which no time of Python's has."""
+    import pyarrow
+
+    for at, field in enumerate(batch.schema):
+        if pyarrow.types.is_timestamp(field.type) and field.type.unit == "ns":
+            coarse = pyarrow.timestamp("us", field.type.tz)
+            batch = batch.set_column(at, field.name, batch.column(at).cast(coarse, safe=False))
+    return batch

@@ -54,6 +54,11 @@ def packed(head: Mapping[str, Any], blobs: Iterable[bytes] = ()) -> bytes:
 def _plain(value: object) -> object:
     if isinstance(value, date | datetime):
         return value.isoformat()
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return f"<{len(value)} bytes>"
     return str(value)
 
 

@@ -17,7 +17,6 @@ from typing import Any
 
 from homa.files.readers.document import Document, Fault, ReadOptions, Remark
 from homa.files.readers.frames import Frames, document_of, packed
-from homa_shared.model.errors import HomaError
 
 #: The helper gives up by itself at the deadline; this much later it is killed.
 _GRACE_S = 5.0
@@ -104,7 +103,7 @@ class HelperProcess:
                     case "end":
                         return
                     case "error":
-                        raise HomaError(head["error"])
+                        yield Fault(head["error"])
                     case _:
                         yield document_of(head, blobs)
         except (OSError, EOFError):
