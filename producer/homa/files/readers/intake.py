@@ -105,13 +105,10 @@ class Intake:
         self._inputs, self._options, self._registrar = inputs, options, registrar
         self._stdin, self._skipped, self._places = stdin, skipped, places
         self._pool = HelperPool()
-        self._open = contextlib.ExitStack()
 
     def rows(self) -> Iterator[Row | BadRow]:
         """All rows in the inputs' order."""
-        with contextlib.ExitStack() as stack:
-            stack.callback(self._pool.close)
-            stack.enter_context(self._open)
+        with contextlib.closing(self._pool):
             for due in self._ahead():
                 if isinstance(due, BadRow):
                     yield self._told(due)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from homa.files.readers.content import OLE, Head
-from homa.files.readers.document import Attached, Document, Found, Opened, ReadOptions, Unreadable
+from homa.files.readers.document import Attached, Document, Fault, Found, Opened, ReadOptions, Unreadable
 from homa.files.readers.html import source_of, to_markdown
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _found(opened: Opened) -> Iterator[Found]:
     from oxmsg import Message
 
     mail = Message.load(opened.stream)
-    attached = [(each.file_name or f"attachment-{n}", each.file_bytes) for n, each in enumerate(mail.attachments, 1)]
+    attached = list(_attachments(mail))
     fields = _fields(mail)
     body = _body(mail)
     if not fields and not body and not attached:
@@ -53,8 +53,21 @@ def _found(opened: Opened) -> Iterator[Found]:
         lines.append(f"Attachments: {', '.join(name for name, _ in attached)}")
     yield Document("\n".join([*lines, "", body.strip()]).strip() + "\n", fields)
     for name, data in attached:
-        if data:
-            yield Attached(name.replace("\\", "/").rpartition("/")[2] or "part", io.BytesIO(data))
+        if data is None:
+            yield Fault("is an Outlook item within the mail, which is not read: save it by itself", part=name)
+        else:
+            yield Attached(name, io.BytesIO(data))
+
+
+def _attachments(mail: Message) -> Iterator[tuple[str, bytes | None]]:
+    """Names that tell them apart, and their bytes; None for items of Outlook's own."""
+    taken: set[str] = set()
+    for number, each in enumerate(mail.attachments, 1):
+        name = (each.file_name or "").replace("\\", "/").rpartition("/")[2].strip() or f"attachment-{number}"
+        while name in taken:
+            name = f"{number}-{name}"
+        taken.add(name)
+        yield name, each.file_bytes
 
 
 def _fields(mail: Message) -> dict[str, str]:
