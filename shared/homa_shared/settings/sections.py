@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from homa_shared.model.constants import LEDGER_KEPT_MS, RESULTS_KEPT_MS, UPLOADS_KEPT_MS
+from homa_shared.model.constants import CONVERSATIONS_KEPT_MS, LEDGER_KEPT_MS, RESULTS_KEPT_MS, UPLOADS_KEPT_MS
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.limits import Limits
 from homa_shared.settings.values import (
@@ -235,6 +235,8 @@ class Retention(Section):
     keys: Seconds | None = None
     #: Media in the blob store whose uploader has not submitted the job yet; what it never submits is deleted then.
     uploads: Annotated[Seconds, Field(ge=60)] = UPLOADS_KEPT_MS // 1000
+    #: Conversations, from their last turn on.
+    conversations: Annotated[Seconds, Field(gt=0)] = CONVERSATIONS_KEPT_MS // 1000
 
     @model_validator(mode="after")
     def _keys_outlive_results(self) -> Self:

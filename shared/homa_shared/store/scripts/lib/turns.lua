@@ -1,0 +1,72 @@
+--! use clock
+-- Turns of conversations. A turn is told by one field, `state job accepted ended` with state p (pending: its job lives), a
+-- (answered) or f (failed); its messages, its reply and its error stand beside it as they were written. The job's field cv
+-- names the turn, and whatever ends the job closes it in the same step.
+-- Gives: close_turn(id, r, state, text), for job r that has ended with this outcome; keep_conversation(id);
+-- refer_to_media(id, text), for what stands in a conversation.
+
+-- A turn that waits for its answer keeps its conversation, however long it waits; without one its retention begins.
+local function keep_conversation(id)
+  local kept = tonumber(redis.call('HGET', K.config(), 'keep.conversations') or nil) or C.CONVERSATIONS_KEPT_MS
+  redis.call('PEXPIRE', K.conversation(id), kept)
+  redis.call('PEXPIRE', K.turns(id), kept)
+end
+
+local function note_use(id)
+  redis.call('HSET', K.conversation(id), 'used', now)
+  redis.call('ZADD', K.conversations(), now, id)
+end
+
+-- Read and written, since a script that breaks off at what is no number would leave its work half done.
+local function add_bytes(id, by)
+  local bytes = tonumber(redis.call('HGET', K.conversation(id), 'bytes') or nil) or 0
+  redis.call('HSET', K.conversation(id), 'bytes', int(bytes + by))
+end
+
+-- Media live as long as a key that refers to them. What nobody has uploaded is only a text that looks like a reference.
+local function refer_to_media(id, text)
+  local user = string.sub(K.turns(id), #P + 1)
+  local function refer(digest)
+    if redis.call('HEXISTS', K.media_places(), digest) == 1 then redis.call('SADD', K.media_users(digest), user) end
+  end
+  for digest in string.gmatch(text, 'homa:sha256:(%x+)') do refer(digest) end
+  -- The body of a large reply: within a text its quotes would be escaped.
+  local body = string.match(text, '"body_at":"(%x+)"')
+  if body then refer(body) end
+end
+
+-- A reply that refers to an equal job's is replaced by that.
+local function whole_reply(r, text)
+  if not r.ck or string.find(text, '"body', 1, true) then return text end
+  local source = cjson.decode(text).cached
+  return source and redis.call('GET', K.reply(source)) or text
+end
+
+local function keep_summary(id, job, upto, text)
+  local told = redis.call('HMGET', K.conversation(id), 'summing', 'summed')
+  if told[1] ~= job or tonumber(told[2] or 0) >= upto then return end
+  redis.call('HSET', K.turns(id), 'sum', text)
+  redis.call('HSET', K.conversation(id), 'summed', int(upto))
+  redis.call('HDEL', K.conversation(id), 'summing')
+  refer_to_media(id, text)
+end
+
+local function close_turn(id, r, state, text)
+  local conversation, summary, turn = string.match(r.cv, '^(.*):(s?)(%d+)$')
+  if state == 'succeeded' then text = whole_reply(r, text) end
+  if summary == 's' then
+    if state == 'succeeded' then keep_summary(conversation, id, tonumber(turn), text) end
+    return
+  end
+  -- A conversation that was deleted, or begun anew under its name, knows nothing of this job.
+  local told = redis.call('HGET', K.turns(conversation), turn)
+  if not told or string.sub(told, 1, #id + 3) ~= 'p ' .. id .. ' ' then return end
+  local mark, field = 'f', '.e'
+  if state == 'succeeded' then mark, field = 'a', '.a' end
+  redis.call('HSET', K.turns(conversation), turn, mark .. string.sub(told, 2) .. ' ' .. int(now), turn .. field, text)
+  redis.call('HDEL', K.conversation(conversation), 'pending')
+  add_bytes(conversation, #text)
+  refer_to_media(conversation, text)
+  note_use(conversation)
+  keep_conversation(conversation)
+end
