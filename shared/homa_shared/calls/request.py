@@ -10,7 +10,7 @@ take several calls; `"on_cut"` among them where a cut answer is not just kept.
 * `"api": "responses"` asks for OpenAI's Responses API; nothing said is Chat Completions (openai_apis.py).
 * `"turn": true` answers a turn of a conversation: what tools were asked and said is kept with the reply.
 * `"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (shared_prefix.py).
-* `"caps": [32768, 4096]` stands beside `targets` where Homa chose output caps that differ; `params` then have the least.
+* `"caps": [32768, 4096]` stands beside `targets` where the output caps that Homa chose differ; `params` have the least.
 
 Images and documents stand as references in the messages (media.py); where the messages themselves are large, one
 reference stands in their place. `"skipped": [[target, why], …]` are those of the chain that cannot do the job.

@@ -10,8 +10,9 @@
 local id, tenant, upto = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local stands = redis.call('HMGET', K.conversation(id), 'n', 'summed')
 if not stands[1] or tonumber(stands[1]) < tonumber(ARGV[4]) or tonumber(stands[2] or 0) >= upto then return '' end
-local first = first_with_key(tenant, ARGV[8])
-if first then return first end
+-- The digest names one conversation: another one that had this name before had summaries of its own.
+local first, same = first_with_key(tenant, ARGV[8])
+if first and same then return first end
 local full = lack_of_room(tonumber(ARGV[5]))
 if full then return full end
 local job = ARGV[6]
