@@ -210,8 +210,7 @@ class Submitter:
 def key_conflict(key: str | None, job_id: str) -> KeyConflict:
     """A key was used before with another request."""
     return KeyConflict(
-        f"key {key!r} was used before with another request, by job {job_id}: "
-        "expected the same request, or another key",
+        f"key {key!r} was used before with another request, by job {job_id}: expected the same request, or another key",
         job_id=job_id,
     )
 
