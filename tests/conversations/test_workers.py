@@ -1,0 +1,174 @@
+"""Conversations served by real workers: tools that they run, the event loop's client, processes that are killed."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+import pytest
+
+from homa import AsyncHoma, JobCancelled, JobFailed, StaleTurn
+from homa_shared.calls import request
+from homa_shared.calls.request import JobRequest
+from homa_shared.calls.tools import tool
+from homa_shared.store.audit import audit
+from homa_shared.store.client import Store
+from tests.patience import PATIENCE_S
+from tests.worker.cell import HAIKU, MINI, Cell, until
+from tests.worker.processes import process
+
+KILLS, PEOPLE, TURNS = 20, 6, 40
+
+
+def books_of(cell: Cell) -> list[str]:
+    store = Store(cell.address, cell.namespace, role="test")
+    try:
+        return list(map(str, audit(store)))
+    finally:
+        store.close()
+
+
+async def test_turns_on_an_event_loop(cell: Cell) -> None:
+    await cell.worker("openai", "anthropic")
+    async with AsyncHoma(settings=cell.settings()) as homa:
+        talk = homa.conversation("c", owner="ann", system="Be kind.", model=MINI)
+        assert (await talk.ask("[[say:one]]", timeout=PATIENCE_S)).text == "one"
+        pieces = [piece async for piece in talk.stream("[[say:two]]", model=HAIKU)]
+        assert "".join(pieces) == "two"
+        job = await talk.submit("[[say:three]]", expect_turn=2)
+        assert (await job.result(PATIENCE_S)).text == "three"
+        assert [turn.text for turn in await talk.turns()] == ["one", "two", "three"]
+        with pytest.raises(StaleTurn):
+            await talk.ask("late", expect_turn=2)
+        branch = await talk.branch(1)
+        assert [turn.text for turn in await branch.turns()] == ["one"]
+        assert (await talk.info()).turns == 3
+        assert [info.id for info in await homa.conversations(owner="ann", limit=1)] == [branch.id]
+        again = await homa.import_conversation(await talk.export(), id="again")
+        assert len(await again.turns()) == 3
+        assert await talk.delete() is True
+        assert await talk.turns() == []
+        assert repr(talk) == "<AsyncConversation c>"
+    assert books_of(cell) == []
+
+
+async def test_a_stream_tells_of_a_refusal_when_it_is_read(cell: Cell) -> None:
+    async with AsyncHoma(settings=cell.settings()) as homa:
+        stream = homa.conversation("c", model=MINI).stream("one", expect_turn=3)
+        with pytest.raises(StaleTurn, match="has 0 turns"):
+            await anext(stream)
+
+
+async def test_what_tools_were_asked_and_said_is_kept_and_sent_on(cell: Cell) -> None:
+    @tool
+    async def weather(city: str) -> str:
+        """The weather to come."""
+        return f"rain in {city}"
+
+    await cell.worker()
+    async with AsyncHoma(settings=cell.settings()) as homa:
+        talk = homa.conversation("c", model=MINI)
+        await talk.ask('[[tool:weather {"city": "Ulm"}]]', run_tools=[weather], timeout=PATIENCE_S)
+        (turn,) = await talk.turns()
+        assert [message["role"] for message in turn.answer] == ["assistant", "tool", "assistant"]
+        assert turn.answer[0]["tool_calls"][0]["function"]["name"] == "weather"
+        assert turn.answer[1]["content"] == "rain in Ulm"
+        job = await talk.submit("[[say:thanks]]")
+        await job.result(PATIENCE_S)
+        assert (await talk.turns())[1].text == "thanks"
+    assert books_of(cell) == []
+
+
+async def test_steps_of_an_attempt_that_was_lost_are_kept(cell: Cell) -> None:
+    gate = asyncio.Event()
+
+    @tool(idempotent=True)
+    async def slow() -> str:
+        """Takes its time."""
+        await gate.wait()
+        return "done"
+
+    worker = await cell.worker()
+    async with AsyncHoma(settings=cell.settings()) as homa:
+        talk = homa.conversation("c", model=MINI)
+        job = await talk.submit("[[tool:slow {}]]", run_tools=[slow])
+
+        async def at_its_tool() -> bool:
+            return cell.simulator.stats.received == 1
+
+        await until(at_its_tool)
+        await asyncio.sleep(0)
+        worker.stop()
+        gate.set()
+        await cell.worker()
+        await job.result(PATIENCE_S)
+        (turn,) = await talk.turns()
+        assert [message["role"] for message in turn.answer] == ["assistant", "tool", "assistant"]
+    assert books_of(cell) == []
+
+
+async def test_a_cancelled_turn_has_failed(cell: Cell) -> None:
+    await cell.worker()
+    async with AsyncHoma(settings=cell.settings()) as homa:
+        talk = homa.conversation("c", model=MINI)
+        job = await talk.submit("[[tokens:100000]]", max_tokens=100_000)
+        await until(lambda: cell.simulator.stats.received >= 1)
+        await job.cancel()
+        with pytest.raises(JobCancelled):
+            await job.result(PATIENCE_S)
+        assert [turn.state for turn in await talk.turns()] == ["failed"]
+    assert books_of(cell) == []
+
+
+async def test_a_worker_that_knows_no_turns_hands_the_job_back(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with AsyncHoma(settings=cell.settings()) as homa:
+        job = await homa.conversation("c", model=MINI).submit("[[say:hello]]")
+        view = await cell.view(job.id)
+        assert view.request is not None
+        assert (JobRequest.decode(view.request).turn, JobRequest.decode(view.request).version) == (True, 3)
+        monkeypatch.setattr(request, "REQUEST_VERSION", 2)
+        await cell.worker()
+
+        async def was_handed_back() -> bool:
+            return (await cell.view(job.id)).job.attempt >= 2
+
+        await until(was_handed_back)
+        assert cell.simulator.stats.received == 0
+
+
+async def _talk(homa: AsyncHoma, name: str, prompts: list[str]) -> None:
+    """One person's conversation; a job that was lost with three workers is retried."""
+    talk = homa.conversation(name, model=MINI)
+    for number, prompt in enumerate(prompts):
+        job = await talk.submit(prompt, expect_turn=number, key=f"{name}:{number}")
+        while True:
+            try:
+                await job.result(PATIENCE_S * 4)
+                break
+            except JobFailed:
+                job = await talk.retry()
+
+
+async def test_twenty_kills_leave_no_turn_without_its_answer(cell: Cell) -> None:
+    """`kill -9` of a worker, again and again, while six people talk: each turn has the one answer that is its own."""
+    random = Random(7)
+    said = {f"c{i}": [f"[[say:c{i} turn {number}]]" for number in range(TURNS)] for i in range(PEOPLE)}
+    lease = {"HOMA_LEASE_S": "3"}
+    async with AsyncHoma(settings=cell.settings(**lease)) as homa:
+        people = [asyncio.create_task(_talk(homa, name, prompts)) for name, prompts in said.items()]
+        in_flight = 0
+        for _ in range(KILLS):
+            before = cell.simulator.stats.received
+            async with process(cell, "openai", **lease) as worker:
+                await asyncio.sleep(random.uniform(0.0, 0.2))
+                worker.kill()
+                await worker.wait()
+            in_flight += cell.simulator.stats.received > before
+            assert books_of(cell) == []
+        async with process(cell, "openai", **lease):
+            await asyncio.gather(*people)
+        assert in_flight > KILLS // 2, "most kills met a worker at work"
+        for name, prompts in said.items():
+            turns = await homa.conversation(name).turns()
+            assert [(turn.prompt, turn.text) for turn in turns] == [(prompt, prompt[6:-2]) for prompt in prompts]
+    assert books_of(cell) == []
