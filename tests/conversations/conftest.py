@@ -40,7 +40,7 @@ def homa_echo() -> Iterator[FakeHoma]:
 async def cell(store_url: str, namespace: str, tmp_path: Path) -> AsyncIterator[Cell]:
     """A namespace of the shared store with real workers and a simulated provider that takes its time."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    async with Simulator(SimulatorConfig(latency_ms=50)) as simulator:
+    async with Simulator(SimulatorConfig(latency_ms=200)) as simulator:
         made = Cell(store_url, namespace, simulator, tmp_path)
         yield made
         await made.close()

@@ -13,11 +13,11 @@ from homa_shared.calls.request import JobRequest
 from homa_shared.calls.tools import tool
 from homa_shared.store.audit import audit
 from homa_shared.store.client import Store
+from tests.conversations.killable import crew
 from tests.patience import PATIENCE_S
 from tests.worker.cell import HAIKU, MINI, Cell, until
-from tests.worker.processes import process
 
-KILLS, PEOPLE, TURNS = 20, 6, 40
+KILLS, PEOPLE = 20, 20
 
 
 def books_of(cell: Cell) -> list[str]:
@@ -136,39 +136,41 @@ async def test_a_worker_that_knows_no_turns_hands_the_job_back(cell: Cell, monke
         assert cell.simulator.stats.received == 0
 
 
-async def _talk(homa: AsyncHoma, name: str, prompts: list[str]) -> None:
-    """One person's conversation; a job that was lost with three workers is retried."""
-    talk = homa.conversation(name, model=MINI)
-    for number, prompt in enumerate(prompts):
-        job = await talk.submit(prompt, expect_turn=number, key=f"{name}:{number}")
+async def _talk(homa: AsyncHoma, name: str, enough: asyncio.Event) -> list[str]:
+    """What one person said while workers died; a job that was lost with three of them is retried."""
+    talk, said = homa.conversation(name, model=MINI), list[str]()
+    while not enough.is_set():
+        said.append(f"{name} turn {len(said)}")
+        job = await talk.submit(f"[[say:{said[-1]}]]", expect_turn=len(said) - 1, key=said[-1])
         while True:
             try:
                 await job.result(PATIENCE_S * 4)
                 break
             except JobFailed:
                 job = await talk.retry()
+    return said
 
 
 async def test_twenty_kills_leave_no_turn_without_its_answer(cell: Cell) -> None:
-    """`kill -9` of a worker, again and again, while six people talk: each turn has the one answer that is its own."""
-    random = Random(7)
-    said = {f"c{i}": [f"[[say:c{i} turn {number}]]" for number in range(TURNS)] for i in range(PEOPLE)}
-    lease = {"HOMA_LEASE_S": "3"}
-    async with AsyncHoma(settings=cell.settings(**lease)) as homa:
-        people = [asyncio.create_task(_talk(homa, name, prompts)) for name, prompts in said.items()]
-        in_flight = 0
-        for _ in range(KILLS):
-            before = cell.simulator.stats.received
-            async with process(cell, "openai", **lease) as worker:
-                await asyncio.sleep(random.uniform(0.0, 0.2))
-                worker.kill()
-                await worker.wait()
-            in_flight += cell.simulator.stats.received > before
-            assert books_of(cell) == []
-        async with process(cell, "openai", **lease):
-            await asyncio.gather(*people)
-        assert in_flight > KILLS // 2, "most kills met a worker at work"
-        for name, prompts in said.items():
-            turns = await homa.conversation(name).turns()
-            assert [(turn.prompt, turn.text) for turn in turns] == [(prompt, prompt[6:-2]) for prompt in prompts]
+    """`kill -9` of a worker, again and again, while people talk: each turn has the one answer that is its own."""
+    random, enough = Random(7), asyncio.Event()
+    settings = cell.environment(HOMA_LEASE_S="3")
+    async with AsyncHoma(settings=cell.settings(HOMA_LEASE_S="3")) as homa:
+        people = {f"c{i}": asyncio.create_task(_talk(homa, f"c{i}", enough)) for i in range(PEOPLE)}
+        with crew(settings, "openai", "--concurrency", "2") as workers:
+            workers.start()
+            for _ in range(KILLS):
+                workers.start()
+                before = cell.simulator.stats.received
+                await until(lambda before=before: cell.simulator.stats.received > before)  # type: ignore[misc]
+                await asyncio.sleep(random.uniform(0.0, 0.1))
+                workers.kill(random.randrange(2))
+                assert books_of(cell) == []
+            enough.set()
+            for name, person in people.items():
+                said = await person
+                turns = await homa.conversation(name).turns()
+                assert [(turn.prompt, turn.text) for turn in turns] == [(f"[[say:{text}]]", text) for text in said]
+        lost = [attempt async for job in homa.jobs() for attempt in (await cell.view(job.id)).attempts]
+        assert [attempt.outcome for attempt in lost].count("lost") >= KILLS // 2, "workers were killed at work"
     assert books_of(cell) == []
