@@ -64,7 +64,7 @@ def test_a_line_of_a_batch_file_opens_no_file(tmp_path: Path, name: str) -> None
     body = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": "Look"}]}
     good = {"custom_id": "a", "body": body | {name: ["https://example.com/a.png"]}}
     assert line_options(good)[name] == ["https://example.com/a.png"]
-    with pytest.raises(InvalidRequest, match=f"{name} of a line of a batch file has .*it opens no file"):
+    with pytest.raises(InvalidRequest, match=f"{name} of a line of a batch file has .*no file is opened"):
         line_options({"custom_id": "a", "body": body | {name: [f"{tmp_path}/secret.png"]}})
 
 

@@ -79,7 +79,8 @@ def refuse_own_files(request: Mapping[str, Any], what: str) -> None:
         given = request.get(name)
         for each in given if isinstance(given, list | tuple) else ():
             if not isinstance(each, bytes) and not _is_url(each):
-                raise InvalidRequest(f"{name} of {what} has {str(each)[:80]!r}: expected URLs; it opens no file")
+                named = f"{name} of {what} has {str(each)[:80]!r}"
+                raise InvalidRequest(f"{named}: expected https:// or data: URLs; no file is opened for it")
 
 
 def _called(given: object, name: str) -> str:
