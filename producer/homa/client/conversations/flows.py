@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,20 +92,28 @@ class ConversationFlows:
             StaleTurn, TurnPending, ConversationForbidden, ConversationFull: nothing was stored.
             Else as `Submitter.submit`.
         """
-        return (yield from self.submitter.bounded(self._submit(expect_turn, options)))
+        _check_apart(options)
 
-    def _submit(self, expect_turn: int | None, options: Mapping[str, Any]) -> Flow[str]:
+        def asked(facts: ConversationFacts) -> Asked:
+            return ask_for({**options, "model": options.get("model") or self.settled.model or facts.model or None})
+
+        return (yield from self.submitter.bounded(self._submit(expect_turn, asked)))
+
+    def submit_asked(self, expect_turn: int | None, asked: Asked) -> Flow[str]:
+        """The same of a request that was made before, without a system prompt."""
+        return (yield from self.submitter.bounded(self._submit(expect_turn, lambda _: asked)))
+
+    def _submit(self, expect_turn: int | None, make: Callable[[ConversationFacts], Asked]) -> Flow[str]:
         if expect_turn is not None:
             Whole(0)("expect_turn", expect_turn)
-        _check_apart(options)
         page = yield from read_page(self.keys, self.id, self.owner)
         facts = _NOBODY if page is None else page.facts
         expected = facts.turns if expect_turn is None else expect_turn
-        if page is not None and options.get("key") is None:
+        asked = self._as_turn(make(facts))
+        if page is not None and asked.key is None:
             self._check(page, expected)
         window = Window.decode(facts.window) if self.settled.window is None else self.settled.window
         system = facts.system if self.settled.system is None else self.settled.system
-        asked = self._asked(options, facts)
         targets = yield from self._targets(asked, window)
         history = History((), "", (), 0)
         if page is not None and facts.turns == expected and not facts.pending:
@@ -123,15 +131,15 @@ class ConversationFlows:
         if facts.pending:
             raise pending(self.id, facts.pending, page.rows[-1].told.split(" ")[1])
 
-    def _asked(self, options: Mapping[str, Any], facts: ConversationFacts) -> Asked:
-        """The turn as a request of its own messages alone."""
-        model = options.get("model") or self.settled.model or facts.model or None
-        asked = ask_for({**options, "model": model, "tenant": self.owner.tenant or None})
+    def _as_turn(self, asked: Asked) -> Asked:
+        """A request of a turn's own messages alone."""
         if any(message.get("role") in SYSTEM_ROLES for message in asked.prepared.messages):
             raise InvalidRequest(
                 "a turn has a system message: expected the system prompt apart, as conversation(…, system=…)"
             )
-        return replace(asked, options=replace(asked.options, request={**asked.options.request, "turn": True}))
+        options = asked.options
+        record = {**options.record, "tenant": self.owner.tenant} if self.owner.tenant else options.record
+        return replace(asked, options=replace(options, record=record, request={**options.request, "turn": True}))
 
     def _targets(self, asked: Asked, window: Window) -> Flow[tuple[Target, ...]]:
         """What the first hop of the chain calls.

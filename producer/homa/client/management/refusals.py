@@ -19,6 +19,8 @@ _REASONS = {
     "request gone": "its request is no longer kept",
     "batch gone": "its batch is no longer kept",
     "batch cancelled": "its batch was cancelled",
+    "conversation gone": "its conversation has no such turn any more",
+    "conversation went on": "later turns of its conversation were answered without it",
 }
 
 
