@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from homa import (
     JobFailed,
     KeyConflict,
     StaleTurn,
+    StoreUnavailable,
     TurnPending,
     UnknownModel,
     Window,
@@ -319,3 +322,61 @@ def test_a_cached_answer_is_a_turns_own(homa_echo: FakeHoma) -> None:
     assert talk.turns()[0].text == "re: same"
     talk.ask("more")
     assert sent(homa_echo) == [("user", "same"), ("assistant", "re: same"), ("user", "more")]
+
+
+def test_of_many_at_once_one_turn_is_accepted(homa_echo: FakeHoma) -> None:
+    talk = homa_echo.conversation("c", model=LUNA)
+    talk.ask("one")
+    barrier, ends = Barrier(8), list[str]()
+
+    def say(number: int) -> None:
+        barrier.wait()
+        try:
+            talk.submit(f"two by {number}", expect_turn=1, delay_s=60)
+            ends.append("accepted")
+        except (StaleTurn, TurnPending) as error:
+            ends.append(type(error).__name__)
+
+    threads = [Thread(target=say, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ends) == ["StaleTurn"] * 7 + ["accepted"]
+    assert [turn.state for turn in talk.turns()] == ["answered", "pending"]
+
+
+def test_a_turn_whose_acceptance_nobody_told_is_named_and_asked_again_by_its_key(
+    homa_echo: FakeHoma, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store accepted it, and its reply was lost."""
+    talk, store = homa_echo.conversation("c", model=LUNA), homa_echo._driver.store
+    real = store.run
+
+    def lossy(op: Any) -> Any:
+        answer = real(op)
+        if op.script is not None and op.script.name == "begin_turn":
+            raise StoreUnavailable("the connection broke")
+        return answer
+
+    monkeypatch.setattr(store, "run", lossy)
+    with pytest.raises(StoreUnavailable, match="may have been accepted") as lost:
+        talk.submit("one", key="m:1")
+    monkeypatch.undo()
+    job = talk.submit("one", key="m:1")
+    assert job.id == lost.value.job_id
+    assert job.result().text == "re: one"
+    assert len(talk.turns()) == 1
+
+
+def test_a_job_names_its_turn(homa_echo: FakeHoma) -> None:
+    job = homa_echo.conversation("c", model=LUNA).submit("one")
+    assert [info.turn for info in homa_echo.jobs() if info.id == job.id] == ["c:1"]
+
+
+def test_a_handle_can_be_pickled(homa_echo: FakeHoma) -> None:
+    talk = homa_echo.conversation("c", owner="ann", system="Be kind.", model=LUNA, window=Window(turns=3))
+    talk.ask("one")
+    again = pickle.loads(pickle.dumps(talk))
+    assert [turn.text for turn in again.turns()] == ["re: one"]
+    assert (again.info().owner, again.id) == ("ann", "c")

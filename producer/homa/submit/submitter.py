@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.drivers.context import Context
 from homa.drivers.effects import Flow, ask, ask_patiently, within
+from homa.drivers.source import ClientSource
 from homa.submit.attachments import names_of_media
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
@@ -69,6 +70,9 @@ class Submitter:
         self._read_s = 0.0
         #: Version of the fleet's settings that this process's own were last held against.
         self._told_version = -1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _submitter_at, (ClientSource.of(self._context),)
 
     @property
     def keys(self) -> Keys:
@@ -205,6 +209,10 @@ class Submitter:
             return None
         now_ms = yield from ask(reads.server_time(self.keys))
         return max(0, options.at_ms - now_ms)
+
+
+def _submitter_at(source: ClientSource) -> Submitter:
+    return Submitter(source.context())
 
 
 def key_conflict(key: str | None, job_id: str) -> KeyConflict:
