@@ -39,13 +39,14 @@ class Talk(Cell):
         key: str = "",
         deadline_ms: int = 0,
         due_ms: int = 0,
+        seen: str = "",
         **common: Any,
     ) -> Answer:
         """A turn, and its job; `common` goes there."""
         found = Common("p", "default", common.pop("target", MODEL), owner.tenant, **common)
         name = job or f"j{next(self._numbers)}"
         entry = Entry(name, b"{}", key=key, bound=BOUND, tokens=Tokens(9, 5, 4), deadline_ms=deadline_ms, due_ms=due_ms)
-        turn = NewTurn(to, owner, expected, said(text), facts or {})
+        turn = NewTurn(to, owner, expected, said(text), facts or {}, seen)
         return self.run(begin_turn(self.keys, turn, found, entry))
 
     def answered(self, text: str = "hello", expected: int = 0, **more: Any) -> str:

@@ -380,3 +380,22 @@ def test_a_handle_can_be_pickled(homa_echo: FakeHoma) -> None:
     again = pickle.loads(pickle.dumps(talk))
     assert [turn.text for turn in again.turns()] == ["re: one"]
     assert (again.info().owner, again.id) == ("ann", "c")
+
+
+def test_a_turn_is_made_of_what_is_there_when_it_is_accepted(
+    homa_echo: FakeHoma, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The turn before ends between the read and the acceptance."""
+    talk, store = homa_echo.conversation("c", model=LUNA), homa_echo._driver.store
+    real, waiting = store.run, talk.submit("one", delay_s=60)
+
+    def late(op: Any) -> Any:
+        if op.script is not None and op.script.name == "begin_turn":
+            monkeypatch.undo()
+            homa_echo.advance(61)
+            waiting.result()
+        return real(op)
+
+    monkeypatch.setattr(store, "run", late)
+    talk.submit("two", key="m:2").result()
+    assert sent(homa_echo) == [("user", "one"), ("assistant", "re: one"), ("user", "two")]

@@ -59,6 +59,21 @@ def test_of_two_clients_at_once_one_is_told_that_its_view_is_stale(talk: Talk) -
     assert talk.everything() == before, "nothing of it is stored"
 
 
+def test_a_turn_that_was_made_of_what_is_no_more_is_made_anew(talk: Talk) -> None:
+    """As many turns, but the last one was retried and answered since they were read."""
+    assert talk.say(seen="1:0") == Answer("moved", 0, "")
+    talk.say(job="j", seen="none")
+    talk.fail(talk.claim())
+    seen = talk.page().facts.seen
+    talk.retried("j", "again")
+    talk.settle(talk.claim())
+    before = talk.everything()
+    assert talk.say("more", 1, seen=seen) == Answer("moved", 1, "")
+    assert talk.say("more", 1, seen="none") == Answer("moved", 1, "")
+    assert talk.everything() == before
+    assert talk.say("more", 1, seen=talk.page().facts.seen).word == "ok"
+
+
 def test_no_turn_is_begun_while_another_waits(talk: Talk) -> None:
     job = talk.say().detail
     before = talk.everything()

@@ -30,6 +30,8 @@ from homa_shared.store.reads.conversations import ConversationFacts, Conversatio
 from homa_shared.store.transitions import conversations as transitions
 from homa_shared.store.transitions.conversations import NewTurn, Owner
 
+#: How often a turn is made anew, where those before it have changed meanwhile.
+_ROUNDS = 5
 _NOBODY = ConversationFacts("", Owner(), 0, 0, 0, 0, 0)
 
 
@@ -106,6 +108,16 @@ class ConversationFlows:
     def _submit(self, expect_turn: int | None, make: Callable[[ConversationFacts], Asked]) -> Flow[str]:
         if expect_turn is not None:
             Whole(0)("expect_turn", expect_turn)
+        for _ in range(_ROUNDS):
+            if (job := (yield from self._submit_once(expect_turn, make))) is not None:
+                return job
+        raise InvalidRequest(
+            f"the last turn of conversation {self.id} ended or was retried {_ROUNDS} times while this one was made: "
+            "ask again"
+        )
+
+    def _submit_once(self, expect_turn: int | None, make: Callable[[ConversationFacts], Asked]) -> Flow[str | None]:
+        """The job; None where a turn that was read has ended, or was retried, meanwhile."""
         page = yield from read_page(self.keys, self.id, self.owner)
         facts = _NOBODY if page is None else page.facts
         expected = facts.turns if expect_turn is None else expect_turn
@@ -119,8 +131,9 @@ class ConversationFlows:
         if page is not None and facts.turns == expected and not facts.pending:
             history = yield from read_history(self.keys, page, window, targets, asked.prepared.messages)
         whole = yield from render(self.keys, history, system, asked.prepared, targets)
-        job = yield from self._accept(asked, whole, expected)
-        yield from begin_summary(self.submitter, self.id, facts, window, history, self.owner)
+        job = yield from self._accept(asked, whole, expected, facts.seen)
+        if job is not None:
+            yield from begin_summary(self.submitter, self.id, facts, window, history, self.owner)
         return job
 
     def _check(self, page: ConversationPage, expected: int) -> None:
@@ -152,13 +165,13 @@ class ConversationFlows:
             view.fleet.resolve(window.summary_model, ())
         return members_of(view.fleet.hops(asked.options.model, ())[0])
 
-    def _accept(self, asked: Asked, whole: Prepared, expected: int) -> Flow[str]:
+    def _accept(self, asked: Asked, whole: Prepared, expected: int, seen: str) -> Flow[str | None]:
         key = f"{asked.key} {self._digest(asked)}" if asked.key else ""
         uploads = self.submitter.uploads()
         said = uploads.keep(self.keys.turns(self.id).removeprefix(self.keys.prefix), asked.prepared)
         common, entry = yield from self.submitter.ready(replace(asked, prepared=whole), key, uploads)
         facts = {**self.settled.facts(), "model": asked.options.model}
-        turn = NewTurn(self.id, self.owner, expected, said.stored or said.json, facts)
+        turn = NewTurn(self.id, self.owner, expected, said.stored or said.json, facts, seen)
         try:
             answer = yield from ask(transitions.begin_turn(self.keys, turn, common, entry))
         except StoreUnavailable as error:
@@ -166,6 +179,8 @@ class ConversationFlows:
         match answer.word:
             case "ok" | "known":
                 return answer.detail
+            case "moved":
+                return None
             case "conflict":
                 raise key_conflict(asked.key, answer.detail)
             case _:

@@ -38,6 +38,8 @@ class ConversationFacts:
     most_turns: int = 0
     #: Turns that its summary is of; 0 for no summary.
     summed: int = 0
+    #: Names the state of its turns: another one once one of them has begun or ended; `none` where there are none.
+    seen: str = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,4 +105,5 @@ def _facts(conversation_id: str, told: dict[str, str]) -> ConversationFacts:
         told.get("window", ""),
         number("most"),
         number("summed"),
+        f"{told.get('created', '')}:{told.get('rev') or 0}",
     )

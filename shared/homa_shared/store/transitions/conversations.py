@@ -37,13 +37,15 @@ class NewTurn:
     messages: bytes
     #: What is said anew of the conversation: system, model, window, most.
     facts: Mapping[str, str] = field(default_factory=dict)
+    #: The state that the request was made of (`ConversationFacts.seen`); empty: whatever it is.
+    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """How the store took a turn or a branch (scripts/begin_turn.lua, branch_conversation.lua)."""
 
-    #: ok, known, conflict, forbidden, stale, pending, full; unknown, taken, beyond.
+    #: ok, known, conflict, forbidden, stale, moved, pending, full; unknown, taken, beyond.
     word: str
     number: int
     #: A job, or what is full.
@@ -56,6 +58,7 @@ def begin_turn(keys: Keys, turn: NewTurn, common: Common, entry: Entry) -> Op[An
         *(turn.conversation, turn.owner.name, turn.owner.tenant, turn.expected, FULL_PERCENT),
         *(orjson.dumps(dict(turn.facts)), turn.messages),
         *(entry.id, entry.request, entry.key, common.encode(), encode_entry(entry), entry.deadline_ms, entry.due_ms),
+        turn.seen,
     )
     return call(keys, "begin_turn", args, _answer)
 

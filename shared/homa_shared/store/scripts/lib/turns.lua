@@ -17,10 +17,11 @@ local function note_use(id)
   redis.call('ZADD', K.conversations(), now, id)
 end
 
--- Read and written, since a script that breaks off at what is no number would leave its work half done.
-local function add_bytes(id, by)
-  local bytes = tonumber(redis.call('HGET', K.conversation(id), 'bytes') or nil) or 0
-  redis.call('HSET', K.conversation(id), 'bytes', int(bytes + by))
+-- Notes that turns have changed, by so many bytes: what was read of them before is not what there is. Read and written, since a
+-- script that breaks off at what is no number would leave its work half done.
+local function note_change(id, by)
+  local v = redis.call('HMGET', K.conversation(id), 'bytes', 'rev')
+  redis.call('HSET', K.conversation(id), 'bytes', int((tonumber(v[1] or nil) or 0) + by), 'rev', int((tonumber(v[2] or nil) or 0) + 1))
 end
 
 -- Media live as long as a key that refers to them. What nobody has uploaded is only a text that looks like a reference.
@@ -65,7 +66,7 @@ local function close_turn(id, r, state, text)
   if state == 'succeeded' then mark, field = 'a', '.a' end
   redis.call('HSET', K.turns(conversation), turn, mark .. string.sub(told, 2) .. ' ' .. int(now), turn .. field, text)
   redis.call('HDEL', K.conversation(conversation), 'pending')
-  add_bytes(conversation, #text)
+  note_change(conversation, #text)
   refer_to_media(conversation, text)
   note_use(conversation)
   keep_conversation(conversation)
