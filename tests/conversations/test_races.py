@@ -1,4 +1,4 @@
-"""Several clients at once, replies that were lost, turns that end meanwhile: one turn is accepted, made of what is there."""
+"""Several clients at once, lost replies, turns that end meanwhile: one turn is accepted, made of what is there."""
 
 from __future__ import annotations
 
