@@ -57,11 +57,10 @@ def read_history(
         targets: the first of the chain, by which tokens are estimated.
         said: the next turn's messages.
     """
-    model = targets[0].model
-    turns: list[Turn] = []
+    turns, tokens = list[Turn](), list[int]()
     while True:
-        turns = [turn for turn in (yield from turns_of(keys, page)) if turn.answered] + turns
-        tokens = [estimate_messages([*turn.messages, *turn.answer], model) for turn in turns]
+        found = [turn for turn in (yield from turns_of(keys, page)) if turn.answered]
+        turns, tokens = [*found, *turns], [*_tokens(found, window, targets[0]), *tokens]
         # Without a summary nothing in front of the window is needed; a summary is of all turns up to one.
         wanted = page.facts.summed + 1 if window.summary_model is not None else 1
         enough = window.has_enough(tokens) if window.summary_model is None else page.first <= wanted
@@ -78,6 +77,13 @@ def read_history(
     unsummed = [turn for turn in turns[:begin] if turn.number > page.facts.summed]
     kept = [turn for turn in turns[begin:] if turn.number > page.facts.summed]
     return History([*unsummed, *kept], summary, unsummed, len(kept))
+
+
+def _tokens(turns: Sequence[Turn], window: Window, target: Target) -> list[int]:
+    """Tokens of turns, where a window asks for them."""
+    if window.tokens is None:
+        return [0] * len(turns)
+    return [estimate_messages([*turn.messages, *turn.answer], target.model) for turn in turns]
 
 
 def render(keys: Keys, history: History, system: str, said: Prepared, targets: Sequence[Target]) -> Flow[Prepared]:
