@@ -22,20 +22,18 @@ if turn and tonumber(turn) <= at then return {'pending', tonumber(turn), job} en
 local full = lack_of_room(tonumber(ARGV[6]))
 if full then return full end
 
-local bytes = 0
-local function copy(field)
-  local text = redis.call('HGET', K.turns(id), field)
-  if not text then return 0 end
-  redis.call('HSET', K.turns(new), field, text)
-  refer_to_media(new, text)
-  return #text
-end
-
-for i = 1, at do
+redis.call('COPY', K.turns(id), K.turns(new))
+for digest in string.gmatch(redis.call('HGET', K.turns(new), 'media') or '', '%x+') do refer_to_medium(new, digest) end
+local bytes, gone = tonumber(redis.call('HGET', K.conversation(id), 'bytes') or 0), {}
+for i = at + 1, n do
   local field = int(i)
-  copy(field)
-  bytes = bytes + copy(field .. '.u') + copy(field .. '.a') + copy(field .. '.e')
+  gone[#gone + 1] = field
+  for _, part in ipairs({'.u', '.a', '.e'}) do
+    bytes = bytes - redis.call('HSTRLEN', K.turns(new), field .. part)
+    gone[#gone + 1] = field .. part
+  end
 end
+if #gone > 0 then redis.call('HDEL', K.turns(new), unpack(gone)) end
 local facts = redis.call('HMGET', K.conversation(id), 'system', 'model', 'window', 'most', 'summed')
 redis.call('HSET', K.conversation(new), 'owner', owner, 'tenant', tenant, 'created', now, 'n', int(at), 'bytes', int(bytes),
   'of', id, 'at', int(at))
@@ -44,8 +42,9 @@ for i, field in ipairs({'system', 'model', 'window', 'most'}) do
 end
 -- A summary of more turns than the branch has tells of what is not in it.
 if facts[5] and tonumber(facts[5]) <= at then
-  copy('sum')
   redis.call('HSET', K.conversation(new), 'summed', facts[5])
+else
+  redis.call('HDEL', K.turns(new), 'sum')
 end
 note_use(new)
 keep_conversation(new)

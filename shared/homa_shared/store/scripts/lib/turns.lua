@@ -3,7 +3,7 @@
 -- (answered) or f (failed); its messages, its reply and its error stand beside it as they were written. The job's field cv
 -- names the turn, and whatever ends the job closes it in the same step.
 -- Gives: close_turn(id, r, state, text), for job r that has ended with this outcome; keep_conversation(id);
--- refer_to_media(id, text), for what stands in a conversation.
+-- refer_to_media(id, text), for what stands in a conversation; refer_to_medium(id, digest); note_change(id, bytes).
 
 -- A turn that waits for its answer keeps its conversation, however long it waits; without one its retention begins.
 local function keep_conversation(id)
@@ -24,21 +24,32 @@ local function note_change(id, by)
   redis.call('HSET', K.conversation(id), 'bytes', int((tonumber(v[1] or nil) or 0) + by), 'rev', int((tonumber(v[2] or nil) or 0) + 1))
 end
 
--- Media live as long as a key that refers to them. What nobody has uploaded is only a text that looks like a reference.
+-- Media live as long as a key that refers to them. What nobody has uploaded is only a text that looks like a reference. The turns
+-- name those that they show, for their branches.
+local function refer_to_medium(id, digest)
+  if redis.call('HEXISTS', K.media_places(), digest) == 0 then return end
+  redis.call('SADD', K.media_users(digest), string.sub(K.turns(id), #P + 1))
+  local known = redis.call('HGET', K.turns(id), 'media') or ''
+  if not string.find(known, digest, 1, true) then redis.call('HSET', K.turns(id), 'media', known .. digest .. ' ') end
+end
+
 local function refer_to_media(id, text)
-  local user = string.sub(K.turns(id), #P + 1)
-  local function refer(digest)
-    if redis.call('HEXISTS', K.media_places(), digest) == 1 then redis.call('SADD', K.media_users(digest), user) end
+  -- Plain searches, which are fast: a pattern would be tried at each letter.
+  local from = 1
+  while true do
+    local _, stop = string.find(text, 'homa:sha256:', from, true)
+    if not stop then break end
+    refer_to_medium(id, string.match(text, '^%x*', stop + 1))
+    from = stop + 1
   end
-  for digest in string.gmatch(text, 'homa:sha256:(%x+)') do refer(digest) end
   -- The body of a large reply: within a text its quotes would be escaped.
-  local body = string.match(text, '"body_at":"(%x+)"')
-  if body then refer(body) end
+  local _, stop = string.find(text, '"body_at":"', 1, true)
+  if stop then refer_to_medium(id, string.match(text, '^%x*', stop + 1)) end
 end
 
 -- A reply that refers to an equal job's is replaced by that.
 local function whole_reply(r, text)
-  if not r.ck or string.find(text, '"body', 1, true) then return text end
+  if not r.ck or string.find(text, '"body":', 1, true) or string.find(text, '"body_at":', 1, true) then return text end
   local source = cjson.decode(text).cached
   return source and redis.call('GET', K.reply(source)) or text
 end
