@@ -10,7 +10,14 @@ from homa_shared.model.records import State
 from homa_shared.store.audit import audit
 from homa_shared.store.reads.conversations import conversations
 from homa_shared.store.transitions import admin
-from homa_shared.store.transitions.conversations import Answer, Owner, TurnRow, begin_summary, import_conversation
+from homa_shared.store.transitions.conversations import (
+    Answer,
+    Owner,
+    TurnRow,
+    begin_summary,
+    import_conversation,
+    import_turns,
+)
 from homa_shared.store.transitions.submit import Common, Entry
 from tests.conversations.talk import Talk, said
 
@@ -291,10 +298,22 @@ def test_an_imported_conversation_goes_on(talk: Talk, count: int) -> None:
     rows = [TurnRow("a - 1 2", said(f"turn {i}"), b'{"answer":[]}') for i in range(count - 1)]
     rows.append(TurnRow("f - 1 2", said("last"), b"", b'{"error":{"kind":"x"}}'))
     facts = {"owner": "ann", "tenant": "acme", "system": "be kind"}
-    assert talk.run(import_conversation(talk.keys, "c", facts, b"", rows)) == "ok"
+    size = 0
+    for first in range(0, count, 100):
+        part = rows[first : first + 100]
+        size += talk.run(import_turns(talk.keys, "c~i", first + 1, part))
+        before = talk.redis("HGETALL", talk.keys.turns("c~i"))
+        talk.run(import_turns(talk.keys, "c~i", first + 1, part))
+        assert talk.redis("HGETALL", talk.keys.turns("c~i")) == before
+    made = import_conversation(talk.keys, "c", "c~i", count, size, facts)
+    assert talk.run(made) == "ok"
     before = talk.everything()
-    assert talk.run(import_conversation(talk.keys, "c", facts, b"", rows[:1])) == "taken"
+    assert talk.run(made) == "ok", "the reply was lost"
+    talk.run(import_turns(talk.keys, "c~j", 1, rows[:1]))
+    assert talk.run(import_conversation(talk.keys, "c", "c~j", 1, 1, facts)) == "taken"
+    talk.redis("DEL", talk.keys.turns("c~j"))
     assert talk.everything() == before
+    assert talk.run(import_conversation(talk.keys, "d", "d~i", 1, 1, facts)) == "gone"
     page = talk.page()
     assert (page.facts.turns, page.facts.owner, page.facts.system) == (count, Owner("ann", "acme"), "be kind")
     assert list(page.rows) == rows[-100:]

@@ -19,10 +19,18 @@ from homa.submit.submitter import Submitter
 from homa_shared.calls.media import references, restored
 from homa_shared.calls.message_checks import check_messages
 from homa_shared.model.constants import CONVERSATION_BYTES, MOST_TURNS
-from homa_shared.model.errors import ConversationFull, InvalidRequest
+from homa_shared.model.errors import ConversationFull, InvalidRequest, StoreUnavailable
+from homa_shared.model.ids import new_nonce
 from homa_shared.store.keys import Keys
 from homa_shared.store.reads.conversations import ConversationFacts
-from homa_shared.store.transitions.conversations import Owner, TurnRow, import_conversation
+from homa_shared.store.transitions.conversations import (
+    IMPORTED_AT_ONCE,
+    IMPORTED_BYTES,
+    Owner,
+    TurnRow,
+    import_conversation,
+    import_turns,
+)
 
 Format: TypeAlias = Literal["json", "markdown"]
 
@@ -117,10 +125,34 @@ def import_text(
             f"{CONVERSATION_BYTES:,} bytes"
         )
     yield from uploads.send()
-    answer = yield from ask_patiently(import_conversation(submitter.keys, name, _facts(told, whose), b"", rows))
+    yield from _put(submitter.keys, name, rows, _facts(told, whose))
+    return name, whose
+
+
+def _put(keys: Keys, name: str, rows: Sequence[TurnRow], facts: Mapping[str, str]) -> Flow[None]:
+    """Puts turns in the store, part by part, and makes a conversation of them in one step."""
+    imported, size, first = f"{name}~{new_nonce()}", 0, 0
+    while first < len(rows):
+        part = _part(rows, first)
+        size += yield from ask_patiently(import_turns(keys, imported, first + 1, part))
+        first += len(part)
+    op = import_conversation(keys, name, imported, len(rows), size, facts)
+    answer = yield from ask_patiently(op)
+    if answer == "gone":
+        raise StoreUnavailable(
+            f"the store was away for too long while conversation {name} was imported: import it again"
+        )
     if answer != "ok":
         raise InvalidRequest(f"id is {name!r}, which another conversation has: expected a new one")
-    return name, whose
+
+
+def _part(rows: Sequence[TurnRow], first: int) -> Sequence[TurnRow]:
+    """As many of the rows as one script takes."""
+    size, last = 0, first
+    while last < len(rows) and last - first < IMPORTED_AT_ONCE and (size < IMPORTED_BYTES or last == first):
+        size += len(rows[last].messages) + len(rows[last].reply) + len(rows[last].error)
+        last += 1
+    return rows[first:last]
 
 
 class _Uploads:

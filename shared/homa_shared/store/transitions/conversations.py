@@ -104,13 +104,31 @@ class TurnRow:
     error: bytes = b""
 
 
-def import_conversation(
-    keys: Keys, conversation: str, facts: Mapping[str, str], summary: bytes, turns: Sequence[TurnRow]
-) -> Op[str]:
-    """Puts a whole conversation in the store; returns ok, or taken."""
+#: Most turns, and bytes, of one `import_turns`.
+IMPORTED_AT_ONCE, IMPORTED_BYTES = 100, 512 * 1024
+
+
+def import_turns(keys: Keys, imported: str, first: int, turns: Sequence[TurnRow]) -> Op[int]:
+    """Puts some turns of an import in the store; returns their bytes.
+
+    Args:
+        imported: names the import.
+        first: number of the first one.
+    """
     rows = [part for turn in turns for part in (turn.told, turn.messages, turn.reply, turn.error)]
-    args = (conversation, FULL_PERCENT, orjson.dumps(dict(facts)), summary, *rows)
-    return call(keys, "import_conversation", args, text)
+    return call(keys, "import_turns", (imported, first, FULL_PERCENT, *rows), int)
+
+
+def import_conversation(
+    keys: Keys, conversation: str, imported: str, turns: int, size: int, facts: Mapping[str, str]
+) -> Op[str]:
+    """Makes a conversation of the turns of an import; returns ok, taken, or gone where turns are missing.
+
+    Args:
+        imported: names the import.
+        turns, size: of it, in bytes.
+    """
+    return call(keys, "import_conversation", (conversation, imported, turns, size, orjson.dumps(dict(facts))), text)
 
 
 def encode_entry(entry: Entry) -> bytes:
