@@ -208,6 +208,16 @@ def test_a_turn_whose_job_is_gone_has_failed(talk: Talk) -> None:
     assert talk.error_of(1)["kind"] == "gone"
 
 
+@pytest.mark.parametrize("turn", ["nonsense", "c:x", "c:9", "c:s9"])
+def test_a_job_whose_turn_is_damaged_ends_all_the_same(talk: Talk, turn: str) -> None:
+    talk.say(job="j")
+    claim = talk.claim()
+    talk.redis("HSET", talk.keys.job("j"), "cv", turn)
+    talk.settle(claim)
+    assert talk.state("j") is State.SUCCEEDED
+    assert talk.states() == "a", "whoever looks closes the turn"
+
+
 def test_the_books_tell_of_a_turn_without_its_job(talk: Talk) -> None:
     talk.say(job="j")
     turn = forget_turn(talk, "j")

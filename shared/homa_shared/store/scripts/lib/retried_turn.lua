@@ -2,7 +2,7 @@
 -- Gives: retry_turn(cv, old, id), which has a failed turn, or a summary, wait for the job that retries another; returns why not.
 local function retry_turn(cv, old, id)
   local conversation, summary, turn = string.match(cv, '^(.*):(s?)(%d+)$')
-  local n = redis.call('HGET', K.conversation(conversation), 'n')
+  local n = conversation and redis.call('HGET', K.conversation(conversation), 'n')
   if not n then return 'conversation gone' end
   if summary == 's' then
     redis.call('HSET', K.conversation(conversation), 'summing', id)

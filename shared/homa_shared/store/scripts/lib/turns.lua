@@ -7,9 +7,8 @@
 
 -- A turn that waits for its answer keeps its conversation, however long it waits; without one its retention begins.
 local function keep_conversation(id)
-  local kept = tonumber(redis.call('HGET', K.config(), 'keep.conversations') or nil) or C.CONVERSATIONS_KEPT_MS
-  redis.call('PEXPIRE', K.conversation(id), kept)
-  redis.call('PEXPIRE', K.turns(id), kept)
+  local kept = number_of(redis.call('HGET', K.config(), 'keep.conversations')) or C.CONVERSATIONS_KEPT_MS
+  for _, key in ipairs({K.conversation(id), K.turns(id)}) do redis.call('PEXPIRE', key, int(math.max(1, kept))) end
 end
 
 local function note_use(id)
@@ -21,7 +20,7 @@ end
 -- script that breaks off at what is no number would leave its work half done.
 local function note_change(id, by)
   local v = redis.call('HMGET', K.conversation(id), 'bytes', 'rev')
-  redis.call('HSET', K.conversation(id), 'bytes', int((tonumber(v[1] or nil) or 0) + by), 'rev', int((tonumber(v[2] or nil) or 0) + 1))
+  redis.call('HSET', K.conversation(id), 'bytes', int((number_of(v[1]) or 0) + by), 'rev', int((number_of(v[2]) or 0) + 1))
 end
 
 -- Media live as long as a key that refers to them. What nobody has uploaded is only a text that looks like a reference. The turns
@@ -50,13 +49,14 @@ end
 -- A reply that refers to an equal job's is replaced by that.
 local function whole_reply(r, text)
   if not r.ck or string.find(text, '"body":', 1, true) or string.find(text, '"body_at":', 1, true) then return text end
-  local source = cjson.decode(text).cached
-  return source and redis.call('GET', K.reply(source)) or text
+  local known, told = pcall(cjson.decode, text)
+  local source = known and type(told) == 'table' and told.cached
+  return type(source) == 'string' and redis.call('GET', K.reply(source)) or text
 end
 
 local function keep_summary(id, job, upto, text)
   local told = redis.call('HMGET', K.conversation(id), 'summing', 'summed')
-  if told[1] ~= job or tonumber(told[2] or 0) >= upto then return end
+  if told[1] ~= job or (number_of(told[2]) or 0) >= upto then return end
   redis.call('HSET', K.turns(id), 'sum', text)
   redis.call('HSET', K.conversation(id), 'summed', int(upto))
   redis.call('HDEL', K.conversation(id), 'summing')
@@ -65,6 +65,7 @@ end
 
 local function close_turn(id, r, state, text)
   local conversation, summary, turn = string.match(r.cv, '^(.*):(s?)(%d+)$')
+  if not conversation then return end
   if state == 'succeeded' then text = whole_reply(r, text) end
   if summary == 's' then
     if state == 'succeeded' then keep_summary(conversation, id, tonumber(turn), text) end
