@@ -13,6 +13,7 @@ from homa_shared.calls.request import JobRequest
 from homa_shared.calls.tools import tool
 from homa_shared.store.audit import audit
 from homa_shared.store.client import Store
+from homa_shared.store.operation import read
 from tests.conversations.killable import crew
 from tests.patience import PATIENCE_S
 from tests.worker.cell import HAIKU, MINI, Cell, until
@@ -88,22 +89,25 @@ async def test_steps_of_an_attempt_that_was_lost_are_kept(cell: Cell) -> None:
         await gate.wait()
         return "done"
 
-    worker = await cell.worker()
+    await cell.worker()
     async with AsyncHoma(settings=cell.settings()) as homa:
         talk = homa.conversation("c", model=MINI)
         job = await talk.submit("[[tool:slow {}]]", run_tools=[slow])
+        await until(lambda: cell.simulator.stats.received == 1)
 
-        async def at_its_tool() -> bool:
-            return cell.simulator.stats.received == 1
+        async def is_lost() -> bool:
+            # Its lease runs out once the call that asks for the tool is journaled.
+            expire = ("ZADD", cell.keys.leases(), "XX", 1, f"{job.id}:1")
+            if await cell.store.run(read((("EXISTS", cell.keys.steps(job.id)),), lambda replies: int(replies[0]))):
+                await cell.store.run(read((expire,), lambda _: None))
+            return (await cell.view(job.id)).job.attempt == 2
 
-        await until(at_its_tool)
-        await asyncio.sleep(0)
-        worker.stop()
+        await until(is_lost)
         gate.set()
-        await cell.worker()
         await job.result(PATIENCE_S)
         (turn,) = await talk.turns()
         assert [message["role"] for message in turn.answer] == ["assistant", "tool", "assistant"]
+        assert cell.simulator.stats.received == 2, "the step was not paid again"
     assert books_of(cell) == []
 
 
