@@ -114,7 +114,7 @@ KEYS: dict[str, KeySpec] = {
     "media_users": KeySpec(
         "mj:<digest>", "set", "while a job needs it", "ends of keys that refer to it: it lives as long as one of them"
     ),
-    "moved_by": KeySpec("mv", "string", "-", "in tests with a clock that moves: how far ahead it is (ms)"),
+    "moved_by": KeySpec("mv", "string", "-", "in fake fleets, whose clock tests move: how far ahead it is (ms)"),
     "learned": KeySpec(
         "tl:<target>",
         "hash",
