@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from homa.client.management.budgets import BudgetInfo
     from homa.client.management.costs import CostRow, Costs
     from homa.client.management.estimates import Estimate
+    from homa.client.management.event_handlers import DeadEvent, EventHandlerInfo
     from homa.client.management.jobs import JobInfo
     from homa.client.management.limits import EstimateError, LimitInfo, Limits
     from homa.client.management.queues import QueueInfo
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from homa.submit.job_options import EmbeddingOptions, JobOptions
     from homa_shared.calls.tokens import Count
     from homa_shared.calls.tools import Tool, tool
+    from homa_shared.model.event_handlers import on
 
 __all__ = [
     "AnsweredLine",
@@ -100,10 +102,12 @@ __all__ = [
     "Costs",
     "Count",
     "CountFailed",
+    "DeadEvent",
     "Embedded",
     "EmbeddingOptions",
     "Estimate",
     "EstimateError",
+    "EventHandlerInfo",
     "FailedLine",
     "Failure",
     "Hold",
@@ -147,6 +151,7 @@ __all__ = [
     "Window",
     "WorkerInfo",
     "__version__",
+    "on",
     "tool",
 ]
 
@@ -167,10 +172,12 @@ _LAZY = {
     "CostRow": "homa.client.management.costs",
     "Costs": "homa.client.management.costs",
     "Count": "homa_shared.calls.tokens",
+    "DeadEvent": "homa.client.management.event_handlers",
     "Embedded": "homa.client.embeddings",
     "EmbeddingOptions": "homa.submit.job_options",
     "Estimate": "homa.client.management.estimates",
     "EstimateError": "homa.client.management.limits",
+    "EventHandlerInfo": "homa.client.management.event_handlers",
     "FailedLine": "homa.client.batch_lines",
     "Failure": "homa.client.results",
     "Hold": "homa.client.management.why",
@@ -196,6 +203,7 @@ _LAZY = {
     "Why": "homa.client.management.why",
     "Window": "homa.client.conversations.window",
     "WorkerInfo": "homa.client.management.workers",
+    "on": "homa_shared.model.event_handlers",
     "tool": "homa_shared.calls.tools",
 }
 

@@ -25,11 +25,23 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     *(("PERSIST", _KEY), ("PEXPIRE", _KEY, "1"), ("PTTL", _KEY), ("RPUSH", _KEY, "v"), ("SADD", _KEY, "v")),
     *(("SET", _KEY, "v"), ("SISMEMBER", _KEY, "v"), ("SMEMBERS", _KEY), ("SRANDMEMBER", _KEY), ("SREM", _KEY, "v")),
     *(("XADD", _KEY, "*", "f", "v"), ("XRANGE", _KEY, "-", "+"), ("XREVRANGE", _KEY, "+", "-"), ("TYPE", _KEY)),
+    *(
+        ("XINFO", "STREAM", _KEY),
+        ("XINFO", "GROUPS", _KEY),
+        ("XINFO", "CONSUMERS", _KEY, "g"),
+        ("XGROUP", "CREATE", _KEY, "g", "0"),
+        ("XGROUP", "DELCONSUMER", _KEY, "g", "c"),
+        ("XGROUP", "DESTROY", _KEY, "g"),
+        ("XREADGROUP", "GROUP", "g", "c", "STREAMS", _KEY, ">"),
+    ),
+    *(("XACK", _KEY, "g", "0-1"), ("XDEL", _KEY, "0-1"), ("XLEN", _KEY)),
+    *(("XPENDING", _KEY, "g"), ("XCLAIM", _KEY, "g", "c", "1", "0-1")),
     *(("XREAD", "STREAMS", _KEY, "0"), ("XTRIM", _KEY, "MINID", "0"), ("ZADD", _KEY, "1", "v"), ("ZCARD", _KEY)),
     *(("ZINCRBY", _KEY, "1", "v"), ("ZMSCORE", _KEY, "v"), ("ZRANGE", _KEY, "0", "1"), ("ZRANK", _KEY, "v")),
     *(("ZRANGEBYSCORE", _KEY, "0", "1"), ("ZREM", _KEY, "v"), ("ZREVRANGE", _KEY, "0", "1"), ("ZSCORE", _KEY, "v")),
     *(("ZREVRANGEBYSCORE", _KEY, "1", "0"), ("ZPOPMIN", _KEY), ("INFO", "server"), ("TIME",), ("PING",)),
     *(("SCRIPT", "LOAD", "x"), ("ZRANDMEMBER", _KEY), ("HSTRLEN", _KEY, "f"), ("RENAME", _KEY, _KEY)),
+    *(("HKEYS", _KEY),),
     *(("EVALSHA", "x", "1", _KEY), ("PUBLISH", _CHANNEL, "v"), ("SUBSCRIBE", _CHANNEL)),
 )
 
