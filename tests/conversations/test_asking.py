@@ -277,8 +277,8 @@ def test_a_cached_answer_is_a_turns_own(homa_echo: FakeHoma) -> None:
 
 
 def test_a_job_names_its_turn(homa_echo: FakeHoma) -> None:
-    job = homa_echo.conversation("c", model=LUNA).submit("one")
-    assert [info.turn for info in homa_echo.jobs() if info.id == job.id] == ["c:1"]
+    job = homa_echo.conversation("c", model=LUNA).submit("one", delay_s=60)
+    assert [(info.id, info.turn) for info in homa_echo.jobs()] == [(job.id, "c:1")]
 
 
 def test_a_handle_can_be_pickled(homa_echo: FakeHoma) -> None:

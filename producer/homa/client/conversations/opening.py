@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from homa.submit.submitter import Submitter
 
 
-class Conversing:
+class Dialogue:
     """Conversations, for threads."""
 
     _driver: BlockingDriver
@@ -89,7 +89,7 @@ class Conversing:
         return Conversation(self._driver, _flows(self._submitter, name, whose.name, whose.tenant))
 
 
-class AsyncConversing:
+class AsyncDialogue:
     """Conversations, for event loops."""
 
     _driver: AwaitingDriver
