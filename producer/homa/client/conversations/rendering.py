@@ -1,7 +1,7 @@
 """A turn's request, made of the turns before it.
 
 It is made when the turn is submitted, and not when it is called: what a call may cost at each target of the chain is
-known before anything is accepted, and whoever takes the job needs nothing but its request (decision 0036). The store
+known before anything is accepted, and whoever takes the job needs nothing but its request (decision 0031). The store
 accepts it only where the conversation still has the turns that it was made of.
 """
 
