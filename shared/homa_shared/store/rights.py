@@ -22,8 +22,9 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     *(("HDEL", _KEY, "f"), ("HEXISTS", _KEY, "f"), ("HGET", _KEY, "f"), ("HGETALL", _KEY), ("HLEN", _KEY)),
     *(("HINCRBY", _KEY, "f", "1"), ("HMGET", _KEY, "f"), ("HSET", _KEY, "f", "v"), ("HSETNX", _KEY, "f", "v")),
     *(("BLPOP", _KEY, "1"), ("LLEN", _KEY), ("LRANGE", _KEY, "0", "1"), ("MGET", _KEY), ("MSET", _KEY, "v")),
-    *(("PERSIST", _KEY), ("PEXPIRE", _KEY, "1"), ("PTTL", _KEY), ("RPUSH", _KEY, "v"), ("SADD", _KEY, "v")),
-    *(("SET", _KEY, "v"), ("SISMEMBER", _KEY, "v"), ("SMEMBERS", _KEY), ("SRANDMEMBER", _KEY), ("SREM", _KEY, "v")),
+    *(("PERSIST", _KEY), ("PEXPIRE", _KEY, "1"), ("PTTL", _KEY), ("RENAME", _KEY, _KEY), ("RPUSH", _KEY, "v")),
+    *(("HKEYS", _KEY), ("SADD", _KEY, "v"), ("SET", _KEY, "v"), ("SISMEMBER", _KEY, "v"), ("SMEMBERS", _KEY)),
+    *(("SRANDMEMBER", _KEY), ("SREM", _KEY, "v")),
     *(("XADD", _KEY, "*", "f", "v"), ("XRANGE", _KEY, "-", "+"), ("XREVRANGE", _KEY, "+", "-"), ("TYPE", _KEY)),
     *(
         ("XINFO", "STREAM", _KEY),
@@ -40,7 +41,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     *(("ZINCRBY", _KEY, "1", "v"), ("ZMSCORE", _KEY, "v"), ("ZRANGE", _KEY, "0", "1"), ("ZRANK", _KEY, "v")),
     *(("ZRANGEBYSCORE", _KEY, "0", "1"), ("ZREM", _KEY, "v"), ("ZREVRANGE", _KEY, "0", "1"), ("ZSCORE", _KEY, "v")),
     *(("ZREVRANGEBYSCORE", _KEY, "1", "0"), ("ZPOPMIN", _KEY), ("INFO", "server"), ("TIME",), ("PING",)),
-    *(("SCRIPT", "LOAD", "x"), ("ZRANDMEMBER", _KEY)),
+    *(("SCRIPT", "LOAD", "x"), ("ZRANDMEMBER", _KEY), ("HSTRLEN", _KEY, "f")),
     *(("EVALSHA", "x", "1", _KEY), ("PUBLISH", _CHANNEL, "v"), ("SUBSCRIBE", _CHANNEL)),
 )
 
