@@ -248,6 +248,7 @@ class HomaWorker(ThreadedWorker):
             "running": len(self._in_flight),
             "taken": self._in_flight.started,
             "ended": self._in_flight.ended,
+            "typical_s": round(self._in_flight.typical_s, 3),
             "draining": self._waiting.is_stopping,
             **process_facts(),
         }

@@ -56,6 +56,7 @@ from homa_shared.store.reads.money import (
     costs,
     ledger,
 )
+from homa_shared.store.reads.monitoring import BudgetSum, Demand, Monitored, monitored
 from homa_shared.store.reads.stream_marks import stream_marks
 
 __all__ = [
@@ -65,13 +66,16 @@ __all__ = [
     "BatchPage",
     "BatchView",
     "BudgetRow",
+    "BudgetSum",
     "CostRow",
     "CostTable",
+    "Demand",
     "Event",
     "Hold",
     "JobView",
     "LedgerLine",
     "LimitRow",
+    "Monitored",
     "Page",
     "QueueRow",
     "Why",
@@ -93,6 +97,7 @@ __all__ = [
     "ledger",
     "limits",
     "live_workers",
+    "monitored",
     "queues",
     "replies",
     "reply",
