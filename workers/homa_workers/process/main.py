@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     form = logs.form_of_environment()
     try:
-        settings = load_settings()
+        settings = load_settings(overrides={"metrics_port": options.metrics_port})
         form = settings.log_format
         for warning in settings.warnings:
             logs.say(f"warning: {warning}", "warning", form)
@@ -79,6 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--threads", type=_count, default=DEFAULT_THREADS, help="sync Dramatiq actors at once (default: 8)"
     )
+    parser.add_argument(
+        "--ticker", action="store_true", help="take no jobs: fire schedules and do the fleet's housekeeping alone"
+    )
+    parser.add_argument("--metrics-port", type=int, help="serve metrics and probes at this port; 0: any free one")
     parser.add_argument("--for-batch", metavar="ID", help="end when this batch is complete")
     parser.add_argument("--await-store", action="store_true", help="wait for an embedded store that is being started")
     parser.add_argument("--until-stdin-closes", action="store_true", help="drain when whoever started this is gone")
@@ -104,20 +108,21 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
         threads=options.threads,
         broker=broker,
         middleware=declared(options.middleware),
+        ticker=options.ticker,
     )
     if settings.sentry_dsn is not None:
         sentry.start(settings.sentry_dsn.get_secret_value(), worker=process.workers[0].id, release=release())
     for warning in start_warnings(settings, [provider.name for provider in process.providers]):
         say(f"warning: {warning}", "warning")
     for worker in process.workers:
-        say(f"worker {worker.id} serves {', '.join(worker.queues_served())}")
+        say(f"worker {worker.id} serves {', '.join(worker.queues_served()) or 'schedules and housekeeping'}")
     stopped_by = _on_signals(process, say)
     watchers = [asyncio.create_task(work) for work in _conditions(process, options)]
     collect_rarely()
     forks = Forks(broker.middleware)
     try:
         await forks.start()
-        async with asyncio.TaskGroup() as group:
+        async with _metrics(process, settings, say), asyncio.TaskGroup() as group:
             for worker in process.workers:
                 group.create_task(worker.serve())
     finally:
@@ -128,6 +133,17 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
         await process.aclose()
         sentry.flush()
     return 128 + stopped_by[0] if len(stopped_by) > 1 else 0
+
+
+def _metrics(
+    process: WorkerProcess, settings: Settings, say: Callable[[str, logs.Level], None]
+) -> contextlib.AbstractAsyncContextManager[None]:
+    """Metrics and probes, where they are wanted; Prometheus' client is not loaded where they are not."""
+    if settings.metrics_port is None:
+        return contextlib.nullcontext()
+    from homa_workers.process.metrics_endpoint import serving
+
+    return serving(process, settings.metrics_host, settings.metrics_port, say)
 
 
 async def _address(settings: Settings, *, patience_s: float) -> StoreAddress:
