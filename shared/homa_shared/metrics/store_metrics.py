@@ -8,6 +8,8 @@ A look takes the same few commands however many jobs there are.
 from __future__ import annotations
 
 import asyncio
+import math
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ from homa_shared.store.safety_checks import StoreFacts
 _BREAKER = {"closed": 0, "half-open": 1, "open": 2}
 #: Counters of the cache, by what it holds.
 _CACHES = {"replies": ("hits", "misses", "followers"), "vectors": ("vector_hits", "vector_misses")}
+#: How long scrapers share a look, s.
+_SHARED_S = 1.0
 _ENDED = ("succeeded", "failed", "cancelled", "expired")
 _STATES = ("queued", "running", "due", "waiting")
 
@@ -74,6 +78,38 @@ async def look_async(store: AsyncStore) -> Look | None:
         return Look(seen, limits, workers, await store.facts(), time.monotonic() - began)
     except StoreUnavailable:
         return None
+
+
+class StoreExporter:
+    """The store's metrics for a process that serves them from threads.
+
+    Scrapers that ask at once share a look: however many there are, the store is asked once a second at most.
+
+    Args:
+        store: used by one thread at a time.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._labels = Labels()
+        self._lock = threading.Lock()
+        self._looked_s = -math.inf
+        self._found: Look | None = None
+
+    def collect(self) -> Iterable[Family]:
+        """What is to be exported now."""
+        with self._lock:
+            return families(self._look(), self._labels)
+
+    def away_why(self) -> str:
+        """Why there is nothing to export; empty where there is."""
+        with self._lock:
+            return "" if self._look() is not None else f"the store {self._store.address} does not answer"
+
+    def _look(self) -> Look | None:
+        if time.monotonic() - self._looked_s >= _SHARED_S:
+            self._found, self._looked_s = look(self._store), time.monotonic()
+        return self._found
 
 
 def families(found: Look | None, labels: Labels) -> Iterable[Family]:
