@@ -19,6 +19,7 @@ from benchmarks import (
     firsttoken,
     inflight,
     latency,
+    metrics,
     middleware,
     quota,
     submitting,
@@ -29,6 +30,7 @@ from benchmarks.result import Figure
 ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "cpu": cpu.figures,
     "middleware": middleware.figures,
+    "metrics": metrics.figures,
     "engine": engine.figures,
     "quota": quota.figures,
     "inflight": inflight.figures,
