@@ -15,7 +15,7 @@ from tests.metrics.scraped import Scrape, scrape, scraped
 from tests.transitions.cell import Cell
 
 #: Most series that one provider may have, those of a worker and those of the store.
-MOST, USUAL = 300, 160
+MOST, USUAL = 300, 150
 LANES = ("high", "default", "bulk")
 
 

@@ -18,7 +18,7 @@ from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Released, R
 #: Upper bounds of buckets, s: of attempts, of first tokens, of waits in a queue.
 SECONDS = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 FIRST_TOKEN = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-WAITED = (0.1, 1, 5, 15, 60, 300, 1800, 7200)
+WAITED = (1, 5, 30, 120, 600, 3600)
 _NAMES = {Succeeded: "succeeded", Deferred: "deferred", Rerouted: "rerouted", Released: "released"}
 _TOKENS = ("input", "output", "cached", "cache_write", "reasoning")
 
