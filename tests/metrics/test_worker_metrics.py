@@ -181,6 +181,25 @@ async def test_only_a_loop_that_stands_still_for_long_is_dead(cell: Cell) -> Non
     assert "has stood still for 151 s" in signs.dead_why()
 
 
+async def test_a_store_that_does_not_answer_makes_no_worker_dead(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await cell.process(**ON)
+    signs = VitalSigns(made.store, made.workers)
+    asked = asyncio.Event()
+
+    async def silent(op: object) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(made.store, "run", silent)
+    sampling = asyncio.create_task(signs.run())
+    await asked.wait()
+    signs._turned_s -= 1000
+    await until(lambda: signs.dead_why() == "")
+    sampling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sampling
+
+
 async def test_a_port_that_is_taken_is_told_and_the_worker_works_on(cell: Cell) -> None:
     made = await _served(cell)
     said = Said()

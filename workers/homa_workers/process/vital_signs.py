@@ -37,14 +37,24 @@ class VitalSigns:
         self._turned_s = time.monotonic()
 
     async def run(self) -> None:
+        """Samples until it is cancelled."""
+        # Side by side: a store that does not answer must not pass for a loop that stands still.
+        await asyncio.gather(self._watch_loop(), self._time_store())
+
+    async def _watch_loop(self) -> None:
         while True:
             due_s = time.monotonic() + EACH_S
             await asyncio.sleep(EACH_S)
             self._turned_s = time.monotonic()
             self._lag.add(max(0.0, self._turned_s - due_s))
+
+    async def _time_store(self) -> None:
+        while True:
+            asked_s = time.monotonic()
             with contextlib.suppress(StoreUnavailable):
                 await self._store.run(reads.server_time(self._store.keys))
-                self._answers.add(time.monotonic() - self._turned_s)
+                self._answers.add(time.monotonic() - asked_s)
+            await asyncio.sleep(EACH_S)
 
     def dead_why(self) -> str:
         """Why only a restart helps; empty where none does.
