@@ -90,11 +90,12 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     stopped_by = _on_signals(process, loops, say)
     watchers = [asyncio.create_task(work) for work in _conditions(process, options)]
     loops.start()
+    metrics = _metrics(process, settings, say)
     collect_rarely()
     forks = Forks(broker.middleware)
     try:
         await forks.start()
-        async with _metrics(process, settings, say), asyncio.TaskGroup() as group:
+        async with metrics, asyncio.TaskGroup() as group:
             for worker in process.workers:
                 group.create_task(worker.serve())
         await loops.finish()
