@@ -11,6 +11,7 @@ import orjson
 import pytest
 import yaml
 
+from homa.cli import SUMMARIES
 from homa_shared.metrics.catalogue import CATALOGUE
 from tests.kubernetes.manifests import K8S, program
 
@@ -154,3 +155,12 @@ def test_an_alert_is_raised_when_it_should_be(
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_alerts_name_commands_that_there_are() -> None:
+    words = " ".join(
+        str(one) for one in yaml.safe_load((K8S / "monitoring" / "alerts.yaml").read_text())["spec"]["groups"]
+    )
+    named = set(re.findall(r"`homa (\w+)", words))
+    assert named
+    assert named <= SUMMARIES.keys()
