@@ -21,6 +21,7 @@ from benchmarks import (
     firsttoken,
     inflight,
     latency,
+    metrics,
     middleware,
     quota,
     submitting,
@@ -31,6 +32,7 @@ from benchmarks.result import Figure
 ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "cpu": cpu.figures,
     "middleware": middleware.figures,
+    "metrics": metrics.figures,
     "engine": engine.figures,
     "events": events.figures,
     "quota": quota.figures,
