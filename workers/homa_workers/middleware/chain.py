@@ -15,7 +15,7 @@ from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.model.errors import ConfigError
 from homa_shared.store.transitions.attempts import Claim, ReportResult
 from homa_workers.attempt import RunningAttempt
-from homa_workers.middleware.around import Around
+from homa_workers.middleware.around import Around, expect_parameters
 from homa_workers.middleware.base import Chore, Middleware, WorkerIdentity
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes.outcomes import Outcome
@@ -248,10 +248,11 @@ def _checked(adapted: object, call: Call) -> Call:
 
     Raises:
         TypeError: it is not a call.
-        ValueError: it asks another model, whose price and limits are not those of the job's target.
+        ValueError: it asks another model, by a parameter too, whose price and limits are not those of the job's target.
     """
     if not isinstance(adapted, Call):
         raise TypeError(f"adapt_call returned {adapted!r}; expected a Call")
     if adapted.model != call.model:
         raise ValueError(f"adapt_call changed the model {call.model!r} to {adapted.model!r}; expected the same model")
+    expect_parameters(adapted.params)
     return adapted

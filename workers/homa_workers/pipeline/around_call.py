@@ -18,6 +18,7 @@ attempt was journaled before, so that a worker that is lost there leaves its cos
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from homa_shared.calls.reply import Call, Completion
@@ -70,7 +71,10 @@ class AroundCaller(Caller):
     async def _sent(self, attempt: RunningAttempt, call: Call, changed_by: str) -> Completion:
         if changed_by:
             call = await self._reserved(attempt, call, f"middleware {changed_by} has changed its call")
-        return await super().complete(attempt, call)
+        reply = await super().complete(attempt, call)
+        # Told now: whoever gets its body may take out of it what has a price of its own.
+        has_fees = self._book.known(attempt.claim.target).has_fees(reply)
+        return replace(reply, metered=False) if has_fees else reply
 
     async def _reserved(self, attempt: RunningAttempt, call: Call, why: str) -> Call:
         """A changed call as its model takes it, for whose need there is a reservation."""

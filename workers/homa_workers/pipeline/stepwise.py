@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -20,6 +21,8 @@ class Stepwise:
 
     def __init__(self, work: Coroutine[Any, Any, Completion], suspended: Callable[[], None]) -> None:
         self._work, self._suspended = work, suspended
+        #: Whether it is left where it waits, at the next error: it has swallowed the one that should have ended it.
+        self.is_left = False
 
     def __await__(self) -> Generator[Any, Any, Completion]:
         work, suspended = self._work, self._suspended
@@ -36,6 +39,10 @@ class Stepwise:
                 work.close()
                 raise
             except BaseException as error:
+                if self.is_left:
+                    with suppress(BaseException):  # it may swallow this end, too
+                        work.close()
+                    raise
                 given, step = error, work.throw
 
 
