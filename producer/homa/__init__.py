@@ -19,6 +19,9 @@ from homa_shared.calls.reply import Usage
 from homa_shared.model.errors import (
     BudgetExceeded,
     ConfigError,
+    ConversationForbidden,
+    ConversationFull,
+    ConversationNotFound,
     CountFailed,
     HomaError,
     InvalidReply,
@@ -31,8 +34,10 @@ from homa_shared.model.errors import (
     KeyConflict,
     MissingExtra,
     ResultTimeout,
+    StaleTurn,
     StoreFull,
     StoreUnavailable,
+    TurnPending,
     UnknownModel,
 )
 from homa_shared.namesake import REMEDY, beside
@@ -45,12 +50,18 @@ if TYPE_CHECKING:
     from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
     from homa.client.batch_lines import AnsweredLine, FailedLine, Line
     from homa.client.batch_progress import Progress
+    from homa.client.conversations.aio_handle import AsyncConversation
+    from homa.client.conversations.handle import Conversation
+    from homa.client.conversations.info import ConversationInfo
+    from homa.client.conversations.turns import Turn
+    from homa.client.conversations.window import Window
     from homa.client.embeddings import Embedded
     from homa.client.handles import Batch, Job, OpenBatch
     from homa.client.management.batches import BatchInfo
     from homa.client.management.budgets import BudgetInfo
     from homa.client.management.costs import CostRow, Costs
     from homa.client.management.estimates import Estimate
+    from homa.client.management.event_handlers import DeadEvent, EventHandlerInfo
     from homa.client.management.jobs import JobInfo
     from homa.client.management.limits import EstimateError, LimitInfo, Limits
     from homa.client.management.queues import QueueInfo
@@ -67,10 +78,12 @@ if TYPE_CHECKING:
     from homa.submit.job_options import EmbeddingOptions, JobOptions
     from homa_shared.calls.tokens import Count
     from homa_shared.calls.tools import Tool, tool
+    from homa_shared.model.event_handlers import on
 
 __all__ = [
     "AnsweredLine",
     "AsyncBatch",
+    "AsyncConversation",
     "AsyncHoma",
     "AsyncJob",
     "AsyncOpenBatch",
@@ -80,14 +93,21 @@ __all__ = [
     "BudgetExceeded",
     "BudgetInfo",
     "ConfigError",
+    "Conversation",
+    "ConversationForbidden",
+    "ConversationFull",
+    "ConversationInfo",
+    "ConversationNotFound",
     "CostRow",
     "Costs",
     "Count",
     "CountFailed",
+    "DeadEvent",
     "Embedded",
     "EmbeddingOptions",
     "Estimate",
     "EstimateError",
+    "EventHandlerInfo",
     "FailedLine",
     "Failure",
     "Hold",
@@ -117,16 +137,21 @@ __all__ = [
     "ResultTimeout",
     "Retries",
     "RowFailure",
+    "StaleTurn",
     "StoreFull",
     "StoreUnavailable",
     "Table",
     "Tool",
+    "Turn",
+    "TurnPending",
     "UnknownModel",
     "Unresolved",
     "Usage",
     "Why",
+    "Window",
     "WorkerInfo",
     "__version__",
+    "on",
     "tool",
 ]
 
@@ -134,6 +159,7 @@ __all__ = [
 _LAZY = {
     "AnsweredLine": "homa.client.batch_lines",
     "AsyncBatch": "homa.client.aio_handles",
+    "AsyncConversation": "homa.client.conversations.aio_handle",
     "AsyncHoma": "homa.client.aio",
     "AsyncJob": "homa.client.aio_handles",
     "AsyncOpenBatch": "homa.client.aio_handles",
@@ -141,13 +167,17 @@ _LAZY = {
     "Batch": "homa.client.handles",
     "BatchInfo": "homa.client.management.batches",
     "BudgetInfo": "homa.client.management.budgets",
+    "Conversation": "homa.client.conversations.handle",
+    "ConversationInfo": "homa.client.conversations.info",
     "CostRow": "homa.client.management.costs",
     "Costs": "homa.client.management.costs",
     "Count": "homa_shared.calls.tokens",
+    "DeadEvent": "homa.client.management.event_handlers",
     "Embedded": "homa.client.embeddings",
     "EmbeddingOptions": "homa.submit.job_options",
     "Estimate": "homa.client.management.estimates",
     "EstimateError": "homa.client.management.limits",
+    "EventHandlerInfo": "homa.client.management.event_handlers",
     "FailedLine": "homa.client.batch_lines",
     "Failure": "homa.client.results",
     "Hold": "homa.client.management.why",
@@ -168,9 +198,12 @@ _LAZY = {
     "RowFailure": "homa.client.tables.answers",
     "Table": "homa.client.tables.table",
     "Tool": "homa_shared.calls.tools",
+    "Turn": "homa.client.conversations.turns",
     "Unresolved": "homa.client.management.resolutions",
     "Why": "homa.client.management.why",
+    "Window": "homa.client.conversations.window",
     "WorkerInfo": "homa.client.management.workers",
+    "on": "homa_shared.model.event_handlers",
     "tool": "homa_shared.calls.tools",
 }
 

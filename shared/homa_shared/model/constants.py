@@ -37,6 +37,15 @@ SUSPECT_LEASES = 2
 #: With so many expired leases a job fails as poisoned.
 POISON_LEASES = 3
 
+# event handlers
+
+#: Most events that a handler's worker is handed at once.
+EVENTS_PAGE = 256
+#: Most events that a handler's worker holds: those that run, those that are next, those that wait for their next try.
+EVENTS_HELD = 2000
+#: So many events at most are counted one by one to find out where a handler's group stands.
+EVENTS_PLACED = 1000
+
 # leases and workers
 
 #: Length of a lease where nothing else is set.
@@ -71,6 +80,13 @@ RUNS_QUEUED = 100
 #: Runs by which is told what a schedule's usually cost, and how long they take.
 RUNS_USUAL = 10
 
+# conversations
+
+#: Turns of a conversation, at most, and where nothing else is said.
+MOST_TURNS = 1000
+#: Text of a conversation that the store keeps, messages and replies, bytes; larger messages are in the blob store.
+CONVERSATION_BYTES = 4 * 1024 * 1024
+
 # limits
 
 #: Quota that may be used at once, ms, where nothing else is set.
@@ -89,14 +105,17 @@ RESULTS_KEPT_MS = 7 * _DAY_MS
 LEDGER_KEPT_MS = 30 * _DAY_MS
 #: Media that nothing refers to yet.
 UPLOADS_KEPT_MS = _HOUR_MS
+#: Conversations, after their last turn.
+CONVERSATIONS_KEPT_MS = 90 * _DAY_MS
 #: Replies and vectors in the cache.
 CACHE_KEPT_MS = _DAY_MS
 #: Instances of budgets, after they were last charged.
 BUDGETS_KEPT_MS = 400 * _DAY_MS
 #: Least time for which a job's record is kept after the last of its costs was settled.
 SETTLED_KEPT_MS = 60_000
-#: Newest events that are kept.
+#: Newest events that are kept, and newest dead letters of each event handler.
 EVENTS_KEPT = 100_000
+DEAD_LETTERS_KEPT = 10_000
 
 # money and media
 
