@@ -13,7 +13,7 @@ from homa_shared.calls.reply import Usage
 from homa_shared.model.records import State
 from homa_workers.middleware import Call, CallNext, Completion, Middleware, Request, RunningAttempt, around
 from tests.middleware.test_around import said, text_of, worker
-from tests.steps.cell import Cell
+from tests.steps.cell import Cell, until
 
 OTHERS = {"model": "gpt-6-terra", "messages": [{"role": "user", "content": "x" * 5000}]}
 
@@ -78,6 +78,25 @@ async def test_one_that_goes_on_when_it_is_cut_off_is_left_and_its_job_ends(cell
     assert "deaf did not end within 0.05 s beside the call" in said(view)
     assert view.job.cost_nano_usd == cell.bill_nano()
     assert ends == ["swallowed"]
+
+
+@pytest.mark.parametrize("hook", ["adapt_call", "before_call", "after_call", "attempt_ended"])
+async def test_a_hook_that_goes_on_when_it_is_cut_off_is_left_and_its_job_succeeds(cell: Cell, hook: str) -> None:
+    ends: list[str] = []
+
+    async def goes_on(*_: Any) -> None:
+        while len(ends) < 10:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                ends.append("swallowed")
+
+    deaf = type("Deaf", (Middleware,), {hook: lambda self, *facts: goes_on(), "hook_s": 0.05})
+    await cell.worker(middleware=[deaf])
+    view = await cell.ended(await cell.ask("Hello"))
+    assert view.job.state is State.SUCCEEDED
+    await until(lambda: len(ends) == 1)
+    assert (await cell.ended(await cell.ask("Hello"))).job.state is State.SUCCEEDED
 
 
 async def test_a_stopped_worker_does_not_wait_for_one_that_goes_on(cell: Cell) -> None:

@@ -14,16 +14,14 @@ from homa_shared.calls.reply import Call, Completion, Usage
 from homa_shared.model.records import State
 from homa_workers.attempt import RunningAttempt
 from homa_workers.middleware.around import Around, CallNext, Request, call_of
+from homa_workers.middleware.stepwise import CUT_S, Stepwise, expect_reply
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes.halting import Halted, Unfit, Unsent, ended, stopped_before_call
 from homa_workers.outcomes.outcomes import Deferred, Interrupted, Released, name_of
-from homa_workers.pipeline.stepwise import Stepwise, expect_reply
 from homa_workers.providers.secrets import Secrets
 
 #: Makes the call; the last argument names the middleware that changed it, if one did.
 Send = Callable[[RunningAttempt, Call, str], Awaitable[Completion]]
-#: Longest that a middleware may take to end once it is cut off, s; then it is left where it waits.
-_CUT_S = 5.0
 
 
 class Exchange:
@@ -64,7 +62,7 @@ class Exchange:
         self._is_calling = self._is_over = False
         #: How often they were cut off.
         self._cuts = 0
-        self._steps: Stepwise | None = None
+        self._steps: Stepwise[Completion] | None = None
 
     async def reply(self) -> Completion:
         """What the attempt gets, and nothing that was called is forgotten for it.
@@ -107,7 +105,7 @@ class Exchange:
         if self._is_late:
             self._steps.is_left = True
         else:
-            leave = asyncio.get_running_loop().call_later(min(self._limit_s, _CUT_S), self._cut_off)
+            leave = asyncio.get_running_loop().call_later(min(self._limit_s, CUT_S), self._cut_off)
             self._timers = (*self._timers, leave)
         self._cuts += 1
         self._task.cancel()

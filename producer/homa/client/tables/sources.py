@@ -69,7 +69,7 @@ class ReadSource(Source):
             yield {TEXT: item}
         elif isinstance(item, Mapping):
             # A copy: whoever made it may fill the same one again for the next row.
-            row = {name if isinstance(name, str) else str(name): value for name, value in item.items()}
+            row: Mapping[str, Any] = {str(name): value for name, value in item.items()}
             self._kept.append(row)
             if row.keys() != self._columns.keys():
                 self._columns.update(dict.fromkeys(row))
