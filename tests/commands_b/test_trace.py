@@ -37,10 +37,10 @@ def test_an_attempt_that_failed_says_why(stand: Stand) -> None:
 
 
 def test_nothing_hides_at_the_cut_where_what_was_found_before_it_made_the_text_shorter() -> None:
-    mails = "ada.lovelace.of.the.engine@mail.example.org " * 30
-    for length in range(1500, 1580):
-        text = f"{mails[: length - 20]} 4111 1111 1111 1111 {'and so on ' * 300}"
-        shown = excerpt(text, length - 500)
+    mails = "ada.lovelace.of.the.engine@mail.example.org " * 60
+    for cut in range(1, 45):
+        text = f"{mails[: 1000 + 512 - cut]} 4111 1111 1111 1111{' and so on' * 300}"
+        shown = excerpt(text, 1000)
         assert "4111" not in shown
         assert shown.endswith("…")
 
@@ -50,7 +50,6 @@ def test_what_others_wrote_commands_no_terminal(stand: Stand, show: tuple[str, .
     job = stand.succeeded("fine\r\x1b]0;title\x07\x9b2J\tend")
     said = stand.said("jobs", *show, job).stdout
     assert r"fine\x0d\x1b]0;title\x07\x9b2J" in said
-    assert r"\x1b[2Jask" in said
     assert not {"\r", "\x1b", "\x07", "\x9b"} & set(said)
 
 
