@@ -10,6 +10,7 @@
 * A reply that nothing was called for costs nothing. The ledger calls it `answered`.
 * Whatever a middleware raises ends its job, with its name; a reply that was paid for by then is charged and kept there.
 * Beside the call each has `limit_s`, before the call the job's deadline holds, too; a cancel cuts it as it cuts a call.
+  One that swallows its end is left where it waits.
 
 Between a reply and its storing the worker holds it in memory, as it does while a reply is compared with a schema: the
 attempt was journaled before, so that a worker that is lost there leaves its cost unresolved, and nothing unseen.
