@@ -21,7 +21,7 @@ MOST_OF_ALL = 64_000
 #: Most values of one body, and how deep they may stand: it is copied on the event loop that all jobs share.
 MOST_VALUES, MOST_DEPTH = 2_000, 60
 #: What files are as text: a data: URL, or base64, which has letters of both cases and digits, for so many characters.
-_DATA_URL, _BASE64 = re.compile(r"\s*data:", re.IGNORECASE), re.compile(r"[A-Za-z0-9+/_-]{512}")
+_DATA_URL, _BASE64 = "data:", re.compile(r"[A-Za-z0-9+/_-]{512}")
 #: Memory that one pattern may take, bytes.
 _MOST_MEMORY = 8 << 20
 
@@ -101,7 +101,7 @@ class _Copy:
         return self._values <= 0 or self._chars <= 0
 
     def _text(self, text: str) -> str:
-        if _DATA_URL.match(text) or _is_base64(text):
+        if text[:32].lstrip().lower().startswith(_DATA_URL) or _is_base64(text):
             return f"[data of {len(text)} characters]"
         most = min(MOST_CHARS, self._chars)
         shown = self._redaction.text(text[: most + _MARGIN])
