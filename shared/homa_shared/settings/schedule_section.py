@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from homa_shared.settings.sections import Section
-from homa_shared.settings.values import NanoUsd, Parameters, Seconds, Zone
+from homa_shared.settings.values import NanoUsd, Parameters, Seconds, Words, Zone
 
 
 class ScheduleSettings(Section):
@@ -40,6 +40,8 @@ class ScheduleSettings(Section):
     budget_period: Literal["day", "month", "total"] = "month"
     #: Failed runs in a row behind which it pauses; 0: never.
     pause_after: Annotated[int, Field(ge=0)] = 10
+    #: Where what comes out goes: `https://…`, `mailto:name@host`, a directory or bucket (`s3://bucket/digests/`).
+    deliver: Words = ()
     #: No tick fires while this is set.
     paused: bool = False
 

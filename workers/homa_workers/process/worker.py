@@ -24,12 +24,13 @@ from typing import Any
 import structlog
 
 from homa_shared.broker import HomaBroker
-from homa_shared.model.constants import LEASE_MS
+from homa_shared.model.constants import DELIVERIES, LEASE_MS
 from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.model.ids import new_worker_id
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import Taken, leave, take
+from homa_workers.deliveries.courier import Courier
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.observe import sentry
 from homa_workers.observe.worker_log import WorkerLog
@@ -74,6 +75,7 @@ class HomaWorker(ThreadedWorker):
         worker_threads: threads for sync actors; no more of them are taken.
         boots: tells middleware of its beginning and end, as one worker of a process does.
         waiting: what it sleeps by.
+        courier: makes deliveries of what schedules' runs came to, once the fleet has any.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class HomaWorker(ThreadedWorker):
         worker_timeout: int = 1000,
         worker_id: str | None = None,
         waiting: Waiting | None = None,
+        courier: Courier | None = None,
     ) -> None:
         super().__init__(
             broker, queues=queues, worker_threads=worker_threads, worker_timeout=worker_timeout, waiting=waiting
@@ -107,6 +110,7 @@ class HomaWorker(ThreadedWorker):
         self._store = store
         self._pipeline = pipeline
         self._book = book
+        self._courier = courier
         self._extra_queues = queues or set()
         if provider:
             broker.declare_completion()
@@ -193,7 +197,9 @@ class HomaWorker(ThreadedWorker):
             )
 
         running, waiting = self._in_flight, self._waiting
-        dispatcher = Dispatcher(store, self.homa_broker, messages, self._pipeline, running, waiting, self.log)
+        dispatcher = Dispatcher(
+            store, self.homa_broker, messages, self._pipeline, running, waiting, self.log, self._courier
+        )
         follow = None if self._book is None else self._book.follow
 
         def room() -> Room:
@@ -237,8 +243,13 @@ class HomaWorker(ThreadedWorker):
             recent=None if self._pipeline is None else self._pipeline.recent,
             chores=() if self._pipeline is None else self._pipeline.middleware.chores,
             facts=self._facts,
-            ticker=Ticker(store, self.id, self.lease_ms) if self._boots else None,
+            ticker=Ticker(store, self.id, self.lease_ms, delivers=self._serve_deliveries) if self._boots else None,
         )
+
+    def _serve_deliveries(self) -> None:
+        """A queue more, which a fleet without deliveries is not asked for."""
+        if self._courier is not None and DELIVERIES not in self._extra_queues:
+            self._extra_queues = self._extra_queues | {DELIVERIES}
 
     def _facts(self) -> dict[str, Any]:
         return {

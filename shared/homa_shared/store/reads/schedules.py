@@ -60,6 +60,8 @@ class ScheduleView:
     gen: str
     #: `api`, or `settings` for one that homa.toml has.
     origin: str
+    #: Where what its runs come to goes.
+    deliver: tuple[str, ...] = ()
     raw: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -175,6 +177,7 @@ def _view(name: str, f: dict[str, str]) -> ScheduleView | None:
         digest=f["digest"],
         gen=f.get("gen", "0"),
         origin=f.get("origin", "api"),
+        deliver=tuple(orjson.loads(f["deliver"])) if f.get("deliver") else (),
         raw=f,
     )
 
