@@ -31,8 +31,9 @@ note_delivery(about.id, about.delivery, {state = 'delivered', tries = attempt, e
 
 -- The alarm of a delivery stands until none is undelivered.
 if standing_alarm(about.id) == 'delivery' then
-  for _, text in ipairs(redis.call('HVALS', K.schedule_deliveries(about.id))) do
-    if cjson.decode(text).state == 'failed' then return 'delivered' end
+  local told = redis.call('HGETALL', K.schedule_deliveries(about.id))
+  for i = 2, #told, 2 do
+    if cjson.decode(told[i]).state == 'failed' then return 'delivered' end
   end
   redis.call('HDEL', K.schedule(about.id), 'alarm')
 end
