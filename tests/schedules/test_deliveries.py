@@ -333,6 +333,15 @@ async def test_the_reply_stays_as_long_as_its_delivery_is_tried(stand: Stand, re
     assert stand.redis("PTTL", stand.keys.reply(f"{made}-{TICK}")) > DELIVERY_MS
 
 
+async def test_a_reply_that_is_gone_is_told_of_instead_of_an_empty_document(stand: Stand, receiver: Receiver) -> None:
+    made = await ran(stand, receiver.url)
+    stand.redis("DEL", stand.keys.reply(f"{made}-{TICK}"))
+    await deliver(stand)
+    assert receiver.got == []
+    assert states(stand, made) == ["failed"]
+    assert "kept no more" in stand.alarm(made)
+
+
 async def test_as_many_deliveries_are_told_of_as_are_kept(stand: Stand) -> None:
     made = stand.make("often", Every(MINUTE, stand.now()), deliver='["https://example.com/x"]')
     for _ in range(205):

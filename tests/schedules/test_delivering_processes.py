@@ -52,3 +52,16 @@ async def test_a_process_that_is_killed_leaves_its_delivery_to_the_next(cell: Ce
         assert (data["state"], data["by"], data["reply"]["provider"]) == ("succeeded", "hand", "openai")
         assert data["reply"]["text"]
         assert "webhook-signature" not in other[0]
+
+
+async def test_a_receiver_that_never_answers_holds_up_no_call(cell: Cell) -> None:
+    async with web_receiver() as receiver, AsyncHoma(settings=cell.settings()) as homa:
+        held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        receiver.pause = lambda: asyncio.shield(held)
+        schedule = await homa.schedule("digest", "x", cron="0 7 * * *", model=MINI, max_tokens=9, deliver=receiver.url)
+        async with process(cell, "openai", "--concurrency", "1", HOMA_DELIVER_PRIVATE="true"):
+            for number in range(1, 3):
+                run = await schedule.run()
+                assert (await run.result(timeout=60)).text
+                await until(lambda: len(receiver.got) == number)  # noqa: B023
+        held.set_result(None)

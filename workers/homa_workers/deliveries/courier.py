@@ -38,6 +38,8 @@ from homa_workers.store_io.persist import hand_back, persist
 
 #: Pauses between tries.
 BACKOFF = Backoff(first_s=5.0, longest_s=3600.0)
+#: From so many under way a worker takes no more.
+MOST_AT_ONCE = 20
 #: Longest that one try may take, s, whatever it goes to.
 _TRY_S = 120.0
 
@@ -74,9 +76,22 @@ class Courier:
 
     def __init__(self, store: AsyncStore, blobs: Blobs | None, ways: Ways, log: WorkerLog) -> None:
         self._store, self._blobs, self._ways, self._log = store, blobs, ways, log
+        #: Deliveries under way. They take no slots from calls: a host that never answers must not hold those up.
+        self.running = 0
+
+    @property
+    def has_room(self) -> bool:
+        return self.running < MOST_AT_ONCE
 
     async def run(self, claim: Claim) -> None:
         """One try, from claim to the store's answer. Cancelled, it is handed back."""
+        self.running += 1
+        try:
+            await self._run(claim)
+        finally:
+            self.running -= 1
+
+    async def _run(self, claim: Claim) -> None:
         try:
             async with asyncio.timeout(_TRY_S):
                 await self._deliver(RunEnd.of(claim.request))
@@ -107,6 +122,8 @@ class Courier:
 
     async def _deliver(self, end: RunEnd) -> None:
         outcome = await self._outcome(end.job)
+        if end.state == "succeeded" and outcome.get("body") is None:
+            raise Undelivered("the reply is kept no more", is_final=True)
         told, ways = document(end, outcome), self._ways
         match kind_of(end.target):
             case "webhook":

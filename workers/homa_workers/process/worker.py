@@ -209,7 +209,11 @@ class HomaWorker(ThreadedWorker):
 
     def _room(self, messages: MessageRunner) -> Room:
         """Sync actors are taken up to the free threads: the rest is left to other workers."""
-        slots, queues = min(self.concurrency - len(self._in_flight), TAKE_AT_MOST), self.queues_served()
+        delivering = 0 if self._courier is None else self._courier.running
+        slots = min(self.concurrency + delivering - len(self._in_flight), TAKE_AT_MOST)
+        queues = self.queues_served()
+        if self._courier is not None and not self._courier.has_room:
+            queues = [queue for queue in queues if queue != DELIVERIES]
         if self.provider or not (sync := self._sync_queues.among(queues)):
             return Room(slots, queues)
         if messages.free_threads > 0:
