@@ -85,6 +85,7 @@ TYPES: Mapping[str, str] = {
     "NanoUsd": "dollars",
     "Share": "off, all, or a number from 0 to 1",
     "Words": "list of words",
+    "Targets": "text, or list of texts",
     "Parameters": "table",
     "Zone": "IANA time zone",
     "datetime": "moment",

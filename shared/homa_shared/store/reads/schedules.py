@@ -17,7 +17,7 @@ from homa_shared.store.operation import Op, mapping, read, text
 class ScheduleAlarm:
     """What a person should know of a schedule."""
 
-    #: late, failed, budget, cost or broken.
+    #: late, failed, budget, cost, delivery or broken.
     kind: str
     detail: str
     #: ms since 1970.

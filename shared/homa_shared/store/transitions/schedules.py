@@ -128,7 +128,7 @@ class Alarm(NamedTuple):
     """Something about a schedule that a person should know."""
 
     schedule: str
-    #: late, failed, budget, cost or broken.
+    #: late, failed, budget, cost, delivery or broken.
     kind: str
     detail: str
 
