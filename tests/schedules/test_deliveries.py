@@ -16,11 +16,12 @@ import pytest
 from homa_shared.model.constants import DELIVERIES, DELIVERY_MS
 from homa_shared.schedules.timing import Every
 from homa_shared.settings.delivery_section import Mail, signing_key
+from homa_shared.store.blobs import Blobs, blobs_at
 from homa_shared.store.reads.deliveries import Delivery, deliveries
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.deliveries import end_delivery, redeliver
 from homa_shared.store.transitions.schedules import close_runs, delete_schedule
-from homa_workers.deliveries import courier
+from homa_workers.deliveries import courier, files
 from homa_workers.deliveries.addresses import is_public
 from homa_workers.deliveries.courier import Courier, Ways
 from homa_workers.deliveries.webhook import signed_headers
@@ -44,10 +45,10 @@ def taken(stand: Stand) -> list[Claim]:
     return list(stand.take(100, queues=(DELIVERIES,), provider="").claims)
 
 
-async def deliver(stand: Stand, ways: Ways = OPEN) -> int:
+async def deliver(stand: Stand, ways: Ways = OPEN, *, blobs: Blobs | None = None) -> int:
     """A worker makes the deliveries that wait; how many it took."""
     claims = taken(stand)
-    sends = Courier(stand.async_store, None, ways, WorkerLog("w1"))
+    sends = Courier(stand.async_store, blobs, ways, WorkerLog("w1"))
     await asyncio.gather(*(sends.run(claim) for claim in claims))
     await stand.turn()
     return len(claims)
@@ -139,6 +140,37 @@ async def test_files_are_written_where_workers_may_and_nowhere_else(stand: Stand
     assert sorted(states(stand, made)) == ["delivered", "failed", "failed", "failed"]
     assert not (tmp_path / "elsewhere").exists()
     assert "deliver_files" in stand.alarm(made)
+
+
+async def test_an_object_store_gets_a_file_a_tick(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket, asked = blobs_at("memory:///"), []
+
+    def opened(url: str) -> Blobs:
+        asked.append(url)
+        return bucket
+
+    monkeypatch.setattr(files, "blobs_at", opened)
+    made = await ran(stand, "s3://bucket/digests/", "s3://bucket/elsewhere/")
+    await deliver(stand, Ways(Mail(), None, private=False, files=("s3://bucket/digests",)))
+    assert sorted(states(stand, made)) == ["delivered", "failed"]
+    assert asked == ["s3://bucket"]
+    data = bucket.get(f"digests/{made}-{TICK}.json")
+    assert data is not None
+    assert orjson.loads(data)["data"]["schedule"] == "digest"
+
+
+async def test_a_large_reply_comes_from_the_blob_store(stand: Stand, tmp_path: Path) -> None:
+    made = await ran(stand, f"{tmp_path}/")
+    job = f"{made}-{TICK}"
+    blobs = blobs_at((tmp_path / "blobs").as_uri())
+    blobs.put("x/digest", orjson.dumps({"choices": [{"message": {"content": "long"}}]}))
+    stand.redis("HSET", stand.keys.media_places(), "digest", "x/digest")
+    stand.redis("SET", stand.keys.reply(job), orjson.dumps({"body_at": "digest", "provider": "p", "model": "m"}))
+    await deliver(stand)
+    assert states(stand, made) == ["waiting"], "this worker has no blob store"
+    stand.clock.set(stand.now() + MINUTE)
+    await deliver(stand, blobs=blobs)
+    assert orjson.loads((tmp_path / f"{job}.json").read_bytes())["data"]["reply"]["text"] == "long"
 
 
 async def test_a_mail_is_sent_by_a_server_with_the_answer_in_it(stand: Stand) -> None:
