@@ -19,8 +19,8 @@ _EXPECTED = (
 )
 #: Most targets of a schedule, and most characters of one.
 _MOST, _LONGEST = 10, 2000
-#: An address without comments and quoted parts (RFC 5321, 4.1.2: Dot-string and Domain).
-_ADDRESS = re.compile(r"[^\s@,;<>\"()]+@[^\s@,;<>\"()]+")
+#: What no plain address has before or behind its @ (RFC 5321, 4.1.2: Dot-string and Domain).
+_NOT_IN_ADDRESS = re.compile(r"[\s@,;<>\"()]")
 
 
 def kind_of(target: str) -> Kind:
@@ -95,7 +95,8 @@ def _checked_webhook(target: str) -> str:
 def _checked_mail(target: str) -> list[str]:
     people = [person.strip() for person in recipient_of(target).split(",")]
     for person in people:
-        if not _ADDRESS.fullmatch(person):
+        name, _, host = person.partition("@")
+        if not (name and host) or _NOT_IN_ADDRESS.search(name + host):
             raise _wrong(target, "expected mailto:name@host, or several addresses with commas between them")
     return [f"mailto:{person}" for person in people]
 
