@@ -86,6 +86,13 @@ DELIVERY_MS = _DAY_MS
 #: Deliveries of a schedule that are told of.
 DELIVERIES_KEPT = 200
 
+# conversations
+
+#: Turns of a conversation, at most, and where nothing else is said.
+MOST_TURNS = 1000
+#: Text of a conversation that the store keeps, messages and replies, bytes; larger messages are in the blob store.
+CONVERSATION_BYTES = 4 * 1024 * 1024
+
 # limits
 
 #: Quota that may be used at once, ms, where nothing else is set.
@@ -104,6 +111,8 @@ RESULTS_KEPT_MS = 7 * _DAY_MS
 LEDGER_KEPT_MS = 30 * _DAY_MS
 #: Media that nothing refers to yet.
 UPLOADS_KEPT_MS = _HOUR_MS
+#: Conversations, after their last turn.
+CONVERSATIONS_KEPT_MS = 90 * _DAY_MS
 #: Replies and vectors in the cache.
 CACHE_KEPT_MS = _DAY_MS
 #: Instances of budgets, after they were last charged.

@@ -188,7 +188,22 @@ KEYS: dict[str, KeySpec] = {
     "deliveries_ended": KeySpec(
         "sc.undelivered", "zset", "-", "jobs of deliveries that ended undelivered and are to be told of -> when (ms)"
     ),
-    # conversations, gateway keys, batches of a named table (`table`): kept by their own modules
+    # conversations
+    "conversations": KeySpec("cn", "zset", "-", "conversation -> last used (ms)"),
+    "conversation": KeySpec(
+        "cn:<id>",
+        "hash",
+        "retention.conversations after its last turn",
+        "owner, tenant, system prompt, model, window; `n` turns, of which the last may be `pending`",
+    ),
+    "turns": KeySpec(
+        "cn.turns:<id>",
+        "hash",
+        "as the conversation",
+        "`<n>` -> p, a or f (pending, answered, failed), job, times; `<n>.u` messages; `<n>.a` reply; `<n>.e` error; "
+        "`sum` the summary of turns that its window leaves out; `media` what they show",
+    ),
+    # gateway keys, batches of a named table (`table`): kept by their own modules
     "own": KeySpec("own:<kind>:<id>", "any", "as its module says", "records of modules outside the engine"),
 }
 
