@@ -27,6 +27,7 @@ sys.path[:0] = [str(ROOT / part) for part in ("shared", "workers")]
 from homa_shared.kinds.profile import Variable  # noqa: E402
 from homa_shared.kinds.registry import builtin_kinds, profile_of  # noqa: E402
 from homa_shared.settings import sections  # noqa: E402
+from homa_shared.settings.delivery_section import Mail  # noqa: E402
 from homa_shared.settings.model import Settings  # noqa: E402
 from homa_shared.settings.schedule_section import ScheduleSettings  # noqa: E402
 
@@ -71,6 +72,7 @@ TABLES: tuple[tuple[str, type[BaseModel], str, bool], ...] = (
     ("`[budgets.<name>]`", sections.Budget, "", False),
     ("`[tenants.<name>]`", sections.Tenant, "", False),
     ("`[schedules.<name>]`", ScheduleSettings, "", False),
+    ("`[mail]`", Mail, "mail.", True),
     ("`[retention]`", sections.Retention, "retention.", True),
     ("`[unresolved]`", sections.Unresolved, "unresolved.", True),
     ("`[events]`", sections.Events, "events.", True),
@@ -83,14 +85,17 @@ TYPES: Mapping[str, str] = {
     "NanoUsd": "dollars",
     "Share": "off, all, or a number from 0 to 1",
     "Words": "list of words",
+    "Targets": "text, or list of texts",
     "Parameters": "table",
     "Zone": "IANA time zone",
     "datetime": "moment",
     "HttpUrl": "URL",
+    "BlobsUrls": "list of directories and URLs",
     "BlobsUrl": "directory or URL",
     "StoreUrl": "URL",
     "LocalPath": "path",
     "SecretStr": "secret",
+    "SigningSecret": "secret",
     "Name": "name",
     "Kind": "name of a kind",
     "str": "text",

@@ -150,3 +150,16 @@ def test_one_whose_jobs_could_never_be_done_is_named(shell: Shell) -> None:
     shell.write(DIGEST.replace("budget_usd = 5", 'budget_usd = "0.0000001"'))
     assert "schedules.digest: " in shell("apply").stderr
     assert shell.states() == {}
+
+
+def test_a_table_says_where_runs_are_delivered(shell: Shell) -> None:
+    shell.write(DIGEST + 'deliver = "mailto:a@x.org,b@x.org"\n')
+    assert shell.applied() == [("digest", "made")]
+    assert shell.json("schedules", "show", "digest")["deliver"] == ["mailto:a@x.org", "mailto:b@x.org"]
+    assert shell.applied() == []
+    shell.write(DIGEST + 'deliver = ["https://example.com/x"]\n')
+    assert shell.applied() == [("digest", "changed")]
+    shell.write(DIGEST + 'deliver = "here.json"\n')
+    refused = shell("apply")
+    assert refused.exit_code == 2
+    assert "schedules.digest: deliver is 'here.json'" in refused.output

@@ -14,6 +14,7 @@ from homa.client.short_tracebacks import short_tracebacks
 from homa.drivers.aio import AwaitingDriver
 
 if TYPE_CHECKING:
+    from homa_shared.store.reads.deliveries import Delivery
     from homa_shared.store.reads.schedules import ScheduleRun, ScheduleView
 
 
@@ -35,6 +36,18 @@ class AsyncSchedule:
     async def history(self) -> list[ScheduleRun]:
         """Its latest runs, up to a hundred, in the order of their ticks."""
         return await self._driver.run(self._flows.history())
+
+    async def deliveries(self) -> list[Delivery]:
+        """Its latest deliveries, up to two hundred, oldest first."""
+        return await self._driver.run(self._flows.deliveries())
+
+    async def redeliver(self, tick: datetime | None = None) -> int:
+        """Try deliveries that failed again, for another day; returns how many.
+
+        Args:
+            tick: those of this one alone.
+        """
+        return (await self._driver.run(self._flows.redeliver(tick))).again
 
     async def next_ticks(self, count: int = 5) -> list[datetime]:
         """When it fires next, in its zone; empty while it is paused."""

@@ -25,6 +25,7 @@ from homa.submit.schedule_definition import (
 )
 from homa.submit.submitter import Asked, Submitter
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest
+from homa_shared.schedules.delivery import checked_targets
 from homa_shared.schedules.timing import Timing
 from homa_shared.schedules.variables import holes_in
 from homa_shared.settings.schedule_section import ScheduleSettings
@@ -137,6 +138,7 @@ def _checked(name: str, table: ScheduleSettings, now_ms: int) -> _Wanted:
         table.budget_nano_usd,
         table.budget_period,
         table.pause_after,
+        checked_targets(table.deliver, timing.zone),
     )
     return _Wanted(name, table, asked, timing, policies)
 

@@ -22,6 +22,7 @@ from homa_shared.schedules.timing import Timing, jitter_of, moment_in, past_word
 from homa_shared.schedules.variables import values_at
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
+from homa_shared.store.reads.deliveries import Delivery, deliveries
 from homa_shared.store.reads.schedules import (
     ScheduleRun,
     ScheduleView,
@@ -31,6 +32,7 @@ from homa_shared.store.reads.schedules import (
     schedules,
 )
 from homa_shared.store.transitions import schedules as transitions
+from homa_shared.store.transitions.deliveries import Redelivered, redeliver
 
 #: Runs of a backfill at once, where nothing else is said.
 WINDOW = 100
@@ -200,6 +202,20 @@ class ScheduleFlows:
                 raise InvalidRequest(f"no schedule is named {self.name!r}: it has just been deleted")
             if job != "changed":
                 return job
+
+    def deliveries(self) -> Flow[list[Delivery]]:
+        """Its latest deliveries."""
+        found = yield from self.id()
+        return (yield from ask_patiently(deliveries(self.keys, found)))
+
+    def redeliver(self, tick: datetime | None) -> Flow[Redelivered]:
+        """Tries failed deliveries again."""
+        found = yield from self.id()
+        tick_ms = None if tick is None else _moment("tick", tick)
+        done = yield from ask_patiently(redeliver(self.keys, found, tick_ms))
+        if done is None:
+            raise InvalidRequest(f"no schedule is named {self.name!r}: it has just been deleted")
+        return done
 
     def forecast(self, since: datetime, until: datetime) -> Flow[BackfillForecast]:
         """How many ticks a range has, and what runs for all of them may cost."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -46,6 +46,7 @@ class Scheduling:
         budget_usd: Dollars | None = None,
         budget_period: Period = "month",
         pause_after: int = 10,
+        deliver: str | Sequence[str] | None = None,
         replace: bool = False,
         **options: Any,
     ) -> Schedule:
@@ -67,6 +68,8 @@ class Scheduling:
             budget_usd: most that its runs may cost in a `budget_period` (in UTC).
             pause_after: failed runs in a row behind which it pauses; 0: never. Cancelled ones are not counted, nor are
                 ticks for which the budget has no room.
+            deliver: where what each run comes to goes: `https://…`, `mailto:name@host`, a directory or bucket
+                (`/var/digests/`, `s3://bucket/digests/`), or several of them.
             replace: give a schedule of this name this definition, by the fleet's settings as they are now.
             options: as `submit`.
 
@@ -81,7 +84,7 @@ class Scheduling:
         from homa.client.schedule_flows import ScheduleTimes, make_schedule
         from homa.submit.schedule_definition import Policies
 
-        policies = Policies.checked(missed, overlap, jitter_s, budget_usd, budget_period, pause_after)
+        policies = Policies.checked(missed, overlap, jitter_s, budget_usd, budget_period, pause_after, deliver, tz)
         times = ScheduleTimes(cron, every_s, at, tz)
         self._driver.run(make_schedule(self._submitter, name, request, times, policies, options, replace=replace))
         return self._handle(name, {})
@@ -122,6 +125,7 @@ class AsyncScheduling:
         budget_usd: Dollars | None = None,
         budget_period: Period = "month",
         pause_after: int = 10,
+        deliver: str | Sequence[str] | None = None,
         replace: bool = False,
         **options: Any,
     ) -> AsyncSchedule:
@@ -132,7 +136,7 @@ class AsyncScheduling:
             from homa.client.schedule_flows import ScheduleTimes, make_schedule
             from homa.submit.schedule_definition import Policies
 
-            policies = Policies.checked(missed, overlap, jitter_s, budget_usd, budget_period, pause_after)
+            policies = Policies.checked(missed, overlap, jitter_s, budget_usd, budget_period, pause_after, deliver, tz)
             times = ScheduleTimes(cron, every_s, at, tz)
             making: Flow[str] = make_schedule(self._submitter, name, request, times, policies, options, replace=replace)
             await self._driver.run(making)

@@ -23,12 +23,14 @@ from homa.submit.submitter import Asked, Submitter, ask_for, check_affordable
 from homa.submit.template import Template
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.record_fields import Place, fields_at
+from homa_shared.schedules.delivery import checked_targets
 from homa_shared.schedules.timing import (
     Cron,
     Timing,
     checked_cron,
     checked_every,
     checked_once,
+    checked_zone,
     span_words,
     ticks_between,
 )
@@ -54,6 +56,8 @@ class Policies:
     period: str = "month"
     #: Pauses after so many failed runs in a row; 0: never.
     pause_after: int = 10
+    #: Where what runs come to goes.
+    deliver: tuple[str, ...] = ()
 
     @classmethod
     def checked(
@@ -64,6 +68,8 @@ class Policies:
         budget_usd: object,
         budget_period: object,
         pause_after: object,
+        deliver: object = None,
+        tz: str | None = None,
     ) -> Policies:
         """Raises InvalidRequest for the first wrong one."""
         return cls(
@@ -73,6 +79,7 @@ class Policies:
             None if budget_usd is None else Dollars()("budget_usd", budget_usd),
             OneOf(PERIODS)("budget_period", budget_period),
             Whole(0)("pause_after", pause_after),
+            checked_targets(deliver, "UTC" if tz is None else checked_zone(tz)),
         )
 
 
@@ -191,6 +198,7 @@ def _policy_fields(timing: Timing, policies: Policies) -> dict[str, str]:
         "cap": "" if policies.cap is None else str(policies.cap),
         "period": "" if policies.cap is None else policies.period,
         "pause_after": str(policies.pause_after or ""),
+        "deliver": orjson.dumps(policies.deliver).decode() if policies.deliver else "",
     }
 
 
@@ -215,6 +223,9 @@ def definition_digest(asked: Asked, timing: Timing, policies: Policies) -> str:
 def _digest(fields: Mapping[str, str]) -> str:
     """What tells one definition from another: what was said, not what settings made of it."""
     said = {name: fields[name] for name in ("asked", "missed", "overlap", "jitter", "cap", "period", "pause_after")}
+    # Left out where there is none: releases before had no deliveries, and their schedules keep their digests.
+    if fields["deliver"]:
+        said["deliver"] = fields["deliver"]
     # An interval counts from when it was first defined.
     timing = {name: value for name, value in orjson.loads(fields["timing"]).items() if name != "anchor_ms"}
     return _digest_of([said, timing, fields["tenant"]])

@@ -79,6 +79,12 @@ RUNS_KEPT = 100
 RUNS_QUEUED = 100
 #: Runs by which is told what a schedule's usually cost, and how long they take.
 RUNS_USUAL = 10
+#: The queue of deliveries of what runs came to.
+DELIVERIES = "homa-deliveries"
+#: A delivery is tried again for so long.
+DELIVERY_MS = _DAY_MS
+#: Deliveries of a schedule that are told of.
+DELIVERIES_KEPT = 200
 
 # conversations
 

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from homa_shared.kinds.registry import is_kind
 from homa_shared.model.constants import LEASE_MS, SETTLE_GATHER_MS
 from homa_shared.model.errors import ConfigError, UnknownModel
+from homa_shared.settings.delivery_section import Mail, SigningSecret
 from homa_shared.settings.event_names import refuse_unknown_events
 from homa_shared.settings.explain import explain, masked
 from homa_shared.settings.fleet import Fleet, FleetProvider
@@ -36,7 +37,7 @@ from homa_shared.settings.sections import (
 )
 from homa_shared.settings.sources import Gathered, gather
 from homa_shared.settings.toml_lines import SettingPath, dotted
-from homa_shared.settings.values import BlobsUrl, LocalPath, Name, Share, StoreUrl, Words
+from homa_shared.settings.values import BlobsUrl, BlobsUrls, LocalPath, Name, Share, StoreUrl, Words
 
 #: Parameters that stay with a worker, like its key.
 _PRIVATE = frozenset({"extra_headers", "extra_query"})
@@ -80,6 +81,16 @@ class Settings(BaseSettings):
     tenants: dict[str, Tenant] = {}
     #: Schedules that `homa apply` makes, by name.
     schedules: dict[Name, ScheduleSettings] = {}
+    #: Signs the webhooks that schedules deliver to, as Standard Webhooks says: `whsec_` and base64 of 24 to 64 bytes.
+    #: Without one they go unsigned.
+    deliver_secret: SigningSecret | None = None
+    #: Webhooks may go to private, loopback and link-local addresses, too.
+    deliver_private: bool = False
+    #: Directories and buckets under which workers write what schedules deliver; with none, only beside an embedded
+    #: store, and anywhere.
+    deliver_files: BlobsUrls = ()
+    #: The server through which workers send mail.
+    mail: Mail = Mail()
     #: How long what has ended is kept.
     retention: Retention = Retention()
     #: What becomes of cost that nobody knows.

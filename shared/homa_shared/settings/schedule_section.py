@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from homa_shared.settings.sections import Section
 from homa_shared.settings.values import NanoUsd, Parameters, Seconds, Zone
+
+#: One target or a list of them: each may have commas in it.
+Targets = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
 
 class ScheduleSettings(Section):
@@ -40,6 +43,8 @@ class ScheduleSettings(Section):
     budget_period: Literal["day", "month", "total"] = "month"
     #: Failed runs in a row behind which it pauses; 0: never.
     pause_after: Annotated[int, Field(ge=0)] = 10
+    #: Where what comes out goes: `https://…`, `mailto:name@host`, a directory or bucket (`s3://bucket/digests/`).
+    deliver: Targets = ()
     #: No tick fires while this is set.
     paused: bool = False
 

@@ -128,6 +128,8 @@ Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
 LocalPath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 BlobsUrl = Annotated[str, BeforeValidator(_blobs_url)]
+#: Several of them: a list, or one string with commas between them.
+BlobsUrls = Annotated[tuple[BlobsUrl, ...], BeforeValidator(_listed)]
 StoreUrl = Annotated[str, AfterValidator(_store_url)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, AfterValidator(_name)]

@@ -179,6 +179,15 @@ KEYS: dict[str, KeySpec] = {
     ),
     "backfills": KeySpec("sc.backfills", "zset", "-", "backfill that has ticks left -> when it was moved on last (ms)"),
     "backfill": KeySpec("sc.backfill:<id>", "hash", "as its batch", "schedule, range, cursor, counts"),
+    "schedule_deliveries": KeySpec(
+        "sc.deliveries:<id>", "hash", "as the schedule", "its latest deliveries -> what became of each, as JSON"
+    ),
+    "schedule_delivered": KeySpec(
+        "sc.delivered:<id>", "zset", "as the schedule", "its latest deliveries -> when each was asked for (ms)"
+    ),
+    "deliveries_ended": KeySpec(
+        "sc.undelivered", "zset", "-", "jobs of deliveries that ended undelivered and are to be told of -> when (ms)"
+    ),
     # conversations
     "conversations": KeySpec("cn", "zset", "-", "conversation -> last used (ms)"),
     "conversation": KeySpec(

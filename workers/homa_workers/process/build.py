@@ -19,6 +19,7 @@ from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.join import enter
 from homa_shared.store.reads import is_fake
+from homa_workers.deliveries.courier import Courier, Ways
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.fleet.vector_cache import VectorCache
 from homa_workers.middleware.around import for_provider
@@ -27,6 +28,7 @@ from homa_workers.middleware.builtin import in_order
 from homa_workers.middleware.call_log import CallLog
 from homa_workers.middleware.chain import MiddlewareChain
 from homa_workers.middleware.entry_points import Given, installed, split
+from homa_workers.observe import sentry
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.pipeline.pipeline import Pipeline
 from homa_workers.process.accounts import account, secrets_of
@@ -121,7 +123,7 @@ async def build(
     store = AsyncStore(address, settings.namespace, role="worker")
     fleet = await _fleet_in_force(store, settings, fake=parts.fake)
     broker = broker or HomaBroker(address, settings.namespace)
-    shared = _Shared(settings, store, broker, fleet, concurrency, blobs, given, secrets, parts.waiting)
+    shared = _Shared(settings, store, broker, fleet, concurrency, blobs, given, secrets, parts)
     process = WorkerProcess(store, broker, [], made, fleet)
     try:
         for provider in made:
@@ -171,7 +173,11 @@ class _Shared:
     #: Functions around calls, and what makes each worker's instances.
     middleware: Sequence[Given]
     secrets: Secrets
-    waiting: Callable[[], Waiting]
+    parts: Parts
+
+    def courier(self, log: WorkerLog) -> Courier | None:
+        """A fake fleet's delivers nothing: what it does reaches nobody."""
+        return None if self.parts.fake else Courier(self.store, self.blobs, Ways.of(self.settings), log)
 
 
 def _chosen(settings: Settings, providers: Sequence[str], *, has_actors: bool) -> list[str]:
@@ -217,7 +223,8 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
         concurrency=shared.concurrency or given.concurrency,
         lease_s=settings.lease_s,
         boots=boots,
-        waiting=shared.waiting(),
+        waiting=shared.parts.waiting(),
+        courier=shared.courier(log) if boots else None,
     )
     return worker, chain
 
@@ -249,13 +256,16 @@ def _ticker(shared: _Shared) -> HomaWorker:
         worker_id=new_worker_id("ticker"),
         lease_s=shared.settings.lease_s,
         takes=False,
-        waiting=shared.waiting(),
+        waiting=shared.parts.waiting(),
     )
 
 
 def _actors_worker(shared: _Shared, threads: int) -> HomaWorker:
+    log = WorkerLog(new_worker_id("actors"), [sentry.unexpected])
     return HomaWorker(
         shared.broker,
+        log=log,
+        courier=shared.courier(log),
         store=shared.store,
         concurrency=shared.concurrency,
         lease_s=shared.settings.lease_s,

@@ -24,12 +24,13 @@ from typing import Any
 import structlog
 
 from homa_shared.broker import HomaBroker
-from homa_shared.model.constants import LEASE_MS
+from homa_shared.model.constants import DELIVERIES, LEASE_MS
 from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.model.ids import new_worker_id
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import Taken, leave, take
+from homa_workers.deliveries.courier import Courier
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.observe import sentry
 from homa_workers.observe.worker_log import WorkerLog
@@ -75,6 +76,7 @@ class HomaWorker(ThreadedWorker):
         boots: tells middleware of its beginning and end, as one worker of a process does.
         takes: whether it takes jobs at all, or does the fleet's housekeeping alone.
         waiting: what it sleeps by.
+        courier: makes deliveries of what schedules' runs came to, once the fleet has any.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class HomaWorker(ThreadedWorker):
         worker_timeout: int = 1000,
         worker_id: str | None = None,
         waiting: Waiting | None = None,
+        courier: Courier | None = None,
     ) -> None:
         super().__init__(
             broker, queues=queues, worker_threads=worker_threads, worker_timeout=worker_timeout, waiting=waiting
@@ -111,6 +114,7 @@ class HomaWorker(ThreadedWorker):
         self._store = store
         self._pipeline = pipeline
         self._book = book
+        self._courier = courier
         self._extra_queues = queues or set()
         if provider:
             broker.declare_completion()
@@ -212,7 +216,9 @@ class HomaWorker(ThreadedWorker):
             )
 
         running, waiting = self._in_flight, self._waiting
-        dispatcher = Dispatcher(store, self.homa_broker, messages, self._pipeline, running, waiting, self.log)
+        dispatcher = Dispatcher(
+            store, self.homa_broker, messages, self._pipeline, running, waiting, self.log, self._courier
+        )
         follow = None if self._book is None else self._book.follow
 
         def room() -> Room:
@@ -222,7 +228,11 @@ class HomaWorker(ThreadedWorker):
 
     def _room(self, messages: MessageRunner) -> Room:
         """Sync actors are taken up to the free threads: the rest is left to other workers."""
-        slots, queues = min(self.concurrency - len(self._in_flight), TAKE_AT_MOST), self.queues_served()
+        delivering = 0 if self._courier is None else self._courier.running
+        slots = min(self.concurrency + delivering - len(self._in_flight), TAKE_AT_MOST)
+        queues = self.queues_served()
+        if self._courier is not None and not self._courier.has_room:
+            queues = [queue for queue in queues if queue != DELIVERIES]
         if self.provider or not (sync := self._sync_queues.among(queues)):
             return Room(slots, queues)
         if messages.free_threads > 0:
@@ -258,8 +268,13 @@ class HomaWorker(ThreadedWorker):
             recent=None if self._pipeline is None else self._pipeline.recent,
             chores=() if self._pipeline is None else self._pipeline.middleware.chores,
             facts=self._facts,
-            ticker=Ticker(store, self.id, self.lease_ms) if self._boots else None,
+            ticker=Ticker(store, self.id, self.lease_ms, delivers=self._serve_deliveries) if self._boots else None,
         )
+
+    def _serve_deliveries(self) -> None:
+        """A queue more, which a fleet without deliveries is not asked for."""
+        if self._courier is not None and DELIVERIES not in self._extra_queues:
+            self._extra_queues = self._extra_queues | {DELIVERIES}
 
     def _facts(self) -> dict[str, Any]:
         return {

@@ -58,12 +58,22 @@ class Ticker:
         worker: its id.
         lease_ms: length of its leases.
         hold_ms: for how long the others leave schedules to this worker.
+        delivers: called at each look that finds the fleet to have deliveries.
     """
 
-    def __init__(self, store: AsyncStore, worker: str, lease_ms: int, hold_ms: int = HOLD_MS) -> None:
+    def __init__(
+        self,
+        store: AsyncStore,
+        worker: str,
+        lease_ms: int,
+        hold_ms: int = HOLD_MS,
+        *,
+        delivers: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
         self._worker = worker
         self._lease_ms, self._hold_ms = lease_ms, hold_ms
+        self._delivers = delivers
         self._log = structlog.get_logger("homa.schedules").bind(worker=worker)
 
     async def turn(self) -> float:
@@ -73,6 +83,8 @@ class Ticker:
         look = await self._store.run(
             look_schedules(keys, worker=self._worker, lease_ms=self._lease_ms, most=_LOOK_TICKS, hold_ms=self._hold_ms)
         )
+        if look.has_deliveries:
+            self._delivers()
         # What has ended first: a store that has no room for further jobs still has some for that.
         parts: list[Callable[[], Awaitable[int]]] = [self._close] if look.has_work else []
         parts += [partial(self._fire, look), *(partial(self._move, backfill) for backfill in look.backfills)]

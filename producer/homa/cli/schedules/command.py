@@ -1,4 +1,4 @@
-"""`homa schedules`: create, list, show, pause, resume, run, backfill, delete."""
+"""`homa schedules`: create, list, show, pause, resume, run, backfill, redeliver, delete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from homa.cli.job_flags import JobFlags, job_options
 from homa.cli.option_types import seconds
 from homa.cli.output import json_option, print_facts, print_json, print_table
 from homa.cli.schedules.words import (
+    SHOWN,
     budget_of,
+    delivery_document,
+    delivery_row,
     forecast_document,
     forecast_words,
     moment_of,
@@ -35,7 +38,7 @@ _flags = JobFlags(Command.ASK)
 
 @click.group("schedules")
 def command() -> None:
-    """Make, list, show, pause, resume, run, backfill or delete schedules."""
+    """Make, list, show, pause, resume, run, backfill, redeliver or delete schedules."""
 
 
 @command.command()
@@ -51,6 +54,12 @@ def command() -> None:
 @click.option("--jitter", "jitter_s", metavar="TIME", callback=seconds, help="Start up to so long behind each tick.")
 @click.option("--budget", metavar="USD/PERIOD", help="Most that its runs may cost a day, month or in total.")
 @click.option("--pause-after", type=click.IntRange(0), default=10, show_default=True, help="Failed runs in a row.")
+@click.option(
+    "--deliver",
+    multiple=True,
+    metavar="URL|DIR/|mailto:ADDRESS",
+    help="Where what each run comes to goes: a webhook, a directory or bucket, mail; repeatable.",
+)
 @click.option("--replace", is_flag=True, help="Change a schedule of this name.")
 @json_option
 def create(**options: Any) -> None:
@@ -62,7 +71,14 @@ def create(**options: Any) -> None:
     given = {name: value for name, value in job_options(Command.ASK, said).items() if value not in (None, {}, ())}
     cap, period = budget_of(options["budget"])
     policies = Policies.checked(
-        options["missed"], options["overlap"], options["jitter_s"] or 0, cap, period, options["pause_after"]
+        options["missed"],
+        options["overlap"],
+        options["jitter_s"] or 0,
+        cap,
+        period,
+        options["pause_after"],
+        options["deliver"],
+        options["tz"],
     )
     at = moment_of("--at", options["at"], options["tz"])
     times = ScheduleTimes(options["cron"], options["every_s"], at, options["tz"])
@@ -113,17 +129,22 @@ def list_(as_json: bool) -> None:
 @click.option("--next", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="Ticks to come.")
 @json_option
 def show(name: str, count: int, as_json: bool) -> None:
-    """Show a schedule: next ticks, latest runs, alarm. Exit status 1 where it needs a look."""
+    """Show a schedule: next ticks, latest runs and deliveries, alarm. Exit status 1 where it needs a look."""
     with session() as here:
         flows = ScheduleFlows(here.keys, name)
         view = here.driver.run(flows.view())
         ticks, runs = here.driver.run(flows.next_ticks(count)), here.driver.run(flows.history())
+        sent = here.driver.run(flows.deliveries())
         now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
-        print_json(schedule_document(view, ticks, now_ms) | {"runs": [run_document(run) for run in runs]})
+        told = {"runs": list(map(run_document, runs)), "deliveries": list(map(delivery_document, sent))}
+        print_json(schedule_document(view, ticks, now_ms) | told)
     else:
         print_facts(schedule_facts(view, ticks, now_ms))
         print_table(("TICK", "STATE", "BY", "COST", "JOB"), map(run_row, runs), right={"COST"}, wraps={"JOB"})
+        if sent:
+            header = ("TICK", "DELIVERY", "TRIES", "TO")
+            print_table(header, [delivery_row(one, now_ms) for one in sent[-SHOWN:]], right={"TRIES"}, wraps={"TO"})
     if needs_look(view, now_ms):
         raise Stopped(SOME_FAILED)
 
@@ -191,6 +212,25 @@ def _required(option: str, text: str, zone: str) -> datetime:
     if found is None:
         raise InvalidRequest(f"{option} is empty: expected a moment such as 2026-01-31 or 2026-01-31T07:00")
     return found
+
+
+@command.command()
+@click.argument("name")
+@click.option("--tick", metavar="MOMENT", help="Those of this tick alone, as `show` tells it, in the schedule's zone.")
+@json_option
+def redeliver(name: str, tick: str | None, as_json: bool) -> None:
+    """Try deliveries that failed again, for another day."""
+    from homa_shared.schedules.timing import read_timing
+
+    with session() as here:
+        flows = ScheduleFlows(here.keys, name)
+        zone = read_timing(here.driver.run(flows.view()).timing).zone
+        done = here.driver.run(flows.redeliver(moment_of("--tick", tick, zone)))
+    if as_json:
+        print_json({"schedule": name, "again": done.again, "gone": done.gone})
+        return
+    gone = f"; of {done.gone} more the store has nothing to send any more" if done.gone else ""
+    say(f"schedule {name}: {done.again} {'delivery is' if done.again == 1 else 'deliveries are'} tried again{gone}")
 
 
 @command.command()

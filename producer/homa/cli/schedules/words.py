@@ -11,8 +11,13 @@ from homa.cli.output import dollars, number, span, usd_or_null
 from homa.client.schedule_flows import BackfillForecast
 from homa_shared.model.constants import LATE_MS
 from homa_shared.model.errors import InvalidRequest
+from homa_shared.schedules.delivery import shown_target
 from homa_shared.schedules.timing import checked_zone, moment_in, read_timing
+from homa_shared.store.reads.deliveries import Delivery
 from homa_shared.store.reads.schedules import ScheduleRun, ScheduleView
+
+#: Deliveries that are shown in words.
+SHOWN = 20
 
 
 def budget_of(text: str | None) -> tuple[str | None, str]:
@@ -85,6 +90,7 @@ def schedule_facts(view: ScheduleView, ticks: Sequence[datetime], now_ms: int) -
         ("overlap", view.overlap),
         ("jitter", span(view.jitter_ms) if view.jitter_ms else ""),
         ("budget", f"{dollars(view.cap_nano_usd)} a {view.period}" if view.cap_nano_usd is not None else ""),
+        ("delivers to", ", ".join(map(shown_target, view.deliver))),
         ("fired", number(view.fired)),
         ("skipped", number(view.skipped) if view.skipped else ""),
         ("failed", number(view.failed) if view.failed else ""),
@@ -120,6 +126,7 @@ def schedule_document(
         "jitter_ms": view.jitter_ms,
         "budget_usd": usd_or_null(view.cap_nano_usd),
         "budget_period": view.period or None,
+        "deliver": list(map(shown_target, view.deliver)),
         "fired": view.fired,
         "skipped": view.skipped,
         "succeeded": view.succeeded,
@@ -170,4 +177,21 @@ def run_document(run: ScheduleRun) -> dict[str, Any]:
         "unresolved_usd": usd_or_null(run.unresolved_nano_usd),
         "missed": run.missed,
         "detail": run.detail or None,
+    }
+
+
+def delivery_row(delivery: Delivery, now_ms: int) -> tuple[str, ...]:
+    again = f", again in {span(max(0, delivery.next_ms - now_ms))}" if delivery.next_ms is not None else ""
+    told = f"{delivery.target}: {delivery.error}{again}" if delivery.error else delivery.target
+    return short_moment(delivery.at), delivery.state, number(delivery.tries), told
+
+
+def delivery_document(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "tick": delivery.at,
+        "target": delivery.target,
+        "state": delivery.state,
+        "tries": delivery.tries,
+        "error": delivery.error or None,
     }

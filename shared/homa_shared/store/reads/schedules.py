@@ -17,7 +17,7 @@ from homa_shared.store.operation import Op, mapping, read, text
 class ScheduleAlarm:
     """What a person should know of a schedule."""
 
-    #: late, failed, budget, cost or broken.
+    #: late, failed, budget, cost, delivery or broken.
     kind: str
     detail: str
     #: ms since 1970.
@@ -60,6 +60,8 @@ class ScheduleView:
     gen: str
     #: `api`, or `settings` for one that homa.toml has.
     origin: str
+    #: Where what its runs come to goes.
+    deliver: tuple[str, ...] = ()
     raw: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -175,6 +177,7 @@ def _view(name: str, f: dict[str, str]) -> ScheduleView | None:
         digest=f["digest"],
         gen=f.get("gen", "0"),
         origin=f.get("origin", "api"),
+        deliver=tuple(orjson.loads(f["deliver"])) if f.get("deliver") else (),
         raw=f,
     )
 

@@ -1,6 +1,6 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, money, schedule, schedule_fire, schedule_queue, schedule_alarm
--- Sums up runs that have ended: history, what they cost, alarms, and the run that waited for one.
+--! use clock, record, backlog, ending, money, schedule, schedule_fire, schedule_queue, schedule_alarm, schedule_delivery
+-- Sums up runs that have ended: history, what they cost, alarms, deliveries, and the run that waited for one.
 -- Runs that go on for longer than usual are told of as late.
 --
 -- KEYS[1] anchor
@@ -44,7 +44,8 @@ local function judge(id, s, tick, run, kind)
   if run.state == 'succeeded' then
     local usual = judge_cost(id, s, tick, run)
     redis.call('HSET', key, 'failures', 0, 'costs', with_latest(s.costs, run.cost or 0), 'spans', with_latest(s.spans, run.ended - run.fired))
-    if usual and not run.late then redis.call('HDEL', key, 'alarm') end
+    -- What was not delivered is not delivered by the next run.
+    if usual and not run.late and standing_alarm(id) ~= 'delivery' then redis.call('HDEL', key, 'alarm') end
     return
   end
   -- Neither says anything of what the schedule does: a person, or its next tick, ended the run, or nobody knows.
@@ -101,6 +102,7 @@ local function close(id, tick, job)
   if run.backfill and not closed_before then count_backfill(run) end
   if run.by == 'tick' then judge(id, s, tick, run, kind) end
   put_run(id, tick, run)
+  if s.deliver then deliver(id, s, tick, run) end
   if tonumber(s.live or nil) == tick then
     redis.call('HDEL', K.schedule(id), 'live')
     s.live = nil
@@ -127,6 +129,12 @@ for _, name in ipairs(ended) do
   guarded(close, name)
   redis.call('ZREM', K.schedule_ended(), name)
   redis.call('ZREM', K.schedule_watch(), name)
+end
+
+-- Deliveries that somebody gave up: their worker, an operator, or the sweep, where they ended workers.
+for _, name in ipairs(redis.call('ZRANGE', K.deliveries_ended(), 0, MOST - 1)) do
+  pcall(give_up, name, failure_of(name))
+  redis.call('ZREM', K.deliveries_ended(), name)
 end
 
 -- Runs under watch: one that has ended was ended by a release that does not tell, and is closed next.

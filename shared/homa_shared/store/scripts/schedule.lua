@@ -41,7 +41,8 @@ elseif order == 'delete' then
     if run and run.job then redis.call('ZREM', K.schedule_watch(), id .. ':' .. tick .. ' ' .. run.job) end
   end
   for gen in pairs(cjson.decode(redis.call('HGET', key, 'eras') or '{}')) do redis.call('DEL', K.schedule_spans(era(id, gen))) end
-  redis.call('DEL', K.schedule_runs(id), K.schedule_history(id), K.schedule_spans(id), K.schedule_queue(id), K.schedule_definitions(id))
+  redis.call('DEL', K.schedule_runs(id), K.schedule_history(id), K.schedule_spans(id), K.schedule_queue(id), K.schedule_definitions(id),
+    K.schedule_deliveries(id), K.schedule_delivered(id))
   -- Its cap holds for what goes on.
   local cap = redis.call('HMGET', key, 'cap', 'period')
   redis.call('DEL', key)

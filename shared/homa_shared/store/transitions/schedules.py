@@ -68,6 +68,8 @@ class Look:
     has_work: bool
     ticks: list[DueTick]
     backfills: list[OpenBackfill]
+    #: There is, or was, a delivery of what a run came to.
+    has_deliveries: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class Alarm(NamedTuple):
     """Something about a schedule that a person should know."""
 
     schedule: str
-    #: late, failed, budget, cost or broken.
+    #: late, failed, budget, cost, delivery or broken.
     kind: str
     detail: str
 
@@ -260,7 +262,7 @@ def _alarms(reply: Any) -> list[Alarm]:
 
 
 def _look(reply: Any) -> Look:
-    now, wait_ms, work, ticks, backfills = reply
+    now, wait_ms, work, ticks, backfills, deliveries = reply
     return Look(
         int(now),
         None if int(wait_ms) < 0 else int(wait_ms),
@@ -268,6 +270,7 @@ def _look(reply: Any) -> Look:
         int(work) > 0,
         [_due(row) for row in ticks],
         [_backfill(row) for row in backfills],
+        bool(deliveries),
     )
 
 

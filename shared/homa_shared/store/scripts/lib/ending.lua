@@ -45,6 +45,7 @@ end
 local function keep_beside(id, r)
   -- A run of a schedule is summed up by the next look at schedules (close_runs.lua).
   if r.sc then redis.call('ZADD', K.schedule_ended(), now, r.sc .. ' ' .. id) end
+  if r.kd == 'm' and r.q == C.DELIVERIES then redis.call('ZADD', K.deliveries_ended(), now, id) end
   -- What a later attempt would have gone on from: of use only to a retry by hand, which begins anew.
   if r.sn then redis.call('DEL', K.steps(id)) end
   if r.dl then redis.call('ZREM', K.deadlines(), id) end

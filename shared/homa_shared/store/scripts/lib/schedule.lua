@@ -6,7 +6,7 @@
 -- reschedule(id, s, before, tick, due), tell(s, what, detail), era(id, gen), definition_of(id, s, gen), DEFINED.
 
 local FIELDS_OF = {'name', 'state', 'next', 'last', 'before', 'created', 'missed', 'overlap', 'common', 'entry', 'request',
-  'holes', 'live', 'due', 'pause_after', 'failures', 'costs', 'spans', 'tenant', 'deadline', 'gen'}
+  'holes', 'live', 'due', 'pause_after', 'failures', 'costs', 'spans', 'tenant', 'deadline', 'gen', 'deliver', 'timing'}
 
 -- What scripts go by, nil when there is no such schedule (any more).
 local function load_schedule(id)

@@ -1,0 +1,67 @@
+"""Deliveries by worker processes, of which one is killed in mid-delivery: nothing is lost, and the id stays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from homa import AsyncHoma
+from homa_workers.simulator import Simulator, SimulatorConfig
+from tests.schedules.receivers import web_receiver
+from tests.worker.cell import MINI, Cell, until
+from tests.worker.processes import process
+
+
+@pytest.fixture
+async def cell(store_url: str, namespace: str, tmp_path: Path) -> AsyncIterator[Cell]:
+    async with Simulator(SimulatorConfig()) as simulator:
+        found = Cell(store_url, namespace, simulator, tmp_path)
+        yield found
+        await found.close()
+
+
+async def test_a_process_that_is_killed_leaves_its_delivery_to_the_next(cell: Cell) -> None:
+    more = {"HOMA_DELIVER_PRIVATE": "true", "HOMA_LEASE_S": "3"}
+    async with web_receiver() as receiver, AsyncHoma(settings=cell.settings(**more)) as homa:
+        held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        receiver.pause = lambda: asyncio.shield(held)
+        schedule = await homa.schedule(
+            "digest", "Say [[say:hello]]", cron="0 7 * * *", model=MINI, max_tokens=9, deliver=receiver.url
+        )
+        async with process(cell, "openai", **more) as first:
+            await schedule.run()
+            await until(lambda: len(receiver.got) == 1)
+            first.kill()
+            await first.wait()
+        receiver.pause = None
+
+        async def delivered() -> bool:
+            return [delivery.state for delivery in await schedule.deliveries()] == ["delivered"]
+
+        assert not await delivered()
+        async with process(cell, "openai", **more):
+            await until(delivered)
+        held.set_result(None)
+        one, other = receiver.got
+        assert one[0]["webhook-id"] == other[0]["webhook-id"]
+        data = orjson.loads(other[1])["data"]
+        assert (data["state"], data["by"], data["reply"]["provider"]) == ("succeeded", "hand", "openai")
+        assert data["reply"]["text"]
+        assert "webhook-signature" not in other[0]
+
+
+async def test_a_receiver_that_never_answers_holds_up_no_call(cell: Cell) -> None:
+    async with web_receiver() as receiver, AsyncHoma(settings=cell.settings()) as homa:
+        held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        receiver.pause = lambda: asyncio.shield(held)
+        schedule = await homa.schedule("digest", "x", cron="0 7 * * *", model=MINI, max_tokens=9, deliver=receiver.url)
+        async with process(cell, "openai", "--concurrency", "1", HOMA_DELIVER_PRIVATE="true"):
+            for number in range(1, 3):
+                run = await schedule.run()
+                assert (await run.result(timeout=60)).text
+                await until(lambda: len(receiver.got) == number)  # noqa: B023
+        held.set_result(None)

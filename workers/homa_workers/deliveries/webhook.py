@@ -1,0 +1,74 @@
+"""Posts a delivery to a URL, signed as Standard Webhooks says (https://www.standardwebhooks.com, specification 1.0)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import time
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import ClientConnectorDNSError
+
+from homa_workers.deliveries.addresses import AddressRefused, PublicResolver, refuse_literal
+from homa_workers.deliveries.undelivered import Undelivered
+
+#: Longest that one try may take, s, connecting included.
+TIMEOUT_S = 30.0
+_GONE = 410
+
+
+def signed_headers(key: bytes | None, delivery: str, timestamp_s: int, body: bytes) -> dict[str, str]:
+    """The headers by which a receiver knows a delivery, and that it is ours.
+
+    The library of that name was not taken: it brings an HTTP client and four other packages for these lines.
+
+    Args:
+        key: the secret's bytes; None sends no signature.
+    """
+    headers = {"webhook-id": delivery, "webhook-timestamp": str(timestamp_s), "content-type": "application/json"}
+    if key is not None:
+        said = f"{delivery}.{timestamp_s}.".encode() + body
+        digest = hmac.new(key, said, hashlib.sha256).digest()
+        headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
+    return headers
+
+
+async def post(url: str, delivery: str, body: bytes, *, key: bytes | None, private: bool) -> None:
+    """Posts it once.
+
+    Args:
+        private: addresses that are not public are allowed, too.
+
+    Raises:
+        Undelivered: the receiver did not answer with a status of 200 to 299, or may not be asked.
+    """
+    try:
+        status = await _status(url, signed_headers(key, delivery, int(time.time()), body), body, private=private)
+    except (AddressRefused, ClientConnectorDNSError) as error:
+        refused = error if isinstance(error, AddressRefused) else error.os_error
+        if isinstance(refused, AddressRefused):
+            raise Undelivered(f"{refused}; workers may post to it with deliver_private = true", is_final=True) from None
+        raise Undelivered(f"its host cannot be found: {refused}") from None
+    except TimeoutError:
+        raise Undelivered(f"no answer within {TIMEOUT_S:g} s") from None
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise Undelivered(f"{type(error).__name__}: {error}") from None
+    if 300 <= status < 400:
+        raise Undelivered(f"the receiver answered {status}, and redirects are not followed: name the address itself")
+    if not 200 <= status < 300:
+        raise Undelivered(f"the receiver answered {status}", is_final=status == _GONE)
+
+
+async def _status(url: str, headers: dict[str, str], body: bytes, *, private: bool) -> int:
+    if not private:
+        refuse_literal((urlsplit(url).hostname or "").strip("[]"))
+    connector = aiohttp.TCPConnector(use_dns_cache=False, resolver=None if private else PublicResolver())
+    # No proxy of the environment: it would resolve the name anew, where nobody looks.
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    async with (
+        aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session,
+        session.post(url, data=body, headers=headers, allow_redirects=False) as answer,
+    ):
+        return answer.status
