@@ -28,6 +28,8 @@ SUMMARIES: dict[str, str] = {
     "count": "Count the tokens of a text.",
     "up": "Run everything on one machine: store and a worker per provider.",
     "worker": "Run one worker process.",
+    "gateway": "Serve OpenAI's and Anthropic's APIs over HTTP.",
+    "keys": "Create, list or revoke keys of the gateway.",
     "demo": "Watch simulated providers, real workers and a real batch.",
     "simulate": "Run just the simulated providers.",
     "jobs": "List, show, explain, cancel, retry, resolve or purge jobs.",

@@ -73,6 +73,8 @@ class Context:
     role: str = "client"
     #: None: others run the workers.
     workers: OwnWorkers | None = None
+    #: Name under which ends of its jobs are announced to it, on one channel; empty: each job has a channel of its own.
+    announced_to: str = ""
 
     @cached_property
     def settings(self) -> Settings:

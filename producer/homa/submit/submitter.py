@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.drivers.context import Context
@@ -60,6 +60,15 @@ class Asked:
     schema: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class AcceptedJob:
+    """A job that the store holds."""
+
+    job_id: str
+    #: False: an earlier submission under the same key made it.
+    is_new: bool
+
+
 class Submitter:
     """Submits for one client. It holds nothing that may not be lost."""
 
@@ -95,9 +104,13 @@ class Submitter:
             UnknownModel, BudgetExceeded, StoreFull: nothing was submitted.
             StoreUnavailable: likewise, unless it has a `job_id`.
         """
-        return (yield from self.bounded(self._submit(asked)))
+        return (yield from self.accept(asked)).job_id
 
-    def _submit(self, asked: Asked) -> Flow[str]:
+    def accept(self, asked: Asked) -> Flow[AcceptedJob]:
+        """`submit`, which also tells whether the job is a new one."""
+        return (yield from self.bounded(self._accept(asked)))
+
+    def _accept(self, asked: Asked) -> Flow[AcceptedJob]:
         self.expect(asked.options.model, asked.options.fallbacks)
         view = yield from self.view_for(asked.options)
         template, skipped = Template(view, asked.options).fit(asked.prepared)
@@ -112,8 +125,11 @@ class Submitter:
             template.check_bounded(asked.prepared)
         check_affordable(template, entry.bound, asked.options.job_budget)
         yield from uploads.send(self.keys)
+        common = template.common_for(asked.prepared)
+        if self._context.announced_to:
+            common = replace(common, notify=self._context.announced_to)
         try:
-            accepted = yield from ask(submit(self.keys, template.common_for(asked.prepared), [entry]))
+            accepted = yield from ask(submit(self.keys, common, [entry]))
         except StoreUnavailable as error:
             raise _uncertain(error, entry.id, asked.key) from error
         if accepted.conflicts:
@@ -123,7 +139,8 @@ class Submitter:
                 "expected the same request, or another key",
                 job_id=first,
             )
-        return accepted.existing.get(0, entry.id)
+        known = accepted.existing.get(0)
+        return AcceptedJob(known or entry.id, is_new=known is None)
 
     def expect(self, model: str, fallbacks: Sequence[str]) -> None:
         """Workers of this process's own may start before the store is asked for anything."""

@@ -159,7 +159,7 @@ for batch, ids in pairs(batches) do
   redis.call('RPUSH', K.batch_done(batch), unpack(ids))
   complete_batch(batch)
 end
-for _, job in ipairs(jobs) do wake_waiting(job.id, 'succeeded') end
+for _, job in ipairs(jobs) do wake_waiting(job.id, job.r, 'succeeded') end
 for name, settled in pairs(budgets) do
   tell_budget(name)
   release('budget:' .. name, math.min(16 * settled, MOST_RELEASED))
