@@ -20,6 +20,8 @@ from homa.gateway.live_jobs import LiveJobs
 from homa.gateway.openai.chat import chat_completions
 from homa.gateway.openai.embeddings import embeddings
 from homa.gateway.openai.models import model, models
+from homa.gateway.own.job_events import job_events
+from homa.gateway.own.jobs import cancel, show, submit
 from homa.gateway.own.probes import healthz, readyz
 
 
@@ -57,6 +59,10 @@ def _routes(services: Services) -> list[Route]:
         post("/v1/embeddings", embeddings),
         get("/v1/models", models),
         get("/v1/models/{model:path}", model),
+        post("/v1/jobs", submit),
+        get("/v1/jobs/{job}", show),
+        post("/v1/jobs/{job}/cancel", cancel, body=False),
+        get("/v1/jobs/{job}/events", job_events),
         Route("/healthz", healthz(services), methods=["GET"]),
         Route("/readyz", readyz(services), methods=["GET"]),
     ]

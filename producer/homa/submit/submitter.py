@@ -25,6 +25,7 @@ from homa.submit.option_checks import check_key
 from homa.submit.options import Options, check_options, spread
 from homa.submit.request_digests import digest
 from homa.submit.template import Template
+from homa.submit.templates import Templates
 from homa.submit.uploads import Uploads
 from homa_shared.calls.openai_apis import NO_PRICE_LISTED
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest, KeyConflict, StoreUnavailable, UnknownModel
@@ -75,6 +76,7 @@ class Submitter:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._view: FleetView | None = None
+        self._templates = Templates()
         self._read_s = 0.0
         #: Version of the fleet's settings that this process's own were last held against.
         self._told_version = -1
@@ -113,7 +115,7 @@ class Submitter:
     def _accept(self, asked: Asked) -> Flow[AcceptedJob]:
         self.expect(asked.options.model, asked.options.fallbacks)
         view = yield from self.view_for(asked.options)
-        template, skipped = Template(view, asked.options).fit(asked.prepared)
+        template, skipped = self._templates.of(view, asked.options).fit(asked.prepared)
         yield from self.write_plans(view, template.targets)
         key = f"{asked.key} {digest(asked.options, asked.prepared)}" if asked.key else ""
         due_ms = yield from self._due_ms(asked.options)
@@ -170,6 +172,7 @@ class Submitter:
             view.versions = yield from ask(reads.versions(self.keys))
             yield from self._learn(view, sorted(view.written))
             self._read_s = time.monotonic()
+            self._templates.clear()
         return view
 
     def write_plans(self, view: FleetView, targets: Sequence[str]) -> Flow[None]:
@@ -182,6 +185,7 @@ class Submitter:
             yield from ask_patiently(write_plans(self.keys, view.plan_rows(missing)))
             yield from self._learn(view, missing)
             view.written.update(missing)
+            self._templates.clear()
 
     def _learn(self, view: FleetView, targets: Sequence[str]) -> Flow[None]:
         """Reads how far estimates of tokens are off for models whose encodings are not public."""

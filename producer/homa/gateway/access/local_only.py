@@ -7,6 +7,7 @@ not looked at.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ def require_local(request: Request) -> None:
         raise ApiError(403, "sent by a page of another site: pages of others are not answered", "foreign_origin")
 
 
+@lru_cache(256)
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine itself."""
     try:
