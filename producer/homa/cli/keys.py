@@ -24,7 +24,11 @@ def command() -> None:
 @command.command("create")
 @click.option("--tenant", default="", help="On whose behalf it submits; a tenant's key needs one.")
 @click.option(
-    "--role", default=Role.TENANT.value, show_default=True, type=click.Choice([*Role]), help="What it may do."
+    "--role",
+    default=Role.TENANT.value,
+    show_default=True,
+    type=click.Choice([role.value for role in Role]),
+    help="What it may do.",
 )
 @click.option("--model", "models", multiple=True, metavar="PATTERN", help="All that it may ask for; may be repeated.")
 @click.option("--name", default="", help="For people.")

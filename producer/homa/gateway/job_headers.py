@@ -61,6 +61,7 @@ def job_options(headers: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         InvalidRequest: one cannot be read; it is named.
     """
+    is_kept(headers)
     return {option: read(header, headers[header]) for header, (option, read) in _OPTIONS.items() if headers.get(header)}
 
 
