@@ -19,6 +19,7 @@ from benchmarks import (
     firsttoken,
     inflight,
     latency,
+    middleware,
     quota,
     submitting,
     tables,
@@ -27,6 +28,7 @@ from benchmarks.result import Figure
 
 ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "cpu": cpu.figures,
+    "middleware": middleware.figures,
     "engine": engine.figures,
     "quota": quota.figures,
     "inflight": inflight.figures,

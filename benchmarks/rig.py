@@ -45,10 +45,10 @@ class Rig:
     def homa(self) -> Homa:
         return Homa(settings=self.settings)
 
-    def start_worker(self, *, concurrency: int) -> subprocess.Popen[bytes]:
+    def start_worker(self, *options: str, concurrency: int) -> subprocess.Popen[bytes]:
         """A worker process, once it beats."""
         log = open(Path(self.env["HOMA_HOME"]) / f"worker{len(self.workers)}.log", "wb")  # noqa: SIM115 (its process's)
-        command = [sys.executable, "-m", "homa_workers", "openai", "--concurrency", str(concurrency)]
+        command = [sys.executable, "-m", "homa_workers", "openai", "--concurrency", str(concurrency), *options]
         process = subprocess.Popen(command, env=self.env, stderr=log)
         log.close()
         self.workers.append(process)

@@ -77,6 +77,7 @@ TYPES: Mapping[str, str] = {
     "Positive": "whole number above 0",
     "Seconds": "duration",
     "NanoUsd": "dollars",
+    "Share": "off, all, or a number from 0 to 1",
     "Words": "list of words",
     "Parameters": "table",
     "Zone": "IANA time zone",

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from homa.client.aio import AsyncHoma
     from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
-    from homa.client.batch_lines import Line
+    from homa.client.batch_lines import AnsweredLine, FailedLine, Line
     from homa.client.batch_progress import Progress
     from homa.client.embeddings import Embedded
     from homa.client.handles import Batch, Job, OpenBatch
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from homa_shared.calls.tools import Tool, tool
 
 __all__ = [
+    "AnsweredLine",
     "AsyncBatch",
     "AsyncHoma",
     "AsyncJob",
@@ -87,6 +88,7 @@ __all__ = [
     "EmbeddingOptions",
     "Estimate",
     "EstimateError",
+    "FailedLine",
     "Failure",
     "Hold",
     "Homa",
@@ -130,6 +132,7 @@ __all__ = [
 
 #: Loaded at first use, so that an application that imports much starts fast.
 _LAZY = {
+    "AnsweredLine": "homa.client.batch_lines",
     "AsyncBatch": "homa.client.aio_handles",
     "AsyncHoma": "homa.client.aio",
     "AsyncJob": "homa.client.aio_handles",
@@ -145,6 +148,7 @@ _LAZY = {
     "EmbeddingOptions": "homa.submit.job_options",
     "Estimate": "homa.client.management.estimates",
     "EstimateError": "homa.client.management.limits",
+    "FailedLine": "homa.client.batch_lines",
     "Failure": "homa.client.results",
     "Hold": "homa.client.management.why",
     "Homa": "homa.client.sync",

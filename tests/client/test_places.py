@@ -42,6 +42,8 @@ def test_importing_homa_loads_no_sdk_no_store_client_and_no_settings() -> None:
         "dramatiq",
         "genai_prices",
         "asyncio",
+        "cronsim",
+        "homa.files",
     )
     loaded = run_python(f"from homa import Homa; import sys; print([m for m in {heavy!r} if m in sys.modules])").stdout
     assert loaded.strip() == "[]"

@@ -19,6 +19,7 @@ from homa import (
     JobExpired,
     JobFailed,
     JobNotFound,
+    KeyConflict,
     ResultTimeout,
     UnknownModel,
     Usage,
@@ -175,9 +176,11 @@ def test_a_key_seen_before_returns_the_first_job(homa: Homa, settings: Settings)
 
 
 def test_a_key_with_another_request_is_refused(homa: Homa) -> None:
-    homa.submit("Hi", model=MODEL, key="k")
-    with pytest.raises(InvalidRequest, match="key 'k' was used before with another request"):
+    first = homa.submit("Hi", model=MODEL, key="k")
+    with pytest.raises(KeyConflict, match=f"key 'k' was used before with another request, by job {first.id}") as caught:
         homa.submit("Ho", model=MODEL, key="k")
+    assert isinstance(caught.value, InvalidRequest)
+    assert homa.job(caught.value.job_id).state() == "queued"
 
 
 def test_a_failed_job_tells_its_attempts(homa: Homa, workers: Workers) -> None:

@@ -1,20 +1,24 @@
-"""A type checker completes and checks the options of the clients, and knows what an answer's object is."""
+"""Type checkers complete and check the options of the clients, and know what an answer's object is."""
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import typecheckers
+
 USES = Path(__file__).with_name("typed_uses.py")
-_ERROR = re.compile(r":(\d+): error: .*\[([\w-]+)\]$")
 
 
-def test_right_uses_pass_and_wrong_ones_are_refused_where_they_stand() -> None:
-    command = [sys.executable, "-m", "mypy", "--follow-imports=silent", "--hide-error-context", str(USES)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    found = {(int(match[1]), match[2]) for line in done.stdout.splitlines() if (match := _ERROR.search(line))}
-    marked = (line.partition("# refused: ")[2] for line in USES.read_text(encoding="utf-8").splitlines())
-    assert found == {(number, code) for number, code in enumerate(marked, 1) if code}, done.stdout + done.stderr
+def marked() -> list[tuple[str, int, str]]:
+    """Lines that are to be refused, with mypy's code."""
+    codes = (line.partition("# refused: ")[2] for line in USES.read_text(encoding="utf-8").splitlines())
+    return [(USES.name, number, code) for number, code in enumerate(codes, 1) if code]
+
+
+def test_mypy_refuses_wrong_uses_where_they_stand_and_passes_right_ones() -> None:
+    assert sorted(set(typecheckers.mypy([USES]))) == marked()
+
+
+def test_so_does_pyright() -> None:
+    found = typecheckers.pyright([USES])
+    assert sorted({line for _, line, _ in found}) == [line for _, line, _ in marked()], found

@@ -6,11 +6,36 @@ Nothing here is run: test_typing.py hands it to mypy.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Unpack, assert_type
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypedDict, Unpack, assert_type
 
 from pydantic import BaseModel
 
-from homa import AsyncHoma, AsyncJob, AsyncTable, Embedded, Homa, Job, JobOptions, Piece, Table
+from homa import (
+    AnsweredLine,
+    AsyncHoma,
+    AsyncJob,
+    AsyncTable,
+    Batch,
+    Costs,
+    Embedded,
+    FailedLine,
+    Failure,
+    Homa,
+    Job,
+    JobEnded,
+    JobInfo,
+    JobOptions,
+    Line,
+    Piece,
+    Progress,
+    Reply,
+    Retries,
+    Table,
+    tool,
+)
 
 MODEL = "openai:gpt-6-luna"
 
@@ -19,11 +44,54 @@ class Invoice(BaseModel):
     number: str
 
 
+@dataclass
+class Note:
+    text: str
+
+
+class Label(TypedDict):
+    name: str
+
+
 def infers_what_an_answer_is(homa: Homa) -> None:
     assert_type(homa.submit("Hi", model=MODEL), Job[None])
     assert_type(homa.submit("Hi", model=MODEL, lane="high", max_tokens=7), Job[None])
     assert_type(homa.submit("Hi", model=MODEL, schema=Invoice, temperature=0.5), Job[Invoice])
     assert_type(homa.submit("Hi", model=MODEL, schema={"type": "object"}), Job[Any])
+    assert_type(homa.submit("Hi", model=MODEL, schema=Note).result(), Reply[Note])
+    assert_type(homa.submit("Hi", model=MODEL, schema=Label).result().parsed, Label)
+    assert_type(homa.submit("Hi", model=MODEL, schema=list[Invoice]).result().parsed, list[Invoice])
+    assert_type(homa.job("j1"), Job[None])
+    assert_type(homa.job("j1", schema=Invoice), Job[Invoice])
+    assert_type(homa.job("j1", schema=Invoice).retry(), Job[Invoice])
+    assert_type(homa.retry(homa.job("j1", schema=Invoice)), Job[Invoice])
+    assert_type(homa.retry(state="failed"), Retries)
+
+
+def tells_good_lines_from_bad_ones(homa: Homa) -> None:
+    batch = homa.submit_batch(["a"], model=MODEL, schema=Invoice)
+    assert_type(batch, Batch[Invoice])
+    assert_type(homa.batch(batch.id, schema=list[Note]), Batch[list[Note]])
+    assert_type(homa.open_batch(model=MODEL).seal(), Batch[None])
+    for line in batch.results():
+        assert_type(line, Line[Invoice])
+        if line.ok is True:
+            assert_type(line.reply.parsed, Invoice)
+        else:
+            assert_type(line.failure, Failure)
+        if line.reply is None:
+            assert_type(line, FailedLine)
+            assert_type(line.error, JobEnded)
+        else:
+            assert_type(line, AnsweredLine[Invoice])
+
+
+def looks_after_a_fleet(homa: Homa) -> Decimal:
+    for job in homa.jobs(state="failed", limit=5):
+        assert_type(job, JobInfo)
+        assert_type(job.ended_at, datetime | None)
+    assert_type(homa.estimate("Hi", model=MODEL, max_tokens=5).most_usd, Decimal | None)
+    return homa.costs(by="model", since="2026-01-01").total_usd
 
 
 def takes_options(homa: Homa) -> Iterator[Piece]:
@@ -47,19 +115,46 @@ async def takes_the_same_in_a_loop(homa: AsyncHoma) -> AsyncIterator[Piece]:
     assert_type(await homa.submit("Hi", model=MODEL, schema=Invoice, lane="bulk"), AsyncJob[Invoice])
     assert_type(await homa.embed(["a"], model=MODEL, cache=True), Embedded)
     assert_type(await (await homa.map(["a"], model=MODEL)).retry(), AsyncTable)
+    assert_type(await homa.job("j1", schema=Invoice).result(), Reply[Invoice])
+    assert_type(await (await homa.submit_batch(["a"], model=MODEL, schema=Note)).progress(), Progress)
+    assert_type(await homa.costs(), Costs)
+    async for line in homa.batch("b1", schema=Note).results():
+        if line.ok is True:
+            assert_type(line.reply.parsed, Note)
     async for piece in homa.stream("Hi", model=MODEL, temperature=0):
         yield piece
+
+
+@tool
+def stock(article: str, warehouse: int = 1) -> int:
+    return 7
+
+
+@tool(idempotent=True)
+async def price(article: str) -> float:
+    return 0.5
+
+
+async def calls_tools_as_the_functions_that_they_are(homa: Homa) -> None:
+    assert_type(stock("a", warehouse=2), int)
+    assert_type(await price("a"), float)
+    homa.submit("Hi", model=MODEL, run_tools=[stock, price], tools=[stock])
+    stock(7)  # refused: arg-type
+    stock("a", shelf=2)  # refused: call-arg
 
 
 def misspells(homa: Homa) -> None:
     homa.submit("Hi", model=MODEL, max_token=7)  # refused: call-overload
     homa.stream("Hi", model=MODEL, temprature=0)  # refused: call-arg
-    homa.submit_batch(["a"], model=MODEL, lanes="high")  # refused: call-arg
+    homa.submit_batch(["a"], model=MODEL, lanes="high")  # refused: call-overload
     homa.embed(["a"], model=MODEL, dimension=256)  # refused: call-arg
     homa.map(["a"], model=MODEL, promt="{{text}}")  # refused: call-arg
     homa.map(["a"])  # refused: call-arg
     homa.submit("Hi", model=MODEL, min_p=0.05)  # refused: call-overload
     homa.submit("Hi")  # refused: call-overload
+    homa.jobs(stat="failed")  # refused: call-arg
+    homa.jobs(state="faild")  # refused: arg-type
+    homa.costs(by="colour")  # refused: arg-type
 
 
 def mistakes_types(homa: Homa) -> None:
@@ -74,5 +169,5 @@ def mistakes_types(homa: Homa) -> None:
 
 async def is_mistaken_in_a_loop(homa: AsyncHoma) -> None:
     await homa.submit("Hi", model=MODEL, max_token=7)  # refused: call-overload
-    await homa.submit_batch(["a"], model=MODEL, deadline_s="soon")  # refused: arg-type
+    await homa.submit_batch(["a"], model=MODEL, deadline_s="soon")  # refused: call-overload
     homa.stream("Hi", model=MODEL, fallback=["a"])  # refused: call-arg

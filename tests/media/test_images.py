@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from homa.submit.attachments import MOST_FILE_BYTES
+from homa.submit.batch_chunks import line_options
 from homa.submit.messages import build_messages
 from homa_shared.calls.media import data_url
 from homa_shared.model.errors import InvalidRequest
@@ -26,6 +29,45 @@ def test_images_stand_behind_the_prompt_and_documents_before_it(tmp_path: Path) 
     assert urls == [data_url(PNG), data_url(JPEG), "https://example.com/a.png", data_url(PNG)]
 
 
+def test_a_path_may_be_a_text(tmp_path: Path) -> None:
+    (tmp_path / "scan.png").write_bytes(PNG)
+    (tmp_path / "terms.pdf").write_bytes(PDF)
+    (message,) = build_messages("Look", None, images=[f"{tmp_path}/scan.png"], files=[f"{tmp_path}/terms.pdf"])
+    assert message["content"][0]["file"]["filename"] == "terms.pdf"
+    assert message["content"][2]["image_url"]["url"] == data_url(PNG)
+
+
+@dataclass
+class Picture:
+    """Saves itself as PIL's images do."""
+
+    format: str | None
+    mode: str = "RGB"
+    saved: list[tuple[str | None, dict[str, Any]]] = field(default_factory=list)
+
+    def save(self, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002 - PIL's name
+        self.saved.append((format, params))
+        fp.write(JPEG if format == "JPEG" else PNG)
+
+
+@pytest.mark.parametrize(("read_as", "sent_as"), [("JPEG", "JPEG"), ("PNG", "PNG"), (None, "PNG"), ("TIFF", "PNG")])
+def test_an_image_of_pil_is_sent_in_a_format_that_providers_know(read_as: str | None, sent_as: str) -> None:
+    picture = Picture(read_as)
+    (message,) = build_messages("Look", None, images=[picture])
+    assert [saved_as for saved_as, _ in picture.saved] == [sent_as]
+    assert message["content"][1]["image_url"]["url"] == data_url(JPEG if sent_as == "JPEG" else PNG)
+
+
+@pytest.mark.parametrize("name", ["images", "files"])
+def test_a_line_of_a_batch_file_opens_no_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret.png").write_bytes(PNG)
+    body = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": "Look"}]}
+    good = {"custom_id": "a", "body": body | {name: ["https://example.com/a.png"]}}
+    assert line_options(good)[name] == ["https://example.com/a.png"]
+    with pytest.raises(InvalidRequest, match=f"{name} of a line of a batch file has .*no file is opened"):
+        line_options({"custom_id": "a", "body": body | {name: [f"{tmp_path}/secret.png"]}})
+
+
 def test_with_messages_they_go_to_the_last_one() -> None:
     parts = [{"type": "text", "text": "And now?"}]
     given = [
@@ -42,7 +84,9 @@ def test_with_messages_they_go_to_the_last_one() -> None:
 @pytest.mark.parametrize(
     ("images", "why"),
     [
-        (["no/such.png"], r"images\[0\] is 'no/such.png': expected https"),
+        (["no/such.png"], r"images\[0\] no/such.png does not exist: expected an image or document"),
+        (["What is\nthis?"], r"images\[0\] is 'What is.*: expected https"),
+        ([""], r"images\[0\] is '': expected https"),
         (["file:///etc/passwd"], r"images\[0\] is 'file:///etc/passwd': expected https"),
         ([Path("no/such.png")], r"images\[0\] no/such.png does not exist"),
         ([Path("/")], r"images\[0\] / is not a file"),
@@ -62,7 +106,7 @@ def test_what_is_no_image_is_refused_by_its_place(images: list[object], why: str
     ("files", "why"),
     [
         ([PNG], r"files\[0\] is image/png: expected a PDF; images go into images="),
-        (["https://example.com/a.pdf"], r"files\[0\] is 'https://example.com/a.pdf': expected a PDF as a pathlib.Path"),
+        (["https://example.com/a.pdf"], r"files\[0\] is 'https://example.com/a.pdf': expected a PDF as a path"),
         (PDF, "files is not a list"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
@@ -13,14 +14,14 @@ import pytest
 from homa_shared.model.errors import ConfigError
 from homa_workers.middleware import Middleware, WorkerIdentity
 from homa_workers.middleware.chain import MiddlewareChain
-from homa_workers.middleware.entry_points import installed
+from homa_workers.middleware.entry_points import declared, installed
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.process.main import USAGE
 from tests.patience import PATIENCE_S
 from tests.steps.cell import Cell
 
 MODULE = """
-from homa_workers.middleware import Middleware
+from homa_workers.middleware import Middleware, around
 
 class First(Middleware):
     pass
@@ -38,6 +39,18 @@ def broken():
     raise OSError("no such file")
 
 number = 7
+
+@around(provider="openai", order=2)
+async def outside(request, call_next):
+    return await call_next(request)
+
+@around(provider="anthropic")
+async def elsewhere(request, call_next):
+    return await call_next(request)
+
+@around(order=1)
+async def first(request, call_next):
+    return await call_next(request)
 """
 
 
@@ -81,6 +94,42 @@ async def test_they_stand_in_the_order_of_their_names_among_homas_own(site: Path
 
 class Third(Middleware):
     pass
+
+
+async def test_functions_around_calls_are_found_too_each_for_its_provider(site: Path, cell: Cell) -> None:
+    install(site, a="outside", b="elsewhere", c="first")
+    process = await cell.process("openai")
+    (chain,) = process.middleware
+    assert [one.function.__name__ for one in chain.around] == ["first", "outside"]
+
+
+async def test_a_worker_is_told_a_module_that_declares_them(site: Path) -> None:
+    (site / "mine.py").write_text(MODULE)
+    assert [getattr(one, "__name__", "") or one.function.__name__ for one in declared(["mine"])] == [  # type: ignore[union-attr]
+        *("First", "Second", "outside", "elsewhere", "first")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("module", "error"),
+    [
+        ("missing", r"--middleware missing: ModuleNotFoundError.*; expected an importable module"),
+        ("empty", r"--middleware empty: it declares none; expected functions with @around"),
+        ("broken", r"--middleware broken: ZeroDivisionError.*; expected an importable module"),
+    ],
+)
+async def test_a_module_without_any_is_named(site: Path, cell: Cell, module: str, error: str) -> None:
+    (site / "empty.py").write_text("")
+    (site / "broken.py").write_text("1 / 0")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "homa_workers", "openai", "--middleware", module),
+        env=os.environ | cell.environment() | {"PYTHONPATH": str(site)},
+        cwd=cell.home,
+        stderr=PIPE,
+    )
+    _, told = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+    assert process.returncode == USAGE
+    assert re.search(error, told.decode())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,10 @@ from tests.providers.failing_calls import HALF_A_REPLY, closed_port, ignore
 from tests.providers.stub import Answer, Stub, drop, raw, reply
 
 pytest.importorskip("aiobotocore", reason="the bedrock extra is not installed")
+
+import botocore.exceptions
+from aiobotocore.credentials import AioCredentials
+from aiobotocore.signers import AioRequestSigner
 
 K = ErrorKind
 
@@ -83,6 +88,51 @@ async def test_what_breaks_after_sending_is_not_free(
     error = await failure(bedrock, way, hello)
     assert error.charge is Charge.UNRESOLVED
     assert len(stub.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("NoCredentialsError", K.UNAUTHORIZED),
+        ("UnauthorizedSSOTokenError", K.UNAUTHORIZED),
+        ("SSOTokenLoadError", K.UNAUTHORIZED),
+        ("RefreshWithMFAUnsupportedError", K.UNAUTHORIZED),
+        ("CredentialRetrievalError", K.UNREACHABLE),
+        ("MetadataRetrievalError", K.UNREACHABLE),
+    ],
+)
+@pytest.mark.parametrize("way", ["complete", "stream"])
+async def test_what_fails_before_the_signature_cost_nothing(
+    stub: Stub,
+    bedrock: Provider,
+    hello: Call,
+    way: str,
+    name: str,
+    expected: ErrorKind,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise getattr(botocore.exceptions, name)(provider="p", error_msg="no")
+
+    monkeypatch.setattr(AioRequestSigner, "get_auth_instance", fail)
+    monkeypatch.setattr(AioCredentials, "get_frozen_credentials", fail)
+    error = await failure(bedrock, way, hello)
+    assert (error.kind, error.charge, stub.requests) == (expected, Charge.NONE, [])
+
+
+async def test_a_command_that_gives_no_credentials_cost_nothing(
+    stub: Stub, hello: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text("[default]\ncredential_process = false\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    provider = create(ProviderConfig("bedrock", "bedrock", None, stub.url, options={"region": "eu-west-1"}))
+    error = await failure(provider, "complete", hello)
+    assert (error.kind, error.charge, stub.requests) == (K.UNREACHABLE, Charge.NONE, [])
+    await provider.aclose()
 
 
 async def test_a_refused_connection_cost_nothing(hello: Call) -> None:

@@ -46,6 +46,7 @@ CONVERSED = {
 def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
 
 
 async def asked(stub: Stub, call: Call = CALL, **options: Any) -> Any:
@@ -145,6 +146,13 @@ async def test_arguments_that_the_sdk_refuses_are_never_sent(stub: Stub) -> None
     assert (error.kind, stub.requests) == ("invalid_request", [])
 
 
+async def test_a_name_that_the_url_does_not_keep_is_left_to_the_sdk(stub: Stub) -> None:
+    stub.answer = reply(200, CONVERSED)
+    await asked(stub, Call(".", CALL.messages, CALL.params))
+    # The signature is for the path with the name in it.
+    assert (stub.request.path, sent_by_the_sdk(stub.request)) == ("/model/./converse", True)
+
+
 async def test_another_signature_is_left_to_the_sdk(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "bearer-token")
     stub.answer = reply(200, CONVERSED)
@@ -154,10 +162,11 @@ async def test_another_signature_is_left_to_the_sdk(stub: Stub, monkeypatch: pyt
     assert sent_by_the_sdk(stub.request)
 
 
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
 async def test_authorities_of_botocores_settings_are_left_to_it(
-    stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stub: Stub, tmp_path: Path, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(self_signed(tmp_path)))
+    monkeypatch.setenv(variable, str(self_signed(tmp_path)))
     stub.answer = reply(200, CONVERSED)
     await asked(stub)
     assert sent_by_the_sdk(stub.request)

@@ -10,7 +10,7 @@ import httpx2
 import orjson
 import pytest
 
-from homa_shared.calls.failures import ProviderError
+from homa_shared.calls.failures import Charge, ErrorKind, ProviderError
 from homa_shared.calls.reply import Call
 from homa_workers.providers.base import ProviderConfig
 from homa_workers.providers.direct_exchange import ONE_PIECE_BYTES, DirectExchange
@@ -47,6 +47,13 @@ REFUSALS: dict[str, Answer] = {
     "of a list": reply(400, [{"error": {"message": "no", "status": "INVALID"}}]),
     "of a text": reply(400, {"error": "no"}),
     "of details": reply(422, {"detail": [{"loc": ["body", "n"], "msg": "too many"}]}),
+    "in another encoding": reply(
+        429, '{"error": {"message": "café", "code": "c"}}'.encode("latin-1"), {"retry-after": "7"}
+    ),
+    "with a header twice": raw(
+        b"HTTP/1.1 429 X\r\nretry-after: 9\r\nx-request-id: a\r\nretry-after: 7\r\nx-request-id: b\r\n"
+        b"content-length: 2\r\n\r\n{}"
+    ),
     "as a page": reply(502, b"<html>Bad Gateway</html>"),
     "compressed": reply(503, gzip.compress(b'{"error": {"message": "busy"}}'), {"content-encoding": "gzip"}),
     "that breaks off": raw(b"HTTP/1.1 500 X\r\ncontent-length: 50\r\n\r\nhalf"),
@@ -150,6 +157,17 @@ async def test_a_failure_is_that_of_the_sdk(
     assert len(stub.requests) == 2
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_refusal_that_is_not_utf8_keeps_status_and_wait(
+    kind: str, way: bool, connect: Connect, stub: Stub, hello: Call
+) -> None:
+    stub.answer = REFUSALS["in another encoding"]
+    error = await asked(connect, kind, stub, hello)
+    assert (error.kind, error.charge, error.status) == (ErrorKind.RATE_LIMITED, Charge.NONE, 429), way
+    assert error.retry_after_s == 7
+    assert "caf" in error.message
+
+
 async def test_both_ways_read_a_reply_alike(way: bool, connect: Connect, stub: Stub, hello: Call) -> None:
     stub.answer = reply(200, gzip.compress(orjson.dumps(CHAT)), {"content-encoding": "gzip", "x-request-id": "req_2"})
     completion = await asked(connect, "openai", stub, hello)
@@ -198,7 +216,7 @@ async def recorded(url: str, headers: Callable[[bytes], dict[str, str]]) -> tupl
 
     calls = RecordedCalls(http, post)
     try:
-        return await calls.post(f"{url}/v1", b"{}"), calls._known[f"{url}/v1"] is not None
+        return await calls.post(f"{url}/v1", b"{}"), calls._recordings.get(f"{url}/v1") is not None
     finally:
         await http.aclose()
 

@@ -48,6 +48,12 @@ async def pool_of(url: str, tls: ssl.SSLContext | None = None, **settings: Any) 
         await pool.aclose()
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110  what is waited for has no event of its own
+            await asyncio.sleep(0.001)
+
+
 async def test_a_connection_is_used_again_and_calls_at_once_take_one_each() -> None:
     async with serving(written(REPLY)) as stub, pool_of(stub.url) as pool:
         for _ in range(3):
@@ -193,6 +199,72 @@ async def test_a_closing_pool_fails_what_is_owed() -> None:
         await pool.aclose()
         with pytest.raises(httpx2.ReadError):
             await task
+
+
+@pytest.mark.parametrize("head", [b"\r\n", b"content-length: 9\r\n\r\n", b"transfer-encoding: chunked\r\n\r\n4\r\n"])
+async def test_a_closing_pool_never_hands_half_a_reply_on(head: bytes) -> None:
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n" + head + b"half")
+        await stub.hang(reader, writer)
+
+    async with serving(half) as stub, pool_of(stub.url) as pool:
+        task = asyncio.create_task(pool.exchange(REQUEST))
+        await until(lambda: any(one._parser.has_begun for one in pool._asked))
+        await pool.aclose()
+        with pytest.raises(httpx2.ReadError, match="closed here"):
+            await task
+
+
+async def test_a_closing_pool_keeps_a_refusal_whose_head_has_come() -> None:
+    async def refused(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 429 X\r\nretry-after: 7\r\ncontent-length: 9\r\n\r\nno")
+        await stub.hang(reader, writer)
+
+    async with serving(refused) as stub, pool_of(stub.url) as pool:
+        task = asyncio.create_task(pool.exchange(REQUEST))
+        await until(lambda: any(one._parser.has_begun for one in pool._asked))
+        await pool.aclose()
+        assert ((await task).status, (await task).headers["retry-after"]) == (429, "7")
+
+
+async def test_a_closed_pool_sends_nothing_on_connections_that_were_being_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop, asked, may_find = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    real = loop.getaddrinfo
+
+    async def slow(*args: Any, **options: Any) -> Any:
+        asked.set()
+        await may_find.wait()
+        return await real(*args, **options)
+
+    monkeypatch.setattr(loop, "getaddrinfo", slow)
+    async with serving(written(REPLY)) as stub, pool_of(stub.url) as pool:
+        task = asyncio.create_task(pool.exchange(REQUEST))
+        await asked.wait()
+        await pool.aclose()
+        may_find.set()
+        with pytest.raises(httpx2.ConnectError, match="nothing was sent"):
+            await task
+        assert stub.requests == []
+        assert (pool._idle, pool._asked, pool._look) == ([], set(), None)
+
+
+async def test_addresses_that_cannot_be_reached_are_looked_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        nobody = gone.getsockname()
+    async with serving(written(REPLY)) as stub:
+        ports = [nobody[1], int(stub.url.rpartition(":")[2])]
+
+        async def moved(*_: Any, **__: Any) -> Any:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", ports.pop(0)))]
+
+        monkeypatch.setattr(loop, "getaddrinfo", moved)
+        async with pool_of("http://provider.invalid") as pool:
+            with pytest.raises(httpx2.ConnectError, match="nothing was sent"):
+                await pool.exchange(REQUEST)
+            assert (await pool.exchange(REQUEST)).content == b"hello"
 
 
 async def test_a_server_that_never_ends_its_handshake_has_been_sent_nothing() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,7 +49,8 @@ WHOLE: dict[str, tuple[bytes, bytes, bool]] = {
     "that was not modified": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", b"", True),
 }
 #: What nobody has asked for, behind a reply.
-BEHIND = [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad", b"\x00\xff noise", b"HTTP/1.1", b"{}"]
+SWITCHING = b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"
+BEHIND = [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad", b"\x00\xff noise", b"HTTP/1.1", b"{}", SWITCHING]
 #: A reply that its connection's end completes -> its content.
 UNTIL_CLOSE: dict[str, tuple[bytes, bytes]] = {
     "without a length": (OK + b"X-A: b\r\n\r\nhello", b"hello"),
@@ -80,6 +83,14 @@ FLAWED: dict[str, tuple[bytes, Flaw]] = {
     "a body that is too long by its length": (OK + b"Content-Length: 1001\r\n\r\nh", Flaw.TOO_LARGE),
     "a body that is too long in chunks": (CHUNKED + b"3e9\r\n" + b"x" * 1001, Flaw.TOO_LARGE),
     "a body without an end": (OK + b"\r\n" + b"x" * 1001, Flaw.TOO_LARGE),
+}
+#: What follows a body that is too long, in the same breath.
+TOO_LATE = {
+    "its last chunk": b"\r\n0\r\n\r\n",
+    "another reply": b"\r\n0\r\n\r\n" + LENGTH,
+    "a refusal": b"\r\n0\r\n\r\nHTTP/1.1 429 X\r\nContent-Length: 2\r\n\r\nno",
+    "noise": b"\r\n0\r\n\r\n\x00",
+    "another protocol": b"\r\n0\r\n\r\n" + SWITCHING,
 }
 
 
@@ -148,6 +159,15 @@ def test_what_is_no_clear_reply_is_refused_wherever_it_is_cut(case: str) -> None
         assert parser.why
 
 
+@pytest.mark.parametrize("end", TOO_LATE)
+def test_a_body_that_is_too_long_stays_so_whatever_follows(end: str) -> None:
+    written = CHUNKED + b"1f4\r\n" + b"x" * 500 + b"\r\n1f5\r\n" + b"y" * 501 + TOO_LATE[end]
+    for position in range(len(written)):
+        parser = fed(written[:position], written[position:])
+        parser.feed_end(clean=False)
+        assert (parser.flaw, parser.is_complete) == (Flaw.TOO_LARGE, False), position
+
+
 @pytest.mark.parametrize(
     ("head", "more"),
     [
@@ -169,7 +189,7 @@ def test_what_surrounds_a_body_has_an_end(head: bytes, more: bytes) -> None:
         parser.feed(more)
         sent += len(more)
         assert sent <= HEAD_BYTES + 2 * len(more)
-    assert parser.flaw is Flaw.ENDLESS
+    assert parser.flaw is Flaw.MALFORMED
 
 
 def test_many_small_chunks_are_a_reply() -> None:
@@ -187,6 +207,20 @@ def test_of_a_long_failure_the_beginning_is_read(length: bytes) -> None:
     assert parser.is_complete
     assert (parser.reply().status, parser.may_be_followed) == (500, False)
     assert len(parser.reply().content) <= ERROR_BYTES
+
+
+def test_a_body_of_small_chunks_takes_little_more_memory_than_its_bytes() -> None:
+    parser, chunks = fed(CHUNKED, most=1_000_000), b"2\r\nab\r\n" * 1000
+    tracemalloc.start()
+    try:
+        for _ in range(200):
+            parser.feed(chunks)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 3 * 400_000
+    parser.feed(b"0\r\n\r\n")
+    assert parser.reply().content == b"ab" * 200_000
 
 
 @pytest.mark.parametrize("rest", [b"content-length: 9\r\n\r\nno", b"transfer-encoding: chunked\r\n\r\n2\r\nno\r\n"])

@@ -181,12 +181,13 @@ async def test_a_streamed_message_of_an_unexpected_shape_is_malformed(
 
 
 @pytest.mark.parametrize("way", ["complete", "stream", "embed", "count"])
-@pytest.mark.parametrize("status", [429, 502])
-async def test_geminis_errors_that_are_no_text_are_never_free(
-    stub: Stub, gemini: Provider, hello: Call, way: str, status: int
+@pytest.mark.parametrize(("status", "charge"), [(429, Charge.NONE), (502, Charge.UNRESOLVED)])
+async def test_geminis_errors_that_are_no_text_are_judged_by_their_status(
+    stub: Stub, gemini: Provider, hello: Call, way: str, status: int, charge: Charge
 ) -> None:
     stub.answer = reply(status, NO_TEXT)
-    assert (await failure(gemini, way, hello)).charge is Charge.UNRESOLVED
+    error = await failure(gemini, way, hello)
+    assert (error.status, error.charge) == (status, charge)
 
 
 @pytest.mark.parametrize("details", [5, [{"violations": [1]}], [{"violations": 1, "retryDelay": 5}]])

@@ -16,6 +16,7 @@ from homa_shared.kinds.registry import builtin_kinds
 from homa_workers.providers.base import Provider, ProviderConfig
 from homa_workers.providers.registry import create
 from tests.providers.stub import Stub, drop, raw, reply, serving
+from tests.providers.test_openai import Pieces
 
 KINDS = sorted(builtin_kinds())
 #: Any call at all: what each makes of it is the matter of other tests.
@@ -53,6 +54,28 @@ def closed_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
+
+
+@pytest.mark.parametrize("way", ["complete", "stream"])
+@pytest.mark.parametrize("kind", ["openai", "anthropic", "gemini"])
+async def test_a_provider_that_has_moved_is_found_by_the_next_call(
+    stub: Stub, kind: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = [closed_port(), int(stub.url.rpartition(":")[2])]
+
+    async def moved(*_: Any, **__: Any) -> Any:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", ports.pop(0)))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", moved)
+    provider = made(kind, "http://provider.invalid")
+    stub.answer = reply(429, {})
+    kinds = []
+    for _ in range(2):
+        with pytest.raises(ProviderError) as caught:
+            await (provider.complete(CALL) if way == "complete" else provider.stream(CALL, Pieces().emit))
+        kinds.append(caught.value.kind)
+    await provider.aclose()
+    assert (kinds, ports) == ([K.UNREACHABLE, K.RATE_LIMITED], [])
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -41,6 +41,7 @@ def test_vectors_stand_in_the_order_of_the_texts_however_many_jobs_they_take(cou
         assert 0 < found.cost_usd < homa.cost_usd
         assert found.usage.input_tokens > 0
         assert (len(found), found.errors) == (count, {})
+        assert repr(found) == f"<Embedded {count} texts, 0 without a vector, {EMBED}, ${found.cost_usd}>"
 
 
 async def test_the_asynchronous_client_does_the_same() -> None:

@@ -23,6 +23,7 @@ from homa.testing import (
 )
 from homa.testing.script import Answers
 from homa_shared.model.errors import BudgetExceeded
+from homa_workers.middleware import CallNext, Completion, Request, around
 
 LUNA, HAIKU = "openai:gpt-6-luna", "anthropic:claude-haiku-5-5"
 
@@ -182,3 +183,20 @@ def test_assertions_say_what_there_was() -> None:
 def test_what_is_no_answer_is_refused_at_once(answers: object, named: str) -> None:
     with pytest.raises(TypeError, match=named):
         fake(answers)  # type: ignore[arg-type]
+
+
+def test_middleware_around_calls_is_tested_with_what_it_stands_around() -> None:
+    @around(provider="openai")
+    async def guard(request: Request, call_next: CallNext) -> Completion:
+        if "secret" in request.messages[-1]["content"]:
+            return request.answered("I would rather not.")
+        return await call_next(
+            request.replaced(messages=[{"role": "system", "content": "Be kind."}, *request.messages])
+        )
+
+    with fake("said", middleware=[guard]) as homa:
+        refused = homa.submit("a secret", model=LUNA).result(5)
+        assert (refused.text, refused.cost_usd, homa.calls) == ("I would rather not.", 0, [])
+        assert homa.submit("a question", model=LUNA).result(5).text == "said"
+        homa.submit("a secret", model=HAIKU).result(5)
+        assert [(call.provider, len(call.messages)) for call in homa.calls] == [("openai", 2), ("anthropic", 1)]

@@ -21,7 +21,7 @@ from homa_shared.store.operation import mapping, read
 from homa_shared.store.reads.jobs import JobView
 from homa_shared.store.reads.money import LedgerLine
 from homa_shared.store.transitions.submit import Common, Entry, submit
-from homa_workers.middleware.entry_points import Factory
+from homa_workers.middleware.entry_points import Given
 from homa_workers.process.build import WorkerProcess, build
 from homa_workers.process.worker import HomaWorker
 from homa_workers.simulator import Simulator
@@ -70,7 +70,7 @@ class Cell:
         return load_settings(env=self.environment(**more), cwd=self.home)
 
     async def process(
-        self, *providers: str, concurrency: int | None = None, middleware: Sequence[Factory] = (), **more: str
+        self, *providers: str, concurrency: int | None = None, middleware: Sequence[Given] = (), **more: str
     ) -> WorkerProcess:
         """The workers of one process, not yet serving."""
         made = await build(
@@ -87,7 +87,7 @@ class Cell:
         return made
 
     async def worker(
-        self, *providers: str, concurrency: int | None = None, middleware: Sequence[Factory] = (), **more: str
+        self, *providers: str, concurrency: int | None = None, middleware: Sequence[Given] = (), **more: str
     ) -> HomaWorker:
         """The first worker of a process that serves."""
         made = await self.process(*providers, concurrency=concurrency, middleware=middleware, **more)

@@ -86,6 +86,8 @@ class RunningAttempt:
     #: For people: what was changed about its parameters for its model, which requests of its call were refused, and how
     #: its answer ended where it was cut.
     parameter_notes: tuple[str, ...] = ()
+    #: The middleware whose own reply it has, for which nothing was called; empty where there is none.
+    answered_by: str = ""
     #: Requests of its last call that were refused before the last one.
     refused: int = 0
     #: Parameters of its last call.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -91,6 +92,8 @@ class Commands(click.Group):
             # Everything has been said.
             ctx.exit(status_of(error))
         except HomaError as error:
+            if _debugs():
+                traceback.print_exc()
             click.echo(f"homa: {error}", err=True)
             ctx.exit(status_of(error))
         except KeyboardInterrupt:
@@ -107,6 +110,11 @@ class Commands(click.Group):
             place = "" if error.filename is None else f"{error.filename!r:.200}: "
             click.echo(f"homa: {place}{error.strerror or error}", err=True)
             ctx.exit(status_of(error))
+
+
+def _debugs() -> bool:
+    """Whether HOMA_DEBUG asks for tracebacks. The settings, which homa.toml may set too, may be what is wrong."""
+    return os.environ.get("HOMA_DEBUG", "").lower() in ("1", "true", "yes", "on")
 
 
 def _version() -> str:

@@ -62,7 +62,7 @@ def _opened(context: Context, *, needs_store: bool, drift_told: bool = True) -> 
         found = None
     say(f"store {found or 'none'}, settings {context.settings.config_file or 'from the environment'}")
     _say_warnings(context)
-    _say_what_the_client_logs()
+    _say_what_the_client_logs(debug=context.settings.debug)
     opened = Session(context, joined=found is not None)
     try:
         if found is not None and drift_told and not context.owns_fleet:
@@ -108,11 +108,13 @@ class _ClientWarnings(logging.Handler):
     """Says on stderr what the client logs."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(f"warning: {record.getMessage()}")
+        say(f"{record.levelname.lower()}: {record.getMessage()}")
 
 
-def _say_what_the_client_logs() -> None:
+def _say_what_the_client_logs(*, debug: bool) -> None:
     log = logging.getLogger("homa")
+    if debug:
+        log.setLevel(logging.DEBUG)
     # A process may open several sessions.
     if not any(isinstance(handler, _ClientWarnings) for handler in log.handlers):
         log.addHandler(_ClientWarnings())

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
+from homa.client.aio_count import AsyncCounting
 from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
+from homa.client.aio_known_jobs import AsyncKnownJobs
 from homa.client.aio_stream import AsyncStream, Submissions
-from homa.client.batch_flows import BatchFlows
 from homa.client.batch_submission import BatchSubmission, check_requests
-from homa.client.count import count
 from homa.client.embeddings import Embedded
-from homa.client.job_flows import JobFlows
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.aio import AsyncManagement
 from homa.client.scheduling import AsyncScheduling
 from homa.client.short_tracebacks import short_tracebacks
 from homa.client.tables.mapping import AsyncTableMapping
 from homa.drivers.aio import AwaitingDriver
-from homa.drivers.context import client_context
+from homa.drivers.context import Context, client_context
+from homa.drivers.source import ClientSource
 from homa.submit.batch_chunks import BatchRequest
 from homa.submit.job_options import ChatOptions, EmbeddingOptions, JobOptions, Schema
 from homa.submit.submitter import Asked, Submitter, ask_for
-from homa_shared.calls.tokens import Count
 
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings
@@ -35,7 +34,7 @@ T = TypeVar("T")
 
 
 @short_tracebacks
-class AsyncHoma(AsyncManagement, AsyncScheduling, AsyncTableMapping):
+class AsyncHoma(AsyncKnownJobs, AsyncCounting, AsyncManagement, AsyncScheduling, AsyncTableMapping):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use. It serves one event loop at a time, and works on in another one or a forked child.
@@ -64,22 +63,28 @@ class AsyncHoma(AsyncManagement, AsyncScheduling, AsyncTableMapping):
         submit_timeout_s: float | None = None,
     ) -> None:
         own = LocalWorkers(workers)
-        self._context = own.of(
-            client_context(
-                redis_url=redis_url,
-                namespace=namespace,
-                settings=settings,
-                local=local,
-                submit_timeout_s=submit_timeout_s,
-            ),
-            whole=settings is not None,
+        context = client_context(
+            redis_url=redis_url,
+            namespace=namespace,
+            settings=settings,
+            local=local,
+            submit_timeout_s=submit_timeout_s,
         )
-        self._driver = AwaitingDriver(self._context)
-        self._workers = own
+        self._use(own.of(context, whole=settings is not None), own)
+
+    def _use(self, context: Context, own: LocalWorkers) -> None:
+        self._context, self._workers = context, own
+        self._driver = AwaitingDriver(context)
         # Handles keep the driver, and with it the workers of the jobs that they wait for.
         weakref.finalize(self._driver, own.leave)
-        self._submitter = Submitter(self._context)
+        self._submitter = Submitter(context)
         self._submissions = Submissions()
+
+    def __getstate__(self) -> ClientSource:
+        return ClientSource.of(self._context)
+
+    def __setstate__(self, source: ClientSource) -> None:
+        self._use(source.context(), LocalWorkers("none"))
 
     @classmethod
     def local(
@@ -118,7 +123,8 @@ class AsyncHoma(AsyncManagement, AsyncScheduling, AsyncTableMapping):
         Args:
             prompt: the user's text; or `messages`, a whole conversation.
             model: `provider:model`, or an alias of the fleet's settings.
-            schema: a pydantic model or JSON schema for the answer; `Reply.parsed` is then its object.
+            schema: a type (pydantic model, dataclass, TypedDict, `list[…]` of one) or JSON schema for the answer;
+                `Reply.parsed` is then its object.
             options: those of `JobOptions`, where each has its type and what it does; docs/python.md lists them.
                 Further names go to the provider as they are; type checkers want those in `provider_options`.
 
@@ -175,6 +181,39 @@ class AsyncHoma(AsyncManagement, AsyncScheduling, AsyncTableMapping):
             await self._driver.run(wanted.leave(error))
             raise
 
+    @overload
+    async def submit_batch(
+        self,
+        requests: Iterable[BatchRequest] | AsyncIterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: type[T],
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> AsyncBatch[T]: ...
+
+    @overload
+    async def submit_batch(
+        self,
+        requests: Iterable[BatchRequest] | AsyncIterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: None = None,
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> AsyncBatch[None]: ...
+
+    @overload
+    async def submit_batch(
+        self,
+        requests: Iterable[BatchRequest] | AsyncIterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: Mapping[str, Any],
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> AsyncBatch[Any]: ...
+
     async def submit_batch(
         self,
         requests: Iterable[BatchRequest] | AsyncIterable[BatchRequest],
@@ -183,7 +222,7 @@ class AsyncHoma(AsyncManagement, AsyncScheduling, AsyncTableMapping):
         schema: Schema = None,
         name: str | None = None,
         **options: Unpack[JobOptions],
-    ) -> AsyncBatch:
+    ) -> AsyncBatch[Any]:
         """Submit any number of requests as one batch; returns when all are accepted.
 
         Args:
@@ -209,6 +248,26 @@ class AsyncHoma(AsyncManagement, AsyncScheduling, AsyncTableMapping):
             await filling.abandon(error)
             raise
 
+    @overload
+    async def open_batch(
+        self, *, model: str | None = None, schema: type[T], name: str | None = None, **options: Unpack[JobOptions]
+    ) -> AsyncOpenBatch[T]: ...
+
+    @overload
+    async def open_batch(
+        self, *, model: str | None = None, schema: None = None, name: str | None = None, **options: Unpack[JobOptions]
+    ) -> AsyncOpenBatch[None]: ...
+
+    @overload
+    async def open_batch(
+        self,
+        *,
+        model: str | None = None,
+        schema: Mapping[str, Any],
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> AsyncOpenBatch[Any]: ...
+
     async def open_batch(
         self,
         *,
@@ -216,69 +275,11 @@ class AsyncHoma(AsyncManagement, AsyncScheduling, AsyncTableMapping):
         schema: Schema = None,
         name: str | None = None,
         **options: Unpack[JobOptions],
-    ) -> AsyncOpenBatch:
+    ) -> AsyncOpenBatch[Any]:
         """A batch to be filled bit by bit, and sealed; options as `submit_batch` without the requests."""
         submission = BatchSubmission(self._submitter, {"model": model, "schema": schema, "name": name, **options})
         await self._driver.run(submission.open())
         return AsyncOpenBatch(self._driver, submission, self.batch(submission.id, schema=submission.schema))
-
-    def job(self, job_id: str, *, schema: Any = None) -> AsyncJob[Any]:
-        """The handle of a job that was submitted before, here or elsewhere."""
-        return AsyncJob(self._driver, JobFlows(self._submitter.keys, job_id, schema))
-
-    def batch(self, batch_id: str, *, schema: Any = None) -> AsyncBatch:
-        """The handle of a batch that was submitted before, here or elsewhere."""
-        return AsyncBatch(self._driver, BatchFlows(self._submitter.keys, batch_id, schema))
-
-    async def cancel(self, job: AsyncJob[Any] | str) -> str:
-        """Cancel a job, given its handle or id; see `Job.cancel`."""
-        return await (self.job(job).cancel() if not isinstance(job, AsyncJob) else job.cancel())
-
-    @overload
-    def count(
-        self, content: str | Sequence[Mapping[str, Any]], *, model: str, exact: Literal[False] = False
-    ) -> Count: ...
-
-    @overload
-    def count(
-        self, content: str | Sequence[Mapping[str, Any]], *, model: str, exact: Literal[True]
-    ) -> Coroutine[Any, Any, Count]: ...
-
-    @overload
-    def count(
-        self, content: str | Sequence[Mapping[str, Any]], *, model: str, exact: bool
-    ) -> Count | Coroutine[Any, Any, Count]: ...
-
-    def count(
-        self, content: str | Sequence[Mapping[str, Any]], *, model: str, exact: bool = False
-    ) -> Count | Coroutine[Any, Any, Count]:
-        """Tokens of a text or of messages; `exact` of the result says whether they are an estimate.
-
-        They are counted offline: exactly for texts of OpenAI's models, else by an estimate that is scaled by what
-        replies have taught, as far as this client has submitted to the model.
-
-        Args:
-            content: the text, or messages in OpenAI's shape.
-            model: `provider:model`; with `exact` also an alias of the fleet's settings.
-            exact: ask the provider's own count; the result is then to be awaited. Another process of this machine
-                asks, with the key of this client's settings, and needs the provider's SDK (`homa-queue[workers]`,
-                `[gemini]`, `[bedrock]`).
-
-        Raises:
-            InvalidRequest: the provider is not configured in this process, or offers no count.
-            MissingExtra: its SDK is not installed here.
-            CountFailed: it did not answer.
-            StoreUnavailable: the model is an alias, and the store cannot be asked what for.
-        """
-        if exact:
-            return self._count_exactly(content, model)
-        return count(content, model=model, factor=self._submitter.factor(model))
-
-    async def _count_exactly(self, content: str | Sequence[Mapping[str, Any]], model: str) -> Count:
-        from homa.client.exact_count import count_exactly_async, target_of
-
-        target = await self._driver.run(target_of(model, self._submitter))
-        return await count_exactly_async(self._context.settings, target, content)
 
     async def aclose(self) -> None:
         """Close the connections; workers of its own finish their calls. It may be used again: it connects anew."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from homa.client.batch_flows import BatchFlows
 from homa.client.batch_lines import Line
@@ -99,7 +99,7 @@ class AsyncJob(Generic[T]):
 
 
 @short_tracebacks
-class AsyncBatch:
+class AsyncBatch(Generic[T]):
     """A submitted batch. The handle holds nothing but its id; `homa.batch(id)` makes another one anywhere."""
 
     def __init__(self, driver: AwaitingDriver, flows: BatchFlows) -> None:
@@ -121,7 +121,7 @@ class AsyncBatch:
         """
         return await self._driver.run(self._flows.wait(timeout))
 
-    def results(self, after: int = 0, *, timeout: float | None = None) -> AsyncIterator[Line]:
+    def results(self, after: int = 0, *, timeout: float | None = None) -> AsyncIterator[Line[T]]:
         """Its lines as they end; a failure is a value. A line that is retried comes again.
 
         Args:
@@ -159,13 +159,16 @@ class AsyncBatch:
 
 
 @short_tracebacks
-class AsyncOpenBatch:
+class AsyncOpenBatch(Generic[T]):
     """A batch that still takes lines: `add` some, then `seal` it."""
 
-    def __init__(self, driver: AwaitingDriver, submission: BatchSubmission, batch: AsyncBatch) -> None:
+    def __init__(self, driver: AwaitingDriver, submission: BatchSubmission, batch: AsyncBatch[T]) -> None:
         self._driver, self._submission = driver, submission
         #: The handle, for progress and results while lines are still added.
         self.batch = batch
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an open batch cannot be pickled, since it may hold lines: seal it, or pickle its .batch")
 
     @property
     def id(self) -> str:
@@ -194,7 +197,7 @@ class AsyncOpenBatch:
         """Send what has been gathered, without waiting for a chunk to be full."""
         await self._driver.run(self._submission.flush())
 
-    async def seal(self) -> AsyncBatch:
+    async def seal(self) -> AsyncBatch[T]:
         """No line comes after this: the batch is complete when all have ended."""
         await self._driver.run(self._submission.seal())
         return self.batch

@@ -59,7 +59,7 @@ class AsyncSchedule:
         *,
         budget_usd: str | float | Decimal | None = None,
         window: int = WINDOW,
-    ) -> AsyncBatch:
+    ) -> AsyncBatch[None]:
         """Run it for ticks of the past that had no run; as `Schedule.backfill`."""
         found = await self._driver.run(self._flows.backfill(since, until, budget_usd, window))
         return AsyncBatch(self._driver, BatchFlows(self._flows.keys, found))

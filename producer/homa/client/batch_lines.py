@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from homa.client.outcomes import outcomes, read_ends
 from homa.client.results import Failure, Reply
@@ -14,31 +14,50 @@ from homa_shared.store import reads
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, read, text
 
+T = TypeVar("T")
+
 #: Lines that are fetched at once.
 PAGE = 250
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a batch that has ended; a failure is a value."""
+class AnsweredLine(Generic[T]):
+    """A line of a batch that has its reply."""
 
     #: Continue after this line: `batch.results(after=line.position)`.
     position: int
     custom_id: str
     job_id: str
-    #: The reply; None where there is none.
-    reply: Reply[Any] | None
-    #: How it ended otherwise; None where there is a reply.
-    failure: Failure | None
+    reply: Reply[T]
+    failure: None = None
+    ok: Literal[True] = True
 
     @property
-    def ok(self) -> bool:
-        return self.reply is not None
+    def error(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedLine:
+    """A line of a batch that ended otherwise; a failure is a value."""
+
+    #: This and the two below as of `AnsweredLine`.
+    position: int
+    custom_id: str
+    job_id: str
+    #: How it ended.
+    failure: Failure
+    reply: None = None
+    ok: Literal[False] = False
 
     @property
-    def error(self) -> JobEnded | None:
+    def error(self) -> JobEnded:
         """The failure as an exception: JobFailed, JobCancelled or JobExpired."""
-        return None if self.failure is None else self.failure.error()
+        return self.failure.error()
+
+
+#: One line of a batch that has ended. `line.ok is True`, or `line.reply is not None`, tells type checkers which one.
+Line: TypeAlias = AnsweredLine[T] | FailedLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +66,7 @@ class LinePage:
 
     #: Continue after this page.
     cursor: int
-    lines: Sequence[Line]
+    lines: Sequence[Line[Any]]
 
 
 def read_page(
@@ -73,21 +92,19 @@ def read_page(
     return LinePage(after + len(ids), lines)
 
 
-def _lines(keys: Keys, positions: dict[int, str], schema: Any) -> Flow[list[Line]]:
+def _lines(keys: Keys, positions: dict[int, str], schema: Any) -> Flow[list[Line[Any]]]:
     if not positions:
         return []
     found = yield from ask_patiently(read_ends(keys, list(positions.values())))
     ended = yield from outcomes(keys, found, schema)
-    return [
-        Line(
-            position=position,
-            custom_id=outcome.custom_id or "",
-            job_id=outcome.job_id,
-            reply=outcome if isinstance(outcome, Reply) else None,
-            failure=outcome if isinstance(outcome, Failure) else None,
-        )
-        for position, outcome in zip(positions, ended, strict=True)
-    ]
+    return [_line(position, outcome) for position, outcome in zip(positions, ended, strict=True)]
+
+
+def _line(position: int, outcome: Reply[Any] | Failure) -> Line[Any]:
+    custom_id = outcome.custom_id or ""
+    if isinstance(outcome, Reply):
+        return AnsweredLine(position, custom_id, outcome.job_id, outcome)
+    return FailedLine(position, custom_id, outcome.job_id, outcome)
 
 
 def _custom_ids(keys: Keys, job_ids: Sequence[str]) -> Op[list[str]]:

@@ -123,6 +123,11 @@ class Embedded(Sequence[list[float]]):
     def _length(self) -> int:
         return sum(1 for _ in self._items())
 
+    def __repr__(self) -> str:
+        cost = "no known price" if self.cost_usd is None else f"${self.cost_usd}"
+        lost = len(self.errors)
+        return f"<Embedded {len(self)} texts, {lost} without a vector, {self.provider}:{self.model}, {cost}>"
+
     def __len__(self) -> int:
         return self._length
 

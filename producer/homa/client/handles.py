@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from homa.client.batch_flows import BatchFlows
 from homa.client.batch_lines import Line
@@ -99,7 +99,7 @@ class Job(Generic[T]):
 
 
 @short_tracebacks
-class Batch:
+class Batch(Generic[T]):
     """A submitted batch. The handle holds nothing but its id; `homa.batch(id)` makes another one anywhere."""
 
     def __init__(self, driver: BlockingDriver, flows: BatchFlows) -> None:
@@ -121,7 +121,7 @@ class Batch:
         """
         return self._driver.run(self._flows.wait(timeout))
 
-    def results(self, after: int = 0, *, timeout: float | None = None) -> Iterator[Line]:
+    def results(self, after: int = 0, *, timeout: float | None = None) -> Iterator[Line[T]]:
         """Its lines as they end; a failure is a value. A line that is retried comes again.
 
         Args:
@@ -159,13 +159,16 @@ class Batch:
 
 
 @short_tracebacks
-class OpenBatch:
+class OpenBatch(Generic[T]):
     """A batch that still takes lines: `add` some, then `seal` it."""
 
-    def __init__(self, driver: BlockingDriver, submission: BatchSubmission, batch: Batch) -> None:
+    def __init__(self, driver: BlockingDriver, submission: BatchSubmission, batch: Batch[T]) -> None:
         self._driver, self._submission = driver, submission
         #: The handle, for progress and results while lines are still added.
         self.batch = batch
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an open batch cannot be pickled, since it may hold lines: seal it, or pickle its .batch")
 
     @property
     def id(self) -> str:
@@ -187,7 +190,7 @@ class OpenBatch:
         """Send what has been gathered, without waiting for a chunk to be full."""
         self._driver.run(self._submission.flush())
 
-    def seal(self) -> Batch:
+    def seal(self) -> Batch[T]:
         """No line comes after this: the batch is complete when all have ended."""
         self._driver.run(self._submission.seal())
         return self.batch

@@ -15,6 +15,9 @@ from homa_shared.model.records import State
 
 T = TypeVar("T")
 
+#: Characters of the answer in what `repr` says.
+_EXCERPT = 60
+
 
 @dataclass(frozen=True)
 class Reply(Generic[T]):
@@ -82,6 +85,14 @@ class Reply(Generic[T]):
             InvalidReply: the answer does not fit it.
         """
         return None if self.schema is None else parse(self.text, self.schema)  # type: ignore[return-value]
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        cost = "unpriced" if self.cost_usd is None else f"${self.cost_usd}"
+        cut = "…" if len(self.text) > _EXCERPT else ""
+        return f"<Reply {self.job_id} {self.provider}:{self.model} {cost} {self.text[:_EXCERPT]!r}{cut}>"
 
     def _choice(self) -> dict[str, Any]:
         choices = self.body.get("choices") or [{}]

@@ -59,7 +59,7 @@ class Schedule:
         *,
         budget_usd: str | float | Decimal | None = None,
         window: int = WINDOW,
-    ) -> Batch:
+    ) -> Batch[None]:
         """Run it for ticks of the past that had no run, oldest first.
 
         Args:

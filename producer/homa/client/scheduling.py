@@ -7,13 +7,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from homa.client.schedule_flows import ScheduleFlows, ScheduleTimes, all_schedules, make_schedule
-from homa.client.schedule_handles import Schedule
-from homa.submit.schedule_definition import Policies, checked_name
 from homa_shared.model.errors import InvalidRequest
 
+# What makes schedules is imported at the first use: clients without any start sooner.
 if TYPE_CHECKING:
     from homa.client.aio_schedule_handles import AsyncSchedule
+    from homa.client.schedule_handles import Schedule
     from homa.drivers.aio import AwaitingDriver
     from homa.drivers.blocking import BlockingDriver
     from homa.drivers.effects import Flow
@@ -77,6 +76,9 @@ class Scheduling:
         """
         if request is None:
             return self._handle(name, options, cron, every_s, at)
+        from homa.client.schedule_flows import ScheduleTimes, make_schedule
+        from homa.submit.schedule_definition import Policies
+
         policies = Policies.checked(missed, overlap, jitter_s, budget_usd, budget_period, pause_after)
         times = ScheduleTimes(cron, every_s, at, tz)
         self._driver.run(make_schedule(self._submitter, name, request, times, policies, options, replace=replace))
@@ -84,10 +86,16 @@ class Scheduling:
 
     def schedules(self) -> list[ScheduleView]:
         """Every schedule as it stands, by name."""
+        from homa.client.schedule_flows import all_schedules
+
         return self._driver.run(all_schedules(self._submitter.keys))
 
     def _handle(self, name: str, options: Mapping[str, Any], *times: object) -> Schedule:
         _check_alone(name, options, times)
+        from homa.client.schedule_flows import ScheduleFlows
+        from homa.client.schedule_handles import Schedule
+        from homa.submit.schedule_definition import checked_name
+
         return Schedule(self._driver, ScheduleFlows(self._submitter.keys, checked_name(name)))
 
 
@@ -119,16 +127,23 @@ class AsyncScheduling:
         if request is None:
             _check_alone(name, options, (cron, every_s, at))
         else:
+            from homa.client.schedule_flows import ScheduleTimes, make_schedule
+            from homa.submit.schedule_definition import Policies
+
             policies = Policies.checked(missed, overlap, jitter_s, budget_usd, budget_period, pause_after)
             times = ScheduleTimes(cron, every_s, at, tz)
             making: Flow[str] = make_schedule(self._submitter, name, request, times, policies, options, replace=replace)
             await self._driver.run(making)
         from homa.client.aio_schedule_handles import AsyncSchedule  # with asyncio, which `Homa` does without
+        from homa.client.schedule_flows import ScheduleFlows
+        from homa.submit.schedule_definition import checked_name
 
         return AsyncSchedule(self._driver, ScheduleFlows(self._submitter.keys, checked_name(name)))
 
     async def schedules(self) -> list[ScheduleView]:
         """Every schedule as it stands, by name."""
+        from homa.client.schedule_flows import all_schedules
+
         return await self._driver.run(all_schedules(self._submitter.keys))
 
 

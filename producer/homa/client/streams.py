@@ -50,6 +50,9 @@ class Piece(str):
         piece.id, piece.attempt, piece.event = id, attempt, event
         return piece
 
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
+        return (str(self),), {"id": self.id, "attempt": self.attempt, "event": self.event}
+
 
 def check_event_id(after: str | None) -> tuple[int, int] | None:
     """An event id as the pair that its order goes by.

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from homa.client.batch_flows import BatchFlows
 from homa.client.batch_submission import BatchSubmission, check_requests
 from homa.client.count import count
 from homa.client.embeddings import Embedded
 from homa.client.handles import Batch, Job, OpenBatch
-from homa.client.job_flows import JobFlows
+from homa.client.known_jobs import KnownJobs
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.sync import Management
 from homa.client.scheduling import Scheduling
@@ -20,7 +19,8 @@ from homa.client.short_tracebacks import short_tracebacks
 from homa.client.streams import Piece
 from homa.client.tables.mapping import TableMapping
 from homa.drivers.blocking import BlockingDriver
-from homa.drivers.context import client_context
+from homa.drivers.context import Context, client_context
+from homa.drivers.source import ClientSource
 from homa.submit.batch_chunks import BatchRequest
 from homa.submit.job_options import ChatOptions, EmbeddingOptions, JobOptions, Schema
 from homa.submit.submitter import Asked, Submitter, ask_for
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 @short_tracebacks
-class Homa(Management, Scheduling, TableMapping):
+class Homa(KnownJobs, Management, Scheduling, TableMapping):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use, may be shared by threads, and works on in a forked child.
@@ -62,21 +62,27 @@ class Homa(Management, Scheduling, TableMapping):
         submit_timeout_s: float | None = None,
     ) -> None:
         own = LocalWorkers(workers)
-        self._context = own.of(
-            client_context(
-                redis_url=redis_url,
-                namespace=namespace,
-                settings=settings,
-                local=local,
-                submit_timeout_s=submit_timeout_s,
-            ),
-            whole=settings is not None,
+        context = client_context(
+            redis_url=redis_url,
+            namespace=namespace,
+            settings=settings,
+            local=local,
+            submit_timeout_s=submit_timeout_s,
         )
-        self._driver = BlockingDriver(self._context)
-        self._workers = own
+        self._use(own.of(context, whole=settings is not None), own)
+
+    def _use(self, context: Context, own: LocalWorkers) -> None:
+        self._context, self._workers = context, own
+        self._driver = BlockingDriver(context)
         # Handles keep the driver, and with it the workers of the jobs that they wait for.
         weakref.finalize(self._driver, own.leave)
-        self._submitter = Submitter(self._context)
+        self._submitter = Submitter(context)
+
+    def __getstate__(self) -> ClientSource:
+        return ClientSource.of(self._context)
+
+    def __setstate__(self, source: ClientSource) -> None:
+        self._use(source.context(), LocalWorkers("none"))
 
     @classmethod
     def local(
@@ -115,7 +121,8 @@ class Homa(Management, Scheduling, TableMapping):
         Args:
             prompt: the user's text; or `messages`, a whole conversation.
             model: `provider:model`, or an alias of the fleet's settings.
-            schema: a pydantic model or JSON schema for the answer; `Reply.parsed` is then its object.
+            schema: a type (pydantic model, dataclass, TypedDict, `list[…]` of one) or JSON schema for the answer;
+                `Reply.parsed` is then its object.
             options: those of `JobOptions`, where each has its type and what it does; docs/python.md lists them.
                 Further names go to the provider as they are; type checkers want those in `provider_options`.
 
@@ -168,6 +175,39 @@ class Homa(Management, Scheduling, TableMapping):
             self._driver.run(wanted.leave(error))
             raise
 
+    @overload
+    def submit_batch(
+        self,
+        requests: Iterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: type[T],
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Batch[T]: ...
+
+    @overload
+    def submit_batch(
+        self,
+        requests: Iterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: None = None,
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Batch[None]: ...
+
+    @overload
+    def submit_batch(
+        self,
+        requests: Iterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: Mapping[str, Any],
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Batch[Any]: ...
+
     def submit_batch(
         self,
         requests: Iterable[BatchRequest],
@@ -176,7 +216,7 @@ class Homa(Management, Scheduling, TableMapping):
         schema: Schema = None,
         name: str | None = None,
         **options: Unpack[JobOptions],
-    ) -> Batch:
+    ) -> Batch[Any]:
         """Submit any number of requests as one batch; returns when all are accepted.
 
         Args:
@@ -202,6 +242,26 @@ class Homa(Management, Scheduling, TableMapping):
             filling.abandon(error)
             raise
 
+    @overload
+    def open_batch(
+        self, *, model: str | None = None, schema: type[T], name: str | None = None, **options: Unpack[JobOptions]
+    ) -> OpenBatch[T]: ...
+
+    @overload
+    def open_batch(
+        self, *, model: str | None = None, schema: None = None, name: str | None = None, **options: Unpack[JobOptions]
+    ) -> OpenBatch[None]: ...
+
+    @overload
+    def open_batch(
+        self,
+        *,
+        model: str | None = None,
+        schema: Mapping[str, Any],
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> OpenBatch[Any]: ...
+
     def open_batch(
         self,
         *,
@@ -209,23 +269,11 @@ class Homa(Management, Scheduling, TableMapping):
         schema: Schema = None,
         name: str | None = None,
         **options: Unpack[JobOptions],
-    ) -> OpenBatch:
+    ) -> OpenBatch[Any]:
         """A batch to be filled bit by bit, and sealed; options as `submit_batch` without the requests."""
         submission = BatchSubmission(self._submitter, {"model": model, "schema": schema, "name": name, **options})
         self._driver.run(submission.open())
         return OpenBatch(self._driver, submission, self.batch(submission.id, schema=submission.schema))
-
-    def job(self, job_id: str, *, schema: Any = None) -> Job[Any]:
-        """The handle of a job that was submitted before, here or elsewhere."""
-        return Job(self._driver, JobFlows(self._submitter.keys, job_id, schema))
-
-    def batch(self, batch_id: str, *, schema: Any = None) -> Batch:
-        """The handle of a batch that was submitted before, here or elsewhere."""
-        return Batch(self._driver, BatchFlows(self._submitter.keys, batch_id, schema))
-
-    def cancel(self, job: Job[Any] | str) -> str:
-        """Cancel a job, given its handle or id; see `Job.cancel`."""
-        return self.job(job).cancel() if not isinstance(job, Job) else job.cancel()
 
     def count(self, content: str | Sequence[Mapping[str, Any]], *, model: str, exact: bool = False) -> Count:
         """Tokens of a text or of messages; `exact` of the result says whether they are an estimate.

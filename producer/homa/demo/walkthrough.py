@@ -82,7 +82,7 @@ def _request(document: Document) -> dict[str, Any]:
 
 
 def _watch(
-    store: Store, batch: Batch, workers: WorkerSupervisor, killer: _Killer, count: int, reporter: Reporter
+    store: Store, batch: Batch[None], workers: WorkerSupervisor, killer: _Killer, count: int, reporter: Reporter
 ) -> None:
     """Looks on until the batch is complete; has one worker killed on the way."""
     give_up_s = time.monotonic() + _PATIENCE_S + count * _PATIENCE_PER_DOCUMENT_S
@@ -145,7 +145,7 @@ class _EventCounts:
         return self._counts
 
 
-def _findings(environment: DemoEnvironment, store: Store, batch: Batch, count: int, seconds: float) -> Findings:
+def _findings(environment: DemoEnvironment, store: Store, batch: Batch[None], count: int, seconds: float) -> Findings:
     results = Counter(line.custom_id for line in batch.results())
     progress, events = batch.progress(), _EventCounts(store).update()
     stats, bill = _settled_stats(environment), environment.simulator.get("/bill")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
 from homa.drivers.context import Context
 from homa.drivers.deltas import Deltas, Follower
@@ -31,6 +33,7 @@ from homa.drivers.ends import Announced, Ends
 from homa_shared.model.ids import new_nonce
 
 if TYPE_CHECKING:
+    from homa.drivers.source import ClientSource
     from homa_shared.store.client import AsyncStore
 
 T = TypeVar("T")
@@ -96,6 +99,11 @@ class AwaitingDriver:
         self._ends: Ends | None = None
         self._deltas: Deltas | None = None
         self._connecting = asyncio.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from homa.drivers.source import ClientSource
+
+        return _driver_at, (ClientSource.of(self._context),)
 
     async def run(self, flow: Flow[T]) -> T:
         """A flow's result."""
@@ -198,3 +206,20 @@ class AwaitingDriver:
 def _here() -> tuple[int, asyncio.AbstractEventLoop]:
     """This process and loop: connections belong to both."""
     return os.getpid(), asyncio.get_running_loop()
+
+
+#: Of handles that were unpickled here: those of one store share the connections of a loop.
+_unpickled: WeakValueDictionary[tuple[ClientSource, int], AwaitingDriver] = WeakValueDictionary()
+_unpickling = threading.Lock()
+
+
+def _driver_at(source: ClientSource) -> AwaitingDriver:
+    try:
+        name = source, id(asyncio.get_running_loop())
+    except RuntimeError:
+        name = source, 0
+    with _unpickling:
+        driver = _unpickled.get(name)
+        if driver is None:
+            driver = _unpickled[name] = AwaitingDriver(source.context())
+        return driver

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
 from homa.drivers.context import Context
 from homa.drivers.effects import (
@@ -24,6 +26,7 @@ from homa.drivers.effects import (
 from homa_shared.model.errors import StoreUnavailable
 
 if TYPE_CHECKING:
+    from homa.drivers.source import ClientSource
     from homa_shared.store.client import Store
 
 T = TypeVar("T")
@@ -41,6 +44,11 @@ class BlockingDriver:
         self._context = context
         self._store: Store | None = None
         self._hurried: tuple[float, Store] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from homa.drivers.source import ClientSource
+
+        return _driver_at, (ClientSource.of(self._context),)
 
     @property
     def store(self) -> Store:
@@ -147,3 +155,16 @@ def _announced(pubsub: Any, seconds: float) -> bool:
         if pubsub.get_message(timeout=left_s) is not None:
             return True
     return False
+
+
+#: Of handles that were unpickled here: those of one store share its connections.
+_unpickled: WeakValueDictionary[ClientSource, BlockingDriver] = WeakValueDictionary()
+_unpickling = threading.Lock()
+
+
+def _driver_at(source: ClientSource) -> BlockingDriver:
+    with _unpickling:
+        driver = _unpickled.get(source)
+        if driver is None:
+            driver = _unpickled[source] = BlockingDriver(source.context())
+        return driver

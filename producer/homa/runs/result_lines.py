@@ -36,21 +36,21 @@ class ResultLine:
     empty: bool = False
 
 
-def result_lines(keys: Keys, lines: Sequence[Line]) -> Flow[list[ResultLine]]:
+def result_lines(keys: Keys, lines: Sequence[Line[Any]]) -> Flow[list[ResultLine]]:
     """The same lines for a results file."""
     failures = [line.job_id for line in lines if line.failure is not None]
     costs = yield from _known_costs(keys, failures)
     return [_in_file(line, costs) for line in lines]
 
 
-def _in_file(line: Line, costs: Mapping[str, int]) -> ResultLine:
+def _in_file(line: Line[Any], costs: Mapping[str, int]) -> ResultLine:
     if line.reply is not None:
         return _answered(line, line.reply)
     assert line.failure is not None
     return _unanswered(line, line.failure, costs[line.job_id])
 
 
-def _answered(line: Line, reply: Reply[Any]) -> ResultLine:
+def _answered(line: Line[Any], reply: Reply[Any]) -> ResultLine:
     custom_id = line.custom_id or line.job_id
     document = result_line(custom_id, answered(reply))
     cut = is_cut(reply.body)
@@ -59,7 +59,7 @@ def _answered(line: Line, reply: Reply[Any]) -> ResultLine:
     )
 
 
-def _unanswered(line: Line, failure: Failure, nano_usd: int) -> ResultLine:
+def _unanswered(line: Line[Any], failure: Failure, nano_usd: int) -> ResultLine:
     custom_id = line.custom_id or line.job_id
     document = result_line(custom_id, unanswered(failure, nano_usd))
     return ResultLine(line.position, custom_id, _state(failure), failure.kind, failure.message, document)

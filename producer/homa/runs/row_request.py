@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homa.files import BadRow, MissingField, PromptTemplate, Row
+from homa.submit.attachments import refuse_own_files
 from homa.submit.batch_chunks import body_options
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.settings.fleet import Fleet
@@ -41,6 +42,7 @@ class RequestBuilder:
             return row.rejected(str(error))
 
     def _from_line(self, row: Row, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        refuse_own_files(body, "a line of a batch file")
         request = {name: value for name, value in body_options(body).items() if name not in _DROPPED}
         if self.own_cap and "max_completion_tokens" in request:
             # The same cap under the name that the run's own would be sent under: a provider refuses both.

@@ -1,26 +1,42 @@
 """Images and documents that an application hands over, as parts of a message.
 
 Here, and only here, files are opened: who calls the client or the command line chooses them. Their type is told by
-their first bytes and not by their names, and what is too large for any provider is refused before it is read.
+their first bytes and not by their names, and what is too large for any provider is refused before it is read. Lines of
+batch files, which others may have written, open none (`refuse_own_files`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from homa_shared.calls.media import PDF, Medium, data_url, from_data_url, medium
 from homa_shared.model.errors import InvalidRequest
 
-#: An image as an application has it: a URL (https, or data), a file, or the bytes of one.
-Image = str | Path | bytes
+
+@runtime_checkable
+class Picture(Protocol):
+    """An image of PIL, which is no dependency: whatever saves itself as it does."""
+
+    @property
+    def mode(self) -> str: ...
+
+    def save(self, fp: Any, format: str | None = None, **params: Any) -> None: ...  # noqa: A002 - PIL's name
+
+
+#: An image as an application has it: a URL (https, or data), a file (its path as a text will do), the bytes of one, or
+#: an image of PIL.
+Image = str | Path | bytes | Picture
 #: A document: a PDF as a file, as bytes, or as a data: URL.
 Document = str | Path | bytes
 
 #: Largest file that is read at all, bytes: no provider takes more in one request than Gemini's 100 MB.
 MOST_FILE_BYTES = 100 * 1000 * 1000
 _REMOTE = ("https://", "http://")
+#: Formats of PIL that are sent as they are; any other image goes as PNG.
+_KEPT_FORMATS = ("GIF", "JPEG", "PNG", "WEBP")
 
 
 def with_media(
@@ -57,8 +73,22 @@ def names_of_media(
     return documents | shown
 
 
+def refuse_own_files(request: Mapping[str, Any], what: str) -> None:
+    """Raises InvalidRequest where a request that others may have written names files of this machine."""
+    for name in ("images", "files"):
+        given = request.get(name)
+        for each in given if isinstance(given, list | tuple) else ():
+            if not isinstance(each, bytes) and not _is_url(each):
+                named = f"{name} of {what} has {str(each)[:80]!r}"
+                raise InvalidRequest(f"{named}: expected https:// or data: URLs; no file is opened for it")
+
+
 def _called(given: object, name: str) -> str:
-    return f"{name} {given}" if isinstance(given, Path) else name
+    return f"{name} {given}" if isinstance(given, Path) or (isinstance(given, str) and not _is_url(given)) else name
+
+
+def _is_url(given: object) -> bool:
+    return isinstance(given, str) and given.lower().startswith((*_REMOTE, "data:"))
 
 
 def _listed(given: object, name: str) -> Sequence[Any]:
@@ -78,25 +108,42 @@ def _image(image: object, name: str) -> dict[str, Any]:
 
 def _document(file: object, name: str) -> dict[str, Any]:
     if isinstance(file, str) and file.lower().startswith(_REMOTE):
-        raise InvalidRequest(f"{name} is {file[:80]!r}: expected a PDF as a pathlib.Path, bytes or data: URL")
+        raise InvalidRequest(f"{name} is {file[:80]!r}: expected a PDF as a path, bytes or data: URL")
     found = _medium(file, name)
     if found.type != PDF:
         raise InvalidRequest(f"{name} is {found.type}: expected a PDF; images go into images=")
-    title = file.name if isinstance(file, Path) else "document.pdf"
+    title = Path(file).name if isinstance(file, Path | str) and not _is_url(file) else "document.pdf"
     return {"type": "file", "file": {"filename": title, "file_data": data_url(found.data, found.type)}}
 
 
 def _medium(given: object, name: str) -> Medium:
     if isinstance(given, bytes):
         return medium(given, name)
-    if isinstance(given, Path):
-        return medium(read_file(given, name), f"{name} {given}")
     if isinstance(given, str) and given.lower().startswith("data:"):
         return from_data_url(given, name)
-    # A text that happens to be a path stays a text: who may choose it must not choose a file of this machine.
+    if isinstance(given, Path) or (isinstance(given, str) and _may_be_path(given)):
+        return medium(read_file(Path(given), name), f"{name} {given}")
+    if isinstance(given, Picture):
+        return medium(_saved(given), name)
     raise InvalidRequest(
-        f"{name} is {str(given)[:80]!r}: expected https://…, data:…;base64,…, a pathlib.Path, or bytes"
+        f"{name} is {str(given)[:80]!r}: expected https://…, data:…;base64,…, a path, bytes, or an image of PIL"
     )
+
+
+def _may_be_path(text: str) -> bool:
+    """Whether a text can be the path of a file, and is neither a URL of another kind nor a text put here by mistake."""
+    return bool(text) and "://" not in text and "\0" not in text and "\n" not in text
+
+
+def _saved(picture: Picture) -> bytes:
+    """An image of PIL as a file, in the format that it was read in where providers know it."""
+    kept = getattr(picture, "format", None)
+    file = BytesIO()
+    if kept == "JPEG":
+        picture.save(file, "JPEG", quality=95)
+    else:
+        picture.save(file, kept if kept in _KEPT_FORMATS else "PNG")
+    return file.getvalue()
 
 
 def read_file(path: Path, name: str) -> bytes:

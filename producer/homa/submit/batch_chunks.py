@@ -11,8 +11,7 @@ from typing import Any
 
 import orjson
 
-from homa.files.digests import Digests
-from homa.submit.attachments import names_of_media
+from homa.submit.attachments import names_of_media, refuse_own_files
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.job_options import known_names
@@ -67,6 +66,8 @@ class Chunks:
         cap: int | None = None,
         kind: str = CHAT,
     ) -> None:
+        from homa.files.digests import Digests  # with all that reads and writes files, which few clients need
+
         self._keys, self._batch_id, self.view, self._cap, self._kind = keys, batch_id, view, cap, kind
         self._defaults = {name: value for name, value in defaults.items() if value is not None}
         self._system = self._defaults.pop("system", None)
@@ -253,6 +254,7 @@ def _from_openai(line: Mapping[str, Any]) -> Mapping[str, Any]:
         raise InvalidRequest(f"url is {url!r:.80}: expected {_OPENAI_URL}")
     if not isinstance(body, Mapping):
         raise InvalidRequest(f"body is {body!r:.80}: expected an object with messages")
+    refuse_own_files(body, "a line of a batch file")
     return {"custom_id": line.get("custom_id"), **body_options(body)}
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
+from homa.submit.attachments import Picture
 from homa.submit.option_checks import (
     Check,
     Number,
@@ -30,7 +31,7 @@ from homa.submit.provider_options import PROVIDER_METADATA, ProviderOptions
 from homa.submit.shared_options import SharedOptions
 from homa.submit.tool_checks import check_answer_schema, check_run_tools, check_tools
 
-#: A pydantic model or JSON schema for answers.
+#: A type or JSON schema for answers.
 Schema: TypeAlias = type[Any] | Mapping[str, Any] | None
 
 
@@ -46,9 +47,9 @@ class ChatOptions(SharedOptions, ProviderOptions, total=False):
         JobOption("Instructions put in front.", part=Part.APART, flag=Flag("--system", CHATS, "TEXT|@FILE")),
     ]
     images: Annotated[
-        Sequence[str | Path | bytes] | None,
+        Sequence[str | Path | bytes | Picture] | None,
         JobOption(
-            "Shown with the prompt: URLs, paths or bytes.",
+            "Shown with the prompt: URLs, paths, bytes, or images of PIL.",
             part=Part.APART,
             flag=Flag("--image", {ASK: "Shown with the prompt; may be repeated."}, "PATH|URL", repeated=True),
         ),
@@ -191,7 +192,8 @@ class BatchLine(JobOptions, total=False):
     schema: Annotated[
         Schema,
         JobOption(
-            "A pydantic model or JSON schema that the answer has to fit; `Reply.parsed` is then its object.",
+            "A type (pydantic model, dataclass, TypedDict, `list[…]` of one) or JSON schema that the answer has to "
+            "fit; `Reply.parsed` is then its object.",
             check_answer_schema,
             field="response_format",
             flag=Flag(

@@ -1,4 +1,4 @@
-"""Schemas of replies: a pydantic model or a JSON schema, as `response_format` for the provider, and back.
+"""Schemas of replies: a type or a JSON schema, as `response_format` for the provider, and back.
 
 A schema is looked at before anything is sent: a provider would refuse a wrong one, and workers do; here it costs nobody
 a call, and its place is named.
@@ -16,7 +16,7 @@ from homa_shared.model.errors import InvalidReply, InvalidRequest
 
 T = TypeVar("T")
 
-#: What `schema=` takes: a pydantic model, or a JSON schema.
+#: What `schema=` takes: a type, or a JSON schema.
 Schema = type[T] | Mapping[str, Any]
 
 #: Words of JSON Schema under which further schemas stand, by name and in lists.
@@ -26,22 +26,26 @@ _NAMED, _LISTED = ("properties", "$defs", "definitions"), ("anyOf", "allOf", "on
 def response_format(schema: Any) -> dict[str, Any]:
     """The provider's option that asks for replies of a schema.
 
-    A model's schema is made strict, as providers that enforce schemas want it: every property is required and no other
-    one allowed. A schema given as JSON is sent as it is.
+    A type's schema is made strict, as providers that enforce schemas want it: every property is required and no other
+    one allowed; where its values are no objects, they are asked for as the one property of an object. A schema given
+    as JSON is sent as it is.
 
     Raises:
-        InvalidRequest: it is neither a pydantic model nor a mapping.
+        InvalidRequest: it is neither a type that JSON can express nor a mapping.
     """
     if isinstance(schema, Mapping):
         name = str(schema.get("title") or "reply")
         return {"type": "json_schema", "json_schema": {"name": _plain(name), "schema": dict(schema)}}
-    if isinstance(schema, type) and hasattr(schema, "model_json_schema"):
-        strict = _strict(schema.model_json_schema())
-        return {
-            "type": "json_schema",
-            "json_schema": {"name": _plain(schema.__name__), "strict": True, "schema": strict},
-        }
-    raise InvalidRequest(f"schema is {schema!r:.80}: expected a pydantic model or a JSON schema")
+    if _is_model(schema):
+        name, described = schema.__name__, schema.model_json_schema()
+    else:
+        from homa.submit.answer_types import answer_type  # pydantic, which few requests need
+
+        described, name = answer_type(schema).schema, answer_type(schema).name
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": _plain(name), "strict": True, "schema": _strict(described)},
+    }
 
 
 def parse(text: str, schema: Any) -> Any:
@@ -51,9 +55,19 @@ def parse(text: str, schema: Any) -> Any:
         InvalidReply: the text does not fit.
     """
     try:
-        return orjson.loads(text) if isinstance(schema, Mapping) else schema.model_validate_json(text)
+        if isinstance(schema, Mapping):
+            return orjson.loads(text)
+        if _is_model(schema):
+            return schema.model_validate_json(text)
+        from homa.submit.answer_types import answer_type
+
+        return answer_type(schema).parse(text)
     except ValueError as error:  # pydantic's ValidationError is one
         raise InvalidReply(f"the reply {text!r:.80} does not fit its schema: {error}") from error
+
+
+def _is_model(schema: object) -> bool:
+    return isinstance(schema, type) and hasattr(schema, "model_json_schema")
 
 
 def check_schema(schema: object, name: str) -> None:

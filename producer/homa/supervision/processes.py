@@ -8,6 +8,7 @@ this process only, which then decides.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -115,4 +116,13 @@ def tail(log: Path, lines: int = 12, size: int = 8192) -> str:
         stream.seek(0, os.SEEK_END)
         stream.seek(max(0, stream.tell() - size))
         found = stream.read().decode("utf-8", "replace").splitlines()
-    return "\n".join(f"  {line}" for line in found[-lines:])
+    return "\n".join(f"  {_words_of(line)}" for line in found[-lines:])
+
+
+def _words_of(line: str) -> str:
+    """What a worker says to people in a line of JSON, as words; any other line as it is."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return line
+    return f"homa: {told['said']}" if isinstance(told, dict) and isinstance(told.get("said"), str) else line

@@ -26,7 +26,7 @@ from homa_shared.store.connection import StoreAddress
 from homa_shared.store.scripts import moved_clock
 
 if TYPE_CHECKING:
-    from homa_workers.testing.in_process import InProcessWorkers
+    from homa_workers.testing.in_process import Given, InProcessWorkers
 
 #: `jumps`: the clock jumps over pauses, freezes and limits that would only be waited for. `passes`: it moves as ever.
 Time = Literal["jumps", "passes"]
@@ -98,8 +98,17 @@ class FakeAsyncHoma(FakeFleet, AsyncHoma):
 class Fake:
     """A fake fleet as a context: `with` gives a `FakeHoma`, `async with` a `FakeAsyncHoma`. Made by `fake`."""
 
-    def __init__(self, answers: Answers, *, strict: bool, time: Time, settings: Mapping[str, Any], env: bool) -> None:
-        self.script = Script(answers)
+    def __init__(
+        self,
+        answers: Answers,
+        *,
+        strict: bool,
+        time: Time,
+        settings: Mapping[str, Any],
+        env: bool,
+        middleware: Sequence[Given] = (),
+    ) -> None:
+        self.script, self._middleware = Script(answers), middleware
         self._strict, self._time, self._given, self._env = strict, time, settings, env
         self._stack = ExitStack()
         self.recorded: list[FakeCall] = []
@@ -142,7 +151,8 @@ class Fake:
             settings = _settings(url, namespace, home, self._given)
             address = StoreAddress.parse(url)
             stack.enter_context(moved_clock())
-            self.workers = InProcessWorkers(settings, address, self.script, self._record, jumps=self._time == "jumps")
+            jumps, given = self._time == "jumps", self._middleware
+            self.workers = InProcessWorkers(settings, address, self.script, self._record, given, jumps=jumps)
             self.workers.start()
             stack.callback(self.workers.stop)
             self.view = FleetView(address, namespace)
@@ -170,6 +180,7 @@ def fake(
     time: Time = "jumps",
     settings: Mapping[str, Any] | None = None,
     env: bool = True,
+    middleware: Sequence[Given] = (),
 ) -> Fake:
     """A fleet in this process whose providers answer what is written down; nothing reaches a network.
 
@@ -187,13 +198,14 @@ def fake(
             Either way `advance` moves it, which delays, deadlines and new days need.
         settings: as in homa.toml, over what stands there: `{"models": {"fast": {"target": "openai:gpt-6-luna"}}}`.
         env: whether HOMA_REDIS_URL and HOMA_NAMESPACE of this process lead to it meanwhile.
+        middleware: of its workers: functions with `@around`, and classes of `Middleware`.
 
     Raises:
         TypeError: something is no pattern, or no answer.
         ConfigError: the settings are wrong.
         MissingExtra: `homa-queue[local]` is not installed.
     """
-    return Fake(answers, strict=strict, time=time, settings=settings or {}, env=env)
+    return Fake(answers, strict=strict, time=time, settings=settings or {}, env=env, middleware=middleware)
 
 
 def _settings(url: str, namespace: str, home: str, given: Mapping[str, Any]) -> Settings:

@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Annotated, Any, get_type_hints, overload
+from typing import Annotated, Any, Generic, ParamSpec, TypeVar, get_type_hints, overload
 
 from pydantic import Field, PydanticUserError, TypeAdapter, ValidationError
 
@@ -36,7 +36,10 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DESCRIBED = re.compile(r"^(\w+)(?: \([^)]*\))?:\s*(.*)$")
 _SECTIONS = ("Args:", "Arguments:", "Parameters:", "Returns:", "Raises:", "Yields:", "Example:", "Examples:")
 
-_registered: dict[str, Tool] = {}
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_registered: dict[str, Tool[..., Any]] = {}
 
 
 class BadArguments(ValueError):
@@ -44,11 +47,11 @@ class BadArguments(ValueError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tool:
-    """A function that a model may ask for. Calling it calls the function."""
+class Tool(Generic[P, R]):
+    """A function that a model may ask for. Calling it calls the function, with the function's signature."""
 
     name: str
-    function: Callable[..., Any]
+    function: Callable[P, R]
     description: str
     #: JSON schema of the arguments.
     parameters: Mapping[str, Any]
@@ -58,7 +61,7 @@ class Tool:
     timeout_s: float
     _adapter: TypeAdapter[Any] = field(repr=False)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
 
     @property
@@ -92,13 +95,13 @@ class Tool:
 
 
 @overload
-def tool(function: Callable[..., Any], /) -> Tool: ...
+def tool(function: Callable[P, R], /) -> Tool[P, R]: ...
 
 
 @overload
 def tool(
     *, name: str | None = None, idempotent: bool = False, timeout_s: float = DEFAULT_TIMEOUT_S
-) -> Callable[[Callable[..., Any]], Tool]: ...
+) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 
 
 def tool(
@@ -108,7 +111,7 @@ def tool(
     name: str | None = None,
     idempotent: bool = False,
     timeout_s: float = DEFAULT_TIMEOUT_S,
-) -> Tool | Callable[[Callable[..., Any]], Tool]:
+) -> Tool[..., Any] | Callable[[Callable[..., Any]], Tool[..., Any]]:
     """Makes a function a tool, and registers it for workers of this process.
 
     Args:
@@ -120,7 +123,7 @@ def tool(
         InvalidRequest: a parameter has no type or one that JSON cannot express, or another tool has the name.
     """
 
-    def register(function: Callable[..., Any]) -> Tool:
+    def register(function: Callable[..., Any]) -> Tool[..., Any]:
         made = make_tool(function, name=name, idempotent=idempotent, timeout_s=timeout_s)
         known = _registered.get(made.name)
         if known is not None and _origin(known.function) != _origin(function):
@@ -135,12 +138,12 @@ def tool(
 
 
 def make_tool(
-    function: Callable[..., Any],
+    function: Callable[P, R],
     *,
     name: str | None = None,
     idempotent: bool = False,
     timeout_s: float = DEFAULT_TIMEOUT_S,
-) -> Tool:
+) -> Tool[P, R]:
     """A tool that no worker knows of; raises as `tool`."""
     called = name or str(getattr(function, "__name__", ""))
     if not _NAME.fullmatch(called):
@@ -158,7 +161,7 @@ def make_tool(
     return Tool(called, function, summary, MappingProxyType(parameters), idempotent, timeout_s, adapter)
 
 
-def registered() -> Mapping[str, Tool]:
+def registered() -> Mapping[str, Tool[..., Any]]:
     """The tools of all modules imported so far, by name."""
     return MappingProxyType(_registered)
 

@@ -40,6 +40,9 @@ class MissingExtra(HomaError):
         install = f"pip install 'homa-queue[{extra}]' (homa alone is another project's distribution)"
         super().__init__(f"{what} needs an optional part that is not installed: {install}")
 
+    def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str]]:
+        return type(self), (self.what, self.extra)
+
 
 class StoreUnavailable(HomaError):
     """The store cannot be reached, or is not one that can keep jobs safely."""

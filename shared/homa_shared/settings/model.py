@@ -33,7 +33,7 @@ from homa_shared.settings.sections import (
 )
 from homa_shared.settings.sources import Gathered, gather
 from homa_shared.settings.toml_lines import SettingPath, dotted
-from homa_shared.settings.values import BlobsUrl, LocalPath, Name, StoreUrl
+from homa_shared.settings.values import BlobsUrl, LocalPath, Name, Share, StoreUrl, Words
 
 #: Parameters that stay with a worker, like its key.
 _PRIVATE = frozenset({"extra_headers", "extra_query"})
@@ -94,8 +94,16 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(lambda level: str(level).lower())
     ] = "info"
+    #: Workers log at debug, a line a call, and whole tracebacks, whose words may quote a prompt; commands show theirs.
+    debug: bool = False
     #: auto: console on a terminal, else JSON Lines.
     log_format: Literal["auto", "console", "json"] = "auto"
+    #: Share of jobs whose requests and replies workers log, redacted, a line a call. Which jobs these are goes by their
+    #: ids, so that all attempts of one are logged or none.
+    log_bodies: Share = 0.0
+    #: What is hidden in logged bodies beside keys and passwords: `email`, `card`, `iban`, `phone`, `ip`, or patterns of
+    #: RE2. One with a comma in it takes a list.
+    log_redact: Words = ("email", "card", "iban", "phone")
 
     _gathered: Gathered = PrivateAttr(default_factory=Gathered)
 

@@ -45,6 +45,10 @@ def _listed(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _share(value: Any) -> Any:
+    return {"off": 0.0, "all": 1.0}.get(str(value).lower(), value)
+
+
 def _http_url(value: str) -> str:
     if not value.strip():
         raise ValueError(f"expected a URL such as {_EXAMPLE}; leave it out where the kind's own address is meant")
@@ -118,6 +122,8 @@ NanoUsd = Annotated[
 ]
 #: Several words: a list, or one string with commas between them.
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+#: A share of something: `off`, `all`, or a number between.
+Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
 #: A path on this machine; `~` is the user's own directory.
 LocalPath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]

@@ -39,6 +39,7 @@ _OPTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 _SECRET_OPTIONS = frozenset({"sentinel_password"})
+_CREDENTIALS = _SECRET_OPTIONS | {"sentinel_username"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,16 @@ class StoreAddress:
     def of_socket(cls, path: Path) -> Self:
         """The address of a store that listens at a unix socket; the path may hold any character."""
         return cls.parse(f"unix://{quote(str(path))}")
+
+    @property
+    def has_credentials(self) -> bool:
+        return bool(self.username or self.password or _CREDENTIALS & self.options.keys())
+
+    def nameless(self) -> str:
+        """The URL without user, password and the sentinels' own: what names the store, and may be written anywhere."""
+        place, _, query = re.sub(r"(://)[^/?#]*@", r"\1", self.url).partition("?")
+        kept = [part for part in query.split("&") if part and part.partition("=")[0] not in _CREDENTIALS]
+        return place + (f"?{'&'.join(kept)}" if kept else "")
 
     def __str__(self) -> str:
         return masked(self.url)

@@ -176,6 +176,9 @@ class Keys:
         self.namespace = namespace
         self.prefix = f"{{{namespace}}}:"
 
+    def __reduce__(self) -> tuple[type[Keys], tuple[str]]:
+        return Keys, (self.namespace,)
+
     def __getattr__(self, name: str) -> _Speller:
         try:
             spec = KEYS[name]

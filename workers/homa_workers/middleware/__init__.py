@@ -1,15 +1,18 @@
-"""Hooks around attempts, for Homa's own optional parts and for those of others; all that one needs to import."""
+"""Hooks of attempts and functions around calls, of Homa and of others; all that one needs to import."""
 
 from __future__ import annotations
 
 from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.store.transitions.attempts import Claim, ReportResult
 from homa_workers.attempt import RunningAttempt
+from homa_workers.middleware.around import Around, CallNext, Request, around
 from homa_workers.middleware.base import Chore, Middleware, WorkerIdentity
 from homa_workers.outcomes.outcomes import Deferred, Ended, Outcome, Released, Rerouted, Succeeded
 
 __all__ = [
+    "Around",
     "Call",
+    "CallNext",
     "Chore",
     "Claim",
     "Completion",
@@ -20,8 +23,10 @@ __all__ = [
     "Outcome",
     "Released",
     "ReportResult",
+    "Request",
     "Rerouted",
     "RunningAttempt",
     "Succeeded",
     "WorkerIdentity",
+    "around",
 ]

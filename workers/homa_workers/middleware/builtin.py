@@ -25,6 +25,7 @@ def in_order(
     media: Media,
     vectors: VectorCache,
     others: Sequence[Middleware] = (),
+    calls: Sequence[Middleware] = (),
 ) -> list[Middleware]:
     """Homa's own middlewares with others' among them.
 
@@ -35,6 +36,7 @@ def in_order(
         AttemptLog(log),
         SentryReports(),
         *others,
+        *calls,
         TokenCalibration(store),
         VectorKeeping(vectors),
         MediaRelease(media),

@@ -15,6 +15,7 @@ from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.model.errors import ConfigError
 from homa_shared.store.transitions.attempts import Claim, ReportResult
 from homa_workers.attempt import RunningAttempt
+from homa_workers.middleware.around import Around
 from homa_workers.middleware.base import Chore, Middleware, WorkerIdentity
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes.outcomes import Outcome
@@ -42,10 +43,12 @@ class MiddlewareChain:
     Args:
         middlewares: in the order in which they are told.
         log: told of what they raise.
+        around: those around calls, the outermost first; the pipeline runs them.
     """
 
-    def __init__(self, middlewares: Sequence[Middleware], log: WorkerLog) -> None:
+    def __init__(self, middlewares: Sequence[Middleware], log: WorkerLog, around: Sequence[Around] = ()) -> None:
         self._all = tuple(middlewares)
+        self.around = tuple(around)
         self._log = log
         #: Of those that were started.
         self.chores: list[Chore] = []

@@ -1,12 +1,14 @@
 """What a worker says of itself: an absent store, lost leases, jobs too new for it, defects.
 
-No line ever holds a prompt, a reply or a key.
+No line ever holds a prompt, a reply or a key, unless it is for debugging or bodies are asked for.
 """
 
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import structlog
 
@@ -25,9 +27,11 @@ class WorkerLog:
     Args:
         worker: the worker's id, in every line.
         alarms: told of each defect that is logged.
+        debug: log all of a defect's traceback.
     """
 
-    def __init__(self, worker: str, alarms: Iterable[Alarm] = ()) -> None:
+    def __init__(self, worker: str, alarms: Iterable[Alarm] = (), *, debug: bool = False) -> None:
+        self._debug = debug
         self.worker = worker
         self.log = structlog.get_logger("homa.worker").bind(worker=worker)
         self.alarms = list(alarms)
@@ -37,7 +41,7 @@ class WorkerLog:
     def defect(self, error: BaseException, claim: Claim | None = None, *, hook: str = "") -> None:
         """A defect: of Homa, an adapter or a middleware. One that repeats itself is told now and then.
 
-        An exception may quote the prompt: its words stay out of the log, its place goes in.
+        An exception may quote the prompt: its words stay out of the log, unless it is for debugging; its place goes in.
 
         Args:
             hook: of a middleware, that raised it.
@@ -52,9 +56,11 @@ class WorkerLog:
                 self._tell(failed, claim, getattr(alarm, "__qualname__", ""))
 
     def _tell(self, error: BaseException, claim: Claim | None, hook: str) -> None:
-        facts = {"job": claim.id, "attempt": claim.attempt, "target": claim.target} if claim else {}
+        facts: dict[str, Any] = {"job": claim.id, "attempt": claim.attempt, "target": claim.target} if claim else {}
         if hook:
             facts["hook"] = hook
+        if self._debug:
+            facts["traceback"] = "".join(traceback.format_exception(error))
         self.log.error("defect", **facts, error=type(error).__name__, at=_place(error))
 
     def store_away(self, error: Exception) -> None:

@@ -63,18 +63,33 @@ class Recalled:
     entries: Mapping[str, bytes]
 
 
+#: Nothing was called, and the cache of vectors has nothing to do with it.
+NOT_CALLED = Recalled(0, called=False, entries={})
+
+
 @dataclass(frozen=True, slots=True)
 class Succeeded:
     """A complete reply."""
 
     completion: Completion
-    #: Of embeddings.
+    #: Of embeddings, and of replies that a middleware made.
     recalled: Recalled | None = None
+    #: The middleware that made it; empty: a provider did.
+    answered_by: str = ""
 
     @property
     def called(self) -> bool:
         """Whether a provider was called for it."""
         return self.recalled is None or self.recalled.called
+
+
+def succeeded(completion: Completion, answered_by: str) -> Succeeded:
+    """A reply of a completion.
+
+    Args:
+        answered_by: the middleware that made it; empty: the provider did.
+    """
+    return Succeeded(completion, NOT_CALLED, answered_by) if answered_by else Succeeded(completion)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,13 +75,17 @@ def of_success(
     )
 
 
-def of_recall(claim: Claim, completion: Completion, *, after_calls: bool = False, worker: str = "") -> Report:
+def of_recall(
+    claim: Claim, completion: Completion, *, after_calls: bool = False, answered: bool = False, worker: str = ""
+) -> Report:
     """The report of an answer that no call was left to be made for: whatever was reserved is free again.
 
     Args:
         after_calls: whether the attempt made calls before, which have reports of their own.
+        answered: whether a middleware made it.
     """
-    outcome, partial, by = "succeeded" if after_calls else "cached", completion.breaks_off, _by(claim)
+    outcome = "answered" if answered else "succeeded" if after_calls else "cached"
+    partial, by = completion.breaks_off, _by(claim)
     return Report(outcome, nano=0, used=NOTHING_USED, partial=partial, by=by, worker=worker, target=claim.target)
 
 

@@ -99,7 +99,11 @@ class Acknowledger:
     def _success(self, attempt: RunningAttempt, outcome: Succeeded, nano: int | None) -> Report:
         claim, worker = attempt.claim, self._log.worker
         if not outcome.called:
-            return reports.of_recall(claim, outcome.completion, after_calls=attempt.steps.own > 0, worker=worker)
+            after_calls, answered = attempt.steps.own > 0, bool(outcome.answered_by)
+            report = reports.of_recall(
+                claim, outcome.completion, after_calls=after_calls, answered=answered, worker=worker
+            )
+            return reports.noting(report, attempt.parameter_notes)
         plan = self._book.plan(claim.target)
         report = reports.of_success(claim, outcome.completion, nano, plan, worker=worker, refused=attempt.refused)
         report = self._book.with_saving(claim.target, report, outcome.completion.usage)

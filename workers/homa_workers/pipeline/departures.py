@@ -43,11 +43,15 @@ class Departures:
 
     async def in_time(self, attempt: RunningAttempt, work: Awaitable[T]) -> T:
         """Work before a call, whose reservation goes back where that takes longer than a moment."""
-        timer = asyncio.get_running_loop().call_later(AT_ONCE_S, self._stand_by, attempt)
+        timer = self.watch(attempt)
         try:
             return await work
         finally:
             timer.cancel()
+
+    def watch(self, attempt: RunningAttempt) -> asyncio.TimerHandle:
+        """Gives a call's reservation back after a moment, unless what is returned is cancelled before."""
+        return asyncio.get_running_loop().call_later(AT_ONCE_S, self._stand_by, attempt)
 
     async def leave(self, attempt: RunningAttempt) -> None:
         """Returns when a call that stood by may be made.

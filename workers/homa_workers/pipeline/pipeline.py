@@ -25,11 +25,12 @@ from homa_workers.middleware.chain import MiddlewareChain
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes.halting import Halted, refused, stopped_before_call
 from homa_workers.outcomes.judgement import accept_or_decline, judge
-from homa_workers.outcomes.outcomes import Ended, Outcome, Released, Succeeded
+from homa_workers.outcomes.outcomes import Ended, Outcome, Released, Succeeded, succeeded
 from homa_workers.pipeline.acknowledge import Acknowledger
+from homa_workers.pipeline.around_call import AroundCaller
 from homa_workers.pipeline.call import Caller
 from homa_workers.pipeline.departures import Departures
-from homa_workers.pipeline.reckoning import reckoned
+from homa_workers.pipeline.reckoning import Reckoned, reckoned
 from homa_workers.pipeline.skipping import tell_skipped
 from homa_workers.pipeline.steps import Chat, Embedding, StepJournal, takes_steps
 from homa_workers.providers.base import Provider
@@ -85,7 +86,9 @@ class Pipeline:
         self.recent = Recent()
         self.secrets = secrets
         self.departures = Departures(store, log, self._reserve_anew)
-        self.caller = Caller(store, provider, book, timeout_s, middleware, self.departures, secrets)
+        parts = (store, provider, book, timeout_s, middleware, self.departures, secrets)
+        around = middleware.around
+        self.caller = AroundCaller(around, self._allow, log, *parts) if around else Caller(*parts)
         self._running = 0
         self.group = GroupCommit(store, gather_s, lambda: self._running)
         self.acknowledger = Acknowledger(store, book, log, self.media, self.recent, self.group, secrets)
@@ -170,12 +173,21 @@ class Pipeline:
         if request.kind == EMBEDDING:
             return await Embedding(self._journal(attempt), self.caller, self.vectors).answer()
         if takes_steps(request):
-            return Succeeded(await Chat(self._journal(attempt), self.toolbox, self.caller).answer())
+            completion = await Chat(self._journal(attempt), self.toolbox, self.caller).answer()
+            return succeeded(completion, attempt.answered_by)
         asked = request.call(attempt.claim.target, attempt.claim.fallbacks_left)
         call, changed = await self.caller.prepare(attempt, asked)
         if (found := reckoned(self.book, attempt, call, changed)) is not None:
             await self._journal(attempt).allow(found.need, why=found.why)
-        return Succeeded(await self.caller.complete(attempt, call))
+        return succeeded(await self.caller.complete(attempt, call), attempt.answered_by)
+
+    async def _allow(self, attempt: RunningAttempt, found: Reckoned) -> None:
+        """Reserves for a call that middleware has changed.
+
+        Raises:
+            Halted: as `StepJournal.allow`.
+        """
+        await self._journal(attempt).allow(found.need, why=found.why)
 
     async def _reserve_anew(self, attempt: RunningAttempt) -> None:
         """Reserves for a call that stood by.

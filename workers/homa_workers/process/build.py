@@ -20,10 +20,12 @@ from homa_shared.store.connection import StoreAddress
 from homa_shared.store.join import enter
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.fleet.vector_cache import VectorCache
-from homa_workers.middleware.base import WorkerIdentity
+from homa_workers.middleware.around import for_provider
+from homa_workers.middleware.base import Middleware, WorkerIdentity
 from homa_workers.middleware.builtin import in_order
+from homa_workers.middleware.call_log import CallLog
 from homa_workers.middleware.chain import MiddlewareChain
-from homa_workers.middleware.entry_points import Factory, installed, make
+from homa_workers.middleware.entry_points import Given, installed, split
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.pipeline.pipeline import Pipeline
 from homa_workers.process.accounts import account, secrets_of
@@ -81,7 +83,7 @@ async def build(
     concurrency: int | None = None,
     threads: int = DEFAULT_THREADS,
     broker: HomaBroker | None = None,
-    middleware: Sequence[Factory] = (),
+    middleware: Sequence[Given] = (),
     parts: Parts = Parts(),
 ) -> WorkerProcess:
     """The workers that serve some of the configured providers.
@@ -93,7 +95,7 @@ async def build(
         concurrency: most calls at once in each worker.
         threads: sync actors at once.
         broker: with the application's own actors, which get a worker of their own.
-        middleware: makes each worker's instances; installed packages' come before.
+        middleware: functions around calls, and what makes each worker's instances; installed packages' come before.
         parts: where they are not the usual.
 
     Raises:
@@ -103,14 +105,14 @@ async def build(
     """
     has_actors = broker is not None and bool(broker.get_declared_queues())
     names = _chosen(settings, providers, has_actors=has_actors)
-    factories = [*installed(), *middleware]
+    given = [*installed(), *middleware]
     blobs = open_blobs(settings)
     secrets = secrets_of(settings, address)
     made = [parts.account(name, settings.providers[name], secrets) for name in names]
     store = AsyncStore(address, settings.namespace, role="worker")
     fleet = await _fleet_in_force(store, settings)
     broker = broker or HomaBroker(address, settings.namespace)
-    shared = _Shared(settings, store, broker, fleet, concurrency, blobs, factories, secrets, parts.waiting)
+    shared = _Shared(settings, store, broker, fleet, concurrency, blobs, given, secrets, parts.waiting)
     process = WorkerProcess(store, broker, [], made)
     try:
         for provider in made:
@@ -150,8 +152,8 @@ class _Shared:
     fleet: Fleet
     concurrency: int | None
     blobs: Blobs | None
-    #: Makes each worker's instances.
-    middleware: Sequence[Factory]
+    #: Functions around calls, and what makes each worker's instances.
+    middleware: Sequence[Given]
     secrets: Secrets
     waiting: Callable[[], Waiting]
 
@@ -177,11 +179,12 @@ def _chosen(settings: Settings, providers: Sequence[str], *, has_actors: bool) -
 def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWorker, MiddlewareChain]:
     settings, store, given = shared.settings, shared.store, shared.settings.providers[provider.name]
     book = FleetBook(store, shared.fleet, provider.name, account_params(provider))
-    log = WorkerLog(new_worker_id(provider.name))
+    log = WorkerLog(new_worker_id(provider.name), debug=settings.debug)
     media = Media(store, shared.blobs, settings.blobs_above)
     vectors = VectorCache(store)
-    others = [make(factory) for factory in shared.middleware]
-    chain = MiddlewareChain(in_order(log, store, book, media, vectors, others), log)
+    others, around = split(shared.middleware)
+    all_hooks = in_order(log, store, book, media, vectors, others, _call_logs(settings, log, shared.secrets))
+    chain = MiddlewareChain(all_hooks, log, for_provider(around, provider.name))
     gather_s = settings.settle_gather_ms / 1000
     pipeline = Pipeline(
         store, provider, book, given.timeout_s, log, chain, media, vectors, secrets=shared.secrets, gather_s=gather_s
@@ -200,6 +203,17 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
         waiting=shared.waiting(),
     )
     return worker, chain
+
+
+def _call_logs(settings: Settings, log: WorkerLog, secrets: Secrets) -> list[Middleware]:
+    """What logs calls, with or without requests and replies; there is none where nobody asks for it."""
+    calls: list[Middleware] = [CallLog(log)] if settings.debug or settings.log_level == "debug" else []
+    if not settings.log_bodies:
+        return calls
+    from homa_workers.middleware.body_log import BodyLog
+    from homa_workers.observe.redaction import Redaction
+
+    return [*calls, BodyLog(log, settings.log_bodies, Redaction(secrets, settings.log_redact))]
 
 
 def _actors_worker(shared: _Shared, threads: int) -> HomaWorker:

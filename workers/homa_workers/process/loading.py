@@ -27,7 +27,7 @@ async def main() -> int:
     settings = load_settings()
     for name in sorted(settings.providers):
         await _provider(settings, name)
-    _tell("middleware", _trouble(lambda: [entry_points.make(factory) for factory in entry_points.installed()]))
+    _tell("middleware", _trouble(lambda: entry_points.split(entry_points.installed())))
     return 0
 
 

@@ -15,8 +15,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, NoReturn
 
 from homa_shared.broker import HomaBroker
 from homa_shared.model.errors import HomaError, StoreUnavailable
@@ -25,6 +26,7 @@ from homa_shared.store.connection import StoreAddress
 from homa_shared.store.join import address_of
 from homa_shared.store.reads import batch
 from homa_shared.store.versions import release
+from homa_workers.middleware.entry_points import declared
 from homa_workers.observe import logs, sentry
 from homa_workers.process.actor_modules import declared_actors, import_actors
 from homa_workers.process.build import WorkerProcess, build
@@ -43,25 +45,37 @@ _STORE_STARTS_S, _STORE_LOOK_S = 30.0, 0.02
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a worker until it is told to stop; returns the exit status."""
     options = _parser().parse_args(argv)
+    form = logs.form_of_environment()
     try:
         settings = load_settings()
+        form = settings.log_format
         for warning in settings.warnings:
-            _say(f"warning: {warning}")
-        logs.start(settings.log_level, settings.log_format)
+            logs.say(f"warning: {warning}", "warning", form)
+        logs.start("debug" if settings.debug else settings.log_level, form)
+        logs.take_all_of_stderr(form)
         return asyncio.run(_serve(settings, options))
     except StoreUnavailable as error:
-        _say(str(error))
+        logs.say(str(error), "error", form)
         return STORE
     except HomaError as error:
-        _say(str(error))
+        logs.say(str(error), "error", form)
         return USAGE
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        logs.say(f"{message}; `{self.prog} --help` lists its options", "error")
+        sys.exit(USAGE)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="homa worker", description="Run one worker process.")
+    parser = _Parser(prog="homa worker", description="Run one worker process.")
     parser.add_argument("providers", nargs="*", metavar="PROVIDER", help="accounts to serve (default: all configured)")
     parser.add_argument("--concurrency", type=_count, help="most calls at once in this process, for each provider")
     parser.add_argument("--actors", action="append", default=[], metavar="MODULE", help="module with Dramatiq actors")
+    parser.add_argument(
+        "--middleware", action="append", default=[], metavar="MODULE", help="module with middleware of your own"
+    )
     parser.add_argument(
         "--threads", type=_count, default=DEFAULT_THREADS, help="sync Dramatiq actors at once (default: 8)"
     )
@@ -81,21 +95,23 @@ def _count(text: str) -> int:
 
 async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     address = await _address(settings, patience_s=_STORE_STARTS_S if options.await_store else 0.0)
-    _say(f"store {address}, settings {settings.config_file or 'from the environment'}")
-    broker = _broker(settings, address, options.actors)
+    say = partial(logs.say, form=settings.log_format)
+    say(f"store {address}, settings {settings.config_file or 'from the environment'}")
+    broker = _broker(settings, address, options.actors, say)
     process = await build(
         *(settings, address, options.providers),
         concurrency=options.concurrency,
         threads=options.threads,
         broker=broker,
+        middleware=declared(options.middleware),
     )
     if settings.sentry_dsn is not None:
         sentry.start(settings.sentry_dsn.get_secret_value(), worker=process.workers[0].id, release=release())
     for warning in start_warnings(settings, [provider.name for provider in process.providers]):
-        _say(f"warning: {warning}")
+        say(f"warning: {warning}", "warning")
     for worker in process.workers:
-        _say(f"worker {worker.id} serves {', '.join(worker.queues_served())}")
-    stopped_by = _on_signals(process)
+        say(f"worker {worker.id} serves {', '.join(worker.queues_served())}")
+    stopped_by = _on_signals(process, say)
     watchers = [asyncio.create_task(work) for work in _conditions(process, options)]
     collect_rarely()
     forks = Forks(broker.middleware)
@@ -126,30 +142,33 @@ async def _address(settings: Settings, *, patience_s: float) -> StoreAddress:
         await asyncio.sleep(_STORE_LOOK_S)
 
 
-def _broker(settings: Settings, address: StoreAddress, modules: Sequence[str]) -> HomaBroker:
+def _broker(
+    settings: Settings, address: StoreAddress, modules: Sequence[str], say: Callable[[str, logs.Level], None]
+) -> HomaBroker:
     broker = import_actors(modules, HomaBroker(address, settings.namespace))
     if modules and not declared_actors(broker):
-        _say(f"warning: --actors {' '.join(modules)}: no actor is declared on Dramatiq's broker, none will run")
+        text = f"warning: --actors {' '.join(modules)}: no actor is declared on Dramatiq's broker, none will run"
+        say(text, "warning")
     broker.emit_after("process_boot")
     return broker
 
 
-def _on_signals(process: WorkerProcess) -> list[int]:
+def _on_signals(process: WorkerProcess, say: Callable[[str], None]) -> list[int]:
     """First signal: drain. Second: stop now. Returns the list in which received signals gather."""
     received: list[int] = []
 
     def receive(number: int) -> None:
         if number == signal.SIGHUP:
-            _say("draining: calls in flight finish")
+            say("draining: calls in flight finish")
             process.drain()
             return
         received.append(number)
         match len(received):
             case 1:
-                _say("draining: calls in flight finish; once more to stop at once")
+                say("draining: calls in flight finish; once more to stop at once")
                 process.drain()
             case 2:
-                _say("stopping: calls are cut, their jobs handed back; once more to leave them to their leases")
+                say("stopping: calls are cut, their jobs handed back; once more to leave them to their leases")
                 process.stop_now()
             case _:
                 os._exit(128 + number)
@@ -159,10 +178,6 @@ def _on_signals(process: WorkerProcess) -> list[int]:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, receive, number)
     return received
-
-
-def _say(text: str) -> None:
-    print(f"homa: {text}", file=sys.stderr, flush=True)  # noqa: T201 - stdout stays empty
 
 
 def _conditions(process: WorkerProcess, options: argparse.Namespace) -> list[Coroutine[Any, Any, None]]:

@@ -6,7 +6,6 @@ how the body is framed: all of these, and every stream, stay with aiohttp, which
 
 from __future__ import annotations
 
-import asyncio
 import re
 import ssl
 from collections.abc import Callable
@@ -19,9 +18,9 @@ from yarl import URL
 from homa_shared.model.errors import ConfigError
 from homa_shared.settings.proxies import proxy_for
 from homa_workers.providers.base import HttpSettings
+from homa_workers.providers.decompression import inflated
 from homa_workers.providers.http1.pool import ConnectionPool, Origin
 from homa_workers.providers.http1.reply_parser import Reply
-from homa_workers.providers.reply_size import ERROR_BYTES, Inflater, ReplyTooLarge
 
 #: Larger bodies do not go out in one piece, which would hold the loop up.
 ONE_PIECE_BYTES = 256 * 1024
@@ -90,7 +89,7 @@ class DirectExchange:
 
         Args:
             head: as `head` makes it.
-            content: at most `ONE_PIECE_BYTES`.
+            content: one that `goes_in_one_piece`.
             request: what errors name.
 
         Raises:
@@ -101,8 +100,7 @@ class DirectExchange:
             del content
             reply = await coming
             if encoding := reply.headers.pop("content-encoding", ""):
-                failed = reply.status >= 400
-                whole = await inflated(reply.content, encoding, self._most_bytes, is_failure=failed)
+                whole = await inflated(reply.content, encoding, reply.status, self._most_bytes)
                 return replace(reply, content=whole)
         except httpx2.RequestError as error:
             error.request = request
@@ -112,6 +110,11 @@ class DirectExchange:
     async def aclose(self) -> None:
         """Closes every connection."""
         await self._pool.aclose()
+
+
+def goes_in_one_piece(content: bytes) -> bool:
+    """Whether a body can be written at once; `DirectExchange` takes no others."""
+    return len(content) <= ONE_PIECE_BYTES
 
 
 def environment_proxy(url: str) -> str | None:
@@ -132,17 +135,3 @@ def _is_proxied(url: str) -> bool:
     except ConfigError:
         # Told by whoever would go through it.
         return True
-
-
-async def inflated(content: bytes, encoding: str, most: int, *, is_failure: bool) -> bytes:
-    """A body without its compression; of a failure's, as much as can be read: its status and headers stand anyway."""
-    pieces: list[bytes] = []
-    try:
-        for piece in Inflater(encoding, ERROR_BYTES if is_failure else most).feed(content):
-            if pieces:
-                await asyncio.sleep(0)  # a bomb of gzip must not hold the loop
-            pieces.append(piece)
-    except (ReplyTooLarge, httpx2.DecodingError):
-        if not is_failure:
-            raise
-    return b"".join(pieces)

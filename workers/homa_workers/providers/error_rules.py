@@ -15,11 +15,10 @@ from functools import cache
 from math import isfinite
 from typing import Any
 
-import orjson
-
 from homa_shared.calls.failures import FREE, ErrorKind, ProviderError
 from homa_shared.calls.reply import Usage
 from homa_shared.kinds.registry import builtin_kinds, profile_of
+from homa_workers.providers.json_body import decoded
 
 #: Longest message kept of a failure, in characters: a proxy's error page must not fill the store.
 MESSAGE_CHARS = 1000
@@ -168,18 +167,11 @@ def failure_of(status: int | None, body: object, headers: Mapping[str, str]) -> 
     text = ""
     if isinstance(body, bytes):
         text = body.decode(errors="replace").strip()
-        body = _decoded(body)
+        body = decoded(body)
     error = _error_object(body)
     if error is None:
         return ErrorReply(status, text or (str(body) if body else f"HTTP status {status} without a body"), (), headers)
     return ErrorReply(_status_within(status, error), _message(error) or text or str(error), _codes(error), headers)
-
-
-def _decoded(body: bytes) -> object:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
 
 
 def _error_object(body: object) -> Mapping[str, Any] | None:

@@ -9,13 +9,14 @@ request), or the request is one that `DirectExchange` leaves to others, each cal
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NamedTuple
 
 import httpx2
 
-from homa_workers.providers.direct_exchange import ONE_PIECE_BYTES, DirectExchange
+from homa_workers.providers.direct_exchange import DirectExchange, goes_in_one_piece
 from homa_workers.providers.http1.reply_parser import Reply
-from homa_workers.providers.recording import recording
+from homa_workers.providers.recording import Recordings, seen_of
 from homa_workers.providers.transport import AiohttpClient
 
 #: Two bodies of different lengths: a header that depends on the body differs, too.
@@ -41,7 +42,7 @@ class RecordedCalls:
     def __init__(self, http: AiohttpClient, post: Callable[[str, bytes], Awaitable[object]]) -> None:
         self._http = http
         self._post = post
-        self._known: dict[str, _Recorded | None] = {}
+        self._recordings: Recordings[_Recorded] = Recordings()
 
     async def post(self, url: str, content: bytes) -> Reply | None:
         """The reply to a call; None where the SDK has to make it.
@@ -50,25 +51,25 @@ class RecordedCalls:
             httpx2.HTTPError: there is no reply.
         """
         direct = self._http.direct
-        if direct is None or len(content) > ONE_PIECE_BYTES:
+        if direct is None or not goes_in_one_piece(content):
             return None
-        if url not in self._known:
-            self._known[url] = await self._recorded(url, direct)
-        recorded = self._known[url]
+        recorded = self._recordings.get(url)
         if recorded is None:
-            return None
+            recorded = await self._recordings.made(url, partial(self._recorded, url, direct))
+            if recorded is None:
+                return None
         coming = direct.send(recorded.head, content, recorded.request)
         del content
         return await coming
 
     async def _recorded(self, url: str, direct: DirectExchange) -> _Recorded | None:
-        with recording() as seen:
-            try:
-                for sample in _SAMPLES:
-                    await self._post(url, sample)
-            except Exception:
-                # The SDK will say of a real call what is wrong with it.
+        requests: list[httpx2.Request] = []
+        for sample in _SAMPLES:
+            seen = await seen_of(partial(self._post, url, sample))
+            if seen.error is not None:
+                # Perhaps not the call itself, but something that it needs first.
                 return None
-        heads = {direct.head(request) for request in seen}
-        head = heads.pop()
-        return None if heads or head is None else _Recorded(head, seen[0])
+            requests += seen.requests
+        heads = {direct.head(request) for request in requests}
+        head = heads.pop() if len(heads) == 1 else None
+        return None if head is None else _Recorded(head, requests[0])

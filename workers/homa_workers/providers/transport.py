@@ -17,9 +17,11 @@ twice), cookies (a job must not depend on an earlier one), retries.
 
 from __future__ import annotations
 
+import asyncio
 import io
+import json
 import ssl
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextvars import ContextVar
 from functools import cached_property, lru_cache
 from typing import Any
@@ -31,15 +33,17 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from homa_workers.providers.base import HttpSettings
-from homa_workers.providers.direct_exchange import ONE_PIECE_BYTES, DirectExchange, environment_proxy, inflated
+from homa_workers.providers.decompression import Inflater, inflated
+from homa_workers.providers.direct_exchange import DirectExchange, environment_proxy, goes_in_one_piece
+from homa_workers.providers.exchange_errors import of_request, sent, unsent
 from homa_workers.providers.recording import held_back
 from homa_workers.providers.reply_size import (
     BROKEN,
-    ERROR_BYTES,
-    Inflater,
     LimitedResponse,
     ReplyTooLarge,
+    is_failure,
     limited_response,
+    most_read,
 )
 
 #: Seconds for DNS, TCP and TLS. Below the pipeline's deadline, since what never connected cost nothing.
@@ -96,24 +100,26 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request and return its response unread."""
         response = await self._send(request)
-        body = _Body(response, request, self._most_bytes)
-        return httpx2.Response(response.status, headers=_headers(response), stream=body, request=request)
+        headers, encoding = _headers(response)
+        body = _Body(response, encoding, request, self._most_bytes)
+        return _Response(response.status, headers=headers, stream=body, request=request)
 
     async def exchange(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request and return its response read."""
         content = request.read()
-        if len(content) <= ONE_PIECE_BYTES and self.direct and (head := self.direct.head(request)):
+        if self.direct and goes_in_one_piece(content) and (head := self.direct.head(request)):
             reply = await self.direct.send(head, content, request)
             headers = httpx2.Headers(reply.headers, encoding=HEADER_ENCODING)
-            return httpx2.Response(reply.status, headers=headers, content=reply.content, request=request)
+            return _Response(reply.status, headers=headers, content=reply.content, request=request)
         response = await self._send(request)
+        headers, encoding = _headers(response)
         try:
             content = await response.read()
-            if encoding := response.headers.get("content-encoding"):
-                content = await inflated(content, encoding, self._most_bytes, is_failure=response.status >= 400)
+            if encoding:
+                content = await inflated(content, encoding, response.status, self._most_bytes)
         except Exception as error:
-            raise _translated(error, request) from error
-        return httpx2.Response(response.status, headers=_headers(response), content=content, request=request)
+            raise of_request(sent(error), request) from error
+        return _Response(response.status, headers=headers, content=content, request=request)
 
     async def aclose(self) -> None:
         if self._session is not None:
@@ -141,13 +147,16 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 request.method,
                 _yarl_url(str(request.url)),
                 headers=CIMultiDict(request.headers.multi_items()),
-                data=body if len(body) <= ONE_PIECE_BYTES else io.BytesIO(body),
+                data=body if goes_in_one_piece(body) else io.BytesIO(body),
                 allow_redirects=False,
             )
             assert isinstance(response, LimitedResponse), "the session makes no others"
             return response
         except Exception as error:
-            raise (_translated(error, request) if written else _unsent(error, request)) from error
+            if not written and isinstance(session.connector, aiohttp.TCPConnector):
+                # As `ConnectionPool`: the server may have moved.
+                session.connector.clear_dns_cache()
+            raise of_request(sent(error) if written else unsent(error), request) from error
 
     def _open(self) -> aiohttp.ClientSession:
         secure = self._settings.base_url.startswith("https")
@@ -192,24 +201,40 @@ class _Request(aiohttp.ClientRequest):
         return response
 
 
+class _Response(httpx2.Response):
+    """A response whose JSON may hold bytes that are not UTF-8: a refusal in such words is a refusal all the same."""
+
+    def json(self, **kwargs: Any) -> Any:
+        try:
+            return super().json(**kwargs)
+        except UnicodeDecodeError:
+            return json.loads(self.content.decode(errors="replace"), **kwargs)
+
+
 class _Body(httpx2.AsyncByteStream):
     """A response's bytes as they arrive, decompressed. Closing it before the end closes the connection."""
 
-    def __init__(self, response: aiohttp.ClientResponse, request: httpx2.Request, most_bytes: int) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, encoding: str, request: httpx2.Request, most_bytes: int
+    ) -> None:
         self._response = response
+        self._encoding = encoding
         self._request = request
-        self._most_bytes = ERROR_BYTES if response.status >= 400 else most_bytes
+        self._most_bytes = most_read(response.status, most_bytes)
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         try:
-            inflater = Inflater(self._response.headers.get("content-encoding", ""), self._most_bytes)
+            inflater = Inflater(self._encoding, self._most_bytes)
             async for chunk in self._response.content.iter_any():
-                for piece in inflater.feed(chunk):
-                    yield piece
+                for turn, piece in enumerate(inflater.feed(chunk)):
+                    if turn:
+                        await asyncio.sleep(0)
+                    if piece:
+                        yield piece
         except _UNREADABLE as error:
             # Of a failure, its status and the beginning of its body say what it is.
-            if self._response.status < 400:
-                raise _translated(error, self._request) from error
+            if not is_failure(self._response.status):
+                raise of_request(sent(error), self._request) from error
         finally:
             # Not every SDK closes its response when its reader is cancelled.
             await self.aclose()
@@ -221,34 +246,11 @@ class _Body(httpx2.AsyncByteStream):
             self._response.close()
 
 
-def _unsent(error: Exception, request: httpx2.Request) -> Exception:
-    """A failure before anything was written, of whatever type."""
-    text = f"nothing was sent: {type(error).__name__}: {error}"
-    if isinstance(error, TimeoutError):
-        return httpx2.ConnectTimeout(text, request=request)
-    return httpx2.ConnectError(text, request=request)
-
-
-def _translated(error: Exception, request: httpx2.Request) -> Exception:
-    """A failure after bytes were written, in httpx2's terms."""
-    text = f"{type(error).__name__}: {error}"
-    match error:
-        case ReplyTooLarge() | httpx2.DecodingError():
-            error.request = request
-            return error
-        case aiohttp.ServerTimeoutError() | TimeoutError():
-            return httpx2.ReadTimeout(text, request=request)
-        case aiohttp.ClientError() | OSError():
-            return httpx2.ReadError(text, request=request)
-    return error
-
-
-def _headers(response: aiohttp.ClientResponse) -> httpx2.Headers:
-    """Headers of a body that is handed on without its compression."""
-    headers: Sequence[tuple[bytes, bytes]] = response.raw_headers
-    if "content-encoding" in response.headers:
-        headers = [header for header in headers if header[0].lower() != b"content-encoding"]
-    return httpx2.Headers(headers, encoding=HEADER_ENCODING)
+def _headers(response: aiohttp.ClientResponse) -> tuple[httpx2.Headers, str]:
+    """Headers of a body that is handed on without its compression, and that; of one that is repeated the last."""
+    headers = {name.lower(): value for name, value in response.raw_headers}
+    encoding = headers.pop(b"content-encoding", b"")
+    return httpx2.Headers(headers, encoding=HEADER_ENCODING), encoding.decode(HEADER_ENCODING)
 
 
 @lru_cache(maxsize=256)

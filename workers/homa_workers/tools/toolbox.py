@@ -32,18 +32,18 @@ class Toolbox:
         tools: by name; without it all that are registered, also later.
     """
 
-    def __init__(self, tools: Mapping[str, Tool] | None = None) -> None:
+    def __init__(self, tools: Mapping[str, Tool[..., Any]] | None = None) -> None:
         self._tools = registered() if tools is None else tools
         self._threads = asyncio.Semaphore(THREADS)
 
-    def find(self, name: str) -> Tool | None:
+    def find(self, name: str) -> Tool[..., Any] | None:
         return self._tools.get(name)
 
     def missing(self, names: Sequence[str]) -> list[str]:
         """Those of some names that are no tools of this process."""
         return [name for name in names if name not in self._tools]
 
-    async def run(self, tool: Tool, arguments: str) -> str:
+    async def run(self, tool: Tool[..., Any], arguments: str) -> str:
         """What a call brings, or what went wrong, as text for the model.
 
         Args:
@@ -64,12 +64,12 @@ class Toolbox:
         except Exception as error:
             return failure(_said(error))
 
-    async def _result(self, tool: Tool, given: dict[str, Any]) -> Any:
+    async def _result(self, tool: Tool[..., Any], given: dict[str, Any]) -> Any:
         result = tool.function(**given) if tool.is_async else await self._in_thread(tool, given)
         # A callable object may be async without looking so.
         return await result if inspect.isawaitable(result) else result
 
-    def _in_thread(self, tool: Tool, given: dict[str, Any]) -> asyncio.Future[Any]:
+    def _in_thread(self, tool: Tool[..., Any], given: dict[str, Any]) -> asyncio.Future[Any]:
         """Runs a sync tool in a thread of its own.
 
         A thread can't be cut: one that is late is left behind, keeps its place until it ends, and, as a daemon, does

@@ -69,9 +69,15 @@ def list_(limit: int, as_json: bool, **filters: str | None) -> None:
 
 @command.command()
 @click.argument("job")
+@click.option("--trace", is_flag=True, help="What happened to it, moment by moment; texts are redacted.")
 @json_option
-def show(job: str, as_json: bool) -> None:
+def show(job: str, trace: bool, as_json: bool) -> None:
     """Show a job: record, attempts, request, reply."""
+    if trace:
+        from homa.cli.jobs.trace import show_trace
+
+        show_trace(job, as_json)
+        return
     with session() as here:
         view = here.store.run(reads.job(here.keys, job))
         if view is None:

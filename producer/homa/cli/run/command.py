@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -33,8 +34,9 @@ _flags = JobFlags(Command.RUN)
 @click.option("--seed", type=int, default=0, show_default=True, help="Draws the same sample again.")
 @click.option("--max-failures", metavar="N|N%", help="Pause there. Default: when the first 20 all fail alike.")
 @click.option("--progress", type=click.Choice(["auto", "bar", "log", "none"]), default="auto", show_default=True)
+@click.option("--debug", is_flag=True, help="As HOMA_DEBUG=1: its workers log each call, errors come with tracebacks.")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON document on stdout.")
-def command(**options: Any) -> None:
+def command(debug: bool, **options: Any) -> None:
     """Run a batch: from files to a results file, with live progress.
 
     INPUT: files, directories, globs, - for standard input; text, Markdown, PDF, JSON Lines, CSV, OpenAI batch files.
@@ -42,6 +44,9 @@ def command(**options: Any) -> None:
     Exit status: 0 all done, 1 some jobs failed, 2 wrong usage or settings, 3 could not go on (resumable), 130 and 143
     interrupted.
     """
+    if debug:
+        # Its workers are processes that inherit it.
+        os.environ["HOMA_DEBUG"] = "1"
     # Here and not above: `homa run --help` needs none of it.
     from homa.cli.run.dispatch import run_batch
 

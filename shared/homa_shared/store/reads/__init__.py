@@ -56,6 +56,7 @@ from homa_shared.store.reads.money import (
     costs,
     ledger,
 )
+from homa_shared.store.reads.stream_marks import stream_marks
 
 __all__ = [
     "ENDED_LISTS",
@@ -99,6 +100,7 @@ __all__ = [
     "scopes",
     "server_time",
     "state",
+    "stream_marks",
     "unresolved",
     "versions",
     "waiting_targets",

@@ -92,7 +92,7 @@ local function successes()
       if f[i] == 'job' then id = f[i + 1] elseif f[i] == 'outcome' then outcome = f[i + 1] end
     end
     looked = looked + 1
-    if outcome == 'succeeded' or string.sub(outcome, 1, 7) == 'cached ' then
+    if outcome == 'succeeded' or outcome == 'answered' or string.sub(outcome, 1, 6) == 'cached' then
       if not look(id) then return line[1] end
     elseif looked >= LOOKS then
       return line[1]

@@ -17,7 +17,7 @@ from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import Target
 from homa_shared.store.transitions.steps import Begin
 from homa_workers.outcomes.answer_ends import end_of
-from homa_workers.outcomes.halting import Unfit, ended, refused, stopped
+from homa_workers.outcomes.halting import Unfit, Unsent, ended, refused, stopped
 from homa_workers.outcomes.judgement import is_refusal
 from homa_workers.outcomes.outcomes import Declined
 from homa_workers.pipeline.call import Caller
@@ -135,6 +135,9 @@ class Chat:
     # -- steps ------------------------------------------------------------------------------------------------------
 
     async def _record(self, completion: Completion, why: str, messages: list[Message]) -> None:
+        if by := self._journal.attempt.answered_by:
+            # It is no step: nothing was called for it, and the same middleware would make the next one.
+            raise ended(Unsent("middleware", f"middleware {by} answered with what ends no job ({why})"))
         state = {"why": why, "target": str(self._target), "messages": messages, "usage": completion.usage.counts()}
         await self._journal.record(completion, orjson.dumps(state))
         self._messages += messages

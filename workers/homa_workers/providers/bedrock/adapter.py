@@ -8,6 +8,7 @@ Credentials come from AWS's own chain (environment, profile, role) unless the ac
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -113,7 +114,9 @@ class BedrockProvider:
         try:
             client = await self._connected()
             with well_formed("the reply"):
-                reply = await self._plain.call(arguments) or await client.converse(**arguments)
+                reply = await self._plain.call(arguments)
+                if reply is None:
+                    reply = await client.converse(**arguments)
         except FAILURES as error:
             raise _classified(error) from error
         with well_formed("the reply"):
@@ -192,8 +195,8 @@ class BedrockProvider:
         return AioCredentials(key, secret, token) if key and secret else await self._session.get_credentials()
 
     def _direct(self, url: str) -> DirectExchange | None:
-        if self._session.get_config_variable("ca_bundle"):
-            # Authorities of botocore's own settings, which botocore knows how to read.
+        if self._session.get_config_variable("ca_bundle") or "REQUESTS_CA_BUNDLE" in os.environ:
+            # Authorities of botocore's own settings, which botocore knows how to read (an empty variable, too).
             return None
         return DirectExchange.to(self._config.http(url), httpx2.create_ssl_context, connect_timeout_s=CONNECT_TIMEOUT_S)
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import aiohttp
 from botocore.exceptions import (
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     HTTPClientError,
+    MetadataRetrievalError,
+    NoAuthTokenError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
     ProxyConnectionError,
+    RefreshWithMFAUnsupportedError,
     SSLError,
+    SSOError,
     TokenRetrievalError,
 )
 from botocore.parsers import ResponseParserError
@@ -19,9 +24,26 @@ from botocore.parsers import ResponseParserError
 from homa_shared.calls.failures import ErrorKind
 from homa_workers.providers.reply_size import ReplyTooLarge
 
+#: There are no credentials to sign with until a person gives some, or logs in again.
+_UNSIGNED = (
+    NoAuthTokenError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    RefreshWithMFAUnsupportedError,
+    SSOError,
+    TokenRetrievalError,
+)
+#: What hands credentials out (the machine's metadata, a command) has failed this time.
+_WITHOUT_CREDENTIALS_NOW = (CredentialRetrievalError, MetadataRetrievalError)
+
 
 def kind_of(error: Exception) -> ErrorKind:
     """What it means for the call."""
+    # Requests are signed before they are sent.
+    if isinstance(error, _UNSIGNED):
+        return ErrorKind.UNAUTHORIZED
+    if isinstance(error, _WITHOUT_CREDENTIALS_NOW):
+        return ErrorKind.UNREACHABLE
     match error:
         case ParamValidationError():
             return ErrorKind.INVALID_REQUEST
@@ -31,8 +53,6 @@ def kind_of(error: Exception) -> ErrorKind:
             return ErrorKind.REPLY_TOO_LARGE
         case HTTPClientError() if isinstance(error.kwargs.get("error"), ReplyTooLarge):
             return ErrorKind.REPLY_TOO_LARGE
-        case NoCredentialsError() | PartialCredentialsError() | TokenRetrievalError():
-            return ErrorKind.UNAUTHORIZED
         case ConnectTimeoutError() | ProxyConnectionError() | SSLError():
             return ErrorKind.UNREACHABLE
         case EndpointConnectionError():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx2
@@ -20,9 +20,9 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserFactory
 from botocore.validate import ParamValidator
 
-from homa_workers.providers.direct_exchange import ONE_PIECE_BYTES, DirectExchange
+from homa_workers.providers.direct_exchange import DirectExchange, goes_in_one_piece
 from homa_workers.providers.json_body import encoded
-from homa_workers.providers.recording import recording
+from homa_workers.providers.recording import Recordings, seen_of
 
 #: Arguments of a plain call; all others are aiobotocore's to write.
 _PLAIN = frozenset({"modelId", "messages", "system", "inferenceConfig"})
@@ -60,7 +60,7 @@ class PlainConverse:
         self._credentials = credentials
         self._exchange_to = exchange
         self._exchange: DirectExchange | None = None
-        self._shapes: dict[str, _Shape | None] = {}
+        self._shapes: Recordings[_Shape] = Recordings()
         model = client.meta.service_model
         self._operation = model.operation_model("Converse")
         self._parser = ResponseParserFactory().create_parser(model.resolved_protocol)
@@ -75,13 +75,13 @@ class PlainConverse:
         if self._credentials is None or not _is_plain(arguments):
             return None
         model = arguments["modelId"]
-        if model not in self._shapes:
-            self._shapes[model] = await self._shape(model)
-        shape = self._shapes[model]
+        shape = self._shapes.get(model)
+        if shape is None:
+            shape = await self._shapes.made(model, partial(self._shape, model))
         if shape is None or ParamValidator().validate(arguments, self._operation.input_shape).has_errors():
             return None
         content = encoded({name: value for name, value in arguments.items() if name != "modelId"})
-        if len(content) > ONE_PIECE_BYTES or (head := await self._head(shape, content)) is None:
+        if not goes_in_one_piece(content) or (head := await self._head(shape, content)) is None:
             return None
         reply = await shape.exchange.send(head, content, shape.request)
         return self._parsed(reply.status, reply.headers, reply.content)
@@ -107,18 +107,20 @@ class PlainConverse:
 
     async def _shape(self, model: str) -> _Shape | None:
         """What aiobotocore would send, but for what is of one request."""
-        # Nothing is sent; what is wrong with a call will be said of a real one.
-        with recording() as seen, suppress(Exception):
-            await self._client.converse(modelId=model, messages=[{"role": "user", "content": [{"text": "a"}]}])
-        if len(seen) != 1:
+        sample = [{"role": "user", "content": [{"text": "a"}]}]
+        seen = await seen_of(lambda: self._client.converse(modelId=model, messages=sample))
+        if len(seen.requests) != 1:
             return None
-        url, given = seen[0]
+        url, given = seen.requests[0]
         scope = _SCOPE.match(given.get("authorization", ""))
         self._exchange = self._exchange or self._exchange_to(url)
-        if scope is None or self._exchange is None:
+        request = httpx2.Request("POST", url)
+        # The signature is for the path as it stands.
+        is_kept = url.endswith(request.url.raw_path.decode("ascii"))
+        if scope is None or self._exchange is None or not is_kept:
             return None
         headers = {name: value for name, value in given.items() if name not in _OF_ONE_REQUEST}
-        return _Shape(url, headers, scope[1], scope[2], self._exchange, httpx2.Request("POST", url))
+        return _Shape(url, headers, scope[1], scope[2], self._exchange, request)
 
 
 def _is_plain(arguments: Mapping[str, Any]) -> bool:

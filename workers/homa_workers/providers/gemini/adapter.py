@@ -80,7 +80,8 @@ class GeminiProvider:
         self._recorded = None if project else RecordedCalls(self._http, self._sampled)
 
     async def complete(self, call: Call) -> Completion:
-        return await self._plainly(call) or await self._by_sdk(call)
+        completion = await self._plainly(call)
+        return await self._by_sdk(call) if completion is None else completion
 
     async def _plainly(self, call: Call) -> Completion | None:
         """A call of texts alone; None where the SDK has to make it."""
@@ -250,11 +251,10 @@ def _classified(
 
 def _refused(reply: Reply) -> ProviderError:
     """A failure as the SDK reads it: of a list of one the first, of what is no JSON its text."""
-    with well_formed("the reply"):
-        text = reply.content.decode()
     details: object = decoded(reply.content)
     if isinstance(details, list) and len(details) == 1:
         details = details[0]
     if details is None:
+        text = reply.content.decode(errors="replace")
         details = {"message": text, "status": httpx2.codes.get_reason_phrase(reply.status)}
     return classify(failure_of(reply.status, details, reply.headers), GEMINI_RULES)

@@ -1,4 +1,4 @@
-"""The addresses of one host, looked up once a minute, however many connections are opened."""
+"""The addresses of one host, looked up once a minute while they serve, however many connections are opened."""
 
 from __future__ import annotations
 
@@ -37,6 +37,10 @@ class Addresses:
             self._known = await asyncio.shield(self._question())
         self._turn = (self._turn + 1) % len(self._known)
         return self._known[self._turn :] + self._known[: self._turn]
+
+    def forget(self) -> None:
+        """The addresses are not believed any more: no connection came of them."""
+        self._known = []
 
     def _question(self) -> asyncio.Task[list[AddrInfoType]]:
         if self._asking is None or self._asking.done():

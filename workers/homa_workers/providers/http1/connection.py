@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+import ssl
 
 import httpx2
 
@@ -26,15 +27,31 @@ class Connection(asyncio.BufferedProtocol):
             into bytes of its own would take 256 KB each time, and leave the heap full of holes.
     """
 
-    __slots__ = ("_buffer", "_most_bytes", "_parser", "_peer", "_poll", "_reply", "_transport", "heard")
+    __slots__ = (
+        "_buffer",
+        "_has_ended",
+        "_most_bytes",
+        "_parser",
+        "_peer",
+        "_poll",
+        "_reply",
+        "_transport",
+        "_wire",
+        "heard",
+    )
 
     def __init__(self, peer: socket.socket, most_bytes: int, buffer: memoryview) -> None:
         self._peer = peer
         self._buffer = buffer
         self._most_bytes = most_bytes
         self._parser = ReplyParser(most_bytes)
+        #: What is written to and closed; within TLS another than what its bytes go through.
         self._transport: asyncio.Transport | None = None
+        self._wire: asyncio.Transport | None = None
         self._reply: asyncio.Future[Reply] | None = None
+        #: Whether the server has said that nothing more comes. Within TLS it says so by a message of its own
+        #: (close_notify): without that, anybody on the way may have cut the connection.
+        self._has_ended = False
         self._poll = select.poll()
         self._poll.register(peer.fileno(), select.POLLIN)
         #: When something last came, or was asked for, by the loop's clock, s.
@@ -45,11 +62,6 @@ class Connection(asyncio.BufferedProtocol):
         return self._transport is not None and not self._transport.is_closing()
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether a reply is owed."""
-        return self._reply is not None
-
-    @property
     def is_quiet(self) -> bool:
         """Whether it is open, and nothing has come unasked, not even the server's farewell.
 
@@ -57,6 +69,26 @@ class Connection(asyncio.BufferedProtocol):
         say whether it was served.
         """
         return self.is_open and not self._poll.poll(0)
+
+    async def secure(self, context: ssl.SSLContext, name: str) -> None:
+        """Goes on within TLS.
+
+        Args:
+            name: what the server's certificate has to be for.
+
+        Raises:
+            OSError: there is none; the connection is closed.
+        """
+        if self._wire is None:
+            raise ConnectionResetError("the server closed the connection before TLS")
+        try:
+            secured = await asyncio.get_running_loop().start_tls(self._wire, self, context, server_hostname=name)
+        except BaseException:
+            self.abort()
+            raise
+        if self._transport is None or secured is None:
+            raise ConnectionResetError("the server closed the connection with the end of the handshake")
+        self._transport = secured
 
     def ask(self, request: bytes, now: float) -> asyncio.Future[Reply]:
         """Writes a request and returns its reply to come, which fails with an `httpx2.TransportError`.
@@ -89,7 +121,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = self._wire = transport
 
     def get_buffer(self, _: int) -> memoryview:
         return self._buffer
@@ -103,11 +135,16 @@ class Connection(asyncio.BufferedProtocol):
         if self._parser.is_over:
             self._end()
 
+    def eof_received(self) -> None:
+        assert self._transport is not None
+        tls = self._transport.get_extra_info("ssl_object")
+        self._has_ended = tls is None or _has_said_farewell(tls)
+
     def connection_lost(self, error: Exception | None) -> None:
-        self._transport = None
+        self._transport = self._wire = None
         if self._reply is None:
             return
-        self._parser.feed_end(clean=error is None)
+        self._parser.feed_end(clean=error is None and self._has_ended)
         if self._parser.is_over:
             self._end()
             return
@@ -119,13 +156,15 @@ class Connection(asyncio.BufferedProtocol):
         """The reply is whole, or cannot be had."""
         parser = self._parser
         if (flaw := parser.flaw) is not None:
-            self.give_up(_error(flaw, parser.why, self._most_bytes))
+            self._settle(_error(flaw, parser.why, self._most_bytes))
+            self.abort()
             return
         reply, goes_on = parser.reply(), parser.may_be_followed
         # An idle connection must not hold what it has read.
         parser.begin()
         self._settle(reply)
-        if not goes_on or (self._transport is not None and self._transport.get_write_buffer_size()):
+        # The rest of a request that was refused early waits in the lower one; TLS itself keeps nothing back.
+        if not goes_on or (self._wire is not None and self._wire.get_write_buffer_size()):
             self.abort()
 
     def _settle(self, outcome: Reply | httpx2.TransportError) -> None:
@@ -136,6 +175,14 @@ class Connection(asyncio.BufferedProtocol):
             reply.set_result(outcome)
         else:
             reply.set_exception(outcome)
+
+
+def _has_said_farewell(tls: ssl.SSLObject) -> bool:
+    """Whether close_notify has come. asyncio tells of an end without it in the same way; a read tells them apart."""
+    try:
+        return not tls.read(1)
+    except ssl.SSLError:
+        return False
 
 
 def _error(flaw: Flaw, why: str, most_bytes: int) -> httpx2.TransportError:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import httpx2
 from aiohappyeyeballs import start_connection
 
+from homa_workers.providers.exchange_errors import unsent
 from homa_workers.providers.http1.addresses import Addresses
 from homa_workers.providers.http1.connection import Connection
 from homa_workers.providers.http1.reply_parser import Reply
@@ -69,6 +70,7 @@ class ConnectionPool:
         self._idle: list[Connection] = []
         self._asked: set[Connection] = set()
         self._look: asyncio.TimerHandle | None = None
+        self._is_closed = False
 
     async def exchange(self, request: bytes) -> Reply:
         """Sends a request and returns its whole reply. Cancelling it closes the connection.
@@ -77,7 +79,9 @@ class ConnectionPool:
             httpx2.ConnectError, httpx2.ConnectTimeout: nothing was sent.
             httpx2.TransportError: anything else, after the request may have gone out.
         """
-        connection = self._idle_one() or await self._connect()
+        connection = self._idle_one()
+        if connection is None:
+            connection = await self._connect()
         self._asked.add(connection)
         try:
             coming = connection.ask(request, asyncio.get_running_loop().time())
@@ -94,12 +98,16 @@ class ConnectionPool:
         return reply
 
     async def aclose(self) -> None:
-        """Closes every connection."""
+        """Closes every connection. What is owed fails; what waits for a connection is not sent."""
+        self._is_closed = True
         if self._look is not None:
             self._look.cancel()
-        for connection in (*self._idle, *self._asked):
+            self._look = None
+        for connection in self._idle:
             connection.abort()
         self._idle.clear()
+        for connection in list(self._asked):
+            connection.give_up(httpx2.ReadError("the connection was closed here before its reply was whole"))
         # Transports close in the loop's next turn, those of TLS in the one behind.
         for _ in range(2):
             await asyncio.sleep(0)
@@ -118,21 +126,27 @@ class ConnectionPool:
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 connection = await self._opened()
-        except TimeoutError as error:
-            raise httpx2.ConnectTimeout(_unsent(error)) from error
         except Exception as error:
-            raise httpx2.ConnectError(_unsent(error)) from error
+            # A server that has moved; or its address is another's now, whose certificate is not the right one.
+            self._addresses.forget()
+            raise unsent(error) from error
+        if self._is_closed:
+            connection.abort()
+            raise httpx2.ConnectError("nothing was sent: the connections to this server were closed here")
         self._look_later()
         return connection
 
     async def _opened(self) -> Connection:
-        tls, name = (self._tls, self._origin.host) if self._origin.scheme == "https" else (None, None)
+        tls = self._tls if self._origin.scheme == "https" else None
         addresses = await self._addresses.found()
         peer = await start_connection(addresses, happy_eyeballs_delay=_NEXT_ADDRESS_S, interleave=1)
-        # From here on the socket is the loop's, which closes it where TLS fails.
+        # From here on the socket is the loop's, which closes it where this fails.
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(peer, self._most_bytes, self._buffer), sock=peer, ssl=tls, server_hostname=name
+            lambda: Connection(peer, self._most_bytes, self._buffer), sock=peer
         )
+        if tls is not None:
+            # Certificates do not have the dot of the root that a name may end in.
+            await connection.secure(tls, self._origin.host.removesuffix("."))
         return connection
 
     @cached_property
@@ -157,7 +171,3 @@ class ConnectionPool:
                 connection.give_up(httpx2.ReadTimeout(f"nothing came for {self._silence_s:g} s"))
         if self._idle or self._asked:
             self._look_later()
-
-
-def _unsent(error: Exception) -> str:
-    return f"nothing was sent: {type(error).__name__}: {error}"

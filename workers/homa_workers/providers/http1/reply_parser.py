@@ -12,7 +12,7 @@ from enum import Enum, auto
 
 import httptools
 
-from homa_workers.providers.reply_size import ERROR_BYTES
+from homa_workers.providers.reply_size import is_failure, most_read
 
 #: Most bytes of a reply's head: its status and headers, with those of interim replies before it.
 HEAD_BYTES = 64 * 1024
@@ -34,10 +34,8 @@ class Reply:
 class Flaw(Enum):
     """Why a reply cannot be had."""
 
-    #: It is not HTTP, or leaves open where it ends.
+    #: It is not HTTP, leaves open where it ends, or frames next to nothing at great length.
     MALFORMED = auto()
-    #: Its head is longer than `HEAD_BYTES`, or what frames its body is out of all proportion.
-    ENDLESS = auto()
     #: Its body is longer than it may be.
     TOO_LARGE = auto()
 
@@ -50,6 +48,7 @@ class ReplyParser:
     """
 
     __slots__ = (
+        "_body",
         "_framing_left",
         "_head_left",
         "_headers",
@@ -59,7 +58,6 @@ class ReplyParser:
         "_left",
         "_most_bytes",
         "_parser",
-        "_pieces",
         "_status",
         "_until_close",
         "excess",
@@ -79,7 +77,8 @@ class ReplyParser:
     def begin(self) -> None:
         """Expects the next reply."""
         self._headers: dict[str, str] = {}
-        self._pieces: list[bytes] = []
+        #: A body of one piece, as most are, is not copied; those of more are gathered, however small the pieces.
+        self._body: bytes | bytearray = b""
         self._status = 0
         self._head_left = HEAD_BYTES
         self._framing_left = HEAD_BYTES
@@ -120,16 +119,13 @@ class ReplyParser:
         except httptools.HttpParserUpgrade:
             self._fail(Flaw.MALFORMED, "it changes to a protocol that nobody asked for")
         except httptools.HttpParserError as error:
-            if self.is_complete:
-                self.excess = True
-            else:
-                self._fail(Flaw.MALFORMED, str(error))
+            self._fail(Flaw.MALFORMED, str(error))
         if self.is_over:
             return
         if self._in_head and self._head_left < 0:
-            self._fail(Flaw.ENDLESS, f"its head has more than {HEAD_BYTES} bytes")
+            self._fail(Flaw.MALFORMED, f"its head has more than {HEAD_BYTES} bytes")
         elif not in_head and self._framing_left < 0:
-            self._fail(Flaw.ENDLESS, "what frames its body goes on and on")
+            self._fail(Flaw.MALFORMED, "what frames its body goes on and on")
 
     def feed_end(self, *, clean: bool) -> None:
         """The connection has ended, which completes a reply that says nothing else of its length.
@@ -143,21 +139,20 @@ class ReplyParser:
     @property
     def _is_failure(self) -> bool:
         """Whether it refuses the request, which its status and headers say, whatever becomes of the rest."""
-        return self._status >= 400 and not self._in_head
+        return is_failure(self._status) and not self._in_head
 
     def reply(self) -> Reply:
         """The reply, once it is complete."""
-        pieces = self._pieces
-        return Reply(self._status, self._headers, pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        return Reply(self._status, self._headers, bytes(self._body))
 
     def _fail(self, flaw: Flaw, why: str) -> None:
-        if self._is_failure:
+        """Notes the first flaw; never one beside a complete reply: what comes behind it counts for nothing."""
+        if self.is_complete or self._is_failure:
             self.is_complete = self.excess = True
-            return
-        self.flaw = self.flaw or flaw
-        self.why = self.why or why
+        elif self.flaw is None:
+            self.flaw, self.why = flaw, why
 
-    # What llhttp tells, in the order of a reply.
+    # What llhttp tells, in the order of a reply. It goes on to the end of what was fed: nothing behind a flaw counts.
 
     def on_message_begin(self) -> None:
         self.excess = self.is_complete
@@ -168,7 +163,7 @@ class ReplyParser:
             self._headers[name.decode("latin-1").lower()] = value.decode("latin-1").strip(" \t")
 
     def on_headers_complete(self) -> None:
-        if self.is_complete:
+        if self.is_over:
             return
         self._status = self._parser.get_status_code()
         self._is_interim = 100 <= self._status < 200
@@ -179,14 +174,13 @@ class ReplyParser:
         self._bound_body()
 
     def _bound_body(self) -> None:
-        if self._status >= 400:
-            self._left = ERROR_BYTES
+        self._left = most_read(self._status, self._most_bytes)
         headers = self._headers
         if (coding := headers.get("transfer-encoding")) is not None:
             self._until_close = not coding.lower().endswith("chunked")
         elif (length := headers.get("content-length")) is None:
             self._until_close = self._status not in (204, 304)
-        elif self._status < 400 and int(length) > self._most_bytes:
+        elif int(length) > self._most_bytes and not is_failure(self._status):
             self._too_large()
 
     def on_body(self, piece: bytes) -> None:
@@ -194,17 +188,23 @@ class ReplyParser:
             return
         self._left -= len(piece)
         self._framing_left += len(piece) + _FRAMING_BYTES
-        if self._left >= 0:
-            self._pieces.append(piece)
-        else:
+        if self._left < 0:
             self._too_large()
+        elif not self._body:
+            self._body = piece
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += piece
 
     def _too_large(self) -> None:
         if not self._is_failure:
-            self._pieces = []
+            self._body = b""
         self._fail(Flaw.TOO_LARGE, f"its body has more than {self._most_bytes} bytes")
 
     def on_message_complete(self) -> None:
+        if self.is_over:
+            return
         if self._is_interim:
             self._is_interim = False
         else:

@@ -2,7 +2,8 @@
 -- The end of an attempt, whatever becomes of its job: lease, slots, quota, budget, ledger and history in one place.
 --
 -- `report` is what the worker (or recovery) says of it:
---   outcome   succeeded, or the kind of failure, or released / lost, or cached: a good reply without a call
+--   outcome   succeeded, or the kind of failure, or released / lost, or cached, answered (by a
+--             middleware): a good reply without a call
 --   charge    none | actual | unresolved
 --   nano      actual cost ('' or nil: unpriced)
 --   floor     least cost of an unresolved attempt (what a stream had delivered)
@@ -26,7 +27,7 @@ local function attempt_line(id, r, attempt, report)
   if r.bi and r.bn and report.charge == 'actual' and not tonumber(report.nano or nil) then report.charge = 'unresolved' end
   return {
     job = id, attempt = attempt, target = report.target or r.tt or r.tg, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
-    requests = (report.outcome == 'cached' or (r.sw and report.charge ~= 'actual')) and 0 or 1,
+    requests = (report.outcome == 'cached' or report.outcome == 'answered' or (r.sw and report.charge ~= 'actual')) and 0 or 1,
     input = report.input, output = report.output, cached = report.cached,
     nano = report.charge == 'actual' and tonumber(report.nano or nil) or 0,
     saved = report.charge == 'actual' and report.saved or 0, terms = report.terms, fees = report.fees,
@@ -172,7 +173,7 @@ local function end_attempt(id, r, report)
     local nano, unres, saved = line.nano + (r.sx or 0), line.unres + (r.su or 0), line.saved + (r.sz or 0)
     local open = report.charge == 'unresolved' or unres > 0
     -- Record and reply tell of a success; only other attempts need an entry in the history.
-    local good = report.outcome == 'succeeded' or report.outcome == 'cached'
+    local good = report.outcome == 'succeeded' or report.outcome == 'cached' or report.outcome == 'answered'
     if report.outcome ~= 'released' and (not good or open) then
       redis.call('HSET', K.attempts(id), int(r.at), cjson.encode({
         target = line.target, worker = r.wk, started = r.as, ended = now, outcome = report.outcome, charge = open and 'unresolved' or report.charge,

@@ -1,0 +1,68 @@
+"""`homa jobs show --trace`, and HOMA_DEBUG for commands."""
+
+from __future__ import annotations
+
+import pytest
+
+from homa_shared.store.operation import Op
+from tests.commands_b.stand import MODEL, Stand
+
+
+def moments(stand: Stand, job: str) -> list[tuple[str, str]]:
+    found = stand.json("jobs", "show", "--trace", job)["moments"]
+    times = [moment["at_ms"] for moment in found if moment["at_ms"] is not None]
+    assert times == sorted(times)
+    return [(moment["what"], moment["detail"]) for moment in found]
+
+
+def test_a_job_that_succeeded_from_submission_to_its_end(stand: Stand) -> None:
+    job = stand.succeeded("write to ada@example.org")
+    told = moments(stand, job)
+    assert [what for what, _ in told] == ["submitted", "attempt 1 taken", "attempt 1 settled", "succeeded"]
+    assert told[1][1].startswith(f"at {MODEL}, after ")
+    said = stand.said("jobs", "show", "--trace", job).stdout
+    assert "answer, redacted:\nwrite to [email]" in said
+    assert "example.org" not in said
+
+
+def test_an_attempt_that_failed_says_why(stand: Stand) -> None:
+    job = stand.failed(prompt="my card is 4111 1111 1111 1111")
+    said = stand.said("jobs", "show", "--trace", job).stdout
+    assert "prompt, redacted:\nmy card is [card]" in said
+    assert "4111" not in said
+    told, (attempt,) = moments(stand, job), stand.json("jobs", "show", job)["attempts"]
+    assert [what for what, _ in told] == ["submitted", "attempt 1 taken", "attempt 1 settled", "failed"]
+    assert told[2][1].startswith(f"{attempt['outcome']}; {attempt['error']}; worker {attempt['worker']}")
+
+
+def test_one_that_waits_says_what_for(stand: Stand) -> None:
+    job = stand.due()
+    assert stand.json("jobs", "show", "--trace", job)["moments"][1]["at_ms"] is None
+    assert [what for what, _ in moments(stand, job)][:2] == ["submitted", "waits for"]
+    assert "now" in stand.said("jobs", "show", "--trace", job).stdout
+
+
+def test_a_stream_says_when_it_was_sent_and_its_first_text_came(stand: Stand) -> None:
+    job = stand.running()
+    key = stand.store.keys.deltas(job)
+    commands = [("XADD", key, "*", "e", "started"), ("XADD", key, "*", "t", "a"), ("XADD", key, "*", "t", "b")]
+    stand.store.run(Op(tuple(commands), lambda _: None))
+    told = [what for what, _ in moments(stand, job)]
+    assert told.count("first token") == 1
+    assert told.index("sent") < told.index("first token")
+
+
+def test_a_job_that_is_not_there_is_named(stand: Stand) -> None:
+    said = stand.said("jobs", "show", "--trace", "nobody")
+    assert (said.status, "nobody" in said.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("debug", ["", "1"])
+def test_an_error_of_a_command_has_its_traceback_where_somebody_asks(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, debug: str
+) -> None:
+    if debug:
+        monkeypatch.setenv("HOMA_DEBUG", debug)
+    said = stand.said("jobs", "show", "nobody")
+    assert ("Traceback" in said.stderr) == bool(debug)
+    assert said.status == 2
