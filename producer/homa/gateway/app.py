@@ -13,6 +13,7 @@ from starlette.routing import Route
 from homa.drivers.context import Context
 from homa.gateway.access.doorkeeper import Doorkeeper
 from homa.gateway.answers import SECURE_HEADERS, JsonAnswer
+from homa.gateway.anthropic.messages import count_tokens, messages
 from homa.gateway.dialect import ANTHROPIC, OPENAI, Dialect
 from homa.gateway.endpoint import Endpoint, Handler, Limits, Services
 from homa.gateway.errors import ApiError
@@ -59,6 +60,8 @@ def _routes(services: Services) -> list[Route]:
         post("/v1/embeddings", embeddings),
         get("/v1/models", models),
         get("/v1/models/{model:path}", model),
+        post("/v1/messages", messages, ANTHROPIC),
+        post("/v1/messages/count_tokens", count_tokens, ANTHROPIC),
         post("/v1/jobs", submit),
         get("/v1/jobs/{job}", show),
         post("/v1/jobs/{job}/cancel", cancel, body=False),
