@@ -21,6 +21,7 @@ from homa.gateway.live_jobs import LiveJobs
 from homa.gateway.openai.chat import chat_completions
 from homa.gateway.openai.embeddings import embeddings
 from homa.gateway.openai.models import model, models
+from homa.gateway.openai.responses import endpoints as responses
 from homa.gateway.own.job_events import job_events
 from homa.gateway.own.jobs import cancel, show, submit
 from homa.gateway.own.probes import healthz, readyz
@@ -60,6 +61,9 @@ def _routes(services: Services) -> list[Route]:
         post("/v1/embeddings", embeddings),
         get("/v1/models", models),
         get("/v1/models/{model:path}", model),
+        post("/v1/responses", responses.create),
+        get("/v1/responses/{response}", responses.retrieve),
+        post("/v1/responses/{response}/cancel", responses.cancel, body=False),
         post("/v1/messages", messages, ANTHROPIC),
         post("/v1/messages/count_tokens", count_tokens, ANTHROPIC),
         post("/v1/jobs", submit),

@@ -45,10 +45,15 @@ async def answer_of(inquiry: Inquiry, job: AcceptedJob) -> Reply[Any]:
     return outcome
 
 
-async def pieces_of(inquiry: Inquiry, job: AcceptedJob) -> AsyncGenerator[Piece | Reply[Any] | ApiError, None]:
+async def pieces_of(
+    inquiry: Inquiry, job: AcceptedJob, give_up: Callable[[], Awaitable[None]]
+) -> AsyncGenerator[Piece | Reply[Any] | ApiError, None]:
     """Pieces of a job's answer and then its reply; what goes wrong on the way comes last, as a value.
 
     What was sent cannot be taken back: an attempt that answers otherwise than the one before ends the stream.
+
+    Args:
+        give_up: is called where it does: nobody waits for its answer.
     """
     text = SentText()
     try:
@@ -58,7 +63,7 @@ async def pieces_of(inquiry: Inquiry, job: AcceptedJob) -> AsyncGenerator[Piece 
                     yield piece
                 if not text.is_void:
                     continue
-                await cancelling(inquiry, job.job_id)()
+                await give_up()
             yield _broken_off(job.job_id) if text.is_void or text.is_held else item
             return
     except JobEnded:

@@ -59,7 +59,7 @@ async def count_tokens(inquiry: Inquiry) -> ASGIApp:
 
 async def _events(inquiry: Inquiry, job: AcceptedJob, events: MessageEvents) -> AsyncGenerator[bytes, None]:
     yield events.first()
-    async for item in pieces_of(inquiry, job):
+    async for item in pieces_of(inquiry, job, cancelling(inquiry, job.job_id)):
         if isinstance(item, Piece):
             if item:
                 yield events.text(item)

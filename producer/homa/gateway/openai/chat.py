@@ -40,7 +40,7 @@ async def chat_completions(inquiry: Inquiry) -> ASGIApp:
 
 async def _events(inquiry: Inquiry, job: AcceptedJob, chunks: Chunks) -> AsyncGenerator[bytes, None]:
     yield chunks.first()
-    async for item in pieces_of(inquiry, job):
+    async for item in pieces_of(inquiry, job, cancelling(inquiry, job.job_id)):
         if isinstance(item, Piece):
             if item:
                 yield chunks.text(item)
