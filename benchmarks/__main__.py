@@ -17,6 +17,7 @@ from benchmarks import (
     fakes,
     firstreply,
     firsttoken,
+    gateway,
     inflight,
     latency,
     middleware,
@@ -37,6 +38,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "latency": latency.figures,
     "firsttoken": firsttoken.figures,
     "firstreply": firstreply.figures,
+    "gateway": gateway.figures,
     "adapters": adapters.figures,
     "fakes": fakes.figures,
 }
