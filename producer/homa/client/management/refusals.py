@@ -17,6 +17,7 @@ _REASONS = {
     "stale": "nothing is unresolved there: it was resolved before, or never was",
     "unresolved": "its cost is unresolved, and only its record can resolve it: `homa jobs resolve` first",
     "request gone": "its request is no longer kept",
+    "damaged": "its record holds no number where one must stand; submit its request as a new job",
     "batch gone": "its batch is no longer kept",
     "batch cancelled": "its batch was cancelled",
 }

@@ -102,7 +102,7 @@ local function accept(job, fields, request)
   local flat, r = {}, {}
   for field, value in pairs(fields) do
     flat[#flat + 1], flat[#flat + 2] = field, value
-    r[field] = NUMBERS[field] and tonumber(value) or value
+    if NUMBERS[field] then r[field] = number_of(value) else r[field] = value end
   end
   r.tn = r.tn or ''
   redis.call('HSET', K.job(job), unpack(flat))
