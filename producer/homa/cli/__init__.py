@@ -27,7 +27,7 @@ SUMMARIES: dict[str, str] = {
     "ask": "Run one job and stream the answer.",
     "embed": "Turn texts from files into vectors.",
     "count": "Count the tokens of a text.",
-    "up": "Run everything on one machine: store and a worker per provider.",
+    "up": "Run everything on one machine: store, workers, gateway.",
     "worker": "Run one worker process.",
     "gateway": "Serve OpenAI's and Anthropic's APIs over HTTP.",
     "keys": "Create, list or revoke keys of the gateway.",

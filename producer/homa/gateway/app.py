@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -39,7 +40,9 @@ def create_app(context: Context, limits: Limits | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        warming = asyncio.create_task(jobs.warm_up())
         yield
+        warming.cancel()
         await jobs.aclose()
 
     app = Starlette(routes=_routes(services), lifespan=lifespan)

@@ -51,6 +51,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "x-homa-budget-usd": ("budget_usd", _as_it_is),
     "x-homa-cache": ("cache", _yes_or_no),
 }
+NAMES = tuple(_OPTIONS)
 #: Whether the job goes on when its client goes away.
 KEEP = "x-homa-keep"
 

@@ -6,7 +6,9 @@ on one channel of the store; a job that somebody submitted elsewhere is listened
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +20,10 @@ from homa.drivers.context import Context
 from homa.drivers.effects import Emit, Flow, ask
 from homa.submit.fleet_view import FleetView
 from homa.submit.submitter import AcceptedJob, Asked, Submitter
+from homa_shared.calls.tokens import estimate_messages
+from homa_shared.model.errors import HomaError
 from homa_shared.model.ids import new_nonce
+from homa_shared.model.pools import members_of
 from homa_shared.model.record_fields import short
 from homa_shared.model.records import Job
 from homa_shared.store import reads
@@ -82,6 +87,12 @@ class LiveJobs:
         """Whose job it is; None where the store holds no such job."""
         return await self._driver.run(ask(_tenant(self._context, job_id)))
 
+    async def frozen_s(self, provider: str) -> int | None:
+        """Seconds until a provider that asked for a pause is called again; None where it did not."""
+        rows = await self._driver.run(ask(reads.limits(self._context.keys)))
+        frozen = [row.frozen_ms for row in rows if row.scope.partition("/")[0] == provider]
+        return -(-max(frozen, default=0) // 1000) or None
+
     async def fleet(self) -> FleetView:
         """The fleet's settings as of late."""
         return await self._driver.run(self._submitter.view())
@@ -92,6 +103,15 @@ class LiveJobs:
 
     async def find_key(self, key_id: str) -> FoundKey:
         return await self._driver.run(ask(find_key(self._context.keys, key_id)))
+
+    async def warm_up(self) -> None:
+        """Joins the fleet and loads what the first request would wait for: prices and an encoding, tens of MB."""
+        with suppress(HomaError):
+            view = await self.fleet()
+            await asyncio.to_thread(estimate_messages, [{"role": "user", "content": "hello"}], "gpt-4o")
+            for target in (hop for alias in list(view.fleet.models)[:1] for hop in view.fleet.hops(alias, ())):
+                for member in members_of(target):
+                    view.prices.context_window(member)
 
     async def ping(self) -> None:
         """Raises StoreUnavailable where the store does not answer."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import socket
+from threading import Thread
 
 import uvicorn
 
@@ -14,7 +16,6 @@ from homa.gateway.endpoint import Limits
 from homa.gateway.protocol import BoundedProtocol
 from homa_shared.model.errors import ConfigError
 
-DEFAULT_PORT = 8088
 #: A connection without a request is kept for so long, s: longer than load balancers keep theirs.
 _KEEP_ALIVE_S = 75
 #: At the end, requests that are being answered have so long, s; their jobs go on in any case.
@@ -50,8 +51,17 @@ def listen(host: str, port: int, *, any_keys: bool) -> socket.socket:
     return found
 
 
-def serve(context: Context, listening: socket.socket, limits: Limits | None = None) -> None:
-    """Answers until a signal; jobs that are waited for go on without the gateway."""
+def serve(
+    context: Context, listening: socket.socket, limits: Limits | None = None, *, until_stdin_closes: bool = False
+) -> None:
+    """Answers until a signal; jobs that are waited for go on without the gateway.
+
+    Args:
+        context: of this process.
+        listening: its socket.
+        limits: what one client may take.
+        until_stdin_closes: whether it also stops with whoever holds its standard input.
+    """
     BoundedProtocol.most_connections = _most_connections()
     config = uvicorn.Config(
         create_app(context, limits),
@@ -65,7 +75,16 @@ def serve(context: Context, listening: socket.socket, limits: Limits | None = No
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    uvicorn.Server(config).run([listening])
+    server = uvicorn.Server(config)
+    if until_stdin_closes:
+        Thread(target=_stop_with_stdin, args=(server,), daemon=True).start()
+    server.run([listening])
+
+
+def _stop_with_stdin(server: uvicorn.Server) -> None:
+    while os.read(0, 4096):
+        pass
+    server.should_exit = True
 
 
 def _most_connections() -> int:

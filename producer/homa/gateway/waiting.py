@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from homa.client.results import Failure, Reply
@@ -41,8 +42,17 @@ async def answer_of(inquiry: Inquiry, job: AcceptedJob) -> Reply[Any]:
         told.job_id = job.job_id
         raise told from error
     if isinstance(outcome, Failure):
-        raise errors.of_failure(outcome)
+        raise await _failed(inquiry, outcome)
     return outcome
+
+
+async def _failed(inquiry: Inquiry, failure: Failure) -> ApiError:
+    """What a client is told; when to come again, where the provider said so."""
+    told = errors.of_failure(failure)
+    if told.code == "rate_limit_exceeded" and failure.provider:
+        with suppress(HomaError):
+            told.retry_after_s = await inquiry.jobs.frozen_s(failure.provider)
+    return told
 
 
 async def pieces_of(
