@@ -147,11 +147,20 @@ KEYS: dict[str, KeySpec] = {
         "sc.look", "string", "seconds", "the worker that fires ticks at present; any other may, too"
     ),
     "schedule_runs": KeySpec(
-        "sc.runs:<id>", "zset", "as the schedule", "ticks of its latest runs -> when they were fired (ms)"
+        "sc.runs:<id>", "zset", "as the schedule", "ticks of its latest runs that have ended -> when (ms)"
     ),
     "schedule_history": KeySpec("sc.history:<id>", "hash", "as the schedule", "tick -> its run as JSON"),
     "schedule_spans": KeySpec(
-        "sc.spans:<id>", "zset", "as the schedule", "first tick of a row of ticks that all had a run -> the last one"
+        "sc.spans:<id>",
+        "zset",
+        "as the schedule",
+        "first tick of a row of ticks that all had a run -> the last one; `<id>~<gen>`: by times that were replaced",
+    ),
+    "schedule_definitions": KeySpec(
+        "sc.was:<id>",
+        "hash",
+        "while runs of it wait",
+        "generation -> a definition that was replaced while runs of it waited, as JSON",
     ),
     "schedule_queue": KeySpec("sc.queue:<id>", "zset", "as the schedule", "ticks that wait for the run before -> tick"),
     "schedule_ended": KeySpec(
