@@ -93,15 +93,15 @@ class Cell:
 
     def start_gateway(self, *options: str) -> None:
         command = [sys.executable, "-m", "homa.cli", "gateway", "--port", "0", *options]
-        self.gateway = subprocess.Popen(command, env={**os.environ, **self.env}, stderr=subprocess.PIPE, text=True)
-        assert self.gateway.stderr is not None
-        said = []
-        for line in self.gateway.stderr:
-            said.append(line)
-            if "gateway at " in line:
-                self.url = line.partition("gateway at ")[2].split()[0].rstrip(",")
-                return
-        raise AssertionError("".join(said))
+        log = Path(self.env["HOMA_HOME"]) / f"gateway-{uuid.uuid4().hex[:8]}.log"
+        with log.open("w") as stream:
+            self.gateway = subprocess.Popen(command, env={**os.environ, **self.env}, stderr=stream, text=True)
+        eventually(lambda: "gateway at " in log.read_text() or self._ended())
+        self.url = log.read_text().partition("gateway at ")[2].split()[0].rstrip(",")
+
+    def _ended(self) -> bool:
+        assert self.gateway is not None
+        return self.gateway.poll() is not None
 
     def start_worker(self, *providers: str) -> None:
         env = {**os.environ, **self.env}
@@ -113,7 +113,7 @@ class Cell:
     def stop_gateway(self) -> None:
         if self.gateway is not None:
             self.gateway.terminate()
-            self.gateway.communicate(timeout=PATIENCE_S)
+            self.gateway.wait(PATIENCE_S)
             self.gateway = None
 
     def stop(self) -> None:

@@ -28,7 +28,7 @@ def chat_params(body: Mapping[str, Any]) -> dict[str, Any]:
     if params.pop("tool_choice", None) is not None:
         params |= _choice(optional_object(body, "tool_choice"))
     if (tier := params.pop("service_tier", None)) is not None:
-        params["service_tier"] = _TIERS.get(tier, tier)
+        params["service_tier"] = _TIERS.get(str(tier), tier)
     user = optional_object(body, "metadata").get("user_id")
     params.pop("metadata", None)
     if user:
@@ -60,8 +60,8 @@ def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
     kind = choice.get("type")
     if kind == "tool":
         asked: dict[str, Any] = {"tool_choice": {"type": "function", "function": {"name": choice.get("name")}}}
-    elif kind in _CHOICES:
-        asked = {"tool_choice": _CHOICES[str(kind)]}
+    elif isinstance(kind, str) and kind in _CHOICES:
+        asked = {"tool_choice": _CHOICES[kind]}
     else:
         raise InvalidRequest(f"tool_choice.type is {kind!r:.80}: expected auto, any, tool or none")
     return asked | ({"parallel_tool_calls": False} if choice.get("disable_parallel_tool_use") else {})

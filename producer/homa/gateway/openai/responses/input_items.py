@@ -35,6 +35,8 @@ def input_messages(instructions: object, given: object) -> list[dict[str, Any]]:
         place = f"input[{i}]"
         if not isinstance(item, Mapping):
             raise InvalidRequest(f"{place} is {item!r:.80}: expected an object")
+        if not isinstance(item.get("type", ""), str):
+            raise InvalidRequest(f"{place}.type is {item['type']!r:.80}: expected the name of a type")
         if _is_of_model(item):
             turn.append(item)
             continue
