@@ -69,15 +69,25 @@ class Cell:
     url: str = ""
     gateway: subprocess.Popen[str] | None = None
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    clients: list[openai.OpenAI | anthropic.Anthropic] = field(default_factory=list)
 
     def openai(self, key: str = "none", **options: Any) -> openai.OpenAI:
         """The official client, which checks each reply against its own types."""
         made = {"max_retries": 0, "_strict_response_validation": True, "timeout": PATIENCE_S, **options}
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, **made)
+        client = openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, **made)
+        self.clients.append(client)
+        return client
 
     def anthropic(self, key: str = "none", **options: Any) -> anthropic.Anthropic:
         made = {"max_retries": 0, "_strict_response_validation": True, "timeout": PATIENCE_S, **options}
-        return anthropic.Anthropic(base_url=self.url, api_key=key, **made)
+        client = anthropic.Anthropic(base_url=self.url, api_key=key, **made)
+        self.clients.append(client)
+        return client
+
+    def close_clients(self) -> None:
+        for client in self.clients:
+            client.close()
+        self.clients.clear()
 
     def state(self, job_id: str) -> str:
         return str(self.store.run(reads.state(self.store.keys, job_id)))
@@ -117,6 +127,7 @@ class Cell:
             self.gateway = None
 
     def stop(self) -> None:
+        self.close_clients()
         self.stop_gateway()
         for worker in self.workers:
             assert worker.stdin is not None
@@ -163,10 +174,11 @@ def module_cell(
 
 
 @pytest.fixture
-def cell(module_cell: Cell) -> Cell:
+def cell(module_cell: Cell) -> Iterator[Cell]:
     """A gateway without keys, with workers for OpenAI and Anthropic; it lives as long as the module."""
     module_cell.simulator.configure(**DEFAULTS)
-    return module_cell
+    yield module_cell
+    module_cell.close_clients()
 
 
 @pytest.fixture

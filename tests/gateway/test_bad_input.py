@@ -9,7 +9,7 @@ import httpx2
 import openai
 import pytest
 
-from tests.gateway.conftest import MODEL, Cell
+from tests.gateway.conftest import CLAUDE, MODEL, Cell
 from tests.gateway.wire import JSON, post, raw, told
 
 GOOD: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 20}
@@ -148,15 +148,16 @@ def test_every_answer_has_secure_headers_and_none_names_the_server(cell: Cell) -
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind", "status"),
-    [("400", openai.BadRequestError, 400), ("401", openai.InternalServerError, 502)],
+    ("fault", "model", "kind", "status"),
+    # A refused key closes its account to later calls: it is another one's.
+    [("400", MODEL, openai.BadRequestError, 400), ("401", CLAUDE, openai.InternalServerError, 502)],
 )
 def test_what_a_provider_refuses_is_told_with_its_job(
-    cell: Cell, fault: str, kind: type[openai.APIStatusError], status: int
+    cell: Cell, fault: str, model: str, kind: type[openai.APIStatusError], status: int
 ) -> None:
     cell.simulator.script(fault)
     with pytest.raises(kind) as refused:
-        cell.openai(max_retries=2).chat.completions.create(**GOOD)
+        cell.openai(max_retries=2).chat.completions.create(**{**GOOD, "model": model})
     assert refused.value.status_code == status
     assert cell.state(refused.value.response.headers["x-homa-job"]) == "failed"
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from homa.drivers.effects import Flow, ask_all, ask_patiently, patiently
 from homa.submit.batch_chunks import BatchRequest, Chunks
+from homa.submit.fleet_view import FleetView
 from homa.submit.option_checks import Dollars, check_fallbacks, check_tenant
 from homa.submit.options import spread
 from homa.submit.submitter import Submitter
+from homa.submit.uploads import Uploads
 from homa_shared.calls.request import CHAT
 from homa_shared.model.errors import HomaError, InvalidRequest, JobCancelled, StoreFull, StoreUnavailable
 from homa_shared.model.ids import new_batch_id
@@ -92,15 +94,16 @@ class BatchSubmission:
         if isinstance(model, str):
             self._submitter.expect(model, check_fallbacks("fallbacks", fallbacks))
         view = yield from self._submitter.view()
-        uploads = self._submitter.uploads()
-        self._chunks = Chunks(
-            self._submitter.keys, self.id, view, self._defaults, uploads, cap=self._cap, kind=self._kind
-        )
+        self._chunks = self.chunks(view, self._submitter.uploads())
         if self._alike:
             self._chunks.check_defaults()
         cap = "" if self._cap is None else str(self._cap)
         facts = {"name": self._name, "tenant": self._tenant, "cap": cap, **self._facts}
         yield from ask_patiently(admin.open_batch(self._submitter.keys, self.id, facts))
+
+    def chunks(self, view: FleetView, uploads: Uploads) -> Chunks:
+        """What checks and gathers its lines."""
+        return Chunks(self._submitter.keys, self.id, view, self._defaults, uploads, cap=self._cap, kind=self._kind)
 
     def add(self, request: BatchRequest) -> bool:
         """Takes a line; true when `flush` is due."""

@@ -77,6 +77,8 @@ class Submitter:
         self._context = context
         self._view: FleetView | None = None
         self._templates = Templates()
+        #: The fake fleet that it was read from.
+        self._fake = context.fake
         self._read_s = 0.0
         #: Version of the fleet's settings that this process's own were last held against.
         self._told_version = -1
@@ -123,9 +125,7 @@ class Submitter:
         prepared = uploads.add(job_id, asked.prepared)
         shared = template.shared(asked.prepared)
         entry = template.entry(job_id, prepared, key=key, due_ms=due_ms, skipped=skipped, shared=shared)
-        if entry.bound is None:
-            template.check_bounded(asked.prepared)
-        check_affordable(template, entry.bound, asked.options.job_budget)
+        check_cost(template, entry.bound, asked)
         yield from uploads.send(self.keys)
         common = template.common_for(asked.prepared)
         if self._context.announced_to:
@@ -161,6 +161,8 @@ class Submitter:
 
     def view(self, *, fresh_s: float = FLEET_FRESH_S) -> Flow[FleetView]:
         """The fleet's settings, read again where they are older than `fresh_s`."""
+        if self._fake is not self._context.fake:
+            self._fake, self._view = self._context.fake, None
         view = self._view
         if view is None or time.monotonic() - self._read_s > fresh_s:
             fleet = yield from self._enter()
@@ -246,6 +248,13 @@ def ask_for(options: Mapping[str, Any]) -> Asked:
         None if key is None else check_key("key", key),
         said.get("schema"),
     )
+
+
+def check_cost(template: Template, bound: int | None, asked: Asked) -> None:
+    """Refuses a job that could cost anything, or more than its budget; raises as `check_affordable`."""
+    if bound is None:
+        template.check_bounded(asked.prepared)
+    check_affordable(template, bound, asked.options.job_budget)
 
 
 def check_affordable(template: Template, bound: int | None, *budgets: int | None) -> None:

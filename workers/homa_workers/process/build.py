@@ -18,6 +18,7 @@ from homa_shared.store.blobs import Blobs, open_blobs
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.join import enter
+from homa_shared.store.reads import is_fake
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.fleet.vector_cache import VectorCache
 from homa_workers.middleware.around import for_provider
@@ -44,6 +45,8 @@ class WorkerProcess:
     broker: HomaBroker
     workers: list[HomaWorker]
     providers: list[Provider]
+    #: The settings that were in force when it was built.
+    fleet: Fleet
     #: Of the workers, in their order.
     middleware: list[MiddlewareChain] = field(default_factory=list)
 
@@ -73,6 +76,8 @@ class Parts:
     account: Callable[[str, ProviderSettings, Secrets], Provider] = account
     #: Makes what a worker sleeps by.
     waiting: Callable[[], Waiting] = Waiting
+    #: Whether they are a fake fleet's own.
+    fake: bool = False
 
 
 async def build(
@@ -110,10 +115,10 @@ async def build(
     secrets = secrets_of(settings, address)
     made = [parts.account(name, settings.providers[name], secrets) for name in names]
     store = AsyncStore(address, settings.namespace, role="worker")
-    fleet = await _fleet_in_force(store, settings)
+    fleet = await _fleet_in_force(store, settings, fake=parts.fake)
     broker = broker or HomaBroker(address, settings.namespace)
     shared = _Shared(settings, store, broker, fleet, concurrency, blobs, given, secrets, parts.waiting)
-    process = WorkerProcess(store, broker, [], made)
+    process = WorkerProcess(store, broker, [], made, fleet)
     try:
         for provider in made:
             # One worker of a process tells middleware of its beginning: that of the actors, where there is one.
@@ -130,9 +135,14 @@ async def build(
     return process
 
 
-async def _fleet_in_force(store: AsyncStore, settings: Settings) -> Fleet:
+async def _fleet_in_force(store: AsyncStore, settings: Settings, *, fake: bool) -> Fleet:
     """The fleet's settings, which the first worker writes. Where they cannot be had the store is closed."""
     try:
+        if not fake and await store.run(is_fake(store.keys)):
+            raise ConfigError(
+                f"namespace {settings.namespace} is that of a fake fleet (homa.testing), whose own workers answer what "
+                "the test wrote down: a worker that calls providers starts outside of the test"
+            )
         fleet = await enter(store, settings.fleet())
     except BaseException:
         await store.aclose()
