@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks import (
     adapters,
     cpu,
+    documents,
     engine,
     events,
     fakes,
@@ -42,6 +43,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "firstreply": firstreply.figures,
     "gateway": gateway.figures,
     "adapters": adapters.figures,
+    "documents": documents.figures,
     "fakes": fakes.figures,
 }
 

@@ -36,6 +36,7 @@ SUMMARIES: dict[str, str] = {
     "jobs": "List, show, explain, cancel, retry, resolve or purge jobs.",
     "batches": "List, show, watch, pause, resume or cancel batches.",
     "schedules": "Make, list, show, pause, resume, run, backfill or delete schedules.",
+    "conversations": "List, show, export, import or delete conversations.",
     "models": "List models with context windows, prices and features.",
     "costs": "Show what was spent, by provider, model, tenant, tag, day or batch.",
     "queues": "Show queues; pause and resume them.",

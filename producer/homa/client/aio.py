@@ -14,6 +14,7 @@ from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
 from homa.client.aio_known_jobs import AsyncKnownJobs
 from homa.client.aio_stream import AsyncStream, Submissions
 from homa.client.batch_submission import BatchSubmission, check_requests
+from homa.client.conversations.opening import AsyncDialogue
 from homa.client.embeddings import Embedded
 from homa.client.event_reading import AsyncEventReading
 from homa.client.local_workers import LocalWorkers, Workers
@@ -35,7 +36,9 @@ T = TypeVar("T")
 
 
 @short_tracebacks
-class AsyncHoma(AsyncKnownJobs, AsyncCounting, AsyncManagement, AsyncScheduling, AsyncTableMapping, AsyncEventReading):
+class AsyncHoma(
+    AsyncKnownJobs, AsyncCounting, AsyncManagement, AsyncScheduling, AsyncTableMapping, AsyncEventReading, AsyncDialogue
+):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use. It serves one event loop at a time, and works on in another one or a forked child.

@@ -7,6 +7,9 @@ from typing import Any
 from homa.client.results import Failure, Reply
 from homa.files.result_line import Answered, HomaPart, Unanswered
 
+#: Under this name a job carries what its document's reader noted; its line has it among its notes.
+DOCUMENT_NOTES = "homa_document_notes"
+
 
 def answered(reply: Reply[Any]) -> Answered:
     """A reply for a result line."""
@@ -25,6 +28,8 @@ def unanswered(failure: Failure, nano_usd: int | None) -> Unanswered:
 
 def homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: bool = False) -> HomaPart:
     """What Homa knows beyond the provider's answer."""
+    metadata = dict(ended.metadata)
+    noted = metadata.pop(DOCUMENT_NOTES, ())
     return HomaPart(
         job=ended.job_id,
         provider=ended.provider,
@@ -35,6 +40,6 @@ def homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: bool
         queued_ms=ended.queued_ms,
         latency_ms=ended.latency_ms,
         finish_reason=ended.finish_reason if isinstance(ended, Reply) else None,
-        notes=ended.notes if isinstance(ended, Reply) else (),
-        metadata=ended.metadata,
+        notes=(*noted, *(ended.notes if isinstance(ended, Reply) else ())),
+        metadata=metadata,
     )

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from homa.client.result_documents import DOCUMENT_NOTES
 from homa.files import BadRow, MissingField, PromptTemplate, Row
 from homa.submit.attachments import refuse_own_files
 from homa.submit.batch_chunks import body_options
+from homa_shared.calls.media import data_url, medium
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.settings.fleet import Fleet
 
+#: Characters of notes that a job carries.
+_MOST_NOTED = 1500
 #: Parameters of a batch file's line that have no place in a batch of ours.
 _DROPPED = ("stream", "stream_options")
 
@@ -37,7 +41,10 @@ class RequestBuilder:
                 return self._from_line(row, row.request)
             if self.model is None:
                 raise InvalidRequest("names no model: expected --model, or a line of an OpenAI batch file")
-            return {"prompt": self.template.render(row), "custom_id": row.custom_id}
+            prompt = self.template.render(row)
+            if not row.images and not row.notes:
+                return {"prompt": prompt, "custom_id": row.custom_id}
+            return _document_request(row, prompt)
         except (InvalidRequest, MissingField) as error:
             return row.rejected(str(error))
 
@@ -58,3 +65,22 @@ class RequestBuilder:
         if not isinstance(named, str) or not named:
             raise InvalidRequest(f"its model is {named!r:.80}: expected a name, or --model for all lines")
         return named if ":" in named or self.fleet.alias(named) is not None else f"openai:{named}"
+
+
+def _document_request(row: Row, prompt: str) -> Mapping[str, Any]:
+    """A document that is shown in part, or that there is something to know of."""
+    request: dict[str, Any] = {"custom_id": row.custom_id}
+    if row.notes:
+        request["metadata"] = {DOCUMENT_NOTES: [note[: _MOST_NOTED // len(row.notes)] for note in row.notes]}
+    if row.images and not prompt.strip():  # the images alone: an empty text is no part that providers take
+        shown = [{"type": "image_url", "image_url": {"url": url_of(image)}} for image in row.images]
+        return {**request, "messages": [{"role": "user", "content": shown}]}
+    if row.images:
+        request["images"] = list(row.images)
+    return {**request, "prompt": prompt}
+
+
+def url_of(image: bytes) -> str:
+    """An image as a data: URL."""
+    found = medium(image, "image")
+    return data_url(found.data, found.type)

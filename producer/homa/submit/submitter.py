@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.drivers.context import Context
 from homa.drivers.effects import Flow, ask, ask_patiently, within
+from homa.drivers.source import ClientSource
 from homa.submit.attachments import names_of_media
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
@@ -37,7 +38,7 @@ from homa_shared.store.keys import Keys
 from homa_shared.store.reads.token_error import learned
 from homa_shared.store.reads.written_tokens import answer_tokens, known_targets
 from homa_shared.store.transitions.fleet import read_fleet, supersedes, write_fleet, write_plans
-from homa_shared.store.transitions.submit import submit
+from homa_shared.store.transitions.submit import Common, Entry, submit
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
@@ -83,6 +84,9 @@ class Submitter:
         #: Version of the fleet's settings that this process's own were last held against.
         self._told_version = -1
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _submitter_at, (ClientSource.of(self._context),)
+
     @property
     def keys(self) -> Keys:
         return self._context.keys
@@ -115,13 +119,34 @@ class Submitter:
         return (yield from self.bounded(self._accept(asked)))
 
     def _accept(self, asked: Asked) -> Flow[AcceptedJob]:
+        key = f"{asked.key} {digest(asked.options, asked.prepared)}" if asked.key else ""
+        common, entry = yield from self.ready(asked, key)
+        try:
+            accepted = yield from ask(submit(self.keys, common, [entry]))
+        except StoreUnavailable as error:
+            raise uncertain(error, entry.id, asked.key) from error
+        if accepted.conflicts:
+            raise key_conflict(asked.key, accepted.conflicts[0])
+        known = accepted.existing.get(0)
+        return AcceptedJob(known or entry.id, is_new=known is None)
+
+    def ready(self, asked: Asked, key: str = "", uploads: Uploads | None = None) -> Flow[tuple[Common, Entry]]:
+        """A job ready to be accepted under a new id: targets that can do it chosen, its media uploaded.
+
+        Args:
+            key: idempotency key and digest, `key digest`.
+            uploads: what is to be uploaded with its own.
+
+        Raises:
+            InvalidRequest, UnknownModel, BudgetExceeded: it cannot be done.
+            StoreUnavailable, StoreFull: not all of it could be uploaded.
+        """
         self.expect(asked.options.model, asked.options.fallbacks)
         view = yield from self.view_for(asked.options)
         template, skipped = self._templates.of(view, asked.options).fit(asked.prepared)
         yield from self.write_plans(view, template.targets)
-        key = f"{asked.key} {digest(asked.options, asked.prepared)}" if asked.key else ""
         due_ms = yield from self._due_ms(asked.options)
-        job_id, uploads = new_job_id(), self.uploads()
+        job_id, uploads = new_job_id(), self.uploads() if uploads is None else uploads
         prepared = uploads.add(job_id, asked.prepared)
         shared = template.shared(asked.prepared)
         entry = template.entry(job_id, prepared, key=key, due_ms=due_ms, skipped=skipped, shared=shared)
@@ -130,19 +155,7 @@ class Submitter:
         common = template.common_for(asked.prepared)
         if self._context.announced_to:
             common = replace(common, notify=self._context.announced_to)
-        try:
-            accepted = yield from ask(submit(self.keys, common, [entry]))
-        except StoreUnavailable as error:
-            raise _uncertain(error, entry.id, asked.key) from error
-        if accepted.conflicts:
-            first = accepted.conflicts[0]
-            raise KeyConflict(
-                f"key {asked.key!r} was used before with another request, by job {first}: "
-                "expected the same request, or another key",
-                job_id=first,
-            )
-        known = accepted.existing.get(0)
-        return AcceptedJob(known or entry.id, is_new=known is None)
+        return common, entry
 
     def expect(self, model: str, fallbacks: Sequence[str]) -> None:
         """Workers of this process's own may start before the store is asked for anything."""
@@ -221,7 +234,19 @@ class Submitter:
         return max(0, options.at_ms - now_ms)
 
 
-def _uncertain(error: StoreUnavailable, job_id: str, key: str | None) -> StoreUnavailable:
+def _submitter_at(source: ClientSource) -> Submitter:
+    return Submitter(source.context())
+
+
+def key_conflict(key: str | None, job_id: str) -> KeyConflict:
+    """A key was used before with another request."""
+    return KeyConflict(
+        f"key {key!r} was used before with another request, by job {job_id}: expected the same request, or another key",
+        job_id=job_id,
+    )
+
+
+def uncertain(error: StoreUnavailable, job_id: str, key: str | None) -> StoreUnavailable:
     """Nobody has answered whether a job was accepted."""
     again = f"submitted again with the key {key!r} it is accepted once" if key else "a key makes submitting again safe"
     told = StoreUnavailable(

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import orjson
 
+from homa.cli.ask.turn import submission_of
 from homa.cli.context import say, standard_input, submitting_session
 from homa.cli.file_options import is_pdf
 from homa.cli.job_flags import job_options
@@ -20,7 +21,7 @@ from homa.client.session import Session
 from homa.client.streams import Piece
 from homa.client.worker_demand import workers_for
 from homa.drivers.effects import Flow, Sleep, ask
-from homa.files import BadRow, open_inputs
+from homa.files import BadRow, ReadOptions, Row, open_inputs
 from homa.runs.foreground_job import attended
 from homa.runs.progress import duration
 from homa.runs.signals import Interruption
@@ -55,8 +56,9 @@ def ask_job(**options: Any) -> None:
         workers = workers_for(
             options["workers"], here, view, targets, name=f"ask-{new_job_id()[1:]}", what="the job", say=say
         )
+        submission = submission_of(here, options, asked)
         with Interruption(at_once=True).listening() as interruption, workers.at_work():
-            reply = _answer(here, asked, workers, interruption, streamed)
+            reply = _answer(here, submission, asked.schema, workers, interruption, streamed)
         workers.forget_logs()
         _tell(reply, as_json=options["as_json"], streamed=streamed)
 
@@ -81,7 +83,9 @@ def _asked(options: dict[str, Any], streamed: bool, documents: Sequence[str] = (
         "files": [Path(file) for file in documents],
         "stream": streamed,
     }
-    return ask_for(job_options(Command.ASK, options, "files") | made)
+    # A conversation has these two of its own.
+    apart = () if options["conversation"] is None else ("system", "tenant")
+    return ask_for(job_options(Command.ASK, options, "files", *apart) | made)
 
 
 def _text_of(file: str) -> str:
@@ -92,19 +96,24 @@ def _text_of(file: str) -> str:
     """
     if not file or ("://" in file and not Path(file).exists()):
         raise InvalidRequest(f"--file {file!r}: expected the path of a file; addresses are not fetched")
-    rows = list(open_inputs([file]))
-    if len(rows) != 1 or rows[0].line is not None:
+    rows = list(open_inputs([file], options=ReadOptions(pages="text", sheets="documents")))
+    if any(row.line is not None for row in rows):
         raise InvalidRequest(f"--file {file} holds {len(rows)} rows: expected one text; `homa run` asks about each row")
-    row = rows[0]
-    if isinstance(row, BadRow):
-        raise InvalidRequest(f"--file {row}")
-    return row.text or ""
+    bad = next((row for row in rows if isinstance(row, BadRow)), None)
+    if bad is not None:
+        raise InvalidRequest(f"--file {bad}")
+    return "\n\n".join(row.text or "" for row in rows if isinstance(row, Row))
 
 
 def _answer(
-    here: Session, asked: Asked, workers: WorkerSupervisor, interruption: Interruption, streamed: bool
+    here: Session,
+    submission: Flow[str],
+    schema: object,
+    workers: WorkerSupervisor,
+    interruption: Interruption,
+    streamed: bool,
 ) -> Reply[Any]:
-    with attended(here, asked, interruption, say, asked.schema) as flows:
+    with attended(here, submission, interruption, say, schema) as flows:
         written: list[Piece] = []
         for piece in here.driver.iterate(_watched(flows, workers, streamed)):
             _show(piece, written)
