@@ -103,24 +103,28 @@ class Deltas:
         heard = b"0-0"
         while self._followers:
             self._rung = False
-            keys = list(self._read_to)
-            command = ("XREAD", "COUNT", _COUNT, "BLOCK", _BLOCK_MS, "STREAMS", self._bell, *keys, heard)
+            asked = dict(self._read_to)
+            command = ("XREAD", "COUNT", _COUNT, "BLOCK", _BLOCK_MS, "STREAMS", self._bell, *asked, heard)
             try:
-                reply = await self._store.wait(*command, *self._read_to.values())
+                reply = await self._store.wait(*command, *asked.values())
             except HomaError:
                 await asyncio.sleep(_AWAY_S)
                 continue
             for key, entries in (reply.items() if isinstance(reply, dict) else reply) or ():
                 if key in self._followers:
-                    self._hand_out(key, entries)
+                    self._hand_out(key, entries, asked[key])
                 elif entries:
                     heard = entries[-1][0]
-            if len(keys) > _MANY:
+            if len(asked) > _MANY:
                 await asyncio.sleep(_GATHER_S)
 
-    def _hand_out(self, key: bytes, entries: list[Entry]) -> None:
-        self._read_to[key] = entries[-1][0]
+    def _hand_out(self, key: bytes, entries: list[Entry], behind: bytes) -> None:
+        """Gives followers what was read behind an entry; who joined meanwhile and lacks earlier ones waits for them."""
+        if self._read_to[key] == behind:
+            self._read_to[key] = entries[-1][0]
         for follower in self._followers[key]:
+            if follower.last < _order(behind):
+                continue
             fresh = [entry for entry in entries if _order(entry[0]) > follower.last]
             if fresh:
                 follower.last = _order(fresh[-1][0])
