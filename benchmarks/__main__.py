@@ -22,6 +22,7 @@ from benchmarks import (
     gateway,
     inflight,
     latency,
+    metrics,
     middleware,
     quota,
     submitting,
@@ -32,6 +33,7 @@ from benchmarks.result import Figure
 ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "cpu": cpu.figures,
     "middleware": middleware.figures,
+    "metrics": metrics.figures,
     "engine": engine.figures,
     "events": events.figures,
     "quota": quota.figures,

@@ -6,11 +6,11 @@ import sys
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 import orjson
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 from typing_extensions import TypedDict
 
 from homa import Homa, InvalidReply, InvalidRequest, Reply
@@ -38,6 +38,24 @@ class Label(TypedDict):
     name: str
 
 
+@dataclass
+class Linked:
+    name: str
+    next: Linked | None
+
+
+class Numbers(RootModel[list[int]]):
+    pass
+
+
+class Unfinished(BaseModel):
+    later: Missing  # type: ignore[name-defined]  # noqa: F821 - nobody defines it
+
+
+class Unwritable(BaseModel):
+    call: Callable[[int], int]
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "answer", "value"),
     [
@@ -47,6 +65,10 @@ class Label(TypedDict):
         (list[Note], "list_Note", {"items": [{"text": "a", "stars": 1}]}, [Note("a", 1)]),
         (Invoice | Note, "Invoice_or_Note", {"value": {"number": "7", "parts": []}}, Invoice(number="7")),
         (Annotated[int, Field(ge=3)], "int", {"value": 3}, 3),
+        (Invoice, "Invoice", {"number": "7", "parts": []}, Invoice(number="7")),
+        (Linked, "Linked", {"name": "a", "next": None}, Linked("a", None)),
+        (Numbers, "Numbers", {"items": [1, 2]}, Numbers([1, 2])),
+        (Optional[Note], "Note_or_NoneType", {"value": None}, None),  # noqa: UP045 - as an application has it
     ],
 )
 def test_a_type_is_asked_for_as_an_object_and_read_back(kind: Any, name: str, answer: Any, value: Any) -> None:
@@ -59,7 +81,17 @@ def test_a_type_is_asked_for_as_an_object_and_read_back(kind: Any, name: str, an
     assert parse(orjson.dumps(answer).decode(), kind) == value
 
 
-@pytest.mark.parametrize("kind", [7, "Invoice", Any, [Invoice], Invoice(number="7"), len, object])
+def test_an_answer_to_a_release_before_is_read() -> None:
+    assert parse("[1, 2]", Numbers) == Numbers([1, 2])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(7, "Invoice", Any, [Invoice], Invoice(number="7"), len, object, BaseModel),
+        *(Unfinished, list[Unfinished], list["Missing"], Unwritable),  # type: ignore[name-defined]  # noqa: F821
+    ],
+)
 def test_what_is_no_type_of_answers_is_refused_before_anything_is_sent(homa: Homa, kind: Any) -> None:
     with pytest.raises(InvalidRequest, match=r"schema is .*expected a pydantic model, a dataclass, a TypedDict"):
         homa.submit("Hi", model=MODEL, schema=kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from homa_shared.model.personal_data import excerpt
 from homa_shared.store.operation import Op
 from tests.commands_b.stand import MODEL, Stand
 
@@ -33,6 +34,23 @@ def test_an_attempt_that_failed_says_why(stand: Stand) -> None:
     told, (attempt,) = moments(stand, job), stand.json("jobs", "show", job)["attempts"]
     assert [what for what, _ in told] == ["submitted", "attempt 1 taken", "attempt 1 settled", "failed"]
     assert told[2][1].startswith(f"{attempt['outcome']}; {attempt['error']}; worker {attempt['worker']}")
+
+
+def test_nothing_hides_at_the_cut_where_what_was_found_before_it_made_the_text_shorter() -> None:
+    mails = "ada.lovelace.of.the.engine@mail.example.org " * 60
+    for cut in range(1, 45):
+        text = f"{mails[: 1000 + 512 - cut]} 4111 1111 1111 1111{' and so on' * 300}"
+        shown = excerpt(text, 1000)
+        assert "4111" not in shown
+        assert shown.endswith("…")
+
+
+@pytest.mark.parametrize("show", [("show",), ("show", "--trace")])
+def test_what_others_wrote_commands_no_terminal(stand: Stand, show: tuple[str, ...]) -> None:
+    job = stand.succeeded("fine\r\x1b]0;title\x07\x9b2J\tend")
+    said = stand.said("jobs", *show, job).stdout
+    assert r"fine\x0d\x1b]0;title\x07\x9b2J" in said
+    assert not {"\r", "\x1b", "\x07", "\x9b"} & set(said)
 
 
 def test_one_that_waits_says_what_for(stand: Stand) -> None:

@@ -58,6 +58,22 @@ def test_an_image_of_pil_is_sent_in_a_format_that_providers_know(read_as: str | 
     assert message["content"][1]["image_url"]["url"] == data_url(JPEG if sent_as == "JPEG" else PNG)
 
 
+def test_an_image_of_pil_that_its_format_cannot_hold_any_more_is_sent_as_png() -> None:
+    picture = Picture("JPEG", mode="RGBA")
+    build_messages("Look", None, images=[picture])
+    assert [saved_as for saved_as, _ in picture.saved] == ["PNG"]
+
+
+class Unwritable(Picture):
+    def save(self, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002 - PIL's name
+        raise OSError(f"cannot write mode {self.mode} as {format}")
+
+
+def test_an_image_of_pil_that_cannot_be_saved_is_refused_by_its_place() -> None:
+    with pytest.raises(InvalidRequest, match=r"images\[0\] is an image of PIL .*cannot write mode F as PNG"):
+        build_messages("Look", None, images=[Unwritable(None, mode="F")])
+
+
 @pytest.mark.parametrize("name", ["images", "files"])
 def test_a_line_of_a_batch_file_opens_no_file(tmp_path: Path, name: str) -> None:
     (tmp_path / "secret.png").write_bytes(PNG)

@@ -24,6 +24,7 @@ ROOTS = {"homa": ROOT / "producer", "homa_shared": ROOT / "shared", "homa_worker
 PROMISED = {
     "": ["homa", "homa.client.aio", "homa.client.sync", "homa.cli", "homa_shared.broker"],
     "workers": ["homa_workers.process.main", "homa_workers.providers.openai.chat", "homa_workers.simulator.server"],
+    "metrics": ["homa_shared.metrics.endpoint", "homa_shared.metrics.store_metrics"],
     "gateway": ["starlette.applications", "uvicorn"],
     "bedrock": ["homa_workers.providers.bedrock.adapter", "homa_workers.process.main"],
     "gemini": ["homa_workers.providers.gemini.adapter", "homa_workers.process.main"],

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import datetime
+import functools
+import pickle
 import threading
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Literal
 
 import orjson
@@ -303,3 +307,42 @@ def test_a_toolbox_knows_what_is_registered_later() -> None:
     tool(forecast)
     assert box.missing(["forecast"]) == []
     assert box.find("forecast") is tools.registered()["forecast"]
+
+
+def counted(n: int) -> Iterator[int]:
+    yield n
+
+
+async def counted_async(n: int) -> AsyncIterator[int]:
+    yield n
+
+
+@pytest.mark.parametrize("function", [counted, counted_async])
+def test_what_yields_is_no_tool(function: Any) -> None:
+    with pytest.raises(InvalidRequest, match="yields: expected a function that returns its result as a whole"):
+        tool(function)
+
+
+def unreadable(n: int) -> None: ...
+
+
+unreadable.__annotations__["n"] = "int |"
+
+
+@pytest.mark.parametrize("function", [functools.partial(forecast, unit="c"), unreadable])
+def test_a_function_whose_types_nobody_can_read_is_refused_by_its_name(function: Any) -> None:
+    with pytest.raises(InvalidRequest, match="tool 'it'"):
+        make_tool(function, name="it")
+
+
+@tool(name="pickled", idempotent=True)
+def sold(n: int) -> int:
+    """How many are sold."""
+    return n
+
+
+def test_a_tool_is_pickled_by_name_as_its_function_would_be() -> None:
+    assert pickle.loads(pickle.dumps(sold)) is sold
+    made = pickle.loads(pickle.dumps(make_tool(forecast, name="weather", timeout_s=3)))
+    assert (made.name, made.function, made.timeout_s) == ("weather", forecast, 3)
+    assert copy.deepcopy({"tools": [sold]}) == {"tools": [sold]}

@@ -181,11 +181,25 @@ def test_what_refuses_every_row_is_raised_and_not_a_table_of_failures() -> None:
     def rows() -> Iterator[str]:
         for n in range(1000):
             asked.append(n)
-            yield ""
+            yield "\ud800"
 
-    with fake("ok") as homa, pytest.raises(InvalidRequest, match="20 rows of 20: prompt is empty"):
-        homa.map(rows(), model=LUNA)
-    assert len(asked) < 300
+    with fake("ok") as homa:
+        with pytest.raises(InvalidRequest, match=r"20 rows of 20: .*surrogates"):
+            homa.map(rows(), model=LUNA)
+        assert len(asked) < 300
+        with pytest.raises(InvalidRequest, match="50 rows of 50: prompt is empty"):
+            homa.map([""] * 50, model=LUNA)
+
+
+@pytest.mark.parametrize("bad", [{"text": ""}, {"body": "a"}], ids=["empty", "without its column"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_rows_that_cannot_be_sent_may_come_first_in_any_number(bad: dict[str, str], apart: bool) -> None:
+    good = {"text": "a"}
+    rows = [good, bad] * 40 if apart else [good] * 10 + [bad] * 40 + [good] * 30
+    with fake("ok") as homa:
+        table = homa.map(rows if apart or "text" not in bad else rows[10:], model=LUNA)
+        assert {row["error"] is None for row in table if row.get("text")} == {True}
+        assert len(table.failures) == 40
 
 
 def test_one_row_may_have_a_prompt_without_fields() -> None:

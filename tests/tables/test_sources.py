@@ -242,3 +242,51 @@ def test_tables_convert_without_pyarrow(homa: FakeHoma, monkeypatch: pytest.Monk
     assert of_polars.to_polars().get_column("answer").to_list() == ["<a.>", "<.>"]
     with pytest.raises(MissingExtra, match="reading rows of a OnlyStream"):
         homa.map(OnlyStream(), model=LUNA)
+
+
+def test_columns_of_several_kinds_of_values_alone_become_text(homa: FakeHoma) -> None:
+    frame = pandas.DataFrame(
+        {"text": pandas.Categorical(["a", "b"]), "odd": [{"a": 1}, [1, 2]], "at": pandas.to_datetime([0, 1], utc=True)}
+    )
+    table = homa.map(frame, model=LUNA)
+    arrow = table.to_arrow()
+    assert arrow.column("odd").to_pylist() == ['{"a": 1}', "[1, 2]"]
+    assert pyarrow.types.is_dictionary(arrow.schema.field("text").type)
+    assert str(arrow.schema.field("at").type).endswith("tz=UTC]")
+    assert table.to_polars()["odd"].to_list() == ['{"a": 1}', "[1, 2]"]
+    assert table.to_pandas()["odd"].to_list() == [{"a": 1}, [1, 2]]
+
+
+def test_a_mapping_that_is_filled_anew_for_each_row_is_each_row(homa: FakeHoma) -> None:
+    def rows() -> Iterator[dict[str, str]]:
+        row = {}
+        for text in "abc":
+            row["text"] = text
+            yield row
+
+    table = homa.map(rows(), model=LUNA)
+    assert [(row["text"], row["answer"]) for row in table] == [("a", "<a>"), ("b", "<b>"), ("c", "<c>")]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: ["a", None],
+        lambda: ["a", float("nan")],
+        lambda: iter(["a", None]),
+        lambda: pyarrow.array(["a", None]),
+        lambda: pandas.Series(["a", None]),
+        lambda: polars.Series(["a", None]),
+    ],
+)
+def test_a_text_that_is_missing_is_a_failure_of_its_row(homa: FakeHoma, made: Callable[[], object]) -> None:
+    table = homa.map(made(), model=LUNA)
+    assert [row["answer"] for row in table] == ["<a>", None]
+    assert [failure.index for failure in table.failures] == [1]
+
+
+@pytest.mark.parametrize(
+    "value", [numpy.float32("nan"), Decimal("NaN"), numpy.datetime64("NaT"), pandas.NA, pandas.NaT]
+)
+def test_what_is_missing_in_any_way_is_nothing_in_a_prompt(homa: FakeHoma, value: object) -> None:
+    assert homa.map([{"x": value}], prompt="[{{x}}]", model=LUNA)[0]["answer"] == "<[]>"

@@ -138,6 +138,19 @@ def test_a_wait_that_is_too_long_leaves_the_batch_going_on() -> None:
         assert [(batch.cancel, batch.state) for batch in homa.batches()] == [(False, "sealed")]
 
 
+def test_a_batch_that_goes_on_after_its_submission_was_given_up_comes_to_an_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(embedding_batches, "_IN_FLIGHT", 1)
+    with fake() as homa:
+        with pytest.raises(ResultTimeout, match="goes on") as raised:
+            homa.embed(texts(95), model=EMBED, delay_s=60, timeout=0.01)
+        (batch,) = homa.batches()
+        assert (batch.state, batch.cancel) == ("sealed", False)
+        assert 0 < batch.total < 95
+        assert "texts; those behind them were not submitted" in raised.value.__notes__[0]
+
+
 def test_a_budget_holds_over_all_jobs_of_the_texts() -> None:
     with fake() as homa:
         homa.embed(texts(95), model=EMBED, budget_usd=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from structlog.testing import LogCapture
 
 from homa_shared.model.errors import ConfigError
 from homa_workers.middleware.body_log import is_sampled
-from homa_workers.observe.redaction import MOST_CHARS, MOST_OF_ALL, Redaction
+from homa_workers.observe.redaction import MOST_CHARS, MOST_OF_ALL, MOST_VALUES, Redaction
 from homa_workers.providers.secrets import Secrets
 from tests.worker.cell import Cell, until
 
@@ -94,6 +95,41 @@ def test_long_texts_are_cut_and_nothing_hides_at_the_cut() -> None:
     many = redaction.of(["z" * MOST_CHARS] * 100)
     assert sum(map(len, many)) < MOST_OF_ALL + 100 * 30
     assert redaction.of("data:image/png;base64,AAAA") == "[data of 26 characters]"
+
+
+@pytest.mark.parametrize("length", range(4380, 4520, 20))
+def test_nothing_hides_at_the_cut_where_what_was_found_before_it_made_the_text_shorter(length: int) -> None:
+    key = "PRJ-" + "7" * 40
+    text = ("ada.lovelace.of.the.engine@mail.example.org " * 200)[:length] + f" {key} and so on" * 300
+    shown = Redaction(Secrets(), ["email", r"PRJ-7{40}\b"]).of(text)
+    assert "PRJ" not in shown
+    assert shown.endswith(f"… ({len(text)} characters)")
+
+
+def test_numbers_and_names_of_fields_are_looked_at_too() -> None:
+    redaction = Redaction(Secrets(), ["card", "email"])
+    told = redaction.of({"ada@example.org": 5500000000000004, "n": 12, "share": 0.5, "is": True, "none": None})
+    assert told == {"[email]": "[card]", "n": 12, "share": 0.5, "is": True, "none": None}
+
+
+def test_a_body_is_told_in_part_however_large_deep_or_odd_it_is() -> None:
+    redaction = Redaction(Secrets(["secret-key-of-the-account"]), ["email"])
+    messages = [{"role": "user", "content": "hello " * 10}] * 100_000
+    told = redaction.of({"messages": messages})["messages"]
+    assert len(told) < MOST_VALUES
+    assert told[-1] == f"… {len(messages) - len(told) + 1} more"
+    assert len(str(redaction.of({"k" * 1_000_000: 1, "text": ["x" * 1000] * 1000}))) < 2 * MOST_OF_ALL
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    assert "…" in str(redaction.of(deep))
+    assert redaction.of({"a": b"secret-key-of-the-account"}) == {"a": "[bytes]"}
+
+
+def test_files_are_not_told() -> None:
+    audio = base64.b64encode(bytes(range(256)) * 20).decode()
+    assert Redaction(Secrets()).of({"data": audio}) == {"data": f"[data of {len(audio)} characters]"}
+    assert Redaction(Secrets()).of(" DATA:image/png;base64,AAAA") == "[data of 27 characters]"
 
 
 def test_a_pattern_that_backtracks_elsewhere_takes_linear_time() -> None:

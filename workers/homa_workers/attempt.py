@@ -99,6 +99,8 @@ class RunningAttempt:
     before_answer: Sequence[Mapping[str, Any]] = ()
     #: What all its paid replies come to, once it is over.
     spent: Spent = NOTHING_SPENT
+    #: When its first streamed text arrived, on this process's clock (s); None where none did.
+    first_text_s: float | None = None
     #: From claim to outcome, ms, once it is over.
     latency_ms: int = 0
     #: Whether its job was cancelled while it ran.

@@ -44,6 +44,7 @@ SUMMARIES: dict[str, str] = {
     "workers": "Show live workers.",
     "budgets": "Show how much of each budget is spent.",
     "events": "Show past and live events, event handlers and dead letters.",
+    "metrics": "Serve the store's metrics to Prometheus.",
     "cache": "Show or clear the reply cache.",
     "doctor": "Check settings, store and providers.",
     "apply": "Write the fleet's settings to the store.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ import click
 if TYPE_CHECKING:
     from homa.client.session import Session
     from homa.drivers.context import Context, Start
+
+#: C0 but for tab and line feed, DEL, and C1 (ECMA-48).
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def session(*, drift_told: bool = True) -> AbstractContextManager[Session]:
@@ -134,4 +138,12 @@ def standard_input() -> str:
 
 def say(message: str) -> None:
     """A message to the person, on stderr: stdout belongs to results."""
-    click.echo(f"homa: {message}", err=True)
+    click.echo(f"homa: {visible(message)}", err=True)
+
+
+def visible(text: str) -> str:
+    """A text whose control characters are seen instead of obeyed: prompts, answers and errors are others' words.
+
+    Line feeds and tabs stay. The others, as a terminal's escape sequences, could rewrite what stands on the screen.
+    """
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from homa.cli.context import say
+from homa.cli.context import say, visible
 from homa.client.management.units import nano_of
 from homa.client.management.wording import age, dollars, moment, number, span
 from homa_shared.model.money import usd
@@ -81,7 +81,7 @@ def print_table(
         table.add_column(name, justify="right" if name in right else "left", no_wrap=name not in wraps, overflow="fold")
     for row in found:
         # As Text: a prompt or an error message is not markup.
-        table.add_row(*(Text(row[i]) for i in kept))
+        table.add_row(*(Text(visible(row[i])) for i in kept))
     _print(table)
 
 
@@ -92,7 +92,7 @@ def print_facts(facts: Iterable[tuple[str, str]]) -> None:
     table.add_column(overflow="fold")
     for name, value in facts:
         if value:
-            table.add_row(Text(name), Text(value))
+            table.add_row(Text(name), Text(visible(value)))
     _print(table)
 
 

@@ -42,6 +42,7 @@ class EmbeddingBatch:
         self._collecting = Collecting(submitter.keys, None, self._put, Shown())
         self._sizes: list[int] = []
         self._parts: dict[int, Reply[Any] | Failure] = {}
+        self._is_sealed = False
 
     def vectors(self, timeout_s: float | None) -> Flow[Embedded]:
         """The vectors of all texts.
@@ -59,7 +60,7 @@ class EmbeddingBatch:
             yield from self._submission.flush()
             self._collecting.wait_for(self._submission.id, str(line), line)
             yield from self._collecting.until(_IN_FLIGHT, give_up_s)
-        yield from self._submission.seal()
+        yield from self._seal()
         yield from self._collecting.until(0, give_up_s)
         return self._joined()
 
@@ -67,6 +68,13 @@ class EmbeddingBatch:
         """Gives it up: what has not begun is not paid any more. One that was not in time goes on."""
         if not isinstance(error, ResultTimeout):
             yield from self._submission.abandon(error)
+        elif not self._is_sealed:  # what goes on has an end
+            yield from self._seal()
+            error.add_note(f"it has the first {sum(self._sizes)} texts; those behind them were not submitted")
+
+    def _seal(self) -> Flow[None]:
+        yield from self._submission.seal()
+        self._is_sealed = True
 
     def _put(self, _: str, line: int, outcome: Reply[Any] | Failure) -> None:
         self._parts[line] = outcome

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import orjson
-from pydantic import PydanticUserError, TypeAdapter
+from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter
 
 from homa_shared.model.errors import InvalidRequest
 
@@ -24,16 +25,20 @@ class AnswerType:
     schema: dict[str, Any]
     #: The object's one property that holds the value; None where the value is the object.
     within: str | None
-    _adapter: TypeAdapter[Any]
+    _validate: Callable[[str | bytes], Any]
+    #: Whether releases before asked for the value itself, as of models with a root: their answers are read.
+    was_bare: bool = False
 
     def parse(self, text: str) -> Any:
         """An answer's text as a value of the type. Raises ValueError where it does not fit."""
         if self.within is None:
-            return self._adapter.validate_json(text)
+            return self._validate(text)
         whole = orjson.loads(text)
-        if not isinstance(whole, dict) or self.within not in whole:
-            raise ValueError(f"expected an object with {self.within}")
-        return self._adapter.validate_json(orjson.dumps(whole[self.within]))
+        if isinstance(whole, dict) and self.within in whole:
+            return self._validate(orjson.dumps(whole[self.within]))
+        if self.was_bare:
+            return self._validate(text)
+        raise ValueError(f"expected an object with {self.within}")
 
 
 def answer_type(kind: Any) -> AnswerType:
@@ -59,27 +64,33 @@ def _kept(kind: Any) -> AnswerType:
 
 def _made(kind: Any) -> AnswerType:
     try:
-        adapter = TypeAdapter[Any](kind)
-        described = adapter.json_schema()
-    except PydanticUserError as error:
+        is_model = hasattr(kind, "model_json_schema")
+        described = kind.model_json_schema() if is_model else TypeAdapter[Any](kind).json_schema()
+        validate = kind.model_validate_json if is_model else TypeAdapter[Any](kind).validate_json
+    except (PydanticUserError, PydanticUndefinedAnnotation, AttributeError) as error:
         reason = str(error).partition("\n")[0]
         raise InvalidRequest(f"schema is {kind!r:.80}: expected {_EXPECTED} ({reason})") from error
-    if _is_object(described):
-        return AnswerType(_name_of(kind), described, None, adapter)
+    if (root := _object(described)) is not None:
+        return AnswerType(_name_of(kind), root, None, validate)
     # Providers that enforce schemas want an object at the top.
     within = "items" if described.get("type") == "array" else "value"
     definitions = described.pop("$defs", None)
     whole: dict[str, Any] = {"type": "object", "properties": {within: described}, "required": [within]}
     if definitions:
         whole["$defs"] = definitions
-    return AnswerType(_name_of(kind), whole, within, adapter)
+    return AnswerType(_name_of(kind), whole, within, validate, was_bare=is_model)
 
 
-def _is_object(described: dict[str, Any]) -> bool:
+def _object(described: dict[str, Any]) -> dict[str, Any] | None:
+    """The schema of an object, with what describes it at the top; None where it describes another value.
+
+    A type that refers to itself has but a reference there, which providers that enforce schemas refuse.
+    """
     reference = described.get("$ref")
     if isinstance(reference, str):
-        described = described.get("$defs", {}).get(reference.rpartition("/")[2], {})
-    return described.get("type") == "object"
+        definitions = described.get("$defs", {})
+        described = {**definitions.get(reference.rpartition("/")[2], {}), "$defs": definitions}
+    return described if described.get("type") == "object" else None
 
 
 def _name_of(kind: Any) -> str:

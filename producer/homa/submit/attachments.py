@@ -37,6 +37,8 @@ MOST_FILE_BYTES = 100 * 1000 * 1000
 _REMOTE = ("https://", "http://")
 #: Formats of PIL that are sent as they are; any other image goes as PNG.
 _KEPT_FORMATS = ("GIF", "JPEG", "PNG", "WEBP")
+#: Modes that PIL writes as JPEG.
+_JPEG_MODES = ("1", "CMYK", "L", "RGB")
 
 
 def with_media(
@@ -124,7 +126,7 @@ def _medium(given: object, name: str) -> Medium:
     if isinstance(given, Path) or (isinstance(given, str) and _may_be_path(given)):
         return medium(read_file(Path(given), name), f"{name} {given}")
     if isinstance(given, Picture):
-        return medium(_saved(given), name)
+        return medium(_saved(given, name), name)
     raise InvalidRequest(
         f"{name} is {str(given)[:80]!r}: expected https://…, data:…;base64,…, a path, bytes, or an image of PIL"
     )
@@ -135,14 +137,23 @@ def _may_be_path(text: str) -> bool:
     return bool(text) and "://" not in text and "\0" not in text and "\n" not in text
 
 
-def _saved(picture: Picture) -> bytes:
-    """An image of PIL as a file, in the format that it was read in where providers know it."""
+def _saved(picture: Picture, name: str) -> bytes:
+    """An image of PIL as a file, in the format that it was read in where providers know it.
+
+    Raises:
+        InvalidRequest: PIL cannot read it to its end, or has no such format for its mode.
+    """
     kept = getattr(picture, "format", None)
+    wanted = kept if kept in _KEPT_FORMATS else "PNG"
+    if wanted == "JPEG" and picture.mode not in _JPEG_MODES:  # made transparent since it was read
+        wanted = "PNG"
     file = BytesIO()
-    if kept == "JPEG":
-        picture.save(file, "JPEG", quality=95)
-    else:
-        picture.save(file, kept if kept in _KEPT_FORMATS else "PNG")
+    try:
+        picture.save(file, wanted, **({"quality": 95} if wanted == "JPEG" else {}))
+    except (OSError, ValueError, KeyError, SyntaxError) as error:
+        raise InvalidRequest(
+            f"{name} is an image of PIL that cannot be saved as {wanted} ({error}): convert it, as by .convert('RGB')"
+        ) from error
     return file.getvalue()
 
 

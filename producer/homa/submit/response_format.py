@@ -36,15 +36,13 @@ def response_format(schema: Any) -> dict[str, Any]:
     if isinstance(schema, Mapping):
         name = str(schema.get("title") or "reply")
         return {"type": "json_schema", "json_schema": {"name": _plain(name), "schema": dict(schema)}}
-    if _is_model(schema):
-        name, described = schema.__name__, schema.model_json_schema()
-    else:
-        from homa.submit.answer_types import answer_type  # pydantic, which few requests need
+    from homa.submit.answer_types import answer_type  # pydantic, which few requests need
 
-        described, name = answer_type(schema).schema, answer_type(schema).name
+    asked = answer_type(schema)
+    name = schema.__name__ if _is_model(schema) else asked.name
     return {
         "type": "json_schema",
-        "json_schema": {"name": _plain(name), "strict": True, "schema": _strict(described)},
+        "json_schema": {"name": _plain(name), "strict": True, "schema": _strict(asked.schema)},
     }
 
 
@@ -57,8 +55,6 @@ def parse(text: str, schema: Any) -> Any:
     try:
         if isinstance(schema, Mapping):
             return orjson.loads(text)
-        if _is_model(schema):
-            return schema.model_validate_json(text)
         from homa.submit.answer_types import answer_type
 
         return answer_type(schema).parse(text)

@@ -21,6 +21,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from types import MappingProxyType
 from typing import Annotated, Any, Generic, ParamSpec, TypeVar, get_type_hints, overload
 
@@ -63,6 +64,11 @@ class Tool(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By name, as its function would be pickled: the other process imports the module that defines it."""
+        function: Any = self.function
+        return _found, (function.__module__, function.__qualname__, self.name, self.idempotent, self.timeout_s)
 
     @property
     def is_async(self) -> bool:
@@ -150,6 +156,8 @@ def make_tool(
         raise InvalidRequest(f"tool name {called!r}: expected 1 to 64 letters, digits, _ and -")
     if not timeout_s > 0:
         raise InvalidRequest(f"timeout_s of tool {called!r} is {timeout_s!r}: expected seconds, more than zero")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise InvalidRequest(f"tool {called!r} yields: expected a function that returns its result as a whole")
     summary, described = _docstring(inspect.getdoc(function) or "")
     collector: Any = _collector(function, called, described)
     try:
@@ -159,6 +167,16 @@ def make_tool(
         reason = error.message.partition(". ")[0]
         raise InvalidRequest(f"tool {called!r} has a parameter that JSON cannot express: {reason}") from error
     return Tool(called, function, summary, MappingProxyType(parameters), idempotent, timeout_s, adapter)
+
+
+def _found(module: str, place: str, name: str, idempotent: bool, timeout_s: float) -> Tool[..., Any]:
+    """A pickled tool: what its module has there, or, where that is the plain function, a tool made of it."""
+    found: Any = import_module(module)
+    for part in place.split("."):
+        found = getattr(found, part)
+    if isinstance(found, Tool):
+        return found
+    return make_tool(found, name=name, idempotent=idempotent, timeout_s=timeout_s)
 
 
 def registered() -> Mapping[str, Tool[..., Any]]:
@@ -189,8 +207,10 @@ def _collector(function: Callable[..., Any], name: str, described: Mapping[str, 
     """A function of the same parameters that returns its arguments: what pydantic reads types and defaults from."""
     try:
         hints = get_type_hints(function, include_extras=True)
-    except NameError as error:
+    except (NameError, AttributeError, SyntaxError) as error:
         raise InvalidRequest(f"tool {name!r} has a type that cannot be resolved: {error}") from error
+    except TypeError as error:
+        raise InvalidRequest(f"tool {name!r} is {function!r:.80}: expected a typed function ({error})") from error
     parameters = [_parameter(p, name, hints, described) for p in inspect.signature(function).parameters.values()]
 
     def collect(**given: Any) -> dict[str, Any]:

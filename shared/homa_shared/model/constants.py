@@ -93,6 +93,8 @@ CONVERSATION_BYTES = 4 * 1024 * 1024
 BURST_MS = 500
 #: The least that it is made after refusals below the limit, ms.
 LEAST_BURST_MS = 20
+#: Answers that a target takes before their mean is gone by.
+LEAST_ANSWERS = 5
 #: How long after its last use a shared prefix is taken to be in its target's prompt cache: providers keep it for five
 #: minutes.
 PREFIX_KEPT_MS = 4 * _MINUTE_MS

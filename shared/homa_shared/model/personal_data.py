@@ -19,14 +19,20 @@ PRESETS: Mapping[str, str] = {
 }
 #: Longest text that `excerpt` looks at, characters: `re` may take its square in steps.
 _MOST_CHARS = 4_000
+#: So many characters more are looked at than are shown, so that what is cut in two at the end is found all the same.
+_MARGIN = 512
 
 
 def excerpt(text: str, chars: int) -> str:
     """The beginning of a text, with nothing in it that a preset finds; at most a few thousand characters of it."""
-    whole = text[: min(_MOST_CHARS, chars + 512)]
+    looked_at = min(_MOST_CHARS, chars + _MARGIN)
+    whole = text[:looked_at]
     for name, pattern in _compiled().items():
         whole = pattern.sub(f"[{name}]", whole)
-    return whole if len(text) <= chars else f"{whole[:chars]}…"
+    if len(text) > looked_at:
+        # What was found has become shorter: the end, where something may be cut in two, stands further in front.
+        whole = whole[:-_MARGIN]
+    return whole if len(text) <= chars and len(whole) <= chars else f"{whole[:chars]}…"
 
 
 @cache

@@ -112,6 +112,12 @@ class Settings(BaseSettings):
     #: RE2. One with a comma in it takes a list.
     log_redact: Words = ("email", "card", "iban", "phone")
 
+    #: Port at which a worker serves its metrics and probes: `/metrics`, `/livez`, `/readyz`; 0: any free one. Each
+    #: process needs one of its own. None: none is served.
+    metrics_port: Annotated[int | None, Field(ge=0, le=65_535)] = None
+    #: Address at which they are served: 0.0.0.0 where another machine scrapes.
+    metrics_host: str = "127.0.0.1"
+
     _gathered: Gathered = PrivateAttr(default_factory=Gathered)
 
     @property

@@ -10,7 +10,7 @@ What such a function may do, and why it breaks no promise, is argued where it is
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, overload
@@ -21,6 +21,8 @@ from homa_workers.attempt import RunningAttempt
 
 #: Longest that one middleware may take beside the call, before it and after it, s.
 LIMIT_S = 10.0
+#: What the body of a provider's request has beside its parameters.
+_NOT_PARAMETERS = ("model", "messages", "input", "contents", "stream")
 
 
 class Request:
@@ -83,8 +85,14 @@ class Request:
     def replaced(
         self, *, messages: list[dict[str, Any]] | None = None, params: dict[str, Any] | None = None
     ) -> Request:
-        """A request with other messages or parameters, for the same model; both are JSON."""
+        """A request with other messages or parameters, for the same model; both are JSON.
+
+        Raises:
+            ValueError: a parameter would take the place of what the call itself says (model, messages, …).
+        """
         call = self._call
+        if params is not None:
+            expect_parameters(params)
         return Request(
             self._attempt,
             replace(
@@ -107,6 +115,17 @@ class Request:
 def call_of(request: Request) -> Call:
     """The call that a request asks for. Middleware gets copies: what is reserved for must not change in its hands."""
     return request._call  # noqa: SLF001 - beside its class
+
+
+def expect_parameters(params: Mapping[str, Any]) -> None:
+    """Refuses what adapters would send in the place of the model, or of the messages, that quota and price go by.
+
+    Raises:
+        ValueError: one of them stands among a call's parameters.
+    """
+    for name in _NOT_PARAMETERS:
+        if params.get(name) is not None:
+            raise ValueError(f"parameters have {name!r}; expected parameters only, for the model of the job's target")
 
 
 #: Makes the call, or enters the next middleware. It is awaited once at most, in the task that it was given to.

@@ -15,8 +15,9 @@ from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.model.errors import ConfigError
 from homa_shared.store.transitions.attempts import Claim, ReportResult
 from homa_workers.attempt import RunningAttempt
-from homa_workers.middleware.around import Around
+from homa_workers.middleware.around import Around, expect_parameters
 from homa_workers.middleware.base import Chore, Middleware, WorkerIdentity
+from homa_workers.middleware.stepwise import CUT_S, Stepwise
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes.outcomes import Outcome
 
@@ -205,13 +206,37 @@ class MiddlewareChain:
         self._log.defect(error, claim, hook=hook.name)
 
     async def _limited(self, middleware: Middleware, rest: Awaitable[T]) -> T:
+        steps = Stepwise(_waiting(rest), lambda: None)
         try:
             async with asyncio.timeout(middleware.hook_s):
-                return await rest
+                return await _left_in_time(steps, middleware.hook_s)
         except asyncio.CancelledError as error:
             if _is_cut():
                 raise
             raise RuntimeError("the hook awaited something that was cancelled") from error
+
+
+async def _waiting(rest: Awaitable[T]) -> T:
+    return await rest
+
+
+async def _left_in_time(steps: Stepwise[T], limit_s: float | None) -> T:
+    """Awaits a hook, and leaves one that goes on though its time limit has cut it off."""
+    task = asyncio.current_task()
+    if limit_s is None or task is None:
+        return await steps
+
+    def leave() -> None:
+        steps.is_left = True
+        task.cancel()
+
+    timer = asyncio.get_running_loop().call_later(limit_s + min(limit_s, CUT_S), leave)
+    try:
+        return await steps
+    finally:
+        timer.cancel()
+        if steps.is_left:
+            task.uncancel()
 
 
 def _is_cut() -> bool:
@@ -248,10 +273,11 @@ def _checked(adapted: object, call: Call) -> Call:
 
     Raises:
         TypeError: it is not a call.
-        ValueError: it asks another model, whose price and limits are not those of the job's target.
+        ValueError: it asks another model, by a parameter too, whose price and limits are not those of the job's target.
     """
     if not isinstance(adapted, Call):
         raise TypeError(f"adapt_call returned {adapted!r}; expected a Call")
     if adapted.model != call.model:
         raise ValueError(f"adapt_call changed the model {call.model!r} to {adapted.model!r}; expected the same model")
+    expect_parameters(adapted.params)
     return adapted

@@ -10,6 +10,7 @@
 * A reply that nothing was called for costs nothing. The ledger calls it `answered`.
 * Whatever a middleware raises ends its job, with its name; a reply that was paid for by then is charged and kept there.
 * Beside the call each has `limit_s`, before the call the job's deadline holds, too; a cancel cuts it as it cuts a call.
+  One that swallows its end is left where it waits.
 
 Between a reply and its storing the worker holds it in memory, as it does while a reply is compared with a schema: the
 attempt was journaled before, so that a worker that is lost there leaves its cost unresolved, and nothing unseen.
@@ -18,6 +19,7 @@ attempt was journaled before, so that a worker that is lost there leaves its cos
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from homa_shared.calls.reply import Call, Completion
@@ -70,7 +72,10 @@ class AroundCaller(Caller):
     async def _sent(self, attempt: RunningAttempt, call: Call, changed_by: str) -> Completion:
         if changed_by:
             call = await self._reserved(attempt, call, f"middleware {changed_by} has changed its call")
-        return await super().complete(attempt, call)
+        reply = await super().complete(attempt, call)
+        # Told now: whoever gets its body may take out of it what has a price of its own.
+        has_fees = self._book.known(attempt.claim.target).has_fees(reply)
+        return replace(reply, metered=False) if has_fees else reply
 
     async def _reserved(self, attempt: RunningAttempt, call: Call, why: str) -> Call:
         """A changed call as its model takes it, for whose need there is a reservation."""

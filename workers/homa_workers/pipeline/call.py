@@ -171,6 +171,8 @@ class Caller:
             ending = "done"
             return completion
         finally:
+            if attempt.first_text_s is None:
+                attempt.first_text_s = deltas.first_s
             await deltas.finish(ending)
 
     async def _within_deadline(self, attempt: RunningAttempt, work: Awaitable[T], seen: Callable[[], str] = str) -> T:

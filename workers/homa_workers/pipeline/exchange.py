@@ -14,10 +14,10 @@ from homa_shared.calls.reply import Call, Completion, Usage
 from homa_shared.model.records import State
 from homa_workers.attempt import RunningAttempt
 from homa_workers.middleware.around import Around, CallNext, Request, call_of
+from homa_workers.middleware.stepwise import CUT_S, Stepwise, expect_reply
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes.halting import Halted, Unfit, Unsent, ended, stopped_before_call
 from homa_workers.outcomes.outcomes import Deferred, Interrupted, Released, name_of
-from homa_workers.pipeline.stepwise import Stepwise, expect_reply
 from homa_workers.providers.secrets import Secrets
 
 #: Makes the call; the last argument names the middleware that changed it, if one did.
@@ -59,7 +59,10 @@ class Exchange:
         self._task = asyncio.current_task()
         #: While the middlewares have their turn: what gives the reservation back, and what cuts them off.
         self._timers: tuple[asyncio.TimerHandle, ...] = ()
-        self._is_calling = self._is_late = self._is_over = False
+        self._is_calling = self._is_over = False
+        #: How often they were cut off.
+        self._cuts = 0
+        self._steps: Stepwise[Completion] | None = None
 
     async def reply(self) -> Completion:
         """What the attempt gets, and nothing that was called is forgotten for it.
@@ -68,9 +71,9 @@ class Exchange:
             Halted: a middleware went wrong.
             ProviderError: the call went wrong.
         """
-        first = self._entered(0, Request(self._attempt, self._call))
+        self._steps = Stepwise(self._entered(0, Request(self._attempt, self._call)), self._suspended)
         try:
-            returned = self._checked(await Stepwise(first, self._suspended))
+            returned = self._checked(await self._steps)
         except BaseException as error:
             self._note(error, 0)
             self._disarm()
@@ -96,17 +99,29 @@ class Exchange:
         self._timers = tuple(timers)
 
     def _cut_off(self) -> None:
-        if self._task is not None and not self._is_late:
-            self._is_late = True
-            self._task.cancel()
+        """Ends whoever waits. One that goes on regardless is left, or it would hold its lease and its slot for ever."""
+        assert self._task is not None
+        assert self._steps is not None
+        if self._is_late:
+            self._steps.is_left = True
+        else:
+            leave = asyncio.get_running_loop().call_later(min(self._limit_s, CUT_S), self._cut_off)
+            self._timers = (*self._timers, leave)
+        self._cuts += 1
+        self._task.cancel()
 
     def _disarm(self, *, calling: bool = False) -> None:
         """From now on the middlewares do not wait: the call begins, or they have ended."""
         for timer in self._timers:
             timer.cancel()
         self._timers, self._is_calling, self._is_over = (), calling, not calling
-        if self._is_late and self._task is not None:
-            self._task.uncancel()
+        if self._task is not None:
+            for _ in range(self._cuts):
+                self._task.uncancel()
+
+    @property
+    def _is_late(self) -> bool:
+        return self._cuts > 0
 
     @property
     def _limit_s(self) -> float:
@@ -145,6 +160,8 @@ class Exchange:
             raise RuntimeError("it called call_next after its time was up")
         if not isinstance(request, Request):
             raise TypeError(f"it gave {request!r} to call_next; expected a Request")
+        if call_of(request).model != self._call.model:
+            raise ValueError(f"it changed the model to {call_of(request).model!r}; expected {self._call.model!r}")
         if asyncio.current_task() is not self._task:
             raise RuntimeError("it called call_next in another task; expected its own: use asyncio.timeout")
 

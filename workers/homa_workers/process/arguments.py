@@ -31,6 +31,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--threads", type=_count, default=DEFAULT_THREADS, help="sync Dramatiq actors at once (default: 8)"
     )
+    made.add_argument(
+        "--ticker", action="store_true", help="take no jobs: fire schedules and do the fleet's housekeeping alone"
+    )
+    made.add_argument("--metrics-port", type=int, help="serve metrics and probes at this port; 0: any free one")
     made.add_argument("--for-batch", metavar="ID", help="end when this batch is complete")
     made.add_argument("--await-store", action="store_true", help="wait for an embedded store that is being started")
     made.add_argument("--until-stdin-closes", action="store_true", help="drain when whoever started this is gone")

@@ -89,6 +89,7 @@ async def build(
     threads: int = DEFAULT_THREADS,
     broker: HomaBroker | None = None,
     middleware: Sequence[Given] = (),
+    ticker: bool = False,
     parts: Parts = Parts(),
 ) -> WorkerProcess:
     """The workers that serve some of the configured providers.
@@ -101,6 +102,7 @@ async def build(
         threads: sync actors at once.
         broker: with the application's own actors, which get a worker of their own.
         middleware: functions around calls, and what makes each worker's instances; installed packages' come before.
+        ticker: one worker that takes no jobs, and does the fleet's housekeeping.
         parts: where they are not the usual.
 
     Raises:
@@ -109,7 +111,9 @@ async def build(
         StoreUnavailable: the store cannot be reached, or cannot keep jobs safely.
     """
     has_actors = broker is not None and bool(broker.get_declared_queues())
-    names = _chosen(settings, providers, has_actors=has_actors)
+    if ticker and (providers or has_actors):
+        raise ConfigError("--ticker takes no jobs: expected neither providers nor --actors beside it")
+    names = [] if ticker else _chosen(settings, providers, has_actors=has_actors)
     given = [*installed(), *middleware]
     blobs = open_blobs(settings)
     secrets = secrets_of(settings, address)
@@ -129,6 +133,8 @@ async def build(
             process.middleware.append(chain)
         if has_actors:
             process.workers.append(_actors_worker(shared, threads))
+        if ticker:
+            process.workers.append(_ticker(shared))
     except BaseException:
         await process.aclose()
         raise
@@ -193,7 +199,8 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
     media = Media(store, shared.blobs, settings.blobs_above)
     vectors = VectorCache(store)
     others, around = split(shared.middleware)
-    all_hooks = in_order(log, store, book, media, vectors, others, _call_logs(settings, log, shared.secrets))
+    watching = [*_call_logs(settings, log, shared.secrets), *_metrics(settings, provider.name)]
+    all_hooks = in_order(log, store, book, media, vectors, others, watching)
     chain = MiddlewareChain(all_hooks, log, for_provider(around, provider.name))
     gather_s = settings.settle_gather_ms / 1000
     pipeline = Pipeline(
@@ -215,6 +222,15 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
     return worker, chain
 
 
+def _metrics(settings: Settings, provider: str) -> list[Middleware]:
+    """What counts attempts; Prometheus' client is not loaded where nobody scrapes."""
+    if settings.metrics_port is None:
+        return []
+    from homa_workers.middleware.attempt_metrics import AttemptMetrics
+
+    return [AttemptMetrics(provider)]
+
+
 def _call_logs(settings: Settings, log: WorkerLog, secrets: Secrets) -> list[Middleware]:
     """What logs calls, with or without requests and replies; there is none where nobody asks for it."""
     calls: list[Middleware] = [CallLog(log)] if settings.debug or settings.log_level == "debug" else []
@@ -224,6 +240,17 @@ def _call_logs(settings: Settings, log: WorkerLog, secrets: Secrets) -> list[Mid
     from homa_workers.observe.redaction import Redaction
 
     return [*calls, BodyLog(log, settings.log_bodies, Redaction(secrets, settings.log_redact))]
+
+
+def _ticker(shared: _Shared) -> HomaWorker:
+    return HomaWorker(
+        shared.broker,
+        store=shared.store,
+        worker_id=new_worker_id("ticker"),
+        lease_s=shared.settings.lease_s,
+        takes=False,
+        waiting=shared.waiting(),
+    )
 
 
 def _actors_worker(shared: _Shared, threads: int) -> HomaWorker:

@@ -75,6 +75,8 @@ class Heartbeat:
         self._ticker = ticker
         self._standby = StandbyBeat(store, lease_ms, in_flight, log)
         self._tasks: list[asyncio.Task[None]] = []
+        #: When the store last took the beat, on this process's clock (s); None before the first.
+        self.beaten_s: float | None = None
 
     def start(self) -> None:
         third_s = self._lease_ms / 3000
@@ -147,6 +149,7 @@ class Heartbeat:
             renew(self._store.keys, worker=self._worker, lease_ms=self._lease_ms, facts=facts, attempts=names)
         )
         self._standby.beaten(facts)
+        self.beaten_s = asked
         for running in leases:
             running.renewed = asked
         # A lost attempt goes on: its good reply still ends the job, and its cost is better known than left open.

@@ -92,6 +92,10 @@ class InFlight:
         oldest = time.monotonic() - age_s
         return [lease for lease in list(self._running.values()) if lease.renewed <= oldest and not lease.is_given_up]
 
+    def bounds_nano(self) -> int:
+        """Nano-dollars reserved in budgets for all that run. Another thread may ask, too."""
+        return sum(lease.claim.bound or 0 for lease in list(self._running.values()))
+
     def cut(self) -> None:
         """Cancels all. A task that has not begun yet takes its first step before: it has a claim to hand back."""
         loop = asyncio.get_running_loop()

@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     form = logs.form_of_environment()
     try:
-        settings = load_settings()
+        settings = load_settings(overrides={"metrics_port": options.metrics_port})
         form = settings.log_format
         for warning in settings.warnings:
             logs.say(f"warning: {warning}", "warning", form)
@@ -76,24 +76,26 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
         threads=options.threads,
         broker=broker,
         middleware=declared(options.middleware),
+        ticker=options.ticker,
     )
     if settings.sentry_dsn is not None:
         sentry.start(settings.sentry_dsn.get_secret_value(), worker=process.workers[0].id, release=release())
     for warning in start_warnings(settings, [provider.name for provider in process.providers]):
         say(f"warning: {warning}", "warning")
     for worker in process.workers:
-        say(f"worker {worker.id} serves {', '.join(worker.queues_served())}")
+        say(f"worker {worker.id} serves {', '.join(worker.queues_served()) or 'schedules and housekeeping'}")
     for warning in not_written(handlers, process.fleet.events.off):
         say(f"warning: {warning}", "warning")
     loops = HandlerLoops(process.store, handlers, process.workers[0].id, lease_s=settings.lease_s)
     stopped_by = _on_signals(process, loops, say)
     watchers = [asyncio.create_task(work) for work in _conditions(process, options)]
     loops.start()
+    metrics = _metrics(process, settings, say)
     collect_rarely()
     forks = Forks(broker.middleware)
     try:
         await forks.start()
-        async with asyncio.TaskGroup() as group:
+        async with metrics, asyncio.TaskGroup() as group:
             for worker in process.workers:
                 group.create_task(worker.serve())
         await loops.finish()
@@ -106,6 +108,17 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
         await process.aclose()
         sentry.flush()
     return 128 + stopped_by[0] if len(stopped_by) > 1 else 0
+
+
+def _metrics(
+    process: WorkerProcess, settings: Settings, say: Callable[[str, logs.Level], None]
+) -> contextlib.AbstractAsyncContextManager[None]:
+    """Metrics and probes, where they are wanted; Prometheus' client is not loaded where they are not."""
+    if settings.metrics_port is None:
+        return contextlib.nullcontext()
+    from homa_workers.process.metrics_endpoint import serving
+
+    return serving(process, settings.metrics_host, settings.metrics_port, say)
 
 
 async def _address(settings: Settings, *, patience_s: float) -> StoreAddress:

@@ -59,8 +59,8 @@ class Waiting:
         if gather_s:
             await asyncio.sleep(gather_s)
 
-    async def for_stop(self, longest_s: float) -> None:
-        """Until the order to stop, or a while."""
+    async def for_stop(self, longest_s: float | None) -> None:
+        """Until the order to stop, or a while; None: however long that is."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(longest_s):
                 await self._stopping.wait()

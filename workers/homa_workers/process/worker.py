@@ -73,6 +73,7 @@ class HomaWorker(ThreadedWorker):
         lease_s: seconds after which a silent worker's jobs are given to others.
         worker_threads: threads for sync actors; no more of them are taken.
         boots: tells middleware of its beginning and end, as one worker of a process does.
+        takes: whether it takes jobs at all, or does the fleet's housekeeping alone.
         waiting: what it sleeps by.
     """
 
@@ -90,6 +91,7 @@ class HomaWorker(ThreadedWorker):
         lease_s: float = LEASE_MS / 1000,
         worker_threads: int = DEFAULT_THREADS,
         boots: bool = True,
+        takes: bool = True,
         worker_timeout: int = 1000,
         worker_id: str | None = None,
         waiting: Waiting | None = None,
@@ -101,6 +103,8 @@ class HomaWorker(ThreadedWorker):
         self.provider = provider
         self.concurrency = concurrency or DEFAULT_CONCURRENCY
         self._boots = boots
+        self.takes = takes
+        self._beat: Heartbeat | None = None
         self._sync_queues = SyncQueues(broker)
         self.lease_ms = round(lease_s * 1000)
         self.log = log or WorkerLog(self.id, [sentry.unexpected])
@@ -117,6 +121,21 @@ class HomaWorker(ThreadedWorker):
         """Attempts in flight."""
         return len(self._in_flight)
 
+    @property
+    def bounds_nano(self) -> int:
+        """Nano-dollars reserved in budgets for the attempts in flight."""
+        return self._in_flight.bounds_nano()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether it takes nothing more."""
+        return self._waiting.is_stopping
+
+    @property
+    def beaten_s(self) -> float | None:
+        """When the store last took its heartbeat, on this process's clock (s); None before the first."""
+        return None if self._beat is None else self._beat.beaten_s
+
     def drain(self) -> None:
         super().drain()
         if self._pipeline is not None:
@@ -130,7 +149,7 @@ class HomaWorker(ThreadedWorker):
         self._begin()
         store = self._store or AsyncStore(self.homa_broker.address, self.homa_broker.namespace, role="worker")
         messages = MessageRunner(self.homa_broker, store, self.log, threads=self.worker_threads)
-        heartbeat = self._heartbeat(store)
+        heartbeat = self._beat = self._heartbeat(store)
         if self._boots:
             self._tell_uncalled_hooks()
             await self._hooks(self.homa_broker.emit_before, "worker_boot")
@@ -159,7 +178,7 @@ class HomaWorker(ThreadedWorker):
         """Takes until the order to stop, then waits for what runs."""
         try:
             try:
-                await self._take_loop(store, messages).run()
+                await (self._take_loop(store, messages).run() if self.takes else self._waiting.for_stop(None))
             finally:
                 try:
                     if self._boots:
@@ -213,6 +232,8 @@ class HomaWorker(ThreadedWorker):
 
     def queues_served(self) -> list[str]:
         """The provider's own queue first, then its pools; of a worker without one, the actors' queues."""
+        if not self.takes:
+            return []
         if not self.provider:
             return sorted(self._extra_queues | self.homa_broker.get_declared_queues())
         pools = self._book.pools_of(self.provider) if self._book is not None else ()
@@ -248,6 +269,7 @@ class HomaWorker(ThreadedWorker):
             "running": len(self._in_flight),
             "taken": self._in_flight.started,
             "ended": self._in_flight.ended,
-            "draining": self._waiting.is_stopping,
+            "typical_s": round(self._in_flight.typical_s, 3),
+            "draining": self.is_draining,
             **process_facts(),
         }

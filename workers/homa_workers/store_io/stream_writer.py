@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
@@ -38,6 +39,8 @@ class DeltaWriter:
         self._writer: asyncio.Task[None] | None = None
         self._entries: list[tuple[str, str]] = []
         self._seen: list[str] = []
+        #: When the first text arrived, on this process's clock (s).
+        self.first_s: float | None = None
         #: First half of a surrogate pair whose second half is to come.
         self._half = ""
         self._add("e", "restarted" if again or claim.attempt > 1 else "started")
@@ -73,6 +76,8 @@ class DeltaWriter:
     def _write_text(self, text: str) -> None:
         if text:
             valid = valid_text(text)
+            if self.first_s is None:
+                self.first_s = time.monotonic()
             self._seen.append(valid)
             if shown := self._hidden.add(valid):
                 self._add("t", shown)

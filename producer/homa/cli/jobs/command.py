@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from homa.cli.context import session
+from homa.cli.context import session, visible
 from homa.cli.job_filters import filter_options, job_filter
 from homa.cli.jobs.actions import cancel, retry
 from homa.cli.jobs.json import attempt_document, job_document, step_document
@@ -101,4 +101,4 @@ def show(job: str, trace: bool, as_json: bool) -> None:
         print_steps(view.steps)
     for name, text in (("prompt", prompt_text(request)), ("answer", answer_text(reply))):
         if text:
-            click.echo(f"\n{name}:\n{text[:_EXCERPT]}{'…' if len(text) > _EXCERPT else ''}")
+            click.echo(f"\n{name}:\n{visible(text[:_EXCERPT])}{'…' if len(text) > _EXCERPT else ''}")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from homa.cli.context import session
+from homa.cli.context import session, visible
 from homa.cli.jobs.offloaded import whole_reply, whole_request
 from homa.cli.jobs.tables import prompt_text
 from homa.cli.output import print_json, print_table
@@ -41,7 +41,7 @@ def show_trace(job: str, as_json: bool) -> None:
     )
     for name, text in (("prompt", prompt), ("answer", answer)):
         if text:
-            click.echo(f"\n{name}, redacted:\n{text}")
+            click.echo(f"\n{name}, redacted:\n{visible(text)}")
     click.echo("\nhoma: workers with HOMA_DEBUG=1 log each call of it; find its id in their logs", err=True)
 
 

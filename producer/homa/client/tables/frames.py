@@ -91,7 +91,10 @@ def _polars_of(polars: Any, source: Source) -> Any:
     if isinstance(source, PolarsSource):
         return source.table
     if isinstance(source, PandasSource):
-        return polars.from_pandas(source.table.set_axis(source.columns, axis=1))
+        try:
+            return polars.from_pandas(source.table.set_axis(source.columns, axis=1))
+        except (TypeError, ValueError, polars.exceptions.PolarsError):  # as in `_arrow_of`
+            return polars.from_arrow(_arrow_of(import_module("pyarrow"), source))
     return polars.from_arrow(source.table)
 
 
@@ -99,8 +102,20 @@ def _arrow_of(arrow: Any, source: Source) -> Any:
     if isinstance(source, ArrowSource):
         return source.table
     if isinstance(source, PandasSource):
-        return arrow.Table.from_pandas(source.table.set_axis(source.columns, axis=1), preserve_index=False)
+        table = source.table.set_axis(source.columns, axis=1)
+        try:
+            return arrow.Table.from_pandas(table, preserve_index=False)
+        except arrow.ArrowException:  # a column of objects of several kinds: it alone becomes JSON text
+            columns = (_arrow_column(arrow, table[name], source, name) for name in source.columns)
+            return arrow.table(dict(zip(source.columns, columns, strict=True)))
     return source.table.to_arrow()
+
+
+def _arrow_column(arrow: Any, series: Any, source: Source, name: str) -> Any:
+    try:
+        return arrow.Array.from_pandas(series)
+    except arrow.ArrowException:
+        return _array(arrow, source.column(name), None)
 
 
 #: Types that have a value for what is missing; whole numbers stay whole. None: as pandas has texts and objects.
@@ -119,7 +134,7 @@ def _array(arrow: Any, values: Sequence[Any], kind: Any) -> Any:
         kind = arrow.string()
     try:
         return arrow.array(values, kind)
-    except (arrow.ArrowException, OverflowError):
+    except (arrow.ArrowException, OverflowError, TypeError):
         return arrow.array(_texts(values), arrow.string())
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from homa_shared.model.errors import InvalidRequest
@@ -59,9 +61,9 @@ class TableSource(Source):
     def __init__(self, table: Any, columns: Iterable[Any]) -> None:
         self.table = table
         self._columns = [str(name) for name in columns]
-        double = {name for name in self._columns if self._columns.count(name) > 1}
-        if double:
-            raise InvalidRequest(f"rows has two columns {min(double)!r}: expected one of each name")
+        double = min((name for name, count in Counter(self._columns).items() if count > 1), default=None)
+        if double is not None:
+            raise InvalidRequest(f"rows has two columns {double!r}: expected one of each name")
 
     @property
     def columns(self) -> Sequence[str]:
@@ -134,4 +136,11 @@ class ArrowSource(TableSource):
 
 def is_missing(value: object) -> bool:
     """Whether a cell has no value; pandas has several of that kind."""
-    return value is None or type(value).__name__ in _MISSING or (isinstance(value, float) and math.isnan(value))
+    if value is None or type(value).__name__ in _MISSING:
+        return True
+    if isinstance(value, float):
+        return math.isnan(value)
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    # A scalar of numpy, whatever its width, that is no number or no time differs from itself.
+    return getattr(value, "ndim", None) == 0 and bool(value != value)

@@ -85,7 +85,7 @@ class TableRun:
     def take(self, index: int, prompt: Prompt) -> bool:
         """Takes a row; true when `send` is due."""
         if isinstance(prompt, InvalidRequest):
-            self._refuse(index, prompt)
+            self._refuse(index, prompt, of_row=True)
             return False
         self._piece.append((index, prompt))
         self._bytes += len(prompt)
@@ -104,8 +104,9 @@ class TableRun:
         yield from self._send_piece()
         if self._submission is not None:
             yield from self._submission.seal()
-        if isinstance(self._last_refusal, BudgetExceeded):
-            self._raise_if_alone(self._last_refusal)
+        refusal = self._last_refusal
+        if refusal is not None and (isinstance(refusal, BudgetExceeded) or self._refused >= _MOST_REFUSED):
+            self._raise_if_alone(refusal)
         yield from self._collecting.until(0)
         yield from self._add_cost()
 
@@ -240,7 +241,7 @@ class TableRun:
         try:
             due = submission.add_prompt(prompt, custom_id, key)
         except InvalidRequest as error:
-            self._refuse(index, error)
+            self._refuse(index, error, of_row=not prompt)
             return False
         except BudgetExceeded as error:
             self._refuse(index, error if self._budget is None else self._budget.exceeded(error))
@@ -249,11 +250,16 @@ class TableRun:
         self._collecting.wait_for(submission.id, custom_id, index)
         return due
 
-    def _refuse(self, index: int, error: InvalidRequest | BudgetExceeded) -> None:
+    def _refuse(self, index: int, error: InvalidRequest | BudgetExceeded, *, of_row: bool = False) -> None:
+        """Notes that a row is not asked.
+
+        Args:
+            of_row: it is empty or lacks a column, as any number of rows may that come before the first good one.
+        """
         self._answers.put(index, error)
         self._refused += 1
         self._last_refusal = error
-        if self._refused >= _MOST_REFUSED:
+        if self._refused >= _MOST_REFUSED and not of_row:
             self._raise_if_alone(error)
 
     def _raise_if_alone(self, error: InvalidRequest | BudgetExceeded) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Ma
 from io import IOBase
 from typing import Any
 
-from homa.client.tables.known_tables import ArrowSource, PandasSource, PolarsSource, Source
+from homa.client.tables.known_tables import ArrowSource, PandasSource, PolarsSource, Source, is_missing
 from homa_shared.model.errors import InvalidRequest, MissingExtra
 
 #: Column of rows that are texts.
@@ -63,12 +63,13 @@ class ReadSource(Source):
         return [_fields(item).get(name) for item in self._kept]
 
     def _keep(self, item: object) -> Iterator[Mapping[str, Any]]:
-        if isinstance(item, str):
+        if isinstance(item, str) or is_missing(item):
             self._kept.append(item)
             self._columns.setdefault(TEXT)
             yield {TEXT: item}
         elif isinstance(item, Mapping):
-            row = item if all(isinstance(name, str) for name in item) else {str(name): item[name] for name in item}
+            # A copy: whoever made it may fill the same one again for the next row.
+            row: Mapping[str, Any] = {str(name): value for name, value in item.items()}
             self._kept.append(row)
             if row.keys() != self._columns.keys():
                 self._columns.update(dict.fromkeys(row))

@@ -58,6 +58,7 @@ from homa_shared.store.reads.money import (
     costs,
     ledger,
 )
+from homa_shared.store.reads.monitoring import BudgetSum, Demand, Monitored, monitored
 from homa_shared.store.reads.stream_marks import stream_marks
 
 __all__ = [
@@ -67,14 +68,17 @@ __all__ = [
     "BatchPage",
     "BatchView",
     "BudgetRow",
+    "BudgetSum",
     "CostRow",
     "CostTable",
+    "Demand",
     "Event",
     "Hold",
     "JobView",
     "LedgerLine",
     "LimitRow",
     "LineCounts",
+    "Monitored",
     "Page",
     "QueueRow",
     "Why",
@@ -97,6 +101,7 @@ __all__ = [
     "ledger",
     "limits",
     "live_workers",
+    "monitored",
     "queues",
     "replies",
     "reply",

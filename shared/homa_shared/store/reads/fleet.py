@@ -92,7 +92,7 @@ def queues(keys: Keys) -> Op[list[QueueRow]]:
     def parse(answer: Any) -> list[QueueRow]:
         rows: list[QueueRow] = []
         for name, flat in answer:
-            rows += _queue_rows(text(name), mapping(flat))
+            rows += queue_rows(text(name), mapping(flat))
         return sorted(rows, key=lambda row: (row.queue, LANES.index(row.lane)))
 
     return call(keys, "queues", (), parse)
@@ -214,7 +214,8 @@ def cache_stats(keys: Keys) -> Op[dict[str, int]]:
     return read(commands, parse)
 
 
-def _queue_rows(name: str, counts: dict[str, str]) -> list[QueueRow]:
+def queue_rows(name: str, counts: dict[str, str]) -> list[QueueRow]:
+    """A queue's lanes by its counters, as the store holds them."""
     by_lane: dict[str, dict[str, int]] = {}
     for field, value in counts.items():
         lane, dot, state = field.partition(".")

@@ -10,11 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from homa_shared.model.constants import LEAST_ANSWERS
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, number, read, text
-
-#: Answers that it takes before their mean is gone by.
-LEAST_ANSWERS = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,21 @@
-"""Code of others around a call: watched as it waits, and what it returns is checked."""
+"""Code of others beside a call: watched as it waits, and what it returns is checked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
 
 import orjson
 
 from homa_shared.calls.reply import Completion
 
+T = TypeVar("T")
+#: Longest that code of others may take to end once it is cut off, s; then it is left where it waits.
+CUT_S = 5.0
 
-class Stepwise:
+
+class Stepwise(Generic[T]):
     """A coroutine that is watched as it waits.
 
     Args:
@@ -18,10 +23,12 @@ class Stepwise:
         suspended: called whenever it waits for something.
     """
 
-    def __init__(self, work: Coroutine[Any, Any, Completion], suspended: Callable[[], None]) -> None:
+    def __init__(self, work: Coroutine[Any, Any, T], suspended: Callable[[], None]) -> None:
         self._work, self._suspended = work, suspended
+        #: Whether it is left where it waits, at the next error: it has swallowed the one that should have ended it.
+        self.is_left = False
 
-    def __await__(self) -> Generator[Any, Any, Completion]:
+    def __await__(self) -> Generator[Any, Any, T]:
         work, suspended = self._work, self._suspended
         step, given = work.send, None
         while True:
@@ -36,6 +43,10 @@ class Stepwise:
                 work.close()
                 raise
             except BaseException as error:
+                if self.is_left:
+                    with suppress(BaseException):  # it may swallow this end, too
+                        work.close()
+                    raise
                 given, step = error, work.throw
 
 
