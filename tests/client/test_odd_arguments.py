@@ -129,3 +129,8 @@ def test_right_ones_go_through(homa: Homa) -> None:
     view = homa._driver.store.run(reads.job(homa._driver.store.keys, job.id))
     assert view is not None
     assert b'"logit_bias":{"5":1}' in (view.request or b"")
+
+
+def test_a_tool_whose_type_is_no_text_is_named(homa: Homa) -> None:
+    with pytest.raises(InvalidRequest, match=r"tools\[0\]\.type is \[\]"):
+        homa.submit("Hi", model=MODEL, api="responses", tools=[{"type": []}])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
+import httpx2
 import orjson
 import pytest
 
@@ -59,7 +61,7 @@ def test_up_serves_every_provider_and_replaces_a_worker_that_dies(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOMA_PROVIDERS__ANTHROPIC__API_KEY", "not-a-key")
-    with stand.process("up") as process:
+    with stand.process("up", "--no-gateway") as process:
         eventually(lambda: live(stand).keys() == {"openai", "anthropic"}, 30)
         killed = live(stand)["openai"]
         os.kill(killed, signal.SIGKILL)
@@ -76,7 +78,7 @@ def test_up_serves_every_provider_and_replaces_a_worker_that_dies(
 
 def test_up_starts_the_embedded_store_and_its_settings_follow_the_file(stand: Stand, embedded: EmbeddedStore) -> None:
     def serve() -> str:
-        with stand.process("up", "openai", "--concurrency", "3") as process:
+        with stand.process("up", "openai", "--concurrency", "3", "--no-gateway") as process:
             assert process.stderr is not None
             said = ""
             while "serves openai" not in said:
@@ -91,6 +93,36 @@ def test_up_starts_the_embedded_store_and_its_settings_follow_the_file(stand: St
     path.write_text(path.read_text().replace("60000", "30000"))
     assert "the fleet's settings follow this machine's" in serve()
     assert stand.json("apply")["changes"] == []
+
+
+def test_up_serves_http_for_this_machine(stand: Stand) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with stand.process("up", "openai", "--port", str(port)) as process:
+
+        def answers() -> bool:
+            try:
+                return httpx2.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == 200
+            except httpx2.HTTPError:
+                return False
+
+        eventually(answers)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=PATIENCE_S) == 130
+        eventually(lambda: not answers())
+
+
+def test_up_goes_without_a_gateway_where_its_port_is_taken(stand: Stand) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with stand.process("up", "openai", "--port", str(taken.getsockname()[1])) as process:
+            eventually(lambda: "openai" in live(stand))
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=PATIENCE_S) == 130
+            assert process.stderr is not None
+            assert "no gateway: port" in process.stderr.read()
 
 
 def test_up_takes_only_providers_that_are_configured(stand: Stand) -> None:

@@ -1,16 +1,19 @@
-"""`homa up`: the embedded store, and a worker process for each configured provider, on one machine."""
+"""`homa up`: the embedded store, a worker process for each configured provider and the gateway, on one machine."""
 
 from __future__ import annotations
 
+import socket
 import time
 
 import click
 
+from homa.cli.addresses import PORT
 from homa.cli.context import say, submitting_session
 from homa.runs.errors import SignalReceived
 from homa.runs.signals import Interruption
 from homa.supervision.crash_report import CrashReport
-from homa.supervision.requirements import require_workers
+from homa.supervision.processes import module_command
+from homa.supervision.requirements import has_gateway, require_workers
 from homa.supervision.supervised_worker import RestartPolicy, WorkerSpec
 from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.backoff import Backoff
@@ -25,8 +28,10 @@ _LOOK_S = 0.1
 @click.command("up")
 @click.argument("providers", nargs=-1)
 @click.option("--concurrency", type=click.IntRange(1), help="Most calls at once in each worker.")
-def command(providers: tuple[str, ...], concurrency: int | None) -> None:
-    """Run everything on one machine until Ctrl-C: the store and a worker for each configured provider.
+@click.option("--port", default=PORT, show_default=True, type=click.IntRange(1, 65535), help="Of the gateway.")
+@click.option("--gateway/--no-gateway", default=True, help="Serve HTTP as well, for this machine.")
+def command(providers: tuple[str, ...], concurrency: int | None, port: int, gateway: bool) -> None:
+    """Run everything on one machine until Ctrl-C: the store, a worker for each configured provider, and the gateway.
 
     Workers that die are started again. Ctrl-C drains them, a second one stops them now; the store goes on until it has
     been idle for long, or until `homa store stop`.
@@ -40,7 +45,22 @@ def command(providers: tuple[str, ...], concurrency: int | None) -> None:
             say("the fleet's settings follow this machine's")
     options = ["--concurrency", str(concurrency)] if concurrency else []
     workers = [WorkerSpec(f"worker {name}", [name, *options]) for name in names]
-    serve(WorkerSupervisor(workers, RESTARTS, _say_crash))
+    serve(WorkerSupervisor([*workers, *(_gateway(port) if gateway else ())], RESTARTS, _say_crash))
+
+
+def _gateway(port: int) -> list[WorkerSpec]:
+    """How the gateway is started; nothing where it is not installed here, or cannot listen."""
+    if not has_gateway():
+        say("no gateway: it needs pip install 'homa-queue[gateway]'")
+        return []
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError:
+            say(f"no gateway: port {port} is taken; choose another one with --port")
+            return []
+    return [WorkerSpec("gateway", ["--port", str(port)], command=module_command("homa.cli", "gateway"))]
 
 
 def serve(workers: WorkerSupervisor) -> None:

@@ -10,7 +10,7 @@ from homa.client.deadlines import JobDeadline
 from homa.client.not_found import check_id, job_not_found
 from homa.client.outcomes import outcomes, read_ends
 from homa.client.results import Failure, Reply
-from homa.client.streams import follow
+from homa.client.streams import ANNOUNCED_LOOKS, follow
 from homa.client.unserved import nobody_serves, tell_if_job_is_unserved
 from homa.drivers.effects import PATIENCE_S, AwaitEnd, Flow, ask, ask_patiently
 from homa.submit.option_checks import check_timeout
@@ -46,29 +46,42 @@ class JobFlows:
             ResultTimeout: it has not ended in time.
             StoreUnavailable: the store has been away for half a minute, or for the rest of the time.
         """
+        outcome = yield from self.outcome(timeout_s)
+        if isinstance(outcome, Failure):
+            raise (yield from self._error(outcome))
+        return outcome
+
+    def outcome(self, timeout_s: float | None, *, announced: bool = False) -> Flow[Reply[Any] | Failure]:
+        """How the job ended, as a value; raises as `result` for what is no end.
+
+        Args:
+            announced: it was submitted under this process's name, so that its end comes without a look.
+        """
         check_timeout(timeout_s)
         began_s = time.monotonic()
         give_up_s = None if timeout_s is None else began_s + timeout_s
-        deadline = JobDeadline(self.keys)
+        deadline, looks = JobDeadline(self.keys), 1
+        if announced:
+            first_s = ANNOUNCED_LOOKS.pause_s(looks)
+            yield AwaitEnd(self.id, first_s if timeout_s is None else min(first_s, timeout_s), announced)
         while True:
             # Workers sit out an outage of the store with their replies; so does whoever waits for one.
             found = (yield from ask_patiently(read_ends(self.keys, [self.id]), _patience_s(give_up_s)))[0]
             if found.state is None:
                 raise job_not_found(self.id)
             if found.ended:
-                outcome = (yield from outcomes(self.keys, [found], self.schema))[0]
-                if isinstance(outcome, Failure):
-                    raise (yield from self._error(outcome))
-                return outcome
+                return (yield from outcomes(self.keys, [found], self.schema))[0]
             due_s = yield from deadline.left_s(found)
             if due_s <= 0:
                 continue
-            left_s = LOOK_AGAIN_S if give_up_s is None else min(LOOK_AGAIN_S, give_up_s - time.monotonic())
+            looks += 1
+            again_s = ANNOUNCED_LOOKS.pause_s(looks) if announced else LOOK_AGAIN_S
+            left_s = again_s if give_up_s is None else min(again_s, give_up_s - time.monotonic())
             if left_s <= 0:
                 raise (yield from self._timeout(timeout_s or 0.0, found.state))
             if found.state is not State.RUNNING:
                 yield from tell_if_job_is_unserved(self.keys, self.id, began_s)
-            yield AwaitEnd(self.id, min(left_s, due_s))
+            yield AwaitEnd(self.id, min(left_s, due_s), announced)
 
     def stream(self, after: str | None) -> Flow[None]:
         """Emits the pieces of the answer; raises as `result`."""

@@ -15,9 +15,9 @@ from typing import Any
 from homa.client.deadlines import JobDeadline
 from homa.client.not_found import job_not_found
 from homa.client.outcomes import EndRecord, outcomes, read_ends
-from homa.client.results import Failure
+from homa.client.results import Failure, Reply
 from homa.client.unserved import tell_if_job_is_unserved
-from homa.drivers.effects import Block, Emit, Flow, ask_patiently
+from homa.drivers.effects import AwaitEntries, Emit, Flow, ask_patiently
 from homa_shared.backoff import Backoff
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.records import State
@@ -27,6 +27,8 @@ from homa_shared.store.operation import mapping, read
 _EVENT_ID = re.compile(r"\d{1,20}-\d{1,20}")
 #: How long a read waits in the store before the job itself is looked at: short at first, and after an attempt.
 _WAITS = Backoff(first_s=0.02, longest_s=1.0, jitter=0)
+#: The same for jobs whose ends are announced: a message may be lost with its connection.
+ANNOUNCED_LOOKS = Backoff(first_s=1.0, longest_s=8.0)
 #: Most entries of one read.
 _COUNT = 500
 
@@ -124,8 +126,11 @@ class Transcript:
         return self._after is not None and self._after > (0, 0)
 
 
-def follow(keys: Keys, job_id: str, after: str | None) -> Flow[None]:
-    """Emits the pieces of a job's answer until the job has ended.
+def follow(keys: Keys, job_id: str, after: str | None, *, announced: bool = False) -> Flow[Reply[Any]]:
+    """Emits the pieces of a job's answer until the job has ended; returns its reply.
+
+    Args:
+        announced: it was submitted under this process's name, so that its end comes without a look.
 
     Raises:
         JobNotFound: the store holds no such job.
@@ -133,30 +138,40 @@ def follow(keys: Keys, job_id: str, after: str | None) -> Flow[None]:
     """
     transcript, deadline = Transcript(after), JobDeadline(keys)
     looks, began_s = 1, time.monotonic()
+    waits = ANNOUNCED_LOOKS if announced else _WAITS
+    # Of an announced job nothing can be known before its end or its first piece.
+    found = None if announced else (yield from _look(keys, job_id))
     while True:
         # The job is looked at before the stream is read to its end, so that nothing written before the end is missed.
-        found = yield from _look(keys, job_id)
-        outcome = (yield from outcomes(keys, [found]))[0] if found.ended else None
-        wait_ms = None
-        if outcome is None:
-            due_s = yield from deadline.left_s(found)
-            wait_ms = max(1, round(min(_WAITS.pause_s(looks), due_s) * 1000))
+        if found is not None and found.ended:
+            return (yield from _finish(keys, found, transcript))
+        wait_s = waits.pause_s(looks)
+        if found is not None:
+            wait_s = min(wait_s, (yield from deadline.left_s(found)))
             if found.state is not State.RUNNING:
                 yield from tell_if_job_is_unserved(keys, job_id, began_s)
-        while True:
-            entries = yield from _entries(keys, job_id, transcript.last_id, wait_ms)
+        while entries := (yield AwaitEntries(job_id, transcript.last_id, max(0.001, wait_s), announced)):
             for piece in transcript.read(entries):
                 yield Emit(piece)
-            if not entries or transcript.closing:
+            # An announced end is not looked for: it comes by itself.
+            if transcript.closing and not announced:
                 break
-        if isinstance(outcome, Failure):
-            raise outcome.error()
-        if outcome is not None:
-            for piece in transcript.rest(outcome.text):
-                yield Emit(piece)
-            return
         # Most jobs that are followed are streamed, and the stream says when they end; the others are polled.
         looks = 1 if transcript.closing else looks + 1
+        found = yield from _look(keys, job_id)
+
+
+def _finish(keys: Keys, found: EndRecord, transcript: Transcript) -> Flow[Reply[Any]]:
+    """Emits what the stream of an ended job still has, and then what it lacks of the reply."""
+    while entries := (yield from _rest(keys, found.job_id, transcript.last_id)):
+        for piece in transcript.read(entries):
+            yield Emit(piece)
+    outcome = (yield from outcomes(keys, [found]))[0]
+    if isinstance(outcome, Failure):
+        raise outcome.error()
+    for piece in transcript.rest(outcome.text):
+        yield Emit(piece)
+    return outcome
 
 
 def _look(keys: Keys, job_id: str) -> Flow[EndRecord]:
@@ -167,14 +182,8 @@ def _look(keys: Keys, job_id: str) -> Flow[EndRecord]:
     return found
 
 
-def _entries(keys: Keys, job_id: str, after: str, wait_ms: int | None) -> Flow[list[Any]]:
-    """The next entries; waits for the first where `wait_ms` says so."""
-    key = keys.deltas(job_id)
-    if wait_ms is None:
-        command = ("XRANGE", key, f"({after}", "+", "COUNT", _COUNT)
-        found: list[Any] = yield from ask_patiently(read((command,), lambda replies: replies[0]))
-        return found
-    reply = yield Block(("XREAD", "COUNT", _COUNT, "BLOCK", wait_ms, "STREAMS", key, after))
-    if not reply:
-        return []
-    return list(next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1])
+def _rest(keys: Keys, job_id: str, after: str) -> Flow[list[Any]]:
+    """The next entries of a stream that nobody writes any more."""
+    command = ("XRANGE", keys.deltas(job_id), f"({after}", "+", "COUNT", _COUNT)
+    found: list[Any] = yield from ask_patiently(read((command,), lambda replies: replies[0]))
+    return found

@@ -1,6 +1,7 @@
 """Drives flows for an event loop: every effect is awaited.
 
-However many jobs a loop waits for, one connection listens for their ends and wakes whoever waits for each.
+However many jobs a loop waits for, one connection listens for their ends and wakes whoever waits for each, and one
+reads what they stream.
 """
 
 from __future__ import annotations
@@ -14,8 +15,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
 from homa.drivers.context import Context
-from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, Hurried, NeedWorker, PutBlob, Sleep
-from homa_shared.model.errors import HomaError
+from homa.drivers.deltas import Deltas, Follower
+from homa.drivers.effects import (
+    AwaitEnd,
+    AwaitEntries,
+    Block,
+    Effect,
+    Emit,
+    Flow,
+    GetBlob,
+    Hurried,
+    NeedWorker,
+    PutBlob,
+    Sleep,
+)
+from homa.drivers.ends import Announced, Ends
+from homa_shared.model.ids import new_nonce
 
 if TYPE_CHECKING:
     from homa.drivers.source import ClientSource
@@ -23,10 +38,54 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Longest wait for a message before the reader looks whether anybody still waits, s.
-_TICK_S = 1.0
-#: Channels that nobody waits for any more are unsubscribed from this many at a time.
-_STALE = 100
+
+class _Waits:
+    """What one flow waits for, as the loop's listeners know it."""
+
+    def __init__(self) -> None:
+        self._joined: dict[str, tuple[Ends, asyncio.Event]] = {}
+        self._expected: dict[str, tuple[Ends, Announced]] = {}
+        self._followed: dict[str, tuple[Deltas, Follower]] = {}
+
+    async def end(self, ends: Ends, effect: AwaitEnd) -> None:
+        """Waits for a job's end; the first time for one that is not announced it begins to listen, and returns."""
+        if effect.announced:
+            await _wait(self._expect(ends, effect.job_id).event, effect.seconds)
+        elif effect.job_id in self._joined:
+            await _wait(self._joined[effect.job_id][1], effect.seconds)
+        else:
+            self._joined[effect.job_id] = (ends, await ends.join(effect.job_id))
+
+    async def entries(self, deltas: Deltas, ends: Ends, effect: AwaitEntries) -> list[Any]:
+        """What has been streamed since the last time; empty when the time is over or an announced end has come."""
+        expected = self._expect(ends, effect.job_id) if effect.announced else None
+        if effect.job_id not in self._followed:
+            event = asyncio.Event() if expected is None else expected.event
+            self._followed[effect.job_id] = (deltas, deltas.join(effect.job_id, effect.after, event))
+        follower = self._followed[effect.job_id][1]
+        if not follower.entries and not (expected is not None and expected.ended):
+            follower.event.clear()
+            await _wait(follower.event, effect.seconds)
+        return follower.take()
+
+    def _expect(self, ends: Ends, job_id: str) -> Announced:
+        if job_id not in self._expected:
+            self._expected[job_id] = (ends, ends.expect(job_id))
+        return self._expected[job_id][1]
+
+    def leave(self) -> None:
+        for job_id, (ends, _) in self._joined.items():
+            ends.leave(job_id)
+        for job_id, (ends, waiter) in self._expected.items():
+            ends.forget(job_id, waiter)
+        for deltas, follower in self._followed.values():
+            deltas.leave(follower)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 class AwaitingDriver:
@@ -40,6 +99,7 @@ class AwaitingDriver:
         #: The fake fleet that they were connected for.
         self._fake = context.fake
         self._ends: Ends | None = None
+        self._deltas: Deltas | None = None
         self._connecting = asyncio.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -61,18 +121,19 @@ class AwaitingDriver:
 
     async def aclose(self) -> None:
         """Closes the connections; the next flow opens new ones."""
-        ends, stores = self._ends, [self._store, self._hurried[1] if self._hurried else None]
+        listeners, stores = (self._ends, self._deltas), [self._store, self._hurried[1] if self._hurried else None]
         mine = self._home == _here()
-        self._ends = self._store = self._home = self._hurried = None
-        if ends is not None and mine:
-            await ends.aclose()
+        self._ends = self._deltas = self._store = self._home = self._hurried = None
+        for listener in listeners if mine else ():
+            if listener is not None:
+                await listener.aclose()
         for store in stores if mine else ():
             if store is not None:
                 await store.aclose()
 
     async def _drive(self, flow: Flow[T], result: list[T]) -> AsyncIterator[Any]:
         send, argument = flow.send, None
-        joined: dict[str, tuple[Ends, asyncio.Event]] = {}
+        waits = _Waits()
         try:
             while True:
                 try:
@@ -85,15 +146,14 @@ class AwaitingDriver:
                     send, argument = flow.send, None
                     continue
                 try:
-                    send, argument = flow.send, await self._perform(effect, joined)
+                    send, argument = flow.send, await self._perform(effect, waits)
                 except Exception as error:
                     send, argument = flow.throw, error
         finally:
             flow.close()
-            for job_id, (ends, _) in joined.items():
-                ends.leave(job_id)
+            waits.leave()
 
-    async def _perform(self, effect: Effect, joined: dict[str, tuple[Ends, asyncio.Event]]) -> Any:
+    async def _perform(self, effect: Effect, waits: _Waits) -> Any:
         if isinstance(effect, Sleep):
             await asyncio.sleep(effect.seconds)
             return None
@@ -109,19 +169,14 @@ class AwaitingDriver:
         store = await self._connected()
         if isinstance(effect, Block):
             return await store.wait(*effect.command)
+        assert self._ends is not None
+        assert self._deltas is not None
         if isinstance(effect, AwaitEnd):
-            return await self._await_end(effect, joined)
+            return await waits.end(self._ends, effect)
+        if isinstance(effect, AwaitEntries):
+            return await waits.entries(self._deltas, self._ends, effect)
         assert not isinstance(effect, Emit)
         return await store.run(effect)
-
-    async def _await_end(self, effect: AwaitEnd, joined: dict[str, tuple[Ends, asyncio.Event]]) -> None:
-        assert self._ends is not None
-        if effect.job_id not in joined:
-            joined[effect.job_id] = (self._ends, await self._ends.join(effect.job_id))
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(effect.seconds):
-                await joined[effect.job_id][1].wait()
 
     async def _connected(self) -> AsyncStore:
         await self._follow()
@@ -130,7 +185,9 @@ class AwaitingDriver:
         async with self._connecting:
             if self._store is None:
                 store = await self._context.connect_async()
-                self._store, self._ends = store, Ends(store)
+                ends = Ends(store, self._context.announced_to)
+                await ends.listen()
+                self._store, self._ends, self._deltas = store, ends, Deltas(store, new_nonce())
             return self._store
 
     async def _in_a_hurry(self, seconds: float) -> AsyncStore:
@@ -148,96 +205,7 @@ class AwaitingDriver:
         if self._home != _here():
             # A lock binds to the loop that first waits for it.
             self._connecting, self._home, self._store, self._hurried = asyncio.Lock(), _here(), None, None
-
-
-class Ends:
-    """Listens for the ends of any number of jobs on one connection.
-
-    A message may be lost with the connection; whoever waits looks at the job again from time to time.
-    """
-
-    def __init__(self, store: AsyncStore) -> None:
-        self._store = store
-        #: Channel -> what its message sets, and how many wait for it.
-        self._waiting: dict[str, tuple[asyncio.Event, int]] = {}
-        self._stale: list[str] = []
-        self._pubsub: Any = None
-        self._reader: asyncio.Task[None] | None = None
-        #: Set when the reader listens, or has given up.
-        self._listening = asyncio.Event()
-
-    async def join(self, job_id: str) -> asyncio.Event:
-        """Begins to listen for a job's end, which sets the event. Every `join` is followed by a `leave`."""
-        channel = self._store.keys.channel_end(job_id)
-        event, waiters = self._waiting.get(channel, (asyncio.Event(), 0))
-        self._waiting[channel] = (event, waiters + 1)
-        try:
-            if self._reader is None or self._reader.done():
-                self._listening.clear()
-                self._reader = asyncio.create_task(self._read())
-            elif self._pubsub is not None and waiters == 0:
-                await self._subscribe(channel)
-            await self._listening.wait()
-        except BaseException:  # cancelled: there will be no `leave`
-            self.leave(job_id)
-            raise
-        return event
-
-    async def _subscribe(self, channel: str) -> None:
-        from redis.exceptions import RedisError
-
-        # The reader meets the same outage, and whoever waits looks at the job from time to time.
-        with suppress(RedisError):
-            await self._pubsub.subscribe(channel)
-
-    def leave(self, job_id: str) -> None:
-        channel = self._store.keys.channel_end(job_id)
-        event, waiters = self._waiting.pop(channel)
-        if waiters > 1:
-            self._waiting[channel] = (event, waiters - 1)
-        else:
-            self._stale.append(channel)
-
-    async def aclose(self) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reader
-
-    async def _read(self) -> None:
-        """Reads for as long as anybody waits. An outage ends it; the next one who waits begins it anew."""
-        try:
-            await self._listen(list(self._waiting))
-        except HomaError:
-            return
-        finally:
-            self._listening.set()
-
-    async def _listen(self, first: list[str]) -> None:
-        async with self._store.subscription(first) as pubsub:
-            while late := self._waiting.keys() - set(first):
-                await pubsub.subscribe(*late)
-                first += late
-            self._pubsub = pubsub
-            self._listening.set()
-            try:
-                while self._waiting:
-                    self._tell(await pubsub.get_message(timeout=_TICK_S))
-                    await self._unsubscribe(pubsub)
-            finally:
-                self._pubsub = None
-
-    def _tell(self, message: Any) -> None:
-        if message is not None:
-            event, _ = self._waiting.get(message["channel"].decode(), (None, 0))
-            if event is not None:
-                event.set()
-
-    async def _unsubscribe(self, pubsub: Any) -> None:
-        stale = [channel for channel in self._stale if channel not in self._waiting]
-        if len(stale) >= _STALE and self._waiting:
-            self._stale.clear()
-            await pubsub.unsubscribe(*stale)
+            self._ends = self._deltas = None
 
 
 def _here() -> tuple[int, asyncio.AbstractEventLoop]:

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
 from homa.drivers.context import Context
-from homa.drivers.effects import AwaitEnd, Block, Effect, Emit, Flow, GetBlob, Hurried, NeedWorker, PutBlob, Sleep
+from homa.drivers.effects import (
+    AwaitEnd,
+    AwaitEntries,
+    Block,
+    Effect,
+    Emit,
+    Flow,
+    GetBlob,
+    Hurried,
+    NeedWorker,
+    PutBlob,
+    Sleep,
+)
 from homa_shared.model.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -19,6 +31,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Most entries of a stream in one read.
+MOST_ENTRIES = 500
 #: Pause after listening went wrong, s.
 _AWAY_S = 0.2
 
@@ -118,6 +132,8 @@ class BlockingDriver:
             return self.store.wait(*effect.command)
         if isinstance(effect, AwaitEnd):
             return _await_end(self.store, effect, stack, ends)
+        if isinstance(effect, AwaitEntries):
+            return _await_entries(self.store, effect)
         assert not isinstance(effect, Emit)
         return self.store.run(effect)
 
@@ -134,6 +150,14 @@ def _await_end(store: Store, effect: AwaitEnd, stack: ExitStack, ends: dict[str,
         ends.pop(effect.job_id, None)
         time.sleep(min(effect.seconds, _AWAY_S))
     return False
+
+
+def _await_entries(store: Store, effect: AwaitEntries) -> list[Any]:
+    block_ms, key = max(1, round(effect.seconds * 1000)), store.keys.deltas(effect.job_id)
+    reply = store.wait("XREAD", "COUNT", MOST_ENTRIES, "BLOCK", block_ms, "STREAMS", key, effect.after)
+    if not reply:
+        return []
+    return list(next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1])
 
 
 def _announced(pubsub: Any, seconds: float) -> bool:

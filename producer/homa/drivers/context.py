@@ -75,6 +75,8 @@ class Context:
     role: str = "client"
     #: None: others run the workers.
     workers: OwnWorkers | None = None
+    #: Name under which ends of its jobs are announced to it, on one channel; empty: each job has a channel of its own.
+    announced_to: str = ""
     #: It leads to a fake fleet while one is open (`fake_in_force`); what was read before holds no longer then.
     follows: bool = False
 

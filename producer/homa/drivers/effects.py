@@ -57,11 +57,27 @@ class AwaitEnd:
     """Waits until the end of a job is announced, for a limited time.
 
     The first one of a flow subscribes and returns at once: what ended before that was announced to nobody, so that the
-    flow has to look again.
+    flow has to look again. The end of a job that was submitted under this process's name is never missed in this way.
     """
 
     job_id: str
     seconds: float
+    #: Whether it was submitted under this process's name.
+    announced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitEntries:
+    """Waits for what a job streams, for a limited time; the answer is the next entries, empty where there are none.
+
+    It may end early with none, where the end of an announced job comes.
+    """
+
+    job_id: str
+    #: Id of the last entry that the flow knows; where a driver reads on by itself, only the first one counts.
+    after: str
+    seconds: float
+    announced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +102,9 @@ class Emit:
     value: Any
 
 
-Effect: TypeAlias = "Op[Any] | Sleep | Block | PutBlob | GetBlob | AwaitEnd | NeedWorker | Hurried | Emit"
+Effect: TypeAlias = (
+    "Op[Any] | Sleep | Block | PutBlob | GetBlob | AwaitEnd | AwaitEntries | NeedWorker | Hurried | Emit"
+)
 Flow: TypeAlias = Generator[Any, Any, T]
 
 

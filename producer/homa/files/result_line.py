@@ -88,6 +88,11 @@ def result_line(custom_id: str, outcome: Answered | Unanswered) -> dict[str, Any
     }
 
 
+def answer_body(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A reply's body as results files and the gateway have it: what OpenAI's API answers, whoever the provider is."""
+    return body
+
+
 def bad_row_line(bad: BadRow) -> dict[str, Any]:
     """The line for an input that cannot be sent."""
     return result_line(bad.custom_id, Unanswered(SKIPPED if bad.skipped else INVALID_INPUT, str(bad)))
@@ -96,7 +101,7 @@ def bad_row_line(bad: BadRow) -> dict[str, Any]:
 def _response(outcome: Answered | Unanswered, error: dict[str, str] | None) -> dict[str, Any] | None:
     if outcome.status_code is None:
         return None
-    body = outcome.body if isinstance(outcome, Answered) else {"error": error}
+    body = answer_body(outcome.body) if isinstance(outcome, Answered) else {"error": error}
     return {"status_code": outcome.status_code, "request_id": outcome.request_id, "body": body}
 
 

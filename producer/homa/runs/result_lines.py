@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from homa.client.batch_lines import Line
+from homa.client.result_documents import answered, unanswered
 from homa.client.results import Failure, Reply
 from homa.drivers.effects import Flow, ask_patiently
-from homa.files import Answered, HomaPart, Unanswered, result_line
-from homa.runs.row_request import DOCUMENT_NOTES
+from homa.files import result_line
 from homa_shared.calls.reply import is_cut, says_nothing
 from homa_shared.model.records import State
 from homa_shared.store.keys import Keys
@@ -51,9 +51,8 @@ def _in_file(line: Line[Any], costs: Mapping[str, int]) -> ResultLine:
 
 
 def _answered(line: Line[Any], reply: Reply[Any]) -> ResultLine:
-    part = _homa_part(reply, reply.cost_nano_usd, cached=reply.cached)
     custom_id = line.custom_id or line.job_id
-    document = result_line(custom_id, Answered(reply.body, part, reply.request_id))
+    document = result_line(custom_id, answered(reply))
     cut = is_cut(reply.body)
     return ResultLine(
         line.position, custom_id, State.SUCCEEDED, "", "", document, cut, cut and says_nothing(reply.body)
@@ -61,29 +60,9 @@ def _answered(line: Line[Any], reply: Reply[Any]) -> ResultLine:
 
 
 def _unanswered(line: Line[Any], failure: Failure, nano_usd: int) -> ResultLine:
-    part = _homa_part(failure, nano_usd)
     custom_id = line.custom_id or line.job_id
-    outcome = Unanswered(failure.kind, failure.message, part, failure.request_id, failure.status)
-    document = result_line(custom_id, outcome)
+    document = result_line(custom_id, unanswered(failure, nano_usd))
     return ResultLine(line.position, custom_id, _state(failure), failure.kind, failure.message, document)
-
-
-def _homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: bool = False) -> HomaPart:
-    metadata = dict(ended.metadata)
-    noted = metadata.pop(DOCUMENT_NOTES, ())
-    return HomaPart(
-        job=ended.job_id,
-        provider=ended.provider,
-        model=ended.model,
-        attempts=ended.attempts,
-        cost_nano_usd=nano_usd,
-        cached=cached,
-        queued_ms=ended.queued_ms,
-        latency_ms=ended.latency_ms,
-        finish_reason=ended.finish_reason if isinstance(ended, Reply) else None,
-        notes=(*noted, *(ended.notes if isinstance(ended, Reply) else ())),
-        metadata=metadata,
-    )
 
 
 def _state(failure: Failure) -> State:

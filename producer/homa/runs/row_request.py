@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from homa.client.result_documents import DOCUMENT_NOTES
 from homa.files import BadRow, MissingField, PromptTemplate, Row
 from homa.submit.attachments import refuse_own_files
 from homa.submit.batch_chunks import body_options
@@ -13,8 +14,6 @@ from homa_shared.calls.media import data_url, medium
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.settings.fleet import Fleet
 
-#: Under this name a job carries what its document's reader noted; its line has it among its notes.
-DOCUMENT_NOTES = "homa_document_notes"
 #: Characters of notes that a job carries.
 _MOST_NOTED = 1500
 #: Parameters of a batch file's line that have no place in a batch of ours.

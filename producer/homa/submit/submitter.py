@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.drivers.context import Context
@@ -26,6 +26,7 @@ from homa.submit.option_checks import check_key
 from homa.submit.options import Options, check_options, spread
 from homa.submit.request_digests import digest
 from homa.submit.template import Template
+from homa.submit.templates import Templates
 from homa.submit.uploads import Uploads
 from homa_shared.calls.openai_apis import NO_PRICE_LISTED
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest, KeyConflict, StoreUnavailable, UnknownModel
@@ -61,12 +62,22 @@ class Asked:
     schema: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class AcceptedJob:
+    """A job that the store holds."""
+
+    job_id: str
+    #: False: an earlier submission under the same key made it.
+    is_new: bool
+
+
 class Submitter:
     """Submits for one client. It holds nothing that may not be lost."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._view: FleetView | None = None
+        self._templates = Templates()
         #: The fake fleet that it was read from.
         self._fake = context.fake
         self._read_s = 0.0
@@ -101,9 +112,13 @@ class Submitter:
             UnknownModel, BudgetExceeded, StoreFull: nothing was submitted.
             StoreUnavailable: likewise, unless it has a `job_id`.
         """
-        return (yield from self.bounded(self._submit(asked)))
+        return (yield from self.accept(asked)).job_id
 
-    def _submit(self, asked: Asked) -> Flow[str]:
+    def accept(self, asked: Asked) -> Flow[AcceptedJob]:
+        """`submit`, which also tells whether the job is a new one."""
+        return (yield from self.bounded(self._accept(asked)))
+
+    def _accept(self, asked: Asked) -> Flow[AcceptedJob]:
         key = f"{asked.key} {digest(asked.options, asked.prepared)}" if asked.key else ""
         common, entry = yield from self.ready(asked, key)
         try:
@@ -112,7 +127,8 @@ class Submitter:
             raise uncertain(error, entry.id, asked.key) from error
         if accepted.conflicts:
             raise key_conflict(asked.key, accepted.conflicts[0])
-        return accepted.existing.get(0, entry.id)
+        known = accepted.existing.get(0)
+        return AcceptedJob(known or entry.id, is_new=known is None)
 
     def ready(self, asked: Asked, key: str = "", uploads: Uploads | None = None) -> Flow[tuple[Common, Entry]]:
         """A job ready to be accepted under a new id: targets that can do it chosen, its media uploaded.
@@ -127,7 +143,7 @@ class Submitter:
         """
         self.expect(asked.options.model, asked.options.fallbacks)
         view = yield from self.view_for(asked.options)
-        template, skipped = Template(view, asked.options).fit(asked.prepared)
+        template, skipped = self._templates.of(view, asked.options).fit(asked.prepared)
         yield from self.write_plans(view, template.targets)
         due_ms = yield from self._due_ms(asked.options)
         job_id, uploads = new_job_id(), self.uploads() if uploads is None else uploads
@@ -136,7 +152,10 @@ class Submitter:
         entry = template.entry(job_id, prepared, key=key, due_ms=due_ms, skipped=skipped, shared=shared)
         check_cost(template, entry.bound, asked)
         yield from uploads.send(self.keys)
-        return template.common_for(asked.prepared), entry
+        common = template.common_for(asked.prepared)
+        if self._context.announced_to:
+            common = replace(common, notify=self._context.announced_to)
+        return common, entry
 
     def expect(self, model: str, fallbacks: Sequence[str]) -> None:
         """Workers of this process's own may start before the store is asked for anything."""
@@ -168,6 +187,7 @@ class Submitter:
             view.versions = yield from ask(reads.versions(self.keys))
             yield from self._learn(view, sorted(view.written))
             self._read_s = time.monotonic()
+            self._templates.clear()
         return view
 
     def write_plans(self, view: FleetView, targets: Sequence[str]) -> Flow[None]:
@@ -180,6 +200,7 @@ class Submitter:
             yield from ask_patiently(write_plans(self.keys, view.plan_rows(missing)))
             yield from self._learn(view, missing)
             view.written.update(missing)
+            self._templates.clear()
 
     def _learn(self, view: FleetView, targets: Sequence[str]) -> Flow[None]:
         """Reads how far estimates of tokens are off for models whose encodings are not public."""

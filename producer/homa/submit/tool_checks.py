@@ -69,9 +69,11 @@ def _check_tools(tools: Sequence[Mapping[str, Any]], name: str) -> None:
     """Definitions of tools: functions in OpenAI's shape; those of other types are a provider's own, and go through.
 
     Raises:
-        InvalidRequest: a function has no proper name, or its parameters are not a JSON schema.
+        InvalidRequest: a type is not a text, a function has no proper name, or its parameters are not a JSON schema.
     """
     for i, tool in enumerate(tools):
+        if not isinstance(tool.get("type"), str | None):
+            raise InvalidRequest(f"{name}[{i}].type is {tool['type']!r:.40}: expected the name of a type")
         if tool.get("type") == "function" or "function" in tool:
             _check_function(tool, f"{name}[{i}]")
 

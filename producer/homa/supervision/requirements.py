@@ -43,3 +43,14 @@ def check_startable(settings: Settings, providers: Sequence[str]) -> None:
                 "or queue the jobs with --workers none"
             )
         check_outgoing(provider, settings.providers[provider])
+
+
+def require_gateway(what: str = "homa gateway") -> None:
+    """Raises MissingExtra unless the HTTP face is installed here."""
+    if not has_gateway():
+        raise MissingExtra(what, "gateway")
+
+
+def has_gateway() -> bool:
+    """Whether the HTTP face is installed here."""
+    return all(find_spec(name) is not None for name in ("starlette", "uvicorn", "httptools"))

@@ -155,6 +155,7 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     _number("sl", "slack_ms", "slack, ms", _OPTION),
     _number("fb", "fallbacks_left", "targets left in its chain", _OPTION, 0),
     _text("ck", "cache_key", "cache key", _OPTION),
+    _text("nt", "notify", "process that is told of its end on a channel of its own", _COMMON),
     _text("sc", "schedule", "the run of a schedule that it does, `schedule:tick`", _RETRIED),
     _text(
         "cv", "turn", "the turn of a conversation that it answers, `conversation:n`; `…:sn` sums up n turns", _RETRIED

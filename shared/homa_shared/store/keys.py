@@ -231,6 +231,10 @@ class Keys:
         """Channel on which the end of a job is published."""
         return f"{self.prefix}end:{job_id}"
 
+    def channel_ends(self, process: str) -> str:
+        """Channel on which the ends of all jobs are published that a process submitted under its name."""
+        return f"{self.prefix}ends:{process}"
+
 
 class _Speller:
     __slots__ = ("prefix", "spec")

@@ -185,7 +185,7 @@ for batch, ids in pairs(batches) do
   redis.call('RPUSH', K.batch_done(batch), unpack(ids))
   complete_batch(batch)
 end
-for _, job in ipairs(jobs) do wake_waiting(job.id, 'succeeded') end
+for _, job in ipairs(jobs) do wake_waiting(job.id, job.r, 'succeeded') end
 for queue, rings in pairs(bells) do if rings > 0 then ring(queue, rings) end end
 for name in pairs(budgets) do tell_budget(name) end
 release_for_room()

@@ -60,6 +60,8 @@ class Common:
     cache_key: str | None = None
     #: Of a Dramatiq message in its lane, at most MOST_PRIORITY from 0; the lowest goes first.
     priority: int = 0
+    #: Name of the process that is told of their ends on a channel of its own; empty for none.
+    notify: str = ""
     #: Version of the records; an older one where workers live that read no newer.
     version: int = field(default_factory=lambda: records.RECORD_VERSION)
 

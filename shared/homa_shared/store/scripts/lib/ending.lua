@@ -68,7 +68,10 @@ end
 
 -- Wakes those who wait for a job's end. They look now and then, too; a user without rights to the channel must not lose what
 -- was written before.
-local function wake_waiting(id, state) redis.pcall('PUBLISH', P .. 'end:' .. id, state) end
+local function wake_waiting(id, r, state)
+  redis.pcall('PUBLISH', P .. 'end:' .. id, state)
+  if r.nt then redis.pcall('PUBLISH', P .. 'ends:' .. r.nt, id) end
+end
 
 -- Ends a live job that stands in no index any more. `reply` is the outcome as JSON, nil when a script ends the job.
 local function end_job(id, r, state, reply, detail)
@@ -100,7 +103,7 @@ local function end_job(id, r, state, reply, detail)
       redis.call('RPUSH', K.batch_done(r.ba), id)
       complete_batch(r.ba)
     end
-    wake_waiting(id, state)
+    wake_waiting(id, r, state)
   end
   r.st = state
 end

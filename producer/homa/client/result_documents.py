@@ -1,0 +1,45 @@
+"""Ends of jobs as results files and the HTTP face tell them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from homa.client.results import Failure, Reply
+from homa.files.result_line import Answered, HomaPart, Unanswered
+
+#: Under this name a job carries what its document's reader noted; its line has it among its notes.
+DOCUMENT_NOTES = "homa_document_notes"
+
+
+def answered(reply: Reply[Any]) -> Answered:
+    """A reply for a result line."""
+    return Answered(reply.body, homa_part(reply, reply.cost_nano_usd, cached=reply.cached), reply.request_id)
+
+
+def unanswered(failure: Failure, nano_usd: int | None) -> Unanswered:
+    """Any other end for a result line.
+
+    Args:
+        nano_usd: its known cost, nano-dollars.
+    """
+    part = homa_part(failure, nano_usd)
+    return Unanswered(failure.kind, failure.message, part, failure.request_id, failure.status)
+
+
+def homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: bool = False) -> HomaPart:
+    """What Homa knows beyond the provider's answer."""
+    metadata = dict(ended.metadata)
+    noted = metadata.pop(DOCUMENT_NOTES, ())
+    return HomaPart(
+        job=ended.job_id,
+        provider=ended.provider,
+        model=ended.model,
+        attempts=ended.attempts,
+        cost_nano_usd=nano_usd,
+        cached=cached,
+        queued_ms=ended.queued_ms,
+        latency_ms=ended.latency_ms,
+        finish_reason=ended.finish_reason if isinstance(ended, Reply) else None,
+        notes=(*noted, *(ended.notes if isinstance(ended, Reply) else ())),
+        metadata=metadata,
+    )

@@ -1,0 +1,94 @@
+"""The gateway as an ASGI application: its routes, a line each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from homa.drivers.context import Context
+from homa.gateway.access.doorkeeper import Doorkeeper
+from homa.gateway.answers import SECURE_HEADERS, JsonAnswer
+from homa.gateway.anthropic.messages import count_tokens, messages
+from homa.gateway.dialect import ANTHROPIC, OPENAI, Dialect
+from homa.gateway.endpoint import Endpoint, Handler, Limits, Services
+from homa.gateway.errors import ApiError
+from homa.gateway.live_jobs import LiveJobs
+from homa.gateway.openai.chat import chat_completions
+from homa.gateway.openai.embeddings import embeddings
+from homa.gateway.openai.models import model, models
+from homa.gateway.openai.responses import endpoints as responses
+from homa.gateway.own.job_events import job_events
+from homa.gateway.own.jobs import cancel, show, submit
+from homa.gateway.own.probes import healthz, readyz
+
+
+def create_app(context: Context, limits: Limits | None = None) -> Starlette:
+    """The application.
+
+    Args:
+        context: of this process; its store is connected to at the first request.
+        limits: what one client may take.
+    """
+    jobs = LiveJobs(context)
+    services = Services(jobs, Doorkeeper(jobs.find_key), limits or Limits())
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        warming = asyncio.create_task(jobs.warm_up())
+        yield
+        warming.cancel()
+        await jobs.aclose()
+
+    app = Starlette(routes=_routes(services), lifespan=lifespan)
+    app.add_exception_handler(404, _no_such_path)
+    app.add_exception_handler(405, _no_such_method)
+    return app
+
+
+def _routes(services: Services) -> list[Route]:
+    def get(path: str, handler: Handler, dialect: Dialect = OPENAI) -> Route:
+        return Route(path, Endpoint(handler, services, dialect), methods=["GET"])
+
+    def post(path: str, handler: Handler, dialect: Dialect = OPENAI, *, body: bool = True) -> Route:
+        return Route(path, Endpoint(handler, services, dialect, takes_body=body), methods=["POST"])
+
+    # What Batch API, dashboard and webhooks answer gets its line here.
+    return [
+        post("/v1/chat/completions", chat_completions),
+        post("/v1/embeddings", embeddings),
+        get("/v1/models", models),
+        get("/v1/models/{model:path}", model),
+        post("/v1/responses", responses.create),
+        get("/v1/responses/{response}", responses.retrieve),
+        post("/v1/responses/{response}/cancel", responses.cancel, body=False),
+        post("/v1/messages", messages, ANTHROPIC),
+        post("/v1/messages/count_tokens", count_tokens, ANTHROPIC),
+        post("/v1/jobs", submit),
+        get("/v1/jobs/{job}", show),
+        post("/v1/jobs/{job}/cancel", cancel, body=False),
+        get("/v1/jobs/{job}/events", job_events),
+        Route("/healthz", healthz(services), methods=["GET"]),
+        Route("/readyz", readyz(services), methods=["GET"]),
+    ]
+
+
+async def _no_such_path(request: Request, error: Exception) -> Response:
+    return _refusal(request, ApiError(404, f"there is nothing at {request.url.path!r:.80}", "not_found"))
+
+
+async def _no_such_method(request: Request, error: Exception) -> Response:
+    told = ApiError(405, f"{request.url.path!r:.80} does not take {request.method}", "method_not_allowed")
+    told.headers.update(getattr(error, "headers", None) or {})
+    return _refusal(request, told)
+
+
+def _refusal(request: Request, error: ApiError) -> Response:
+    dialect = ANTHROPIC if request.url.path.startswith("/v1/messages") else OPENAI
+    answer = JsonAnswer(dialect.error(error, ""), error.status, error.all_headers())
+    return Response(answer.body, answer.status, SECURE_HEADERS | answer.headers, "application/json")

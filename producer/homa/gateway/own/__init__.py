@@ -1,0 +1,1 @@
+"""Homa's own API: jobs, their events, probes."""

@@ -1,0 +1,105 @@
+"""A request waits for its job: it is cancelled where the client goes away, unless it is to be kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from homa.client.results import Failure, Reply
+from homa.client.streams import Piece
+from homa.gateway import errors
+from homa.gateway.departure import ClientGone, unless_gone
+from homa.gateway.endpoint import Inquiry
+from homa.gateway.errors import ApiError
+from homa.gateway.job_headers import is_kept
+from homa.gateway.sent_text import SentText
+from homa.submit.submitter import AcceptedJob
+from homa_shared.model.errors import HomaError, JobEnded, ResultTimeout, StoreUnavailable
+
+_log = logging.getLogger("homa.gateway")
+
+
+async def answer_of(inquiry: Inquiry, job: AcceptedJob) -> Reply[Any]:
+    """The reply of a job.
+
+    Raises:
+        ApiError: it ended without one, or not in time.
+        ClientGone: the client went away; the job is cancelled unless it is kept.
+    """
+    waiting = inquiry.jobs.outcome(job, inquiry.services.limits.wait_s)
+    try:
+        outcome = await unless_gone(inquiry.request.receive, waiting)
+    except ClientGone:
+        await cancelling(inquiry, job.job_id)()
+        raise
+    except ResultTimeout as error:
+        await cancelling(inquiry, job.job_id)()
+        raise ApiError(504, str(error), "timeout", retry=False, job_id=job.job_id) from None
+    except StoreUnavailable as error:
+        told = errors.of_error(error)
+        told.job_id = job.job_id
+        raise told from error
+    if isinstance(outcome, Failure):
+        raise await _failed(inquiry, outcome)
+    return outcome
+
+
+async def _failed(inquiry: Inquiry, failure: Failure) -> ApiError:
+    """What a client is told; when to come again, where the provider said so."""
+    told = errors.of_failure(failure)
+    if told.code == "rate_limit_exceeded" and failure.provider:
+        with suppress(HomaError):
+            told.retry_after_s = await inquiry.jobs.frozen_s(failure.provider)
+    return told
+
+
+async def pieces_of(
+    inquiry: Inquiry, job: AcceptedJob, give_up: Callable[[], Awaitable[None]]
+) -> AsyncGenerator[Piece | Reply[Any] | ApiError, None]:
+    """Pieces of a job's answer and then its reply; what goes wrong on the way comes last, as a value.
+
+    What was sent cannot be taken back: an attempt that answers otherwise than the one before ends the stream.
+
+    Args:
+        give_up: is called where it does: nobody waits for its answer.
+    """
+    text = SentText()
+    try:
+        async for item in inquiry.jobs.follow(job):
+            if isinstance(item, Piece):
+                if piece := text.next(item):
+                    yield piece
+                if not text.is_void:
+                    continue
+                await give_up()
+            yield _broken_off(job.job_id) if text.is_void or text.is_held else item
+            return
+    except JobEnded:
+        outcome = await inquiry.jobs.ended(job.job_id)
+        yield errors.of_failure(outcome) if isinstance(outcome, Failure) else errors.internal()
+    except HomaError as error:
+        yield errors.of_error(error)
+    except Exception:
+        _log.exception("the stream of job %s failed", job.job_id)
+        yield errors.internal()
+
+
+def cancelling(inquiry: Inquiry, job_id: str) -> Callable[[], Awaitable[None]]:
+    """What is done where nobody waits for a job's answer any more."""
+
+    async def cancel() -> None:
+        if is_kept(inquiry.request.headers):
+            return
+        try:
+            await inquiry.jobs.cancel(job_id)
+        except HomaError as error:
+            _log.warning("job %s could not be cancelled when its client went away: %s", job_id, error)
+
+    return cancel
+
+
+def _broken_off(job_id: str) -> ApiError:
+    message = "the attempt that wrote this broke off, and another one answers otherwise: what came is void"
+    return ApiError(502, f"{message}; GET /v1/jobs/{job_id} tells how it ends", "stream_restarted", job_id=job_id)
