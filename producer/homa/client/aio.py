@@ -15,6 +15,7 @@ from homa.client.aio_known_jobs import AsyncKnownJobs
 from homa.client.aio_stream import AsyncStream, Submissions
 from homa.client.batch_submission import BatchSubmission, check_requests
 from homa.client.embeddings import Embedded
+from homa.client.extensions import Extended
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.aio import AsyncManagement
 from homa.client.scheduling import AsyncScheduling
@@ -34,7 +35,7 @@ T = TypeVar("T")
 
 
 @short_tracebacks
-class AsyncHoma(AsyncKnownJobs, AsyncCounting, AsyncManagement, AsyncScheduling, AsyncTableMapping):
+class AsyncHoma(AsyncKnownJobs, AsyncCounting, AsyncManagement, AsyncScheduling, AsyncTableMapping, Extended):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use. It serves one event loop at a time, and works on in another one or a forked child.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from homa_shared.broker import HomaBroker
+from homa_shared.calls.plugged_tools import load_tools
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.ids import new_worker_id
 from homa_shared.settings.changes import drift
@@ -105,7 +106,8 @@ async def build(
     """
     has_actors = broker is not None and bool(broker.get_declared_queues())
     names = _chosen(settings, providers, has_actors=has_actors)
-    given = [*installed(), *middleware]
+    given = [*installed(settings.plugins, _skipped_plugin), *middleware]
+    load_tools(settings.plugins, _skipped_plugin)
     blobs = open_blobs(settings)
     secrets = secrets_of(settings, address)
     made = [parts.account(name, settings.providers[name], secrets) for name in names]
@@ -128,6 +130,10 @@ async def build(
         await process.aclose()
         raise
     return process
+
+
+def _skipped_plugin(what: str) -> None:
+    structlog.get_logger("homa.worker").warning("plugin skipped", what=what)
 
 
 async def _fleet_in_force(store: AsyncStore, settings: Settings) -> Fleet:
@@ -182,7 +188,7 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
     log = WorkerLog(new_worker_id(provider.name), debug=settings.debug)
     media = Media(store, shared.blobs, settings.blobs_above)
     vectors = VectorCache(store)
-    others, around = split(shared.middleware)
+    others, around = split(shared.middleware, settings.plugins, _skipped_plugin)
     all_hooks = in_order(log, store, book, media, vectors, others, _call_logs(settings, log, shared.secrets))
     chain = MiddlewareChain(all_hooks, log, for_provider(around, provider.name))
     gather_s = settings.settle_gather_ms / 1000
