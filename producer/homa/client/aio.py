@@ -21,6 +21,7 @@ from homa.client.management.aio import AsyncManagement
 from homa.client.scheduling import AsyncScheduling
 from homa.client.short_tracebacks import short_tracebacks
 from homa.client.tables.mapping import AsyncTableMapping
+from homa.client.templates import AsyncTemplating
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import Context, client_context
 from homa.drivers.source import ClientSource
@@ -35,7 +36,9 @@ T = TypeVar("T")
 
 
 @short_tracebacks
-class AsyncHoma(AsyncKnownJobs, AsyncCounting, AsyncManagement, AsyncScheduling, AsyncTableMapping, Extended):
+class AsyncHoma(
+    AsyncKnownJobs, AsyncCounting, AsyncManagement, AsyncScheduling, AsyncTableMapping, AsyncTemplating, Extended
+):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use. It serves one event loop at a time, and works on in another one or a forked child.

@@ -8,9 +8,12 @@ from typing import Any
 
 from homa.drivers.effects import Flow, ask_all, ask_patiently, patiently
 from homa.submit.batch_chunks import BatchRequest, Chunks
+from homa.submit.fleet_view import FleetView
 from homa.submit.option_checks import Dollars, check_fallbacks, check_tenant
-from homa.submit.options import spread
+from homa.submit.options import Options, check_options, spread
 from homa.submit.submitter import Submitter
+from homa.submit.template_values import check_alone, stored_template
+from homa_shared.calls.prompt_templates import Template
 from homa_shared.calls.request import CHAT
 from homa_shared.model.errors import HomaError, InvalidRequest, JobCancelled, StoreFull, StoreUnavailable
 from homa_shared.model.ids import new_batch_id
@@ -80,6 +83,8 @@ class BatchSubmission:
         self._chunks: Chunks | None = None
         self._facts, self._alike, self._kind = facts or {}, alike, kind
         self._unsent: list[tuple[Op[Accepted], list[Entry]]] = []
+        #: Model and stored template of lines, where they have one.
+        self._by_template: Options | None = None
         #: Lines whose key another job had: they are that job's.
         self._taken = 0
 
@@ -93,14 +98,41 @@ class BatchSubmission:
             self._submitter.expect(model, check_fallbacks("fallbacks", fallbacks))
         view = yield from self._submitter.view()
         uploads = self._submitter.uploads()
+        template = yield from self._template(model, fallbacks)
+        yield from self._learn(view)
         self._chunks = Chunks(
-            self._submitter.keys, self.id, view, self._defaults, uploads, cap=self._cap, kind=self._kind
+            *(self._submitter.keys, self.id, view, self._defaults, uploads),
+            cap=self._cap,
+            kind=self._kind,
+            template=template,
         )
         if self._alike:
             self._chunks.check_defaults()
         cap = "" if self._cap is None else str(self._cap)
         facts = {"name": self._name, "tenant": self._tenant, "cap": cap, **self._facts}
         yield from ask_patiently(admin.open_batch(self._submitter.keys, self.id, facts))
+
+    def _template(self, model: object, fallbacks: object) -> Flow[Template | None]:
+        """The stored template that lines give values to; None where there is none.
+
+        Raises:
+            InvalidRequest: there is none of that name, or the options that lines share give values themselves.
+        """
+        if self._defaults.get("values") is not None:
+            raise InvalidRequest("values belong to each line of a batch: expected them in the lines, template beside")
+        named = self._defaults.pop("template", None)
+        if named is None:
+            return None
+        check_alone({**self._defaults, "template": named})
+        found = yield from stored_template(self._submitter.keys, named)
+        if model is not None:
+            self._by_template = check_options({"model": model, "fallbacks": fallbacks}).of_template(found.ref)
+        return found
+
+    def _learn(self, view: FleetView) -> Flow[None]:
+        """Reads how long answers to the template are, before the first lines and now and then."""
+        if self._by_template is not None:
+            yield from self._submitter.learn_template(view, self._by_template)
 
     def add(self, request: BatchRequest) -> bool:
         """Takes a line; true when `flush` is due."""
@@ -133,6 +165,7 @@ class BatchSubmission:
     def _flush(self) -> Flow[dict[str, str]]:
         assert self._chunks is not None
         yield from self._submitter.write_plans(self._chunks.view, sorted(self._chunks.targets))
+        yield from self._learn(self._chunks.view)
         yield from self._chunks.uploads.send(self._submitter.keys)
         # Lines whose sending breaks off (the store is away for long, somebody interrupts) go with the next ones.
         ops = self._unsent = [*self._unsent, *self._chunks.ops()]

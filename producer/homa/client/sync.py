@@ -19,6 +19,7 @@ from homa.client.scheduling import Scheduling
 from homa.client.short_tracebacks import short_tracebacks
 from homa.client.streams import Piece
 from homa.client.tables.mapping import TableMapping
+from homa.client.templates import Templating
 from homa.drivers.blocking import BlockingDriver
 from homa.drivers.context import Context, client_context
 from homa.drivers.source import ClientSource
@@ -34,7 +35,7 @@ T = TypeVar("T")
 
 
 @short_tracebacks
-class Homa(KnownJobs, Management, Scheduling, TableMapping, Extended):
+class Homa(KnownJobs, Management, Scheduling, TableMapping, Templating, Extended):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use, may be shared by threads, and works on in a forked child.

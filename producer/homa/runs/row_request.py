@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from homa.files import BadRow, MissingField, PromptTemplate, Row
+from homa.files.rows import as_text
 from homa.submit.attachments import refuse_own_files
 from homa.submit.batch_chunks import body_options
+from homa_shared.calls.prompt_templates import Template
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.settings.fleet import Fleet
 
@@ -23,12 +25,14 @@ class RequestBuilder:
     Args:
         model: that all rows are sent to; None: each line of a batch file goes to its own.
         own_cap: the run has an output cap for lines that say none.
+        stored: the stored template that rows give values to.
     """
 
     template: PromptTemplate
     model: str | None
     fleet: Fleet
     own_cap: bool = False
+    stored: Template | None = None
 
     def request(self, row: Row) -> Mapping[str, Any] | BadRow:
         """The request of a row, under its custom_id; or the row as a bad one, with the reason."""
@@ -37,9 +41,21 @@ class RequestBuilder:
                 return self._from_line(row, row.request)
             if self.model is None:
                 raise InvalidRequest("names no model: expected --model, or a line of an OpenAI batch file")
+            if self.stored is not None:
+                return {"values": self._values(self.stored, row), "custom_id": row.custom_id}
             return {"prompt": self.template.render(row), "custom_id": row.custom_id}
         except (InvalidRequest, MissingField) as error:
             return row.rejected(str(error))
+
+    def _values(self, stored: Template, row: Row) -> dict[str, object]:
+        """What a row has for the variables of a stored template; a cell of text is read by its variable's type."""
+        found: dict[str, object] = {}
+        for name in stored.names:
+            value = self.template.value(name, row)
+            if stored.variables.get(name, "text") == "text":
+                value = as_text(value)
+            found[name] = stored.parsed(name, value) if isinstance(value, str) else value
+        return found
 
     def _from_line(self, row: Row, body: Mapping[str, Any]) -> Mapping[str, Any]:
         refuse_own_files(body, "a line of a batch file")

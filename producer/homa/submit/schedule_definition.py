@@ -126,7 +126,9 @@ def define(
     Raises:
         InvalidRequest, UnknownModel, BudgetExceeded: its jobs could never be done.
     """
+    asked = yield from submitter.filled(asked, scheduled=True)
     view = yield from submitter.view_for(asked.options)
+    yield from submitter.learn_template(view, asked.options)
     holes = holes_in(asked.prepared.json.decode())
     moment = timing.after(0) or 0
     longest = Prepared.of(at_most(list(asked.prepared.messages), holes, moment, timing.zone)) if holes else None

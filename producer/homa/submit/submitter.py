@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.drivers.context import Context
@@ -25,14 +25,17 @@ from homa.submit.option_checks import check_key
 from homa.submit.options import Options, check_options, spread
 from homa.submit.request_digests import digest
 from homa.submit.template import Template
+from homa.submit.template_values import check_alone, filled_request
 from homa.submit.uploads import Uploads
 from homa_shared.calls.openai_apis import NO_PRICE_LISTED
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest, KeyConflict, StoreUnavailable, UnknownModel
 from homa_shared.model.ids import new_job_id
 from homa_shared.model.money import usd
+from homa_shared.model.pools import members_of
 from homa_shared.settings.changes import drift
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
+from homa_shared.store.reads.prompts import prompt_answers
 from homa_shared.store.reads.token_error import learned
 from homa_shared.store.reads.written_tokens import answer_tokens, known_targets
 from homa_shared.store.transitions.fleet import read_fleet, supersedes, write_fleet, write_plans
@@ -58,6 +61,8 @@ class Asked:
     key: str | None = None
     #: What `Reply.parsed` is made with.
     schema: Any = None
+    #: Options as they were said, of a request by a stored template: its prompt is made once the template is read.
+    by_template: Mapping[str, Any] | None = None
 
 
 class Submitter:
@@ -99,7 +104,9 @@ class Submitter:
 
     def _submit(self, asked: Asked) -> Flow[str]:
         self.expect(asked.options.model, asked.options.fallbacks)
+        asked = yield from self.filled(asked)
         view = yield from self.view_for(asked.options)
+        yield from self.learn_template(view, asked.options)
         template, skipped = Template(view, asked.options).fit(asked.prepared)
         yield from self.write_plans(view, template.targets)
         key = f"{asked.key} {digest(asked.options, asked.prepared)}" if asked.key else ""
@@ -124,6 +131,31 @@ class Submitter:
                 job_id=first,
             )
         return accepted.existing.get(0, entry.id)
+
+    def filled(self, asked: Asked, *, scheduled: bool = False) -> Flow[Asked]:
+        """A request with its prompt made where it names a stored template.
+
+        Args:
+            scheduled: leave moments of a schedule's tick to the schedule.
+
+        Raises:
+            InvalidRequest: there is no such template, or a value is missing, wrong or unknown.
+        """
+        if asked.by_template is None:
+            return asked
+        said, template = yield from filled_request(self.keys, asked.by_template, scheduled=scheduled)
+        made = ask_for(said)
+        return replace(made, options=made.options.of_template(template.ref))
+
+    def learn_template(self, view: FleetView, options: Options) -> Flow[None]:
+        """Reads how long answers to a stored template are, as often as the fleet's settings."""
+        ref = options.template
+        if not ref:
+            return
+        hops = view.fleet.hops(options.model, options.fallbacks)
+        targets = [str(member) for hop in hops for member in members_of(hop)]
+        if view.must_learn(ref, targets, FLEET_FRESH_S):
+            view.know_template(ref, (yield from ask_patiently(prompt_answers(self.keys, ref, targets))))
 
     def expect(self, model: str, fallbacks: Sequence[str]) -> None:
         """Workers of this process's own may start before the store is asked for anything."""
@@ -216,6 +248,10 @@ def ask_for(options: Mapping[str, Any]) -> Asked:
         InvalidRequest: the first wrong one, named with its value and what was expected.
     """
     said = spread(options)
+    if said.get("template") is not None:
+        return _by_template(said)
+    if said.get("values") is not None:
+        raise InvalidRequest("values without template: expected both, or neither")
     images, files = said.get("images"), said.get("files")
     messages = build_messages(said.get("prompt"), said.get("messages"), said.get("system"), images, files)
     key = said.get("key")
@@ -225,6 +261,13 @@ def ask_for(options: Mapping[str, Any]) -> Asked:
         None if key is None else check_key("key", key),
         said.get("schema"),
     )
+
+
+def _by_template(said: Mapping[str, Any]) -> Asked:
+    """A request whose prompt is made later; all else of it is checked."""
+    check_alone(said)
+    probe = ask_for({**said, "template": None, "values": None, "prompt": "-"})
+    return replace(probe, by_template=said)
 
 
 def check_affordable(template: Template, bound: int | None, *budgets: int | None) -> None:

@@ -28,6 +28,7 @@ from homa_shared.settings.sections import (
     Price,
     ProviderSettings,
     Retention,
+    TemplateSettings,
     Tenant,
     Unresolved,
 )
@@ -75,6 +76,8 @@ class Settings(BaseSettings):
     prices: dict[str, Price] = {}
     #: Shares of the fleet, by tenant.
     tenants: dict[str, Tenant] = {}
+    #: Prompt templates that `homa apply` stores, by name.
+    templates: dict[str, TemplateSettings] = {}
     #: How long what has ended is kept.
     retention: Retention = Retention()
     #: What becomes of cost that nobody knows.

@@ -29,6 +29,7 @@ from homa.submit.option_row import Command
 from homa.submit.submitter import Asked, ask_for
 from homa.submit.template import Template
 from homa.supervision.supervisor import WorkerSupervisor
+from homa_shared.calls.prompt_templates import AsTexts
 from homa_shared.capabilities import Feature
 from homa_shared.model.errors import InvalidRequest, StoreUnavailable
 from homa_shared.model.ids import new_job_id
@@ -73,6 +74,12 @@ def _asked(options: dict[str, Any], streamed: bool, documents: Sequence[str] = (
     Args:
         documents: those among the files that are shown as they are.
     """
+    if options["template"] is not None:
+        return _by_template(options, streamed)
+    if options["prompt"] is None:
+        raise InvalidRequest("PROMPT is missing: expected the question, - for standard input, or --template NAME")
+    if options["values"]:
+        raise InvalidRequest("--value without --template: expected both, or neither")
     if options["prompt"] == "-":
         options["prompt"] = standard_input()
     texts = [_text_of(file) for file in options["files"] if file not in documents]
@@ -82,6 +89,15 @@ def _asked(options: dict[str, Any], streamed: bool, documents: Sequence[str] = (
         "stream": streamed,
     }
     return ask_for(job_options(Command.ASK, options, "files") | made)
+
+
+def _by_template(options: dict[str, Any], streamed: bool) -> Asked:
+    """The request whose prompt a stored template makes."""
+    for name, given in (("PROMPT", options["prompt"]), ("--file", options["files"]), ("--image", options["images"])):
+        if given:
+            raise InvalidRequest(f"both --template and {name}: expected one of them")
+    made = {"values": AsTexts(options["values"] or {}), "stream": streamed}
+    return ask_for(job_options(Command.ASK, options, "files", "images") | made)
 
 
 def _text_of(file: str) -> str:

@@ -15,6 +15,8 @@ from homa.submit.messages import build_messages
 from homa.submit.options import check_options
 from homa.submit.reservations import prompt_of
 from homa.submit.template import Template
+from homa.submit.template_values import with_prompt
+from homa_shared.calls.prompt_templates import Template as StoredTemplate
 from homa_shared.calls.reply import Usage
 from homa_shared.model.limits import DIMENSIONS, Limits
 from homa_shared.model.tokens import Tokens
@@ -23,7 +25,7 @@ from homa_shared.quota.own_cap import thinks_first
 _DAY_S = 86_400.0
 _SECOND_US = 1_000_000
 #: What of a request makes its messages, or names its job.
-_APART = ("prompt", "messages", "system", "images", "files", "custom_id", "key")
+_APART = ("prompt", "messages", "system", "images", "files", "custom_id", "key", "template", "values")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,11 @@ class Estimator:
     Args:
         view: the fleet's settings.
         shared: options of `submit` for requests that do not say otherwise.
+        stored: the stored template that requests give values to.
     """
 
-    def __init__(self, view: FleetView, shared: Mapping[str, Any]) -> None:
-        self._view = view
+    def __init__(self, view: FleetView, shared: Mapping[str, Any], stored: StoredTemplate | None = None) -> None:
+        self._view, self._stored = view, stored
         self._system = shared.get("system")
         self._shared = {name: value for name, value in shared.items() if name not in _APART and value is not None}
         self._templates: dict[str, Template] = {}
@@ -115,6 +118,8 @@ class Estimator:
             InvalidRequest: it would be refused; it counts as nothing until `reject` is told of it.
         """
         own = {name: value for name, value in request.items() if name not in _APART}
+        if self._stored is not None:
+            request = with_prompt(request, self._stored)
         messages = build_messages(
             request.get("prompt"),
             request.get("messages"),
@@ -173,7 +178,7 @@ class Estimator:
         target = template.chain[0]
         calculator, prompt = template.calculator, prompt_of(prepared)
         given = calculator.input_tokens(target, prompt)
-        written = calculator.expected_output_tokens
+        written = template.expected_output_tokens
         self._note_cap(template)
         self._input += given
         self._output += written
@@ -204,5 +209,8 @@ class Estimator:
     def _template(self, own: Mapping[str, Any]) -> Template:
         name = repr(sorted(own.items()))
         if name not in self._templates:
-            self._templates[name] = Template(self._view, check_options({**self._shared, **own}))
+            options = check_options({**self._shared, **own})
+            if self._stored is not None:
+                options = options.of_template(self._stored.ref)
+            self._templates[name] = Template(self._view, options)
         return self._templates[name]

@@ -12,6 +12,8 @@ from homa.submit.batch_chunks import BatchRequest, line_options
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options, spread
 from homa.submit.submitter import Submitter
+from homa.submit.template_values import stored_template
+from homa_shared.calls.prompt_templates import Template as StoredTemplate
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest, StoreUnavailable
 
 
@@ -39,7 +41,12 @@ class Estimating:
         if "model" in named:
             options = check_options(named)
             view.fleet.resolve(options.model, options.fallbacks)
-        return Estimator(view, self._shared)
+        stored: StoredTemplate | None = None
+        if self._shared.get("template") is not None:
+            stored = yield from stored_template(self._submitter.keys, self._shared["template"])
+            if "model" in named:
+                yield from self._submitter.learn_template(view, check_options(named).of_template(stored.ref))
+        return Estimator(view, self._shared, stored)
 
     def add_one(self, estimator: Estimator) -> None:
         """Adds the one request that the options say all of; raises as `submit`."""

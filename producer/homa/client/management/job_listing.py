@@ -12,6 +12,7 @@ import orjson
 from homa.client.management.jobs import JobInfo
 from homa.client.not_found import batch_not_found
 from homa.drivers.effects import Emit, Flow, ask
+from homa_shared.calls.prompt_templates import TemplateRef
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.records import ENDED, Job, State
 from homa_shared.model.targets import nearest
@@ -39,6 +40,8 @@ class JobFilter:
     tenant: str | None = None
     #: `key=value`, or `key` for any value.
     tag: str | None = None
+    #: `name@version` of a stored template, or `name` for any version.
+    template: str | None = None
 
     def __post_init__(self) -> None:
         """Raises InvalidRequest for what is not text, and for a state that there is none of."""
@@ -46,6 +49,8 @@ class JobFilter:
         for name, value in said.items():
             if not isinstance(value, str) or not value:
                 raise InvalidRequest(f"{name} is {value!r:.80}: expected text")
+        if self.template is not None:
+            TemplateRef.parse(self.template)
         states = [state.value for state in State]
         if self.state is not None and self.state not in states:
             close = nearest(self.state, states)
