@@ -68,6 +68,7 @@ TABLES: tuple[tuple[str, type[BaseModel], str, bool], ...] = (
     ('`[prices."<provider:model>"]`', sections.Price, "", False),
     ("`[budgets.<name>]`", sections.Budget, "", False),
     ("`[tenants.<name>]`", sections.Tenant, "", False),
+    ("`[templates.<name>]`", sections.TemplateSettings, "", False),
     ("`[retention]`", sections.Retention, "retention.", True),
     ("`[unresolved]`", sections.Unresolved, "unresolved.", True),
 )
@@ -152,6 +153,8 @@ def _type(annotation: ast.expr, field: FieldInfo) -> str:
         return ", ".join(word.strip().strip("'\"") for word in choices[0].split(","))
     if "Kind" in text:
         return ", ".join(builtin_kinds())
+    if text == "dict[str, VariableType]":
+        return "table"
     if text.startswith("dict[") or text in {model.__name__ for _, model, _, _ in TABLES} | {"Price | None"}:
         return _TABLE
     words = re.findall(r"\w+", text)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import orjson
 
+from homa.cli import worker_logs
 from homa.cli.context import say, standard_input, submitting_session
 from homa.cli.file_options import is_pdf
 from homa.cli.job_flags import job_options
@@ -58,7 +59,7 @@ def ask_job(**options: Any) -> None:
         )
         with Interruption(at_once=True).listening() as interruption, workers.at_work():
             reply = _answer(here, asked, workers, interruption, streamed)
-        workers.forget_logs()
+        worker_logs.leave(workers, here)
         _tell(reply, as_json=options["as_json"], streamed=streamed)
 
 

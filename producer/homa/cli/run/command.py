@@ -17,19 +17,8 @@ _flags = JobFlags(Command.RUN)
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
 @_flags("model", "fallbacks")
 @click.option("--prompt", metavar="TEXT|@FILE", help="Template; {{name}} is a field, text or path. Default: {{text}}.")
-@_flags(
-    "template",
-    "system",
-    "max_tokens",
-    "schema",
-    "temperature",
-    "budget_usd",
-    "tags",
-    "tenant",
-    "lane",
-    "deadline_s",
-    "api",
-)
+@_flags("template", "system", "max_tokens", "schema", "temperature", "budget_usd", "tags", "tenant", "lane")
+@_flags("deadline_s", "api")
 @_flags.others()
 @click.option("--id-column", metavar="NAME", help="Field that names a row. Default: custom_id or id.")
 @click.option("--encoding", default="utf-8", show_default=True, help="Of files without a byte order mark.")
