@@ -65,6 +65,7 @@ async def _adapter(kind: str, url: str) -> float:
     from pydantic import SecretStr
 
     from homa_shared.calls.reply import Call
+    from homa_workers.process.garbage import collect_rarely
     from homa_workers.providers.base import ProviderConfig
     from homa_workers.providers.registry import create
 
@@ -75,6 +76,7 @@ async def _adapter(kind: str, url: str) -> float:
         messages = [{"role": "user", "content": prompt}]
         return await provider.complete(Call(MODELS[kind], messages, {"max_tokens": 400}))
 
+    collect_rarely()  # as a worker does; one collection of everything would count as hundreds of calls
     try:
         return await _own_cpu_us(call)
     finally:

@@ -28,6 +28,7 @@ from homa_shared.kinds.profile import Variable  # noqa: E402
 from homa_shared.kinds.registry import builtin_kinds, profile_of  # noqa: E402
 from homa_shared.settings import sections  # noqa: E402
 from homa_shared.settings.model import Settings  # noqa: E402
+from homa_shared.settings.schedule_section import ScheduleSettings  # noqa: E402
 
 PAGE = ROOT / "docs" / "settings.md"
 
@@ -53,7 +54,8 @@ the file ends a command with status 2 and a message that names setting, value, o
 Limits, models, budgets, prices, tenants, retention, what becomes of unresolved cost and whether prompt caches are used
 are the *fleet's*: they live in the store. The first process that comes to an empty store writes its own; later
 `homa apply` changes them, and `homa apply --diff` shows what it would change. On the embedded store, local commands
-apply their own file. Keys, addresses and whatever else stands here belong to each process alone.
+apply their own file. `homa apply` also makes, changes, pauses and resumes the schedules that the file has. Keys,
+addresses and whatever else stands here belong to each process alone.
 
 Durations are whole seconds, or written `90s`, `30m`, `12h`, `7d`, `2w`. Dollars are exact decimals: `0.25`.
 """
@@ -69,6 +71,7 @@ TABLES: tuple[tuple[str, type[BaseModel], str, bool], ...] = (
     ("`[budgets.<name>]`", sections.Budget, "", False),
     ("`[tenants.<name>]`", sections.Tenant, "", False),
     ("`[templates.<name>]`", sections.TemplateSettings, "", False),
+    ("`[schedules.<name>]`", ScheduleSettings, "", False),
     ("`[retention]`", sections.Retention, "retention.", True),
     ("`[unresolved]`", sections.Unresolved, "unresolved.", True),
 )
@@ -82,6 +85,7 @@ TYPES: Mapping[str, str] = {
     "Words": "list of words",
     "Parameters": "table",
     "Zone": "IANA time zone",
+    "datetime": "moment",
     "HttpUrl": "URL",
     "BlobsUrl": "directory or URL",
     "StoreUrl": "URL",

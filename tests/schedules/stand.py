@@ -58,9 +58,10 @@ class Stand(Cell):
             "holes": '["{{since}}","{{until}}"]',
         } | {field: value if isinstance(value, str) else str(value) for field, value in fields.items()}
         replace = bool(told.pop("replace", ""))
-        digest = str(hash((name, timing, tuple(sorted(told.items())))))
-        tick = timing.after(self.now())
-        assert tick is not None
+        said = {field: value for field, value in told.items() if field != "timing"}
+        when = {field: value for field, value in timing.row().items() if field != "anchor_ms"}
+        digest = told.pop("digest", str(hash((name, str(when), tuple(sorted(said.items()))))))
+        tick = timing.after(self.now()) or self.now()
         new_id = f"{name}.{len(self.redis('HGETALL', self.keys.schedule_names()))}"
         op = put_schedule(
             self.keys,
@@ -122,7 +123,9 @@ class Stand(Cell):
         return f"{orjson.loads(told)['kind']}: {orjson.loads(told)['detail']}" if told else ""
 
     def waiting_jobs(self) -> list[str]:
-        return [name.decode() for name in self.redis("ZRANGE", self.keys.backlog("p", "default", "p:m", ""), 0, -1)]
+        """Of runs; those of backfills are in the bulk lane."""
+        lanes = (self.keys.backlog("p", lane, "p:m", "") for lane in ("default", "bulk"))
+        return [name.decode() for lane in lanes for name in self.redis("ZRANGE", lane, 0, -1)]
 
     def request(self, job: str) -> str:
         return str(self.redis("GET", self.keys.request(job)).decode())

@@ -10,8 +10,10 @@ import pytest
 
 from homa import AsyncHoma, Homa, InvalidRequest
 from homa_shared.settings.model import load_settings
+from homa_shared.store import reads
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
+from homa_shared.store.transitions.fleet import read_fleet, write_fleet
 from homa_workers.schedules.ticker import Ticker
 
 MODEL = "openai:gpt-6-luna"
@@ -74,6 +76,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"cron": "0 7 * * *", "missed": "some"}, "missed is 'some': expected one of once, skip, all"),
     ({"cron": "0 7 * * *", "overlap": "maybe"}, "overlap is 'maybe'"),
     ({"cron": "0 7 * * *", "jitter_s": -1}, "jitter_s is -1"),
+    ({"cron": "0 7,8 * * *", "jitter_s": 3600}, "jitter_s is 3600, and cron .* has ticks 1h apart"),
+    ({"every_s": 60, "jitter_s": 60}, "jitter_s is 60, and every 1m has ticks 1m apart"),
+    ({"at": datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), "tz": "Asia/Tokyo"}, "expected a time within a hundred"),
     ({"cron": "0 7 * * *", "budget_usd": -1}, "budget_usd.*negative"),
     ({"cron": "0 7 * * *", "key": "k"}, "key and delay_s have no place in a schedule"),
     ({"cron": "0 7 * * *", "model": "nobody:m"}, "nobody"),
@@ -152,3 +157,30 @@ async def test_the_async_client_has_the_same(homa: Homa, store_url: str, namespa
         assert len(await schedule.history()) == 1
         await schedule.delete()
         assert await client.schedules() == []
+
+
+def test_one_for_a_moment_may_be_made_at_each_start_of_a_program(homa: Homa) -> None:
+    moment = datetime.now(UTC) + timedelta(seconds=0.5)
+    made = homa.schedule("once", "Hello", at=moment, model=MODEL)
+    store, found = homa._driver.store, made.view().id
+    while store.run(reads.server_time(homa._submitter.keys)) <= int(moment.timestamp() * 1000):
+        pass
+    assert homa.schedule("once", "Hello", at=moment, model=MODEL).view().id == found
+    with pytest.raises(InvalidRequest, match="expected a time to come"):
+        homa.schedule("once", "Hello again", at=moment, model=MODEL, replace=True)
+
+
+def test_replace_takes_what_an_alias_stands_for_now(store_url: str, namespace: str, tmp_path: Any) -> None:
+    env = {"HOMA_REDIS_URL": store_url, "HOMA_NAMESPACE": namespace, "HOMA_PROVIDERS__OPENAI__API_KEY": "sk-test"}
+    made = []
+    for target in (MODEL, "openai:gpt-6-sol"):
+        told = env | {"HOMA_MODELS__QUICK__TARGET": target}
+        with Homa(settings=load_settings(env=told, cwd=tmp_path)) as client:
+            store, keys = client._driver.store, client._submitter.keys
+            standing = store.run(read_fleet(keys))
+            store.run(write_fleet(keys, client._context.settings.fleet(), seen=standing.version if standing else 0))
+            schedule = client.schedule("digest", "Hello", cron="0 7 * * *", model="quick", replace=True)
+            made.append(schedule.view())
+    assert made[0].id == made[1].id
+    assert "gpt-6-sol" in made[1].raw["common"]
+    assert "gpt-6-sol" not in made[0].raw["common"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,40 @@ def test_what_is_wrong_is_named_with_status_2(schedules: Shell, arguments: list[
     assert result.exit_code == 2
     assert said in result.stderr
     assert schedules.json("list") == {"schedules": []}
+
+
+def test_create_says_that_nobody_lives_who_fires_ticks(schedules: Shell) -> None:
+    assert "warning: no worker is alive" in schedules(*CREATE, "--model", "openai:gpt-6-luna").stderr
+
+
+def test_an_unknown_variable_is_refused(schedules: Shell) -> None:
+    wrong = [*CREATE[:-1], "News of {{topic}}"]
+    result = schedules(*wrong, "--model", "openai:gpt-6-luna")
+    assert result.exit_code == 2
+    assert "'{{topic}}' is no variable of a schedule" in result.stderr
+
+
+def test_list_and_show_say_all_in_80_columns(schedules: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homa.cli.output._PIPE_COLUMNS", 80)
+    schedules(*CREATE, "--model", "openai:gpt-6-luna", "--jitter", "1h")
+    job = schedules.json("run", "digest")["job"]
+    listed, shown = schedules("list").stdout, schedules("show", "digest").stdout
+    assert "…" not in listed + shown
+    assert job in shown
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d +queued|running +hand", shown)
+    starts = schedules.json("show", "digest")["starts"]
+    assert f"starts    {starts}" in shown
+    assert starts[:16].replace("T", " ") in listed, "NEXT is when the work starts"
+
+
+def test_a_backfill_says_how_much_it_may_do(schedules: Shell) -> None:
+    schedules(*CREATE, "--model", "openai:gpt-6-luna", "--max-tokens", "50")
+    days = ["--since", "2026-01-01", "--until", "2026-01-08"]
+    told = schedules("backfill", "digest", *days).stderr
+    assert "7 ticks, $" in told
+    assert " at most; ticks that had their run are passed over" in told
+    document = schedules.json("backfill", "digest", *days)
+    assert (document["ticks"], document["more_ticks"], document["usual_usd"]) == (7, False, None)
+    assert float(document["most_usd"]) > 0
+    result = schedules("backfill", "digest", "--since", "0001-01-01", "--until", "2026-01-08")
+    assert (result.exit_code, "expected a time from 1971 on" in result.stderr) == (2, True)

@@ -77,7 +77,9 @@ async def test_a_schedules_budget_holds_over_its_runs(stand: Stand) -> None:
     await stand.do_all()
     await stand.go_to(ms(2026, 3, 4, 6))
     assert await stand.do_all() == [], "spent 140 of 170: no room for a call of up to 100"
-    assert stand.history(made.id)["2026-03-04T07:00:00+01:00"]["detail"].startswith("budget: schedule:")
+    assert stand.history(made.id)["2026-03-04T07:00:00+01:00"]["detail"].startswith(
+        "its budget of $0.00000017 in total has "
+    )
     assert [row.spent_nano_usd for row in stand.run(reads.budgets(stand.keys))] == [2 * COST]
 
 

@@ -167,8 +167,8 @@ async def test_a_run_by_hand_is_beside_the_ticks(stand: Stand) -> None:
     made = stand.make("digest")
     tick = stand.now()
     values = ["then", "now"]
-    job = stand.run(run_schedule(stand.keys, made.id, tick, "now", values))
-    assert stand.run(run_schedule(stand.keys, made.id, tick, "now", values)) == job
+    job = stand.run(run_schedule(stand.keys, made.id, "0", tick, "now", values))
+    assert stand.run(run_schedule(stand.keys, made.id, "0", tick, "now", values)) == job
     assert stand.waiting_jobs() == [job]
     await stand.do_all()
     await stand.go_to(ms(2026, 3, 2, 6))

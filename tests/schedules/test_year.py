@@ -1,4 +1,4 @@
-"""A year of ticks over four changes of clocks fires exactly once.
+"""A year of ticks over the changes of a zone's clocks fires exactly once.
 
 Two schedulers race, one of them is killed at each await in turn, sent or not; the store is killed and started again.
 """
@@ -43,7 +43,10 @@ def expected(line: str, zone: str) -> list[int]:
     return [tick for tick in found if tick > ms(2026, 1, 1)]
 
 
-LINES = [(line, zone) for zone in (BERLIN, NEW_YORK) for line in ("30 2 * * *", "30 1 * * *", "*/30 1-3 * * *")]
+LINES = ("30 2 * * *", "30 1 * * *", "*/30 1-3 * * *")
+LINES_OF_ZONES = [(line, zone) for zone in (BERLIN, NEW_YORK) for line in LINES]
+#: Days with changes of clocks, and one without, on which the store is killed.
+RESTARTS = {BERLIN: ((3, 29), (6, 1), (10, 25)), NEW_YORK: ((3, 8), (6, 1), (11, 1))}
 
 
 class Killed(BaseException):
@@ -102,13 +105,13 @@ class Schedulers:
 
 
 def test_the_other_calendar_knows_of_the_changes() -> None:
-    counts = {(line, zone): len(expected(line, zone)) for line, zone in LINES}
+    counts = {(line, zone): len(expected(line, zone)) for line, zone in LINES_OF_ZONES}
     assert counts["30 2 * * *", BERLIN] == counts["30 1 * * *", NEW_YORK] == 364
     # Two half hours that the clock leaves out, two that it repeats.
     assert counts["*/30 1-3 * * *", BERLIN] == counts["*/30 1-3 * * *", NEW_YORK] == 6 * 364
 
 
-@pytest.mark.parametrize(("line", "zone"), LINES)
+@pytest.mark.parametrize(("line", "zone"), LINES_OF_ZONES)
 def test_the_calendars_agree(line: str, zone: str) -> None:
     timing, found = Cron(line, zone), []
     tick = timing.after(int(BEGIN.timestamp() * 1000))
@@ -119,16 +122,17 @@ def test_the_calendars_agree(line: str, zone: str) -> None:
     assert found == expected(line, zone)
 
 
-async def test_a_year_of_ticks_fires_exactly_once(tmp_path: Path, clock_of_tests: None) -> None:
+@pytest.mark.parametrize("zone", [BERLIN, NEW_YORK])
+async def test_a_year_of_ticks_fires_exactly_once(zone: str, tmp_path: Path, clock_of_tests: None) -> None:
     server = Server(tmp_path).start()
     try:
         stand = Stand(StoreAddress.parse(server.url), "year", ms(2026, 1, 1))
         made = {
             stand.make(f"s{number}", Cron(line, zone), overlap="allow", missed="all").id: expected(line, zone)
-            for number, (line, zone) in enumerate(LINES)
+            for number, line in enumerate(LINES)
         }
         schedulers, restarts = Schedulers(stand), 0
-        restart_at = [ms(2026, month, day, 1) for month, day in ((3, 8), (3, 29), (6, 1), (10, 25), (11, 1))]
+        restart_at = [ms(2026, month, day, 1) for month, day in RESTARTS[zone]]
         end = ms(2026, 12, 31)
         while True:
             due = _next_due(stand)
@@ -147,8 +151,8 @@ async def test_a_year_of_ticks_fires_exactly_once(tmp_path: Path, clock_of_tests
         wanted = {f"{schedule}-{tick}" for schedule, ticks in made.items() for tick in ticks}
         assert set(stand.waiting_jobs()) == wanted
         assert stand.counters()["submitted"] == len(wanted)
-        assert schedulers.killed > 1000
-        assert restarts == 5
+        assert schedulers.killed > 500
+        assert restarts == 3
         assert list(map(str, audit(stand.store))) == []
         await stand.aclose()
     finally:

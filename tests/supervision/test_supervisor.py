@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,3 +112,39 @@ def test_nobody_to_supervise_is_no_trouble() -> None:
         workers.check()
     assert not workers.any
     assert workers.logs == []
+
+
+class Failing:
+    """Starts of processes that fail, one error after another; further ones go well."""
+
+    def __init__(self, *errors: OSError) -> None:
+        self._errors, self._start = list(errors), processes.start
+
+    def __call__(self, *args: Any, **options: Any) -> processes.Process:
+        if self._errors:
+            raise self._errors.pop(0)
+        return self._start(*args, **options)
+
+
+def test_a_start_that_fails_counts_as_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+    monkeypatch.setattr(processes, "start", Failing(busy, busy))
+    with supervised(SERVES, RestartPolicy(most=None, backoff=PAUSES)) as watched:
+        watched.workers.start()
+        eventually(lambda: watched.after_crashes(2))
+        eventually(lambda: watched.after_crashes(2) and watched.workers.alive)
+        assert [report.summary for report, _ in watched.crashes] == [
+            "the worker cannot be started: [Errno 11] Resource temporarily unavailable",
+            "the worker cannot be started: [Errno 11] Resource temporarily unavailable after 1 restart",
+        ]
+
+
+def test_one_that_can_never_be_started_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        supervised(SERVES, RestartPolicy(most=None, backoff=PAUSES), tmp_path / "file" / "worker.log") as watched,
+        pytest.raises(WorkerLost, match=r"the worker cannot be started: .*/file") as lost,
+    ):
+        watched.workers.start()
+    assert lost.value.misconfigured
+    assert watched.crashes == []

@@ -174,6 +174,19 @@ def test_map_says_where_a_template_goes(stand: Stand) -> None:
         stand.homa.map(["x"], model=MODEL, template="t")
 
 
+def test_a_schedule_of_the_settings_asks_by_a_template_of_the_settings(stand: Stand) -> None:
+    path = stand.home / "homa.toml"
+    table = f'[schedules.daily]\ncron = "0 7 * * *"\nmodel = "{MODEL}"\n'
+    template = '[templates.news]\nprompt = "News of {{tick}} on {{a}}"\n'
+    before = path.read_text()
+    path.write_text(f'{before}{template}{table}options = {{ template = "news", values = {{ a = "tea" }} }}\n')
+    told = stand.json("apply")
+    assert (told["templates"], told["schedules"]) == (["news@1"], [{"name": "daily", "action": "made"}])
+    path.write_text(f"{before}{template}{table}")
+    said = stand.said("apply")
+    assert (said.status, "expected one of prompt and options.template" in said.stderr) == (2, True)
+
+
 def test_a_schedule_keeps_the_version_that_it_was_made_with(stand: Stand) -> None:
     stand.homa.template("t", "From {{since}} to {{until}}: {{a}}")
     made = stand.said(

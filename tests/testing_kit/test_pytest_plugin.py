@@ -47,3 +47,11 @@ def test_fixtures_are_there_without_any_set_up(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=env, check=False)
     assert "4 passed, 1 error" in done.stdout, done.stdout + done.stderr
     assert "no pattern fits: openai:gpt-6-luna was asked 'Summarise'" in done.stdout
+
+
+def test_the_plugin_loads_next_to_nothing() -> None:
+    code = "import sys, homa.testing.pytest_plugin; print(*sorted(m for m in sys.modules if m.startswith('homa')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "homa.testing.fakes" not in loaded
+    assert len(loaded) < 15

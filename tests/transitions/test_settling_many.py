@@ -5,82 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
 import pytest
 
-from homa_shared.calls.failures import Charge
 from homa_shared.model.records import State
-from homa_shared.model.tokens import Tokens
+from homa_shared.model.tokens import PrefixTokens, Tokens
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import (
     SETTLED_AT_ONCE,
     Claim,
-    Report,
-    ReportResult,
     Settlement,
-    settle_many,
     settle_one,
 )
-from tests.transitions.cell import COST, Cell
+from tests.transitions.cell import COST, MODEL, Cell
+from tests.transitions.settlements import HOUR_MS, OK, contents, one_by_one, running, settlement, together
 
-OK = ReportResult.OK
-#: Fields of records and states that are times, or follow from times.
-_TIMES = {b"sb", b"as", b"en", b"dl", b"seen", b"good_at", b"other_at", b"created", b"completed", b"beat", b"looked"}
-_TIMES |= {b"r", b"t", b"i", b"o", b"told_at", b"lowered", b"nonce", b"swept"}
-
-
-def settlement(claim: Claim, **report: Any) -> Settlement:
-    told = {"charge": Charge.ACTUAL, "nano": COST, "input": 5, "output": 3, "health": "good"} | report
-    told |= {"worker": told.get("worker", "w"), "target": claim.target}
-    reply = orjson.dumps({"body": {"said": claim.id}, "cost_nano": told["nano"]})
-    return Settlement((claim.id, claim.attempt), reply, Report("succeeded", **told).encode())
+#: What the settings may say of how long things are kept, in hours that no other time comes to.
+RETENTIONS = [
+    {"keep.results": 30, "keep.requests": 0},
+    {"keep.results": 30, "keep.requests": 20, "keep.keys": 50, "keep.ledger": 70},
+    {"keep.requests": 20, "keep.keys": 10, "unresolved.after": 2000},
+]
 
 
-def together(cell: Cell, *told: Settlement) -> list[ReportResult | None]:
-    return cell.run(settle_many(cell.keys, told))
-
-
-def one_by_one(cell: Cell, *told: Settlement) -> list[ReportResult | None]:
-    return [cell.run(settle_one(cell.keys, one)) for one in told]
-
-
-def contents(cell: Cell) -> dict[bytes, Any]:
-    """Everything in the store, but for times."""
-    found = {}
-    for key in cell.redis("KEYS", cell.keys.prefix.replace("{", r"\{") + "*"):
-        name, kind = key.removeprefix(cell.keys.prefix.encode()), cell.redis("TYPE", key)
-        match kind:
-            case b"hash":
-                row = _pairs(cell.redis("HGETALL", key))
-                value: Any = {field: text for field, text in row.items() if field not in _TIMES}
-            case b"zset":
-                value = sorted(cell.redis("ZRANGE", key, 0, -1))
-            case b"set":
-                value = sorted(cell.redis("SMEMBERS", key))
-            case b"list":
-                value = cell.redis("LRANGE", key, 0, -1)
-            case b"stream":
-                value = sorted(tuple(_flat(fields)) for _, fields in cell.redis("XRANGE", key, "-", "+"))
-            case _:
-                value = cell.redis("GET", key)
-        found[name] = value, cell.redis("PTTL", key) > 0
-    return found
-
-
-def _pairs(flat: Any) -> dict[bytes, bytes]:
-    return dict(flat) if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
-
-
-def _flat(fields: Any) -> list[bytes]:
-    return [part for pair in fields.items() for part in pair] if isinstance(fields, dict) else list(fields)
-
-
-def varied_claims(cell: Cell, count: int) -> list[Claim]:
-    """Running jobs that differ in all that a plain settlement looks at."""
-    cell.plan(conc=count, rpm=100_000, tpm=1_000_000)
+def varied_claims(cell: Cell, count: int, retention: dict[str, int]) -> list[Claim]:
+    """Running jobs that differ in all that a plain settlement looks at; nobody has heard a bell for them."""
+    cell.plan(conc=count - 5, rpm=100_000, tpm=1_000_000, rpd=count)
+    cell.redis("HSET", cell.keys.target(MODEL), "exempts", 1)
     cell.budget(COST * count * 10, name="b")
-    cell.config(**{"keep.requests": 0})
+    cell.config(**{name: hours * HOUR_MS for name, hours in retention.items()})
     cell.run(admin.open_batch(cell.keys, "batch", {"name": "n", "cap": str(10**9)}))
     for i in range(count):
         own: dict[str, Any] = {"tokens": (100, 60, 40), "custom_id": f"c{i}", "tags": "team=a\nkind=b"}
@@ -92,14 +45,54 @@ def varied_claims(cell: Cell, count: int) -> list[Claim]:
             own |= {"key": f"k{i} ab"}
         if i % 7 == 3:
             own |= {"job_budget": 10**6}
+        if i % 3 == 1:
+            own |= {"prefix": PrefixTokens(50, f"ab{i % 5}")}
         cell.submit(f"batch-{i}" if i % 3 == 0 else f"j{i}", **own)
     cell.run(admin.seal_batch(cell.keys, "batch", len(range(0, count, 3))))
+    for i in range(2, 4):
+        cell.redis("SET", cell.keys.shared_prefix(MODEL, f"ab{i}"), 1)
     claims: list[Claim] = []
-    while len(claims) < count:
+    while len(claims) < count - 5:
         taken = cell.take(50).claims
         assert taken
         claims += taken
+    cell.redis("DEL", cell.keys.bell("p"))
     return claims
+
+
+def reports(claims: list[Claim]) -> list[Settlement]:
+    return [
+        settlement(
+            claim,
+            # Some took more than was reserved for them, and limits are told in their midst.
+            used=(1 + (i % 13 == 5), Tokens(120 - 9 * (i % 7), 75 - 9 * (i % 5), 35 + i % 11)),
+            limits=(100_000, 900_000) if i % 4 == 0 and i > 20 else None,
+            terms="flex" if i % 6 == 0 else "",
+            fees={"searches": 2} if i % 6 == 1 else {},
+            saved=11 if i % 2 else 0,
+            cached=40 if i % 2 else 0,
+            written=40 if i % 8 == 2 else 0,
+        )
+        for i, claim in enumerate(claims)
+    ]
+
+
+def arrivals(cell: Cell) -> dict[str, float]:
+    """Where the quota of the scope stands, us of the store's clock."""
+    found = cell.redis("HMGET", cell.keys.scope("p/m"), "r", "t")
+    return {letter: float(value) for letter, value in zip("rt", found, strict=True)}
+
+
+def settled(cell: Cell, tell: Any, size: int, retention: dict[str, int], breaker: str) -> dict[str, float]:
+    """Tells of the same jobs in groups; returns how far the quota moved by it, us."""
+    told = reports(varied_claims(cell, 50, retention))
+    if breaker:
+        row = {"state": breaker, "fails": 5, "until": 1, "open_ms": 5000, "probe": 5, "why": "x"}
+        cell.redis("HSET", cell.keys.breaker(MODEL), *(part for pair in row.items() for part in pair))
+    before = arrivals(cell)
+    for start in range(0, len(told), size):
+        assert set(tell(cell, *told[start : start + size])) == {OK}
+    return {letter: after - before[letter] for letter, after in arrivals(cell).items()}
 
 
 @pytest.fixture
@@ -109,30 +102,18 @@ def other(cell: Cell, namespace: str) -> Iterator[Cell]:
     found.store.close()
 
 
+@pytest.mark.parametrize("breaker", ["", "half-open"])
+@pytest.mark.parametrize("retention", RETENTIONS)
 @pytest.mark.parametrize("size", [1, 2, 7, 50])
-def test_what_is_told_together_leaves_what_it_leaves_one_by_one(cell: Cell, other: Cell, size: int) -> None:
-    for where, tell in ((cell, together), (other, one_by_one)):
-        told = [
-            settlement(
-                claim,
-                used=(1, Tokens(90 - i % 9, 55, 35)),
-                limits=(100_000, 900_000) if i % 4 == 0 else None,
-                terms="flex" if i % 6 == 0 else "",
-                fees={"searches": 2} if i % 6 == 1 else {},
-                saved=11 if i % 2 else 0,
-            )
-            for i, claim in enumerate(varied_claims(where, 50))
-        ]
-        for start in range(0, len(told), size):
-            assert set(tell(where, *told[start : start + size])) == {OK}
+def test_what_is_told_together_leaves_what_it_leaves_one_by_one(
+    cell: Cell, other: Cell, size: int, retention: dict[str, int], breaker: str
+) -> None:
+    moved = settled(cell, together, size, retention, breaker)
+    assert moved == pytest.approx(settled(other, one_by_one, size, retention, breaker), abs=1)
+    assert all(abs(by_us) > 1000 for by_us in moved.values())
     left, expected = contents(cell), contents(other)
     assert left.keys() == expected.keys()
     assert {name: value for name, value in left.items() if value != expected[name]} == {}
-
-
-def running(cell: Cell, *ids: str, **more: Any) -> list[Claim]:
-    cell.submit(*ids, **more)
-    return cell.take(len(ids)).claims
 
 
 def test_told_again_they_change_nothing(cell: Cell) -> None:
@@ -150,74 +131,6 @@ def test_a_job_that_is_told_of_twice_in_one_call_is_settled_once(cell: Cell) -> 
     assert cell.run(settle_one(cell.keys, settlement(a))) is OK
     assert len(cell.run(reads.ledger(cell.keys))) == 2
     assert cell.counters()["succeeded"] == 2
-
-
-@pytest.mark.parametrize(
-    "report",
-    [
-        b"no json",
-        b"[1]",
-        b'"text"',
-        b'{"outcome":"succeeded"}',
-        b'{"outcome":"succeeded","charge":"actual","health":"good","worker":"w","target":"p:m","nano":"much"}',
-        b'{"outcome":"succeeded","charge":"actual","health":"good","worker":"w","target":"p:m","nano":7,"input":{}}',
-        b'{"outcome":"succeeded","charge":"actual","health":"good","worker":"w","target":"p:m","nano":"7","input":1e300}',
-        b'{"outcome":"succeeded","charge":"actual","health":"good","worker":"w","target":"p:m","nano":"7","used":{"r":"x"}}',
-        b'{"outcome":"succeeded","charge":"actual","health":"good","worker":"w","target":"p:m","nano":"7","fees":{"x":[]}}',
-        b'{"outcome":"succeeded","charge":"actual","health":"good","worker":["w"],"target":"p:m","nano":"7"}',
-    ],
-)
-def test_a_report_that_cannot_be_read_sinks_no_other(cell: Cell, report: bytes) -> None:
-    a, b, c = running(cell, "a", "b", "c")
-    answers = together(cell, settlement(a), Settlement((b.id, b.attempt), b"{}", report), settlement(c))
-    assert answers == [OK, None, OK]
-    assert cell.state("b") is State.RUNNING
-    cell.settle(b)
-
-
-def test_what_has_its_own_way_is_left_to_be_told_by_itself(cell: Cell) -> None:
-    plain, lost, unmetered, foreign = running(cell, "plain", "lost", "unmetered", "foreign")
-    cached = running(cell, "cached", cache_key="k")[0]
-    cell.lose(lost)
-    told = [settlement(claim) for claim in (plain, lost, cached)]
-    told += [settlement(unmetered, charge=Charge.UNRESOLVED), settlement(foreign, worker="another")]
-    unknown = Settlement(("nobody", 1), b"{}", told[0].report)
-    assert together(cell, *told, unknown) == [OK, None, None, None, None, None]
-    assert [cell.state(job) for job in ("cached", "unmetered", "foreign")] == [State.RUNNING] * 3
-    for claim in (lost, cached, unmetered, foreign):
-        cell.settle(claim)
-
-
-def test_a_reply_without_a_price_is_plain_only_where_no_budget_applies(cell: Cell) -> None:
-    free = running(cell, "free")[0]
-    assert together(cell, settlement(free, nano=None)) == [OK]
-    cell.budget(10**6)
-    capped = running(cell, "capped")[0]
-    assert together(cell, settlement(capped, nano=None)) == [None]
-    cell.settle(capped)
-
-
-@pytest.mark.parametrize("key", ["ledger", "events", "days", "counters"])
-def test_where_the_store_would_refuse_a_write_nothing_is_written(cell: Cell, key: str) -> None:
-    cell.cooked = True
-    claims = running(cell, "a", "b")
-    wrong = getattr(cell.keys, key)()
-    cell.redis("DEL", wrong)
-    cell.redis("SET", wrong, "of another type")
-    before = contents(cell)
-    with pytest.raises(Exception, match=r"of another type|is a string|WRONGTYPE"):
-        together(cell, *map(settlement, claims))
-    assert contents(cell) == before
-
-
-def test_a_counter_that_cannot_be_added_to_is_named_before_anything_is_written(cell: Cell) -> None:
-    cell.cooked = True
-    claims = running(cell, "a", "b")
-    cell.redis("HSET", cell.keys.counters(), "replies", "many")
-    before = contents(cell)
-    with pytest.raises(Exception, match="replies cannot be counted up: many"):
-        together(cell, *map(settlement, claims))
-    assert contents(cell) == before
 
 
 def test_the_marks_of_a_budget_are_told_once_each(cell: Cell) -> None:
@@ -250,24 +163,3 @@ def test_as_many_as_one_call_takes_are_settled_in_their_order(cell: Cell) -> Non
     assert [job.decode() for job in cell.redis("LRANGE", cell.keys.batch_done("b"), 0, -1)] == [c.id for c in claims]
     assert cell.run(reads.batch(cell.keys, "b")).complete
     assert cell.events().count("batch.completed") == 1
-
-
-def test_counters_beyond_what_lua_adds_exactly_are_added_to_exactly(cell: Cell) -> None:
-    cell.cooked = True
-    claims = running(cell, "a", "b")
-    cell.redis("HSET", cell.keys.counters(), "reply_bytes", 2**60 + 1)
-    told = [settlement(claim) for claim in claims]
-    assert together(cell, *told) == [OK, OK]
-    counted = int(cell.redis("HGET", cell.keys.counters(), "reply_bytes"))
-    assert counted == 2**60 + 1 + sum(len(one.reply) for one in told)
-
-
-def test_a_record_that_cannot_be_reckoned_with_changes_nothing(cell: Cell) -> None:
-    cell.cooked = True
-    claims = running(cell, "a", "b")
-    cell.redis("HSET", cell.keys.job("b"), "co", "much")
-    before = contents(cell)
-    with pytest.raises(Exception, match="arithmetic"):
-        together(cell, *map(settlement, claims))
-    assert contents(cell) == before
-    assert cell.run(settle_one(cell.keys, settlement(claims[0]))) is OK

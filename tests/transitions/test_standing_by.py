@@ -9,7 +9,7 @@ from homa_shared.model.tokens import PrefixTokens, Tokens
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.steps import Leave, Permit, next_step, stand_by
-from tests.transitions.cell import BOUND, MODEL, Cell
+from tests.transitions.cell import BOUND, MODEL, Cell, budget
 
 TOKENS = Tokens(10, 6, 4)
 
@@ -64,6 +64,52 @@ def test_said_twice_it_gives_back_once(cell: Cell) -> None:
     stand(cell, first)
     stand(cell, first)
     assert -1100 < wait_ms(cell, scope) - before < -900
+
+
+def test_sent_twice_it_takes_no_reservation_that_was_made_since(cell: Cell) -> None:
+    """The first sending may arrive last: by then its call has been reserved anew, and is in flight."""
+    cell.budget(10 * BOUND)
+    submit(cell, "a")
+    claim = cell.claim()
+    once = stand_by(cell.keys, (claim.id, claim.attempt), worker="w")
+    cell.run(once)
+    assert leave(cell, claim).leave is Leave.OK
+    cell.run(once)
+    assert budget(cell) == (0, 0, BOUND)
+    cell.lose(claim)
+    (attempt,) = cell.view("a").attempts
+    assert (attempt.outcome, attempt.charge) == ("lost", "unresolved")
+
+
+def test_a_reservation_is_asked_for_by_name_too_and_not_made_behind_the_calls_standing_by(cell: Cell) -> None:
+    cell.budget(10 * BOUND)
+    submit(cell, "a")
+    claim = cell.claim()
+    stand(cell, claim)
+    once = next_step(cell.keys, (claim.id, claim.attempt), 1, Option(MODEL, BOUND, TOKENS), worker="w")
+    assert cell.run(once).leave is Leave.OK
+    assert cell.run(once).leave is Leave.OK, "sent twice"
+    assert budget(cell) == (0, 0, BOUND)
+    stand(cell, claim)
+    assert cell.run(once) == Permit(Leave.WAIT, 0, "an answer of the store")
+    assert budget(cell) == (0, 0, 0)
+    assert leave(cell, claim).leave is Leave.OK
+    assert budget(cell) == (0, 0, BOUND)
+    cell.settle(claim)
+
+
+def test_a_reservation_whose_refusal_was_lost_is_asked_for_anew(cell: Cell) -> None:
+    cell.budget(BOUND)
+    submit(cell, "a", "b")
+    claim = cell.claim()
+    stand(cell, claim)
+    other = cell.claim()
+    once = next_step(cell.keys, (claim.id, claim.attempt), 1, Option(MODEL, BOUND, TOKENS), worker="w")
+    assert cell.run(once) == Permit(Leave.WAIT, 1000, "budget b")
+    cell.release(other)
+    assert cell.run(once) == Permit(Leave.WAIT, 0, "an answer of the store")
+    assert leave(cell, claim).leave is Leave.OK
+    cell.settle(claim)
 
 
 def test_another_workers_attempt_is_left_alone(cell: Cell) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from homa_shared.model.constants import LOOK_EACH_MS
 from homa_shared.model.ids import new_nonce
 from homa_shared.model.records import State
@@ -174,6 +176,24 @@ def test_a_job_whose_target_is_out_of_reach_is_offered_to_its_next(cell: Cell) -
     assert cell.taken(provider="q", queues=("q",)) == ["a"]
     assert [a.outcome for a in cell.view("a").attempts] == ["diverted"]
     assert {row.queue for row in cell.run(reads.queues(cell.keys))} == {"p", "q"}
+
+
+def test_a_job_that_is_given_is_not_offered_to_its_next_target_by_the_same_call(cell: Cell) -> None:
+    cell.plan(MODEL, conc=1)
+    cell.submit("a", "b", fallbacks_left=1, slack_ms=1)
+    answer = cell.take()
+    assert [claim.id for claim in answer.claims] == ["a"]
+    assert [claim.id for _, claim in answer.diverts] == ["b"]
+
+
+@pytest.mark.parametrize("tenants", [[""], ["t"], ["t", "u", "v"]])
+def test_a_call_that_gives_the_last_job_says_that_nothing_waits(cell: Cell, tenants: list[str]) -> None:
+    for tenant in tenants:
+        cell.submit(f"a{tenant}", f"b{tenant}", tenant=tenant)
+    answer = cell.take(20)
+    assert len(answer.claims) == 2 * len(tenants)
+    assert answer.wait_ms is None
+    assert cell.redis("EXISTS", cell.keys.group("p", "default", MODEL), cell.keys.lane("p", "default")) == 0
 
 
 def test_a_short_wait_is_borne(cell: Cell) -> None:

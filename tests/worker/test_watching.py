@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sentry_sdk
 import structlog
+from redis.exceptions import ResponseError
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 from structlog.testing import LogCapture
@@ -20,6 +21,7 @@ from homa_shared.store.operation import Op, read
 from homa_workers.attempt import Spent
 from homa_workers.observe import logs
 from homa_workers.observe import sentry as alarms
+from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.process.in_flight import HeldLease
 from tests.worker.cell import HAIKU, MINI, Cell, until
 from tests.worker.test_retry import claim
@@ -211,3 +213,15 @@ def test_what_is_no_text_is_logged_all_the_same(capfd: pytest.CaptureFixture[str
     finally:
         structlog.reset_defaults()
     assert f'"tokens":{2**70}' in capfd.readouterr().err
+
+
+def test_what_the_store_says_of_a_defect_is_logged_without_what_it_was_sent(lines: list[Any]) -> None:
+    log = WorkerLog("w")
+    log.defect(ResponseError("t:n replies cannot be counted up: many"))
+    log.defect(KeyError("the secret prompt"))
+    assert [line.get("said") for line in lines] == ["t:n replies cannot be counted up: many", None]
+
+
+def test_arguments_that_the_store_quotes_stay_out_of_the_log(lines: list[Any]) -> None:
+    WorkerLog("w").defect(ResponseError("unknown command 'EVALSHA', with args beginning with: 'the secret prompt'"))
+    assert [line["said"] for line in lines] == ["unknown command 'EVALSHA'"]

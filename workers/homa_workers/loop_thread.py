@@ -54,8 +54,23 @@ class LoopThread(ABC):
             self._thread.join(_PATIENCE_S)
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
-        """What a coroutine returns that runs on the loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE_S)
+        """What a coroutine returns that runs on the loop.
+
+        Raises:
+            RuntimeError: the thread has ended, or is another process's.
+            TimeoutError: it does not return within half a minute.
+        """
+        if not self._thread.is_alive():
+            work.close()
+            raise RuntimeError(f"{self._thread.name} does not run here, or has ended") from self._error
+        running = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return running.result(_PATIENCE_S)
+        except TimeoutError:
+            if running.done():
+                raise
+            running.cancel()
+            raise TimeoutError(f"{self._thread.name} has not done its work within {_PATIENCE_S:g} s") from None
 
     def _run(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""`homa apply`: this process's limits, models, prices, budgets and tenants become the fleet's."""
+"""`homa apply`: this process's limits, models, prices, budgets, tenants and schedules become the fleet's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from homa.cli.context import say, session
 from homa.cli.doctor.orphaned_queues import Stranded, stranded
 from homa.cli.exit_status import STUCK, Stopped
 from homa.cli.output import json_option, print_json
+from homa.client.applied_schedules import apply_schedules, compared_schedules
 from homa.client.session import Session
 from homa.client.template_flows import changed, put_all
 from homa_shared.calls.prompt_templates import Template
@@ -16,6 +17,15 @@ from homa_shared.settings.changes import Change, diff
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store.transitions.fleet import read_fleet, write_fleet
 
+_SCHEDULES = {
+    "made": "schedule {name} is made",
+    "changed": "schedule {name} changes",
+    "paused": "schedule {name} pauses",
+    "resumed": "schedule {name} goes on",
+    "deleted": "schedule {name} is deleted",
+    "gone": "schedule {name} is not in homa.toml any more and goes on: --delete-schedules deletes it",
+    "past": "schedule {name} is not made: its moment is past",
+}
 #: How often somebody else may write in between.
 _TRIES = 5
 
@@ -23,12 +33,13 @@ _TRIES = 5
 @click.command("apply")
 @click.option("--diff", "look_only", is_flag=True, help="Only show what would change.")
 @click.option("--force", is_flag=True, help="Apply even where jobs wait for a pool or provider that would be removed.")
+@click.option("--delete-schedules", is_flag=True, help="Delete schedules that homa.toml had and has no more.")
 @json_option
-def command(look_only: bool, force: bool, as_json: bool) -> None:
+def command(look_only: bool, force: bool, delete_schedules: bool, as_json: bool) -> None:
     """Write limits, models, prices, budgets and tenants of homa.toml to the store; workers follow within seconds.
 
-    Its [templates] are stored, too: another text as the next version of its name.
-
+    Templates of homa.toml are stored, another text as the next version of its name.
+    Schedules of homa.toml are made, changed, paused and resumed; one that it no longer has is told and goes on.
     Keys stay where they are: the store never gets one. Refused while jobs wait for a pool or a provider that these
     settings no longer have, since nobody would ever take them.
     """
@@ -42,23 +53,32 @@ def command(look_only: bool, force: bool, as_json: bool) -> None:
         changed_templates = here.driver.run(changed(here.keys, templates))
         write = not look_only and (bool(changes) or theirs is None)
         left = stranded(here, mine, theirs)
+        if changed_templates and not look_only:
+            # Before the schedules, which may ask by them.
+            changed_templates = here.driver.run(put_all(here.keys, templates))
+        # Tables that are wrong are told before anything is written.
+        schedules = here.driver.run(compared_schedules(here.submitter, here.settings.schedules))
         if write:
             _require_nobody_left(left, force=force)
             version, changes = _write(here, mine)
-        if changed_templates and not look_only:
-            changed_templates = here.driver.run(put_all(here.keys, templates))
+        if not look_only:
+            applying = apply_schedules(here.submitter, here.settings.schedules, delete=delete_schedules)
+            schedules = here.driver.run(applying)
     for one in left:
         say(f"warning: {one}: nobody will take them; {one.way_out}")
     if as_json:
         told: dict[str, object] = {"version": version, "applied": write}
         told |= {"changes": [_document(change) for change in changes]}
         told |= {"templates": [template.ref if template.version else template.name for template in changed_templates]}
+        told["schedules"] = [{"name": change.name, "action": change.action} for change in schedules]
         print_json(told | {"stranded": [{"queue": one.queue, "jobs": one.jobs} for one in left]})
         return
     for change in changes:
         click.echo(str(change))
     for template in changed_templates:
         click.echo(f"template {template.ref}" if template.version else f"template {template.name}: a new version")
+    for schedule in schedules:
+        click.echo(_SCHEDULES[schedule.action].format(name=schedule.name))
     say(_verdict(write, look_only, len(changes), version))
 
 

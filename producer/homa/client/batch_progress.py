@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from homa_shared.store.reads import BatchView
+from homa.client.management.units import usd_of
+from homa_shared.store.reads import BatchView, LineCounts
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(LineCounts):
     """How far a batch has come."""
 
     #: open (lines may still come), sealed, or complete.
@@ -29,22 +30,14 @@ class Progress:
     unpriced: int
 
     @property
-    def ended(self) -> int:
-        return self.succeeded + self.failed + self.cancelled + self.expired
-
-    @property
-    def complete(self) -> bool:
-        return self.state == "complete"
-
-    @property
     def cost_usd(self) -> Decimal:
         """Known cost in dollars."""
-        return Decimal(self.cost_nano_usd).scaleb(-9)
+        return usd_of(self.cost_nano_usd)
 
     @property
     def unresolved_usd(self) -> Decimal:
         """What attempts of unknown outcome may have cost at most, in dollars."""
-        return Decimal(self.unresolved_nano_usd).scaleb(-9)
+        return usd_of(self.unresolved_nano_usd)
 
     @classmethod
     def of(cls, view: BatchView) -> Progress:

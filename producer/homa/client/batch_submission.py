@@ -13,6 +13,7 @@ from homa.submit.option_checks import Dollars, check_fallbacks, check_tenant
 from homa.submit.options import Options, check_options, spread
 from homa.submit.submitter import Submitter
 from homa.submit.template_values import check_alone, stored_template
+from homa.submit.uploads import Uploads
 from homa_shared.calls.prompt_templates import Template
 from homa_shared.calls.request import CHAT
 from homa_shared.model.errors import HomaError, InvalidRequest, JobCancelled, StoreFull, StoreUnavailable
@@ -85,6 +86,7 @@ class BatchSubmission:
         self._unsent: list[tuple[Op[Accepted], list[Entry]]] = []
         #: Model and stored template of lines, where they have one.
         self._by_template: Options | None = None
+        self._template: Template | None = None
         #: Lines whose key another job had: they are that job's.
         self._taken = 0
 
@@ -97,23 +99,16 @@ class BatchSubmission:
         if isinstance(model, str):
             self._submitter.expect(model, check_fallbacks("fallbacks", fallbacks))
         view = yield from self._submitter.view()
-        uploads = self._submitter.uploads()
-        template = yield from self._template(model, fallbacks)
-        yield from self._learn(view)
-        self._chunks = Chunks(
-            *(self._submitter.keys, self.id, view, self._defaults, uploads),
-            cap=self._cap,
-            kind=self._kind,
-            template=template,
-        )
+        yield from self.read_template(view)
+        self._chunks = self.chunks(view, self._submitter.uploads())
         if self._alike:
             self._chunks.check_defaults()
         cap = "" if self._cap is None else str(self._cap)
         facts = {"name": self._name, "tenant": self._tenant, "cap": cap, **self._facts}
         yield from ask_patiently(admin.open_batch(self._submitter.keys, self.id, facts))
 
-    def _template(self, model: object, fallbacks: object) -> Flow[Template | None]:
-        """The stored template that lines give values to; None where there is none.
+    def read_template(self, view: FleetView) -> Flow[None]:
+        """Reads the stored template that lines give values to, where one is named, before the first of them.
 
         Raises:
             InvalidRequest: there is none of that name, or the options that lines share give values themselves.
@@ -122,17 +117,27 @@ class BatchSubmission:
             raise InvalidRequest("values belong to each line of a batch: expected them in the lines, template beside")
         named = self._defaults.pop("template", None)
         if named is None:
-            return None
+            return
         check_alone({**self._defaults, "template": named})
-        found = yield from stored_template(self._submitter.keys, named)
-        if model is not None:
-            self._by_template = check_options({"model": model, "fallbacks": fallbacks}).of_template(found.ref)
-        return found
+        self._template = yield from stored_template(self._submitter.keys, named)
+        if (model := self._defaults.get("model")) is not None:
+            asked = check_options({"model": model, "fallbacks": self._defaults.get("fallbacks")})
+            self._by_template = asked.of_template(self._template.ref)
+            yield from self._learn(view)
 
     def _learn(self, view: FleetView) -> Flow[None]:
         """Reads how long answers to the template are, before the first lines and now and then."""
         if self._by_template is not None:
             yield from self._submitter.learn_template(view, self._by_template)
+
+    def chunks(self, view: FleetView, uploads: Uploads) -> Chunks:
+        """What checks and gathers its lines."""
+        return Chunks(
+            *(self._submitter.keys, self.id, view, self._defaults, uploads),
+            cap=self._cap,
+            kind=self._kind,
+            template=self._template,
+        )
 
     def add(self, request: BatchRequest) -> bool:
         """Takes a line; true when `flush` is due."""

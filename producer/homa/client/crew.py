@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from queue import Empty, SimpleQueue
 
 from homa.client.announcement import announce
 from homa.client.session import Session
@@ -25,6 +27,7 @@ from homa_shared.store import reads
 #: Pause before a store that does not answer is asked again, s.
 _AWAY_S = 0.05
 _numbers = itertools.count(1)
+_log = logging.getLogger("homa")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +61,17 @@ class Crew:
         self._missed: set[str] = set()
         self._expected: list[tuple[str, Sequence[str]]] = []
         self._unannounced: list[str] = []
-        self._lock, self._wake, self._closing = threading.Lock(), threading.Event(), False
+        self._lock, self._closing = threading.Lock(), False
+        #: Wakes the thread. Its `put` may be called in the middle of anything, as garbage collection does.
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._said = ""
         self._thread = threading.Thread(target=self._watch, name="homa-workers", daemon=True)
         self._thread.start()
 
     def expect(self, model: str, fallbacks: Sequence[str]) -> None:
         """A job is about to be submitted, maybe to a store that does not run yet."""
         self._expected.append((model, fallbacks))
-        self._wake.set()
+        self._wake.put(None)
 
     def need(self, queues: Sequence[str]) -> None:
         """Jobs wait in these queues, or are about to. What could not be started before is tried again."""
@@ -76,24 +82,22 @@ class Crew:
                     self._queues[queue] = False
                     for provider in self._members.get(queue, ()):
                         self._troubles.pop(provider, None)
-            self._wake.set()
+            self._wake.put(None)
 
     def trouble(self, queue: str) -> HomaError | None:
         """Why no worker of this process serves a queue; None where one does, or may yet."""
         found = [self._troubles.get(provider) for provider in self._members.get(queue, ())]
         return found[0] if found and all(found) else None
 
-    def drain(self) -> None:
-        """The workers take nothing more, and leave when their calls are through."""
-        with self._lock:
-            self._closing = True
-            for team in self._teams:
-                team.supervisor.drain()
-        self._wake.set()
+    def leave(self) -> None:
+        """The workers take nothing more, and leave when their calls are through. It waits for nothing and no lock."""
+        self._closing = True
+        self._wake.put(None)
 
     def close(self) -> None:
         """The same, and waits for it. Logs of work that went well are removed; a second Ctrl-C cuts calls short."""
-        self.drain()
+        self.leave()
+        self._drain()
         supervisors = [team.supervisor for team in self._teams]
         running = [process for supervisor in supervisors for process in supervisor.running]
         try:
@@ -116,14 +120,35 @@ class Crew:
     def _watch(self) -> None:
         pause_s = 0.0
         while not self._closing:
-            self._wake.wait(pause_s)
-            self._wake.clear()
+            self._rest(pause_s)
             try:
                 pause_s = LOOK_EACH_S
                 self._look()
             except StoreUnavailable:
                 pause_s = LOOK_EACH_S if self._teams else _AWAY_S
+            except Exception as error:
+                # Whatever it is, jobs need their workers still, and the next look may go well.
+                self._tell(error)
+        self._drain()
         self._session.close()
+
+    def _rest(self, seconds: float) -> None:
+        try:
+            self._wake.get(timeout=seconds)
+            while True:
+                self._wake.get_nowait()
+        except Empty:
+            return
+
+    def _tell(self, error: Exception) -> None:
+        if (said := f"{type(error).__name__}: {error}") != self._said:
+            self._said = said
+            _log.warning("workers for this client's jobs could not be looked after: %s", said, exc_info=error)
+
+    def _drain(self) -> None:
+        with self._lock:
+            for team in self._teams:
+                team.supervisor.drain()
 
     def _look(self) -> None:
         self._check_teams()
@@ -137,11 +162,12 @@ class Crew:
                 missing |= dict.fromkeys(providers)
             self._queues[queue] = True
             (self._missed.add if providers else self._missed.discard)(queue)
-        if missing:
+        # In a fake fleet its own workers answer, and one started here would call providers with the real keys.
+        if missing and not self._session.driver.run(ask(reads.is_fake(self._session.keys))):
             self._start(list(missing))
         if self._unannounced:
-            announce(self._session, self._unannounced)
-            self._unannounced = []
+            told, self._unannounced = self._unannounced, []
+            announce(self._session, told)
 
     def _queues_of(self, model: str, fallbacks: Sequence[str]) -> list[str]:
         """Where such a job may wait, as far as this process's own settings say."""
@@ -190,7 +216,9 @@ class Crew:
         with self._lock:
             if self._closing:
                 return
-            supervisor.start()
+            if not self._tried(able, supervisor.start):
+                supervisor.drain()
+                return
             self._teams.append(_Team(frozenset(able), supervisor))
         self._unannounced += able
 

@@ -91,10 +91,10 @@ class LocalWorkers:
             crew.close()
 
     def leave(self) -> None:
-        """The same without waiting: nobody is left who could."""
-        crew = self._taken()
+        """The same without waiting: nobody is left who could. It takes no lock: a garbage collection may call it."""
+        crew, self._crew = self._crew, None
         if crew is not None:
-            crew.drain()
+            crew.leave()
 
     def forget(self) -> None:
         """In a forked child: the workers are its parent's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from homa.submit.option_checks import check_text
 from homa_shared.model.errors import InvalidRequest, JobNotFound
 
 _WHY = "its id is wrong, or its retention has ended"
@@ -11,6 +12,7 @@ def check_id(what: str, given: object) -> None:
     """Raises InvalidRequest for what cannot be the id of a job or batch (`what`)."""
     if not isinstance(given, str) or not given:
         raise InvalidRequest(f"{what} is {given!r:.80}: expected a handle, or an id as submitting gives it")
+    check_text(what, given)
 
 
 def job_not_found(job_id: str) -> JobNotFound:

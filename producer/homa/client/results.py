@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+from homa.client.management.units import usd_of
 from homa.submit.response_format import parse
 from homa_shared.calls.reply import Usage, message_text
 from homa_shared.model.errors import BudgetExceeded, JobCancelled, JobEnded, JobExpired, JobFailed
@@ -70,7 +71,7 @@ class Reply(Generic[T]):
     @property
     def cost_usd(self) -> Decimal | None:
         """Known cost in dollars, exact; None where the price is not known."""
-        return None if self.cost_nano_usd is None else Decimal(self.cost_nano_usd).scaleb(-9)
+        return None if self.cost_nano_usd is None else usd_of(self.cost_nano_usd)
 
     @property
     def cached(self) -> bool:

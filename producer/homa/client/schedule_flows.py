@@ -7,25 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from statistics import median
 from typing import Any
 
 from homa.client.not_found import check_id
 from homa.drivers.effects import Flow, ask, ask_patiently
 from homa.submit.option_checks import Dollars, Whole, wrong
-from homa.submit.schedule_definition import Policies, checked_name, checked_timing, define, request_for
+from homa.submit.schedule_definition import Policies, check_jitter, checked_name, checked_timing, define, request_for
 from homa.submit.submitter import Submitter
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import new_batch_id
 from homa_shared.model.targets import nearest
-from homa_shared.schedules.timing import jitter_of, moment_in, read_timing, ticks_between
+from homa_shared.schedules.timing import Timing, jitter_of, moment_in, past_words, read_timing, ticks_between
 from homa_shared.schedules.variables import values_at
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
 from homa_shared.store.reads.schedules import (
-    BackfillView,
     ScheduleRun,
     ScheduleView,
-    backfill,
     schedule_history,
     schedule_id,
     schedule_names,
@@ -35,6 +34,10 @@ from homa_shared.store.transitions import schedules as transitions
 
 #: Runs of a backfill at once, where nothing else is said.
 WINDOW = 100
+#: Moments count from 1970; a day of it is left to zones west of UTC.
+_FIRST_YEAR = 1971
+#: Most ticks that a forecast counts.
+_COUNTED = 10_000
 #: Schedules that are read in one operation.
 _PAGE = 200
 
@@ -71,10 +74,27 @@ def make_schedule(
     asked = request_for(request, options)
     now_ms = yield from ask(reads.server_time(submitter.keys))
     timing = checked_timing(times.cron, times.every_s, times.at, times.tz, now_ms)
+    check_jitter(timing, policies.jitter_ms, now_ms)
     definition = yield from define(submitter, name, asked, timing, policies, origin=origin)
-    tick = timing.after(now_ms)
-    assert tick is not None, "a checked timing lies ahead"
-    new_id = f"{name}.{os.urandom(4).hex()}"
+    put = yield from put_definition(submitter, definition, timing, policies, replace=replace)
+    if put.answer == "taken":
+        raise InvalidRequest(
+            f"a schedule is named {name!r} already, with another definition: "
+            "expected another name, or replace=True (--replace) to change it"
+        )
+    if put.answer == "past":
+        raise InvalidRequest(past_words(timing, now_ms))
+    return put.id
+
+
+def put_definition(
+    submitter: Submitter, definition: transitions.Definition, timing: Timing, policies: Policies, *, replace: bool
+) -> Flow[transitions.Put]:
+    """Puts a definition into the store; what `put_schedule` answers."""
+    now_ms = yield from ask(reads.server_time(submitter.keys))
+    # None for a moment that is past: the schedule was made and done before, or it is refused.
+    tick = timing.after(now_ms) or now_ms
+    new_id = f"{definition.name}.{os.urandom(4).hex()}"
     op = transitions.put_schedule(
         submitter.keys,
         definition,
@@ -83,15 +103,7 @@ def make_schedule(
         due=tick + jitter_of(new_id, tick, policies.jitter_ms),
         replace=replace,
     )
-    put = yield from ask(op)
-    if put.answer == "taken":
-        raise InvalidRequest(
-            f"a schedule is named {name!r} already, with another definition: "
-            "expected another name, or replace=True (--replace) to change it"
-        )
-    if put.answer == "past":
-        raise InvalidRequest(f"{timing.words()}: the store's clock has passed it; expected a time to come")
-    return put.id
+    return (yield from ask(op))
 
 
 def all_schedules(keys: Keys) -> Flow[list[ScheduleView]]:
@@ -101,6 +113,19 @@ def all_schedules(keys: Keys) -> Flow[list[ScheduleView]]:
     for start in range(0, len(ids), _PAGE):
         found += yield from ask_patiently(schedules(keys, ids[start : start + _PAGE]))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillForecast:
+    """What a backfill may do; ticks that had their run are counted, too."""
+
+    ticks: int
+    #: There are more ticks, which were not counted.
+    is_cut: bool
+    #: Nano-dollars by the median of the latest runs; None where none is known.
+    usual_nano_usd: int | None
+    #: Nano-dollars should each run cost as much as it may; None where nobody knows.
+    most_nano_usd: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +188,32 @@ class ScheduleFlows:
 
     def run(self) -> Flow[str]:
         """Runs it now; returns the job."""
+        while True:
+            view = yield from self.view()
+            now_ms = yield from ask(reads.server_time(self.keys))
+            zone = read_timing(view.timing).zone
+            values = values_at(_holes(view), tick=now_ms, since=view.last_ms or view.created_ms, zone=zone)
+            at = moment_in(now_ms, zone)
+            op = transitions.run_schedule(self.keys, view.id, view.gen, now_ms, at, values)
+            job = yield from ask_patiently(op)
+            if not job:
+                raise InvalidRequest(f"no schedule is named {self.name!r}: it has just been deleted")
+            if job != "changed":
+                return job
+
+    def forecast(self, since: datetime, until: datetime) -> Flow[BackfillForecast]:
+        """How many ticks a range has, and what runs for all of them may cost."""
         view = yield from self.view()
-        now_ms = yield from ask(reads.server_time(self.keys))
-        zone = read_timing(view.timing).zone
-        holes = _holes(view)
-        values = values_at(holes, tick=now_ms, since=view.last_ms or view.created_ms, zone=zone)
-        at = moment_in(now_ms, zone)
-        return (yield from ask_patiently(transitions.run_schedule(self.keys, view.id, now_ms, at, values)))
+        first, last = _moment("since", since) - 1, _moment("until", until) - 1
+        ticks = sum(1 for _ in islice(ticks_between(read_timing(view.timing), first, last), _COUNTED + 1))
+        counted, bound = min(ticks, _COUNTED), _bound(view)
+        costs = [int(cost) for cost in view.raw.get("costs", "").split(",") if cost]
+        return BackfillForecast(
+            counted,
+            ticks > _COUNTED,
+            int(median(costs)) * counted if costs else None,
+            None if bound is None else bound * counted,
+        )
 
     def backfill(self, since: datetime, until: datetime, budget_usd: Any, window: int) -> Flow[str]:
         """Opens a backfill; returns its id, which its batch has, too."""
@@ -201,9 +245,6 @@ class ScheduleFlows:
         yield from ask_patiently(op)
         return found
 
-    def backfill_view(self, name: str) -> Flow[BackfillView | None]:
-        return (yield from ask_patiently(backfill(self.keys, name)))
-
 
 def _holes(view: ScheduleView) -> list[str]:
     import orjson
@@ -224,4 +265,6 @@ def _moment(name: str, given: object) -> int:
     if not isinstance(given, datetime):
         raise wrong(name, given, "a datetime; one without a zone is taken as UTC")
     moment = given if given.tzinfo is not None else given.replace(tzinfo=UTC)
+    if moment.year < _FIRST_YEAR:
+        raise InvalidRequest(f"{name} is {given.isoformat()}: expected a time from {_FIRST_YEAR} on")
     return int(moment.timestamp() * 1000)

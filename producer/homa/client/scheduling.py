@@ -62,10 +62,12 @@ class Scheduling:
             tz: IANA zone of the cron line, and of the moments; UTC unless said.
             missed: of ticks that came while no worker was awake: one run for all, none, or a run for each.
             overlap: when a tick comes while the run before goes on: skip it, queue it, cancel that run, or allow both.
-            jitter_s: its work starts up to so many seconds behind each tick, by tick the same.
+            jitter_s: its work starts up to so many seconds behind each tick, by tick the same; less than what lies
+                between two ticks.
             budget_usd: most that its runs may cost in a `budget_period` (in UTC).
-            pause_after: failed runs in a row behind which it pauses; 0: never.
-            replace: give a schedule of this name this definition.
+            pause_after: failed runs in a row behind which it pauses; 0: never. Cancelled ones are not counted, nor are
+                ticks for which the budget has no room.
+            replace: give a schedule of this name this definition, by the fleet's settings as they are now.
             options: as `submit`.
 
         Raises:

@@ -37,6 +37,8 @@ class AwaitingDriver:
         self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._store: AsyncStore | None = None
         self._hurried: tuple[float, AsyncStore] | None = None
+        #: The fake fleet that they were connected for.
+        self._fake = context.fake
         self._ends: Ends | None = None
         self._connecting = asyncio.Lock()
 
@@ -122,11 +124,9 @@ class AwaitingDriver:
                 await joined[effect.job_id][1].wait()
 
     async def _connected(self) -> AsyncStore:
-        if self._store is not None and self._home == _here():
+        await self._follow()
+        if self._store is not None:
             return self._store
-        if self._home != _here():
-            # A lock binds to the loop that first waits for it.
-            self._move()
         async with self._connecting:
             if self._store is None:
                 store = await self._context.connect_async()
@@ -134,15 +134,20 @@ class AwaitingDriver:
             return self._store
 
     async def _in_a_hurry(self, seconds: float) -> AsyncStore:
-        if self._home != _here():
-            self._move()
+        await self._follow()
         async with self._connecting:
             if self._hurried is None or self._hurried[0] != seconds:
                 self._hurried = (seconds, await self._context.connect_async(seconds))
             return self._hurried[1]
 
-    def _move(self) -> None:
-        self._connecting, self._home, self._store, self._hurried = asyncio.Lock(), _here(), None, None
+    async def _follow(self) -> None:
+        """Leaves connections of another loop or process alone, and those to another store than the context's."""
+        if self._fake is not self._context.fake:
+            self._fake = self._context.fake
+            await self.aclose()
+        if self._home != _here():
+            # A lock binds to the loop that first waits for it.
+            self._connecting, self._home, self._store, self._hurried = asyncio.Lock(), _here(), None, None
 
 
 class Ends:

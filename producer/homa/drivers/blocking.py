@@ -30,6 +30,8 @@ class BlockingDriver:
         self._context = context
         self._store: Store | None = None
         self._hurried: tuple[float, Store] | None = None
+        #: The fake fleet that they were connected for.
+        self._fake = context.fake
 
     def __reduce__(self) -> tuple[Any, ...]:
         from homa.drivers.source import ClientSource
@@ -39,10 +41,12 @@ class BlockingDriver:
     @property
     def store(self) -> Store:
         """The store, connected to at the first need."""
-        if self._store is None:
+        self._follow()
+        store = self._store
+        if store is None:
             # Two threads may come here at once: both stores work; the one replaced is closed after its last use.
-            self._store = self._context.connect()
-        return self._store
+            store = self._store = self._context.connect()
+        return store
 
     def run(self, flow: Flow[T]) -> T:
         """A flow's result."""
@@ -67,9 +71,17 @@ class BlockingDriver:
                 each.close()
 
     def _in_a_hurry(self, seconds: float) -> Store:
-        if self._hurried is None or self._hurried[0] != seconds:
-            self._hurried = (seconds, self._context.connect(seconds))
-        return self._hurried[1]
+        self._follow()
+        hurried = self._hurried
+        if hurried is None or hurried[0] != seconds:
+            hurried = self._hurried = (seconds, self._context.connect(seconds))
+        return hurried[1]
+
+    def _follow(self) -> None:
+        """Forgets connections that lead to another store than the context does now."""
+        if self._fake is not self._context.fake:
+            self._store = self._hurried = None
+            self._fake = self._context.fake
 
     def _drive(self, flow: Flow[T]) -> Any:
         with ExitStack() as stack:

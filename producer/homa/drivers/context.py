@@ -11,12 +11,14 @@ from enum import Enum, auto
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from homa.drivers import fake_in_force
 from homa.drivers.effects import PATIENCE_S
 from homa_shared.model.errors import ConfigError, InvalidRequest, StoreUnavailable
 from homa_shared.model.example_models import OPENAI
 from homa_shared.store.keys import Keys
 
 if TYPE_CHECKING:
+    from homa.drivers.fake_in_force import OpenFake
     from homa_shared.settings.model import Settings
     from homa_shared.store.blobs import Blobs
     from homa_shared.store.client import AsyncStore, Store
@@ -64,7 +66,7 @@ class OwnWorkers(Protocol):
 class Context:
     """The settings of a process and its store."""
 
-    #: Reads the settings; called once.
+    #: Reads the settings; called once for each fleet that they lead to.
     load: Callable[[], Settings]
     start: Start = Start.NEVER
     #: Refuse a store that might drop jobs. Whoever submits needs one that keeps them; whoever looks takes any.
@@ -73,10 +75,24 @@ class Context:
     role: str = "client"
     #: None: others run the workers.
     workers: OwnWorkers | None = None
+    #: It leads to a fake fleet while one is open (`fake_in_force`); what was read before holds no longer then.
+    follows: bool = False
 
-    @cached_property
+    @property
+    def fake(self) -> OpenFake | None:
+        """The fake fleet that it leads to; None outside of tests."""
+        return fake_in_force.current if self.follows else None
+
+    @property
     def settings(self) -> Settings:
-        return self.load()
+        return self._read.settings
+
+    @property
+    def _read(self) -> _Read:
+        read: _Read | None = self.__dict__.get("_found")
+        if read is None or read.fake is not (fake_in_force.current if self.follows else None):
+            read = self.__dict__["_found"] = _Read(self)
+        return read
 
     @property
     def keys(self) -> Keys:
@@ -151,16 +167,14 @@ class Context:
             require_rights(await store.run(denied_commands(store.keys)), store.address, store.keys)
         return store
 
-    @cached_property
+    @property
     def blobs(self) -> Blobs | None:
         """The blob store; None where media stay in the store itself.
 
         Raises:
             ConfigError, MissingExtra: the one that is set cannot be opened.
         """
-        from homa_shared.store.blobs import open_blobs
-
-        return open_blobs(self.settings)
+        return self._read.blobs
 
     def need_blobs(self) -> Blobs:
         """The blob store, where something is known to be in one.
@@ -185,6 +199,24 @@ class Context:
         return StoreDirectory.at(self.settings.home).append_only.exists()
 
 
+class _Read:
+    """What a context has read, and for which fake fleet."""
+
+    def __init__(self, context: Context) -> None:
+        self.fake = context.fake
+        self._load = context.load
+
+    @cached_property
+    def settings(self) -> Settings:
+        return self._load()
+
+    @cached_property
+    def blobs(self) -> Blobs | None:
+        from homa_shared.store.blobs import open_blobs
+
+        return open_blobs(self.settings)
+
+
 def client_context(
     *,
     redis_url: str | None = None,
@@ -205,15 +237,20 @@ def client_context(
     if submit_timeout_s is not None:
         _check_submit_timeout(submit_timeout_s)
     given = {"redis_url": redis_url, "namespace": namespace, "submit_timeout_s": submit_timeout_s}
+    follows = settings is None and redis_url is None
 
     def load() -> Settings:
-        if settings is not None:
-            return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+        base, said = settings, given
+        if follows and (fake := fake_in_force.current) is not None:
+            # Whatever namespace the application names: that of a test is the fake fleet's.
+            base, said = fake.settings, {"submit_timeout_s": submit_timeout_s}
+        if base is not None:
+            return base.model_copy(update={name: value for name, value in said.items() if value is not None})
         from homa_shared.settings.model import load_settings
 
         return load_settings(overrides=given)
 
-    return Context(load, Start.ALWAYS if local else Start.NEVER)
+    return Context(load, Start.ALWAYS if local else Start.NEVER, follows=follows)
 
 
 def _check_submit_timeout(seconds: object) -> None:

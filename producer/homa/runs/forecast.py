@@ -8,6 +8,7 @@ from homa.client.management.estimates import Estimate, Estimator
 from homa.files import BadRow, Row
 from homa.runs.row_request import RequestBuilder
 from homa.runs.run_options import RunOptions
+from homa.submit.batch_chunks import line_options
 from homa.submit.fleet_view import FleetView
 from homa_shared.model.errors import InvalidRequest
 
@@ -27,7 +28,7 @@ def _added(estimator: Estimator, builder: RequestBuilder, row: Row) -> BadRow | 
     if isinstance(request, BadRow):
         return request
     try:
-        estimator.add(request)
+        estimator.add(line_options(request))
     except InvalidRequest as error:
         return row.rejected(str(error))
     return None

@@ -85,6 +85,8 @@ class Chunks:
         self._jobs = self._bytes = 0
         self._prefixes = Prefixes()
         self._ids = Digests()
+        #: Lines at the beginning that are known by their number.
+        self._numbered = 0
         #: Media that the lines gathered refer to.
         self.uploads = uploads
         #: Lines so far.
@@ -130,6 +132,12 @@ class Chunks:
         self.lines += 1
         return self._is_full()
 
+    def check(self, request: BatchRequest, number: int) -> None:
+        """Raises, unnamed, what `add` would of a request of this number, and gathers nothing."""
+        self.lines = number
+        self._take(request)
+        self._groups, self._jobs, self._bytes = {}, 0, 0
+
     def check_defaults(self) -> None:
         """Raises InvalidRequest or UnknownModel where the options that lines share are wrong by themselves."""
         self._default_template()
@@ -143,11 +151,11 @@ class Chunks:
 
     def _take(self, request: BatchRequest) -> None:
         if isinstance(request, str) and self._stored is None:
-            self._put(self._default_template(), self._prepared(request), str(self.lines))
+            self._put(self._default_template(), self._prepared(request), self._number())
             return
         line = self._filled(line_options(request))
         custom_id = line.get("custom_id")
-        custom_id = str(self.lines) if custom_id is None else self._own_id(custom_id)
+        custom_id = self._number() if custom_id is None else self._own_id(custom_id)
         own = {name: value for name, value in line.items() if name not in _PLAIN}
         metadata = line.get("metadata")
         carried = None if metadata is None else check_metadata("metadata", metadata)
@@ -175,9 +183,23 @@ class Chunks:
         # One that is the same in all lines is encoded once.
         return made if self._stored.system_varies else {k: value for k, value in made.items() if k != "system"}
 
+    def _number(self) -> str:
+        """The custom_id of a line that names none; numbers before the first named line need not be kept."""
+        number = str(self.lines)
+        if not self._ids:
+            self._numbered = self.lines + 1
+        elif len(self._ids) < _MOST_IDS and not self._ids.add(number):
+            raise InvalidRequest(
+                f"it has no custom_id, and {number!r}, the number that stands for it, is that of another request of "
+                "this batch: expected a custom_id for each or for none"
+            )
+        return number
+
     def _own_id(self, value: object) -> str:
         custom_id = check_custom_id("custom_id", value)
-        if len(self._ids) < _MOST_IDS and not self._ids.add(custom_id):
+        number = int(custom_id) if custom_id.isascii() and custom_id.isdigit() and len(custom_id) < 10 else -1
+        is_number = str(number) == custom_id and number < self._numbered
+        if is_number or (len(self._ids) < _MOST_IDS and not self._ids.add(custom_id)):
             raise InvalidRequest("custom_id is that of another request of this batch: results could not be told apart")
         return custom_id
 

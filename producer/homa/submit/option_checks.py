@@ -125,6 +125,14 @@ class Dollars:
         return nano_usd
 
 
+def check_text(name: str, value: object) -> str:
+    """Text that is not empty and that the store can keep."""
+    if not isinstance(value, str) or not value:
+        raise wrong(name, value, "text")
+    _utf8(value, name)
+    return value
+
+
 def check_key(name: str, key: object) -> str:
     """An idempotency key."""
     if not isinstance(key, str) or not key or len(_utf8(key, name)) > MAX_KEY_BYTES:

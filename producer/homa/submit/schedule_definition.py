@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from typing import Any
 
 import orjson
@@ -22,12 +23,22 @@ from homa.submit.submitter import Asked, Submitter, ask_for, check_affordable
 from homa.submit.template import Template
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.record_fields import Place, fields_at
-from homa_shared.schedules.timing import Timing, checked_cron, checked_every, checked_once
+from homa_shared.schedules.timing import (
+    Cron,
+    Timing,
+    checked_cron,
+    checked_every,
+    checked_once,
+    span_words,
+    ticks_between,
+)
 from homa_shared.schedules.variables import at_most, holes_in
 from homa_shared.store.transitions.schedules import Definition
 from homa_shared.store.transitions.submit import Entry
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+#: Ticks to come by which the shortest time between two of them is told.
+_COMPARED_TICKS = 100
 MISSED, OVERLAP, PERIODS = ("once", "skip", "all"), ("skip", "queue", "cancel", "allow"), ("day", "month", "total")
 
 
@@ -92,6 +103,21 @@ def checked_timing(cron: object, every_s: object, at: object, tz: object, now_ms
     return checked_once(at, now_ms, zone)  # type: ignore[arg-type]
 
 
+def check_jitter(timing: Timing, jitter_ms: int, now_ms: int) -> None:
+    """Raises InvalidRequest where the work of a tick might begin later than that of the next one."""
+    if not jitter_ms:
+        return
+    # In UTC: what is allowed does not depend on how near the next change of clocks is.
+    steady = replace(timing, zone="UTC") if isinstance(timing, Cron) else timing
+    ticks = list(islice(ticks_between(steady, now_ms, 2**53), _COMPARED_TICKS))
+    least = min((behind - tick for tick, behind in pairwise(ticks)), default=None)
+    if least is not None and jitter_ms >= least:
+        raise InvalidRequest(
+            f"jitter_s is {jitter_ms / 1000:g}, and {timing.words()} has ticks {span_words(least)} apart: "
+            "expected less than that"
+        )
+
+
 def request_for(request: object, options: Mapping[str, Any]) -> Asked:
     """A schedule's request.
 
@@ -129,9 +155,8 @@ def define(
     asked = yield from submitter.filled(asked, scheduled=True)
     view = yield from submitter.view_for(asked.options)
     yield from submitter.learn_template(view, asked.options)
-    holes = holes_in(asked.prepared.json.decode())
-    moment = timing.after(0) or 0
-    longest = Prepared.of(at_most(list(asked.prepared.messages), holes, moment, timing.zone)) if holes else None
+    holes = holes_in(asked.prepared.json.decode(), timing.zone)
+    longest = Prepared.of(at_most(list(asked.prepared.messages), holes, timing.zone)) if holes else None
     reckoned = longest or asked.prepared
     template, skipped = Template(view, asked.options).fit(reckoned)
     yield from submitter.write_plans(view, template.targets)
@@ -155,6 +180,7 @@ def define(
         "asked": digest(asked.options, asked.prepared),
         **_policy_fields(timing, policies),
     }
+    fields["made"] = _digest_of({name: fields[name] for name in ("common", "entry", "request", "deadline")})
     return Definition(name, _digest(fields), fields)
 
 
@@ -182,10 +208,19 @@ def _entry_fields(entry: Entry) -> dict[str, str]:
     return found
 
 
+def definition_digest(asked: Asked, timing: Timing, policies: Policies) -> str:
+    """The digest that a definition has, whatever settings make of it."""
+    said = {"asked": digest(asked.options, asked.prepared), "tenant": asked.options.tenant}
+    return _digest(said | _policy_fields(timing, policies))
+
+
 def _digest(fields: Mapping[str, str]) -> str:
     """What tells one definition from another: what was said, not what settings made of it."""
     said = {name: fields[name] for name in ("asked", "missed", "overlap", "jitter", "cap", "period", "pause_after")}
     # An interval counts from when it was first defined.
     timing = {name: value for name, value in orjson.loads(fields["timing"]).items() if name != "anchor_ms"}
-    told = orjson.dumps([said, timing, fields["tenant"]], option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(told).hexdigest()[:32]
+    return _digest_of([said, timing, fields["tenant"]])
+
+
+def _digest_of(told: object) -> str:
+    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

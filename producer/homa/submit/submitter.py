@@ -71,6 +71,8 @@ class Submitter:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._view: FleetView | None = None
+        #: The fake fleet that it was read from.
+        self._fake = context.fake
         self._read_s = 0.0
         #: Version of the fleet's settings that this process's own were last held against.
         self._told_version = -1
@@ -115,9 +117,7 @@ class Submitter:
         prepared = uploads.add(job_id, asked.prepared)
         shared = template.shared(asked.prepared)
         entry = template.entry(job_id, prepared, key=key, due_ms=due_ms, skipped=skipped, shared=shared)
-        if entry.bound is None:
-            template.check_bounded(asked.prepared)
-        check_affordable(template, entry.bound, asked.options.job_budget)
+        check_cost(template, entry.bound, asked)
         yield from uploads.send(self.keys)
         try:
             accepted = yield from ask(submit(self.keys, template.common_for(asked.prepared), [entry]))
@@ -174,6 +174,8 @@ class Submitter:
 
     def view(self, *, fresh_s: float = FLEET_FRESH_S) -> Flow[FleetView]:
         """The fleet's settings, read again where they are older than `fresh_s`."""
+        if self._fake is not self._context.fake:
+            self._fake, self._view = self._context.fake, None
         view = self._view
         if view is None or time.monotonic() - self._read_s > fresh_s:
             fleet = yield from self._enter()
@@ -268,6 +270,13 @@ def _by_template(said: Mapping[str, Any]) -> Asked:
     check_alone(said)
     probe = ask_for({**said, "template": None, "values": None, "prompt": "-"})
     return replace(probe, by_template=said)
+
+
+def check_cost(template: Template, bound: int | None, asked: Asked) -> None:
+    """Refuses a job that could cost anything, or more than its budget; raises as `check_affordable`."""
+    if bound is None:
+        template.check_bounded(asked.prepared)
+    check_affordable(template, bound, asked.options.job_budget)
 
 
 def check_affordable(template: Template, bound: int | None, *budgets: int | None) -> None:

@@ -9,7 +9,6 @@ from homa.drivers.effects import Flow, ask
 from homa_shared.calls.prompt_templates import Template, TemplateRef
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import nearest
-from homa_shared.settings.names import suggestion
 from homa_shared.store.keys import Keys
 from homa_shared.store.reads.prompts import prompt, prompt_names
 
@@ -44,6 +43,8 @@ def stored_template(keys: Keys, named: object) -> Flow[Template]:
         raise InvalidRequest(
             f"template {ref.name!r} has no version {ref.version}: `homa templates show {ref.name}` lists those it has"
         )
+    from homa_shared.settings.names import suggestion  # with pydantic, which clients do without
+
     raise InvalidRequest(
         f"there is no template {ref.name!r}{suggestion(nearest(ref.name, names))}: `homa templates list` names them, "
         "`homa templates create` and [templates.<name>] of homa.toml make them"

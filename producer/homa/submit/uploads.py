@@ -40,7 +40,7 @@ class Uploads:
     """
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        self._context, self._above = context, context.settings.blobs_above
         self._media: dict[str, Medium] = {}
         self._uses: list[tuple[str, str]] = []
         #: Bytes that wait for `send`.
@@ -100,7 +100,7 @@ class Uploads:
 
     def _without_messages(self, prepared: Prepared) -> Prepared:
         """A large request keeps its messages in the blob store, too."""
-        if len(prepared.json) <= self._context.settings.blobs_above or self._context.blobs is None:
+        if len(prepared.json) <= self._above or self._context.blobs is None:
             return prepared
         whole = Medium(prepared.json, MESSAGES)
         media: Mapping[str, Medium] = {**prepared.media, whole.digest: whole}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,18 @@ from homa.supervision.processes import tail
 
 #: Exit status of a worker whose settings are wrong: started again, it would end the same way.
 MISCONFIGURED = 2
+#: Why a process cannot be started where the settings lead to what is not there, or not this user's.
+_MISLED = {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,23 +31,30 @@ class CrashReport:
 
     #: Of the worker, for people.
     name: str
-    pid: int
+    #: None: it could not be started.
+    pid: int | None
     #: Exit status; the negative number of the signal that killed it.
     status: int
     #: How often it had been started again.
     restarts: int
     #: None: its output went where this process's goes.
     log: Path | None = None
+    #: Why it could not be started; None where it was.
+    unstarted: OSError | None = None
 
     @property
     def misconfigured(self) -> bool:
+        if self.unstarted is not None:
+            return self.unstarted.errno in _MISLED
         return self.status == MISCONFIGURED
 
     @property
     def summary(self) -> str:
         """`worker openai was killed by SIGKILL`."""
         how = (
-            f"was killed by {signal.Signals(-self.status).name}"
+            f"cannot be started: {self.unstarted}"
+            if self.unstarted is not None
+            else f"was killed by {signal.Signals(-self.status).name}"
             if self.status < 0
             else f"ended with status {self.status}"
         )
@@ -42,6 +62,8 @@ class CrashReport:
         return f"{self.name} {how}{again}"
 
     def __str__(self) -> str:
+        if self.unstarted is not None:
+            return self.summary
         if self.log is not None:
             return f"{self.summary}; the end of {self.log}:\n{tail(self.log)}"
         return f"{self.summary}: its settings are wrong, see above" if self.misconfigured else self.summary

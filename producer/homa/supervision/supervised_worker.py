@@ -66,6 +66,7 @@ class SupervisedWorker:
         return self.process is None and time.monotonic() >= self._due_s
 
     def start(self) -> None:
+        """Starts it; raises OSError where this machine cannot."""
         spec = self.spec
         command = [*spec.command, *spec.arguments, "--until-stdin-closes"]
         self.process = processes.start(command, log=spec.log, env=spec.env, folder=spec.folder)
@@ -77,10 +78,15 @@ class SupervisedWorker:
             return None
         return CrashReport(self.spec.name, self.process.pid, status, self.restarts, self.spec.log)
 
+    def unstarted(self, error: OSError) -> CrashReport:
+        """That it could not be started: counted as a crash, since this machine may have what it takes in a moment."""
+        self._started_s = time.monotonic()
+        return CrashReport(self.spec.name, None, 0, self.restarts, self.spec.log, error)
+
     def restart_later(self) -> float:
         """Puts the next start off, longer after each crash in a row; returns the pause, s."""
-        assert self.process is not None
-        processes.drain(self.process)
+        if self.process is not None:
+            processes.drain(self.process)
         now_s = time.monotonic()
         self._crashes = 1 if now_s - self._started_s >= self.policy.steady_s else self._crashes + 1
         self.restarts += 1

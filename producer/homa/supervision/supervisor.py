@@ -67,9 +67,13 @@ class WorkerSupervisor:
         return [worker.spec.log for worker in self._workers if worker.spec.log is not None]
 
     def start(self) -> None:
-        """Starts them, once."""
+        """Starts them, once.
+
+        Raises:
+            WorkerLost: one cannot be started, and trying again would not help.
+        """
         for worker in () if self._started else self._workers:
-            worker.start()
+            self._start(worker)
         self._started = True
 
     def add(self, workers: Sequence[WorkerSpec]) -> None:
@@ -77,7 +81,7 @@ class WorkerSupervisor:
         added = [SupervisedWorker(spec, self._policy) for spec in workers]
         self._workers += added
         for worker in added if self._started else ():
-            worker.start()
+            self._start(worker)
 
     def check(self) -> None:
         """Starts again what has crashed, when its pause is over.
@@ -87,11 +91,20 @@ class WorkerSupervisor:
         """
         for worker in () if self._draining else self._workers:
             if worker.due:
-                worker.start()
+                self._start(worker)
             elif (report := worker.crash()) is not None:
-                if report.misconfigured or worker.worn_out:
-                    raise WorkerLost(str(report), misconfigured=report.misconfigured)
-                self._on_crash(report, worker.restart_later())
+                self._crashed(worker, report)
+
+    def _start(self, worker: SupervisedWorker) -> None:
+        try:
+            worker.start()
+        except OSError as error:
+            self._crashed(worker, worker.unstarted(error))
+
+    def _crashed(self, worker: SupervisedWorker, report: CrashReport) -> None:
+        if report.misconfigured or worker.worn_out:
+            raise WorkerLost(str(report), misconfigured=report.misconfigured)
+        self._on_crash(report, worker.restart_later())
 
     @contextmanager
     def at_work(self) -> Iterator[None]:

@@ -168,20 +168,29 @@ class Unauthorized(Fails):
 
 
 def as_answer(value: object) -> Answer | Fails:
-    """What a test wrote down: a text, an `Answer`, a failure, or an object that is answered as JSON.
+    """What a test wrote down: a text, an `Answer`, a failure or its class, or an object that is answered as JSON.
 
     Raises:
         TypeError: it is none of these.
     """
+    if isinstance(value, type) and issubclass(value, Answer | Fails):
+        made: type[Any] = value
+        value = made()
     if isinstance(value, Answer | Fails):
         return value
     if isinstance(value, str):
         return Answer(value)
+    if isinstance(value, type):
+        raise TypeError(f"{value.__name__} is a class: expected an object of it, such as {value.__name__}(…)")
     if (dump := getattr(value, "model_dump_json", None)) is not None:
         return Answer(dump())
-    if isinstance(value, Mapping | Sequence):
-        return Answer(json.dumps(value))
+    why = ""
+    if isinstance(value, Mapping | Sequence) and not isinstance(value, bytes | bytearray):
+        try:
+            return Answer(json.dumps(value))
+        except (TypeError, ValueError) as error:
+            why = f" ({error})"
     raise TypeError(
-        f"{value!r} is no answer: expected a text, a mapping or pydantic object (answered as JSON), an Answer, "
-        "a failure such as RateLimited(), a list of these for one call after another, or a function of the call"
+        f"{value!r:.80} is no answer{why}: expected a text, a mapping or pydantic object (answered as JSON), an "
+        "Answer, a failure such as RateLimited(), a list of these for one call after another, or a function of the call"
     )

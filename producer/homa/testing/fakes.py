@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,21 +13,24 @@ from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from homa.client.aio import AsyncHoma
 from homa.client.sync import Homa
+from homa.drivers import fake_in_force
 from homa.supervision.requirements import require_workers
 from homa.testing.calls import FakeCall
 from homa.testing.fleet_view import FleetView
 from homa.testing.script import Answers, Script
 from homa.testing.stores import test_store
+from homa_shared.calls.tokens import Count, count
 from homa_shared.kinds.registry import known_kinds
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.scripts import moved_clock
 
 if TYPE_CHECKING:
+    from homa_shared.model.targets import Target
     from homa_workers.testing.in_process import Given, InProcessWorkers
 
 #: `jumps`: the clock jumps over pauses, freezes and limits that would only be waited for. `passes`: it moves as ever.
@@ -54,11 +59,20 @@ class FakeFleet:
         return self.fake.view.unresolved_usd()
 
     def advance(self, seconds: float) -> None:
-        """Moves the clock, and returns when what became due is done: delays, deadlines, retries, new days."""
+        """Moves the clock, and returns when what became due is done: delays, deadlines, retries, new days.
+
+        Args:
+            seconds: 0 or more.
+
+        Raises:
+            ValueError: that is no length of time.
+            TimeoutError: something is not done after half a minute; it says what.
+            RuntimeError: the fleet has ended.
+        """
         self.fake.workers.advance(seconds)
 
     def drain(self) -> None:
-        """Returns when nothing is left to be done without moving the clock."""
+        """Returns when nothing is left to be done without moving the clock; raises as `advance`."""
         self.fake.workers.until_quiet()
 
     def assert_called(
@@ -92,7 +106,7 @@ class FakeHoma(FakeFleet, Homa):
 
 
 class FakeAsyncHoma(FakeFleet, AsyncHoma):
-    """A client of a fake fleet, for event loops."""
+    """A client of a fake fleet, for event loops. `advance` and `drain` hold the loop up: see docs/testing.md."""
 
 
 class Fake:
@@ -111,7 +125,9 @@ class Fake:
         self.script, self._middleware = Script(answers), middleware
         self._strict, self._time, self._given, self._env = strict, time, settings, env
         self._stack = ExitStack()
+        self._stuck: list[str] = []
         self.recorded: list[FakeCall] = []
+        self.settings: Settings
         self.view: FleetView
         self.workers: InProcessWorkers
 
@@ -125,8 +141,18 @@ class Fake:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+        self._tell(error)
+
+    def _tell(self, error: BaseException | None) -> None:
+        stuck = "; ".join(self._stuck[:5])
+        told = f"the answers to {len(self._stuck)} calls had not come when the block ended: {stuck}"
         # An error of the test's own says more.
-        if error is None and self._strict:
+        if error is not None:
+            if stuck:
+                error.add_note(told)
+        elif stuck:
+            raise TimeoutError(told)
+        elif self._strict:
             self.script.raise_unexpected()
 
     async def __aenter__(self) -> FakeAsyncHoma:
@@ -139,7 +165,9 @@ class Fake:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._async.aclose()
-        self.__exit__(kind, error, trace)
+        # In a thread: an answer that is being given may need this loop.
+        await asyncio.to_thread(self._stack.close)
+        self._tell(error)
 
     def _open(self) -> Settings:
         require_workers("homa.testing", "local")
@@ -147,20 +175,28 @@ class Fake:
 
         with ExitStack() as stack:
             url, namespace = test_store(), f"fake-{uuid.uuid4().hex[:12]}"
-            home = stack.enter_context(tempfile.TemporaryDirectory(prefix="homa-fake-"))
-            settings = _settings(url, namespace, home, self._given)
+            home = stack.enter_context(_directory())
+            self.settings = settings = _settings(url, namespace, home, self._given)
             address = StoreAddress.parse(url)
             stack.enter_context(moved_clock())
             jumps, given = self._time == "jumps", self._middleware
             self.workers = InProcessWorkers(settings, address, self.script, self._record, given, jumps=jumps)
             self.workers.start()
-            stack.callback(self.workers.stop)
+            stack.callback(self._end_workers)
             self.view = FleetView(address, namespace)
             stack.callback(self.view.close)
             if self._env:
-                stack.enter_context(_environment({"HOMA_REDIS_URL": url, "HOMA_NAMESPACE": namespace}))
+                stack.enter_context(_environment(_variables(settings)))
+            stack.enter_context(fake_in_force.in_force(self, leads=self._env))
             self._stack = stack.pop_all()
         return settings
+
+    def _end_workers(self) -> None:
+        self._stuck = self.workers.end()
+
+    def counted(self, target: Target, content: str | Sequence[Mapping[str, Any]]) -> Count:
+        """What a call with this content is billed for, as the provider's own count."""
+        return Count(count(content, target.model).tokens, exact=True)
 
     def _record(
         self,
@@ -197,14 +233,19 @@ def fake(
         time: `jumps` over the pauses between retries, freezes and limits, so that no test waits for them; or `passes`.
             Either way `advance` moves it, which delays, deadlines and new days need.
         settings: as in homa.toml, over what stands there: `{"models": {"fast": {"target": "openai:gpt-6-luna"}}}`.
-        env: whether HOMA_REDIS_URL and HOMA_NAMESPACE of this process lead to it meanwhile.
+        env: whether clients of this process lead to it meanwhile, those that were made before, too; and processes that
+            it starts (HOMA_REDIS_URL, HOMA_NAMESPACE, HOMA_HOME, HOMA_BLOBS). A client with a `redis_url` or `settings`
+            of its own does not.
         middleware: of its workers: functions with `@around`, and classes of `Middleware`.
 
     Raises:
         TypeError: something is no pattern, or no answer.
+        ValueError: there is no such time.
         ConfigError: the settings are wrong.
         MissingExtra: `homa-queue[local]` is not installed.
     """
+    if time not in get_args(Time):
+        raise ValueError(f"time is {time!r:.80}: expected one of {', '.join(map(repr, get_args(Time)))}")
     return Fake(answers, strict=strict, time=time, settings=settings or {}, env=env, middleware=middleware)
 
 
@@ -213,7 +254,29 @@ def _settings(url: str, namespace: str, home: str, given: Mapping[str, Any]) -> 
     env = {"HOMA_REDIS_URL": url, "HOMA_NAMESPACE": namespace, "HOMA_HOME": home, **kinds}
     if config := os.environ.get("HOMA_CONFIG"):
         env["HOMA_CONFIG"] = config
-    return load_settings(env=env, cwd=Path.cwd(), overrides=given)
+    settings = load_settings(env=env, cwd=Path.cwd(), overrides=given)
+    if "blobs" in given or (settings.blobs is None and not os.environ.get("HOMA_BLOBS")):
+        return settings
+    # The project's own may be production's.
+    return load_settings(env=env, cwd=Path.cwd(), overrides={**given, "blobs": str(Path(home, "blobs"))})
+
+
+def _variables(settings: Settings) -> dict[str, str]:
+    """What leads processes to a fake fleet, beside what the project's homa.toml says."""
+    blobs = {} if settings.blobs is None else {"HOMA_BLOBS": settings.blobs}
+    home = str(settings.home)
+    return {"HOMA_REDIS_URL": str(settings.redis_url), "HOMA_NAMESPACE": settings.namespace, "HOMA_HOME": home, **blobs}
+
+
+@contextmanager
+def _directory() -> Iterator[str]:
+    """A directory that is gone afterwards, unless it is a forked child that leaves: it is its parent's."""
+    made, by = tempfile.mkdtemp(prefix="homa-fake-"), os.getpid()
+    try:
+        yield made
+    finally:
+        if os.getpid() == by:
+            shutil.rmtree(made, ignore_errors=True)
 
 
 @contextmanager

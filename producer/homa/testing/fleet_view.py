@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import orjson
+
+from homa.client.management.units import usd_of
 from homa.testing.calls import FakeCall, matches, prompt_of
 from homa_shared.calls.request import JobRequest
 from homa_shared.model.records import Job
@@ -31,11 +34,11 @@ class FleetView:
 
     def cost_usd(self) -> Decimal:
         """Known cost of all attempts, dollars."""
-        return Decimal(self._store.run(reads.costs(self._store.keys)).nano_usd).scaleb(-9)
+        return usd_of(self._store.run(reads.costs(self._store.keys)).nano_usd)
 
     def unresolved_usd(self) -> Decimal:
         """What calls may have cost of which nobody knows, dollars."""
-        return Decimal(self._store.run(reads.costs(self._store.keys)).unresolved_nano_usd).scaleb(-9)
+        return usd_of(self._store.run(reads.costs(self._store.keys)).unresolved_nano_usd)
 
     def called(
         self, calls: Sequence[FakeCall], prompt: str | re.Pattern[str], model: str, times: int | None
@@ -74,16 +77,25 @@ class FleetView:
                 return
 
     def _prompts(self, jobs: Sequence[Job], calls: Sequence[FakeCall]) -> dict[str, str]:
-        """Prompts by job: of a request that still waits, else as it was called."""
+        """Prompts by job: of a request that still waits, else as it was called; of a cached reply, its source's."""
         prompts = dict.fromkeys((job.id for job in jobs), "")
         prompts |= {call.job_id: call.prompt for call in calls}
         for job in jobs:
-            key = self._store.keys.request(job.id)
-            raw = self._store.run(read((("GET", key),), lambda replies: replies[0]))
-            if raw is not None:
-                request = JobRequest.decode(raw)
+            if (request := self._request(job.id)) is not None:
                 prompts[job.id] = prompt_of(request.messages) or "\n".join(request.inputs) or prompts[job.id]
+        for job in jobs:
+            if not prompts[job.id]:
+                prompts[job.id] = prompts.get(self._source(job.id), "")
         return prompts
+
+    def _request(self, job_id: str) -> JobRequest | None:
+        raw = self._store.run(read((("GET", self._store.keys.request(job_id)),), lambda replies: replies[0]))
+        return None if raw is None else JobRequest.decode(raw)
+
+    def _source(self, job_id: str) -> str:
+        """The job whose reply a job was answered with; empty where it has its own."""
+        raw = self._store.run(read((("GET", self._store.keys.reply(job_id)),), lambda replies: replies[0]))
+        return str(orjson.loads(raw).get("cached") or "") if raw else ""
 
 
 def _has(job: Job, facts: Mapping[str, Any]) -> bool:

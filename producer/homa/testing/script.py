@@ -6,6 +6,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from inspect import iscoroutinefunction
 from typing import Any
 
 from homa.testing.answers import Answer, Fails, as_answer
@@ -42,8 +43,7 @@ class Script:
             if not isinstance(pattern, str | re.Pattern):
                 raise TypeError(f"{pattern!r} is no pattern: expected a text, where * stands for anything, or a regex")
             for one in answer if isinstance(answer, list) else [answer]:
-                if not callable(one):
-                    as_answer(one)
+                _check(one)
         # Of a list each call takes the next.
         self._answers = [(pattern, list(a) if isinstance(a, list) else a) for pattern, a in given.items()]
         self._lock = threading.Lock()
@@ -92,7 +92,7 @@ class Script:
 
     def _answer(self, asked: FakeCall) -> Answer | Fails:
         answer, why = self._next(asked.prompt)
-        if callable(answer):
+        if _is_function(answer):
             answer = answer(asked)
         if why:
             with self._lock:
@@ -120,8 +120,23 @@ def vector(text: str, dimensions: int) -> list[float]:
     return [value / length for value in values]
 
 
+def _is_function(answer: Answerable) -> bool:
+    """A class is the answer itself, or none."""
+    return callable(answer) and not isinstance(answer, type)
+
+
+def _check(answer: Answerable) -> None:
+    if iscoroutinefunction(answer):
+        raise TypeError(
+            f"{answer!r} is a coroutine function: expected one that returns the answer, and may take its time"
+        )
+    if not _is_function(answer):
+        as_answer(answer)
+
+
 def _fails(answer: Answerable) -> bool:
-    return isinstance(answer, Fails) or (isinstance(answer, list) and bool(answer) and isinstance(answer[0], Fails))
+    first = answer[0] if isinstance(answer, list) and answer else answer
+    return isinstance(first, Fails) or (isinstance(first, type) and issubclass(first, Fails))
 
 
 def _name(pattern: str | re.Pattern[str]) -> str:

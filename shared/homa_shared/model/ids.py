@@ -40,7 +40,7 @@ _questions = itertools.count(1)
 
 
 def new_nonce() -> str:
-    """Names one question, `process-number`; the numbers of a process ascend."""
+    """Names one request, `process-number`; the numbers of a process ascend."""
     return f"{_process}-{next(_questions)}"
 
 

@@ -45,7 +45,7 @@ class Place(Flag):
     RUNNING = auto()
     #: There while the job waits for something; removed with the wait.
     WAITING = auto()
-    #: In no record: take reckons it for a worker, as a span, so that no clock but the store's matters.
+    #: In no record: scripts find it out. What take reckons is a span, so that no clock but the store's matters.
     RECKONED = auto()
 
 
@@ -182,11 +182,19 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     _flag("sw", "between_steps", "1: between two steps, nothing is in flight", _RUNNING),
     _number("sr", "reserved_step", "step whose call is reserved", _RUNNING),
     _number("sa", "step_reserved_ms", "when that was, ms", _RUNNING),
+    _text(
+        "rn",
+        "reservation_nonce",
+        "nonce of its worker's latest request to reserve a call or to give one back",
+        _RUNNING,
+    ),
     _number("sx", "steps_cost", "known cost of the attempt's steps, nano-dollars", _RUNNING),
     _number("su", "steps_unresolved", "unresolved cost of the attempt's steps, nano-dollars", _RUNNING),
     _text("sy", "steps_budgets", "budget instances of steps with unresolved cost, a line each", _RUNNING),
     _number("sz", "steps_saved", "what the prompt cache saved in the attempt's steps, nano-dollars", _RUNNING),
     _text("li", "line", "line of its batch, where a retry's id does not tell it"),
+    # what scripts find out
+    _text("damage", "damage", "which field holds no number where one must stand", Place.RECKONED, None),
     # spans
     _number("left", "left_ms", "time until its deadline, ms; 0 for none", _TAKEN | Place.RECKONED, 0),
     _number("waited", "waited_ms", "time since it was submitted, ms", _TAKEN | Place.RECKONED, 0),

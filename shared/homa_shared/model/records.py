@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -130,13 +131,17 @@ class Job:
 
 
 def decode_fields(raw: Mapping[bytes, bytes]) -> dict[str, Any]:
-    """A record's fields as the store calls them, with numbers as numbers."""
+    """A record's fields as the store calls them, with numbers as numbers; one that holds none is left out."""
     known = by_short()
     fields: dict[str, Any] = {}
     for name, value in raw.items():
         key, text = name.decode(), value.decode()
         field = known.get(key)
-        fields[key] = int(text) if field is not None and field.is_number and text else text
+        if field is None or not field.is_number or not text:
+            fields[key] = text
+            continue
+        with suppress(ValueError):
+            fields[key] = int(text)
     return fields
 
 

@@ -178,20 +178,23 @@ def checked_every(every_s: object, now_ms: int, tz: str = "UTC") -> Every:
 
 
 def checked_once(at: object, now_ms: int, tz: str = "UTC") -> Once:
-    """A moment that lies ahead.
+    """A moment. One that is past is a schedule's that was made before, or the store refuses it (`past_words`).
 
     Raises:
-        InvalidRequest: it is no moment with a zone, or it is past.
+        InvalidRequest: it is no moment with a zone, or more than a hundred years away.
     """
     if not isinstance(at, datetime) or at.tzinfo is None:
         raise InvalidRequest(f"at is {at!r:.80}: expected a datetime with a time zone")
     at_ms = int(at.timestamp() * 1000)
-    if at_ms <= now_ms:
-        raise InvalidRequest(
-            f"at is {moment_in(at_ms, 'UTC')}, and the store's clock shows {moment_in(now_ms, 'UTC')}: "
-            "expected a time to come"
-        )
+    if abs(at_ms - now_ms) > _MOST_MS:
+        raise InvalidRequest(f"at is {at.isoformat()}: expected a time within a hundred years")
     return Once(at_ms, checked_zone(tz))
+
+
+def past_words(timing: Timing, now_ms: int) -> str:
+    """What is said of a timing without a tick to come."""
+    at = f"at is {moment_in(timing.at_ms, 'UTC')}" if isinstance(timing, Once) else timing.words()
+    return f"{at}, and the store's clock shows {moment_in(now_ms, 'UTC')}: expected a time to come"
 
 
 def checked_zone(name: object) -> str:

@@ -22,6 +22,7 @@ from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.settings.explain import explain, masked
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.home import default_directory
+from homa_shared.settings.schedule_section import ScheduleSettings
 from homa_shared.settings.sections import (
     Budget,
     ModelAlias,
@@ -78,6 +79,8 @@ class Settings(BaseSettings):
     tenants: dict[str, Tenant] = {}
     #: Prompt templates that `homa apply` stores, by name.
     templates: dict[str, TemplateSettings] = {}
+    #: Schedules that `homa apply` makes, by name.
+    schedules: dict[Name, ScheduleSettings] = {}
     #: How long what has ended is kept.
     retention: Retention = Retention()
     #: What becomes of cost that nobody knows.

@@ -71,7 +71,7 @@ def connect_sync(
         sentinel = Sentinel(list(address.hosts), sentinel_kwargs=_sentinel_options(address, Retry, connect_timeout_s))
         pool = _SentinelPool(address.service, sentinel, **options)  # type: ignore[no-untyped-call]
     else:
-        pool = redis.BlockingConnectionPool(connection_class=_connection_class(address, redis), **options)
+        pool = _Pool(connection_class=_connection_class(address, redis), **options)  # type: ignore[no-untyped-call]
     # from_pool makes the client the pool's owner: closing one closes the other.
     return redis.Redis.from_pool(pool)
 
@@ -138,7 +138,26 @@ class _OneBudgetAsyncRetry(_OneBudget, AsyncRetry):
             return await super().call_with_retry(*args, **options)
 
 
-class _SentinelPool(SentinelConnectionPool, redis.BlockingConnectionPool):
+class _Pool(redis.BlockingConnectionPool):
+    """A waiting pool that is closed in two steps: what another thread uses, when it gives that back.
+
+    redis-py would close the socket under that thread's read, which then meets a closed file instead of an error of the
+    connection.
+    """
+
+    _closed = False
+
+    def disconnect(self, inuse_connections: bool = True) -> None:
+        self._closed = self._closed or inuse_connections
+        super().disconnect(inuse_connections=False)
+
+    def release(self, connection: Any) -> None:
+        if self._closed:
+            connection.disconnect()
+        super().release(connection)  # type: ignore[no-untyped-call]
+
+
+class _SentinelPool(SentinelConnectionPool, _Pool):
     """redis-py has a pool that asks sentinels and a pool that waits; this is both. It closes its sentinels' clients."""
 
     def close(self) -> None:

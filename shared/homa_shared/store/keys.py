@@ -114,7 +114,7 @@ KEYS: dict[str, KeySpec] = {
     "media_users": KeySpec(
         "mj:<digest>", "set", "while a job needs it", "ends of keys that refer to it: it lives as long as one of them"
     ),
-    "moved_by": KeySpec("mv", "string", "-", "in tests with a clock that moves: how far ahead it is (ms)"),
+    "moved_by": KeySpec("mv", "string", "-", "in fake fleets, whose clock tests move: how far ahead it is (ms)"),
     "learned": KeySpec(
         "tl:<target>",
         "hash",
@@ -158,11 +158,20 @@ KEYS: dict[str, KeySpec] = {
         "sc.look", "string", "seconds", "the worker that fires ticks at present; any other may, too"
     ),
     "schedule_runs": KeySpec(
-        "sc.runs:<id>", "zset", "as the schedule", "ticks of its latest runs -> when they were fired (ms)"
+        "sc.runs:<id>", "zset", "as the schedule", "ticks of its latest runs that have ended -> when (ms)"
     ),
     "schedule_history": KeySpec("sc.history:<id>", "hash", "as the schedule", "tick -> its run as JSON"),
     "schedule_spans": KeySpec(
-        "sc.spans:<id>", "zset", "as the schedule", "first tick of a row of ticks that all had a run -> the last one"
+        "sc.spans:<id>",
+        "zset",
+        "as the schedule",
+        "first tick of a row of ticks that all had a run -> the last one; `<id>~<gen>`: by times that were replaced",
+    ),
+    "schedule_definitions": KeySpec(
+        "sc.was:<id>",
+        "hash",
+        "while runs of it wait",
+        "generation -> a definition that was replaced while runs of it waited, as JSON",
     ),
     "schedule_queue": KeySpec("sc.queue:<id>", "zset", "as the schedule", "ticks that wait for the run before -> tick"),
     "schedule_ended": KeySpec(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
+from redis.exceptions import ResponseError
 
 from homa_shared.store.transitions.attempts import Claim
 
@@ -42,6 +43,7 @@ class WorkerLog:
         """A defect: of Homa, an adapter or a middleware. One that repeats itself is told now and then.
 
         An exception may quote the prompt: its words stay out of the log, unless it is for debugging; its place goes in.
+        Of a reply of the store the place says nothing, and its words name keys and fields alone.
 
         Args:
             hook: of a middleware, that raised it.
@@ -59,6 +61,9 @@ class WorkerLog:
         facts: dict[str, Any] = {"job": claim.id, "attempt": claim.attempt, "target": claim.target} if claim else {}
         if hook:
             facts["hook"] = hook
+        if isinstance(error, ResponseError):
+            # What follows are the arguments of a command that the store does not know.
+            facts["said"] = str(error).partition(", with args")[0][:200]
         if self._debug:
             facts["traceback"] = "".join(traceback.format_exception(error))
         self.log.error("defect", **facts, error=type(error).__name__, at=_place(error))

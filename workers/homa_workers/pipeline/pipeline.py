@@ -90,7 +90,7 @@ class Pipeline:
         around = middleware.around
         self.caller = AroundCaller(around, self._allow, log, *parts) if around else Caller(*parts)
         self._running = 0
-        self.group = GroupCommit(store, gather_s, lambda: self._running)
+        self.group = GroupCommit(store, gather_s, lambda: self._running, log)
         self.acknowledger = Acknowledger(store, book, log, self.media, self.recent, self.group, secrets)
 
     async def run(self, attempt: RunningAttempt, first: Awaitable[None] | None = None) -> Outcome:

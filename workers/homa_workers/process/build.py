@@ -19,6 +19,7 @@ from homa_shared.store.blobs import Blobs, open_blobs
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.join import enter
+from homa_shared.store.reads import is_fake
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.fleet.vector_cache import VectorCache
 from homa_workers.middleware.around import for_provider
@@ -74,6 +75,8 @@ class Parts:
     account: Callable[[str, ProviderSettings, Secrets], Provider] = account
     #: Makes what a worker sleeps by.
     waiting: Callable[[], Waiting] = Waiting
+    #: Whether they are a fake fleet's own.
+    fake: bool = False
 
 
 async def build(
@@ -112,7 +115,7 @@ async def build(
     secrets = secrets_of(settings, address)
     made = [parts.account(name, settings.providers[name], secrets) for name in names]
     store = AsyncStore(address, settings.namespace, role="worker")
-    fleet = await _fleet_in_force(store, settings)
+    fleet = await _fleet_in_force(store, settings, fake=parts.fake)
     broker = broker or HomaBroker(address, settings.namespace)
     shared = _Shared(settings, store, broker, fleet, concurrency, blobs, given, secrets, parts.waiting)
     process = WorkerProcess(store, broker, [], made)
@@ -136,9 +139,14 @@ def _skipped_plugin(what: str) -> None:
     structlog.get_logger("homa.worker").warning("plugin skipped", what=what)
 
 
-async def _fleet_in_force(store: AsyncStore, settings: Settings) -> Fleet:
+async def _fleet_in_force(store: AsyncStore, settings: Settings, *, fake: bool) -> Fleet:
     """The fleet's settings, which the first worker writes. Where they cannot be had the store is closed."""
     try:
+        if not fake and await store.run(is_fake(store.keys)):
+            raise ConfigError(
+                f"namespace {settings.namespace} is that of a fake fleet (homa.testing), whose own workers answer what "
+                "the test wrote down: a worker that calls providers starts outside of the test"
+            )
         fleet = await enter(store, settings.fleet())
     except BaseException:
         await store.aclose()

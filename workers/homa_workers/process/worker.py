@@ -120,7 +120,7 @@ class HomaWorker(ThreadedWorker):
     def drain(self) -> None:
         super().drain()
         if self._pipeline is not None:
-            self._pipeline.group.flush()
+            self._pipeline.group.stop_gathering()
 
     def stop_now(self) -> None:
         self.drain()

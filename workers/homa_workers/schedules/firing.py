@@ -50,6 +50,7 @@ def firing_of(due: DueTick, now_ms: int) -> Firing:
         told.behind_due,
         told.values,
         latest=latest,
+        latest_due=latest + jitter_of(due.schedule, latest, due.jitter_ms),
         latest_at=_moment_in(latest, timing.zone),
         latest_values=values_at(due.holes, tick=latest, since=due.since, zone=timing.zone),
         missed=sum(1 for _ in islice(ticks_between(timing, due.tick - 1, latest - 1), _COUNTED)),
@@ -75,12 +76,15 @@ def _latest_due(due: DueTick, timing: Timing, now_ms: int) -> int:
 def slice_of(backfill: OpenBackfill, most: int) -> tuple[list[BackfillTick], bool]:
     """The next ticks of a backfill, and whether they are the last ones."""
     timing = read_timing(backfill.timing)
+    eras = {gen: read_timing(row) for gen, row in backfill.eras.items()}
     ticks = list(islice(ticks_between(timing, backfill.cursor, backfill.until), most + 1))
     told: list[BackfillTick] = []
     before = timing.latest(ticks[0] - 1, 0) if ticks else None
     for tick in ticks[:most]:
         since = backfill.cursor if before is None else before
         values = values_at(backfill.holes, tick=tick, since=since, zone=timing.zone)
-        told.append(BackfillTick(tick, _moment_in(tick, timing.zone), before, timing.after(tick), since, values))
+        at, behind = _moment_in(tick, timing.zone), timing.after(tick)
+        ticked = [gen for gen, earlier in eras.items() if earlier.after(tick - 1) == tick]
+        told.append(BackfillTick(tick, at, before, behind, since, values, ticked))
         before = tick
     return told, len(ticks) <= most

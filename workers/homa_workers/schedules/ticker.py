@@ -5,26 +5,35 @@
 3. One script fires it: nothing happens unless the tick is still its schedule's next one and the store's time has
    reached it. So each fires once, however many workers look, wherever one of them dies, and whatever is sent twice.
 4. Runs that ended are summed up, and backfills are moved on, by scripts that repeat nothing either.
+
+A schedule with which something is wrong pauses, and an alarm says why: it keeps no other one waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import structlog
 
+from homa_shared.model.constants import LATE_MS
+from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions.schedules import (
     Alarm,
     BackfillTick,
+    DueTick,
+    Firing,
     Look,
     OpenBackfill,
     close_runs,
     fire_ticks,
+    halt_schedule,
     look_schedules,
     move_backfill,
+    stop_backfill,
 )
 from homa_workers.schedules.firing import firing_of, slice_of
 
@@ -62,15 +71,19 @@ class Ticker:
         keys = self._store.keys
         began_s = time.monotonic()
         look = await self._store.run(
-            look_schedules(
-                keys, worker=self._worker, lease_ms=self._lease_ms, most=_LOOK_TICKS, ahead_ms=0, hold_ms=self._hold_ms
-            )
+            look_schedules(keys, worker=self._worker, lease_ms=self._lease_ms, most=_LOOK_TICKS, hold_ms=self._hold_ms)
         )
-        moved = await self._fire(look)
-        if look.has_work:
-            moved += await self._close()
-        for backfill in look.backfills:
-            moved += await self._move(backfill)
+        # What has ended first: a store that has no room for further jobs still has some for that.
+        parts: list[Callable[[], Awaitable[int]]] = [self._close] if look.has_work else []
+        parts += [partial(self._fire, look), *(partial(self._move, backfill) for backfill in look.backfills)]
+        moved, full = 0, None
+        for part in parts:
+            try:
+                moved += await part()
+            except StoreFull as error:
+                full = error
+        if full is not None and not moved:
+            raise full
         if moved:
             return 0.0
         wait_s = LOOK_S if look.wait_ms is None else look.wait_ms / 1000 - (time.monotonic() - began_s)
@@ -81,11 +94,42 @@ class Ticker:
     async def _fire(self, look: Look) -> int:
         fired = 0
         for start in range(0, len(look.ticks), _FIRE_TICKS):
-            firings = [firing_of(due, look.now) for due in look.ticks[start : start + _FIRE_TICKS]]
-            done = await self._store.run(fire_ticks(self._store.keys, firings, lease_ms=self._lease_ms))
-            fired += sum(answer in ("fired", "queued", "skipped") for answer in done.answers)
-            self._tell(done.alarms)
+            slice_ = look.ticks[start : start + _FIRE_TICKS]
+            firings = [await self._firing(due, look.now) for due in slice_]
+            fired += firings.count(None) + await self._fire_together([firing for firing in firings if firing])
         return fired
+
+    async def _firing(self, due: DueTick, now_ms: int) -> Firing | None:
+        """None for a schedule of which the calendar knows nothing: it pauses."""
+        if now_ms - due.due > LATE_MS:
+            # Many ticks may be past: what this worker calls meanwhile goes on between two schedules.
+            await asyncio.sleep(0)
+        try:
+            return firing_of(due, now_ms)
+        except Exception as error:
+            await self._halt(due.schedule, error)
+            return None
+
+    async def _fire_together(self, firings: Sequence[Firing]) -> int:
+        if not firings:
+            return 0
+        try:
+            done = await self._store.run(fire_ticks(self._store.keys, firings, lease_ms=self._lease_ms))
+        except (StoreUnavailable, StoreFull):
+            raise
+        except Exception as error:
+            if len(firings) > 1:
+                # One of them stops the script: each alone. What was fired before it is not fired again.
+                return sum([await self._fire_together([firing]) for firing in firings])
+            await self._halt(firings[0].due.schedule, error)
+            return 1
+        self._tell(done.alarms)
+        return sum(answer in ("fired", "queued", "skipped", "done") for answer in done.answers)
+
+    async def _halt(self, schedule: str, error: Exception) -> None:
+        why = _words_of(error)
+        self._log.error("schedule.halted", schedule=schedule, why=why, exc_info=error)
+        await self._store.run(halt_schedule(self._store.keys, schedule, why))
 
     async def _close(self) -> int:
         closed = await self._store.run(close_runs(self._store.keys, _CLOSE_RUNS))
@@ -93,14 +137,24 @@ class Ticker:
         return closed.runs
 
     async def _move(self, backfill: OpenBackfill) -> int:
+        try:
+            return await self._move_on(backfill)
+        except (StoreUnavailable, StoreFull):
+            raise
+        except Exception as error:
+            self._log.error("backfill.stopped", backfill=backfill.id, schedule=backfill.schedule, exc_info=error)
+            await self._store.run(stop_backfill(self._store.keys, backfill.id, _words_of(error)))
+            return 1
+
+    async def _move_on(self, backfill: OpenBackfill) -> int:
         ticks: list[BackfillTick] = []
         is_last = not backfill.timing
         if backfill.timing and backfill.room:
             ticks, is_last = slice_of(backfill, min(_BACKFILL_TICKS, backfill.room))
         # Asked without any, too: its batch may have been cancelled.
-        op = move_backfill(self._store.keys, backfill.id, backfill.cursor, ticks, is_last=is_last)
-        answer, runs = await self._store.run(op)
-        return runs if answer == "moved" else 0
+        op = move_backfill(self._store.keys, backfill.id, backfill.gen, backfill.cursor, ticks, is_last=is_last)
+        answer, passed = await self._store.run(op)
+        return passed if answer == "moved" else 0
 
     def _tell(self, alarms: Sequence[Alarm]) -> None:
         for alarm in alarms:
@@ -109,3 +163,7 @@ class Ticker:
     async def run(self) -> None:
         """One turn, and the pause behind it."""
         await asyncio.sleep(await self.turn())
+
+
+def _words_of(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

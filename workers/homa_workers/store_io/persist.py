@@ -48,7 +48,7 @@ async def persist(
         log.store_away(error)
     except asyncio.CancelledError as error:
         cancelled = error
-    result = await shielded(_until_taken(store, op, log, recent, sent))
+    result = await shielded(_until_taken(store, op, log, recent, sent, failures=0 if cancelled else 1))
     if cancelled is not None:
         raise cancelled
     return result
@@ -96,13 +96,19 @@ async def _taken(store: AsyncStore, op: Op[T], recent: Recent | None, sent: Call
 
 
 async def _until_taken(
-    store: AsyncStore, op: Op[T], log: WorkerLog, recent: Recent | None, sent: Callable[[], Awaitable[T]] | None
+    store: AsyncStore,
+    op: Op[T],
+    log: WorkerLog,
+    recent: Recent | None,
+    sent: Callable[[], Awaitable[T]] | None,
+    *,
+    failures: int,
 ) -> T:
-    failures = 0
     while True:
-        failures += 1
-        await asyncio.sleep(BACKOFF.pause_s(failures))
+        if failures:
+            await asyncio.sleep(BACKOFF.pause_s(failures))
         try:
             return await _taken(store, op, recent, sent)
         except (StoreUnavailable, StoreFull) as error:
             log.store_away(error)
+            failures += 1

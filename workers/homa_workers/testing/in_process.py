@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -17,11 +18,17 @@ from homa_workers.observe import logs
 from homa_workers.process.build import Parts, WorkerProcess, build
 from homa_workers.providers.base import Provider
 from homa_workers.providers.secrets import Secrets
+from homa_workers.testing.answering import Answering
 from homa_workers.testing.moving_clock import MovingClock
 from homa_workers.testing.recording import Record, Recording
 from homa_workers.testing.scripted_provider import Answers, ScriptedProvider
 
 __all__ = ["Given", "InProcessWorkers"]
+
+#: How long answers that are being given may take once the block has ended, s.
+_PARTING_S = 5.0
+#: As far as a clock may be moved at once, s: a hundred years.
+_FURTHEST_S = 100 * 365 * 86_400
 
 
 class InProcessWorkers(LoopThread):
@@ -50,17 +57,50 @@ class InProcessWorkers(LoopThread):
         self._middleware = middleware
         self._settings, self._address, self._answers, self._jumps = settings, address, answers, jumps
         self._record = record
+        self._answering = Answering()
         self._process: WorkerProcess
         self._clock: MovingClock
 
     def advance(self, seconds: float) -> None:
-        """Moves the clock, and waits until what became due by it is done."""
-        self._await(self._clock.advance(round(seconds * 1000)))
+        """Moves the clock, and waits until what became due by it is done.
+
+        Raises:
+            ValueError: that is no length of time.
+            TimeoutError, RuntimeError: as `until_quiet`.
+        """
+        self._await(self._clock.advance(_ms(seconds)))
         self.until_quiet()
 
     def until_quiet(self) -> None:
-        """Waits until nothing is left that can be done without moving the clock."""
-        self._await(self._clock.until_quiet())
+        """Waits until nothing is left that can be done without moving the clock.
+
+        Raises:
+            TimeoutError: something still is after half a minute; it says what.
+            RuntimeError: the workers have ended.
+        """
+        try:
+            self._await(self._clock.until_quiet())
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}: {self._await(self._left())}") from None
+
+    def end(self) -> list[str]:
+        """Stops them; returns the calls whose answers had not come some seconds later, which are given up."""
+        if not self._thread.is_alive():
+            return []
+        self._loop.call_soon_threadsafe(self._end)
+        self._thread.join(_PARTING_S)
+        given_up = self._await(self._give_up()) if self._thread.is_alive() else []
+        self.stop()
+        return given_up
+
+    async def _give_up(self) -> list[str]:
+        return self._answering.give_up()
+
+    async def _left(self) -> str:
+        """What is left to be done, for people."""
+        if pending := self._answering.pending:
+            return f"the answers to {len(pending)} calls have not come, the first of {pending[0]}"
+        return await self._clock.left()
 
     def _end(self) -> None:
         self._process.drain()
@@ -69,11 +109,12 @@ class InProcessWorkers(LoopThread):
         if not structlog.is_configured():
             logs.start("error", "auto")
         self._clock = MovingClock(jumps=self._jumps, lease_ms=round(self._settings.lease_s * 1000))
-        parts = Parts(account=self._account, waiting=self._clock.waiting)
+        parts = Parts(account=self._account, waiting=self._clock.waiting, fake=True)
         middleware = [*self._middleware, partial(Recording, self._record)]
         self._process = await build(self._settings, self._address, [], middleware=middleware, parts=parts)
         workers = self._process.workers
-        self._clock.serve(self._process.store, [w.id for w in workers], lambda: sum(w.running for w in workers))
+        self._clock.serve(self._process.store, workers)
+        await self._clock.begin()
         jumping = asyncio.create_task(self._clock.run())
         self._started.set()
         try:
@@ -86,4 +127,11 @@ class InProcessWorkers(LoopThread):
             await self._process.aclose()
 
     def _account(self, name: str, given: ProviderSettings, _: Secrets) -> Provider:
-        return ScriptedProvider(name, str(given.kind), self._answers)
+        return ScriptedProvider(name, str(given.kind), self._answers, self._answering)
+
+
+def _ms(seconds: object) -> int:
+    known = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not known or not math.isfinite(seconds) or not 0 <= seconds <= _FURTHEST_S:  # type: ignore[arg-type, operator]
+        raise ValueError(f"the clock is moved by {seconds!r:.80}: expected seconds, 0 or more, at most a hundred years")
+    return round(seconds * 1000)  # type: ignore[operator]

@@ -9,7 +9,8 @@ delay is what a test wants to see.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from homa_shared.model.record_fields import short
 from homa_shared.store.client import AsyncStore
@@ -25,6 +26,18 @@ _BEYOND_MS = 2
 _SLICE = 500
 
 
+class Served(Protocol):
+    """A worker that goes by the clock."""
+
+    id: str
+
+    @property
+    def running(self) -> int:
+        """Attempts in flight."""
+
+    def queues_served(self) -> list[str]: ...
+
+
 class MovingClock:
     """The clock of one namespace, in the event loop that its workers run in.
 
@@ -37,21 +50,19 @@ class MovingClock:
         self._jumps = jumps
         self._lease_ms = lease_ms
         self._store: AsyncStore
-        self._workers: Sequence[str] = ()
-        self._running: Callable[[], int] = lambda: 0
+        self._workers: Sequence[Served] = ()
         #: How long each sleeping worker sleeps at most, ms; None where nothing waits.
         self._asleep: dict[int, int | None] = {}
         self._moved = asyncio.Event()
         self._fell_asleep = asyncio.Event()
 
-    def serve(self, store: AsyncStore, workers: Sequence[str], running: Callable[[], int]) -> None:
-        """These workers are those that go by it.
+    def serve(self, store: AsyncStore, workers: Sequence[Served]) -> None:
+        """These workers are those that go by it."""
+        self._store, self._workers = store, workers
 
-        Args:
-            workers: their names.
-            running: attempts in flight, of all together.
-        """
-        self._store, self._workers, self._running = store, workers, running
+    async def begin(self) -> None:
+        """From now on the namespace is known for a fake fleet's (`is_fake`)."""
+        await self._store.run(_begin(self._store))
 
     def waiting(self) -> Waiting:
         """What one worker sleeps by."""
@@ -73,13 +84,26 @@ class MovingClock:
         if not self._is_quiet() or await self._jump_ms() is not None:
             return True
         # A bell that was rung just now has not reached its worker yet: nobody says what the job waits for.
-        waiting = sum(row.queued for row in await self._store.run(queues(self._store.keys)) if not row.paused)
-        return waiting > 0 and all(ms is None for ms in self._asleep.values())
+        return all(ms is None for ms in self._asleep.values()) and await self._waiting() > 0
+
+    async def _waiting(self) -> int:
+        """Entries that one of these workers could take; those of a queue that none serves wait for others."""
+        served = {queue for worker in self._workers for queue in worker.queues_served()}
+        rows = await self._store.run(queues(self._store.keys))
+        return sum(row.queued for row in rows if row.queue in served and not row.paused)
+
+    async def left(self) -> str:
+        """What is left to be done, for people."""
+        return f"{self._running()} calls are in flight, {await self._waiting()} jobs are queued"
+
+    def _running(self) -> int:
+        """Attempts in flight, of all workers together."""
+        return sum(worker.running for worker in self._workers)
 
     async def advance(self, ms: int) -> None:
         """Moves it, and wakes whoever sleeps by it."""
         now_ms = await self._store.run(server_time(self._store.keys)) + ms
-        await self._store.run(_move(self._store, ms, now_ms, self._workers))
+        await self._store.run(_move(self._store, ms, now_ms, [worker.id for worker in self._workers]))
         while await self._store.run(sweep(self._store.keys, slice_size=_SLICE, lease_ms=self._lease_ms)):
             pass
         moved, self._moved = self._moved, asyncio.Event()
@@ -147,6 +171,10 @@ class _Sleep(Waiting):
     ) -> None:
         listening = asyncio.create_task(super().for_bell(store, queues, wait_ms, or_slot=or_slot))
         await self._clock.sleep(self, wait_ms, listening)
+
+
+def _begin(store: AsyncStore) -> Op[None]:
+    return Op((("SET", store.keys.moved_by(), 0, "NX"),), lambda _: None)
 
 
 def _move(store: AsyncStore, ms: int, now_ms: int, workers: Sequence[str]) -> Op[None]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from homa_shared.calls.reply import Call, Completion, Delta, Embeddings, message_text
 from homa_workers.providers.base import Emit
+from homa_workers.testing.answering import Answering
 
 #: A word with the blanks behind it: what a stream brings in one piece.
 _PIECE = re.compile(r"\S+\s*|\s+")
@@ -31,15 +32,15 @@ class ScriptedProvider:
         name: the account's.
         kind: its kind of provider.
         answers: the script.
+        answering: takes note of the answers that are being given.
     """
 
-    def __init__(self, name: str, kind: str, answers: Answers) -> None:
+    def __init__(self, name: str, kind: str, answers: Answers, answering: Answering) -> None:
         self.name, self.kind = name, kind
-        self._answers = answers
+        self._answers, self._answering = answers, answering
 
     async def complete(self, call: Call) -> Completion:
-        # In a thread: an answer may be a function of the test's, and may take its time.
-        return await asyncio.to_thread(self._answers.chat, self.name, call)
+        return await self._answering.ask(f"{self.name}:{call.model}", partial(self._answers.chat, self.name, call))
 
     async def stream(self, call: Call, emit: Emit) -> Completion:
         """The whole reply, told word by word."""
@@ -51,7 +52,8 @@ class ScriptedProvider:
         return whole
 
     async def embed(self, model: str, inputs: Sequence[str], params: Mapping[str, Any]) -> Embeddings:
-        return await asyncio.to_thread(self._answers.vectors, self.name, model, inputs, params)
+        vectors = partial(self._answers.vectors, self.name, model, inputs, params)
+        return await self._answering.ask(f"{self.name}:{model}", vectors)
 
     async def count(self, call: Call) -> int | None:
         return None

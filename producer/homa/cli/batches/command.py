@@ -13,7 +13,7 @@ from homa.cli.context import say, session
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.output import age, dollars, json_option, number, print_facts, print_json, print_table
 from homa.client.management import batches
-from homa.client.management.batches import BatchInfo
+from homa.client.management.batches import BatchFilter, BatchInfo
 from homa.client.session import Session
 from homa_shared.store import reads
 from homa_shared.store.transitions import admin
@@ -33,7 +33,7 @@ command.add_command(watch)
 def list_(limit: int, as_json: bool) -> None:
     """List batches, newest first."""
     with session() as here:
-        found: list[BatchInfo] = list(here.driver.iterate(batches.listing(here.keys, limit=limit)))
+        found: list[BatchInfo] = list(here.driver.iterate(batches.listing(here.keys, BatchFilter(), limit=limit)))
         now_ms = here.store.run(reads.server_time(here.keys))
     if as_json:
         print_json({"batches": [batch_document(view) for view in found]})

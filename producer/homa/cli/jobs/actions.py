@@ -59,7 +59,7 @@ def retry(jobs: Sequence[str], as_json: bool, **filters: str | None) -> None:
     with session() as here:
         retrier = Retrier(here.keys)
         if jobs:
-            tell("retry", [(job, *here.driver.run(retrier.retry(job))) for job in jobs], as_json)
+            tell("retry", [(job, *here.driver.run(retrier.tried(job))) for job in jobs], as_json)
             return
         done = here.driver.run(retrier.retry_all(job_filter(filters)))
     tell_counts({"retried": done.retried, **done.refused}, as_json)

@@ -15,6 +15,8 @@ from homa.cli.option_types import seconds, value_option
 from homa.cli.output import json_option, print_facts, print_json, print_table
 from homa.cli.schedules.words import (
     budget_of,
+    forecast_document,
+    forecast_words,
     moment_of,
     needs_look,
     run_document,
@@ -23,6 +25,7 @@ from homa.cli.schedules.words import (
     schedule_facts,
     schedule_row,
 )
+from homa.client.management.workers import workers
 from homa.client.schedule_flows import WINDOW, ScheduleFlows, ScheduleTimes, all_schedules, make_schedule
 from homa.submit.option_row import Command
 from homa_shared.calls.prompt_templates import AsTexts
@@ -72,6 +75,9 @@ def create(**options: Any) -> None:
         here.driver.run(making)
         flows = ScheduleFlows(here.keys, name)
         view, ticks = here.driver.run(flows.view()), here.driver.run(flows.next_ticks(1))
+        is_served = any(row.live for row in here.driver.run(workers(here.keys)))
+    if not is_served:
+        say("warning: no worker is alive, and workers fire ticks: start one with `homa worker`")
     if options["as_json"]:
         print_json(schedule_document(view, ticks))
         return
@@ -108,10 +114,10 @@ def list_(as_json: bool) -> None:
         print_json({"schedules": [schedule_document(view, now_ms=now_ms) for view in found]})
     else:
         print_table(
-            ("SCHEDULE", "WHEN", "STATE", "NEXT", "FIRED", "FAILED", "ALARM"),
+            ("SCHEDULE", "WHEN", "NEXT", "FIRED", "FAILED", "ALARM"),
             [schedule_row(view, now_ms) for view in found],
             right={"FIRED", "FAILED"},
-            wraps={"ALARM"},
+            wraps={"WHEN", "ALARM"},
             empty="no schedule is made: homa schedules create NAME --cron LINE --prompt TEXT --model P:M",
         )
     if any(needs_look(view, now_ms) for view in found):
@@ -133,9 +139,7 @@ def show(name: str, count: int, as_json: bool) -> None:
         print_json(schedule_document(view, ticks, now_ms) | {"runs": [run_document(run) for run in runs]})
     else:
         print_facts(schedule_facts(view, ticks, now_ms))
-        print_table(
-            ("TICK", "STATE", "BY", "COST", "JOB", "DETAIL"), map(run_row, runs), right={"COST"}, wraps={"DETAIL"}
-        )
+        print_table(("TICK", "STATE", "BY", "COST", "JOB"), map(run_row, runs), right={"COST"}, wraps={"JOB"})
     if needs_look(view, now_ms):
         raise Stopped(SOME_FAILED)
 
@@ -189,10 +193,12 @@ def backfill(name: str, since: str, until: str, budget_usd: str | None, window: 
         flows = ScheduleFlows(here.keys, name)
         zone = read_timing(here.driver.run(flows.view()).timing).zone
         begin, end = _required("--since", since, zone), _required("--until", until, zone)
+        forecast = here.driver.run(flows.forecast(begin, end))
         batch = here.driver.run(flows.backfill(begin, end, budget_usd, window))
     if as_json:
-        print_json({"schedule": name, "batch": batch})
+        print_json({"schedule": name, "batch": batch, **forecast_document(forecast)})
         return
+    say(f"{forecast_words(forecast)}; ticks that had their run are passed over")
     say(f"batch {batch}: homa batches watch {batch}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from homa.cli.output import dollars, number, span, usd_or_null
+from homa.client.schedule_flows import BackfillForecast
 from homa_shared.model.constants import LATE_MS
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.schedules.timing import checked_zone, moment_in, read_timing
@@ -57,11 +58,18 @@ def alarm_words(view: ScheduleView, now_ms: int) -> str:
     return "" if view.alarm is None else f"{view.alarm.kind}: {view.alarm.detail}"
 
 
+def short_moment(moment: str) -> str:
+    """ISO 8601 to the minute, without its offset: the zone stands beside it."""
+    return moment[:16].replace("T", " ")
+
+
 def schedule_row(view: ScheduleView, now_ms: int) -> tuple[str, ...]:
+    """As `homa schedules list` shows it in 80 columns; where nothing is to come, the state says so."""
     timing = read_timing(view.timing)
-    following = moment_in(view.next_ms, timing.zone) if view.next_ms is not None and view.state == "active" else ""
+    is_due = view.state == "active" and view.due_ms is not None
+    following = short_moment(moment_in(view.due_ms or 0, timing.zone)) if is_due else view.state
     failed = number(view.failed) if view.failed else ""
-    return view.name, timing.words(), view.state, following, number(view.fired), failed, alarm_words(view, now_ms)
+    return view.name, timing.words(), following, number(view.fired), failed, alarm_words(view, now_ms)
 
 
 def schedule_facts(view: ScheduleView, ticks: Sequence[datetime], now_ms: int) -> list[tuple[str, str]]:
@@ -71,6 +79,8 @@ def schedule_facts(view: ScheduleView, ticks: Sequence[datetime], now_ms: int) -
         ("when", read_timing(view.timing).words()),
         ("state", f"{view.state}: {view.paused_why}" if view.paused_why else view.state),
         ("next", ", ".join(tick.isoformat() for tick in ticks)),
+        ("starts", _start(view)),
+        ("made by", "homa.toml" if view.origin == "settings" else ""),
         ("missed", view.missed),
         ("overlap", view.overlap),
         ("jitter", span(view.jitter_ms) if view.jitter_ms else ""),
@@ -78,9 +88,17 @@ def schedule_facts(view: ScheduleView, ticks: Sequence[datetime], now_ms: int) -
         ("fired", number(view.fired)),
         ("skipped", number(view.skipped) if view.skipped else ""),
         ("failed", number(view.failed) if view.failed else ""),
+        ("cancelled", number(view.cancelled) if view.cancelled else ""),
         ("late", number(view.late) if view.late else ""),
         ("alarm", alarm_words(view, now_ms)),
     ]
+
+
+def _start(view: ScheduleView) -> str:
+    """When the work of the next tick starts, where jitter moves it."""
+    if not view.jitter_ms or view.state != "active" or view.due_ms is None:
+        return ""
+    return moment_in(view.due_ms, read_timing(view.timing).zone)
 
 
 def schedule_document(
@@ -92,8 +110,10 @@ def schedule_document(
         "id": view.id,
         **timing.row(),
         "state": view.state,
+        "origin": view.origin,
         "paused_why": view.paused_why or None,
         "next": moment_in(view.next_ms, timing.zone) if view.next_ms is not None else None,
+        "starts": moment_in(view.due_ms, timing.zone) if view.due_ms is not None else None,
         "last": moment_in(view.last_ms, timing.zone) if view.last_ms is not None else None,
         "missed": view.missed,
         "overlap": view.overlap,
@@ -104,6 +124,7 @@ def schedule_document(
         "skipped": view.skipped,
         "succeeded": view.succeeded,
         "failed": view.failed,
+        "cancelled": view.cancelled,
         "late": view.late,
         "alarm": None if view.alarm is None else {"kind": view.alarm.kind, "detail": view.alarm.detail},
     }
@@ -114,8 +135,29 @@ def schedule_document(
     return told
 
 
+def forecast_words(forecast: BackfillForecast) -> str:
+    ticks = f"{number(forecast.ticks)} {'tick' if forecast.ticks == 1 else 'ticks'}"
+    costs = []
+    if forecast.usual_nano_usd is not None:
+        costs.append(f"{dollars(forecast.usual_nano_usd)} by what its runs usually cost")
+    if forecast.most_nano_usd is not None:
+        costs.append(f"{dollars(forecast.most_nano_usd)} at most")
+    return f"{'more than ' if forecast.is_cut else ''}{ticks}, {', '.join(costs) or 'of unknown cost'}"
+
+
+def forecast_document(forecast: BackfillForecast) -> dict[str, Any]:
+    return {
+        "ticks": forecast.ticks,
+        "more_ticks": forecast.is_cut,
+        "usual_usd": usd_or_null(forecast.usual_nano_usd),
+        "most_usd": usd_or_null(forecast.most_nano_usd),
+    }
+
+
 def run_row(run: ScheduleRun) -> tuple[str, ...]:
-    return run.at, run.state, run.by, dollars(run.cost_nano_usd), run.job, run.detail
+    by = "" if run.by == "tick" else run.by
+    told = " ".join(filter(None, (run.job, run.detail)))
+    return short_moment(run.at), run.state, by, dollars(run.cost_nano_usd), told
 
 
 def run_document(run: ScheduleRun) -> dict[str, Any]:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal, TypeAlias, get_args
 
-from homa.client.management.job_listing import batch_view
+from homa.client.management.job_listing import batch_view, check_word
 from homa.client.management.units import time_of, time_of_known, usd_of, usd_of_known
 from homa.client.management.wording import dollars, number, one_line
 from homa.drivers.effects import Emit, Flow, ask, ask_all
+from homa.submit.option_checks import check_text
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
-from homa_shared.store.reads import BatchView
+from homa_shared.store.reads import BatchView, LineCounts
 
 #: Batches that are read at once.
 _PAGE = 100
 
+BatchState: TypeAlias = Literal["open", "sealed", "complete"]
+
 
 @dataclass(frozen=True, slots=True)
-class BatchInfo:
+class BatchInfo(LineCounts):
     """A batch as its record tells it. Counts are lines, by the state of their latest job."""
 
     id: str
@@ -53,20 +57,6 @@ class BatchInfo:
     cached_tokens: int
     name: str
     tenant: str
-
-    @property
-    def ended(self) -> int:
-        """Lines that have ended."""
-        return self.succeeded + self.failed + self.cancelled + self.expired
-
-    @property
-    def live(self) -> int:
-        """Lines that were submitted and have not ended."""
-        return self.submitted - self.ended
-
-    @property
-    def complete(self) -> bool:
-        return self.state == "complete"
 
     @property
     def seconds(self) -> float | None:
@@ -133,14 +123,26 @@ def batch_info(keys: Keys, batch_id: str) -> Flow[BatchInfo]:
     return BatchInfo.of((yield from batch_view(keys, batch_id)))
 
 
-def listing(
-    keys: Keys,
-    *,
-    state: str | None = None,
-    tenant: str | None = None,
-    name: str | None = None,
-    limit: int | None = None,
-) -> Flow[None]:
+@dataclass(frozen=True, slots=True)
+class BatchFilter:
+    """Batches that fit everything that is said; None says nothing. Raises InvalidRequest for what none can have."""
+
+    state: str | None = None
+    tenant: str | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value is not None:
+                check_text(name, value)
+        if self.state is not None:
+            check_word("state", self.state, get_args(BatchState))
+
+    def fits(self, view: BatchView) -> bool:
+        return all(value in (None, getattr(view, name)) for name, value in asdict(self).items())
+
+
+def listing(keys: Keys, wanted: BatchFilter, *, limit: int | None = None) -> Flow[None]:
     """Emits batches (`BatchInfo`), newest first, read a page at a time.
 
     Args:
@@ -152,9 +154,8 @@ def listing(
         if not page.ids:
             return
         before = page.cursor
-        wanted = {"state": state, "tenant": tenant, "name": name}
         for view in (yield from ask_all([reads.batch(keys, batch_id) for batch_id in page.ids])):
-            if view is None or any(value not in (None, getattr(view, what)) for what, value in wanted.items()):
+            if view is None or not wanted.fits(view):
                 continue
             yield Emit(BatchInfo.of(view))
             left = None if left is None else left - 1

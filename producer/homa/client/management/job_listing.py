@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Literal, TypeAlias
 
 import orjson
 
 from homa.client.management.jobs import JobInfo
+from homa.client.management.wording import error_text
 from homa.client.not_found import batch_not_found
 from homa.drivers.effects import Emit, Flow, ask
+from homa.submit.option_checks import check_text
 from homa_shared.calls.prompt_templates import TemplateRef
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.records import ENDED, Job, State
@@ -45,22 +47,25 @@ class JobFilter:
 
     def __post_init__(self) -> None:
         """Raises InvalidRequest for what is not text, and for a state that there is none of."""
-        said: Mapping[str, object] = self.given
-        for name, value in said.items():
-            if not isinstance(value, str) or not value:
-                raise InvalidRequest(f"{name} is {value!r:.80}: expected text")
+        for name, value in self.given.items():
+            check_text(name, value)
         if self.template is not None:
             TemplateRef.parse(self.template)
-        states = [state.value for state in State]
-        if self.state is not None and self.state not in states:
-            close = nearest(self.state, states)
-            hint = f": did you mean {close!r}?" if close else f": expected one of {', '.join(states)}"
-            raise InvalidRequest(f"state is {self.state!r:.80}{hint}")
+        if self.state is not None:
+            check_word("state", self.state, [state.value for state in State])
 
     @property
     def given(self) -> dict[str, str]:
         """What was said, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def check_word(name: str, value: str, words: Sequence[str]) -> None:
+    """Raises InvalidRequest for what is none of some words."""
+    if value not in words:
+        close = nearest(value, words)
+        hint = f": did you mean {close!r}?" if close else f": expected one of {', '.join(words)}"
+        raise InvalidRequest(f"{name} is {value!r:.80}{hint}")
 
 
 def read_page(
@@ -175,7 +180,7 @@ def _errors(keys: Keys, jobs: Sequence[Job]) -> Flow[dict[str, str]]:
     for job_id, outcome in zip(ended, outcomes, strict=True):
         error = orjson.loads(outcome).get("error") if outcome else None
         if error:
-            found[job_id] = f"{error.get('kind', 'error')}: {error.get('message', '')}"
+            found[job_id] = error_text(error)
     return found
 
 

@@ -10,6 +10,7 @@ from homa.client.management.units import time_of, usd_of
 from homa.client.management.wording import dollars, moment, one_line
 from homa.client.not_found import job_not_found
 from homa.drivers.effects import Emit, Flow, ask
+from homa.submit.option_checks import check_text
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import split_attempt
 from homa_shared.model.money import parse_usd
@@ -94,6 +95,8 @@ def resolve(keys: Keys, name: str, nano_usd: int, note: str = "") -> Flow[tuple[
         InvalidRequest: it is not the name of an attempt, or does not say which one.
         JobNotFound: the store holds no such job.
     """
+    if note != "":
+        check_text("note", note)
     job_id, number = yield from _attempt_of(keys, name)
     answer = yield from ask(admin.resolve(keys, job_id, number, nano_usd, note))
     return f"{job_id}:{number}", answer

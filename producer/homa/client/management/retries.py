@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from homa.client.management.job_listing import JobFilter, failed_unless_said, read_page, require_batch
-from homa.client.management.refusals import refused
+from homa.client.management.refusals import PROVIDER_GONE, REQUEST_NEWER, refused
 from homa.client.management.wording import number, one_line
 from homa.drivers.effects import Flow, ask
-from homa_shared.calls.request import JobRequest
-from homa_shared.model.errors import ConfigError
+from homa_shared.calls.request import JobRequest, NewerRequest, Option
+from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.model.ids import new_job_id
-from homa_shared.model.pools import queue_of
+from homa_shared.model.pools import Hop, queue_of
 from homa_shared.quota.plan_rows import rows_of
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
@@ -54,8 +54,8 @@ class Retrier:
 
         Raises:
             ConfigError: the store has no settings of a fleet.
-            UnknownModel: the fleet no longer has the provider that it was for.
-            InvalidRequest: its request is of a newer release.
+            UnknownModel: the fleet no longer has any provider of its chain.
+            NewerRequest: its request is of a newer release.
         """
         view = yield from ask(reads.job(self._keys, job_id))
         if view is None:
@@ -66,11 +66,21 @@ class Retrier:
         answer = yield from ask(admin.retry(self._keys, job_id, new_job_id(), first))
         return answer.answer, answer.job_id
 
+    def tried(self, job_id: str) -> Flow[tuple[str, str]]:
+        """The same of one among many, which the others do not wait for: what `retry` raises of it is an answer."""
+        try:
+            return (yield from self.retry(job_id))
+        except UnknownModel:
+            return PROVIDER_GONE, ""
+        except NewerRequest:
+            return REQUEST_NEWER, ""
+
     def retry_all(self, wanted: JobFilter) -> Flow[Retries]:
         """Retries the jobs that fit: failed ones, unless a state is said. Those that were retried before stay.
 
         Raises:
-            JobNotFound: the batch named is not in the store; else as `retry`.
+            JobNotFound: the batch named is not in the store.
+            ConfigError: the store has no settings of a fleet.
         """
         yield from require_batch(self._keys, wanted.batch)
         counts: Counter[str] = Counter()
@@ -80,18 +90,18 @@ class Retrier:
             cursor = page.cursor
             for job in page.jobs:
                 if job.ended and job.retried_by is None:
-                    counts[(yield from self.retry(job.id))[0]] += 1
+                    counts[(yield from self.tried(job.id))[0]] += 1
         return Retries(counts.pop("ok", 0), dict(counts))
 
     def _first_target(self, request: JobRequest) -> Flow[NextTarget]:
-        """The first target of a chain."""
+        """The first target of a chain that the fleet still has."""
         fleet = yield from self._fleet_here()
-        first = request.options[0]
-        hop = fleet.hop(first.target)
+        place, hop = _first_left(fleet, request.options)
+        first = request.options[place]
         if first.target not in self._planned:
             yield from ask(write_plans(self._keys, rows_of(fleet, hop)))
             self._planned.add(first.target)
-        return NextTarget.of(first, queue_of(hop), len(request.options) - 1)
+        return NextTarget.of(first, queue_of(hop), len(request.options) - 1 - place)
 
     def _fleet_here(self) -> Flow[Fleet]:
         if self._fleet is None:
@@ -99,6 +109,18 @@ class Retrier:
         if self._fleet is None:
             raise ConfigError("the store has no fleet's settings yet: start a worker, or write them with `homa apply`")
         return self._fleet
+
+
+def _first_left(fleet: Fleet, options: Sequence[Option]) -> tuple[int, Hop]:
+    """The place of the first option whose provider the fleet has, and its hop; raises UnknownModel of the first one."""
+    unknown: UnknownModel | None = None
+    for place, option in enumerate(options):
+        try:
+            return place, fleet.hop(option.target)
+        except UnknownModel as error:
+            unknown = unknown or error
+    assert unknown is not None
+    raise unknown
 
 
 def retry_one(keys: Keys, job_id: str) -> Flow[str]:

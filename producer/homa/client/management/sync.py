@@ -22,7 +22,7 @@ from homa.client.management import (
     why,
     workers,
 )
-from homa.client.management.batches import BatchInfo
+from homa.client.management.batches import BatchFilter, BatchInfo, BatchState
 from homa.client.management.budgets import BudgetInfo
 from homa.client.management.costs import Costs
 from homa.client.management.estimates import Estimate
@@ -88,7 +88,7 @@ class Management:
     def batches(
         self,
         *,
-        state: str | None = None,
+        state: BatchState | None = None,
         tenant: str | None = None,
         name: str | None = None,
         limit: int | None = None,
@@ -98,8 +98,12 @@ class Management:
         Args:
             state: open, sealed or complete.
             limit: most batches; None for all.
+
+        Raises:
+            InvalidRequest: an argument is wrong.
         """
-        found = batches.listing(self._submitter.keys, state=state, tenant=tenant, name=name, limit=_limit(limit))
+        wanted = BatchFilter(state, tenant, name)
+        found = batches.listing(self._submitter.keys, wanted, limit=_limit(limit))
         return self._driver.iterate(found)
 
     def costs(
@@ -182,13 +186,13 @@ class Management:
     ) -> Job[Any] | Retries:
         """Retry an ended job as a new one, or all that fit the filters of `jobs`: failed ones unless a state is said.
 
-        A retry begins at the first target of the job's chain; a line of a batch points to it. A job that was retried
-        before answers with that retry.
+        A retry begins at the first target of the job's chain that the fleet still has; a line of a batch points to it.
+        A job that was retried before answers with that retry.
 
         Raises:
             InvalidRequest: it has not ended, or its request is no longer kept; or nothing says which jobs.
             JobNotFound: the store does not hold it.
-            UnknownModel: the fleet no longer has the provider that it was for.
+            UnknownModel: the fleet no longer has any provider of its chain; of many, such a job is refused and counted.
         """
         keys = self._submitter.keys
         wanted = JobFilter(state, id_or_none("batch", batch), queue, provider, tenant, tag, template)
@@ -236,15 +240,16 @@ class Management:
             options: as `submit`.
 
         Raises:
-            InvalidRequest, UnknownModel: the one request is wrong, or what all share is. A wrong one of many counts.
+            InvalidRequest, UnknownModel, BudgetExceeded: the one request would be refused, or what all share would be.
+                One of many is counted (`bad_rows`).
             StoreUnavailable: there is a store, and it cannot be asked. Without one this process's settings count.
         """
         shared: dict[str, Any] = {"model": model, "schema": schema, **options}
-        if requests is None or isinstance(requests, str):
+        if one := requests is None or isinstance(requests, str):
             shared["prompt"] = requests
         else:
             check_requests(requests)
-        making = Estimating(self._submitter, self._context, shared)
+        making = Estimating(self._submitter, self._context, shared, many=not one)
         estimator = self._driver.run(making.begin())
         if requests is None or isinstance(requests, str):
             making.add_one(estimator)

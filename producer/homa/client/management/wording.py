@@ -67,7 +67,10 @@ def answer_text(reply: Mapping[str, Any] | None) -> str:
     """The answer in a reply as the store keeps it, or what went wrong."""
     if not reply:
         return ""
-    if "error" in reply:
-        kind, message = reply["error"].get("kind", "error"), reply["error"].get("message")
-        return f"{kind}: {message}" if message else str(kind)
-    return message_text(reply.get("body") or {})
+    return error_text(reply["error"]) if "error" in reply else message_text(reply.get("body") or {})
+
+
+def error_text(error: Mapping[str, Any]) -> str:
+    """What went wrong, of an outcome as the store keeps it: `kind: message`."""
+    kind, message = error.get("kind", "error"), error.get("message")
+    return f"{kind}: {message}" if message else str(kind)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, overload
 
+from homa.client.management.units import usd_of
 from homa.client.results import Failure
 from homa.client.short_tracebacks import short_tracebacks
 from homa.client.tables.answers import Answer, Answers, End, RowFailure
@@ -123,12 +124,12 @@ class MappedRows(Sequence[dict[str, Any]]):
     @property
     def cost_usd(self) -> Decimal:
         """Known cost in dollars, exact: of the answers, those of earlier runs too, and of this run's failures."""
-        return Decimal(self._made.answers.cost_nano_usd).scaleb(-9)
+        return usd_of(self._made.answers.cost_nano_usd)
 
     @property
     def unresolved_usd(self) -> Decimal:
         """What attempts of unknown outcome may have cost at most, in dollars."""
-        return Decimal(self._made.answers.unresolved_nano_usd).scaleb(-9)
+        return usd_of(self._made.answers.unresolved_nano_usd)
 
     @property
     def unpriced(self) -> int:
@@ -186,7 +187,7 @@ class MappedRows(Sequence[dict[str, Any]]):
     def _values(self, end: End) -> list[Any]:
         width = len(self._made.answers.columns)
         if isinstance(end, Answer):
-            cost = None if end.cost_nano_usd is None else Decimal(end.cost_nano_usd).scaleb(-9)
+            cost = None if end.cost_nano_usd is None else usd_of(end.cost_nano_usd)
             return [*end.cells, end.text, None, end.job_id, end.model, cost]
         why = "not asked" if end is None else f"{end.kind}: {end.message}" if isinstance(end, Failure) else str(end)
         job_id = end.job_id if isinstance(end, Failure) else None

@@ -12,8 +12,34 @@ from homa_shared.store.operation import Op, mapping, number, pairs, read, text
 _SAME_MS = 100
 
 
+class LineCounts:
+    """What follows from the state of a batch and its counts of lines, however it is shown."""
+
+    __slots__ = ()
+    state: str
+    submitted: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    expired: int
+
+    @property
+    def ended(self) -> int:
+        """Lines that have ended."""
+        return self.succeeded + self.failed + self.cancelled + self.expired
+
+    @property
+    def live(self) -> int:
+        """Lines that were submitted and have not ended."""
+        return self.submitted - self.ended
+
+    @property
+    def complete(self) -> bool:
+        return self.state == "complete"
+
+
 @dataclass(frozen=True, slots=True)
-class BatchView:
+class BatchView(LineCounts):
     """A batch as it stands. Counts are lines by the state of their latest job; costs are nano-dollars."""
 
     id: str
@@ -47,20 +73,6 @@ class BatchView:
     cache_saved_nano_usd: int = 0
     #: Every field of the record, also those that its opener added.
     raw: dict[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def ended(self) -> int:
-        """Lines that have ended."""
-        return self.succeeded + self.failed + self.cancelled + self.expired
-
-    @property
-    def live(self) -> int:
-        """Lines that were submitted and have not ended."""
-        return self.submitted - self.ended
-
-    @property
-    def complete(self) -> bool:
-        return self.state == "complete"
 
 
 def batch(keys: Keys, batch_id: str) -> Op[BatchView | None]:

@@ -184,6 +184,11 @@ def followed(answer: Any) -> list[Event]:
     return [_event(item) for item in items]
 
 
+def is_fake(keys: Keys) -> Op[bool]:
+    """Whether a test moves the clock of this namespace: it is a fake fleet's, and real workers have no place in it."""
+    return read((("GET", keys.moved_by()),), lambda r: r[0] is not None)
+
+
 def server_time(keys: Keys) -> Op[int]:
     """The store's clock, ms since 1970."""
     if clock_may_be_moved():

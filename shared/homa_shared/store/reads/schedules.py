@@ -8,15 +8,16 @@ from typing import Any
 
 import orjson
 
+from homa_shared.model.constants import RUNS_KEPT
 from homa_shared.store.keys import Keys
-from homa_shared.store.operation import Op, mapping, pairs, read, text
+from homa_shared.store.operation import Op, mapping, read, text
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleAlarm:
     """What a person should know of a schedule."""
 
-    #: late, failed or cost.
+    #: late, failed, budget, cost or broken.
     kind: str
     detail: str
     #: ms since 1970.
@@ -51,9 +52,12 @@ class ScheduleView:
     skipped: int
     succeeded: int
     failed: int
+    cancelled: int
     late: int
     #: Digest of its definition.
     digest: str
+    #: Which of its definitions stands: a text, compared and nothing else.
+    gen: str
     #: `api`, or `settings` for one that homa.toml has.
     origin: str
     raw: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -67,7 +71,8 @@ class ScheduleRun:
     tick_ms: int
     #: The tick in the schedule's zone.
     at: str
-    #: queued, running, skipped, or how it ended: succeeded, failed, cancelled, expired.
+    #: queued, running, skipped, or how it ended: succeeded, failed, cancelled, expired, or
+    #: forgotten (its record was gone before anybody looked).
     state: str
     #: What fired it: tick, hand or backfill.
     by: str
@@ -126,11 +131,12 @@ def schedules(keys: Keys, ids: Sequence[str]) -> Op[list[ScheduleView]]:
 
 
 def schedule_history(keys: Keys, schedule: str) -> Op[list[ScheduleRun]]:
-    """Its latest runs, in the order of their ticks."""
+    """Its latest runs, up to a hundred, in the order of their ticks."""
 
     def parse(replies: list[Any]) -> list[ScheduleRun]:
         runs = [_run(int(tick), orjson.loads(told)) for tick, told in mapping(replies[0]).items()]
-        return sorted(runs, key=lambda run: run.tick_ms)
+        latest = sorted(runs, key=lambda run: run.fired_ms)[-RUNS_KEPT:]
+        return sorted(latest, key=lambda run: run.tick_ms)
 
     return read((("HGETALL", keys.schedule_history(schedule)),), parse)
 
@@ -138,12 +144,6 @@ def schedule_history(keys: Keys, schedule: str) -> Op[list[ScheduleRun]]:
 def backfill(keys: Keys, name: str) -> Op[BackfillView | None]:
     """A backfill; None: the store holds none of this id."""
     return read((("HGETALL", keys.backfill(name)),), lambda r: _backfill(name, mapping(r[0])))
-
-
-def overdue(keys: Keys, before_ms: int) -> Op[dict[str, int]]:
-    """Schedules whose next tick was due before a time: id -> due, ms."""
-    command = ("ZRANGE", keys.schedules(), "-inf", before_ms, "BYSCORE", "LIMIT", 0, 1000, "WITHSCORES")
-    return read((command,), lambda r: {name: int(due) for name, due in pairs(r[0])})
 
 
 def _view(name: str, f: dict[str, str]) -> ScheduleView | None:
@@ -170,8 +170,10 @@ def _view(name: str, f: dict[str, str]) -> ScheduleView | None:
         skipped=int(f.get("n.skipped", 0)),
         succeeded=int(f.get("n.succeeded", 0)),
         failed=int(f.get("n.failed", 0)),
+        cancelled=int(f.get("n.cancelled", 0)),
         late=int(f.get("n.late", 0)),
         digest=f["digest"],
+        gen=f.get("gen", "0"),
         origin=f.get("origin", "api"),
         raw=f,
     )

@@ -1,11 +1,12 @@
---! use clock, record, backlog, ending, room, schedule
+--! use clock, record, backlog, ending, room, schedule, schedule_alarm
 -- Moves a backfill on by a slice of ticks: each that had no run gets one, under the same name as the schedule itself would give
 -- it. Nothing is done unless the cursor stands where the slice begins, so that two who move it on double nothing.
 --
 -- KEYS[1] anchor
--- ARGV: backfill, percent of maxmemory (submit.lua), where the cursor stands, 1 where these are the last ticks, then JSON per
---       tick: {tick, at (for people), before and behind (its neighbours), since, values}
--- Returns {answer, runs}: moved, ended (its batch was cancelled, or the schedule deleted), stale, unknown. Cost: O(ticks · log N).
+-- ARGV: backfill, percent of maxmemory (submit.lua), where the cursor stands, 1 where these are the last ticks (stop: it
+--       cannot go on, and why), generation of the definition that values were made for, then JSON per tick: {tick, at (for
+--       people), before and behind (its neighbours), since, values, eras (earlier times by which it was a tick as well)}
+-- Returns {answer, ticks that it came past}: moved, ended (its batch was cancelled, the schedule deleted, or it was stopped), stale, unknown. Cost: O(ticks · log N).
 local id = ARGV[1]
 local key = K.backfill(id)
 local b = redis.call('HMGET', key, 'schedule', 'cursor', 'live', 'window')
@@ -25,11 +26,14 @@ local function seal()
   redis.call('HSET', K.batch(id), 'state', 'sealed', 'total', redis.call('HGET', K.batch(id), 'submitted'))
   complete_batch(id)
 end
-if not s or batch[1] or batch[2] ~= 'open' then
+if not s or batch[1] or batch[2] ~= 'open' or ARGV[4] == 'stop' then
+  -- Whoever waits for the batch is told of its end, whatever ended it.
+  if batch[2] == 'open' then seal() end
+  if s and ARGV[4] == 'stop' then alarm(b[1], s, tonumber(b[2]), 'broken', string.sub('backfill ' .. id .. ' ended: ' .. ARGV[5], 1, 300)) end
   finish('ended')
   return {'ended', 0}
 end
-if tonumber(b[2]) ~= tonumber(ARGV[3]) then return {'stale', 0} end
+if tonumber(b[2]) ~= tonumber(ARGV[3]) or s.gen ~= ARGV[5] then return {'stale', 0} end
 local full = lack_of_room(tonumber(ARGV[2]))
 if full then return full end
 
@@ -44,21 +48,21 @@ local function affordable(live)
   return left > 0 and math.huge or 0
 end
 
-local live, made, cursor, last = tonumber(b[3]), 0, tonumber(b[2]), ARGV[4] == '1'
+local live, made, past, cursor, last = tonumber(b[3]), 0, 0, tonumber(b[2]), ARGV[4] == '1'
 local room = math.min(tonumber(b[4]) - live, affordable(live))
-if room <= 0 and live <= 0 and #ARGV >= 5 then
+if room <= 0 and live <= 0 and #ARGV >= 6 then
   finish('out of budget')
   seal()
   tell(s, 'backfill_stopped', 'its budget has no room for another run')
   return {'ended', 0}
 end
-for i = 5, #ARGV do
+for i = 6, #ARGV do
   if made >= room then
     last = false
     break
   end
   local t = cjson.decode(ARGV[i])
-  local run = not is_done(b[1], t.tick) and {at = t.at, due = t.tick, since = t.since, by = 'backfill', batch = id, backfill = id, values = t.values}
+  local run = not is_done(b[1], t.tick, t.eras) and {at = t.at, due = t.tick, since = t.since, by = 'backfill', batch = id, backfill = id, values = t.values}
   if run and start_run(b[1], s, t.tick, run) then
     put_run(b[1], t.tick, run)
     note_done(b[1], t.tick, t.before, t.behind)
@@ -66,7 +70,7 @@ for i = 5, #ARGV do
   else
     redis.call('HINCRBY', key, 'done_before', 1)
   end
-  cursor = t.tick
+  cursor, past = t.tick, past + 1
 end
 redis.call('HSET', key, 'cursor', int(cursor))
 redis.call('HINCRBY', key, 'live', made)
@@ -75,4 +79,4 @@ if last then
   seal()
   finish('complete')
 end
-return {'moved', made}
+return {'moved', past}

@@ -1,26 +1,32 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, money, schedule, schedule_fire, schedule_alarm
+--! use clock, record, backlog, ending, money, schedule, schedule_fire, schedule_queue, schedule_alarm
 -- Sums up runs that have ended: history, what they cost, alarms, and the run that waited for one.
 -- Runs that go on for longer than usual are told of as late.
 --
 -- KEYS[1] anchor
--- ARGV: most runs
+-- ARGV: most runs, percent of maxmemory (submit.lua)
 -- Returns {closed, alarms}, an alarm being {name, kind, detail}. Cost: O(runs · log N).
-local MOST = tonumber(ARGV[1])
+local MOST, PERCENT = tonumber(ARGV[1]), tonumber(ARGV[2])
 -- A run costs more than usual from this many times the median of those before it, of which there must be so many.
 local DEAR, KNOWN = 3, 3
 
+-- How a run ended; nil where it goes on. A record that is gone is an ended job's whose retention is over, or one that was purged.
 local function known_end(run, job)
-  local v = redis.call('HMGET', K.job(job), 'st', 'co', 'un', 'en')
-  if not v[1] or not ENDED[v[1]] then return nil end
+  local v = redis.call('HMGET', K.job(job), 'st', 'co', 'un')
+  if not v[1] then
+    run.detail = 'its record was gone before anybody looked'
+    return 'forgotten'
+  end
+  if not ENDED[v[1]] then return nil end
   run.cost, run.unresolved = tonumber(v[2] or 0), tonumber(v[3] or 0)
   return v[1]
 end
 
-local function words_of_failure(job)
-  local reply = redis.call('GET', K.reply(job))
-  local known, told = pcall(cjson.decode, reply or '')
-  return known and type(told) == 'table' and type(told.error) == 'table' and tostring(told.error.message) or ''
+-- What a job failed of: kind and message.
+local function failure_of(job)
+  local known, told = pcall(cjson.decode, redis.call('GET', K.reply(job)) or '')
+  local error = known and type(told) == 'table' and type(told.error) == 'table' and told.error or {}
+  return tostring(error.kind or ''), tostring(error.message or '')
 end
 
 local function judge_cost(id, s, tick, run)
@@ -33,12 +39,19 @@ local function judge_cost(id, s, tick, run)
 end
 
 -- What a scheduled run tells of its schedule; others' (a backfill's, one by hand) are their callers' to judge.
-local function judge(id, s, tick, run)
+local function judge(id, s, tick, run, kind)
   local key = K.schedule(id)
   if run.state == 'succeeded' then
     local usual = judge_cost(id, s, tick, run)
     redis.call('HSET', key, 'failures', 0, 'costs', with_latest(s.costs, run.cost or 0), 'spans', with_latest(s.spans, run.ended - run.fired))
     if usual and not run.late then redis.call('HDEL', key, 'alarm') end
+    return
+  end
+  -- Neither says anything of what the schedule does: a person, or its next tick, ended the run, or nobody knows.
+  if run.state == 'cancelled' or run.state == 'forgotten' then return end
+  -- Money is there again when a period turns or a cap is raised: no reason to pause.
+  if kind == 'budget' then
+    alarm(id, s, tick, 'budget', run.at .. ' failed: ' .. run.detail)
     return
   end
   local failures = redis.call('HINCRBY', key, 'failures', 1)
@@ -47,16 +60,10 @@ local function judge(id, s, tick, run)
   if most > 0 and failures >= most and s.state == 'active' then pause(id, s, failures .. ' runs in a row have failed') end
 end
 
--- The run that has waited longest for this one.
-local function start_queued(id, s)
-  local tick = tonumber(redis.call('ZPOPMIN', K.schedule_queue(id))[1] or nil)
-  local run = tick and run_of(id, tick)
-  if not run then return end
-  start_run(id, s, tick, run)
-  put_run(id, tick, run)
-  redis.call('HSET', K.schedule(id), 'live', int(tick))
-  redis.call('HINCRBY', K.schedule(id), 'n.fired', 1)
-  if now - run.due > C.LATE_MS then
+local function go_on_with_queue(id, s)
+  local started = start_queued(id, s, PERCENT)
+  local tick, run = unpack(started or {})
+  if started and now - run.due > C.LATE_MS then
     redis.call('HINCRBY', K.schedule(id), 'n.late', 1)
     alarm(id, s, tick, 'late', run.at .. ' waited ' .. int((now - run.due) / 1000) .. ' s for the run before it')
   end
@@ -66,7 +73,12 @@ local function count_backfill(run)
   local key = K.backfill(run.backfill)
   if redis.call('EXISTS', key) == 0 then return end
   redis.call('HINCRBY', key, 'live', -1)
-  redis.call('HINCRBY', key, run.state == 'succeeded' and 'succeeded' or 'failed', 1)
+  if run.state ~= 'forgotten' then redis.call('HINCRBY', key, run.state == 'succeeded' and 'succeeded' or 'failed', 1) end
+end
+
+-- The count of a schedule that a run belongs to.
+local function counted(state)
+  return 'n.' .. (state == 'expired' and 'failed' or state)
 end
 
 local function close(id, tick, job)
@@ -75,16 +87,24 @@ local function close(id, tick, job)
   if not run then return end
   local state = known_end(run, job)
   if not state then return end
-  local closed_before = run.ended
+  local closed_before, kind, detail = run.ended and run.state, nil, nil
+  if state == 'succeeded' then
+    run.detail = nil
+  elseif state ~= 'forgotten' then
+    kind, detail = failure_of(job)
+    run.detail = string.sub(detail, 1, 200)
+  end
   run.job, run.state, run.ended, run.values = job, state, now, nil
-  if state ~= 'succeeded' and not run.detail then run.detail = string.sub(words_of_failure(job), 1, 200) end
-  redis.call('HINCRBY', K.schedule(id), state == 'succeeded' and 'n.succeeded' or 'n.failed', 1)
+  -- A run that was retried counts as it ended last.
+  if closed_before then redis.call('HINCRBY', K.schedule(id), counted(closed_before), -1) end
+  redis.call('HINCRBY', K.schedule(id), counted(state), 1)
   if run.backfill and not closed_before then count_backfill(run) end
-  if run.by == 'tick' then judge(id, s, tick, run) end
+  if run.by == 'tick' then judge(id, s, tick, run, kind) end
   put_run(id, tick, run)
   if tonumber(s.live or nil) == tick then
     redis.call('HDEL', K.schedule(id), 'live')
-    if s.state ~= 'paused' then start_queued(id, s) end
+    s.live = nil
+    go_on_with_queue(id, s)
   end
 end
 
@@ -93,17 +113,30 @@ local function parts(name)
   return id, tonumber(tick), job
 end
 
+-- What goes wrong with one run is its schedule's: the others are summed up all the same.
+local function guarded(act, name)
+  local id, tick, job = parts(name)
+  local went, caught = pcall(act, id, tick, job, name)
+  local s = not went and load_schedule(id)
+  if s then halt(id, s, tick, int(tick) .. ' cannot be summed up: ' .. words_of_error(caught)) end
+  return went
+end
+
 local ended = redis.call('ZRANGE', K.schedule_ended(), 0, MOST - 1)
 for _, name in ipairs(ended) do
-  close(parts(name))
+  guarded(close, name)
   redis.call('ZREM', K.schedule_ended(), name)
   redis.call('ZREM', K.schedule_watch(), name)
 end
 
 -- Runs under watch: one that has ended was ended by a release that does not tell, and is closed next.
-for _, name in ipairs(redis.call('ZRANGE', K.schedule_watch(), '-inf', now, 'BYSCORE', 'LIMIT', 0, MOST)) do
-  local id, tick, job = parts(name)
+local function look_at(id, tick, job, name)
   local s = load_schedule(id)
+  if job == 'queue' then
+    redis.call('ZREM', K.schedule_watch(), name)
+    if s then go_on_with_queue(id, s) end
+    return
+  end
   local run = s and run_of(id, tick)
   if not run or run.ended then
     redis.call('ZREM', K.schedule_watch(), name)
@@ -119,5 +152,9 @@ for _, name in ipairs(redis.call('ZRANGE', K.schedule_watch(), '-inf', now, 'BYS
     end
     redis.call('ZADD', K.schedule_watch(), now + 3600000, name)
   end
+end
+
+for _, name in ipairs(redis.call('ZRANGE', K.schedule_watch(), '-inf', now, 'BYSCORE', 'LIMIT', 0, MOST)) do
+  if not guarded(look_at, name) then redis.call('ZREM', K.schedule_watch(), name) end
 end
 return {#ended, alarms}

@@ -11,7 +11,7 @@
 -- silent for a whole lease has lost it anyway. Nothing is written about the failover: that is for those who hold leases.
 local beat = redis.call('HMGET', K.beat(), 'run', 'born', 'last')
 local failed_over = beat[1] and (beat[2] or beat[1] ~= server_run())
-if failed_over and math.abs(now - tonumber(beat[3] or 0)) <= C.LEASE_MS then return 0 end
+if failed_over and math.abs(now - (number_of(beat[3]) or 0)) <= C.LEASE_MS then return 0 end
 
 local ids, effort = redis.call('ZRANGEBYSCORE', K.deadlines(), '-inf', now, 'LIMIT', 0, C.SLICE), 0
 for _, id in ipairs(ids) do

@@ -1,12 +1,12 @@
---! use clock, record, backlog, ending, failover, room, schedule, schedule_fire, schedule_alarm
+--! use clock, record, backlog, ending, failover, room, money, schedule, schedule_fire, schedule_alarm
 -- Fires ticks that are due, each exactly once: nothing is done unless the tick is still its schedule's next one and the
 -- store's time has reached it; else its run's job is submitted, noted in the history, and the next tick set, in one step.
 --
 -- KEYS[1] anchor
--- ARGV: lease_ms, percent of maxmemory (submit.lua), then JSON per tick: {id, tick, at (for people), behind and behind_due (the tick
---       after it), values (what its variables stand for)}, and where more ticks are past: {latest, latest_at, latest_values,
---       missed (how many before it), after, after_due (the first to come)}
--- Returns what became of each: fired, queued, skipped, early, waiting (for the run before it), stale (it was fired, paused or changed meanwhile); and alarms as
+-- ARGV: lease_ms, percent of maxmemory (submit.lua), then JSON per tick: {id, gen (of the definition that values were made for), tick, at (for people), behind and behind_due (the tick
+--       after it), values (what its variables stand for)}, and where more ticks are past: {latest, latest_due, latest_at,
+--       latest_values, missed (how many before it), after, after_due (the first to come)}
+-- Returns what became of each: fired, queued, skipped, done (by a backfill, before), early, waiting (for the run before it), stale (it was fired, paused or changed meanwhile); and alarms as
 -- {name, kind, detail}. Cost: O(log N) a tick; some hundred ticks a call at most.
 local answers = {}
 if held_after_failover(tonumber(ARGV[1])) > 0 then
@@ -39,7 +39,7 @@ end
 local function fire_tick(t)
   local s = load_schedule(t.id)
   local looked_at = tonumber(redis.call('ZSCORE', K.schedules(), t.id) or nil)
-  if not s or not looked_at or s.state ~= 'active' or tonumber(s.next) ~= t.tick then return 'stale' end
+  if not s or not looked_at or s.state ~= 'active' or tonumber(s.next) ~= t.tick or s.gen ~= t.gen then return 'stale' end
   if looked_at > now then return 'early' end
   local due = tonumber(s.due)
   local run = {at = t.at, due = due, since = tonumber(s.last or s.created), by = 'tick', values = t.values}
@@ -54,8 +54,8 @@ local function fire_tick(t)
   -- Several are past. The latest stands for them, unless those that nobody was there for are to be left out.
   look_at_clock(t.id, s, t, late)
   local answer
-  run.at, run.values = t.latest_at, t.latest_values
-  if s.missed == 'skip' and now - t.latest > C.LATE_MS then
+  run.at, run.due, run.values = t.latest_at, t.latest_due, t.latest_values
+  if s.missed == 'skip' and now - t.latest_due > C.LATE_MS then
     answer = skip(t.id, s, t.latest, run, 'missed, with ' .. int(t.missed) .. ' before it')
   else
     run.missed = t.missed

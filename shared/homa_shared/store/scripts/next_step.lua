@@ -1,22 +1,23 @@
 --! flags allow-oom
---! use clock, record, backlog, limiter, breaker, budget, target, give_back
+--! use clock, record, backlog, limiter, breaker, budget, target, stale, give_back
 -- Reserves quota and budget for the next call of a running attempt, atomically, as take did for its first. An attempt
 -- that resumes with a larger prompt than was reserved for it asks too, before its first call, and so does a call that stood by
 -- until it could leave. Nothing is called before the answer is ok.
 --
 -- KEYS[1] anchor
--- ARGV: job, attempt, step number of the call, bound ('' unpriced), worker, then the tokens of each dimension that counts them
+-- ARGV: job, attempt, step number of the call, bound ('' unpriced), worker, nonce, then the tokens of each dimension that
+-- counts them
 -- Returns {answer, ms, what}: ok; wait (ask again after ms: `what` has no room); reject or defer (a budget); cancelled;
--- expired; too_large (no limit will ever admit it); unpriced (a budget applies); stale (over, or another worker's). Asking
--- again changes nothing.
+-- expired; too_large (no limit will ever admit it); unpriced (a budget applies); stale (over, or another worker's). Repeated
+-- under its nonce it changes nothing: it is ok where its call is reserved still, else to be asked anew.
 -- Whatever is not ok leaves the attempt without a reservation, its need in the record for the next take.
 local id, attempt, step = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local bound = ARGV[4] ~= '' and ARGV[4] or nil
-local worker = ARGV[5]
+local worker, nonce = ARGV[5], ARGV[6]
 local cost, tokens = one_request(), {}
 for _, dimension in ipairs(DIMENSIONS) do
   if dimension.record then
-    local amount = tonumber(ARGV[6 + #tokens / 2])
+    local amount = tonumber(ARGV[7 + #tokens / 2])
     cost[dimension.letter] = amount
     tokens[#tokens + 1], tokens[#tokens + 2] = dimension.record, amount
   end
@@ -25,12 +26,15 @@ local r = load_record(id)
 -- Where the store had forgotten one worker's attempt another may run under the same number: what is reserved is its own.
 if not (r and r.st == 'running' and r.at == attempt and r.wk == worker) then return {'stale', 0, ''} end
 if r.sr == step then return {'ok', 0, ''} end
+-- What it was answered is not kept. Behind a later request it would reserve what nobody uses.
+if r.rn == nonce or is_stale(nonce, r.rn) then return {'wait', 0, 'an answer of the store'} end
+redis.call('HSET', K.job(id), 'rn', nonce)
 
 local quota, account = scope(r.qs), scope(r.ps)
 
 -- The call that take reserved for begins with what its prompt shares; what that is of another prompt nobody has counted.
 local function still_exempt()
-  for _, dimension in ipairs(C.DIMENSIONS) do
+  for _, dimension in ipairs(DIMENSIONS) do
     if dimension.record and cost[dimension.letter] ~= (r[dimension.record] or 0) then return nil end
   end
   return exempt_tokens(r, plan_of(r.q, r.tg, r.ps))

@@ -9,7 +9,7 @@
 -- cancelled, or an earlier attempt's late reply ended it. The order that said so may have been lost on its way. An attempt
 -- that a later one has replaced goes on: its reply tells what it cost. Cost: O(n log N).
 local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
-local last = tonumber(redis.call('HGET', K.beat(), 'last') or now)
+local last = number_of(redis.call('HGET', K.beat(), 'last')) or now
 move_back(last, lease_ms)
 local lost, called_off = {}, {}
 local provider = cjson.decode(ARGV[3]).provider

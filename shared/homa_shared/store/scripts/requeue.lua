@@ -13,7 +13,7 @@ local r = load_record(id)
 if forgotten(r, attempt) then restore_attempt(id, r, attempt, report.worker or '', report.by) end
 if not is_running(r, attempt, report.worker) then return refuse(id, r, attempt, report) end
 end_attempt(id, r, report)
-if ARGV[6] ~= '1' then redis.call('HINCRBY', K.job(id), 'tr', -1) end
+if ARGV[6] ~= '1' then redis.call('HSET', K.job(id), 'tr', r.tr - 1) end
 
 if r.cx or (r.ba and redis.call('HEXISTS', K.batch(r.ba), 'cancel') == 1) then
   end_job(id, r, 'cancelled', nil, 'cancelled while it ran')

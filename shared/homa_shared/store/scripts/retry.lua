@@ -5,13 +5,15 @@
 --
 -- KEYS[1] anchor
 -- ARGV: job, id of the new job, what changes in the record as JSON ({}: nothing; else the fields of the target to start at)
--- Returns {answer, job}: ok, retried (it was before; the job that did), unknown, or the state or batch that forbids it.
+-- Returns {answer, job}: ok, retried (it was before; the job that did), unknown, damaged, or the state or batch that forbids it.
 -- A deadline is granted anew, as long as the first one was.
 local old, id = ARGV[1], ARGV[2]
 local r = load_record(old)
 if not r or r.kd == 'm' then return {'unknown', ''} end
 if r.rb then return {'retried', r.rb} end
 if not ENDED[r.st] or r.st == 'succeeded' then return {r.st, ''} end
+-- Without what the field said (a budget of its own, a deadline) it would not be the same job.
+if r.damage then return {'damaged', ''} end
 if redis.call('EXISTS', K.request(old)) == 0 then return {'request gone', ''} end
 if redis.call('EXISTS', K.job(id)) == 1 then return {'id taken', ''} end
 

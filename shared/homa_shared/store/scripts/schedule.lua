@@ -1,10 +1,11 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, schedule
+--! use clock, record, backlog, ending, schedule, schedule_alarm, schedule_queue
 -- The life of a schedule (put_schedule.lua): paused, resumed, deleted. Runs that go on do so all the same.
 --
 -- KEYS[1] anchor
 -- ARGV: order, schedule, then
 --   pause   why
+--   halt    why: it pauses by itself, with an alarm
 --   resume  next tick, when its work is due ('' where there is none any more)
 --   delete
 -- Returns the state that it had: active, paused, done; '' when there is no such schedule. Repeating an order changes nothing.
@@ -17,7 +18,9 @@ if order == 'pause' and s.state == 'active' then
   redis.call('HSET', key, 'state', 'paused', 'paused_why', ARGV[3])
   redis.call('ZREM', K.schedules(), id)
   tell(s, 'paused', ARGV[3] ~= '' and ARGV[3] or nil)
-elseif order == 'resume' and s.state ~= 'done' then
+elseif order == 'halt' then
+  if s.state == 'active' then halt(id, s, tonumber(s.next or nil), ARGV[3]) end
+elseif order == 'resume' then
   redis.call('HDEL', key, 'alarm', 'paused_why')
   redis.call('HSET', key, 'failures', 0)
   if s.state == 'paused' then
@@ -26,15 +29,19 @@ elseif order == 'resume' and s.state ~= 'done' then
     -- What came while it was paused has had no run.
     redis.call('HDEL', key, 'before')
     tell(s, 'resumed')
+    -- What waited for the run before it when it was paused.
+    if redis.call('EXISTS', K.schedule_queue(id)) == 1 then queue_soon(id, now) end
   end
 elseif order == 'delete' then
   redis.call('ZREM', K.schedules(), id)
   redis.call('HDEL', K.schedule_names(), s.name)
-  for _, tick in ipairs(redis.call('ZRANGE', K.schedule_runs(id), 0, -1)) do
+  redis.call('ZREM', K.schedule_watch(), id .. ':0 queue')
+  for _, tick in ipairs(redis.call('HKEYS', K.schedule_history(id))) do
     local run = run_of(id, tonumber(tick))
     if run and run.job then redis.call('ZREM', K.schedule_watch(), id .. ':' .. tick .. ' ' .. run.job) end
   end
-  redis.call('DEL', K.schedule_runs(id), K.schedule_history(id), K.schedule_spans(id), K.schedule_queue(id))
+  for gen in pairs(cjson.decode(redis.call('HGET', key, 'eras') or '{}')) do redis.call('DEL', K.schedule_spans(era(id, gen))) end
+  redis.call('DEL', K.schedule_runs(id), K.schedule_history(id), K.schedule_spans(id), K.schedule_queue(id), K.schedule_definitions(id))
   -- Its cap holds for what goes on.
   local cap = redis.call('HMGET', key, 'cap', 'period')
   redis.call('DEL', key)

@@ -12,12 +12,13 @@ from itertools import chain
 
 _FUNCTION = re.compile(r"^local function (\w+)", re.MULTILINE)
 _VARIABLES = re.compile(r"^local (?!function\b)(\w+(?:, \w+)*)( =|$)", re.MULTILINE)
-_WORD = re.compile(r"\w+")
+#: A name, or a part of a text.
+WORD = re.compile(r"\w+")
 
 
 def in_blocks(fragments: Sequence[str], body: str) -> str:
     """The code of fragments, in their order, and behind them that of a script."""
-    words = [set(_WORD.findall(part)) for part in (*fragments, body)]
+    words = [set(WORD.findall(part)) for part in (*fragments, body)]
     return (
         "".join(
             _block(fragment, set().union(*words[:place], *words[place + 1 :]))

@@ -11,7 +11,8 @@
 -- Returns an answer a job, in their order: ok (also when repeated), or '' (not plain, or a job's second report in one call).
 -- Cost: O(n log N).
 
--- Jobs that wait for room in a budget, released in one call; each settlement makes room for few.
+-- Most jobs released in one call, of all that wait for room in the budgets settled; each settlement makes room for few, and
+-- housekeeping releases the rest.
 local MOST_RELEASED = 64
 
 local answers, jobs = read_plain_reports()
@@ -92,12 +93,15 @@ end
 -- settled by itself.
 local function check()
   read_sums()
-  retention('results')
+  require_type(K.config(), 'hash')
   require_type(K.ledger(), 'stream')
   require_type(K.events(), 'stream')
   require_type(K.leases(), 'zset')
   require_type(K.deadlines(), 'zset')
   require_type(K.days(), 'set')
+  require_type(K.schedule_ended(), 'zset')
+  require_type(K.reasons(), 'zset')
+  for name in pairs(budgets) do require_type(K.waiting('budget:' .. name), 'zset') end
   for batch in pairs(batches) do require_type(K.batch_done(batch), 'list') end
   for queue in pairs(bells) do require_type(K.bell(queue), 'list') end
 end
@@ -105,7 +109,7 @@ end
 local function end_call(r, report, line)
   if free_slot(scope(r.ps)) then bells[r.q] = math.max(bells[r.q], 1) end
   if r.qs ~= r.ps then free_slot(scope(r.qs)) end
-  if report.used then settle_quota(scope(r.qs), need_of(r, r.xt), report.used, r.sa or r.as) end
+  if report.used then settle_quota(scope(r.qs), need_of(r, r.xt), report.used, r.sa or r.as or now) end
   if learn_good(r) then bells[r.q] = C.BELL_RINGS end
   learn_limits(r, report)
   remember_prefix(r, report, line)
@@ -138,6 +142,18 @@ local function keep_job(id, r, reply, kept, with_history)
   keep_beside(id, r)
 end
 
+-- Budgets take turns, call by call, where more jobs wait than are released. It comes last, since it meets records and
+-- indexes of other jobs: whatever is odd there, the replies of this call are taken.
+local function release_for_room()
+  local names, left = {}, MOST_RELEASED
+  for name in pairs(budgets) do names[#names + 1] = name end
+  for i = 1, #names do
+    local name = names[(now_us + i) % #names + 1]
+    left = left - release('budget:' .. name, math.min(16 * budgets[name], left))
+    if left <= 0 then return end
+  end
+end
+
 for _, job in ipairs(jobs) do prepare(job) end
 for _, group in pairs(groups) do count_group(group) end
 check()
@@ -160,9 +176,7 @@ for batch, ids in pairs(batches) do
   complete_batch(batch)
 end
 for _, job in ipairs(jobs) do wake_waiting(job.id, 'succeeded') end
-for name, settled in pairs(budgets) do
-  tell_budget(name)
-  release('budget:' .. name, math.min(16 * settled, MOST_RELEASED))
-end
 for queue, rings in pairs(bells) do if rings > 0 then ring(queue, rings) end end
+for name in pairs(budgets) do tell_budget(name) end
+release_for_room()
 return answers

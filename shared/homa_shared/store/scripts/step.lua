@@ -43,10 +43,10 @@ if is_running(r, attempt, worker) then
   settle_call(id, r, report, line)
   journal(line)
   redis.call('HSET', K.job(id), 'sw', 1)
-  if line.nano ~= 0 then redis.call('HINCRBY', K.job(id), 'sx', int(line.nano)) end
-  if line.saved ~= 0 then redis.call('HINCRBY', K.job(id), 'sz', int(line.saved)) end
+  if line.nano ~= 0 then add_to(id, r, 'sx', line.nano) end
+  if line.saved ~= 0 then add_to(id, r, 'sz', line.saved) end
   if line.unres ~= 0 then
-    redis.call('HINCRBY', K.job(id), 'su', int(line.unres))
+    add_to(id, r, 'su', line.unres)
     if r.bi then redis.call('HSET', K.job(id), 'sy', r.bi) end
   end
   redis.call('HDEL', K.job(id), 'bi', 'sr', 'sa')

@@ -128,12 +128,7 @@ if accepted > 0 then
 end
 if queued > 0 then
   count(common.q, common.ln, 'queued', queued)
-  if was_empty then
-    local group = K.group(common.q, common.ln, common.tg)
-    local first = redis.call('ZRANGE', group, 0, 0, 'WITHSCORES')
-    redis.call('ZADD', group, 'NX', first[2] or 0, common.tn)
-    redis.call('ZADD', K.lane(common.q, common.ln), 'NX', 0, common.tg)
-  end
+  if was_empty then join_group(common.q, common.ln, common.tg, common.tn) end
 end
 if queued + due_count > 0 then ring(common.q, queued + due_count) end
 return {accepted, existing, conflicts, firsts}

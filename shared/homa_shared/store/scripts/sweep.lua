@@ -14,11 +14,14 @@ local recovered, promoted, expired, released, cancelled = 0, 0, 0, 0, 0
 if held_after_failover(LEASE_MS) > 0 then return {0, 0, 0, 0, 0, 0} end
 
 local beat = redis.call('HMGET', K.beat(), 'swept', 'grace', 'more', 'trimmed', 'last', 'batches')
+for i = 1, 6 do beat[i] = number_of(beat[i]) end
 -- Spans without their sign: a store whose clock was set back does not stand still until it has caught up.
-if beat[1] and math.abs(now - tonumber(beat[1])) < C.SWEEP_EACH_MS and beat[3] ~= '1' then return {0, 0, 0, 0, 0, 0} end
+if beat[1] and math.abs(now - beat[1]) < C.SWEEP_EACH_MS and beat[3] ~= 1 then return {0, 0, 0, 0, 0, 0} end
 
 local function recover(id, attempt)
   local r = load_record(id)
+  -- Where the record has no number of its attempt, the lease has.
+  if r and r.at == 0 then r.at = attempt end
   if not (r and r.st == 'running' and r.at == attempt) then
     redis.call('ZREM', K.leases(), id .. ':' .. int(attempt))
     return
@@ -60,13 +63,13 @@ end
 
 -- After a gap in everybody's beats nobody's lease is judged before its holder had the time to say that it lives (as renew
 -- does, should housekeeping be the first to come back).
-beat[2] = move_back(tonumber(beat[5] or nil), LEASE_MS) or beat[2]
-if beat[5] and math.abs(now - tonumber(beat[5])) > LEASE_MS / 2 then
+beat[2] = move_back(beat[5], LEASE_MS) or beat[2]
+if beat[5] and math.abs(now - beat[5]) > LEASE_MS / 2 then
   beat[2] = now + LEASE_MS
   redis.call('HSET', K.beat(), 'grace', beat[2], 'last', now)
 end
 
-if now >= tonumber(beat[2] or 0) then
+if now >= (beat[2] or 0) then
   each(redis.call('ZRANGEBYSCORE', K.leases(), '-inf', now, 'LIMIT', 0, SLICE), function(name)
     local id, attempt = string.match(name, '^(.*):(%d+)$')
     return recover(id, tonumber(attempt))
@@ -86,7 +89,7 @@ end)
 local function sweep_cancelled(batch)
   local key = K.batch(batch)
   local v = redis.call('HMGET', key, 'swept', 'lines', 'cancel')
-  local cursor, lines = tonumber(v[1] or 0), tonumber(v[2] or 0)
+  local cursor, lines = number_of(v[1]) or 0, number_of(v[2]) or 0
   local stop, effort = math.min(cursor + SLICE, lines), 0
   for line = cursor, stop - 1 do
     if effort >= SLICE then
@@ -157,8 +160,9 @@ if #reasons == REASONS and released + cancelled > moved then full = true end
 
 -- Cost that stayed unresolved for as long as the settings say: it counts at its bound, or not at all. Where they say nothing,
 -- at its bound when the ledger's retention ends: nobody could settle it any more, and a total budget would never let go of it.
-local policy = redis.call('HMGET', K.config(), 'unresolved.after', 'unresolved.as', 'keep.ledger')
-local patience, counts_as = tonumber(policy[1] or policy[3] or C.LEDGER_KEPT_MS), policy[1] and policy[2] or 'bound'
+local after = kept_setting('unresolved.after')
+local patience = after or kept_setting('keep.ledger') or C.LEDGER_KEPT_MS
+local counts_as = after and redis.call('HGET', K.config(), 'unresolved.as') or 'bound'
 each(redis.call('ZRANGEBYSCORE', K.unresolved(), '-inf', now - patience, 'LIMIT', 0, SLICE), function(name)
   local id, attempt = string.match(name, '^(.*):(%d+)$')
   local r, past = load_record(id), redis.call('HGET', K.attempts(id), attempt)
@@ -167,7 +171,7 @@ each(redis.call('ZRANGEBYSCORE', K.unresolved(), '-inf', now - patience, 'LIMIT'
   -- Of a call whose price nobody knows no bound is known either: it stays unpriced, never free.
   if counts_as ~= 'none' and past then nano = past.unpriced == 0 and past.unres or '' end
   if r and resolve_attempt(id, r, tonumber(attempt), {outcome = 'resolved', nano = nano}) then
-    local why = policy[1] and '' or ': the retention of the ledger has ended'
+    local why = after and '' or ': the retention of the ledger has ended'
     emit('attempt.resolved', id, r, 'attempt ' .. attempt .. ' as ' .. counts_as .. why)
   elseif r then
     unmark_open(id, r, tonumber(attempt))
@@ -199,10 +203,10 @@ local TRIM_EACH_MS = 60000
 -- Most ledger lines that go in one call; whole nodes of the stream go, so that it may be a few fewer.
 local LINES, NEARLY = 10000, 9000
 
-if math.abs(now - tonumber(beat[4] or 0)) > TRIM_EACH_MS then
-  local keep = redis.call('HMGET', K.config(), 'keep.results', 'keep.ledger')
+if math.abs(now - (beat[4] or 0)) > TRIM_EACH_MS then
+  local results, ledger = retention('results'), kept_setting('keep.ledger') or C.LEDGER_KEPT_MS
   keep_open_records()
-  trim(K.ended(), now - tonumber(keep[1] or C.RESULTS_KEPT_MS))
+  trim(K.ended(), now - results)
   for _, name in ipairs(redis.call('SRANDMEMBER', K.budgets(), 100)) do
     if redis.call('EXISTS', K.budget(name)) == 0 then
       redis.call('SREM', K.budgets(), name)
@@ -211,15 +215,15 @@ if math.abs(now - tonumber(beat[4] or 0)) > TRIM_EACH_MS then
       redis.call('PEXPIRE', K.budget(name), C.BUDGETS_KEPT_MS, 'NX')
     end
   end
-  local oldest = int(now - tonumber(keep[2] or C.LEDGER_KEPT_MS))
+  local oldest = int(math.max(0, now - ledger))
   if redis.call('XTRIM', K.ledger(), 'MINID', '~', oldest, 'LIMIT', LINES) >= NEARLY then trimmed = false end
-  sweep_unused(tonumber(keep[2] or C.LEDGER_KEPT_MS))
+  sweep_unused(ledger)
   for _, worker in ipairs(redis.call('ZRANGEBYSCORE', K.workers(), '-inf', now - C.WORKER_KEPT_MS, 'LIMIT', 0, SLICE)) do
     redis.call('ZREM', K.workers(), worker)
   end
   -- Those that never completed stay: the next look goes on behind them.
-  local from, stay = tonumber(beat[6] or 0), 0
-  local old = redis.call('ZRANGEBYSCORE', K.batches(), '-inf', now - tonumber(keep[1] or C.RESULTS_KEPT_MS), 'LIMIT', from, SLICE)
+  local from, stay = beat[6] or 0, 0
+  local old = redis.call('ZRANGEBYSCORE', K.batches(), '-inf', now - results, 'LIMIT', from, SLICE)
   for _, batch in ipairs(old) do
     if redis.call('EXISTS', K.batch(batch)) == 0 then redis.call('ZREM', K.batches(), batch) else stay = stay + 1 end
   end

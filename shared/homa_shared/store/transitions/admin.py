@@ -47,7 +47,7 @@ class Retried:
     """Answer of retry."""
 
     #: ok; retried (it was before); or why not: unknown, the state it is in, `request gone`, `batch gone`,
-    #: `batch cancelled`, `id taken`.
+    #: `batch cancelled`, `id taken`, `damaged`.
     answer: str
     #: The job that retries it now, empty when none does.
     job_id: str

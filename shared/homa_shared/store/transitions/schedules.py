@@ -18,6 +18,8 @@ class DueTick:
     """A tick that is due, or soon will be."""
 
     schedule: str
+    #: Which of its definitions stands: a text, compared and nothing else.
+    gen: str
     #: ms since 1970, by the schedule's definition.
     tick: int
     #: When its work starts: jitter added.
@@ -39,11 +41,15 @@ class OpenBackfill:
 
     id: str
     schedule: str
+    #: As `DueTick.gen`.
+    gen: str
     #: The last tick that it has come to, and the last one that it is to come to, ms.
     cursor: int
     until: int
     timing: str
     holes: tuple[str, ...]
+    #: Times that were replaced, by generation: a tick that had its run by them is not run again.
+    eras: Mapping[str, str]
     #: Runs that it may still start at once.
     room: int
 
@@ -77,6 +83,7 @@ class Firing:
     values: Sequence[str] = ()
     #: Of several ticks that are past: the latest, how many stand before it, and the first to come.
     latest: int | None = None
+    latest_due: int = 0
     latest_at: str = ""
     latest_values: Sequence[str] = ()
     missed: int = 0
@@ -84,12 +91,18 @@ class Firing:
     after_due: int | None = None
 
     def encode(self) -> bytes:
-        told: dict[str, Any] = {"id": self.due.schedule, "tick": self.due.tick, "at": self.at, "values": self.values}
+        told: dict[str, Any] = {
+            "id": self.due.schedule,
+            "gen": self.due.gen,
+            "tick": self.due.tick,
+            "at": self.at,
+            "values": self.values,
+        }
         if self.behind is not None:
             told |= {"behind": self.behind, "behind_due": self.behind_due}
         if self.latest is not None:
             told |= {"latest": self.latest, "latest_at": self.latest_at, "latest_values": self.latest_values}
-            told["missed"] = self.missed
+            told |= {"latest_due": self.latest_due, "missed": self.missed}
             if self.after is not None:
                 told |= {"after": self.after, "after_due": self.after_due}
         return orjson.dumps(told)
@@ -105,13 +118,15 @@ class BackfillTick:
     behind: int | None
     since: int
     values: Sequence[str] = ()
+    #: Generations of earlier times by which it was a tick as well.
+    eras: Sequence[str] = ()
 
 
 class Alarm(NamedTuple):
     """Something about a schedule that a person should know."""
 
     schedule: str
-    #: late, failed or cost.
+    #: late, failed, budget, cost or broken.
     kind: str
     detail: str
 
@@ -119,7 +134,7 @@ class Alarm(NamedTuple):
 class Fired(NamedTuple):
     """What became of ticks."""
 
-    #: For each: fired, queued, skipped, early, stale.
+    #: For each: fired, queued, skipped, done, waiting, early, stale.
     answers: list[str]
     alarms: list[Alarm]
 
@@ -134,7 +149,7 @@ class Closed(NamedTuple):
 class Put(NamedTuple):
     """Answer of `put_schedule`."""
 
-    #: made, same, replaced, taken, changed or past.
+    #: made, same, replaced, taken or past.
     answer: str
     id: str
 
@@ -149,9 +164,9 @@ class Definition:
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
-def look_schedules(keys: Keys, *, worker: str, lease_ms: int, most: int, ahead_ms: int, hold_ms: int) -> Op[Look]:
+def look_schedules(keys: Keys, *, worker: str, lease_ms: int, most: int, hold_ms: int) -> Op[Look]:
     """What is due of schedules; asked by the worker that looks after them, or by one that would."""
-    return call(keys, "look_schedules", (worker, lease_ms, most, ahead_ms, hold_ms), _look)
+    return call(keys, "look_schedules", (worker, lease_ms, most, hold_ms), _look)
 
 
 def fire_ticks(keys: Keys, firings: Sequence[Firing], *, lease_ms: int) -> Op[Fired]:
@@ -165,26 +180,30 @@ def fire_ticks(keys: Keys, firings: Sequence[Firing], *, lease_ms: int) -> Op[Fi
 
 def close_runs(keys: Keys, most: int) -> Op[Closed]:
     """Sums up runs that have ended."""
-    return call(keys, "close_runs", (most,), lambda reply: Closed(int(reply[0]), _alarms(reply[1])))
+    return call(keys, "close_runs", (most, FULL_PERCENT), lambda reply: Closed(int(reply[0]), _alarms(reply[1])))
 
 
 def put_schedule(
-    keys: Keys, definition: Definition, *, new_id: str, tick: int, due: int, replace: bool = False, stands: str = ""
+    keys: Keys, definition: Definition, *, new_id: str, tick: int, due: int, replace: bool = False
 ) -> Op[Put]:
     """Makes a schedule, or with `replace` gives it another definition.
 
     Args:
         tick, due: the first one, and when its work starts, ms.
-        stands: digest of the definition that is replaced; empty: whatever stands.
     """
     first = (definition.name, new_id, definition.digest, orjson.dumps(dict(definition.fields)))
-    args = (*first, tick, due, int(replace), FULL_PERCENT, stands)
+    args = (*first, tick, due, int(replace), FULL_PERCENT)
     return call(keys, "put_schedule", args, lambda reply: Put(text(reply[0]), text(reply[1])))
 
 
 def pause_schedule(keys: Keys, schedule: str, why: str = "") -> Op[str]:
     """No further tick fires until it is resumed; returns the state before, empty: no such schedule."""
     return call(keys, "schedule", ("pause", schedule, why), text)
+
+
+def halt_schedule(keys: Keys, schedule: str, why: str) -> Op[str]:
+    """It pauses with an alarm: nothing can be done with it until a person has looked. Returns as `pause_schedule`."""
+    return call(keys, "schedule", ("halt", schedule, why), text)
 
 
 def resume_schedule(keys: Keys, schedule: str, tick: int | None, due: int | None) -> Op[str]:
@@ -197,9 +216,13 @@ def delete_schedule(keys: Keys, schedule: str) -> Op[str]:
     return call(keys, "schedule", ("delete", schedule), text)
 
 
-def run_schedule(keys: Keys, schedule: str, tick: int, at: str, values: Sequence[str]) -> Op[str]:
-    """Runs its work now; returns the job, empty: no such schedule. The same tick gets the same job."""
-    return call(keys, "run_schedule", (schedule, tick, at, orjson.dumps(list(values)), FULL_PERCENT), text)
+def run_schedule(keys: Keys, schedule: str, gen: str, tick: int, at: str, values: Sequence[str]) -> Op[str]:
+    """Runs its work now; returns the job, empty: no such schedule, `changed`: its definition is another one than `gen`.
+
+    The same tick gets the same job.
+    """
+    args = (schedule, tick, at, orjson.dumps(list(values)), FULL_PERCENT, gen)
+    return call(keys, "run_schedule", args, text)
 
 
 def open_backfill(
@@ -216,12 +239,20 @@ def open_backfill(
 
 
 def move_backfill(
-    keys: Keys, backfill: str, cursor: int, ticks: Sequence[BackfillTick], *, is_last: bool
+    keys: Keys, backfill: str, gen: str, cursor: int, ticks: Sequence[BackfillTick], *, is_last: bool
 ) -> Op[tuple[str, int]]:
-    """Moves a backfill on from where its cursor stands; returns moved, ended, stale or unknown, and runs started."""
+    """Moves a backfill on from where its cursor stands.
+
+    Returns moved, ended, stale (moved on, or its schedule changed, meanwhile) or unknown; and how many ticks it passed.
+    """
     told = [orjson.dumps(tick) for tick in ticks]
-    args = (backfill, FULL_PERCENT, cursor, int(is_last), *told)
+    args = (backfill, FULL_PERCENT, cursor, int(is_last), gen, *told)
     return call(keys, "backfill", args, lambda reply: (text(reply[0]), int(reply[1])))
+
+
+def stop_backfill(keys: Keys, backfill: str, why: str) -> Op[None]:
+    """Ends a backfill that cannot be moved on, with an alarm of its schedule; its runs end by themselves."""
+    return call(keys, "backfill", (backfill, FULL_PERCENT, 0, "stop", why), lambda _: None)
 
 
 def _alarms(reply: Any) -> list[Alarm]:
@@ -241,11 +272,13 @@ def _look(reply: Any) -> Look:
 
 
 def _due(row: Any) -> DueTick:
-    schedule, tick, due, last, created, timing, jitter, holes, missed = map(text, row)
+    schedule, gen, tick, due, last, created, timing, jitter, holes, missed = map(text, row)
     since = int(last or created)
-    return DueTick(schedule, int(tick), int(float(due)), since, timing, int(jitter), tuple(orjson.loads(holes)), missed)
+    variables = tuple(orjson.loads(holes))
+    return DueTick(schedule, gen, int(tick), int(float(due)), since, timing, int(jitter), variables, missed)
 
 
 def _backfill(row: Any) -> OpenBackfill:
-    name, schedule, cursor, until, timing, holes, room = map(text, row)
-    return OpenBackfill(name, schedule, int(cursor), int(until), timing, tuple(orjson.loads(holes)), int(room))
+    name, schedule, gen, cursor, until, timing, holes, eras, room = map(text, row)
+    variables = tuple(orjson.loads(holes))
+    return OpenBackfill(name, schedule, gen, int(cursor), int(until), timing, variables, orjson.loads(eras), int(room))

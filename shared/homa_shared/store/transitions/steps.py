@@ -2,7 +2,8 @@
 
 An attempt of several calls goes: call → `step` (its reply is paid and journaled; nothing is reserved any more) →
 tools, if any → `next_step` (the next call's quota and budget) → call … → `settle` for the last one. A call that cannot
-leave yet stands by (`stand_by`, then `next_step` again). Each is idempotent.
+leave yet stands by (`stand_by`, then `next_step` again). Each is idempotent: these two by a nonce, since the same call
+may be reserved and given back more than once, and a request that was sent twice may arrive behind the next.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from homa_shared.calls.request import Option
+from homa_shared.model.ids import new_nonce
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, mapping, read, text
 from homa_shared.store.transitions.attempts import Report, ReportResult
@@ -87,12 +89,12 @@ def next_step(keys: Keys, name: tuple[str, int], number: int, need: Option, *, w
         worker: whose attempt it is: number and worker together are its name, where the store has forgotten some.
     """
     bound = "" if need.bound is None else need.bound
-    return call(keys, "next_step", (*name, number, bound, worker, *need.tokens), _permit)
+    return call(keys, "next_step", (*name, number, bound, worker, new_nonce(), *need.tokens), _permit)
 
 
 def stand_by(keys: Keys, name: tuple[str, int], *, worker: str) -> Op[None]:
     """Gives back what is reserved for a call that cannot leave yet; `next_step` reserves it anew."""
-    return call(keys, "stand_by", (*name, worker), lambda _: None)
+    return call(keys, "stand_by", (*name, worker, new_nonce()), lambda _: None)
 
 
 def begin_tool(

@@ -113,7 +113,7 @@ end
 -- Settles the call that r's running attempt holds a reservation for: quota, breakers, budgets, ledger, the record's sums.
 local function settle_call(id, r, report, line)
   local reserved = need_of(r, r.xt)
-  if report.used then settle_quota(scope(r.qs), reserved, report.used, r.sa or r.as) end
+  if report.used then settle_quota(scope(r.qs), reserved, report.used, r.sa or r.as or now) end
   learn(id, r, report)
   remember_prefix(r, report, line)
   save_scopes()
@@ -125,9 +125,9 @@ local function settle_call(id, r, report, line)
   end
   -- A released attempt was never sent and leaves no line; every other call does, and so does an answer without a call.
   if report.outcome ~= 'released' then enter(line, now) end
-  if line.nano ~= 0 then redis.call('HINCRBY', K.job(id), 'co', int(line.nano)) end
-  if line.unres ~= 0 then redis.call('HINCRBY', K.job(id), 'un', int(line.unres)) end
-  if line.saved ~= 0 then redis.call('HINCRBY', K.job(id), 'sv', int(line.saved)) end
+  if line.nano ~= 0 then add_to(id, r, 'co', line.nano) end
+  if line.unres ~= 0 then add_to(id, r, 'un', line.unres) end
+  if line.saved ~= 0 then add_to(id, r, 'sv', line.saved) end
 end
 
 -- Refusals for want of quota use up no attempt: a job at the head of its group may meet thousands while a quota is full. Its
@@ -145,12 +145,12 @@ end
 -- The index of unresolved attempts, and their number in the record.
 local function mark_open(id, r, attempt)
   redis.call('ZADD', K.unresolved(), now, id .. ':' .. int(attempt))
-  r.uo = redis.call('HINCRBY', K.job(id), 'uo', 1)
+  add_to(id, r, 'uo', 1)
 end
 
 local function unmark_open(id, r, attempt)
   if redis.call('ZREM', K.unresolved(), id .. ':' .. int(attempt)) == 1 and r.uo then
-    r.uo = redis.call('HINCRBY', K.job(id), 'uo', -1)
+    add_to(id, r, 'uo', -1)
   end
 end
 
@@ -234,14 +234,14 @@ local function resolve_attempt(id, r, attempt, report)
   if steps > 0 then past.told = true end
   if line.saved ~= 0 then
     past.saved = int((tonumber(past.saved or nil) or 0) + line.saved)
-    redis.call('HINCRBY', K.job(id), 'sv', int(line.saved))
+    add_to(id, r, 'sv', line.saved)
   end
   past.terms, past.fees = terms, report.fees or past.fees
   past.resolved, past.note = report.outcome, report.note or past.note
   past.settled = by_hand and int(known) or nil
   redis.call('HSET', K.attempts(id), int(attempt), cjson.encode(past))
-  redis.call('HINCRBY', K.job(id), 'co', int(line.nano))
-  r.un = redis.call('HINCRBY', K.job(id), 'un', int(-unres))
+  add_to(id, r, 'co', line.nano)
+  add_to(id, r, 'un', -unres)
   if left == 0 then unmark_open(id, r, attempt) end
   if ENDED[r.st] and not has_open_cost(r) then
     -- Kept for this alone, it goes when other records of its age do; not at once, as somebody may have just looked.

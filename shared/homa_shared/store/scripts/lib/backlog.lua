@@ -17,26 +17,32 @@ local function ring(queue, n)
   if lack > 0 then redis.call('PEXPIRE', bell, C.BELL_KEPT_MS) end
 end
 
+-- A tenant that comes back starts at the present virtual time: it neither owes nor is owed for its absence.
+local function join_group(queue, lane, target, tenant)
+  local group = K.group(queue, lane, target)
+  local first = redis.call('ZRANGE', group, 0, 0, 'WITHSCORES')
+  redis.call('ZADD', group, 'NX', first[2] or 0, tenant)
+  redis.call('ZADD', K.lane(queue, lane), 'NX', 0, target)
+end
+
+-- A tenant whose backlog is empty waits no more; nor does a target without tenants.
+local function leave_group(queue, lane, target, tenant)
+  local group = K.group(queue, lane, target)
+  redis.call('ZREM', group, tenant)
+  if redis.call('EXISTS', group) == 0 then redis.call('ZREM', K.lane(queue, lane), target) end
+end
+
 local function enqueue(id, r)
   local backlog = K.backlog(r.q, r.ln, r.tg, r.tn)
   if redis.call('ZADD', backlog, r.sq, id) == 1 then
     count(r.q, r.ln, 'queued', 1)
-    if redis.call('ZCARD', backlog) == 1 then
-      -- A tenant that comes back starts at the present virtual time: it neither owes nor is owed for its absence.
-      local group = K.group(r.q, r.ln, r.tg)
-      local first = redis.call('ZRANGE', group, 0, 0, 'WITHSCORES')
-      redis.call('ZADD', group, 'NX', first[2] or 0, r.tn)
-      redis.call('ZADD', K.lane(r.q, r.ln), 'NX', 0, r.tg)
-    end
+    if redis.call('ZCARD', backlog) == 1 then join_group(r.q, r.ln, r.tg, r.tn) end
   end
 end
 
--- A tenant whose backlog is empty waits no more; nor does a target without tenants. `r` is a job of that backlog.
+-- `r` is a job of that backlog.
 local function leave_empty(backlog, r)
-  if redis.call('EXISTS', backlog) == 1 then return end
-  local group = K.group(r.q, r.ln, r.tg)
-  redis.call('ZREM', group, r.tn)
-  if redis.call('EXISTS', group) == 0 then redis.call('ZREM', K.lane(r.q, r.ln), r.tg) end
+  if redis.call('EXISTS', backlog) == 0 then leave_group(r.q, r.ln, r.tg, r.tn) end
 end
 
 local function dequeue(id, r)

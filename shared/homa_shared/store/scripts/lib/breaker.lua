@@ -19,11 +19,11 @@ local function breaker(name)
   if not b then
     local v = redis.call('HMGET', K.breaker(name), 'state', 'fails', 'until', 'open_ms', 'probe', 'why',
       'row_job', 'row_tn', 'good_tn', 'good_at', 'other_at', 'seen')
-    b = {name = name, state = v[1] or 'closed', fails = tonumber(v[2] or 0), till = tonumber(v[3] or 0),
-      open_ms = tonumber(v[4] or 0), probe = tonumber(v[5] or 0), why = v[6] or '',
-      row_job = v[7], row_tn = v[8], good_tn = v[9], good_at = tonumber(v[10] or 0), other_at = tonumber(v[11] or 0)}
+    b = {name = name, state = v[1] or 'closed', fails = number_of(v[2]) or 0, till = number_of(v[3]) or 0,
+      open_ms = number_of(v[4]) or 0, probe = number_of(v[5]) or 0, why = v[6] or '',
+      row_job = v[7], row_tn = v[8], good_tn = v[9], good_at = number_of(v[10]) or 0, other_at = number_of(v[11]) or 0}
     breakers[name] = b
-    local ahead = ahead_ms(tonumber(v[12] or nil))
+    local ahead = ahead_ms(number_of(v[12]))
     if ahead > 0 then
       b.till, b.probe, b.good_at, b.other_at = b.till - ahead, b.probe - ahead, b.good_at - ahead, b.other_at - ahead
       keep(b)

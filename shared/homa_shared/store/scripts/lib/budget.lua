@@ -72,14 +72,17 @@ local function caps_of(id, r)
     caps = shared_caps(r)
     known_caps[whose] = caps
   end
-  return r.jb and {{'job:' .. id, r.jb, 'reject', 'total'}, unpack(caps)} or caps
+  if not r.jb then return caps end
+  local all = {{'job:' .. id, r.jb, 'reject', 'total'}}
+  for i, cap in ipairs(caps) do all[i + 1] = cap end
+  return all
 end
 
 local function instance(name)
   local b = instances[name]
   if not b then
     local v = redis.call('HMGET', K.budget(name), 'spent', 'unres', 'reserved', 'told')
-    b = {spent = tonumber(v[1] or 0), unres = tonumber(v[2] or 0), reserved = tonumber(v[3] or 0), told = tonumber(v[4] or 0)}
+    b = {spent = tonumber(v[1] or 0), unres = tonumber(v[2] or 0), reserved = tonumber(v[3] or 0), told = number_of(v[4]) or 0}
     instances[name] = b
   end
   return b
@@ -135,7 +138,7 @@ end
 
 local function tell_budget(name)
   local b = instance(name)
-  local cap = tonumber(redis.call('HGET', K.budget(name), 'cap') or 0)
+  local cap = number_of(redis.call('HGET', K.budget(name), 'cap')) or 0
   if cap <= 0 then return end
   local used = (b.spent + b.unres) * 100 / cap
   for _, mark in ipairs({50, 80, 100}) do

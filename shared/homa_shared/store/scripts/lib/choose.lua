@@ -1,11 +1,14 @@
 --! use record, backlog, take_call, grants
 -- Which job of a backlog is next. Heads of backlogs are fetched a block at a time.
--- Gives: candidate(backlog), take_out(r, backlog), forget_head(backlog), count_moved().
+-- Gives: candidate(backlog), take_out(r, backlog), forget_head(backlog), count_moved(), moving_place(card).
 
 -- Most jobs fetched at once: no more than the worker has slots.
 local BLOCK = math.min(16, asked.slots)
 -- By backlog: {ids, at, more}; `more` says whether there may be others behind the block.
 local heads = {}
+
+-- A place among so many that moves with the clock, so that what fills the head does not hide the rest for ever.
+local function moving_place(card) return now_us % math.max(1, card) end
 
 local function fetch(backlog, start)
   write_grants_of(backlog)
@@ -25,7 +28,7 @@ local function candidate(backlog)
   while true do
     local id = h.ids[h.at]
     if not id and h.passed_suspects and not h.elsewhere then
-      h = fetch(backlog, now_us % math.max(1, redis.call('ZCARD', backlog)))
+      h = fetch(backlog, moving_place(redis.call('ZCARD', backlog)))
       h.more, h.elsewhere = true, true
       id = h.ids[1]
     end

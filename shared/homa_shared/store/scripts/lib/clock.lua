@@ -11,6 +11,12 @@ local function int(x)
   return in_digits('%.0f', at_least(-LARGEST, at_most(LARGEST, x + 0)))
 end
 
+-- A value as a number; nil where it is none, NaN or infinity.
+local function number_of(value)
+  local number = tonumber(value or nil)
+  return number and number - number == 0 and number or nil
+end
+
 local DAY_MS = 86400000
 
 -- Proleptic Gregorian date of a time in ms (UTC): year, month, day. Source: H. Hinnant, days-from-civil, inverted.

@@ -21,7 +21,9 @@ local function telling_fields(id)
   local r, values = {}, redis.call('HMGET', K.job(id), unpack(TELLING))
   for i, field in ipairs(TELLING) do
     local value = values[i]
-    if value and value ~= '' then r[field] = NUMBERS[field] and tonumber(value) or value end
+    if value and value ~= '' then
+      if NUMBERS[field] then r[field] = number_of(value) else r[field] = value end
+    end
   end
   return r
 end
@@ -50,7 +52,7 @@ end
 -- that jobs without a fallback do not hide others. False when no more may be looked at.
 local function offer_of(backlog, wait, why)
   local before, card = #answer.diverts, redis.call('ZCARD', backlog)
-  for _, start in ipairs({0, now_us % math.max(1, card)}) do
+  for _, start in ipairs({0, moving_place(card)}) do
     if start == 0 or #answer.diverts == before then
       for _, id in ipairs(redis.call('ZRANGE', backlog, start, start + LOOKS_AT_ONCE - 1)) do
         if #answer.diverts >= DIVERTS or looks >= LOOKS then return false end

@@ -1,13 +1,24 @@
 --! use clock, record, backlog, sums
 -- How a job ends: exactly once, and with it its place in batch, counters and indexes.
 
-local retention_row = nil
+local KEPT = {'keep.results', 'keep.requests', 'keep.keys', 'keep.ledger', 'unresolved.after'}
+local kept = nil
+
+-- How long the settings say that something is kept, whole ms; nil where they say nothing of use.
+local function kept_setting(name)
+  if not kept then
+    kept = {}
+    for i, value in ipairs(redis.call('HMGET', K.config(), unpack(KEPT))) do
+      local ms = number_of(value)
+      kept[KEPT[i]] = ms and ms >= 0 and math.floor(at_most(LARGEST, ms)) or nil
+    end
+  end
+  return kept[name]
+end
 
 local function retention(what)
-  retention_row = retention_row or redis.call('HMGET', K.config(), 'keep.results', 'keep.requests')
-  local value = tonumber((what == 'results' and retention_row[1] or retention_row[2]) or nil)
-  if what == 'requests' then return value or 0 end
-  return math.max(1, value or C.RESULTS_KEPT_MS)
+  if what == 'requests' then return kept_setting('keep.requests') or 0 end
+  return math.max(1, kept_setting('keep.results') or C.RESULTS_KEPT_MS)
 end
 
 -- Whether an attempt's cost is unresolved. The sum alone says nothing of attempts without a known bound, and their number
@@ -19,17 +30,17 @@ local function has_open_cost(r) return (r.uo or 0) > 0 or (r.un or 0) > 0 end
 local function record_kept(open)
   local keep = retention('results')
   if not open then return keep end
-  local v = redis.call('HMGET', K.config(), 'keep.ledger', 'unresolved.after')
-  local ledger = tonumber(v[1] or nil) or C.LEDGER_KEPT_MS
-  return math.max(keep, ledger, tonumber(v[2] or nil) or 0) + DAY_MS
+  local ledger = kept_setting('keep.ledger') or C.LEDGER_KEPT_MS
+  return at_most(LARGEST, math.max(keep, ledger, kept_setting('unresolved.after') or 0) + DAY_MS)
 end
 
 -- A sealed batch is complete when each of its lines has ended.
 local function complete_batch(batch)
   local key = K.batch(batch)
   local v = redis.call('HMGET', key, 'state', 'total', 'succeeded', 'failed', 'cancelled', 'expired')
-  local ended = tonumber(v[3] or 0) + tonumber(v[4] or 0) + tonumber(v[5] or 0) + tonumber(v[6] or 0)
-  if v[1] == 'sealed' and ended >= tonumber(v[2]) then
+  local total, ended = number_of(v[2]), 0
+  for i = 3, 6 do ended = ended + (number_of(v[i]) or 0) end
+  if v[1] == 'sealed' and total and ended >= total then
     redis.call('HSET', key, 'state', 'complete', 'completed', now)
     publish('batch.completed', {batch = batch})
     local keep = retention('results')
@@ -49,10 +60,7 @@ local function keep_beside(id, r)
   local keep = retention('results')
   if r.jb then redis.call('PEXPIRE', K.budget('job:' .. id), keep) end
   -- Asked again with the same key, this job answers for as long as its result can be read, and longer where settings say so.
-  if r.ik then
-    local keys = tonumber(redis.call('HGET', K.config(), 'keep.keys') or nil)
-    redis.call('PEXPIRE', K.idempotency(r.tn, r.ik), math.max(keep, keys or 0))
-  end
+  if r.ik then redis.call('PEXPIRE', K.idempotency(r.tn, r.ik), math.max(keep, kept_setting('keep.keys') or 0)) end
 end
 
 -- Counts ends of n jobs such as r, by `add(key, field, by)`; `bytes` of their replies, nil where a script ends them.

@@ -26,16 +26,17 @@ local function held_after_failover(lease_ms)
     -- Nor is a lease judged: its renewal may be among the missing writes.
     redis.call('HSET', K.beat(), 'born', now, 'before', v[3], 'grace', now + lease_ms)
   end
+  v[2], v[3] = number_of(v[2]), number_of(v[3]) or now
   if not v[2] then return 0, run end
   -- Where the clock was set back since, it begins anew.
-  if tonumber(v[2]) > now then
+  if v[2] > now then
     v[2] = now
     redis.call('HSET', K.beat(), 'born', now)
   end
-  local left, since = tonumber(v[2]) + lease_ms - now, now - tonumber(v[2])
+  local left, since = v[2] + lease_ms - now, now - v[2]
   if left > 0 and since < AT_LEAST_MS then return math.min(left, AT_LEAST_MS - since), run end
   if left > 0 then
-    for _, worker in ipairs(redis.call('ZRANGEBYSCORE', K.workers(), tonumber(v[3]) - lease_ms, '+inf')) do
+    for _, worker in ipairs(redis.call('ZRANGEBYSCORE', K.workers(), v[3] - lease_ms, '+inf')) do
       if redis.call('HGET', K.worker(worker), 'told') ~= run then return math.min(left, 100), run end
     end
   end

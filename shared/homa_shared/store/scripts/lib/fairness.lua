@@ -1,7 +1,6 @@
 --! use backlog, take_call
 -- Who is next: targets of a lane share the slots and take turns; tenants of a group are served by weighted virtual time.
--- Gives: open_targets(lane), took_turn(lane, pair), next_tenant(group, passed_over), was_served(group, tenant),
--- leave_group(queue, lane, target, tenant).
+-- Gives: open_targets(lane), took_turn(lane, pair), next_tenant(group, passed_over), was_served(group, tenant).
 
 -- Most targets of a lane that one call looks at.
 local TARGETS = 64
@@ -35,11 +34,4 @@ local function was_served(group, tenant)
   weights = weights or cjson.decode(redis.call('HGET', K.config(), 'weights') or '{}')
   -- A tenant that has nothing more may have left its group by now.
   redis.call('ZADD', group, 'XX', 'INCR', 1 / (weights[tenant] or 1), tenant)
-end
-
--- A tenant whose backlog is empty waits no more; nor does a target without tenants.
-local function leave_group(queue, lane, target, tenant)
-  local group = K.group(queue, lane, target)
-  redis.call('ZREM', group, tenant)
-  if redis.call('EXISTS', group) == 0 then redis.call('ZREM', K.lane(queue, lane), target) end
 end

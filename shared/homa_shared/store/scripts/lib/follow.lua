@@ -33,8 +33,8 @@ local CACHED_REPLIES = 100000
 
 -- Keeps a job's reply for equal jobs to come, in the place of the oldest where there is no more room.
 local function keep_reply(id, key)
-  local ttl, size = unpack(redis.call('HMGET', K.config(), 'cache.ttl_ms', 'cache.entries'))
-  ttl, size = tonumber(ttl or C.CACHE_KEPT_MS), tonumber(size or CACHED_REPLIES)
+  local said = redis.call('HMGET', K.config(), 'cache.ttl_ms', 'cache.entries')
+  local ttl, size = math.floor(number_of(said[1]) or C.CACHE_KEPT_MS), number_of(said[2]) or CACHED_REPLIES
   -- The entry may not outlive the reply that it points to.
   redis.call('SET', K.cached(key), id, 'PX', math.max(1, math.min(ttl, retention('results'))))
   redis.call('ZADD', K.cache_index(), now, key)

@@ -3,7 +3,7 @@
 -- Gives: give_back_call(id, r); the caller saves scopes.
 
 local function give_back_call(id, r)
-  local began = r.sa or r.as
+  local began = r.sa or r.as or now
   local quota = scope(r.qs)
   settle_quota(quota, need_of(r, r.xt), nothing_used(), began)
   -- Nor does it stand in the way of others, or of itself, as the probe of a freeze or of a breaker.

@@ -32,8 +32,6 @@ local function lease(id, r, backlog, fields)
   if (r.px or 0) >= C.SUSPECT_LEASES then asked.suspects = asked.suspects + 1 end
   took[#took + 1] = id .. ':' .. int(r.at)
   hand_out(id, r)
-  -- Who follows this one looks at its record.
-  if r.ck then write_grants() end
 end
 
 -- Notes what this question took, should it be asked again.

@@ -42,7 +42,7 @@ local function scope(name)
     s = {name = name, dirty = {}}
     -- A scope has a few of all fields that it may have.
     local flat = redis.call('HGETALL', K.scope(name))
-    for i = 1, #flat, 2 do if SCOPE[flat[i]] then s[flat[i]] = tonumber(flat[i + 1]) end end
+    for i = 1, #flat, 2 do if SCOPE[flat[i]] then s[flat[i]] = number_of(flat[i + 1]) end end
     follow_clock(s)
     scopes[name] = s
   end

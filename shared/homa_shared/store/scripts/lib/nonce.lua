@@ -1,5 +1,5 @@
---! use record, take_call
--- A question of take is told apart by its nonce, `process-number`; numbers of a process ascend.
+--! use record, take_call, stale
+-- A question of take is told apart by its nonce (stale.lua).
 -- Gives: was_answered(), true where nothing may be taken for it any more; the answer then holds what it had before.
 local function was_answered()
   local past = redis.call('HMGET', K.worker(asked.worker), 'nonce', 'took', 'looked')
@@ -12,8 +12,6 @@ local function was_answered()
     end
     return true
   end
-  -- A stale nonce is ignored: its process has asked again since, so that nobody would hear of what it took now.
-  local process, number = string.match(asked.nonce, '^(%x+)%-(%d+)$')
-  local last_process, last_number = string.match(past[1] or '', '^(%x+)%-(%d+)$')
-  return process and process == last_process and tonumber(number) < tonumber(last_number)
+  -- A stale nonce is ignored: nobody would hear of what it took now.
+  return is_stale(asked.nonce, past[1])
 end

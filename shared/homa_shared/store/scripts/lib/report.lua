@@ -51,9 +51,9 @@ local function enter_unknown(id, r, attempt, report)
     tell_budget(cap[1])
     names[#names + 1] = cap[1]
   end
-  if line.nano ~= 0 then redis.call('HINCRBY', K.job(id), 'co', int(line.nano)) end
-  if line.unres ~= 0 then redis.call('HINCRBY', K.job(id), 'un', int(line.unres)) end
-  if line.saved ~= 0 then redis.call('HINCRBY', K.job(id), 'sv', int(line.saved)) end
+  if line.nano ~= 0 then add_to(id, r, 'co', line.nano) end
+  if line.unres ~= 0 then add_to(id, r, 'un', line.unres) end
+  if line.saved ~= 0 then add_to(id, r, 'sv', line.saved) end
   redis.call('HSET', key, mark, int(number), int(number), cjson.encode({
     target = line.target, worker = worker, started = now, ended = now, outcome = outcome, charge = report.charge,
     nano = int(line.nano), unres = int(line.unres), saved = line.saved ~= 0 and int(line.saved) or nil,

@@ -26,7 +26,7 @@ local function restore_attempt(id, r, attempt, worker, provider)
     redis.call('ZREM', K.leases(), id .. ':' .. int(r.at))
     r.at, r.wk, r.as, r.sw = attempt, worker, now, nil
     redis.call('HSET', K.job(id), 'at', attempt, 'tr', r.tr, 'wk', worker, 'as', now)
-    redis.call('HDEL', K.job(id), 'sw', 'sr')
+    redis.call('HDEL', K.job(id), 'sw', 'sr', 'rn')
     note_called_target(id, r, real)
     return
   end

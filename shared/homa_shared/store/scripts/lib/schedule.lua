@@ -1,11 +1,12 @@
 --! use clock, record, backlog
 -- Schedules and their runs. A run is a tick's: its job is named `<schedule>-<tick>`, so that nothing makes it twice, and
 -- rows of ticks that all had a run are kept as spans for as long as the schedule is, whatever becomes of the jobs' records.
--- Gives: load_schedule(id), run_of(id, tick), put_run(id, tick, run), is_done(id, tick), note_done(id, tick, before, behind),
--- start_run(id, s, tick, run), goes_on(id, tick, run), reschedule(id, s, before, tick, due), tell(s, what, detail).
+-- Gives: load_schedule(id), run_of(id, tick), put_run(id, tick, run), in_span(id, tick), is_done(id, tick, eras),
+-- note_done(id, tick, before, behind), start_run(id, s, tick, run), goes_on(id, tick, run),
+-- reschedule(id, s, before, tick, due), tell(s, what, detail), era(id, gen), definition_of(id, s, gen), DEFINED.
 
 local FIELDS_OF = {'name', 'state', 'next', 'last', 'before', 'created', 'missed', 'overlap', 'common', 'entry', 'request',
-  'holes', 'live', 'due', 'pause_after', 'failures', 'costs', 'spans', 'tenant', 'deadline'}
+  'holes', 'live', 'due', 'pause_after', 'failures', 'costs', 'spans', 'tenant', 'deadline', 'gen'}
 
 -- What scripts go by, nil when there is no such schedule (any more).
 local function load_schedule(id)
@@ -13,7 +14,19 @@ local function load_schedule(id)
   if not values[1] or values[2] == 'deleted' then return nil end
   local s = {}
   for i, field in ipairs(FIELDS_OF) do if values[i] and values[i] ~= '' then s[field] = values[i] end end
+  -- Which of its definitions stands: values made for another one do not fit its request.
+  s.gen = s.gen or '0'
   return s
+end
+
+-- The fields of a definition that a run's job is made of.
+local DEFINED = {'common', 'entry', 'request', 'holes', 'deadline'}
+
+-- A schedule as an earlier definition has it, for a run that waited while it was replaced.
+local function definition_of(id, s, gen)
+  if not gen or gen == s.gen then return s end
+  local text = redis.call('HGET', K.schedule_definitions(id), gen)
+  return text and cjson.decode(text) or s
 end
 
 local function run_of(id, tick)
@@ -23,24 +36,28 @@ end
 
 local LIVE = {running = true, queued = true}
 
--- The oldest runs of a history that is full go, but for those that go on.
+-- Most runs that one call takes out of a history that is full.
+local TRIM = 20
+
+-- The runs that ended first go out of a history that is full. Those that go on are not among them.
 local function trim_runs(id)
   local excess = redis.call('ZCARD', K.schedule_runs(id)) - C.RUNS_KEPT
   if excess <= 0 then return end
-  for _, tick in ipairs(redis.call('ZRANGE', K.schedule_runs(id), 0, excess + 20)) do
-    local run = run_of(id, tonumber(tick))
-    if excess > 0 and not (run and LIVE[run.state]) then
-      redis.call('ZREM', K.schedule_runs(id), tick)
-      redis.call('HDEL', K.schedule_history(id), tick)
-      excess = excess - 1
-    end
+  local oldest = redis.call('ZPOPMIN', K.schedule_runs(id), math.min(excess, TRIM))
+  for i = 1, #oldest, 2 do
+    -- An earlier release has those here that go on, too: they come back when they end.
+    local run = run_of(id, tonumber(oldest[i]))
+    if not (run and LIVE[run.state]) then redis.call('HDEL', K.schedule_history(id), oldest[i]) end
   end
 end
 
 local function put_run(id, tick, run)
   redis.call('HSET', K.schedule_history(id), int(tick), cjson.encode(run))
-  if redis.call('ZADD', K.schedule_runs(id), 'NX', now, int(tick)) == 1 then trim_runs(id) end
+  if not LIVE[run.state] and redis.call('ZADD', K.schedule_runs(id), 'NX', now, int(tick)) == 1 then trim_runs(id) end
 end
+
+-- Where the spans of ticks by times that were replaced stand: those of generation `gen`.
+local function era(id, gen) return id .. '~' .. gen end
 
 -- The span that a tick lies in or before: {from, to}, nil where none ends behind it.
 local function span_at(id, tick)
@@ -48,10 +65,16 @@ local function span_at(id, tick)
   return found[1] and {tonumber(found[1]), tonumber(found[2])}
 end
 
--- Whether a tick had its run, whatever became of it.
-local function is_done(id, tick)
+local function in_span(id, tick)
   local span = span_at(id, tick)
-  return (span and span[1] <= tick) or redis.call('EXISTS', K.job(id .. '-' .. int(tick))) == 1
+  return span and span[1] <= tick or false
+end
+
+-- Whether a tick had its run, whatever became of it; `eras` are earlier times by which it was a tick as well.
+local function is_done(id, tick, eras)
+  if in_span(id, tick) or redis.call('EXISTS', K.job(id .. '-' .. int(tick))) == 1 then return true end
+  for _, gen in ipairs(eras or {}) do if in_span(era(id, gen), tick) then return true end end
+  return false
 end
 
 -- Most spans: a schedule that skips every other tick would have one for each. The gap between the two oldest then counts as
@@ -102,7 +125,7 @@ local function accept(job, fields, request)
   local flat, r = {}, {}
   for field, value in pairs(fields) do
     flat[#flat + 1], flat[#flat + 2] = field, value
-    r[field] = NUMBERS[field] and tonumber(value) or value
+    if NUMBERS[field] then r[field] = number_of(value) else r[field] = value end
   end
   r.tn = r.tn or ''
   redis.call('HSET', K.job(job), unpack(flat))
@@ -160,6 +183,8 @@ local function start_run(id, s, tick, run)
   local job = id .. '-' .. int(tick)
   run.job, run.state, run.fired = job, 'running', now
   if redis.call('EXISTS', K.job(job)) == 1 then return false end
+  local watched = watch_until(s)
+  s = definition_of(id, s, run.gen)
   local fields = record_of(s)
   fields.sc = id .. ':' .. int(tick)
   -- Requests that are rendered otherwise are others: equal ones alone may share a reply.
@@ -175,7 +200,7 @@ local function start_run(id, s, tick, run)
     fields.ln = 'bulk'
   end
   accept(job, fields, request_of(s, run))
-  redis.call('ZADD', K.schedule_watch(), watch_until(s), fields.sc .. ' ' .. job)
+  redis.call('ZADD', K.schedule_watch(), watched, fields.sc .. ' ' .. job)
   return true
 end
 

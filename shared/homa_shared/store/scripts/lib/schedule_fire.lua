@@ -1,6 +1,6 @@
---! use clock, record, orders, backlog, ending, follow, schedule
+--! use clock, record, orders, backlog, ending, follow, money, budget, schedule, schedule_alarm, schedule_queue
 -- A tick becomes a run, or not, as its schedule says of runs that overlap.
--- Gives: fire(id, s, tick, run, before, behind), what became of it: fired, queued or skipped; cancel_run(id, tick, run).
+-- Gives: fire(id, s, tick, run, before, behind), what became of it: fired, queued, skipped, or done (before); cancel_run(id, tick, run).
 
 -- Ends a run before its time.
 local function cancel_run(id, tick, run)
@@ -25,21 +25,51 @@ local function skip(id, s, tick, run, why)
   return 'skipped'
 end
 
+-- Words for a schedule's budget that has no room for another run, nil where it has. A run that would be refused is not made:
+-- its tick stays one that had no run, which a backfill may make up for.
+local function spent_budget(id, s)
+  local cap = schedule_cap(id .. ':0')
+  if not cap then return nil end
+  local used, bound = instance(cap[1]), tonumber(cjson.decode(s.entry or '{}').bn or nil) or 0
+  if used.spent + used.unres + bound <= cap[2] then return nil end
+  return 'its budget of ' .. usd(cap[2]) .. (cap[4] == 'total' and ' in total' or ' a ' .. cap[4]) .. ' has '
+    .. usd(math.max(0, cap[2] - used.spent - used.unres)) .. ' left, and a run may cost ' .. usd(bound)
+end
+
+local function skip_for_budget(id, s, tick, run, why)
+  local standing = redis.call('HGET', K.schedule(id), 'alarm')
+  if not standing or cjson.decode(standing).kind ~= 'budget' then alarm(id, s, tick, 'budget', run.at .. ' was skipped: ' .. why) end
+  return skip(id, s, tick, run, why)
+end
+
+-- Puts a run in line behind the one that goes on.
+local function enqueue(id, s, tick, run, before, behind)
+  if redis.call('ZCARD', K.schedule_queue(id)) >= C.RUNS_QUEUED then return skip(id, s, tick, run, 'as many runs wait as may') end
+  run.state, run.fired, run.gen = 'queued', now, s.gen
+  redis.call('ZADD', K.schedule_queue(id), tick, int(tick))
+  put_run(id, tick, run)
+  redis.call('HSET', K.schedule(id), 'last', int(tick))
+  note_done(id, tick, before, behind)
+  return 'queued'
+end
+
 local function fire(id, s, tick, run, before, behind)
+  -- A backfill was here before.
+  if in_span(id, tick) then
+    redis.call('HSET', K.schedule(id), 'last', int(tick))
+    return 'done'
+  end
+  local spent = spent_budget(id, s)
+  if spent then return skip_for_budget(id, s, tick, run, spent) end
   local live = s.live and s.overlap ~= 'allow' and run_of(id, tonumber(s.live))
   if live and goes_on(id, tonumber(s.live), live) then
-    if s.overlap == 'cancel' then
-      cancel_run(id, tonumber(s.live), live)
-    elseif s.overlap == 'queue' and redis.call('ZCARD', K.schedule_queue(id)) < C.RUNS_QUEUED then
-      run.state, run.fired = 'queued', now
-      redis.call('ZADD', K.schedule_queue(id), tick, int(tick))
-      put_run(id, tick, run)
-      redis.call('HSET', K.schedule(id), 'last', int(tick))
-      note_done(id, tick, before, behind)
-      return 'queued'
-    else
-      return skip(id, s, tick, run, s.overlap == 'queue' and 'as many runs wait as may' or 'the run before it goes on')
-    end
+    if s.overlap == 'queue' then return enqueue(id, s, tick, run, before, behind) end
+    if s.overlap == 'skip' then return skip(id, s, tick, run, 'the run before it goes on') end
+    cancel_run(id, tonumber(s.live), live)
+  elseif s.overlap == 'queue' and redis.call('EXISTS', K.schedule_queue(id)) == 1 then
+    -- Those that waited while it was paused, or the store was full, come first.
+    queue_soon(id, now)
+    return enqueue(id, s, tick, run, before, behind)
   end
   if not start_run(id, s, tick, run) and run_of(id, tick) then return 'fired' end
   put_run(id, tick, run)

@@ -16,7 +16,8 @@ local function served_by_another(id, r)
   if leader == id then return false end
   if leader then
     local l = redis.call('HMGET', K.job(leader), 'st', 'ln')
-    -- A leader that waits in a lower lane gives way: equal jobs are served as early as the most urgent of them.
+    -- A leader that waits in a lower lane gives way: equal jobs are served as early as the most urgent of them. One that this
+    -- call has given, whose record is not written yet, is of no lower lane.
     if l[1] and not ENDED[l[1]] and (l[1] == 'running' or RANK[r.ln] >= RANK[l[2]]) then
       dequeue(id, r)
       redis.call('HINCRBY', K.cache_stats(), 'followers', 1)

@@ -8,10 +8,12 @@ local asked = {
   suspects = tonumber(ARGV[6]),
   -- Of the settings that the worker knows; 0 where it knows none, as workers of actors alone do.
   settings = tonumber(ARGV[7]),
-  queues = {unpack(ARGV, 8)},
+  queues = {},
   -- When it last looked for jobs to divert and found none, ms; nil where that is not known.
   looked = nil,
 }
+
+for i = 8, #ARGV do asked.queues[i - 7] = ARGV[i] end
 
 -- soonest: ms until something may run, nil while nothing waits. skips: jobs that were put out of the way.
 local answer = {jobs = {}, diverts = {}, unplanned = {}, soonest = nil, skips = 0}
@@ -22,7 +24,7 @@ local function sooner(ms) if not answer.soonest or ms < answer.soonest then answ
 -- than all else that it does with the store.
 local function packed(id, r, target)
   -- Spans instead of times, so that no clock but the store's matters.
-  r.left, r.waited = r.dl and math.max(1, r.dl - now), now - r.sb
+  r.left, r.waited = r.dl and math.max(1, r.dl - now), now - (r.sb or now)
   local fields = {id, target}
   for i, field in ipairs(FIELDS.taken) do
     local value = r[field]

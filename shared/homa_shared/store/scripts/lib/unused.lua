@@ -37,9 +37,10 @@ end
 local function sweep_unused(kept_ms)
   for _, name in ipairs(redis.call('SRANDMEMBER', K.scopes(), LOOKED_AT)) do
     local v = redis.call('HMGET', K.scope(name), 'seen', 'busy')
-    if not v[1] then
+    local seen, busy = number_of(v[1]), number_of(v[2]) or 0
+    if not seen then
       redis.call('HSET', K.scope(name), 'seen', now)
-    elseif now - tonumber(v[1]) > kept_ms and (tonumber(v[2] or nil) or 0) <= 0 then
+    elseif now - seen > kept_ms and busy <= 0 then
       return forget_scope(name)
     end
   end
