@@ -50,6 +50,7 @@ SUMMARIES: dict[str, str] = {
     "apply": "Write the fleet's settings to the store.",
     "config": "Show settings and where they come from.",
     "store": "Status, stop, backup and restore of the embedded store.",
+    "new": "Write a package to start a tool, middleware, provider or command from.",
     "plugins": "What installed packages add, and whether it loads.",
 }
 
