@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / part) for part in ("producer", "shared", "workers")]
 
 from homa.cli import main as homa  # noqa: E402
-from homa_workers.process.main import _parser as worker_parser  # noqa: E402
+from homa_workers.process.arguments import parser as worker_parser  # noqa: E402
 from homa_workers.simulator.__main__ import main as simulate  # noqa: E402
 
 PAGE = ROOT / "docs" / "cli.md"

@@ -51,8 +51,8 @@ rpm = 500
 the file ends a command with status 2 and a message that names setting, value, origin and what was expected; an unknown
 `HOMA_…` variable is a warning with the nearest name.
 
-Limits, models, budgets, prices, tenants, retention, what becomes of unresolved cost and whether prompt caches are used
-are the *fleet's*: they live in the store. The first process that comes to an empty store writes its own; later
+Limits, models, budgets, prices, tenants, retention, events, what becomes of unresolved cost and whether prompt caches
+are used are the *fleet's*: they live in the store. The first process that comes to an empty store writes its own; later
 `homa apply` changes them, and `homa apply --diff` shows what it would change. On the embedded store, local commands
 apply their own file. `homa apply` also makes, changes, pauses and resumes the schedules that the file has. Keys,
 addresses and whatever else stands here belong to each process alone.
@@ -74,6 +74,7 @@ TABLES: tuple[tuple[str, type[BaseModel], str, bool], ...] = (
     ("`[schedules.<name>]`", ScheduleSettings, "", False),
     ("`[retention]`", sections.Retention, "retention.", True),
     ("`[unresolved]`", sections.Unresolved, "unresolved.", True),
+    ("`[events]`", sections.Events, "events.", True),
 )
 
 #: Names of types in the models -> what a person writes.

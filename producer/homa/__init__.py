@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from homa.client.management.budgets import BudgetInfo
     from homa.client.management.costs import CostRow, Costs
     from homa.client.management.estimates import Estimate
+    from homa.client.management.event_handlers import DeadEvent, EventHandlerInfo
     from homa.client.management.jobs import JobInfo
     from homa.client.management.limits import EstimateError, LimitInfo, Limits
     from homa.client.management.queues import QueueInfo
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from homa.submit.job_options import EmbeddingOptions, JobOptions
     from homa_shared.calls.tokens import Count
     from homa_shared.calls.tools import Tool, tool
+    from homa_shared.model.event_handlers import on
 
 __all__ = [
     "AnsweredLine",
@@ -84,10 +86,12 @@ __all__ = [
     "Costs",
     "Count",
     "CountFailed",
+    "DeadEvent",
     "Embedded",
     "EmbeddingOptions",
     "Estimate",
     "EstimateError",
+    "EventHandlerInfo",
     "FailedLine",
     "Failure",
     "Hold",
@@ -127,6 +131,7 @@ __all__ = [
     "Why",
     "WorkerInfo",
     "__version__",
+    "on",
     "tool",
 ]
 
@@ -144,10 +149,12 @@ _LAZY = {
     "CostRow": "homa.client.management.costs",
     "Costs": "homa.client.management.costs",
     "Count": "homa_shared.calls.tokens",
+    "DeadEvent": "homa.client.management.event_handlers",
     "Embedded": "homa.client.embeddings",
     "EmbeddingOptions": "homa.submit.job_options",
     "Estimate": "homa.client.management.estimates",
     "EstimateError": "homa.client.management.limits",
+    "EventHandlerInfo": "homa.client.management.event_handlers",
     "FailedLine": "homa.client.batch_lines",
     "Failure": "homa.client.results",
     "Hold": "homa.client.management.why",
@@ -171,6 +178,7 @@ _LAZY = {
     "Unresolved": "homa.client.management.resolutions",
     "Why": "homa.client.management.why",
     "WorkerInfo": "homa.client.management.workers",
+    "on": "homa_shared.model.event_handlers",
     "tool": "homa_shared.calls.tools",
 }
 

@@ -12,7 +12,7 @@ from homa_shared.settings.model import Settings
 from tests.docs.pages import ROOT
 
 
-@pytest.mark.parametrize("tool", ["describe_cli", "describe_options", "describe_settings"])
+@pytest.mark.parametrize("tool", ["describe_cli", "describe_events", "describe_options", "describe_settings"])
 def test_a_generated_page_is_current(tool: str) -> None:
     command = [sys.executable, str(ROOT / "tools" / f"{tool}.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

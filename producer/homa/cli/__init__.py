@@ -44,7 +44,7 @@ SUMMARIES: dict[str, str] = {
     "limits": "Show how much of each quota is used; lift freezes.",
     "workers": "Show live workers.",
     "budgets": "Show how much of each budget is spent.",
-    "events": "Past events, then live ones.",
+    "events": "Show past and live events, event handlers and dead letters.",
     "cache": "Show or clear the reply cache.",
     "doctor": "Check settings, store and providers.",
     "apply": "Write the fleet's settings to the store.",

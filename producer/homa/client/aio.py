@@ -15,6 +15,7 @@ from homa.client.aio_known_jobs import AsyncKnownJobs
 from homa.client.aio_stream import AsyncStream, Submissions
 from homa.client.batch_submission import BatchSubmission, check_requests
 from homa.client.embeddings import Embedded
+from homa.client.event_reading import AsyncEventReading
 from homa.client.extensions import Extended
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.aio import AsyncManagement
@@ -37,7 +38,14 @@ T = TypeVar("T")
 
 @short_tracebacks
 class AsyncHoma(
-    AsyncKnownJobs, AsyncCounting, AsyncManagement, AsyncScheduling, AsyncTableMapping, AsyncTemplating, Extended
+    AsyncKnownJobs,
+    AsyncCounting,
+    AsyncManagement,
+    AsyncScheduling,
+    AsyncTableMapping,
+    AsyncEventReading,
+    AsyncTemplating,
+    Extended,
 ):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 

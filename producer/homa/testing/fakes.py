@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +25,7 @@ from homa.testing.script import Answers, Script
 from homa.testing.stores import test_store
 from homa_shared.calls.tokens import Count, count
 from homa_shared.kinds.registry import known_kinds
+from homa_shared.model.event_handlers import Handler, handlers_of
 from homa_shared.settings.model import Settings, load_settings
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.scripts import moved_clock
@@ -121,8 +122,9 @@ class Fake:
         settings: Mapping[str, Any],
         env: bool,
         middleware: Sequence[Given] = (),
+        handlers: Sequence[Handler] = (),
     ) -> None:
-        self.script, self._middleware = Script(answers), middleware
+        self.script, self._middleware, self._handlers = Script(answers), middleware, handlers
         self._strict, self._time, self._given, self._env = strict, time, settings, env
         self._stack = ExitStack()
         self._stuck: list[str] = []
@@ -179,8 +181,8 @@ class Fake:
             self.settings = settings = _settings(url, namespace, home, self._given)
             address = StoreAddress.parse(url)
             stack.enter_context(moved_clock())
-            jumps, given = self._time == "jumps", self._middleware
-            self.workers = InProcessWorkers(settings, address, self.script, self._record, given, jumps=jumps)
+            more = (self._record, self._middleware, self._handlers)
+            self.workers = InProcessWorkers(settings, address, self.script, *more, jumps=self._time == "jumps")
             self.workers.start()
             stack.callback(self._end_workers)
             self.view = FleetView(address, namespace)
@@ -217,6 +219,7 @@ def fake(
     settings: Mapping[str, Any] | None = None,
     env: bool = True,
     middleware: Sequence[Given] = (),
+    handlers: Sequence[Callable[[Any], Any]] = (),
 ) -> Fake:
     """A fleet in this process whose providers answer what is written down; nothing reaches a network.
 
@@ -237,16 +240,25 @@ def fake(
             it starts (HOMA_REDIS_URL, HOMA_NAMESPACE, HOMA_HOME, HOMA_BLOBS). A client with a `redis_url` or `settings`
             of its own does not.
         middleware: of its workers: functions with `@around`, and classes of `Middleware`.
+        handlers: functions with `@homa.on`, which it calls for events in this process; `drain` waits for them, too.
 
     Raises:
         TypeError: something is no pattern, or no answer.
         ValueError: there is no such time.
-        ConfigError: the settings are wrong.
+        ConfigError: the settings are wrong, or one of `handlers` is not declared with `@homa.on`.
         MissingExtra: `homa-queue[local]` is not installed.
     """
     if time not in get_args(Time):
         raise ValueError(f"time is {time!r:.80}: expected one of {', '.join(map(repr, get_args(Time)))}")
-    return Fake(answers, strict=strict, time=time, settings=settings or {}, env=env, middleware=middleware)
+    return Fake(
+        answers,
+        strict=strict,
+        time=time,
+        settings=settings or {},
+        env=env,
+        middleware=middleware,
+        handlers=handlers_of(handlers),
+    )
 
 
 def _settings(url: str, namespace: str, home: str, given: Mapping[str, Any]) -> Settings:

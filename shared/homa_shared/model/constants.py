@@ -37,6 +37,15 @@ SUSPECT_LEASES = 2
 #: With so many expired leases a job fails as poisoned.
 POISON_LEASES = 3
 
+# event handlers
+
+#: Most events that a handler's worker is handed at once.
+EVENTS_PAGE = 256
+#: Most events that a handler's worker holds: those that run, those that are next, those that wait for their next try.
+EVENTS_HELD = 2000
+#: So many events at most are counted one by one to find out where a handler's group stands.
+EVENTS_PLACED = 1000
+
 # leases and workers
 
 #: Length of a lease where nothing else is set.
@@ -95,8 +104,9 @@ CACHE_KEPT_MS = _DAY_MS
 BUDGETS_KEPT_MS = 400 * _DAY_MS
 #: Least time for which a job's record is kept after the last of its costs was settled.
 SETTLED_KEPT_MS = 60_000
-#: Newest events that are kept.
+#: Newest events that are kept, and newest dead letters of each event handler.
 EVENTS_KEPT = 100_000
+DEAD_LETTERS_KEPT = 10_000
 
 # money and media
 

@@ -22,6 +22,7 @@ from homa_shared.model.targets import Target, nearest
 from homa_shared.settings.names import Names, suggestion
 from homa_shared.settings.sections import (
     Budget,
+    Events,
     GroupSettings,
     LimitSettings,
     ModelAlias,
@@ -56,7 +57,7 @@ class FleetProvider(Section):
 
 
 class Fleet(Section):
-    """Providers' limits, models, budgets, prices, tenants, retention and what becomes of unresolved cost."""
+    """Providers' limits, models, budgets, prices, tenants, retention, events, what becomes of unresolved cost."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -70,6 +71,8 @@ class Fleet(Section):
     tenants: dict[str, Tenant] = Field(default_factory=dict)
     retention: Retention = Field(default_factory=Retention)
     unresolved: Unresolved = Field(default_factory=Unresolved)
+    #: Names that it turns off are plain strings: a newer release may know events that this one does not.
+    events: Events = Field(default_factory=Events)
     #: Whether providers' prompt caches are told what prompts share.
     prompt_cache: bool = True
 

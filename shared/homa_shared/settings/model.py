@@ -19,12 +19,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from homa_shared.kinds.registry import builtin_kinds, is_kind, package_of
 from homa_shared.model.constants import LEASE_MS, SETTLE_GATHER_MS
 from homa_shared.model.errors import ConfigError, UnknownModel
+from homa_shared.settings.event_names import refuse_unknown_events
 from homa_shared.settings.explain import explain, masked
 from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.settings.home import default_directory
 from homa_shared.settings.schedule_section import ScheduleSettings
 from homa_shared.settings.sections import (
     Budget,
+    Events,
     ModelAlias,
     Price,
     ProviderSettings,
@@ -85,6 +87,8 @@ class Settings(BaseSettings):
     retention: Retention = Retention()
     #: What becomes of cost that nobody knows.
     unresolved: Unresolved = Unresolved()
+    #: What the store keeps of what happened.
+    events: Events = Events()
     #: Whether providers' prompt caches are told what the prompts of a batch share.
     prompt_cache: bool = True
     #: Seconds after which the work of a silent worker is given to another.
@@ -136,6 +140,7 @@ class Settings(BaseSettings):
             tenants=self.tenants,
             retention=self.retention,
             unresolved=self.unresolved,
+            events=self.events,
             prompt_cache=self.prompt_cache,
         )
 
@@ -197,6 +202,7 @@ def load_settings(
         raise ConfigError(explain(error, Settings, gathered)) from None
     _refuse_loops(settings, gathered)
     _refuse_plugged_kinds(settings, gathered)
+    refuse_unknown_events(settings.events.off, gathered.origin(("events", "off")))
     return settings.gathered_from(gathered)
 
 

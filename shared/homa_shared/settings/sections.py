@@ -10,7 +10,13 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from homa_shared.calls.prompt_templates import VariableType
-from homa_shared.model.constants import LEDGER_KEPT_MS, RESULTS_KEPT_MS, UPLOADS_KEPT_MS
+from homa_shared.model.constants import (
+    DEAD_LETTERS_KEPT,
+    EVENTS_KEPT,
+    LEDGER_KEPT_MS,
+    RESULTS_KEPT_MS,
+    UPLOADS_KEPT_MS,
+)
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.limits import Limits
 from homa_shared.settings.values import (
@@ -259,6 +265,17 @@ class Retention(Section):
     def keys_s(self) -> int:
         """Seconds that idempotency keys are kept."""
         return self.results if self.keys is None else self.keys
+
+
+class Events(Section):
+    """`[events]`: what the store keeps of what happened."""
+
+    #: Newest events that are kept. A handler that is further behind misses those before, and is told how many.
+    kept: Annotated[int, Field(ge=1000, le=100_000_000)] = EVENTS_KEPT
+    #: Names of events that are not written, such as `job.succeeded`: docs/events.md lists them. Nobody is told of them.
+    off: Words = ()
+    #: Newest dead letters of each event handler that are kept.
+    dead: Annotated[int, Field(ge=1, le=10_000_000)] = DEAD_LETTERS_KEPT
 
 
 class Unresolved(Section):

@@ -143,7 +143,15 @@ KEYS: dict[str, KeySpec] = {
     "control": KeySpec("c:<worker>", "list", "a minute", "orders to one worker: cancel job attempt"),
     "bell": KeySpec("bell:<queue>", "list", "a minute", "wakes workers that wait for this queue"),
     "beat": KeySpec("beat", "hash", "-", "last renewal of leases, until when none is judged, whose server it was"),
-    "events": KeySpec("ev", "stream", "the last 100 000", "what happened, past tense"),
+    "events": KeySpec("ev", "stream", "the last ones, events.kept", "what happened, past tense"),
+    # handlers of events; each has a consumer group of its name in both streams
+    "handlers": KeySpec("eh", "zset", "-", "event handler -> when a worker looked after it last (ms)"),
+    "handler": KeySpec(
+        "eh:<handler>", "hash", "until it is forgotten", "where its group stands, what it missed, letters dropped"
+    ),
+    "handler_events": KeySpec("er:<handler>", "stream", "until they are handled", "events put back for it alone"),
+    "dead_letters": KeySpec("ed:<handler>", "hash", "the last ones, events.dead", "dead letter as JSON, by its name"),
+    "dead_index": KeySpec("ei:<handler>", "zset", "as the letters", "dead letter -> when its event died (ms)"),
     "ended": KeySpec("ended", "zset", "retention.results", "jobs that failed, expired or were cancelled -> when (ms)"),
     # schedules
     "schedules": KeySpec("sc", "zset", "-", "schedule -> when its next tick's work is due (ms)"),

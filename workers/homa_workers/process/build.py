@@ -46,6 +46,8 @@ class WorkerProcess:
     broker: HomaBroker
     workers: list[HomaWorker]
     providers: list[Provider]
+    #: The settings that were in force when it was built.
+    fleet: Fleet
     #: Of the workers, in their order.
     middleware: list[MiddlewareChain] = field(default_factory=list)
 
@@ -118,7 +120,7 @@ async def build(
     fleet = await _fleet_in_force(store, settings, fake=parts.fake)
     broker = broker or HomaBroker(address, settings.namespace)
     shared = _Shared(settings, store, broker, fleet, concurrency, blobs, given, secrets, parts.waiting)
-    process = WorkerProcess(store, broker, [], made)
+    process = WorkerProcess(store, broker, [], made, fleet)
     try:
         for provider in made:
             # One worker of a process tells middleware of its beginning: that of the actors, where there is one.

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from homa_shared.broker import HomaBroker
 from homa_shared.model.errors import HomaError, StoreUnavailable
@@ -26,16 +26,18 @@ from homa_shared.store.connection import StoreAddress
 from homa_shared.store.join import address_of
 from homa_shared.store.reads import batch
 from homa_shared.store.versions import release
+from homa_workers.handlers.group import HandlerLoops
+from homa_workers.handlers.modules import import_handlers, not_written
 from homa_workers.middleware.entry_points import declared
 from homa_workers.observe import logs, sentry
 from homa_workers.process.actor_modules import declared_actors, import_actors
+from homa_workers.process.arguments import USAGE, parser
 from homa_workers.process.build import WorkerProcess, build
 from homa_workers.process.forks import Forks
 from homa_workers.process.garbage import collect_rarely
 from homa_workers.process.start_warnings import start_warnings
-from homa_workers.process.worker import DEFAULT_THREADS
 
-USAGE, STORE = 2, 3
+STORE = 3
 #: How often a worker that lives for one batch looks whether the batch is complete, s.
 _LOOK_S = 0.5
 #: How long a worker waits for an embedded store that somebody else starts, and how often it looks, s.
@@ -44,7 +46,7 @@ _STORE_STARTS_S, _STORE_LOOK_S = 30.0, 0.02
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a worker until it is told to stop; returns the exit status."""
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     form = logs.form_of_environment()
     try:
         settings = load_settings()
@@ -62,42 +64,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        logs.say(f"{message}; `{self.prog} --help` lists its options", "error")
-        sys.exit(USAGE)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="homa worker", description="Run one worker process.")
-    parser.add_argument("providers", nargs="*", metavar="PROVIDER", help="accounts to serve (default: all configured)")
-    parser.add_argument("--concurrency", type=_count, help="most calls at once in this process, for each provider")
-    parser.add_argument("--actors", action="append", default=[], metavar="MODULE", help="module with Dramatiq actors")
-    parser.add_argument(
-        "--middleware", action="append", default=[], metavar="MODULE", help="module with middleware of your own"
-    )
-    parser.add_argument(
-        "--threads", type=_count, default=DEFAULT_THREADS, help="sync Dramatiq actors at once (default: 8)"
-    )
-    parser.add_argument("--for-batch", metavar="ID", help="end when this batch is complete")
-    parser.add_argument("--await-store", action="store_true", help="wait for an embedded store that is being started")
-    parser.add_argument("--until-stdin-closes", action="store_true", help="drain when whoever started this is gone")
-    return parser
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        # A worker of no slots would serve its queues and never take a job.
-        raise argparse.ArgumentTypeError(f"{text} is too few: expected 1 or more")
-    return count
-
-
 async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     address = await _address(settings, patience_s=_STORE_STARTS_S if options.await_store else 0.0)
     say = partial(logs.say, form=settings.log_format)
     say(f"store {address}, settings {settings.config_file or 'from the environment'}")
     broker = _broker(settings, address, options.actors, say)
+    handlers = import_handlers(options.handlers)
     process = await build(
         *(settings, address, options.providers),
         concurrency=options.concurrency,
@@ -111,8 +83,12 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
         say(f"warning: {warning}", "warning")
     for worker in process.workers:
         say(f"worker {worker.id} serves {', '.join(worker.queues_served())}")
-    stopped_by = _on_signals(process, say)
+    for warning in not_written(handlers, process.fleet.events.off):
+        say(f"warning: {warning}", "warning")
+    loops = HandlerLoops(process.store, handlers, process.workers[0].id, lease_s=settings.lease_s)
+    stopped_by = _on_signals(process, loops, say)
     watchers = [asyncio.create_task(work) for work in _conditions(process, options)]
+    loops.start()
     collect_rarely()
     forks = Forks(broker.middleware)
     try:
@@ -120,7 +96,9 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
         async with asyncio.TaskGroup() as group:
             for worker in process.workers:
                 group.create_task(worker.serve())
+        await loops.finish()
     finally:
+        await loops.aclose()
         for watcher in watchers:
             watcher.cancel()
         await asyncio.gather(*watchers, return_exceptions=True)
@@ -153,7 +131,7 @@ def _broker(
     return broker
 
 
-def _on_signals(process: WorkerProcess, say: Callable[[str], None]) -> list[int]:
+def _on_signals(process: WorkerProcess, loops: HandlerLoops, say: Callable[[str], None]) -> list[int]:
     """First signal: drain. Second: stop now. Returns the list in which received signals gather."""
     received: list[int] = []
 
@@ -170,6 +148,7 @@ def _on_signals(process: WorkerProcess, say: Callable[[str], None]) -> list[int]
             case 2:
                 say("stopping: calls are cut, their jobs handed back; once more to leave them to their leases")
                 process.stop_now()
+                loops.stop_now()
             case _:
                 os._exit(128 + number)
 

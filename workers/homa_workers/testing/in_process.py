@@ -9,9 +9,13 @@ from functools import partial
 
 import structlog
 
+from homa_shared.backoff import Backoff
+from homa_shared.model.event_handlers import Handler
 from homa_shared.settings.model import Settings
 from homa_shared.settings.sections import ProviderSettings
 from homa_shared.store.connection import StoreAddress
+from homa_workers.handlers.group import HandlerLoops
+from homa_workers.handlers.loop import PAUSES
 from homa_workers.loop_thread import LoopThread
 from homa_workers.middleware.entry_points import Given
 from homa_workers.observe import logs
@@ -22,6 +26,9 @@ from homa_workers.testing.answering import Answering
 from homa_workers.testing.moving_clock import MovingClock
 from homa_workers.testing.recording import Record, Recording
 from homa_workers.testing.scripted_provider import Answers, ScriptedProvider
+
+#: How often handlers that are not through are looked at, s.
+_LOOK_S = 0.005
 
 __all__ = ["Given", "InProcessWorkers"]
 
@@ -40,6 +47,7 @@ class InProcessWorkers(LoopThread):
         answers: the script.
         record: is told of each call.
         middleware: of each worker.
+        handlers: event handlers that it runs, too.
         jumps: whether the clock jumps over what would only be waited for.
     """
 
@@ -50,16 +58,18 @@ class InProcessWorkers(LoopThread):
         answers: Answers,
         record: Record,
         middleware: Sequence[Given] = (),
+        handlers: Sequence[Handler] = (),
         *,
         jumps: bool,
     ) -> None:
         super().__init__("homa-testing")
-        self._middleware = middleware
+        self._middleware, self._handlers = middleware, handlers
         self._settings, self._address, self._answers, self._jumps = settings, address, answers, jumps
         self._record = record
         self._answering = Answering()
         self._process: WorkerProcess
         self._clock: MovingClock
+        self._loops: HandlerLoops
 
     def advance(self, seconds: float) -> None:
         """Moves the clock, and waits until what became due by it is done.
@@ -79,9 +89,18 @@ class InProcessWorkers(LoopThread):
             RuntimeError: the workers have ended.
         """
         try:
-            self._await(self._clock.until_quiet())
+            self._await(self._until_quiet())
         except TimeoutError as error:
             raise TimeoutError(f"{error}: {self._await(self._left())}") from None
+
+    async def _until_quiet(self) -> None:
+        """Until jobs and handlers are through, twice in a row: each may make work for the other."""
+        quiet, enough = 0, 2 if self._handlers else 1
+        while quiet < enough:
+            await self._clock.until_quiet()
+            quiet = quiet + 1 if await self._loops.is_quiet() else 0
+            if not quiet:
+                await asyncio.sleep(_LOOK_S)
 
     def end(self) -> list[str]:
         """Stops them; returns the calls whose answers had not come some seconds later, which are given up."""
@@ -100,6 +119,8 @@ class InProcessWorkers(LoopThread):
         """What is left to be done, for people."""
         if pending := self._answering.pending:
             return f"the answers to {len(pending)} calls have not come, the first of {pending[0]}"
+        if not await self._loops.is_quiet():
+            return f"calls of event handlers go on: {', '.join(handler.name for handler in self._handlers)}"
         return await self._clock.left()
 
     def _end(self) -> None:
@@ -115,6 +136,10 @@ class InProcessWorkers(LoopThread):
         workers = self._process.workers
         self._clock.serve(self._process.store, workers)
         await self._clock.begin()
+        pauses = Backoff(0.0, 0.0) if self._jumps else PAUSES
+        self._loops = HandlerLoops(self._process.store, self._handlers, workers[0].id, pauses=pauses)
+        await self._loops.begin()
+        self._loops.start()
         jumping = asyncio.create_task(self._clock.run())
         self._started.set()
         try:
@@ -122,6 +147,7 @@ class InProcessWorkers(LoopThread):
                 for worker in workers:
                     group.create_task(worker.serve())
         finally:
+            await self._loops.aclose()
             jumping.cancel()
             await asyncio.gather(jumping, return_exceptions=True)
             await self._process.aclose()

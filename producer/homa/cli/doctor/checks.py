@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from homa.cli.doctor.check import Check
+from homa.cli.doctor.handler_checks import handler_checks
 from homa.cli.doctor.model_checks import fleets_models, models
 from homa.cli.doctor.orphaned_queues import Stranded
 from homa.cli.doctor.plugin_checks import plugins
@@ -63,6 +64,7 @@ def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
             yield from fleets_models(settings.fleet(), store)
             yield from _releases(store)
             yield from _unresolved(store)
+            yield from handler_checks(store)
             if deep:
                 yield from _books(store)
     except StoreUnavailable as error:

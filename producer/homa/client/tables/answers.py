@@ -90,7 +90,7 @@ class Answers:
         """Notes how a row ended; the body of a reply is not kept.
 
         Args:
-            reused: it had ended before this run.
+            reused: it had ended before this run looked for it.
             of_another: it ended in a batch of another run, whose cost is not added as a whole.
         """
         before = self._ends[index]

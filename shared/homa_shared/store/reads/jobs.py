@@ -292,7 +292,8 @@ def _winner(job: Job, reply: bytes | None, others: list[Attempt]) -> Attempt | N
         charge="actual",
         nano_usd=cost,
         unpriced="cost_nano" in body and body["cost_nano"] is None,
-        started_ms=ended - int(body.get("latency_ms") or 0),
+        # The worker's measure and the store's clock are rounded each by itself.
+        started_ms=max(job.submitted_ms, ended - int(body.get("latency_ms") or 0)),
         ended_ms=ended,
         note=noted,
         cache_saved_nano_usd=job.cache_saved_nano_usd - sum(a.cache_saved_nano_usd for a in others),

@@ -23,11 +23,11 @@ elseif order == 'pause' and state ~= 'complete' then
   redis.call('HSET', key, 'paused', now, 'paused_why', ARGV[3] or '')
   publish('batch.paused', {batch = id, detail = ARGV[3]})
 elseif order == 'resume' then
-  redis.call('HDEL', key, 'paused', 'paused_why')
+  if redis.call('HDEL', key, 'paused', 'paused_why') > 0 then publish('batch.resumed', {batch = id}) end
   release('batch:' .. id, C.SLICE)
 elseif order == 'cancel' and state ~= 'complete' then
   redis.call('HDEL', key, 'paused', 'paused_why')
-  redis.call('HSET', key, 'cancel', now)
+  if redis.call('HSET', key, 'cancel', now) > 0 then publish('batch.cancelled', {batch = id}) end
   if not redis.call('HGET', key, 'lines') then redis.call('HSET', key, 'lines', redis.call('HGET', key, 'submitted')) end
   -- A batch still open when it is cancelled takes no more lines; what it has is all there will be.
   if state == 'open' then redis.call('HSET', key, 'state', 'sealed', 'total', redis.call('HGET', key, 'submitted')) end

@@ -76,7 +76,11 @@ def config_row(fleet: Fleet) -> dict[str, str]:
     policy = {}
     if unresolved.after is not None:
         policy = {"unresolved.after": str(unresolved.after * 1000), "unresolved.as": str(unresolved.counts_as)}
-    return policy | {
+    events = fleet.events
+    written = {"events.kept": str(events.kept), "events.dead": str(events.dead)}
+    if events.off:
+        written["events.off"] = "".join(f"\n{name}\n" for name in events.off)
+    return (policy | written) | {
         "keep.results": str(retention.results * 1000),
         "keep.requests": str(retention.requests * 1000),
         "keep.ledger": str(retention.ledger * 1000),

@@ -1,19 +1,10 @@
---! use clock, record, backlog, sums
+--! use clock, settings_row, record, backlog, sums
 -- How a job ends: exactly once, and with it its place in batch, counters and indexes.
-
-local KEPT = {'keep.results', 'keep.requests', 'keep.keys', 'keep.ledger', 'unresolved.after'}
-local kept = nil
 
 -- How long the settings say that something is kept, whole ms; nil where they say nothing of use.
 local function kept_setting(name)
-  if not kept then
-    kept = {}
-    for i, value in ipairs(redis.call('HMGET', K.config(), unpack(KEPT))) do
-      local ms = number_of(value)
-      kept[KEPT[i]] = ms and ms >= 0 and math.floor(at_most(LARGEST, ms)) or nil
-    end
-  end
-  return kept[name]
+  local ms = number_of(setting(name))
+  return ms and ms >= 0 and math.floor(at_most(LARGEST, ms)) or nil
 end
 
 local function retention(what)

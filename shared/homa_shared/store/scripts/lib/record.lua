@@ -59,5 +59,5 @@ end
 local ENDED = C.ENDED_STATES
 
 local function emit(name, id, r, extra)
-  publish(name, {job = id, target = r.tg, batch = r.ba, tenant = r.tn, detail = extra})
+  publish(name, {job = id, target = r.tg, batch = r.ba, tenant = r.tn, detail = extra, tags = r.tags})
 end

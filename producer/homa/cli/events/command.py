@@ -1,4 +1,4 @@
-"""`homa events`: past events, then live ones."""
+"""`homa events`: past events, then live ones; handlers and dead letters are in files of their own."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Any
 
 import click
 
-from homa.cli.context import session
+from homa.cli.context import say, session
+from homa.cli.events.dead import dead, drop, retry
+from homa.cli.events.handlers import forget, handlers
 from homa.cli.output import json_option, moment, print_json, print_json_line, print_table
 from homa.client.session import Session
 from homa_shared.store import reads
+from homa_shared.store.reads.event_page import events_off
 
 #: Events that are looked through at once.
 _PAGE = 1000
@@ -18,7 +21,7 @@ _PAGE = 1000
 Wanted = Callable[[reads.Event], bool]
 
 
-@click.command("events")
+@click.group("events", invoke_without_command=True)
 @click.option("--follow", "-f", is_flag=True, help="Go on as things happen; with --json, JSON Lines.")
 @click.option(
     "--limit", type=click.IntRange(0, 100_000), default=50, show_default=True, help="Newest ones first shown."
@@ -27,11 +30,22 @@ Wanted = Callable[[reads.Event], bool]
 @click.option("--batch", metavar="ID", help="Only of this batch.")
 @click.option("--event", metavar="NAME", help="Only of this name, or of those that begin so: job.failed, batch.")
 @json_option
-def command(follow: bool, limit: int, job: str | None, batch: str | None, event: str | None, as_json: bool) -> None:
-    """Show past events, then, with --follow, live ones.
+@click.pass_context
+def command(
+    ctx: click.Context,
+    follow: bool,
+    limit: int,
+    job: str | None,
+    batch: str | None,
+    event: str | None,
+    as_json: bool,
+) -> None:
+    """Show past events, then, with --follow, live ones; event handlers and their dead letters.
 
     Jobs that ended, were rerouted or recovered, batches completed, budgets used up.
     """
+    if ctx.invoked_subcommand is not None:
+        return
 
     def wanted(found: reads.Event) -> bool:
         return (
@@ -44,6 +58,7 @@ def command(follow: bool, limit: int, job: str | None, batch: str | None, event:
     with session() as here:
         rows, seen = _latest(here, limit, wanted if filtered else None)
         if follow:
+            _tell_unwritten(here, event)
             _follow(here, rows, seen, wanted, as_json)
     if as_json:
         print_json({"events": [_document(row) for row in rows]})
@@ -54,6 +69,10 @@ def command(follow: bool, limit: int, job: str | None, batch: str | None, event:
         wraps={"TARGET", "DETAIL"},
         empty="no event is kept that fits",
     )
+
+
+for _elsewhere in (handlers, forget, dead, retry, drop):
+    command.add_command(_elsewhere)
 
 
 def _latest(here: Session, limit: int, wanted: Wanted | None) -> tuple[list[reads.Event], str]:
@@ -70,6 +89,14 @@ def _latest(here: Session, limit: int, wanted: Wanted | None) -> tuple[list[read
         found = [*found, *filter(wanted, page)][-limit:]
         after = page[-1].id
     return found, "0-0" if after == "-" else after
+
+
+def _tell_unwritten(here: Session, event: str | None) -> None:
+    """Whoever waits for what is never written waits for ever."""
+    off = here.store.run(events_off(here.keys))
+    named = [name for name in off if event is None or name == event or name.startswith(f"{event.rstrip('.')}.")]
+    if named:
+        say(f"not written, by events.off of the fleet's settings: {', '.join(named)}")
 
 
 def _follow(here: Session, rows: list[reads.Event], after: str, wanted: Wanted, as_json: bool) -> None:

@@ -1,0 +1,116 @@
+"""One table from the names of events in the store's stream to their types, and how an entry is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from homa_shared.model.events import (
+    AttemptResolved,
+    BackfillStarted,
+    BackfillStopped,
+    BatchCancelled,
+    BatchCompleted,
+    BatchPaused,
+    BatchResumed,
+    BreakerClosed,
+    BreakerOpened,
+    BudgetMark,
+    Event,
+    FleetChanged,
+    JobCancelled,
+    JobDeferred,
+    JobEvent,
+    JobExpired,
+    JobFailed,
+    JobRecovered,
+    JobRerouted,
+    JobRetried,
+    JobSucceeded,
+    LimitFrozen,
+    LimitUnfrozen,
+    Missed,
+    OtherEvent,
+    QueuePaused,
+    QueueResumed,
+    ScheduleAlarmed,
+    ScheduleDeleted,
+    ScheduleEvent,
+    SchedulePaused,
+    ScheduleResumed,
+    ScheduleSkipped,
+)
+
+#: Name in the stream -> type. A name stays as long as stores may hold it.
+KINDS: dict[str, type[Event]] = {
+    "job.succeeded": JobSucceeded,
+    "job.failed": JobFailed,
+    "job.cancelled": JobCancelled,
+    "job.expired": JobExpired,
+    "job.deferred": JobDeferred,
+    "job.rerouted": JobRerouted,
+    "job.retried": JobRetried,
+    "job.recovered": JobRecovered,
+    "job.resolved": AttemptResolved,
+    "attempt.resolved": AttemptResolved,
+    "batch.completed": BatchCompleted,
+    "batch.paused": BatchPaused,
+    "batch.resumed": BatchResumed,
+    "batch.cancelled": BatchCancelled,
+    "budget.used": BudgetMark,
+    "breaker.opened": BreakerOpened,
+    "breaker.closed": BreakerClosed,
+    "scope.frozen": LimitFrozen,
+    "scope.unfrozen": LimitUnfrozen,
+    "queue.paused": QueuePaused,
+    "queue.resumed": QueueResumed,
+    "fleet.changed": FleetChanged,
+    "schedule.alarmed": ScheduleAlarmed,
+    "schedule.skipped": ScheduleSkipped,
+    "schedule.paused": SchedulePaused,
+    "schedule.resumed": ScheduleResumed,
+    "schedule.deleted": ScheduleDeleted,
+    "schedule.backfilled": BackfillStarted,
+    "schedule.backfill_stopped": BackfillStopped,
+}
+#: Name of `Missed` among the events that are put back for one handler; the stream of the fleet's has none.
+MISSED = "missed"
+#: Field of a type -> field of the stream, where they are named differently.
+_STORED = {"reason": "detail", "of": "detail", "queue": "detail", "scope": "target"}
+
+
+def decode(event_id: str, stored: Mapping[str, str]) -> Event:
+    """The event of an entry of the stream; an unknown one, or one that cannot be read, is an `OtherEvent`."""
+    name = stored.get("event", "")
+    if name == MISSED:
+        n = int(stored["n"])
+        return Missed(id=event_id, n=n if n > 0 else None)
+    kind = KINDS.get(name)
+    values: dict[str, object] = {}
+    if kind is None or not _parsed(kind, stored, values):
+        return OtherEvent(id=event_id, name=name, fields={k: v for k, v in stored.items() if k != "event"})
+    return kind(id=event_id, **values)
+
+
+def _parsed(kind: type[Event], stored: Mapping[str, str], values: dict[str, object]) -> bool:
+    """Fills in the fields of a kind; False where the entry does not hold them."""
+    detail = stored.get("detail", "")
+    if kind is BudgetMark:
+        found = re.fullmatch(r"(.*) (\d+)%", detail, re.DOTALL)
+        values |= {"budget": found[1], "percent": int(found[2])} if found else {}
+        return found is not None
+    if issubclass(kind, ScheduleEvent):
+        schedule, _, reason = detail.partition(": ")
+        values |= {"schedule": schedule, "tenant": stored.get("tenant", ""), "reason": reason}
+        return True
+    if kind is FleetChanged:
+        found = re.fullmatch(r"version (\d+)", detail)
+        values |= {"version": int(found[1])} if found else {}
+        return found is not None
+    for name in kind.__dataclass_fields__.keys() - {"id"}:
+        values[name] = stored.get(_STORED.get(name, name), "")
+    if issubclass(kind, JobEvent):
+        values["batch"] = values["batch"] or None
+        pairs = (line.partition("=") for line in stored.get("tags", "").split("\n") if line)
+        values["tags"] = {key: value for key, _, value in pairs}
+    return True
