@@ -105,3 +105,15 @@ async def test_a_version_of_its_own_is_learned_anew_and_forgotten_with_it(stand:
     assert await stand.store.run(prompt_answers(keys, "word@2", [CLAUDE])) == {CLAUDE: 50}
     assert await stand.store.run(delete_prompt(keys, "word", 1)) == 1
     assert await stand.store.run(prompt_answers(keys, "word@1", [CLAUDE])) == {CLAUDE: None}
+
+
+async def test_a_worker_reckons_further_calls_by_it(stand: Stand) -> None:
+    process = await taught(stand)
+    pipeline = process.workers[0]._pipeline
+    assert pipeline is not None
+    book = pipeline.book
+    assert book.answer_tokens(CLAUDE, "word@1") == book.answer_tokens(CLAUDE), "nobody has asked for it before"
+    await book.refresh_factors()
+    assert [book.answer_tokens(CLAUDE, f"{name}@1") for name in LENGTHS] == [10, book.answer_tokens(CLAUDE)]
+    await book.refresh_factors()
+    assert [book.answer_tokens(CLAUDE, f"{name}@1") for name in LENGTHS] == list(LENGTHS.values())
