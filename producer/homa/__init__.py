@@ -19,6 +19,9 @@ from homa_shared.calls.reply import Usage
 from homa_shared.model.errors import (
     BudgetExceeded,
     ConfigError,
+    ConversationForbidden,
+    ConversationFull,
+    ConversationNotFound,
     CountFailed,
     HomaError,
     InvalidReply,
@@ -31,8 +34,10 @@ from homa_shared.model.errors import (
     KeyConflict,
     MissingExtra,
     ResultTimeout,
+    StaleTurn,
     StoreFull,
     StoreUnavailable,
+    TurnPending,
     UnknownModel,
 )
 from homa_shared.namesake import REMEDY, beside
@@ -45,6 +50,11 @@ if TYPE_CHECKING:
     from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
     from homa.client.batch_lines import AnsweredLine, FailedLine, Line
     from homa.client.batch_progress import Progress
+    from homa.client.conversations.aio_handle import AsyncConversation
+    from homa.client.conversations.handle import Conversation
+    from homa.client.conversations.info import ConversationInfo
+    from homa.client.conversations.turns import Turn
+    from homa.client.conversations.window import Window
     from homa.client.embeddings import Embedded
     from homa.client.handles import Batch, Job, OpenBatch
     from homa.client.management.batches import BatchInfo
@@ -73,6 +83,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AnsweredLine",
     "AsyncBatch",
+    "AsyncConversation",
     "AsyncHoma",
     "AsyncJob",
     "AsyncOpenBatch",
@@ -82,6 +93,11 @@ __all__ = [
     "BudgetExceeded",
     "BudgetInfo",
     "ConfigError",
+    "Conversation",
+    "ConversationForbidden",
+    "ConversationFull",
+    "ConversationInfo",
+    "ConversationNotFound",
     "CostRow",
     "Costs",
     "Count",
@@ -121,14 +137,18 @@ __all__ = [
     "ResultTimeout",
     "Retries",
     "RowFailure",
+    "StaleTurn",
     "StoreFull",
     "StoreUnavailable",
     "Table",
     "Tool",
+    "Turn",
+    "TurnPending",
     "UnknownModel",
     "Unresolved",
     "Usage",
     "Why",
+    "Window",
     "WorkerInfo",
     "__version__",
     "on",
@@ -139,6 +159,7 @@ __all__ = [
 _LAZY = {
     "AnsweredLine": "homa.client.batch_lines",
     "AsyncBatch": "homa.client.aio_handles",
+    "AsyncConversation": "homa.client.conversations.aio_handle",
     "AsyncHoma": "homa.client.aio",
     "AsyncJob": "homa.client.aio_handles",
     "AsyncOpenBatch": "homa.client.aio_handles",
@@ -146,6 +167,8 @@ _LAZY = {
     "Batch": "homa.client.handles",
     "BatchInfo": "homa.client.management.batches",
     "BudgetInfo": "homa.client.management.budgets",
+    "Conversation": "homa.client.conversations.handle",
+    "ConversationInfo": "homa.client.conversations.info",
     "CostRow": "homa.client.management.costs",
     "Costs": "homa.client.management.costs",
     "Count": "homa_shared.calls.tokens",
@@ -175,8 +198,10 @@ _LAZY = {
     "RowFailure": "homa.client.tables.answers",
     "Table": "homa.client.tables.table",
     "Tool": "homa_shared.calls.tools",
+    "Turn": "homa.client.conversations.turns",
     "Unresolved": "homa.client.management.resolutions",
     "Why": "homa.client.management.why",
+    "Window": "homa.client.conversations.window",
     "WorkerInfo": "homa.client.management.workers",
     "on": "homa_shared.model.event_handlers",
     "tool": "homa_shared.calls.tools",

@@ -153,8 +153,8 @@ def test_an_unreadable_request_is_refused(raw: bytes) -> None:
 
 
 def test_a_request_of_a_later_release_says_so() -> None:
-    with pytest.raises(InvalidRequest, match="request of version 3: this release reads up to 2"):
-        JobRequest.decode(b'{"v":3}')
+    with pytest.raises(InvalidRequest, match="request of version 4: this release reads up to 3"):
+        JobRequest.decode(b'{"v":4}')
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from homa.submit.submitter import check_affordable
 from homa.submit.template import Template
 from homa_shared.calls.openai_apis import by_own_api, has_fees
 from homa_shared.calls.reply import CHAT_API, ITEMS, RESPONSES_API, Call, Completion, Usage
-from homa_shared.calls.request import JobRequest, request_head
+from homa_shared.calls.request import REQUEST_VERSION, JobRequest, request_head
 from homa_shared.model.targets import Target
 from homa_shared.quota.call_parts import Part
 from homa_shared.quota.need_calculator import NeedCalculator
@@ -53,7 +53,7 @@ def skipped(messages: list[dict[str, Any]] | None = None, **arguments: Any) -> d
 
 def test_the_request_says_which_api_it_asks_for_and_usual_ones_are_as_before() -> None:
     asked = entry(template())
-    assert (asked.api, asked.version) == (RESPONSES_API, 2)
+    assert (asked.api, asked.version) == (RESPONSES_API, REQUEST_VERSION)
     assert asked.call(MINI).api == RESPONSES_API
     assert JobRequest.decode(asked.encode()) == asked
     usual = template(api="chat").entry("j1", Prepared.of(HELLO)).request

@@ -34,6 +34,7 @@ from homa import (
     Reply,
     Retries,
     Table,
+    Window,
     tool,
 )
 
@@ -84,6 +85,19 @@ def tells_good_lines_from_bad_ones(homa: Homa) -> None:
             assert_type(line.error, JobEnded)
         else:
             assert_type(line, AnsweredLine[Invoice])
+
+
+async def converses(homa: Homa, aio: AsyncHoma) -> Iterator[Piece] | None:
+    talk, other = homa.conversation("c", window=Window(turns=20)), aio.conversation(owner="ann")
+    assert_type(talk.ask("Hi", expect_turn=0), Reply[None])
+    assert_type(talk.ask("Hi", schema=Invoice).parsed, Invoice)
+    assert_type(talk.submit("Hi", schema=Invoice, model=MODEL), Job[Invoice])
+    assert_type(await other.ask("Hi", schema=Invoice), Reply[Invoice])
+    assert_type(await other.submit("Hi"), AsyncJob[None])
+    talk.ask("Hi", expect_turns=1)  # refused: call-overload
+    await other.ask("Hi", max_token=5)  # refused: call-overload
+    talk.branch(at="1")  # refused: arg-type
+    return talk.stream("Hi") if talk.turns()[0].answered else None
 
 
 def looks_after_a_fleet(homa: Homa) -> Decimal:

@@ -47,7 +47,7 @@ from tests.settings.loading import complaint, load, write
             {},
             (
                 "retention.foo_bar (homa.toml:2) is not a setting: expected one of results, requests, ledger, keys, "
-                "uploads"
+                "uploads, conversations"
             ),
         ),
         (

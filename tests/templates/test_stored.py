@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from homa import AsyncHoma, InvalidRequest
+from homa import AsyncHoma, InvalidRequest, KeyConflict
 from homa_shared.store import reads
 from tests.commands_b.stand import MODEL, Stand
 
@@ -131,6 +131,26 @@ def test_a_request_that_is_wrong_submits_nothing(stand: Stand, said: dict[str, o
     with pytest.raises(InvalidRequest, match=why):
         stand.homa.submit(model=MODEL, **said)  # type: ignore[call-overload]
     assert list(stand.homa.jobs()) == []
+
+
+def test_a_key_stands_for_the_text_with_its_values(stand: Stand) -> None:
+    homa = stand.homa
+    homa.template("t", "One {{a}}")
+    said = {"template": "t", "model": MODEL, "max_tokens": 5, "key": "k"}
+    first = homa.submit(values={"a": "1"}, **said)  # type: ignore[call-overload]
+    assert homa.submit(values={"a": "1"}, **said).id == first.id  # type: ignore[call-overload]
+    with pytest.raises(KeyConflict, match="key 'k' was used before with another request"):
+        homa.submit(values={"a": "2"}, **said)  # type: ignore[call-overload]
+
+
+def test_a_turn_of_a_conversation_may_be_asked_by_a_template(stand: Stand) -> None:
+    homa = stand.homa
+    homa.template("t", "One {{a}}")
+    job = homa.conversation("c").submit(template="t", values={"a": "1"}, model=MODEL, max_tokens=5)
+    view = stand.store.run(reads.job(stand.store.keys, job.id))
+    assert view is not None
+    assert b'"One 1"' in view.request
+    assert next(homa.jobs(template="t@1")).id == job.id
 
 
 def test_lines_of_a_batch_give_values(stand: Stand) -> None:

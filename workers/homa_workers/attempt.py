@@ -95,6 +95,8 @@ class RunningAttempt:
     #: Digests of the media that its request shows.
     media: Sequence[str] = ()
     steps: StepTally = NO_STEPS
+    #: Of a turn of a conversation: calls of tools and their results, in front of the answer.
+    before_answer: Sequence[Mapping[str, Any]] = ()
     #: What all its paid replies come to, once it is over.
     spent: Spent = NOTHING_SPENT
     #: From claim to outcome, ms, once it is over.

@@ -38,6 +38,7 @@ SUMMARIES: dict[str, str] = {
     "batches": "List, show, watch, pause, resume or cancel batches.",
     "schedules": "Make, list, show, pause, resume, run, backfill or delete schedules.",
     "templates": "Make, list, show or delete prompt templates.",
+    "conversations": "List, show, export, import or delete conversations.",
     "models": "List models with context windows, prices and features.",
     "costs": "Show what was spent, by provider, model, tenant, tag, template, day or batch.",
     "queues": "Show queues; pause and resume them.",

@@ -14,6 +14,7 @@ from homa.client.aio_handles import AsyncBatch, AsyncJob, AsyncOpenBatch
 from homa.client.aio_known_jobs import AsyncKnownJobs
 from homa.client.aio_stream import AsyncStream, Submissions
 from homa.client.batch_submission import BatchSubmission, check_requests
+from homa.client.conversations.opening import AsyncDialogue
 from homa.client.embeddings import Embedded
 from homa.client.event_reading import AsyncEventReading
 from homa.client.extensions import Extended
@@ -44,6 +45,7 @@ class AsyncHoma(
     AsyncScheduling,
     AsyncTableMapping,
     AsyncEventReading,
+    AsyncDialogue,
     AsyncTemplating,
     Extended,
 ):

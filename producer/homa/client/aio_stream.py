@@ -20,6 +20,10 @@ class Submissions:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[AsyncJob[Any]]] = set()
 
+    def __reduce__(self) -> tuple[type[Submissions], tuple[()]]:
+        # Another process has none of them.
+        return Submissions, ()
+
     def begin(self, submit: Submit) -> asyncio.Task[AsyncJob[Any]] | None:
         """Submits in the running loop; None where none runs."""
         try:

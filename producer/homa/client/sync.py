@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from homa.client.batch_submission import BatchSubmission, check_requests
+from homa.client.conversations.opening import Dialogue
 from homa.client.count import count
 from homa.client.embeddings import Embedded
 from homa.client.event_reading import EventReading
@@ -36,7 +37,7 @@ T = TypeVar("T")
 
 
 @short_tracebacks
-class Homa(KnownJobs, Management, Scheduling, TableMapping, EventReading, Templating, Extended):
+class Homa(KnownJobs, Management, Scheduling, TableMapping, EventReading, Dialogue, Templating, Extended):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use, may be shared by threads, and works on in a forked child.

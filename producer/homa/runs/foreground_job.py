@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 from homa.client.job_flows import JobFlows
 from homa.client.session import Session
+from homa.drivers.effects import Flow
 from homa.runs.errors import JobGivenUp, SignalReceived
 from homa.runs.signals import Interruption
-from homa.submit.submitter import Asked
 from homa.supervision.errors import WorkerLost
 from homa_shared.model.errors import HomaError
 
@@ -18,7 +18,7 @@ from homa_shared.model.errors import HomaError
 @contextmanager
 def attended(
     session: Session,
-    asked: Asked,
+    submission: Flow[str],
     interruption: Interruption,
     say: Callable[[str], object],
     schema: object = None,
@@ -26,6 +26,7 @@ def attended(
     """Submits a job, and cancels it when what is done within is stopped.
 
     Args:
+        submission: submits it.
         interruption: its first signal ends the work within: whoever interrupts a single job does not wait for it.
         say: tells the person why the job is given up, and that it is cancelled.
 
@@ -36,7 +37,7 @@ def attended(
     try:
         # A signal while the job is submitted is acted on afterwards: a job without an id could not be cancelled.
         with interruption.deferred():
-            flows = JobFlows(session.keys, session.driver.run(session.submitter.submit(asked)), schema)
+            flows = JobFlows(session.keys, session.driver.run(submission), schema)
         yield flows
     except (SignalReceived, WorkerLost) as error:
         if isinstance(error, WorkerLost):

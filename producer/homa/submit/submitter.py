@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.drivers.context import Context
 from homa.drivers.effects import Flow, ask, ask_patiently, within
+from homa.drivers.source import ClientSource
 from homa.submit.attachments import names_of_media
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
@@ -39,7 +40,7 @@ from homa_shared.store.reads.prompts import prompt_answers
 from homa_shared.store.reads.token_error import learned
 from homa_shared.store.reads.written_tokens import answer_tokens, known_targets
 from homa_shared.store.transitions.fleet import read_fleet, supersedes, write_fleet, write_plans
-from homa_shared.store.transitions.submit import submit
+from homa_shared.store.transitions.submit import Common, Entry, submit
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
@@ -77,6 +78,9 @@ class Submitter:
         #: Version of the fleet's settings that this process's own were last held against.
         self._told_version = -1
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _submitter_at, (ClientSource.of(self._context),)
+
     @property
     def keys(self) -> Keys:
         return self._context.keys
@@ -105,32 +109,42 @@ class Submitter:
         return (yield from self.bounded(self._submit(asked)))
 
     def _submit(self, asked: Asked) -> Flow[str]:
-        self.expect(asked.options.model, asked.options.fallbacks)
         asked = yield from self.filled(asked)
+        key = f"{asked.key} {digest(asked.options, asked.prepared)}" if asked.key else ""
+        common, entry = yield from self.ready(asked, key)
+        try:
+            accepted = yield from ask(submit(self.keys, common, [entry]))
+        except StoreUnavailable as error:
+            raise uncertain(error, entry.id, asked.key) from error
+        if accepted.conflicts:
+            raise key_conflict(asked.key, accepted.conflicts[0])
+        return accepted.existing.get(0, entry.id)
+
+    def ready(self, asked: Asked, key: str = "", uploads: Uploads | None = None) -> Flow[tuple[Common, Entry]]:
+        """A job ready to be accepted under a new id: targets that can do it chosen, its media uploaded.
+
+        Args:
+            asked: with its prompt made, where a stored template makes it (`filled`).
+            key: idempotency key and digest, `key digest`.
+            uploads: what is to be uploaded with its own.
+
+        Raises:
+            InvalidRequest, UnknownModel, BudgetExceeded: it cannot be done.
+            StoreUnavailable, StoreFull: not all of it could be uploaded.
+        """
+        self.expect(asked.options.model, asked.options.fallbacks)
         view = yield from self.view_for(asked.options)
         yield from self.learn_template(view, asked.options)
         template, skipped = Template(view, asked.options).fit(asked.prepared)
         yield from self.write_plans(view, template.targets)
-        key = f"{asked.key} {digest(asked.options, asked.prepared)}" if asked.key else ""
         due_ms = yield from self._due_ms(asked.options)
-        job_id, uploads = new_job_id(), self.uploads()
+        job_id, uploads = new_job_id(), self.uploads() if uploads is None else uploads
         prepared = uploads.add(job_id, asked.prepared)
         shared = template.shared(asked.prepared)
         entry = template.entry(job_id, prepared, key=key, due_ms=due_ms, skipped=skipped, shared=shared)
         check_cost(template, entry.bound, asked)
         yield from uploads.send(self.keys)
-        try:
-            accepted = yield from ask(submit(self.keys, template.common_for(asked.prepared), [entry]))
-        except StoreUnavailable as error:
-            raise _uncertain(error, entry.id, asked.key) from error
-        if accepted.conflicts:
-            first = accepted.conflicts[0]
-            raise KeyConflict(
-                f"key {asked.key!r} was used before with another request, by job {first}: "
-                "expected the same request, or another key",
-                job_id=first,
-            )
-        return accepted.existing.get(0, entry.id)
+        return template.common_for(asked.prepared), entry
 
     def filled(self, asked: Asked, *, scheduled: bool = False) -> Flow[Asked]:
         """A request with its prompt made where it names a stored template.
@@ -232,7 +246,19 @@ class Submitter:
         return max(0, options.at_ms - now_ms)
 
 
-def _uncertain(error: StoreUnavailable, job_id: str, key: str | None) -> StoreUnavailable:
+def _submitter_at(source: ClientSource) -> Submitter:
+    return Submitter(source.context())
+
+
+def key_conflict(key: str | None, job_id: str) -> KeyConflict:
+    """A key was used before with another request."""
+    return KeyConflict(
+        f"key {key!r} was used before with another request, by job {job_id}: expected the same request, or another key",
+        job_id=job_id,
+    )
+
+
+def uncertain(error: StoreUnavailable, job_id: str, key: str | None) -> StoreUnavailable:
     """Nobody has answered whether a job was accepted."""
     again = f"submitted again with the key {key!r} it is accepted once" if key else "a key makes submitting again safe"
     told = StoreUnavailable(

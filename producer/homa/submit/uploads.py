@@ -47,7 +47,14 @@ class Uploads:
         self.bytes = 0
 
     def add(self, job_id: str, prepared: Prepared) -> Prepared:
-        """Takes note of what a job refers to; returns the request as it is to be stored.
+        """Takes note of what a job's request refers to; returns the request as it is to be stored; raises as `keep`."""
+        return self.keep(request_user(job_id), prepared)
+
+    def keep(self, user: str, prepared: Prepared) -> Prepared:
+        """Takes note of what stands under a key of the store; returns it as it is to be stored there.
+
+        Args:
+            user: the end of the key.
 
         Raises:
             InvalidRequest: a medium is too large for a store without a blob store beside it.
@@ -63,7 +70,7 @@ class Uploads:
             if digest not in self._media:
                 self._media[digest] = found
                 self.bytes += len(found.data)
-            self._uses.append((digest, request_user(job_id)))
+            self._uses.append((digest, user))
         return stowed
 
     def send(self, keys: Keys) -> Flow[None]:

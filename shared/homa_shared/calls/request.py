@@ -7,11 +7,10 @@ A job of embeddings has `"kind": "embedding", "inputs": […]` and no messages, 
 be answered from the cache. `"steps": {"tools": […], "max_steps": 10, "content_retries": 2}` stands where an answer may
 take several calls; `"on_cut"` among them where a cut answer is not just kept.
 
-`"api": "responses"` asks for OpenAI's Responses API; nothing said is Chat Completions (openai_apis.py).
-
-`"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (shared_prefix.py).
-
-`"caps": [32768, 4096]` stands beside `targets` where Homa chose output caps that differ; `params` then have the least.
+* `"api": "responses"` asks for OpenAI's Responses API; nothing said is Chat Completions (openai_apis.py).
+* `"turn": true` answers a turn of a conversation: what tools were asked and said is kept with the reply.
+* `"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (shared_prefix.py).
+* `"caps": [32768, 4096]` stands beside `targets` where the output caps that Homa chose differ; `params` have the least.
 
 Images and documents stand as references in the messages (media.py); where the messages themselves are large, one
 reference stands in their place. `"skipped": [[target, why], …]` are those of the chain that cannot do the job.
@@ -37,10 +36,12 @@ from homa_shared.model.targets import Target
 from homa_shared.model.tokens import NO_TOKENS, Tokens
 
 #: Version of the request that this release writes.
-REQUEST_VERSION = 2
+REQUEST_VERSION = 3
 #: The first version that knows `api`. A request that says it is of no older one, whoever lives: a worker that did not
 #: know it would ask another API than the job's parameters are for. Such a worker hands the job back.
 _API_VERSION = 2
+#: The same of `turn`: others would end the job without appending its answer.
+_TURN_VERSION = 3
 
 #: Kinds of request.
 CHAT, EMBEDDING = "chat", "embedding"
@@ -118,6 +119,8 @@ class JobRequest:
     caps: tuple[int, ...] = ()
     #: The prices that the bounds of `options` were reckoned by; empty: not known.
     priced: str = ""
+    #: Whether it answers a turn of a conversation.
+    turn: bool = False
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -129,22 +132,10 @@ class JobRequest:
         Raises:
             InvalidRequest: a value is no JSON.
         """
-        return (
-            request_head(
-                self.params,
-                self.targets,
-                stream=self.stream,
-                kind=self.kind,
-                steps=self.steps,
-                version=self.version,
-                api=self.api,
-                cache=self.cache,
-                caps=self.caps,
-                priced=self.priced,
-            )
-            + (to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages"))
-            + request_tail(self.options, self.skipped, self.shared)
-        )
+        names = ("stream", "kind", "steps", "version", "api", "cache", "caps", "priced", "turn")
+        head = request_head(self.params, self.targets, **{name: getattr(self, name) for name in names})
+        said = to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages")
+        return head + said + request_tail(self.options, self.skipped, self.shared)
 
     @classmethod
     def decode(cls, raw: bytes) -> JobRequest:
@@ -184,6 +175,7 @@ class JobRequest:
                 found.get("cache", False),
                 tuple(found.get("caps", ())),
                 found.get("priced", ""),
+                found.get("turn", False),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
@@ -218,6 +210,7 @@ def request_head(
     cache: bool = False,
     caps: Sequence[int] = (),
     priced: str = "",
+    turn: bool = False,
 ) -> bytes:
     """The encoded request up to its messages or inputs: what the jobs of a batch have in common, encoded once.
 
@@ -226,10 +219,12 @@ def request_head(
         cache: whether single texts may be answered from the cache.
         caps: output cap at each target, where they differ.
         priced: the prices that bounds are reckoned by.
+        turn: whether it answers a turn of a conversation.
     """
     version = REQUEST_VERSION if version is None else version
+    least = _TURN_VERSION if turn else _API_VERSION if api != CHAT_API else 0
     head = b'{"v":%d,"params":%b,"targets":%b,"stream":%b' % (
-        version if api == CHAT_API else max(version, _API_VERSION),
+        max(version, least),
         _params_json(params),
         orjson.dumps(targets),
         b"true" if stream else b"false",
@@ -240,6 +235,8 @@ def request_head(
         head += b',"steps":%b' % steps.encode()
     if cache:
         head += b',"cache":true'
+    if turn:
+        head += b',"turn":true'
     if caps:
         head += b',"caps":%b' % orjson.dumps(caps)
     if priced:

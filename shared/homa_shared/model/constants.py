@@ -80,6 +80,13 @@ RUNS_QUEUED = 100
 #: Runs by which is told what a schedule's usually cost, and how long they take.
 RUNS_USUAL = 10
 
+# conversations
+
+#: Turns of a conversation, at most, and where nothing else is said.
+MOST_TURNS = 1000
+#: Text of a conversation that the store keeps, messages and replies, bytes; larger messages are in the blob store.
+CONVERSATION_BYTES = 4 * 1024 * 1024
+
 # limits
 
 #: Quota that may be used at once, ms, where nothing else is set.
@@ -98,6 +105,8 @@ RESULTS_KEPT_MS = 7 * _DAY_MS
 LEDGER_KEPT_MS = 30 * _DAY_MS
 #: Media that nothing refers to yet.
 UPLOADS_KEPT_MS = _HOUR_MS
+#: Conversations, after their last turn.
+CONVERSATIONS_KEPT_MS = 90 * _DAY_MS
 #: Replies and vectors in the cache.
 CACHE_KEPT_MS = _DAY_MS
 #: Instances of budgets, after they were last charged.

@@ -31,6 +31,36 @@ class KeyConflict(InvalidRequest):
         self.job_id = job_id
 
 
+class ConversationNotFound(HomaError):
+    """No conversation of this id is in the store: it was not begun, was deleted, or its retention has ended."""
+
+
+class ConversationForbidden(InvalidRequest):
+    """A conversation belongs to another owner or tenant than it was asked for; nothing was stored."""
+
+
+class ConversationFull(InvalidRequest):
+    """A conversation has as many turns, or as much text, as it may have; nothing was stored."""
+
+
+class StaleTurn(InvalidRequest):
+    """A conversation has other turns than whoever asks has seen; nothing was stored."""
+
+    def __init__(self, message: str, *, expected: int = 0, turns: int = 0) -> None:
+        super().__init__(message)
+        #: Turns that it was expected to have, and those that it has.
+        self.expected, self.turns = expected, turns
+
+
+class TurnPending(InvalidRequest):
+    """A conversation's last turn still waits for its answer; nothing was stored."""
+
+    def __init__(self, message: str, *, turn: int = 0, job_id: str = "") -> None:
+        super().__init__(message)
+        #: Number of that turn, and the job that is to answer it.
+        self.turn, self.job_id = turn, job_id
+
+
 class MissingExtra(HomaError):
     """An optional part is not installed; the message carries the install line."""
 

@@ -30,6 +30,10 @@ def new_batch_id() -> str:
     return "b" + _unique()
 
 
+def new_conversation_id() -> str:
+    return "c" + _unique()
+
+
 def new_worker_id(provider: str) -> str:
     return f"{provider}-{_unique()[4:]}"
 

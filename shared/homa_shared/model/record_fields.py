@@ -156,6 +156,9 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     _number("fb", "fallbacks_left", "targets left in its chain", _OPTION, 0),
     _text("ck", "cache_key", "cache key", _OPTION),
     _text("sc", "schedule", "the run of a schedule that it does, `schedule:tick`", _RETRIED),
+    _text(
+        "cv", "turn", "the turn of a conversation that it answers, `conversation:n`; `…:sn` sums up n turns", _RETRIED
+    ),
     # what it cost
     _number("co", "cost", "known cost so far, nano-dollars", _TAKEN, 0),
     _number("un", "unresolved", "unresolved cost so far, nano-dollars", _TAKEN, 0),

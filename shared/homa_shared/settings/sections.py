@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from homa_shared.calls.prompt_templates import VariableType
 from homa_shared.model.constants import (
+    CONVERSATIONS_KEPT_MS,
     DEAD_LETTERS_KEPT,
     EVENTS_KEPT,
     LEDGER_KEPT_MS,
@@ -254,6 +255,8 @@ class Retention(Section):
     keys: Seconds | None = None
     #: Media in the blob store whose uploader has not submitted the job yet; what it never submits is deleted then.
     uploads: Annotated[Seconds, Field(ge=60)] = UPLOADS_KEPT_MS // 1000
+    #: Conversations, from their last turn on.
+    conversations: Annotated[Seconds, Field(gt=0)] = CONVERSATIONS_KEPT_MS // 1000
 
     @model_validator(mode="after")
     def _keys_outlive_results(self) -> Self:

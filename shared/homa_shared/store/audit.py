@@ -1,4 +1,5 @@
-"""Checks of the store's books: P1's conservation of jobs and P4's reservations, proved from the indexes up.
+"""Checks of the store's books: P1's conservation of jobs and P4's reservations, proved from the indexes up, and that no
+turn of a conversation is left without its job.
 
 Every index is walked in pages; each job met must say in its record that it waits just there, and every counter must be
 the sum of its parts. A store in use moves while it is read, so what looks wrong is looked at again: only a finding that
@@ -14,6 +15,7 @@ from typing import Any
 
 from homa_shared.model.constants import LANES
 from homa_shared.model.records import ENDED
+from homa_shared.store.audit_turns import turns_amiss
 from homa_shared.store.client import Store
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, mapping, number, read, text
@@ -23,14 +25,14 @@ PAGE = 500
 #: How often a suspicious entry is looked at before it counts.
 PASSES = 3
 
-_FIELDS = ("st", "q", "ln", "tg", "tn", "why", "at", "kd", "ba", "bn", "bi", "ps", "qs")
+_FIELDS = ("st", "q", "ln", "tg", "tn", "why", "at", "kd", "ba", "bn", "bi", "ps", "qs", "cv")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something in the books that does not add up."""
 
-    #: job, counter, queue, batch, budget or scope.
+    #: job, counter, queue, batch, budget, scope or conversation.
     kind: str
     name: str
     what: str
@@ -48,6 +50,8 @@ class _Walk:
     batches: Counter[str] = field(default_factory=Counter)
     reserved: Counter[str] = field(default_factory=Counter)
     busy: Counter[str] = field(default_factory=Counter)
+    #: Live job -> the turn of a conversation that it answers.
+    turns: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     def meet(self, job_id: str, place: str, expected: dict[str, str], record: dict[str, str]) -> None:
@@ -62,6 +66,8 @@ class _Walk:
         self.queues[record["q"], f"{record['ln']}.{record['st']}"] += 1
         if record.get("ba"):
             self.batches[record["ba"]] += 1
+        if record.get("cv"):
+            self.turns[job_id] = record["cv"]
         if record["st"] == "running" and record.get("kd") != "m":
             for instance in filter(None, record.get("bi", "").split("\n")):
                 self.reserved[instance] += number(record.get("bn"))
@@ -100,6 +106,9 @@ def books(keys: Keys) -> Generator[Op[Any], Any, list[Finding]]:
     yield from _queue_counts(keys, walk, queues)
     yield from _batch_counts(keys, walk)
     yield from _reservations(keys, walk)
+    walk.findings += [
+        Finding("conversation", name, what) for name, what in (yield from turns_amiss(keys, walk.turns, walk.places))
+    ]
     return walk.findings
 
 

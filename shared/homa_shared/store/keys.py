@@ -190,7 +190,22 @@ KEYS: dict[str, KeySpec] = {
     ),
     "backfills": KeySpec("sc.backfills", "zset", "-", "backfill that has ticks left -> when it was moved on last (ms)"),
     "backfill": KeySpec("sc.backfill:<id>", "hash", "as its batch", "schedule, range, cursor, counts"),
-    # conversations, gateway keys, batches of a named table (`table`): kept by their own modules
+    # conversations
+    "conversations": KeySpec("cn", "zset", "-", "conversation -> last used (ms)"),
+    "conversation": KeySpec(
+        "cn:<id>",
+        "hash",
+        "retention.conversations after its last turn",
+        "owner, tenant, system prompt, model, window; `n` turns, of which the last may be `pending`",
+    ),
+    "turns": KeySpec(
+        "cn.turns:<id>",
+        "hash",
+        "as the conversation",
+        "`<n>` -> p, a or f (pending, answered, failed), job, times; `<n>.u` messages; `<n>.a` reply; `<n>.e` error; "
+        "`sum` the summary of turns that its window leaves out; `media` what they show",
+    ),
+    # gateway keys, batches of a named table (`table`): kept by their own modules
     "own": KeySpec("own:<kind>:<id>", "any", "as its module says", "records of modules outside the engine"),
 }
 

@@ -41,7 +41,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     *(("ZINCRBY", _KEY, "1", "v"), ("ZMSCORE", _KEY, "v"), ("ZRANGE", _KEY, "0", "1"), ("ZRANK", _KEY, "v")),
     *(("ZRANGEBYSCORE", _KEY, "0", "1"), ("ZREM", _KEY, "v"), ("ZREVRANGE", _KEY, "0", "1"), ("ZSCORE", _KEY, "v")),
     *(("ZREVRANGEBYSCORE", _KEY, "1", "0"), ("ZPOPMIN", _KEY), ("INFO", "server"), ("TIME",), ("PING",)),
-    *(("SCRIPT", "LOAD", "x"), ("ZRANDMEMBER", _KEY)),
+    *(("SCRIPT", "LOAD", "x"), ("ZRANDMEMBER", _KEY), ("HSTRLEN", _KEY, "f")),
     *(("EVALSHA", "x", "1", _KEY), ("PUBLISH", _CHANNEL, "v"), ("SUBSCRIBE", _CHANNEL)),
 )
 

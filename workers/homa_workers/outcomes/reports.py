@@ -178,6 +178,8 @@ def reply_json(
     found: dict[str, Any] = {"cached_inputs": recalled.texts} if recalled is not None and recalled.texts else {}
     if attempt.parameter_notes:
         found["notes"] = list(attempt.parameter_notes)
+    if attempt.before_answer:
+        found["before"] = list(attempt.before_answer)
     return compact_json(
         {
             "body": completion.body,

@@ -20,6 +20,12 @@ _flags = JobFlags(Command.ASK)
 @_flags("system", "images", "files", "schema", "max_tokens", "temperature", "budget_usd")
 @_flags("tags", "tenant", "lane", "deadline_s", "api")
 @_flags.others()
+@click.option(
+    "--conversation", metavar="ID", help="Go on with this conversation, or begin it; --system is then its own."
+)
+@click.option("--owner", metavar="NAME", help="Whose the conversation is.")
+@click.option("--window", metavar="WORDS", help="Its turns that are sent: turns=N, tokens=N, summary=P:M, by commas.")
+@click.option("--expect-turn", type=click.IntRange(0), help="Refuse unless it has so many turns.")
 @click.option("--stream/--no-stream", default=True, help="Show the answer as it is written.")
 @click.option("--workers", default="auto", show_default=True, metavar="auto|none|N", help="Its own worker processes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")

@@ -12,6 +12,7 @@ import click
 import orjson
 
 from homa.cli import worker_logs
+from homa.cli.ask.turn import submission_of
 from homa.cli.context import say, standard_input, submitting_session
 from homa.cli.file_options import is_pdf
 from homa.cli.job_flags import job_options
@@ -57,8 +58,9 @@ def ask_job(**options: Any) -> None:
         workers = workers_for(
             options["workers"], here, view, targets, name=f"ask-{new_job_id()[1:]}", what="the job", say=say
         )
+        submission = submission_of(here, options, asked)
         with Interruption(at_once=True).listening() as interruption, workers.at_work():
-            reply = _answer(here, asked, workers, interruption, streamed)
+            reply = _answer(here, submission, asked.schema, workers, interruption, streamed)
         worker_logs.leave(workers, here)
         _tell(reply, as_json=options["as_json"], streamed=streamed)
 
@@ -89,7 +91,12 @@ def _asked(options: dict[str, Any], streamed: bool, documents: Sequence[str] = (
         "files": [Path(file) for file in documents],
         "stream": streamed,
     }
-    return ask_for(job_options(Command.ASK, options, "files") | made)
+    return ask_for(job_options(Command.ASK, options, "files", *_apart(options)) | made)
+
+
+def _apart(options: dict[str, Any]) -> tuple[str, ...]:
+    """What a conversation has of its own."""
+    return () if options["conversation"] is None else ("system", "tenant")
 
 
 def _by_template(options: dict[str, Any], streamed: bool) -> Asked:
@@ -98,7 +105,7 @@ def _by_template(options: dict[str, Any], streamed: bool) -> Asked:
         if given:
             raise InvalidRequest(f"both --template and {name}: expected one of them")
     made = {"values": AsTexts(options["values"] or {}), "stream": streamed}
-    return ask_for(job_options(Command.ASK, options, "files", "images") | made)
+    return ask_for(job_options(Command.ASK, options, "files", "images", *_apart(options)) | made)
 
 
 def _text_of(file: str) -> str:
@@ -119,9 +126,14 @@ def _text_of(file: str) -> str:
 
 
 def _answer(
-    here: Session, asked: Asked, workers: WorkerSupervisor, interruption: Interruption, streamed: bool
+    here: Session,
+    submission: Flow[str],
+    schema: object,
+    workers: WorkerSupervisor,
+    interruption: Interruption,
+    streamed: bool,
 ) -> Reply[Any]:
-    with attended(here, asked, interruption, say, asked.schema) as flows:
+    with attended(here, submission, interruption, say, schema) as flows:
         written: list[Piece] = []
         for piece in here.driver.iterate(_watched(flows, workers, streamed)):
             _show(piece, written)

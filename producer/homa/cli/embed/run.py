@@ -116,7 +116,7 @@ def _embed(
 
 
 def _vectors(here: Session, asked: Asked, workers: WorkerSupervisor, interruption: Interruption) -> Embedded:
-    with attended(here, asked, interruption, say) as flows:
+    with attended(here, here.submitter.submit(asked), interruption, say) as flows:
         while here.driver.run(flows.state()) not in ENDED:
             workers.check()
             time.sleep(_LOOK_S)

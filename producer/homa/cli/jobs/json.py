@@ -32,6 +32,7 @@ def job_document(job: JobInfo) -> dict[str, Any]:
         "cost_usd": usd_or_null(job.cost_usd),
         "unresolved_usd": usd_or_null(job.unresolved_usd),
         "cache_saved_usd": usd_or_null(job.cache_saved_usd),
+        "turn": job.turn,
         "retry_of": job.retry_of,
         "retried_by": job.retried_by,
     }

@@ -44,6 +44,7 @@ def job_facts(job: JobInfo) -> list[tuple[str, str]]:
         ("unresolved", dollars(job.unresolved_usd) if job.unresolved_usd else ""),
         ("cache saved", dollars(job.cache_saved_usd) if job.cache_saved_usd else ""),
         ("lost leases", number(job.expired_leases) if job.expired_leases else ""),
+        ("turn", job.turn or ""),
         ("retry of", job.retry_of or ""),
         ("retried by", job.retried_by or ""),
     ]

@@ -50,6 +50,8 @@ class JobInfo:
     retried_by: str | None
     #: `kind: message` of a job that ended without an answer; None for others, or where it is no longer kept.
     error: str | None = field(default=None, kw_only=True)
+    #: Of a conversation that it answers: `conversation:number`.
+    turn: str | None = field(default=None, kw_only=True)
 
     @property
     def template(self) -> str | None:
@@ -87,6 +89,7 @@ class JobInfo:
             retry_of=job.retry_of,
             retried_by=job.retried_by,
             error=error,
+            turn=job.raw.get("cv"),
         )
 
     def __str__(self) -> str:

@@ -25,6 +25,8 @@ _REASONS = {
     "damaged": "its record holds no number where one must stand; submit its request as a new job",
     "batch gone": "its batch is no longer kept",
     "batch cancelled": "its batch was cancelled",
+    "conversation gone": "its conversation has no such turn any more",
+    "conversation went on": "later turns of its conversation were answered without it",
 }
 
 

@@ -1,11 +1,12 @@
 --! flags allow-oom
---! use clock, record, backlog, ending
+--! use clock, record, backlog, ending, turns, retried_turn
 -- Retries a job that ended without success as a new job of its own, so that no job ends twice. A batch's line points to
 -- its new job, and the batch is incomplete again until that one has ended.
 --
 -- KEYS[1] anchor
 -- ARGV: job, id of the new job, what changes in the record as JSON ({}: nothing; else the fields of the target to start at)
 -- Returns {answer, job}: ok, retried (it was before; the job that did), unknown, damaged, or the state or batch that forbids it.
+-- A turn of a conversation waits for the new job, as long as no later turn was begun.
 -- A deadline is granted anew, as long as the first one was.
 local old, id = ARGV[1], ARGV[2]
 local r = load_record(old)
@@ -20,6 +21,8 @@ if redis.call('EXISTS', K.job(id)) == 1 then return {'id taken', ''} end
 local batch = r.ba and redis.call('HMGET', K.batch(r.ba), 'state', 'cancel') or {}
 if r.ba and not batch[1] then return {'batch gone', ''} end
 if batch[2] then return {'batch cancelled', ''} end
+local gone = r.cv and retry_turn(r.cv, old, id)
+if gone then return {gone, ''} end
 
 local n = {st = 'queued', at = 0, tr = 0, sb = now, sq = redis.call('INCR', K.sequence()), of = old}
 for _, field in ipairs(FIELDS.retried) do n[field] = r[field] end

@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, sums, ending, ledger, attempt, report, plain_reports
+--! use clock, record, backlog, sums, turns, ending, ledger, attempt, report, plain_reports
 -- Good replies of several jobs, each as `settle` takes it: still one transition a job, idempotent by job and attempt. Those that
 -- are plain (one call whose usage and price are known, by the attempt that runs) are settled here; what they add to the same
 -- counters, scopes and budgets is folded into one write. All others are left as they are, for `settle`.
@@ -89,6 +89,14 @@ local function count_group(group)
   count_budgets(group)
 end
 
+local function check_turn(cv)
+  local conversation = string.match(cv, '^(.*):') or ''
+  require_type(K.conversation(conversation), 'hash')
+  require_type(K.turns(conversation), 'hash')
+  require_type(K.conversations(), 'zset')
+  require_type(K.media_places(), 'hash')
+end
+
 -- Fails before anything is written, where the store holds something that a write would stumble over: then each job is
 -- settled by itself.
 local function check()
@@ -104,6 +112,7 @@ local function check()
   for name in pairs(budgets) do require_type(K.waiting('budget:' .. name), 'zset') end
   for batch in pairs(batches) do require_type(K.batch_done(batch), 'list') end
   for queue in pairs(bells) do require_type(K.bell(queue), 'list') end
+  for _, job in ipairs(jobs) do if job.r.cv then check_turn(job.r.cv) end end
 end
 
 local function end_call(r, report, line)
@@ -140,6 +149,7 @@ local function keep_job(id, r, reply, kept, with_history)
     requests[#requests + 1] = K.request(id)
   end
   keep_beside(id, r)
+  if r.cv then close_turn(id, r, 'succeeded', reply) end
 end
 
 -- Budgets take turns, call by call, where more jobs wait than are released. It comes last, since it meets records and

@@ -198,6 +198,24 @@ local function trim(key, before)
   if #gone >= SLICE then trimmed = false end
 end
 
+-- Conversations whose retention has ended, by the settings of today: their keys go by themselves, this is their index.
+local function trim_conversations()
+  local kept = number_of(redis.call('HGET', K.config(), 'keep.conversations')) or C.CONVERSATIONS_KEPT_MS
+  local old, stay = redis.call('ZRANGEBYSCORE', K.conversations(), '-inf', int(now - kept), 'LIMIT', 0, SLICE), 0
+  for _, id in ipairs(old) do
+    if redis.call('EXISTS', K.conversation(id)) == 0 then
+      redis.call('ZREM', K.conversations(), id)
+    elseif redis.call('HEXISTS', K.conversation(id), 'pending') == 0 then
+      redis.call('PEXPIRE', K.conversation(id), 1)
+      redis.call('PEXPIRE', K.turns(id), 1)
+      redis.call('ZREM', K.conversations(), id)
+    else
+      stay = stay + 1
+    end
+  end
+  if #old >= SLICE and stay < SLICE then trimmed = false end
+end
+
 -- How often what is old is trimmed.
 local TRIM_EACH_MS = 60000
 -- Most ledger lines that go in one call; whole nodes of the stream go, so that it may be a few fewer.
@@ -228,6 +246,7 @@ if math.abs(now - (beat[4] or 0)) > TRIM_EACH_MS then
     if redis.call('EXISTS', K.batch(batch)) == 0 then redis.call('ZREM', K.batches(), batch) else stay = stay + 1 end
   end
   redis.call('HSET', K.beat(), 'batches', #old < SLICE and 0 or from + stay)
+  trim_conversations()
   if trimmed then redis.call('HSET', K.beat(), 'trimmed', now) else full = true end
 end
 redis.call('HSET', K.beat(), 'swept', now, 'more', full and 1 or 0)

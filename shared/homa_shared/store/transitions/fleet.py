@@ -86,6 +86,7 @@ def config_row(fleet: Fleet) -> dict[str, str]:
         "keep.ledger": str(retention.ledger * 1000),
         "keep.keys": str(retention.keys_s * 1000),
         "keep.uploads": str(retention.uploads * 1000),
+        "keep.conversations": str(retention.conversations * 1000),
         "budgets": orjson.dumps(budgets).decode(),
         "weights": orjson.dumps({name: tenant.weight for name, tenant in fleet.tenants.items()}).decode(),
     }

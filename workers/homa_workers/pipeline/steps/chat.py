@@ -11,8 +11,9 @@ from typing import Any
 
 import orjson
 
+from homa_shared.calls.answer_messages import answer_message, plain_message
 from homa_shared.calls.json_schema import AnswerSchema, answer_schema
-from homa_shared.calls.reply import ITEMS, Call, Completion, Usage
+from homa_shared.calls.reply import Call, Completion, Usage
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import Target
 from homa_shared.store.transitions.steps import Begin
@@ -26,9 +27,6 @@ from homa_workers.pipeline.steps import cut, structured
 from homa_workers.pipeline.steps.journal import StepJournal
 from homa_workers.store_io.persist import to_the_end
 from homa_workers.tools.toolbox import Toolbox, failure
-
-#: What only the provider that wrote a message understands of it.
-_OWN_WORDS = frozenset({"thinking_blocks", "extra_content", ITEMS})
 
 Message = dict[str, Any]
 
@@ -61,6 +59,8 @@ class Chat:
         #: Answers so far that were cut at their output cap, over all attempts.
         self._cut = 0
         self._schema = self._read_schema()
+        #: Calls of tools and their results, where they are to be kept with the reply.
+        self._kept: list[Message] | None = [] if request.turn else None
 
     async def answer(self) -> Completion:
         """The answer, after as many calls as it takes.
@@ -81,11 +81,12 @@ class Chat:
             if self._schema is not None:
                 completion = structured.unwrapped(completion)
             if await self._is_answer(completion):
+                self._journal.attempt.before_answer = self._kept or ()
                 return completion
 
     async def _is_answer(self, completion: Completion) -> bool:
         """Whether this ends the job; if not, the step is recorded, and the messages are ready for the next call."""
-        message = _message_of(completion)
+        message = answer_message(completion.body)
         calls = message.get("tool_calls") or []
         if completion.is_cut:
             return await self._cut_is_answer(completion, calls)
@@ -96,6 +97,7 @@ class Chat:
                     Unfit("step_limit", f"after {self._rules.max_steps} calls it asks for {wanted}", completion)
                 )
             await self._record(completion, "tools", [message])
+            self._keep(message)
             await self._run_tools(self._journal.number, calls)
             return False
         if calls or self._schema is None:
@@ -148,9 +150,11 @@ class Chat:
             state = orjson.loads(raw)
             self._journal.count_earlier(Usage.of_counts(state["usage"]))
             own = state["target"] == str(self._target)
-            self._messages += state["messages"] if own else [_plain(message) for message in state["messages"]]
+            messages = state["messages"] if own else [plain_message(message) for message in state["messages"]]
+            self._messages += messages
             match state["why"]:
                 case "tools":
+                    self._keep(*messages)
                     await self._run_tools(number, state["messages"][0]["tool_calls"])
                 case "cut":
                     self._cut += 1
@@ -188,6 +192,11 @@ class Chat:
         results = await self._journal.between(asyncio.gather(*work))
         for call, result in zip(calls, results, strict=True):
             self._messages.append({"role": "tool", "tool_call_id": call.get("id"), "content": result})
+            self._keep(self._messages[-1])
+
+    def _keep(self, *messages: Message) -> None:
+        if self._kept is not None:
+            self._kept += messages
 
     async def _result(self, number: int, index: int, call: Message) -> str:
         known = self._journal.earlier.results.get((number, index))
@@ -256,27 +265,6 @@ class Chat:
         if self._journal.number or self._grown:
             return need_of_call(self._journal.book, self._journal.attempt.claim, call)
         return reckoned(self._journal.book, self._journal.attempt, call, changed)
-
-
-def _message_of(completion: Completion) -> Message:
-    """The reply as a message of the conversation; what people read of its reasoning stays out of it."""
-    message = (completion.body.get("choices") or [{}])[0].get("message") or {}
-    kept = ("content", "tool_calls", "refusal", *_OWN_WORDS)
-    return {"role": "assistant", "content": None} | {
-        name: message[name] for name in kept if message.get(name) is not None
-    }
-
-
-def _plain(message: Message) -> Message:
-    """A message as another provider understands it."""
-    plain = {name: value for name, value in message.items() if name not in _OWN_WORDS}
-    if "tool_calls" in plain:
-        plain["tool_calls"] = [_without(call, _OWN_WORDS) for call in plain["tool_calls"]]
-    return plain
-
-
-def _without(found: Mapping[str, Any], names: frozenset[str]) -> Message:
-    return {name: value for name, value in found.items() if name not in names}
 
 
 def _name_of(call: Mapping[str, Any]) -> str:

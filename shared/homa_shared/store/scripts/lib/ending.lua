@@ -1,4 +1,4 @@
---! use clock, settings_row, record, backlog, sums
+--! use clock, settings_row, record, backlog, sums, turns
 -- How a job ends: exactly once, and with it its place in batch, counters and indexes.
 
 -- How long the settings say that something is kept, whole ms; nil where they say nothing of use.
@@ -91,6 +91,7 @@ local function end_job(id, r, state, reply, detail)
     redis.call('ZADD', K.ended(), now, id)
   end
   keep_beside(id, r)
+  if r.cv then close_turn(id, r, state, text) end
   count_ends(add_at_once, r, state, 1, reply and #reply)
   if r.kd ~= 'm' then
     emit('job.' .. state, id, r, detail)

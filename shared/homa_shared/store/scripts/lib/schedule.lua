@@ -1,4 +1,4 @@
---! use clock, record, backlog
+--! use clock, record, backlog, accept
 -- Schedules and their runs. A run is a tick's: its job is named `<schedule>-<tick>`, so that nothing makes it twice, and
 -- rows of ticks that all had a run are kept as spans for as long as the schedule is, whatever becomes of the jobs' records.
 -- Gives: load_schedule(id), run_of(id, tick), put_run(id, tick, run), in_span(id, tick), is_done(id, tick, eras),
@@ -120,33 +120,6 @@ local function request_of(s, run)
   return text
 end
 
--- Puts a record in the store and its job where it waits. `fields` are texts by their short names.
-local function accept(job, fields, request)
-  local flat, r = {}, {}
-  for field, value in pairs(fields) do
-    flat[#flat + 1], flat[#flat + 2] = field, value
-    if NUMBERS[field] then r[field] = number_of(value) else r[field] = value end
-  end
-  r.tn = r.tn or ''
-  redis.call('HSET', K.job(job), unpack(flat))
-  redis.call('SET', K.request(job), request)
-  redis.call('HINCRBY', K.counters(), 'submitted', 1)
-  redis.call('HINCRBY', K.counters(), 'live', 1)
-  redis.call('SADD', K.queues(), r.q)
-  make_ready(job, r)
-  ring(r.q, 1)
-end
-
--- What a record is written with, all of it text.
-local function record_of(s)
-  local fields = {st = 'queued', at = '0', tr = '0', sb = int(now), sq = int(redis.call('INCR', K.sequence()))}
-  for field, value in pairs(cjson.decode(s.common)) do
-    if value ~= cjson.null then fields[field] = type(value) == 'number' and int(value) or value end
-  end
-  for field, value in pairs(cjson.decode(s.entry or '{}')) do fields[field] = value end
-  return fields
-end
-
 -- Until when a run may go on before it is late, where it is not known how long others took: an hour.
 local UNKNOWN_MS = 3600000
 
@@ -185,7 +158,7 @@ local function start_run(id, s, tick, run)
   if redis.call('EXISTS', K.job(job)) == 1 then return false end
   local watched = watch_until(s)
   s = definition_of(id, s, run.gen)
-  local fields = record_of(s)
+  local fields = new_record(s.common, s.entry)
   fields.sc = id .. ':' .. int(tick)
   -- Requests that are rendered otherwise are others: equal ones alone may share a reply.
   if fields.ck and s.holes then fields.ck = fields.ck .. redis.sha1hex(table.concat(run.values, '\n')) end
