@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks import (
     adapters,
     cpu,
+    documents,
     engine,
     events,
     fakes,
@@ -40,6 +41,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "firsttoken": firsttoken.figures,
     "firstreply": firstreply.figures,
     "adapters": adapters.figures,
+    "documents": documents.figures,
     "fakes": fakes.figures,
 }
 

@@ -28,9 +28,14 @@ def test_a_folder_becomes_a_results_file_with_one_line_a_document(staffed: Fleet
     for name in ("a.txt", "b.md", "deep/c.txt"):
         (docs / name).write_text(f"text of {name}")
     (docs / ".hidden").write_text("no")
-    (docs / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    answer = run(invoke, staffed, "docs", "--prompt", "Read {{text}} of {{path}}", "-o", "out.jsonl", "--json")
-    assert sorted(ids(folder / "out.jsonl")) == ["docs/a.txt", "docs/b.md", "docs/deep/c.txt"]
+    (docs / "program").write_bytes(b"\x7fELF\2\0\0\0")
+    answer = run(
+        invoke, staffed, "docs", "--prompt", "Read {{text}} of {{path}}", "-o", "out.jsonl", "--json", status=1
+    )
+    by_id = {line["custom_id"]: line for line in lines(folder / "out.jsonl")}
+    assert sorted(by_id) == ["docs/.hidden", "docs/a.txt", "docs/b.md", "docs/deep/c.txt", "docs/program"]
+    assert by_id["docs/.hidden"]["error"] == {"code": "skipped", "message": "docs/.hidden: is hidden: not read"}
+    assert by_id["docs/program"]["error"]["code"] == "skipped"
     first = next(line for line in lines(folder / "out.jsonl") if line["custom_id"] == "docs/a.txt")
     assert first["response"]["status_code"] == 200
     assert first["response"]["body"]["choices"][0]["message"]["content"] == "Read text of a.txt of docs/a.txt"
@@ -40,10 +45,11 @@ def test_a_folder_becomes_a_results_file_with_one_line_a_document(staffed: Fleet
     }  # fmt: skip
     summary = json.loads(answer.stdout)
     assert set(summary) == {
-        "batch", "total", "succeeded", "failed", "cancelled", "expired", "cut", "cut_empty", "cost_usd",
+        "batch", "total", "succeeded", "failed", "skipped", "cancelled", "expired", "cut", "cut_empty", "cost_usd",
         "unresolved_usd", "unpriced_jobs", "seconds", "output",
     }  # fmt: skip
-    assert (summary["total"], summary["succeeded"], summary["failed"]) == (3, 3, 0)
+    assert (summary["total"], summary["succeeded"], summary["failed"]) == (5, 3, 2)
+    assert summary["skipped"] == {"hidden": 1, "binary": 1}
     assert summary["output"] == "out.jsonl"
     assert answer.stderr.startswith("homa: store ")
     assert "1 hidden, 1 binary" in answer.stderr

@@ -9,14 +9,17 @@ from pathlib import Path
 import pypdf
 import pytest
 
-from homa.files import BadRow, Row, open_inputs
+from homa.files import BadRow, ReadOptions, Row, open_inputs
 from homa.files.readers import pdf as pdf_module
+from homa.files.readers import registry
 from homa.files.readers import text as text_reader
+from homa.files.readers.document import Opened, Unreadable
+from homa.files.readers.pdf import PdfReader
 
 
-def read(path: Path, content: bytes, encoding: str = "utf-8") -> Row | BadRow:
+def read(path: Path, content: bytes, encoding: str | None = None) -> Row | BadRow:
     path.write_bytes(content)
-    (row,) = open_inputs([str(path)], encoding=encoding)
+    (row,) = open_inputs([str(path)], options=ReadOptions(encoding=encoding))
     return row
 
 
@@ -73,7 +76,7 @@ def test_a_mark_is_believed_over_the_encoding_given(tmp_path: Path) -> None:
 
 
 def test_a_badly_encoded_document_is_told_with_the_byte(tmp_path: Path) -> None:
-    assert "not valid utf-8: byte 0xfc" in fault_of(read(tmp_path / "a.txt", "Gr\xfc\xdfe".encode("latin-1")))
+    assert "not valid utf-8: byte 0xfc" in fault_of(read(tmp_path / "a.txt", "Gr\xfc\xdfe".encode("latin-1"), "utf-8"))
     assert "not valid utf-16-le" in fault_of(read(tmp_path / "b.txt", codecs.BOM_UTF16_LE + b"a\0b"))
 
 
@@ -111,7 +114,7 @@ def test_a_pdf_file_without_text_asks_for_text_recognition(tmp_path: Path) -> No
     writer.add_blank_page(100, 100)
     out = io.BytesIO()
     writer.write(out)
-    assert "no text on its 1 pages" in fault_of(read(tmp_path / "a.pdf", out.getvalue()))
+    assert "no text on its 1 pages: they are blank" in fault_of(read(tmp_path / "a.pdf", out.getvalue()))
 
 
 def test_an_encrypted_pdf_file_is_told(tmp_path: Path) -> None:
@@ -128,11 +131,12 @@ def test_a_damaged_pdf_file_is_told(tmp_path: Path) -> None:
 
 def test_a_pdf_file_longer_than_the_limit_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pdf_module, "LIMIT_BYTES", 3)
-    assert "split it into several files" in fault_of(read(tmp_path / "a.pdf", pdf_with("Hello")))
+    with pytest.raises(Unreadable, match="split it into several files"):
+        list(PdfReader().read(Opened("a.pdf", io.BytesIO(pdf_with("Hello"))), ReadOptions()))
 
 
-def test_a_pdf_file_found_by_its_bytes_without_pypdf_is_a_bad_row(
+def test_a_file_whose_reader_is_not_installed_has_a_line_with_the_install_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pdf_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(registry, "find_spec", lambda name: None)
     assert "pip install 'homa-queue[documents]'" in fault_of(read(tmp_path / "scan", pdf_with("Hello")))

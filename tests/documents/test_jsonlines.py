@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from homa.files import BadRow, Row, open_inputs
+from homa.files import BadRow, ReadOptions, Row, open_inputs
 from homa.files.readers.lines import Text
 
 
@@ -20,9 +20,9 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("a.jsonl")
 
 
-def read(path: Path, content: str | bytes, **options: Any) -> list[Row | BadRow]:
+def read(path: Path, content: str | bytes, id_column: str | None = None, **options: Any) -> list[Row | BadRow]:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return list(open_inputs([str(path)], **options))
+    return list(open_inputs([str(path)], options=ReadOptions(**options), id_column=id_column))
 
 
 def test_a_line_is_a_row_with_its_fields(path: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homa.files import BadRow, Row, open_inputs
-from homa.files.readers.csv import table_rows
+from homa.files import BadRow, ReadOptions, Row, Skipped, open_inputs
+from homa.files.readers.csv import CsvReader
+from homa.files.readers.document import Document, Opened
 from homa.files.readers.lines import Text
-from homa.files.rows import Registrar
 
 
 @pytest.fixture(autouse=True)
@@ -22,9 +22,15 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def read(content: str | bytes, name: str = "a.csv", **options: Any) -> list[Row | BadRow]:
+def read(
+    content: str | bytes,
+    name: str = "a.csv",
+    id_column: str | None = None,
+    skipped: Skipped | None = None,
+    **options: Any,
+) -> list[Row | BadRow]:
     Path(name).write_bytes(content.encode() if isinstance(content, str) else content)
-    return list(open_inputs([name], **options))
+    return list(open_inputs([name], options=ReadOptions(**options), id_column=id_column, skipped=skipped))
 
 
 def told(row: Row | BadRow) -> str:
@@ -83,10 +89,12 @@ def test_names_are_trimmed_and_unnamed_columns_numbered() -> None:
     assert row.fields == {"column_1": "0", "name": "a", "x": "b"}
 
 
-def test_a_bad_header_is_told_once_for_the_file() -> None:
-    assert [told(row) for row in read("a,b,a\n1,2,3\n")] == [
-        "a.csv:1: header names 'a' twice: expected a name of its own for each column"
-    ]
+def test_columns_of_one_name_are_told_apart_and_that_is_told() -> None:
+    skipped = Skipped()
+    (row,) = read("a,b,a,a_2,a\n1,2,3,4,5\n", skipped=skipped)
+    assert isinstance(row, Row)
+    assert row.fields == {"a": "1", "b": "2", "a_2": "3", "a_2_2": "4", "a_3": "5"}
+    assert skipped.remarks[0].startswith("a.csv: header names 'a', 'a_2' more than once: read as")
 
 
 def test_an_id_column_that_the_header_lacks_is_told_once_for_the_file() -> None:
@@ -107,7 +115,10 @@ def test_a_table_without_rows_is_a_bad_row() -> None:
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        (b"Gr\xfc\xdfe,1", "is not valid utf-8: byte 0xfc"),
+        (
+            "Gr\xfc\xdfe, \u00fcber \u00e4ltere \u00d6fen und K\u00fcchen".encode() + b"\xff,1",
+            "is not valid utf-8: byte 0xff",
+        ),
         (b"a\0b,1", "holds a NUL"),
         (b'"a"b,1', "is not valid CSV"),
     ],
@@ -120,7 +131,7 @@ def test_a_bad_line_spoils_its_record_only(line: bytes, error: str) -> None:
 
 
 def test_a_bad_header_line_is_told() -> None:
-    assert told(read(b"a\xff,b\n1,2\n")[0]).startswith("a.csv:1: is not valid utf-8")
+    assert told(read("größer,".encode() + b"a\xff,b\n1,2,3\n")[0]).startswith("a.csv:1: is not valid utf-8")
 
 
 def test_a_line_that_is_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,6 +163,6 @@ def test_any_cell_that_csv_can_write_is_read_back(records: list[tuple[str, str]]
     writer = csv.writer(out)
     writer.writerow(["a", "b"])
     writer.writerows(records)
-    text = Text.of(io.BufferedReader(io.BytesIO(out.getvalue().encode())), "utf-8")  # type: ignore[arg-type]
-    rows = list(table_rows("a.csv", text, Registrar(), ","))
-    assert [row.fields for row in rows if isinstance(row, Row)] == [{"a": a, "b": b} for a, b in records]
+    found = CsvReader().read(Opened("a.csv", io.BytesIO(out.getvalue().encode())), ReadOptions(delimiter=","))
+    expected = [{"a": a, "b": b} for a, b in records if a or b]
+    assert [row.fields for row in found if isinstance(row, Document)] == expected

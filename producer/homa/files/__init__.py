@@ -13,9 +13,9 @@ Nothing here knows the store or a provider.
 from homa.files.digests import Digests
 from homa.files.prompt_template import DEFAULT_PROMPT, MissingField, PromptTemplate, read_argument
 from homa.files.readers.count import InputCount, count_inputs
-from homa.files.readers.formats import Format
-from homa.files.readers.paths import Skipped
-from homa.files.readers.registry import check_inputs, open_inputs
+from homa.files.readers.document import ReadOptions
+from homa.files.readers.intake import check_inputs, open_inputs
+from homa.files.readers.paths import Places, Skipped
 from homa.files.result_line import Answered, HomaPart, Unanswered, bad_row_line, is_good, result_line
 from homa.files.rows import BadRow, Row, columns_of, look_ahead
 from homa.files.sampling import limited, sampled
@@ -29,14 +29,15 @@ __all__ = [
     "Answered",
     "BadRow",
     "Digests",
-    "Format",
     "HomaPart",
     "InputCount",
     "Layout",
     "MissingField",
     "OutputFormat",
     "OutputUnwritable",
+    "Places",
     "PromptTemplate",
+    "ReadOptions",
     "ResultsWriter",
     "Row",
     "Skipped",

@@ -17,6 +17,8 @@ from homa_shared.model.money import usd
 
 #: Error code of an input that could not be read or rendered, and so never became a job.
 INVALID_INPUT = "invalid_input"
+#: Error code of what was found among the inputs and not read.
+SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def result_line(custom_id: str, outcome: Answered | Unanswered) -> dict[str, Any
 
 def bad_row_line(bad: BadRow) -> dict[str, Any]:
     """The line for an input that cannot be sent."""
-    return result_line(bad.custom_id, Unanswered(INVALID_INPUT, str(bad)))
+    return result_line(bad.custom_id, Unanswered(SKIPPED if bad.skipped else INVALID_INPUT, str(bad)))
 
 
 def _response(outcome: Answered | Unanswered, error: dict[str, str] | None) -> dict[str, Any] | None:

@@ -28,6 +28,8 @@ class BadRow:
     #: Line on which the row starts, from 1; None where the whole file is meant.
     line: int | None
     error: str
+    #: The kind of thing that was passed over and not expected to be read: hidden, binary, special; else empty.
+    skipped: str = ""
 
     def __str__(self) -> str:
         return f"{location(self.path, self.line)}: {self.error}"
@@ -47,6 +49,12 @@ class Row:
     fields: Mapping[str, Any]
     #: The body of an OpenAI batch line (model, messages and parameters as they stand), else None.
     request: dict[str, Any] | None = None
+    #: What somebody who relies on the text should know of it.
+    notes: tuple[str, ...] = ()
+    #: Shown beside the prompt: PNG, JPEG, GIF or WebP.
+    images: tuple[bytes, ...] = ()
+    #: Where in `text` each page begins, in characters; empty for what has no pages.
+    pages: tuple[int, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -69,6 +77,11 @@ def location(path: str, line: int | None) -> str:
 def bad_row(path: str, line: int | None, error: str) -> BadRow:
     """A bad row under its location: its own custom_id is unknown, or another row has it already."""
     return BadRow(location(path, line), path, line, error)
+
+
+def skipped_row(path: str, why: str, kind: str) -> BadRow:
+    """A bad row for what is passed over."""
+    return BadRow(path, path, None, why, kind)
 
 
 def as_text(value: object) -> str:
@@ -135,6 +148,10 @@ class Registrar:
             f"custom_id {custom_id!r} stands on an earlier row too: expected one of its own; "
             "change it or name another column with --id-column",
         )
+
+    def knows(self, custom_id: str) -> bool:
+        """Whether a row has this id."""
+        return custom_id in self._seen
 
     def _own_id(self, fields: Mapping[str, Any]) -> str | None:
         if self._id_column is None:

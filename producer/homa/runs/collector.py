@@ -90,7 +90,9 @@ class Collector:
         for refused in rows:
             if self._writer.done.add(refused.custom_id):
                 self._writer.write(refused.line)
-                self._state.tally.count_bad(str(refused.bad), over_budget=refused.over_budget)
+                self._state.tally.count_bad(
+                    str(refused.bad), over_budget=refused.over_budget, skipped=refused.bad.skipped
+                )
         return len(rows)
 
     def _look(self) -> reads.BatchView:

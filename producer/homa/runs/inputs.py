@@ -1,4 +1,4 @@
-"""The rows of a run: read from the start as often as they are needed, standard input included."""
+"""The rows of a run: read from the start as often as they are needed, pipes included."""
 
 from __future__ import annotations
 
@@ -7,9 +7,23 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import IO
+from pathlib import Path
 
-from homa.files import BadRow, InputCount, Row, Skipped, check_inputs, count_inputs, limited, open_inputs, sampled
+from homa.files import (
+    BadRow,
+    InputCount,
+    Places,
+    ReadOptions,
+    Row,
+    Skipped,
+    check_inputs,
+    count_inputs,
+    limited,
+    open_inputs,
+    sampled,
+)
+from homa.files.writers.parquet import journal_path
+from homa.runs.checkpoint import CheckpointFile
 
 STDIN = "-"
 
@@ -20,48 +34,62 @@ class RunInputs:
 
     Args:
         inputs: files, directories, globs, `-`.
+        options: how they are read.
         limit: most rows, from the first on.
         sample: most rows, drawn evenly; `seed` draws the same ones again.
+        output: where the results go; never an input.
     """
 
     inputs: tuple[str, ...]
-    encoding: str = "utf-8"
+    options: ReadOptions = field(default_factory=ReadOptions)
     id_column: str | None = None
     limit: int | None = None
     sample: int | None = None
     seed: int = 0
+    output: str = STDIN
     #: What was passed over the last time that all rows were read.
     skipped: Skipped = field(default_factory=Skipped)
-    _spool: IO[bytes] | None = None
+    _copies: dict[str, Path] = field(default_factory=dict)
+    _folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def places(self) -> Places:
+        if self.output == STDIN:
+            return Places(self._copies)
+        results = Path(self.output)
+        notes = [path for path in (CheckpointFile(self.output).path, journal_path(results)) if path is not None]
+        return Places(self._copies, (results, *notes))
 
     def check(self) -> None:
-        """Raises InvalidRequest for inputs that lead nowhere."""
-        check_inputs(self.inputs, encoding=self.encoding)
+        """Raises InvalidRequest for inputs that lead nowhere, or to the output."""
+        check_inputs(self.inputs, options=self.options, places=self.places)
 
-    def keep_stdin(self) -> None:
-        """Copies standard input to a temporary file, so that it can be read again."""
-        if STDIN in self.inputs and self._spool is None:
-            self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the run
-            shutil.copyfileobj(sys.stdin.buffer, self._spool)
+    def keep_pipes(self) -> None:
+        """Copies what can be read only once to temporary files: standard input, named pipes, `<(…)`."""
+        for given in self.inputs:
+            if given not in self._copies and _is_pipe(given):
+                if self._folder is None:
+                    self._folder = tempfile.TemporaryDirectory(prefix="homa-")
+                copy = Path(self._folder.name, str(len(self._copies)))
+                _copy(given, copy)
+                self._copies[given] = copy
 
     def close(self) -> None:
-        """Forgets the copy of standard input."""
-        if self._spool is not None:
-            self._spool.close()
-            self._spool = None
+        """Forgets the copies."""
+        self._copies.clear()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def rows(self) -> Iterator[Row | BadRow]:
-        """All rows, from the first one on. Standard input can be read once, unless it is kept."""
-        if self._spool is not None:
-            self._spool.seek(0)
+        """All rows, from the first one on. Pipes can be read once, unless they are kept."""
         self.skipped = Skipped()
         rows: Iterable[Row | BadRow] = open_inputs(
-            self.inputs,
-            encoding=self.encoding,
-            id_column=self.id_column,
-            stdin=self._spool,
-            skipped=self.skipped,
+            self.inputs, options=self.options, id_column=self.id_column, skipped=self.skipped, places=self.places
         )
+        if self.sample is not None or self.limit is not None:
+            # A part of the rows is what is asked for: what is passed over is none of them.
+            rows = (row for row in rows if not (isinstance(row, BadRow) and row.skipped))
         if self.sample is not None:
             rows = sampled(rows, self.sample, self.seed)
         if self.limit is not None:
@@ -70,7 +98,21 @@ class RunInputs:
 
     def count(self) -> int | None:
         """About how many rows there are; None where nobody knows before the end."""
-        found: InputCount = count_inputs(self.inputs, encoding=self.encoding)
+        found: InputCount = count_inputs(self.inputs, options=self.options, places=self.places)
         if found.open_ended:
             return None
         return min([found.rows, *(most for most in (self.limit, self.sample) if most is not None)])
+
+
+def _is_pipe(given: str) -> bool:
+    path = Path(given)
+    return given == STDIN or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+def _copy(given: str, copy: Path) -> None:
+    with copy.open("wb") as out:
+        if given == STDIN:
+            shutil.copyfileobj(sys.stdin.buffer, out)
+            return
+        with Path(given).open("rb") as pipe:
+            shutil.copyfileobj(pipe, out)

@@ -10,6 +10,7 @@ from homa.client.batch_lines import Line
 from homa.client.results import Failure, Reply
 from homa.drivers.effects import Flow, ask_patiently
 from homa.files import Answered, HomaPart, Unanswered, result_line
+from homa.runs.row_request import DOCUMENT_NOTES
 from homa_shared.calls.reply import is_cut, says_nothing
 from homa_shared.model.records import State
 from homa_shared.store.keys import Keys
@@ -68,6 +69,8 @@ def _unanswered(line: Line[Any], failure: Failure, nano_usd: int) -> ResultLine:
 
 
 def _homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: bool = False) -> HomaPart:
+    metadata = dict(ended.metadata)
+    noted = metadata.pop(DOCUMENT_NOTES, ())
     return HomaPart(
         job=ended.job_id,
         provider=ended.provider,
@@ -78,8 +81,8 @@ def _homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: boo
         queued_ms=ended.queued_ms,
         latency_ms=ended.latency_ms,
         finish_reason=ended.finish_reason if isinstance(ended, Reply) else None,
-        notes=ended.notes if isinstance(ended, Reply) else (),
-        metadata=ended.metadata,
+        notes=(*noted, *(ended.notes if isinstance(ended, Reply) else ())),
+        metadata=metadata,
     )
 
 

@@ -10,10 +10,15 @@ from homa.files import BadRow, MissingField, PromptTemplate, Row
 from homa.files.rows import as_text
 from homa.submit.attachments import refuse_own_files
 from homa.submit.batch_chunks import body_options
+from homa_shared.calls.media import data_url, medium
 from homa_shared.calls.prompt_templates import Template
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.settings.fleet import Fleet
 
+#: Under this name a job carries what its document's reader noted; its line has it among its notes.
+DOCUMENT_NOTES = "homa_document_notes"
+#: Characters of notes that a job carries.
+_MOST_NOTED = 1500
 #: Parameters of a batch file's line that have no place in a batch of ours.
 _DROPPED = ("stream", "stream_options")
 
@@ -42,10 +47,18 @@ class RequestBuilder:
             if self.model is None:
                 raise InvalidRequest("names no model: expected --model, or a line of an OpenAI batch file")
             if self.stored is not None:
-                return {"values": self._values(self.stored, row), "custom_id": row.custom_id}
-            return {"prompt": self.template.render(row), "custom_id": row.custom_id}
+                return self._by_template(self.stored, row)
+            prompt = self.template.render(row)
+            if not row.images and not row.notes:
+                return {"prompt": prompt, "custom_id": row.custom_id}
+            return _document_request(row, prompt)
         except (InvalidRequest, MissingField) as error:
             return row.rejected(str(error))
+
+    def _by_template(self, stored: Template, row: Row) -> Mapping[str, Any]:
+        """A row as values of a stored template, with its images."""
+        made = {name: value for name, value in _document_request(row, "-").items() if name != "prompt"}
+        return {**made, "values": self._values(stored, row)}
 
     def _values(self, stored: Template, row: Row) -> dict[str, object]:
         """What a row has for the variables of a stored template; a cell of text is read by its variable's type."""
@@ -74,3 +87,22 @@ class RequestBuilder:
         if not isinstance(named, str) or not named:
             raise InvalidRequest(f"its model is {named!r:.80}: expected a name, or --model for all lines")
         return named if ":" in named or self.fleet.alias(named) is not None else f"openai:{named}"
+
+
+def _document_request(row: Row, prompt: str) -> Mapping[str, Any]:
+    """A document that is shown in part, or that there is something to know of."""
+    request: dict[str, Any] = {"custom_id": row.custom_id}
+    if row.notes:
+        request["metadata"] = {DOCUMENT_NOTES: [note[: _MOST_NOTED // len(row.notes)] for note in row.notes]}
+    if row.images and not prompt.strip():  # the images alone: an empty text is no part that providers take
+        shown = [{"type": "image_url", "image_url": {"url": url_of(image)}} for image in row.images]
+        return {**request, "messages": [{"role": "user", "content": shown}]}
+    if row.images:
+        request["images"] = list(row.images)
+    return {**request, "prompt": prompt}
+
+
+def url_of(image: bytes) -> str:
+    """An image as a data: URL."""
+    found = medium(image, "image")
+    return data_url(found.data, found.type)

@@ -139,6 +139,7 @@ class RunState:
             "total": self.tally.ended if total is None else total,
             "succeeded": self.tally.succeeded,
             "failed": self.tally.failed,
+            "skipped": dict(self.tally.skipped),
             "cancelled": self.tally.ends[State.CANCELLED],
             "expired": self.tally.ends[State.EXPIRED],
             "cut": self.tally.cut,

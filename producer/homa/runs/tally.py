@@ -65,6 +65,8 @@ class RunTally:
     bad: int = 0
     ends: Counter[State] = field(default_factory=Counter)
     over_budget: int = 0
+    #: Those of the bad ones that were passed over, by kind.
+    skipped: Counter[str] = field(default_factory=Counter)
     #: Answers that were cut at their output cap, and those of them that say nothing.
     cut: int = 0
     cut_empty: int = 0
@@ -87,13 +89,25 @@ class RunTally:
         return self.failed + self.ends[State.CANCELLED] + self.ends[State.EXPIRED]
 
     @property
+    def repeatable(self) -> int:
+        """Those of them that may end otherwise when they are tried again: what is passed over is so each time."""
+        return self.unsuccessful - self.skipped.total()
+
+    @property
     def ended(self) -> int:
         """Inputs that have their line, those of earlier parts included."""
         return self.succeeded + self.unsuccessful
 
-    def count_bad(self, why: str = "", *, over_budget: bool = False) -> None:
-        """Counts an input that could not be sent."""
+    def count_bad(self, why: str = "", *, over_budget: bool = False, skipped: str = "") -> None:
+        """Counts an input that could not be sent.
+
+        Args:
+            skipped: its kind, where it was passed over.
+        """
         self.bad += 1
+        if skipped:
+            self.skipped[skipped] += 1
+            return
         self.over_budget += over_budget
         if not over_budget:
             self.first_failure = self.first_failure or why
@@ -114,7 +128,9 @@ class RunTally:
     def too_many(self) -> str | None:
         """Why the run should pause; None where it should go on."""
         if self.max_failures is not None:
-            return self.max_failures.exceeded(self.unsuccessful, self.ended - self.earlier)
+            # What was passed over is no failure that more of the same would follow.
+            ended = self.ended - self.earlier - self.skipped.total()
+            return self.max_failures.exceeded(self.repeatable, ended)
         jobs = self.ends.total()
         if jobs >= ALIKE and not self.ends[State.SUCCEEDED] and len(self._alike) == 1 and self._last is not None:
             return f"the first {jobs} all failed alike ({self._last.kind}: {self._last.message})"

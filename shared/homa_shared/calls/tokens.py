@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from math import ceil
 from typing import Any
@@ -80,6 +80,7 @@ def estimate_messages(
     return tokens + count("\n".join(filter(None, texts)), model, factor=factor).tokens
 
 
+@lru_cache(maxsize=1024)
 def encoding_of(model: str) -> str | None:
     """The public encoding of a model, None where there is none.
 

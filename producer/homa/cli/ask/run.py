@@ -22,7 +22,7 @@ from homa.client.session import Session
 from homa.client.streams import Piece
 from homa.client.worker_demand import workers_for
 from homa.drivers.effects import Flow, Sleep, ask
-from homa.files import BadRow, open_inputs
+from homa.files import BadRow, ReadOptions, Row, open_inputs
 from homa.runs.foreground_job import attended
 from homa.runs.progress import duration
 from homa.runs.signals import Interruption
@@ -116,13 +116,13 @@ def _text_of(file: str) -> str:
     """
     if not file or ("://" in file and not Path(file).exists()):
         raise InvalidRequest(f"--file {file!r}: expected the path of a file; addresses are not fetched")
-    rows = list(open_inputs([file]))
-    if len(rows) != 1 or rows[0].line is not None:
+    rows = list(open_inputs([file], options=ReadOptions(pages="text", sheets="documents")))
+    if any(row.line is not None for row in rows):
         raise InvalidRequest(f"--file {file} holds {len(rows)} rows: expected one text; `homa run` asks about each row")
-    row = rows[0]
-    if isinstance(row, BadRow):
-        raise InvalidRequest(f"--file {row}")
-    return row.text or ""
+    bad = next((row for row in rows if isinstance(row, BadRow)), None)
+    if bad is not None:
+        raise InvalidRequest(f"--file {bad}")
+    return "\n\n".join(row.text or "" for row in rows if isinstance(row, Row))
 
 
 def _answer(

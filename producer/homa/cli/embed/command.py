@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from homa.cli.input_options import text_options
 from homa.cli.job_flags import JobFlags
 from homa.submit.option_row import Command
 
@@ -17,7 +18,7 @@ _flags = JobFlags(Command.EMBED)
 @_flags("model", "fallbacks")
 @click.option("--column", metavar="NAME", help="Field or column that is embedded. Default: text.")
 @click.option("--id-column", metavar="NAME", help="Field or column that names a row. Default: custom_id or id.")
-@click.option("--encoding", default="utf-8", show_default=True, help="Of the inputs.")
+@text_options
 @_flags("dimensions")
 @click.option("--output", default="-", show_default=True, metavar="FILE|-", help="Where the vectors go.")
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="Default: as the output's name says.")

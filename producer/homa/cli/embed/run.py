@@ -19,11 +19,12 @@ import orjson
 from homa.cli import worker_logs
 from homa.cli.context import say, submitting_session
 from homa.cli.exit_status import SOME_FAILED, Stopped
+from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
 from homa.client.embeddings import Embedded, ask_for_embeddings
 from homa.client.session import Session
 from homa.client.worker_demand import workers_for
-from homa.files import BadRow, Row, open_inputs
+from homa.files import BadRow, Places, Row, open_inputs
 from homa.files.rows import as_text
 from homa.files.writers.output_file import create
 from homa.runs.foreground_job import attended
@@ -75,7 +76,13 @@ def embed_inputs(**options: Any) -> None:
     if options["as_json"] and options["output"] == "-":
         raise InvalidRequest("--json prints sums to stdout: give the vectors a file of their own with --output FILE")
     asked = job_options(Command.EMBED, options)
-    rows = open_inputs(options["inputs"], encoding=options["encoding"], id_column=options["id_column"])
+    places = Places(outputs=() if options["output"] == "-" else (Path(options["output"]),))
+    rows = open_inputs(
+        options["inputs"],
+        options=read_options({**options, "pages": "text"}),
+        id_column=options["id_column"],
+        places=places,
+    )
     first = ask_for_embeddings(["-"], asked)
     with submitting_session() as here, _output(options) as (out, line):
         view = here.view()

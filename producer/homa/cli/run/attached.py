@@ -85,7 +85,7 @@ def _finish(run: BatchRun, request: RunRequest, seconds: float) -> None:
     state, writer = run.state, run.parts.writer
     complete = state.stop is None
     writer.close(finished=complete)
-    if complete and not state.tally.unsuccessful:
+    if complete and not state.tally.repeatable:
         run.parts.checkpoint_file.remove()
     summary = state.summary(seconds, request.output)
     if state.stop is not None:
@@ -110,6 +110,8 @@ def _say_remarks(run: BatchRun, request: RunRequest) -> None:
         say(f"those that were cut, with a higher --max-tokens or --on-cut retry: {again()} --redo cut")
     if writer.left_out:
         say(f"no column for {', '.join(sorted(writer.left_out))}: not among those of the first rows")
+    for remark in request.run_inputs.skipped.remarks:
+        say(remark)
     if request.run_inputs.skipped.total:
         say(str(request.run_inputs.skipped))
     if tally.over_budget:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from homa.cli.run.options import RunRequest
 from homa.client.session import Session
-from homa.files import PromptTemplate, Row, columns_of, look_ahead
+from homa.files import BadRow, PromptTemplate, Row, columns_of, look_ahead
 from homa.runs.row_request import RequestBuilder
 from homa.submit.fleet_view import FleetView
 from homa.submit.model_words import tell
@@ -51,14 +51,15 @@ class CheckedRun:
 
 def _checked_head(request: RunRequest) -> list[Row]:
     """The first rows, after a look at whether the template fits them."""
-    head, _ = look_ahead(request.run_inputs.rows())
+    told = (row for row in request.run_inputs.rows() if not (isinstance(row, BadRow) and row.skipped))
+    head, _ = look_ahead(told)
     rows = [row for row in head if isinstance(row, Row)]
     plain = [row for row in rows if row.request is None]
     if plain:
         _check_template(request, columns_of(plain), several=len(plain) > 1)
         if request.model is None:
             raise InvalidRequest(f"--model is missing: expected provider:model, such as {OPENAI.target}, or an alias")
-    if not head:
+    if not head and not request.run_inputs.skipped.total:
         raise InvalidRequest(f"INPUT {' '.join(request.inputs)}: no row in it ({request.run_inputs.skipped})")
     return rows
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from homa.cli.input_options import input_options
 from homa.cli.job_flags import JobFlags
 from homa.submit.option_row import Command
 
@@ -21,7 +22,7 @@ _flags = JobFlags(Command.RUN)
 @_flags("deadline_s", "api")
 @_flags.others()
 @click.option("--id-column", metavar="NAME", help="Field that names a row. Default: custom_id or id.")
-@click.option("--encoding", default="utf-8", show_default=True, help="Of files without a byte order mark.")
+@input_options
 @click.option("-o", "--output", default="results.jsonl", show_default=True, metavar="FILE|-")
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv", "parquet"]), help="Default: by the file's ending.")
 @click.option("--resume", is_flag=True, help="Do only what is missing in the output.")
@@ -40,7 +41,9 @@ _flags = JobFlags(Command.RUN)
 def command(debug: bool, **options: Any) -> None:
     """Run a batch: from files to a results file, with live progress.
 
-    INPUT: files, directories, globs, - for standard input; text, Markdown, PDF, JSON Lines, CSV, OpenAI batch files.
+    INPUT: files, directories, globs, - for standard input. Documents (PDF, DOCX, PPTX, ODT, RTF, EPUB, HTML, mail,
+    text, images), rows (JSON Lines, JSON arrays, CSV, XLSX, ODS, Parquet, Arrow, SQLite, OpenAI batch files), and
+    archives of them.
 
     Exit status: 0 all done, 1 some jobs failed, 2 wrong usage or settings, 3 could not go on (resumable), 130 and 143
     interrupted.

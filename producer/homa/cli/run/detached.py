@@ -38,7 +38,7 @@ def detach(run: CheckedRun) -> None:
 
         def write(refused: Refused) -> None:
             writer.write(refused.line)
-            tally.count_bad(str(refused.bad), over_budget=refused.over_budget)
+            tally.count_bad(str(refused.bad), over_budget=refused.over_budget, skipped=refused.bad.skipped)
 
         feeder.feed(write)
     if request.as_json:

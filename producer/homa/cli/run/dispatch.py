@@ -11,7 +11,6 @@ from homa.cli.run.checked import CheckedRun
 from homa.cli.run.detached import detach
 from homa.cli.run.dry_run import dry_run
 from homa.cli.run.options import RunRequest
-from homa.runs.inputs import STDIN
 
 
 def run_batch(**options: Any) -> None:
@@ -19,9 +18,8 @@ def run_batch(**options: Any) -> None:
     request = RunRequest(options)
     request.check()
     with contextlib.closing(request.run_inputs):
-        if STDIN in request.run_inputs.inputs:
-            # Looked into before the run, and read again by it.
-            request.run_inputs.keep_stdin()
+        # Looked into before the run, and read again by it.
+        request.run_inputs.keep_pipes()
         _run(request)
 
 

@@ -11,6 +11,7 @@ from homa.cli.output import dollars, usd_or_null
 from homa.cli.run.checked import CheckedRun
 from homa.cli.run.options import RunRequest
 from homa.client.management.estimates import Estimate
+from homa.files import Skipped
 from homa.runs.forecast import forecast
 from homa.runs.progress import duration
 from homa_shared.model.money import usd
@@ -20,16 +21,17 @@ def dry_run(run: CheckedRun) -> None:
     request = run.request
     found = forecast(run.view, request.run_options, run.builder, request.run_inputs.rows())
     if request.as_json:
-        click.echo(orjson.dumps(_document(found)))
+        click.echo(orjson.dumps(_document(found, request.run_inputs.skipped)))
         return
     click.echo("\n".join(_told(found, request)))
 
 
-def _document(found: Estimate) -> dict[str, Any]:
+def _document(found: Estimate, skipped: Skipped) -> dict[str, Any]:
     """For `--json`; dollars as decimal strings, null where a price is not known."""
     return {
         "rows": found.rows,
         "bad_rows": found.bad_rows,
+        "skipped": dict(skipped.counts),
         "input_tokens": found.input_tokens,
         "output_tokens": found.output_tokens,
         "expected_usd": usd_or_null(found.expected_usd),
@@ -60,7 +62,8 @@ def _told(found: Estimate, request: RunRequest) -> list[str]:
         lines.append("time: no limit is configured; the rate is found as it goes")
     else:
         lines.append(f"time: at least {duration(found.seconds_at_limits)} at the configured limits")
-    return [*lines, str(request.run_inputs.skipped)] if request.run_inputs.skipped.total else lines
+    skipped = request.run_inputs.skipped
+    return [*lines, *skipped.remarks, *([str(skipped)] if skipped.total else [])]
 
 
 def _cap(found: Estimate) -> str:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
 from homa.client.worker_demand import AUTO, NONE
 from homa.files import OutputFormat, PromptTemplate, output_format
@@ -57,7 +58,15 @@ class RunRequest:
 
     @cached_property
     def run_inputs(self) -> RunInputs:
-        return RunInputs(tuple(self.inputs), self.encoding, self.id_column, self.limit, self.sample, self.seed)
+        return RunInputs(
+            tuple(self.inputs),
+            read_options(self.options),
+            self.id_column,
+            self.limit,
+            self.sample,
+            self.seed,
+            self.output,
+        )
 
     @property
     def budget(self) -> int | None:

@@ -22,6 +22,11 @@ MOST_SHOWN = 300
 def in_words(summary: dict[str, Any], state: RunState) -> str:
     counts = [f"{summary['succeeded']} succeeded"]
     counts += [f"{summary[name]} {name}" for name in ("failed", "cancelled", "expired") if summary[name]]
+    passed = sum(summary["skipped"].values())
+    if passed == summary["failed"] and passed:
+        counts[1] = f"{passed} skipped"
+    elif passed:
+        counts[1] += f" ({passed} of them skipped)"
     missing = summary["total"] - state.tally.ended
     counts += [f"{missing} not done"] if missing > 0 else []
     counts += [_cut(summary["cut"], summary["cut_empty"])] if summary["cut"] else []

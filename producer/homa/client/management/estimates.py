@@ -18,14 +18,17 @@ from homa.submit.template import Template
 from homa.submit.template_values import with_prompt
 from homa_shared.calls.prompt_templates import Template as StoredTemplate
 from homa_shared.calls.reply import Usage
+from homa_shared.kinds.billing import Terms
 from homa_shared.model.limits import DIMENSIONS, Limits
+from homa_shared.model.targets import Target
 from homa_shared.model.tokens import Tokens
+from homa_shared.quota.need_calculator import NeedCalculator
 from homa_shared.quota.own_cap import thinks_first
 
 _DAY_S = 86_400.0
 _SECOND_US = 1_000_000
 #: What of a request makes its messages, or names its job.
-_APART = ("prompt", "messages", "system", "images", "files", "custom_id", "key", "template", "values")
+_APART = ("prompt", "messages", "system", "images", "files", "custom_id", "key", "metadata", "template", "values")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,24 @@ class _Load:
         return max(spans) if spans else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What requests of the same options have in common."""
+
+    target: Target
+    hop: str
+    calculator: NeedCalculator
+    #: That the first target is asked to serve them on.
+    terms: Terms
+    by_target: Sequence[tuple[Target, NeedCalculator]]
+    #: Output tokens of a reply at the first target, and whether Homa said so, and whether it thinks first.
+    cap: int
+    own_cap: bool
+    thinks: bool
+    #: As its answers, or those to the stored template, were so far.
+    expected_output_tokens: int
+
+
 class Estimator:
     """Adds up requests.
 
@@ -103,7 +124,7 @@ class Estimator:
         self._view, self._stored = view, stored
         self._system = shared.get("system")
         self._shared = {name: value for name, value in shared.items() if name not in _APART and value is not None}
-        self._templates: dict[str, Template] = {}
+        self._plans: dict[str, _Plan] = {}
         self._loads: dict[str, _Load] = {}
         self._rows = self._bad_rows = self._input = self._output = self._expected = self._most = 0
         self._unpriced_rows = self._least_cap = self._greatest_cap = self._own_caps = self._thinking_rows = 0
@@ -127,11 +148,11 @@ class Estimator:
             request.get("images"),
             request.get("files"),
         )
-        template = self._template(own)
+        plan = self._plan(own)
         self._rows += 1
         if self._first_messages is None:
             self._first_messages = messages
-        self._price(template, Prepared.of(messages))
+        self._price(plan, Prepared.of(messages))
 
     def reject(self, why: str) -> None:
         """Adds a row that would be refused."""
@@ -173,44 +194,54 @@ class Estimator:
             return None if None in times else 0.0
         return 1 / sum(1 / seconds for seconds in known)
 
-    def _price(self, template: Template, prepared: Prepared) -> None:
-        # Of a pool the first member stands for all.
-        target = template.chain[0]
-        calculator, prompt = template.calculator, prompt_of(prepared)
-        given = calculator.input_tokens(target, prompt)
-        written = template.expected_output_tokens
-        self._note_cap(template)
+    def _price(self, plan: _Plan, prepared: Prepared) -> None:
+        calculator, prompt = plan.calculator, prompt_of(prepared)
+        given = calculator.input_tokens(plan.target, prompt)
+        written = plan.expected_output_tokens
+        self._note_cap(plan)
         self._input += given
         self._output += written
-        load = self._loads.setdefault(template.targets[0], _Load())
+        load = self._loads.setdefault(plan.hop, _Load())
         load.requests += 1
         load.input_tokens += given
         load.output_tokens += written
-        terms = self._view.prices.asked_terms(target, template.params_at(target))
-        expected = self._view.prices.cost(target, Usage(given, written, terms=terms))
-        by_target = template.by_target()
-        bounds = {str(target): each.bound(target, prompt) for target, (_, each) in by_target.items()}
-        unpriced = [name for name, bound in bounds.items() if bound is None]
-        if expected is None or unpriced:
+        expected = self._view.prices.cost(plan.target, Usage(given, written, terms=plan.terms))
+        bounds = [each.bound(target, prompt) for target, each in plan.by_target]
+        if expected is None or None in bounds:
             self._unpriced_rows += 1
+            unpriced = (str(target) for (target, _), bound in zip(plan.by_target, bounds, strict=True) if bound is None)
             self._unpriced.update(dict.fromkeys(unpriced))
             return
         self._expected += expected
-        self._most += max(bound for bound in bounds.values() if bound is not None)
+        self._most += max(bound for bound in bounds if bound is not None)
 
-    def _note_cap(self, template: Template) -> None:
+    def _note_cap(self, plan: _Plan) -> None:
         """What the row's answer may come to at its first target, and who said so."""
-        cap, target = template.caps[0], template.chain[0]
-        self._least_cap = min(self._least_cap or cap, cap)
-        self._greatest_cap = max(self._greatest_cap, cap)
-        self._own_caps += template.has_own_cap
-        self._thinking_rows += template.has_own_cap and thinks_first(self._view.prices, target, template.params)
+        self._least_cap = min(self._least_cap or plan.cap, plan.cap)
+        self._greatest_cap = max(self._greatest_cap, plan.cap)
+        self._own_caps += plan.own_cap
+        self._thinking_rows += plan.thinks
 
-    def _template(self, own: Mapping[str, Any]) -> Template:
-        name = repr(sorted(own.items()))
-        if name not in self._templates:
+    def _plan(self, own: Mapping[str, Any]) -> _Plan:
+        name = repr(sorted(own.items())) if own else ""
+        if name not in self._plans:
             options = check_options({**self._shared, **own})
             if self._stored is not None:
                 options = options.of_template(self._stored.ref)
-            self._templates[name] = Template(self._view, options)
-        return self._templates[name]
+            self._plans[name] = self._planned(Template(self._view, options))
+        return self._plans[name]
+
+    def _planned(self, template: Template) -> _Plan:
+        # Of a pool the first member stands for all.
+        target, own_cap = template.chain[0], template.has_own_cap
+        return _Plan(
+            target=target,
+            hop=template.targets[0],
+            calculator=template.calculator,
+            terms=self._view.prices.asked_terms(target, template.params_at(target)),
+            by_target=[(each, calculator) for each, (_, calculator) in template.by_target().items()],
+            cap=template.caps[0],
+            expected_output_tokens=template.expected_output_tokens,
+            own_cap=own_cap,
+            thinks=own_cap and thinks_first(self._view.prices, target, template.params),
+        )

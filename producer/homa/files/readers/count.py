@@ -7,10 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from homa.files.readers.formats import HEAD_BYTES, TABLES, Format, buffered, format_of, looks_binary
-from homa.files.readers.paths import Skipped, Source, find_sources
-from homa.files.readers.registry import check_inputs
+from homa.files.readers.content import HEAD_BYTES, Head
+from homa.files.readers.document import ReadOptions
+from homa.files.readers.intake import check_inputs
+from homa.files.readers.lines import opened
+from homa.files.readers.paths import NOWHERE, Places, Skipped, Source, find_sources
+from homa.files.readers.registry import reader_of, unread
 from homa.files.rows import BadRow
+
+#: Readers of a row a line, and the lines before the first.
+_LINES = {"jsonl": 0, "csv": 1, "tsv": 1}
+#: Readers of files that hold any number of documents.
+_ANY = frozenset({"xlsx", "parquet", "arrow", "sqlite", "json", "compressed", "zip", "tar", "mbox"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,38 +29,42 @@ class InputCount:
     rows: int = 0
     files: int = 0
     size_bytes: int = 0
-    #: Standard input or a pipe is among them: there may be any number more.
+    #: Standard input, a pipe, an archive or a database is among them: there may be any number more.
     open_ended: bool = False
 
 
-def count_inputs(inputs: Sequence[str], *, encoding: str = "utf-8") -> InputCount:
+def count_inputs(inputs: Sequence[str], *, options: ReadOptions | None = None, places: Places = NOWHERE) -> InputCount:
     """Estimate how many rows there are, at the speed of the disk; raises what `check_inputs` raises."""
-    check_inputs(inputs, encoding=encoding)
+    options = options or ReadOptions()
+    check_inputs(inputs, options=options, places=places)
     rows = files = size_bytes = 0
     open_ended = False
-    for source in find_sources(inputs, Skipped()):
+    for source in find_sources(inputs, Skipped(), places):
         if isinstance(source, BadRow):
             rows += 1
         elif source.file is None or not source.file.is_file():
             open_ended = True
         else:
-            found, size = _count(source, source.file, encoding)
-            rows, files, size_bytes = rows + found, files + bool(found), size_bytes + size
+            found, size = _count(source, source.file, options)
+            rows, files, size_bytes = rows + (found or 0), files + 1, size_bytes + size
+            open_ended = open_ended or found is None
     return InputCount(rows, files, size_bytes, open_ended)
 
 
-def _count(source: Source, file: Path, encoding: str) -> tuple[int, int]:
-    """Rows and bytes of one file; a file that will be a bad row counts as one."""
+def _count(source: Source, file: Path, options: ReadOptions) -> tuple[int | None, int]:
+    """Rows and bytes of one file; a file that will be a bad row counts as one, None is any number."""
     try:
-        with buffered(file) as stream:
-            head = stream.peek(HEAD_BYTES)
+        with opened(file) as stream:
+            data = stream.peek(HEAD_BYTES)
             size = file.stat().st_size
-            form = format_of(source, head)
-            if form is not Format.PDF and looks_binary(head, encoding, rows=form is not Format.TEXT):
-                return (1, size) if source.named else (0, 0)
-            if form in (Format.TEXT, Format.PDF):
+            reader = reader_of(
+                Head(source.path, data, stream, nameless=source.nameless, encoding=options.encoding), options
+            )
+            if reader is None or unread(reader, data) is not None:
                 return 1, size
-            return max(_newlines(stream) - (form in TABLES), 1), size
+            if reader.name in _LINES:
+                return max(_newlines(stream) - _LINES[reader.name] - options.skip_rows, 1), size
+            return (None if reader.name in _ANY else 1), size
     except OSError:
         return 1, 0
 

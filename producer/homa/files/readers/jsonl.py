@@ -3,39 +3,80 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
+from homa.files.readers.content import Head
+from homa.files.readers.document import Document, Fault, Found, Opened, ReadOptions
 from homa.files.readers.lines import Text, undecodable
-from homa.files.rows import BadRow, Registrar, Row, bad_row, id_text
+from homa.files.rows import id_text
 
 #: The one endpoint whose batch lines can be run on any provider.
 BATCH_URL = "/v1/chat/completions"
 #: Beyond these orjson reads an integer as a float, which would change an id.
 EXACT_BOUND = float(2**63)
+SUFFIXES = (".jsonl", ".ndjson")
+#: What starts like this and has no name that tells more is taken for JSON Lines.
+_START = re.compile(r"\A\s*\{[ \t]*\"")
+#: Names under which others write JSON Lines too; there two lines have to be objects.
+_LOOSE_SUFFIXES = (".json", "")
 
 
-def json_rows(path: str, text: Text, registrar: Registrar) -> Iterator[Row | BadRow]:
-    """A row per line; blank lines are passed over, a line that is not a JSON object is a bad row."""
-    empty = True
-    for number, line in text.lines():
-        if isinstance(line, bytes):
-            if line.isspace():
-                continue
-            fields = parse_object(line, text.encoding)
-        else:
-            fields = line
-        empty = False
-        if isinstance(fields, str):
-            yield bad_row(path, number, fields)
-        elif is_batch_line(fields):
-            yield batch_row(path, number, fields, registrar)
-        else:
-            yield registrar.admit(path, number, fields)
-    if empty:
-        yield bad_row(path, None, "is empty")
+class JsonlReader:
+    """A row per line."""
+
+    name = "jsonl"
+    needs: tuple[str, ...] = ()
+    isolated = False
+    seeks = False
+    markup = False
+
+    def claims(self, head: Head) -> bool:
+        if head.suffix in SUFFIXES:
+            return head.has_rows
+        if head.nameless:
+            return head.has_rows and _START.match(head.text) is not None
+        return head.suffix in _LOOSE_SUFFIXES and head.binary is None and _two_objects(head.text)
+
+    def read(self, opened: Opened, options: ReadOptions) -> Iterator[Found]:
+        """Blank lines are passed over, a line that is not a JSON object is a fault."""
+        text = Text.of(opened.stream, options.encoding or "utf-8")
+        empty = True
+        for number, line in text.lines():
+            if isinstance(line, bytes):
+                if line.isspace():
+                    continue
+                fields = parse_object(line, text.encoding)
+            else:
+                fields = line
+            empty = False
+            yield row_of(fields, number)
+        if empty:
+            yield Fault("is empty")
+
+
+def _two_objects(text: str) -> bool:
+    lines = [line for line in text[:-1].split("\n", 8) if line.strip()][:2] if text else []
+    return len(lines) == 2 and all(line.lstrip().startswith("{") for line in lines) and _is_object(lines[0])
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+def row_of(fields: dict[str, Any] | str, line: int) -> Document | Fault:
+    """An object as a row, or what is wrong with it."""
+    if isinstance(fields, str):
+        return Fault(fields, line)
+    if is_batch_line(fields):
+        return batch_row(line, fields)
+    return Document(None, fields, line)
 
 
 def parse_object(line: bytes, encoding: str) -> dict[str, Any] | str:
@@ -53,6 +94,7 @@ def parse_object(line: bytes, encoding: str) -> dict[str, Any] | str:
 
 #: What JSON calls the values that Python calls otherwise.
 JSON_NAMES = {
+    dict: "an object",
     list: "an array",
     str: "a string",
     int: "a number",
@@ -83,16 +125,16 @@ def is_batch_line(fields: Mapping[str, Any]) -> bool:
     return "body" in fields and type(fields["body"]) is dict and "url" in fields and "method" in fields
 
 
-def batch_row(path: str, line: int, fields: Mapping[str, Any], registrar: Registrar) -> Row | BadRow:
+def batch_row(line: int, fields: Mapping[str, Any]) -> Document | Fault:
     """The row of a batch line: its body is the request as it stands."""
     body: dict[str, Any] = fields["body"]
     custom_id = id_text(fields.get("custom_id"))
     if custom_id is None:
-        return bad_row(path, line, f"batch line has custom_id {fields.get('custom_id')!r:.80}: expected a string")
+        return Fault(f"batch line has custom_id {fields.get('custom_id')!r:.80}: expected a string", line)
     fault = _batch_fault(fields, body)
     if fault:
-        return BadRow(custom_id, path, line, fault)
-    return registrar.admit_as(custom_id, path, line, {}, None, body)
+        return Fault(fault, line, custom_id=custom_id)
+    return Document(line=line, request=body, custom_id=custom_id)
 
 
 def _batch_fault(fields: Mapping[str, Any], body: Mapping[str, Any]) -> str | None:

@@ -11,6 +11,8 @@ import codecs
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 from homa_shared.model.errors import InvalidRequest
 
@@ -61,13 +63,14 @@ class Text:
     encoding: str
 
     @classmethod
-    def of(cls, stream: io.BufferedReader, encoding: str) -> Text:
+    def of(cls, stream: IO[bytes], encoding: str) -> Text:
         """Skip the mark, heed what it says, and recode where lines cannot be split as bytes."""
-        length, encoding = mark_of(stream.peek(4), encoding)
-        stream.read(length)
+        source = buffered(stream)
+        length, encoding = mark_of(source.peek(4), encoding)
+        source.read(length)
         if keeps_ascii(encoding):
-            return cls(stream, codecs.lookup(encoding).name)
-        return cls(io.BufferedReader(Recoded(stream, encoding), CHUNK_BYTES), "utf-8")
+            return cls(source, codecs.lookup(encoding).name)
+        return cls(io.BufferedReader(Recoded(source, encoding), CHUNK_BYTES), "utf-8")
 
     def lines(self, limit_bytes: int = LIMIT_BYTES) -> Iterator[tuple[int, bytes | str]]:
         """Each line's number and bytes, newline included; or a str that says what is wrong with it."""
@@ -91,6 +94,31 @@ class Text:
     def _skip_line(self) -> None:
         while (rest := self.stream.readline(CHUNK_BYTES)) and not rest.endswith(b"\n"):
             pass
+
+
+def opened(file: Path) -> io.BufferedReader:
+    """A file open for reading, with its first bytes to be looked at."""
+    return io.BufferedReader(io.FileIO(file), CHUNK_BYTES)
+
+
+def buffered(stream: IO[bytes]) -> io.BufferedReader:
+    """A stream whose first bytes can be looked at."""
+    return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(_Raw(stream), CHUNK_BYTES)
+
+
+class _Raw(io.RawIOBase):
+    """Any binary stream under a buffer, which does not close it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        chunk = self._stream.read(len(buffer))
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
 
 
 class Recoded(io.RawIOBase):

@@ -4,46 +4,54 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from homa.files.digests import Digests
-from homa.files.rows import BadRow, bad_row
+from homa.files.rows import BadRow, bad_row, skipped_row
 from homa_shared.model.errors import InvalidRequest
 
 STDIN = "-"
 #: Names of skipped files that are kept to be told.
 NAMES_KEPT = 5
+#: Remarks that are kept to be told.
+REMARKS_KEPT = 20
+#: Kinds of which no file gets a line: those that have one already, and the results themselves.
+UNTOLD = ("repeated", "output")
 
 
 @dataclass(slots=True)
 class Skipped:
-    """Tally of what stood in a directory or matched a glob and was not read."""
+    """Tally of what was found and not read, and of what is told about files that were."""
 
-    #: Names that start with a dot; a hidden directory counts once.
-    hidden: int = 0
-    binary: int = 0
-    #: Sockets, pipes, devices, links that lead nowhere.
-    special: int = 0
-    #: Files that several INPUTs lead to; they are read once.
-    repeated: int = 0
+    #: By kind: `hidden` (its name starts with a dot; a hidden directory counts once), `binary` (of no kind that is
+    #: read), `not installed`, `special` (sockets, pipes, devices, links that lead nowhere or to directories),
+    #: `repeated` (several INPUTs lead to it; it is read once), `output` (the results themselves).
+    counts: Counter[str] = field(default_factory=Counter)
     #: The first few of them.
     names: list[str] = field(default_factory=list)
+    #: The first few things that are to be told once about a file.
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def total(self) -> int:
-        return self.hidden + self.binary + self.special + self.repeated
+        return self.counts.total()
 
     def count(self, kind: str, name: str) -> None:
-        """Count one file as `hidden`, `binary`, `special` or `repeated`."""
-        setattr(self, kind, getattr(self, kind) + 1)
+        """Count one file."""
+        self.counts[kind] += 1
         if len(self.names) < NAMES_KEPT:
             self.names.append(name)
 
+    def remark(self, text: str) -> None:
+        """Keep something that is to be told."""
+        if len(self.remarks) < REMARKS_KEPT:
+            self.remarks.append(text)
+
     def __str__(self) -> str:
-        kinds = ("hidden", "binary", "special", "repeated")
-        counts = ", ".join(f"{getattr(self, kind)} {kind}" for kind in kinds if getattr(self, kind))
+        counts = ", ".join(f"{count} {kind}" for kind, count in self.counts.items())
         more = ", …" if self.total > len(self.names) else ""
         return f"skipped {counts} ({', '.join(self.names)}{more})" if counts else "skipped nothing"
 
@@ -54,13 +62,39 @@ class Source:
 
     #: As told to people, and the start of the rows' custom_id.
     path: str
-    #: As the operating system knows it; None for standard input.
+    #: Where its bytes are; None for standard input.
     file: Path | None
-    #: Named by the user and not found by looking: a binary file is then a fault and not just passed over.
-    named: bool
+    #: Standard input or a pipe, whose name tells nothing.
+    nameless: bool = False
 
 
-def check_inputs(inputs: Sequence[str]) -> None:
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What of the file system is no plain input.
+
+    Args:
+        copies: inputs that can be read only once -> the file that holds what came out of them.
+        outputs: files that are written by whoever reads; they are never inputs.
+    """
+
+    copies: Mapping[str, Path] = field(default_factory=dict)
+    outputs: tuple[Path, ...] = ()
+
+    def is_output(self, file: Path) -> bool:
+        return any(_same(file, each) for each in self.outputs)
+
+
+NOWHERE = Places()
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def check_inputs(inputs: Sequence[str], places: Places = NOWHERE) -> None:
     """Raise InvalidRequest, naming the offender, for an input that leads to no file; reads no file's content."""
     if not inputs:
         raise InvalidRequest("no INPUT given: expected files, directories, globs or - for standard input")
@@ -69,6 +103,10 @@ def check_inputs(inputs: Sequence[str]) -> None:
     if "" in inputs:  # a variable that was never set, most likely; as a path it would be the whole working directory
         raise InvalidRequest("INPUT is empty: expected a file, a directory, a glob or - for standard input")
     for given in inputs:
+        if given != STDIN and places.is_output(Path(given)):
+            raise InvalidRequest(
+                f"INPUT {given!r} is the output of this run too, which would destroy it: choose another --output"
+            )
         if given == STDIN or Path(given).is_file():
             continue
         if Path(given).is_dir():
@@ -78,7 +116,7 @@ def check_inputs(inputs: Sequence[str]) -> None:
 
 
 def _check_directory(given: str) -> None:
-    if next(_walk(given, Skipped()), None) is None:
+    if not any(isinstance(each, Source) for each in _walk(given)):
         raise InvalidRequest(f"INPUT {given!r}: the directory holds no file to read (hidden files are skipped)")
 
 
@@ -87,56 +125,80 @@ def _check_glob(given: str) -> None:
         raise InvalidRequest(f"INPUT {given!r} is an address, which is not fetched: expected a file; download it first")
     if not glob.has_magic(given):
         raise InvalidRequest(f"INPUT {given!r}: no such file or directory (seen from {str(Path.cwd())!r})")
-    if not _matches(given):
+    if not any(isinstance(each, Source) for each in _matches(given)):
         raise InvalidRequest(f"INPUT {given!r}: no file matches this pattern (seen from {str(Path.cwd())!r})")
 
 
-def find_sources(inputs: Sequence[str], skipped: Skipped) -> Iterator[Source | BadRow]:
-    """The files that inputs lead to, in their order, each once; directories and globs sorted."""
+def find_sources(inputs: Sequence[str], skipped: Skipped, places: Places = NOWHERE) -> Iterator[Source | BadRow]:
+    """The files that inputs lead to, in their order, each once; directories and globs sorted.
+
+    What is not to be read is a bad row of a kind, so that it has its line; the tally is told of it.
+    """
     seen = Digests()
     for given in inputs:
-        for source in _expand(given, skipped):
-            if isinstance(source, BadRow) or source.file is None or seen.add(shown(source.file.absolute())):
-                yield source
+        for found in _expand(given, places):
+            if isinstance(found, BadRow):
+                # A glob beside its directory comes by the same hidden file twice.
+                if not found.skipped or seen.add(f"skipped {found.path}"):
+                    yield found
+            elif found.file is None:
+                yield found
+            elif places.is_output(found.file):
+                skipped.count("output", found.path)
+            elif not seen.add(shown(found.file.absolute())):
+                skipped.count("repeated", found.path)
             else:
-                skipped.count("repeated", source.path)
+                yield found
 
 
-def _expand(given: str, skipped: Skipped) -> Iterator[Source | BadRow]:
+def _expand(given: str, places: Places) -> Iterator[Source | BadRow]:
     if given == STDIN:
-        yield Source(STDIN, None, named=True)
+        yield Source(STDIN, places.copies.get(STDIN), nameless=True)
+    elif given in places.copies:
+        yield Source(shown(given), places.copies[given], nameless=True)
     elif Path(given).is_dir():
-        yield from _walk(given, skipped)
+        yield from _walk(given, places)
     elif Path(given).exists():  # before globs: a file may be called notes[1].txt
-        yield Source(shown(given), Path(given), named=True)
+        yield Source(shown(given), Path(given), nameless=not Path(given).is_file())
     elif matches := _matches(given):
-        for file in matches:
-            yield Source(shown(file), file, named=False)
+        yield from matches
     else:
         yield bad_row(shown(given), None, "is gone: it stood there when the run was checked")
 
 
-def _matches(pattern: str) -> list[Path]:
+def _matches(pattern: str) -> list[Source | BadRow]:
     """Files that match; directories do not count, since `**` reaches what is in them anyway."""
     found = glob.iglob(pattern, recursive=True)  # Path.glob takes no absolute pattern
-    return sorted(file for file in map(Path, found) if file.is_file())
+    return [_found(file) for file in sorted(map(Path, found)) if not file.is_dir()]
 
 
-def _walk(root: str, skipped: Skipped) -> Iterator[Source | BadRow]:
+def _walk(root: str, places: Places = NOWHERE) -> Iterator[Source | BadRow]:
     """A directory's files before its directories, each sorted; links to directories are not followed."""
     faults: list[OSError] = []
     for folder, folders, files in os.walk(root, onerror=faults.append):
         yield from _drain(faults)
-        for name in (name for name in sorted([*folders, *files]) if name.startswith(".")):
-            skipped.count("hidden", shown(Path(folder, name)))
+        for name in sorted(name for name in [*folders, *files] if name.startswith(".")):
+            if not _is_note(Path(folder, name), places):
+                yield skipped_row(shown(Path(folder, name)), "is hidden: not read", "hidden")
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(name for name in files if not name.startswith(".")):
-            file = Path(folder, name)
-            if file.is_file() or not (file.exists() or file.is_symlink()):  # one that has just gone is told when opened
-                yield Source(shown(file), file, named=False)
-            else:
-                skipped.count("special", shown(file))
+            yield _found(Path(folder, name))
+        for name in folders:
+            if Path(folder, name).is_symlink():
+                yield skipped_row(shown(Path(folder, name)), "is a link to a directory: not followed", "special")
     yield from _drain(faults)
+
+
+def _is_note(file: Path, places: Places) -> bool:
+    """Whether a hidden file is what a run keeps beside its results."""
+    return any(file.name.startswith(f".{each.name}.") and _same(file.parent, each.parent) for each in places.outputs)
+
+
+def _found(file: Path) -> Source | BadRow:
+    if file.is_file() or not (file.exists() or file.is_symlink()):  # one that has just gone is told when opened
+        return Source(shown(file), file)
+    why = "is a link that leads nowhere" if file.is_symlink() and not file.exists() else "is a pipe, socket or device"
+    return skipped_row(shown(file), f"{why}: not read", "special")
 
 
 def _drain(faults: list[OSError]) -> Iterator[BadRow]:

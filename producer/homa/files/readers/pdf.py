@@ -1,56 +1,113 @@
-"""A PDF file: one row, the text of its pages."""
+"""PDF: the text of its pages by PDFium, with what is filled into forms; pages without text as images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
+from pathlib import Path
 from typing import IO, Any
 
+from homa.files.readers.content import Head
+from homa.files.readers.document import Document, Found, Opened, ReadOptions, Unreadable
+from homa.files.readers.image import MOST_IMAGES
 from homa.files.readers.lines import LIMIT_BYTES
-from homa.files.readers.text import TOO_LONG, document_row
-from homa.files.rows import BadRow, Registrar, Row, bad_row
-from homa_shared.model.errors import MissingExtra
+from homa.files.readers.pages import paged
+from homa.files.readers.pdf_fallback import Fallback
+from homa.files.readers.pdf_page import Page, form_of, read_page
+from homa.files.readers.text import TOO_LONG
 
-#: Between the texts of two pages.
-PAGE_BREAK = "\n\n"
+MAGIC = b"%PDF-"
+#: By its specification a PDF may have other bytes before its header, up to so many.
+_PREAMBLE_BYTES = 1024
+#: More pages fit no prompt, and a file may claim any number of them.
+MOST_PAGES = 20_000
+#: Page numbers that are told in one note.
+_TOLD = 12
 
 
-def check_pdf() -> None:
-    """Raise MissingExtra unless PDF files can be read."""
-    if find_spec("pypdf") is None:
-        raise MissingExtra("Reading PDF files", "documents")
+class PdfReader:
+    """One document with a mark a page."""
+
+    name = "pdf"
+    needs: tuple[str, ...] = ("pypdfium2", "pypdf", "PIL")
+    isolated = True
+    seeks = True
+    markup = False
+
+    def claims(self, head: Head) -> bool:
+        return head.data.startswith(MAGIC) or (head.suffix == ".pdf" and MAGIC in head.data[:_PREAMBLE_BYTES])
+
+    def read(self, opened: Opened, options: ReadOptions) -> Iterator[Found]:
+        fallback = Fallback(opened.stream)
+        try:
+            document = _loaded(opened.stream)
+        except _Damaged as damage:
+            yield _repaired(fallback, str(damage))
+            return
+        if len(document) > MOST_PAGES:
+            raise Unreadable(f"has {len(document):,} pages: at most {MOST_PAGES:,} are read; split it")
+        form = form_of(document)
+        pages, size = [], 0
+        for number in range(len(document)):
+            page = read_page(document, number, form, options.pages, fallback)
+            pages.append(page)
+            size += len(page.text.encode("utf-8", "replace"))
+            if size > LIMIT_BYTES:
+                raise Unreadable(TOO_LONG)
+            if sum(each.image is not None for each in pages) > MOST_IMAGES:
+                raise Unreadable(
+                    f"has more than {MOST_IMAGES} pages without text: so many images fit no prompt; split it, "
+                    "or leave them out with --pages text"
+                )
+        yield _document(pages, options)
 
 
-def pdf_rows(path: str, stream: IO[bytes], registrar: Registrar) -> Iterator[Row | BadRow]:
-    """The file's one row: the text of all pages, a blank line between them. `stream` has to be seekable."""
+class _Damaged(Exception):
+    """PDFium cannot open it."""
+
+
+def _loaded(stream: IO[bytes]) -> Any:
+    from pypdfium2 import PdfDocument, PdfiumError
+
+    name = getattr(stream, "name", None)
+    on_disk = isinstance(name, str) and Path(name).is_file()
     try:
-        check_pdf()
-        content = _text_of(stream)
-    except Exception as error:  # damaged files make pypdf raise nearly anything: KeyError, RecursionError, its own
-        reason = str(error) if isinstance(error, MissingExtra | _Unsuited) else f"is not a readable PDF: {error!r:.200}"
-        yield bad_row(path, None, reason)
-        return
-    yield document_row(path, content, registrar)
+        return PdfDocument(name if on_disk else stream.read())
+    except PdfiumError as error:
+        if "password" in str(error).lower():
+            raise Unreadable("is encrypted: save it without a password first") from None
+        raise _Damaged(str(error)) from None
+    finally:
+        stream.seek(0)
 
 
-class _Unsuited(Exception):
-    """A sound PDF file that gives no text to send."""
+def _repaired(fallback: Fallback, damage: str) -> Document:
+    """What the more patient of the two parsers gets of a damaged file."""
+    texts = fallback.all_pages(MOST_PAGES)
+    if not any(text.strip() for text in texts):
+        raise Unreadable(f"is not a readable PDF: {damage}")
+    text, starts = paged(texts)
+    return Document(text, pages=starts, notes=("the file is damaged: what could be read of it is here",))
 
 
-def _text_of(stream: IO[bytes]) -> str:
-    from pypdf import PdfReader  # here, since it takes longer to import than all the rest
+def _document(pages: list[Page], options: ReadOptions) -> Document:
+    text, starts = paged([page.text for page in pages])
+    bare = [number for number, page in enumerate(pages, 1) if page.scanned]
+    images = tuple(page.image for page in pages if page.image is not None)
+    if not text.strip() and not images:
+        raise Unreadable(
+            f"holds no text on its {len(pages)} pages (scanned?): --pages auto shows them to a model that sees"
+            if bare
+            else f"holds no text on its {len(pages)} pages: they are blank"
+        )
+    notes = []
+    if bare and options.pages != "image":
+        how = "shown as images" if images else "left out; --pages auto shows them"
+        notes.append(f"{_numbers(bare)} of {len(pages)} without text (scanned?): {how}")
+    if patched := [number for number, page in enumerate(pages, 1) if page.patched]:
+        notes.append(f"{_numbers(patched)} read by another parser, since a font does not say what its glyphs are")
+    return Document(text if text.strip() else "", pages=starts, notes=tuple(notes), images=images)
 
-    reader: Any = PdfReader(stream)
-    if reader.is_encrypted and not reader.decrypt(""):
-        raise _Unsuited("is encrypted: save it without a password first")
-    pages: list[str] = []
-    size = 0
-    for page in reader.pages:
-        pages.append(page.extract_text())
-        size += len(pages[-1].encode("utf-8", "replace"))
-        if size > LIMIT_BYTES:
-            raise _Unsuited(TOO_LONG)
-    if not size:
-        raise _Unsuited(f"holds no text on its {len(pages)} pages (scanned?): run text recognition (OCR) on it first")
-    # Fonts with broken tables give lone surrogates and NULs, which no request could carry.
-    return PAGE_BREAK.join(pages).encode("utf-8", "replace").decode().replace("\0", "")
+
+def _numbers(pages: list[int]) -> str:
+    shown = ", ".join(map(str, pages[:_TOLD])) + (", …" if len(pages) > _TOLD else "")
+    return f"page{'s' if len(pages) > 1 else ''} {shown}"

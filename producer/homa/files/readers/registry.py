@@ -1,143 +1,121 @@
-"""INPUT arguments to a stream of rows: which files, in which format, one row after the other, none held.
-
-1. `check_inputs` says what is wrong with the arguments before anything is read.
-2. `open_inputs` finds the files, tells each one's format by name and first bytes, and lets that format read it.
-3. What cannot be read becomes a `BadRow` in its place; the rest goes on.
-"""
+"""All readers, in the order in which they are asked whether a file is theirs."""
 
 from __future__ import annotations
 
-import io
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import IO, cast
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 
-from homa.files.readers import paths
-from homa.files.readers.csv import table_rows
-from homa.files.readers.formats import HEAD_BYTES, TABLES, Format, buffered, format_of, looks_binary, suffix
-from homa.files.readers.jsonl import json_rows
-from homa.files.readers.lines import LIMIT_BYTES, Text, check_encoding
-from homa.files.readers.paths import Skipped, Source, find_sources, unreadable
-from homa.files.readers.pdf import check_pdf, pdf_rows
-from homa.files.readers.text import text_rows
-from homa.files.rows import BadRow, Registrar, Row, bad_row
-from homa_shared.model.errors import InvalidRequest
+from homa.files.readers.archives import TarReader, ZipReader
+from homa.files.readers.columnar import ArrowReader, ParquetReader
+from homa.files.readers.compression import CompressedReader
+from homa.files.readers.content import BINARY, OLE, Head, binary_kind
+from homa.files.readers.csv import CsvReader, TsvReader
+from homa.files.readers.document import Fault, Reader, ReadOptions
+from homa.files.readers.docx import DocxReader
+from homa.files.readers.epub import EpubReader
+from homa.files.readers.html import HtmlReader
+from homa.files.readers.image import ImageReader
+from homa.files.readers.json_array import JsonArrayReader
+from homa.files.readers.jsonl import JsonlReader
+from homa.files.readers.mail import MailReader, MboxReader
+from homa.files.readers.msg import MsgReader
+from homa.files.readers.notebook import NotebookReader
+from homa.files.readers.odt import OdtReader
+from homa.files.readers.pdf import PdfReader
+from homa.files.readers.pptx import PptxReader
+from homa.files.readers.rtf import RtfReader
+from homa.files.readers.spreadsheet import SpreadsheetReader
+from homa.files.readers.sqlite import SqliteReader
+from homa.files.readers.subtitles import SubtitlesReader
+from homa.files.readers.text import TextReader
+from homa_shared.model.errors import InvalidRequest, MissingExtra
 
-
-def check_inputs(inputs: Sequence[str], *, encoding: str = "utf-8") -> None:
-    """Say at once what is wrong with the arguments; no file's content is read.
-
-    Raises InvalidRequest for no input, a missing path, a glob without a match, a directory without a file, `-` given
-    twice or an unknown encoding; MissingExtra for a `.pdf` file where PDF cannot be read.
-    """
-    check_encoding(encoding)
-    paths.check_inputs(inputs)
-    names = (each.path for each in find_sources(inputs, Skipped()) if isinstance(each, Source))
-    try:
-        check_pdf()
-    except Exception:
-        if any(suffix(name) == ".pdf" for name in names):
-            raise
-
-
-def open_inputs(
-    inputs: Sequence[str],
-    *,
-    encoding: str = "utf-8",
-    id_column: str | None = None,
-    stdin: IO[bytes] | None = None,
-    stdin_format: Format | str | None = None,
-    skipped: Skipped | None = None,
-) -> Iterator[Row | BadRow]:
-    """Check the inputs, then stream their rows.
-
-    Args:
-        inputs: files, directories (recursive), globs, `-` for standard input.
-        encoding: of every file without a byte order mark.
-        id_column: field or column that names a row; default `custom_id` or `id`, else `path` or `path:line`.
-        stdin: bytes to read for `-`; default the process's own.
-        stdin_format: how to read them; default JSON Lines if they start with `{"`, PDF if with `%PDF-`, else text.
-            A pipe that is named (`<(zcat rows.jsonl.gz)`) is told apart the same way.
-        skipped: tally that is told which files were passed over, while rows are read.
-
-    Raises what `check_inputs` raises, at the call and not at the first row.
-    """
-    check_inputs(inputs, encoding=encoding)
-    chosen = None if stdin_format is None else _chosen(stdin_format)
-    return _rows(inputs, encoding, Registrar(id_column), stdin, chosen, Skipped() if skipped is None else skipped)
-
-
-def _chosen(stdin_format: str) -> Format:
-    try:
-        return Format(stdin_format)
-    except ValueError:
-        raise InvalidRequest(f"format of standard input is {stdin_format!r}: expected {', '.join(Format)}") from None
+ENTRY_POINTS = "homa.readers"
+#: What is told by magic bytes and structure first, then markup, then rows, then text.
+_BUILTIN: tuple[Reader, ...] = (
+    PdfReader(),
+    DocxReader(),
+    PptxReader(),
+    SpreadsheetReader(),
+    OdtReader(),
+    EpubReader(),
+    MsgReader(),
+    ParquetReader(),
+    ArrowReader(),
+    SqliteReader(),
+    ImageReader(),
+    CompressedReader(),
+    ZipReader(),
+    TarReader(),
+    RtfReader(),
+    NotebookReader(),
+    MboxReader(),
+    MailReader(),
+    HtmlReader(),
+    SubtitlesReader(),
+    JsonlReader(),
+    JsonArrayReader(),
+    TsvReader(),
+    CsvReader(),
+    TextReader(),
+)
 
 
-def _rows(
-    inputs: Sequence[str],
-    encoding: str,
-    registrar: Registrar,
-    stdin: IO[bytes] | None,
-    stdin_format: Format | None,
-    skipped: Skipped,
-) -> Iterator[Row | BadRow]:
-    for source in find_sources(inputs, skipped):
-        if isinstance(source, BadRow):
-            yield source
-            continue
+@cache
+def _installed() -> tuple[Reader, ...]:
+    """Readers of other packages; asked first, so that they may replace one of these."""
+    return tuple(_loaded())
+
+
+def _loaded() -> Iterator[Reader]:
+    for point in entry_points(group=ENTRY_POINTS):
         try:
-            with _opened(source, stdin) as stream:
-                yield from _rows_of(source, stream, encoding, registrar, stdin_format, skipped)
-        except OSError as error:
-            yield bad_row(source.path, None, unreadable(error))
+            yield point.load()
+        except Exception as error:
+            raise InvalidRequest(
+                f"reader {point.name!r} ({point.value}) of an installed package cannot be loaded: {error!r:.200}"
+            ) from error
 
 
-def _rows_of(
-    source: Source,
-    stream: io.BufferedReader,
-    encoding: str,
-    registrar: Registrar,
-    stdin_format: Format | None,
-    skipped: Skipped,
-) -> Iterator[Row | BadRow]:
-    head = stream.peek(HEAD_BYTES)
-    form = (source.file is None and stdin_format) or format_of(source, head)
-    if not head:
-        yield bad_row(source.path, None, "is empty")
-    elif form is Format.PDF:
-        yield from pdf_rows(source.path, _seekable(stream), registrar)
-    elif looks_binary(head, encoding, rows=form is not Format.TEXT):
-        if source.named:
-            yield bad_row(source.path, None, "is binary: expected text; a UTF-16 file needs --encoding utf-16")
-        else:
-            skipped.count("binary", source.path)
-    elif form is Format.JSONL:
-        yield from json_rows(source.path, Text.of(stream, encoding), registrar)
-    elif form in TABLES:
-        yield from table_rows(source.path, Text.of(stream, encoding), registrar, TABLES[form])
-    else:
-        yield from text_rows(source.path, Text.of(stream, encoding), registrar)
+def all_readers() -> tuple[Reader, ...]:
+    return (*_installed(), *_BUILTIN)
 
 
-@contextmanager
-def _opened(source: Source, stdin: IO[bytes] | None) -> Iterator[io.BufferedReader]:
-    """The source's bytes; standard input stays open, it is not ours to close."""
-    if source.file is not None:
-        with buffered(source.file) as stream:
-            yield stream
-        return
-    given = sys.stdin.buffer if stdin is None else stdin
-    if isinstance(given, io.BufferedReader):
-        yield given
-        return
-    stream = io.BufferedReader(cast(io.RawIOBase, given), HEAD_BYTES)  # a BytesIO reads like a raw stream
-    try:
-        yield stream
-    finally:
-        stream.detach()
+def names() -> list[str]:
+    """What `--input-format` takes."""
+    return [reader.name for reader in all_readers()]
 
 
-def _seekable(stream: io.BufferedReader) -> IO[bytes]:
-    return stream if stream.seekable() else io.BytesIO(stream.read(4 * LIMIT_BYTES))
+def named(name: str) -> Reader:
+    """The reader of a name. Raises InvalidRequest for a name that none has."""
+    found = next((reader for reader in all_readers() if reader.name == name), None)
+    if found is None:
+        raise InvalidRequest(f"--input-format is {name!r}: expected one of {', '.join(names())}")
+    return found
+
+
+def reader_of(head: Head, options: ReadOptions) -> Reader | None:
+    """The reader of a file; None where it is nothing that can be read."""
+    if options.input_format is not None:
+        return named(options.input_format)
+    return next((r for r in all_readers() if not (options.raw and r.markup) and r.claims(head)), None)
+
+
+def unread(reader: Reader | None, data: bytes) -> Fault | None:
+    """Why a file is not read: no reader has it, or the one that has it is not installed."""
+    if reader is None:
+        return Fault(f"{_called(data)}: no reader for this kind of file", skipped="binary")
+    if any(find_spec(module) is None for module in reader.needs):
+        return Fault(str(MissingExtra(f"Reading {reader.name} files", "documents")), skipped="not installed")
+    return None
+
+
+def _called(data: bytes) -> str:
+    """What a file is that no reader has."""
+    if not data.startswith(OLE):
+        return binary_kind(data, None) or BINARY
+    if "EncryptedPackage".encode("utf-16-le") in data:
+        return "is an encrypted Office document (save it without a password first)"
+    return "is an Office document of before 2007 (save it in a newer format)"

@@ -1,0 +1,128 @@
+"""What helper processes and their starter tell each other: JSON with a length before it, images behind it as bytes.
+
+Not pickle: a parser that was taken over by a document must not run code in the process that asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from homa.files.readers.document import Document, Fault, Remark
+from homa_shared.model.json_safe import valid_text
+
+#: Bytes of JSON, and of images behind it.
+_LENGTHS = struct.Struct("!II")
+_CHUNK_BYTES = 1024 * 1024
+#: Longest frame that is believed.
+_MOST_BYTES = 256 * 1024 * 1024
+#: How a frame begins that orjson could not have written.
+_EXACT = b'{"exact"'
+_KINDS = {"document": Document, "fault": Fault, "remark": Remark}
+
+
+def packed_path(file: Path) -> str:
+    """A path as JSON can carry it: names are bytes, not always UTF-8."""
+    return os.fsencode(file.absolute()).decode("latin-1")
+
+
+def path_of(told: str) -> str:
+    """The path that was packed so."""
+    return os.fsdecode(told.encode("latin-1"))
+
+
+def packed(head: Mapping[str, Any], blobs: Iterable[bytes] = ()) -> bytes:
+    """A frame as bytes."""
+    parts = list(blobs)
+    if parts:
+        head = {**head, "blobs": [len(part) for part in parts]}
+    try:
+        body = orjson.dumps(head, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # an integer beyond 64 bits, half a surrogate pair
+        body = valid_text(json.dumps({"exact": 1, **head}, ensure_ascii=False, default=_plain)).encode()
+    behind = b"".join(parts)
+    return _LENGTHS.pack(len(body), len(behind)) + body + behind
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return f"<{len(value)} bytes>"
+    return str(value)
+
+
+def frame_of(found: Document | Fault | Remark) -> bytes:
+    """What a reader found as a frame; what is empty is left out."""
+    kind = type(found).__name__.lower()
+    head = {name: value for name in found.__slots__ if (value := getattr(found, name)) not in (None, ())}
+    blobs = head.pop("images", ())
+    return packed({"is": kind, **head}, blobs)
+
+
+def document_of(head: dict[str, Any], blobs: list[bytes]) -> Document | Fault | Remark:
+    """What a frame says was found."""
+    kind = _KINDS[head.pop("is")]
+    head.pop("blobs", None)
+    for name in ("pages", "notes"):
+        if name in head:
+            head[name] = tuple(head[name])
+    if blobs:
+        head["images"] = tuple(blobs)
+    found: Document | Fault | Remark = kind(**head)
+    return found
+
+
+class Frames:
+    """Frames that come in by a pipe."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._buffer = bytearray()
+
+    def fill(self) -> None:
+        """Takes what is there. Raises EOFError when nothing will come any more."""
+        chunk = os.read(self.descriptor, _CHUNK_BYTES)
+        if not chunk:
+            raise EOFError
+        self._buffer += chunk
+
+    def next_ready(self) -> tuple[dict[str, Any], list[bytes]] | None:
+        """The next frame, if it is here as a whole. Raises OSError for what is none."""
+        buffer = self._buffer
+        if len(buffer) < _LENGTHS.size:
+            return None
+        size, behind = _LENGTHS.unpack_from(buffer)
+        if size + behind > _MOST_BYTES:
+            raise OSError("a frame of impossible length")
+        end = _LENGTHS.size + size + behind
+        if len(buffer) < end:
+            return None
+        body = bytes(buffer[_LENGTHS.size : _LENGTHS.size + size])
+        head = _parsed(body)
+        blobs, start = [], _LENGTHS.size + size
+        for length in head.get("blobs", ()):
+            blobs.append(bytes(buffer[start : start + length]))
+            start += length
+        del buffer[:end]
+        return head, blobs
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        # Beyond 64 bits orjson makes a float of an integer, which would change an id.
+        found: dict[str, Any] = json.loads(body) if body.startswith(_EXACT) else orjson.loads(body)
+    except ValueError as error:
+        raise OSError(f"a frame that is not JSON: {error}") from None
+    found.pop("exact", None)
+    return found
