@@ -44,7 +44,7 @@ def test_every_group_sort_and_policy_stands_there() -> None:
     text = PAGE.read_text()
     told = set(re.findall(r"^\| `(homa\.[a-z]+)` \|", text, re.MULTILINE))
     assert {sort.group for sort in SORTS.values()} <= told
-    assert {KINDS.name, TOOLS.name, MIDDLEWARE.name, EXTENSIONS.name, plugged().name} == told
+    assert {KINDS.name, TOOLS.name, MIDDLEWARE.name, EXTENSIONS.name, plugged().name, "homa.readers"} == told
     assert f"homa new {'|'.join(SORTS)} NAME" in text
     assert all(f"| `{policy}` |" in text for policy in POLICIES)
     assert f"than {API_VERSION}." in text
