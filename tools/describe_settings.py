@@ -71,6 +71,7 @@ TABLES: tuple[tuple[str, type[BaseModel], str, bool], ...] = (
     ('`[prices."<provider:model>"]`', sections.Price, "", False),
     ("`[budgets.<name>]`", sections.Budget, "", False),
     ("`[tenants.<name>]`", sections.Tenant, "", False),
+    ("`[templates.<name>]`", sections.TemplateSettings, "", False),
     ("`[schedules.<name>]`", ScheduleSettings, "", False),
     ("`[mail]`", Mail, "mail.", True),
     ("`[retention]`", sections.Retention, "retention.", True),
@@ -162,6 +163,8 @@ def _type(annotation: ast.expr, field: FieldInfo) -> str:
         return ", ".join(word.strip().strip("'\"") for word in choices[0].split(","))
     if "Kind" in text:
         return ", ".join(builtin_kinds())
+    if text == "dict[str, VariableType]":
+        return "table"
     if text.startswith("dict[") or text in {model.__name__ for _, model, _, _ in TABLES} | {"Price | None"}:
         return _TABLE
     words = re.findall(r"\w+", text)

@@ -65,7 +65,14 @@ def test_apply_tells_writes_and_then_finds_nothing_to_change(stand: Stand) -> No
     fleet = stand.store.run(read_fleet(stand.store.keys))
     assert fleet is not None
     assert "not-a-key" not in fleet.to_json()
-    assert stand.json("apply") == {"version": 1, "applied": False, "changes": [], "schedules": [], "stranded": []}
+    assert stand.json("apply") == {
+        "version": 1,
+        "applied": False,
+        "changes": [],
+        "templates": [],
+        "schedules": [],
+        "stranded": [],
+    }
     assert "nothing to change" in stand.said("apply").stderr
 
 

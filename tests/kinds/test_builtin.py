@@ -8,7 +8,7 @@ from importlib import import_module
 
 import pytest
 
-from homa_shared.kinds import registry
+from homa_shared import plugins
 from homa_shared.kinds.profile import KindProfile
 from homa_shared.kinds.registry import builtin_kinds, is_kind, profile_of
 
@@ -30,7 +30,7 @@ def test_built_in_kinds_look_through_no_packages(monkeypatch: pytest.MonkeyPatch
     def looked_through(**_: str) -> None:
         raise AssertionError("packages were looked through")
 
-    monkeypatch.setattr(registry, "entry_points", looked_through)
+    monkeypatch.setattr(plugins, "entry_points", looked_through)
     profile_of.cache_clear()
     assert all(is_kind(kind) and profile_of(kind).name == kind for kind in builtin_kinds())
 

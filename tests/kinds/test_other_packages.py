@@ -170,8 +170,8 @@ def test_who_has_no_such_package_takes_the_defaults() -> None:
     [
         ("PROFILE", "import no_such_sdk", "ModuleNotFoundError: No module named 'no_such_sdk'"),
         ("PROFILE", "", "AttributeError: "),
-        ("PROFILE", "PROFILE = 5", "it is 5; expected a KindProfile, or a function that makes an adapter"),
-        ("PROFILE", DESCRIBED.replace('"acme"', '"other"'), "its profile is named 'other'; expected 'acme'"),
+        ("PROFILE", "PROFILE = 5", "is 5; expected a KindProfile, or a function that makes an adapter"),
+        ("PROFILE", DESCRIBED.replace('"acme"', '"other"'), "has a profile that is named 'other'; expected 'acme'"),
         (
             "PROFILE",
             DESCRIBED.replace('frozenset({"team"})', '["team"]'),
@@ -208,7 +208,7 @@ def test_a_package_that_cannot_be_loaded_is_named(install: Install, attribute: s
     install("acme", attribute, source)
     with pytest.raises(ConfigError) as caught:
         profile_of("acme")
-    message = f"kind 'acme' of package acme-kinds 1.2 cannot be loaded: entry point 'acme_kinds:{attribute}' "
+    message = "kind of provider 'acme' of acme-kinds 1.2 "
     assert str(caught.value).startswith(message)
     assert why in str(caught.value)
 

@@ -10,6 +10,7 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from homa_shared.model.errors import ConfigError
 from homa_workers.middleware import Middleware, WorkerIdentity
@@ -75,16 +76,16 @@ def install(site: Path, **points: str) -> None:
 
 
 def names(factories: object) -> list[str]:
-    return [factory.__name__ for factory in factories]  # type: ignore[attr-defined]
+    return [one.make.__name__ for one in factories]  # type: ignore[attr-defined]
 
 
 def test_where_nothing_is_installed_there_is_none(site: Path) -> None:
-    assert installed() == []
+    assert installed("fatal", pytest.fail) == []
 
 
 async def test_they_stand_in_the_order_of_their_names_among_homas_own(site: Path, cell: Cell) -> None:
     install(site, b="First", a="second")
-    assert names(installed()) == ["second", "First"]
+    assert names(installed("fatal", pytest.fail)) == ["second", "First"]
     process = await cell.process(middleware=[Third])
     assert [type(middleware).__name__ for middleware in process.middleware[0]._all] == [
         *("AttemptLog", "SentryReports", "Second", "First", "Third"),
@@ -141,14 +142,28 @@ async def test_a_module_without_any_is_named(site: Path, cell: Cell, module: str
         ("broken", r"middleware \w+\.broken cannot be made: OSError\('no such file'\)"),
     ],
 )
-async def test_one_that_is_wrong_keeps_the_worker_from_starting(site: Path, cell: Cell, value: str, error: str) -> None:
-    install(site, mine=value)
+async def test_one_that_is_wrong_is_skipped_or_keeps_the_worker_from_starting(
+    site: Path, cell: Cell, value: str, error: str
+) -> None:
+    install(site, mine=value, other="First")
+    with capture_logs() as told:
+        process = await cell.process()
+    assert "First" in [type(middleware).__name__ for middleware in process.middleware[0]._all]
+    (what,) = [line["what"] for line in told if line["event"] == "plugin skipped"]
+    assert re.search(error, what)
     with pytest.raises(ConfigError, match=error):
-        await cell.process()
+        await cell.process(HOMA_PLUGINS="fatal")
 
 
-async def test_the_worker_process_says_which_one_it_is(site: Path, cell: Cell) -> None:
+async def test_none_is_loaded_where_the_settings_say_so(site: Path, cell: Cell) -> None:
+    install(site, mine="First")
+    process = await cell.process(HOMA_PLUGINS="none")
+    assert "First" not in [type(middleware).__name__ for middleware in process.middleware[0]._all]
+
+
+async def test_the_worker_process_says_which_one_it_is(site: Path, cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     install(site, mine="missing")
+    monkeypatch.setenv("HOMA_PLUGINS", "fatal")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "homa_workers", "openai"),
         env=os.environ | cell.environment() | {"PYTHONPATH": str(site)},

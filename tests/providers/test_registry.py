@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 from pydantic import SecretStr
 
+from homa_shared import plugins
 from homa_shared.kinds import registry as kinds
 from homa_shared.kinds.profile import KindProfile
 from homa_shared.kinds.registry import ENTRY_POINT_GROUP, known_kinds
@@ -82,7 +83,7 @@ def test_a_defect_of_homas_own_is_not_a_missing_extra(monkeypatch: pytest.Monkey
 
 def test_third_parties_bring_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("echo", "tests.providers.test_registry:Echo", ENTRY_POINT_GROUP)
-    monkeypatch.setattr(kinds, "entry_points", lambda **by: EntryPoints([point]).select(**by))
+    monkeypatch.setattr(plugins, "entry_points", lambda **by: EntryPoints([point]).select(**by))
     monkeypatch.setattr(EntryPoint, "load", lambda _: Echo)
     kinds.profile_of.cache_clear()
     assert "echo" in known_kinds()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from homa_shared import plugins
 from homa_shared.kinds import registry
 from homa_shared.kinds.reserve_policy import ReservePolicy
 from homa_shared.model.errors import ConfigError
@@ -22,7 +23,7 @@ ECHO = {"HOMA_PROVIDERS__MINE__KIND": "echo", "HOMA_PROVIDERS__MINE__LIMITS__TPM
 @pytest.fixture
 def echo_installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     point = EntryPoint("echo", "echo_provider:Echo", registry.ENTRY_POINT_GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda **by: EntryPoints([point]).select(**by))
+    monkeypatch.setattr(plugins, "entry_points", lambda **by: EntryPoints([point]).select(**by))
     monkeypatch.setattr(EntryPoint, "load", lambda _: Echo)
     registry.profile_of.cache_clear()
     yield
@@ -60,14 +61,14 @@ def test_built_in_kinds_look_through_no_packages(tmp_path: Path, monkeypatch: py
     def looked_through(**_: str) -> EntryPoints:
         raise AssertionError("packages were looked through")
 
-    monkeypatch.setattr(registry, "entry_points", looked_through)
+    monkeypatch.setattr(plugins, "entry_points", looked_through)
     load_settings(env={"HOMA_PROVIDERS__MINE__KIND": "ollama", "OPENAI_API_KEY": "k"}, cwd=tmp_path)
 
 
 def test_who_reads_the_fleets_settings_needs_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as installed:
         point = EntryPoint("echo", "echo_provider:Echo", registry.ENTRY_POINT_GROUP)
-        installed.setattr(registry, "entry_points", lambda **by: EntryPoints([point]).select(**by))
+        installed.setattr(plugins, "entry_points", lambda **by: EntryPoints([point]).select(**by))
         text = load_settings(env=ECHO, cwd=tmp_path).fleet().to_json()
     fleet = Fleet.from_json(text)
     found = plan(fleet, Target.parse("mine:some-model"))

@@ -125,7 +125,7 @@ class Journal:
         reserved: Tokens = NO_TOKENS,
     ) -> None:
         self.number = number
-        claim = SimpleNamespace(target=target, fallbacks_left=0, tenant="", cache_key="", tokens=reserved)
+        claim = SimpleNamespace(target=target, fallbacks_left=0, tenant="", cache_key="", tags="", tokens=reserved)
         self.attempt = SimpleNamespace(claim=claim, request=request)
         self.book = FleetBook(cast(AsyncStore, None), fleet)
         self.book._factors = {target: factor}

@@ -13,13 +13,16 @@ from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from io import TextIOWrapper
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from homa.cli.exit_status import DONE, INTERRUPTED, Stopped, is_disk_fault, status_of
 from homa.runs.errors import JobGivenUp, SignalReceived
 from homa_shared.model.errors import HomaError
+
+if TYPE_CHECKING:
+    from homa_shared.plugins import Group
 
 #: Command -> what `homa --help` says of it.
 SUMMARIES: dict[str, str] = {
@@ -36,9 +39,10 @@ SUMMARIES: dict[str, str] = {
     "jobs": "List, show, explain, cancel, retry, resolve or purge jobs.",
     "batches": "List, show, watch, pause, resume or cancel batches.",
     "schedules": "Make, list, show, pause, resume, run, backfill, redeliver or delete schedules.",
+    "templates": "Make, list, show or delete prompt templates.",
     "conversations": "List, show, export, import or delete conversations.",
     "models": "List models with context windows, prices and features.",
-    "costs": "Show what was spent, by provider, model, tenant, tag, day or batch.",
+    "costs": "Show what was spent, by provider, model, tenant, tag, template, day or batch.",
     "queues": "Show queues; pause and resume them.",
     "limits": "Show how much of each quota is used; lift freezes.",
     "workers": "Show live workers.",
@@ -50,6 +54,8 @@ SUMMARIES: dict[str, str] = {
     "apply": "Write the fleet's settings to the store.",
     "config": "Show settings and where they come from.",
     "store": "Status, stop, backup and restore of the embedded store.",
+    "new": "Write a package to start a tool, middleware, provider or command from.",
+    "plugins": "What installed packages add, and whether it loads.",
 }
 
 
@@ -61,7 +67,7 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in SUMMARIES:
-            return None
+            return _plugged(cmd_name)
         module = import_module(f"homa.cli.{cmd_name}")
         if hasattr(module, "__path__"):  # a folder
             module = import_module(f"homa.cli.{cmd_name}.command")
@@ -76,14 +82,21 @@ class Commands(click.Group):
         except click.UsageError:
             if args[0].startswith("-"):
                 raise
+            from homa_shared.plugins import plugins_of
+
             # click looks for similar names among the commands that it has loaded: here none.
-            close = get_close_matches(args[0], SUMMARIES, 3)
+            close = get_close_matches(args[0], [*SUMMARIES, *(plugin.name for plugin in plugins_of(plugged()))], 3)
             hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
             raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(SUMMARIES.items()))
+        from homa.cli.plugged_commands import listed
+
+        if others := listed(plugged()):
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(plugin.name, f"By {plugin.distribution}.") for plugin in others])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -112,6 +125,19 @@ class Commands(click.Group):
             place = "" if error.filename is None else f"{error.filename!r:.200}: "
             click.echo(f"homa: {place}{error.strerror or error}", err=True)
             ctx.exit(status_of(error))
+
+
+def plugged() -> Group:
+    """Commands of installed packages."""
+    from homa.cli.plugged_commands import commands
+
+    return commands(lambda: tuple(SUMMARIES))
+
+
+def _plugged(name: str) -> click.Command | None:
+    from homa.cli.plugged_commands import loaded
+
+    return loaded(plugged(), name)
 
 
 def _debugs() -> bool:

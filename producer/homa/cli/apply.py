@@ -10,7 +10,9 @@ from homa.cli.exit_status import STUCK, Stopped
 from homa.cli.output import json_option, print_json
 from homa.client.applied_schedules import apply_schedules, compared_schedules
 from homa.client.session import Session
-from homa_shared.model.errors import ConfigError
+from homa.client.template_flows import changed, put_all
+from homa_shared.calls.prompt_templates import Template
+from homa_shared.model.errors import ConfigError, InvalidRequest
 from homa_shared.settings.changes import Change, diff
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store.transitions.fleet import read_fleet, write_fleet
@@ -36,18 +38,24 @@ _TRIES = 5
 def command(look_only: bool, force: bool, delete_schedules: bool, as_json: bool) -> None:
     """Write limits, models, prices, budgets and tenants of homa.toml to the store; workers follow within seconds.
 
+    Templates of homa.toml are stored, another text as the next version of its name.
     Schedules of homa.toml are made, changed, paused and resumed; one that it no longer has is told and goes on.
     Keys stay where they are: the store never gets one. Refused while jobs wait for a pool or a provider that these
     settings no longer have, since nobody would ever take them.
     """
     with session(drift_told=False) as here:
         mine = here.settings.fleet()
+        templates = _templates(here)
         theirs = here.store.run(read_fleet(here.keys))
         _require_providers(mine, theirs)
         changes = diff(theirs or Fleet(), mine)
         version = theirs.version if theirs else 0
+        changed_templates = here.driver.run(changed(here.keys, templates))
         write = not look_only and (bool(changes) or theirs is None)
         left = stranded(here, mine, theirs)
+        if changed_templates and not look_only:
+            # Before the schedules, which may ask by them.
+            changed_templates = here.driver.run(put_all(here.keys, templates))
         # Tables that are wrong are told before anything is written.
         schedules = here.driver.run(compared_schedules(here.submitter, here.settings.schedules))
         if write:
@@ -59,15 +67,34 @@ def command(look_only: bool, force: bool, delete_schedules: bool, as_json: bool)
     for one in left:
         say(f"warning: {one}: nobody will take them; {one.way_out}")
     if as_json:
-        told = {"version": version, "applied": write, "changes": [_document(change) for change in changes]}
+        told: dict[str, object] = {"version": version, "applied": write}
+        told |= {"changes": [_document(change) for change in changes]}
+        told |= {"templates": [template.ref if template.version else template.name for template in changed_templates]}
         told["schedules"] = [{"name": change.name, "action": change.action} for change in schedules]
         print_json(told | {"stranded": [{"queue": one.queue, "jobs": one.jobs} for one in left]})
         return
     for change in changes:
         click.echo(str(change))
+    for template in changed_templates:
+        click.echo(f"template {template.ref}" if template.version else f"template {template.name}: a new version")
     for schedule in schedules:
         click.echo(_SCHEDULES[schedule.action].format(name=schedule.name))
     say(_verdict(write, look_only, len(changes), version))
+
+
+def _templates(here: Session) -> dict[str, Template]:
+    """Prompt templates of the settings.
+
+    Raises:
+        ConfigError: one is wrong.
+    """
+    found: dict[str, Template] = {}
+    for name, given in here.settings.templates.items():
+        try:
+            found[name] = Template.checked(name, given.prompt, given.system, given.variables)
+        except InvalidRequest as error:
+            raise ConfigError(f"templates.{name} ({here.settings.origin(('templates', name))}): {error}") from None
+    return found
 
 
 def _write(here: Session, mine: Fleet) -> tuple[int, list[Change]]:

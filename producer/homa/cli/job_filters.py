@@ -21,9 +21,10 @@ _OPTIONS = (
     click.option("--provider", metavar="NAME", help="Only jobs whose present target is this provider's."),
     click.option("--tenant", metavar="NAME", help="Only jobs of this tenant."),
     click.option("--tag", metavar="K[=V]", help="Only jobs with this tag."),
+    click.option("--template", metavar="NAME[@V]", help="Only jobs by this stored template."),
 )
 #: Names of the filters, as commands get them.
-FILTERS = ("state", "batch", "queue", "provider", "tenant", "tag")
+FILTERS = ("state", "batch", "queue", "provider", "tenant", "tag", "template")
 
 
 def filter_options(function: F) -> F:

@@ -71,6 +71,25 @@ def day(text: str) -> date:
         raise click.BadParameter(f"{text!r} is not a day ({error}): expected YYYY-MM-DD") from None
 
 
+def _values(ctx: click.Context, param: click.Parameter, pairs: Sequence[str]) -> dict[str, str] | None:
+    """`K=V` pairs as values of a template, to be read by the types of its variables; None where there are none."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{pair!r:.80}: expected NAME=VALUE")
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice: {found[name]!r:.40} and {value!r:.40}")
+        found[name] = value
+    return found or None
+
+
+#: `--value` of commands that ask by a stored template.
+value_option = click.option(
+    "--value", "values", multiple=True, metavar="K=V", callback=_values, help="Of a variable of the template."
+)
+
+
 def tags_of(pairs: Sequence[str]) -> dict[str, str]:
     """`K=V` pairs as tags.
 

@@ -17,11 +17,13 @@ from homa.client.batch_submission import BatchSubmission, check_requests
 from homa.client.conversations.opening import AsyncDialogue
 from homa.client.embeddings import Embedded
 from homa.client.event_reading import AsyncEventReading
+from homa.client.extensions import Extended
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.aio import AsyncManagement
 from homa.client.scheduling import AsyncScheduling
 from homa.client.short_tracebacks import short_tracebacks
 from homa.client.tables.mapping import AsyncTableMapping
+from homa.client.templates import AsyncTemplating
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import Context, client_context
 from homa.drivers.source import ClientSource
@@ -37,7 +39,15 @@ T = TypeVar("T")
 
 @short_tracebacks
 class AsyncHoma(
-    AsyncKnownJobs, AsyncCounting, AsyncManagement, AsyncScheduling, AsyncTableMapping, AsyncEventReading, AsyncDialogue
+    AsyncKnownJobs,
+    AsyncCounting,
+    AsyncManagement,
+    AsyncScheduling,
+    AsyncTableMapping,
+    AsyncEventReading,
+    AsyncDialogue,
+    AsyncTemplating,
+    Extended,
 ):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 

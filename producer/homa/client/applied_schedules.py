@@ -124,7 +124,7 @@ def _wanted(
 
 def _checked(name: str, table: ScheduleSettings, now_ms: int) -> _Wanted:
     checked_name(name)
-    asked = request_for(table.prompt, {**table.options, "model": table.model})
+    asked = request_for(table.prompt or {}, {**table.options, "model": table.model})
     at = table.at
     if at is not None and at.tzinfo is None:
         at = at.replace(tzinfo=ZoneInfo(table.tz))

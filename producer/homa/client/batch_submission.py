@@ -10,9 +10,11 @@ from homa.drivers.effects import Flow, ask_all, ask_patiently, patiently
 from homa.submit.batch_chunks import BatchRequest, Chunks
 from homa.submit.fleet_view import FleetView
 from homa.submit.option_checks import Dollars, check_fallbacks, check_tenant
-from homa.submit.options import spread
+from homa.submit.options import Options, check_options, spread
 from homa.submit.submitter import Submitter
+from homa.submit.template_values import check_alone, stored_template
 from homa.submit.uploads import Uploads
+from homa_shared.calls.prompt_templates import Template
 from homa_shared.calls.request import CHAT
 from homa_shared.model.errors import HomaError, InvalidRequest, JobCancelled, StoreFull, StoreUnavailable
 from homa_shared.model.ids import new_batch_id
@@ -82,6 +84,9 @@ class BatchSubmission:
         self._chunks: Chunks | None = None
         self._facts, self._alike, self._kind = facts or {}, alike, kind
         self._unsent: list[tuple[Op[Accepted], list[Entry]]] = []
+        #: Model and stored template of lines, where they have one.
+        self._by_template: Options | None = None
+        self._template: Template | None = None
         #: Lines whose key another job had: they are that job's.
         self._taken = 0
 
@@ -94,6 +99,7 @@ class BatchSubmission:
         if isinstance(model, str):
             self._submitter.expect(model, check_fallbacks("fallbacks", fallbacks))
         view = yield from self._submitter.view()
+        yield from self.read_template(view)
         self._chunks = self.chunks(view, self._submitter.uploads())
         if self._alike:
             self._chunks.check_defaults()
@@ -101,9 +107,37 @@ class BatchSubmission:
         facts = {"name": self._name, "tenant": self._tenant, "cap": cap, **self._facts}
         yield from ask_patiently(admin.open_batch(self._submitter.keys, self.id, facts))
 
+    def read_template(self, view: FleetView) -> Flow[None]:
+        """Reads the stored template that lines give values to, where one is named, before the first of them.
+
+        Raises:
+            InvalidRequest: there is none of that name, or the options that lines share give values themselves.
+        """
+        if self._defaults.get("values") is not None:
+            raise InvalidRequest("values belong to each line of a batch: expected them in the lines, template beside")
+        named = self._defaults.pop("template", None)
+        if named is None:
+            return
+        check_alone({**self._defaults, "template": named})
+        self._template = yield from stored_template(self._submitter.keys, named)
+        if (model := self._defaults.get("model")) is not None:
+            asked = check_options({"model": model, "fallbacks": self._defaults.get("fallbacks")})
+            self._by_template = asked.of_template(self._template.ref)
+            yield from self._learn(view)
+
+    def _learn(self, view: FleetView) -> Flow[None]:
+        """Reads how long answers to the template are, before the first lines and now and then."""
+        if self._by_template is not None:
+            yield from self._submitter.learn_template(view, self._by_template)
+
     def chunks(self, view: FleetView, uploads: Uploads) -> Chunks:
         """What checks and gathers its lines."""
-        return Chunks(self._submitter.keys, self.id, view, self._defaults, uploads, cap=self._cap, kind=self._kind)
+        return Chunks(
+            *(self._submitter.keys, self.id, view, self._defaults, uploads),
+            cap=self._cap,
+            kind=self._kind,
+            template=self._template,
+        )
 
     def add(self, request: BatchRequest) -> bool:
         """Takes a line; true when `flush` is due."""
@@ -136,6 +170,7 @@ class BatchSubmission:
     def _flush(self) -> Flow[dict[str, str]]:
         assert self._chunks is not None
         yield from self._submitter.write_plans(self._chunks.view, sorted(self._chunks.targets))
+        yield from self._learn(self._chunks.view)
         yield from self._chunks.uploads.send(self._submitter.keys)
         # Lines whose sending breaks off (the store is away for long, somebody interrupts) go with the next ones.
         ops = self._unsent = [*self._unsent, *self._chunks.ops()]

@@ -12,6 +12,7 @@ from homa.client.conversations.opening import Dialogue
 from homa.client.count import count
 from homa.client.embeddings import Embedded
 from homa.client.event_reading import EventReading
+from homa.client.extensions import Extended
 from homa.client.handles import Batch, Job, OpenBatch
 from homa.client.known_jobs import KnownJobs
 from homa.client.local_workers import LocalWorkers, Workers
@@ -20,6 +21,7 @@ from homa.client.scheduling import Scheduling
 from homa.client.short_tracebacks import short_tracebacks
 from homa.client.streams import Piece
 from homa.client.tables.mapping import TableMapping
+from homa.client.templates import Templating
 from homa.drivers.blocking import BlockingDriver
 from homa.drivers.context import Context, client_context
 from homa.drivers.source import ClientSource
@@ -35,7 +37,7 @@ T = TypeVar("T")
 
 
 @short_tracebacks
-class Homa(KnownJobs, Management, Scheduling, TableMapping, EventReading, Dialogue):
+class Homa(KnownJobs, Management, Scheduling, TableMapping, EventReading, Dialogue, Templating, Extended):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use, may be shared by threads, and works on in a forked child.

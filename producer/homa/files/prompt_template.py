@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homa.files.rows import Row, as_text
+from homa_shared.calls.prompt_templates import PLACEHOLDER
 from homa_shared.model.errors import InvalidRequest
 
 #: The prompt when none is given: the document itself.
 DEFAULT_PROMPT = "{{text}}"
-#: A name holds no braces and stands on one line; blanks around it do not count.
-PLACEHOLDER = re.compile(r"\{\{([^{}\r\n]*[^{}\s][^{}\r\n]*)\}\}")
-
 #: `{name}`, `${name}`, `<name>`, `[name]`, `%name%`, `$name`: placeholders elsewhere, plain text here.
 _OTHER_SPELLINGS = re.compile(r"[{<\[%$]{1,2}[ \t]?(\w[\w.-]{0,99})[ \t]?[}>\]%]{0,2}")
 
@@ -95,12 +93,13 @@ class PromptTemplate:
         Strings go in as they are, null as nothing, other JSON values as JSON text. Raises MissingField, naming the
         column, for a row without it: lines of a JSONL file may differ.
         """
-        values = {name: self._value(name, row) for name in self.names}
+        values = {name: as_text(self.value(name, row)) for name in self.names}
         return "".join(values[part] if at % 2 else part for at, part in enumerate(self.parts))
 
-    def _value(self, name: str, row: Row) -> str:
+    def value(self, name: str, row: Row) -> object:
+        """What a row has for a name; raises MissingField as `render`."""
         if name in row.fields:
-            return as_text(row.fields[name])
+            return row.fields[name]
         if name == "text" and row.text is not None:
             return row.text
         if name == "path":

@@ -15,7 +15,7 @@ from homa_shared.model.errors import InvalidRequest
 
 def forecast(view: FleetView, options: RunOptions, builder: RequestBuilder, rows: Iterable[Row | BadRow]) -> Estimate:
     """The estimate of a run's rows; those that would be refused are counted."""
-    estimator = Estimator(view, options.options)
+    estimator = Estimator(view, options.options, builder.stored)
     for row in rows:
         bad = row if isinstance(row, BadRow) else _added(estimator, builder, row)
         if bad is not None:

@@ -8,9 +8,11 @@ from typing import Any
 
 from homa.client.result_documents import DOCUMENT_NOTES
 from homa.files import BadRow, MissingField, PromptTemplate, Row
+from homa.files.rows import as_text
 from homa.submit.attachments import refuse_own_files
 from homa.submit.batch_chunks import body_options
 from homa_shared.calls.media import data_url, medium
+from homa_shared.calls.prompt_templates import Template
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.settings.fleet import Fleet
 
@@ -27,12 +29,14 @@ class RequestBuilder:
     Args:
         model: that all rows are sent to; None: each line of a batch file goes to its own.
         own_cap: the run has an output cap for lines that say none.
+        stored: the stored template that rows give values to.
     """
 
     template: PromptTemplate
     model: str | None
     fleet: Fleet
     own_cap: bool = False
+    stored: Template | None = None
 
     def request(self, row: Row) -> Mapping[str, Any] | BadRow:
         """The request of a row, under its custom_id; or the row as a bad one, with the reason."""
@@ -41,12 +45,29 @@ class RequestBuilder:
                 return self._from_line(row, row.request)
             if self.model is None:
                 raise InvalidRequest("names no model: expected --model, or a line of an OpenAI batch file")
+            if self.stored is not None:
+                return self._by_template(self.stored, row)
             prompt = self.template.render(row)
             if not row.images and not row.notes:
                 return {"prompt": prompt, "custom_id": row.custom_id}
             return _document_request(row, prompt)
         except (InvalidRequest, MissingField) as error:
             return row.rejected(str(error))
+
+    def _by_template(self, stored: Template, row: Row) -> Mapping[str, Any]:
+        """A row as values of a stored template, with its images."""
+        made = {name: value for name, value in _document_request(row, "-").items() if name != "prompt"}
+        return {**made, "values": self._values(stored, row)}
+
+    def _values(self, stored: Template, row: Row) -> dict[str, object]:
+        """What a row has for the variables of a stored template; a cell of text is read by its variable's type."""
+        found: dict[str, object] = {}
+        for name in stored.names:
+            value = self.template.value(name, row)
+            if stored.variables.get(name, "text") == "text":
+                value = as_text(value)
+            found[name] = stored.parsed(name, value) if isinstance(value, str) else value
+        return found
 
     def _from_line(self, row: Row, body: Mapping[str, Any]) -> Mapping[str, Any]:
         refuse_own_files(body, "a line of a batch file")

@@ -21,7 +21,9 @@ from homa.submit.options import check_options, refuse_unknown, spread
 from homa.submit.shared_prefixes import Prefixes
 from homa.submit.submitter import check_affordable
 from homa.submit.template import Template
+from homa.submit.template_values import with_prompt
 from homa.submit.uploads import UPLOAD_BYTES, Uploads
+from homa_shared.calls.prompt_templates import Template as StoredTemplate
 from homa_shared.calls.request import CHAT, EMBEDDING, to_json
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest
 from homa_shared.model.ids import batch_job_id
@@ -36,7 +38,7 @@ _MOST_TEMPLATES = 256
 #: Ids that are held against one another, at about 100 bytes each.
 _MOST_IDS = 1_000_000
 #: What a line may say of its own without options of its own.
-_PLAIN = frozenset({"prompt", "messages", "custom_id", "metadata"})
+_PLAIN = frozenset({"prompt", "messages", "custom_id", "metadata", "values"})
 _OPENAI_URL = "/v1/chat/completions"
 
 #: A line of a batch: a prompt, options of `submit` (`BatchLine`), or a line of OpenAI's batch files.
@@ -53,6 +55,7 @@ class Chunks:
         uploads: takes note of media.
         cap: the batch's budget, nano-dollars; its lines must have a price.
         kind: of its requests.
+        template: the stored template that lines give values to.
     """
 
     def __init__(
@@ -65,12 +68,16 @@ class Chunks:
         *,
         cap: int | None = None,
         kind: str = CHAT,
+        template: StoredTemplate | None = None,
     ) -> None:
         from homa.files.digests import Digests  # with all that reads and writes files, which few clients need
 
         self._keys, self._batch_id, self.view, self._cap, self._kind = keys, batch_id, view, cap, kind
         self._defaults = {name: value for name, value in defaults.items() if value is not None}
         self._system = self._defaults.pop("system", None)
+        self._stored = template
+        if template is not None and not template.system_varies:
+            self._system = template.system
         self._around = self._plain_around()
         self._templates: dict[bytes, Template] = {}
         self._default: Template | None = None
@@ -143,10 +150,10 @@ class Chunks:
         return ops
 
     def _take(self, request: BatchRequest) -> None:
-        if isinstance(request, str):
+        if isinstance(request, str) and self._stored is None:
             self._put(self._default_template(), self._prepared(request), self._number())
             return
-        line = line_options(request)
+        line = self._filled(line_options(request))
         custom_id = line.get("custom_id")
         custom_id = self._number() if custom_id is None else self._own_id(custom_id)
         own = {name: value for name, value in line.items() if name not in _PLAIN}
@@ -163,6 +170,18 @@ class Chunks:
         else:
             prepared = Prepared.of(build_messages(prompt, messages, self._system))
         self._put(self._template(own) if own else self._default_template(), prepared, custom_id, carried)
+
+    def _filled(self, line: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A line with its prompt, where it gives values to the batch's template."""
+        if line.get("template") is not None:
+            raise InvalidRequest("template has its place among the options of the batch: expected values={…} alone")
+        if self._stored is None:
+            if line.get("values") is not None:
+                raise InvalidRequest("values without a template: expected template=… among the options of the batch")
+            return line
+        made = with_prompt(line, self._stored)
+        # One that is the same in all lines is encoded once.
+        return made if self._stored.system_varies else {k: value for k, value in made.items() if k != "system"}
 
     def _number(self) -> str:
         """The custom_id of a line that names none; numbers before the first named line need not be kept."""
@@ -241,6 +260,8 @@ class Chunks:
             raise InvalidRequest("key has no place in a batch: its lines are known by batch and number")
         said = {**self._defaults, **{name: value for name, value in own.items() if value is not None}}
         options = check_options(said, self._kind)
+        if self._stored is not None:
+            options = options.of_template(self._stored.ref)
         if options.at_ms is not None:
             raise InvalidRequest("at has no place in a batch: expected delay_s")
         template = Template(self.view, options, self._batch_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ from homa_shared.store.versions import Versions, own_versions
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
 
+#: Versions of stored templates of whose answers one view knows.
+_MOST_TEMPLATES = 1000
+
 
 class FleetView:
     """One version of the fleet's settings, with prices and plans derived from it."""
@@ -31,6 +35,8 @@ class FleetView:
         self.factors: Mapping[str, float] = {}
         #: Target -> output tokens of one of its answers, likewise.
         self.answers: Mapping[str, int | None] = {}
+        #: The same by version of a stored template, and when that was read (`time.monotonic`).
+        self._template_answers: dict[str, tuple[float, Mapping[str, int | None]]] = {}
         #: What is written so that every live worker can read it.
         self.versions: Versions = own_versions()
 
@@ -41,9 +47,29 @@ class FleetView:
         """What estimates of a target's input tokens are scaled by."""
         return self.factors.get(str(target), 1.0)
 
-    def answer_tokens(self, target: Target) -> int | None:
-        """Output tokens of one answer of a target; None while nobody knows."""
+    def answer_tokens(self, target: Target, template: str = "") -> int | None:
+        """Output tokens of one answer of a target; None while nobody knows.
+
+        Args:
+            template: version of the stored template that is asked by; what its own answers have is gone by first.
+        """
+        if template:
+            _, known = self._template_answers.get(template, (0.0, {}))
+            if (mean := known.get(str(target))) is not None:
+                return mean
         return self.answers.get(str(target))
+
+    def must_learn(self, template: str, targets: Sequence[str], fresh_s: float) -> bool:
+        """Whether the answers of targets to a version of a stored template were not looked at for so long, or never."""
+        read_s, known = self._template_answers.get(template, (0.0, {}))
+        return not known.keys() >= set(targets) or time.monotonic() - read_s >= fresh_s
+
+    def know_template(self, template: str, answers: Mapping[str, int | None]) -> None:
+        """Notes how long answers to a version of a stored template are, by target."""
+        if len(self._template_answers) >= _MOST_TEMPLATES:
+            self._template_answers.clear()
+        known = self._template_answers.get(template, (0.0, {}))[1]
+        self._template_answers[template] = (time.monotonic(), {**known, **answers})
 
     def unwritten(self, targets: Sequence[str]) -> list[str]:
         return [target for target in targets if target not in self.written]

@@ -38,6 +38,19 @@ Schema: TypeAlias = type[Any] | Mapping[str, Any] | None
 class ChatOptions(SharedOptions, ProviderOptions, total=False):
     """Of jobs that ask for an answer."""
 
+    template: Annotated[
+        str | None,
+        JobOption(
+            "A stored template (`name`, or `name@version`) instead of a prompt and a system text; in a batch, one for "
+            "all its lines.",
+            part=Part.APART,
+            flag=Flag("--template", {RUN: "A stored template, instead of --prompt.", ASK: ""}, "NAME[@V]"),
+        ),
+    ]
+    values: Annotated[
+        Mapping[str, Any] | None,
+        JobOption("What the variables of the template stand for.", part=Part.APART),
+    ]
     messages: Annotated[
         Sequence[Mapping[str, Any]] | None,
         JobOption("A whole conversation instead of a prompt, in OpenAI's shape.", part=Part.APART),

@@ -6,7 +6,7 @@ A name that the table lacks goes to the provider as it is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,6 +16,7 @@ from homa.submit.option_row import JobOption, Part
 from homa.submit.provider_options import PROVIDER_METADATA
 from homa.submit.tool_checks import RunTools
 from homa_shared.calls.openai_apis import in_chat_shape
+from homa_shared.calls.prompt_templates import TAG
 from homa_shared.calls.reply import CHAT_API, RESPONSES_API
 from homa_shared.calls.request import CHAT, NO_TOOLS, StepRules
 from homa_shared.model.errors import InvalidRequest
@@ -52,10 +53,27 @@ class Options:
     metadata: str = ""
     #: What the provider's prompt cache is to keep; None: what is found.
     prompt_cache: bool | str | None = None
+    #: The stored template that its prompt was made by, `name@version`; empty: by none.
+    template: str = ""
 
     @property
     def tenant(self) -> str:
         return str(self.record.get("tenant", ""))
+
+    def of_template(self, ref: str) -> Options:
+        """The same for a job of a stored template, which its record notes as a tag.
+
+        Args:
+            ref: `name@version`.
+
+        Raises:
+            InvalidRequest: the application has a tag of that name.
+        """
+        tags = str(self.record.get("tags", ""))
+        if any(line.startswith(f"{TAG}=") for line in tags.split("\n")):
+            raise InvalidRequest(f"tags has {TAG!r}, which a job of a template bears by itself: expected another name")
+        noted = "\n".join(filter(None, [tags, f"{TAG}={ref}"]))
+        return replace(self, record={**self.record, "tags": noted}, template=ref)
 
     @property
     def job_budget(self) -> int | None:

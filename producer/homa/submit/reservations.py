@@ -27,6 +27,7 @@ class Reservations:
         view: prices, and the factors that are learned by the time of a request.
         plans: name of each hop of the chain, and the plans of the targets that it stands for.
         calculators: of what a call with these options takes at each target of each hop.
+        template: version of the stored template that prompts are made by; empty: by none.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class Reservations:
         view: FleetView,
         plans: Sequence[tuple[str, Sequence[TargetPlan]]],
         calculators: Sequence[Sequence[NeedCalculator]],
+        template: str = "",
     ) -> None:
-        self._view = view
+        self._view, self._template = view, template
         self._hops = [
             (name, list(zip(members, each, strict=True)))
             for (name, members), each in zip(plans, calculators, strict=True)
@@ -90,7 +92,8 @@ class Reservations:
         return calculator.embedding(plan, texts[: first_part(texts, plan)], self._view.factor(plan.target))
 
     def _of_chat(self, plan: TargetPlan, prompt: Prompt, calculator: NeedCalculator) -> Option:
-        need = calculator.chat(plan, prompt, self._view.factor(plan.target), self._view.answer_tokens(plan.target))
+        view, target = self._view, plan.target
+        need = calculator.chat(plan, prompt, view.factor(target), view.answer_tokens(target, self._template))
         bound = calculator.most_token_cost(plan.target, prompt) if need.bound is None else need.bound
         if bound is not None and bound > MOST_NANO_USD:
             raise InvalidRequest(

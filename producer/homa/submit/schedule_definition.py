@@ -159,7 +159,9 @@ def define(
     Raises:
         InvalidRequest, UnknownModel, BudgetExceeded: its jobs could never be done.
     """
+    asked = yield from submitter.filled(asked, scheduled=True)
     view = yield from submitter.view_for(asked.options)
+    yield from submitter.learn_template(view, asked.options)
     holes = holes_in(asked.prepared.json.decode(), timing.zone)
     longest = Prepared.of(at_most(list(asked.prepared.messages), holes, timing.zone)) if holes else None
     reckoned = longest or asked.prepared

@@ -26,15 +26,18 @@ from homa.submit.option_checks import check_key
 from homa.submit.options import Options, check_options, spread
 from homa.submit.request_digests import digest
 from homa.submit.template import Template
+from homa.submit.template_values import check_alone, filled_request
 from homa.submit.templates import Templates
 from homa.submit.uploads import Uploads
 from homa_shared.calls.openai_apis import NO_PRICE_LISTED
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest, KeyConflict, StoreUnavailable, UnknownModel
 from homa_shared.model.ids import new_job_id
 from homa_shared.model.money import usd
+from homa_shared.model.pools import members_of
 from homa_shared.settings.changes import drift
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
+from homa_shared.store.reads.prompts import prompt_answers
 from homa_shared.store.reads.token_error import learned
 from homa_shared.store.reads.written_tokens import answer_tokens, known_targets
 from homa_shared.store.transitions.fleet import read_fleet, supersedes, write_fleet, write_plans
@@ -60,6 +63,8 @@ class Asked:
     key: str | None = None
     #: What `Reply.parsed` is made with.
     schema: Any = None
+    #: Options as they were said, of a request by a stored template: its prompt is made once the template is read.
+    by_template: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ class Submitter:
         return (yield from self.bounded(self._accept(asked)))
 
     def _accept(self, asked: Asked) -> Flow[AcceptedJob]:
+        asked = yield from self.filled(asked)
         key = f"{asked.key} {digest(asked.options, asked.prepared)}" if asked.key else ""
         common, entry = yield from self.ready(asked, key)
         try:
@@ -134,6 +140,7 @@ class Submitter:
         """A job ready to be accepted under a new id: targets that can do it chosen, its media uploaded.
 
         Args:
+            asked: with its prompt made, where a stored template makes it (`filled`).
             key: idempotency key and digest, `key digest`.
             uploads: what is to be uploaded with its own.
 
@@ -143,6 +150,7 @@ class Submitter:
         """
         self.expect(asked.options.model, asked.options.fallbacks)
         view = yield from self.view_for(asked.options)
+        yield from self.learn_template(view, asked.options)
         template, skipped = self._templates.of(view, asked.options).fit(asked.prepared)
         yield from self.write_plans(view, template.targets)
         due_ms = yield from self._due_ms(asked.options)
@@ -156,6 +164,32 @@ class Submitter:
         if self._context.announced_to:
             common = replace(common, notify=self._context.announced_to)
         return common, entry
+
+    def filled(self, asked: Asked, *, scheduled: bool = False) -> Flow[Asked]:
+        """A request with its prompt made where it names a stored template.
+
+        Args:
+            scheduled: leave moments of a schedule's tick to the schedule.
+
+        Raises:
+            InvalidRequest: there is no such template, or a value is missing, wrong or unknown.
+        """
+        if asked.by_template is None:
+            return asked
+        said, template = yield from filled_request(self.keys, asked.by_template, scheduled=scheduled)
+        made = ask_for(said)
+        return replace(made, options=made.options.of_template(template.ref))
+
+    def learn_template(self, view: FleetView, options: Options) -> Flow[None]:
+        """Reads how long answers to a stored template are, as often as the fleet's settings."""
+        ref = options.template
+        if not ref:
+            return
+        hops = view.fleet.hops(options.model, options.fallbacks)
+        targets = [str(member) for hop in hops for member in members_of(hop)]
+        if view.must_learn(ref, targets, FLEET_FRESH_S):
+            view.know_template(ref, (yield from ask_patiently(prompt_answers(self.keys, ref, targets))))
+            self._templates.clear()
 
     def expect(self, model: str, fallbacks: Sequence[str]) -> None:
         """Workers of this process's own may start before the store is asked for anything."""
@@ -264,6 +298,10 @@ def ask_for(options: Mapping[str, Any]) -> Asked:
         InvalidRequest: the first wrong one, named with its value and what was expected.
     """
     said = spread(options)
+    if said.get("template") is not None:
+        return _by_template(said)
+    if said.get("values") is not None:
+        raise InvalidRequest("values without template: expected both, or neither")
     images, files = said.get("images"), said.get("files")
     messages = build_messages(said.get("prompt"), said.get("messages"), said.get("system"), images, files)
     key = said.get("key")
@@ -273,6 +311,13 @@ def ask_for(options: Mapping[str, Any]) -> Asked:
         None if key is None else check_key("key", key),
         said.get("schema"),
     )
+
+
+def _by_template(said: Mapping[str, Any]) -> Asked:
+    """A request whose prompt is made later; all else of it is checked."""
+    check_alone(said)
+    probe = ask_for({**said, "template": None, "values": None, "prompt": "-"})
+    return replace(probe, by_template=said)
 
 
 def check_cost(template: Template, bound: int | None, asked: Asked) -> None:

@@ -28,6 +28,7 @@ from homa_shared.model.pools import Hop, members_of, queue_of, without
 from homa_shared.model.records import Lane
 from homa_shared.model.targets import Target
 from homa_shared.model.tokens import NO_PREFIX, PrefixTokens
+from homa_shared.quota.call_parts import most_replies
 from homa_shared.quota.need_calculator import NeedCalculator, counts_tokens
 from homa_shared.quota.own_cap import own_cap
 from homa_shared.quota.plan import TargetPlan, exempts_cached
@@ -89,7 +90,7 @@ class Template:
         self.caches = options.kind == CHAT and options.prompt_cache is not False and view.caches(self.chain)
         self._params_json = orjson.dumps(self._asked, option=orjson.OPT_SORT_KEYS)
         self._calculators = self._reckon(plans)
-        self._reservations = Reservations(view, self._plans, self._calculators)
+        self._reservations = Reservations(view, self._plans, self._calculators, options.template)
         self.common = Common(
             queue=queue_of(self.hops[0]),
             target=self.targets[0],
@@ -103,6 +104,14 @@ class Template:
     def calculator(self) -> NeedCalculator:
         """What a call of these requests takes at the first target."""
         return self._calculators[0][0]
+
+    @property
+    def expected_output_tokens(self) -> int:
+        """Of one call at the first target: as its answers, or those to its stored template, were so far."""
+        known, calculator = self._view.answer_tokens(self.chain[0], self.options.template), self.calculator
+        if known is None:
+            return calculator.expected_output_tokens
+        return min(known * most_replies(self.params), calculator.most_output_tokens)
 
     def by_target(self) -> Mapping[Target, tuple[int, NeedCalculator]]:
         """Every target that may be called, with its output cap and what a call of it takes."""
@@ -132,7 +141,7 @@ class Template:
 
     def _own_cap(self, plan: TargetPlan) -> int:
         view, target = self._view, plan.target
-        return own_cap(plan, view.prices, self.params_at(target), view.answer_tokens(target))
+        return own_cap(plan, view.prices, self.params_at(target), view.answer_tokens(target, self.options.template))
 
     def _reckon(self, plans: Sequence[Sequence[TargetPlan]]) -> list[list[NeedCalculator]]:
         """What a call takes at each target of each hop, worked out once for all of one cap that no account adds to."""

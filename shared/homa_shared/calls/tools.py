@@ -131,13 +131,7 @@ def tool(
 
     def register(function: Callable[..., Any]) -> Tool[..., Any]:
         made = make_tool(function, name=name, idempotent=idempotent, timeout_s=timeout_s)
-        known = _registered.get(made.name)
-        if known is not None and _origin(known.function) != _origin(function):
-            raise InvalidRequest(
-                f"tool {made.name!r} is {_origin(function)}, but {_origin(known.function)} has that name already: "
-                "give one of them another by @tool(name=…)"
-            )
-        _registered[made.name] = made
+        add(made)
         return made
 
     return register if function is None else register(function)
@@ -177,6 +171,21 @@ def _found(module: str, place: str, name: str, idempotent: bool, timeout_s: floa
     if isinstance(found, Tool):
         return found
     return make_tool(found, name=name, idempotent=idempotent, timeout_s=timeout_s)
+
+
+def add(made: Tool[..., Any]) -> None:
+    """Registers a tool for workers of this process.
+
+    Raises:
+        InvalidRequest: another one has its name.
+    """
+    known = _registered.get(made.name)
+    if known is not None and _origin(known.function) != _origin(made.function):
+        raise InvalidRequest(
+            f"tool {made.name!r} is {_origin(made.function)}, but {_origin(known.function)} has that name already: "
+            "give one of them another by @tool(name=…)"
+        )
+    _registered[made.name] = made
 
 
 def registered() -> Mapping[str, Tool[..., Any]]:

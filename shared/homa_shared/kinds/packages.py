@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint
-
 from homa_shared.kinds.profile import KindProfile
 from homa_shared.kinds.profile_check import fault
-from homa_shared.model.errors import ConfigError
+from homa_shared.plugins import Plugin
 
 
-def load_profile(point: EntryPoint) -> KindProfile:
-    """What an entry point says of the kind that has its name.
+def load_profile(plugin: Plugin) -> KindProfile:
+    """What a plugin says of the kind that has its name.
 
     Raises:
-        ConfigError: it cannot be loaded, or is neither a sound profile of that name nor a function.
+        PluginError: it cannot be loaded, or is neither a sound profile of that name nor a function.
     """
-    try:
-        found = point.load()
-    except Exception as error:
-        raise _broken(point, f"{type(error).__name__}: {error}") from error
+    found = plugin.load()
     if isinstance(found, KindProfile):
-        if found.name != point.name:
-            raise _broken(point, f"its profile is named {found.name!r}; expected {point.name!r}")
-        if (wrong := fault(found)) is not None:
-            raise _broken(point, f"in its profile {wrong}")
         return found
-    if not callable(found):
-        raise _broken(point, f"it is {found!r:.80}; expected a KindProfile, or a function that makes an adapter")
-    return KindProfile(point.name, adapter=found)
+    assert callable(found), found  # `fault_of` saw to it
+    return KindProfile(plugin.name, adapter=found)
 
 
-def _broken(point: EntryPoint, why: str) -> ConfigError:
-    package = f"package {point.dist.name} {point.dist.version}" if point.dist else "a package without a name"
-    return ConfigError(
-        f"kind {point.name!r} of {package} cannot be loaded: entry point {point.value!r} "
-        f"of group {point.group!r}: {why}. Mend or remove that package."
-    )
+def fault_of(kind: str, found: object) -> str | None:
+    """What is wrong with the object of a kind's entry point."""
+    if isinstance(found, KindProfile):
+        if found.name != kind:
+            return f"has a profile that is named {found.name!r}; expected {kind!r}"
+        wrong = fault(found)
+        return None if wrong is None else f"is wrong: in its profile {wrong}"
+    return None if callable(found) else f"is {found!r:.80}; expected a KindProfile, or a function that makes an adapter"

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
+
+from homa_shared.plugins import Group, plugin_of, plugins_of
 
 if TYPE_CHECKING:
     from homa_shared.kinds.profile import KindProfile
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 #: Third parties add a kind by an entry point of this group.
 ENTRY_POINT_GROUP = "homa.providers"
 _BUILTIN = "homa_shared.kinds.builtin"
+
+
+def _fault(kind: str, found: object) -> str | None:
+    from homa_shared.kinds.packages import fault_of
+
+    return fault_of(kind, found)
 
 
 @cache
@@ -32,15 +39,17 @@ def builtin_kinds() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in iter_modules(import_module(_BUILTIN).__path__)))
 
 
+KINDS = Group(ENTRY_POINT_GROUP, "kind of provider", _fault, builtin_kinds)
+
+
 def known_kinds() -> tuple[str, ...]:
     """Every kind that a provider may have in this environment: those of Homa, then those of other packages."""
-    others = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}.difference(builtin_kinds())
-    return *builtin_kinds(), *sorted(others)
+    return tuple(dict.fromkeys([*builtin_kinds(), *(plugin.name for plugin in plugins_of(KINDS))]))
 
 
 def is_kind(name: str) -> bool:
     """Whether a provider may be of this kind here."""
-    return name in builtin_kinds() or bool(entry_points(group=ENTRY_POINT_GROUP, name=name))
+    return name in builtin_kinds() or plugin_of(KINDS, name) is not None
 
 
 @cache
@@ -56,13 +65,13 @@ def profile_of(kind: str) -> KindProfile:
     from homa_shared.kinds.packages import load_profile
     from homa_shared.kinds.profile import UNKNOWN_KIND
 
-    points = entry_points(group=ENTRY_POINT_GROUP, name=kind)
-    return load_profile(next(iter(points))) if points else UNKNOWN_KIND
+    plugin = plugin_of(KINDS, kind)
+    return UNKNOWN_KIND if plugin is None else load_profile(plugin)
 
 
 def package_of(kind: str) -> str:
     """Name and version of the package that brings a kind, for messages; empty for a built-in one."""
     if kind in builtin_kinds():
         return ""
-    found = next(iter(entry_points(group=ENTRY_POINT_GROUP, name=kind)), None)
-    return f"{found.dist.name} {found.dist.version}" if found is not None and found.dist is not None else ""
+    found = plugin_of(KINDS, kind)
+    return found.distribution if found is not None and found.point.dist is not None else ""

@@ -24,20 +24,21 @@ class _Offer(NamedTuple):
 
 
 def conventional(
-    env: Mapping[str, str], given: Mapping[str, Mapping[str, Any]]
+    env: Mapping[str, str], given: Mapping[str, Mapping[str, Any]], *, plugins: bool = True
 ) -> Iterator[tuple[SettingPath, Any, str]]:
     """Settings that conventional variables stand for: path, value, name of the variable.
 
     Args:
         given: the providers that stronger sources configure; a variable serves one of them only if its kind is the
             variable's own, and its key only if the provider has none.
+        plugins: whether kinds of other packages are asked.
 
     Raises:
         ConfigError: a provider is of a kind whose package cannot be loaded.
     """
     if env.get("SENTRY_DSN"):
         yield ("sentry_dsn",), env["SENTRY_DSN"], "SENTRY_DSN"
-    offered = [offer for kind in _kinds(given) for offer in _offers(kind, env, given.get(kind, {}))]
+    offered = [offer for kind in _kinds(given, plugins=plugins) for offer in _offers(kind, env, given.get(kind, {}))]
     accounts = given.keys() | {offer.provider for offer in offered if offer.setting == "kind"}
     for provider, setting, value, variable in offered:
         settled = given.get(provider, {})
@@ -47,9 +48,9 @@ def conventional(
             yield ("providers", provider, setting), value, variable
 
 
-def _kinds(given: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _kinds(given: Mapping[str, Mapping[str, Any]], *, plugins: bool) -> Iterator[str]:
     yield from builtin_kinds()
-    for name, settled in given.items():
+    for name, settled in given.items() if plugins else ():
         if name not in builtin_kinds() and settled.get("kind", name) == name and is_kind(name):
             yield name
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from homa_shared.kinds.registry import is_kind
+from homa_shared.kinds.registry import builtin_kinds, is_kind, package_of
 from homa_shared.model.constants import LEASE_MS, SETTLE_GATHER_MS
 from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.settings.delivery_section import Mail, SigningSecret
@@ -32,6 +32,7 @@ from homa_shared.settings.sections import (
     Price,
     ProviderSettings,
     Retention,
+    TemplateSettings,
     Tenant,
     Unresolved,
 )
@@ -79,6 +80,8 @@ class Settings(BaseSettings):
     prices: dict[str, Price] = {}
     #: Shares of the fleet, by tenant.
     tenants: dict[str, Tenant] = {}
+    #: Prompt templates that `homa apply` stores, by name.
+    templates: dict[str, TemplateSettings] = {}
     #: Schedules that `homa apply` makes, by name.
     schedules: dict[Name, ScheduleSettings] = {}
     #: Signs the webhooks that schedules deliver to, as Standard Webhooks says: `whsec_` and base64 of 24 to 64 bytes.
@@ -106,6 +109,9 @@ class Settings(BaseSettings):
     settle_gather_ms: Annotated[int, Field(ge=0, le=1000)] = SETTLE_GATHER_MS
     #: Seconds after which a submission is given up at a store that does not answer.
     submit_timeout_s: Annotated[float, Field(ge=0.1, le=30)] = 30
+    #: What becomes of a plugin that is broken: it is left out with a warning, or ends the process that wanted it. none:
+    #: no plugin is loaded, whatever is installed.
+    plugins: Literal["skip", "fatal", "none"] = "skip"
     #: Workers report errors there. SENTRY_DSN says the same.
     sentry_dsn: SecretStr | None = None
     #: Least severity that workers log.
@@ -212,6 +218,7 @@ def load_settings(
     except ValidationError as error:
         raise ConfigError(explain(error, Settings, gathered)) from None
     _refuse_loops(settings, gathered)
+    _refuse_plugged_kinds(settings, gathered)
     refuse_unknown_events(settings.events.off, gathered.origin(("events", "off")))
     return settings.gathered_from(gathered)
 
@@ -243,6 +250,19 @@ def _refuse_loops(settings: Settings, gathered: Gathered) -> None:
                 raise UnknownModel(f"its queue {pool} is that of a provider: expected another name for one of them")
         except UnknownModel as error:
             raise ConfigError(f"models.{alias} ({gathered.origin(('models', alias))}): {error}") from None
+
+
+def _refuse_plugged_kinds(settings: Settings, gathered: Gathered) -> None:
+    if settings.plugins != "none":
+        return
+    for name, provider in settings.providers.items():
+        if provider.kind not in builtin_kinds():
+            origin = gathered.origin(("providers", name, "kind"))
+            raise ConfigError(
+                f"providers.{name}.kind ({origin}) is {provider.kind!r}, which the plugin {package_of(provider.kind)} "
+                f'brings, and plugins = "none" ({gathered.origin(("plugins",))}) loads none: expected one of '
+                f"{', '.join(builtin_kinds())}, or another value of plugins"
+            )
 
 
 def _for_fleet(provider: ProviderSettings) -> FleetProvider:

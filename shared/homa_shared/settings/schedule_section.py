@@ -25,8 +25,9 @@ class ScheduleSettings(Section):
     at: datetime | None = None
     #: Zone of the cron line and of the moments in the prompt.
     tz: Zone = "UTC"
-    #: What is asked; `{{tick}}`, `{{since}}` and `{{until}}` stand for moments.
-    prompt: str
+    #: What is asked; `{{tick}}`, `{{since}}` and `{{until}}` stand for moments. A stored template asks instead where
+    #: `options.template` names one, with `options.values`.
+    prompt: str | None = None
     #: A target, or an alias.
     model: str
     #: Further options of a job, by their names in Python: `options.max_tokens = 500`.
@@ -53,4 +54,6 @@ class ScheduleSettings(Section):
         given = [name for name in ("cron", "every_s", "at") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"expected one of cron, every_s and at, got {' and '.join(given) or 'none of them'}")
+        if (self.prompt is None) == (self.options.get("template") is None):
+            raise ValueError("expected one of prompt and options.template")
         return self

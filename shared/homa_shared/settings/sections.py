@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from homa_shared.calls.prompt_templates import VariableType
 from homa_shared.model.constants import (
     CONVERSATIONS_KEPT_MS,
     DEAD_LETTERS_KEPT,
@@ -41,6 +42,18 @@ class Section(BaseModel):
     """A table of settings: immutable, and strict about its keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True)
+
+
+class TemplateSettings(Section):
+    """`[templates.<name>]`: a prompt template, which `homa apply` stores: another text as the next version."""
+
+    #: The user's text, in which `{{variable}}` is replaced.
+    prompt: str
+    #: Instructions put in front, likewise.
+    system: str | None = None
+    #: Types of variables: text, integer, number, boolean, json, or a list of the texts that one may be. Those that are
+    #: not named are text.
+    variables: dict[str, VariableType] = {}
 
 
 class LimitSettings(Section):

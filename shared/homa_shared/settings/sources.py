@@ -166,7 +166,7 @@ def _put_environment(gathered: Gathered, settings: type[BaseSettings], env: Mapp
 def _put_conventional(gathered: Gathered, env: Mapping[str, str]) -> None:
     providers = gathered.tree().get("providers", {})
     given = {name: table for name, table in providers.items() if isinstance(table, dict)} if providers else {}
-    for path, value, variable in conventional(env, given):
+    for path, value, variable in conventional(env, given, plugins=gathered.values.get(("plugins",)) != "none"):
         if path not in gathered.values:
             gathered.put(path, value, variable)
 

@@ -124,6 +124,17 @@ KEYS: dict[str, KeySpec] = {
     "written": KeySpec(
         "to:<target>", "hash", "for ever", "output tokens of some replies: what is expected of the next"
     ),
+    # prompt templates
+    "prompts": KeySpec("pr", "set", "-", "names of the prompt templates"),
+    "prompt": KeySpec(
+        "pr:<name>",
+        "hash",
+        "for ever",
+        "`<version>` -> what it says; `current` version and its digest; `last` number that was given",
+    ),
+    "prompt_answers": KeySpec(
+        "pr.to:<version>", "hash", "as the version", "`<target>|tokens`, `<target>|answers`: its answers' output tokens"
+    ),
     # fleet
     "fleet": KeySpec("fleet", "string", "for ever", "the fleet's settings as JSON"),
     "config": KeySpec("cfg", "hash", "for ever", "what scripts need of them: retention, budgets, weights, version"),

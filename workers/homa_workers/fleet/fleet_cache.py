@@ -26,6 +26,7 @@ from homa_shared.quota.price_stamp import price_stamp
 from homa_shared.settings.fleet import Fleet
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op, read, text
+from homa_shared.store.reads.prompts import prompt_answers
 from homa_shared.store.reads.token_error import learned
 from homa_shared.store.reads.written_tokens import answer_tokens
 from homa_shared.store.transitions.attempts import Report
@@ -36,6 +37,8 @@ from homa_workers.fleet.known_target import KnownTarget
 DAYS_S = 1800.0
 #: How often the factors that estimates of tokens are scaled by are read again, s; clients do so as often.
 FACTORS_S = 30.0
+#: Versions of stored templates of whose answers a worker knows.
+_MOST_TEMPLATES = 1000
 
 
 class FleetBook:
@@ -58,6 +61,8 @@ class FleetBook:
         self._factors: Mapping[str, float] = {}
         #: Target -> output tokens of one of its answers, likewise.
         self._answers: Mapping[str, int | None] = {}
+        #: Version of a stored template -> the same for its answers.
+        self._by_template: dict[str, Mapping[str, int | None]] = {}
         self._plans: dict[str, TargetPlan | None] = {}
         self._targets: dict[str, KnownTarget] = {}
         self._written: set[str] = set()
@@ -170,13 +175,26 @@ class FleetBook:
             found = await self._store.run(learned(self._store.keys, called))
             self._factors = {target: sums.factor for target, sums in found.items()}
             self._answers = await self._store.run(answer_tokens(self._store.keys, called))
+        for template in list(self._by_template):
+            op = prompt_answers(self._store.keys, template, called)
+            self._by_template[template] = await self._store.run(op) if called else {}
 
     def factor(self, target: str) -> float:
         """What estimates of a target's input tokens are scaled by; 1 where no replies have told yet."""
         return self._factors.get(target, 1.0)
 
-    def answer_tokens(self, target: str) -> int | None:
-        """Output tokens of one answer of a target; None where no replies have told yet."""
+    def answer_tokens(self, target: str, template: str = "") -> int | None:
+        """Output tokens of one answer of a target; None where no replies have told yet.
+
+        Args:
+            template: version of the stored template that is asked by; what its own answers have is gone by first. It
+                is read with the factors, from the first time on that it is asked for.
+        """
+        if template:
+            if template not in self._by_template and len(self._by_template) < _MOST_TEMPLATES:
+                self._by_template[template] = {}
+            if (mean := self._by_template.get(template, {}).get(target)) is not None:
+                return mean
         return self._answers.get(target)
 
     async def ensure_plans(self, targets: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from homa_shared.quota.call_parts import read_parameters
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.reads.token_error import Learned, add_learned
 from homa_shared.store.reads.written_tokens import Written, add_written
+from homa_shared.store.transitions.prompts import add_prompt_answers
 
 #: Of so many replies of a target one is looked at.
 ONE_IN = 8
@@ -36,6 +37,8 @@ class TokenLearning:
         self._unseen: Counter[str] = Counter()
         self._sums: dict[str, Learned] = {}
         self._written: dict[str, Written] = {}
+        #: Version of a stored template -> target -> what its answers have.
+        self._by_template: dict[str, dict[str, Written]] = {}
         #: What the fleet knew when this worker last added to it.
         self._known: dict[str, Learned] = {}
 
@@ -56,6 +59,16 @@ class TokenLearning:
             told = Written(completion.usage.output_tokens, answers)
             self._written[target] = self._written.get(target, Written()) + told
 
+    def note_template(self, template: str, target: str, completion: Completion) -> None:
+        """Takes note of how long an answer to a version of a stored template is.
+
+        Each one counts: nothing has to be estimated for it, and many templates are asked by now and then only.
+        """
+        if completion.metered:
+            told = Written(completion.usage.output_tokens, len(completion.body.get("choices") or (None,)))
+            by_target = self._by_template.setdefault(template, {})
+            by_target[target] = by_target.get(target, Written()) + told
+
     def note_texts(self, target: str, texts: Sequence[str], found: Embeddings) -> None:
         """Takes a look at vectors."""
         if self._is_due(target) and found.metered and sum(map(len, texts)) <= _LONGEST_BYTES:
@@ -70,6 +83,9 @@ class TokenLearning:
         told, self._written = self._written, {}
         for target, written in told.items():
             await self._store.run(add_written(self._store.keys, target, written))
+        by_template, self._by_template = self._by_template, {}
+        for template, by_target in by_template.items():
+            await self._store.run(add_prompt_answers(self._store.keys, template, by_target))
 
     def _is_due(self, target: str) -> bool:
         """Whether a reply of a target is to be looked at: the first that can be, and one in so many behind it."""

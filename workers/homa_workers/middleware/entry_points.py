@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 
 from homa_shared.model.errors import ConfigError
+from homa_shared.plugins import Group, Plugin, PluginError, Policy, expects_callable, load_all, plugins_of
 from homa_workers.middleware.around import Around
 from homa_workers.middleware.base import Middleware
 
-#: A package's entry point of this group is a Middleware class, a function that makes one, or what `@around` declares.
-ENTRY_POINT_GROUP = "homa.middleware"
-
 #: Makes a worker's instance.
 Factory = Callable[[], Middleware]
+
+
+@dataclass(frozen=True, slots=True)
+class Plugged:
+    """What makes the middleware of an installed package."""
+
+    plugin: Plugin
+    make: Factory
+
+
 #: What a worker can be given.
-Given = Factory | Around
+Given = Factory | Around | Plugged
 
 
-def installed() -> Sequence[Given]:
-    """What makes the middlewares of installed packages, in the order of their entry points' names.
+def _fault(name: str, found: object) -> str | None:
+    return None if isinstance(found, Around) else _callable(name, found)
+
+
+_callable = expects_callable("a Middleware class or a function that makes one, or one with @around")
+#: A package's entry point of this group is a Middleware class, a function that makes one, or what `@around` declares.
+MIDDLEWARE = Group("homa.middleware", "middleware", _fault)
+
+
+def installed(policy: Policy, warn: Callable[[str], None]) -> Sequence[Given]:
+    """The middlewares of installed packages, in the order of their entry points' names.
+
+    Args:
+        warn: is told of each broken one that is skipped.
 
     Raises:
-        ConfigError: one cannot be loaded; it is named.
+        PluginError: one is broken, and the policy is `fatal`.
     """
-    return [_load(point) for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)]
+    found = load_all(MIDDLEWARE, policy, warn)
+    known = {plugin.name: plugin for plugin in plugins_of(MIDDLEWARE)} if found else {}
+    return [_given(known[name], value) for name, value in found.items()]
 
 
 def declared(modules: Sequence[str]) -> list[Given]:
@@ -37,14 +59,23 @@ def declared(modules: Sequence[str]) -> list[Given]:
     return [found for module in modules for found in _of_module(module)]
 
 
-def split(given: Sequence[Given]) -> tuple[list[Middleware], list[Around]]:
+def split(given: Sequence[Given], policy: Policy, warn: Callable[[str], None]) -> tuple[list[Middleware], list[Around]]:
     """A worker's instances, and the functions around calls.
+
+    Args:
+        policy: what becomes of an installed package's that cannot be made.
+        warn: is told of each that is skipped.
 
     Raises:
         ConfigError: an instance cannot be made; it is named.
     """
-    around = [one for one in given if isinstance(one, Around)]
-    return [make(one) for one in given if not isinstance(one, Around)], around
+    made: list[Middleware] = []
+    for one in given:
+        if isinstance(one, Plugged):
+            made += _plugged(one, policy, warn)
+        elif not isinstance(one, Around):
+            made.append(make(one))
+    return made, [one for one in given if isinstance(one, Around)]
 
 
 def make(factory: Factory) -> Middleware:
@@ -83,19 +114,19 @@ def _of_module(name: str) -> list[Given]:
     return found
 
 
-def _load(point: EntryPoint) -> Given:
-    package = f" of {point.dist.name} {point.dist.version}" if point.dist else ""
-    try:
-        found = point.load()
-    except Exception as error:
-        raise ConfigError(
-            f"middleware {point.name!r}{package} cannot be loaded from {point.value}: {error!r}; mend or uninstall it"
-        ) from error
+def _given(plugin: Plugin, found: object) -> Given:
     if isinstance(found, Around):
         return found
-    if not callable(found):
-        raise ConfigError(
-            f"middleware {point.name!r}{package} is {found!r}; expected a Middleware class or a function that makes one"
-        )
-    factory: Factory = found
-    return factory
+    assert callable(found), found  # `_fault` saw to it
+    return Plugged(plugin, found)
+
+
+def _plugged(one: Plugged, policy: Policy, warn: Callable[[str], None]) -> list[Middleware]:
+    try:
+        return [make(one.make)]
+    except ConfigError as error:
+        broken = PluginError(f"{one.plugin}: {error}; mend or uninstall it")
+        if policy == "fatal":
+            raise broken from error
+        warn(f"{broken}. It is skipped")
+        return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from homa_shared.calls.prompt_templates import of_tags
 from homa_shared.calls.reply import Call, Completion, Embeddings
 from homa_shared.store.client import AsyncStore
 from homa_workers.attempt import RunningAttempt
@@ -23,7 +24,11 @@ class TokenCalibration(Middleware):
 
     def after_call(self, attempt: RunningAttempt, call: Call, result: Completion | Exception) -> None:
         if isinstance(result, Completion):
-            self.learning.note(attempt.claim.target, call, result)
+            claim = attempt.claim
+            self.learning.note(claim.target, call, result)
+            # Most jobs have no tags at all.
+            if claim.tags and (template := of_tags(claim.tags)):
+                self.learning.note_template(template, claim.target, result)
 
     def after_embedding(self, attempt: RunningAttempt, texts: Sequence[str], result: Embeddings | Exception) -> None:
         if isinstance(result, Embeddings):

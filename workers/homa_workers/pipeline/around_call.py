@@ -83,5 +83,5 @@ class AroundCaller(Caller):
         made = self._capped(attempt.claim.target, fitted)
         attempt.params = made.params
         attempt.parameter_notes += tuple(note for note in notes if note not in attempt.parameter_notes)
-        await self._allow(attempt, need_of_call(self._book, attempt.claim.target, made, why))
+        await self._allow(attempt, need_of_call(self._book, attempt.claim, made, why))
         return made

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from homa_shared.calls.prompt_templates import of_tags
 from homa_shared.calls.reply import Call
 from homa_shared.calls.request import Option
 from homa_shared.kinds.output_caps import PLAIN
@@ -21,6 +22,7 @@ from homa_shared.quota.need_calculator import NeedCalculator
 from homa_shared.quota.parameter_costs import OUTPUT_CAPS, REPLIES
 from homa_shared.quota.prompt import Prompt
 from homa_shared.quota.unbounded import unbounded_parameter
+from homa_shared.store.transitions.attempts import Claim
 from homa_workers.attempt import RunningAttempt
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.outcomes.halting import refused
@@ -49,30 +51,31 @@ def reckoned(book: FleetBook, attempt: RunningAttempt, call: Call, changed: str)
     """
     claim = attempt.claim
     if changed:
-        return need_of_call(book, claim.target, call, changed)
+        return need_of_call(book, claim, call, changed)
     # Without a bound no budget can have let it through: there is none to be kept.
     if claim.bound is None or attempt.request.priced == book.price_stamp:
         return None
-    found = need_of_call(book, claim.target, call, OTHER_PRICES)
+    found = need_of_call(book, claim, call, OTHER_PRICES)
     if found.need.bound is not None and found.need.bound <= claim.bound:
         return None
     # Quotas are as they were: an estimate that has been learned better since is settled after the reply.
     return found._replace(need=Option(claim.target, found.need.bound, claim.tokens))
 
 
-def need_of_call(book: FleetBook, target: str, call: Call, why: str = "") -> Reckoned:
-    """What a call to a target takes, by present prices.
+def need_of_call(book: FleetBook, claim: Claim, call: Call, why: str = "") -> Reckoned:
+    """What a call of a job takes at its target, by present prices.
 
     Raises:
         Halted: nobody can say, as where middleware made its parameters unreadable.
     """
+    target, template = claim.target, of_tags(claim.tags) if claim.tags else ""
     plan = book.plan(target)
     if plan is None:
         raise refused(f"what its call takes cannot be calculated: no provider serves {target} any more")
     try:
         calculator = NeedCalculator(book.prices, call.params, call.api)
         prompt = Prompt.of_sent(call.messages)
-        need = calculator.chat(plan, prompt, book.factor(target), book.answer_tokens(target))
+        need = calculator.chat(plan, prompt, book.factor(target), book.answer_tokens(target, template))
         unbounded = "" if need.bound is not None else calculator.why_unbounded(plan.target, prompt)
     except (InvalidRequest, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # Nothing is in flight: an attempt that ended as a defect would leave its bound unresolved.

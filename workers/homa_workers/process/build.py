@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from homa_shared.broker import HomaBroker
+from homa_shared.calls.plugged_tools import load_tools
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.ids import new_worker_id
 from homa_shared.settings.changes import drift
@@ -116,7 +117,8 @@ async def build(
     if ticker and (providers or has_actors):
         raise ConfigError("--ticker takes no jobs: expected neither providers nor --actors beside it")
     names = [] if ticker else _chosen(settings, providers, has_actors=has_actors)
-    given = [*installed(), *middleware]
+    given = [*installed(settings.plugins, _skipped_plugin), *middleware]
+    load_tools(settings.plugins, _skipped_plugin)
     blobs = open_blobs(settings)
     secrets = secrets_of(settings, address)
     made = [parts.account(name, settings.providers[name], secrets) for name in names]
@@ -141,6 +143,10 @@ async def build(
         await process.aclose()
         raise
     return process
+
+
+def _skipped_plugin(what: str) -> None:
+    structlog.get_logger("homa.worker").warning("plugin skipped", what=what)
 
 
 async def _fleet_in_force(store: AsyncStore, settings: Settings, *, fake: bool) -> Fleet:
@@ -204,7 +210,7 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
     log = WorkerLog(new_worker_id(provider.name), debug=settings.debug)
     media = Media(store, shared.blobs, settings.blobs_above)
     vectors = VectorCache(store)
-    others, around = split(shared.middleware)
+    others, around = split(shared.middleware, settings.plugins, _skipped_plugin)
     watching = [*_call_logs(settings, log, shared.secrets), *_metrics(settings, provider.name)]
     all_hooks = in_order(log, store, book, media, vectors, others, watching)
     chain = MiddlewareChain(all_hooks, log, for_provider(around, provider.name))

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.util import find_spec
 
 import orjson
 
 from homa_shared.kinds.registry import profile_of
-from homa_shared.model.errors import HomaError
+from homa_shared.model.errors import ConfigError, HomaError
+from homa_shared.plugins import Policy
 from homa_shared.settings.model import Settings, load_settings
-from homa_workers.middleware import entry_points
+from homa_workers.middleware.entry_points import installed, split
 from homa_workers.process.accounts import account_config
 from homa_workers.providers.registry import create
 
@@ -27,7 +28,7 @@ async def main() -> int:
     settings = load_settings()
     for name in sorted(settings.providers):
         await _provider(settings, name)
-    _tell("middleware", _trouble(lambda: entry_points.split(entry_points.installed())))
+    _tell("middleware", _trouble(lambda: _middleware(settings.plugins)))
     return 0
 
 
@@ -52,6 +53,14 @@ async def _provider(settings: Settings, name: str) -> None:
     _tell(f"adapter of {name}", None)
 
 
+def _middleware(policy: Policy) -> None:
+    """Makes each once; raises what a worker would be told of the first that it cannot make."""
+    told: list[str] = []
+    split(installed(policy, told.append), policy, told.append)
+    if told:
+        raise ConfigError("; ".join(told))
+
+
 def _keyless(settings: Settings, name: str) -> bool:
     try:
         return settings.providers[name].key() is None
@@ -59,7 +68,7 @@ def _keyless(settings: Settings, name: str) -> bool:
         return True
 
 
-def _trouble(make: Callable[[], Sequence[object]]) -> str | None:
+def _trouble(make: Callable[[], None]) -> str | None:
     try:
         make()
     except HomaError as error:

@@ -7,14 +7,17 @@ from typing import Any
 import click
 
 from homa.cli.job_flags import JobFlags
+from homa.cli.option_types import value_option
 from homa.submit.option_row import Command
 
 _flags = JobFlags(Command.ASK)
 
 
 @click.command(name="ask")
-@click.argument("prompt")
-@_flags("model", "fallbacks", "system", "images", "files", "schema", "max_tokens", "temperature", "budget_usd")
+@click.argument("prompt", required=False)
+@_flags("model", "fallbacks", "template")
+@value_option
+@_flags("system", "images", "files", "schema", "max_tokens", "temperature", "budget_usd")
 @_flags("tags", "tenant", "lane", "deadline_s", "api")
 @_flags.others()
 @click.option(
@@ -28,6 +31,8 @@ _flags = JobFlags(Command.ASK)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 def command(**options: Any) -> None:
     """Run one job and stream the answer. PROMPT is the question, or - to read it from standard input.
+
+    With --template there is none: a stored template asks, with a --value for each of its variables.
 
     Exit status: 0 answered, 1 the job failed, 2 wrong usage or settings, 3 store or budget, 130 and 143 interrupted:
     the job is then cancelled.

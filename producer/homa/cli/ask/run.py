@@ -11,6 +11,7 @@ from typing import Any
 import click
 import orjson
 
+from homa.cli import worker_logs
 from homa.cli.ask.turn import submission_of
 from homa.cli.context import say, standard_input, submitting_session
 from homa.cli.file_options import is_pdf
@@ -30,6 +31,7 @@ from homa.submit.option_row import Command
 from homa.submit.submitter import Asked, ask_for
 from homa.submit.template import Template
 from homa.supervision.supervisor import WorkerSupervisor
+from homa_shared.calls.prompt_templates import AsTexts
 from homa_shared.capabilities import Feature
 from homa_shared.model.errors import InvalidRequest, StoreUnavailable
 from homa_shared.model.ids import new_job_id
@@ -59,7 +61,7 @@ def ask_job(**options: Any) -> None:
         submission = submission_of(here, options, asked)
         with Interruption(at_once=True).listening() as interruption, workers.at_work():
             reply = _answer(here, submission, asked.schema, workers, interruption, streamed)
-        workers.forget_logs()
+        worker_logs.leave(workers, here)
         _tell(reply, as_json=options["as_json"], streamed=streamed)
 
 
@@ -75,6 +77,12 @@ def _asked(options: dict[str, Any], streamed: bool, documents: Sequence[str] = (
     Args:
         documents: those among the files that are shown as they are.
     """
+    if options["template"] is not None:
+        return _by_template(options, streamed)
+    if options["prompt"] is None:
+        raise InvalidRequest("PROMPT is missing: expected the question, - for standard input, or --template NAME")
+    if options["values"]:
+        raise InvalidRequest("--value without --template: expected both, or neither")
     if options["prompt"] == "-":
         options["prompt"] = standard_input()
     texts = [_text_of(file) for file in options["files"] if file not in documents]
@@ -83,9 +91,21 @@ def _asked(options: dict[str, Any], streamed: bool, documents: Sequence[str] = (
         "files": [Path(file) for file in documents],
         "stream": streamed,
     }
-    # A conversation has these two of its own.
-    apart = () if options["conversation"] is None else ("system", "tenant")
-    return ask_for(job_options(Command.ASK, options, "files", *apart) | made)
+    return ask_for(job_options(Command.ASK, options, "files", *_apart(options)) | made)
+
+
+def _apart(options: dict[str, Any]) -> tuple[str, ...]:
+    """What a conversation has of its own."""
+    return () if options["conversation"] is None else ("system", "tenant")
+
+
+def _by_template(options: dict[str, Any], streamed: bool) -> Asked:
+    """The request whose prompt a stored template makes."""
+    for name, given in (("PROMPT", options["prompt"]), ("--file", options["files"]), ("--image", options["images"])):
+        if given:
+            raise InvalidRequest(f"both --template and {name}: expected one of them")
+    made = {"values": AsTexts(options["values"] or {}), "stream": streamed}
+    return ask_for(job_options(Command.ASK, options, "files", "images", *_apart(options)) | made)
 
 
 def _text_of(file: str) -> str:

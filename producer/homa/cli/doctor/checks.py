@@ -15,6 +15,7 @@ from homa.cli.doctor.check import Check
 from homa.cli.doctor.handler_checks import handler_checks
 from homa.cli.doctor.model_checks import fleets_models, models
 from homa.cli.doctor.orphaned_queues import Stranded
+from homa.cli.doctor.plugin_checks import plugins
 from homa.cli.doctor.worker_checks import loading, sdks
 from homa.client.management.why import lack_of
 from homa.drivers.context import Context
@@ -71,6 +72,7 @@ def checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
         yield from models(settings.fleet())
     # Last: it imports SDKs, which takes seconds, and a worker's beat is old after five.
     yield from loading(settings)
+    yield from plugins(settings)
 
 
 def _installation() -> Iterator[Check]:

@@ -16,6 +16,7 @@ from typing import IO, Any
 import click
 import orjson
 
+from homa.cli import worker_logs
 from homa.cli.context import say, submitting_session
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.input_options import read_options
@@ -92,7 +93,7 @@ def embed_inputs(**options: Any) -> None:
         with Interruption(at_once=True).listening() as interruption, workers.at_work():
             texts = _texts(rows, options["column"] or "text")
             sums = _embed(here, texts, asked, workers, interruption, out, line)
-        workers.forget_logs()
+        worker_logs.leave(workers, here)
     _tell(sums, options)
 
 

@@ -8,6 +8,7 @@ import time
 import click
 import orjson
 
+from homa.cli import worker_logs
 from homa.cli.context import say
 from homa.cli.exit_status import Stopped, status_of, status_of_run
 from homa.cli.run.checked import CheckedRun
@@ -122,6 +123,6 @@ def _release(run: BatchRun) -> None:
     parts = run.parts
     parts.workers.drain()
     if parts.workers.any and parts.workers.wait() and run.state.stop is None:
-        parts.workers.forget_logs()
+        worker_logs.leave(parts.workers, parts.session)
     if parts.kept is not None:
         parts.kept.close()

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from homa.cli.run.options import RunRequest
 from homa.client.session import Session
-from homa.files import BadRow, Row, columns_of, look_ahead
+from homa.files import BadRow, PromptTemplate, Row, columns_of, look_ahead
 from homa.runs.row_request import RequestBuilder
 from homa.submit.fleet_view import FleetView
 from homa.submit.model_words import tell
 from homa.submit.options import check_options
 from homa.submit.template import Template
+from homa.submit.template_values import stored_template
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.example_models import OPENAI
 from homa_shared.model.money import usd
@@ -36,10 +37,15 @@ class CheckedRun:
     def check(cls, request: RunRequest, session: Session) -> CheckedRun:
         """Raises InvalidRequest or UnknownModel for what would otherwise fail in the middle of the run."""
         view = session.view()
+        if request.template is not None:
+            request.use(session.driver.run(stored_template(session.keys, request.template)))
         head = _checked_head(request)
         targets = _checked_targets(request, view, head)
         tell(view, targets)
-        builder = RequestBuilder(request.template, request.model, view.fleet, request.max_tokens is not None)
+        builder = RequestBuilder(
+            request.prompt_template, request.model, view.fleet, request.max_tokens is not None, request.stored
+        )
+        _learn(request, session, view)
         return cls(request, session, view, builder, head, targets)
 
 
@@ -50,9 +56,7 @@ def _checked_head(request: RunRequest) -> list[Row]:
     rows = [row for row in head if isinstance(row, Row)]
     plain = [row for row in rows if row.request is None]
     if plain:
-        request.template.check(columns_of(plain))
-        if len(plain) > 1:
-            request.template.check_varies(columns_of(plain))
+        _check_template(request, columns_of(plain), several=len(plain) > 1)
         if request.model is None:
             raise InvalidRequest(f"--model is missing: expected provider:model, such as {OPENAI.target}, or an alias")
     if not head and not request.run_inputs.skipped.total:
@@ -60,15 +64,33 @@ def _checked_head(request: RunRequest) -> list[Row]:
     return rows
 
 
+def _check_template(request: RunRequest, columns: list[str], *, several: bool) -> None:
+    template, option = request.prompt_template, "--prompt"
+    if request.stored is not None:
+        template, option = PromptTemplate.parse(f"{request.stored.prompt}{request.stored.system or ''}"), "--template"
+    template.check(columns)
+    if several:
+        template.check_varies(columns, option)
+
+
+def _learn(request: RunRequest, session: Session, view: FleetView) -> None:
+    """How long answers to the stored template are, for the forecast."""
+    if request.stored is not None and request.model is not None:
+        given = request.run_options.given
+        asked = check_options({"model": request.model, "fallbacks": given.get("fallbacks") or ()})
+        session.driver.run(session.submitter.learn_template(view, asked.of_template(request.stored.ref)))
+
+
 def _checked_targets(request: RunRequest, view: FleetView, head: Sequence[Row]) -> list[str]:
     """The targets that the run goes to, as far as its first rows tell; checked with all that applies to them."""
-    builder = RequestBuilder(request.template, request.model, view.fleet)
+    builder = RequestBuilder(request.prompt_template, request.model, view.fleet)
     lines = [row.request for row in head if row.request is not None]
     models = [request.model] if request.model is not None else [builder.model_of(body) for body in lines]
     targets: dict[str, None] = {}
     for model in dict.fromkeys(models):
         options = {**request.run_options.options, "model": model}
         options.pop("system", None)
+        options.pop("template", None)
         template = Template(view, check_options(options))
         targets.update(dict.fromkeys(template.targets))
         _check_reachable(view, template)

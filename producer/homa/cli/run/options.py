@@ -16,6 +16,7 @@ from homa.runs.inputs import STDIN, RunInputs
 from homa.runs.run_options import RunOptions
 from homa.runs.tally import MaxFailures
 from homa.submit.option_row import Command
+from homa_shared.calls.prompt_templates import Template
 from homa_shared.model.errors import InvalidRequest
 
 
@@ -31,18 +32,28 @@ class RunRequest:
         except KeyError:
             raise AttributeError(name) from None
 
+    @property
+    def stored(self) -> Template | None:
+        """The stored template that --template names, once it is read."""
+        found: Template | None = self.options.get("stored")
+        return found
+
+    def use(self, stored: Template) -> None:
+        """Takes the stored template that --template names: this version, from here on."""
+        self.options.update(stored=stored, template=stored.ref)
+
     @cached_property
-    def template(self) -> PromptTemplate:
-        return PromptTemplate.load(self.prompt)
+    def prompt_template(self) -> PromptTemplate:
+        return PromptTemplate.load(self.prompt) if self.stored is None else PromptTemplate.parse(self.stored.prompt)
 
     @cached_property
     def run_options(self) -> RunOptions:
         return RunOptions(
-            prompt=self.template.source,
+            prompt=self.prompt_template.source,
             model=self.model,
             given=job_options(Command.RUN, self.options, "model", "budget_usd", "prompt_cache"),
             budget=self.budget,
-            prompt_cache=(self.template.parts[0] or None) if self.prompt_cache else False,
+            prompt_cache=(self.prompt_template.parts[0] or None) if self.prompt_cache else False,
         )
 
     @cached_property
@@ -80,6 +91,9 @@ class RunRequest:
 
     def check(self) -> None:
         """Raises InvalidRequest for options that do not go together, and for inputs that lead nowhere."""
+        for option in ("prompt", "system") if self.options["template"] is not None else ():
+            if self.options[option] is not None:
+                raise InvalidRequest(f"both --template and --{option}: expected one of them")
         if self.as_json and self.output == STDIN and not self.dry_run:
             raise InvalidRequest("--json and --output - both want standard output: expected --output FILE")
         if self.detach and self.resume:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ import click
 from homa.cli.context import say, session, submitting_session
 from homa.cli.exit_status import SOME_FAILED, Stopped
 from homa.cli.job_flags import JobFlags, job_options
-from homa.cli.option_types import seconds
+from homa.cli.option_types import seconds, value_option
 from homa.cli.output import json_option, print_facts, print_json, print_table
 from homa.cli.schedules.words import (
     SHOWN,
@@ -30,6 +31,7 @@ from homa.cli.schedules.words import (
 from homa.client.management.workers import workers
 from homa.client.schedule_flows import WINDOW, ScheduleFlows, ScheduleTimes, all_schedules, make_schedule
 from homa.submit.option_row import Command
+from homa_shared.calls.prompt_templates import AsTexts
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.store import reads
 
@@ -47,8 +49,10 @@ def command() -> None:
 @click.option("--every", "every_s", metavar="TIME", callback=seconds, help="At an interval, such as 15m.")
 @click.option("--at", metavar="MOMENT", help="Once, such as 2027-01-31T07:00 (in --tz).")
 @click.option("--tz", metavar="ZONE", default="UTC", show_default=True, help="IANA zone.")
-@click.option("--prompt", required=True, metavar="TEXT|@FILE", help="{{tick}}, {{since}}, {{until}} are moments.")
-@_flags("model", "fallbacks", "system", "max_tokens", "schema", "temperature", "tags", "tenant", "lane")
+@click.option("--prompt", metavar="TEXT|@FILE", help="{{tick}}, {{since}}, {{until}} are moments.")
+@_flags("model", "fallbacks", "template")
+@value_option
+@_flags("system", "max_tokens", "schema", "temperature", "tags", "tenant", "lane")
 @click.option("--missed", type=click.Choice(["once", "skip", "all"]), default="once", show_default=True)
 @click.option("--overlap", type=click.Choice(["skip", "queue", "cancel", "allow"]), default="skip", show_default=True)
 @click.option("--jitter", "jitter_s", metavar="TIME", callback=seconds, help="Start up to so long behind each tick.")
@@ -64,7 +68,6 @@ def command() -> None:
 @json_option
 def create(**options: Any) -> None:
     """Make a schedule. Making it again in the same way changes nothing."""
-    from homa.files import read_argument
     from homa.submit.schedule_definition import Policies
 
     said = {name: options.get(name) for name in _ask_options()}
@@ -82,7 +85,7 @@ def create(**options: Any) -> None:
     )
     at = moment_of("--at", options["at"], options["tz"])
     times = ScheduleTimes(options["cron"], options["every_s"], at, options["tz"])
-    request, name = read_argument(options["prompt"], "--prompt"), options["name"]
+    request, name = _request(options), options["name"]
     with submitting_session() as here:
         making = make_schedule(here.submitter, name, request, times, policies, given, replace=options["replace"])
         here.driver.run(making)
@@ -95,6 +98,19 @@ def create(**options: Any) -> None:
         print_json(schedule_document(view, ticks))
         return
     say(f"schedule {name}: next tick {ticks[0].isoformat() if ticks else 'none'}")
+
+
+def _request(options: Mapping[str, Any]) -> str | dict[str, Any]:
+    """The request's text: --prompt, or values of --template."""
+    from homa.files import read_argument
+
+    if (options["prompt"] is None) == (options["template"] is None):
+        raise InvalidRequest("--prompt, --template: expected one of the two")
+    if options["prompt"] is None:
+        return {"values": AsTexts(options["values"] or {})}
+    if options["values"]:
+        raise InvalidRequest("--value without --template: expected both, or neither")
+    return read_argument(options["prompt"], "--prompt")
 
 
 def _ask_options() -> list[str]:

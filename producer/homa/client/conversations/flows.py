@@ -121,7 +121,7 @@ class ConversationFlows:
         page = yield from read_page(self.keys, self.id, self.owner)
         facts = _NOBODY if page is None else page.facts
         expected = facts.turns if expect_turn is None else expect_turn
-        asked = self._as_turn(make(facts))
+        asked = self._as_turn((yield from self.submitter.filled(make(facts))))
         if page is not None and asked.key is None:
             self._check(page, expected)
         window = Window.decode(facts.window) if self.settled.window is None else self.settled.window

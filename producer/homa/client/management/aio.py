@@ -64,6 +64,7 @@ class AsyncManagement:
         provider: str | None = None,
         tenant: str | None = None,
         tag: str | None = None,
+        template: str | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[JobInfo]:
         """Jobs that fit all that is said: live ones first, then the ended, newest first; a batch's in its order.
@@ -74,13 +75,14 @@ class AsyncManagement:
             batch: a handle, or an id.
             provider: of their present target.
             tag: `key=value`, or `key` for any value.
+            template: `name@version` of a stored template, or `name` for any version.
             limit: most jobs; None for all.
 
         Raises:
             InvalidRequest: an argument is wrong.
             JobNotFound: the batch is not in the store.
         """
-        wanted = JobFilter(state, id_or_none("batch", batch), queue, provider, tenant, tag)
+        wanted = JobFilter(state, id_or_none("batch", batch), queue, provider, tenant, tag, template)
         return self._driver.iterate(job_listing.listing(self._submitter.keys, wanted, _limit(limit)))
 
     def batches(
@@ -115,7 +117,7 @@ class AsyncManagement:
         """What was spent.
 
         Args:
-            by: what a row stands for: provider, model, tenant, tag, day or batch.
+            by: what a row stands for: provider, model, tenant, tag, template, day or batch.
             since: first day (UTC), as a date or `YYYY-MM-DD`.
             until: last day, included.
             batch: only this batch, whatever the days.
@@ -167,6 +169,7 @@ class AsyncManagement:
         provider: str | None = None,
         tenant: str | None = None,
         tag: str | None = None,
+        template: str | None = None,
     ) -> Retries: ...
 
     async def retry(
@@ -179,6 +182,7 @@ class AsyncManagement:
         provider: str | None = None,
         tenant: str | None = None,
         tag: str | None = None,
+        template: str | None = None,
     ) -> AsyncJob[Any] | Retries:
         """Retry an ended job as a new one, or all that fit the filters of `jobs`: failed ones unless a state is said.
 
@@ -191,7 +195,7 @@ class AsyncManagement:
             UnknownModel: the fleet no longer has any provider of its chain; of many, such a job is refused and counted.
         """
         keys = self._submitter.keys
-        wanted = JobFilter(state, id_or_none("batch", batch), queue, provider, tenant, tag)
+        wanted = JobFilter(state, id_or_none("batch", batch), queue, provider, tenant, tag, template)
         job_listing.require_one(job, wanted)
         if job is None:
             return await self._driver.run(retries.Retrier(keys).retry_all(wanted))

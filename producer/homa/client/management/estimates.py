@@ -15,6 +15,8 @@ from homa.submit.messages import build_messages
 from homa.submit.options import check_options
 from homa.submit.reservations import prompt_of
 from homa.submit.template import Template
+from homa.submit.template_values import with_prompt
+from homa_shared.calls.prompt_templates import Template as StoredTemplate
 from homa_shared.calls.reply import Usage
 from homa_shared.kinds.billing import Terms
 from homa_shared.model.limits import DIMENSIONS, Limits
@@ -26,7 +28,7 @@ from homa_shared.quota.own_cap import thinks_first
 _DAY_S = 86_400.0
 _SECOND_US = 1_000_000
 #: What of a request makes its messages, or names its job.
-_APART = ("prompt", "messages", "system", "images", "files", "custom_id", "key", "metadata")
+_APART = ("prompt", "messages", "system", "images", "files", "custom_id", "key", "metadata", "template", "values")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ class _Plan:
     cap: int
     own_cap: bool
     thinks: bool
+    #: As its answers, or those to the stored template, were so far.
+    expected_output_tokens: int
 
 
 class Estimator:
@@ -113,10 +117,11 @@ class Estimator:
     Args:
         view: the fleet's settings.
         shared: options of `submit` for requests that do not say otherwise.
+        stored: the stored template that requests give values to.
     """
 
-    def __init__(self, view: FleetView, shared: Mapping[str, Any]) -> None:
-        self._view = view
+    def __init__(self, view: FleetView, shared: Mapping[str, Any], stored: StoredTemplate | None = None) -> None:
+        self._view, self._stored = view, stored
         self._system = shared.get("system")
         self._shared = {name: value for name, value in shared.items() if name not in _APART and value is not None}
         self._plans: dict[str, _Plan] = {}
@@ -134,6 +139,8 @@ class Estimator:
             InvalidRequest: it would be refused; it counts as nothing until `reject` is told of it.
         """
         own = {name: value for name, value in request.items() if name not in _APART}
+        if self._stored is not None:
+            request = with_prompt(request, self._stored)
         messages = build_messages(
             request.get("prompt"),
             request.get("messages"),
@@ -190,7 +197,7 @@ class Estimator:
     def _price(self, plan: _Plan, prepared: Prepared) -> None:
         calculator, prompt = plan.calculator, prompt_of(prepared)
         given = calculator.input_tokens(plan.target, prompt)
-        written = calculator.expected_output_tokens
+        written = plan.expected_output_tokens
         self._note_cap(plan)
         self._input += given
         self._output += written
@@ -218,7 +225,10 @@ class Estimator:
     def _plan(self, own: Mapping[str, Any]) -> _Plan:
         name = repr(sorted(own.items())) if own else ""
         if name not in self._plans:
-            self._plans[name] = self._planned(Template(self._view, check_options({**self._shared, **own})))
+            options = check_options({**self._shared, **own})
+            if self._stored is not None:
+                options = options.of_template(self._stored.ref)
+            self._plans[name] = self._planned(Template(self._view, options))
         return self._plans[name]
 
     def _planned(self, template: Template) -> _Plan:
@@ -231,6 +241,7 @@ class Estimator:
             terms=self._view.prices.asked_terms(target, template.params_at(target)),
             by_target=[(each, calculator) for each, (_, calculator) in template.by_target().items()],
             cap=template.caps[0],
+            expected_output_tokens=template.expected_output_tokens,
             own_cap=own_cap,
             thinks=own_cap and thinks_first(self._view.prices, target, template.params),
         )

@@ -16,9 +16,11 @@ from homa.submit.batch_chunks import BatchRequest, Chunks, line_options
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options, spread
-from homa.submit.submitter import Submitter, ask_for, check_cost
+from homa.submit.submitter import Asked, Submitter, ask_for, check_cost
 from homa.submit.template import Template
+from homa.submit.template_values import stored_template
 from homa.submit.uploads import Uploads
+from homa_shared.calls.prompt_templates import Template as StoredTemplate
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest, StoreUnavailable
 from homa_shared.model.ids import new_job_id
 
@@ -51,6 +53,8 @@ class Estimating:
         self._rows = 0
         self._view: FleetView
         self._chunks: Chunks
+        #: The one request, where there are not many.
+        self._asked: Asked
 
     def begin(self) -> Flow[Estimator]:
         """What requests are added to.
@@ -66,14 +70,21 @@ class Estimating:
             options = check_options(named)
             self._view.fleet.resolve(options.model, options.fallbacks)
         if self._batch is not None:
+            yield from self._batch.read_template(self._view)
             self._chunks = self._batch.chunks(self._view, _NoUploads(self._context))
             if "model" in named:
                 self._chunks.check_defaults()
-        return Estimator(self._view, self._shared)
+        else:
+            self._asked = yield from self._submitter.filled(ask_for(self._options))
+            yield from self._submitter.learn_template(self._view, self._asked.options)
+        stored: StoredTemplate | None = None
+        if self._shared.get("template") is not None:
+            stored = yield from stored_template(self._submitter.keys, self._shared["template"])
+        return Estimator(self._view, self._shared, stored)
 
     def add_one(self, estimator: Estimator) -> None:
         """Adds the one request that the options say all of; raises as `submit`."""
-        asked = ask_for(self._options)
+        asked = self._asked
         template, skipped = Template(self._view, asked.options).fit(asked.prepared)
         check_cost(template, template.entry(new_job_id(), asked.prepared, skipped=skipped).bound, asked)
         estimator.add(self._shared)

@@ -14,6 +14,7 @@ from homa.client.management.wording import error_text
 from homa.client.not_found import batch_not_found
 from homa.drivers.effects import Emit, Flow, ask
 from homa.submit.option_checks import check_text
+from homa_shared.calls.prompt_templates import TemplateRef
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.records import ENDED, Job, State
 from homa_shared.model.targets import nearest
@@ -41,11 +42,15 @@ class JobFilter:
     tenant: str | None = None
     #: `key=value`, or `key` for any value.
     tag: str | None = None
+    #: `name@version` of a stored template, or `name` for any version.
+    template: str | None = None
 
     def __post_init__(self) -> None:
         """Raises InvalidRequest for what is not text, and for a state that there is none of."""
         for name, value in self.given.items():
             check_text(name, value)
+        if self.template is not None:
+            TemplateRef.parse(self.template)
         if self.state is not None:
             check_word("state", self.state, [state.value for state in State])
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from homa.client.management.units import time_of, time_of_known, usd_of
 from homa.client.management.wording import dollars, one_line
+from homa_shared.calls.prompt_templates import of_tags
 from homa_shared.model.records import ENDED, Job, State
 
 
@@ -51,6 +52,11 @@ class JobInfo:
     error: str | None = field(default=None, kw_only=True)
     #: Of a conversation that it answers: `conversation:number`.
     turn: str | None = field(default=None, kw_only=True)
+
+    @property
+    def template(self) -> str | None:
+        """The stored template that its prompt was made by, `name@version`; None: by none."""
+        return of_tags(self.tags) or None
 
     @property
     def ended(self) -> bool:

@@ -58,7 +58,7 @@ def order_of(options: Mapping[str, Any], template: str | None) -> Order:
         InvalidRequest: the first wrong one, named with its value and what was expected.
     """
     given = {"lane": Lane.BULK, **{name: value for name, value in spread(options).items() if value is not None}}
-    for name in ("key", "messages", "images", "files", "custom_id"):
+    for name in ("key", "messages", "images", "files", "custom_id", "template", "values"):
         if name in given:
             raise InvalidRequest(
                 f"{name} has no place in map: expected a prompt for all rows, and submit_batch for more"

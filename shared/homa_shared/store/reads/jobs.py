@@ -139,6 +139,7 @@ def jobs(
     provider: str | None = None,
     tenant: str | None = None,
     tag: str | None = None,
+    template: str | None = None,
     lists: Sequence[str] | None = None,
     limit: int = 100,
     cursor: str | None = None,
@@ -150,12 +151,15 @@ def jobs(
         batch: only its lines, in the order of the input.
         provider: only jobs whose present target is one of its models.
         tag: `key=value`, or `key` for any value.
+        template: `name@version`, or `name` for any version.
         lists: some of LIVE_LISTS and ENDED_LISTS, instead of those that the state and the batch say.
         limit: most jobs on the page.
         cursor: of the page before.
     """
     wanted = {"state": state and State(state).value, "batch": batch, "queue": queue, "provider": provider}
-    wanted |= {"tenant": tenant, "tag": tag}
+    # As the tag is found that such a job bears: up to the end of its line, or of the name.
+    line = template and (f"{template}\n" if "@" in template else f"{template}@")
+    wanted |= {"tenant": tenant, "tag": tag, "template": line}
     sources = list(lists) if lists is not None else _sources(state, batch)
     source, _, position = (cursor or f"{sources[0]}@").partition("@")
     filters = orjson.dumps({name: value for name, value in wanted.items() if value is not None})

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Literal
 
+from homa_shared.calls.prompt_templates import of_tags
 from homa_shared.model.constants import MEASURES
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, mapping, text
 
-By = Literal["provider", "model", "tenant", "tag", "day", "batch"]
+By = Literal["provider", "model", "tenant", "tag", "template", "day", "batch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ def _table(by: By, answer: Any) -> CostTable:
     rows = [_row(key, amounts) for key, amounts in sums.items()]
     rows.sort(key=lambda row: row.key if by == "day" else (-row.nano_usd - row.unresolved_nano_usd, row.key))
     # A call with several tags stands in several rows: totals are those of targets, whatever the rows are.
-    total = rows if by != "tag" else [_row("", amounts) for amounts in _by_target(answer).values()]
+    total = rows if by not in ("tag", "template") else [_row("", amounts) for amounts in _by_target(answer).values()]
     return CostTable(
         rows,
         sum(row.nano_usd for row in total),
@@ -182,7 +183,7 @@ def _keys_of(by: By, source: str, row: str) -> Iterable[str]:
     if by == "batch":
         return (source,)
     if row.startswith("#"):
-        return (row[1:],) if by == "tag" else ()
+        return (row[1:],) if by == "tag" else _template_of(row[1:]) if by == "template" else ()
     target, _, tenant = row.rpartition("|")
     match by:
         case "day":
@@ -195,6 +196,11 @@ def _keys_of(by: By, source: str, row: str) -> Iterable[str]:
             return (tenant,)
         case _:
             return ()
+
+
+def _template_of(tag: str) -> Iterable[str]:
+    found = of_tags(tag)
+    return (found,) if found else ()
 
 
 def _row(key: str, amounts: dict[str, int]) -> CostRow:

@@ -263,7 +263,7 @@ class Chat:
     def _need(self, call: Call, changed: str) -> Reckoned | None:
         """What a call takes; None for a first one that says just what the client reckoned with."""
         if self._journal.number or self._grown:
-            return need_of_call(self._journal.book, str(self._target), call)
+            return need_of_call(self._journal.book, self._journal.attempt.claim, call)
         return reckoned(self._journal.book, self._journal.attempt, call, changed)
 
 
