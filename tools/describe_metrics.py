@@ -30,7 +30,8 @@ homa metrics --once                     # printed once
 homa worker openai --metrics-port 9465  # those of a worker's own attempts
 ```
 
-One `homa metrics` does for a fleet; each worker serves its own. Both listen on loopback, unless `HOMA_METRICS_HOST`
+One `homa metrics` does for a fleet, or the gateway's `/metrics`, which shows it to keys of any role but tenant; each
+worker serves its own. The two commands listen on loopback, unless `HOMA_METRICS_HOST`
 says otherwise, and answer probes: `/livez` (503: only a restart helps) and `/readyz` (503: no work can be done now,
 with the reason). `pip install 'homa-queue[metrics]'` is the part that they need; the parts `workers` and `gateway`
 bring it.

@@ -166,7 +166,7 @@ class AwaitingDriver:
             return await self._context.need_blobs().get_async(effect.path)
         if isinstance(effect, Hurried):
             return await (await self._in_a_hurry(effect.seconds)).run(effect.op)
-        store = await self._connected()
+        store = await self.connected()
         if isinstance(effect, Block):
             return await store.wait(*effect.command)
         assert self._ends is not None
@@ -178,7 +178,12 @@ class AwaitingDriver:
         assert not isinstance(effect, Emit)
         return await store.run(effect)
 
-    async def _connected(self) -> AsyncStore:
+    async def connected(self) -> AsyncStore:
+        """The store, for operations that stand beside flows.
+
+        Raises:
+            StoreUnavailable: it cannot be reached, or is none that may be used.
+        """
         await self._follow()
         if self._store is not None:
             return self._store

@@ -25,6 +25,7 @@ from homa.gateway.openai.models import model, models
 from homa.gateway.openai.responses import endpoints as responses
 from homa.gateway.own.job_events import job_events
 from homa.gateway.own.jobs import cancel, show, submit
+from homa.gateway.own.metrics import metrics
 from homa.gateway.own.probes import healthz, readyz
 
 
@@ -73,6 +74,7 @@ def _routes(services: Services) -> list[Route]:
         get("/v1/jobs/{job}", show),
         post("/v1/jobs/{job}/cancel", cancel, body=False),
         get("/v1/jobs/{job}/events", job_events),
+        get("/metrics", metrics()),
         Route("/healthz", healthz(services), methods=["GET"]),
         Route("/readyz", readyz(services), methods=["GET"]),
     ]

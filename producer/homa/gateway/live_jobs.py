@@ -27,6 +27,7 @@ from homa_shared.model.pools import members_of
 from homa_shared.model.record_fields import short
 from homa_shared.model.records import Job
 from homa_shared.store import reads
+from homa_shared.store.client import AsyncStore
 from homa_shared.store.gateway_keys import FoundKey, find_key
 from homa_shared.store.operation import Op, read, text
 
@@ -112,6 +113,10 @@ class LiveJobs:
             for target in (hop for alias in list(view.fleet.models)[:1] for hop in view.fleet.hops(alias, ())):
                 for member in members_of(target):
                     view.prices.context_window(member)
+
+    async def store(self) -> AsyncStore:
+        """The store itself; raises StoreUnavailable where it cannot be reached."""
+        return await self._driver.connected()
 
     async def ping(self) -> None:
         """Raises StoreUnavailable where the store does not answer."""

@@ -46,6 +46,12 @@ class Principal:
         if self.role in _READ_ONLY:
             raise ApiError(403, f"this key's role is {self.role}: it may only look", "role_not_allowed")
 
+    def require_fleet(self) -> None:
+        """Raises ApiError where its key may not look at what belongs to all tenants."""
+        if self.role not in _SEE_ALL:
+            shown = ", ".join(sorted(_SEE_ALL))
+            raise ApiError(403, f"this key's role is {self.role}: the fleet is shown to {shown}", "role_not_allowed")
+
     def sees(self, tenant: str) -> bool:
         return self.role in _SEE_ALL or tenant == self.tenant
 
