@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from homa.submit.affordability import check_affordable
 from homa.submit.budgets import budget_over, check_bounded
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options
-from homa.submit.submitter import check_affordable
 from homa.submit.template import Template
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest
 from homa_shared.settings.fleet import Fleet, FleetProvider

@@ -15,7 +15,8 @@ from homa.client.streams import Piece, follow
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import Context, client_context
 from homa.drivers.effects import Emit, Flow
-from homa.submit.submitter import AcceptedJob, Submitter, ask_for
+from homa.submit.asked import AcceptedJob, ask_for
+from homa.submit.submitter import Submitter
 from homa_shared.calls.request import JobRequest
 from homa_shared.model.ids import new_nonce
 from homa_shared.settings.model import Settings

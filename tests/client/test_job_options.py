@@ -12,13 +12,13 @@ import pytest
 
 from homa import AsyncHoma, Homa, InvalidRequest
 from homa.client.embeddings import ask_for_embeddings
+from homa.submit.asked import ask_for
 from homa.submit.encoded_messages import Prepared
 from homa.submit.job_options import own_names, rows
 from homa.submit.option_row import JobOption, Part
 from homa.submit.options import Options, check_options
 from homa.submit.provider_options import ProviderOptions
 from homa.submit.request_digests import cache_key, digest
-from homa.submit.submitter import ask_for
 from homa_shared.calls.request import JobRequest, StepRules, request_head
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.submit import Common

@@ -8,11 +8,11 @@ import pytest
 
 from homa import InvalidRequest
 from homa.client.embeddings import ask_for_embeddings
+from homa.submit.affordability import check_affordable
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options
 from homa.submit.request_digests import digest
-from homa.submit.submitter import check_affordable
 from homa.submit.template import Template
 from homa_shared.calls.openai_apis import by_own_api, has_fees
 from homa_shared.calls.reply import CHAT_API, ITEMS, RESPONSES_API, Call, Completion, Usage

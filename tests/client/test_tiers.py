@@ -10,10 +10,10 @@ import pytest
 
 from homa import InvalidRequest
 from homa.client.embeddings import ask_for_embeddings
+from homa.submit.affordability import check_affordable
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options
-from homa.submit.submitter import check_affordable
 from homa.submit.template import Template
 from homa_shared.calls.reply import Usage
 from homa_shared.model.targets import Target

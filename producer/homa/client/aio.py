@@ -27,9 +27,10 @@ from homa.client.templates import AsyncTemplating
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import Context, client_context
 from homa.drivers.source import ClientSource
+from homa.submit.asked import Asked, ask_for
 from homa.submit.batch_chunks import BatchRequest
 from homa.submit.job_options import ChatOptions, EmbeddingOptions, JobOptions, Schema
-from homa.submit.submitter import Asked, Submitter, ask_for
+from homa.submit.submitter import Submitter
 
 if TYPE_CHECKING:
     from homa_shared.settings.model import Settings

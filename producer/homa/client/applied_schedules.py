@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from homa.client.schedule_flows import ScheduleFlows, all_schedules, put_definition
 from homa.drivers.effects import Flow, ask_patiently
+from homa.submit.asked import Asked
 from homa.submit.schedule_definition import (
     Policies,
     check_jitter,
@@ -23,7 +24,7 @@ from homa.submit.schedule_definition import (
     definition_digest,
     request_for,
 )
-from homa.submit.submitter import Asked, Submitter
+from homa.submit.submitter import Submitter
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest
 from homa_shared.schedules.delivery import checked_targets
 from homa_shared.schedules.timing import Timing

@@ -17,8 +17,9 @@ from homa.client.results import Failure, Reply
 from homa.client.tables.collecting import Collecting
 from homa.client.tables.progress import Shown
 from homa.drivers.effects import Flow
+from homa.submit.asked import Asked
 from homa.submit.option_checks import check_timeout
-from homa.submit.submitter import Asked, Submitter
+from homa.submit.submitter import Submitter
 from homa_shared.calls.request import EMBEDDING
 from homa_shared.model.errors import InvalidRequest, ResultTimeout
 

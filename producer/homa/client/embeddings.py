@@ -12,11 +12,11 @@ from math import nan
 from typing import Any, overload
 
 from homa.client.results import Failure, Reply
+from homa.submit.asked import Asked
 from homa.submit.encoded_messages import Prepared
 from homa.submit.job_options import EmbeddingOptions, own_names
 from homa.submit.option_checks import check_key
 from homa.submit.options import check_options, spread
-from homa.submit.submitter import Asked
 from homa_shared.calls.embeddings import unpack, unpack_bytes
 from homa_shared.calls.reply import Usage
 from homa_shared.calls.request import EMBEDDING, to_json

@@ -25,9 +25,10 @@ from homa.client.templates import Templating
 from homa.drivers.blocking import BlockingDriver
 from homa.drivers.context import Context, client_context
 from homa.drivers.source import ClientSource
+from homa.submit.asked import Asked, ask_for
 from homa.submit.batch_chunks import BatchRequest
 from homa.submit.job_options import ChatOptions, EmbeddingOptions, JobOptions, Schema
-from homa.submit.submitter import Asked, Submitter, ask_for
+from homa.submit.submitter import Submitter
 from homa_shared.calls.tokens import Count
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from homa.client.embeddings import ask_for_embeddings
 from homa.gateway.access.principal import Principal
 from homa.gateway.errors import ApiError
 from homa.gateway.job_headers import job_options
+from homa.submit.asked import Asked, ask_for
 from homa.submit.job_options import own_names
-from homa.submit.submitter import Asked, ask_for
 from homa_shared.model.errors import InvalidRequest
 
 #: Words of the job options that are OpenAI's, too.

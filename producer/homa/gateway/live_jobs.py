@@ -18,8 +18,9 @@ from homa.client.streams import Piece, check_event_id, follow
 from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import Context
 from homa.drivers.effects import Emit, Flow, ask
+from homa.submit.asked import AcceptedJob, Asked
 from homa.submit.fleet_view import FleetView
-from homa.submit.submitter import AcceptedJob, Asked, Submitter
+from homa.submit.submitter import Submitter
 from homa_shared.calls.tokens import estimate_messages
 from homa_shared.model.errors import HomaError
 from homa_shared.model.ids import new_nonce

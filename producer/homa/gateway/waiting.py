@@ -15,7 +15,7 @@ from homa.gateway.endpoint import Inquiry
 from homa.gateway.errors import ApiError
 from homa.gateway.job_headers import is_kept
 from homa.gateway.sent_text import SentText
-from homa.submit.submitter import AcceptedJob
+from homa.submit.asked import AcceptedJob
 from homa_shared.model.errors import HomaError, JobEnded, ResultTimeout, StoreUnavailable
 
 _log = logging.getLogger("homa.gateway")

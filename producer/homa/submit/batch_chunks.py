@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from homa.submit.affordability import check_affordable
 from homa.submit.attachments import names_of_media, refuse_own_files
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
@@ -19,7 +20,6 @@ from homa.submit.messages import build_messages, check_prompt
 from homa.submit.option_checks import check_custom_id, check_metadata
 from homa.submit.options import check_options, refuse_unknown, spread
 from homa.submit.shared_prefixes import Prefixes
-from homa.submit.submitter import check_affordable
 from homa.submit.template import Template
 from homa.submit.template_values import with_prompt
 from homa.submit.uploads import UPLOAD_BYTES, Uploads

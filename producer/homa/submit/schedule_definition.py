@@ -16,10 +16,12 @@ from typing import Any
 import orjson
 
 from homa.drivers.effects import Flow
+from homa.submit.affordability import check_affordable
+from homa.submit.asked import Asked, ask_for
 from homa.submit.encoded_messages import Prepared
 from homa.submit.option_checks import Dollars, OneOf, Seconds, Whole
 from homa.submit.request_digests import digest
-from homa.submit.submitter import Asked, Submitter, ask_for, check_affordable
+from homa.submit.submitter import Submitter
 from homa.submit.template import Template
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.record_fields import Place, fields_at

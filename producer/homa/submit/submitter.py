@@ -9,30 +9,25 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.drivers.context import Context
 from homa.drivers.effects import Flow, ask, ask_patiently, within
 from homa.drivers.source import ClientSource
-from homa.submit.attachments import names_of_media
-from homa.submit.encoded_messages import Prepared
+from homa.submit.acceptance_errors import key_conflict, uncertain
+from homa.submit.affordability import check_cost
+from homa.submit.asked import AcceptedJob, Asked, ask_for
 from homa.submit.fleet_view import FleetView
-from homa.submit.job_options import names_apart
-from homa.submit.messages import build_messages
 from homa.submit.model_words import tell
-from homa.submit.option_checks import check_key
-from homa.submit.options import Options, check_options, spread
+from homa.submit.options import Options
 from homa.submit.request_digests import digest
-from homa.submit.template import Template
-from homa.submit.template_values import check_alone, filled_request
+from homa.submit.template_values import filled_request
 from homa.submit.templates import Templates
 from homa.submit.uploads import Uploads
-from homa_shared.calls.openai_apis import NO_PRICE_LISTED
-from homa_shared.model.errors import BudgetExceeded, InvalidRequest, KeyConflict, StoreUnavailable, UnknownModel
+from homa_shared.model.errors import StoreUnavailable, UnknownModel
 from homa_shared.model.ids import new_job_id
-from homa_shared.model.money import usd
 from homa_shared.model.pools import members_of
 from homa_shared.settings.changes import drift
 from homa_shared.store import reads
@@ -52,28 +47,6 @@ T = TypeVar("T")
 FLEET_FRESH_S = 30.0
 #: The same where a model is not among them: it may just have been added.
 _DOUBTED_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One request as the application gave it, checked."""
-
-    options: Options
-    prepared: Prepared
-    key: str | None = None
-    #: What `Reply.parsed` is made with.
-    schema: Any = None
-    #: Options as they were said, of a request by a stored template: its prompt is made once the template is read.
-    by_template: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptedJob:
-    """A job that the store holds."""
-
-    job_id: str
-    #: False: an earlier submission under the same key made it.
-    is_new: bool
 
 
 class Submitter:
@@ -270,87 +243,3 @@ class Submitter:
 
 def _submitter_at(source: ClientSource) -> Submitter:
     return Submitter(source.context())
-
-
-def key_conflict(key: str | None, job_id: str) -> KeyConflict:
-    """A key was used before with another request."""
-    return KeyConflict(
-        f"key {key!r} was used before with another request, by job {job_id}: expected the same request, or another key",
-        job_id=job_id,
-    )
-
-
-def uncertain(error: StoreUnavailable, job_id: str, key: str | None) -> StoreUnavailable:
-    """Nobody has answered whether a job was accepted."""
-    again = f"submitted again with the key {key!r} it is accepted once" if key else "a key makes submitting again safe"
-    told = StoreUnavailable(
-        f"{error}. Job {job_id} may have been accepted: homa.job({job_id!r}).state() tells, once the store "
-        f"answers; {again}"
-    )
-    told.job_id = job_id
-    return told
-
-
-def ask_for(options: Mapping[str, Any]) -> Asked:
-    """A request from the options of `submit`, prompt, model and schema among them.
-
-    Raises:
-        InvalidRequest: the first wrong one, named with its value and what was expected.
-    """
-    said = spread(options)
-    if said.get("template") is not None:
-        return _by_template(said)
-    if said.get("values") is not None:
-        raise InvalidRequest("values without template: expected both, or neither")
-    images, files = said.get("images"), said.get("files")
-    messages = build_messages(said.get("prompt"), said.get("messages"), said.get("system"), images, files)
-    key = said.get("key")
-    return Asked(
-        check_options({name: value for name, value in said.items() if name not in names_apart()}),
-        Prepared.of(messages, names_of_media(messages, images, files)),
-        None if key is None else check_key("key", key),
-        said.get("schema"),
-    )
-
-
-def _by_template(said: Mapping[str, Any]) -> Asked:
-    """A request whose prompt is made later; all else of it is checked."""
-    check_alone(said)
-    probe = ask_for({**said, "template": None, "values": None, "prompt": "-"})
-    return replace(probe, by_template=said)
-
-
-def check_cost(template: Template, bound: int | None, asked: Asked) -> None:
-    """Refuses a job that could cost anything, or more than its budget; raises as `check_affordable`."""
-    if bound is None:
-        template.check_bounded(asked.prepared)
-    check_affordable(template, bound, asked.options.job_budget)
-
-
-def check_affordable(template: Template, bound: int | None, *budgets: int | None) -> None:
-    """Refuses a job whose own budget, or its batch's, can never allow its first call.
-
-    Args:
-        template: of the job.
-        bound: what one call may cost, nano-dollars; None: nobody knows.
-        budgets: nano-dollars; None is no budget.
-
-    Raises:
-        BudgetExceeded: one call may cost more than a budget.
-        InvalidRequest: nobody knows what it costs.
-    """
-    target = template.targets[0]
-    for budget in budgets:
-        if budget is None:
-            continue
-        if bound is None:
-            what, setting = template.no_price(target)
-            raise InvalidRequest(
-                f"budget_usd is {usd(budget)}, but {what} has no known price: "
-                f"set [{setting}] ({NO_PRICE_LISTED}), or leave the budget out"
-            )
-        if bound > budget:
-            raise BudgetExceeded(
-                f"budget_usd is {usd(budget)}, but one call of {target} may cost {usd(bound)}: "
-                "lower max_tokens, or raise the budget"
-            )

@@ -26,9 +26,9 @@ from homa.files import BadRow, ReadOptions, Row, open_inputs
 from homa.runs.foreground_job import attended
 from homa.runs.progress import duration
 from homa.runs.signals import Interruption
+from homa.submit.asked import Asked, ask_for
 from homa.submit.fleet_view import FleetView
 from homa.submit.option_row import Command
-from homa.submit.submitter import Asked, ask_for
 from homa.submit.template import Template
 from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.calls.prompt_templates import AsTexts

@@ -7,7 +7,7 @@ from typing import Any
 
 from homa.client.session import Session
 from homa.drivers.effects import Flow
-from homa.submit.submitter import Asked
+from homa.submit.asked import Asked
 from homa_shared.model.errors import InvalidRequest
 
 #: Options that say something of a conversation.

@@ -29,8 +29,8 @@ from homa.files.rows import as_text
 from homa.files.writers.output_file import create
 from homa.runs.foreground_job import attended
 from homa.runs.signals import Interruption
+from homa.submit.asked import Asked
 from homa.submit.option_row import Command
-from homa.submit.submitter import Asked
 from homa.submit.template import Template
 from homa.supervision.supervisor import WorkerSupervisor
 from homa_shared.model.errors import InvalidRequest

@@ -15,10 +15,12 @@ from homa.client.conversations.turns import Turn
 from homa.client.conversations.window import Window
 from homa.client.management.retries import retry_one
 from homa.drivers.effects import Flow, ask, ask_patiently
+from homa.submit.acceptance_errors import key_conflict, uncertain
+from homa.submit.asked import Asked, ask_for
 from homa.submit.encoded_messages import Prepared
 from homa.submit.option_checks import Whole, check_model, wrong
 from homa.submit.request_digests import digest
-from homa.submit.submitter import Asked, Submitter, ask_for, key_conflict, uncertain
+from homa.submit.submitter import Submitter
 from homa_shared.calls.shared_prefix import SYSTEM_ROLES
 from homa_shared.model.constants import MOST_TURNS
 from homa_shared.model.errors import InvalidRequest, StoreUnavailable

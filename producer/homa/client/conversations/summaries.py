@@ -9,7 +9,8 @@ from homa.client.conversations.rendering import History
 from homa.client.conversations.turns import Turn
 from homa.client.conversations.window import Window
 from homa.drivers.effects import Flow, ask
-from homa.submit.submitter import Submitter, ask_for
+from homa.submit.asked import ask_for
+from homa.submit.submitter import Submitter
 from homa_shared.model.errors import HomaError
 from homa_shared.store.reads.conversations import ConversationFacts
 from homa_shared.store.transitions import conversations as transitions

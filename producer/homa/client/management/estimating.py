@@ -12,11 +12,13 @@ from homa.client.batch_submission import BatchSubmission
 from homa.client.management.estimates import Estimator
 from homa.drivers.context import Context
 from homa.drivers.effects import Flow
+from homa.submit.affordability import check_cost
+from homa.submit.asked import Asked, ask_for
 from homa.submit.batch_chunks import BatchRequest, Chunks, line_options
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options, spread
-from homa.submit.submitter import Asked, Submitter, ask_for, check_cost
+from homa.submit.submitter import Submitter
 from homa.submit.template import Template
 from homa.submit.template_values import stored_template
 from homa.submit.uploads import Uploads

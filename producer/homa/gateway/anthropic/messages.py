@@ -20,7 +20,7 @@ from homa.gateway.endpoint import Inquiry
 from homa.gateway.reply_headers import reply_headers
 from homa.gateway.request_checks import flag
 from homa.gateway.waiting import answer_of, cancelling, pieces_of
-from homa.submit.submitter import AcceptedJob
+from homa.submit.asked import AcceptedJob
 from homa_shared.calls.tokens import estimate_messages
 from homa_shared.model.errors import InvalidRequest
 

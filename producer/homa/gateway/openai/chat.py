@@ -16,7 +16,7 @@ from homa.gateway.openai.chunks import Chunks
 from homa.gateway.reply_headers import reply_headers
 from homa.gateway.request_checks import flag, optional_object
 from homa.gateway.waiting import answer_of, cancelling, pieces_of
-from homa.submit.submitter import AcceptedJob
+from homa.submit.asked import AcceptedJob
 
 #: What the gateway itself does, so that no provider is told.
 _OWN = frozenset({"messages", "stream", "stream_options"})

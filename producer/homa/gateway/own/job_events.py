@@ -19,7 +19,7 @@ from homa.gateway import errors
 from homa.gateway.answers import EventStream, event
 from homa.gateway.endpoint import Inquiry
 from homa.gateway.own.jobs import ended_line
-from homa.submit.submitter import AcceptedJob
+from homa.submit.asked import AcceptedJob
 from homa_shared.model.errors import HomaError, JobEnded
 from homa_shared.model.records import State
 

@@ -14,8 +14,8 @@ from homa.gateway.answers import JsonAnswer
 from homa.gateway.endpoint import Inquiry
 from homa.gateway.errors import ApiError
 from homa.gateway.job_headers import job_options
+from homa.submit.asked import ask_for
 from homa.submit.job_options import known_names
-from homa.submit.submitter import ask_for
 from homa_shared.model.errors import InvalidRequest, JobNotFound
 from homa_shared.model.money import usd
 from homa_shared.model.records import ENDED, Attempt, Job

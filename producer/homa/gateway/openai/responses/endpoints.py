@@ -25,7 +25,7 @@ from homa.gateway.openai.responses.params import chat_params
 from homa.gateway.reply_headers import reply_headers
 from homa.gateway.request_checks import flag, optional_object
 from homa.gateway.waiting import answer_of, cancelling, pieces_of
-from homa.submit.submitter import AcceptedJob
+from homa.submit.asked import AcceptedJob
 from homa_shared.model.errors import InvalidRequest, JobNotFound, ResultTimeout
 from homa_shared.model.record_fields import short
 from homa_shared.model.records import ENDED, Job
