@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from homa.client.batch_submission import BatchSubmission, check_requests
+from homa.client.batching import Batching
 from homa.client.conversations.opening import Dialogue
 from homa.client.count import count
 from homa.client.embeddings import Embedded
 from homa.client.event_reading import EventReading
 from homa.client.extensions import Extended
-from homa.client.handles import Batch, Job, OpenBatch
-from homa.client.known_jobs import KnownJobs
+from homa.client.handles import Job
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.sync import Management
 from homa.client.scheduling import Scheduling
@@ -26,7 +25,6 @@ from homa.drivers.blocking import BlockingDriver
 from homa.drivers.context import Context, client_context
 from homa.drivers.source import ClientSource
 from homa.submit.asked import Asked, ask_for
-from homa.submit.batch_chunks import BatchRequest
 from homa.submit.job_options import ChatOptions, EmbeddingOptions, JobOptions, Schema
 from homa.submit.submitter import Submitter
 from homa_shared.calls.tokens import Count
@@ -38,7 +36,7 @@ T = TypeVar("T")
 
 
 @short_tracebacks
-class Homa(KnownJobs, Management, Scheduling, TableMapping, EventReading, Dialogue, Templating, Extended):
+class Homa(Batching, Management, Scheduling, TableMapping, EventReading, Dialogue, Templating, Extended):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use, may be shared by threads, and works on in a forked child.
@@ -179,106 +177,6 @@ class Homa(KnownJobs, Management, Scheduling, TableMapping, EventReading, Dialog
         except BaseException as error:
             self._driver.run(wanted.leave(error))
             raise
-
-    @overload
-    def submit_batch(
-        self,
-        requests: Iterable[BatchRequest],
-        *,
-        model: str | None = None,
-        schema: type[T],
-        name: str | None = None,
-        **options: Unpack[JobOptions],
-    ) -> Batch[T]: ...
-
-    @overload
-    def submit_batch(
-        self,
-        requests: Iterable[BatchRequest],
-        *,
-        model: str | None = None,
-        schema: None = None,
-        name: str | None = None,
-        **options: Unpack[JobOptions],
-    ) -> Batch[None]: ...
-
-    @overload
-    def submit_batch(
-        self,
-        requests: Iterable[BatchRequest],
-        *,
-        model: str | None = None,
-        schema: Mapping[str, Any],
-        name: str | None = None,
-        **options: Unpack[JobOptions],
-    ) -> Batch[Any]: ...
-
-    def submit_batch(
-        self,
-        requests: Iterable[BatchRequest],
-        *,
-        model: str | None = None,
-        schema: Schema = None,
-        name: str | None = None,
-        **options: Unpack[JobOptions],
-    ) -> Batch[Any]:
-        """Submit any number of requests as one batch; returns when all are accepted.
-
-        Args:
-            requests: prompts, mappings of `submit`'s options (`BatchLine`), or lines of OpenAI's batch files.
-                They are read once, as they are sent, and never held whole.
-            model: for requests that name none.
-            schema: for requests that have none.
-            name: for people.
-            options: as `submit`, for requests that do not say otherwise. `budget_usd` is the most that the whole batch
-                may cost; the lane is bulk unless said.
-
-        Raises:
-            InvalidRequest, BudgetExceeded, UnknownModel: a request is wrong; it is named by its number, from 0. The
-                batch is then cancelled, as it is when `requests` itself fails.
-            StoreUnavailable, StoreFull: the store was away, or full, for longer than half a minute.
-        """
-        check_requests(requests)
-        filling = self.open_batch(model=model, schema=schema, name=name, **options)
-        try:
-            filling.add(requests)
-            return filling.seal()
-        except BaseException as error:
-            filling.abandon(error)
-            raise
-
-    @overload
-    def open_batch(
-        self, *, model: str | None = None, schema: type[T], name: str | None = None, **options: Unpack[JobOptions]
-    ) -> OpenBatch[T]: ...
-
-    @overload
-    def open_batch(
-        self, *, model: str | None = None, schema: None = None, name: str | None = None, **options: Unpack[JobOptions]
-    ) -> OpenBatch[None]: ...
-
-    @overload
-    def open_batch(
-        self,
-        *,
-        model: str | None = None,
-        schema: Mapping[str, Any],
-        name: str | None = None,
-        **options: Unpack[JobOptions],
-    ) -> OpenBatch[Any]: ...
-
-    def open_batch(
-        self,
-        *,
-        model: str | None = None,
-        schema: Schema = None,
-        name: str | None = None,
-        **options: Unpack[JobOptions],
-    ) -> OpenBatch[Any]:
-        """A batch to be filled bit by bit, and sealed; options as `submit_batch` without the requests."""
-        submission = BatchSubmission(self._submitter, {"model": model, "schema": schema, "name": name, **options})
-        self._driver.run(submission.open())
-        return OpenBatch(self._driver, submission, self.batch(submission.id, schema=submission.schema))
 
     def count(self, content: str | Sequence[Mapping[str, Any]], *, model: str, exact: bool = False) -> Count:
         """Tokens of a text or of messages; `exact` of the result says whether they are an estimate.

@@ -1,0 +1,118 @@
+"""Batches submitted whole, or filled bit by bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, Unpack, overload
+
+from homa.client.batch_submission import BatchSubmission, check_requests
+from homa.client.handles import Batch, OpenBatch
+from homa.client.known_jobs import KnownJobs
+from homa.submit.batch_chunks import BatchRequest
+from homa.submit.job_options import JobOptions, Schema
+
+T = TypeVar("T")
+
+
+class Batching(KnownJobs):
+    """Methods of `Homa` that submit batches."""
+
+    @overload
+    def submit_batch(
+        self,
+        requests: Iterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: type[T],
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Batch[T]: ...
+
+    @overload
+    def submit_batch(
+        self,
+        requests: Iterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: None = None,
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Batch[None]: ...
+
+    @overload
+    def submit_batch(
+        self,
+        requests: Iterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: Mapping[str, Any],
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Batch[Any]: ...
+
+    def submit_batch(
+        self,
+        requests: Iterable[BatchRequest],
+        *,
+        model: str | None = None,
+        schema: Schema = None,
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Batch[Any]:
+        """Submit any number of requests as one batch; returns when all are accepted.
+
+        Args:
+            requests: prompts, mappings of `submit`'s options (`BatchLine`), or lines of OpenAI's batch files.
+                They are read once, as they are sent, and never held whole.
+            model: for requests that name none.
+            schema: for requests that have none.
+            name: for people.
+            options: as `submit`, for requests that do not say otherwise. `budget_usd` is the most that the whole batch
+                may cost; the lane is bulk unless said.
+
+        Raises:
+            InvalidRequest, BudgetExceeded, UnknownModel: a request is wrong; it is named by its number, from 0. The
+                batch is then cancelled, as it is when `requests` itself fails.
+            StoreUnavailable, StoreFull: the store was away, or full, for longer than half a minute.
+        """
+        check_requests(requests)
+        filling = self.open_batch(model=model, schema=schema, name=name, **options)
+        try:
+            filling.add(requests)
+            return filling.seal()
+        except BaseException as error:
+            filling.abandon(error)
+            raise
+
+    @overload
+    def open_batch(
+        self, *, model: str | None = None, schema: type[T], name: str | None = None, **options: Unpack[JobOptions]
+    ) -> OpenBatch[T]: ...
+
+    @overload
+    def open_batch(
+        self, *, model: str | None = None, schema: None = None, name: str | None = None, **options: Unpack[JobOptions]
+    ) -> OpenBatch[None]: ...
+
+    @overload
+    def open_batch(
+        self,
+        *,
+        model: str | None = None,
+        schema: Mapping[str, Any],
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> OpenBatch[Any]: ...
+
+    def open_batch(
+        self,
+        *,
+        model: str | None = None,
+        schema: Schema = None,
+        name: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> OpenBatch[Any]:
+        """A batch to be filled bit by bit, and sealed; options as `submit_batch` without the requests."""
+        submission = BatchSubmission(self._submitter, {"model": model, "schema": schema, "name": name, **options})
+        self._driver.run(submission.open())
+        return OpenBatch(self._driver, submission, self.batch(submission.id, schema=submission.schema))
