@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from homa.submit.attachments import MOST_FILE_BYTES
-from homa.submit.batch_chunks import line_options
+from homa.submit.batch_line_options import line_options
 from homa.submit.messages import build_messages
 from homa_shared.calls.media import data_url
 from homa_shared.model.errors import InvalidRequest

@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from homa.drivers.context import client_context
-from homa.submit.batch_chunks import CHUNK_JOBS, BatchRequest, Chunks
+from homa.submit.batch_chunks import CHUNK_JOBS, Chunks
+from homa.submit.batch_line_options import BatchRequest
 from homa.submit.fleet_view import FleetView
 from homa.submit.uploads import Uploads
 from homa_shared.model.errors import InvalidRequest

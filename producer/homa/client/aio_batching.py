@@ -8,7 +8,7 @@ from typing import Any, TypeVar, Unpack, overload
 from homa.client.aio_handles import AsyncBatch, AsyncOpenBatch
 from homa.client.aio_known_jobs import AsyncKnownJobs
 from homa.client.batch_submission import BatchSubmission, check_requests
-from homa.submit.batch_chunks import BatchRequest
+from homa.submit.batch_line_options import BatchRequest
 from homa.submit.job_options import JobOptions, Schema
 
 T = TypeVar("T")

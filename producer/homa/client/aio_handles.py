@@ -15,7 +15,7 @@ from homa.client.results import Reply
 from homa.client.short_tracebacks import short_tracebacks
 from homa.client.streams import Piece, check_event_id
 from homa.drivers.aio import AwaitingDriver
-from homa.submit.batch_chunks import BatchRequest
+from homa.submit.batch_line_options import BatchRequest
 from homa_shared.model.records import State
 
 if TYPE_CHECKING:

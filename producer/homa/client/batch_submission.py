@@ -7,7 +7,8 @@ from io import IOBase
 from typing import Any
 
 from homa.drivers.effects import Flow, ask_all, ask_patiently, patiently
-from homa.submit.batch_chunks import BatchRequest, Chunks
+from homa.submit.batch_chunks import Chunks
+from homa.submit.batch_line_options import BatchRequest
 from homa.submit.fleet_view import FleetView
 from homa.submit.option_checks import Dollars, check_fallbacks, check_tenant
 from homa.submit.options import Options, check_options, spread

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, Unpack, overload
 from homa.client.batch_submission import BatchSubmission, check_requests
 from homa.client.handles import Batch, OpenBatch
 from homa.client.known_jobs import KnownJobs
-from homa.submit.batch_chunks import BatchRequest
+from homa.submit.batch_line_options import BatchRequest
 from homa.submit.job_options import JobOptions, Schema
 
 T = TypeVar("T")

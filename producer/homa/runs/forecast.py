@@ -8,7 +8,7 @@ from homa.client.management.estimates import Estimate, Estimator
 from homa.files import BadRow, Row
 from homa.runs.row_request import RequestBuilder
 from homa.runs.run_options import RunOptions
-from homa.submit.batch_chunks import line_options
+from homa.submit.batch_line_options import line_options
 from homa.submit.fleet_view import FleetView
 from homa_shared.model.errors import InvalidRequest
 

@@ -10,7 +10,7 @@ from homa.client.result_documents import DOCUMENT_NOTES
 from homa.files import BadRow, MissingField, PromptTemplate, Row
 from homa.files.rows import as_text
 from homa.submit.attachments import refuse_own_files
-from homa.submit.batch_chunks import body_options
+from homa.submit.batch_line_options import body_options
 from homa_shared.calls.media import data_url, medium
 from homa_shared.calls.prompt_templates import Template
 from homa_shared.model.errors import InvalidRequest

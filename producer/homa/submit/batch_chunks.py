@@ -12,13 +12,13 @@ from typing import Any
 import orjson
 
 from homa.submit.affordability import check_affordable
-from homa.submit.attachments import names_of_media, refuse_own_files
+from homa.submit.attachments import names_of_media
+from homa.submit.batch_line_options import BatchRequest, line_options
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
-from homa.submit.job_options import known_names
 from homa.submit.messages import build_messages, check_prompt
 from homa.submit.option_checks import check_custom_id, check_metadata
-from homa.submit.options import check_options, refuse_unknown, spread
+from homa.submit.options import check_options
 from homa.submit.shared_prefixes import Prefixes
 from homa.submit.template import Template
 from homa.submit.template_values import with_prompt
@@ -39,10 +39,6 @@ _MOST_TEMPLATES = 256
 _MOST_IDS = 1_000_000
 #: What a line may say of its own without options of its own.
 _PLAIN = frozenset({"prompt", "messages", "custom_id", "metadata", "values"})
-_OPENAI_URL = "/v1/chat/completions"
-
-#: A line of a batch: a prompt, options of `submit` (`BatchLine`), or a line of OpenAI's batch files.
-BatchRequest = str | Mapping[str, Any]
 
 
 class Chunks:
@@ -272,38 +268,3 @@ class Chunks:
             )
         self.targets.update(template.targets)
         return template
-
-
-def line_options(request: BatchRequest) -> Mapping[str, Any]:
-    """A line of a batch as options of `submit`.
-
-    Raises:
-        InvalidRequest: it is nothing that a line may be.
-    """
-    if isinstance(request, str):
-        return {"prompt": request}
-    if not isinstance(request, Mapping):
-        raise InvalidRequest(f"{request!r:.80} is no request: expected a prompt, or a mapping of options of submit")
-    if "body" in request:
-        return spread(_from_openai(request))
-    refuse_unknown(request.keys())
-    return spread(request)
-
-
-def _from_openai(line: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A line of OpenAI's batch files as options of `submit`."""
-    url, body = line.get("url", _OPENAI_URL), line["body"]
-    if url != _OPENAI_URL:
-        raise InvalidRequest(f"url is {url!r:.80}: expected {_OPENAI_URL}")
-    if not isinstance(body, Mapping):
-        raise InvalidRequest(f"body is {body!r:.80}: expected an object with messages")
-    refuse_own_files(body, "a line of a batch file")
-    return {"custom_id": line.get("custom_id"), **body_options(body)}
-
-
-def body_options(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of an OpenAI batch line as options: what only its server knows is the provider's, its metadata too."""
-    known = known_names() - {"metadata", "provider_options"}
-    options = {name: value for name, value in body.items() if name in known}
-    more = {name: value for name, value in body.items() if name not in known}
-    return {**options, "provider_options": more} if more else options

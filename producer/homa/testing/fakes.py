@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import shutil
-import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from decimal import Decimal
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -20,13 +16,13 @@ from homa.client.sync import Homa
 from homa.drivers import fake_in_force
 from homa.supervision.requirements import require_workers
 from homa.testing.calls import FakeCall
+from homa.testing.fake_environment import environment, fake_settings, own_directory, variables_of
 from homa.testing.fleet_view import FleetView
 from homa.testing.script import Answers, Script
 from homa.testing.stores import test_store
 from homa_shared.calls.tokens import Count, count
-from homa_shared.kinds.registry import known_kinds
 from homa_shared.model.event_handlers import Handler, handlers_of
-from homa_shared.settings.model import Settings, load_settings
+from homa_shared.settings.model import Settings
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.scripts import moved_clock
 
@@ -177,8 +173,8 @@ class Fake:
 
         with ExitStack() as stack:
             url, namespace = test_store(), f"fake-{uuid.uuid4().hex[:12]}"
-            home = stack.enter_context(_directory())
-            self.settings = settings = _settings(url, namespace, home, self._given)
+            home = stack.enter_context(own_directory())
+            self.settings = settings = fake_settings(url, namespace, home, self._given)
             address = StoreAddress.parse(url)
             stack.enter_context(moved_clock())
             more = (self._record, self._middleware, self._handlers)
@@ -188,7 +184,7 @@ class Fake:
             self.view = FleetView(address, namespace)
             stack.callback(self.view.close)
             if self._env:
-                stack.enter_context(_environment(_variables(settings)))
+                stack.enter_context(environment(variables_of(settings)))
             stack.enter_context(fake_in_force.in_force(self, leads=self._env))
             self._stack = stack.pop_all()
         return settings
@@ -259,47 +255,3 @@ def fake(
         middleware=middleware,
         handlers=handlers_of(handlers),
     )
-
-
-def _settings(url: str, namespace: str, home: str, given: Mapping[str, Any]) -> Settings:
-    kinds = {f"HOMA_PROVIDERS__{kind.upper()}__KIND": kind for kind in known_kinds()}
-    env = {"HOMA_REDIS_URL": url, "HOMA_NAMESPACE": namespace, "HOMA_HOME": home, **kinds}
-    if config := os.environ.get("HOMA_CONFIG"):
-        env["HOMA_CONFIG"] = config
-    settings = load_settings(env=env, cwd=Path.cwd(), overrides=given)
-    if "blobs" in given or (settings.blobs is None and not os.environ.get("HOMA_BLOBS")):
-        return settings
-    # The project's own may be production's.
-    return load_settings(env=env, cwd=Path.cwd(), overrides={**given, "blobs": str(Path(home, "blobs"))})
-
-
-def _variables(settings: Settings) -> dict[str, str]:
-    """What leads processes to a fake fleet, beside what the project's homa.toml says."""
-    blobs = {} if settings.blobs is None else {"HOMA_BLOBS": settings.blobs}
-    home = str(settings.home)
-    return {"HOMA_REDIS_URL": str(settings.redis_url), "HOMA_NAMESPACE": settings.namespace, "HOMA_HOME": home, **blobs}
-
-
-@contextmanager
-def _directory() -> Iterator[str]:
-    """A directory that is gone afterwards, unless it is a forked child that leaves: it is its parent's."""
-    made, by = tempfile.mkdtemp(prefix="homa-fake-"), os.getpid()
-    try:
-        yield made
-    finally:
-        if os.getpid() == by:
-            shutil.rmtree(made, ignore_errors=True)
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -22,8 +20,9 @@ from homa_shared.model.errors import ConfigError, UnknownModel
 from homa_shared.settings.delivery_section import Mail, SigningSecret
 from homa_shared.settings.event_names import refuse_unknown_events
 from homa_shared.settings.explain import explain, masked
-from homa_shared.settings.fleet import Fleet, FleetProvider
+from homa_shared.settings.fleet import Fleet
 from homa_shared.settings.home import default_directory
+from homa_shared.settings.published import account_of
 from homa_shared.settings.schedule_section import ScheduleSettings
 from homa_shared.settings.sections import (
     Budget,
@@ -39,9 +38,6 @@ from homa_shared.settings.sections import (
 from homa_shared.settings.sources import Gathered, gather
 from homa_shared.settings.toml_lines import SettingPath, dotted
 from homa_shared.settings.values import BlobsUrl, BlobsUrls, LocalPath, Name, Share, StoreUrl, Words
-
-#: Parameters that stay with a worker, like its key.
-_PRIVATE = frozenset({"extra_headers", "extra_query"})
 
 #: Shown as the origin of what nobody set.
 DEFAULT = "default"
@@ -150,7 +146,7 @@ class Settings(BaseSettings):
     def fleet(self) -> Fleet:
         """The part that all processes share, without keys and addresses with credentials."""
         return Fleet(
-            providers={name: _for_fleet(provider) for name, provider in self.providers.items()},
+            providers={name: account_of(provider) for name, provider in self.providers.items()},
             models=self.models,
             budgets=self.budgets,
             prices=self.prices,
@@ -263,49 +259,6 @@ def _refuse_plugged_kinds(settings: Settings, gathered: Gathered) -> None:
                 f'brings, and plugins = "none" ({gathered.origin(("plugins",))}) loads none: expected one of '
                 f"{', '.join(builtin_kinds())}, or another value of plugins"
             )
-
-
-def _for_fleet(provider: ProviderSettings) -> FleetProvider:
-    return FleetProvider(
-        kind=provider.kind,
-        limits=provider.limits,
-        models=provider.models,
-        concurrency=provider.concurrency,
-        embedding_texts=provider.embedding_texts,
-        rpd_zone=provider.rpd_zone,
-        price_list=provider.price_list,
-        endpoint=_endpoint(provider.base_url),
-        local=_is_local(provider.base_url),
-        params=_published(provider.options.get("params")),
-        service_tier=provider.service_tier or _sent_tier(provider.options),
-    )
-
-
-def _published(params: object) -> dict[str, Any]:
-    """An account's parameters as the fleet knows them, for the bound of its calls; headers may hold a key."""
-    given = params if isinstance(params, Mapping) else {}
-    return {name: value for name, value in given.items() if name not in _PRIVATE}
-
-
-def _sent_tier(options: Mapping[str, Any]) -> str | None:
-    """The tier that an account's own parameters ask for, in each call that names none."""
-    params = options.get("params")
-    tier = params.get("service_tier") if isinstance(params, Mapping) else None
-    return tier if isinstance(tier, str) else None
-
-
-def _endpoint(base_url: str | None) -> str | None:
-    """Scheme and host, enough to recognise whose prices apply. A local server's stay on its machine."""
-    host = urlsplit(base_url).hostname if base_url else None
-    return None if host is None or _is_local(base_url) else f"https://{host}"
-
-
-def _is_local(base_url: str | None) -> bool:
-    host = urlsplit(base_url).hostname if base_url else None
-    try:
-        return host == "localhost" or (host is not None and ip_address(host).is_loopback)
-    except ValueError:
-        return False
 
 
 def _leaves(tree: Mapping[str, Any], above: SettingPath = ()) -> list[tuple[SettingPath, Any]]:

@@ -14,7 +14,8 @@ from homa.drivers.context import Context
 from homa.drivers.effects import Flow
 from homa.submit.affordability import check_cost
 from homa.submit.asked import Asked, ask_for
-from homa.submit.batch_chunks import BatchRequest, Chunks, line_options
+from homa.submit.batch_chunks import Chunks
+from homa.submit.batch_line_options import BatchRequest, line_options
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import check_options, spread

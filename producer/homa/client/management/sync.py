@@ -39,7 +39,7 @@ from homa.client.management.why import Why
 from homa.client.management.workers import WorkerInfo
 from homa.drivers.blocking import BlockingDriver
 from homa.drivers.context import Context
-from homa.submit.batch_chunks import BatchRequest
+from homa.submit.batch_line_options import BatchRequest
 from homa.submit.job_options import JobOptions, Schema
 from homa.submit.option_checks import Whole
 from homa.submit.submitter import Submitter
