@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from homa_shared.store.client import AsyncStore, Store
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import renew
+from tests.chaos.servers import Server
 from tests.metrics.scraped import Scrape, scrape
 from tests.transitions.cell import LEASE_MS, MODEL, Cell
 
@@ -132,7 +134,20 @@ def test_models_beyond_the_first_ones_share_a_label(cell: Cell) -> None:
     assert scrape(cell.store, labels)["homa_limit"].keys() == found["homa_limit"].keys()
 
 
-def test_a_job_costs_no_further_command(cell: Cell) -> None:
+@pytest.fixture
+def cell_alone(tmp_path: Path) -> Iterator[Cell]:
+    """On a server of its own, whose commands are this test's."""
+    server = Server(tmp_path).start()
+    found = Cell(StoreAddress.parse(server.url), "alone")
+    try:
+        yield found
+    finally:
+        found.store.close()
+        server.kill()
+
+
+def test_a_job_costs_no_further_command(cell_alone: Cell) -> None:
+    cell = cell_alone
     cell.plan(rpm=1)
 
     def commands() -> int:
