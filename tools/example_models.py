@@ -39,6 +39,7 @@ KEPT = {
     "tests/project/test_example_models.py": "tests of this tool",
     "tests/prompt_cache/test_models.py": "rules of families",
     "tests/providers/test_bills.py": "prices of models",
+    "tests/providers/test_gemini_bills.py": "prices of models",
     "tests/providers/golden": "rules of families: what adapters send to older models and to newer ones",
     "tests/simulator/test_model_families.py": "rules of families",
     "tests/simulator/test_terms.py": "prices of models",

@@ -162,6 +162,7 @@ async def test_nor_does_that_of_an_event_loop(production: Path, monkeypatch: pyt
 
 def test_fakes_may_end_in_any_order(production: Path) -> None:
     first, second = fake("A"), fake("B")
+    before = {name: os.environ.get(name) for name in ("HOMA_HOME", "HOMA_REDIS_URL", "HOMA_NAMESPACE", "HOMA_BLOBS")}
     with Homa() as own:
         first.__enter__()
         second.__enter__()
@@ -171,6 +172,7 @@ def test_fakes_may_end_in_any_order(production: Path) -> None:
         second.__exit__(None, None, None)
     assert fake_in_force.opened == []
     assert fake_in_force.current is None
+    assert {name: os.environ.get(name) for name in before} == before
 
 
 def test_after_it_a_client_without_a_store_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

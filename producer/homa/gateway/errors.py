@@ -142,7 +142,7 @@ def internal() -> ApiError:
 
 
 #: A field as messages of Homa's checks begin with it.
-_FIELD = re.compile(r"([A-Za-z_][\w.\[\]-]*) (?:is|has|cannot|refers)\b")
+_FIELD = re.compile(r"(?<![\w.\[\]-])([A-Za-z_][\w.\[\]-]*) (?:is|has|cannot|refers)\b")
 
 
 def _place_in(message: str) -> str | None:

@@ -44,15 +44,32 @@ def own_directory() -> Iterator[str]:
             shutil.rmtree(made, ignore_errors=True)
 
 
+#: Variables of the fakes that are open, the latest last, and what stood there before the first of them.
+_layers: list[Mapping[str, str]] = []
+_outside: dict[str, str | None] = {}
+
+
 @contextmanager
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    """Variables stand in the environment meanwhile; fakes need not end in the opposite order of their beginnings."""
+    layer = dict(variables)
+    for name in layer:
+        _outside.setdefault(name, os.environ.get(name))
+    _layers.append(layer)
+    os.environ.update(layer)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _layers[:] = [each for each in _layers if each is not layer]
+        for name in layer:
+            _restore(name)
+
+
+def _restore(name: str) -> None:
+    """What the latest fake that is open says of a variable, or what stood there before all of them."""
+    values = [layer[name] for layer in _layers if name in layer]
+    value = values[-1] if values else _outside.pop(name)
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
