@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -12,6 +13,7 @@ import pytest
 from tests.fixtures.store import eventually
 from tests.gateway.conftest import MODEL, Cell
 from tests.gateway.wire import told
+from tests.media.samples import PDF, PNG
 from tests.patience import PATIENCE_S
 
 
@@ -101,8 +103,8 @@ def test_a_job_is_cancelled(cell: Cell) -> None:
         ({"model": MODEL, "prompt": 7}, "prompt"),
         ({"model": MODEL, "prompt": "x", "lane": "fast"}, "lane"),
         ({"model": MODEL, "prompt": "x", "colour": "red"}, "colour"),
-        ({"model": MODEL, "prompt": "x", "images": ["/etc/passwd"]}, "images[0]"),
-        ({"model": MODEL, "prompt": "x", "files": ["/etc/passwd"]}, "files[0]"),
+        ({"model": MODEL, "prompt": "x", "images": ["/etc/passwd"]}, "images of a job"),
+        ({"model": MODEL, "prompt": "x", "files": ["/etc/passwd"]}, "files of a job"),
         ({"model": MODEL, "prompt": "x", "provider_options": {"tenant": "other"}}, "provider_options"),
         ({"model": 7, "prompt": "x"}, "model"),
         ({"prompt": "x"}, "model"),
@@ -113,6 +115,21 @@ def test_a_wrong_option_is_named_and_nothing_submitted(cell: Cell, body: dict[st
     response = httpx2.post(f"{cell.url}/v1/jobs", json=body)
     assert response.status_code == 400
     assert offender in told(response)["message"]
+    assert cell.jobs() == before
+
+
+@pytest.mark.parametrize("place", ["", "provider_options"])
+@pytest.mark.parametrize(("name", "data"), [("images", PNG), ("files", PDF)], ids=["images", "files"])
+def test_no_file_of_the_gateways_machine_is_opened(
+    cell: Cell, tmp_path: Path, place: str, name: str, data: bytes
+) -> None:
+    before, path = cell.jobs(), tmp_path / "private"
+    path.write_bytes(data)
+    named = {name: [str(path)]}
+    asked = {"model": MODEL, "prompt": "x", **({place: named} if place else named)}
+    response = httpx2.post(f"{cell.url}/v1/jobs", json=asked)
+    assert response.status_code == 400, response.text
+    assert "no file is opened" in told(response)["message"]
     assert cell.jobs() == before
 
 
