@@ -133,6 +133,13 @@ def test_no_file_of_the_gateways_machine_is_opened(
     assert cell.jobs() == before
 
 
+@pytest.mark.parametrize("notes", [7, None, {"a": 1}, "x", [{}]])
+def test_a_job_is_told_whatever_its_metadata_hold(cell: Cell, notes: Any) -> None:
+    job = submit(cell, prompt="hello", metadata={"homa_document_notes": notes, "a": "b"})
+    assert [name for name, _, _ in events(cell, job)][-1] == "end"
+    assert show(cell, job)["result"]["homa"]["metadata"] == {"a": "b"}
+
+
 @pytest.mark.parametrize("after", ["yesterday", "1-2-3", "-", "9" * 40 + "-0"])
 def test_an_event_that_does_not_exist_is_told(cell: Cell, after: str) -> None:
     job = submit(cell, prompt="hello")

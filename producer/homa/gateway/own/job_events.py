@@ -8,6 +8,7 @@ error      {"message", "code"}: this cannot go on; the job itself may
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -18,10 +19,13 @@ from homa.client.streams import Piece, check_event_id
 from homa.gateway import errors
 from homa.gateway.answers import EventStream, event
 from homa.gateway.endpoint import Inquiry
+from homa.gateway.errors import ApiError
 from homa.gateway.own.jobs import ended_line
 from homa.submit.asked import AcceptedJob
 from homa_shared.model.errors import HomaError, JobEnded
 from homa_shared.model.records import State
+
+_log = logging.getLogger("homa.gateway")
 
 
 async def job_events(inquiry: Inquiry) -> ASGIApp:
@@ -45,13 +49,19 @@ async def _events(inquiry: Inquiry, job_id: str, after: str | None) -> AsyncGene
     except JobEnded:
         yield _end(await inquiry.jobs.ended(job_id), last)
     except HomaError as error:
-        told = errors.of_error(error)
-        yield event({"message": told.message, "code": told.code}, "error")
+        yield _error(errors.of_error(error))
+    except Exception:
+        _log.exception("the events of job %s failed", job_id)
+        yield _error(errors.internal())
 
 
 def _end(ended: Reply[Any] | Failure, last: str) -> bytes:
     state = State.SUCCEEDED if isinstance(ended, Reply) else ended.state
     return event({"state": state, "result": ended_line(ended, None)}, "end", last)
+
+
+def _error(told: ApiError) -> bytes:
+    return event({"message": told.message, "code": told.code}, "error")
 
 
 async def _nothing() -> None:
