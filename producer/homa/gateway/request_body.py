@@ -18,7 +18,7 @@ BODY_S = 60.0
 _LEVELS, _ROOM = 254, 20
 
 
-async def json_object(request: Request, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
+async def json_object(request: Request, most_bytes: int) -> dict[str, Any]:
     """The JSON object that a request carries.
 
     Raises:

@@ -21,6 +21,7 @@ from homa.gateway.answers import EventStream, event
 from homa.gateway.endpoint import Inquiry
 from homa.gateway.errors import ApiError
 from homa.gateway.own.jobs import ended_line
+from homa.gateway.waiting import leave
 from homa.submit.asked import AcceptedJob
 from homa_shared.model.errors import HomaError, JobEnded
 from homa_shared.model.records import State
@@ -34,7 +35,7 @@ async def job_events(inquiry: Inquiry) -> ASGIApp:
     inquiry.principal.require_sight(job_id, await inquiry.jobs.tenant_of(job_id))
     after = inquiry.request.headers.get("last-event-id") or inquiry.request.query_params.get("after") or None
     check_event_id(after)
-    return EventStream(_events(inquiry, job_id, after), {"x-homa-job": job_id}, _nothing)
+    return EventStream(_events(inquiry, job_id, after), {"x-homa-job": job_id}, leave)
 
 
 async def _events(inquiry: Inquiry, job_id: str, after: str | None) -> AsyncGenerator[bytes, None]:
@@ -62,7 +63,3 @@ def _end(ended: Reply[Any] | Failure, last: str) -> bytes:
 
 def _error(told: ApiError) -> bytes:
     return event({"message": told.message, "code": told.code}, "error")
-
-
-async def _nothing() -> None:
-    return
