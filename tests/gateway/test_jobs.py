@@ -12,7 +12,7 @@ import pytest
 
 from tests.fixtures.store import eventually
 from tests.gateway.conftest import MODEL, Cell
-from tests.gateway.wire import told
+from tests.gateway.wire import raw, told
 from tests.media.samples import PDF, PNG
 from tests.patience import PATIENCE_S
 
@@ -94,6 +94,15 @@ def test_a_job_is_cancelled(cell: Cell) -> None:
     response = httpx2.post(f"{cell.url}/v1/jobs/{job}/cancel")
     assert response.json()["state"] == "cancelled"
     assert show(cell, job)["result"]["error"]["code"] == "cancelled"
+
+
+def test_the_head_of_an_event_stream_is_not_waited_for(cell: Cell) -> None:
+    job = submit(cell, prompt="later", delay_s=3600)
+    request = f"HEAD /v1/jobs/{job}/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    answer = raw(cell.url, request.encode()).decode()
+    assert answer.startswith("HTTP/1.1 200 ")
+    assert "content-type: text/event-stream" in answer
+    assert answer.endswith("\r\n\r\n")
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,10 @@ class EventStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, *raw(self.headers)]})
+        if scope["method"] == "HEAD":
+            await self._events.aclose()
+            await send({"type": "http.response.body", "body": b""})
+            return
         try:
             await unless_gone(receive, self._write(send))
         except ClientGone:
