@@ -58,7 +58,14 @@ def test_the_page_s_examples_run(cell: Cell) -> None:
 
 
 def test_the_page_names_every_header_and_path_that_there_is() -> None:
+    from starlette.routing import Route
+
+    from homa.drivers.context import client_context
     from homa.gateway import job_headers
+    from homa.gateway.app import create_app
 
     page = PAGE.read_text(encoding="utf-8")
+    paths = [route.path for route in create_app(client_context()).routes if isinstance(route, Route)]
+    assert "/metrics" in paths
+    assert [path for path in paths if "{" not in path and f"`{path}`" not in page] == []
     assert [name for name in (*job_headers.NAMES, job_headers.KEEP) if f"`{name}`" not in page] == []

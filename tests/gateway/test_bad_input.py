@@ -68,6 +68,18 @@ def test_a_body_that_is_no_json_object_is_told(cell: Cell, content: bytes) -> No
     assert told(response)["code"] in ("invalid_json", "invalid_request")
 
 
+@pytest.mark.parametrize("field", ["messages", "input", "tools", "metadata", "stream", "colour"])
+@pytest.mark.parametrize("path", ["chat/completions", "responses", "messages", "messages/count_tokens", "jobs"])
+def test_a_body_that_is_nested_too_deeply_is_told(cell: Cell, path: str, field: str) -> None:
+    for levels in (225, 240, 1000):
+        for begin, end in (("", ""), ('[{"type": "function", "function": ', "}]")):
+            value = begin + "[" * levels + "]" * levels + end
+            body = json.dumps({**GOOD, "input": "x"})[:-1] + f', "{field}": {value}}}'
+            response = post(f"{cell.url}/v1/{path}", body)
+            assert response.status_code < 500, response.text
+            assert levels < 234 or "nested too deeply" in response.json()["error"]["message"]
+
+
 def test_an_unknown_model_is_not_found(cell: Cell) -> None:
     response = chat(cell, {**GOOD, "model": "nobody:knows"})
     assert response.status_code == 404

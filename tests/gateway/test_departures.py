@@ -143,6 +143,19 @@ def test_a_gateway_killed_in_the_midst_of_streams_loses_and_repeats_nothing(bare
     assert {cell.state(job) for job, _ in first} == {"succeeded"}
 
 
+def test_a_request_waits_no_longer_than_the_gateway_does(bare_cell: Cell) -> None:
+    cell = bare_cell
+    cell.start_worker("openai")
+    cell.start_gateway("--wait", "500ms")
+    cell.simulator.configure(latency_ms=5_000.0)
+    for headers, left in (({}, "cancelled"), ({"idempotency-key": "k"}, "succeeded")):
+        response = httpx2.post(f"{cell.url}/v1/chat/completions", json=ASK, headers=headers, timeout=PATIENCE_S)
+        assert (response.status_code, response.json()["error"]["code"]) == (504, "timeout")
+        assert response.headers["x-should-retry"] == "false"
+        job = response.headers["x-homa-job"]
+        eventually(lambda job=job, left=left: cell.state(job) == left)
+
+
 def test_a_gateway_that_is_told_to_stop_leaves_its_jobs_alone(bare_cell: Cell) -> None:
     cell = bare_cell
     cell.start_worker("openai")

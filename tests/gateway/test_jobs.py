@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -11,7 +12,8 @@ import pytest
 
 from tests.fixtures.store import eventually
 from tests.gateway.conftest import MODEL, Cell
-from tests.gateway.wire import told
+from tests.gateway.wire import raw, told
+from tests.media.samples import PDF, PNG
 from tests.patience import PATIENCE_S
 
 
@@ -94,6 +96,15 @@ def test_a_job_is_cancelled(cell: Cell) -> None:
     assert show(cell, job)["result"]["error"]["code"] == "cancelled"
 
 
+def test_the_head_of_an_event_stream_is_not_waited_for(cell: Cell) -> None:
+    job = submit(cell, prompt="later", delay_s=3600)
+    request = f"HEAD /v1/jobs/{job}/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    answer = raw(cell.url, request.encode()).decode()
+    assert answer.startswith("HTTP/1.1 200 ")
+    assert "content-type: text/event-stream" in answer
+    assert answer.endswith("\r\n\r\n")
+
+
 @pytest.mark.parametrize(
     ("body", "offender"),
     [
@@ -101,8 +112,8 @@ def test_a_job_is_cancelled(cell: Cell) -> None:
         ({"model": MODEL, "prompt": 7}, "prompt"),
         ({"model": MODEL, "prompt": "x", "lane": "fast"}, "lane"),
         ({"model": MODEL, "prompt": "x", "colour": "red"}, "colour"),
-        ({"model": MODEL, "prompt": "x", "images": ["/etc/passwd"]}, "images[0]"),
-        ({"model": MODEL, "prompt": "x", "files": ["/etc/passwd"]}, "files[0]"),
+        ({"model": MODEL, "prompt": "x", "images": ["/etc/passwd"]}, "images of a job"),
+        ({"model": MODEL, "prompt": "x", "files": ["/etc/passwd"]}, "files of a job"),
         ({"model": MODEL, "prompt": "x", "provider_options": {"tenant": "other"}}, "provider_options"),
         ({"model": 7, "prompt": "x"}, "model"),
         ({"prompt": "x"}, "model"),
@@ -114,6 +125,28 @@ def test_a_wrong_option_is_named_and_nothing_submitted(cell: Cell, body: dict[st
     assert response.status_code == 400
     assert offender in told(response)["message"]
     assert cell.jobs() == before
+
+
+@pytest.mark.parametrize("place", ["", "provider_options"])
+@pytest.mark.parametrize(("name", "data"), [("images", PNG), ("files", PDF)], ids=["images", "files"])
+def test_no_file_of_the_gateways_machine_is_opened(
+    cell: Cell, tmp_path: Path, place: str, name: str, data: bytes
+) -> None:
+    before, path = cell.jobs(), tmp_path / "private"
+    path.write_bytes(data)
+    named = {name: [str(path)]}
+    asked = {"model": MODEL, "prompt": "x", **({place: named} if place else named)}
+    response = httpx2.post(f"{cell.url}/v1/jobs", json=asked)
+    assert response.status_code == 400, response.text
+    assert "no file is opened" in told(response)["message"]
+    assert cell.jobs() == before
+
+
+@pytest.mark.parametrize("notes", [7, None, {"a": 1}, "x", [{}]])
+def test_a_job_is_told_whatever_its_metadata_hold(cell: Cell, notes: Any) -> None:
+    job = submit(cell, prompt="hello", metadata={"homa_document_notes": notes, "a": "b"})
+    assert [name for name, _, _ in events(cell, job)][-1] == "end"
+    assert show(cell, job)["result"]["homa"]["metadata"] == {"a": "b"}
 
 
 @pytest.mark.parametrize("after", ["yesterday", "1-2-3", "-", "9" * 40 + "-0"])

@@ -167,6 +167,13 @@ def test_a_gateway_that_others_reach_does_not_start_without_keys(bare_cell: Cell
     assert httpx2.get(f"http://127.0.0.1:{port}/v1/models").status_code == 401
 
 
+@pytest.mark.parametrize("wait", ["nan", "-1", "0", "inf", "soon"])
+def test_a_gateway_does_not_start_with_a_wait_that_is_no_time(bare_cell: Cell, wait: str) -> None:
+    refused = homa(bare_cell, "gateway", "--port", "0", "--wait", wait)
+    assert refused.returncode == 2
+    assert "--wait" in refused.stderr
+
+
 def test_a_key_is_told_from_any_other_text(bare_cell: Cell) -> None:
     key, shown = new_key(Role.TENANT, "acme", (), "")
     bare_cell.store.run(put_key(bare_cell.store.keys, key))

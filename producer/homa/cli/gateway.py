@@ -8,13 +8,22 @@ import click
 
 from homa.cli.addresses import PORT
 from homa.cli.context import say, session
+from homa.cli.option_types import seconds
 from homa.supervision.requirements import require_gateway
 
 
 @click.command("gateway")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; others need keys.")
 @click.option("--port", default=PORT, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--wait", "wait_s", default=900.0, show_default=True, help="Longest wait of a request for its job, s.")
+@click.option(
+    "--wait",
+    "wait_s",
+    metavar="TIME",
+    callback=seconds,
+    default="15m",
+    show_default=True,
+    help="Longest wait of a request for its job.",
+)
 @click.option("--until-stdin-closes", is_flag=True, hidden=True, help="Stop with whoever started it.")
 def command(host: str, port: int, wait_s: float, until_stdin_closes: bool) -> None:
     """Serve OpenAI's and Anthropic's APIs, and Homa's own, until a signal.

@@ -30,6 +30,8 @@ def homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: bool
     """What Homa knows beyond the provider's answer."""
     metadata = dict(ended.metadata)
     noted = metadata.pop(DOCUMENT_NOTES, ())
+    if not isinstance(noted, list):  # whoever submits a job may put anything under this name
+        noted = ()
     return HomaPart(
         job=ended.job_id,
         provider=ended.provider,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +55,7 @@ class Ends:
         self._stale: list[str] = []
         #: Jobs of this process's own channel -> who waits for them.
         self._announced: dict[str, list[Announced]] = {}
-        self._early: deque[str] = deque(maxlen=_EARLY)
+        self._early: dict[str, None] = {}
         self._pubsub: Any = None
         self._reader: asyncio.Task[None] | None = None
         #: Set when the reader listens, or has given up.
@@ -162,7 +161,9 @@ class Ends:
     def _tell_own(self, job_id: str) -> None:
         waiting = self._announced.get(job_id)
         if waiting is None:
-            self._early.append(job_id)
+            self._early[job_id] = None
+            if len(self._early) > _EARLY:
+                del self._early[next(iter(self._early))]
             return
         for waiter in waiting:
             waiter.tell()

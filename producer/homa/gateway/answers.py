@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -29,8 +29,6 @@ _EVENTS: RawHeaders = [(b"content-type", b"text/event-stream; charset=utf-8"), *
 #: A comment goes out after this much silence, so that nothing in between takes the stream for dead, s.
 _PING_S = 15.0
 _PING = b": ping\n\n"
-#: A client that takes nothing for so long is let go, s.
-_STALLED_S = 60.0
 
 
 class JsonAnswer:
@@ -64,6 +62,10 @@ class EventStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, *raw(self.headers)]})
+        if scope["method"] == "HEAD":
+            await self._events.aclose()
+            await send({"type": "http.response.body", "body": b""})
+            return
         try:
             await unless_gone(receive, self._write(send))
         except ClientGone:
@@ -75,6 +77,7 @@ class EventStream:
             async with aclosing(self._events) as events:
                 async for data in events:
                     await sending.put(data)
+            sending.stop()
             await send({"type": "http.response.body", "body": b""})
         finally:
             sending.stop()
@@ -90,13 +93,8 @@ class _Sending:
         self._timer = self._loop.call_later(_PING_S, self._tick)
 
     async def put(self, data: bytes) -> None:
-        """Sends; raises ClientGone where the client takes nothing."""
         self._last_s = self._loop.time()
-        try:
-            async with asyncio.timeout(_STALLED_S):
-                await self._send({"type": "http.response.body", "body": data, "more_body": True})
-        except TimeoutError:
-            raise ClientGone from None
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     def stop(self) -> None:
         self._timer.cancel()
@@ -106,13 +104,8 @@ class _Sending:
     def _tick(self) -> None:
         quiet_s = self._loop.time() - self._last_s
         if quiet_s >= _PING_S and (self._pinging is None or self._pinging.done()):
-            self._pinging = self._loop.create_task(self._ping())
+            self._pinging = self._loop.create_task(self.put(_PING))
         self._timer = self._loop.call_later(max(1.0, _PING_S - quiet_s), self._tick)
-
-    async def _ping(self) -> None:
-        # A client that takes nothing is let go by the next write.
-        with suppress(ClientGone):
-            await self.put(_PING)
 
 
 def event(document: Any, name: str = "", event_id: str = "") -> bytes:

@@ -18,7 +18,7 @@ from homa.gateway.departure import ClientGone
 from homa.gateway.dialect import OPENAI, Dialect
 from homa.gateway.errors import ApiError
 from homa.gateway.live_jobs import LiveJobs
-from homa.gateway.request_body import json_object
+from homa.gateway.request_body import MOST_BYTES, json_object
 from homa_shared.model.errors import HomaError
 from homa_shared.model.ids import unique_id
 
@@ -33,7 +33,7 @@ class Limits:
     wait_s: float = 900.0
     #: Most requests that are being answered at once.
     requests: int = 20_000
-    body_bytes: int = 50 * 1024 * 1024
+    body_bytes: int = MOST_BYTES
 
 
 @dataclass(slots=True)

@@ -38,12 +38,10 @@ class LiveJobs:
 
     Args:
         context: of this process.
-        announced: whether ends come on one channel of the gateway's own; without it each job is listened for by itself.
     """
 
-    def __init__(self, context: Context, *, announced: bool = True) -> None:
-        self._context = replace(context, announced_to=new_nonce()) if announced else context
-        self._announced = announced
+    def __init__(self, context: Context) -> None:
+        self._context = replace(context, announced_to=new_nonce())
         self._driver = AwaitingDriver(self._context)
         self._submitter = Submitter(self._context)
 
@@ -53,8 +51,7 @@ class LiveJobs:
 
     async def outcome(self, job: AcceptedJob, timeout_s: float | None = None) -> Reply[Any] | Failure:
         """How a job ends, waited for; raises as `AsyncJob.result` where it has not, or is not there."""
-        announced = self._announced and job.is_new
-        return await self._driver.run(self._flows(job.job_id).outcome(timeout_s, announced=announced))
+        return await self._driver.run(self._flows(job.job_id).outcome(timeout_s, announced=job.is_new))
 
     async def follow(self, job: AcceptedJob, after: str | None = None) -> AsyncGenerator[Piece | Reply[Any], None]:
         """The pieces of a job's answer as they are written, and then its reply.
@@ -64,7 +61,7 @@ class LiveJobs:
             JobFailed, JobCancelled, JobExpired, JobNotFound: after what was written.
         """
         check_event_id(after)
-        flow = _followed(self._context, job.job_id, after, announced=self._announced and job.is_new)
+        flow = _followed(self._context, job.job_id, after, announced=job.is_new)
         async for item in self._driver.iterate(flow):
             yield item
 
@@ -98,10 +95,6 @@ class LiveJobs:
     async def fleet(self) -> FleetView:
         """The fleet's settings as of late."""
         return await self._driver.run(self._submitter.view())
-
-    def factor(self, model: str) -> float:
-        """What estimates of a target's tokens are scaled by."""
-        return self._submitter.factor(model)
 
     async def find_key(self, key_id: str) -> FoundKey:
         return await self._driver.run(ask(find_key(self._context.keys, key_id)))

@@ -1,8 +1,9 @@
-"""uvicorn's HTTP protocol with bounds on what a connection may take before a request of it is answered."""
+"""uvicorn's HTTP protocol with bounds on what a connection may take: bytes before an answer, and time around it."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -14,10 +15,15 @@ from homa.gateway.errors import ApiError
 
 #: Most bytes of a request's address, and of all its headers together.
 _URL_BYTES, _HEADER_BYTES = 8 * 1024, 64 * 1024
-#: The headers of a request have to be here within this time, s.
+#: The headers of a request have to be here within this time; so has what is left of one that has been answered, s.
 _HEADERS_S = 20.0
+#: A client that takes nothing of its answer for so long is let go, s.
+_STALLED_S = 60.0
 #: What a connection is told that no parser can read.
 _UNREADABLE = ApiError(400, "this is not a request of HTTP/1.1", "invalid_http")
+_HEADERS_TOO_LONG = ApiError(
+    431, f"the headers are too long: expected at most {_HEADER_BYTES} bytes", "headers_too_large"
+)
 _REASONS = {
     400: b"Bad Request",
     408: b"Request Timeout",
@@ -37,40 +43,81 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._refusal = _UNREADABLE
         self._header_bytes = 0
+        #: Bytes since the parser last told of any: it gathers a header, a trailer or an extension until its end.
+        self._untold_bytes = 0
+        #: Whether the request that came last is here in full.
+        self._is_whole = True
         self._patience: asyncio.TimerHandle | None = None
+        #: Runs while something waits to be sent, and how much that was when it began.
+        self._stall: asyncio.TimerHandle | None = None
+        self._unsent = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # Whatever waits to be sent is told of, however little.
+        transport.set_write_buffer_limits(high=0)
         if len(self.connections) > self.most_connections:
             self._refuse(ApiError(503, "too many connections; try again in a moment", "server_is_overloaded", None, 1))
         else:
-            self._begin_patience()
+            self._begin_patience(self._lose_patience)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_patience()
+        self._end_stall()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        if self._untold_bytes > _HEADER_BYTES:
+            self._refuse(_HEADERS_TOO_LONG)
+            return
+        self._untold_bytes += len(data)
+        super().data_received(data)
+
     def on_message_begin(self) -> None:
-        self._header_bytes = 0
-        self._begin_patience()
+        self._untold_bytes = self._header_bytes = 0
+        self._is_whole = False
+        self._begin_patience(self._lose_patience)
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
+        self._untold_bytes = 0
         super().on_url(url)
         if len(self.url) > _URL_BYTES:
             self._fail(ApiError(414, f"the address is too long: expected at most {_URL_BYTES} bytes", "uri_too_long"))
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._untold_bytes = 0
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > _HEADER_BYTES:
-            self._fail(
-                ApiError(431, f"the headers are too long: expected at most {_HEADER_BYTES} bytes", "headers_too_large")
-            )
+            self._fail(_HEADERS_TOO_LONG)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._end_patience()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._untold_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._is_whole = True
+        if self.cycle.response_complete:
+            self._end_patience()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete and not self._is_whole:
+            self._begin_patience(self.transport.close)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._begin_stall()
+
+    def resume_writing(self) -> None:
+        self._end_stall()
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(self._refusal)
@@ -89,9 +136,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.write(b"\r\n".join([*lines, b"", body]))
         self.transport.close()
 
-    def _begin_patience(self) -> None:
+    def _begin_patience(self, lost: Callable[[], None]) -> None:
         if self._patience is None:
-            self._patience = self.loop.call_later(_HEADERS_S, self._lose_patience)
+            self._patience = self.loop.call_later(_HEADERS_S, lost)
 
     def _end_patience(self) -> None:
         if self._patience is not None:
@@ -102,3 +149,19 @@ class BoundedProtocol(HttpToolsProtocol):
         self._patience = None
         if not self.transport.is_closing():
             self._refuse(ApiError(408, f"no request was here within {_HEADERS_S:g} s", "request_timeout"))
+
+    def _begin_stall(self) -> None:
+        self._unsent = self.transport.get_write_buffer_size()
+        self._stall = self.loop.call_later(_STALLED_S, self._look_at_stall)
+
+    def _end_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _look_at_stall(self) -> None:
+        if self.transport.get_write_buffer_size() < self._unsent:
+            self._begin_stall()
+        else:
+            # Closing would wait for the client, too.
+            self.transport.abort()

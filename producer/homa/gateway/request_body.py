@@ -14,9 +14,11 @@ from homa.gateway.errors import ApiError
 MOST_BYTES = 50 * 1024 * 1024
 #: A body has to be here within this time, s.
 BODY_S = 60.0
+#: orjson reads 1024 levels of lists and objects, and writes 254: a body is put into others, within so many more.
+_LEVELS, _ROOM = 254, 20
 
 
-async def json_object(request: Request, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
+async def json_object(request: Request, most_bytes: int) -> dict[str, Any]:
     """The JSON object that a request carries.
 
     Raises:
@@ -39,6 +41,9 @@ async def json_object(request: Request, most_bytes: int = MOST_BYTES) -> dict[st
         raise ApiError(400, f"the body is not JSON: {error}", "invalid_json") from None
     if not isinstance(body, dict):
         raise ApiError(400, f"the body is {type(body).__name__}: expected a JSON object", "invalid_request")
+    if data.count(b"[") + data.count(b"{") > _LEVELS - _ROOM and _is_too_deep(body):
+        message = f"the body is nested too deeply: expected at most {_LEVELS - _ROOM} levels"
+        raise ApiError(400, message, "invalid_request")
     return body
 
 
@@ -53,6 +58,16 @@ async def _read(request: Request, most_bytes: int) -> bytes:
             raise _too_long(most_bytes)
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _is_too_deep(body: Any) -> bool:
+    for _ in range(_ROOM):
+        body = [body]
+    try:
+        orjson.dumps(body)
+    except TypeError:
+        return True
+    return False
 
 
 def _too_long(most_bytes: int) -> ApiError:

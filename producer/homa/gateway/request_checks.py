@@ -26,11 +26,3 @@ def optional_object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if value is not None and not isinstance(value, Mapping):
         raise InvalidRequest(f"{name} is {value!r:.80}: expected an object")
     return value or {}
-
-
-def optional_text(body: Mapping[str, Any], name: str) -> str | None:
-    """A field that is a text, or missing; raises as `flag`."""
-    value = body.get(name)
-    if value is not None and not isinstance(value, str):
-        raise InvalidRequest(f"{name} is {value!r:.80}: expected text")
-    return value

@@ -100,6 +100,10 @@ def cancelling(inquiry: Inquiry, job_id: str) -> Callable[[], Awaitable[None]]:
     return cancel
 
 
+async def leave() -> None:
+    """What is done where a job goes on, whoever waits for it."""
+
+
 def _broken_off(job_id: str) -> ApiError:
     message = "the attempt that wrote this broke off, and another one answers otherwise: what came is void"
     return ApiError(502, f"{message}; GET /v1/jobs/{job_id} tells how it ends", "stream_restarted", job_id=job_id)

@@ -2,7 +2,7 @@
 
 Here, and only here, files are opened: who calls the client or the command line chooses them. Their type is told by
 their first bytes and not by their names, and what is too large for any provider is refused before it is read. Lines of
-batch files, which others may have written, open none (`refuse_own_files`).
+batch files and requests to the gateway, which others may have written, open none (`refuse_own_files`).
 """
 
 from __future__ import annotations

@@ -214,7 +214,7 @@ KEYS: dict[str, KeySpec] = {
         "`<n>` -> p, a or f (pending, answered, failed), job, times; `<n>.u` messages; `<n>.a` reply; `<n>.e` error; "
         "`sum` the summary of turns that its window leaves out; `media` what they show",
     ),
-    # gateway keys, batches of a named table (`table`): kept by their own modules
+    # gateway keys, bells of readers (`deltas`), batches of a named table (`table`): kept by their own modules
     "own": KeySpec("own:<kind>:<id>", "any", "as its module says", "records of modules outside the engine"),
 }
 

@@ -8,6 +8,7 @@ error      {"message", "code"}: this cannot go on; the job itself may
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -18,10 +19,14 @@ from homa.client.streams import Piece, check_event_id
 from homa.gateway import errors
 from homa.gateway.answers import EventStream, event
 from homa.gateway.endpoint import Inquiry
+from homa.gateway.errors import ApiError
 from homa.gateway.own.jobs import ended_line
+from homa.gateway.waiting import leave
 from homa.submit.asked import AcceptedJob
 from homa_shared.model.errors import HomaError, JobEnded
 from homa_shared.model.records import State
+
+_log = logging.getLogger("homa.gateway")
 
 
 async def job_events(inquiry: Inquiry) -> ASGIApp:
@@ -30,7 +35,7 @@ async def job_events(inquiry: Inquiry) -> ASGIApp:
     inquiry.principal.require_sight(job_id, await inquiry.jobs.tenant_of(job_id))
     after = inquiry.request.headers.get("last-event-id") or inquiry.request.query_params.get("after") or None
     check_event_id(after)
-    return EventStream(_events(inquiry, job_id, after), {"x-homa-job": job_id}, _nothing)
+    return EventStream(_events(inquiry, job_id, after), {"x-homa-job": job_id}, leave)
 
 
 async def _events(inquiry: Inquiry, job_id: str, after: str | None) -> AsyncGenerator[bytes, None]:
@@ -45,8 +50,10 @@ async def _events(inquiry: Inquiry, job_id: str, after: str | None) -> AsyncGene
     except JobEnded:
         yield _end(await inquiry.jobs.ended(job_id), last)
     except HomaError as error:
-        told = errors.of_error(error)
-        yield event({"message": told.message, "code": told.code}, "error")
+        yield _error(errors.of_error(error))
+    except Exception:
+        _log.exception("the events of job %s failed", job_id)
+        yield _error(errors.internal())
 
 
 def _end(ended: Reply[Any] | Failure, last: str) -> bytes:
@@ -54,5 +61,5 @@ def _end(ended: Reply[Any] | Failure, last: str) -> bytes:
     return event({"state": state, "result": ended_line(ended, None)}, "end", last)
 
 
-async def _nothing() -> None:
-    return
+def _error(told: ApiError) -> bytes:
+    return event({"message": told.message, "code": told.code}, "error")

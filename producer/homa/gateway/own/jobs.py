@@ -15,7 +15,9 @@ from homa.gateway.endpoint import Inquiry
 from homa.gateway.errors import ApiError
 from homa.gateway.job_headers import job_options
 from homa.submit.asked import ask_for
+from homa.submit.attachments import refuse_own_files
 from homa.submit.job_options import known_names
+from homa.submit.options import spread
 from homa_shared.model.errors import InvalidRequest, JobNotFound
 from homa_shared.model.money import usd
 from homa_shared.model.records import ENDED, Attempt, Job
@@ -37,6 +39,7 @@ async def submit(inquiry: Inquiry) -> ASGIApp:
             raise ApiError(403, f"{name} is not for a key of role {principal.role}", "role_not_allowed", name)
     if isinstance(body.get("provider_options"), Mapping) and body["provider_options"].keys() & set(_OF_OPERATORS):
         raise InvalidRequest("provider_options has Homa's own options: expected a provider's alone")
+    refuse_own_files(spread(body), "a job")
     options = {"tenant": principal.tenant or None, **body, **job_options(inquiry.request.headers)}
     asked = ask_for(options)
     principal.require_model(asked.options.model, *asked.options.fallbacks)

@@ -24,7 +24,7 @@ from homa.gateway.openai.responses.input_items import input_messages
 from homa.gateway.openai.responses.params import chat_params
 from homa.gateway.reply_headers import reply_headers
 from homa.gateway.request_checks import flag, optional_object
-from homa.gateway.waiting import answer_of, cancelling, pieces_of
+from homa.gateway.waiting import answer_of, cancelling, leave, pieces_of
 from homa.submit.asked import AcceptedJob
 from homa_shared.model.errors import InvalidRequest, JobNotFound, ResultTimeout
 from homa_shared.model.record_fields import short
@@ -58,7 +58,7 @@ async def create(inquiry: Inquiry) -> ASGIApp:
     document = ResponseDocument(job.job_id, asked, time.time(), "in_progress")
     headers = {"x-homa-job": job.job_id}
     if stream:
-        on_gone = _nothing if background else cancelling(inquiry, job.job_id)
+        on_gone = leave if background else cancelling(inquiry, job.job_id)
         return EventStream(_events(inquiry, job, ResponseEvents(document), on_gone), headers, on_gone)
     if background:
         queued = ResponseDocument(job.job_id, asked, document.created_s, "queued")
@@ -77,7 +77,7 @@ async def retrieve(inquiry: Inquiry) -> ASGIApp:
         raise InvalidRequest("stream cannot be asked for: the response was not made with background and stream")
     events = ResponseEvents(document, _starting_after(query.get("starting_after")))
     accepted = AcceptedJob(job.id, is_new=False)
-    return EventStream(_events(inquiry, accepted, events, _nothing), {"x-homa-job": job.id}, _nothing)
+    return EventStream(_events(inquiry, accepted, events, leave), {"x-homa-job": job.id}, leave)
 
 
 async def cancel(inquiry: Inquiry) -> ASGIApp:
@@ -139,7 +139,3 @@ def _starting_after(given: str | None) -> int:
     if not given.isdigit() or len(given) > 9:
         raise InvalidRequest(f"starting_after is {given!r:.80}: expected the sequence_number of an event")
     return int(given)
-
-
-async def _nothing() -> None:
-    return
