@@ -65,3 +65,22 @@ async def test_a_receiver_that_never_answers_holds_up_no_call(cell: Cell) -> Non
                 assert (await run.result(timeout=60)).text
                 await until(lambda: len(receiver.got) == number)  # noqa: B023
         held.set_result(None)
+
+
+async def test_a_ticker_delivers_where_all_workers_were_scaled_away(cell: Cell) -> None:
+    more = {"HOMA_DELIVER_PRIVATE": "true"}
+    async with web_receiver() as receiver, AsyncHoma(settings=cell.settings(**more)) as homa:
+        schedule = await homa.schedule(
+            "digest", "x", cron="0 7 * * *", model=MINI, max_tokens=9, deliver=[receiver.url, f"{receiver.url}?of=b"]
+        )
+        async with process(cell, "--ticker", **more):
+            run = await schedule.run()
+            other = await homa.submit("x", model=MINI, max_tokens=9)
+            await run.cancel()
+
+            async def delivered() -> bool:
+                return [delivery.state for delivery in await schedule.deliveries()] == ["delivered"] * 2
+
+            await until(delivered)
+            assert str(await other.state()) == "queued"
+        assert [orjson.loads(body)["data"]["state"] for _, body in receiver.got] == ["cancelled"] * 2
