@@ -22,7 +22,6 @@ from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.deliveries import end_delivery, redeliver
 from homa_shared.store.transitions.schedules import close_runs, delete_schedule
 from homa_workers.deliveries import courier, files
-from homa_workers.deliveries.addresses import is_public
 from homa_workers.deliveries.courier import Courier, Ways
 from homa_workers.deliveries.webhook import signed_headers
 from homa_workers.observe.worker_log import WorkerLog
@@ -234,26 +233,6 @@ async def test_the_alarm_stands_until_what_failed_is_delivered(stand: Stand, rec
     assert stand.alarm(made) == ""
     first, _, again = receiver.got
     assert first[0]["webhook-id"] == again[0]["webhook-id"]
-
-
-@pytest.mark.parametrize("private", ["http://127.0.0.1:1/x", "http://localhost:1/x", "http://[::1]:1/x"])
-async def test_private_addresses_are_refused_unless_allowed(stand: Stand, private: str) -> None:
-    made = await ran(stand, private)
-    await deliver(stand, Ways(Mail(), None, private=False, files=()))
-    (delivery,) = told(stand, made)
-    assert delivery.state == "failed"
-    assert "deliver_private" in delivery.error
-
-
-#: Private, link-local (a cloud's metadata), shared, multicast; of IPv4 within IPv6 as well.
-NOT_PUBLIC = ["10.0.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "fd00::1", "fe80::1%eth0"]
-NOT_PUBLIC += ["::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::1"]
-
-
-@pytest.mark.parametrize("address", NOT_PUBLIC)
-def test_addresses_that_are_not_public(address: str) -> None:
-    assert not is_public(address)
-    assert is_public("93.184.216.34")
 
 
 async def test_redirects_are_not_followed(stand: Stand, receiver: Receiver) -> None:
