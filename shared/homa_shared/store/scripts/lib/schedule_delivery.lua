@@ -11,7 +11,7 @@ end
 
 -- A target for people: what stands behind the host of a webhook is often its secret.
 local function shown_target(target)
-  local host = string.match(target, '^https?://[^/?#]+')
+  local host = string.match(string.lower(target), '^https?://[^/?#]+')
   return host and host .. '/...' or target
 end
 
@@ -67,7 +67,7 @@ local function give_up(job, kind, detail)
   local s = load_schedule(about.id)
   if not s then return end
   if kind ~= 'delivery' then detail = kind .. ': ' .. detail end
-  detail = string.sub(detail, 1, 200)
+  detail = beginning(detail, 200)
   note_delivery(about.id, about.delivery, {state = state == 'failed' and 'failed' or 'cancelled', error = detail, ended = now})
   if state ~= 'failed' then return end
   alarm(about.id, s, about.tick, 'delivery', about.at .. ' was not delivered to ' .. shown_target(about.target) .. ': ' .. detail)
