@@ -158,6 +158,17 @@ async def test_an_object_store_gets_a_file_a_tick(stand: Stand, monkeypatch: pyt
     assert orjson.loads(data)["data"]["schedule"] == "digest"
 
 
+async def test_a_name_that_no_object_store_takes_is_given_up_at_once(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = blobs_at("memory:///")
+    monkeypatch.setattr(files, "blobs_at", lambda url: bucket)
+    made = await ran(stand, "s3://bucket/out/{{tick:..}}/x.json")
+    await deliver(stand, Ways(Mail(), None, private=False, files=("s3://bucket/out",)))
+    assert states(stand, made) == ["failed"]
+    assert ".." in stand.alarm(made)
+
+
 async def test_a_large_reply_comes_from_the_blob_store(stand: Stand, tmp_path: Path) -> None:
     made = await ran(stand, f"{tmp_path}/")
     job = f"{made}-{TICK}"
@@ -193,6 +204,16 @@ async def test_a_recipient_that_is_refused_for_good_is_given_up_at_once(stand: S
         await deliver(stand, Ways(mail, None, private=False, files=()))
     assert states(stand, made) == ["failed"]
     assert "550 no such user" in stand.alarm(made)
+
+
+@pytest.mark.parametrize("target", ["mailto:a%0D%0ABcc:b@x.org", "mailto:a\nb@x.org"])
+async def test_an_address_that_would_add_lines_to_a_mails_head_is_given_up_at_once(stand: Stand, target: str) -> None:
+    async with mail_server() as server:
+        made = await ran(stand, target)
+        plain = Mail.model_validate({"host": "127.0.0.1", "port": server.port, "security": "none", "from": "h@x.org"})
+        await deliver(stand, Ways(plain, None, private=False, files=()))
+        assert states(stand, made) == ["failed"]
+        assert server.mails == []
 
 
 async def test_one_that_fails_is_tried_again_for_a_day_and_then_told_of(stand: Stand, receiver: Receiver) -> None:

@@ -35,6 +35,9 @@ async def write(target: str, data: bytes, *, allowed: Sequence[str] | None) -> N
         await store.put_async(unquote(url.path).lstrip("/"), data)
     except HomaError as error:
         raise Undelivered(str(error)) from None
+    except ValueError as error:
+        # Parts of a path such as `..`, which a variable may have made.
+        raise Undelivered(f"no object store takes this name: {error}", is_final=True) from None
 
 
 def _write_here(path: Path, data: bytes, allowed: Sequence[str] | None) -> None:

@@ -27,11 +27,11 @@ async def send(mail: Mail, recipient: str, delivery: str, subject: str, text: st
     """
     if mail.host is None:
         raise Undelivered("this worker has no mail server: set [mail] host and from (HOMA_MAIL__HOST, HOMA_MAIL__FROM)")
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = mail.sender, recipient, subject
-    message["Date"] = formatdate()
-    message["Message-ID"] = f"<{delivery.replace('~', '.')}@homa>"
-    message["Auto-Submitted"] = "auto-generated"
+    try:
+        message = _message(mail.sender, recipient, delivery, subject)
+    except ValueError as error:
+        # A line's end in one of them would begin another line of the head.
+        raise Undelivered(f"no mail can have this head: {error}", is_final=True) from None
     message.set_content(text)
     message.add_attachment(document, maintype="application", subtype="json", filename="run.json")
     try:
@@ -45,6 +45,15 @@ async def send(mail: Mail, recipient: str, delivery: str, subject: str, text: st
         raise Undelivered(f"the mail server answered {error.smtp_code} {_words(error.smtp_error)}") from None
     except (OSError, smtplib.SMTPException, ConfigError) as error:
         raise Undelivered(f"the mail server {mail.host}:{mail.port} did not take it: {error}") from None
+
+
+def _message(sender: str | None, recipient: str, delivery: str, subject: str) -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = sender, recipient, subject
+    message["Date"] = formatdate()
+    message["Message-ID"] = f"<{delivery.replace('~', '.')}@homa>"
+    message["Auto-Submitted"] = "auto-generated"
+    return message
 
 
 def _send(mail: Mail, message: EmailMessage) -> None:
