@@ -360,9 +360,15 @@ async def test_a_deleted_schedules_deliveries_go_on(stand: Stand, receiver: Rece
 
 
 async def test_the_reply_stays_as_long_as_its_delivery_is_tried(stand: Stand, receiver: Receiver) -> None:
-    stand.redis("HSET", stand.keys.config(), "keep.results", 1000)
+    stand.redis("HSET", stand.keys.config(), "keep.results", MINUTE)
+    receiver.statuses = [410, 200]
     made = await ran(stand, receiver.url)
-    assert stand.redis("PTTL", stand.keys.reply(f"{made}-{TICK}")) > DELIVERY_MS
+    reply = stand.keys.reply(f"{made}-{TICK}")
+    assert stand.redis("PTTL", reply) > DELIVERY_MS
+    await deliver(stand)
+    stand.redis("PEXPIRE", reply, MINUTE)
+    assert stand.run(redeliver(stand.keys, made, None)) == (1, 0)
+    assert stand.redis("PTTL", reply) > DELIVERY_MS
 
 
 async def test_a_reply_that_is_gone_is_told_of_instead_of_an_empty_document(stand: Stand, receiver: Receiver) -> None:
