@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,15 +84,19 @@ class Courier:
     def has_room(self) -> bool:
         return self.running < MOST_AT_ONCE
 
-    async def run(self, claim: Claim) -> None:
-        """One try, from claim to the store's answer. Cancelled, it is handed back."""
+    def run(self, claim: Claim) -> Coroutine[Any, Any, None]:
+        """One try, from claim to the store's answer: to be awaited. Cancelled, it is handed back."""
+        # Here and not in the coroutine: whoever takes next has to know of it.
         self.running += 1
+        return self._run(claim)
+
+    async def _run(self, claim: Claim) -> None:
         try:
-            await self._run(claim)
+            await self._try(claim)
         finally:
             self.running -= 1
 
-    async def _run(self, claim: Claim) -> None:
+    async def _try(self, claim: Claim) -> None:
         try:
             async with asyncio.timeout(_TRY_S):
                 await self._deliver(RunEnd.of(claim.request))

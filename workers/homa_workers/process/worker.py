@@ -231,16 +231,17 @@ class HomaWorker(ThreadedWorker):
         delivering = 0 if self._courier is None else self._courier.running
         slots = min(self.concurrency + delivering - len(self._in_flight), TAKE_AT_MOST)
         queues = self.queues_served()
-        if self._courier is not None and not self._courier.has_room:
+        full = self._courier is not None and not self._courier.has_room
+        if full:
             queues = [queue for queue in queues if queue != DELIVERIES]
         if not queues:
             return Room(0, queues)
         if self.provider or not (sync := self._sync_queues.among(queues)):
-            return Room(slots, queues)
+            return Room(slots, queues, by_deliveries=full)
         if messages.free_threads > 0:
-            return Room(min(slots, messages.free_threads), queues, by_threads=True)
+            return Room(min(slots, messages.free_threads), queues, by_threads=True, by_deliveries=full)
         rest = [queue for queue in queues if queue not in sync]
-        return Room(slots if rest else 0, rest, by_threads=True)
+        return Room(slots if rest else 0, rest, by_threads=True, by_deliveries=full)
 
     def queues_served(self) -> list[str]:
         """The provider's own queue first, then its pools; of a worker without one, the actors' queues."""
