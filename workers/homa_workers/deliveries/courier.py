@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +80,8 @@ class Courier:
         self._store, self._blobs, self._ways, self._log = store, blobs, ways, log
         #: Deliveries under way. They take no slots from calls: a host that never answers must not hold those up.
         self.running = 0
+        #: Of its own for the same reason: in the loop's, which are few, names of providers are resolved.
+        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, "homa-deliveries")
 
     @property
     def has_room(self) -> bool:
@@ -135,9 +138,10 @@ class Courier:
                 await webhook.post(end.target, end.delivery, told, key=ways.key, private=ways.private)
             case "mail":
                 words = text(end, outcome)
-                await mail.send(ways.mail, recipient_of(end.target), end.delivery, end.subject, words, told)
+                to = recipient_of(end.target)
+                await mail.send(ways.mail, to, end.delivery, end.subject, words, told, threads=self._threads)
             case "file":
-                await files.write(_file_of(end), told, allowed=ways.files)
+                await files.write(_file_of(end), told, allowed=ways.files, threads=self._threads)
 
     async def _outcome(self, job: str) -> dict[str, Any]:
         """How a job ended, as the store has it; empty where it is kept no more."""

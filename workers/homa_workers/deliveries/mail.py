@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import ssl
+from concurrent.futures import Executor
 from email.message import EmailMessage
 from email.utils import formatdate
 
@@ -16,11 +17,14 @@ from homa_workers.deliveries.undelivered import Undelivered
 TIMEOUT_S = 30.0
 
 
-async def send(mail: Mail, recipient: str, delivery: str, subject: str, text: str, document: bytes) -> None:
+async def send(
+    mail: Mail, recipient: str, delivery: str, subject: str, text: str, document: bytes, *, threads: Executor
+) -> None:
     """Sends it once; all that is known stands in a file beside the text.
 
     Args:
         delivery: its id, of which the Message-ID is made: a mail that is sent twice can be told.
+        threads: one of them waits for the server.
 
     Raises:
         Undelivered: the server did not take it.
@@ -35,7 +39,7 @@ async def send(mail: Mail, recipient: str, delivery: str, subject: str, text: st
     message.set_content(text)
     message.add_attachment(document, maintype="application", subtype="json", filename="run.json")
     try:
-        await asyncio.to_thread(_send, mail, message)
+        await asyncio.get_running_loop().run_in_executor(threads, _send, mail, message)
     except smtplib.SMTPRecipientsRefused as error:
         code, said = next(iter(error.recipients.values()))
         raise Undelivered(
