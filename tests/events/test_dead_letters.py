@@ -71,6 +71,21 @@ async def test_the_oldest_letter_makes_room_and_that_is_told(stand: Stand) -> No
     assert checks == {"2 dead letters", "2 dead letters made room for newer ones"}
 
 
+async def test_far_fewer_letters_than_there_were_are_kept_after_all(stand: Stand) -> None:
+    """As many as one command takes go at a time: Lua passes on some 8000 words."""
+    failing([])
+    for _ in range(10):
+        stand.cancelled()
+    keys, was = stand.store.keys, 9000
+    for number in range(0, was, 1000):
+        names = [f"{number + i}-0" for i in range(1000)]
+        stand.redis("HSET", keys.dead_letters("h"), *(part for name in names for part in (name, "{}")))
+        stand.redis("ZADD", keys.dead_index("h"), *(part for name in names for part in (1, name)))
+    stand.redis("HSET", keys.config(), "events.dead", 2)
+    await work(stand, "one", until=lambda: row(stand).dropped == was + 10 - 2 and not pending(stand))
+    assert stand.redis("HLEN", keys.dead_letters("h")) == 2
+
+
 async def test_the_commands_do_the_same(stand: Stand) -> None:
     heal: list[str] = []
     handled = failing(heal)

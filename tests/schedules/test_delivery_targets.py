@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from homa import Homa, InvalidRequest
 from homa_shared.model.errors import ConfigError
-from homa_shared.schedules.delivery import checked_targets
+from homa_shared.schedules.delivery import checked_targets, recipient_of
 from homa_shared.settings.model import load_settings
 from tests.schedules.test_client import MODEL
 from tests.schedules.test_client import homa as homa
@@ -21,10 +22,17 @@ WRONG = {
     "https://example.com:0x/": "expected a URL",
     "https://user:hush@example.com/": "a user in the URL of example.com",
     "mailto:nobody": "expected mailto:name@host",
+    "mailto:a%0d%0aBcc:b@x.org": "expected mailto:name@host",
+    "mailto:a%00b@x.org": "expected mailto:name@host",
+    "mailto:people:b@x.org": "expected mailto:name@host",
     "out/": "expected an absolute path",
     "/var/out/latest.json": "each tick would replace",
     "/var/../etc/": "without '..'",
+    "file:out/": "expected an absolute path",
+    "file://elsewhere/out/": "expected an absolute path",
     "s3:///x/": "expected a bucket",
+    "s3://bucket/x.json?{{tick}}": "without ? and #",
+    "s3://bucket/x.json#{{tick}}": "without ? and #",
     "/var/{{never}}.json": "{{never}}",
 }
 
@@ -47,6 +55,12 @@ def test_a_mail_to_several_is_one_to_each_and_each_target_stands_once() -> None:
     given = ["mailto:a@x.org,b@x.org", "mailto:b@x.org", "/var/out/", "s3://b/{{tick:%Y}}.json"]
     assert checked_targets(given, "UTC") == ("mailto:a@x.org", "mailto:b@x.org", "/var/out/", "s3://b/{{tick:%Y}}.json")
     assert checked_targets(None, "UTC") == ()
+
+
+@pytest.mark.parametrize("written", ["100%25", "a%2540b", "a%250d%250ab", "a%252Cb"])
+def test_an_address_is_decoded_once(written: str) -> None:
+    (target,) = checked_targets(f"mailto:{written}@x.org", "UTC")
+    assert recipient_of(target) == f"{unquote(written)}@x.org"
 
 
 def test_a_program_says_where_its_runs_go(homa: Homa) -> None:

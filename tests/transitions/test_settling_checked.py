@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
 from homa_shared.model.constants import RESULTS_KEPT_MS
@@ -16,6 +18,9 @@ from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import SETTLED_AT_ONCE, Claim
 from tests.transitions.cell import BOUND, COST, MODEL, Cell
 from tests.transitions.settlements import HOUR_MS, OK, contents, one_by_one, running, settlement, together
+
+#: Of a medium that a reply refers to.
+DIGEST = "ab" * 32
 
 #: Keys that several jobs settled together write to, beside those of one job alone, which any type may stand under.
 SHARED: dict[str, Callable[[Keys], str]] = {
@@ -38,6 +43,11 @@ SHARED: dict[str, Callable[[Keys], str]] = {
     "quota": lambda keys: keys.scope("p/m"),
     "breaker": lambda keys: keys.breaker("p"),
     "target's breaker": lambda keys: keys.breaker(MODEL),
+    "conversation": lambda keys: keys.conversation("c"),
+    "conversations": lambda keys: keys.conversations(),
+    "turns": lambda keys: keys.turns("c"),
+    "media_places": lambda keys: keys.media_places(),
+    "media_users": lambda keys: keys.media_users(DIGEST),
 }
 
 
@@ -59,12 +69,15 @@ def rich(cell: Cell) -> list[Claim]:
     cell.plan(conc=3)
     assert cell.taken() == []
     cell.plan(conc=2)
-    cell.redis("HSET", cell.keys.job("x-0"), short("schedule"), "s:1")
+    cell.redis("HSET", cell.keys.job("x-0"), short("schedule"), "s:1", short("turn"), "c:1")
+    cell.redis("HSET", cell.keys.turns("c"), "1", "p x-0 1")
+    cell.redis("HSET", cell.keys.media_places(), DIGEST, "somewhere")
     return claims
 
 
 def replies(claims: list[Claim]) -> list[Any]:
-    return [settlement(claim, limits=(1000, 90_000)) for claim in claims]
+    reply = orjson.dumps({"body": {"said": f"homa:sha256:{DIGEST}"}, "cost_nano": COST})
+    return [replace(settlement(claim, limits=(1000, 90_000)), reply=reply) for claim in claims]
 
 
 def test_no_key_that_a_group_writes_is_left_out_below(cell: Cell) -> None:

@@ -20,7 +20,7 @@ _EXPECTED = (
 #: Most targets of a schedule, and most characters of one.
 _MOST, _LONGEST = 10, 2000
 #: What no plain address has before or behind its @ (RFC 5321, 4.1.2: Dot-string and Domain).
-_NOT_IN_ADDRESS = re.compile(r"[\s@,;<>\"()]")
+_NOT_IN_ADDRESS = re.compile(r"[\s@,;:<>\"()\\]")
 
 
 def kind_of(target: str) -> Kind:
@@ -96,20 +96,24 @@ def _checked_mail(target: str) -> list[str]:
     people = [person.strip() for person in recipient_of(target).split(",")]
     for person in people:
         name, _, host = person.partition("@")
-        if not (name and host) or _NOT_IN_ADDRESS.search(name + host):
+        if not (name and host) or _NOT_IN_ADDRESS.search(name + host) or not person.isprintable():
             raise _wrong(target, "expected mailto:name@host, or several addresses with commas between them")
-    return [f"mailto:{person}" for person in people]
+    # `recipient_of` decodes what is stored.
+    return [f"mailto:{person.replace('%', '%25')}" for person in people]
 
 
 def _checked_file(target: str, scheme: str, zone: str) -> str:
     if scheme and scheme not in _STORES:
         raise _wrong(target, _EXPECTED)
-    path = urlsplit(target).path if scheme else target
-    if not scheme and not path.startswith("/"):
+    url = urlsplit(target)
+    path, host = (url.path, url.netloc) if scheme else (target, "")
+    if scheme in ("", "file") and not (path.startswith("/") and host in ("", "localhost")):
         raise _wrong(target, "expected an absolute path, since a worker writes there; or a URL")
+    if scheme and (url.query or url.fragment):
+        raise _wrong(target, "expected a URL without ? and #: a file's name has them as %3F and %23")
     if ".." in unquote(path).split("/"):
         raise _wrong(target, "expected a path without '..'")
-    if scheme not in ("", "file") and not urlsplit(target).netloc:
+    if scheme not in ("", "file") and not host:
         raise _wrong(target, "expected a bucket, as in s3://bucket/digests/")
     if not target.endswith("/") and not holes_in(target, zone):
         raise _wrong(

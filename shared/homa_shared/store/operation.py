@@ -54,8 +54,8 @@ def read(commands: Sequence[Command], parse: Callable[[list[Any]], T]) -> Op[T]:
 
 
 def text(value: Any) -> str:
-    """A bulk reply as text, empty for none."""
-    return value.decode() if isinstance(value, bytes) else "" if value is None else str(value)
+    """A bulk reply as text, empty for none. Earlier releases cut words in the middle of a letter."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else "" if value is None else str(value)
 
 
 def number(value: Any, default: int = 0) -> int:

@@ -11,6 +11,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,20 +80,26 @@ class Courier:
         self._store, self._blobs, self._ways, self._log = store, blobs, ways, log
         #: Deliveries under way. They take no slots from calls: a host that never answers must not hold those up.
         self.running = 0
+        #: Of its own for the same reason: in the loop's, which are few, names of providers are resolved.
+        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, "homa-deliveries")
 
     @property
     def has_room(self) -> bool:
         return self.running < MOST_AT_ONCE
 
-    async def run(self, claim: Claim) -> None:
-        """One try, from claim to the store's answer. Cancelled, it is handed back."""
+    def run(self, claim: Claim) -> Coroutine[Any, Any, None]:
+        """One try, from claim to the store's answer: to be awaited. Cancelled, it is handed back."""
+        # Here and not in the coroutine: whoever takes next has to know of it.
         self.running += 1
+        return self._run(claim)
+
+    async def _run(self, claim: Claim) -> None:
         try:
-            await self._run(claim)
+            await self._try(claim)
         finally:
             self.running -= 1
 
-    async def _run(self, claim: Claim) -> None:
+    async def _try(self, claim: Claim) -> None:
         try:
             async with asyncio.timeout(_TRY_S):
                 await self._deliver(RunEnd.of(claim.request))
@@ -130,9 +138,10 @@ class Courier:
                 await webhook.post(end.target, end.delivery, told, key=ways.key, private=ways.private)
             case "mail":
                 words = text(end, outcome)
-                await mail.send(ways.mail, recipient_of(end.target), end.delivery, end.subject, words, told)
+                to = recipient_of(end.target)
+                await mail.send(ways.mail, to, end.delivery, end.subject, words, told, threads=self._threads)
             case "file":
-                await files.write(_file_of(end), told, allowed=ways.files)
+                await files.write(_file_of(end), told, allowed=ways.files, threads=self._threads)
 
     async def _outcome(self, job: str) -> dict[str, Any]:
         """How a job ended, as the store has it; empty where it is kept no more."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -14,19 +15,21 @@ from homa_shared.store.blobs import blobs_at
 from homa_workers.deliveries.undelivered import Undelivered
 
 
-async def write(target: str, data: bytes, *, allowed: Sequence[str] | None) -> None:
+async def write(target: str, data: bytes, *, allowed: Sequence[str] | None, threads: Executor) -> None:
     """Writes a file, in the place of one of that name.
 
     Args:
         target: a path, or a URL.
         allowed: directories and buckets, as URLs, under which workers may write; None: anywhere.
+        threads: one of them waits for the file system.
 
     Raises:
         Undelivered: it was not written, or may not be.
     """
     url = urlsplit(target)
     if url.scheme in ("", "file"):
-        await asyncio.to_thread(_write_here, Path(unquote(url.path) if url.scheme else target), data, allowed)
+        path = Path(unquote(url.path) if url.scheme else target)
+        await asyncio.get_running_loop().run_in_executor(threads, _write_here, path, data, allowed)
         return
     if allowed is not None and not any(target.startswith(place.rstrip("/") + "/") for place in allowed):
         raise _not_allowed()
@@ -35,6 +38,9 @@ async def write(target: str, data: bytes, *, allowed: Sequence[str] | None) -> N
         await store.put_async(unquote(url.path).lstrip("/"), data)
     except HomaError as error:
         raise Undelivered(str(error)) from None
+    except ValueError as error:
+        # Parts of a path such as `..`, which a variable may have made.
+        raise Undelivered(f"no object store takes this name: {error}", is_final=True) from None
 
 
 def _write_here(path: Path, data: bytes, allowed: Sequence[str] | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import ssl
+from concurrent.futures import Executor
 from email.message import EmailMessage
 from email.utils import formatdate
 
@@ -16,26 +17,29 @@ from homa_workers.deliveries.undelivered import Undelivered
 TIMEOUT_S = 30.0
 
 
-async def send(mail: Mail, recipient: str, delivery: str, subject: str, text: str, document: bytes) -> None:
+async def send(
+    mail: Mail, recipient: str, delivery: str, subject: str, text: str, document: bytes, *, threads: Executor
+) -> None:
     """Sends it once; all that is known stands in a file beside the text.
 
     Args:
         delivery: its id, of which the Message-ID is made: a mail that is sent twice can be told.
+        threads: one of them waits for the server.
 
     Raises:
         Undelivered: the server did not take it.
     """
     if mail.host is None:
         raise Undelivered("this worker has no mail server: set [mail] host and from (HOMA_MAIL__HOST, HOMA_MAIL__FROM)")
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = mail.sender, recipient, subject
-    message["Date"] = formatdate()
-    message["Message-ID"] = f"<{delivery.replace('~', '.')}@homa>"
-    message["Auto-Submitted"] = "auto-generated"
+    try:
+        message = _message(mail.sender, recipient, delivery, subject)
+    except ValueError as error:
+        # A line's end in one of them would begin another line of the head.
+        raise Undelivered(f"no mail can have this head: {error}", is_final=True) from None
     message.set_content(text)
     message.add_attachment(document, maintype="application", subtype="json", filename="run.json")
     try:
-        await asyncio.to_thread(_send, mail, message)
+        await asyncio.get_running_loop().run_in_executor(threads, _send, mail, message)
     except smtplib.SMTPRecipientsRefused as error:
         code, said = next(iter(error.recipients.values()))
         raise Undelivered(
@@ -45,6 +49,15 @@ async def send(mail: Mail, recipient: str, delivery: str, subject: str, text: st
         raise Undelivered(f"the mail server answered {error.smtp_code} {_words(error.smtp_error)}") from None
     except (OSError, smtplib.SMTPException, ConfigError) as error:
         raise Undelivered(f"the mail server {mail.host}:{mail.port} did not take it: {error}") from None
+
+
+def _message(sender: str | None, recipient: str, delivery: str, subject: str) -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = sender, recipient, subject
+    message["Date"] = formatdate()
+    message["Message-ID"] = f"<{delivery.replace('~', '.')}@homa>"
+    message["Auto-Submitted"] = "auto-generated"
+    return message
 
 
 def _send(mail: Mail, message: EmailMessage) -> None:

@@ -6,12 +6,11 @@ import base64
 import hashlib
 import hmac
 import time
-from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp import ClientConnectorDNSError
+from aiohttp import ClientConnectorDNSError, ClientConnectorError
 
-from homa_workers.deliveries.addresses import AddressRefused, PublicResolver, refuse_literal
+from homa_workers.deliveries.addresses import AddressRefused, public_socket
 from homa_workers.deliveries.undelivered import Undelivered
 
 #: Longest that one try may take, s, connecting included.
@@ -46,11 +45,13 @@ async def post(url: str, delivery: str, body: bytes, *, key: bytes | None, priva
     """
     try:
         status = await _status(url, signed_headers(key, delivery, int(time.time()), body), body, private=private)
-    except (AddressRefused, ClientConnectorDNSError) as error:
-        refused = error if isinstance(error, AddressRefused) else error.os_error
-        if isinstance(refused, AddressRefused):
-            raise Undelivered(f"{refused}; workers may post to it with deliver_private = true", is_final=True) from None
-        raise Undelivered(f"its host cannot be found: {refused}") from None
+    except ClientConnectorError as error:
+        raise _not_connected(error) from None
+    except aiohttp.InvalidURL:
+        raise Undelivered("its URL cannot be read by what posts to it", is_final=True) from None
+    except aiohttp.ClientResponseError as error:
+        # Its own words have the URL in them, and a secret in that.
+        raise Undelivered(f"the receiver's answer cannot be read: {error.message}") from None
     except TimeoutError:
         raise Undelivered(f"no answer within {TIMEOUT_S:g} s") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -61,10 +62,17 @@ async def post(url: str, delivery: str, body: bytes, *, key: bytes | None, priva
         raise Undelivered(f"the receiver answered {status}", is_final=status == _GONE)
 
 
+def _not_connected(error: ClientConnectorError) -> Undelivered:
+    if isinstance(error.os_error, AddressRefused):
+        why = f"{error.host} has no public address; workers may post to it with deliver_private = true"
+        return Undelivered(why, is_final=True)
+    if isinstance(error, ClientConnectorDNSError):
+        return Undelivered(f"its host cannot be found: {error.os_error}")
+    return Undelivered(f"{type(error).__name__}: {error}")
+
+
 async def _status(url: str, headers: dict[str, str], body: bytes, *, private: bool) -> int:
-    if not private:
-        refuse_literal((urlsplit(url).hostname or "").strip("[]"))
-    connector = aiohttp.TCPConnector(use_dns_cache=False, resolver=None if private else PublicResolver())
+    connector = aiohttp.TCPConnector(use_dns_cache=False, socket_factory=None if private else public_socket)
     # No proxy of the environment: it would resolve the name anew, where nobody looks.
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     async with (

@@ -32,7 +32,9 @@ def parser() -> argparse.ArgumentParser:
         "--threads", type=_count, default=DEFAULT_THREADS, help="sync Dramatiq actors at once (default: 8)"
     )
     made.add_argument(
-        "--ticker", action="store_true", help="take no jobs: fire schedules and do the fleet's housekeeping alone"
+        "--ticker",
+        action="store_true",
+        help="take no jobs: fire schedules, make their deliveries and do the fleet's housekeeping alone",
     )
     made.add_argument("--metrics-port", type=int, help="serve metrics and probes at this port; 0: any free one")
     made.add_argument("--for-batch", metavar="ID", help="end when this batch is complete")

@@ -105,7 +105,7 @@ async def build(
         threads: sync actors at once.
         broker: with the application's own actors, which get a worker of their own.
         middleware: functions around calls, and what makes each worker's instances; installed packages' come before.
-        ticker: one worker that takes no jobs, and does the fleet's housekeeping.
+        ticker: one worker that takes no jobs: it does the fleet's housekeeping, and makes its deliveries.
         parts: where they are not the usual.
 
     Raises:
@@ -256,10 +256,12 @@ def _call_logs(settings: Settings, log: WorkerLog, secrets: Secrets) -> list[Mid
 
 
 def _ticker(shared: _Shared) -> HomaWorker:
+    log = WorkerLog(new_worker_id("ticker"), [sentry.unexpected])
     return HomaWorker(
         shared.broker,
+        log=log,
+        courier=shared.courier(log),
         store=shared.store,
-        worker_id=new_worker_id("ticker"),
         lease_s=shared.settings.lease_s,
         takes=False,
         waiting=shared.parts.waiting(),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
+from homa_shared.model.constants import DELIVERIES
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions.attempts import Claim
 
@@ -28,6 +29,8 @@ class Waiting:
         self.freed = asyncio.Event()
         #: Set when an attempt is over that had reserved tokens: what it did not use has come back by then.
         self.refunded = asyncio.Event()
+        #: Set when a delivery is over.
+        self.delivered = asyncio.Event()
         self.is_paused = False
         self._stopping = asyncio.Event()
 
@@ -45,6 +48,8 @@ class Waiting:
         self.freed.set()
         if any(claim.tokens):
             self.refunded.set()
+        if claim.queue == DELIVERIES:
+            self.delivered.set()
 
     async def for_slot(self, gather_s: float) -> None:
         """Until an attempt is over, or a while.
@@ -66,7 +71,13 @@ class Waiting:
                 await self._stopping.wait()
 
     async def for_bell(
-        self, store: AsyncStore, queues: Sequence[str], wait_ms: int | None, *, or_slot: bool = False
+        self,
+        store: AsyncStore,
+        queues: Sequence[str],
+        wait_ms: int | None,
+        *,
+        or_slot: bool = False,
+        or_delivery: bool = False,
     ) -> None:
         """Until something may run: a while, or until a bell rings or reserved tokens came back.
 
@@ -76,6 +87,7 @@ class Waiting:
         Args:
             wait_ms: the while; None where nothing waits.
             or_slot: an attempt that is over ends the sleep, too.
+            or_delivery: so does a delivery that is over.
 
         Raises:
             Exception: whatever the store answered in place of a bell.
@@ -92,6 +104,8 @@ class Waiting:
             waits.append(asyncio.create_task(self._for_refund()))
         if or_slot:
             waits.append(asyncio.create_task(self.freed.wait()))
+        if or_delivery:
+            waits.append(asyncio.create_task(self.delivered.wait()))
         try:
             # A bell's reply may be lost on a connection that stays open: then nobody would ever wake this worker.
             await asyncio.wait(waits, timeout=wait_s + LATE_BELL_S, return_when=asyncio.FIRST_COMPLETED)

@@ -74,7 +74,7 @@ class HomaWorker(ThreadedWorker):
         lease_s: seconds after which a silent worker's jobs are given to others.
         worker_threads: threads for sync actors; no more of them are taken.
         boots: tells middleware of its beginning and end, as one worker of a process does.
-        takes: whether it takes jobs at all, or does the fleet's housekeeping alone.
+        takes: whether it takes jobs, or does what a fleet without other workers needs: housekeeping and deliveries.
         waiting: what it sleeps by.
         courier: makes deliveries of what schedules' runs came to, once the fleet has any.
     """
@@ -182,7 +182,7 @@ class HomaWorker(ThreadedWorker):
         """Takes until the order to stop, then waits for what runs."""
         try:
             try:
-                await (self._take_loop(store, messages).run() if self.takes else self._waiting.for_stop(None))
+                await self._take_loop(store, messages).run()
             finally:
                 try:
                     if self._boots:
@@ -231,19 +231,22 @@ class HomaWorker(ThreadedWorker):
         delivering = 0 if self._courier is None else self._courier.running
         slots = min(self.concurrency + delivering - len(self._in_flight), TAKE_AT_MOST)
         queues = self.queues_served()
-        if self._courier is not None and not self._courier.has_room:
+        full = self._courier is not None and not self._courier.has_room
+        if full:
             queues = [queue for queue in queues if queue != DELIVERIES]
+        if not queues:
+            return Room(0, queues)
         if self.provider or not (sync := self._sync_queues.among(queues)):
-            return Room(slots, queues)
+            return Room(slots, queues, by_deliveries=full)
         if messages.free_threads > 0:
-            return Room(min(slots, messages.free_threads), queues, by_threads=True)
+            return Room(min(slots, messages.free_threads), queues, by_threads=True, by_deliveries=full)
         rest = [queue for queue in queues if queue not in sync]
-        return Room(slots if rest else 0, rest, by_threads=True)
+        return Room(slots if rest else 0, rest, by_threads=True, by_deliveries=full)
 
     def queues_served(self) -> list[str]:
         """The provider's own queue first, then its pools; of a worker without one, the actors' queues."""
         if not self.takes:
-            return []
+            return sorted(self._extra_queues)
         if not self.provider:
             return sorted(self._extra_queues | self.homa_broker.get_declared_queues())
         pools = self._book.pools_of(self.provider) if self._book is not None else ()
@@ -275,6 +278,7 @@ class HomaWorker(ThreadedWorker):
         """A queue more, which a fleet without deliveries is not asked for."""
         if self._courier is not None and DELIVERIES not in self._extra_queues:
             self._extra_queues = self._extra_queues | {DELIVERIES}
+            self._waiting.freed.set()
 
     def _facts(self) -> dict[str, Any]:
         return {

@@ -167,9 +167,11 @@ class _Sleep(Waiting):
         self._clock = clock
 
     async def for_bell(
-        self, store: AsyncStore, queues: Sequence[str], wait_ms: int | None, *, or_slot: bool = False
-    ) -> None:
-        listening = asyncio.create_task(super().for_bell(store, queues, wait_ms, or_slot=or_slot))
+        self, store: AsyncStore, queues: Sequence[str], wait_ms: int | None, *, or_slot: bool = False,
+        or_delivery: bool = False,
+    ) -> None:  # fmt: skip
+        bell = super().for_bell(store, queues, wait_ms, or_slot=or_slot, or_delivery=or_delivery)
+        listening = asyncio.create_task(bell)
         await self._clock.sleep(self, wait_ms, listening)
 
 

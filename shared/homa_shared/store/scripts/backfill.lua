@@ -29,7 +29,7 @@ end
 if not s or batch[1] or batch[2] ~= 'open' or ARGV[4] == 'stop' then
   -- Whoever waits for the batch is told of its end, whatever ended it.
   if batch[2] == 'open' then seal() end
-  if s and ARGV[4] == 'stop' then alarm(b[1], s, tonumber(b[2]), 'broken', string.sub('backfill ' .. id .. ' ended: ' .. ARGV[5], 1, 300)) end
+  if s and ARGV[4] == 'stop' then alarm(b[1], s, tonumber(b[2]), 'broken', beginning('backfill ' .. id .. ' ended: ' .. ARGV[5], 300)) end
   finish('ended')
   return {'ended', 0}
 end

@@ -93,7 +93,7 @@ local function close(id, tick, job)
     run.detail = nil
   elseif state ~= 'forgotten' then
     kind, detail = failure_of(job)
-    run.detail = string.sub(detail, 1, 200)
+    run.detail = beginning(detail, 200)
   end
   run.job, run.state, run.ended, run.values = job, state, now, nil
   -- A run that was retried counts as it ended last.

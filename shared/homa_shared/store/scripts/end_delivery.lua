@@ -16,11 +16,11 @@ end_attempt(id, r, {outcome = outcome == 'delivered' and 'succeeded' or outcome 
 if outcome == 'again' then
   make_ready(id, r, now + delay)
   ring(r.q, 1)
-  note_delivery(about.id, about.delivery, {tries = attempt, error = string.sub(detail, 1, 200), next = now + delay})
+  note_delivery(about.id, about.delivery, {tries = attempt, error = beginning(detail, 200), next = now + delay})
   return 'again'
 end
 if outcome == 'refused' then
-  note_delivery(about.id, about.delivery, {tries = attempt, error = string.sub(detail, 1, 200)})
+  note_delivery(about.id, about.delivery, {tries = attempt, error = beginning(detail, 200)})
   end_job(id, r, 'failed', cjson.encode({error = {kind = 'delivery', message = detail}}), '')
   return 'failed'
 end

@@ -18,7 +18,7 @@ for _, name in ipairs(redis.call('ZRANGE', K.schedule_delivered(id), 0, -1)) do
       local round = (told.round or 0) + 1
       -- A job of its own, so that none ends twice; what it sends has the name of before, by which receivers know it.
       local job = name .. '.' .. int(round)
-      send(job, text)
+      send(job, text, cjson.decode(text).kwargs.job)
       note_delivery(id, name, {state = 'waiting', tries = 0, round = round, job = job})
       again = again + 1
     else

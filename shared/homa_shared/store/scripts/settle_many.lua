@@ -89,12 +89,13 @@ local function count_group(group)
   count_budgets(group)
 end
 
-local function check_turn(cv)
+local function check_turn(cv, reply)
   local conversation = string.match(cv, '^(.*):') or ''
   require_type(K.conversation(conversation), 'hash')
   require_type(K.turns(conversation), 'hash')
   require_type(K.conversations(), 'zset')
   require_type(K.media_places(), 'hash')
+  for _, digest in ipairs(media_in(reply)) do require_type(K.media_users(digest), 'set') end
 end
 
 -- Fails before anything is written, where the store holds something that a write would stumble over: then each job is
@@ -112,7 +113,7 @@ local function check()
   for name in pairs(budgets) do require_type(K.waiting('budget:' .. name), 'zset') end
   for batch in pairs(batches) do require_type(K.batch_done(batch), 'list') end
   for queue in pairs(bells) do require_type(K.bell(queue), 'list') end
-  for _, job in ipairs(jobs) do if job.r.cv then check_turn(job.r.cv) end end
+  for _, job in ipairs(jobs) do if job.r.cv then check_turn(job.r.cv, job.reply) end end
 end
 
 local function end_call(r, report, line)

@@ -40,7 +40,7 @@ end
 -- What the provider said of a failure, behind a colon; nothing where it said nothing.
 local function words_of(report)
   local known, note = pcall(cjson.decode, report.note or '')
-  return known and type(note) == 'table' and type(note.error) == 'string' and ': ' .. string.sub(note.error, 1, 200) or ''
+  return known and type(note) == 'table' and type(note.error) == 'string' and ': ' .. beginning(note.error, 200) or ''
 end
 
 -- Who was refused and what the provider asked for, for people.

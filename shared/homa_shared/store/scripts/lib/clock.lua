@@ -17,6 +17,14 @@ local function number_of(value)
   return number and number - number == 0 and number or nil
 end
 
+-- The beginning of a text, of so many bytes at most, that ends with a whole letter: half of one no reader of UTF-8 takes.
+local function beginning(text, most)
+  local last = math.min(#text, most)
+  -- Bytes of a letter behind its first one begin with the bits 10.
+  while last > 0 and last < #text and math.floor(string.byte(text, last + 1) / 64) == 2 do last = last - 1 end
+  return string.sub(text, 1, last)
+end
+
 local DAY_MS = 86400000
 
 -- Proleptic Gregorian date of a time in ms (UTC): year, month, day. Source: H. Hinnant, days-from-civil, inverted.

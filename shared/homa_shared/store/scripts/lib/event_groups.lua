@@ -29,14 +29,17 @@ local function note_loss(handler, what, number)
   redis.call('HSET', K.handler(handler), 'loss_at', now)
 end
 
--- Keeps a dead letter; of more than settings allow the oldest goes, and is counted.
+-- Most letters that go in one call, where settings allow far fewer than before: Lua passes on some 8000 words.
+local MOST_DROPPED = 1000
+
+-- Keeps a dead letter; of more than settings allow the oldest go, and are counted.
 local function bury(handler, name, letter)
   redis.call('HSET', K.dead_letters(handler), name, letter)
   redis.call('ZADD', K.dead_index(handler), now, name)
   local most = at_least(1, number_of(redis.call('HGET', K.config(), 'events.dead')) or C.DEAD_LETTERS_KEPT)
   local over = redis.call('ZCARD', K.dead_index(handler)) - most
   if over <= 0 then return end
-  local oldest = redis.call('ZRANGE', K.dead_index(handler), 0, over - 1)
+  local oldest = redis.call('ZRANGE', K.dead_index(handler), 0, math.min(over, MOST_DROPPED) - 1)
   redis.call('HDEL', K.dead_letters(handler), unpack(oldest))
   redis.call('ZREM', K.dead_index(handler), unpack(oldest))
   note_loss(handler, 'dropped', #oldest)

@@ -3,7 +3,7 @@
 local NUMBERS = FIELDS.numbers
 
 -- What is wrong with a record: a field that must hold a number and holds something else.
-local function damage_of(field, text) return field .. (text and ': ' .. string.sub(text, 1, 50) or '') end
+local function damage_of(field, text) return field .. (text and ': ' .. beginning(text, 50) or '') end
 
 -- The record as a table (numbers as numbers, absent fields nil), or nil when the store holds none. A field that holds no number
 -- where one must stand is absent, and `damage` names it: no new attempt is made of such a job (turn_away.lua).

@@ -18,7 +18,7 @@ local function pause(id, s, why)
 end
 
 local function halt(id, s, tick, why)
-  why = string.sub(why, 1, 300)
+  why = beginning(why, 300)
   alarm(id, s, tick, 'broken', why)
   if s.state == 'active' then pause(id, s, 'it cannot go on: ' .. why) end
 end

@@ -1,7 +1,7 @@
 --! use clock, record, backlog, schedule, schedule_alarm
 -- Deliveries of what a run came to: a job each, of the queue of deliveries, named by the run's job and a digest of the
 -- target, so that none is made twice. What became of each stands with its schedule.
--- Gives: deliver(id, s, tick, run), note_delivery(id, name, fields), give_up(job, kind, detail), send(job, text), standing_alarm(id).
+-- Gives: deliver(id, s, tick, run), note_delivery(id, name, fields), give_up(job, kind, detail), send(job, text, run_job), standing_alarm(id).
 
 -- The kind of the alarm that stands; nil where none does.
 local function standing_alarm(id)
@@ -11,15 +11,16 @@ end
 
 -- A target for people: what stands behind the host of a webhook is often its secret.
 local function shown_target(target)
-  local host = string.match(target, '^https?://[^/?#]+')
+  local host = string.match(string.lower(target), '^https?://[^/?#]+')
   return host and host .. '/...' or target
 end
 
--- Puts the message of a delivery in its queue.
-local function send(job, text)
+-- Puts the message of a delivery in its queue. What the run came to stays as long as that is tried, or may be asked for again.
+local function send(job, text, run_job)
   local fields = {v = '1', st = 'queued', kd = 'm', q = C.DELIVERIES, ln = 'default', tg = C.ACTOR_TARGET, tn = '', at = '0',
     tr = '0', sb = int(now), sq = int(place_of(redis.call('INCR', K.sequence()), 0))}
   accept(job, fields, text)
+  for _, key in ipairs({K.job(run_job), K.reply(run_job)}) do redis.call('PEXPIRE', key, 2 * C.DELIVERY_MS, 'GT') end
 end
 
 local function trim_deliveries(id)
@@ -46,12 +47,10 @@ local function deliver_to(id, s, tick, run, target)
     by = run.by, since = run.since, cost = run.cost, unresolved = run.unresolved, detail = run.detail, ended = run.ended, timing = s.timing}
   -- Dramatiq's message, as everything of this kind in the store.
   send(name, cjson.encode({queue_name = C.DELIVERIES, actor_name = 'homa.deliver', args = {id}, kwargs = told,
-    options = {homa = true}, message_id = name, message_timestamp = now}))
+    options = {homa = true}, message_id = name, message_timestamp = now}), run.job)
   redis.call('HSET', K.schedule_deliveries(id), name, cjson.encode({tick = tick, at = run.at, target = shown_target(target),
     state = 'waiting', tries = 0, asked = now, job = name}))
   redis.call('ZADD', K.schedule_delivered(id), now, name)
-  -- What is to be delivered stays as long as that is tried, or may be asked for again.
-  for _, key in ipairs({K.job(run.job), K.reply(run.job)}) do redis.call('PEXPIRE', key, 2 * C.DELIVERY_MS, 'GT') end
 end
 
 local function deliver(id, s, tick, run)
@@ -67,7 +66,7 @@ local function give_up(job, kind, detail)
   local s = load_schedule(about.id)
   if not s then return end
   if kind ~= 'delivery' then detail = kind .. ': ' .. detail end
-  detail = string.sub(detail, 1, 200)
+  detail = beginning(detail, 200)
   note_delivery(about.id, about.delivery, {state = state == 'failed' and 'failed' or 'cancelled', error = detail, ended = now})
   if state ~= 'failed' then return end
   alarm(about.id, s, about.tick, 'delivery', about.at .. ' was not delivered to ' .. shown_target(about.target) .. ': ' .. detail)

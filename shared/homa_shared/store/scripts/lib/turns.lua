@@ -3,7 +3,8 @@
 -- (answered) or f (failed); its messages, its reply and its error stand beside it as they were written. The job's field cv
 -- names the turn, and whatever ends the job closes it in the same step.
 -- Gives: close_turn(id, r, state, text), for job r that has ended with this outcome; keep_conversation(id);
--- refer_to_media(id, text), for what stands in a conversation; refer_to_medium(id, digest); note_change(id, bytes).
+-- media_in(text), digests; refer_to_media(id, text), for what stands in a conversation; refer_to_medium(id, digest);
+-- note_change(id, bytes).
 
 -- A turn that waits for its answer keeps its conversation, however long it waits; without one its retention begins.
 local function keep_conversation(id)
@@ -32,18 +33,24 @@ local function refer_to_medium(id, digest)
   if not string.find(known, digest, 1, true) then redis.call('HSET', K.turns(id), 'media', known .. digest .. ' ') end
 end
 
-local function refer_to_media(id, text)
+-- Digests of what a text refers to.
+local function media_in(text)
   -- Plain searches, which are fast: a pattern would be tried at each letter.
-  local from = 1
+  local digests, from = {}, 1
   while true do
     local _, stop = string.find(text, 'homa:sha256:', from, true)
     if not stop then break end
-    refer_to_medium(id, string.match(text, '^%x*', stop + 1))
+    digests[#digests + 1] = string.match(text, '^%x*', stop + 1)
     from = stop + 1
   end
   -- The body of a large reply: within a text its quotes would be escaped.
   local _, stop = string.find(text, '"body_at":"', 1, true)
-  if stop then refer_to_medium(id, string.match(text, '^%x*', stop + 1)) end
+  if stop then digests[#digests + 1] = string.match(text, '^%x*', stop + 1) end
+  return digests
+end
+
+local function refer_to_media(id, text)
+  for _, digest in ipairs(media_in(text)) do refer_to_medium(id, digest) end
 end
 
 -- A reply that refers to an equal job's is replaced by that.
