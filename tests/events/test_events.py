@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import homa.events
 from homa import AsyncHoma, Homa, InvalidRequest
 from homa.events import Event, JobCancelled, JobSucceeded, Missed, OtherEvent
 from homa_shared.model import event_kinds, events
@@ -30,6 +31,14 @@ def told_by_scripts() -> set[str]:
 
 def test_the_table_has_every_event_that_scripts_tell_and_no_other() -> None:
     assert set(event_kinds.KINDS) == told_by_scripts()
+
+
+def test_each_type_of_the_model_is_public_and_all_that_have_a_name_are_in_the_table() -> None:
+    types = {name: one for name, one in vars(events).items() if isinstance(one, type) and issubclass(one, Event)}
+    assert {name: getattr(homa.events, name) for name in homa.events.__all__} == types
+    # Those that others are made of, and those that no entry of the stream is read as.
+    unnamed = {Event, events.JobEvent, events.ScheduleEvent, OtherEvent, Missed}
+    assert set(types.values()) - unnamed == set(event_kinds.KINDS.values())
 
 
 @pytest.mark.parametrize("name", sorted(event_kinds.KINDS))
