@@ -64,6 +64,13 @@ def test_each_kind_is_read_with_all_its_fields(name: str) -> None:
         assert (event.budget, event.percent) == ("team:a", 80)
 
 
+@pytest.mark.parametrize("fields", [{}, {"n": ""}, {"n": "many"}])
+def test_a_gap_that_cannot_be_read_is_told_as_it_is(fields: dict[str, str]) -> None:
+    assert event_kinds.decode("5-0", {"event": "missed", **fields}) == OtherEvent(
+        id="5-0", name="missed", fields=fields
+    )
+
+
 def test_what_this_release_does_not_know_is_told_as_it_is() -> None:
     assert event_kinds.decode("5-0", {"event": "job.dreamt", "job": "j"}) == OtherEvent(
         id="5-0", name="job.dreamt", fields={"job": "j"}

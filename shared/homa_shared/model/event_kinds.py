@@ -49,9 +49,8 @@ _STORED = {"reason": "detail", "of": "detail", "queue": "detail", "scope": "targ
 def decode(event_id: str, stored: Mapping[str, str]) -> Event:
     """The event of an entry of the stream; an unknown one, or one that cannot be read, is an `OtherEvent`."""
     name = stored.get("event", "")
-    if name == MISSED:
-        n = int(stored["n"])
-        return Missed(id=event_id, n=n if n > 0 else None)
+    if name == MISSED and re.fullmatch(r"-?\d{1,18}", n := stored.get("n", ""), re.ASCII):
+        return Missed(id=event_id, n=int(n) if int(n) > 0 else None)
     kind = KINDS.get(name)
     values: dict[str, object] = {}
     if kind is None or not _parsed(kind, stored, values):
