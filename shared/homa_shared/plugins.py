@@ -83,6 +83,16 @@ class Plugin:
             raise self.broken(wrong)
         return found
 
+    def load_for(self, policy: Policy) -> object:
+        """Its object, for whoever asks for it by name.
+
+        Raises:
+            ConfigError: as `load`, or the policy is `none`.
+        """
+        if policy == "none":
+            raise ConfigError(f'{self} is not loaded, since plugins = "none"')
+        return self.load()
+
     def broken(self, why: str) -> PluginError:
         """The error that names it."""
         return PluginError(f"{self} {why}; mend or uninstall it")

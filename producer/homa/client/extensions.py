@@ -17,7 +17,6 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from homa_shared.model.errors import ConfigError
 from homa_shared.plugins import Group, expects_callable, plugin_of, plugins_of
 
 if TYPE_CHECKING:
@@ -64,9 +63,7 @@ class Extensions(Generic[ClientT]):
         if plugin is None:
             known = ", ".join(plugin.name for plugin in plugins_of(EXTENSIONS)) or "none"
             raise AttributeError(f"no installed package brings the client extension {name!r}; there is: {known}")
-        if self._context.settings.plugins == "none":
-            raise ConfigError(f'{plugin} is not loaded, since plugins = "none"')
-        make = plugin.load()
+        make = plugin.load_for(self._context.settings.plugins)
         assert callable(make), make  # the group saw to it
         return self[make]
 
