@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 API_VERSION = 1
 #: What becomes of a broken plugin: it is left out with a warning, or ends what wanted it. none: no plugin is used.
 Policy = Literal["skip", "fatal", "none"]
-POLICIES: tuple[Policy, ...] = ("skip", "fatal", "none")
 
 
 class PluginError(ConfigError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from click.testing import CliRunner, Result
 from homa.cli import main
 from homa.cli.new.sorts import SORTS
 from tests import typecheckers
+from tests.plugins.packages import install_project
 
 #: Seconds that a generated test may take on a busy machine.
 _PATIENCE_S = 120
@@ -27,18 +27,6 @@ def new(*arguments: str) -> Result:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def install(folder: Path) -> None:
-    """What an editable install leaves: name and entry points, where Python looks."""
-    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    facts = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    facts.mkdir()
-    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
-    lines: list[str] = []
-    for group, points in project["entry-points"].items():
-        lines += [f"[{group}]", *(f"{name} = {value}" for name, value in points.items())]
-    (facts / "entry_points.txt").write_text("\n".join(lines))
 
 
 @pytest.mark.parametrize("sort", list(SORTS))
@@ -72,7 +60,7 @@ def test_what_is_written_loads_passes_its_test_and_strict_types(sort: str, folde
         check=False,
     )
     assert linted.returncode == 0, linted.stdout
-    install(written)
+    install_project(written)
     listed = subprocess.run(
         [sys.executable, "-m", "homa.cli", "plugins", "--json"],
         cwd=folder,
@@ -88,7 +76,7 @@ def test_what_is_written_loads_passes_its_test_and_strict_types(sort: str, folde
 
 def test_a_command_that_was_written_runs(folder: Path) -> None:
     new("command", "failures", "--directory", "mine")
-    install(folder / "mine")
+    install_project(folder / "mine")
     environment = os.environ | {"PYTHONPATH": str(folder / "mine")}
     said = subprocess.run(
         [sys.executable, "-m", "homa.cli", "failures", "--help"],
