@@ -89,6 +89,16 @@ def test_a_command_that_was_written_runs(folder: Path) -> None:
     assert "Say how many jobs failed." in said
 
 
+@pytest.mark.parametrize(("sort", "name"), [("command", "click"), ("provider", "aiohttp")])
+def test_a_name_that_no_code_has_is_taken_whatever_the_module_imports(sort: str, name: str, folder: Path) -> None:
+    assert new(sort, name).exit_code == 0
+    written = folder / f"homa-{name}"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"]
+    options = ["-o", "asyncio_default_fixture_loop_scope=function", str(written)]
+    environment = os.environ | {"PYTHONPATH": str(written), "HOMA_HOME": str(folder / "home")}
+    subprocess.run([*command, *options], cwd=written, env=environment, timeout=_PATIENCE_S, check=True)
+
+
 def test_nothing_that_exists_is_overwritten(folder: Path) -> None:
     assert new("tool", "words").exit_code == 0
     module = folder / "homa-words" / "homa_words.py"
@@ -105,6 +115,10 @@ def test_nothing_that_exists_is_overwritten(folder: Path) -> None:
         (("tool", "Two Words"), "name is 'Two Words': expected small letters, digits and '-'"),
         (("tool", "9lives"), "name is '9lives'"),
         (("tool", "class"), "expected one that Python, or the module's own text, does not use"),
+        (("tool", "len"), "expected one that Python, or the module's own text, does not use"),
+        (("tool", "job"), "expected one that Python, or the module's own text, does not use"),
+        (("tool", "fake"), "expected one that Python, or the module's own text, does not use"),
+        (("middleware", "call-next"), "expected one that Python, or the module's own text, does not use"),
         (("tool", "shared"), "a module homa_shared is installed here"),
         (("provider", "openai"), "which is one of Homa's own"),
         (("command", "queues"), "which is one of Homa's own"),
