@@ -46,7 +46,8 @@ class Extensions(Generic[ClientT]):
     def __getitem__(self, make: Callable[[ClientT], E]) -> E:
         """The extension that a class or function makes of this client."""
         if make not in self._made:
-            self._made[make] = make(self._client)
+            # Of threads that ask at once, all get the one that was there first.
+            self._made.setdefault(make, make(self._client))
         found: E = self._made[make]
         return found
 
@@ -79,4 +80,5 @@ class Extended:
     @cached_property
     def ext(self) -> Extensions[Self]:
         """Methods of your own: `ext[Reports]` by their class, `ext.reports` by the name that a package gives them."""
-        return Extensions(self, self._context)
+        made: Extensions[Self] = self.__dict__.setdefault("_extensions", Extensions(self, self._context))
+        return made
