@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT / part) for part in ("shared", "workers")]
 
 from homa_shared.kinds.profile import Variable  # noqa: E402
 from homa_shared.kinds.registry import builtin_kinds, profile_of  # noqa: E402
+from homa_shared.plugins import Policy  # noqa: E402
 from homa_shared.settings import sections  # noqa: E402
 from homa_shared.settings.delivery_section import Mail  # noqa: E402
 from homa_shared.settings.model import Settings  # noqa: E402
@@ -99,6 +100,7 @@ TYPES: Mapping[str, str] = {
     "SigningSecret": "secret",
     "Name": "name",
     "Kind": "name of a kind",
+    "Policy": ", ".join(get_args(Policy)),
     "str": "text",
     "int": "whole number",
     "float": "number",

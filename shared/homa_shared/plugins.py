@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 API_VERSION = 1
 #: What becomes of a broken plugin: it is left out with a warning, or ends what wanted it. none: no plugin is used.
 Policy = Literal["skip", "fatal", "none"]
-POLICIES: tuple[Policy, ...] = ("skip", "fatal", "none")
 
 
 class PluginError(ConfigError):
@@ -82,6 +81,16 @@ class Plugin:
         if (wrong := self.group.fault(self.name, found)) is not None:
             raise self.broken(wrong)
         return found
+
+    def load_for(self, policy: Policy) -> object:
+        """Its object, for whoever asks for it by name.
+
+        Raises:
+            ConfigError: as `load`, or the policy is `none`.
+        """
+        if policy == "none":
+            raise ConfigError(f'{self} is not loaded, since plugins = "none"')
+        return self.load()
 
     def broken(self, why: str) -> PluginError:
         """The error that names it."""

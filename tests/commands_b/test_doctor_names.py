@@ -17,6 +17,7 @@ from homa_shared.kinds.registry import profile_of
 from homa_shared.store import reads
 from tests.commands_b.stand import Stand
 from tests.commands_b.test_setup import checks
+from tests.plugins.packages import Site
 
 ACME = """
 from homa_shared.kinds.profile import KindProfile, Quota
@@ -40,12 +41,8 @@ def day(monkeypatch: pytest.MonkeyPatch) -> None:
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The module of a package that is installed for this process and those that it starts."""
     site = tmp_path / "site-packages"
-    facts = site / "acme_kinds-1.2.dist-info"
-    facts.mkdir(parents=True)
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-kinds\nVersion: 1.2\n")
-    (facts / "entry_points.txt").write_text(
-        "[homa.providers]\nacme = acme_kinds:PROFILE\n[homa.middleware]\nnoisy = acme_kinds:middleware\n"
-    )
+    points = {"homa.providers": {"acme": "acme_kinds:PROFILE"}, "homa.middleware": {"noisy": "acme_kinds:middleware"}}
+    Site(site).install("acme-kinds", points)
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", str(site))
     monkeypatch.delitem(sys.modules, "acme_kinds", raising=False)

@@ -232,6 +232,18 @@ def test_the_books_tell_of_a_turn_without_its_job(talk: Talk) -> None:
     talk.cooked = True
 
 
+@pytest.mark.parametrize("told", ["", "a", "x j 1 2"])
+def test_the_books_tell_of_a_damaged_turn_and_of_what_else_is_wrong(talk: Talk, told: str) -> None:
+    for i in range(2):
+        talk.answered(f"turn {i}", i)
+    talk.redis("HSET", talk.keys.turns("c"), "1", told)
+    talk.redis("HDEL", talk.keys.turns("c"), "2.a")
+    found = list(map(str, audit(talk.store)))
+    assert f"conversation c: turn 1 is {told!r}, which is not how a turn stands" in found
+    assert "conversation c: turn 2 has ended as 'a', but what it ended with is missing" in found
+    talk.cooked = True
+
+
 # summaries
 
 
@@ -329,3 +341,12 @@ def test_an_imported_conversation_goes_on(talk: Talk, count: int) -> None:
     assert list(page.rows) == rows[-100:]
     more = talk.say("more", count, owner=Owner("ann", "acme"))
     assert more.word == ("full" if count == 1000 else "ok")
+
+
+def test_an_import_that_lost_its_first_turns_on_the_way_is_gone(talk: Talk) -> None:
+    rows = [TurnRow("a - 1 2", said(f"turn {i}"), b'{"answer":[]}') for i in range(3)]
+    talk.run(import_turns(talk.keys, "c~i", 1, rows[:2]))
+    talk.redis("DEL", talk.keys.turns("c~i"))  # as it goes by itself, where the next part is late
+    talk.run(import_turns(talk.keys, "c~i", 3, rows[2:]))
+    assert talk.run(import_conversation(talk.keys, "c", "c~i", 3, 1, {})) == "gone"
+    assert talk.redis("EXISTS", talk.keys.conversation("c")) == 0

@@ -70,6 +70,22 @@ def test_markdown_is_for_people(homa_echo: FakeHoma) -> None:
         (told(turns=[ANSWERED, {**ANSWERED, "answer": None}]), r"turns\[1\].answer: messages is missing"),
         (told(owner=5), "owner is 5"),
         (told(window={"turns": 0}), "window.turns is 0"),
+        (told(window=[20]), r"window is \[20\]"),
+        (told(system={"be": "kind"}), "system is {'be': 'kind'}"),
+        (told(model=5), "model is 5"),
+        (told(max_turns="many"), "max_turns is 'many'"),
+        (told(max_turns=1001), "max_turns is 1001: expected at most 1,000"),
+        (told(turns=[{**ANSWERED, "state": ["answered"]}]), r"turns\[0\].state is \['answered'\]"),
+        (
+            told(turns=[ANSWERED, {**ANSWERED, "state": "lost"}]),
+            r"turns\[1\].state is 'lost': expected answered",
+        ),
+        (told(turns=[{**ANSWERED, "at_ms": "soon"}]), r"turns\[0\].at_ms is 'soon': expected whole milliseconds"),
+        (told(turns=[{**ANSWERED, "ended_ms": 10**18}]), r"turns\[0\].ended_ms is 10+: expected whole milliseconds"),
+        (told(turns=[{**ANSWERED, "at_ms": -(10**15)}]), r"turns\[0\].at_ms is -10+: expected whole milliseconds"),
+        (told(turns=[{**ANSWERED, "target": [LUNA]}]), r"turns\[0\].target is \["),
+        (told(turns=[{**ANSWERED, "state": "failed", "error": 5}]), r"turns\[0\].error is 5"),
+        (told(turns=[{**ANSWERED, "state": "pending"}]), "has no turn that has ended"),
     ],
 )
 def test_what_is_no_exported_conversation_is_named_and_nothing_stored(
@@ -78,6 +94,13 @@ def test_what_is_no_exported_conversation_is_named_and_nothing_stored(
     with pytest.raises(InvalidRequest, match=why):
         homa_echo.import_conversation(text)
     assert homa_echo.conversations() == []
+
+
+def test_a_turn_that_waits_is_left_out_and_what_a_later_release_says_of_a_window_too(homa_echo: FakeHoma) -> None:
+    waits = {"state": "pending", "at_ms": 2, "messages": TURN["messages"]}
+    again = homa_echo.import_conversation(told(turns=[ANSWERED, waits], window={"turns": 3, "words": 5}))
+    assert [turn.state for turn in again.turns()] == ["answered"]
+    assert again.info().window == Window(turns=3)
 
 
 def test_a_conversation_that_is_too_large_is_refused(homa_echo: FakeHoma) -> None:

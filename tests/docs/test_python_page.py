@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from homa_workers.simulator import SimulatorConfig, SimulatorThread
 from tests.docs.pages import ROOT, Block, blocks
 from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
+from tests.plugins.packages import install_project
 
 PAGE = ROOT / "docs" / "python.md"
 #: Seconds that all examples of a page may take.
@@ -45,7 +45,7 @@ def environment(store_url: str, namespace: str, tmp_path: Path) -> Iterator[dict
 def worker(environment: dict[str, str], tmp_path: Path) -> Iterator[None]:
     """The worker that the page starts, which knows the page's tools, actors and middleware."""
     write_files(blocks(PAGE), tmp_path)
-    install(tmp_path)
+    install_project(tmp_path)
     (started,) = [block.commands[0].line for block in blocks(PAGE) if block.verb == "background"]
     arguments = started.removeprefix("homa worker ").split()
     process = subprocess.Popen(
@@ -69,18 +69,6 @@ def write_files(found: list[Block], folder: Path) -> None:
     for block in found:
         if block.verb == "file":
             (folder / block.order.split()[1]).write_text(block.text)
-
-
-def install(folder: Path) -> None:
-    """What `pip install --editable` leaves of a folder's package: its name and its entry points, where Python looks."""
-    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
-    lines: list[str] = []
-    for group, points in project["entry-points"].items():
-        lines += [f"[{group}]", *(f"{name} = {value}" for name, value in points.items())]
-    (info / "entry_points.txt").write_text("\n".join(lines))
 
 
 def run_examples(page: Path, environment: dict[str, str], folder: Path) -> str:

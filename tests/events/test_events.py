@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import homa.events
 from homa import AsyncHoma, Homa, InvalidRequest
 from homa.events import Event, JobCancelled, JobSucceeded, Missed, OtherEvent
 from homa_shared.model import event_kinds, events
@@ -32,6 +33,14 @@ def test_the_table_has_every_event_that_scripts_tell_and_no_other() -> None:
     assert set(event_kinds.KINDS) == told_by_scripts()
 
 
+def test_each_type_of_the_model_is_public_and_all_that_have_a_name_are_in_the_table() -> None:
+    types = {name: one for name, one in vars(events).items() if isinstance(one, type) and issubclass(one, Event)}
+    assert {name: getattr(homa.events, name) for name in homa.events.__all__} == types
+    # Those that others are made of, and those that no entry of the stream is read as.
+    unnamed = {Event, events.JobEvent, events.ScheduleEvent, OtherEvent, Missed}
+    assert set(types.values()) - unnamed == set(event_kinds.KINDS.values())
+
+
 @pytest.mark.parametrize("name", sorted(event_kinds.KINDS))
 def test_each_kind_is_read_with_all_its_fields(name: str) -> None:
     detail = {"budget.used": "team:a 80%", "fleet.changed": "version 7"}.get(name, "nightly: why")
@@ -53,6 +62,13 @@ def test_each_kind_is_read_with_all_its_fields(name: str) -> None:
         assert (event.schedule, event.tenant, event.reason) == ("nightly", "t", "why")
     if isinstance(event, events.BudgetMark):
         assert (event.budget, event.percent) == ("team:a", 80)
+
+
+@pytest.mark.parametrize("fields", [{}, {"n": ""}, {"n": "many"}])
+def test_a_gap_that_cannot_be_read_is_told_as_it_is(fields: dict[str, str]) -> None:
+    assert event_kinds.decode("5-0", {"event": "missed", **fields}) == OtherEvent(
+        id="5-0", name="missed", fields=fields
+    )
 
 
 def test_what_this_release_does_not_know_is_told_as_it_is() -> None:

@@ -6,6 +6,7 @@ from homa import on
 from homa.events import Event, JobCancelled, Missed
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions.event_handlers import call_again, renew_events, take_events
+from homa_workers.handlers.held import Held
 from tests.commands_b.stand import Stand
 from tests.events.fleet import HANDLERS, pending, row, trim, work
 
@@ -92,6 +93,22 @@ async def test_an_event_that_is_trimmed_while_it_is_handled_is_put_back(stand: S
     [again] = stand.store.run(take_events(keys, handler, "one", 10)).deliveries
     assert (again.stream, again.event, again.name) == (1, delivery.event, delivery.name)
     assert pending(stand) == 1
+
+
+async def test_what_is_put_back_is_not_called_where_it_was_held(stand: Stand) -> None:
+    """One that waited there for a free runner would be called twice."""
+    collect(JobCancelled)
+    handler, keys = HANDLERS["h"], stand.store.keys
+    stand.cancelled()
+    store = AsyncStore(stand.store.address, keys.namespace)
+    held = Held(store, handler, "one")
+    [delivery] = (await store.run(take_events(keys, handler, "one", 10))).deliveries
+    held.add(delivery)
+    trim(stand, 0)
+    await held.renew([delivery.place], lease_s=30, most=10)
+    await store.aclose()
+    assert delivery not in held
+    assert (row(stand).put_back, pending(stand)) == (1, 0)
 
 
 async def test_an_event_that_is_trimmed_after_its_worker_was_lost_is_counted(stand: Stand) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from homa_shared.kinds.registry import ENTRY_POINT_GROUP, profile_of
+from tests.plugins.packages import Site
 
 #: Installs a package of one module: name of the kind, its entry point's object in that module, source.
 Install = Callable[[str, str, str], None]
@@ -20,11 +21,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     site = tmp_path / "site-packages"
 
     def install(kind: str, attribute: str, source: str) -> None:
-        facts = site / "acme_kinds-1.2.dist-info"
-        facts.mkdir(parents=True)
-        (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-kinds\nVersion: 1.2\n")
-        (facts / "entry_points.txt").write_text(f"[{ENTRY_POINT_GROUP}]\n{kind} = {MODULE}:{attribute}\n")
-        (site / f"{MODULE}.py").write_text(source)
+        points = {ENTRY_POINT_GROUP: {kind: f"{MODULE}:{attribute}"}}
+        Site(site).install("acme-kinds", points, **{MODULE: source})
         monkeypatch.syspath_prepend(str(site))
         profile_of.cache_clear()
 

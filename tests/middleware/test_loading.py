@@ -19,6 +19,7 @@ from homa_workers.middleware.entry_points import declared, installed
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.process.main import USAGE
 from tests.patience import PATIENCE_S
+from tests.plugins.packages import Site
 from tests.steps.cell import Cell
 
 MODULE = """
@@ -67,12 +68,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def install(site: Path, **points: str) -> None:
     """A package `homa-acme` with these middlewares, as an installer leaves it."""
     name = f"acme_{abs(hash(str(site)))}"
-    (site / f"{name}.py").write_text(MODULE)
-    info = site / "homa_acme-1.2.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: homa-acme\nVersion: 1.2\n")
-    lines = [f"{point} = {name}:{value}" for point, value in points.items()]
-    (info / "entry_points.txt").write_text("\n".join(["[homa.middleware]", *lines]))
+    found = {point: f"{name}:{value}" for point, value in points.items()}
+    Site(site).install("homa-acme", {"homa.middleware": found}, **{name: MODULE})
 
 
 def names(factories: object) -> list[str]:

@@ -8,12 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from homa.files.readers import registry
 from homa_shared.kinds.registry import profile_of
 from tests.commands_b.conftest import stand
 from tests.plugins.packages import Site
 from tests.steps.conftest import cell, simulator
 
 __all__ = ["cell", "simulator", "site", "stand"]
+
+
+def _forget() -> None:
+    """What this process knows of installed packages."""
+    profile_of.cache_clear()
+    registry._installed.cache_clear()
 
 
 @pytest.fixture
@@ -23,9 +30,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv("PYTHONPATH", str(folder))
     before = set(sys.modules)
-    profile_of.cache_clear()
+    _forget()
     yield Site(folder)
-    profile_of.cache_clear()
+    _forget()
     for name in set(sys.modules) - before:
         if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]

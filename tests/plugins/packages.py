@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,22 @@ class Site:
             points: group -> name -> "module:attribute".
             modules: name -> source.
         """
-        facts = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
-        facts.mkdir(parents=True)
-        (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        lines = [
-            f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in of.items()) for group, of in points.items()
-        ]
-        (facts / "entry_points.txt").write_text("\n".join(lines))
+        _write_facts(self.folder, name, version, points)
         for module, source in modules.items():
             (self.folder / f"{module}.py").write_text(source)
+
+
+def install_project(folder: Path) -> None:
+    """What `pip install --editable` leaves of a folder's project: its name and its entry points, where Python looks."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    _write_facts(folder, project["name"], project["version"], project["entry-points"])
+
+
+def _write_facts(folder: Path, name: str, version: str, points: Mapping[str, Mapping[str, str]]) -> None:
+    facts = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    lines = [
+        f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in of.items()) for group, of in points.items()
+    ]
+    (facts / "entry_points.txt").write_text("\n".join(lines))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -47,6 +48,21 @@ def test_a_class_of_ones_own_has_the_client(stand: Stand) -> None:
     stand.homa.submit("Hi", model="openai:gpt-6-luna", max_tokens=5)
     assert stand.homa.ext[Counts].waiting() == 1
     assert stand.homa.ext[Counts] is stand.homa.ext[Counts]
+
+
+def test_threads_that_ask_at_once_get_the_same_one(stand: Stand) -> None:
+    others: list[object] = []
+
+    class Slow:
+        def __init__(self, homa: Homa) -> None:
+            if not others:
+                others.append(None)
+                with ThreadPoolExecutor(1) as another:
+                    others.append(another.submit(lambda: homa.ext[Slow]).result())
+
+    first = stand.homa.ext[Slow]
+    assert first is others[1]
+    assert first is stand.homa.ext[Slow]
 
 
 async def test_so_it_is_with_an_asynchronous_one(stand: Stand) -> None:

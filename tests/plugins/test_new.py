@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from click.testing import CliRunner, Result
 from homa.cli import main
 from homa.cli.new.sorts import SORTS
 from tests import typecheckers
+from tests.plugins.packages import install_project
 
 #: Seconds that a generated test may take on a busy machine.
 _PATIENCE_S = 120
@@ -27,18 +27,6 @@ def new(*arguments: str) -> Result:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def install(folder: Path) -> None:
-    """What an editable install leaves: name and entry points, where Python looks."""
-    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    facts = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    facts.mkdir()
-    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
-    lines: list[str] = []
-    for group, points in project["entry-points"].items():
-        lines += [f"[{group}]", *(f"{name} = {value}" for name, value in points.items())]
-    (facts / "entry_points.txt").write_text("\n".join(lines))
 
 
 @pytest.mark.parametrize("sort", list(SORTS))
@@ -72,7 +60,7 @@ def test_what_is_written_loads_passes_its_test_and_strict_types(sort: str, folde
         check=False,
     )
     assert linted.returncode == 0, linted.stdout
-    install(written)
+    install_project(written)
     listed = subprocess.run(
         [sys.executable, "-m", "homa.cli", "plugins", "--json"],
         cwd=folder,
@@ -88,7 +76,7 @@ def test_what_is_written_loads_passes_its_test_and_strict_types(sort: str, folde
 
 def test_a_command_that_was_written_runs(folder: Path) -> None:
     new("command", "failures", "--directory", "mine")
-    install(folder / "mine")
+    install_project(folder / "mine")
     environment = os.environ | {"PYTHONPATH": str(folder / "mine")}
     said = subprocess.run(
         [sys.executable, "-m", "homa.cli", "failures", "--help"],
@@ -99,6 +87,16 @@ def test_a_command_that_was_written_runs(folder: Path) -> None:
         check=True,
     ).stdout
     assert "Say how many jobs failed." in said
+
+
+@pytest.mark.parametrize(("sort", "name"), [("command", "click"), ("provider", "aiohttp")])
+def test_a_name_that_no_code_has_is_taken_whatever_the_module_imports(sort: str, name: str, folder: Path) -> None:
+    assert new(sort, name).exit_code == 0
+    written = folder / f"homa-{name}"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"]
+    options = ["-o", "asyncio_default_fixture_loop_scope=function", str(written)]
+    environment = os.environ | {"PYTHONPATH": str(written), "HOMA_HOME": str(folder / "home")}
+    subprocess.run([*command, *options], cwd=written, env=environment, timeout=_PATIENCE_S, check=True)
 
 
 def test_nothing_that_exists_is_overwritten(folder: Path) -> None:
@@ -117,6 +115,10 @@ def test_nothing_that_exists_is_overwritten(folder: Path) -> None:
         (("tool", "Two Words"), "name is 'Two Words': expected small letters, digits and '-'"),
         (("tool", "9lives"), "name is '9lives'"),
         (("tool", "class"), "expected one that Python, or the module's own text, does not use"),
+        (("tool", "len"), "expected one that Python, or the module's own text, does not use"),
+        (("tool", "job"), "expected one that Python, or the module's own text, does not use"),
+        (("tool", "fake"), "expected one that Python, or the module's own text, does not use"),
+        (("middleware", "call-next"), "expected one that Python, or the module's own text, does not use"),
         (("tool", "shared"), "a module homa_shared is installed here"),
         (("provider", "openai"), "which is one of Homa's own"),
         (("command", "queues"), "which is one of Homa's own"),

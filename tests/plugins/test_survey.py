@@ -44,7 +44,17 @@ def reports(homa: Homa) -> str:
     return "report"
 
 
-def read(): ...
+class Bib:
+    \"\"\"Reads bibliographies.\"\"\"
+
+    name, needs, isolated, seeks, markup = "acme", (), False, False, True
+
+    def claims(self, head): ...
+
+    def read(self, opened, options): ...
+
+
+read = Bib()
 """
 POINTS = {
     "homa.providers": {"acme": "acme:PROFILE"},
@@ -61,7 +71,7 @@ def test_each_plugin_is_listed_with_what_it_adds(site: Site, stand: Stand) -> No
     rows = stand.said("plugins", "--json").json["plugins"]
     assert [(row["group"], row["name"], row["adds"], row["state"]) for row in rows if row["state"] == "loads"] == [
         ("homa.providers", "acme", "calls https://acme.example/v1", "loads"),
-        ("homa.readers", "acme", "read", "loads"),
+        ("homa.readers", "acme", "Reads bibliographies.", "loads"),
         ("homa.tools", "acme_weather", "The weather to come.", "loads"),
         ("homa.middleware", "polite", "Asks politely.", "loads"),
         ("homa.middleware", "quiet", "Says nothing.", "loads"),

@@ -207,6 +207,15 @@ def test_a_schedule_of_the_settings_asks_by_a_template_of_the_settings(stand: St
     assert (said.status, "expected one of prompt and options.template" in said.stderr) == (2, True)
 
 
+def test_settings_that_are_refused_store_no_template(stand: Stand) -> None:
+    path = stand.home / "homa.toml"
+    template = '[templates.news]\nprompt = "News of {{a}}"\n'
+    path.write_text(f'{path.read_text()}{template}[schedules.daily]\ncron = "soon"\nmodel = "{MODEL}"\nprompt = "x"\n')
+    said = stand.said("apply")
+    assert (said.status, "schedules.daily" in said.stderr) == (2, True)
+    assert stand.homa.templates() == []
+
+
 def test_a_schedule_keeps_the_version_that_it_was_made_with(stand: Stand) -> None:
     stand.homa.template("t", "From {{since}} to {{until}}: {{a}}")
     made = stand.said(

@@ -62,6 +62,7 @@ def test_a_wrong_value_is_named(variables: Any, values: Any, why: str) -> None:
         ("t", 5, None, "prompt of template t is 5"),
         ("t", "\ud800", None, "no valid Unicode"),
         ("t", "{{a b}}", None, r"template t uses {{a b}}: expected a name of letters"),
+        ("t", "{{a:integer}}", None, r"template t uses {{a:integer}}: expected a name of letters"),
         ("t", "{{a}}", {"b": "text"}, "variables of template t has 'b', which its text does not use: .* a"),
         ("t", "{{a}}", {"a": "string"}, "variable 'a' of template t is 'string': expected one of text, integer"),
         ("t", "{{a}}", {"a": []}, r"variable 'a' of template t is \[\]"),

@@ -53,13 +53,14 @@ def command(look_only: bool, force: bool, delete_schedules: bool, as_json: bool)
         changed_templates = here.driver.run(changed(here.keys, templates))
         write = not look_only and (bool(changes) or theirs is None)
         left = stranded(here, mine, theirs)
-        if changed_templates and not look_only:
-            # Before the schedules, which may ask by them.
-            changed_templates = here.driver.run(put_all(here.keys, templates))
-        # Tables that are wrong are told before anything is written.
+        # Tables that are wrong, and jobs that would be left behind, are told before anything is written.
         schedules = here.driver.run(compared_schedules(here.submitter, here.settings.schedules))
         if write:
             _require_nobody_left(left, force=force)
+        if changed_templates and not look_only:
+            # Before the schedules, which may ask by them.
+            changed_templates = here.driver.run(put_all(here.keys, templates))
+        if write:
             version, changes = _write(here, mine)
         if not look_only:
             applying = apply_schedules(here.submitter, here.settings.schedules, delete=delete_schedules)

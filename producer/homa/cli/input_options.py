@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from homa.files import ReadOptions
+    from homa_shared.plugins import Policy
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -45,9 +46,21 @@ def text_options(command: Command) -> Command:
 
 
 def read_options(given: Mapping[str, Any]) -> ReadOptions:
-    """What the flags say."""
+    """What the flags say, and the settings of plugins."""
     from homa.files import ReadOptions
 
     # `deadline_s` of a command is its jobs'.
-    known = {each.name for each in fields(ReadOptions)} - {"id_column", "deadline_s"}
-    return ReadOptions(**{name: value for name, value in given.items() if name in known})
+    known = {each.name for each in fields(ReadOptions)} - {"id_column", "deadline_s", "plugins"}
+    return ReadOptions(**{name: value for name, value in given.items() if name in known}, plugins=_policy())
+
+
+def _policy() -> Policy:
+    """What becomes of readers of installed packages; the settings are asked only where there are some."""
+    from homa.files.readers.document import READERS
+    from homa_shared.plugins import plugins_of
+
+    if not plugins_of(READERS):
+        return "skip"
+    from homa_shared.settings.model import load_settings
+
+    return load_settings().plugins

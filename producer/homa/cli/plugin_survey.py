@@ -11,6 +11,7 @@ import click
 
 from homa.cli import plugged
 from homa.client.extensions import EXTENSIONS
+from homa.files.readers.document import READERS
 from homa_shared.calls.plugged_tools import TOOLS
 from homa_shared.calls.tools import Tool
 from homa_shared.kinds.profile import KindProfile
@@ -23,7 +24,6 @@ def _anything(name: str, found: object) -> None:
 
 
 _MIDDLEWARE = Group("homa.middleware", "middleware", _anything)
-_READERS = Group("homa.readers", "reader", _anything)
 #: off: the settings turn plugins off. elsewhere: only workers load it, and none is installed here.
 State = Literal["loads", "broken", "off", "elsewhere"]
 
@@ -45,7 +45,7 @@ class Found:
 
 def survey(policy: Policy) -> list[Found]:
     """Looks at each plugin of each group, which imports it unless the policy is `none`."""
-    groups = (KINDS, _READERS, TOOLS, _MIDDLEWARE, plugged(), EXTENSIONS)
+    groups = (KINDS, READERS, TOOLS, _MIDDLEWARE, plugged(), EXTENSIONS)
     return [_look(plugin, policy) for group in groups for plugin in plugins_of(group)]
 
 

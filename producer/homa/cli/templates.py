@@ -9,6 +9,7 @@ import click
 
 from homa.cli.context import say, session, submitting_session
 from homa.cli.output import json_option, moment, number, print_json, print_table
+from homa.client.management.wording import shortened
 from homa.client.template_flows import current_templates, delete_template, put_template, versions_of
 from homa_shared.calls.prompt_templates import Template, VariableType
 from homa_shared.model.errors import InvalidRequest
@@ -59,7 +60,10 @@ def list_(as_json: bool) -> None:
         return
     print_table(
         ("TEMPLATE", "VERSION", "VARIABLES", "SINCE", "PROMPT"),
-        ((each.name, number(each.version), _variables(each), moment(each.created_ms), _begins(each)) for each in found),
+        (
+            (each.name, number(each.version), _variables(each), moment(each.created_ms), shortened(each.prompt))
+            for each in found
+        ),
         right={"VERSION"},
         wraps={"VARIABLES", "PROMPT"},
         empty="no template is stored: homa templates create NAME --prompt TEXT",
@@ -108,11 +112,6 @@ def _variables(template: Template) -> str:
     return ", ".join(
         f"{name}: {kind if isinstance(kind, str) else ' | '.join(kind)}" for name, kind in template.variables.items()
     )
-
-
-def _begins(template: Template) -> str:
-    text = " ".join(template.prompt.split())
-    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def _document(template: Template) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from homa_shared.model.errors import ConfigError
 from homa_shared.plugins import Group, expects_callable, plugin_of, plugins_of
 
 if TYPE_CHECKING:
@@ -47,7 +46,8 @@ class Extensions(Generic[ClientT]):
     def __getitem__(self, make: Callable[[ClientT], E]) -> E:
         """The extension that a class or function makes of this client."""
         if make not in self._made:
-            self._made[make] = make(self._client)
+            # Of threads that ask at once, all get the one that was there first.
+            self._made.setdefault(make, make(self._client))
         found: E = self._made[make]
         return found
 
@@ -64,9 +64,7 @@ class Extensions(Generic[ClientT]):
         if plugin is None:
             known = ", ".join(plugin.name for plugin in plugins_of(EXTENSIONS)) or "none"
             raise AttributeError(f"no installed package brings the client extension {name!r}; there is: {known}")
-        if self._context.settings.plugins == "none":
-            raise ConfigError(f'{plugin} is not loaded, since plugins = "none"')
-        make = plugin.load()
+        make = plugin.load_for(self._context.settings.plugins)
         assert callable(make), make  # the group saw to it
         return self[make]
 
@@ -82,4 +80,5 @@ class Extended:
     @cached_property
     def ext(self) -> Extensions[Self]:
         """Methods of your own: `ext[Reports]` by their class, `ext.reports` by the name that a package gives them."""
-        return Extensions(self, self._context)
+        made: Extensions[Self] = self.__dict__.setdefault("_extensions", Extensions(self, self._context))
+        return made

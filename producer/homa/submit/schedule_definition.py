@@ -24,7 +24,6 @@ from homa.submit.request_digests import digest
 from homa.submit.submitter import Submitter
 from homa.submit.template import Template
 from homa_shared.model.errors import InvalidRequest
-from homa_shared.model.record_fields import Place, fields_at
 from homa_shared.schedules.delivery import checked_targets
 from homa_shared.schedules.timing import (
     Cron,
@@ -38,7 +37,6 @@ from homa_shared.schedules.timing import (
 )
 from homa_shared.schedules.variables import at_most, holes_in
 from homa_shared.store.transitions.schedules import Definition
-from homa_shared.store.transitions.submit import Entry
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 #: Ticks to come by which the shortest time between two of them is told.
@@ -180,7 +178,7 @@ def define(
     common = template.common_for(asked.prepared)
     fields = {
         "common": common.encode().decode(),
-        "entry": orjson.dumps(_entry_fields(entry)).decode(),
+        "entry": entry.encode().decode(),
         "request": entry.request.decode(),
         "holes": orjson.dumps(holes).decode() if holes else "",
         "deadline": str(entry.deadline_ms or ""),
@@ -204,18 +202,6 @@ def _policy_fields(timing: Timing, policies: Policies) -> dict[str, str]:
         "pause_after": str(policies.pause_after or ""),
         "deliver": orjson.dumps(policies.deliver).decode() if policies.deliver else "",
     }
-
-
-def _entry_fields(entry: Entry) -> dict[str, str]:
-    """Fields of the record that differ from job to job, as texts."""
-    found: dict[str, str] = {}
-    for field in fields_at(Place.ENTRY):
-        value: Any = entry
-        for part in (field.path or field.name).split("."):
-            value = getattr(value, part)
-        if value is not None and value != "" and value != field.absent:
-            found[field.short] = str(value)
-    return found
 
 
 def definition_digest(asked: Asked, timing: Timing, policies: Policies) -> str:

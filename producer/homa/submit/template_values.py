@@ -16,15 +16,11 @@ from homa_shared.store.reads.prompts import prompt, prompt_names
 _INSTEAD = ("prompt", "messages", "system")
 
 
-def check_alone(said: Mapping[str, Any], *, what: str = "") -> None:
-    """Raises InvalidRequest where a request names a template, and says beside it what the template says.
-
-    Args:
-        what: in front of the message.
-    """
+def check_alone(said: Mapping[str, Any]) -> None:
+    """Raises InvalidRequest where a request names a template, and says beside it what the template says."""
     for name in _INSTEAD:
         if said.get(name) is not None:
-            raise InvalidRequest(f"{what}both template and {name}: expected one of them")
+            raise InvalidRequest(f"both template and {name}: expected one of them")
     TemplateRef.parse(said.get("template"))
 
 

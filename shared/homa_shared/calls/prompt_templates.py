@@ -100,7 +100,7 @@ class Template:
         prompt = _checked_text(f"prompt of template {name}", prompt)
         system = None if system is None else _checked_text(f"system of template {name}", system)
         used = list(dict.fromkeys(_names(prompt) + _names(system or "")))
-        if wrong := next((each for each in used if not _VARIABLE.fullmatch(each.partition(":")[0])), None):
+        if wrong := next((each for each in used if not _VARIABLE.fullmatch(_moment(each) or each)), None):
             raise InvalidRequest(f"template {name} uses {{{{{wrong}}}}}: expected a name of letters, digits and '_'")
         given = _checked_variables(name, variables, {each for each in used if _moment(each) is None})
         plain = [each for each in used if _moment(each) is None or each in given]

@@ -5,73 +5,40 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from homa_shared.model.events import (
-    AttemptResolved,
-    BackfillStarted,
-    BackfillStopped,
-    BatchCancelled,
-    BatchCompleted,
-    BatchPaused,
-    BatchResumed,
-    BreakerClosed,
-    BreakerOpened,
-    BudgetMark,
-    Event,
-    FleetChanged,
-    JobCancelled,
-    JobDeferred,
-    JobEvent,
-    JobExpired,
-    JobFailed,
-    JobRecovered,
-    JobRerouted,
-    JobRetried,
-    JobSucceeded,
-    LimitFrozen,
-    LimitUnfrozen,
-    Missed,
-    OtherEvent,
-    QueuePaused,
-    QueueResumed,
-    ScheduleAlarmed,
-    ScheduleDeleted,
-    ScheduleEvent,
-    SchedulePaused,
-    ScheduleResumed,
-    ScheduleSkipped,
-)
+from homa_shared.model import events
+from homa_shared.model.events import Event, JobEvent, Missed, OtherEvent
 
 #: Name in the stream -> type. A name stays as long as stores may hold it.
 KINDS: dict[str, type[Event]] = {
-    "job.succeeded": JobSucceeded,
-    "job.failed": JobFailed,
-    "job.cancelled": JobCancelled,
-    "job.expired": JobExpired,
-    "job.deferred": JobDeferred,
-    "job.rerouted": JobRerouted,
-    "job.retried": JobRetried,
-    "job.recovered": JobRecovered,
-    "job.resolved": AttemptResolved,
-    "attempt.resolved": AttemptResolved,
-    "batch.completed": BatchCompleted,
-    "batch.paused": BatchPaused,
-    "batch.resumed": BatchResumed,
-    "batch.cancelled": BatchCancelled,
-    "budget.used": BudgetMark,
-    "breaker.opened": BreakerOpened,
-    "breaker.closed": BreakerClosed,
-    "scope.frozen": LimitFrozen,
-    "scope.unfrozen": LimitUnfrozen,
-    "queue.paused": QueuePaused,
-    "queue.resumed": QueueResumed,
-    "fleet.changed": FleetChanged,
-    "schedule.alarmed": ScheduleAlarmed,
-    "schedule.skipped": ScheduleSkipped,
-    "schedule.paused": SchedulePaused,
-    "schedule.resumed": ScheduleResumed,
-    "schedule.deleted": ScheduleDeleted,
-    "schedule.backfilled": BackfillStarted,
-    "schedule.backfill_stopped": BackfillStopped,
+    "job.succeeded": events.JobSucceeded,
+    "job.failed": events.JobFailed,
+    "job.cancelled": events.JobCancelled,
+    "job.expired": events.JobExpired,
+    "job.deferred": events.JobDeferred,
+    "job.rerouted": events.JobRerouted,
+    "job.retried": events.JobRetried,
+    "job.recovered": events.JobRecovered,
+    "job.resolved": events.AttemptResolved,
+    "attempt.resolved": events.AttemptResolved,
+    "batch.completed": events.BatchCompleted,
+    "batch.paused": events.BatchPaused,
+    "batch.resumed": events.BatchResumed,
+    "batch.cancelled": events.BatchCancelled,
+    "budget.used": events.BudgetMark,
+    "breaker.opened": events.BreakerOpened,
+    "breaker.closed": events.BreakerClosed,
+    "scope.frozen": events.LimitFrozen,
+    "scope.unfrozen": events.LimitUnfrozen,
+    "queue.paused": events.QueuePaused,
+    "queue.resumed": events.QueueResumed,
+    "fleet.changed": events.FleetChanged,
+    "schedule.alarmed": events.ScheduleAlarmed,
+    "schedule.skipped": events.ScheduleSkipped,
+    "schedule.paused": events.SchedulePaused,
+    "schedule.resumed": events.ScheduleResumed,
+    "schedule.deleted": events.ScheduleDeleted,
+    "schedule.backfilled": events.BackfillStarted,
+    "schedule.backfill_stopped": events.BackfillStopped,
 }
 #: Name of `Missed` among the events that are put back for one handler; the stream of the fleet's has none.
 MISSED = "missed"
@@ -82,9 +49,8 @@ _STORED = {"reason": "detail", "of": "detail", "queue": "detail", "scope": "targ
 def decode(event_id: str, stored: Mapping[str, str]) -> Event:
     """The event of an entry of the stream; an unknown one, or one that cannot be read, is an `OtherEvent`."""
     name = stored.get("event", "")
-    if name == MISSED:
-        n = int(stored["n"])
-        return Missed(id=event_id, n=n if n > 0 else None)
+    if name == MISSED and re.fullmatch(r"-?\d{1,18}", n := stored.get("n", ""), re.ASCII):
+        return Missed(id=event_id, n=int(n) if int(n) > 0 else None)
     kind = KINDS.get(name)
     values: dict[str, object] = {}
     if kind is None or not _parsed(kind, stored, values):
@@ -95,15 +61,15 @@ def decode(event_id: str, stored: Mapping[str, str]) -> Event:
 def _parsed(kind: type[Event], stored: Mapping[str, str], values: dict[str, object]) -> bool:
     """Fills in the fields of a kind; False where the entry does not hold them."""
     detail = stored.get("detail", "")
-    if kind is BudgetMark:
+    if kind is events.BudgetMark:
         found = re.fullmatch(r"(.*) (\d+)%", detail, re.DOTALL)
         values |= {"budget": found[1], "percent": int(found[2])} if found else {}
         return found is not None
-    if issubclass(kind, ScheduleEvent):
+    if issubclass(kind, events.ScheduleEvent):
         schedule, _, reason = detail.partition(": ")
         values |= {"schedule": schedule, "tenant": stored.get("tenant", ""), "reason": reason}
         return True
-    if kind is FleetChanged:
+    if kind is events.FleetChanged:
         found = re.fullmatch(r"version (\d+)", detail)
         values |= {"version": int(found[1])} if found else {}
         return found is not None

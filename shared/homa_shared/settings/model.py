@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from homa_shared.kinds.registry import builtin_kinds, is_kind, package_of
 from homa_shared.model.constants import LEASE_MS, SETTLE_GATHER_MS
 from homa_shared.model.errors import ConfigError, UnknownModel
+from homa_shared.plugins import Policy
 from homa_shared.settings.delivery_section import Mail, SigningSecret
 from homa_shared.settings.event_names import refuse_unknown_events
 from homa_shared.settings.explain import explain, masked
@@ -107,7 +108,7 @@ class Settings(BaseSettings):
     submit_timeout_s: Annotated[float, Field(ge=0.1, le=30)] = 30
     #: What becomes of a plugin that is broken: it is left out with a warning, or ends the process that wanted it. none:
     #: no plugin is loaded, whatever is installed.
-    plugins: Literal["skip", "fatal", "none"] = "skip"
+    plugins: Policy = "skip"
     #: Workers report errors there. SENTRY_DSN says the same.
     sentry_dsn: SecretStr | None = None
     #: Least severity that workers log.

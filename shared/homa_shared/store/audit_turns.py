@@ -48,21 +48,28 @@ def _of_one(
         return []
     found = []
     count = number(facts.get("n"))
-    told = {int(field): value.split(" ") for field, value in turns.items() if field.isdigit()}
+    told = {int(field): value for field, value in turns.items() if field.isdigit()}
     if sorted(told) != list(range(1, count + 1)):
         found.append(f"has {count} turns by its count, but {sorted(told)} stand there")
-    for place, (state, job, *_) in sorted(told.items()):
-        if state == "p":
+    for place, row in sorted(told.items()):
+        state, job = (*row.split(" "), "")[:2]
+        if state == "p" and job:
             pending[f"{name}:{place}"] = job
             if job not in live:
                 found.append(f"turn {place} waits for job {job}, which does not live")
             if place != count or facts.get("pending") != str(place):
                 found.append(f"turn {place} waits, but the one that waits is {facts.get('pending') or 'none'}")
+        elif not job or state not in _ENDS:
+            found.append(f"turn {place} is {row!r}, which is not how a turn stands")
         elif f"{place}{_ENDS[state]}" not in turns:
             found.append(f"turn {place} has ended as {state!r}, but what it ended with is missing")
-    if facts.get("pending") and told.get(number(facts["pending"]), [""])[0] != "p":
+    if facts.get("pending") and not told.get(number(facts["pending"]), "").startswith("p "):
         found.append(f"turn {facts['pending']} is to wait, but has ended")
+    return [*found, *_size_amiss(facts, turns)]
+
+
+def _size_amiss(facts: Mapping[str, str], turns: Mapping[str, str]) -> list[str]:
     size = sum(len(value.encode()) for field, value in turns.items() if field.endswith((".u", ".a", ".e")))
-    if size != number(facts.get("bytes")):
-        found.append(f"holds {size} bytes, and {facts.get('bytes', 0)} by its count")
-    return found
+    if size == number(facts.get("bytes")):
+        return []
+    return [f"holds {size} bytes, and {facts.get('bytes', 0)} by its count"]

@@ -99,17 +99,19 @@ class Held:
 
     async def renew(self, held: Collection[Place], *, lease_s: float, most: int) -> Renewed:
         """Renews leases, and takes over what others left; what is gone or was trimmed is not held any more."""
-        keys, name = self._store.keys, self._handler.name
         lease_ms, suspects = round(lease_s * 1000), 0 if self.suspects else 1
         ask = store_of.renew_events(
-            *(keys, self._handler, self._consumer, list(held)), lease_ms=lease_ms, most=most, suspects=suspects
+            *(self._store.keys, self._handler, self._consumer, list(held)),
+            lease_ms=lease_ms,
+            most=most,
+            suspects=suspects,
         )
         found = await self._store.run(ask)
         for place in found.gone:
             self.drop(place)
         for place in found.trimmed:
             if (delivery := self._held.get(place)) is not None:
-                await self._store.run(store_of.call_again(keys, name, self._consumer, delivery))
+                await self.call_again(delivery)
         return found
 
     async def give_back(self) -> None:

@@ -15,6 +15,7 @@ from homa.cli import worker_logs
 from homa.cli.ask.turn import submission_of
 from homa.cli.context import say, standard_input, submitting_session
 from homa.cli.file_options import is_pdf
+from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
 from homa.client.job_flows import JobFlows
 from homa.client.results import Reply
@@ -22,7 +23,7 @@ from homa.client.session import Session
 from homa.client.streams import Piece
 from homa.client.worker_demand import workers_for
 from homa.drivers.effects import Flow, Sleep, ask
-from homa.files import BadRow, ReadOptions, Row, open_inputs
+from homa.files import BadRow, Row, open_inputs
 from homa.runs.foreground_job import attended
 from homa.runs.progress import duration
 from homa.runs.signals import Interruption
@@ -116,7 +117,7 @@ def _text_of(file: str) -> str:
     """
     if not file or ("://" in file and not Path(file).exists()):
         raise InvalidRequest(f"--file {file!r}: expected the path of a file; addresses are not fetched")
-    rows = list(open_inputs([file], options=ReadOptions(pages="text", sheets="documents")))
+    rows = list(open_inputs([file], options=read_options({"pages": "text", "sheets": "documents"})))
     if any(row.line is not None for row in rows):
         raise InvalidRequest(f"--file {file} holds {len(rows)} rows: expected one text; `homa run` asks about each row")
     bad = next((row for row in rows if isinstance(row, BadRow)), None)

@@ -10,9 +10,7 @@ import orjson
 from homa.cli.output import moment, number
 from homa.client.conversations.info import ConversationInfo
 from homa.client.conversations.turns import Turn
-
-#: Letters of a text that a table shows.
-_SHOWN = 80
+from homa.client.management.wording import shortened
 
 
 def conversation_document(info: ConversationInfo) -> dict[str, Any]:
@@ -58,7 +56,7 @@ def conversation_facts(info: ConversationInfo) -> Iterator[tuple[str, str]]:
     yield "turns", number(info.turns) + (", the last of which waits" if info.pending else "")
     yield "size", f"{number(info.bytes)} bytes"
     yield "model", info.model or ""
-    yield "system", _short(info.system or "")
+    yield "system", shortened(info.system or "")
     yield "window", info.window.encode() if info.window else ""
     yield "summary", f"of {info.summed} turns" if info.summed else ""
     yield "branch of", f"{info.branch_of} at {info.branched_at}" if info.branch_of else ""
@@ -73,13 +71,8 @@ def turn_rows(turns: Sequence[Turn]) -> list[tuple[str, ...]]:
             turn.state,
             moment(turn.at),
             turn.target,
-            _short(turn.prompt),
-            _short(turn.text or turn.error),
+            shortened(turn.prompt),
+            shortened(turn.text or turn.error),
         )
         for turn in turns
     ]
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"

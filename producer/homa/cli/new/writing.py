@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from importlib.util import find_spec
@@ -73,7 +74,7 @@ def _checked(sort: Sort, name: str) -> str:
     if not _NAME.fullmatch(name) or len(name) > _MOST:
         raise InvalidRequest(f"name is {name!r:.80}: expected small letters, digits and '-', a letter first")
     identifier = name.replace("-", "_")
-    if iskeyword(identifier) or identifier in ("tool", "around", "fake", "click", "replace", "aiohttp"):
+    if iskeyword(identifier) or identifier in _names_used(sort):
         raise InvalidRequest(f"name is {name!r}: expected one that Python, or the module's own text, does not use")
     if name in sort.taken():
         raise InvalidRequest(f"name is {name!r}, which is one of Homa's own: expected another")
@@ -81,3 +82,15 @@ def _checked(sort: Sort, name: str) -> str:
     if module in sys.modules or find_spec(module) is not None:
         raise InvalidRequest(f"a module {module} is installed here: expected another name")
     return identifier
+
+
+def _names_used(sort: Sort) -> set[str]:
+    """Names in the code of module and test, which a function of the plugin's name would hide or be hidden by."""
+    if sort.value != "$name":
+        return set()
+    words = dict.fromkeys(("name", "given", "module", "upper"), "_")
+    trees = [ast.parse(Template(text).substitute(words)) for text in (sort.source, sort.test)]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    found = {node.id for node in nodes if isinstance(node, ast.Name)}
+    found |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    return found | {node.name for node in nodes if isinstance(node, ast.alias)}

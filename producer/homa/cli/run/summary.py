@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from homa.cli.run.options import RunRequest
+from homa.client.management.wording import shortened
 from homa.runs.checkpoint import CheckpointFile
 from homa.runs.inputs import STDIN
 from homa.runs.progress import duration, short_usd
@@ -49,8 +50,7 @@ def _where(summary: dict[str, Any]) -> str:
 
 def in_short(reason: str) -> str:
     """One line of limited length; the results file has all of it."""
-    line = " ".join(reason.split())
-    return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN - 1]}…"
+    return shortened(reason, MOST_SHOWN)
 
 
 def how_to_go_on(state: RunState, request: RunRequest) -> str:

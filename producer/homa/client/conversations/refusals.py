@@ -34,7 +34,7 @@ def checked_owner(owner: object, tenant: object) -> Owner:
         InvalidRequest: one of them is none of its kind.
     """
     name = "" if owner is None else owner
-    if not isinstance(name, str) or len(name.encode(errors="replace")) > _OWNER_BYTES or not (name.isprintable()):
+    if not isinstance(name, str) or len(name.encode(errors="replace")) > _OWNER_BYTES or not name.isprintable():
         raise wrong("owner", owner, f"text of at most {_OWNER_BYTES} bytes without control characters")
     return Owner(name, "" if tenant is None else check_tenant("tenant", tenant))
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
+from homa.client.conversations.flows import Settled
 from homa.client.conversations.reading import all_turns, fetch
 from homa.client.conversations.refusals import checked_id, checked_owner, not_found
 from homa.client.conversations.turns import Turn
@@ -15,6 +16,7 @@ from homa.client.conversations.window import Window
 from homa.client.management.units import ms_of, ms_of_known
 from homa.drivers.effects import Flow, ask_patiently
 from homa.submit.encoded_messages import Prepared
+from homa.submit.option_checks import wrong
 from homa.submit.submitter import Submitter
 from homa_shared.calls.media import references, restored
 from homa_shared.calls.message_checks import check_messages
@@ -36,6 +38,8 @@ Format: TypeAlias = Literal["json", "markdown"]
 
 _VERSION = 1
 _MARKS = {"answered": "a", "failed": "f"}
+#: The last moment that a `datetime` tells, ms since 1970.
+_LATEST_MS = 253_402_300_799_999
 
 
 def export(keys: Keys, found: str, owner: Owner | None, form: str) -> Flow[str]:
@@ -116,8 +120,11 @@ def import_text(
     name = checked_id("id", told.get("conversation") if new is None else new)
     owner, tenant = (told.get(key) if given is None else given for key, given in (("owner", owner), ("tenant", tenant)))
     whose = checked_owner(owner, tenant)
+    facts = _facts(told, whose)
     uploads = _Uploads(submitter, name)
-    rows = [uploads.row(place, turn) for place, turn in enumerate(told["turns"]) if turn.get("state") in _MARKS]
+    rows = [uploads.row(place, turn) for place, turn in enumerate(told["turns"]) if _has_ended(place, turn)]
+    if not rows:
+        raise InvalidRequest(f"conversation {name} has no turn that has ended: expected one at least")
     size = sum(len(row.messages) + len(row.reply) + len(row.error) for row in rows)
     if len(rows) > MOST_TURNS or size > CONVERSATION_BYTES:
         raise ConversationFull(
@@ -125,7 +132,7 @@ def import_text(
             f"{CONVERSATION_BYTES:,} bytes"
         )
     yield from uploads.send()
-    yield from _put(submitter.keys, name, rows, _facts(told, whose))
+    yield from _put(submitter.keys, name, rows, facts)
     return name, whose
 
 
@@ -166,13 +173,13 @@ class _Uploads:
         return self._uploads.send(self._keys)
 
     def row(self, place: int, turn: Mapping[str, Any]) -> TurnRow:
-        at, ended = (int(turn.get(name) or 0) for name in ("at_ms", "ended_ms"))
+        at, ended = (_moment(place, turn, name) for name in ("at_ms", "ended_ms"))
         said = self._kept(place, turn, "messages")
         row = TurnRow(f"{_MARKS[turn['state']]} - {at} {ended}", said)
         if turn["state"] == "failed":
-            kind, _, message = str(turn.get("error") or "failed").partition(": ")
+            kind, _, message = (_text(place, turn, "error") or "failed").partition(": ")
             return replace(row, error=orjson.dumps({"error": {"kind": kind, "message": message}}))
-        provider, _, model = str(turn.get("target") or "").partition(":")
+        provider, _, model = _text(place, turn, "target").partition(":")
         told = orjson.dumps({"provider": provider, "model": model})
         return replace(row, reply=b'{"answer":%b,%b' % (self._kept(place, turn, "answer"), told[1:]))
 
@@ -201,7 +208,32 @@ def _read(text: str | bytes) -> dict[str, Any]:
     return found
 
 
+def _has_ended(place: int, turn: Mapping[str, Any]) -> bool:
+    state = turn.get("state")
+    if state not in (*_MARKS, "pending"):
+        raise wrong(f"turns[{place}].state", state, f"{', '.join(_MARKS)} or pending")
+    return state in _MARKS
+
+
+def _moment(place: int, turn: Mapping[str, Any], name: str) -> int:
+    at_ms = turn.get(name) or 0
+    if not isinstance(at_ms, int) or not 0 <= at_ms <= _LATEST_MS:
+        raise wrong(f"turns[{place}].{name}", at_ms, "whole milliseconds since 1970")
+    return int(at_ms)
+
+
+def _text(place: int, turn: Mapping[str, Any], name: str) -> str:
+    text = turn.get(name) or ""
+    if not isinstance(text, str):
+        raise wrong(f"turns[{place}].{name}", text, "text")
+    return text
+
+
 def _facts(told: Mapping[str, Any], owner: Owner) -> dict[str, str]:
-    window = Window(**told["window"]).encode() if told.get("window") else ""
-    said = {"system": told.get("system"), "model": told.get("model"), "window": window, "most": told.get("max_turns")}
-    return {"owner": owner.name, "tenant": owner.tenant} | {name: str(value) for name, value in said.items() if value}
+    """What is stored of it beside its turns."""
+    window, model = told.get("window") or None, told.get("model") or None
+    if window is not None and not isinstance(window, Mapping):
+        raise wrong("window", window, "what export writes of a Window")
+    read = None if window is None else Window.decode(orjson.dumps(window).decode())
+    settled = Settled.checked(told.get("system") or None, model, read, told.get("max_turns"))
+    return {"owner": owner.name, "tenant": owner.tenant, **settled.facts()} | ({"model": model} if model else {})

@@ -83,7 +83,7 @@ class Window:
             tokens: of each turn that might be, in their order.
         """
         most = len(tokens) if self.turns is None else self.turns
-        room = None if self.tokens is None else self.tokens
+        room = self.tokens
         place = len(tokens)
         while place > 0 and len(tokens) - place < most:
             if room is not None:

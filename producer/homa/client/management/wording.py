@@ -63,6 +63,12 @@ def one_line(parts: Iterable[str]) -> str:
     return " ".join(", ".join(filter(None, parts)).split())
 
 
+def shortened(text: str, most: int = 80) -> str:
+    """A text on one line of at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
 def answer_text(reply: Mapping[str, Any] | None) -> str:
     """The answer in a reply as the store keeps it, or what went wrong."""
     if not reply:

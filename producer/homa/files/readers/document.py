@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from homa_shared.plugins import Group, Policy
 
 if TYPE_CHECKING:
     from homa.files.readers.content import Head
@@ -44,6 +46,8 @@ class ReadOptions:
     #: The column that names a row, so that a header without it is told once.
     id_column: str | None = None
     deadline_s: float = DEADLINE_S
+    #: What becomes of readers of installed packages.
+    plugins: Policy = "skip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,7 @@ class Opened:
     stream: IO[bytes]
 
 
+@runtime_checkable
 class Reader(Protocol):
     """Makes documents of one kind of file."""
 
@@ -149,6 +154,16 @@ class Reader(Protocol):
     def read(self, opened: Opened, options: ReadOptions) -> Iterator[Found]:
         """What is in the file. What it raises becomes the fault of the file, or of what is left of it."""
         ...
+
+
+def _fault(name: str, found: object) -> str | None:
+    if isinstance(found, Reader) and not isinstance(found, type):
+        return None
+    return f"is {found!r:.80}; expected an object with the names of a reader, as docs/documents.md has them"
+
+
+#: A package's entry point of this group is a reader, which is asked before Homa's own.
+READERS = Group("homa.readers", "reader", _fault)
 
 
 class Unreadable(Exception):

@@ -25,7 +25,7 @@ from homa.files.readers.document import PAGES, SHEETS, Document, Fault, Opened, 
 from homa.files.readers.lines import buffered, check_encoding, opened
 from homa.files.readers.paths import NOWHERE, Places, Skipped, Source, find_sources, unreadable
 from homa.files.readers.processes import HelperPool
-from homa.files.readers.registry import named, reader_of, unread
+from homa.files.readers.registry import all_readers, named, reader_of, unread
 from homa.files.readers.walk import Begun, Walk, joined
 from homa.files.rows import BadRow, Registrar, Row, bad_row, location
 from homa_shared.model.errors import HomaError, InvalidRequest
@@ -42,11 +42,17 @@ def check_inputs(inputs: Sequence[str], *, options: ReadOptions | None = None, p
 
 
 def checked(options: ReadOptions) -> ReadOptions:
-    """The options in their plain form. Raises InvalidRequest, with what was expected, for a wrong one."""
+    """The options in their plain form.
+
+    Raises:
+        InvalidRequest: one is wrong; what was expected is told.
+        PluginError: a reader of an installed package is broken, and that is fatal.
+    """
+    all_readers(options.plugins)
     if options.encoding is not None:
         check_encoding(options.encoding)
     if options.input_format is not None:
-        named(options.input_format)
+        named(options.input_format, options.plugins)
     if options.pages not in PAGES:
         raise InvalidRequest(f"--pages is {options.pages!r}: expected {', '.join(PAGES)}")
     if options.sheets not in SHEETS:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
 from functools import cache
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 from homa.files.readers.archives import TarReader, ZipReader
@@ -12,7 +11,7 @@ from homa.files.readers.columnar import ArrowReader, ParquetReader
 from homa.files.readers.compression import CompressedReader
 from homa.files.readers.content import BINARY, OLE, Head, binary_kind
 from homa.files.readers.csv import CsvReader, TsvReader
-from homa.files.readers.document import Fault, Reader, ReadOptions
+from homa.files.readers.document import READERS, Fault, Reader, ReadOptions
 from homa.files.readers.docx import DocxReader
 from homa.files.readers.epub import EpubReader
 from homa.files.readers.html import HtmlReader
@@ -31,8 +30,8 @@ from homa.files.readers.sqlite import SqliteReader
 from homa.files.readers.subtitles import SubtitlesReader
 from homa.files.readers.text import TextReader
 from homa_shared.model.errors import InvalidRequest, MissingExtra
+from homa_shared.plugins import Policy, load_all, plugin_of
 
-ENTRY_POINTS = "homa.readers"
 #: What is told by magic bytes and structure first, then markup, then rows, then text.
 _BUILTIN: tuple[Reader, ...] = (
     PdfReader(),
@@ -64,43 +63,50 @@ _BUILTIN: tuple[Reader, ...] = (
 
 
 @cache
-def _installed() -> tuple[Reader, ...]:
+def _installed(policy: Policy) -> tuple[Reader, ...]:
     """Readers of other packages; asked first, so that they may replace one of these."""
-    return tuple(_loaded())
+    found = load_all(READERS, policy, logging.getLogger("homa").warning)
+    return tuple(reader for reader in found.values() if isinstance(reader, Reader))
 
 
-def _loaded() -> Iterator[Reader]:
-    for point in entry_points(group=ENTRY_POINTS):
-        try:
-            yield point.load()
-        except Exception as error:
-            raise InvalidRequest(
-                f"reader {point.name!r} ({point.value}) of an installed package cannot be loaded: {error!r:.200}"
-            ) from error
+def all_readers(policy: Policy = "skip") -> tuple[Reader, ...]:
+    """Every reader.
+
+    Args:
+        policy: what becomes of one of an installed package that is broken.
+
+    Raises:
+        PluginError: one is, and the policy is `fatal`.
+    """
+    return (*_installed(policy), *_BUILTIN)
 
 
-def all_readers() -> tuple[Reader, ...]:
-    return (*_installed(), *_BUILTIN)
-
-
-def names() -> list[str]:
+def names(policy: Policy = "skip") -> list[str]:
     """What `--input-format` takes."""
-    return [reader.name for reader in all_readers()]
+    return [reader.name for reader in all_readers(policy)]
 
 
-def named(name: str) -> Reader:
-    """The reader of a name. Raises InvalidRequest for a name that none has."""
-    found = next((reader for reader in all_readers() if reader.name == name), None)
-    if found is None:
-        raise InvalidRequest(f"--input-format is {name!r}: expected one of {', '.join(names())}")
-    return found
+def named(name: str, policy: Policy = "skip") -> Reader:
+    """The reader of a name.
+
+    Raises:
+        InvalidRequest: none has it.
+        ConfigError: the one that an installed package has under it is broken, or plugins are turned off.
+    """
+    found = next((reader for reader in all_readers(policy) if reader.name == name), None)
+    if found is not None:
+        return found
+    if (plugin := plugin_of(READERS, name)) is not None:
+        plugin.load_for(policy)
+    raise InvalidRequest(f"--input-format is {name!r}: expected one of {', '.join(names(policy))}")
 
 
 def reader_of(head: Head, options: ReadOptions) -> Reader | None:
     """The reader of a file; None where it is nothing that can be read."""
     if options.input_format is not None:
-        return named(options.input_format)
-    return next((r for r in all_readers() if not (options.raw and r.markup) and r.claims(head)), None)
+        return named(options.input_format, options.plugins)
+    readers = all_readers(options.plugins)
+    return next((each for each in readers if not (options.raw and each.markup) and each.claims(head)), None)
 
 
 def unread(reader: Reader | None, data: bytes) -> Fault | None:

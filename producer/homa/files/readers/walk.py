@@ -50,7 +50,7 @@ class Walk:
     def file(self, reader: str, path: str, file: str) -> Iterator[Step]:
         """What is in a file on disk, by the reader of that name."""
         with open(file, "rb", buffering=HEAD_BYTES) as stream:
-            yield from self.opened(named(reader), Opened(path, stream))
+            yield from self.opened(named(reader, self._options.plugins), Opened(path, stream))
 
     def opened(self, reader: Reader, opened: Opened, part: str = "", depth: int = 0) -> Iterator[Step]:
         """What is in an open file; what its reader raises is a fault like others."""

@@ -8,7 +8,12 @@
 local id, import, n = ARGV[1], ARGV[2], ARGV[3]
 local stands = redis.call('HMGET', K.conversation(id), 'n', 'import')
 if stands[1] then return stands[2] == import and 'ok' or 'taken' end
-if redis.call('HEXISTS', K.turns(import), n) == 0 then return 'gone' end
+-- Each is looked for: parts that were put in late begin anew, without those before them.
+local numbers = {}
+for turn = 1, tonumber(n) do numbers[turn] = int(turn) end
+for _, told in ipairs(redis.call('HMGET', K.turns(import), unpack(numbers))) do
+  if not told then return 'gone' end
+end
 redis.call('COPY', K.turns(import), K.turns(id))
 redis.call('DEL', K.turns(import))
 for digest in string.gmatch(redis.call('HGET', K.turns(id), 'media') or '', '%x+') do refer_to_medium(id, digest) end

@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, orders, backlog, ending, attempt, follow, holds, failover, due, overdue, set_back, unused
+--! use clock, record, orders, backlog, ending, attempt, follow, holds, failover, due, overdue, set_back, unused, turns
 -- The fleet's housekeeping, in bounded slices: leases that ran out, jobs that became due, deadlines, reasons that passed,
 -- batches that were cancelled, cost that stayed unresolved for too long, retention. Any worker may call it; one call each
 -- half second does the work.
@@ -200,8 +200,8 @@ end
 
 -- Conversations whose retention has ended, by the settings of today: their keys go by themselves, this is their index.
 local function trim_conversations()
-  local kept = number_of(redis.call('HGET', K.config(), 'keep.conversations')) or C.CONVERSATIONS_KEPT_MS
-  local old, stay = redis.call('ZRANGEBYSCORE', K.conversations(), '-inf', int(now - kept), 'LIMIT', 0, SLICE), 0
+  local before, stay = int(now - conversations_kept()), 0
+  local old = redis.call('ZRANGEBYSCORE', K.conversations(), '-inf', before, 'LIMIT', 0, SLICE)
   for _, id in ipairs(old) do
     if redis.call('EXISTS', K.conversation(id)) == 0 then
       redis.call('ZREM', K.conversations(), id)

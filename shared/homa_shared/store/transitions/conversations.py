@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Any
 
 import orjson
 
 from homa_shared.model.constants import FULL_PERCENT
-from homa_shared.model.record_fields import Place, fields_at
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
 from homa_shared.store.transitions.submit import Common, Entry
@@ -57,7 +55,7 @@ def begin_turn(keys: Keys, turn: NewTurn, common: Common, entry: Entry) -> Op[An
     args = (
         *(turn.conversation, turn.owner.name, turn.owner.tenant, turn.expected, FULL_PERCENT),
         *(orjson.dumps(dict(turn.facts)), turn.messages),
-        *(entry.id, entry.request, entry.key, common.encode(), encode_entry(entry), entry.deadline_ms, entry.due_ms),
+        *(entry.id, entry.request, entry.key, common.encode(), entry.encode(), entry.deadline_ms, entry.due_ms),
         turn.seen,
     )
     return call(keys, "begin_turn", args, _answer)
@@ -71,7 +69,7 @@ def begin_summary(keys: Keys, conversation: str, upto: int, turns: int, common: 
         turns: that the conversation has at least.
     """
     args = (conversation, common.tenant, upto, turns, FULL_PERCENT, entry.id, entry.request, entry.key)
-    return call(keys, "begin_summary", (*args, common.encode(), encode_entry(entry)), text)
+    return call(keys, "begin_summary", (*args, common.encode(), entry.encode()), text)
 
 
 def branch(keys: Keys, conversation: str, new: str, owner: Owner, at: int | None) -> Op[Answer]:
@@ -129,16 +127,6 @@ def import_conversation(
         turns, size: of it, in bytes.
     """
     return call(keys, "import_conversation", (conversation, imported, turns, size, orjson.dumps(dict(facts))), text)
-
-
-def encode_entry(entry: Entry) -> bytes:
-    """What a record has of an entry, as JSON: texts by their short names."""
-    found: dict[str, str] = {}
-    for row in fields_at(Place.ENTRY):
-        value = attrgetter(row.path or row.name)(entry)
-        if value is not None and value != "" and value != row.absent:
-            found[row.short] = str(value)
-    return orjson.dumps(found)
 
 
 def _answer(reply: Any) -> Answer:

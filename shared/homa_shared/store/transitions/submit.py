@@ -38,6 +38,15 @@ class Entry:
     #: What it carries for its application, as JSON; empty for nothing.
     metadata: str = ""
 
+    def encode(self) -> bytes:
+        """The record's fields that it sets, as JSON: texts by their short names."""
+        found: dict[str, str] = {}
+        for row in fields_at(Place.ENTRY):
+            value = attrgetter(row.path or row.name)(self)
+            if value is not None and value != "" and value != row.absent:
+                found[row.short] = str(value)
+        return orjson.dumps(found)
+
 
 @dataclass(frozen=True, slots=True)
 class Common:

@@ -2,14 +2,18 @@
 -- Turns of conversations. A turn is told by one field, `state job accepted ended` with state p (pending: its job lives), a
 -- (answered) or f (failed); its messages, its reply and its error stand beside it as they were written. The job's field cv
 -- names the turn, and whatever ends the job closes it in the same step.
--- Gives: close_turn(id, r, state, text), for job r that has ended with this outcome; keep_conversation(id);
+-- Gives: close_turn(id, r, state, text), for job r that has ended with this outcome; keep_conversation(id); conversations_kept(), ms;
 -- media_in(text), digests; refer_to_media(id, text), for what stands in a conversation; refer_to_medium(id, digest);
 -- note_change(id, bytes).
 
+local function conversations_kept()
+  return math.max(1, number_of(redis.call('HGET', K.config(), 'keep.conversations')) or C.CONVERSATIONS_KEPT_MS)
+end
+
 -- A turn that waits for its answer keeps its conversation, however long it waits; without one its retention begins.
 local function keep_conversation(id)
-  local kept = number_of(redis.call('HGET', K.config(), 'keep.conversations')) or C.CONVERSATIONS_KEPT_MS
-  for _, key in ipairs({K.conversation(id), K.turns(id)}) do redis.call('PEXPIRE', key, int(math.max(1, kept))) end
+  local kept = int(conversations_kept())
+  for _, key in ipairs({K.conversation(id), K.turns(id)}) do redis.call('PEXPIRE', key, kept) end
 end
 
 local function note_use(id)
