@@ -75,6 +75,44 @@ def test_an_archive_within_an_archive_is_one_too(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("ending", "compress"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress), ("zst", zstd)]
+)
+def test_what_is_compressed_within_an_archive_is_read_as_what_it_is(
+    tmp_path: Path, ending: str, compress: Callable[[bytes], bytes]
+) -> None:
+    packed = compress(b"id,text\na,one\nb,two\n")
+    members = {f"rows.csv.{ending}": packed, f"more.csv.{ending}.{ending}": compress(compress(b"id,text\nc,three\n"))}
+    wanted = {"a": "one", "b": "two", "c": "three"}
+    assert by_id(rows(tmp_path, "a.zip", samples.zipped(members))) == wanted
+    assert by_id(rows(tmp_path, "a.tar", tar(members))) == wanted
+
+
+def test_a_format_that_is_named_is_the_archives_and_not_its_members(tmp_path: Path) -> None:
+    members = {"a.txt": b"one", "b.html": b"<p>two</p>"}
+    wanted = {"a.zip/a.txt": "one", "a.zip/b.html": "two\n"}
+    assert by_id(rows(tmp_path, "a.zip", samples.zipped(members), input_format="zip")) == wanted
+    assert by_id(rows(tmp_path, "a.gz", gzip.compress(b"one"), input_format="compressed")) == {"a.gz": "one"}
+
+
+def test_a_member_without_a_name_does_not_cost_the_others(tmp_path: Path) -> None:
+    out = io.BytesIO(samples.zipped({"ok.txt": "fine"}))
+    with zipfile.ZipFile(out, "a") as archive:
+        nameless = zipfile.ZipInfo("y")
+        nameless.filename = ""
+        archive.writestr(nameless, "text")
+    found = by_id(rows(tmp_path, "a.zip", out.getvalue()))
+    assert found == {"a.zip": "text", "a.zip/ok.txt": "fine"}
+
+
+def test_a_member_that_is_compressed_in_an_unknown_way_does_not_cost_the_others(tmp_path: Path) -> None:
+    content = bytearray(samples.zipped({"a.txt": "one" * 100, "b.txt": "two" * 100}))
+    content[8] = content[content.index(b"PK\x01\x02") + 10] = 99
+    found = by_id(rows(tmp_path, "a.zip", bytes(content)))
+    assert found["a.zip/a.txt"].startswith("! cannot be unpacked: That compression method is not supported")
+    assert found["a.zip/b.txt"] == "two" * 100
+
+
 def test_names_that_leave_and_links_are_told_and_nothing_is_written(tmp_path: Path) -> None:
     folder = tmp_path / "inside"
     folder.mkdir()
