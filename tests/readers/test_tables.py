@@ -12,7 +12,7 @@ import pyarrow
 import pytest
 from pyarrow import feather, parquet
 
-from homa.files import BadRow, ReadOptions, Row, Skipped, check_inputs
+from homa.files import BadRow, ReadOptions, Row, Skipped, check_inputs, open_inputs
 from homa_shared.model.errors import InvalidRequest
 from tests.readers import samples
 from tests.readers.reading import document, fault, rows
@@ -212,3 +212,17 @@ def test_values_that_json_has_no_word_for_are_written_as_people_do(tmp_path: Pat
         "at": "2023-11-14T22:13:20.123456", "raw": "text", "blob": "<2 bytes>", "not_a_number": None,
         "clock": "09:30:00", "id": 2**63 - 1,
     }  # fmt: skip
+
+
+def test_a_database_with_a_log_ahead_of_it_is_read_and_nothing_is_put_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "made.sqlite"
+    made = sqlite3.connect(path)
+    made.execute("PRAGMA journal_mode = WAL")
+    made.execute("CREATE TABLE t (id, text)")
+    made.execute("INSERT INTO t VALUES ('a', 'one')")
+    made.commit()
+    live = [row.text for row in open_inputs([str(path)]) if isinstance(row, Row)]
+    made.close()
+    closed = [row.text for row in open_inputs([str(path)]) if isinstance(row, Row)]
+    assert (live, closed) == (["one"], ["one"])
+    assert [each.name for each in tmp_path.iterdir()] == ["made.sqlite"]

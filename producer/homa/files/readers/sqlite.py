@@ -14,6 +14,8 @@ from homa.files.readers.content import Head
 from homa.files.readers.document import Document, Found, Opened, ReadOptions, Unreadable
 
 _MAGIC = b"SQLite format 3\0"
+#: Where the file says by which version it is read, and that version with a write-ahead log (SQLite's file format, 1.3).
+_VERSION_AT, _LOGGED = 19, b"\x02"
 _TABLES = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name"
 #: Of a query: anything else would write, attach other files, or load code.
 _ALLOWED = frozenset({
@@ -79,7 +81,7 @@ def _value(value: object) -> object:
 
 def _connected(file: str) -> sqlite3.Connection:
     """Read only; where a writer's log would have to be made for that, without the log."""
-    for mode in ("mode=ro", "immutable=1"):
+    for mode in ("immutable=1",) if _has_lost_log(file) else ("mode=ro", "immutable=1"):
         database = sqlite3.connect(f"file:{quote(file)}?{mode}", uri=True)
         try:
             database.execute("PRAGMA trusted_schema = OFF")
@@ -92,6 +94,13 @@ def _connected(file: str) -> sqlite3.Connection:
         else:
             return database
     raise Unreadable("cannot be opened by SQLite: locked, or damaged")
+
+
+def _has_lost_log(file: str) -> bool:
+    """Whether it is of those with a write-ahead log and has none: SQLite would leave a new one beside it."""
+    with open(file, "rb") as stream:
+        head = stream.read(_VERSION_AT + 1)
+    return head[_VERSION_AT:] == _LOGGED and not Path(f"{file}-wal").exists()
 
 
 @contextlib.contextmanager
