@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 
 from homa.files import BadRow, ReadOptions, Row, open_inputs
 from homa.files.readers import registry
+from homa.files.readers.document import Document
 from homa.files.readers.helper_process import HelperProcess
-from homa.files.readers.processes import IDLE
+from homa.files.readers.processes import IDLE, Reading
 from homa_shared.model.errors import InvalidRequest
 from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
@@ -196,6 +198,32 @@ def test_an_archive_that_brings_its_reader_down_again_and_again_is_given_up_with
     found = list(by_id(rows(obedient, "a.zip", samples.zipped(members))).items())
     assert len(found) == 7
     assert found[-1] == ("a.zip", "! brought its reader down 6 times: the rest of it is not read")
+
+
+def test_what_waits_to_be_taken_is_bounded_in_bytes() -> None:
+    class Impatient(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            self.set()
+            return True
+
+    reading = Reading()
+    reading.cancelled = Impatient()
+    assert reading.put(Document("a"), 10 * 1024**2)
+    assert reading.put(Document("b"), 10 * 1024**2)
+    assert not reading.put(Document("c"), 1), "two wait, and nobody takes them"
+
+
+@pytest.mark.parametrize("kind", ["text", "field"])
+def test_a_document_that_expands_beyond_any_prompt_is_told_and_the_others_read(obedient: Path, kind: str) -> None:
+    large = "'é' * (17 * 1024 ** 2)"
+    found = f"Document({large})" if kind == "text" else f"Document(None, dict(text={large}), 1)"
+    (obedient / "site" / "obedient.py").write_text(
+        PACKAGE.replace("        yield Doc", f"        yield {found}\n        yield Doc")
+    )
+    one, two = rows(obedient, "a.zip", samples.zipped({"a.cmd": "!one"}))
+    assert isinstance(one, BadRow)
+    assert one.error == "is longer than 33,554,432 bytes: split it into several files"
+    assert isinstance(two, Row)
 
 
 def test_a_file_whose_name_is_no_utf8_is_read_by_a_helper(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 import orjson
 
 from homa.files.readers.document import Document, Fault, Remark
+from homa.files.readers.lines import LIMIT_BYTES
+from homa.files.readers.text import TOO_LONG
 from homa_shared.model.json_safe import valid_text
 
 #: Bytes of JSON, and of images behind it.
@@ -63,7 +65,23 @@ def _plain(value: object) -> object:
 
 
 def frame_of(found: Document | Fault | Remark) -> bytes:
-    """What a reader found as a frame; what is empty is left out."""
+    """What a reader found as a frame; a fault in its place where it is too large to be taken."""
+    frame = _frame(found)
+    if isinstance(found, Document) and len(frame) > LIMIT_BYTES and (why := _too_large(found, len(frame))):
+        return _frame(Fault(why, found.line, found.part, custom_id=found.custom_id))
+    return frame
+
+
+def _too_large(found: Document, frame_bytes: int) -> str | None:
+    """A small file may expand to any size; the frame of a text is larger than the text."""
+    texts = (value for value in (found.text, *found.fields.values()) if isinstance(value, str))
+    if sum(len(text.encode("utf-8", "replace")) for text in texts) > LIMIT_BYTES:
+        return TOO_LONG
+    return f"is larger than {_MOST_BYTES:,} bytes with its images: split it" if frame_bytes > _MOST_BYTES else None
+
+
+def _frame(found: Document | Fault | Remark) -> bytes:
+    """What is empty is left out."""
     kind = type(found).__name__.lower()
     head = {name: value for name in found.__slots__ if (value := getattr(found, name)) not in (None, ())}
     blobs = head.pop("images", ())
@@ -89,6 +107,8 @@ class Frames:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._buffer = bytearray()
+        #: Size of the last one.
+        self.last_bytes = 0
 
     def fill(self) -> None:
         """Takes what is there. Raises EOFError when nothing will come any more."""
@@ -115,6 +135,7 @@ class Frames:
             blobs.append(bytes(buffer[start : start + length]))
             start += length
         del buffer[:end]
+        self.last_bytes = end
         return head, blobs
 
 

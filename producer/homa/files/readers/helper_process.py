@@ -72,6 +72,11 @@ class HelperProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def frame_bytes(self) -> int:
+        """Size of the last frame that came from it."""
+        return self._frames.last_bytes
+
     def kill(self) -> None:
         """Ends it at once."""
         self._process.kill()
