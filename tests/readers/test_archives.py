@@ -17,6 +17,7 @@ import pytest
 
 from homa.files import Row
 from homa.files.readers import expansion
+from homa.files.readers.content import Head
 from homa.files.readers.document import Opened, ReadOptions, Unreadable
 from homa.files.readers.expansion import Expanding
 from tests.readers import samples
@@ -177,14 +178,23 @@ def test_encrypted_and_damaged_members_are_told_and_the_others_read(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["a.docx", "a.odt", "a.pptx"])
-def test_xml_that_declares_entities_is_refused(tmp_path: Path, name: str) -> None:
-    bomb = '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;</x>'
+@pytest.mark.parametrize("before", ["", f"<!--{'x' * 200_000}-->"])
+def test_xml_that_declares_entities_is_refused(tmp_path: Path, name: str, before: str) -> None:
+    declared = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;</x>'
+    bomb = f'<?xml version="1.0"?>{before}{declared}'
     parts = {
         "a.docx": {"[Content_Types].xml": "<x/>", "word/document.xml": bomb},
         "a.pptx": {"ppt/presentation.xml": bomb},
         "a.odt": {"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": bomb},
     }[name]
     assert "declares entities in" in fault(tmp_path, name, samples.zipped(parts))
+
+
+def test_a_long_listing_is_not_looked_through_for_a_documents_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = samples.zipped({"word/document.xml": "<x/>"})
+    assert Head("a.zip", content, io.BytesIO(content)).members == {"word/document.xml"}
+    monkeypatch.setattr("homa.files.readers.content._LISTING_BYTES", 40)
+    assert not Head("a.zip", content, io.BytesIO(content)).members
 
 
 def test_a_reader_of_archives_needs_no_more_than_a_stream() -> None:
