@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from homa.files import BadRow, ReadOptions, Row, open_inputs
+from homa.files import BadRow, ReadOptions, Row, count_inputs, open_inputs
 from homa.files.readers import registry
 from homa.files.readers.document import Document
 from homa.files.readers.helper_process import HelperProcess
@@ -143,6 +143,19 @@ def test_the_working_directory_is_no_place_to_import_from(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     (row,) = open_inputs(["a.html"])
     assert isinstance(row, Row)
+
+
+def test_a_package_that_fails_at_telling_a_kind_costs_that_file(obedient: Path) -> None:
+    claim = 'return 1 / (head.data != b"!bad")'
+    (obedient / "site" / "obedient.py").write_text(PACKAGE.replace('return head.data.startswith(b"!")', claim))
+    (obedient / "a.cmd").write_text("!bad")
+    (obedient / "b.cmd").write_text("!good")
+    inputs = [str(obedient / "a.cmd"), str(obedient / "b.cmd")]
+    bad, good = open_inputs(inputs)
+    assert isinstance(bad, BadRow)
+    assert bad.error == "is of a kind that cannot be told: ZeroDivisionError('division by zero')"
+    assert isinstance(good, Row)
+    assert count_inputs(inputs).rows == 2
 
 
 def test_a_stream_that_is_left_ends_its_readings_and_helpers_serve_the_next(tmp_path: Path) -> None:
