@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from homa.files import BadRow, ReadOptions, Row, count_inputs, open_inputs
-from homa.files.readers import registry
+from homa.files.readers import helper_process, registry
 from homa.files.readers.document import Document
-from homa.files.readers.helper_process import HelperProcess
+from homa.files.readers.frames import UNASKED
+from homa.files.readers.helper_process import Died, HelperProcess, Left
 from homa.files.readers.processes import IDLE, Reading
 from homa_shared.model.errors import InvalidRequest
 from tests.fixtures.store import eventually
@@ -40,6 +41,8 @@ class Obedient:
             os.abort()
         if word == "exit":
             os._exit(3)
+        if word == "leave":
+            sys.exit()
         if word == "hang":
             while True:
                 pass
@@ -89,6 +92,7 @@ def test_a_package_brings_a_reader(obedient: Path) -> None:
     [
         ("crash", "makes its reader crash (SIGABRT): damaged, or too large"),
         ("exit", "makes its reader end with status 3: damaged, or too large"),
+        ("leave", "makes its reader end with status 0: damaged, or too large"),
         ("eat", "needs more memory than a reader has: split it"),
         ("raise", "is not a readable obedient file: KeyError: 'page'"),
     ],
@@ -174,6 +178,18 @@ def test_a_helper_whose_starter_is_gone_ends(tmp_path: Path) -> None:
     assert helper._process.stdin is not None
     helper._process.stdin.close()
     eventually(lambda: helper._process.poll() == 0)
+    helper.kill()
+
+
+@pytest.mark.parametrize(("status", "raised"), [(UNASKED, Left), (0, Died), (3, Died)])
+def test_a_helper_that_ended_for_want_of_work_is_told_from_one_that_its_reader_ended(
+    monkeypatch: pytest.MonkeyPatch, status: int, raised: type[Exception]
+) -> None:
+    monkeypatch.setattr(helper_process, "_COMMAND", (sys.executable, "-c", f"raise SystemExit({status})"))
+    helper = HelperProcess()
+    task = {"reader": "html", "path": "a.html", "file": "/a.html", "skip": 0}
+    with pytest.raises(raised):
+        list(helper.read(task, ReadOptions(), threading.Event()))
     helper.kill()
 
 

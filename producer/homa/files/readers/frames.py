@@ -25,6 +25,8 @@ _LENGTHS = struct.Struct("!II")
 _CHUNK_BYTES = 1024 * 1024
 #: Longest frame that is believed.
 _MOST_BYTES = 256 * 1024 * 1024
+#: Status of a helper that ended for want of work; not 0, with which a parser may end it: that is not tried again.
+UNASKED = 75
 #: How a frame begins that orjson could not have written.
 _EXACT = b'{"exact"'
 _KINDS = {"document": Document, "fault": Fault, "remark": Remark}

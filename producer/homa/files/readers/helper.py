@@ -11,12 +11,13 @@ import os
 import resource
 import select
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from homa.files.readers.document import Document, Fault, ReadOptions, Remark
-from homa.files.readers.frames import Frames, frame_of, packed, path_of
+from homa.files.readers.frames import UNASKED, Frames, frame_of, packed, path_of
 from homa.files.readers.walk import Begun, Walk
 
 #: Address space of a helper, bytes; beyond it allocations fail.
@@ -42,6 +43,7 @@ def main() -> None:
     with contextlib.suppress(EOFError, BrokenPipeError):
         while (task := _next_task(frames)) is not None:
             _serve(task, _Outlet(out))
+        sys.exit(UNASKED)
 
 
 def _next_task(frames: Frames) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from threading import Event
 from typing import Any
 
 from homa.files.readers.document import Document, Fault, ReadOptions, Remark
-from homa.files.readers.frames import Frames, document_of, packed
+from homa.files.readers.frames import UNASKED, Frames, document_of, packed
 
 #: The helper gives up by itself at the deadline; this much later it is killed.
 _GRACE_S = 5.0
@@ -113,7 +113,7 @@ class HelperProcess:
                         yield document_of(head, blobs)
         except (OSError, EOFError):
             told = self._obituary(options.deadline_s)
-            if not heard and self._process.returncode == 0:
+            if not heard and self._process.returncode == UNASKED:
                 raise Left from None
             raise Died(told, begun, part) from None
 
