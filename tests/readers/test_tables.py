@@ -83,6 +83,16 @@ def test_a_json_array_is_its_objects(tmp_path: Path) -> None:
     assert third.error == "element 3 is a number: expected a JSON object, {…}"
 
 
+def test_half_a_surrogate_pair_in_a_json_array_is_told_and_the_others_read(tmp_path: Path) -> None:
+    content = r'[{"id": "\ud800"}, {"text": "x", "\ud801": 1}, {"id": "c", "text": "\ud83c\udf75"}]'
+    named, keyed, whole = rows(tmp_path, "a.json", content)
+    assert isinstance(named, BadRow)
+    assert named.error == "element 1 holds half of a surrogate pair, which is not text"
+    assert isinstance(keyed, BadRow)
+    assert isinstance(whole, Row)
+    assert (whole.custom_id, whole.text) == ("c", "🍵")
+
+
 def test_a_json_array_longer_than_what_is_read_at_once_is_whole(tmp_path: Path) -> None:
     content = json.dumps([{"id": str(n), "text": "ü" * 1000} for n in range(2000)], ensure_ascii=False)
     assert [row.custom_id for row in rows(tmp_path, "a.json", content)] == [str(n) for n in range(2000)]
