@@ -80,6 +80,13 @@ def test_a_deep_line_with_a_large_number_does_not_cost_the_others(path: Path) ->
     assert isinstance(row, Row) or "nests" in row.error
 
 
+def test_no_two_rows_good_or_bad_have_one_id(path: Path) -> None:
+    """They would share a line of the results, and an answer that was paid would have none."""
+    found = read(path, b'7\n{"id": "a.jsonl:1"}\n{"id": "a.jsonl:4"}\n7\n')
+    assert [row.custom_id for row in found] == ["a.jsonl:1", "a.jsonl:2", "a.jsonl:4", "a.jsonl:4 (2)"]
+    assert [isinstance(row, Row) for row in found] == [False, False, True, False]
+
+
 def partial_method(method: Any, limit_bytes: int) -> Any:
     return lambda self: partial(method, self)(limit_bytes)
 

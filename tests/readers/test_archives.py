@@ -106,6 +106,18 @@ def test_a_member_without_a_name_does_not_cost_the_others(tmp_path: Path) -> Non
     assert found == {"a.zip": "text", "a.zip/ok.txt": "fine"}
 
 
+def test_members_of_one_name_have_a_line_each(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, text in (("a.txt", b""), ("b.txt", b"one"), ("a.txt", b"two"), ("b.txt", b"three")):
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text))
+    found = rows(tmp_path, "a.tar", out.getvalue())
+    assert [row.custom_id for row in found] == ["a.tar/a.txt", "a.tar/b.txt", "a.tar/a.txt (2)", "a.tar/b.txt (2)"]
+    assert [isinstance(row, Row) for row in found] == [False, True, False, False]
+
+
 def test_a_member_that_is_compressed_in_an_unknown_way_does_not_cost_the_others(tmp_path: Path) -> None:
     content = bytearray(samples.zipped({"a.txt": "one" * 100, "b.txt": "two" * 100}))
     content[8] = content[content.index(b"PK\x01\x02") + 10] = 99

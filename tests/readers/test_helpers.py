@@ -245,7 +245,7 @@ def test_what_waits_to_be_taken_is_bounded_in_bytes() -> None:
 @pytest.mark.parametrize("kind", ["text", "field"])
 def test_a_document_that_expands_beyond_any_prompt_is_told_and_the_others_read(obedient: Path, kind: str) -> None:
     large = "'é' * (17 * 1024 ** 2)"
-    found = f"Document({large})" if kind == "text" else f"Document(None, dict(text={large}), 1)"
+    found = f"Document({large}, part='large')" if kind == "text" else f"Document(None, dict(text={large}), 1)"
     (obedient / "site" / "obedient.py").write_text(
         PACKAGE.replace("        yield Doc", f"        yield {found}\n        yield Doc")
     )
