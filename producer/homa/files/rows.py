@@ -106,10 +106,6 @@ class Registrar:
         self._id_column = id_column
         self._seen = Digests()
 
-    @property
-    def id_column(self) -> str | None:
-        return self._id_column
-
     def admit(
         self,
         path: str,

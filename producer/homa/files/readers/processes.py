@@ -119,8 +119,8 @@ class HelperPool:
     Its threads are daemons: who leaves the stream in the middle must not wait for it at exit.
     """
 
-    def __init__(self, size: int | None = None) -> None:
-        self.size = size or max(1, min(_cores(), _MOST_HELPERS))
+    def __init__(self) -> None:
+        self.size = min(_cores(), _MOST_HELPERS)
         self._tasks: queue.SimpleQueue[tuple[Reading, dict[str, Any], ReadOptions] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._live: set[Reading] = set()
