@@ -15,7 +15,7 @@ import pytest
 from homa.files import BadRow, ReadOptions, Row, count_inputs, open_inputs
 from homa.files.readers import helper_process, registry
 from homa.files.readers.document import Document
-from homa.files.readers.frames import UNASKED
+from homa.files.readers.frames import UNASKED, packed
 from homa.files.readers.helper_process import Died, HelperProcess, Left
 from homa.files.readers.processes import IDLE, Reading
 from homa_shared.model.errors import InvalidRequest
@@ -189,6 +189,31 @@ def test_a_helper_that_ended_for_want_of_work_is_told_from_one_that_its_reader_e
     helper = HelperProcess()
     task = {"reader": "html", "path": "a.html", "file": "/a.html", "skip": 0}
     with pytest.raises(raised):
+        list(helper.read(task, ReadOptions(), threading.Event()))
+    helper.kill()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"GET / HTTP/1.1",
+        packed({"is": "program"}),
+        packed({"is": "document", "code": "import os"}),
+        packed({"is": "document", "pages": 7}),
+        packed({"is": ["document"]}),
+        packed({"is": "part", "begun": "many", "part": "a"}),
+        packed({"is": "document", "blobs": 7}),
+        packed({}),
+        b"\0\0\0\2\0\0\0\0[]",
+        b"\0\0\0\2\0\0\0\0no",
+    ],
+)
+def test_a_helper_that_was_taken_over_ends_with_its_document(monkeypatch: pytest.MonkeyPatch, frame: bytes) -> None:
+    code = f"import sys; sys.stdout.buffer.write({frame!r}); sys.stdout.flush(); sys.stdin.read()"
+    monkeypatch.setattr(helper_process, "_COMMAND", (sys.executable, "-c", code))
+    helper = HelperProcess()
+    task = {"reader": "html", "path": "a.html", "file": "/a.html", "skip": 0}
+    with pytest.raises(Died, match="makes its reader answer what it never would"):
         list(helper.read(task, ReadOptions(), threading.Event()))
     helper.kill()
 

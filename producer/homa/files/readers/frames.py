@@ -32,6 +32,10 @@ _EXACT = b'{"exact"'
 _KINDS = {"document": Document, "fault": Fault, "remark": Remark}
 
 
+class Garbled(Exception):
+    """What came is not a frame of ours: a document may have taken its parser over."""
+
+
 def packed_path(file: Path) -> str:
     """A path as JSON can carry it: names are bytes, not always UTF-8."""
     return os.fsencode(file.absolute()).decode("latin-1")
@@ -91,15 +95,18 @@ def _frame(found: Document | Fault | Remark) -> bytes:
 
 
 def document_of(head: dict[str, Any], blobs: list[bytes]) -> Document | Fault | Remark:
-    """What a frame says was found."""
-    kind = _KINDS[head.pop("is")]
+    """What a frame says was found. Raises Garbled for what no reader finds."""
+    kind = head.pop("is")
     head.pop("blobs", None)
-    for name in ("pages", "notes"):
-        if name in head:
-            head[name] = tuple(head[name])
-    if blobs:
-        head["images"] = tuple(blobs)
-    found: Document | Fault | Remark = kind(**head)
+    try:
+        for name in ("pages", "notes"):
+            if name in head:
+                head[name] = tuple(head[name])
+        if blobs:
+            head["images"] = tuple(blobs)
+        found: Document | Fault | Remark = _KINDS[kind](**head)
+    except (KeyError, TypeError) as error:
+        raise Garbled(f"{kind!r:.40} of {error}") from None
     return found
 
 
@@ -120,13 +127,13 @@ class Frames:
         self._buffer += chunk
 
     def next_ready(self) -> tuple[dict[str, Any], list[bytes]] | None:
-        """The next frame, if it is here as a whole. Raises OSError for what is none."""
+        """The next frame, if it is here as a whole. Raises Garbled for what is none."""
         buffer = self._buffer
         if len(buffer) < _LENGTHS.size:
             return None
         size, behind = _LENGTHS.unpack_from(buffer)
         if size + behind > _MOST_BYTES:
-            raise OSError("a frame of impossible length")
+            raise Garbled("a frame of impossible length")
         end = _LENGTHS.size + size + behind
         if len(buffer) < end:
             return None
@@ -144,8 +151,15 @@ class Frames:
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
         # Beyond 64 bits orjson makes a float of an integer, which would change an id.
-        found: dict[str, Any] = json.loads(body) if body.startswith(_EXACT) else orjson.loads(body)
-    except ValueError as error:
-        raise OSError(f"a frame that is not JSON: {error}") from None
-    found.pop("exact", None)
-    return found
+        found: object = json.loads(body) if body.startswith(_EXACT) else orjson.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Garbled(f"a frame that is not JSON: {error}") from None
+    match found:
+        case {"is": str()} | {"reader": str()} if isinstance(found, dict) and _lengths(found.get("blobs", [])):
+            found.pop("exact", None)
+            return found
+    raise Garbled("a frame of no kind")
+
+
+def _lengths(given: object) -> bool:
+    return isinstance(given, list) and all(isinstance(each, int) for each in given)

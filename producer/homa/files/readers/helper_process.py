@@ -16,7 +16,7 @@ from threading import Event
 from typing import Any
 
 from homa.files.readers.document import Document, Fault, ReadOptions, Remark
-from homa.files.readers.frames import UNASKED, Frames, document_of, packed
+from homa.files.readers.frames import UNASKED, Frames, Garbled, document_of, packed
 
 #: The helper gives up by itself at the deadline; this much later it is killed.
 _GRACE_S = 5.0
@@ -102,15 +102,17 @@ class HelperProcess:
             while True:
                 head, blobs = self._next(options.deadline_s, cancelled)
                 heard = True
-                match head["is"]:
-                    case "part":
-                        begun, part = head["begun"], head["part"]
-                    case "end":
+                match head:
+                    case {"is": "part", "begun": int(begun), "part": str(part)}:
+                        pass
+                    case {"is": "end"}:
                         return
-                    case "error":
-                        yield Fault(head["error"])
+                    case {"is": "error", "error": str(error)}:
+                        yield Fault(error)
                     case _:
                         yield document_of(head, blobs)
+        except Garbled as garbled:
+            raise Died(f"makes its reader answer what it never would ({garbled}): damaged", begun, part) from None
         except (OSError, EOFError):
             told = self._obituary(options.deadline_s)
             if not heard and self._process.returncode == UNASKED:
