@@ -236,3 +236,18 @@ def test_a_database_with_a_log_ahead_of_it_is_read_and_nothing_is_put_beside_it(
     closed = [row.text for row in open_inputs([str(path)]) if isinstance(row, Row)]
     assert (live, closed) == (["one"], ["one"])
     assert [each.name for each in tmp_path.iterdir()] == ["made.sqlite"]
+
+
+def test_columns_of_one_name_are_told_apart_in_every_table(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "a.sqlite") as made:
+        made.execute("CREATE TABLE t (text)")
+        made.execute("INSERT INTO t VALUES ('one')")
+    table = pyarrow.Table.from_arrays([pyarrow.array(["one"]), pyarrow.array(["two"])], names=["text", "text"])
+    with pyarrow.OSFile(str(tmp_path / "a.arrow"), "wb") as out, pyarrow.ipc.new_file(out, table.schema) as writer:
+        writer.write_table(table)
+    queried = ReadOptions(query="SELECT text, 'two' AS text FROM t")
+    for name, options in (("a.sqlite", queried), ("a.arrow", ReadOptions())):
+        skipped = Skipped()
+        found = list(open_inputs([str(tmp_path / name)], options=options, skipped=skipped))
+        assert fields(found) == [{"text": "one", "text_2": "two"}]
+        assert "header names 'text' more than once" in skipped.remarks[0]

@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from homa.files.readers.content import Head
-from homa.files.readers.document import Document, Found, Opened, ReadOptions, Unreadable
+from homa.files.readers.csv_dialect import Header
+from homa.files.readers.document import Document, Found, Opened, ReadOptions, Remark, Unreadable
 
 _MAGIC = b"SQLite format 3\0"
 #: Where the file says by which version it is read, and that version with a write-ahead log (SQLite's file format, 1.3).
@@ -48,12 +49,14 @@ def _rows(database: sqlite3.Connection, options: ReadOptions) -> Iterator[Found]
     query = options.query or f"SELECT * FROM {_quoted(_only_table(database))}"
     database.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY)
     rows = database.execute(query)
-    columns = [each[0] for each in rows.description or ()]
-    if options.id_column is not None and options.id_column not in columns:
-        raise Unreadable(f"has no column {options.id_column!r} (--id-column); its columns: {', '.join(columns):.500}")
+    header = Header.of([each[0] for each in rows.description or ()], options.id_column)
+    if isinstance(header, str):
+        raise Unreadable(header)
+    if header.renamed:
+        yield Remark(header.renamed)
     number = 0
     for number, row in enumerate(rows, 1):
-        yield Document(None, dict(zip(columns, map(_value, row), strict=True)), number)
+        yield Document(None, dict(zip(header.columns, map(_value, row), strict=True)), number)
     if not number:
         raise Unreadable("gives no rows" + ("" if options.query is None else " for --query"))
 
