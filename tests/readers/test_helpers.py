@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -15,7 +17,7 @@ import pytest
 from homa.files import BadRow, ReadOptions, Row, count_inputs, open_inputs
 from homa.files.readers import helper_process, registry
 from homa.files.readers.document import Document
-from homa.files.readers.frames import UNASKED, packed
+from homa.files.readers.frames import UNASKED, Frames, packed
 from homa.files.readers.helper_process import Died, HelperProcess, Left
 from homa.files.readers.processes import IDLE, Reading
 from homa_shared.model.errors import InvalidRequest
@@ -171,6 +173,25 @@ def test_a_stream_that_is_left_ends_its_readings_and_helpers_serve_the_next(tmp_
     assert [str(row.text) for row in open_inputs([str(tmp_path)]) if isinstance(row, Row)] == [
         f"page {number}\n" for number in range(40)
     ]
+
+
+def test_a_process_with_many_connections_reads_documents_too() -> None:
+    """Its descriptors are beyond the 1024 that `select` knows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
+    reading, writing = os.pipe()
+    far = fcntl.fcntl(reading, fcntl.F_DUPFD, 2000)
+    try:
+        frames = Frames(far)
+        assert not frames.wait(0)
+        os.write(writing, packed({"is": "end"}))
+        assert frames.wait(PATIENCE_S)
+        frames.fill()
+        assert frames.next_ready() == ({"is": "end"}, [])
+    finally:
+        for each in (reading, writing, far):
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_helper_whose_starter_is_gone_ends(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import struct
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -114,14 +115,21 @@ class Frames:
     """Frames that come in by a pipe."""
 
     def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
+        self._descriptor = descriptor
         self._buffer = bytearray()
+        # Not select(), which knows no descriptor beyond 1024: a process with many connections has such.
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
         #: Size of the last one.
         self.last_bytes = 0
 
+    def wait(self, seconds: float) -> bool:
+        """Waits until something comes, or nothing will any more; false where the time is up first."""
+        return bool(self._poll.poll(seconds * 1000))
+
     def fill(self) -> None:
         """Takes what is there. Raises EOFError when nothing will come any more."""
-        chunk = os.read(self.descriptor, _CHUNK_BYTES)
+        chunk = os.read(self._descriptor, _CHUNK_BYTES)
         if not chunk:
             raise EOFError
         self._buffer += chunk

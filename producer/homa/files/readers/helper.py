@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import select
 import signal
 import sys
 import time
@@ -49,7 +48,7 @@ def main() -> None:
 def _next_task(frames: Frames) -> dict[str, Any] | None:
     """What is to be read next; None where nobody has asked for long."""
     while (frame := frames.next_ready()) is None:
-        if not select.select([frames.descriptor], [], [], _IDLE_S)[0]:
+        if not frames.wait(_IDLE_S):
             return None
         frames.fill()
     return frame[0]

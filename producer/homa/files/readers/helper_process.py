@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import select
 import signal
 import subprocess
 import sys
@@ -131,7 +130,7 @@ class HelperProcess:
                 raise Left
             if time.monotonic() > until_s:
                 raise EOFError
-            if select.select([self._frames.descriptor], [], [], _LOOK_S)[0]:
+            if self._frames.wait(_LOOK_S):
                 self._frames.fill()
         return frame
 
