@@ -71,6 +71,22 @@ def test_a_bad_line_is_told_with_its_number_and_the_others_go_on(
     assert str(bad) == f"a.jsonl:2: {bad.error}"
 
 
+def test_a_deep_line_with_a_large_number_does_not_cost_the_others(path: Path) -> None:
+    """Large numbers are read by the standard library, whose bound on nesting is its release's own."""
+    deep = b'{"n": 1' + b"0" * 30 + b', "text": ' + b"[" * 1010 + b"]" * 1010 + b"}"
+    first, row, last = read(path, b'{"id": "1"}\n' + deep + b'\n{"id": "3"}\n')
+    assert (first.custom_id, last.custom_id) == ("1", "3")
+    assert row.line == 2
+    assert isinstance(row, Row) or "nests" in row.error
+
+
+def test_no_two_rows_good_or_bad_have_one_id(path: Path) -> None:
+    """They would share a line of the results, and an answer that was paid would have none."""
+    found = read(path, b'7\n{"id": "a.jsonl:1"}\n{"id": "a.jsonl:4"}\n7\n')
+    assert [row.custom_id for row in found] == ["a.jsonl:1", "a.jsonl:2", "a.jsonl:4", "a.jsonl:4 (2)"]
+    assert [isinstance(row, Row) for row in found] == [False, False, True, False]
+
+
 def partial_method(method: Any, limit_bytes: int) -> Any:
     return lambda self: partial(method, self)(limit_bytes)
 

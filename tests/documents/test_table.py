@@ -148,6 +148,16 @@ def test_a_quote_that_is_never_closed_is_told_where_it_opens() -> None:
     assert told(bad) == ("a.csv:3: opens a quote that is never closed: all up to the last line, 4, belongs to this row")
 
 
+@pytest.mark.parametrize("line", ["never closed,2\n", 'cell","\n'])
+def test_a_quote_that_is_not_closed_within_any_prompt_ends_the_file(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    """What stands behind its bound may be within the quote or without: no row of it is sent."""
+    monkeypatch.setattr("homa.files.readers.csv.LIMIT_BYTES", 1000)
+    first, bad = read('text\nx\n"' + line * 300)
+    assert isinstance(first, Row)
+    assert told(bad).startswith("a.csv:3: opens a quote that is not closed within")
+    assert told(bad).endswith(": the rest of the file is not read")
+
+
 def test_a_cell_longer_than_csv_allows_by_default_is_read() -> None:
     (row,) = read("text\n" + "x" * 500_000 + "\n")
     assert isinstance(row, Row)

@@ -17,6 +17,7 @@ import pytest
 
 from homa.files import Row
 from homa.files.readers import expansion
+from homa.files.readers.content import Head
 from homa.files.readers.document import Opened, ReadOptions, Unreadable
 from homa.files.readers.expansion import Expanding
 from tests.readers import samples
@@ -73,6 +74,56 @@ def test_an_archive_within_an_archive_is_one_too(tmp_path: Path) -> None:
         "a.zip/b.zip/c.txt": "three",
         "x": "y",
     }
+
+
+@pytest.mark.parametrize(
+    ("ending", "compress"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress), ("zst", zstd)]
+)
+def test_what_is_compressed_within_an_archive_is_read_as_what_it_is(
+    tmp_path: Path, ending: str, compress: Callable[[bytes], bytes]
+) -> None:
+    packed = compress(b"id,text\na,one\nb,two\n")
+    members = {f"rows.csv.{ending}": packed, f"more.csv.{ending}.{ending}": compress(compress(b"id,text\nc,three\n"))}
+    wanted = {"a": "one", "b": "two", "c": "three"}
+    assert by_id(rows(tmp_path, "a.zip", samples.zipped(members))) == wanted
+    assert by_id(rows(tmp_path, "a.tar", tar(members))) == wanted
+
+
+def test_a_format_that_is_named_is_the_archives_and_not_its_members(tmp_path: Path) -> None:
+    members = {"a.txt": b"one", "b.html": b"<p>two</p>"}
+    wanted = {"a.zip/a.txt": "one", "a.zip/b.html": "two\n"}
+    assert by_id(rows(tmp_path, "a.zip", samples.zipped(members), input_format="zip")) == wanted
+    assert by_id(rows(tmp_path, "a.gz", gzip.compress(b"one"), input_format="compressed")) == {"a.gz": "one"}
+
+
+def test_a_member_without_a_name_does_not_cost_the_others(tmp_path: Path) -> None:
+    out = io.BytesIO(samples.zipped({"ok.txt": "fine"}))
+    with zipfile.ZipFile(out, "a") as archive:
+        nameless = zipfile.ZipInfo("y")
+        nameless.filename = ""
+        archive.writestr(nameless, "text")
+    found = by_id(rows(tmp_path, "a.zip", out.getvalue()))
+    assert found == {"a.zip": "text", "a.zip/ok.txt": "fine"}
+
+
+def test_members_of_one_name_have_a_line_each(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, text in (("a.txt", b""), ("b.txt", b"one"), ("a.txt", b"two"), ("b.txt", b"three")):
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text))
+    found = rows(tmp_path, "a.tar", out.getvalue())
+    assert [row.custom_id for row in found] == ["a.tar/a.txt", "a.tar/b.txt", "a.tar/a.txt (2)", "a.tar/b.txt (2)"]
+    assert [isinstance(row, Row) for row in found] == [False, True, False, False]
+
+
+def test_a_member_that_is_compressed_in_an_unknown_way_does_not_cost_the_others(tmp_path: Path) -> None:
+    content = bytearray(samples.zipped({"a.txt": "one" * 100, "b.txt": "two" * 100}))
+    content[8] = content[content.index(b"PK\x01\x02") + 10] = 99
+    found = by_id(rows(tmp_path, "a.zip", bytes(content)))
+    assert found["a.zip/a.txt"].startswith("! cannot be unpacked: That compression method is not supported")
+    assert found["a.zip/b.txt"] == "two" * 100
 
 
 def test_names_that_leave_and_links_are_told_and_nothing_is_written(tmp_path: Path) -> None:
@@ -139,14 +190,23 @@ def test_encrypted_and_damaged_members_are_told_and_the_others_read(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["a.docx", "a.odt", "a.pptx"])
-def test_xml_that_declares_entities_is_refused(tmp_path: Path, name: str) -> None:
-    bomb = '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;</x>'
+@pytest.mark.parametrize("before", ["", f"<!--{'x' * 200_000}-->"])
+def test_xml_that_declares_entities_is_refused(tmp_path: Path, name: str, before: str) -> None:
+    declared = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;</x>'
+    bomb = f'<?xml version="1.0"?>{before}{declared}'
     parts = {
         "a.docx": {"[Content_Types].xml": "<x/>", "word/document.xml": bomb},
         "a.pptx": {"ppt/presentation.xml": bomb},
         "a.odt": {"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": bomb},
     }[name]
     assert "declares entities in" in fault(tmp_path, name, samples.zipped(parts))
+
+
+def test_a_long_listing_is_not_looked_through_for_a_documents_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = samples.zipped({"word/document.xml": "<x/>"})
+    assert Head("a.zip", content, io.BytesIO(content)).members == {"word/document.xml"}
+    monkeypatch.setattr("homa.files.readers.content._LISTING_BYTES", 40)
+    assert not Head("a.zip", content, io.BytesIO(content)).members
 
 
 def test_a_reader_of_archives_needs_no_more_than_a_stream() -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from homa.files import BadRow, ReadOptions, Row, open_inputs
-from homa.files.readers import registry
-from homa.files.readers.helper_process import HelperProcess
-from homa.files.readers.processes import IDLE
+from homa.files import BadRow, ReadOptions, Row, count_inputs, open_inputs
+from homa.files.readers import helper_process, registry
+from homa.files.readers.document import Document
+from homa.files.readers.frames import UNASKED, Frames, packed
+from homa.files.readers.helper_process import Died, HelperProcess, Left
+from homa.files.readers.processes import IDLE, Reading
 from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
 from tests.plugins.packages import Site
@@ -38,6 +43,8 @@ class Obedient:
             os.abort()
         if word == "exit":
             os._exit(3)
+        if word == "leave":
+            sys.exit()
         if word == "hang":
             while True:
                 pass
@@ -83,6 +90,7 @@ def test_a_package_brings_a_reader(obedient: Path) -> None:
     [
         ("crash", "makes its reader crash (SIGABRT): damaged, or too large"),
         ("exit", "makes its reader end with status 3: damaged, or too large"),
+        ("leave", "makes its reader end with status 0: damaged, or too large"),
         ("eat", "needs more memory than a reader has: split it"),
         ("raise", "is not a readable obedient file: KeyError: 'page'"),
     ],
@@ -133,6 +141,19 @@ def test_the_working_directory_is_no_place_to_import_from(tmp_path: Path, monkey
     assert isinstance(row, Row)
 
 
+def test_a_package_that_fails_at_telling_a_kind_costs_that_file(obedient: Path) -> None:
+    claim = 'return 1 / (head.data != b"!bad")'
+    (obedient / "site" / "obedient.py").write_text(PACKAGE.replace('return head.data.startswith(b"!")', claim))
+    (obedient / "a.cmd").write_text("!bad")
+    (obedient / "b.cmd").write_text("!good")
+    inputs = [str(obedient / "a.cmd"), str(obedient / "b.cmd")]
+    bad, good = open_inputs(inputs)
+    assert isinstance(bad, BadRow)
+    assert bad.error == "is of a kind that cannot be told: ZeroDivisionError('division by zero')"
+    assert isinstance(good, Row)
+    assert count_inputs(inputs).rows == 2
+
+
 def test_a_stream_that_is_left_ends_its_readings_and_helpers_serve_the_next(tmp_path: Path) -> None:
     for number in range(40):
         (tmp_path / f"{number:02}.html").write_text(f"<p>page {number}</p>")
@@ -144,11 +165,67 @@ def test_a_stream_that_is_left_ends_its_readings_and_helpers_serve_the_next(tmp_
     ]
 
 
+def test_a_process_with_many_connections_reads_documents_too() -> None:
+    """Its descriptors are beyond the 1024 that `select` knows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
+    reading, writing = os.pipe()
+    far = fcntl.fcntl(reading, fcntl.F_DUPFD, 2000)
+    try:
+        frames = Frames(far)
+        assert not frames.wait(0)
+        os.write(writing, packed({"is": "end"}))
+        assert frames.wait(PATIENCE_S)
+        frames.fill()
+        assert frames.next_ready() == ({"is": "end"}, [])
+    finally:
+        for each in (reading, writing, far):
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_a_helper_whose_starter_is_gone_ends(tmp_path: Path) -> None:
     helper = HelperProcess()
     assert helper._process.stdin is not None
     helper._process.stdin.close()
     eventually(lambda: helper._process.poll() == 0)
+    helper.kill()
+
+
+@pytest.mark.parametrize(("status", "raised"), [(UNASKED, Left), (0, Died), (3, Died)])
+def test_a_helper_that_ended_for_want_of_work_is_told_from_one_that_its_reader_ended(
+    monkeypatch: pytest.MonkeyPatch, status: int, raised: type[Exception]
+) -> None:
+    monkeypatch.setattr(helper_process, "_COMMAND", (sys.executable, "-c", f"raise SystemExit({status})"))
+    helper = HelperProcess()
+    task = {"reader": "html", "path": "a.html", "file": "/a.html", "skip": 0}
+    with pytest.raises(raised):
+        list(helper.read(task, ReadOptions(), threading.Event()))
+    helper.kill()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"GET / HTTP/1.1",
+        packed({"is": "program"}),
+        packed({"is": "document", "code": "import os"}),
+        packed({"is": "document", "pages": 7}),
+        packed({"is": ["document"]}),
+        packed({"is": "part", "begun": "many", "part": "a"}),
+        packed({"is": "document", "blobs": 7}),
+        packed({}),
+        b"\0\0\0\2\0\0\0\0[]",
+        b"\0\0\0\2\0\0\0\0no",
+    ],
+)
+def test_a_helper_that_was_taken_over_ends_with_its_document(monkeypatch: pytest.MonkeyPatch, frame: bytes) -> None:
+    code = f"import sys; sys.stdout.buffer.write({frame!r}); sys.stdout.flush(); sys.stdin.read()"
+    monkeypatch.setattr(helper_process, "_COMMAND", (sys.executable, "-c", code))
+    helper = HelperProcess()
+    task = {"reader": "html", "path": "a.html", "file": "/a.html", "skip": 0}
+    with pytest.raises(Died, match="makes its reader answer what it never would"):
+        list(helper.read(task, ReadOptions(), threading.Event()))
     helper.kill()
 
 
@@ -186,6 +263,32 @@ def test_an_archive_that_brings_its_reader_down_again_and_again_is_given_up_with
     found = list(by_id(rows(obedient, "a.zip", samples.zipped(members))).items())
     assert len(found) == 7
     assert found[-1] == ("a.zip", "! brought its reader down 6 times: the rest of it is not read")
+
+
+def test_what_waits_to_be_taken_is_bounded_in_bytes() -> None:
+    class Impatient(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            self.set()
+            return True
+
+    reading = Reading()
+    reading.cancelled = Impatient()
+    assert reading.put(Document("a"), 10 * 1024**2)
+    assert reading.put(Document("b"), 10 * 1024**2)
+    assert not reading.put(Document("c"), 1), "two wait, and nobody takes them"
+
+
+@pytest.mark.parametrize("kind", ["text", "field"])
+def test_a_document_that_expands_beyond_any_prompt_is_told_and_the_others_read(obedient: Path, kind: str) -> None:
+    large = "'é' * (17 * 1024 ** 2)"
+    found = f"Document({large}, part='large')" if kind == "text" else f"Document(None, dict(text={large}), 1)"
+    (obedient / "site" / "obedient.py").write_text(
+        PACKAGE.replace("        yield Doc", f"        yield {found}\n        yield Doc")
+    )
+    one, two = rows(obedient, "a.zip", samples.zipped({"a.cmd": "!one"}))
+    assert isinstance(one, BadRow)
+    assert one.error == "is longer than 33,554,432 bytes: split it into several files"
+    assert isinstance(two, Row)
 
 
 def test_a_file_whose_name_is_no_utf8_is_read_by_a_helper(tmp_path: Path) -> None:

@@ -70,6 +70,11 @@ def test_a_page_gives_its_main_text_with_tables_and_links(tmp_path: Path) -> Non
     assert raw.startswith("<!doctype html>")
 
 
+@pytest.mark.parametrize("tag", ["list", "node", "emphasised", "node_inner", "x-own"])
+def test_a_tag_of_any_name_is_text(tmp_path: Path, tag: str) -> None:
+    assert document(tmp_path, "a.html", f"<html><p>one <{tag}>two</{tag}></p></html>").text == "one two\n"
+
+
 def test_a_page_is_read_in_the_encoding_that_it_declares(tmp_path: Path) -> None:
     page = '<html><head><meta charset="windows-1251"></head><body>Привет</body></html>'.encode("cp1251")
     assert document(tmp_path, "a.html", page).text == "Привет\n"

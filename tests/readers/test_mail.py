@@ -52,6 +52,13 @@ def test_attachments_are_documents_by_their_own_readers(tmp_path: Path) -> None:
     }
 
 
+def test_a_format_that_is_named_is_the_mailboxs_and_not_its_mails(tmp_path: Path) -> None:
+    mail = samples.mail(attached={"a.csv": b"id,text\nc1,one\n"}).as_bytes()
+    mailbox_of_two = b"".join(b"From a@example.com Mon Nov 30 09:00:00 2026\n" + mail + b"\n" for _ in range(2))
+    found = rows(tmp_path, "box", mailbox_of_two, input_format="mbox")
+    assert [row.path for row in found] == ["box/1", "box/1/a.csv", "box/2", "box/2/a.csv"]
+
+
 def test_two_attachments_of_one_name_are_told_apart(tmp_path: Path) -> None:
     message = samples.mail()
     for text in (b"one", b"two"):

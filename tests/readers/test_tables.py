@@ -12,7 +12,7 @@ import pyarrow
 import pytest
 from pyarrow import feather, parquet
 
-from homa.files import BadRow, ReadOptions, Row, Skipped, check_inputs
+from homa.files import BadRow, ReadOptions, Row, Skipped, check_inputs, open_inputs
 from homa_shared.model.errors import InvalidRequest
 from tests.readers import samples
 from tests.readers.reading import document, fault, rows
@@ -81,6 +81,16 @@ def test_a_json_array_is_its_objects(tmp_path: Path) -> None:
     assert second.custom_id == "a.json:2"
     assert isinstance(third, BadRow)
     assert third.error == "element 3 is a number: expected a JSON object, {…}"
+
+
+def test_half_a_surrogate_pair_in_a_json_array_is_told_and_the_others_read(tmp_path: Path) -> None:
+    content = r'[{"id": "\ud800"}, {"text": "x", "\ud801": 1}, {"id": "c", "text": "\ud83c\udf75"}]'
+    named, keyed, whole = rows(tmp_path, "a.json", content)
+    assert isinstance(named, BadRow)
+    assert named.error == "element 1 holds half of a surrogate pair, which is not text"
+    assert isinstance(keyed, BadRow)
+    assert isinstance(whole, Row)
+    assert (whole.custom_id, whole.text) == ("c", "🍵")
 
 
 def test_a_json_array_longer_than_what_is_read_at_once_is_whole(tmp_path: Path) -> None:
@@ -212,3 +222,32 @@ def test_values_that_json_has_no_word_for_are_written_as_people_do(tmp_path: Pat
         "at": "2023-11-14T22:13:20.123456", "raw": "text", "blob": "<2 bytes>", "not_a_number": None,
         "clock": "09:30:00", "id": 2**63 - 1,
     }  # fmt: skip
+
+
+def test_a_database_with_a_log_ahead_of_it_is_read_and_nothing_is_put_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "made.sqlite"
+    made = sqlite3.connect(path)
+    made.execute("PRAGMA journal_mode = WAL")
+    made.execute("CREATE TABLE t (id, text)")
+    made.execute("INSERT INTO t VALUES ('a', 'one')")
+    made.commit()
+    live = [row.text for row in open_inputs([str(path)]) if isinstance(row, Row)]
+    made.close()
+    closed = [row.text for row in open_inputs([str(path)]) if isinstance(row, Row)]
+    assert (live, closed) == (["one"], ["one"])
+    assert [each.name for each in tmp_path.iterdir()] == ["made.sqlite"]
+
+
+def test_columns_of_one_name_are_told_apart_in_every_table(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "a.sqlite") as made:
+        made.execute("CREATE TABLE t (text)")
+        made.execute("INSERT INTO t VALUES ('one')")
+    table = pyarrow.Table.from_arrays([pyarrow.array(["one"]), pyarrow.array(["two"])], names=["text", "text"])
+    with pyarrow.OSFile(str(tmp_path / "a.arrow"), "wb") as out, pyarrow.ipc.new_file(out, table.schema) as writer:
+        writer.write_table(table)
+    queried = ReadOptions(query="SELECT text, 'two' AS text FROM t")
+    for name, options in (("a.sqlite", queried), ("a.arrow", ReadOptions())):
+        skipped = Skipped()
+        found = list(open_inputs([str(tmp_path / name)], options=options, skipped=skipped))
+        assert fields(found) == [{"text": "one", "text_2": "two"}]
+        assert "header names 'text' more than once" in skipped.remarks[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -106,10 +106,6 @@ class Registrar:
         self._id_column = id_column
         self._seen = Digests()
 
-    @property
-    def id_column(self) -> str | None:
-        return self._id_column
-
     def admit(
         self,
         path: str,
@@ -127,7 +123,7 @@ class Registrar:
                 if type(text) is not str:
                     text = as_text(text)
         except InvalidRequest as error:
-            return bad_row(path, line, str(error))
+            return self.refused(bad_row(path, line, str(error)))
         return self.admit_as(custom_id, path, line, fields, text, request)
 
     def admit_as(
@@ -142,12 +138,19 @@ class Registrar:
         """The row under an id that is settled already, or a bad one when an earlier row has it."""
         if self._seen.add(custom_id):
             return Row(custom_id, path, line, text, fields, request)
-        return bad_row(
-            path,
-            line,
+        why = (
             f"custom_id {custom_id!r} stands on an earlier row too: expected one of its own; "
-            "change it or name another column with --id-column",
+            "change it or name another column with --id-column"
         )
+        return self.refused(bad_row(path, line, why))
+
+    def refused(self, bad: BadRow) -> BadRow:
+        """A bad row under an id that no other row has, good or bad: two of one id would share a line of the results."""
+        custom_id, number = bad.custom_id, 1
+        while not self._seen.add(custom_id):
+            number += 1
+            custom_id = f"{bad.custom_id} ({number})"
+        return bad if number == 1 else replace(bad, custom_id=custom_id)
 
     def knows(self, custom_id: str) -> bool:
         """Whether a row has this id."""

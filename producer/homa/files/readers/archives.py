@@ -39,7 +39,7 @@ class ZipReader:
             archive = zipfile.ZipFile(opened.stream)
         except zipfile.BadZipFile as error:
             raise Unreadable(f"is damaged or cut off: {error}") from None
-        members = [each for each in archive.infolist() if not each.is_dir()]
+        members = [each for each in archive.infolist() if not each.filename.endswith("/")]
         _check(members, opened.stream)
         for member in sorted(members, key=lambda each: each.filename):
             fault = _refused(member.filename) or _unfit(member)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from homa.files.readers.content import Head
-from homa.files.readers.csv_dialect import MOST_COLUMNS
-from homa.files.readers.document import Document, Found, Opened, ReadOptions, Unreadable
+from homa.files.readers.csv_dialect import Header
+from homa.files.readers.document import Document, Found, Opened, ReadOptions, Remark, Unreadable
 
 _PARQUET = b"PAR1"
 _ARROW_FILE = b"ARROW1"
@@ -72,13 +72,14 @@ def _sliced(batch: Any) -> Iterator[Any]:
 
 
 def _rows(names: list[str], batches: Iterable[Any], options: ReadOptions) -> Iterator[Found]:
-    if len(names) > MOST_COLUMNS:
-        raise Unreadable(f"has {len(names):,} columns: at most {MOST_COLUMNS:,} are read")
-    if options.id_column is not None and options.id_column not in names:
-        raise Unreadable(f"has no column {options.id_column!r} (--id-column); its columns: {', '.join(names):.500}")
+    header = Header.of(names, options.id_column)
+    if isinstance(header, str):
+        raise Unreadable(header)
+    if header.renamed:
+        yield Remark(header.renamed)
     number = 0
     for batch in batches:
-        for fields in _whole_microseconds(batch).to_pylist():
+        for fields in _whole_microseconds(batch.rename_columns(header.columns)).to_pylist():
             number += 1
             yield Document(None, fields, number)
     if not number:

@@ -13,15 +13,14 @@ from homa.files.readers.content import Head
 from homa.files.readers.document import Attached, Found, Opened, ReadOptions, Unreadable
 from homa.files.readers.expansion import Expanding
 
-#: Memory that xz may ask for its dictionary, bytes.
-_XZ_MEMORY = 256 * 1024 * 1024
 _SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zstd", ".lzma")
 #: Two endings in one.
 _SHORT = {".tgz": ".tar", ".tbz2": ".tar", ".txz": ".tar", ".tzst": ".tar", ".svgz": ".svg"}
 
 
 def _gzip(stream: IO[bytes]) -> IO[bytes]:
-    return cast(IO[bytes], gzip.GzipFile(fileobj=stream))
+    # Without a mode it takes the stream's, and a temporary file's is for writing.
+    return cast(IO[bytes], gzip.GzipFile(fileobj=stream, mode="rb"))
 
 
 def _bzip2(stream: IO[bytes]) -> IO[bytes]:

@@ -6,7 +6,7 @@ import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePath
-from typing import IO
+from typing import IO, cast
 
 from homa.files.readers.lines import keeps_ascii, mark_of
 
@@ -39,6 +39,8 @@ _UTF16_SHARE = 0.4
 #: Characters looked at for markup, and bytes within which a package says its type.
 _MARKUP_CHARACTERS = 4096
 _TYPE_BYTES = 200
+#: Longest listing of a zip file that is looked through for a document's parts: of about 50,000.
+_LISTING_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,13 @@ class Head:
 
     @cached_property
     def members(self) -> frozenset[str]:
-        """Names of a zip file's members; empty for any other file and for damaged ones."""
+        """Names of a zip file's members; empty for any other file, damaged ones, and those with too many."""
         if self.stream is None or not self.data.startswith((ZIP, EMPTY_ZIP)):
             return frozenset()
         try:
             place = self.stream.tell()
             try:
-                with zipfile.ZipFile(self.stream) as archive:
+                with zipfile.ZipFile(cast(IO[bytes], _Listed(self.stream))) as archive:
                     return frozenset(archive.namelist())
             finally:
                 self.stream.seek(place)
@@ -105,6 +107,19 @@ class Head:
     def holds(self, marker: bytes) -> bool:
         """Whether bytes stand somewhere in the head: for the streams' names of a compound file."""
         return marker in self.data
+
+
+class _Listed:
+    """A zip file whose listing is read if it is short: a listing of millions takes gigabytes, and this is no helper."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self.seek, self.tell = stream, stream.seek, stream.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """Raises ValueError for a long listing, which is read at once."""
+        if size > _LISTING_BYTES:
+            raise ValueError(f"a listing of {size} bytes")
+        return self._stream.read(size)
 
 
 def guess_utf16(data: bytes) -> str | None:

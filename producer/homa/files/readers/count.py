@@ -14,6 +14,7 @@ from homa.files.readers.lines import opened
 from homa.files.readers.paths import NOWHERE, Places, Skipped, Source, find_sources
 from homa.files.readers.registry import reader_of, unread
 from homa.files.rows import BadRow
+from homa_shared.model.errors import HomaError
 
 #: Readers of a row a line, and the lines before the first.
 _LINES = {"jsonl": 0, "csv": 1, "tsv": 1}
@@ -65,7 +66,9 @@ def _count(source: Source, file: Path, options: ReadOptions) -> tuple[int | None
             if reader.name in _LINES:
                 return max(_newlines(stream) - _LINES[reader.name] - options.skip_rows, 1), size
             return (None if reader.name in _ANY else 1), size
-    except OSError:
+    except HomaError:
+        raise
+    except Exception:  # the system's, or of a reader of somebody else's that fails at telling its kind
         return 1, 0
 
 

@@ -13,6 +13,8 @@ from homa.files.readers.document import Document, Fault, Found, Opened, ReadOpti
 from homa.files.readers.encodings import guessed, note_of
 from homa.files.readers.lines import LIMIT_BYTES, Text, buffered, mark_of, undecodable
 
+_ENDLESS = f"opens a quote that is not closed within {LIMIT_BYTES:,} bytes"
+
 
 class CsvReader:
     """A row per record, under the line on which it starts; blank lines are passed over."""
@@ -133,11 +135,15 @@ def _records(lines: _LineSource, chosen: str | None, usual: str) -> Iterator[tup
                     start, first = lines.number + 1, next(lines)
                 lines.give_back(first)
                 reader = csv.reader(lines, delimiter=chosen or delimiter_of(first, usual), strict=True)
+            lines.begin_record()
             record = next(reader)
         except StopIteration:
             return
         except _BadLine as error:
             yield lines.number, str(error)
+        except _Endless as error:
+            yield start, str(error)
+            return
         except csv.Error as error:
             yield start, _complaint(error, lines.number)
         else:
@@ -155,6 +161,10 @@ class _BadLine(Exception):
     """A line that cannot be read; the record that it belongs to is lost, the next one starts after it."""
 
 
+class _Endless(Exception):
+    """A record longer than any prompt: within an unclosed quote nobody can say where the next one starts."""
+
+
 class _LineSource:
     """Decoded lines for csv.reader. Not a generator: that would end with the first line that is bad."""
 
@@ -164,6 +174,8 @@ class _LineSource:
         #: Lines given out so far.
         self.number = 0
         self._again: str | None = None
+        #: Bytes given out for the record at hand.
+        self._size = 0
 
     def __iter__(self) -> _LineSource:
         return self
@@ -175,12 +187,19 @@ class _LineSource:
         self.number, raw = next(self._lines)
         if isinstance(raw, str):
             raise _BadLine(raw)
+        self._size += len(raw)
+        if self._size > LIMIT_BYTES + 1:
+            raise _Endless(f"{_ENDLESS}, up to line {self.number}: the rest of the file is not read")
         if b"\0" in raw:
             raise _BadLine("holds a NUL: expected text")
         try:
             return raw.decode(self._encoding)
         except UnicodeDecodeError as error:
             raise _BadLine(undecodable(error)) from None
+
+    def begin_record(self) -> None:
+        """What is given out from here on is another record's."""
+        self._size = 0
 
     def give_back(self, line: str) -> None:
         """The line just given out will be given out again."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import struct
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -16,6 +17,8 @@ from typing import Any
 import orjson
 
 from homa.files.readers.document import Document, Fault, Remark
+from homa.files.readers.lines import LIMIT_BYTES
+from homa.files.readers.text import TOO_LONG
 from homa_shared.model.json_safe import valid_text
 
 #: Bytes of JSON, and of images behind it.
@@ -23,9 +26,15 @@ _LENGTHS = struct.Struct("!II")
 _CHUNK_BYTES = 1024 * 1024
 #: Longest frame that is believed.
 _MOST_BYTES = 256 * 1024 * 1024
+#: Status of a helper that ended for want of work; not 0, with which a parser may end it: that is not tried again.
+UNASKED = 75
 #: How a frame begins that orjson could not have written.
 _EXACT = b'{"exact"'
 _KINDS = {"document": Document, "fault": Fault, "remark": Remark}
+
+
+class Garbled(Exception):
+    """What came is not a frame of ours: a document may have taken its parser over."""
 
 
 def packed_path(file: Path) -> str:
@@ -63,7 +72,23 @@ def _plain(value: object) -> object:
 
 
 def frame_of(found: Document | Fault | Remark) -> bytes:
-    """What a reader found as a frame; what is empty is left out."""
+    """What a reader found as a frame; a fault in its place where it is too large to be taken."""
+    frame = _frame(found)
+    if isinstance(found, Document) and len(frame) > LIMIT_BYTES and (why := _too_large(found, len(frame))):
+        return _frame(Fault(why, found.line, found.part, custom_id=found.custom_id))
+    return frame
+
+
+def _too_large(found: Document, frame_bytes: int) -> str | None:
+    """A small file may expand to any size; the frame of a text is larger than the text."""
+    texts = (value for value in (found.text, *found.fields.values()) if isinstance(value, str))
+    if sum(len(text.encode("utf-8", "replace")) for text in texts) > LIMIT_BYTES:
+        return TOO_LONG
+    return f"is larger than {_MOST_BYTES:,} bytes with its images: split it" if frame_bytes > _MOST_BYTES else None
+
+
+def _frame(found: Document | Fault | Remark) -> bytes:
+    """What is empty is left out."""
     kind = type(found).__name__.lower()
     head = {name: value for name in found.__slots__ if (value := getattr(found, name)) not in (None, ())}
     blobs = head.pop("images", ())
@@ -71,15 +96,18 @@ def frame_of(found: Document | Fault | Remark) -> bytes:
 
 
 def document_of(head: dict[str, Any], blobs: list[bytes]) -> Document | Fault | Remark:
-    """What a frame says was found."""
-    kind = _KINDS[head.pop("is")]
+    """What a frame says was found. Raises Garbled for what no reader finds."""
+    kind = head.pop("is")
     head.pop("blobs", None)
-    for name in ("pages", "notes"):
-        if name in head:
-            head[name] = tuple(head[name])
-    if blobs:
-        head["images"] = tuple(blobs)
-    found: Document | Fault | Remark = kind(**head)
+    try:
+        for name in ("pages", "notes"):
+            if name in head:
+                head[name] = tuple(head[name])
+        if blobs:
+            head["images"] = tuple(blobs)
+        found: Document | Fault | Remark = _KINDS[kind](**head)
+    except (KeyError, TypeError) as error:
+        raise Garbled(f"{kind!r:.40} of {error}") from None
     return found
 
 
@@ -87,24 +115,33 @@ class Frames:
     """Frames that come in by a pipe."""
 
     def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
+        self._descriptor = descriptor
         self._buffer = bytearray()
+        # Not select(), which knows no descriptor beyond 1024: a process with many connections has such.
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
+        #: Size of the last one.
+        self.last_bytes = 0
+
+    def wait(self, seconds: float) -> bool:
+        """Waits until something comes, or nothing will any more; false where the time is up first."""
+        return bool(self._poll.poll(seconds * 1000))
 
     def fill(self) -> None:
         """Takes what is there. Raises EOFError when nothing will come any more."""
-        chunk = os.read(self.descriptor, _CHUNK_BYTES)
+        chunk = os.read(self._descriptor, _CHUNK_BYTES)
         if not chunk:
             raise EOFError
         self._buffer += chunk
 
     def next_ready(self) -> tuple[dict[str, Any], list[bytes]] | None:
-        """The next frame, if it is here as a whole. Raises OSError for what is none."""
+        """The next frame, if it is here as a whole. Raises Garbled for what is none."""
         buffer = self._buffer
         if len(buffer) < _LENGTHS.size:
             return None
         size, behind = _LENGTHS.unpack_from(buffer)
         if size + behind > _MOST_BYTES:
-            raise OSError("a frame of impossible length")
+            raise Garbled("a frame of impossible length")
         end = _LENGTHS.size + size + behind
         if len(buffer) < end:
             return None
@@ -115,14 +152,22 @@ class Frames:
             blobs.append(bytes(buffer[start : start + length]))
             start += length
         del buffer[:end]
+        self.last_bytes = end
         return head, blobs
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
         # Beyond 64 bits orjson makes a float of an integer, which would change an id.
-        found: dict[str, Any] = json.loads(body) if body.startswith(_EXACT) else orjson.loads(body)
-    except ValueError as error:
-        raise OSError(f"a frame that is not JSON: {error}") from None
-    found.pop("exact", None)
-    return found
+        found: object = json.loads(body) if body.startswith(_EXACT) else orjson.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Garbled(f"a frame that is not JSON: {error}") from None
+    match found:
+        case {"is": str()} | {"reader": str()} if isinstance(found, dict) and _lengths(found.get("blobs", [])):
+            found.pop("exact", None)
+            return found
+    raise Garbled("a frame of no kind")
+
+
+def _lengths(given: object) -> bool:
+    return isinstance(given, list) and all(isinstance(each, int) for each in given)

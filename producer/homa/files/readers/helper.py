@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import select
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from homa.files.readers.document import Document, Fault, ReadOptions, Remark
-from homa.files.readers.frames import Frames, frame_of, packed, path_of
+from homa.files.readers.frames import UNASKED, Frames, frame_of, packed, path_of
 from homa.files.readers.walk import Begun, Walk
 
 #: Address space of a helper, bytes; beyond it allocations fail.
@@ -42,12 +42,13 @@ def main() -> None:
     with contextlib.suppress(EOFError, BrokenPipeError):
         while (task := _next_task(frames)) is not None:
             _serve(task, _Outlet(out))
+        sys.exit(UNASKED)
 
 
 def _next_task(frames: Frames) -> dict[str, Any] | None:
     """What is to be read next; None where nobody has asked for long."""
     while (frame := frames.next_ready()) is None:
-        if not select.select([frames.descriptor], [], [], _IDLE_S)[0]:
+        if not frames.wait(_IDLE_S):
             return None
         frames.fill()
     return frame[0]

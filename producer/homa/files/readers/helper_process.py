@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import select
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from threading import Event
 from typing import Any
 
 from homa.files.readers.document import Document, Fault, ReadOptions, Remark
-from homa.files.readers.frames import Frames, document_of, packed
+from homa.files.readers.frames import UNASKED, Frames, Garbled, document_of, packed
 
 #: The helper gives up by itself at the deadline; this much later it is killed.
 _GRACE_S = 5.0
@@ -72,6 +71,11 @@ class HelperProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def frame_bytes(self) -> int:
+        """Size of the last frame that came from it."""
+        return self._frames.last_bytes
+
     def kill(self) -> None:
         """Ends it at once."""
         self._process.kill()
@@ -97,18 +101,20 @@ class HelperProcess:
             while True:
                 head, blobs = self._next(options.deadline_s, cancelled)
                 heard = True
-                match head["is"]:
-                    case "part":
-                        begun, part = head["begun"], head["part"]
-                    case "end":
+                match head:
+                    case {"is": "part", "begun": int(begun), "part": str(part)}:
+                        pass
+                    case {"is": "end"}:
                         return
-                    case "error":
-                        yield Fault(head["error"])
+                    case {"is": "error", "error": str(error)}:
+                        yield Fault(error)
                     case _:
                         yield document_of(head, blobs)
+        except Garbled as garbled:
+            raise Died(f"makes its reader answer what it never would ({garbled}): damaged", begun, part) from None
         except (OSError, EOFError):
             told = self._obituary(options.deadline_s)
-            if not heard and self._process.returncode == 0:
+            if not heard and self._process.returncode == UNASKED:
                 raise Left from None
             raise Died(told, begun, part) from None
 
@@ -124,7 +130,7 @@ class HelperProcess:
                 raise Left
             if time.monotonic() > until_s:
                 raise EOFError
-            if select.select([self._frames.descriptor], [], [], _LOOK_S)[0]:
+            if self._frames.wait(_LOOK_S):
                 self._frames.fill()
         return frame
 

@@ -17,6 +17,8 @@ _BLOCKS = frozenset(
     "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form "
     "header hgroup html legend li main nav ol p section summary ul caption tr table thead tbody tfoot".split()
 )
+#: Rendered by a method of their own; a page may have any other name for a tag.
+_SPECIAL = frozenset("a blockquote br hr img ol pre table td th ul".split())
 _EMPHASIS = {
     "strong": "**",
     "b": "**",
@@ -55,9 +57,8 @@ class Renderer:
         if tag in ("h1", "h2", "h3", "h4", "h5", "h6"):
             text = self._children(node, depth).strip()
             return f"\n\n{markdown.heading(int(tag[1]), text)}\n\n" if text else ""
-        special = getattr(self, f"_{tag}", None)
-        if special is not None:
-            return str(special(node, depth))
+        if tag in _SPECIAL:
+            return str(getattr(self, f"_{tag}")(node, depth))
         if tag in _EMPHASIS:
             return self._emphasised(node, depth, _EMPHASIS[tag])
         inner = self._children(node, depth)

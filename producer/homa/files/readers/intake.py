@@ -122,7 +122,7 @@ class Intake:
                 try:
                     yield from self._rows_of(due)
                 except OSError as error:
-                    yield bad_row(due.path, None, unreadable(error))
+                    yield self._told(bad_row(due.path, None, unreadable(error)))
 
     def _ahead(self) -> Iterator[_Due | BadRow]:
         """What is due, while helpers are at work on what follows; nothing is looked at beyond a pipe."""
@@ -207,14 +207,16 @@ class Intake:
     def _bad(self, path: str, fault: Fault) -> BadRow:
         place = joined(path, fault.part)
         custom_id = fault.custom_id or location(place, fault.line)
-        if self._registrar.knows(custom_id):  # what stands before the fault was read, and has its own line
+        if fault.line is None and self._registrar.knows(
+            custom_id
+        ):  # what stands before the fault was read, and has its own line
             custom_id = f"{custom_id} (the rest)"
         return BadRow(custom_id, place, fault.line, fault.error, fault.skipped)
 
     def _told(self, bad: BadRow) -> BadRow:
         if bad.skipped:
             self._skipped.count(bad.skipped, bad.path)
-        return bad
+        return self._registrar.refused(bad)
 
 
 def _drained(waiting: deque[_Due | BadRow]) -> Iterator[_Due | BadRow]:

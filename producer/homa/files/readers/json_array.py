@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from typing import IO
 
 from homa.files.readers.content import Head
-from homa.files.readers.document import Fault, Found, Opened, ReadOptions, Unreadable
+from homa.files.readers.document import Document, Fault, Found, Opened, ReadOptions, Unreadable
 from homa.files.readers.jsonl import JSON_NAMES, row_of
 from homa.files.readers.lines import LIMIT_BYTES, mark_of
 
 _ARRAY_OF_OBJECTS = re.compile(r"\A\s*\[\s*\{")
 _BLANKS = re.compile(r"[ \t\r\n]*")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _CHUNK_BYTES = 256 * 1024
 
 
@@ -40,15 +41,22 @@ class JsonArrayReader:
         while not text.take("]"):
             number += 1
             value = text.value(number)
-            yield (
-                row_of(value, number)
-                if isinstance(value, dict)
-                else Fault(f"element {number} is {JSON_NAMES[type(value)]}: expected a JSON object, {{…}}", number)
-            )
+            yield _row(value, number, may_be_half=text.has_surrogates)
             if not text.take(",") and not text.at("]"):
                 raise Unreadable(f"is not valid JSON: expected , or ] behind element {number}; the rest is not read")
         if not number:
             raise Unreadable("is an empty array")
+
+
+def _row(value: object, number: int, *, may_be_half: bool) -> Document | Fault:
+    if not isinstance(value, dict):
+        return Fault(f"element {number} is {JSON_NAMES[type(value)]}: expected a JSON object, {{…}}", number)
+    if may_be_half:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return Fault(f"element {number} holds half of a surrogate pair, which is not text", number)
+    return row_of(value, number)
 
 
 class _Window:
@@ -62,6 +70,8 @@ class _Window:
         self._ended = not head
         self._decode(head[length:])
         self._json = json.JSONDecoder()
+        #: Whether the last value has surrogates written as escapes, of which half a pair is no text.
+        self.has_surrogates = False
 
     def _decode(self, raw: bytes) -> None:
         try:
@@ -109,5 +119,6 @@ class _Window:
                 raise Unreadable(f"element {number} nests too deep") from None
             else:
                 if end < len(self._text) or not self._more():
+                    self.has_surrogates = _SURROGATE.search(self._text, self._at, end) is not None
                     self._at = end
                     return value

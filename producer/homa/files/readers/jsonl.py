@@ -104,10 +104,13 @@ JSON_NAMES = {
 }
 
 
-def _exact(fields: dict[str, Any], line: bytes, encoding: str) -> dict[str, Any]:
+def _exact(fields: dict[str, Any], line: bytes, encoding: str) -> dict[str, Any] | str:
     for value in fields.values():
         if type(value) is float and not -EXACT_BOUND < value < EXACT_BOUND:
-            exact: dict[str, Any] = json.loads(line.decode(encoding))
+            try:
+                exact: dict[str, Any] = json.loads(line.decode(encoding))
+            except RecursionError:
+                return "nests too deep"
             return exact
     return fields
 

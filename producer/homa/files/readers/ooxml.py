@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 from typing import IO
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from homa.files.readers.document import Unreadable
 
 #: Largest part that is parsed, bytes: its tree takes ten times as much.
 MOST_PART_BYTES = 128 * 1024 * 1024
-#: Entities are how small XML becomes large; office programs write none.
-_DOCTYPE = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
+#: Bytes looked at together for what stands before the root element.
+_PROLOG_BYTES = 64 * 1024
 _ENCRYPTED = 0x1
 
 
@@ -47,13 +47,35 @@ class Package:
 
 def parsed(data: bytes, name: str) -> ElementTree.Element:
     """The tree of XML without a DTD. Raises Unreadable for any other."""
-    wide = data.replace(b"\0", b"")  # UTF-16, as a DTD could hide in
-    if _DOCTYPE.search(wide[: 64 * 1024]):
+    if _has_dtd(data):
         raise Unreadable(f"declares entities in {name}, which no office program does: not read")
     try:
         return ElementTree.fromstring(data)
     except ElementTree.ParseError as error:
         raise Unreadable(f"is damaged: {name} is not valid XML ({error})") from None
+
+
+class _Seen(Exception):
+    """A DTD, or the root element: what comes first tells."""
+
+
+def _has_dtd(data: bytes) -> bool:
+    """Whether XML has a DTD. Entities are how small XML becomes large; office programs write none."""
+
+    def seen(*what: object) -> None:
+        raise _Seen(*what)
+
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = lambda *_: seen(True)
+    parser.StartElementHandler = lambda *_: seen(False)
+    try:
+        for at in range(0, len(data), _PROLOG_BYTES):  # what stands behind is not read twice
+            parser.Parse(data[at : at + _PROLOG_BYTES])
+    except _Seen as what:
+        return bool(what.args[0])
+    except expat.ExpatError:  # which is told with its place by whoever reads it all
+        return False
+    return False
 
 
 def local(tag: object) -> str:

@@ -18,8 +18,6 @@ STDIN = "-"
 NAMES_KEPT = 5
 #: Remarks that are kept to be told.
 REMARKS_KEPT = 20
-#: Kinds of which no file gets a line: those that have one already, and the results themselves.
-UNTOLD = ("repeated", "output")
 
 
 @dataclass(slots=True)

@@ -46,16 +46,18 @@ class PdfReader:
         if len(document) > MOST_PAGES:
             raise Unreadable(f"has {len(document):,} pages: at most {MOST_PAGES:,} are read; split it")
         form = form_of(document)
-        pages, size = [], 0
+        pages, size, shown = [], 0, 0
         for number in range(len(document)):
             page = read_page(document, number, form, options.pages, fallback)
             pages.append(page)
             size += len(page.text.encode("utf-8", "replace"))
             if size > LIMIT_BYTES:
                 raise Unreadable(TOO_LONG)
-            if sum(each.image is not None for each in pages) > MOST_IMAGES:
+            shown += page.image is not None
+            if shown > MOST_IMAGES:
+                which = "pages" if options.pages == "image" else "pages without text"
                 raise Unreadable(
-                    f"has more than {MOST_IMAGES} pages without text: so many images fit no prompt; split it, "
+                    f"has more than {MOST_IMAGES} {which}: so many images fit no prompt; split it, "
                     "or leave them out with --pages text"
                 )
         yield _document(pages, options)

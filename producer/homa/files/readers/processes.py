@@ -1,7 +1,8 @@
 """Helper processes that read documents: a parser that crashes, hangs or eats memory takes its own process down.
 
 1. A reading is a task of the pool: a thread hands the file's path to a helper process and takes frames from it.
-2. Frames wait in a short queue until the rows before them are taken, so that reading ahead holds little.
+2. Frames wait in a queue that is short in number and in bytes until the rows before them are taken, so that reading
+   ahead holds little.
 3. Before it opens a file within the file the helper says so. Where it dies there, that part gets a fault, and another
    helper goes on behind it: one bad attachment does not cost the mail.
 """
@@ -24,6 +25,8 @@ from homa.files.readers.helper_process import Died, HelperProcess, Left
 _MOST_HELPERS = 8
 #: Frames of one reading that wait to be taken.
 _FRAMES_AHEAD = 64
+#: Bytes of theirs beyond which no further one is put behind them.
+_BYTES_AHEAD = 16 * 1024 * 1024
 #: Parts of one file that may bring their helper down before the rest of it is given up.
 _MOST_DEATHS = 5
 _NAP_S = 0.1
@@ -37,22 +40,32 @@ class Reading:
     """One file being read by a helper; iterates over what is found, in its order."""
 
     def __init__(self) -> None:
-        self._frames: queue.Queue[Outcome | BaseException | None] = queue.Queue(_FRAMES_AHEAD)
+        self._frames: queue.Queue[tuple[int, Outcome | BaseException | None]] = queue.Queue(_FRAMES_AHEAD)
+        #: Bytes of all frames so far; each is counted by one thread alone.
+        self._put = self._taken = 0
         self.cancelled = threading.Event()
 
     def __iter__(self) -> Iterator[Outcome]:
-        while (frame := self._frames.get()) is not None:
+        while True:
+            size, frame = self._frames.get()
+            self._taken += size
+            if frame is None:
+                return
             if isinstance(frame, BaseException):
                 raise frame
             yield frame
 
-    def put(self, frame: Outcome | BaseException | None) -> bool:
-        """Hands something over once there is room; false when nobody wants it any more."""
+    def put(self, frame: Outcome | BaseException | None, size: int = 0) -> bool:
+        """Hands something of so many bytes over once there is room; false when nobody wants it any more."""
+        while self._put - self._taken > _BYTES_AHEAD:
+            if self.cancelled.wait(_NAP_S):
+                return False
         while not self.cancelled.is_set():
             try:
-                self._frames.put(frame, timeout=_NAP_S)
+                self._frames.put((size, frame), timeout=_NAP_S)
             except queue.Full:
                 continue
+            self._put += size
             return True
         return False
 
@@ -106,8 +119,8 @@ class HelperPool:
     Its threads are daemons: who leaves the stream in the middle must not wait for it at exit.
     """
 
-    def __init__(self, size: int | None = None) -> None:
-        self.size = size or max(1, min(_cores(), _MOST_HELPERS))
+    def __init__(self) -> None:
+        self.size = min(_cores(), _MOST_HELPERS)
         self._tasks: queue.SimpleQueue[tuple[Reading, dict[str, Any], ReadOptions] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._live: set[Reading] = set()
@@ -173,7 +186,7 @@ class HelperPool:
         helper = IDLE.take()
         try:
             for frame in helper.read(task, options, reading.cancelled):
-                if not reading.put(frame):
+                if not reading.put(frame, helper.frame_bytes):
                     raise Left
         except BaseException:
             helper.kill()

@@ -11,9 +11,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from homa.files.readers.content import Head
-from homa.files.readers.document import Document, Found, Opened, ReadOptions, Unreadable
+from homa.files.readers.csv_dialect import Header
+from homa.files.readers.document import Document, Found, Opened, ReadOptions, Remark, Unreadable
 
 _MAGIC = b"SQLite format 3\0"
+#: Where the file says by which version it is read, and that version with a write-ahead log (SQLite's file format, 1.3).
+_VERSION_AT, _LOGGED = 19, b"\x02"
 _TABLES = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name"
 #: Of a query: anything else would write, attach other files, or load code.
 _ALLOWED = frozenset({
@@ -46,12 +49,14 @@ def _rows(database: sqlite3.Connection, options: ReadOptions) -> Iterator[Found]
     query = options.query or f"SELECT * FROM {_quoted(_only_table(database))}"
     database.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY)
     rows = database.execute(query)
-    columns = [each[0] for each in rows.description or ()]
-    if options.id_column is not None and options.id_column not in columns:
-        raise Unreadable(f"has no column {options.id_column!r} (--id-column); its columns: {', '.join(columns):.500}")
+    header = Header.of([each[0] for each in rows.description or ()], options.id_column)
+    if isinstance(header, str):
+        raise Unreadable(header)
+    if header.renamed:
+        yield Remark(header.renamed)
     number = 0
     for number, row in enumerate(rows, 1):
-        yield Document(None, dict(zip(columns, map(_value, row), strict=True)), number)
+        yield Document(None, dict(zip(header.columns, map(_value, row), strict=True)), number)
     if not number:
         raise Unreadable("gives no rows" + ("" if options.query is None else " for --query"))
 
@@ -79,7 +84,7 @@ def _value(value: object) -> object:
 
 def _connected(file: str) -> sqlite3.Connection:
     """Read only; where a writer's log would have to be made for that, without the log."""
-    for mode in ("mode=ro", "immutable=1"):
+    for mode in ("immutable=1",) if _has_lost_log(file) else ("mode=ro", "immutable=1"):
         database = sqlite3.connect(f"file:{quote(file)}?{mode}", uri=True)
         try:
             database.execute("PRAGMA trusted_schema = OFF")
@@ -92,6 +97,13 @@ def _connected(file: str) -> sqlite3.Connection:
         else:
             return database
     raise Unreadable("cannot be opened by SQLite: locked, or damaged")
+
+
+def _has_lost_log(file: str) -> bool:
+    """Whether it is of those with a write-ahead log and has none: SQLite would leave a new one beside it."""
+    with open(file, "rb") as stream:
+        head = stream.read(_VERSION_AT + 1)
+    return head[_VERSION_AT:] == _LOGGED and not Path(f"{file}-wal").exists()
 
 
 @contextlib.contextmanager

@@ -45,6 +45,8 @@ class Walk:
 
     def __init__(self, options: ReadOptions, skip: int = 0) -> None:
         self._options, self._skip = options, skip
+        #: What `--input-format` names is the file's own kind; what is in it is told by its content.
+        self._within = replace(options, input_format=None)
         self._begun = self._parts = 0
 
     def file(self, reader: str, path: str, file: str) -> Iterator[Step]:
@@ -98,15 +100,14 @@ class Walk:
             if spooled:
                 stream = _spooled(stream)
             shown = attached.named or attached.name or path
-            reader = reader_of(
-                Head(shown, data, stream if spooled else None, encoding=self._options.encoding), self._options
-            )
+            head = Head(shown, data, stream if spooled else None, encoding=self._options.encoding)
+            reader = reader_of(head, self._within)
             if (fault := unread(reader, data)) is not None or reader is None:
                 yield replace(fault or Fault("is of no kind that is read here"), part=part)
                 return
             if reader.seeks and not spooled:
                 stream = _spooled(stream)
-            yield from self.opened(reader, Opened(path, stream), part, depth + 1)
+            yield from self.opened(reader, Opened(shown, stream), part, depth + 1)
         except Unreadable as error:
             yield Fault(str(error), part=part)
         except EOFError:
