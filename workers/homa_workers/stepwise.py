@@ -35,7 +35,7 @@ class Stepwise(Generic[T]):
         self.is_left = False
 
     def __await__(self) -> Generator[Any, Any, T]:
-        work, suspended = self._work, self._suspended
+        work, suspended, plain = self._work, self._suspended, asyncio.Future
         step, given = work.send, None
         while True:
             try:
@@ -44,7 +44,9 @@ class Stepwise(Generic[T]):
                 return end.value  # type: ignore[no-any-return]
             suspended()
             try:
-                given, step = (yield from self._over(waited)), work.send
+                # Most waits are for a plain future, which a cancellation ends.
+                given = (yield waited) if type(waited) is plain else (yield from self._over(waited))
+                step = work.send
             except GeneratorExit:
                 work.close()
                 raise
@@ -61,7 +63,7 @@ class Stepwise(Generic[T]):
         A task ends a wait for another one only when that has ended, which may swallow its end, too: so what is cut
         here is a future in its place, and the cancellation is passed on.
         """
-        if not asyncio.isfuture(waited) or type(waited) is asyncio.Future:
+        if not asyncio.isfuture(waited):
             return (yield waited)
         waited._asyncio_future_blocking = False  # noqa: SLF001 - it is not what the task waits for
         while True:
