@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from prometheus_client.metrics_core import Metric as Family
 
@@ -25,10 +24,6 @@ from homa_shared.model.errors import StoreUnavailable
 from homa_shared.store import reads
 from homa_shared.store.client import AsyncStore, Store
 from homa_shared.store.safety_checks import StoreFacts
-from homa_shared.store.transitions.fleet import read_fleet
-
-if TYPE_CHECKING:
-    from homa_shared.settings.fleet import Fleet
 
 _BREAKER = {"closed": 0, "half-open": 1, "open": 2}
 #: Counters of the cache, by what it holds.
@@ -46,8 +41,8 @@ class Look:
     seen: reads.Monitored
     limits: Sequence[reads.LimitRow]
     workers: Sequence[reads.WorkerRow]
-    #: None in a store that has no settings yet.
-    fleet: Fleet | None
+    #: Providers of the fleet's settings.
+    configured: Sequence[str]
     facts: StoreFacts
     #: How long it took, s.
     seconds: float
@@ -68,8 +63,8 @@ def look(store: Store) -> Look | None:
     try:
         seen = store.run(reads.monitored(store.keys))
         limits, workers = store.run(reads.limits(store.keys)), store.run(reads.workers(store.keys))
-        fleet = store.run(read_fleet(store.keys))
-        return Look(seen, limits, workers, fleet, store.facts(), time.monotonic() - began)
+        configured = store.run(reads.configured_providers(store.keys))
+        return Look(seen, limits, workers, configured, store.facts(), time.monotonic() - began)
     except StoreUnavailable:
         return None
 
@@ -78,13 +73,13 @@ async def look_async(store: AsyncStore) -> Look | None:
     """The same on an event loop."""
     began = time.monotonic()
     try:
-        seen, limits, workers, fleet = await asyncio.gather(
+        seen, limits, workers, configured = await asyncio.gather(
             store.run(reads.monitored(store.keys)),
             store.run(reads.limits(store.keys)),
             store.run(reads.workers(store.keys)),
-            store.run(read_fleet(store.keys)),
+            store.run(reads.configured_providers(store.keys)),
         )
-        return Look(seen, limits, workers, fleet, await store.facts(), time.monotonic() - began)
+        return Look(seen, limits, workers, configured, await store.facts(), time.monotonic() - began)
     except StoreUnavailable:
         return None
 
@@ -176,8 +171,7 @@ def _limits(told: Families, rows: Sequence[reads.LimitRow], labels: Labels) -> N
 
 
 def _workers(told: Families, found: Look, labels: Labels) -> None:
-    configured = () if found.fleet is None else found.fleet.providers
-    for provider, load in loads(found.seen, found.limits, found.workers, configured).items():
+    for provider, load in loads(found.seen, found.limits, found.workers, found.configured).items():
         shown = labels.models.provider(provider)
         told.add(names.NEEDED, needed_workers(load), shown)
         live = sum(row.live and row.facts.get("provider") == provider for row in found.workers)
