@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import threading
 import time
 import urllib.request
@@ -13,58 +12,32 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.result import Figure, at_most
-from benchmarks.rig import MODEL, Rig, cpu_s, prompts, rig
+from benchmarks.rig import MODEL, Rig, prompts, rig
+from benchmarks.worker_cpu import ratio
 from homa_shared.metrics.exposition import exposition
 from homa_shared.metrics.store_metrics import Labels, families, look
 
-JOBS, IN_FLIGHT, PAIRS = 4000, 200, 5
 MANY, SCRAPES = 1_000_000, 20
 #: Prometheus' usual interval is three times as long.
 SCRAPED_EACH_S = 5.0
 
 
 def figures() -> Iterator[Figure]:
-    ratios, off, on = [], [], []
-    with rig(simulator=["--latency-ms", "100", "--output-tokens", "300"]) as r:
-        for _ in range(PAIRS):
-            off.append(_cpu_us(r))
-            on.append(_cpu_us(r, "--metrics-port", "0"))
-            ratios.append(on[-1] / off[-1])
-    how = f"{PAIRS} pairs of {JOBS} jobs, {IN_FLIGHT} in flight, scraped: {median(on):.0f} against {median(off):.0f} us"
-    yield at_most("worker CPU per job with metrics ÷ without", median(ratios), 1.05, 1.02, how)
+    yield ratio("worker CPU per job with metrics ÷ without", ("--metrics-port", "0"), 1.05, 1.02, beside=_scraped)
     yield from _scrapes()
 
 
-def _cpu_us(r: Rig, *options: str) -> float:
-    """CPU time per job of a worker of its own, behind its first jobs; scraped where it has metrics."""
-    process = r.start_worker(*options, concurrency=IN_FLIGHT)
-    url = _metrics_of(r, len(r.workers) - 1) if options else None
-    with r.homa() as homa, _scraped(url):
-        homa.submit_batch(prompts(IN_FLIGHT), model=MODEL, max_tokens=400)
-        r.until_drained()
-        before = cpu_s(process.pid)
-        homa.submit_batch(prompts(JOBS), model=MODEL, max_tokens=400)
-        r.until_drained()
-        used = cpu_s(process.pid) - before
-    process.send_signal(signal.SIGTERM)
-    process.wait(60)
-    r.workers.remove(process)
-    return used / JOBS * 1e6
-
-
-def _metrics_of(r: Rig, number: int) -> str:
-    log = (Path(r.env["HOMA_HOME"]) / f"worker{number}.log").read_text()
+def _metrics_of(r: Rig) -> str:
+    """Where the worker that was started last serves them."""
+    log = (Path(r.env["HOMA_HOME"]) / f"worker{len(r.workers) - 1}.log").read_text()
     found = re.search(r"metrics at (http://\S+/metrics)", log)
     assert found is not None, log
     return found[1]
 
 
 @contextmanager
-def _scraped(url: str | None) -> Iterator[None]:
-    if url is None:
-        yield
-        return
-    over = threading.Event()
+def _scraped(r: Rig) -> Iterator[None]:
+    url, over = _metrics_of(r), threading.Event()
 
     def scrape() -> None:
         while not over.wait(SCRAPED_EACH_S):

@@ -21,6 +21,7 @@ from homa_shared.store.client import Store
 from homa_shared.store.operation import Op, mapping
 from homa_shared.store.reads.fleet import QueueRow
 from homa_shared.store.transitions.messages import ack
+from homa_workers import stepwise
 from tests.dramatiq_patterns.conftest import Start, record_of
 from tests.fixtures.store import eventually
 from tests.patience import PATIENCE_S
@@ -153,7 +154,11 @@ def test_an_ack_that_is_sent_twice_enqueues_once(broker: HomaBroker, start: Star
     eventually(lambda: worker.running == 0)
 
 
-def test_an_async_run_that_is_cut_goes_back_to_its_queue_at_once(broker: HomaBroker, start: Start) -> None:
+@pytest.mark.parametrize("swallows", [False, True], ids=["it ends", "it goes on"])
+def test_an_async_run_that_is_cut_goes_back_to_its_queue_at_once(
+    broker: HomaBroker, start: Start, monkeypatch: pytest.MonkeyPatch, swallows: bool
+) -> None:
+    monkeypatch.setattr(stepwise, "CUT_S", 0.05)
     began = threading.Event()
     runs: list[int] = []
 
@@ -161,8 +166,12 @@ def test_an_async_run_that_is_cut_goes_back_to_its_queue_at_once(broker: HomaBro
     async def long() -> None:
         runs.append(1)
         began.set()
-        if len(runs) == 1:
-            await asyncio.sleep(60)
+        while len(runs) == 1:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                if not swallows:
+                    raise
 
     worker = start()
     message = long.send()

@@ -11,10 +11,12 @@ from homa_shared.metrics.catalogue import CATALOGUE
 from homa_shared.metrics.metric import MODELS_SHOWN, OTHER
 from homa_shared.metrics.store_catalogue import METRICS
 from homa_shared.metrics.store_metrics import Labels, look, look_async
+from homa_shared.settings.fleet import Fleet, FleetProvider
 from homa_shared.store.client import AsyncStore, Store
 from homa_shared.store.connection import StoreAddress
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.attempts import renew
+from homa_shared.store.transitions.fleet import write_fleet
 from tests.chaos.servers import Server
 from tests.metrics.scraped import Scrape, scrape
 from tests.transitions.cell import LEASE_MS, MODEL, Cell
@@ -111,6 +113,13 @@ def test_workers_that_live_and_are_needed(cell: Cell) -> None:
     assert found["homa_workers"] == {"p": 1, "q": 1}
     # Ten calls a second, two seconds each: twenty in flight at most, ten in each worker.
     assert found["homa_needed_workers"] == {"p": 2, "q": 0}
+
+
+def test_a_provider_that_nobody_has_asked_yet_needs_no_worker_and_says_so(cell: Cell) -> None:
+    fleet = Fleet(providers={"p": FleetProvider(kind="openai"), "q": FleetProvider(kind="anthropic")})
+    cell.run(write_fleet(cell.keys, fleet, seen=0))
+    found = scrape(cell.store)
+    assert found["homa_needed_workers"] == found["homa_workers"] == {"p": 0, "q": 0}
 
 
 def test_answers_count_as_long_as_they_are(cell: Cell) -> None:

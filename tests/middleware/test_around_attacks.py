@@ -80,6 +80,26 @@ async def test_one_that_goes_on_when_it_is_cut_off_is_left_and_its_job_ends(cell
     assert ends == ["swallowed"]
 
 
+async def test_one_that_waits_for_a_task_that_goes_on_is_left_and_its_job_ends(cell: Cell) -> None:
+    free = asyncio.Event()
+
+    async def goes_on() -> None:
+        while not free.is_set():
+            with suppress(asyncio.CancelledError):
+                await free.wait()
+
+    @around(limit_s=0.05)
+    async def waits(request: Request, call_next: CallNext) -> Completion:
+        await asyncio.gather(goes_on())
+        return await call_next(request)
+
+    await worker(cell, waits)
+    view = await cell.ended(await cell.ask("Hello"))
+    assert "waits did not end within 0.05 s beside the call" in said(view)
+    assert cell.bill_nano() == 0
+    free.set()
+
+
 @pytest.mark.parametrize("hook", ["adapt_call", "before_call", "after_call", "attempt_ended"])
 async def test_a_hook_that_goes_on_when_it_is_cut_off_is_left_and_its_job_succeeds(cell: Cell, hook: str) -> None:
     ends: list[str] = []

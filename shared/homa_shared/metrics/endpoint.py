@@ -72,10 +72,6 @@ class Endpoint:
     def start(self) -> None:
         self._thread.start()
 
-    def wait(self) -> None:
-        """Until somebody stops it."""
-        self._thread.join()
-
     def stop(self) -> None:
         """Ends it, and waits until it has ended."""
         if self._thread.is_alive():

@@ -54,11 +54,18 @@ def needed_workers(load: Load) -> int:
     return max(1, ceil(max(fed, load.running) / load.slots))
 
 
-def loads(seen: Monitored, limits: Sequence[LimitRow], workers: Sequence[WorkerRow]) -> dict[str, Load]:
-    """What each provider that is known to the store has to do."""
+def loads(
+    seen: Monitored, limits: Sequence[LimitRow], workers: Sequence[WorkerRow], configured: Iterable[str] = ()
+) -> dict[str, Load]:
+    """What each provider that is known to the store has to do.
+
+    Args:
+        configured: those of the fleet's settings: one that has had no job yet is told, too, since autoscaling takes no
+            answer for a fault.
+    """
     mine = {row.facts.get("provider", "") for row in workers if row.live}
     accounts = {row.scope for row in limits if "/" not in row.scope and ":" not in row.scope}
-    names = (mine | accounts | {demand.provider for demand in seen.demands}) - {""}
+    names = (mine | accounts | {demand.provider for demand in seen.demands}).union(configured) - {""}
     return {name: _load(name, seen, limits, workers) for name in sorted(names)}
 
 

@@ -41,6 +41,8 @@ class Look:
     seen: reads.Monitored
     limits: Sequence[reads.LimitRow]
     workers: Sequence[reads.WorkerRow]
+    #: Providers of the fleet's settings.
+    configured: Sequence[str]
     facts: StoreFacts
     #: How long it took, s.
     seconds: float
@@ -61,7 +63,8 @@ def look(store: Store) -> Look | None:
     try:
         seen = store.run(reads.monitored(store.keys))
         limits, workers = store.run(reads.limits(store.keys)), store.run(reads.workers(store.keys))
-        return Look(seen, limits, workers, store.facts(), time.monotonic() - began)
+        configured = store.run(reads.configured_providers(store.keys))
+        return Look(seen, limits, workers, configured, store.facts(), time.monotonic() - began)
     except StoreUnavailable:
         return None
 
@@ -70,12 +73,13 @@ async def look_async(store: AsyncStore) -> Look | None:
     """The same on an event loop."""
     began = time.monotonic()
     try:
-        seen, limits, workers = await asyncio.gather(
+        seen, limits, workers, configured = await asyncio.gather(
             store.run(reads.monitored(store.keys)),
             store.run(reads.limits(store.keys)),
             store.run(reads.workers(store.keys)),
+            store.run(reads.configured_providers(store.keys)),
         )
-        return Look(seen, limits, workers, await store.facts(), time.monotonic() - began)
+        return Look(seen, limits, workers, configured, await store.facts(), time.monotonic() - began)
     except StoreUnavailable:
         return None
 
@@ -167,7 +171,7 @@ def _limits(told: Families, rows: Sequence[reads.LimitRow], labels: Labels) -> N
 
 
 def _workers(told: Families, found: Look, labels: Labels) -> None:
-    for provider, load in loads(found.seen, found.limits, found.workers).items():
+    for provider, load in loads(found.seen, found.limits, found.workers, found.configured).items():
         shown = labels.models.provider(provider)
         told.add(names.NEEDED, needed_workers(load), shown)
         live = sum(row.live and row.facts.get("provider") == provider for row in found.workers)

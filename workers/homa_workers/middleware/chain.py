@@ -17,9 +17,9 @@ from homa_shared.store.transitions.attempts import Claim, ReportResult
 from homa_workers.attempt import RunningAttempt
 from homa_workers.middleware.around import Around, expect_parameters
 from homa_workers.middleware.base import Chore, Middleware, WorkerIdentity
-from homa_workers.middleware.stepwise import CUT_S, Stepwise
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes.outcomes import Outcome
+from homa_workers.stepwise import CUT_S, Stepwise
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Middleware)
@@ -206,7 +206,7 @@ class MiddlewareChain:
         self._log.defect(error, claim, hook=hook.name)
 
     async def _limited(self, middleware: Middleware, rest: Awaitable[T]) -> T:
-        steps = Stepwise(_waiting(rest), lambda: None)
+        steps = Stepwise(_waiting(rest))
         try:
             async with asyncio.timeout(middleware.hook_s):
                 return await _left_in_time(steps, middleware.hook_s)

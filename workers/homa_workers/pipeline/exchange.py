@@ -14,11 +14,11 @@ from homa_shared.calls.reply import Call, Completion, Usage
 from homa_shared.model.records import State
 from homa_workers.attempt import RunningAttempt
 from homa_workers.middleware.around import Around, CallNext, Request, call_of
-from homa_workers.middleware.stepwise import CUT_S, Stepwise, expect_reply
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes.halting import Halted, Unfit, Unsent, ended, stopped_before_call
 from homa_workers.outcomes.outcomes import Deferred, Interrupted, Released, name_of
 from homa_workers.providers.secrets import Secrets
+from homa_workers.stepwise import CUT_S, Stepwise, expect_reply
 
 #: Makes the call; the last argument names the middleware that changed it, if one did.
 Send = Callable[[RunningAttempt, Call, str], Awaitable[Completion]]

@@ -7,7 +7,7 @@ import contextlib
 import contextvars
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -19,6 +19,7 @@ from dramatiq.middleware import Interrupt, raise_thread_exception
 from homa_shared.broker import HomaBroker, MessageRun, current_run
 from homa_shared.store.transitions.attempts import Claim
 from homa_workers.process.processing import Processing
+from homa_workers.stepwise import Stepwise, end
 
 Actor = dramatiq.Actor[Any, Any]
 #: What an actor returned, or what it raised.
@@ -97,23 +98,26 @@ class ActorRun:
             asyncio.CancelledError: the run was cut; the actor's task is over by then.
         """
         self.began = time.monotonic()
-        task = self._task = asyncio.create_task(self._body(), context=self.context)
+        steps = Stepwise(self._work())
+        task = self._task = asyncio.create_task(self._body(steps), context=self.context)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             if task.cancelled():
                 # Interrupted before its first step.
                 return None, self._interrupt or asyncio.CancelledError()
-            task.cancel()
-            await asyncio.wait([task])
+            await end(task, steps)
             raise
         finally:
             self._task = self._interrupt = None
 
-    async def _body(self) -> Outcome:
+    async def _work(self) -> Any:
         inner: Callable[..., Any] = self.actor.fn.__wrapped__  # type: ignore[union-attr]
+        return await inner(*self.message.args, **self.message.kwargs)
+
+    async def _body(self, work: Awaitable[Any]) -> Outcome:
         try:
-            return await inner(*self.message.args, **self.message.kwargs), None
+            return await work, None
         except asyncio.CancelledError as error:
             return None, self._interrupt or error
         except BaseException as error:

@@ -1,5 +1,7 @@
 """Runs tool calls: async tools on the worker's loop, sync ones in threads, each under its own time limit.
 
+An async tool that goes on though it was cut off is left where it waits: its job would hold its lease and slot for ever.
+
 Whatever goes wrong in a tool is an answer to the model, which may try something else; nothing of it fails the job.
 """
 
@@ -18,6 +20,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from homa_shared.calls.tools import BadArguments, Tool, registered
 from homa_shared.model.json_safe import valid_text
+from homa_workers.stepwise import apart
 
 #: Sync tools that run at once in one process.
 THREADS = 32
@@ -55,7 +58,7 @@ class Toolbox:
                 # Waiting for a thread is not the tool's time.
                 await self._threads.acquire()
             async with asyncio.timeout(tool.timeout_s) as limit:
-                return _text(await self._result(tool, given))
+                return _text(await apart(self._result(tool, given)))
         except BadArguments as error:
             return failure(str(error))
         except TimeoutError as error:
@@ -65,9 +68,12 @@ class Toolbox:
             return failure(_said(error))
 
     async def _result(self, tool: Tool[..., Any], given: dict[str, Any]) -> Any:
-        result = tool.function(**given) if tool.is_async else await self._in_thread(tool, given)
-        # A callable object may be async without looking so.
-        return await result if inspect.isawaitable(result) else result
+        try:
+            result = tool.function(**given) if tool.is_async else await self._in_thread(tool, given)
+            # A callable object may be async without looking so.
+            return await result if inspect.isawaitable(result) else result
+        except SystemExit as error:  # it ends a process, not the loop that all jobs share
+            raise RuntimeError(_said(error)) from error
 
     def _in_thread(self, tool: Tool[..., Any], given: dict[str, Any]) -> asyncio.Future[Any]:
         """Runs a sync tool in a thread of its own.

@@ -122,6 +122,15 @@ def scopes(keys: Keys) -> Op[list[str]]:
     return read((("SMEMBERS", keys.scopes()),), lambda r: sorted(map(text, r[0])))
 
 
+def configured_providers(keys: Keys) -> Op[list[str]]:
+    """The providers of the fleet's settings, whichever release wrote these; none where there are none yet."""
+
+    def parse(replies: list[Any]) -> list[str]:
+        return [] if replies[0] is None else sorted(orjson.loads(replies[0]).get("providers") or {})
+
+    return read((("GET", keys.fleet()),), parse)
+
+
 def workers(keys: Keys) -> Op[list[WorkerRow]]:
     """Every worker that beat within the last hour."""
 
