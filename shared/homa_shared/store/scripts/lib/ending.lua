@@ -34,6 +34,9 @@ local function complete_batch(batch)
   if v[1] == 'sealed' and total and ended >= total then
     redis.call('HSET', key, 'state', 'complete', 'completed', now)
     publish('batch.completed', {batch = batch})
+    -- A run of a schedule, which the next look at schedules sums up (close_runs.lua).
+    local run = redis.call('HGET', key, 'run')
+    if run then redis.call('ZADD', K.schedule_ended(), now, run .. ' ' .. batch) end
     local keep = retention('results')
     redis.call('PEXPIRE', key, keep)
     redis.call('PEXPIRE', K.batch_done(batch), keep)
