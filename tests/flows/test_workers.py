@@ -53,7 +53,9 @@ async def test_a_flow_on_an_event_loop(cell: Cell) -> None:
 async def test_a_step_goes_on_at_its_fallback_with_its_prompt(cell: Cell) -> None:
     flow = Flow("one")
     first = flow.map(prompt="[[say:{{text}}]]", model=MINI, name="first")
-    flow.map(first, prompt="[[fault:404@openai]] [[say:again {{answer}}]]", model=MINI, fallbacks=[HAIKU], name="second")
+    flow.map(
+        first, prompt="[[fault:404@openai]] [[say:again {{answer}}]]", model=MINI, fallbacks=[HAIKU], name="second"
+    )
     await cell.worker("openai", "anthropic")
     async with AsyncHoma(settings=cell.settings()) as homa:
         run = await homa.run(flow, [{"text": "a"}], budget_usd=1)
@@ -80,9 +82,7 @@ async def test_a_prompt_that_outgrew_its_bound_is_reckoned_again(cell: Cell) -> 
     assert books_of(cell) == []
 
 
-async def test_a_worker_that_knows_no_flows_hands_their_jobs_back(
-    cell: Cell, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_worker_that_knows_no_flows_hands_their_jobs_back(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     async with AsyncHoma(settings=cell.settings()) as homa:
         run = await homa.run(contracts(), [{"parts": ["a"]}])
         view = await cell.view(f"{run.id}-0")
