@@ -214,6 +214,22 @@ KEYS: dict[str, KeySpec] = {
         "`<n>` -> p, a or f (pending, answered, failed), job, times; `<n>.u` messages; `<n>.a` reply; `<n>.e` error; "
         "`sum` the summary of turns that its window leaves out; `media` what they show",
     ),
+    # flows: a run is a batch of the same id
+    "flow": KeySpec(
+        "fl:<run>",
+        "hash",
+        "retention.results after the end",
+        "`graph` of its steps as JSON; definition, digests; `<step>|record`, `<step>|request` of their jobs; "
+        "`<step>|made`, `<step>|succeeded`, … counts",
+    ),
+    "flow_nodes": KeySpec(
+        "fl.n:<run>",
+        "hash",
+        "as the flow",
+        "`<step> <path>` -> line of its job, or `x` and why it has no answer; `+ …`, `^ …`, `# …` counts "
+        "(scripts/lib/flow_nodes.lua)",
+    ),
+    "flow_item": KeySpec("fl.i:<run>:<source>:<path>", "string", "twice retention.results", "an item's fields as JSON"),
     # gateway keys, bells of readers (`deltas`), batches of a named table (`table`): kept by their own modules
     "own": KeySpec("own:<kind>:<id>", "any", "as its module says", "records of modules outside the engine"),
 }

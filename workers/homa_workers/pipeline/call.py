@@ -78,8 +78,8 @@ class Caller:
         attempt.params = made.params
         if is_other:
             return made, "middleware has changed its call"
-        if made.params is call.params:
-            return made, ""
+        if attempt.grown or made.params is call.params:
+            return made, attempt.grown
         same = target.published and attempt.request.priced == self._book.price_stamp
         reckoned_with = target.as_reckoned(call.params) if same else call.params
         more = says_more(made.params, reckoned_with, self._book.prices, target.target)

@@ -1,4 +1,4 @@
---! use clock, settings_row, record, backlog, sums, turns
+--! use clock, settings_row, record, backlog, sums, turns, flow_nodes
 -- How a job ends: exactly once, and with it its place in batch, counters and indexes.
 
 -- How long the settings say that something is kept, whole ms; nil where they say nothing of use.
@@ -28,7 +28,7 @@ end
 -- A sealed batch is complete when each of its lines has ended.
 local function complete_batch(batch)
   local key = K.batch(batch)
-  local v = redis.call('HMGET', key, 'state', 'total', 'succeeded', 'failed', 'cancelled', 'expired')
+  local v = redis.call('HMGET', key, 'state', 'total', 'succeeded', 'failed', 'cancelled', 'expired', 'flow')
   local total, ended = number_of(v[2]), 0
   for i = 3, 6 do ended = ended + (number_of(v[i]) or 0) end
   if v[1] == 'sealed' and total and ended >= total then
@@ -38,6 +38,10 @@ local function complete_batch(batch)
     redis.call('PEXPIRE', key, keep)
     redis.call('PEXPIRE', K.batch_done(batch), keep)
     redis.call('PEXPIRE', K.batch_lines(batch), keep)
+    if v[7] then
+      redis.call('PEXPIRE', K.flow(batch), keep)
+      redis.call('PEXPIRE', K.flow_nodes(batch), keep)
+    end
   end
 end
 
@@ -96,6 +100,8 @@ local function end_job(id, r, state, reply, detail)
   end
   keep_beside(id, r)
   if r.cv then close_turn(id, r, state, text) end
+  -- Before its end is counted, so that a run is complete only where nothing came of it.
+  if r.fl then node_ended(id, r, state) end
   count_ends(add_at_once, r, state, 1, reply and #reply)
   if r.kd ~= 'm' then
     emit('job.' .. state, id, r, detail)
