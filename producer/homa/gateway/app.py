@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from homa.drivers.aio import AwaitingDriver
 from homa.drivers.context import Context
 from homa.gateway.access.doorkeeper import Doorkeeper
 from homa.gateway.answers import SECURE_HEADERS, JsonAnswer
@@ -18,7 +19,9 @@ from homa.gateway.anthropic.messages import count_tokens, messages
 from homa.gateway.dialect import ANTHROPIC, OPENAI, Dialect
 from homa.gateway.endpoint import Endpoint, Handler, Limits, Services
 from homa.gateway.errors import ApiError
+from homa.gateway.files.kept_files import KeptFiles
 from homa.gateway.live_jobs import LiveJobs
+from homa.gateway.openai import files
 from homa.gateway.openai.chat import chat_completions
 from homa.gateway.openai.embeddings import embeddings
 from homa.gateway.openai.models import model, models
@@ -37,13 +40,16 @@ def create_app(context: Context, limits: Limits | None = None) -> Starlette:
         limits: what one client may take.
     """
     jobs = LiveJobs(context)
-    services = Services(jobs, Doorkeeper(jobs.find_key), limits or Limits())
+    driver = AwaitingDriver(context)
+    services = Services(jobs, Doorkeeper(jobs.find_key), KeptFiles(context, driver), limits or Limits())
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        warming = asyncio.create_task(jobs.warm_up())
+        tasks = [asyncio.create_task(turn) for turn in (jobs.warm_up(), services.files.keep_swept())]
         yield
-        warming.cancel()
+        for task in tasks:
+            task.cancel()
+        await driver.aclose()
         await jobs.aclose()
 
     app = Starlette(routes=_routes(services), lifespan=lifespan)
@@ -59,6 +65,9 @@ def _routes(services: Services) -> list[Route]:
     def post(path: str, handler: Handler, dialect: Dialect = OPENAI, *, body: bool = True) -> Route:
         return Route(path, Endpoint(handler, services, dialect, takes_body=body), methods=["POST"])
 
+    def delete(path: str, handler: Handler, dialect: Dialect = OPENAI) -> Route:
+        return Route(path, Endpoint(handler, services, dialect), methods=["DELETE"])
+
     # What Batch API, dashboard and webhooks answer gets its line here.
     return [
         post("/v1/chat/completions", chat_completions),
@@ -68,6 +77,11 @@ def _routes(services: Services) -> list[Route]:
         post("/v1/responses", responses.create),
         get("/v1/responses/{response}", responses.retrieve),
         post("/v1/responses/{response}/cancel", responses.cancel, body=False),
+        post("/v1/files", files.upload, body=False),
+        get("/v1/files", files.listing),
+        get("/v1/files/{file}", files.show),
+        delete("/v1/files/{file}", files.delete),
+        get("/v1/files/{file}/content", files.content),
         post("/v1/messages", messages, ANTHROPIC),
         post("/v1/messages/count_tokens", count_tokens, ANTHROPIC),
         post("/v1/jobs", submit),
