@@ -14,6 +14,7 @@ from homa.gateway import errors
 from homa.gateway.access.doorkeeper import Doorkeeper
 from homa.gateway.access.principal import Principal
 from homa.gateway.answers import JsonAnswer
+from homa.gateway.batches.file_batches import FileBatches
 from homa.gateway.departure import ClientGone
 from homa.gateway.dialect import OPENAI, Dialect
 from homa.gateway.errors import ApiError
@@ -44,6 +45,7 @@ class Services:
     jobs: LiveJobs
     doorkeeper: Doorkeeper
     files: KeptFiles
+    batches: FileBatches
     limits: Limits = field(default_factory=Limits)
     #: Requests that are being answered.
     open: int = 0

@@ -68,6 +68,8 @@ class GatewayBatch:
     #: Ends of jobs that have been looked at, in the order in which jobs ended; lines that have been answered.
     written: int
     answered: int
+    #: By the store's clock.
+    now_ms: int
     #: Every field.
     raw: Mapping[str, str] = field(repr=False, default_factory=dict)
 
@@ -153,33 +155,34 @@ def finish_batch(
     output: Mapping[str, str] | None,
     error: Mapping[str, str] | None,
     listed: bool,
-    facts: Mapping[str, str],
+    errors: Sequence[Mapping[str, Any]] = (),
 ) -> Op[str]:
     """Ends a batch whose lines have all been answered.
 
     Args:
         output, error: fields of its files; None: it has none.
         listed: whether the files are shown among its tenant's.
-        facts: further fields of the batch.
+        errors: what is wrong with it as a whole.
     """
     rows = ["" if row is None else orjson.dumps(dict(row)) for row in (output, error)]
-    args = (batch_id, status, BATCH_KEPT_MS, files_kept_ms, *rows, int(listed), orjson.dumps(dict(facts)))
+    args = (batch_id, status, BATCH_KEPT_MS, files_kept_ms, *rows, int(listed), orjson.dumps(errors) if errors else "")
     return call(keys, "finish_gateway_batch", args, text)
 
 
 def find_batch(keys: Keys, batch_id: str) -> Op[GatewayBatch | None]:
     """A batch of a file; None where there is none of that id."""
-    return read((("HGETALL", keys.gateway_batch(batch_id)),), lambda r: _batch(batch_id, mapping(r[0])))
+    commands = (("HGETALL", keys.gateway_batch(batch_id)), ("TIME",))
+    return read(commands, lambda r: _batch(batch_id, mapping(r[0]), r[1]))
 
 
 def find_batches(keys: Keys, batch_ids: Sequence[str]) -> Op[list[GatewayBatch]]:
     """Those of them that are there, in their order."""
 
     def parse(replies: list[Any]) -> list[GatewayBatch]:
-        found = (_batch(name, mapping(row)) for name, row in zip(batch_ids, replies, strict=True))
+        found = (_batch(name, mapping(row), replies[-1]) for name, row in zip(batch_ids, replies, strict=False))
         return [batch for batch in found if batch is not None]
 
-    return read([("HGETALL", keys.gateway_batch(name)) for name in batch_ids], parse)
+    return read([*(("HGETALL", keys.gateway_batch(name)) for name in batch_ids), ("TIME",)], parse)
 
 
 def batches_after(
@@ -189,7 +192,7 @@ def batches_after(
     return index_after(keys.gateway_batches(api, tenant), row, limit, newest_first=newest_first)
 
 
-def _batch(batch_id: str, f: dict[str, str]) -> GatewayBatch | None:
+def _batch(batch_id: str, f: dict[str, str], time: Sequence[Any]) -> GatewayBatch | None:
     if not f:
         return None
     return GatewayBatch(
@@ -205,5 +208,6 @@ def _batch(batch_id: str, f: dict[str, str]) -> GatewayBatch | None:
         offset=int(f["offset"]),
         written=int(f["written"]),
         answered=int(f["answered"]),
+        now_ms=int(time[0]) * 1000 + int(time[1]) // 1000,
         raw=f,
     )

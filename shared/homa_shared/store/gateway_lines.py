@@ -59,15 +59,13 @@ class LostLine:
 class Answers:
     """What a page of answers adds to a batch."""
 
-    output: Part | None = None
-    error: Part | None = None
+    output: Sequence[Part] = ()
+    error: Sequence[Part] = ()
     #: Counter -> by how much.
     counts: dict[str, int] = field(default_factory=dict)
 
     def encode(self) -> bytes:
-        parts = {"output": self.output, "error": self.error}
-        rows = {name: {"name": p.name, "bytes": p.bytes} for name, p in parts.items() if p is not None}
-        return orjson.dumps({**rows, "counts": self.counts})
+        return orjson.dumps({"output": self.output, "error": self.error, "counts": self.counts})
 
 
 def promote_lines(

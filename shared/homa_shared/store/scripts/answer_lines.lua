@@ -6,7 +6,7 @@
 --
 -- KEYS[1] anchor
 -- ARGV: batch, written or cursor, from, to, offset behind the lines (bytes of the input; of cursor alone), what it adds as
---       JSON: {output: {name, bytes}, error: {name, bytes}, counts: {field: by}}, 1 where what is written leaves the store,
+--       JSON: {output: [{name, bytes}, …], error: likewise, counts: {field: by}}, 1 where what is written leaves the store,
 --       jobs that then leave it…
 -- Returns ok; stale; '' where there is no such batch; open where lines may still become jobs. Cost: O(lines).
 local id, place, from, to = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -17,8 +17,7 @@ if v[1] ~= from then return 'stale' end
 if place == 'cursor' and redis.call('HGET', K.batch(id), 'state') == 'open' then return 'open' end
 local added = cjson.decode(ARGV[6])
 for i, name in ipairs({'output', 'error'}) do
-  local part = added[name]
-  if part then
+  for _, part in ipairs(added[name]) do
     redis.call('RPUSH', K.gateway_file_parts(v[i + 1]), part.name .. ' ' .. int(part.bytes))
     redis.call('HINCRBY', key, name .. '_bytes', int(part.bytes))
   end
