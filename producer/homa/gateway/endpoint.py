@@ -14,9 +14,11 @@ from homa.gateway import errors
 from homa.gateway.access.doorkeeper import Doorkeeper
 from homa.gateway.access.principal import Principal
 from homa.gateway.answers import JsonAnswer
+from homa.gateway.batches.file_batches import FileBatches
 from homa.gateway.departure import ClientGone
 from homa.gateway.dialect import OPENAI, Dialect
 from homa.gateway.errors import ApiError
+from homa.gateway.files.kept_files import KeptFiles
 from homa.gateway.live_jobs import LiveJobs
 from homa.gateway.request_body import MOST_BYTES, json_object
 from homa_shared.model.errors import HomaError
@@ -42,6 +44,8 @@ class Services:
 
     jobs: LiveJobs
     doorkeeper: Doorkeeper
+    files: KeptFiles
+    batches: FileBatches
     limits: Limits = field(default_factory=Limits)
     #: Requests that are being answered.
     open: int = 0

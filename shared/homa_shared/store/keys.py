@@ -230,6 +230,27 @@ KEYS: dict[str, KeySpec] = {
         "(scripts/lib/flow_nodes.lua)",
     ),
     "flow_item": KeySpec("fl.i:<run>:<source>:<path>", "string", "twice retention.results", "an item's fields as JSON"),
+    # files and batch files of the gateway
+    "gateway_file": KeySpec(
+        "gf:<id>", "hash", "until it expires or is deleted", "name, purpose, bytes, times, readers"
+    ),
+    "gateway_file_parts": KeySpec("gf.parts:<id>", "list", "as the file", "`name bytes` of its parts, in order"),
+    "gateway_files": KeySpec("gf.of:<tenant>", "zset", "-", "`created file` of a tenant's files, in that order"),
+    "gateway_file_ends": KeySpec(
+        "gf.ends", "zset", "until its parts are deleted", "file that ends, or an upload under way -> when (ms)"
+    ),
+    "gateway_batch": KeySpec(
+        "gb:<id>",
+        "hash",
+        "30 days after its end",
+        "a batch of a file: what was asked, cursor, answered lines, its files",
+    ),
+    "gateway_batches": KeySpec(
+        "gb.of:<api>:<tenant>", "zset", "-", "`created batch` of a tenant's batches of files, in that order"
+    ),
+    "gateway_batch_work": KeySpec(
+        "gb.work", "zset", "until the batch ends", "batch of a file -> when a gateway looks at it next (ms)"
+    ),
     # gateway keys, bells of readers (`deltas`), batches of a named table (`table`): kept by their own modules
     "own": KeySpec("own:<kind>:<id>", "any", "as its module says", "records of modules outside the engine"),
 }
