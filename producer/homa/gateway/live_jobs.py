@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from homa.client.job_flows import JobFlows
 from homa.client.results import Failure, Reply
@@ -30,7 +30,10 @@ from homa_shared.model.records import Job
 from homa_shared.store import reads
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.gateway_keys import FoundKey, find_key
+from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, read, text
+
+T = TypeVar("T")
 
 
 class LiveJobs:
@@ -44,6 +47,14 @@ class LiveJobs:
         self._context = replace(context, announced_to=new_nonce())
         self._driver = AwaitingDriver(self._context)
         self._submitter = Submitter(self._context)
+
+    @property
+    def keys(self) -> Keys:
+        return self._context.keys
+
+    async def run(self, flow: Flow[T]) -> T:
+        """The result of anything else that the client does."""
+        return await self._driver.run(flow)
 
     async def submit(self, asked: Asked) -> AcceptedJob:
         """Accepts a job; raises as `AsyncHoma.submit`."""

@@ -36,6 +36,10 @@ BULK_SLACK_MS = 10 * _MINUTE_MS
 SUSPECT_LEASES = 2
 #: With so many expired leases a job fails as poisoned.
 POISON_LEASES = 3
+#: Failures are counted by the hour.
+HOUR_MS = _HOUR_MS
+#: How long their counts are kept.
+FAILURES_KEPT_MS = 2 * _DAY_MS
 
 # event handlers
 

@@ -180,6 +180,7 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     _number("en", "ended_ms", "ended, ms"),
     _number("wa", "winner", "attempt whose reply ended it"),
     _text("ww", "winner_worker", "worker that made it"),
+    _text("ca", "cause", "kind of the error by which it failed", absent=None),
     _text("of", "retry_of", "job that this one retries", absent=None),
     _text("rb", "retried_by", "job that retries this one", absent=None),
     # steps

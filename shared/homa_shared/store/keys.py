@@ -152,6 +152,13 @@ KEYS: dict[str, KeySpec] = {
     "handler_events": KeySpec("er:<handler>", "stream", "until they are handled", "events put back for it alone"),
     "dead_letters": KeySpec("ed:<handler>", "hash", "the last ones, events.dead", "dead letter as JSON, by its name"),
     "dead_index": KeySpec("ei:<handler>", "zset", "as the letters", "dead letter -> when its event died (ms)"),
+    "failures": KeySpec(
+        "fc:<hour>",
+        "hash",
+        "two days",
+        "failures by cause: `cause|target|count`, and `first`, `last` (ms), `sample` (job)",
+    ),
+    "batch_failures": KeySpec("bf:<id>", "hash", "as the batch", "the same of a batch, of lines as they stand"),
     "ended": KeySpec("ended", "zset", "retention.results", "jobs that failed, expired or were cancelled -> when (ms)"),
     # schedules
     "schedules": KeySpec("sc", "zset", "-", "schedule -> when its next tick's work is due (ms)"),

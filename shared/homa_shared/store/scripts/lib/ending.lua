@@ -42,6 +42,7 @@ local function complete_batch(batch)
       redis.call('PEXPIRE', K.flow(batch), keep)
       redis.call('PEXPIRE', K.flow_nodes(batch), keep)
     end
+    redis.call('PEXPIRE', K.batch_failures(batch), keep)
   end
 end
 
@@ -57,6 +58,33 @@ local function keep_beside(id, r)
   if r.jb then redis.call('PEXPIRE', K.budget('job:' .. id), keep) end
   -- Asked again with the same key, this job answers for as long as its result can be read, and longer where settings say so.
   if r.ik then redis.call('PEXPIRE', K.idempotency(r.tn, r.ik), math.max(keep, kept_setting('keep.keys') or 0)) end
+end
+
+-- Counts a failure under its cause and target, by the hour and in its batch; `by` is -1 where a retry takes its place.
+local function count_failure(id, r, at, by)
+  local row = r.ca .. '|' .. r.tg .. '|'
+  local hour = K.failures(int(math.floor(at / C.HOUR_MS)))
+  local kept = {[hour] = math.floor(at) + C.FAILURES_KEPT_MS - now}
+  if r.ba then kept[K.batch_failures(r.ba)] = 0 end
+  for key, left in pairs(kept) do
+    -- What is no longer kept, or was counted by no release before, has nothing to be taken from.
+    if by > 0 or redis.call('HEXISTS', key, row .. 'count') == 1 then
+      redis.call('HINCRBY', key, row .. 'count', by)
+      if by > 0 then
+        redis.call('HSETNX', key, row .. 'first', now)
+        redis.call('HSET', key, row .. 'last', now, row .. 'sample', id)
+        if left > 0 then redis.call('PEXPIRE', key, left) end
+      end
+    end
+  end
+end
+
+-- The kind of error that an outcome tells of; one of no kind is `unknown`.
+local function cause_of(text)
+  local ok, told = pcall(cjson.decode, text)
+  local error = ok and type(told) == 'table' and told.error
+  local kind = type(error) == 'table' and error.kind
+  return type(kind) == 'string' and string.match(kind, '^[%w_]+$') or 'unknown'
 end
 
 -- Counts ends of n jobs such as r, by `add(key, field, by)`; `bytes` of their replies, nil where a script ends them.
@@ -104,6 +132,11 @@ local function end_job(id, r, state, reply, detail)
   if r.fl then node_ended(id, r, state) end
   count_ends(add_at_once, r, state, 1, reply and #reply)
   if r.kd ~= 'm' then
+    if state == 'failed' then
+      r.ca = cause_of(text)
+      redis.call('HSET', K.job(id), 'ca', r.ca)
+      count_failure(id, r, now, 1)
+    end
     emit('job.' .. state, id, r, detail)
     if r.ba then
       redis.call('RPUSH', K.batch_done(r.ba), id)
