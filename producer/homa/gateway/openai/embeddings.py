@@ -30,7 +30,7 @@ async def embeddings(inquiry: Inquiry) -> ASGIApp:
         raise InvalidRequest(f"encoding_format is {form!r:.80}: expected float or base64")
     params = {name: value for name, value in body.items() if name not in ("input", "encoding_format")}
     asked = embedding_job(inquiry.principal, inquiry.request.headers, _texts(body.get("input")), params)
-    reply = await answer_of(inquiry, await inquiry.jobs.submit(asked))
+    reply = await answer_of(inquiry, await inquiry.submit(asked))
     found = answer_body(reply.body)
     _require_all(found, reply.job_id)
     return JsonAnswer(found if form == "base64" else _as_floats(found), headers=reply_headers(reply))
