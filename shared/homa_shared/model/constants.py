@@ -89,6 +89,9 @@ DELIVERIES = "homa-deliveries"
 DELIVERY_MS = _DAY_MS
 #: Deliveries of a schedule that are told of.
 DELIVERIES_KEPT = 200
+#: Webhooks of a tenant's jobs and batches that are told of: those that have not arrived, and those that have.
+WEBHOOKS_KEPT = 2000
+WEBHOOKS_DELIVERED_KEPT = 500
 
 # conversations
 

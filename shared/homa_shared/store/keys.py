@@ -206,6 +206,12 @@ KEYS: dict[str, KeySpec] = {
     "deliveries_ended": KeySpec(
         "sc.undelivered", "zset", "-", "jobs of deliveries that ended undelivered and are to be told of -> when (ms)"
     ),
+    "webhooks_due": KeySpec(
+        "wh.due", "zset", "-", "job, or `batch:<id>`, that has ended and whose webhook is to be told -> when (ms)"
+    ),
+    "webhook_tenants": KeySpec(
+        "wh.tenants", "set", "-", "tenants that had webhooks; what became of these stands in `sc.deliveries:@<tenant>`"
+    ),
     # conversations
     "conversations": KeySpec("cn", "zset", "-", "conversation -> last used (ms)"),
     "conversation": KeySpec(

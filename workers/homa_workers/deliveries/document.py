@@ -42,9 +42,8 @@ class RunEnd:
     unresolved: int | None = None
 
     @classmethod
-    def of(cls, message: bytes) -> RunEnd:
-        """Reads a message; what later releases add is left out."""
-        told: dict[str, Any] = orjson.loads(message)["kwargs"]
+    def of(cls, told: Mapping[str, Any]) -> RunEnd:
+        """Reads what a message tells; what later releases add is left out."""
         known = {name: value for name, value in told.items() if name in cls.__dataclass_fields__}
         return cls(**known)
 
@@ -74,7 +73,7 @@ def document(end: RunEnd, outcome: Mapping[str, Any]) -> bytes:
         "job": end.job,
         "cost_usd": None if end.cost is None else usd(int(end.cost)),
         "unresolved_usd": usd(int(end.unresolved or 0)),
-        "reply": _reply(outcome),
+        "reply": reply_of(outcome),
         "error": None if end.state == "succeeded" else outcome.get("error") or _error(end),
     }
     ended = datetime.fromtimestamp(end.ended / 1000, UTC).isoformat(timespec="seconds")
@@ -94,7 +93,8 @@ def _error(end: RunEnd) -> dict[str, str]:
     return {"kind": end.state, "message": end.detail}
 
 
-def _reply(outcome: Mapping[str, Any]) -> dict[str, Any] | None:
+def reply_of(outcome: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The reply of a job as documents have it; None where there is none."""
     body = outcome.get("body")
     if not isinstance(body, dict):
         return None

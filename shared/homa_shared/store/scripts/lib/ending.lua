@@ -28,12 +28,13 @@ end
 -- A sealed batch is complete when each of its lines has ended.
 local function complete_batch(batch)
   local key = K.batch(batch)
-  local v = redis.call('HMGET', key, 'state', 'total', 'succeeded', 'failed', 'cancelled', 'expired', 'flow')
+  local v = redis.call('HMGET', key, 'state', 'total', 'succeeded', 'failed', 'cancelled', 'expired', 'flow', 'webhook')
   local total, ended = number_of(v[2]), 0
   for i = 3, 6 do ended = ended + (number_of(v[i]) or 0) end
   if v[1] == 'sealed' and total and ended >= total then
     redis.call('HSET', key, 'state', 'complete', 'completed', now)
     publish('batch.completed', {batch = batch})
+    if (v[8] or '') ~= '' then redis.call('ZADD', K.webhooks_due(), now, 'batch:' .. batch) end
     local keep = retention('results')
     redis.call('PEXPIRE', key, keep)
     redis.call('PEXPIRE', K.batch_done(batch), keep)
@@ -50,6 +51,8 @@ end
 local function keep_beside(id, r)
   -- A run of a schedule is summed up by the next look at schedules (close_runs.lua).
   if r.sc then redis.call('ZADD', K.schedule_ended(), now, r.sc .. ' ' .. id) end
+  -- So is a webhook made by it (make_webhooks.lua).
+  if r.wh then redis.call('ZADD', K.webhooks_due(), now, id) end
   if r.kd == 'm' and r.q == C.DELIVERIES then redis.call('ZADD', K.deliveries_ended(), now, id) end
   -- What a later attempt would have gone on from: of use only to a retry by hand, which begins anew.
   if r.sn then redis.call('DEL', K.steps(id)) end
