@@ -78,6 +78,12 @@ class Submitter:
         """Gathers what jobs of one submission refer to."""
         return Uploads(self._context)
 
+    @property
+    def settings_folder(self) -> str | None:
+        """The folder of homa.toml, from which its relative paths begin; None where there is no such file."""
+        found = self._context.settings.config_file
+        return None if found is None else str(found.absolute().parent)
+
     def bounded(self, flow: Flow[T]) -> Flow[T]:
         """A part of a submission, given up at a mute store after the time that the settings say."""
         return within(self._context.settings.submit_timeout_s, flow)

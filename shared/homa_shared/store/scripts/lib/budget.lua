@@ -64,8 +64,15 @@ local function shared_caps(r)
   end
   if r.ba then
     -- Runs of a backfill stand under its budget, which is its batch's, and not under their schedule's.
-    local cap = redis.call('HGET', K.batch(r.ba), 'cap')
-    if cap and cap ~= '' then caps[#caps + 1] = {'batch:' .. r.ba, tonumber(cap), 'reject', 'total'} end
+    local v = redis.call('HMGET', K.batch(r.ba), 'cap', 'run', 'backfill')
+    if v[1] and v[1] ~= '' then caps[#caps + 1] = {'batch:' .. r.ba, tonumber(v[1]), 'reject', 'total'} end
+    -- A batch that is a run itself stands under that of its backfill, or of its schedule, beside its own.
+    if v[3] then
+      local cap = redis.call('HGET', K.batch(v[3]), 'cap')
+      if cap and cap ~= '' then caps[#caps + 1] = {'batch:' .. v[3], tonumber(cap), 'reject', 'total'} end
+    elseif v[2] then
+      caps[#caps + 1] = schedule_cap(v[2])
+    end
   elseif r.sc then
     caps[#caps + 1] = schedule_cap(r.sc)
   end

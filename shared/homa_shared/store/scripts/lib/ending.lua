@@ -28,13 +28,15 @@ end
 -- A sealed batch is complete when each of its lines has ended.
 local function complete_batch(batch)
   local key = K.batch(batch)
-  local v = redis.call('HMGET', key, 'state', 'total', 'succeeded', 'failed', 'cancelled', 'expired', 'flow', 'webhook')
+  local v = redis.call('HMGET', key, 'state', 'total', 'succeeded', 'failed', 'cancelled', 'expired', 'flow', 'webhook', 'run')
   local total, ended = number_of(v[2]), 0
   for i = 3, 6 do ended = ended + (number_of(v[i]) or 0) end
   if v[1] == 'sealed' and total and ended >= total then
     redis.call('HSET', key, 'state', 'complete', 'completed', now)
     publish('batch.completed', {batch = batch})
     if (v[8] or '') ~= '' then redis.call('ZADD', K.webhooks_due(), now, 'batch:' .. batch) end
+    -- A run of a schedule, which the next look at schedules sums up (close_runs.lua).
+    if v[9] then redis.call('ZADD', K.schedule_ended(), now, v[9] .. ' ' .. batch) end
     local keep = retention('results')
     redis.call('PEXPIRE', key, keep)
     redis.call('PEXPIRE', K.batch_done(batch), keep)
