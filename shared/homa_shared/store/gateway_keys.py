@@ -21,6 +21,7 @@ from typing import Any
 
 import orjson
 
+from homa_shared.store.audit_trail import audited
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, read, text
 
@@ -95,12 +96,14 @@ def put_key(keys: Keys, key: GatewayKey) -> Op[None]:
         "created": key.created_ms,
         "digest": key.digest,
     }
-    return read((("HSETNX", _table(keys), key.id, orjson.dumps(record)),), lambda _: None)
+    putting: Op[None] = read((("HSETNX", _table(keys), key.id, orjson.dumps(record)),), lambda _: None)
+    return audited(putting, "key.created", key.id, role=key.role.value, tenant=key.tenant, models=list(key.models))
 
 
 def revoke_key(keys: Keys, key_id: str, now_ms: int) -> Op[None]:
     """Takes a key out of force; one that was revoked before keeps its time."""
-    return read((("HSETNX", _table(keys), _REVOKED + key_id, now_ms),), lambda _: None)
+    revoking: Op[None] = read((("HSETNX", _table(keys), _REVOKED + key_id, now_ms),), lambda _: None)
+    return audited(revoking, "key.revoked", key_id)
 
 
 def find_key(keys: Keys, key_id: str) -> Op[FoundKey]:
