@@ -27,6 +27,7 @@ from benchmarks import (
     quota,
     submitting,
     tables,
+    traces,
 )
 from benchmarks.result import Figure
 
@@ -34,6 +35,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "cpu": cpu.figures,
     "middleware": middleware.figures,
     "metrics": metrics.figures,
+    "traces": traces.figures,
     "engine": engine.figures,
     "events": events.figures,
     "quota": quota.figures,

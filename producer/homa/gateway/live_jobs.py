@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homa.client.job_flows import JobFlows
 from homa.client.results import Failure, Reply
@@ -32,6 +32,9 @@ from homa_shared.store.client import AsyncStore
 from homa_shared.store.gateway_keys import FoundKey, find_key
 from homa_shared.store.operation import Op, read, text
 
+if TYPE_CHECKING:
+    from homa_shared.traces import Traces
+
 
 class LiveJobs:
     """What the gateway asks of the store.
@@ -44,6 +47,11 @@ class LiveJobs:
         self._context = replace(context, announced_to=new_nonce())
         self._driver = AwaitingDriver(self._context)
         self._submitter = Submitter(self._context)
+
+    @property
+    def traces(self) -> Traces | None:
+        """Makes spans of requests; None where none is traced."""
+        return self._context.traces
 
     async def submit(self, asked: Asked) -> AcceptedJob:
         """Accepts a job; raises as `AsyncHoma.submit`."""

@@ -10,6 +10,7 @@ take several calls; `"on_cut"` among them where a cut answer is not just kept.
 * `"api": "responses"` asks for OpenAI's Responses API; nothing said is Chat Completions (openai_apis.py).
 * `"turn": true` answers a turn of a conversation: what tools were asked and said is kept with the reply.
 * `"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (shared_prefix.py).
+* `"trace": "00-…-01"` stands in the requests of traced jobs (traces.py).
 * `"caps": [32768, 4096]` stands beside `targets` where the output caps that Homa chose differ; `params` have the least.
 
 Images and documents stand as references in the messages (media.py); where the messages themselves are large, one
@@ -121,6 +122,8 @@ class JobRequest:
     priced: str = ""
     #: Whether it answers a turn of a conversation.
     turn: bool = False
+    #: Context of its trace, a W3C `traceparent`; empty: it is not traced.
+    trace: str = ""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -135,7 +138,8 @@ class JobRequest:
         names = ("stream", "kind", "steps", "version", "api", "cache", "caps", "priced", "turn")
         head = request_head(self.params, self.targets, **{name: getattr(self, name) for name in names})
         said = to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages")
-        return head + said + request_tail(self.options, self.skipped, self.shared)
+        whole = head + said + request_tail(self.options, self.skipped, self.shared)
+        return traced(whole, self.trace) if self.trace else whole
 
     @classmethod
     def decode(cls, raw: bytes) -> JobRequest:
@@ -176,6 +180,7 @@ class JobRequest:
                 tuple(found.get("caps", ())),
                 found.get("priced", ""),
                 found.get("turn", False),
+                found.get("trace", ""),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
@@ -267,6 +272,11 @@ def request_tail(
 def sharing(request: bytes, mark: bytes) -> bytes:
     """An encoded request with the encoded mark of what it shares."""
     return b'%b,"shared":%b}' % (request[:-1], mark)
+
+
+def traced(request: bytes, traceparent: str) -> bytes:
+    """An encoded request with the context of its job's trace; older workers leave it alone."""
+    return b'%b,"trace":"%b"}' % (request[:-1], traceparent.encode())
 
 
 def _params_json(params: Mapping[str, Any]) -> bytes:
