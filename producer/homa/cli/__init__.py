@@ -51,6 +51,8 @@ SUMMARIES: dict[str, str] = {
     "events": "Show past and live events, event handlers and dead letters.",
     "metrics": "Serve the store's metrics to Prometheus.",
     "cache": "Show or clear the reply cache.",
+    "tenants": "Erase what is kept of a tenant.",
+    "audit": "Show who changed what by hand, and prove that nobody has changed that.",
     "doctor": "Check settings, store and providers.",
     "apply": "Write the fleet's settings to the store.",
     "config": "Show settings and where they come from.",

@@ -11,6 +11,7 @@ take several calls; `"on_cut"` among them where a cut answer is not just kept.
 * `"turn": true` answers a turn of a conversation: what tools were asked and said is kept with the reply.
 * `"flow": {…}` does a step of a flow: its messages are to be filled with other steps' answers (flow_place.py).
 * `"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (shared_prefix.py).
+* `"trace": "00-…-01"` stands in the requests of traced jobs (traces.py).
 * `"caps": [32768, 4096]` stands beside `targets` where the output caps that Homa chose differ; `params` have the least.
 
 Images and documents stand as references in the messages (media.py); where the messages themselves are large, one
@@ -127,6 +128,8 @@ class JobRequest:
     turn: bool = False
     #: The step of a flow that it does: its messages are a template until a worker has filled it.
     flow: FlowPlace | None = None
+    #: Context of its trace, a W3C `traceparent`; empty: it is not traced.
+    trace: str = ""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -143,7 +146,9 @@ class JobRequest:
         head = request_head(self.params, self.targets, flow=self.flow is not None, **said)
         asked = to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages")
         whole = head + asked + request_tail(self.options, self.skipped, self.shared)
-        return whole if self.flow is None else b'%b,"flow":%b}' % (whole[:-1], self.flow.encode())
+        if self.flow is not None:
+            whole = b'%b,"flow":%b}' % (whole[:-1], self.flow.encode())
+        return traced(whole, self.trace) if self.trace else whole
 
     @classmethod
     def decode(cls, raw: bytes) -> JobRequest:
@@ -185,6 +190,7 @@ class JobRequest:
                 found.get("priced", ""),
                 found.get("turn", False),
                 FlowPlace.decode(found["flow"]) if "flow" in found else None,
+                found.get("trace", ""),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
@@ -278,6 +284,11 @@ def request_tail(
 def sharing(request: bytes, mark: bytes) -> bytes:
     """An encoded request with the encoded mark of what it shares."""
     return b'%b,"shared":%b}' % (request[:-1], mark)
+
+
+def traced(request: bytes, traceparent: str) -> bytes:
+    """An encoded request with the context of its job's trace; older workers leave it alone."""
+    return b'%b,"trace":"%b"}' % (request[:-1], traceparent.encode())
 
 
 def _params_json(params: Mapping[str, Any]) -> bytes:
