@@ -37,6 +37,8 @@ SUMMARIES: dict[str, str] = {
     "webhooks": "List webhooks of jobs and batches, or send failed ones again.",
     "demo": "Watch simulated providers, real workers and a real batch.",
     "simulate": "Run just the simulated providers.",
+    "status": "Show how the fleet is, on one screen and in one exit status.",
+    "top": "Watch the fleet in a terminal.",
     "jobs": "List, show, explain, cancel, retry, resolve or purge jobs.",
     "batches": "List, show, watch, pause, resume or cancel batches.",
     "schedules": "Make, list, show, pause, resume, run, backfill, redeliver or delete schedules.",
