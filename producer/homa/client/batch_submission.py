@@ -20,6 +20,7 @@ from homa_shared.calls.request import CHAT
 from homa_shared.model.errors import HomaError, InvalidRequest, JobCancelled, StoreFull, StoreUnavailable
 from homa_shared.model.ids import new_batch_id
 from homa_shared.model.records import Lane
+from homa_shared.model.webhook_urls import checked_webhook
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.submit import Accepted, Entry
@@ -78,6 +79,8 @@ class BatchSubmission:
         cap = defaults.pop("budget_usd", None)
         self._cap = None if cap is None else Dollars()("budget_usd", cap)
         self._name = str(defaults.pop("name", ""))
+        url = defaults.pop("webhook", None)
+        self._webhook = {} if url is None else {"webhook": checked_webhook("webhook", url)}
         self._tenant = check_tenant("tenant", defaults.get("tenant", ""))
         self._defaults = defaults
         self.id = new_batch_id()
@@ -105,7 +108,8 @@ class BatchSubmission:
         if self._alike:
             self._chunks.check_defaults()
         cap = "" if self._cap is None else str(self._cap)
-        facts = {"name": self._name, "tenant": self._tenant, "cap": cap, **self._facts}
+        webhook = view.webhook_of(self._tenant) | self._webhook
+        facts = {"name": self._name, "tenant": self._tenant, "cap": cap, **webhook, **self._facts}
         yield from ask_patiently(admin.open_batch(self._submitter.keys, self.id, facts))
 
     def read_template(self, view: FleetView) -> Flow[None]:
@@ -138,6 +142,7 @@ class BatchSubmission:
             cap=self._cap,
             kind=self._kind,
             template=self._template,
+            traces=self._submitter.traces,
         )
 
     def add(self, request: BatchRequest) -> bool:

@@ -36,6 +36,10 @@ BULK_SLACK_MS = 10 * _MINUTE_MS
 SUSPECT_LEASES = 2
 #: With so many expired leases a job fails as poisoned.
 POISON_LEASES = 3
+#: Failures are counted by the hour.
+HOUR_MS = _HOUR_MS
+#: How long their counts are kept.
+FAILURES_KEPT_MS = 2 * _DAY_MS
 
 # event handlers
 
@@ -93,6 +97,9 @@ FILL_MS = _HOUR_MS
 LINES_LOOKED_AT = 100
 #: Deliveries of a schedule that are told of.
 DELIVERIES_KEPT = 200
+#: Webhooks of a tenant's jobs and batches that are told of: those that have not arrived, and those that have.
+WEBHOOKS_KEPT = 2000
+WEBHOOKS_DELIVERED_KEPT = 500
 
 # conversations
 

@@ -47,9 +47,8 @@ class RunEnd:
     unsent: int | None = None
 
     @classmethod
-    def of(cls, message: bytes) -> RunEnd:
-        """Reads a message; what later releases add is left out."""
-        told: dict[str, Any] = orjson.loads(message)["kwargs"]
+    def of(cls, told: Mapping[str, Any]) -> RunEnd:
+        """Reads what a message tells; what later releases add is left out."""
         known = {name: value for name, value in told.items() if name in cls.__dataclass_fields__}
         return cls(**known)
 
@@ -79,7 +78,7 @@ def document(end: RunEnd, outcome: Mapping[str, Any]) -> bytes:
         **_what(end),
         "cost_usd": None if end.cost is None else usd(int(end.cost)),
         "unresolved_usd": usd(int(end.unresolved or 0)),
-        **({} if end.batch else {"reply": _reply(outcome)}),
+        **({} if end.batch else {"reply": reply_of(outcome)}),
         "error": None if end.state == "succeeded" else outcome.get("error") or _error(end),
     }
     ended = datetime.fromtimestamp(end.ended / 1000, UTC).isoformat(timespec="seconds")
@@ -116,7 +115,8 @@ def _error(end: RunEnd) -> dict[str, str]:
     return {"kind": end.state, "message": end.detail}
 
 
-def _reply(outcome: Mapping[str, Any]) -> dict[str, Any] | None:
+def reply_of(outcome: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The reply of a job as documents have it; None where there is none."""
     body = outcome.get("body")
     if not isinstance(body, dict):
         return None

@@ -85,7 +85,7 @@ class Dispatcher:
         elif self._pipeline is None:
             work = hand_back(self._store, claim, self._log, delay_ms=NOT_HERE_MS)
         else:
-            attempt = RunningAttempt(claim)
+            attempt = RunningAttempt(claim, reserved_s=asked)
             work = self._run(attempt, self._pipeline)
         self._in_flight.start(claim, work, asked, attempt)
 

@@ -21,6 +21,7 @@ import structlog
 from homa_shared.model.constants import LATE_MS
 from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.store.client import AsyncStore
+from homa_shared.store.transitions.deliveries import make_webhooks
 from homa_shared.store.transitions.schedules import (
     Alarm,
     BackfillTick,
@@ -45,6 +46,8 @@ HOLD_MS = 2000
 _LOOK_TICKS, _FIRE_TICKS = 500, 50
 #: Most runs that one script sums up.
 _CLOSE_RUNS = 100
+#: Most webhooks whose deliveries one script makes.
+_WEBHOOKS = 100
 #: Most ticks of a backfill that one script starts.
 _BACKFILL_TICKS = 50
 #: A look that found nothing that it could do is not repeated for so long, s.
@@ -146,7 +149,7 @@ class Ticker:
     async def _close(self) -> int:
         closed = await self._store.run(close_runs(self._store.keys, _CLOSE_RUNS))
         self._tell(closed.alarms)
-        return closed.runs
+        return closed.runs + await self._store.run(make_webhooks(self._store.keys, _WEBHOOKS))
 
     async def _move(self, backfill: OpenBackfill) -> int:
         try:

@@ -33,7 +33,7 @@ if first[2] then sooner(tonumber(first[2]) - now) end
 
 local watched = redis.call('ZRANGE', K.schedule_watch(), 0, 0, 'WITHSCORES')
 if watched[2] then sooner(tonumber(watched[2]) - now) end
-local work = redis.call('EXISTS', K.schedule_ended(), K.deliveries_ended()) > 0 or (watched[2] and tonumber(watched[2]) <= now)
+local work = redis.call('EXISTS', K.schedule_ended(), K.deliveries_ended(), K.webhooks_due()) > 0 or (watched[2] and tonumber(watched[2]) <= now)
 
 -- Backfills take turns, some at each look.
 local BACKFILLS = 4
