@@ -40,6 +40,7 @@ _FORMATS = ["jsonl", "csv", "tsv", "xlsx", "parquet", "sqlite", "md", "json", "t
 @click.option("--force", is_flag=True, help="Write an existing output anew.")
 @click.option("--workers", default="auto", show_default=True, metavar="auto|none|N", help="Its own worker processes.")
 @click.option("--detach", is_flag=True, help="Submit and leave; collect with --resume.")
+@click.option("--fill", metavar="BATCH", hidden=True, help="Of a worker: the batch that a schedule has opened.")
 @click.option("--dry-run", is_flag=True, help="Show first prompt, rows, tokens, cost and time; call nobody.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many rows.")
 @click.option("--sample", type=click.IntRange(1), help="Only so many rows, drawn at random.")

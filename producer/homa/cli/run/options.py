@@ -104,6 +104,9 @@ class RunRequest:
         """Raises InvalidRequest for options that do not go together, and for inputs that lead nowhere."""
         if self.retry:
             self.options["resume"] = True
+        if self.fill is not None:
+            # Results stay in the store: no file of this name is one of them.
+            self.options["output"] = STDIN
         for option in ("prompt", "system") if self.options["template"] is not None else ():
             if self.options[option] is not None:
                 raise InvalidRequest(f"both --template and --{option}: expected one of them")
