@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from homa.flows.steps import GATHERED, Step
+from homa.submit.job_options import known_names
 from homa.submit.option_checks import check_key
 from homa.submit.options import check_options
 from homa.submit.response_format import response_format
@@ -15,6 +16,8 @@ from homa_shared.model.errors import InvalidRequest
 
 #: Options of `submit` that say when or as what a job is submitted: a step's jobs are made by the run.
 _OF_THE_RUN = ("key", "budget_usd", "delay_s", "at", "deadline_s", "template", "values", "messages", "images", "files")
+#: Arguments of the methods of `Flow`.
+_ARGUMENTS = ("prompt", "model", "name", "schema", "fan_in", "on_failure")
 
 
 def follows_of(known: Iterable[Step], given: object) -> tuple[Step, ...]:
@@ -63,6 +66,10 @@ def check_step_options(place: str, options: Mapping[str, Any]) -> None:
     for name in _OF_THE_RUN:
         if options.get(name) is not None:
             raise InvalidRequest(f"{place}: {name} has no place in a step: the run has it, or its inputs")
+    for name in options.keys() - known_names():
+        # What is no option of a job is the provider's, unless it is nearly an argument of the step itself.
+        if meant := get_close_matches(name, _ARGUMENTS, 1, cutoff=0.8):
+            raise InvalidRequest(f"{place}: unknown option {name!r}: did you mean {meant[0]!r}?")
     try:
         check_options(options)
     except InvalidRequest as error:

@@ -46,6 +46,14 @@ def flow(keys: Keys, run: str) -> Op[FlowView | None]:
     return read([("HGETALL", keys.flow(run)), ("HGET", keys.flow_nodes(run), "^ inputs ")], parse)
 
 
+def names(keys: Keys, runs: Sequence[str]) -> Op[list[str | None]]:
+    """Names of flows that batches are runs of; None for a batch that is none."""
+    if not runs:
+        return Op((), lambda _: [])
+    commands = [("HGET", keys.flow(run), "name") for run in runs]
+    return read(commands, lambda replies: [text(value) if value is not None else None for value in replies])
+
+
 def nodes(keys: Keys, run: str, names: Sequence[str]) -> Op[list[str]]:
     """What stands of nodes, `step path`: the line of its job, `x` and why it has no answer, or nothing so far."""
     if not names:
