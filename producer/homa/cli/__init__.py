@@ -34,6 +34,7 @@ SUMMARIES: dict[str, str] = {
     "worker": "Run one worker process.",
     "gateway": "Serve OpenAI's and Anthropic's APIs over HTTP.",
     "keys": "Create, list or revoke keys of the gateway.",
+    "webhooks": "List webhooks of jobs and batches, or send failed ones again.",
     "demo": "Watch simulated providers, real workers and a real batch.",
     "simulate": "Run just the simulated providers.",
     "jobs": "List, show, explain, cancel, retry, resolve or purge jobs.",

@@ -156,6 +156,8 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     _number("fb", "fallbacks_left", "targets left in its chain", _OPTION, 0),
     _text("ck", "cache_key", "cache key", _OPTION),
     _text("nt", "notify", "process that is told of its end on a channel of its own", _COMMON),
+    _text("gk", "gateway_key", "key of the gateway whose budget it spends", _COMMON | _RETRIED),
+    _text("wh", "webhook", "URL that is told of its end", _COMMON | _RETRIED),
     _text("sc", "schedule", "the run of a schedule that it does, `schedule:tick`", _RETRIED),
     _text(
         "cv", "turn", "the turn of a conversation that it answers, `conversation:n`; `…:sn` sums up n turns", _RETRIED
@@ -180,6 +182,7 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     _number("en", "ended_ms", "ended, ms"),
     _number("wa", "winner", "attempt whose reply ended it"),
     _text("ww", "winner_worker", "worker that made it"),
+    _text("ca", "cause", "kind of the error by which it failed", absent=None),
     _text("of", "retry_of", "job that this one retries", absent=None),
     _text("rb", "retried_by", "job that retries this one", absent=None),
     # steps

@@ -89,7 +89,7 @@ class Caller:
         """Makes a call that was prepared, for whose need there is a reservation.
 
         Raises:
-            Halted: the attempt was cancelled before its call, or waited and has no reservation any more.
+            Halted: the attempt was cancelled before its call, or waited and has neither reservation nor lease any more.
             ProviderError: there is no complete reply.
         """
         try:
@@ -98,7 +98,7 @@ class Caller:
             raise stopped_before_call(attempt) from None
         refusals = noted_refusals()
         try:
-            if not attempt.is_reserved:
+            if not self._departures.may_leave(attempt):
                 await self._departures.leave(attempt)
             completion = _sanitised(
                 await self._streamed(attempt, call)
@@ -123,7 +123,7 @@ class Caller:
             Halted: it waited, and has no reservation any more.
             ProviderError: there are no vectors.
         """
-        if not attempt.is_reserved:
+        if not self._departures.may_leave(attempt):
             await self._departures.leave(attempt)
         refusals = noted_refusals()
         try:

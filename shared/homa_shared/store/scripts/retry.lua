@@ -39,11 +39,13 @@ if r.ba then
     redis.call('PERSIST', K.batch(r.ba))
     redis.call('PERSIST', K.batch_done(r.ba))
     redis.call('PERSIST', K.batch_lines(r.ba))
+    redis.call('PERSIST', K.batch_failures(r.ba))
   end
 end
 for field, value in pairs(n) do redis.call('HSET', K.job(id), field, value) end
 change(id, n, cjson.decode(ARGV[3]))
 redis.call('HSET', K.job(old), 'rb', id)
+if r.ca then count_failure(old, r, r.en or now, -1) end
 redis.call('COPY', K.request(old), K.request(id))
 redis.call('PERSIST', K.request(id))
 redis.call('HINCRBY', K.counters(), 'submitted', 1)
