@@ -149,6 +149,8 @@ def _draw(definition: dict[str, Any], remarks: dict[str, str], svg: Path | None,
 
 
 def _words(step: StepProgress) -> str:
+    if step.passed and not step.made:
+        return f"{number(step.passed)} passed" + (f", {number(step.absent)} not" if step.absent else "")
     said = f"{number(step.succeeded)} of {number(step.made)} done"
     lost = step.failed + step.cancelled + step.expired
     lost_words = f", {number(lost)} failed" if lost else ""
@@ -171,7 +173,7 @@ def _row(run: RunInfo) -> dict[str, Any]:
 
 
 def _document(run: str, name: str, progress: FlowProgress, definition: dict[str, Any]) -> dict[str, Any]:
-    counts = ("made", "succeeded", "failed", "cancelled", "expired", "absent")
+    counts = ("made", "succeeded", "failed", "cancelled", "expired", "absent", "passed")
     return {
         "run": run,
         "flow": name,

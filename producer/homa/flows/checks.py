@@ -17,7 +17,7 @@ from homa_shared.model.errors import InvalidRequest
 #: Options of `submit` that say when or as what a job is submitted: a step's jobs are made by the run.
 _OF_THE_RUN = ("key", "budget_usd", "delay_s", "at", "deadline_s", "template", "values", "messages", "images", "files")
 #: Arguments of the methods of `Flow`.
-_ARGUMENTS = ("prompt", "model", "name", "schema", "fan_in", "on_failure")
+_ARGUMENTS = ("check", "repair", "escalate", "prompt", "model", "name", "schema", "fan_in", "on_failure")
 
 
 def follows_of(known: Iterable[Step], given: object) -> tuple[Step, ...]:
@@ -109,6 +109,8 @@ def names_known(step: Step) -> tuple[list[str], bool]:
 
 def answer_fields(step: Step) -> list[str]:
     """Fields that the answers of a step have by its schema; none where it has no schema of an object."""
+    if step.kind in ("filter", "join"):
+        return list(dict.fromkeys(name for base in step.bases for name in answer_fields(base)))
     if step.schema is None:
         return []
     schema = response_format(step.schema)["json_schema"]["schema"]

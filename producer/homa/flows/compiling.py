@@ -12,7 +12,7 @@ import orjson
 
 from homa.flows.checks import items_of
 from homa.flows.flow import Flow
-from homa.flows.steps import Step
+from homa.flows.steps import ASKING, Step
 from homa.submit.affordability import check_affordable
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
@@ -20,6 +20,8 @@ from homa.submit.messages import build_messages
 from homa.submit.options import check_options
 from homa.submit.response_format import response_format
 from homa.submit.template import Template
+from homa_shared.calls.flow_rules import AnswerRules
+from homa_shared.calls.request import ruled
 from homa_shared.model.records import Lane
 from homa_shared.store.transitions.flows import FlowStep
 from homa_shared.store.transitions.submit import Entry
@@ -50,22 +52,21 @@ def definition_of(flow: Flow) -> bytes:
     return orjson.dumps({"name": flow.name, "steps": steps}, option=orjson.OPT_SORT_KEYS)
 
 
-def compiled(
-    flow: Flow, view: FleetView, run: str, shared: Mapping[str, Any], cap: int | None, notify: str = ""
-) -> Compiled:
+def compiled(flow: Flow, view: FleetView, run: str, shared: Mapping[str, Any], cap: int | None) -> Compiled:
     """A flow as the store is told it.
 
     Args:
         run: its id.
         shared: options of all its jobs: tenant, tags, lane.
         cap: most that the whole may cost, nano-dollars.
-        notify: the process that is told of its jobs' ends.
 
     Raises:
         UnknownModel: a step's model is neither a target nor an alias.
         InvalidRequest, BudgetExceeded: a step cannot be done.
     """
-    made = [_Made.of(step, view, run, shared, cap, notify) for step in flow.steps if step.kind != "source"]
+    made = [
+        _Made.of(step, _filters_of(step, flow), view, run, shared, cap) for step in flow.steps if step.kind in ASKING
+    ]
     rates = {each.step.name: each for each in made}
     graph = {step.name: _node(step, flow, rates.get(step.name)) for step in flow.steps}
     targets = dict.fromkeys(target for each in made for target in each.targets)
@@ -85,9 +86,16 @@ class _Made:
 
     @classmethod
     def of(
-        cls, step: Step, view: FleetView, run: str, shared: Mapping[str, Any], cap: int | None, notify: str
+        cls,
+        step: Step,
+        filters: Mapping[str, Mapping[str, Any]],
+        view: FleetView,
+        run: str,
+        shared: Mapping[str, Any],
+        cap: int | None,
     ) -> _Made:
-        options = check_options({"lane": Lane.BULK, **shared, **step.options, "schema": step.schema})
+        chain = {"fallbacks": [*(step.options.get("fallbacks") or ()), *step.escalate]}
+        options = check_options({"lane": Lane.BULK, **shared, **step.options, **chain, "schema": step.schema})
         options = replace(options, request={**options.request, "flow": True})
         whole = Template(view, options, run)
         short, long = _prepared(step, ""), _prepared(step, _SAMPLE)
@@ -96,10 +104,21 @@ class _Made:
             template.check_bounded(short, in_batch=True)
         base = template.entry("-", short, skipped=skipped)
         check_affordable(template, base.bound, cap)
-        record = orjson.loads(replace(template.common, notify=notify).encode()) | orjson.loads(base.encode())
+        record = orjson.loads(template.common.encode()) | orjson.loads(base.encode())
         nano, tokens = _rates(base, template.entry("-", long, skipped=skipped))
-        stored = FlowStep(step.name, orjson.dumps({k: str(v) for k, v in record.items()}), base.request)
+        rules = AnswerRules(step.rule, len(step.escalate), filters)
+        request = ruled(base.request, rules) if rules else base.request
+        stored = FlowStep(step.name, orjson.dumps({k: str(v) for k, v in record.items()}), request)
         return cls(step, stored, template.targets, nano, tokens)
+
+
+def _filters_of(step: Step, flow: Flow) -> dict[str, Mapping[str, Any]]:
+    """Filters that the answers of a step are held against, whatever stands between."""
+    return {
+        each.name: each.rule or {}
+        for each in flow.steps
+        if each.kind == "filter" and any(base is step for base in each.bases)
+    }
 
 
 def _prepared(step: Step, more: str) -> Prepared:
@@ -140,9 +159,13 @@ def _said(step: Step) -> dict[str, Any]:
             said[name] = value
     if step.kind == "reduce":
         said["on_failure"] = step.on_failure
+    if step.rule is not None:
+        said["rule"] = step.rule
+    if step.escalate:
+        said["escalate"] = list(step.escalate)
     if step.schema is not None:
         said["schema"] = response_format(step.schema)["json_schema"]["schema"]
-    if step.kind != "source":
+    if step.kind in ASKING:
         said["options"] = _plain(step.options)
     return said
 

@@ -11,9 +11,9 @@
     [steps.pages]
     split = "pages"
 
-A step says what it does by one of `split`, `map` and `reduce`, with the step or steps that it follows as the value,
-`inputs` where it follows none. All else are the arguments of the method of `Flow` of that name. The order of the steps
-is free. A prompt that begins with `@` names a file beside this one, and so does a schema that is a text.
+A step says what it does by one of `split`, `map`, `reduce`, `filter` and `join`; its value is the step or steps that it
+follows, `inputs` where it follows none. All else are the arguments of the method of `Flow` of that name. The order of
+the steps is free. A prompt that begins with `@` names a file beside this one, and so does a schema that is a text.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from homa_shared.model.targets import nearest
 from homa_shared.settings.names import suggestion
 
 #: What a step may do.
-VERBS = ("split", "map", "reduce")
+VERBS = ("split", "map", "reduce", "filter", "join")
 
 
 def read_flow(path: Path) -> Flow:
@@ -53,7 +53,7 @@ def read_flow(path: Path) -> Flow:
             )
     steps = told.get("steps")
     if not isinstance(steps, dict) or not steps or not all(isinstance(step, dict) for step in steps.values()):
-        raise InvalidRequest(f"{path}: no step: expected [steps.NAME] with split, map or reduce")
+        raise InvalidRequest(f"{path}: no step: expected [steps.NAME] with split, map, reduce, filter or join")
     return _Reading(path, steps).flow(told.get("name", path.stem))
 
 

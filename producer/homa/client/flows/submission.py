@@ -15,6 +15,7 @@ from homa.flows.checks import check_run_options
 from homa.flows.compiling import Compiled, compiled
 from homa.flows.flow import Flow
 from homa.flows.items import Items
+from homa.flows.steps import ASKING
 from homa.submit.option_checks import Dollars, check_fallbacks
 from homa.submit.submitter import Submitter
 from homa_shared.model.errors import InvalidRequest, JobCancelled, KeyConflict, StoreFull, StoreUnavailable
@@ -60,9 +61,9 @@ class RunSubmission:
 
     def _open(self) -> Effects[None]:
         for step in self.flow.steps:
-            if step.kind != "source":
+            if step.kind in ASKING:
                 fallbacks = check_fallbacks("fallbacks", step.options.get("fallbacks") or ())
-                self._submitter.expect(str(step.options["model"]), fallbacks)
+                self._submitter.expect(str(step.options["model"]), [*fallbacks, *step.escalate])
         view = yield from self._submitter.view()
         made = compiled(self.flow, view, self.id, self._shared, self._cap)
         yield from self._submitter.write_plans(view, made.targets)

@@ -10,7 +10,7 @@ from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, mapping, number, read, text
 
 #: Counts of a step, as flow_nodes.lua names them.
-COUNTS = ("made", "succeeded", "failed", "cancelled", "expired", "absent")
+COUNTS = ("made", "succeeded", "failed", "cancelled", "expired", "absent", "passed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,23 +10,25 @@
 -- Gives: Flow, with load(run); node_ended(id, r, state); put_item(f, source, path, item, kept), ms; seal_items(f, source, scope, n);
 -- items_in(f, source, scope). One table, since a script has few local variables left.
 
--- What an envelope has beside the answer, about, in bytes: answers count without it where tokens are estimated.
-local ENVELOPE = 700
--- Replies that are shorter may only name the job whose reply they are.
-local SHORT = 200
-
-local Flow = {}
-local runs = {}
+local Flow = {
+  -- What an envelope has beside the answer, about, in bytes: answers count without it where tokens are estimated.
+  envelope = 700,
+  -- Replies that are shorter may only name the job whose reply they are.
+  short = 200,
+  -- Names of filters that may stand in front of a reply, bytes.
+  most_drops = 2500,
+  runs = {},
+}
 
 -- A run as scripts need it, nil where the store holds none.
 function Flow.load(run)
-  local f = runs[run]
+  local f = Flow.runs[run]
   if f then return f end
   local graph = redis.call('HGET', K.flow(run), 'graph')
   local batch = redis.call('HMGET', K.batch(run), 'state', 'cancel')
   if not graph or not batch[1] then return nil end
   f = {run = run, steps = cjson.decode(graph), sealed = batch[1] ~= 'open', cancelled = batch[2], made = {}, place = nil}
-  runs[run] = f
+  Flow.runs[run] = f
   return f
 end
 
@@ -45,7 +47,7 @@ end
 -- The job whose reply a job has, and the size of that.
 function Flow.reply_of(job)
   local size = redis.call('STRLEN', K.reply(job))
-  if size > 0 and size < SHORT then
+  if size > 0 and size < Flow.short then
     local source = string.match(redis.call('GET', K.reply(job)), '^{"cached":"([^"]+)"')
     if source then return source, redis.call('STRLEN', K.reply(source)) end
   end
@@ -76,7 +78,7 @@ function Flow.make_node(f, step, name, names, values, missing)
   local line = int(redis.call('HINCRBY', K.batch(f.run), 'lines', 1) - 1)
   local fields = {st = 'queued', at = '0', tr = '0', sb = int(now), nd = name, ci = name}
   for field, value in pairs(t.record) do fields[field] = value end
-  local tokens = math.ceil(math.max(0, bytes - ENVELOPE * #parents) * (f.steps[step].tokens or 0))
+  local tokens = math.ceil(math.max(0, bytes - Flow.envelope * #parents) * (f.steps[step].tokens or 0))
   local place = {step = step, parents = parents, missing = missing, bytes = bytes}
   if tokens > 0 then
     for _, field in ipairs({'rt', 'ri'}) do fields[field] = int(tonumber(fields[field] or 0) + tokens) end
@@ -116,6 +118,43 @@ end
 
 function Flow.tree_name(step, scope, l, g) return step .. ' ' .. scope .. '~' .. int(l) .. '.' .. int(g) end
 
+-- Filters that the answer of a node does not pass: its worker has written their names in front of the reply.
+function Flow.dropped_by(f, value)
+  local job = Flow.reply_of(f.run .. '-' .. value)
+  return string.match(redis.call('GETRANGE', K.reply(job), 0, Flow.most_drops), '^{"drop":%[([^%]]*)%]') or ''
+end
+
+-- A step without a job of its own that has an answer: that of the step before.
+function Flow.pass(f, step, path, value)
+  redis.call('HSET', K.flow_nodes(f.run), step .. ' ' .. path, value)
+  Flow.count_of(f, step, 'passed')
+  Flow.propagate(f, step, path, nil)
+end
+
+function Flow.filter(f, step, path, cause)
+  if cause then return Flow.absent(f, step, path, cause) end
+  local value = redis.call('HGET', K.flow_nodes(f.run), f.steps[step].from[1] .. ' ' .. path)
+  if string.find(Flow.dropped_by(f, value), '"' .. step .. '"', 1, true) then
+    return Flow.absent(f, step, path, 'dropped ' .. f.run .. '-' .. value)
+  end
+  Flow.pass(f, step, path, value)
+end
+
+-- The answer of the first of several steps that has one, once all have ended.
+function Flow.join(f, step, path)
+  local s, names = f.steps[step], {}
+  if redis.call('HINCRBY', K.flow_nodes(f.run), '+ ' .. step .. ' ' .. path, 1) < #s.from then return end
+  for i, from in ipairs(s.from) do names[i] = from .. ' ' .. path end
+  local values = redis.call('HMGET', K.flow_nodes(f.run), unpack(names))
+  local cause = nil
+  for i = 1, #names do
+    if not Flow.is_absent(values[i]) then return Flow.pass(f, step, path, values[i]) end
+    -- One that failed says more than one that was not meant for it.
+    if not cause or string.sub(cause, 1, 8) == 'dropped ' then cause = Flow.cause_of(values[i]) end
+  end
+  Flow.absent(f, step, path, cause)
+end
+
 -- All that node g of level l of a reduce is made of has ended: so many nodes or items of the level below.
 function Flow.open_tree_node(f, step, scope, l, g, n)
   local s, nodes, own = f.steps[step], K.flow_nodes(f.run), Flow.tree_name(step, scope, l, g)
@@ -138,7 +177,8 @@ function Flow.open_tree_node(f, step, scope, l, g, n)
   local found, lines, missing, cause = {}, {}, 0, nil
   for i = 1, n do
     if Flow.is_absent(values[i]) then
-      missing, cause = missing + 1, cause or Flow.cause_of(values[i])
+      cause = cause or Flow.cause_of(values[i])
+      if string.sub(values[i] or '', 1, 10) ~= 'x dropped ' then missing = missing + 1 end
     else
       found[#found + 1], lines[#lines + 1] = names[i], values[i]
     end
@@ -196,6 +236,10 @@ function Flow.propagate(f, step, path, cause)
     if s.kind == 'reduce' then
       local scope, number = string.match(path, '^(.-)%.?(%d+)$')
       Flow.arrive(f, name, scope, 1, tonumber(number))
+    elseif s.kind == 'filter' then
+      Flow.filter(f, name, path, cause)
+    elseif s.kind == 'join' then
+      Flow.join(f, name, path)
     elseif cause and #s.from == 1 then
       Flow.absent(f, name, path, cause)
     else
