@@ -28,6 +28,7 @@ from benchmarks import (
     resuming,
     submitting,
     tables,
+    traces,
 )
 from benchmarks.result import Figure
 
@@ -35,6 +36,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "cpu": cpu.figures,
     "middleware": middleware.figures,
     "metrics": metrics.figures,
+    "traces": traces.figures,
     "engine": engine.figures,
     "events": events.figures,
     "quota": quota.figures,

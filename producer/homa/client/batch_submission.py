@@ -142,6 +142,7 @@ class BatchSubmission:
             cap=self._cap,
             kind=self._kind,
             template=self._template,
+            traces=self._submitter.traces,
         )
 
     def add(self, request: BatchRequest) -> bool:

@@ -53,10 +53,10 @@ def create_app(context: Context, limits: Limits | None = None) -> Starlette:
 
 def _routes(services: Services) -> list[Route]:
     def get(path: str, handler: Handler, dialect: Dialect = OPENAI) -> Route:
-        return Route(path, Endpoint(handler, services, dialect), methods=["GET"])
+        return Route(path, Endpoint(handler, services, dialect, route=path), methods=["GET"])
 
     def post(path: str, handler: Handler, dialect: Dialect = OPENAI, *, body: bool = True) -> Route:
-        return Route(path, Endpoint(handler, services, dialect, takes_body=body), methods=["POST"])
+        return Route(path, Endpoint(handler, services, dialect, takes_body=body, route=path), methods=["POST"])
 
     def delete(path: str, handler: Handler, dialect: Dialect = OPENAI) -> Route:
         return Route(path, Endpoint(handler, services, dialect), methods=["DELETE"])

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.client.job_flows import JobFlows
 from homa.client.results import Failure, Reply
@@ -36,6 +36,9 @@ from homa_shared.store.transitions.gateway_rates import Headroom, settle_key
 
 T = TypeVar("T")
 
+if TYPE_CHECKING:
+    from homa_shared.traces import Traces
+
 
 class LiveJobs:
     """What the gateway asks of the store.
@@ -56,6 +59,11 @@ class LiveJobs:
     async def run(self, flow: Flow[T]) -> T:
         """The result of anything else that the client does."""
         return await self._driver.run(flow)
+
+    @property
+    def traces(self) -> Traces | None:
+        """Makes spans of requests; None where none is traced."""
+        return self._context.traces
 
     async def submit(self, asked: Asked) -> AcceptedJob:
         """Accepts a job; raises as `AsyncHoma.submit`."""

@@ -157,4 +157,5 @@ class Collector:
             self._asked_queues_s = now_s
             rows = self._driver.run(ask_patiently(reads.queues(self._keys)))
             self._running = sum(row.running for row in rows if row.lane == self._lane)
-        self._progress.show(self._state.progress(view, self._running))
+        # What runs was counted some seconds ago; of a batch that is complete nothing does.
+        self._progress.show(self._state.progress(view, 0 if view.complete else self._running))

@@ -26,6 +26,7 @@ from homa.submit.options import Options
 from homa.submit.request_digests import digest
 from homa.submit.template_values import filled_request
 from homa.submit.templates import Templates
+from homa.submit.traced import traced_entry
 from homa.submit.uploads import Uploads
 from homa_shared.model.errors import StoreUnavailable, UnknownModel
 from homa_shared.model.ids import new_job_id
@@ -41,6 +42,7 @@ from homa_shared.store.transitions.submit import Common, Entry, submit
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
+    from homa_shared.traces import Traces
 
 T = TypeVar("T")
 
@@ -69,6 +71,11 @@ class Submitter:
     @property
     def keys(self) -> Keys:
         return self._context.keys
+
+    @property
+    def traces(self) -> Traces | None:
+        """Makes spans of jobs that are created; None where none is traced."""
+        return self._context.traces
 
     def factor(self, model: str) -> float:
         """What estimates of a target's tokens are scaled by, as far as this client knows; it asks nobody."""
@@ -130,6 +137,7 @@ class Submitter:
             InvalidRequest, UnknownModel, BudgetExceeded: it cannot be done.
             StoreUnavailable, StoreFull: not all of it could be uploaded.
         """
+        traces, began_ns = self.traces, time.time_ns()
         self.expect(asked.options.model, asked.options.fallbacks)
         view = yield from self.view_for(asked.options)
         yield from self.learn_template(view, asked.options)
@@ -145,7 +153,7 @@ class Submitter:
         common = on_budget_of(asked.gateway_key, template.common_for(asked.prepared))
         if self._context.announced_to:
             common = replace(common, notify=self._context.announced_to)
-        return common, entry
+        return common, entry if traces is None else traced_entry(traces, common, entry, began_ns)
 
     def filled(self, asked: Asked, *, scheduled: bool = False) -> Flow[Asked]:
         """A request with its prompt made where it names a stored template.

@@ -12,6 +12,7 @@ take several calls; `"on_cut"` among them where a cut answer is not just kept.
 * `"flow": {…}` does a step of a flow: its messages are to be filled with other steps' answers (flow_place.py);
   `"rules"` beside it says what is asked of its own answer (flow_rules.py).
 * `"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (shared_prefix.py).
+* `"trace": "00-…-01"` stands in the requests of traced jobs (traces.py).
 * `"caps": [32768, 4096]` stands beside `targets` where the output caps that Homa chose differ; `params` have the least.
 
 Images and documents stand as references in the messages (media.py); where the messages themselves are large, one
@@ -131,6 +132,8 @@ class JobRequest:
     flow: FlowPlace | None = None
     #: Of a step of a flow: what is asked of its answer.
     rules: AnswerRules = NO_RULES
+    #: Context of its trace, a W3C `traceparent`; empty: it is not traced.
+    trace: str = ""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -149,7 +152,9 @@ class JobRequest:
         whole = head + asked + request_tail(self.options, self.skipped, self.shared)
         if self.rules:
             whole = ruled(whole, self.rules)
-        return whole if self.flow is None else b'%b,"flow":%b}' % (whole[:-1], self.flow.encode())
+        if self.flow is not None:
+            whole = b'%b,"flow":%b}' % (whole[:-1], self.flow.encode())
+        return traced(whole, self.trace) if self.trace else whole
 
     @classmethod
     def decode(cls, raw: bytes) -> JobRequest:
@@ -192,6 +197,7 @@ class JobRequest:
                 found.get("turn", False),
                 FlowPlace.decode(found["flow"]) if "flow" in found else None,
                 AnswerRules.decode(found["rules"]) if "rules" in found else NO_RULES,
+                found.get("trace", ""),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
@@ -290,6 +296,11 @@ def sharing(request: bytes, mark: bytes) -> bytes:
 def ruled(request: bytes, rules: AnswerRules) -> bytes:
     """An encoded request with what is asked of its answer."""
     return b'%b,"rules":%b}' % (request[:-1], rules.encode())
+
+
+def traced(request: bytes, traceparent: str) -> bytes:
+    """An encoded request with the context of its job's trace; older workers leave it alone."""
+    return b'%b,"trace":"%b"}' % (request[:-1], traceparent.encode())
 
 
 def _params_json(params: Mapping[str, Any]) -> bytes:

@@ -144,6 +144,7 @@ KEYS: dict[str, KeySpec] = {
     "bell": KeySpec("bell:<queue>", "list", "a minute", "wakes workers that wait for this queue"),
     "beat": KeySpec("beat", "hash", "-", "last renewal of leases, until when none is judged, whose server it was"),
     "events": KeySpec("ev", "stream", "the last ones, events.kept", "what happened, past tense"),
+    "audit": KeySpec("au", "stream", "for ever", "what people changed by hand, each entry chained to the one before"),
     # handlers of events; each has a consumer group of its name in both streams
     "handlers": KeySpec("eh", "zset", "-", "event handler -> when a worker looked after it last (ms)"),
     "handler": KeySpec(

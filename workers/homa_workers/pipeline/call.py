@@ -140,6 +140,10 @@ class Caller:
         self._middleware.after_embedding(attempt, texts, found)
         return found
 
+    def tool_ended(self, attempt: RunningAttempt, tool: str, call_id: str, began_ns: int, *, failed: bool) -> None:
+        """Tells of a tool that the worker ran for an attempt."""
+        self._middleware.tool_ended(attempt, tool, call_id, began_ns, failed=failed)
+
     def _capped(self, target: str, call: Call) -> Call:
         """A call with the output cap that its need is calculated by: one is always sent, whatever the account's is."""
         params = call.params

@@ -217,7 +217,11 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
     media = Media(store, shared.blobs, settings.blobs_above)
     vectors = VectorCache(store)
     others, around = split(shared.middleware, settings.plugins, _skipped_plugin)
-    watching = [*_call_logs(settings, log, shared.secrets), *_metrics(settings, provider.name)]
+    watching = [
+        *_call_logs(settings, log, shared.secrets),
+        *_metrics(settings, provider.name),
+        *_spans(settings, given),
+    ]
     all_hooks = in_order(log, store, book, media, vectors, others, watching)
     chain = MiddlewareChain(all_hooks, log, for_provider(around, provider.name))
     gather_s = settings.settle_gather_ms / 1000
@@ -248,6 +252,16 @@ def _metrics(settings: Settings, provider: str) -> list[Middleware]:
     from homa_workers.middleware.attempt_metrics import AttemptMetrics
 
     return [AttemptMetrics(provider)]
+
+
+def _spans(settings: Settings, account: ProviderSettings) -> list[Middleware]:
+    """What makes spans of traced jobs; OpenTelemetry is not loaded where none is."""
+    if not settings.traces:
+        return []
+    from homa_shared.traces import Traces
+    from homa_workers.middleware.spans import Spans
+
+    return [Spans(Traces(settings.traces, "homa-worker"), account.kind)]
 
 
 def _call_logs(settings: Settings, log: WorkerLog, secrets: Secrets) -> list[Middleware]:

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from homa_shared.model.constants import BATCH_RUNS, DELIVERIES, FULL_PERCENT
+from homa_shared.store.audit_trail import audited
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
 from homa_shared.store.transitions.attempts import Name
@@ -210,12 +211,13 @@ def put_schedule(
     """
     first = (definition.name, new_id, definition.digest, orjson.dumps(dict(definition.fields)))
     args = (*first, tick, due, int(replace), FULL_PERCENT)
-    return call(keys, "put_schedule", args, lambda reply: Put(text(reply[0]), text(reply[1])))
+    putting = call(keys, "put_schedule", args, lambda reply: Put(text(reply[0]), text(reply[1])))
+    return audited(putting, "schedule.put", definition.name, digest=definition.digest)
 
 
 def pause_schedule(keys: Keys, schedule: str, why: str = "") -> Op[str]:
     """No further tick fires until it is resumed; returns the state before, empty: no such schedule."""
-    return call(keys, "schedule", ("pause", schedule, why), text)
+    return audited(call(keys, "schedule", ("pause", schedule, why), text), "schedule.paused", schedule, why=why)
 
 
 def halt_schedule(keys: Keys, schedule: str, why: str) -> Op[str]:
@@ -225,12 +227,13 @@ def halt_schedule(keys: Keys, schedule: str, why: str) -> Op[str]:
 
 def resume_schedule(keys: Keys, schedule: str, tick: int | None, due: int | None) -> Op[str]:
     """Ticks fire again, from this one on; a standing alarm is taken as seen. Returns as `pause_schedule`."""
-    return call(keys, "schedule", ("resume", schedule, "" if tick is None else tick, "" if due is None else due), text)
+    args = ("resume", schedule, "" if tick is None else tick, "" if due is None else due)
+    return audited(call(keys, "schedule", args, text), "schedule.resumed", schedule)
 
 
 def delete_schedule(keys: Keys, schedule: str) -> Op[str]:
     """Forgets a schedule and its history; returns as `pause_schedule`."""
-    return call(keys, "schedule", ("delete", schedule), text)
+    return audited(call(keys, "schedule", ("delete", schedule), text), "schedule.deleted", schedule)
 
 
 def run_schedule(keys: Keys, schedule: str, gen: str, tick: int, at: str, values: Sequence[str]) -> Op[str]:
@@ -239,7 +242,7 @@ def run_schedule(keys: Keys, schedule: str, gen: str, tick: int, at: str, values
     The same tick gets the same job.
     """
     args = (schedule, tick, at, orjson.dumps(list(values)), FULL_PERCENT, gen)
-    return call(keys, "run_schedule", args, text)
+    return audited(call(keys, "run_schedule", args, text), "schedule.run", schedule, tick=tick)
 
 
 def open_backfill(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
+from time import time_ns
 from typing import Any
 
 import orjson
@@ -19,17 +19,17 @@ from homa_shared.calls.reply import Call, Completion, Usage
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.targets import Target
 from homa_shared.store.transitions.steps import Begin
-from homa_workers.fleet.next_target import next_target
 from homa_workers.outcomes.answer_ends import end_of
-from homa_workers.outcomes.halting import Halted, Unfit, Unsent, ended, refused, stopped
+from homa_workers.outcomes.halting import Unfit, Unsent, ended, refused, stopped
 from homa_workers.outcomes.judgement import is_refusal
-from homa_workers.outcomes.outcomes import Declined, Rerouted
+from homa_workers.outcomes.outcomes import Declined
 from homa_workers.pipeline.call import Caller
 from homa_workers.pipeline.reckoning import Reckoned, need_of_call, reckoned
 from homa_workers.pipeline.steps import cut, structured
+from homa_workers.pipeline.steps.escalation import escalated
 from homa_workers.pipeline.steps.journal import StepJournal
 from homa_workers.store_io.persist import to_the_end
-from homa_workers.tools.toolbox import Toolbox, failure
+from homa_workers.tools.toolbox import FAILED, Toolbox, failure
 
 Message = dict[str, Any]
 
@@ -112,26 +112,14 @@ class Chat:
             return True
         if self._invalid >= self._rules.content_retries:
             text = f"the answer does not fit its schema after {self._invalid + 1} tries: {wrong}"
-            raise self._escalated(text, completion) or ended(Unfit("malformed", text, completion))
+            raise escalated(self._journal.book, self._journal.attempt, text, completion) or ended(
+                Unfit("malformed", text, completion)
+            )
         self._invalid += 1
         await self._record(completion, "invalid", [message, structured.correction(wrong)])
         if self._called_off:
             raise self._journal.called_off()
         return False
-
-    def _escalated(self, text: str, completion: Completion) -> Halted | None:
-        """On to a model that is there for answers which do not fit; None where there is none."""
-        attempt = self._journal.attempt
-        claim, left = attempt.claim, min(attempt.claim.fallbacks_left, self._asked.escalation)
-        if not left or claim.tries >= claim.max_attempts:
-            return None
-        skipped: list[tuple[str, str]] = []
-        asking = replace(claim, fallbacks_left=left)
-        following = next_target(self._journal.book, asking, attempt.request, skipped=skipped)
-        attempt.skipped = skipped
-        if following is None:
-            return None
-        return Halted(Rerouted(Unfit("escalated", text, completion), following))
 
     # -- output cap -------------------------------------------------------------------------------------------------
 
@@ -238,7 +226,10 @@ class Chat:
                     "It was not run again, since running it twice might do more than running it once"
                 )
             case Begin.RUN:
+                began_ns = time_ns()
                 result = await self._toolbox.run(tool, (call.get("function") or {}).get("arguments") or "")
+                told = tool.name, str(call.get("id") or ""), began_ns
+                self._caller.tool_ended(self._journal.attempt, *told, failed=result.startswith(FAILED))
         await self._journal.end_tool(number, index, result)
         return result
 
