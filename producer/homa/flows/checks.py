@@ -15,7 +15,19 @@ from homa_shared.calls.prompt_templates import PLACEHOLDER
 from homa_shared.model.errors import InvalidRequest
 
 #: Options of `submit` that say when or as what a job is submitted: a step's jobs are made by the run.
-_OF_THE_RUN = ("key", "budget_usd", "delay_s", "at", "deadline_s", "template", "values", "messages", "images", "files")
+_OF_THE_RUN = (
+    "cache",
+    "key",
+    "budget_usd",
+    "delay_s",
+    "at",
+    "deadline_s",
+    "template",
+    "values",
+    "messages",
+    "images",
+    "files",
+)
 #: Arguments of the methods of `Flow`.
 _ARGUMENTS = ("check", "repair", "escalate", "prompt", "model", "name", "schema", "fan_in", "on_failure")
 
@@ -59,6 +71,13 @@ def check_run_options(options: Mapping[str, Any]) -> tuple[str | None, str, dict
     shared = {each: options[each] for each in ("tenant", "tags", "lane") if options.get(each) is not None}
     check_options({"model": "p:m", **shared})
     return None if key is None else check_key("key", key), name, shared
+
+
+def check_reuse(given: object) -> bool:
+    """Raises InvalidRequest for what says neither yes nor no."""
+    if not isinstance(given, bool):
+        raise InvalidRequest(f"reuse is {given!r:.80}: expected True or False")
+    return given
 
 
 def check_step_options(place: str, options: Mapping[str, Any]) -> None:

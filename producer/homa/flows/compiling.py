@@ -26,6 +26,8 @@ from homa_shared.model.records import Lane
 from homa_shared.store.transitions.flows import FlowStep
 from homa_shared.store.transitions.submit import Entry
 
+#: Of the keys under which answers are kept: another one where the same words would come to mean another prompt.
+_KEY_VERSION = 1
 #: Text by which is reckoned what a byte of an answer in a prompt takes.
 _SAMPLE = "What a model has said before stands in the prompt of the next step, in sentences such as this one. " * 100
 
@@ -52,13 +54,16 @@ def definition_of(flow: Flow) -> bytes:
     return orjson.dumps({"name": flow.name, "steps": steps}, option=orjson.OPT_SORT_KEYS)
 
 
-def compiled(flow: Flow, view: FleetView, run: str, shared: Mapping[str, Any], cap: int | None) -> Compiled:
+def compiled(
+    flow: Flow, view: FleetView, run: str, shared: Mapping[str, Any], cap: int | None, *, reuse: bool = True
+) -> Compiled:
     """A flow as the store is told it.
 
     Args:
         run: its id.
         shared: options of all its jobs: tenant, tags, lane.
         cap: most that the whole may cost, nano-dollars.
+        reuse: whether answers of equal nodes are taken, of this run and of others.
 
     Raises:
         UnknownModel: a step's model is neither a target nor an alias.
@@ -67,8 +72,8 @@ def compiled(flow: Flow, view: FleetView, run: str, shared: Mapping[str, Any], c
     made = [
         _Made.of(step, _filters_of(step, flow), view, run, shared, cap) for step in flow.steps if step.kind in ASKING
     ]
-    rates = {each.step.name: each for each in made}
-    graph = {step.name: _node(step, flow, rates.get(step.name)) for step in flow.steps}
+    by_name = {each.step.name: each for each in made}
+    graph = {step.name: _node(step, flow, by_name.get(step.name), reuse=reuse) for step in flow.steps}
     targets = dict.fromkeys(target for each in made for target in each.targets)
     return Compiled(orjson.dumps(graph), [each.stored for each in made], definition_of(flow), list(targets))
 
@@ -83,6 +88,8 @@ class _Made:
     #: What a byte of an answer in its prompt adds to a call's bound (nano-dollars) and to its estimated tokens.
     nano: float
     tokens: float
+    #: Digest of all that makes its answers what they are, but for what its prompt is filled with.
+    key: str
 
     @classmethod
     def of(
@@ -109,7 +116,13 @@ class _Made:
         rules = AnswerRules(step.rule, len(step.escalate), filters)
         request = ruled(base.request, rules) if rules else base.request
         stored = FlowStep(step.name, orjson.dumps({k: str(v) for k, v in record.items()}), request)
-        return cls(step, stored, template.targets, nano, tokens)
+        return cls(step, stored, template.targets, nano, tokens, _key(step, options.tenant, template, short, rules))
+
+
+def _key(step: Step, tenant: str, template: Template, prompt: Prepared, rules: AnswerRules) -> str:
+    told = [_KEY_VERSION, tenant, step.kind, template.targets, template.params, template.options.api]
+    told += [template.options.steps.encode().decode(), prompt.json.decode(), rules.encode().decode()]
+    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _filters_of(step: Step, flow: Flow) -> dict[str, Mapping[str, Any]]:
@@ -131,7 +144,7 @@ def _rates(short: Entry, long: Entry) -> tuple[float, float]:
     return nano, round((long.tokens.input - short.tokens.input) / size, 6)
 
 
-def _node(step: Step, flow: Flow, made: _Made | None) -> dict[str, Any]:
+def _node(step: Step, flow: Flow, made: _Made | None, *, reuse: bool) -> dict[str, Any]:
     behind = [each for each in flow.steps if any(parent is step for parent in each.follows) and each.kind != "source"]
     said: dict[str, Any] = {
         "kind": step.kind,
@@ -142,7 +155,7 @@ def _node(step: Step, flow: Flow, made: _Made | None) -> dict[str, Any]:
         ended_by = [each.name for each in flow.steps if each.kind == "reduce" and items_of(each.follows[0]) is step]
         return {**said, "closed_by": ended_by}
     if made is not None:
-        said |= {"nano": made.nano, "tokens": made.tokens}
+        said |= {"nano": made.nano, "tokens": made.tokens, **({"key": made.key} if reuse else {})}
     if step.kind == "reduce":
         over = items_of(step.follows[0])
         said |= {"width": step.width, "on_failure": step.on_failure, "over": over.name if over else ""}

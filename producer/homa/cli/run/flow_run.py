@@ -98,6 +98,7 @@ def _run(flow: Flow, inputs: RunInputs, options: Mapping[str, Any]) -> None:
             flow,
             feeding.items(),
             key=_key(flow, options),
+            reuse=options.get("cache") is not False,
             budget_usd=None if budget is None else usd_or_null(budget),
             **shared,
         )

@@ -54,27 +54,29 @@ function Flow.reply_of(job)
   return job, size
 end
 
--- What a node is made of, {step, reference}: `@path` an item, else a job; and its size in bytes.
+-- What a node is made of, {step, reference}: `@path` an item, else a job; its size in bytes; and what tells it from others:
+-- an item by its content, an answer by the job that was paid for it.
 function Flow.parents_of(f, names, values)
-  local parents, bytes = {}, 0
+  local parents, bytes, told = {}, 0, {}
   for i, name in ipairs(names) do
     local step, path = string.match(name, '^(%S+) (.*)$')
-    local reference, size
+    local reference, size = '@' .. path, 0
     if f.steps[step].kind == 'source' then
-      reference, size = '@' .. path, redis.call('STRLEN', K.flow_item(f.run, step, path))
+      local item = redis.call('GET', K.flow_item(f.run, step, path)) or ''
+      size, told[i] = #item, step .. ' ' .. redis.sha1hex(item)
     else
       reference, size = Flow.reply_of(f.run .. '-' .. values[i])
+      told[i] = step .. ' ' .. reference
     end
-    parents[#parents + 1] = {step, reference}
-    bytes = bytes + size
+    parents[i], bytes = {step, reference}, bytes + size
   end
-  return parents, bytes
+  return parents, bytes, table.concat(told, '\n')
 end
 
 -- Makes the job of a node. What its call takes is reckoned from the sizes of the answers that it will be made of.
 function Flow.make_node(f, step, name, names, values, missing)
   local t = Flow.template_of(f, step)
-  local parents, bytes = Flow.parents_of(f, names, values)
+  local parents, bytes, told = Flow.parents_of(f, names, values)
   local line = int(redis.call('HINCRBY', K.batch(f.run), 'lines', 1) - 1)
   local fields = {st = 'queued', at = '0', tr = '0', sb = int(now), nd = name, ci = name}
   for field, value in pairs(t.record) do fields[field] = value end
@@ -85,6 +87,8 @@ function Flow.make_node(f, step, name, names, values, missing)
   end
   if fields.bn then fields.bn = int(tonumber(fields.bn) + math.ceil(bytes * (f.steps[step].nano or 0))) end
   place.bound = fields.bn
+  -- Equal nodes are asked for once, in whatever run: what is equal is not done again where a step or an input has changed.
+  if f.steps[step].key then fields.ck = 'flow:' .. redis.sha1hex(f.steps[step].key .. '\n' .. int(missing) .. '\n' .. told) end
   place.gathers = f.steps[step].kind == 'reduce' or nil
   -- The nodes of an item stand where the item does, so that what was begun is finished before more is begun.
   fields.sq = int(f.place or redis.call('INCR', K.sequence()))
@@ -164,11 +168,8 @@ function Flow.open_tree_node(f, step, scope, l, g, n)
     local path = (scope ~= '' and scope .. '.' or '') .. int(child)
     names[i] = l > 1 and Flow.tree_name(step, scope, l - 1, child) or s.from[1] .. ' ' .. path
   end
-  if l == 1 and f.steps[s.from[1]].kind == 'source' then
-    for i = 1, n do values[i] = '@' end
-  else
-    values = redis.call('HMGET', nodes, unpack(names))
-  end
+  for i = 1, n do values[i] = '@' end
+  if l > 1 or f.steps[s.from[1]].kind ~= 'source' then values = redis.call('HMGET', nodes, unpack(names)) end
   -- One alone is passed on as it is.
   if l > 1 and n == 1 then
     redis.call('HSET', nodes, own, values[1] or 'x gone')
