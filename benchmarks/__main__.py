@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import (
     adapters,
+    batches,
     cpu,
     documents,
     engine,
@@ -44,6 +45,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "firsttoken": firsttoken.figures,
     "firstreply": firstreply.figures,
     "gateway": gateway.figures,
+    "batches": batches.figures,
     "adapters": adapters.figures,
     "documents": documents.figures,
     "fakes": fakes.figures,

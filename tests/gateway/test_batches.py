@@ -10,8 +10,10 @@ import orjson
 import pytest
 from openai.types import Batch
 
+from homa_shared.store import reads
 from homa_shared.store.gateway_keys import Role, new_key, put_key
 from homa_shared.store.operation import read
+from homa_shared.store.transitions import admin
 from tests.fixtures.store import eventually
 from tests.gateway.conftest import CLAUDE, EMBEDDER, MODEL, Cell
 
@@ -285,3 +287,17 @@ def test_a_budget_of_the_batch_holds(cell: Cell) -> None:
     assert batch.output_file_id is None
     errors = rows(client, batch.error_file_id)
     assert {row["response"]["body"]["error"]["code"] for row in errors.values()} == {"insufficient_quota"}
+
+
+def test_one_that_is_cancelled_by_its_jobs_batch_ends_too(cell: Cell) -> None:
+    client = cell.openai()
+    cell.simulator.configure(latency_ms=500.0)
+    batch = create(client, [line(str(number)) for number in range(400)])
+    eventually(lambda: client.batches.retrieve(batch.id).status == "in_progress")
+    name = batch.id.removeprefix("batch_")
+    eventually(lambda: cell.store.run(reads.batch(cell.store.keys, name)) is not None)
+    cell.store.run(admin.cancel_batch(cell.store.keys, name))
+    batch = ended(client, batch)
+    assert batch.status == "cancelled"
+    found = rows(client, batch.output_file_id).keys() | rows(client, batch.error_file_id).keys()
+    assert found == {str(number) for number in range(400)}

@@ -84,6 +84,10 @@ class BatchWork:
             return 0.0
         engine = await self._run(reads.batch(self._keys, self.id))
         is_late = batch.now_ms >= batch.expires_ms
+        if batch.status is Status.IN_PROGRESS and engine is not None and engine.cancel and not engine.complete:
+            # By `homa batches cancel`, which knows of no file.
+            await self._run(store.cancel_file_batch(self._keys, self.id))
+            return 0.0
         if batch.status is Status.IN_PROGRESS and not is_late and await self._promote(batch, engine):
             return 0.0
         if await self._write(batch, engine):
