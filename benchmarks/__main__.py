@@ -26,8 +26,10 @@ from benchmarks import (
     metrics,
     middleware,
     quota,
+    resuming,
     submitting,
     tables,
+    traces,
 )
 from benchmarks.result import Figure
 
@@ -35,6 +37,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "cpu": cpu.figures,
     "middleware": middleware.figures,
     "metrics": metrics.figures,
+    "traces": traces.figures,
     "engine": engine.figures,
     "events": events.figures,
     "quota": quota.figures,
@@ -48,6 +51,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "batches": batches.figures,
     "adapters": adapters.figures,
     "documents": documents.figures,
+    "resuming": resuming.figures,
     "fakes": fakes.figures,
 }
 

@@ -15,6 +15,7 @@ from homa.gateway.answers import SECURE_HEADERS, JsonAnswer
 from homa.gateway.anthropic.batches import endpoints as message_batches
 from homa.gateway.anthropic.messages import count_tokens, messages
 from homa.gateway.composition import running, services_of
+from homa.gateway.dashboard.app import dashboard_routes
 from homa.gateway.dialect import ANTHROPIC, OPENAI, Dialect
 from homa.gateway.endpoint import Endpoint, Handler, Limits, Services
 from homa.gateway.errors import ApiError
@@ -52,10 +53,10 @@ def create_app(context: Context, limits: Limits | None = None) -> Starlette:
 
 def _routes(services: Services) -> list[Route]:
     def get(path: str, handler: Handler, dialect: Dialect = OPENAI) -> Route:
-        return Route(path, Endpoint(handler, services, dialect), methods=["GET"])
+        return Route(path, Endpoint(handler, services, dialect, route=path), methods=["GET"])
 
     def post(path: str, handler: Handler, dialect: Dialect = OPENAI, *, body: bool = True) -> Route:
-        return Route(path, Endpoint(handler, services, dialect, takes_body=body), methods=["POST"])
+        return Route(path, Endpoint(handler, services, dialect, takes_body=body, route=path), methods=["POST"])
 
     def delete(path: str, handler: Handler, dialect: Dialect = OPENAI) -> Route:
         return Route(path, Endpoint(handler, services, dialect), methods=["DELETE"])
@@ -91,6 +92,7 @@ def _routes(services: Services) -> list[Route]:
         post("/v1/jobs/{job}/cancel", cancel, body=False),
         get("/v1/jobs/{job}/events", job_events),
         get("/metrics", metrics()),
+        *dashboard_routes(services.jobs, services.doorkeeper),
         Route("/healthz", healthz(services), methods=["GET"]),
         Route("/readyz", readyz(services), methods=["GET"]),
     ]

@@ -128,6 +128,9 @@ class Settings(BaseSettings):
     #: RE2. One with a comma in it takes a list.
     log_redact: Words = ("email", "card", "iban", "phone")
 
+    #: Share of jobs whose spans go to an OpenTelemetry collector. A job that is submitted within a trace of its
+    #: application's is traced as that is. 0: none, and nothing of OpenTelemetry is loaded.
+    traces: Share = 0.0
     #: Port at which a worker serves its metrics and probes: `/metrics`, `/livez`, `/readyz`; 0: any free one. Each
     #: process needs one of its own. None: none is served.
     metrics_port: Annotated[int | None, Field(ge=0, le=65_535)] = None

@@ -28,7 +28,7 @@ async def embeddings(inquiry: Inquiry) -> ASGIApp:
     form = encoding_of(body)
     params = {name: value for name, value in body.items() if name not in ("input", "encoding_format")}
     asked = embedding_job(inquiry.principal, inquiry.request.headers, texts_of(body.get("input")), params)
-    reply = await answer_of(inquiry, await inquiry.jobs.submit(asked))
+    reply = await answer_of(inquiry, await inquiry.submit(asked))
     found = answer_body(reply.body)
     require_all(found, reply.job_id)
     return JsonAnswer(found if form == "base64" else as_floats(found), headers=reply_headers(reply))

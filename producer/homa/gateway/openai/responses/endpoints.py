@@ -50,7 +50,7 @@ async def create(inquiry: Inquiry) -> ASGIApp:
     asked, is_stored = asked_of(body), body.get("store") is not False
     if background and not is_stored:
         raise InvalidRequest("store is False: expected true with background, which is read later")
-    job = await inquiry.jobs.submit(
+    job = await inquiry.submit(
         chat_job(
             inquiry.principal,
             inquiry.request.headers,
