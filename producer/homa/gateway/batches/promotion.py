@@ -17,12 +17,14 @@ from homa.gateway.errors import ApiError, internal, of_error
 from homa.submit.affordability import check_affordable
 from homa.submit.encoded_messages import Prepared
 from homa.submit.fleet_view import FleetView
+from homa.submit.key_rates import on_budget_of
 from homa.submit.messages import build_messages
 from homa.submit.option_checks import check_metadata
 from homa.submit.options import check_options, spread
 from homa.submit.shared_prefixes import Prefixes
 from homa.submit.submitter import Submitter
 from homa.submit.template import Template
+from homa.submit.traced import traced_entry
 from homa.submit.uploads import Uploads
 from homa_shared.calls.request import to_json
 from homa_shared.model.errors import HomaError
@@ -94,9 +96,8 @@ class Promoter:
             yield from self._submitter.write_plans(self._view, sorted(targets))
         yield from uploads.send(keys)
         to, offset = start + len(lines), lines[-1].end
-        op = promote_lines(
-            keys, self._batch_id, start=start, to=to, offset=offset, groups=list(groups.values()), lost=lost
-        )
+        jobs = [(on_budget_of(self._principal.key, common), entries) for common, entries in groups.values()]
+        op = promote_lines(keys, self._batch_id, start=start, to=to, offset=offset, groups=jobs, lost=lost)
         return (yield from ask_patiently(op))
 
     def _read(self, number: int, line: FileLine) -> RequestLine | LostLine:
@@ -128,7 +129,8 @@ class Promoter:
         targets.update(template.targets)
         common = template.common_for(prepared)
         _, entries = groups.setdefault(id(common), (common, []))
-        entries.append(entry)
+        traces = self._submitter.traces
+        entries.append(entry if traces is None else traced_entry(traces, common, entry))
         if template.caches:
             self._prefixes.note(template, prepared, entries)
 
