@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import (
     adapters,
+    batches,
     cpu,
     documents,
     engine,
@@ -47,6 +48,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "firsttoken": firsttoken.figures,
     "firstreply": firstreply.figures,
     "gateway": gateway.figures,
+    "batches": batches.figures,
     "adapters": adapters.figures,
     "documents": documents.figures,
     "resuming": resuming.figures,
