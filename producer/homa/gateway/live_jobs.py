@@ -7,11 +7,12 @@ on one channel of the store; a job that somebody submitted elsewhere is listened
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
+from homa.client.batch_submission import BatchSubmission
 from homa.client.job_flows import JobFlows
 from homa.client.results import Failure, Reply
 from homa.client.streams import Piece, check_event_id, follow
@@ -30,8 +31,11 @@ from homa_shared.model.records import Job
 from homa_shared.store import reads
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.gateway_keys import FoundKey, GatewayKey, find_key
+from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, read, text
 from homa_shared.store.transitions.gateway_rates import Headroom, settle_key
+
+T = TypeVar("T")
 
 
 class LiveJobs:
@@ -45,6 +49,27 @@ class LiveJobs:
         self._context = replace(context, announced_to=new_nonce())
         self._driver = AwaitingDriver(self._context)
         self._submitter = Submitter(self._context)
+
+    @property
+    def keys(self) -> Keys:
+        return self._context.keys
+
+    async def run(self, flow: Flow[T]) -> T:
+        """What else of the client's flows an endpoint needs."""
+        return await self._driver.run(flow)
+
+    def iterate(self, flow: Flow[Any]) -> AsyncIterator[Any]:
+        """What a flow emits."""
+        return self._driver.iterate(flow)
+
+    def batch(self, options: Mapping[str, Any], facts: Mapping[str, str]) -> BatchSubmission:
+        """The making of a batch; `run` its flows.
+
+        Args:
+            options: that its lines share, and its name.
+            facts: what is to stand in its record beside them.
+        """
+        return BatchSubmission(self._submitter, options, facts=facts)
 
     async def submit(self, asked: Asked) -> AcceptedJob:
         """Accepts a job; raises as `AsyncHoma.submit`."""

@@ -64,12 +64,13 @@ local function shared_caps(r)
   end
   if r.ba then
     -- Runs of a backfill stand under its budget, which is its batch's, and not under their schedule's.
-    local cap = redis.call('HGET', K.batch(r.ba), 'cap')
-    if cap and cap ~= '' then caps[#caps + 1] = {'batch:' .. r.ba, tonumber(cap), 'reject', 'total'} end
+    local b = redis.call('HMGET', K.batch(r.ba), 'cap', 'gateway_key')
+    if b[1] and b[1] ~= '' then caps[#caps + 1] = {'batch:' .. r.ba, tonumber(b[1]), 'reject', 'total'} end
+    if b[2] then caps[#caps + 1] = key_cap(b[2]) end
   elseif r.sc then
     caps[#caps + 1] = schedule_cap(r.sc)
   end
-  if r.gk then caps[#caps + 1] = key_cap(r.gk) end
+  if r.gk and not r.ba then caps[#caps + 1] = key_cap(r.gk) end
   return caps
 end
 
