@@ -142,6 +142,7 @@ class BatchSubmission:
             cap=self._cap,
             kind=self._kind,
             template=self._template,
+            traces=self._submitter.traces,
         )
 
     def add(self, request: BatchRequest) -> bool:
@@ -193,6 +194,14 @@ class BatchSubmission:
                 if known != entries[place].id
             }
             self._taken += len(taken)
+            yield from self._check_known(
+                [
+                    entries[place]
+                    for answer, (_, entries) in zip(answers, ops, strict=True)
+                    for place, known in answer.existing.items()
+                    if known == entries[place].id
+                ]
+            )
             return taken
         except HomaError:
             raise
@@ -202,13 +211,18 @@ class BatchSubmission:
                 raise
             raise JobCancelled(f"batch {self.id} was cancelled while it was submitted") from error
 
+    def _check_known(self, entries: Sequence[Entry]) -> Flow[None]:
+        """Lines that were there under their own names: sent before, by a submission whose reply was lost."""
+        yield from ()
+
     def seal(self) -> Flow[None]:
         """Sends what is left, and tells the store how many lines there are."""
         assert self._chunks is not None
         yield from self.flush()
-        lines = self._chunks.lines - self._taken
-        sealing = ask_patiently(admin.seal_batch(self._submitter.keys, self.id, lines))
-        yield from self._submitter.bounded(sealing)
+        yield from self._submitter.bounded(ask_patiently(self._sealing(self._chunks.lines - self._taken)))
+
+    def _sealing(self, lines: int) -> Op[str]:
+        return admin.seal_batch(self._submitter.keys, self.id, lines)
 
     def abandon(self, error: BaseException) -> Flow[None]:
         """Cancels a batch whose lines could not all be read, so that half of it is not paid for."""

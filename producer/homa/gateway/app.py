@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,18 +11,22 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from homa.drivers.context import Context
-from homa.gateway.access.doorkeeper import Doorkeeper
 from homa.gateway.answers import SECURE_HEADERS, JsonAnswer
+from homa.gateway.anthropic.batches import endpoints as message_batches
 from homa.gateway.anthropic.messages import count_tokens, messages
+from homa.gateway.composition import running, services_of
+from homa.gateway.dashboard.app import dashboard_routes
 from homa.gateway.dialect import ANTHROPIC, OPENAI, Dialect
 from homa.gateway.endpoint import Endpoint, Handler, Limits, Services
 from homa.gateway.errors import ApiError
-from homa.gateway.live_jobs import LiveJobs
+from homa.gateway.openai import files
+from homa.gateway.openai.batches import endpoints as batches
 from homa.gateway.openai.chat import chat_completions
 from homa.gateway.openai.embeddings import embeddings
 from homa.gateway.openai.models import model, models
 from homa.gateway.openai.responses import endpoints as responses
-from homa.gateway.own import batches, fleet
+from homa.gateway.own import batches as job_batches
+from homa.gateway.own import fleet
 from homa.gateway.own.job_events import job_events
 from homa.gateway.own.jobs import cancel, list_jobs, retry, show, submit
 from homa.gateway.own.metrics import metrics
@@ -38,15 +41,12 @@ def create_app(context: Context, limits: Limits | None = None) -> Starlette:
         context: of this process; its store is connected to at the first request.
         limits: what one client may take.
     """
-    jobs = LiveJobs(context)
-    services = Services(jobs, Doorkeeper(jobs.find_key), limits or Limits())
+    services, driver = services_of(context, limits or Limits())
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        warming = asyncio.create_task(jobs.warm_up())
-        yield
-        warming.cancel()
-        await jobs.aclose()
+        async with running(services, driver):
+            yield
 
     app = Starlette(routes=_routes(services), lifespan=lifespan)
     app.add_exception_handler(404, _no_such_path)
@@ -56,10 +56,13 @@ def create_app(context: Context, limits: Limits | None = None) -> Starlette:
 
 def _routes(services: Services) -> list[Route]:
     def get(path: str, handler: Handler, dialect: Dialect = OPENAI) -> Route:
-        return Route(path, Endpoint(handler, services, dialect), methods=["GET"])
+        return Route(path, Endpoint(handler, services, dialect, route=path), methods=["GET"])
 
     def post(path: str, handler: Handler, dialect: Dialect = OPENAI, *, body: bool = True) -> Route:
-        return Route(path, Endpoint(handler, services, dialect, takes_body=body), methods=["POST"])
+        return Route(path, Endpoint(handler, services, dialect, takes_body=body, route=path), methods=["POST"])
+
+    def delete(path: str, handler: Handler, dialect: Dialect = OPENAI) -> Route:
+        return Route(path, Endpoint(handler, services, dialect), methods=["DELETE"])
 
     # What Batch API and dashboard answer gets its line here.
     routes = [
@@ -70,26 +73,42 @@ def _routes(services: Services) -> list[Route]:
         post("/v1/responses", responses.create),
         get("/v1/responses/{response}", responses.retrieve),
         post("/v1/responses/{response}/cancel", responses.cancel, body=False),
+        post("/v1/files", files.upload, body=False),
+        get("/v1/files", files.listing),
+        get("/v1/files/{file}", files.show),
+        delete("/v1/files/{file}", files.delete),
+        get("/v1/files/{file}/content", files.content),
+        post("/v1/batches", batches.create),
+        get("/v1/batches", batches.listing),
+        get("/v1/batches/{batch}", batches.show),
+        post("/v1/batches/{batch}/cancel", batches.cancel, body=False),
         post("/v1/messages", messages, ANTHROPIC),
         post("/v1/messages/count_tokens", count_tokens, ANTHROPIC),
+        post("/v1/messages/batches", message_batches.create, ANTHROPIC),
+        get("/v1/messages/batches", message_batches.listing, ANTHROPIC),
+        get("/v1/messages/batches/{batch}", message_batches.show, ANTHROPIC),
+        delete("/v1/messages/batches/{batch}", message_batches.delete, ANTHROPIC),
+        post("/v1/messages/batches/{batch}/cancel", message_batches.cancel, ANTHROPIC, body=False),
+        get("/v1/messages/batches/{batch}/results", message_batches.results, ANTHROPIC),
         post("/v1/jobs", submit),
         get("/v1/jobs", list_jobs),
         get("/v1/jobs/{job}", show),
         post("/v1/jobs/{job}/retry", retry, body=False),
         post("/v1/jobs/{job}/cancel", cancel, body=False),
         get("/v1/jobs/{job}/events", job_events),
-        post("/v1/job-batches", batches.submit),
-        get("/v1/job-batches", batches.list_batches),
-        get("/v1/job-batches/{batch}", batches.show),
-        post("/v1/job-batches/{batch}/cancel", batches.cancel, body=False),
-        post("/v1/job-batches/{batch}/retry", batches.retry),
-        get("/v1/job-batches/{batch}/results", batches.results),
-        get("/v1/job-batches/{batch}/events", batches.events),
+        post("/v1/job-batches", job_batches.submit),
+        get("/v1/job-batches", job_batches.list_batches),
+        get("/v1/job-batches/{batch}", job_batches.show),
+        post("/v1/job-batches/{batch}/cancel", job_batches.cancel, body=False),
+        post("/v1/job-batches/{batch}/retry", job_batches.retry),
+        get("/v1/job-batches/{batch}/results", job_batches.results),
+        get("/v1/job-batches/{batch}/events", job_batches.events),
         get("/v1/costs", fleet.costs),
         get("/v1/limits", fleet.limits),
         get("/v1/queues", fleet.queues),
         get("/v1/workers", fleet.workers),
         get("/metrics", metrics()),
+        *dashboard_routes(services.jobs, services.doorkeeper),
         Route("/healthz", healthz(services), methods=["GET"]),
         Route("/readyz", readyz(services), methods=["GET"]),
     ]

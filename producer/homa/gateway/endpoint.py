@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,9 +15,11 @@ from homa.gateway import errors
 from homa.gateway.access.doorkeeper import Doorkeeper
 from homa.gateway.access.principal import Principal
 from homa.gateway.answers import JsonAnswer, raw
+from homa.gateway.batches.file_batches import FileBatches
 from homa.gateway.departure import ClientGone
 from homa.gateway.dialect import OPENAI, Dialect
 from homa.gateway.errors import ApiError
+from homa.gateway.files.kept_files import KeptFiles
 from homa.gateway.live_jobs import LiveJobs
 from homa.gateway.rate_headers import retry_headers
 from homa.gateway.request_body import MOST_BYTES, json_object
@@ -45,6 +47,8 @@ class Services:
 
     jobs: LiveJobs
     doorkeeper: Doorkeeper
+    files: KeptFiles
+    batches: FileBatches
     limits: Limits = field(default_factory=Limits)
     #: Requests that are being answered.
     open: int = 0
@@ -97,25 +101,42 @@ class Endpoint:
         services: are shared by all.
         dialect: tells of errors.
         takes_body: whether it wants a JSON object.
+        route: pattern of the path that it answers, for spans.
     """
 
     def __init__(
-        self, handler: Handler, services: Services, dialect: Dialect = OPENAI, *, takes_body: bool = False
+        self,
+        handler: Handler,
+        services: Services,
+        dialect: Dialect = OPENAI,
+        *,
+        takes_body: bool = False,
+        route: str = "",
     ) -> None:
         self.handler, self._services, self.dialect = handler, services, dialect
-        self.takes_body = takes_body
+        self.takes_body, self._route = takes_body, route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = f"req_{unique_id()}"
         self._services.open += 1
         try:
             headers = {self.dialect.request_id_header: request_id}
-            answer = await self._answer(Request(scope, receive, send), request_id, headers)
-            await answer(scope, receive, _with_headers(send, headers))
+            with self._traced(scope):
+                answer = await self._answer(Request(scope, receive, send), request_id, headers)
+                await answer(scope, receive, _with_headers(send, headers))
         except (ClientGone, ClientDisconnect):
             return
         finally:
             self._services.open -= 1
+
+    def _traced(self, scope: Scope) -> AbstractContextManager[None]:
+        """The span of a request, a part of its sender's trace where that sends `traceparent`."""
+        if (traces := self._services.jobs.traces) is None:
+            return nullcontext()
+        parent = next((value for name, value in scope["headers"] if name == b"traceparent"), b"").decode("latin-1")
+        method = str(scope["method"])
+        said = {"http.request.method": method, "http.route": self._route, "url.scheme": str(scope["scheme"])}
+        return traces.serving(f"{method} {self._route}", parent, said)
 
     async def _answer(self, request: Request, request_id: str, headers: dict[str, str]) -> ASGIApp:
         try:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.client.batch_submission import BatchSubmission
 from homa.client.job_flows import JobFlows
@@ -37,6 +37,9 @@ from homa_shared.store.transitions.gateway_rates import Headroom, settle_key
 
 T = TypeVar("T")
 
+if TYPE_CHECKING:
+    from homa_shared.traces import Traces
+
 
 class LiveJobs:
     """What the gateway asks of the store.
@@ -55,7 +58,7 @@ class LiveJobs:
         return self._context.keys
 
     async def run(self, flow: Flow[T]) -> T:
-        """What else of the client's flows an endpoint needs."""
+        """The result of anything else that the client does."""
         return await self._driver.run(flow)
 
     def iterate(self, flow: Flow[Any]) -> AsyncIterator[Any]:
@@ -70,6 +73,11 @@ class LiveJobs:
             facts: what is to stand in its record beside them.
         """
         return BatchSubmission(self._submitter, options, facts=facts)
+
+    @property
+    def traces(self) -> Traces | None:
+        """Makes spans of requests; None where none is traced."""
+        return self._context.traces
 
     async def submit(self, asked: Asked) -> AcceptedJob:
         """Accepts a job; raises as `AsyncHoma.submit`."""

@@ -26,6 +26,7 @@ from homa.submit.options import Options
 from homa.submit.request_digests import digest
 from homa.submit.template_values import filled_request
 from homa.submit.templates import Templates
+from homa.submit.traced import traced_entry
 from homa.submit.uploads import Uploads
 from homa_shared.model.errors import StoreUnavailable, UnknownModel
 from homa_shared.model.ids import new_job_id
@@ -41,6 +42,7 @@ from homa_shared.store.transitions.submit import Common, Entry, submit
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
+    from homa_shared.traces import Traces
 
 T = TypeVar("T")
 
@@ -70,6 +72,11 @@ class Submitter:
     def keys(self) -> Keys:
         return self._context.keys
 
+    @property
+    def traces(self) -> Traces | None:
+        """Makes spans of jobs that are created; None where none is traced."""
+        return self._context.traces
+
     def factor(self, model: str) -> float:
         """What estimates of a target's tokens are scaled by, as far as this client knows; it asks nobody."""
         return 1.0 if self._view is None else self._view.factors.get(model, 1.0)
@@ -77,6 +84,12 @@ class Submitter:
     def uploads(self) -> Uploads:
         """Gathers what jobs of one submission refer to."""
         return Uploads(self._context)
+
+    @property
+    def settings_folder(self) -> str | None:
+        """The folder of homa.toml, from which its relative paths begin; None where there is no such file."""
+        found = self._context.settings.config_file
+        return None if found is None else str(found.absolute().parent)
 
     def bounded(self, flow: Flow[T]) -> Flow[T]:
         """A part of a submission, given up at a mute store after the time that the settings say."""
@@ -124,6 +137,7 @@ class Submitter:
             InvalidRequest, UnknownModel, BudgetExceeded: it cannot be done.
             StoreUnavailable, StoreFull: not all of it could be uploaded.
         """
+        traces, began_ns = self.traces, time.time_ns()
         self.expect(asked.options.model, asked.options.fallbacks)
         view = yield from self.view_for(asked.options)
         yield from self.learn_template(view, asked.options)
@@ -139,7 +153,7 @@ class Submitter:
         common = on_budget_of(asked.gateway_key, template.common_for(asked.prepared))
         if self._context.announced_to:
             common = replace(common, notify=self._context.announced_to)
-        return common, entry
+        return common, entry if traces is None else traced_entry(traces, common, entry, began_ns)
 
     def filled(self, asked: Asked, *, scheduled: bool = False) -> Flow[Asked]:
         """A request with its prompt made where it names a stored template.

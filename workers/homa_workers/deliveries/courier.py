@@ -33,6 +33,7 @@ from homa_shared.store.reads import resolved_replies
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.deliveries import end_delivery
 from homa_shared.store.transitions.media import places
+from homa_workers import command_line
 from homa_workers.deliveries import files, mail, webhook
 from homa_workers.deliveries.document import RunEnd, document, text
 from homa_workers.deliveries.undelivered import Undelivered
@@ -148,7 +149,7 @@ class Courier:
         return outcome
 
     async def _deliver(self, end: RunEnd) -> None:
-        outcome = await self._ended(end.job, end.state)
+        outcome = {} if end.batch else await self._ended(end.job, end.state)
         told, ways = document(end, outcome), self._ways
         match kind_of(end.target):
             case "webhook":
@@ -158,7 +159,8 @@ class Courier:
                 to = recipient_of(end.target)
                 await mail.send(ways.mail, to, end.delivery, end.subject, words, told, threads=self._threads)
             case "file":
-                await files.write(_file_of(end), told, allowed=ways.files, threads=self._threads)
+                data = await _results(end.batch) if end.batch else told
+                await files.write(_file_of(end), data, allowed=ways.files, threads=self._threads)
 
     async def _outcome(self, job: str) -> dict[str, Any]:
         """How a job ended, as the store has it; empty where it is kept no more."""
@@ -182,9 +184,17 @@ class Courier:
         return None if data is None else orjson.loads(data)
 
 
+async def _results(batch: str) -> bytes:
+    """The lines of a batch as a results file has them."""
+    ended = await command_line.homa("batches", "results", batch)
+    if ended.status != 0:
+        raise Undelivered(f"its results could not be read: {ended.said}")
+    return ended.output
+
+
 def _file_of(end: RunEnd) -> str:
-    """The file of a tick: in a directory by its job, else as its variables say."""
+    """The file of a tick: in a directory by its job or batch, else as its variables say."""
     if end.target.endswith("/"):
-        return f"{end.target}{end.job}.json"
+        return f"{end.target}{end.batch}.jsonl" if end.batch else f"{end.target}{end.job}.json"
     holes = holes_in(end.target, end.zone)
     return filled(end.target, holes, values_at(holes, tick=end.tick, since=end.since, zone=end.zone))

@@ -61,7 +61,7 @@ class Ticker:
         worker: its id.
         lease_ms: length of its leases.
         hold_ms: for how long the others leave schedules to this worker.
-        delivers: called at each look that finds the fleet to have deliveries.
+        serves: is told at each look of the queues of Homa's own that the fleet has.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class Ticker:
         lease_ms: int,
         hold_ms: int = HOLD_MS,
         *,
-        delivers: Callable[[], None] = lambda: None,
+        serves: Callable[[frozenset[str]], None] = lambda queues: None,
     ) -> None:
         self._store = store
         self._worker = worker
         self._lease_ms, self._hold_ms = lease_ms, hold_ms
-        self._delivers = delivers
+        self._serves = serves
         self._log = structlog.get_logger("homa.schedules").bind(worker=worker)
 
     async def turn(self) -> float:
@@ -86,8 +86,8 @@ class Ticker:
         look = await self._store.run(
             look_schedules(keys, worker=self._worker, lease_ms=self._lease_ms, most=_LOOK_TICKS, hold_ms=self._hold_ms)
         )
-        if look.has_deliveries:
-            self._delivers()
+        if look.own_queues:
+            self._serves(look.own_queues)
         # What has ended first: a store that has no room for further jobs still has some for that.
         parts: list[Callable[[], Awaitable[int]]] = [self._close] if look.has_work else []
         parts += [partial(self._fire, look), *(partial(self._move, backfill) for backfill in look.backfills)]

@@ -55,6 +55,11 @@ class Principal:
             raise ApiError(403, f"this key's role is {self.role}: the fleet is shown to {shown}", "role_not_allowed")
 
     @property
+    def budget_key(self) -> str:
+        """Id of its key, whose budget its jobs spend; empty where that has none."""
+        return self.key.id if self.key is not None and self.key.cap_nano_usd is not None else ""
+
+    @property
     def sees_all(self) -> bool:
         """Whether it sees the jobs of every tenant."""
         return self.role in _SEE_ALL

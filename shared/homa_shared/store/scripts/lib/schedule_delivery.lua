@@ -20,7 +20,8 @@ local function send(job, text, run_job)
   local fields = {v = '1', st = 'queued', kd = 'm', q = C.DELIVERIES, ln = 'default', tg = C.ACTOR_TARGET, tn = '', at = '0',
     tr = '0', sb = int(now), sq = int(place_of(redis.call('INCR', K.sequence()), 0))}
   accept(job, fields, text)
-  for _, key in ipairs({K.job(run_job), K.reply(run_job)}) do redis.call('PEXPIRE', key, 2 * C.DELIVERY_MS, 'GT') end
+  local kept = {K.job(run_job), K.reply(run_job), K.batch(run_job), K.batch_done(run_job), K.batch_lines(run_job)}
+  for _, key in ipairs(kept) do redis.call('PEXPIRE', key, 2 * C.DELIVERY_MS, 'GT') end
 end
 
 -- Takes the oldest of an index out of what is told of deliveries.
@@ -51,7 +52,8 @@ local function deliver_to(id, s, tick, run, target)
   local name = run.job .. '~' .. string.sub(redis.sha1hex(target), 1, 8)
   if redis.call('HEXISTS', K.schedule_deliveries(id), name) == 1 or redis.call('EXISTS', K.job(name)) == 1 then return end
   local told = {delivery = name, id = id, schedule = s.name, tick = tick, at = run.at, target = target, job = run.job, state = run.state,
-    by = run.by, since = run.since, cost = run.cost, unresolved = run.unresolved, detail = run.detail, ended = run.ended, timing = s.timing}
+    by = run.by, since = run.since, cost = run.cost, unresolved = run.unresolved, detail = run.detail, ended = run.ended, timing = s.timing, batch = run.fills,
+    lines = run.lines, lines_failed = run.lines_failed, unsent = run.unsent}
   -- Dramatiq's message, as everything of this kind in the store.
   send(name, cjson.encode({queue_name = C.DELIVERIES, actor_name = 'homa.deliver', args = {id}, kwargs = told,
     options = {homa = true}, message_id = name, message_timestamp = now}), run.job)
