@@ -11,6 +11,7 @@ take several calls; `"on_cut"` among them where a cut answer is not just kept.
 * `"turn": true` answers a turn of a conversation: what tools were asked and said is kept with the reply.
 * `"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (shared_prefix.py).
 * `"trace": "00-…-01"` stands in the requests of traced jobs (traces.py).
+* `"regions": ["eu"]` names where the accounts are that may get it.
 * `"caps": [32768, 4096]` stands beside `targets` where the output caps that Homa chose differ; `params` have the least.
 
 Images and documents stand as references in the messages (media.py); where the messages themselves are large, one
@@ -29,6 +30,7 @@ from typing import Any
 
 import orjson
 
+from homa_shared.calls.encoded_request import traced
 from homa_shared.calls.media import REFERENCE
 from homa_shared.calls.reply import CHAT_API, Call
 from homa_shared.calls.shared_prefix import SharedPrefix
@@ -124,6 +126,8 @@ class JobRequest:
     turn: bool = False
     #: Context of its trace, a W3C `traceparent`; empty: it is not traced.
     trace: str = ""
+    #: Where the accounts are that may get it; empty: anywhere.
+    regions: tuple[str, ...] = ()
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -135,7 +139,7 @@ class JobRequest:
         Raises:
             InvalidRequest: a value is no JSON.
         """
-        names = ("stream", "kind", "steps", "version", "api", "cache", "caps", "priced", "turn")
+        names = ("stream", "kind", "steps", "version", "api", "cache", "caps", "priced", "turn", "regions")
         head = request_head(self.params, self.targets, **{name: getattr(self, name) for name in names})
         said = to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages")
         whole = head + said + request_tail(self.options, self.skipped, self.shared)
@@ -181,6 +185,7 @@ class JobRequest:
                 found.get("priced", ""),
                 found.get("turn", False),
                 found.get("trace", ""),
+                tuple(found.get("regions", ())),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
@@ -216,6 +221,7 @@ def request_head(
     caps: Sequence[int] = (),
     priced: str = "",
     turn: bool = False,
+    regions: Sequence[str] = (),
 ) -> bytes:
     """The encoded request up to its messages or inputs: what the jobs of a batch have in common, encoded once.
 
@@ -225,6 +231,7 @@ def request_head(
         caps: output cap at each target, where they differ.
         priced: the prices that bounds are reckoned by.
         turn: whether it answers a turn of a conversation.
+        regions: where the accounts are that may get it.
     """
     version = REQUEST_VERSION if version is None else version
     least = _TURN_VERSION if turn else _API_VERSION if api != CHAT_API else 0
@@ -242,6 +249,8 @@ def request_head(
         head += b',"cache":true'
     if turn:
         head += b',"turn":true'
+    if regions:
+        head += b',"regions":%b' % orjson.dumps(regions)
     if caps:
         head += b',"caps":%b' % orjson.dumps(caps)
     if priced:
@@ -267,16 +276,6 @@ def request_tail(
             for option in options
         ),
     )
-
-
-def sharing(request: bytes, mark: bytes) -> bytes:
-    """An encoded request with the encoded mark of what it shares."""
-    return b'%b,"shared":%b}' % (request[:-1], mark)
-
-
-def traced(request: bytes, traceparent: str) -> bytes:
-    """An encoded request with the context of its job's trace; older workers leave it alone."""
-    return b'%b,"trace":"%b"}' % (request[:-1], traceparent.encode())
 
 
 def _params_json(params: Mapping[str, Any]) -> bytes:
