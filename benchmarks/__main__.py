@@ -25,6 +25,7 @@ from benchmarks import (
     metrics,
     middleware,
     quota,
+    resuming,
     submitting,
     tables,
     traces,
@@ -48,6 +49,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "gateway": gateway.figures,
     "adapters": adapters.figures,
     "documents": documents.figures,
+    "resuming": resuming.figures,
     "fakes": fakes.figures,
 }
 

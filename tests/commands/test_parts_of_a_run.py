@@ -244,6 +244,15 @@ class TestRunProgress:
         assert "40 of 100" in out.getvalue()
         assert "homa: a message [not markup]" in out.getvalue()
 
+    def test_the_last_frame_is_the_final_count_however_soon_it_came(self):
+        out = io.StringIO()
+        bar = BarDisplay(Console(file=out, width=80, force_terminal=True))
+        bar.show(run_progress(ended=40))
+        bar.show(run_progress(ended=100))
+        assert "100 of 100" not in out.getvalue()
+        bar.close()
+        assert out.getvalue().rindex("100 of 100") > out.getvalue().rindex("40 of 100")
+
     def test_lines_come_from_time_to_time(self, capsys: pytest.CaptureFixture[str]):
         LogDisplay(each_s=0.0).show(run_progress(about=True))
         LogDisplay(each_s=60.0).show(run_progress())

@@ -13,11 +13,12 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from homa.cli.context import say, visible
+from homa.cli.table_layout import table
 from homa.client.management.units import nano_of
 from homa.client.management.wording import age, dollars, moment, number, span
 from homa_shared.model.money import usd
@@ -75,34 +76,28 @@ def print_table(
             say(empty)
         return
     kept = [i for i, _ in enumerate(headers) if any(row[i] for row in found)]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for i in kept:
-        name = headers[i]
-        table.add_column(name, justify="right" if name in right else "left", no_wrap=name not in wraps, overflow="fold")
-    for row in found:
-        # As Text: a prompt or an error message is not markup.
-        table.add_row(*(Text(visible(row[i])) for i in kept))
-    _print(table)
+    names = [headers[i] for i in kept]
+    _print(table(console(), names, [[row[i] for i in kept] for row in found], right=right, wraps=wraps))
 
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
     """Names and values, a line each; empty values are left out."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
+    made = Table(box=None, pad_edge=False, show_header=False)
+    made.add_column(no_wrap=True, style="bold")
+    made.add_column(overflow="fold")
     for name, value in facts:
         if value:
-            table.add_row(Text(name), Text(visible(value)))
-    _print(table)
+            made.add_row(Text(name), Text(visible(value)))
+    _print(made)
 
 
-def _print(table: Table) -> None:
+def _print(shown: RenderableType) -> None:
     here = console()
     if here.is_terminal:
-        here.print(table)
+        here.print(shown)
         return
     with here.capture() as captured:
-        here.print(table)
+        here.print(shown)
     # Rich fills the last column up with spaces, which only a terminal's background would show.
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 

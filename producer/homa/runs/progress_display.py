@@ -82,20 +82,28 @@ class BarDisplay(ProgressDisplay):
         self._live = Live(console=self._console, auto_refresh=False, transient=False)
         self._started = False
         self._drawn_s = 0.0
+        #: A look that came too soon after another to be drawn; it is, where it turns out to be the last one.
+        self._undrawn: RunProgress | None = None
 
     def _show(self, progress: RunProgress) -> None:
         if not self._started:
             self._live.start()
             self._started = True
         elif time.monotonic() - self._drawn_s < _REDRAW_EACH_S:
+            self._undrawn = progress
             return
-        self._drawn_s = time.monotonic()
+        self._draw(progress)
+
+    def _draw(self, progress: RunProgress) -> None:
+        self._drawn_s, self._undrawn = time.monotonic(), None
         self._live.update(drawn(progress, self.pace), refresh=True)
 
     def say(self, message: str) -> None:
         self._console.print(f"homa: {message}", markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
+        if self._undrawn is not None:
+            self._draw(self._undrawn)
         if self._started:
             self._live.stop()
 

@@ -20,6 +20,7 @@ from homa.submit.acceptance_errors import key_conflict, uncertain
 from homa.submit.affordability import check_cost
 from homa.submit.asked import AcceptedJob, Asked, ask_for
 from homa.submit.fleet_view import FleetView
+from homa.submit.key_rates import on_budget_of, within_rate
 from homa.submit.model_words import tell
 from homa.submit.options import Options
 from homa.submit.request_digests import digest
@@ -84,6 +85,12 @@ class Submitter:
         """Gathers what jobs of one submission refer to."""
         return Uploads(self._context)
 
+    @property
+    def settings_folder(self) -> str | None:
+        """The folder of homa.toml, from which its relative paths begin; None where there is no such file."""
+        found = self._context.settings.config_file
+        return None if found is None else str(found.absolute().parent)
+
     def bounded(self, flow: Flow[T]) -> Flow[T]:
         """A part of a submission, given up at a mute store after the time that the settings say."""
         return within(self._context.settings.submit_timeout_s, flow)
@@ -93,6 +100,7 @@ class Submitter:
 
         Raises:
             KeyConflict: its key was used before with another request.
+            KeyRateExceeded: the key of the gateway that it comes by has no room for it now.
             InvalidRequest: no target can do it.
             UnknownModel, BudgetExceeded, StoreFull: nothing was submitted.
             StoreUnavailable: likewise, unless it has a `job_id`.
@@ -107,6 +115,7 @@ class Submitter:
         asked = yield from self.filled(asked)
         key = f"{asked.key} {digest(asked.options, asked.prepared)}" if asked.key else ""
         common, entry = yield from self.ready(asked, key)
+        headroom = yield from within_rate(self.keys, asked.gateway_key, lambda: self._expected_tokens(asked))
         try:
             accepted = yield from ask(submit(self.keys, common, [entry]))
         except StoreUnavailable as error:
@@ -114,7 +123,7 @@ class Submitter:
         if accepted.conflicts:
             raise key_conflict(asked.key, accepted.conflicts[0])
         known = accepted.existing.get(0)
-        return AcceptedJob(known or entry.id, is_new=known is None)
+        return AcceptedJob(known or entry.id, is_new=known is None, headroom=headroom)
 
     def ready(self, asked: Asked, key: str = "", uploads: Uploads | None = None) -> Flow[tuple[Common, Entry]]:
         """A job ready to be accepted under a new id: targets that can do it chosen, its media uploaded.
@@ -141,7 +150,7 @@ class Submitter:
         entry = template.entry(job_id, prepared, key=key, due_ms=due_ms, skipped=skipped, shared=shared)
         check_cost(template, entry.bound, asked)
         yield from uploads.send(self.keys)
-        common = template.common_for(asked.prepared)
+        common = on_budget_of(asked.gateway_key, template.common_for(asked.prepared))
         if self._context.announced_to:
             common = replace(common, notify=self._context.announced_to)
         return common, entry if traces is None else traced_entry(traces, common, entry, began_ns)
@@ -159,7 +168,7 @@ class Submitter:
             return asked
         said, template = yield from filled_request(self.keys, asked.by_template, scheduled=scheduled)
         made = ask_for(said)
-        return replace(made, options=made.options.of_template(template.ref))
+        return replace(made, options=made.options.of_template(template.ref), gateway_key=asked.gateway_key)
 
     def learn_template(self, view: FleetView, options: Options) -> Flow[None]:
         """Reads how long answers to a stored template are, as often as the fleet's settings."""
@@ -240,6 +249,11 @@ class Submitter:
             self._told_version = theirs.version
             if (said := drift(theirs, mine)) is not None:
                 logging.getLogger("homa").warning(said)
+
+    def _expected_tokens(self, asked: Asked) -> int:
+        """Of a request that is ready."""
+        view = self._view
+        return 0 if view is None else self._templates.of(view, asked.options).expected_tokens(asked.prepared)
 
     def _due_ms(self, options: Options) -> Flow[int | None]:
         """Delay until a wall-clock time, by the store's clock: this machine's may be wrong."""

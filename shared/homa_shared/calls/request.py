@@ -9,6 +9,7 @@ take several calls; `"on_cut"` among them where a cut answer is not just kept.
 
 * `"api": "responses"` asks for OpenAI's Responses API; nothing said is Chat Completions (openai_apis.py).
 * `"turn": true` answers a turn of a conversation: what tools were asked and said is kept with the reply.
+* `"flow": {…}` does a step of a flow: its messages are to be filled with other steps' answers (flow_place.py).
 * `"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (shared_prefix.py).
 * `"trace": "00-…-01"` stands in the requests of traced jobs (traces.py).
 * `"regions": ["eu"]` names where the accounts are that may get it.
@@ -31,6 +32,7 @@ from typing import Any
 import orjson
 
 from homa_shared.calls.encoded_request import traced
+from homa_shared.calls.flow_place import FlowPlace
 from homa_shared.calls.media import REFERENCE
 from homa_shared.calls.reply import CHAT_API, Call
 from homa_shared.calls.shared_prefix import SharedPrefix
@@ -39,12 +41,14 @@ from homa_shared.model.targets import Target
 from homa_shared.model.tokens import NO_TOKENS, Tokens
 
 #: Version of the request that this release writes.
-REQUEST_VERSION = 3
+REQUEST_VERSION = 4
 #: The first version that knows `api`. A request that says it is of no older one, whoever lives: a worker that did not
 #: know it would ask another API than the job's parameters are for. Such a worker hands the job back.
 _API_VERSION = 2
 #: The same of `turn`: others would end the job without appending its answer.
 _TURN_VERSION = 3
+#: The same of `flow`: others would send the template as it stands.
+_FLOW_VERSION = 4
 
 #: Kinds of request.
 CHAT, EMBEDDING = "chat", "embedding"
@@ -124,6 +128,8 @@ class JobRequest:
     priced: str = ""
     #: Whether it answers a turn of a conversation.
     turn: bool = False
+    #: The step of a flow that it does: its messages are a template until a worker has filled it.
+    flow: FlowPlace | None = None
     #: Context of its trace, a W3C `traceparent`; empty: it is not traced.
     trace: str = ""
     #: Where the accounts are that may get it; empty: anywhere.
@@ -140,9 +146,12 @@ class JobRequest:
             InvalidRequest: a value is no JSON.
         """
         names = ("stream", "kind", "steps", "version", "api", "cache", "caps", "priced", "turn", "regions")
-        head = request_head(self.params, self.targets, **{name: getattr(self, name) for name in names})
-        said = to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages")
-        whole = head + said + request_tail(self.options, self.skipped, self.shared)
+        said = {name: getattr(self, name) for name in names}
+        head = request_head(self.params, self.targets, flow=self.flow is not None, **said)
+        asked = to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages")
+        whole = head + asked + request_tail(self.options, self.skipped, self.shared)
+        if self.flow is not None:
+            whole = b'%b,"flow":%b}' % (whole[:-1], self.flow.encode())
         return traced(whole, self.trace) if self.trace else whole
 
     @classmethod
@@ -184,6 +193,7 @@ class JobRequest:
                 tuple(found.get("caps", ())),
                 found.get("priced", ""),
                 found.get("turn", False),
+                FlowPlace.decode(found["flow"]) if "flow" in found else None,
                 found.get("trace", ""),
                 tuple(found.get("regions", ())),
             )
@@ -222,6 +232,7 @@ def request_head(
     priced: str = "",
     turn: bool = False,
     regions: Sequence[str] = (),
+    flow: bool = False,
 ) -> bytes:
     """The encoded request up to its messages or inputs: what the jobs of a batch have in common, encoded once.
 
@@ -232,9 +243,10 @@ def request_head(
         priced: the prices that bounds are reckoned by.
         turn: whether it answers a turn of a conversation.
         regions: where the accounts are that may get it.
+        flow: whether it does a step of a flow.
     """
     version = REQUEST_VERSION if version is None else version
-    least = _TURN_VERSION if turn else _API_VERSION if api != CHAT_API else 0
+    least = _FLOW_VERSION if flow else _TURN_VERSION if turn else _API_VERSION if api != CHAT_API else 0
     head = b'{"v":%d,"params":%b,"targets":%b,"stream":%b' % (
         max(version, least),
         _params_json(params),

@@ -28,6 +28,7 @@ from homa_shared.settings.values import (
     Parameters,
     Positive,
     Seconds,
+    WebhookUrl,
     Words,
     Zone,
 )
@@ -244,6 +245,8 @@ class Tenant(Section):
     weight: Annotated[int, Field(gt=0, le=1_000_000)] = 1
     #: Its jobs are sent to accounts whose `data_region` is one of these, and no fallback leaves them; empty: to any.
     regions: Words = ()
+    #: URL that workers post the ends of its jobs and the completions of its batches to, where these name no other.
+    webhook: WebhookUrl | None = None
 
 
 class Retention(Section):

@@ -58,6 +58,17 @@ class GatewayKey:
     revoked_ms: int | None = None
     #: SHA-256 of the secret, in hex.
     digest: str = ""
+    #: Most that its jobs may cost in a period, nano-dollars; None: no budget of its own.
+    cap_nano_usd: int | None = None
+    #: day, month or total.
+    period: str = "total"
+    #: Most requests and tokens a minute; None: no bound.
+    rpm: int | None = None
+    tpm: int | None = None
+
+    @property
+    def has_rate(self) -> bool:
+        return self.rpm is not None or self.tpm is not None
 
     def opens(self, secret: str) -> bool:
         """Whether a secret is this key's; takes the same time for any."""
@@ -73,10 +84,14 @@ class FoundKey:
     any_made: bool
 
 
-def new_key(role: Role, tenant: str, models: tuple[str, ...], name: str) -> tuple[GatewayKey, str]:
-    """A key, and the text that its bearer has to show: nobody can tell it afterwards."""
+def new_key(role: Role, tenant: str, models: tuple[str, ...], name: str, **bounds: Any) -> tuple[GatewayKey, str]:
+    """A key, and the text that its bearer has to show: nobody can tell it afterwards.
+
+    Args:
+        bounds: `cap_nano_usd`, `period`, `rpm` and `tpm`.
+    """
     key_id, secret = os.urandom(6).hex(), urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
-    made = GatewayKey(key_id, role, tenant, models, name, time.time_ns() // 1_000_000, None, _digest(secret))
+    made = GatewayKey(key_id, role, tenant, models, name, _now_ms(), None, _digest(secret), **bounds)
     return made, f"homa_{key_id}_{secret}"
 
 
@@ -131,8 +146,12 @@ def _table(keys: Keys) -> str:
     return keys.own("gateway", "keys")
 
 
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def _record(key: GatewayKey) -> dict[str, Any]:
-    return {
+    record: dict[str, Any] = {
         "role": key.role.value,
         "tenant": key.tenant,
         "models": key.models,
@@ -140,6 +159,10 @@ def _record(key: GatewayKey) -> dict[str, Any]:
         "created": key.created_ms,
         "digest": key.digest,
     }
+    if key.cap_nano_usd is not None:
+        record |= {"cap": key.cap_nano_usd, "period": key.period}
+    record |= {name: value for name, value in (("rpm", key.rpm), ("tpm", key.tpm)) if value is not None}
+    return record
 
 
 def _digest(secret: str) -> str:
@@ -151,5 +174,16 @@ def _key(key_id: str, record: bytes, revoked: bytes | None) -> GatewayKey:
     since_ms = int(revoked) if revoked else None
     role = Role(said["role"])
     return GatewayKey(
-        key_id, role, said["tenant"], tuple(said["models"]), said["name"], said["created"], since_ms, said["digest"]
+        key_id,
+        role,
+        said["tenant"],
+        tuple(said["models"]),
+        said["name"],
+        said["created"],
+        since_ms,
+        said["digest"],
+        said.get("cap"),
+        said.get("period", "total"),
+        said.get("rpm"),
+        said.get("tpm"),
     )

@@ -17,6 +17,7 @@ import redis.asyncio
 
 from homa_shared.model.constants import FULL_PERCENT
 from homa_shared.model.errors import StoreUnavailable
+from homa_shared.store.operation import Op, read
 
 #: Lowest versions whose scripts have what Homa's use (functions' flags, `allow-oom`).
 OLDEST = {"redis": (7, 0), "valkey": (7, 2)}
@@ -122,6 +123,20 @@ def read_facts(client: redis.Redis) -> StoreFacts:
         pipeline.execute_command(*command)
     replies = pipeline.execute(raise_on_error=False)
     return StoreFacts.parse(replies, asked_at_s=asked_at_s, answered_at_s=time.time())
+
+
+def told_facts() -> Op[StoreFacts]:
+    """The operation that asks a store for its facts, to be sent at once.
+
+    It leaves out how often the store syncs: only CONFIG tells it, which hosted stores deny.
+    """
+    asked_at_s = time.time()
+
+    def parse(replies: list[Any]) -> StoreFacts:
+        info, clock = replies
+        return StoreFacts.parse([info, {}, clock], asked_at_s=asked_at_s, answered_at_s=time.time())
+
+    return read((("INFO",), ("TIME",)), parse)
 
 
 async def read_facts_async(client: redis.asyncio.Redis) -> StoreFacts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,7 +68,11 @@ def workers(keys: Keys, *, gone: bool = False) -> Flow[tuple[WorkerInfo, ...]]:
     Args:
         gone: also those that are gone, for an hour after their last beat.
     """
-    rows = [row for row in (yield from ask(reads.workers(keys))) if row.live or gone]
+    return worker_infos([row for row in (yield from ask(reads.workers(keys))) if row.live or gone])
+
+
+def worker_infos(rows: Sequence[WorkerRow]) -> tuple[WorkerInfo, ...]:
+    """Workers as people look at them: which of them are of an older release than others that live is told."""
     newest = max((Versions.told(row.facts) for row in rows if row.live), default=own_versions())
     return tuple(WorkerInfo.of(row, newest) for row in rows)
 

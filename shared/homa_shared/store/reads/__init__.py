@@ -59,7 +59,7 @@ from homa_shared.store.reads.money import (
     costs,
     ledger,
 )
-from homa_shared.store.reads.monitoring import BudgetSum, Demand, Monitored, monitored
+from homa_shared.store.reads.monitoring import BudgetSum, Demand, Monitored, RecentEnds, monitored, recent_ends
 from homa_shared.store.reads.stream_marks import stream_marks
 
 __all__ = [
@@ -82,6 +82,7 @@ __all__ = [
     "Monitored",
     "Page",
     "QueueRow",
+    "RecentEnds",
     "Why",
     "WorkerRow",
     "batch",
@@ -105,6 +106,7 @@ __all__ = [
     "live_workers",
     "monitored",
     "queues",
+    "recent_ends",
     "replies",
     "reply",
     "resolved_replies",

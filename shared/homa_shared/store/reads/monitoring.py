@@ -63,6 +63,27 @@ class Monitored:
     budgets: list[BudgetSum]
 
 
+@dataclass(frozen=True, slots=True)
+class RecentEnds:
+    """Jobs that ended without an answer within a time. Of very many the latest 500 stand for all."""
+
+    failed: int
+    expired: int
+    cancelled: int
+
+    @classmethod
+    def of(cls, failed: int, expired: int, cancelled: int, total: int) -> RecentEnds:
+        """The counts of those that were looked at, as shares of all."""
+        looked = failed + expired + cancelled
+        share = total / looked if looked and total > looked else 1
+        return cls(round(failed * share), round(expired * share), round(cancelled * share))
+
+
+def recent_ends(keys: Keys, within_ms: int) -> Op[RecentEnds]:
+    """How many jobs failed, expired or were cancelled within the last so many milliseconds."""
+    return call(keys, "recent_ends", (within_ms,), lambda answer: RecentEnds.of(*map(int, answer)))
+
+
 def monitored(keys: Keys) -> Op[Monitored]:
     """Everything that monitoring asks of jobs, in one script."""
     return call(keys, "metrics", (), _parse)

@@ -95,9 +95,13 @@ def open_batch(keys: Keys, batch_id: str, facts: dict[str, Any]) -> Op[str]:
     return call(keys, "open_batch", (batch_id, orjson.dumps(given)), text)
 
 
-def seal_batch(keys: Keys, batch_id: str, total: int) -> Op[str]:
-    """No line comes after this one: the batch is complete when `total` lines have ended. Empty: no such batch."""
-    return call(keys, "batch", ("seal", batch_id, total), text)
+def seal_batch(keys: Keys, batch_id: str, total: int, *, unsent: int = 0, unsent_why: str = "") -> Op[str]:
+    """No line comes after this one: the batch is complete when `total` lines have ended. Empty: no such batch.
+
+    Args:
+        unsent: inputs of a schedule's batch that could not become lines, and why the first could not.
+    """
+    return call(keys, "batch", ("seal", batch_id, total, unsent, unsent_why), text)
 
 
 def pause_batch(keys: Keys, batch_id: str, why: str = "") -> Op[str]:
