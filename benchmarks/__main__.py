@@ -25,8 +25,10 @@ from benchmarks import (
     metrics,
     middleware,
     quota,
+    resuming,
     submitting,
     tables,
+    traces,
 )
 from benchmarks.result import Figure
 
@@ -34,6 +36,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "cpu": cpu.figures,
     "middleware": middleware.figures,
     "metrics": metrics.figures,
+    "traces": traces.figures,
     "engine": engine.figures,
     "events": events.figures,
     "quota": quota.figures,
@@ -46,6 +49,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "gateway": gateway.figures,
     "adapters": adapters.figures,
     "documents": documents.figures,
+    "resuming": resuming.figures,
     "fakes": fakes.figures,
 }
 

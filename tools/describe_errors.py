@@ -61,6 +61,7 @@ REMEDIES: dict[str, str] = {
     "BlobsUnavailable": "Look whether the bucket or directory of `HOMA_BLOBS` can be reached with this process's credentials.",
     "OutputUnwritable": "Make room on the disk, then run the same command with `--resume`.",
     "BudgetExceeded": "Raise the cap, lower `max_tokens`, or wait until the period turns. `homa budgets` shows what is spent.",
+    "KeyRateExceeded": "Wait as long as it says, or give the gateway's key a higher rate.",
     "JobNotFound": "Look at the id and the namespace. Results are kept as long as `[retention] results` says.",
     "JobEnded": "Catch it to catch all three below; `error.attempts` has what happened.",
     "JobFailed": "`homa jobs show JOB` has each attempt's reason (kinds are below). After mending the cause: `homa jobs retry JOB`.",

@@ -92,6 +92,7 @@ TYPES: Mapping[str, str] = {
     "Zone": "IANA time zone",
     "datetime": "moment",
     "HttpUrl": "URL",
+    "WebhookUrl": "URL",
     "BlobsUrls": "list of directories and URLs",
     "BlobsUrl": "directory or URL",
     "StoreUrl": "URL",

@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from homa.client.conversations.turns import Turn
     from homa.client.conversations.window import Window
     from homa.client.embeddings import Embedded
+    from homa.client.flows.aio_handle import AsyncFlowRun
+    from homa.client.flows.handle import FlowRun
+    from homa.client.flows.outcomes import FlowProgress, FlowResult, StepProgress
     from homa.client.handles import Batch, Job, OpenBatch
     from homa.client.management.batches import BatchInfo
     from homa.client.management.budgets import BudgetInfo
@@ -75,6 +78,7 @@ if TYPE_CHECKING:
     from homa.client.tables.aio_table import AsyncTable
     from homa.client.tables.answers import RowFailure
     from homa.client.tables.table import Table
+    from homa.flows.flow import Flow
     from homa.submit.job_options import EmbeddingOptions, JobOptions
     from homa_shared.calls.tokens import Count
     from homa_shared.calls.tools import Tool, tool
@@ -84,6 +88,7 @@ __all__ = [
     "AnsweredLine",
     "AsyncBatch",
     "AsyncConversation",
+    "AsyncFlowRun",
     "AsyncHoma",
     "AsyncJob",
     "AsyncOpenBatch",
@@ -110,6 +115,10 @@ __all__ = [
     "EventHandlerInfo",
     "FailedLine",
     "Failure",
+    "Flow",
+    "FlowProgress",
+    "FlowResult",
+    "FlowRun",
     "Hold",
     "Homa",
     "HomaError",
@@ -138,6 +147,7 @@ __all__ = [
     "Retries",
     "RowFailure",
     "StaleTurn",
+    "StepProgress",
     "StoreFull",
     "StoreUnavailable",
     "Table",
@@ -160,6 +170,7 @@ _LAZY = {
     "AnsweredLine": "homa.client.batch_lines",
     "AsyncBatch": "homa.client.aio_handles",
     "AsyncConversation": "homa.client.conversations.aio_handle",
+    "AsyncFlowRun": "homa.client.flows.aio_handle",
     "AsyncHoma": "homa.client.aio",
     "AsyncJob": "homa.client.aio_handles",
     "AsyncOpenBatch": "homa.client.aio_handles",
@@ -180,6 +191,10 @@ _LAZY = {
     "EventHandlerInfo": "homa.client.management.event_handlers",
     "FailedLine": "homa.client.batch_lines",
     "Failure": "homa.client.results",
+    "Flow": "homa.flows.flow",
+    "FlowProgress": "homa.client.flows.outcomes",
+    "FlowResult": "homa.client.flows.outcomes",
+    "FlowRun": "homa.client.flows.handle",
     "Hold": "homa.client.management.why",
     "Homa": "homa.client.sync",
     "Job": "homa.client.handles",
@@ -196,6 +211,7 @@ _LAZY = {
     "Reply": "homa.client.results",
     "Retries": "homa.client.management.retries",
     "RowFailure": "homa.client.tables.answers",
+    "StepProgress": "homa.client.flows.outcomes",
     "Table": "homa.client.tables.table",
     "Tool": "homa_shared.calls.tools",
     "Turn": "homa.client.conversations.turns",

@@ -34,6 +34,7 @@ from homa_shared.model.events import (
     SchedulePaused,
     ScheduleResumed,
     ScheduleSkipped,
+    WebhookFailed,
 )
 
 __all__ = [
@@ -70,4 +71,5 @@ __all__ = [
     "SchedulePaused",
     "ScheduleResumed",
     "ScheduleSkipped",
+    "WebhookFailed",
 ]

@@ -82,12 +82,11 @@ def hanging(jobs: int = 400, *, seed: int = 43, share: float = 0.1, timeout_s: i
         return outcome.close(tally)
 
 
-def hostile(jobs: int = 400, *, seed: int = 44, share: float = 0.03, most_mb: int = 300) -> Outcome:
+def hostile(jobs: int = 400, *, seed: int = 44, share: float = 0.03, most_mb: int = 600) -> Outcome:
     """Replies that are HTML, nothing, half, endless or a third of a gigabyte of zeros: jobs end, workers stay small."""
     outcome = Outcome("hostile replies", rounds=len(_MALFORMED))
     faults = tuple(part for name in _MALFORMED for part in ("--fault", f"{name}={share}"))
-    # Each of its calls may hold so much: by default a worker of many slots needs room for many large replies.
-    settings = {"HOMA_PROVIDERS__OPENAI__TIMEOUT_S": "5", "HOMA_PROVIDERS__OPENAI__REPLY_MAX_BYTES": str(4 << 20)}
+    settings = {"HOMA_PROVIDERS__OPENAI__TIMEOUT_S": "5"}
     with World(seed=seed, latency_ms=50, settings=settings, simulate=faults) as world:
         batch = world.submit(jobs, max_attempts=20)
         crew = world.spawn(2, concurrency=10)

@@ -25,7 +25,7 @@ def test_the_summary_counts_them_and_says_how_to_redo_them(staffed: Fleet, invok
     answer = invoke(staffed, *asked)
     assert answer.exit_code == 0, answer.stderr
     assert "3 succeeded, 2 cut at the output cap, 1 of them empty; " in answer.stderr
-    assert "--redo cut" in answer.stderr
+    assert "--retry truncated" in answer.stderr
     summary = json.loads(answer.stdout)
     assert (summary["succeeded"], summary["cut"], summary["cut_empty"]) == (3, 2, 1)
     by_id = {line["custom_id"]: line["homa"] for line in lines(folder / "out.jsonl")}
@@ -45,7 +45,7 @@ def test_those_and_only_those_are_done_anew_where_that_is_asked_for(
 
     assert run("--max-tokens", "20") == {"a": "stop", "b": "length", "c": "length"}
     received = staffed.received()
-    assert run("--max-tokens", "40", "--resume", "--redo", "cut") == {"a": "stop", "b": "stop", "c": "length"}
+    assert run("--max-tokens", "40", "--retry", "truncated") == {"a": "stop", "b": "stop", "c": "length"}
     assert staffed.received() == received + 2
     assert run("--resume", "--max-tokens", "40")["c"] == "length", "kept where nothing is said"
     assert staffed.received() == received + 2

@@ -100,7 +100,9 @@ def test_results_and_their_notes_are_no_inputs(staffed: Fleet, invoke: Invoke, f
     for option in ("--force", "--resume", "--resume"):
         run(invoke, staffed, inputs, "-o", "out.jsonl", option, status=1)
         assert (folder / "out.jsonl.run.json").exists()
-        assert sorted(ids(folder / "out.jsonl")) == ["a.txt", "b.txt"]
+        # A folder is named by its last name, a pattern's files from where it begins.
+        root = f"{folder.name}/" if inputs == "." else ""
+        assert sorted(ids(folder / "out.jsonl")) == [f"{root}a.txt", f"{root}b.txt"]
 
 
 def test_a_forecast_counts_images_and_what_is_skipped(staffed: Fleet, invoke: Invoke, folder: Path):

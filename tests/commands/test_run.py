@@ -42,11 +42,12 @@ def test_a_folder_becomes_a_results_file_with_one_line_a_document(staffed: Fleet
     assert first["error"] is None
     assert set(first["homa"]) == {
         "job", "provider", "model", "finish_reason", "attempts", "cost_usd", "cached", "queued_ms", "latency_ms",
+        "row", "order",
     }  # fmt: skip
     summary = json.loads(answer.stdout)
     assert set(summary) == {
-        "batch", "total", "succeeded", "failed", "skipped", "cancelled", "expired", "cut", "cut_empty", "cost_usd",
-        "unresolved_usd", "unpriced_jobs", "seconds", "output",
+        "batch", "total", "rows", "succeeded", "failed", "skipped", "cancelled", "expired", "cut", "cut_empty",
+        "cost_usd", "unresolved_usd", "unpriced_jobs", "seconds", "output",
     }  # fmt: skip
     assert (summary["total"], summary["succeeded"], summary["failed"]) == (5, 3, 2)
     assert summary["skipped"] == {"hidden": 1, "binary": 1}
@@ -202,7 +203,9 @@ def test_a_resumed_run_that_asks_otherwise_does_not_pay_for_what_waits(staffed: 
     # Calls that were in flight when the run paused belong to it.
     eventually(lambda: sum(row.running for row in staffed.store.run(reads.queues(staffed.store.keys))) == 0)
     before = staffed.received()
-    answer = run(invoke, staffed, "rows.jsonl", "-o", "out.jsonl", "--resume", "--prompt", "Name {{id}}", "--json")
+    answer = run(
+        invoke, staffed, "rows.jsonl", "-o", "out.jsonl", "--resume", "--changed", "--prompt", "Name {{id}}", "--json"
+    )
     assert "what had not begun is cancelled" in answer.stderr
     assert sorted(ids(folder / "out.jsonl")) == sorted(f"r{i}" for i in range(3000))
     assert staffed.received() - before == 3000

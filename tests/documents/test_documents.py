@@ -56,9 +56,9 @@ def pdf_with(text: str) -> bytes:
     return bytes(out + b"trailer << /Size 5 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % start)
 
 
-def test_a_document_is_named_by_its_path_and_has_no_fields(tmp_path: Path) -> None:
+def test_a_document_is_named_by_its_file_and_has_no_fields(tmp_path: Path) -> None:
     path = tmp_path / "a.md"
-    assert read(path, b"# Title\n") == Row(str(path), str(path), None, "# Title\n", {})
+    assert read(path, b"# Title\n") == Row("a.md", "a.md", None, "# Title\n", {})
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])

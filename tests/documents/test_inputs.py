@@ -96,13 +96,46 @@ def test_a_file_that_several_inputs_lead_to_is_read_once() -> None:
     write("docs/a.txt")
     write("docs/b.txt")
     skipped = Skipped()
-    assert ids("./docs/b.txt", "docs", "docs/*.txt", skipped=skipped) == ["docs/b.txt", "docs/a.txt"]
+    assert ids("./docs/b.txt", "docs", "docs/*.txt", skipped=skipped) == ["b.txt", "docs/a.txt"]
     assert skipped.counts["repeated"] == 3
 
 
-def test_a_path_has_one_spelling_so_that_a_resumed_run_knows_it() -> None:
+def test_a_folder_has_one_name_however_it_is_spelled(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write("docs/a.txt")
-    assert ids("./docs//") == ids("docs") == ["docs/a.txt"]
+    write("docs/deep/t.jsonl", '{"text": "x"}')
+    Path("link").symlink_to("docs", target_is_directory=True)
+    known = ["docs/a.txt", "docs/deep/t.jsonl:1"]
+    absolute = str(in_folder / "docs")
+    for spelling in ("docs", "./docs", "docs/", "docs//", "docs/deep/../../docs", "link", "link/", absolute):
+        assert ids(spelling) == known, spelling
+    monkeypatch.chdir("docs")
+    for spelling in (".", "../docs", "../link"):
+        assert ids(spelling) == known, spelling
+
+
+def test_a_file_has_its_own_name_and_a_pattern_names_from_where_it_begins(in_folder: Path) -> None:
+    write("docs/deep/a.txt")
+    for spelling in ("docs/deep/a.txt", "./docs//deep/a.txt", str(in_folder / "docs/deep/a.txt")):
+        assert ids(spelling) == ["a.txt"]
+    assert ids("docs/**/*.txt") == ids(f"{in_folder}/docs/**/*.txt") == ["deep/a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "named"),
+    [
+        (("a/docs", "b/docs"), ["a/docs/x.txt", "b/docs/x.txt"]),
+        (("a/docs/x.txt", "b/docs/x.txt"), ["a/docs/x.txt", "b/docs/x.txt"]),
+        (("a/docs/*.txt", "b/docs/*.txt"), ["a/docs/x.txt", "b/docs/x.txt"]),
+        (("a/docs", "b/docs/x.txt"), ["docs/x.txt", "x.txt"]),
+        (("a/docs", "link"), ["docs/x.txt"]),
+        (("docs", "a/docs/*.txt", "b/docs/*.txt"), ["docs/y.txt", "a/docs/x.txt", "b/docs/x.txt"]),
+    ],
+)
+def test_inputs_of_one_name_are_told_apart_by_the_names_before_it(inputs: tuple[str, ...], named: list[str]) -> None:
+    for name in ("a/docs/x.txt", "b/docs/x.txt", "docs/y.txt"):
+        write(name)
+    Path("link").symlink_to("a/docs", target_is_directory=True)
+    assert ids(*inputs) == named
 
 
 def test_a_name_that_is_no_utf8_is_printable() -> None:

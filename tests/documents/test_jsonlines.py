@@ -134,13 +134,15 @@ def test_a_repeated_id_is_a_bad_row_under_its_line(path: Path) -> None:
     assert isinstance(first, Row)
     assert isinstance(second, BadRow)
     assert second.custom_id == "a.jsonl:2"
-    assert second.error.startswith("custom_id 'a' stands on an earlier row too")
+    assert second.error.startswith("custom_id 'a' stands on an earlier row of this file too")
 
 
-def test_a_repeated_id_in_another_file_is_one_too(path: Path) -> None:
-    Path("b.jsonl").write_text('{"id": "a"}')
-    Path("a.jsonl").write_text('{"id": "a"}')
-    assert [type(row) for row in open_inputs(["a.jsonl", "b.jsonl"])] == [Row, BadRow]
+def test_an_id_that_a_row_of_another_file_has_is_qualified_by_its_file(path: Path) -> None:
+    Path("a.jsonl").write_text('{"id": "a"}\n{"id": "b"}')
+    Path("b.jsonl").write_text('{"id": "a"}\n{"id": "c"}\n{"id": "a"}')
+    found = list(open_inputs(["a.jsonl", "b.jsonl"]))
+    assert [row.custom_id for row in found] == ["a", "b", "b.jsonl#a", "c", "b.jsonl:3"]
+    assert [type(row) for row in found] == [Row, Row, Row, Row, BadRow]
 
 
 def test_a_text_field_that_is_no_string_is_json_text(path: Path) -> None:

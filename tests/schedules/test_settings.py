@@ -163,3 +163,28 @@ def test_a_table_says_where_runs_are_delivered(shell: Shell) -> None:
     refused = shell("apply")
     assert refused.exit_code == 2
     assert "schedules.digest: deliver is 'here.json'" in refused.output
+
+
+NIGHTLY = """
+[schedules.nightly]
+cron = "0 3 * * *"
+run = ["in/*.txt", "--prompt", "{{text}} of {{tick}}", "--model", "quick"]
+"""
+
+
+def test_a_schedule_of_batches_is_made_and_changed_by_its_table(shell: Shell, tmp_path: Path) -> None:
+    shell.write(NIGHTLY)
+    assert shell.applied("--diff") == [("nightly", "made")]
+    assert shell.applied() == [("nightly", "made")]
+    assert shell.applied() == []
+    assert shell.json("schedules", "show", "nightly")["run"][-1] == f"{tmp_path}/in/*.txt"
+    shell.write(NIGHTLY.replace("in/", "other/"))
+    assert shell.applied() == [("nightly", "changed")]
+    assert shell.json("schedules", "show", "nightly")["run"][-1] == f"{tmp_path}/other/*.txt"
+
+
+def test_a_table_with_a_run_and_a_prompt_is_refused(shell: Shell) -> None:
+    shell.write(NIGHTLY + 'prompt = "x"\n')
+    refused = shell("apply")
+    assert refused.exit_code != 0
+    assert "among the arguments of run" in str(refused.output) + str(refused.exception)

@@ -54,6 +54,32 @@ def test_a_late_reply_brings_its_own(cell: Cell) -> None:
     assert totals(cell, "provider") == [({"flex": COST}, {"web_searches": 5})]
 
 
+def used(cell: Cell) -> tuple[int, int, int]:
+    (row,) = cell.run(reads.costs(cell.keys, "provider")).rows
+    return row.input_tokens, row.output_tokens, row.requests
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+@pytest.mark.parametrize("fees", [{"web_searches": 5, "pages": 1}, {"web_searches": 1}, {}])
+def test_a_late_reply_replaces_what_a_broken_stream_told_of_tokens_and_fees(
+    cell: Cell, *, by_hand: bool, fees: dict[str, int]
+) -> None:
+    cell.submit("a")
+    claim = cell.claim()
+    broken = {"input": 100, "output": 7, "fees": {"web_searches": 3}}
+    cell.fail(claim, outcome="ambiguous", charge=Charge.UNRESOLVED, **broken)
+    assert used(cell) == (100, 7, 1)
+    if by_hand:
+        assert cell.run(admin.resolve(cell.keys, "a", 1, 5)) == "ok"
+        assert used(cell) == (100, 7, 1)
+        assert totals(cell, "provider") == [({}, {"web_searches": 3})]
+    assert cell.settle(claim, input=120, output=40, fees=fees) is ReportResult.LATE
+    assert used(cell) == (120, 40, 1)
+    assert cell.settle(claim, input=120, output=40, fees=fees) is ReportResult.OK, "told twice"
+    assert used(cell) == (120, 40, 1)
+    assert totals(cell, "provider") == [({}, fees)]
+
+
 def test_a_reply_told_twice_counts_once(cell: Cell) -> None:
     cell.submit("a")
     claim = cell.claim()

@@ -92,6 +92,8 @@ class RunningAttempt:
     refused: int = 0
     #: Parameters of its last call.
     params: Mapping[str, Any] = field(default_factory=dict)
+    #: Why its call takes more than what was known when it was accepted, for people; empty: it does not.
+    grown: str = ""
     #: Digests of the media that its request shows.
     media: Sequence[str] = ()
     steps: StepTally = NO_STEPS
@@ -116,6 +118,8 @@ class RunningAttempt:
     #: Whether the store holds quota and budget for its present call, as take did for the first: with one reservation
     #: one call is made.
     is_reserved: bool = True
+    #: When that was asked for, on this process's clock (s).
+    reserved_s: float = field(default_factory=monotonic)
     #: Gives back what was reserved for its call, which stands by until it can leave; None where none does.
     giving_back: asyncio.Task[None] | None = None
     #: Why what its call takes was reckoned again, or has no bound, for people.

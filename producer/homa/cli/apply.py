@@ -15,6 +15,7 @@ from homa_shared.calls.prompt_templates import Template
 from homa_shared.model.errors import ConfigError, InvalidRequest
 from homa_shared.settings.changes import Change, diff
 from homa_shared.settings.fleet import Fleet
+from homa_shared.store.audit_trail import audited
 from homa_shared.store.transitions.fleet import read_fleet, write_fleet
 
 _SCHEDULES = {
@@ -103,8 +104,13 @@ def _write(here: Session, mine: Fleet) -> tuple[int, list[Change]]:
     for _ in range(_TRIES):
         theirs = here.store.run(read_fleet(here.keys))
         seen = theirs.version if theirs else 0
-        if here.store.run(write_fleet(here.keys, mine, seen=seen)) == seen + 1:
-            return seen + 1, diff(theirs or Fleet(), mine)
+        changes = diff(theirs or Fleet(), mine)
+        names = [change.name for change in changes]
+        writing = audited(
+            write_fleet(here.keys, mine, seen=seen), "fleet.applied", f"version {seen + 1}", changed=names
+        )
+        if here.store.run(writing) == seen + 1:
+            return seen + 1, changes
     say(f"others write the fleet's settings at the same time: gave up after {_TRIES} tries; apply again")
     raise Stopped(STUCK)
 

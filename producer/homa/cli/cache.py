@@ -7,6 +7,7 @@ import click
 from homa.cli.context import session
 from homa.cli.output import json_option, number, print_facts, print_json
 from homa_shared.store import reads
+from homa_shared.store.audit_trail import audited
 from homa_shared.store.transitions import admin
 
 
@@ -36,8 +37,11 @@ def clear(as_json: bool) -> None:
     """Forget which replies answer equal requests, and vectors of single texts; the jobs and their replies stay."""
     cleared = 0
     with session() as here:
-        while some := here.store.run(admin.clear_cache(here.keys)):
+        # In slices; the audit trail has one entry for all of them.
+        some = here.store.run(audited(admin.clear_cache(here.keys), "cache.cleared", "cache"))
+        while some:
             cleared += some
+            some = here.store.run(admin.clear_cache(here.keys))
     if as_json:
         print_json({"cleared": cleared})
     else:

@@ -22,9 +22,10 @@ _OPTIONS = (
     click.option("--tenant", metavar="NAME", help="Only jobs of this tenant."),
     click.option("--tag", metavar="K[=V]", help="Only jobs with this tag."),
     click.option("--template", metavar="NAME[@V]", help="Only jobs by this stored template."),
+    click.option("--cause", metavar="KIND", help="Only jobs that failed by an error of this kind."),
 )
 #: Names of the filters, as commands get them.
-FILTERS = ("state", "batch", "queue", "provider", "tenant", "tag", "template")
+FILTERS = ("state", "batch", "queue", "provider", "tenant", "tag", "template", "cause")
 
 
 def filter_options(function: F) -> F:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -20,10 +20,11 @@ class JobFlags:
 
     Args:
         command: whose flags they are.
+        optional: options that others may stand for, though the command requires them otherwise.
     """
 
-    def __init__(self, command: Command) -> None:
-        self._command = command
+    def __init__(self, command: Command, *, optional: Container[str] = ()) -> None:
+        self._command, self._optional = command, optional
         self._left = {name: row.flag for name, row in rows().items() if row.flag and command in row.flag.commands}
 
     def __call__(self, *names: str) -> Callable[[F], F]:
@@ -50,7 +51,7 @@ class JobFlags:
             help=flag.commands[self._command] or flag.help or row.help,
             metavar=flag.metavar,
             multiple=flag.repeated,
-            required=self._command in flag.required,
+            required=self._command in flag.required and name not in self._optional,
             **_type_of(row),
             **_default_of(flag, self._command),
         )

@@ -8,12 +8,18 @@ from typing import Any
 import click
 
 from homa.cli.context import say, session
-from homa.cli.output import json_option, moment, print_json, print_table
+from homa.cli.output import dollars, json_option, moment, number, print_json, print_table, usd_or_null
 from homa.submit.option_checks import check_tenant
 from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.money import parse_usd
 from homa_shared.model.targets import nearest
 from homa_shared.settings.names import suggestion
 from homa_shared.store.gateway_keys import GatewayKey, Role, all_keys, new_key, put_key, revoke_key
+
+#: Periods after which spending is counted from zero; total: never.
+PERIODS = ("day", "month", "total")
+#: Most requests or tokens a minute that a key may be given: scripts reckon in doubles.
+_MOST_RATE = 1_000_000_000
 
 
 @click.group("keys")
@@ -30,14 +36,41 @@ def command() -> None:
     type=click.Choice([role.value for role in Role]),
     help="What it may do.",
 )
-@click.option("--model", "models", multiple=True, metavar="PATTERN", help="All that it may ask for; may be repeated.")
+@click.option(
+    "--models",
+    "--model",
+    "models",
+    multiple=True,
+    metavar="PATTERN",
+    help="Models and aliases that it may ask for, separated by commas; may be repeated.  [default: all]",
+)
+@click.option(
+    "--budget",
+    metavar="USD/PERIOD",
+    help="Most that its jobs may cost in a day or month, or for ever: 5/day, 100/month, 20.",
+)
+@click.option("--rpm", type=click.IntRange(1, _MOST_RATE), help="Most requests a minute.")
+@click.option("--tpm", type=click.IntRange(1, _MOST_RATE), help="Most tokens a minute.")
 @click.option("--name", default="", help="For people.")
 @json_option
-def create(tenant: str, role: str, models: tuple[str, ...], name: str, as_json: bool) -> None:
+def create(
+    tenant: str,
+    role: str,
+    models: tuple[str, ...],
+    budget: str | None,
+    rpm: int | None,
+    tpm: int | None,
+    name: str,
+    as_json: bool,
+) -> None:
     """Make a key, and print it: it cannot be shown again."""
     if role == Role.TENANT and not tenant:
         raise click.UsageError("a tenant's key needs --tenant NAME; or give --role operator or admin")
-    key, shown = new_key(Role(role), check_tenant("tenant", tenant) if tenant else "", models, name)
+    patterns = tuple(part.strip() for said in models for part in said.split(",") if part.strip())
+    if models and not patterns:
+        raise click.UsageError(f"--models is {models[0]!r:.80}: expected patterns such as 'openai:*', or leave it out")
+    owner = check_tenant("tenant", tenant) if tenant else ""
+    key, shown = new_key(Role(role), owner, patterns, name, rpm=rpm, tpm=tpm, **_cap(budget))
     with session() as here:
         here.store.run(put_key(here.keys, key))
     if as_json:
@@ -56,7 +89,7 @@ def list_keys(as_json: bool) -> None:
     if as_json:
         print_json({"keys": [_document(key) for key in keys]})
         return
-    print_table(("ID", "ROLE", "TENANT", "MODELS", "NAME", "CREATED", "REVOKED"), map(_row, keys), empty=_NONE)
+    print_table(_HEADERS, map(_row, keys), right={"RPM", "TPM"}, empty=_NONE)
 
 
 @command.command("revoke")
@@ -78,9 +111,33 @@ def revoke(ids: tuple[str, ...]) -> None:
 _NONE = "no key has been made: the gateway answers this machine only; `homa keys create --tenant NAME`"
 
 
+_HEADERS = ("ID", "ROLE", "TENANT", "MODELS", "BUDGET", "RPM", "TPM", "NAME", "CREATED", "REVOKED")
+
+
+def _cap(budget: str | None) -> dict[str, Any]:
+    """Cap and period of `USD/PERIOD`; for ever where no period is said."""
+    if budget is None:
+        return {}
+    amount, _, period = budget.partition("/")
+    if period not in ("", *PERIODS):
+        raise click.UsageError(f"--budget is {budget!r:.80}: expected dollars a period, one of {', '.join(PERIODS)}")
+    try:
+        return {"cap_nano_usd": parse_usd(amount), "period": period or "total"}
+    except ValueError as error:
+        raise click.UsageError(f"--budget is {budget!r:.80}: {error}") from None
+
+
+def _budget(key: GatewayKey) -> str:
+    if key.cap_nano_usd is None:
+        return ""
+    return dollars(key.cap_nano_usd) + ("" if key.period == "total" else f"/{key.period}")
+
+
 def _row(key: GatewayKey) -> tuple[str, ...]:
     revoked = "" if key.revoked_ms is None else moment(key.revoked_ms)
-    return (key.id, key.role, key.tenant, ", ".join(key.models), key.name, moment(key.created_ms), revoked)
+    rate = tuple("" if limit is None else number(limit) for limit in (key.rpm, key.tpm))
+    models = ", ".join(key.models)
+    return (key.id, key.role, key.tenant, models, _budget(key), *rate, key.name, moment(key.created_ms), revoked)
 
 
 def _document(key: GatewayKey) -> dict[str, Any]:
@@ -89,6 +146,10 @@ def _document(key: GatewayKey) -> dict[str, Any]:
         "role": key.role,
         "tenant": key.tenant,
         "models": list(key.models),
+        "budget_usd": usd_or_null(key.cap_nano_usd),
+        "budget_period": None if key.cap_nano_usd is None else key.period,
+        "rpm": key.rpm,
+        "tpm": key.tpm,
         "name": key.name,
         "created_ms": key.created_ms,
         "revoked_ms": key.revoked_ms,

@@ -17,6 +17,7 @@ from homa.client.conversations.opening import AsyncDialogue
 from homa.client.embeddings import Embedded
 from homa.client.event_reading import AsyncEventReading
 from homa.client.extensions import Extended
+from homa.client.flows.running import AsyncFlowRunning
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.aio import AsyncManagement
 from homa.client.scheduling import AsyncScheduling
@@ -46,6 +47,7 @@ class AsyncHoma(
     AsyncEventReading,
     AsyncDialogue,
     AsyncTemplating,
+    AsyncFlowRunning,
     Extended,
 ):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.

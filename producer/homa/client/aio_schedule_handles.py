@@ -63,7 +63,13 @@ class AsyncSchedule:
 
     async def run(self) -> AsyncJob[None]:
         """Run it now, beside its ticks."""
-        return AsyncJob(self._driver, JobFlows(self._flows.keys, await self._driver.run(self._flows.run())))
+        found = await self._driver.run(self._flows.run(as_batch=False))
+        return AsyncJob(self._driver, JobFlows(self._flows.keys, found))
+
+    async def run_batch(self) -> AsyncBatch[None]:
+        """Run a schedule of batches now, beside its ticks. A worker reads the input."""
+        found = await self._driver.run(self._flows.run(as_batch=True))
+        return AsyncBatch(self._driver, BatchFlows(self._flows.keys, found))
 
     async def backfill(
         self,

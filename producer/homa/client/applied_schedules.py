@@ -12,11 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from homa.client.schedule_flows import ScheduleFlows, all_schedules, put_definition
+from homa.client.planned_runs import plan_run
+from homa.client.schedule_flows import ScheduleFlows, all_schedules
+from homa.client.schedule_making import check_model, put_definition
 from homa.drivers.effects import Flow, ask_patiently
 from homa.submit.asked import Asked
 from homa.submit.schedule_definition import (
     Policies,
+    RunArguments,
+    batch_definition,
     check_jitter,
     checked_name,
     checked_timing,
@@ -33,6 +37,7 @@ from homa_shared.settings.schedule_section import ScheduleSettings
 from homa_shared.store import reads
 from homa_shared.store.reads.schedules import ScheduleView
 from homa_shared.store.transitions import schedules as transitions
+from homa_shared.store.transitions.schedules import Definition
 
 #: Who made a schedule, as `homa schedules show` tells.
 SETTINGS = "settings"
@@ -55,7 +60,7 @@ class _Wanted:
 
     name: str
     table: ScheduleSettings
-    asked: Asked
+    asked: Asked | RunArguments
     timing: Timing
     policies: Policies
 
@@ -112,7 +117,7 @@ def _wanted(
     found = []
     for name, table in tables.items():
         try:
-            found.append(_checked(name, table, now_ms))
+            found.append(_checked(name, table, now_ms, submitter.settings_folder))
         except InvalidRequest as error:
             raise InvalidRequest(f"schedules.{name}: {error}") from None
         if name in views and views[name].origin != SETTINGS:
@@ -123,15 +128,20 @@ def _wanted(
     return found
 
 
-def _checked(name: str, table: ScheduleSettings, now_ms: int) -> _Wanted:
+def _checked(name: str, table: ScheduleSettings, now_ms: int, folder: str | None) -> _Wanted:
     checked_name(name)
-    asked = request_for(table.prompt or {}, {**table.options, "model": table.model})
+    asked = (
+        request_for(table.prompt or {}, {**table.options, "model": table.model})
+        if table.run is None
+        else plan_run(table.run, folder)
+    )
     at = table.at
     if at is not None and at.tzinfo is None:
         at = at.replace(tzinfo=ZoneInfo(table.tz))
     timing = checked_timing(table.cron, table.every_s, at, table.tz, now_ms)
     check_jitter(timing, table.jitter_s * 1000, now_ms)
-    holes_in(asked.prepared.json.decode(), timing.zone)
+    if isinstance(asked, Asked):
+        holes_in(asked.prepared.json.decode(), timing.zone)
     policies = Policies(
         table.missed,
         table.overlap,
@@ -160,7 +170,7 @@ def _turn(one: _Wanted, view: ScheduleView) -> list[str]:
 
 def _put(submitter: Submitter, one: _Wanted, view: ScheduleView | None) -> Flow[list[ScheduleChange]]:
     try:
-        definition = yield from define(submitter, one.name, one.asked, one.timing, one.policies, origin=SETTINGS)
+        definition = yield from _defined(submitter, one)
     except (InvalidRequest, BudgetExceeded) as error:
         error.args = (f"schedules.{one.name}: {error}",)
         raise
@@ -177,6 +187,14 @@ def _put(submitter: Submitter, one: _Wanted, view: ScheduleView | None) -> Flow[
         else:
             yield from flows.resume()
     return [ScheduleChange(one.name, action) for action in told + turns]
+
+
+def _defined(submitter: Submitter, one: _Wanted) -> Flow[Definition]:
+    if isinstance(one.asked, Asked):
+        return (yield from define(submitter, one.name, one.asked, one.timing, one.policies, origin=SETTINGS))
+    definition = batch_definition(one.name, one.asked, one.timing, one.policies, origin=SETTINGS)
+    yield from check_model(submitter, one.asked)
+    return definition
 
 
 def _gone(tables: Mapping[str, ScheduleSettings], views: Mapping[str, ScheduleView]) -> list[str]:

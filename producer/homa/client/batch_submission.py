@@ -20,6 +20,7 @@ from homa_shared.calls.request import CHAT
 from homa_shared.model.errors import HomaError, InvalidRequest, JobCancelled, StoreFull, StoreUnavailable
 from homa_shared.model.ids import new_batch_id
 from homa_shared.model.records import Lane
+from homa_shared.model.webhook_urls import checked_webhook
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions import admin
 from homa_shared.store.transitions.submit import Accepted, Entry
@@ -78,6 +79,8 @@ class BatchSubmission:
         cap = defaults.pop("budget_usd", None)
         self._cap = None if cap is None else Dollars()("budget_usd", cap)
         self._name = str(defaults.pop("name", ""))
+        url = defaults.pop("webhook", None)
+        self._webhook = {} if url is None else {"webhook": checked_webhook("webhook", url)}
         self._tenant = check_tenant("tenant", defaults.get("tenant", ""))
         self._defaults = defaults
         self.id = new_batch_id()
@@ -105,7 +108,8 @@ class BatchSubmission:
         if self._alike:
             self._chunks.check_defaults()
         cap = "" if self._cap is None else str(self._cap)
-        facts = {"name": self._name, "tenant": self._tenant, "cap": cap, **self._facts}
+        webhook = view.webhook_of(self._tenant) | self._webhook
+        facts = {"name": self._name, "tenant": self._tenant, "cap": cap, **webhook, **self._facts}
         yield from ask_patiently(admin.open_batch(self._submitter.keys, self.id, facts))
 
     def read_template(self, view: FleetView) -> Flow[None]:
@@ -138,6 +142,7 @@ class BatchSubmission:
             cap=self._cap,
             kind=self._kind,
             template=self._template,
+            traces=self._submitter.traces,
         )
 
     def add(self, request: BatchRequest) -> bool:
@@ -189,6 +194,14 @@ class BatchSubmission:
                 if known != entries[place].id
             }
             self._taken += len(taken)
+            yield from self._check_known(
+                [
+                    entries[place]
+                    for answer, (_, entries) in zip(answers, ops, strict=True)
+                    for place, known in answer.existing.items()
+                    if known == entries[place].id
+                ]
+            )
             return taken
         except HomaError:
             raise
@@ -198,13 +211,18 @@ class BatchSubmission:
                 raise
             raise JobCancelled(f"batch {self.id} was cancelled while it was submitted") from error
 
+    def _check_known(self, entries: Sequence[Entry]) -> Flow[None]:
+        """Lines that were there under their own names: sent before, by a submission whose reply was lost."""
+        yield from ()
+
     def seal(self) -> Flow[None]:
         """Sends what is left, and tells the store how many lines there are."""
         assert self._chunks is not None
         yield from self.flush()
-        lines = self._chunks.lines - self._taken
-        sealing = ask_patiently(admin.seal_batch(self._submitter.keys, self.id, lines))
-        yield from self._submitter.bounded(sealing)
+        yield from self._submitter.bounded(ask_patiently(self._sealing(self._chunks.lines - self._taken)))
+
+    def _sealing(self, lines: int) -> Op[str]:
+        return admin.seal_batch(self._submitter.keys, self.id, lines)
 
     def abandon(self, error: BaseException) -> Flow[None]:
         """Cancels a batch whose lines could not all be read, so that half of it is not paid for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from homa.client.results import Failure, Reply
+from homa.files.identity import ROW_DIGEST
 from homa.files.result_line import Answered, HomaPart, Unanswered
 
 #: Under this name a job carries what its document's reader noted; its line has it among its notes.
@@ -30,6 +31,7 @@ def homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: bool
     """What Homa knows beyond the provider's answer."""
     metadata = dict(ended.metadata)
     noted = metadata.pop(DOCUMENT_NOTES, ())
+    row = metadata.pop(ROW_DIGEST, "")
     if not isinstance(noted, list):  # whoever submits a job may put anything under this name
         noted = ()
     return HomaPart(
@@ -42,6 +44,7 @@ def homa_part(ended: Reply[Any] | Failure, nano_usd: int | None, *, cached: bool
         queued_ms=ended.queued_ms,
         latency_ms=ended.latency_ms,
         finish_reason=ended.finish_reason if isinstance(ended, Reply) else None,
+        row=row if isinstance(row, str) else "",
         notes=(*noted, *(ended.notes if isinstance(ended, Reply) else ())),
         metadata=metadata,
     )

@@ -1,9 +1,7 @@
-"""What schedules are asked to do, for the sync and the async client: made, listed, paused, run, backfilled, deleted."""
+"""What schedules are asked to do, for the sync and the async client: listed, paused, run, backfilled, deleted."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -13,12 +11,10 @@ from typing import Any
 from homa.client.not_found import check_id
 from homa.drivers.effects import Flow, ask, ask_patiently
 from homa.submit.option_checks import Dollars, Whole, wrong
-from homa.submit.schedule_definition import Policies, check_jitter, checked_name, checked_timing, define, request_for
-from homa.submit.submitter import Submitter
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.ids import new_batch_id
 from homa_shared.model.targets import nearest
-from homa_shared.schedules.timing import Timing, jitter_of, moment_in, past_words, read_timing, ticks_between
+from homa_shared.schedules.timing import jitter_of, moment_in, read_timing, ticks_between
 from homa_shared.schedules.variables import values_at
 from homa_shared.store import reads
 from homa_shared.store.keys import Keys
@@ -42,70 +38,6 @@ _FIRST_YEAR = 1971
 _COUNTED = 10_000
 #: Schedules that are read in one operation.
 _PAGE = 200
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleTimes:
-    """When a schedule fires, as it was asked for: one of the three."""
-
-    cron: str | None = None
-    every_s: float | None = None
-    at: datetime | None = None
-    tz: str | None = None
-
-
-def make_schedule(
-    submitter: Submitter,
-    name: str,
-    request: str | Mapping[str, Any],
-    times: ScheduleTimes,
-    policies: Policies,
-    options: Mapping[str, Any],
-    *,
-    replace: bool = False,
-    origin: str = "api",
-) -> Flow[str]:
-    """Makes a schedule; returns its id. Making it again in the same way changes nothing.
-
-    Raises:
-        InvalidRequest: something of it is wrong, or another definition has the name and `replace` is not said.
-        UnknownModel, BudgetExceeded: its jobs could never be done.
-        StoreUnavailable, StoreFull: it was not made, as far as the store told.
-    """
-    checked_name(name)
-    asked = request_for(request, options)
-    now_ms = yield from ask(reads.server_time(submitter.keys))
-    timing = checked_timing(times.cron, times.every_s, times.at, times.tz, now_ms)
-    check_jitter(timing, policies.jitter_ms, now_ms)
-    definition = yield from define(submitter, name, asked, timing, policies, origin=origin)
-    put = yield from put_definition(submitter, definition, timing, policies, replace=replace)
-    if put.answer == "taken":
-        raise InvalidRequest(
-            f"a schedule is named {name!r} already, with another definition: "
-            "expected another name, or replace=True (--replace) to change it"
-        )
-    if put.answer == "past":
-        raise InvalidRequest(past_words(timing, now_ms))
-    return put.id
-
-
-def put_definition(
-    submitter: Submitter, definition: transitions.Definition, timing: Timing, policies: Policies, *, replace: bool
-) -> Flow[transitions.Put]:
-    """Puts a definition into the store; what `put_schedule` answers."""
-    now_ms = yield from ask(reads.server_time(submitter.keys))
-    # None for a moment that is past: the schedule was made and done before, or it is refused.
-    tick = timing.after(now_ms) or now_ms
-    new_id = f"{definition.name}.{os.urandom(4).hex()}"
-    op = transitions.put_schedule(
-        submitter.keys,
-        definition,
-        new_id=new_id,
-        tick=tick,
-        due=tick + jitter_of(new_id, tick, policies.jitter_ms),
-        replace=replace,
-    )
-    return (yield from ask(op))
 
 
 def all_schedules(keys: Keys) -> Flow[list[ScheduleView]]:
@@ -188,10 +120,17 @@ class ScheduleFlows:
         found = yield from self.id()
         yield from ask_patiently(transitions.delete_schedule(self.keys, found))
 
-    def run(self) -> Flow[str]:
-        """Runs it now; returns the job."""
+    def run(self, *, as_batch: bool | None = None) -> Flow[str]:
+        """Runs it now; returns the job, or the batch.
+
+        Args:
+            as_batch: which of the two is expected; None: either.
+        """
         while True:
             view = yield from self.view()
+            if as_batch not in (None, view.fills):
+                made, method = ("a batch", "run_batch()") if view.fills else ("a job", "run()")
+                raise InvalidRequest(f"a run of {self.name} is {made}: expected {method}")
             now_ms = yield from ask(reads.server_time(self.keys))
             zone = read_timing(view.timing).zone
             values = values_at(_holes(view), tick=now_ms, since=view.last_ms or view.created_ms, zone=zone)
@@ -250,7 +189,7 @@ class ScheduleFlows:
                 f"{self.name} ({timing.words()}) has no tick from {since.isoformat()} to {until.isoformat()}"
             )
         bound = _bound(view)
-        if cap is not None and bound is None:
+        if cap is not None and bound is None and not view.fills:
             raise InvalidRequest("budget_usd is given, and nobody knows what a run costs: its model has no known price")
         if cap is not None and bound is not None and bound > cap:
             raise InvalidRequest(

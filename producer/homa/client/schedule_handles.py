@@ -63,7 +63,11 @@ class Schedule:
 
     def run(self) -> Job[None]:
         """Run it now, beside its ticks."""
-        return Job(self._driver, JobFlows(self._flows.keys, self._driver.run(self._flows.run())))
+        return Job(self._driver, JobFlows(self._flows.keys, self._driver.run(self._flows.run(as_batch=False))))
+
+    def run_batch(self) -> Batch[None]:
+        """Run a schedule of batches now, beside its ticks. A worker reads the input."""
+        return Batch(self._driver, BatchFlows(self._flows.keys, self._driver.run(self._flows.run(as_batch=True))))
 
     def backfill(
         self,
@@ -82,7 +86,8 @@ class Schedule:
             window: most runs at once.
 
         Returns:
-            The batch of its runs; the `custom_id` of a line is its tick.
+            The batch of its runs; the `custom_id` of a line is its tick. Where runs are batches themselves, it has
+            their counts, and `history()` their ids.
 
         Raises:
             InvalidRequest: the range is empty, reversed or not past, or nobody knows what a run costs.

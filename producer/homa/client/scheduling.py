@@ -13,9 +13,11 @@ from homa_shared.model.errors import InvalidRequest
 if TYPE_CHECKING:
     from homa.client.aio_schedule_handles import AsyncSchedule
     from homa.client.schedule_handles import Schedule
+    from homa.client.schedule_making import ScheduleTimes
     from homa.drivers.aio import AwaitingDriver
     from homa.drivers.blocking import BlockingDriver
     from homa.drivers.effects import Flow
+    from homa.submit.schedule_definition import Policies, RunArguments
     from homa.submit.submitter import Submitter
     from homa_shared.store.reads.schedules import ScheduleView
 
@@ -36,6 +38,7 @@ class Scheduling:
         name: str,
         request: str | Mapping[str, Any] | None = None,
         *,
+        run: Sequence[str] | None = None,
         cron: str | None = None,
         every_s: float | None = None,
         at: datetime | None = None,
@@ -59,6 +62,9 @@ class Scheduling:
             name: 1 to 64 letters, digits, `-` and `_`.
             request: a prompt, or a mapping of `submit`'s options. In it `{{tick}}`, `{{since}}` (the run before) and
                 `{{until}}` stand for moments, with a format as in `{{tick:%Y-%m-%d}}`.
+            run: instead of a request arguments of `homa run`, one by one: each tick makes a batch of what the inputs
+                are then, such as `["/data/*.txt", "--prompt", "Classify: {{text}}", "--model", "openai:gpt-6-luna"]`.
+                The same variables stand for moments in them; relative paths begin at this process's folder.
             cron: five fields; instead of it `every_s`, seconds between two ticks, or `at`, one moment.
             tz: IANA zone of the cron line, and of the moments; UTC unless said.
             missed: of ticks that came while no worker was awake: one run for all, none, or a run for each.
@@ -79,14 +85,20 @@ class Scheduling:
             UnknownModel, BudgetExceeded: its jobs could never be done.
             StoreUnavailable, StoreFull: it was not made, as far as the store told.
         """
-        if request is None:
+        if request is None and run is None:
             return self._handle(name, options, cron, every_s, at)
-        from homa.client.schedule_flows import ScheduleTimes, make_schedule
+        from homa.client.schedule_making import ScheduleTimes
         from homa.submit.schedule_definition import Policies
 
         policies = Policies.checked(missed, overlap, jitter_s, budget_usd, budget_period, pause_after, deliver, tz)
         times = ScheduleTimes(cron, every_s, at, tz)
-        self._driver.run(make_schedule(self._submitter, name, request, times, policies, options, replace=replace))
+        kept = None
+        if run is not None:
+            from homa.client.planned_runs import plan_run
+
+            _check_run_alone(request, options)
+            kept = plan_run(run)
+        self._driver.run(_making(self._submitter, name, request, kept, times, policies, options, replace=replace))
         return self._handle(name, {})
 
     def schedules(self) -> list[ScheduleView]:
@@ -115,6 +127,7 @@ class AsyncScheduling:
         name: str,
         request: str | Mapping[str, Any] | None = None,
         *,
+        run: Sequence[str] | None = None,
         cron: str | None = None,
         every_s: float | None = None,
         at: datetime | None = None,
@@ -130,15 +143,23 @@ class AsyncScheduling:
         **options: Any,
     ) -> AsyncSchedule:
         """Make a schedule, or with its name alone get the handle of one that was made; as `Homa.schedule`."""
-        if request is None:
+        if request is None and run is None:
             _check_alone(name, options, (cron, every_s, at))
         else:
-            from homa.client.schedule_flows import ScheduleTimes, make_schedule
+            from homa.client.schedule_making import ScheduleTimes
             from homa.submit.schedule_definition import Policies
 
             policies = Policies.checked(missed, overlap, jitter_s, budget_usd, budget_period, pause_after, deliver, tz)
             times = ScheduleTimes(cron, every_s, at, tz)
-            making: Flow[str] = make_schedule(self._submitter, name, request, times, policies, options, replace=replace)
+            kept = None
+            if run is not None:
+                import asyncio
+
+                from homa.client.planned_runs import plan_run
+
+                _check_run_alone(request, options)
+                kept = await asyncio.to_thread(plan_run, run)
+            making = _making(self._submitter, name, request, kept, times, policies, options, replace=replace)
             await self._driver.run(making)
         from homa.client.aio_schedule_handles import AsyncSchedule  # with asyncio, which `Homa` does without
         from homa.client.schedule_flows import ScheduleFlows
@@ -153,8 +174,37 @@ class AsyncScheduling:
         return await self._driver.run(all_schedules(self._submitter.keys))
 
 
+def _making(
+    submitter: Submitter,
+    name: str,
+    request: str | Mapping[str, Any] | None,
+    run: RunArguments | None,
+    times: ScheduleTimes,
+    policies: Policies,
+    options: Mapping[str, Any],
+    *,
+    replace: bool,
+) -> Flow[str]:
+    """What makes a schedule of single jobs, or of batches."""
+    if run is None:
+        from homa.client.schedule_making import make_schedule
+
+        return make_schedule(
+            submitter, name, "" if request is None else request, times, policies, options, replace=replace
+        )
+    from homa.client.schedule_making import make_batch_schedule
+
+    return make_batch_schedule(submitter, name, run, times, policies, replace=replace)
+
+
+def _check_run_alone(request: object, options: Mapping[str, Any]) -> None:
+    if request is not None or options:
+        extra = "request" if request is not None else next(iter(options))
+        raise InvalidRequest(f"{extra} beside run: expected it among the arguments of `homa run`")
+
+
 def _check_alone(name: object, options: Mapping[str, Any], times: tuple[object, ...]) -> None:
     if options or any(value is not None for value in times):
         raise InvalidRequest(
-            f"schedule {name!r:.80} has no request: expected a prompt or submit's options, or the name alone"
+            f"schedule {name!r:.80} has no request: expected a prompt or submit's options, run=[…], or the name alone"
         )

@@ -13,6 +13,7 @@ from homa.client.count import count
 from homa.client.embeddings import Embedded
 from homa.client.event_reading import EventReading
 from homa.client.extensions import Extended
+from homa.client.flows.running import FlowRunning
 from homa.client.handles import Job
 from homa.client.local_workers import LocalWorkers, Workers
 from homa.client.management.sync import Management
@@ -36,7 +37,7 @@ T = TypeVar("T")
 
 
 @short_tracebacks
-class Homa(Batching, Management, Scheduling, TableMapping, EventReading, Dialogue, Templating, Extended):
+class Homa(Batching, Management, Scheduling, TableMapping, EventReading, Dialogue, Templating, FlowRunning, Extended):
     """A client of a fleet: submits jobs and reads their replies. It calls no provider and needs no key.
 
     It connects at the first use, may be shared by threads, and works on in a forked child.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from homa_shared.store.client import AsyncStore, Store
     from homa_shared.store.connection import StoreAddress
     from homa_shared.store.embedded import EmbeddedStore
+    from homa_shared.traces import Traces
 
 #: Least `submit_timeout_s`.
 _LEAST_S = 0.1
@@ -178,6 +179,15 @@ class Context:
         """
         return self._read.blobs
 
+    @property
+    def traces(self) -> Traces | None:
+        """What makes spans of its jobs; None where none is traced.
+
+        Raises:
+            MissingExtra: OpenTelemetry is not installed.
+        """
+        return self._read.traces
+
     def need_blobs(self) -> Blobs:
         """The blob store, where something is known to be in one.
 
@@ -207,6 +217,7 @@ class _Read:
     def __init__(self, context: Context) -> None:
         self.fake = context.fake
         self._load = context.load
+        self._role = context.role
 
     @cached_property
     def settings(self) -> Settings:
@@ -217,6 +228,14 @@ class _Read:
         from homa_shared.store.blobs import open_blobs
 
         return open_blobs(self.settings)
+
+    @cached_property
+    def traces(self) -> Traces | None:
+        if not self.settings.traces:
+            return None
+        from homa_shared.traces import Traces
+
+        return Traces(self.settings.traces, "homa" if self._role == "client" else f"homa-{self._role}")
 
 
 def client_context(

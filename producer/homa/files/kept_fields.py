@@ -23,20 +23,35 @@ class KeptFields:
         self._db = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute("PRAGMA synchronous = OFF")
-        self._db.execute("CREATE TABLE kept (id BLOB PRIMARY KEY, fields BLOB) WITHOUT ROWID")
+        self._db.execute("CREATE TABLE kept (id BLOB PRIMARY KEY, fields BLOB, row TEXT)")
+        self._db.execute("CREATE INDEX rows ON kept (row)")
         self._lock = threading.Lock()
 
-    def put(self, custom_id: str, fields: Mapping[str, Any]) -> None:
-        """Keeps a row's fields."""
+    def put(self, custom_id: str, fields: Mapping[str, Any], row: str = "") -> None:
+        """Keeps a row's fields.
+
+        Args:
+            row: its digest.
+        """
         # Not orjson: a number beyond 64 bits and half a surrogate pair are to come back as they were.
         packed = json.dumps(dict(fields), default=str).encode()
         with self._lock:
-            self._db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (digest(custom_id), packed))
+            self._db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", (digest(custom_id), packed, row))
 
-    def pop(self, custom_id: str) -> dict[str, Any]:
-        """Gives them back, once; empty where none are kept."""
+    def pop(self, custom_id: str, row: str = "") -> dict[str, Any]:
+        """Gives them back, once; empty where none are kept.
+
+        Args:
+            row: digest of the row that was answered: its fields are given even where its id is another one by now, and
+                those of another row that has the id are not.
+        """
         with self._lock:
-            found = self._db.execute("DELETE FROM kept WHERE id = ? RETURNING fields", (digest(custom_id),)).fetchone()
+            found = self._db.execute(
+                "DELETE FROM kept WHERE id = ? AND (? = '' OR row IN ('', ?)) RETURNING fields",
+                (digest(custom_id), row, row),
+            ).fetchone()
+            if found is None and row:
+                found = self._db.execute("SELECT fields FROM kept WHERE row = ? LIMIT 1", (row,)).fetchone()
         return {} if found is None else json.loads(found[0])
 
     def close(self) -> None:

@@ -38,6 +38,9 @@ class HomaPart:
     latency_ms: int | None = None
     #: Why its answer ended: stop, length (it was cut), tool_calls, content_filter; None where nobody says.
     finish_reason: str | None = None
+    #: Digests of the row that it answers, and of the order under which it does; empty where nobody knows.
+    row: str = ""
+    order: str = ""
     #: What was changed about its parameters for the model that answered, and how the answer ended where it was cut.
     notes: tuple[str, ...] = ()
     #: What the application gave the job to carry.
@@ -93,9 +96,10 @@ def answer_body(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return body
 
 
-def bad_row_line(bad: BadRow) -> dict[str, Any]:
+def bad_row_line(bad: BadRow, part: HomaPart | None = None) -> dict[str, Any]:
     """The line for an input that cannot be sent."""
-    return result_line(bad.custom_id, Unanswered(SKIPPED if bad.skipped else INVALID_INPUT, str(bad)))
+    code = SKIPPED if bad.skipped else INVALID_INPUT
+    return result_line(bad.custom_id, Unanswered(code, str(bad), part or HomaPart()))
 
 
 def _response(outcome: Answered | Unanswered, error: dict[str, str] | None) -> dict[str, Any] | None:
@@ -117,6 +121,8 @@ def _homa(part: HomaPart) -> dict[str, Any]:
         "queued_ms": part.queued_ms,
         "latency_ms": part.latency_ms,
     }
+    if part.row:
+        line["row"], line["order"] = part.row, part.order
     if part.notes:
         line["notes"] = list(part.notes)
     if part.metadata:

@@ -100,11 +100,14 @@ def as_text(value: object) -> str:
 
 
 class Registrar:
-    """Gives each row its custom_id and refuses one that an earlier row has."""
+    """Gives each row its custom_id and refuses one that an earlier row of the same file has."""
 
     def __init__(self, id_column: str | None = None) -> None:
         self._id_column = id_column
         self._seen = Digests()
+        #: The file, sheet or member whose rows are admitted now, and its ids; those of the first one are all there are.
+        self._place: str | None = None
+        self._here = self._seen
 
     def admit(
         self,
@@ -135,11 +138,23 @@ class Registrar:
         text: str | None,
         request: dict[str, Any] | None,
     ) -> Row | BadRow:
-        """The row under an id that is settled already, or a bad one when an earlier row has it."""
-        if self._seen.add(custom_id):
+        """The row under an id that is settled already, or a bad one when an earlier row of the file has it.
+
+        An id that a row of another file has is qualified by the file.
+        """
+        if path != self._place:
+            self._here = self._seen if self._place is None else Digests()
+            self._place = path
+        first = self._here.add(custom_id)
+        if self._here is not self._seen and first:
+            first = self._seen.add(custom_id)
+            if not first and custom_id != location(path, line):
+                custom_id = f"{path}#{custom_id}"
+                first = self._seen.add(custom_id)
+        if first:
             return Row(custom_id, path, line, text, fields, request)
         why = (
-            f"custom_id {custom_id!r} stands on an earlier row too: expected one of its own; "
+            f"custom_id {custom_id!r} stands on an earlier row of this file too: expected one of its own; "
             "change it or name another column with --id-column"
         )
         return self.refused(bad_row(path, line, why))

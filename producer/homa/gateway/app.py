@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,13 +11,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from homa.drivers.context import Context
-from homa.gateway.access.doorkeeper import Doorkeeper
 from homa.gateway.answers import SECURE_HEADERS, JsonAnswer
+from homa.gateway.anthropic.batches import endpoints as message_batches
 from homa.gateway.anthropic.messages import count_tokens, messages
+from homa.gateway.composition import running, services_of
+from homa.gateway.dashboard.app import dashboard_routes
 from homa.gateway.dialect import ANTHROPIC, OPENAI, Dialect
 from homa.gateway.endpoint import Endpoint, Handler, Limits, Services
 from homa.gateway.errors import ApiError
-from homa.gateway.live_jobs import LiveJobs
+from homa.gateway.openai import files
+from homa.gateway.openai.batches import endpoints as batches
 from homa.gateway.openai.chat import chat_completions
 from homa.gateway.openai.embeddings import embeddings
 from homa.gateway.openai.models import model, models
@@ -36,15 +38,12 @@ def create_app(context: Context, limits: Limits | None = None) -> Starlette:
         context: of this process; its store is connected to at the first request.
         limits: what one client may take.
     """
-    jobs = LiveJobs(context)
-    services = Services(jobs, Doorkeeper(jobs.find_key), limits or Limits())
+    services, driver = services_of(context, limits or Limits())
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        warming = asyncio.create_task(jobs.warm_up())
-        yield
-        warming.cancel()
-        await jobs.aclose()
+        async with running(services, driver):
+            yield
 
     app = Starlette(routes=_routes(services), lifespan=lifespan)
     app.add_exception_handler(404, _no_such_path)
@@ -54,10 +53,13 @@ def create_app(context: Context, limits: Limits | None = None) -> Starlette:
 
 def _routes(services: Services) -> list[Route]:
     def get(path: str, handler: Handler, dialect: Dialect = OPENAI) -> Route:
-        return Route(path, Endpoint(handler, services, dialect), methods=["GET"])
+        return Route(path, Endpoint(handler, services, dialect, route=path), methods=["GET"])
 
     def post(path: str, handler: Handler, dialect: Dialect = OPENAI, *, body: bool = True) -> Route:
-        return Route(path, Endpoint(handler, services, dialect, takes_body=body), methods=["POST"])
+        return Route(path, Endpoint(handler, services, dialect, takes_body=body, route=path), methods=["POST"])
+
+    def delete(path: str, handler: Handler, dialect: Dialect = OPENAI) -> Route:
+        return Route(path, Endpoint(handler, services, dialect), methods=["DELETE"])
 
     # What Batch API, dashboard and webhooks answer gets its line here.
     return [
@@ -68,13 +70,29 @@ def _routes(services: Services) -> list[Route]:
         post("/v1/responses", responses.create),
         get("/v1/responses/{response}", responses.retrieve),
         post("/v1/responses/{response}/cancel", responses.cancel, body=False),
+        post("/v1/files", files.upload, body=False),
+        get("/v1/files", files.listing),
+        get("/v1/files/{file}", files.show),
+        delete("/v1/files/{file}", files.delete),
+        get("/v1/files/{file}/content", files.content),
+        post("/v1/batches", batches.create),
+        get("/v1/batches", batches.listing),
+        get("/v1/batches/{batch}", batches.show),
+        post("/v1/batches/{batch}/cancel", batches.cancel, body=False),
         post("/v1/messages", messages, ANTHROPIC),
         post("/v1/messages/count_tokens", count_tokens, ANTHROPIC),
+        post("/v1/messages/batches", message_batches.create, ANTHROPIC),
+        get("/v1/messages/batches", message_batches.listing, ANTHROPIC),
+        get("/v1/messages/batches/{batch}", message_batches.show, ANTHROPIC),
+        delete("/v1/messages/batches/{batch}", message_batches.delete, ANTHROPIC),
+        post("/v1/messages/batches/{batch}/cancel", message_batches.cancel, ANTHROPIC, body=False),
+        get("/v1/messages/batches/{batch}/results", message_batches.results, ANTHROPIC),
         post("/v1/jobs", submit),
         get("/v1/jobs/{job}", show),
         post("/v1/jobs/{job}/cancel", cancel, body=False),
         get("/v1/jobs/{job}/events", job_events),
         get("/metrics", metrics()),
+        *dashboard_routes(services.jobs, services.doorkeeper),
         Route("/healthz", healthz(services), methods=["GET"]),
         Route("/readyz", readyz(services), methods=["GET"]),
     ]

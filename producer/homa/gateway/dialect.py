@@ -1,4 +1,4 @@
-"""How an API tells of errors."""
+"""How an API tells of errors, and of what a key has left."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from homa.gateway.errors import ApiError
+from homa.gateway.rate_headers import anthropic_rate_headers, openai_rate_headers
+from homa_shared.store.transitions.gateway_rates import Headroom
 
 
 class Dialect(ABC):
-    """One API's way to tell what went wrong."""
+    """One API's way to tell it."""
 
     #: Header that carries the id of a request.
     request_id_header: str
@@ -17,6 +19,10 @@ class Dialect(ABC):
     @abstractmethod
     def error(self, error: ApiError, request_id: str) -> dict[str, Any]:
         """The body of an error."""
+
+    @abstractmethod
+    def rate_headers(self, headroom: Headroom) -> dict[str, str]:
+        """What the rate of a key leaves to it."""
 
 
 class OpenAIDialect(Dialect):
@@ -36,6 +42,9 @@ class OpenAIDialect(Dialect):
         if error.code == "insufficient_quota":
             kind = "insufficient_quota"
         return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
+
+    def rate_headers(self, headroom: Headroom) -> dict[str, str]:
+        return openai_rate_headers(headroom)
 
 
 class AnthropicDialect(Dialect):
@@ -62,6 +71,9 @@ class AnthropicDialect(Dialect):
             kind = "billing_error"
         told = {"type": kind, "message": error.message, "details": {"error_code": error.code}}
         return {"type": "error", "error": told, "request_id": request_id}
+
+    def rate_headers(self, headroom: Headroom) -> dict[str, str]:
+        return anthropic_rate_headers(headroom)
 
 
 OPENAI, ANTHROPIC = OpenAIDialect(), AnthropicDialect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from homa.client.results import Failure
@@ -19,6 +20,7 @@ from homa_shared.model.errors import (
     UnknownModel,
 )
 from homa_shared.model.records import State
+from homa_shared.store.blobs import BlobsUnavailable
 
 #: How long to wait where the store is away or full, s.
 _STORE_AWAY_S, _STORE_FULL_S = 1, 5
@@ -123,17 +125,20 @@ def of_error(error: HomaError) -> ApiError:
     if isinstance(error, StoreUnavailable):
         # Where nobody knows whether it was accepted, only a key makes sending it again safe.
         return ApiError(503, _STORE_AWAY, "store_unavailable", None, _STORE_AWAY_S, None, error.job_id)
-    if isinstance(error, StoreFull):
-        return ApiError(503, _STORE_FULL, "server_is_overloaded", None, _STORE_FULL_S)
-    if isinstance(error, ConfigError):
-        return ApiError(503, _MISCONFIGURED, "misconfigured", retry=False)
-    return internal()
+    return next((away() for kind, away in _AWAY.items() if isinstance(error, kind)), internal())
 
 
 #: Messages of the store name its address, which is not for everybody.
 _STORE_AWAY = "the store does not answer; try again in a moment"
 _STORE_FULL = "the store has no room for another job; try again in a while"
+_FILES_AWAY = "files cannot be stored or read now; this gateway's log says why"
 _MISCONFIGURED = "this gateway lacks a setting that the request needs; its log names it"
+#: What may be otherwise in a while, and how that is told.
+_AWAY: dict[type[HomaError], Callable[[], ApiError]] = {
+    StoreFull: lambda: ApiError(503, _STORE_FULL, "server_is_overloaded", None, _STORE_FULL_S),
+    BlobsUnavailable: lambda: ApiError(503, _FILES_AWAY, "files_unavailable", None, _STORE_AWAY_S),
+    ConfigError: lambda: ApiError(503, _MISCONFIGURED, "misconfigured", retry=False),
+}
 
 
 def internal() -> ApiError:

@@ -50,6 +50,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "x-homa-deadline-s": ("deadline_s", _seconds),
     "x-homa-budget-usd": ("budget_usd", _as_it_is),
     "x-homa-cache": ("cache", _yes_or_no),
+    "x-homa-webhook": ("webhook", _as_it_is),
 }
 NAMES = tuple(_OPTIONS)
 #: Whether the job goes on when its client goes away.

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from homa.client.job_flows import JobFlows
 from homa.client.results import Failure, Reply
@@ -29,8 +29,15 @@ from homa_shared.model.record_fields import short
 from homa_shared.model.records import Job
 from homa_shared.store import reads
 from homa_shared.store.client import AsyncStore
-from homa_shared.store.gateway_keys import FoundKey, find_key
+from homa_shared.store.gateway_keys import FoundKey, GatewayKey, find_key
+from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, read, text
+from homa_shared.store.transitions.gateway_rates import Headroom, settle_key
+
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from homa_shared.traces import Traces
 
 
 class LiveJobs:
@@ -44,6 +51,19 @@ class LiveJobs:
         self._context = replace(context, announced_to=new_nonce())
         self._driver = AwaitingDriver(self._context)
         self._submitter = Submitter(self._context)
+
+    @property
+    def keys(self) -> Keys:
+        return self._context.keys
+
+    async def run(self, flow: Flow[T]) -> T:
+        """The result of anything else that the client does."""
+        return await self._driver.run(flow)
+
+    @property
+    def traces(self) -> Traces | None:
+        """Makes spans of requests; None where none is traced."""
+        return self._context.traces
 
     async def submit(self, asked: Asked) -> AcceptedJob:
         """Accepts a job; raises as `AsyncHoma.submit`."""
@@ -98,6 +118,10 @@ class LiveJobs:
 
     async def find_key(self, key_id: str) -> FoundKey:
         return await self._driver.run(ask(find_key(self._context.keys, key_id)))
+
+    async def settle_rate(self, key: GatewayKey, counted: Headroom, tokens: int) -> None:
+        """Counts the tokens of a job in the place of those that were counted when it was submitted."""
+        await self._driver.run(ask(settle_key(self._context.keys, key, counted, tokens)))
 
     async def warm_up(self) -> None:
         """Joins the fleet and loads what the first request would wait for: prices and an encoding, tens of MB."""

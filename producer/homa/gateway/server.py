@@ -63,8 +63,9 @@ def serve(
         until_stdin_closes: whether it also stops with whoever holds its standard input.
     """
     BoundedProtocol.most_connections = _most_connections()
+    app = create_app(context, limits)
     config = uvicorn.Config(
-        create_app(context, limits),
+        app,
         http=BoundedProtocol,
         ws="none",
         lifespan="on",
@@ -76,6 +77,8 @@ def serve(
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = uvicorn.Server(config)
+    # Streams without an end of their own look at it.
+    app.state.closing = lambda: server.should_exit
     if until_stdin_closes:
         Thread(target=_stop_with_stdin, args=(server,), daemon=True).start()
     server.run([listening])

@@ -43,6 +43,7 @@ async def answer_of(inquiry: Inquiry, job: AcceptedJob) -> Reply[Any]:
         raise told from error
     if isinstance(outcome, Failure):
         raise await _failed(inquiry, outcome)
+    await inquiry.settle(job, _tokens(outcome))
     return outcome
 
 
@@ -74,6 +75,8 @@ async def pieces_of(
                 if not text.is_void:
                     continue
                 await give_up()
+            if isinstance(item, Reply):
+                await inquiry.settle(job, _tokens(item))
             yield _broken_off(job.job_id) if text.is_void or text.is_held else item
             return
     except JobEnded:
@@ -84,6 +87,11 @@ async def pieces_of(
     except Exception:
         _log.exception("the stream of job %s failed", job.job_id)
         yield errors.internal()
+
+
+def _tokens(reply: Reply[Any]) -> int:
+    """What a reply counts for against its key's rate."""
+    return 0 if reply.cached else reply.usage.input_tokens + reply.usage.output_tokens
 
 
 def cancelling(inquiry: Inquiry, job_id: str) -> Callable[[], Awaitable[None]]:

@@ -11,6 +11,7 @@ import time
 
 from homa.client.batch_lines import read_page
 from homa.drivers.effects import ask_patiently
+from homa.files.writers.earlier_line import TRUNCATED
 from homa.runs.result_lines import ResultLine, result_lines
 from homa.runs.resume_batch import EarlierBatch
 from homa.runs.run_state import RunParts, RunState, StopReason
@@ -39,7 +40,7 @@ class Collector:
         self._driver, self._keys, self._lane = parts.session.driver, parts.session.keys, parts.run_options.lane
         self._writer, self._kept = parts.writer, parts.kept
         self._workers, self._progress, self._interruption = parts.workers, parts.progress, parts.interruption
-        self._redo_cut = parts.redo_cut
+        self._retry = parts.resumption.retry
         self._running = 0
         self._asked_queues_s = 0.0
 
@@ -76,10 +77,13 @@ class Collector:
         Args:
             redone: without an answer it will be tried anew, and so gets no line yet.
         """
-        unfinished = line.state is not State.SUCCEEDED or (self._redo_cut and line.cut)
+        unfinished = line.state is not State.SUCCEEDED or (TRUNCATED in self._retry and line.cut)
         if (redone and unfinished) or not self._writer.done.add(line.custom_id):
             return
-        fields = self._kept.pop(line.custom_id) if self._kept is not None else {}
+        homa = line.document["homa"]
+        if (row := homa.get("row", "")) and self._state.order:
+            homa["order"] = self._state.order
+        fields = self._kept.pop(line.custom_id, row) if self._kept is not None else {}
         self._writer.write(line.document, fields)
         self._state.tally.count(line)
         if self._state.feeder is not None:
@@ -89,7 +93,7 @@ class Collector:
         rows = self._state.feeder.refused() if self._state.feeder is not None else []
         for refused in rows:
             if self._writer.done.add(refused.custom_id):
-                self._writer.write(refused.line)
+                self._writer.write(refused.line, refused.fields)
                 self._state.tally.count_bad(
                     str(refused.bad), over_budget=refused.over_budget, skipped=refused.bad.skipped
                 )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from homa.client.batch_submission import BatchSubmission
 from homa.drivers.blocking import BlockingDriver
-from homa.files import BadRow, Digests, Row, Unanswered, bad_row_line, result_line
+from homa.files import BadRow, Digests, HomaPart, Row, Unanswered, bad_row_line, result_line
+from homa.files.identity import row_digest, with_digest
 from homa.files.kept_fields import KeptFields
 from homa.runs.row_request import RequestBuilder
 from homa_shared.model.errors import BudgetExceeded, InvalidRequest
@@ -51,6 +52,11 @@ class Refused:
     bad: BadRow
     #: What is left of the budget is too little for one call of it.
     over_budget: bool = False
+    #: Its columns.
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    #: Its digest, and that of the order; empty where it did not come so far.
+    row: str = ""
+    order: str = ""
 
     @property
     def custom_id(self) -> str:
@@ -59,9 +65,10 @@ class Refused:
     @property
     def line(self) -> dict[str, Any]:
         """Its line of the results file."""
+        part = HomaPart(row=self.row, order=self.order)
         if self.over_budget:
-            return result_line(self.custom_id, Unanswered(OVER_BUDGET, str(self.bad)))
-        return bad_row_line(self.bad)
+            return result_line(self.custom_id, Unanswered(OVER_BUDGET, str(self.bad), part))
+        return bad_row_line(self.bad, part)
 
 
 class Feeder:
@@ -72,6 +79,7 @@ class Feeder:
         submission: an opened batch; sealed at the end of the rows.
         rows: good and bad ones.
         builder: how rows become requests.
+        order: digest of what is asked of all rows.
         kept: where the fields of rows are put for the results; None where nobody wants them.
         window: most lines that are submitted and not yet written; None for no bound.
     """
@@ -83,11 +91,12 @@ class Feeder:
         rows: Iterable[Row | BadRow],
         builder: RequestBuilder,
         *,
+        order: str = "",
         kept: KeptFields | None = None,
         window: int | None = WINDOW,
     ) -> None:
         self._driver, self._submission, self._rows = driver, submission, rows
-        self._builder, self._kept, self._window = builder, kept, window
+        self._builder, self._order, self._kept, self._window = builder, order, kept, window
         self._refused: queue.Queue[Refused] = queue.Queue(_MOST_REFUSED)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -148,14 +157,16 @@ class Feeder:
     def _add(self, row: Row) -> Refused | None:
         request = self._builder.request(row)
         if isinstance(request, BadRow):
-            return Refused(request)
+            return Refused(request, fields=row.fields)
+        digest = row_digest(request)
         # Kept before it is sent: its end may be there before this thread goes on.
         if self._kept is not None:
-            self._kept.put(row.custom_id, row.fields)
+            self._kept.put(row.custom_id, row.fields, digest)
         try:
-            due = self._submission.add(request)
+            due = self._submission.add(with_digest(request, digest))
         except (InvalidRequest, BudgetExceeded) as error:
-            return Refused(row.rejected(str(error)), isinstance(error, BudgetExceeded))
+            over_budget = isinstance(error, BudgetExceeded)
+            return Refused(row.rejected(str(error)), over_budget, row.fields, digest, self._order)
         self.submitted += 1
         if due or self._is_full():
             self._driver.run(self._submission.flush())

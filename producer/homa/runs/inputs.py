@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from homa.files import (
@@ -22,13 +23,14 @@ from homa.files import (
     open_inputs,
     sampled,
 )
+from homa.files.readers.roots import Root, roots_of, shown
 from homa.files.writers.parquet import journal_path
 from homa.runs.checkpoint import CheckpointFile
 
 STDIN = "-"
 
 
-@dataclass(slots=True)
+@dataclass
 class RunInputs:
     """Which rows a run has.
 
@@ -95,6 +97,22 @@ class RunInputs:
         if self.limit is not None:
             rows = limited(rows, self.limit)
         return iter(rows)
+
+    @property
+    def partial(self) -> bool:
+        """Whether the rows are a part of what is in the inputs."""
+        return self.limit is not None or self.sample is not None
+
+    def older_ids(self, custom_id: str) -> Iterator[str]:
+        """The ids that a row may have had in a release that named rows by their inputs as they were spelled."""
+        for root in self._roots.values():
+            rest = custom_id.removeprefix(root.label) if custom_id.startswith(root.label) else None
+            if rest is not None and (not root.label or rest[:1] in ("", "/", ":")):
+                yield shown(root.spelled) + (f"/{rest}" if not root.label else rest)
+
+    @cached_property
+    def _roots(self) -> Mapping[str, Root]:
+        return roots_of([given for given in self.inputs if given != STDIN])
 
     def count(self) -> int | None:
         """About how many rows there are; None where nobody knows before the end."""

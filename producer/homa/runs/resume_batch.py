@@ -31,6 +31,16 @@ class EarlierBatch:
     known: int
 
 
+#: Field of a batch's record that has the digest of its order.
+ORDER = "order"
+
+
+def order_of(keys: Keys, note: Checkpoint) -> Flow[str]:
+    """The order of the batch of a note; empty where nobody knows."""
+    view = yield from ask_patiently(reads.batch(keys, note.batch))
+    return "" if view is None else view.raw.get(ORDER, "")
+
+
 def take_up(keys: Keys, note: Checkpoint, asked: str) -> Flow[EarlierBatch | None]:
     """Lets the batch of a note go on, or tells it to end; None where the store does not hold it (any more)."""
     view = yield from ask_patiently(reads.batch(keys, note.batch))

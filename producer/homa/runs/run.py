@@ -1,7 +1,8 @@
 """A run from its first row to its last line.
 
 1. What an earlier run of the same output left in the store is collected first.
-2. A thread feeds the rows that are missing; this one writes what ends, as it ends.
+2. All rows are held against the lines of earlier runs: what is new or changed is to be asked (plan.py).
+3. A thread feeds these rows; this one writes what ends, as it ends.
 """
 
 from __future__ import annotations
@@ -10,13 +11,18 @@ from collections.abc import Iterator
 
 from homa.client.batch_submission import BatchSubmission
 from homa.drivers.blocking import BlockingDriver
-from homa.files import BadRow, Row, look_ahead
+from homa.files import BadRow, Digests, Row, look_ahead
+from homa.files.identity import PARTS, OrderDigest, row_digest
+from homa.files.writers.earlier import EarlierLines
 from homa.runs.checkpoint import Checkpoint
 from homa.runs.collector import Collector
 from homa.runs.feeder import Feeder, MissingRows
-from homa.runs.resume_batch import EarlierBatch, take_up
+from homa.runs.plan import EQUAL, LEFT_FAILED, OTHER_ORDER, Plan
+from homa.runs.plan_words import other_order, told
+from homa.runs.resume_batch import ORDER, EarlierBatch, order_of, take_up
 from homa.runs.run_state import RunParts, RunState, StopReason
 from homa_shared.model.money import usd
+from homa_shared.model.records import State
 
 #: How long a feeder that was told to stop may take to send its last chunk, s.
 _FEEDER_END_S = 30.0
@@ -46,6 +52,8 @@ class BatchRun:
             if feeder is not None:
                 feeder.stop()
                 feeder.join(_FEEDER_END_S)
+            if self.state.plan is not None:
+                self.state.plan.close()
 
     def _collect_earlier(self) -> None:
         parts, state = self.parts, self.state
@@ -53,6 +61,8 @@ class BatchRun:
         if note is None:
             return
         state.note = note
+        state.order = parts.session.driver.run(order_of(parts.session.keys, note))
+        self._refuse_other_order(state.order)
         earlier = parts.session.driver.run(take_up(parts.session.keys, note, parts.run_options.digest))
         if earlier is None:
             parts.progress.say(f"batch {note.batch} of the earlier run is not in this store: going by the output")
@@ -65,6 +75,12 @@ class BatchRun:
         state.batch = earlier.id
         self._collector.until_over(earlier)
 
+    def _refuse_other_order(self, order: str) -> None:
+        """An order that goes on is looked at before anything of it is cancelled."""
+        other, mine = OrderDigest.parse(order), self.parts.run_options.order
+        if other is not None and other != mine and not self.parts.resumption.changed:
+            raise other_order(other.changed(mine), "the earlier run has")
+
     def _keep_fields(self, earlier: EarlierBatch) -> None:
         """Fields of every row without a line: rows that could not be sent may stand before those that were."""
         parts = self.parts
@@ -72,12 +88,49 @@ class BatchRun:
             return
         for row in MissingRows(parts.run_inputs.rows(), parts.writer.done):
             if isinstance(row, Row):
-                parts.kept.put(row.custom_id, row.fields)
+                request = parts.builder.request(row)
+                digest = "" if isinstance(request, BadRow) else row_digest(request)
+                parts.kept.put(row.custom_id, row.fields, digest)
+
+    def _rows(self) -> Iterator[Row | BadRow]:
+        """The rows to be asked: all of them, or what is left when they are held against the lines of earlier runs."""
+        parts, state = self.parts, self.state
+        if parts.writer.earlier is None or not parts.writer.earlier.count:
+            state.missing = MissingRows(parts.run_inputs.rows(), parts.writer.done)
+            return iter(state.missing)
+        state.plan = plan = self._planned(parts.writer.earlier)
+        parts.progress.say(told(plan, parts.resumption))
+        parts.writer.revise(str(parts.run_options.order))
+        state.missing = MissingRows(plan.rows(), Digests())
+        state.missing.skipped = plan.kept
+        tally = state.tally
+        tally.earlier = plan.counts[EQUAL] - tally.ends[State.SUCCEEDED]
+        tally.failed_before = plan.counts[LEFT_FAILED]
+        tally.cut = plan.cut
+        return iter(state.missing)
+
+    def _planned(self, earlier: EarlierLines) -> Plan:
+        parts, told_to = self.parts, self.parts.resumption
+        plan = Plan(
+            earlier,
+            parts.builder,
+            parts.run_options.order,
+            retry=told_to.retry,
+            older_ids=parts.run_inputs.older_ids,
+        )
+        try:
+            plan.make(parts.run_inputs.rows(), prune=told_to.prune, partial=parts.run_inputs.partial)
+            if plan.counts[OTHER_ORDER] and not told_to.changed:
+                answers = f"{plan.counts[OTHER_ORDER]} answers of {parts.output} have"
+                raise other_order([part for part in PARTS if part in plan.differs], answers)
+        except BaseException:
+            plan.close()
+            raise
+        return plan
 
     def _run_missing(self) -> None:
         parts, state = self.parts, self.state
-        state.missing = MissingRows(parts.run_inputs.rows(), parts.writer.done)
-        head, rows = look_ahead(state.missing, 1)
+        head, rows = look_ahead(self._rows(), 1)
         if not head:
             return
         before = state.spent_before()
@@ -85,7 +138,12 @@ class BatchRun:
             state.stop = StopReason(f"the budget of ${usd(parts.run_options.budget)} is used up: raise --budget")
             return
         spent = before.cost + before.unresolved
-        submission = BatchSubmission(parts.session.submitter, parts.run_options.batch_options(parts.name, spent))
+        state.order = str(parts.run_options.order)
+        submission = BatchSubmission(
+            parts.session.submitter,
+            parts.run_options.batch_options(parts.name, spent),
+            facts={ORDER: state.order},
+        )
         state.batch, state.view = submission.id, None
         # The checkpoint first: a batch that nobody knows of would be paid for and never collected.
         state.note = Checkpoint(
@@ -104,6 +162,7 @@ class BatchRun:
             submission,
             rows,
             parts.builder,
+            order=self.state.order,
             kept=parts.kept,
             window=parts.window,
         )

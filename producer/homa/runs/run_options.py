@@ -6,8 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from homa.files.identity import READERS_VERSION, OrderDigest
 from homa_shared.model.money import usd
 from homa_shared.model.records import Lane
+
+#: Options of a run that no answer depends on, and those that are parts of their own.
+_NOT_ASKED = frozenset(
+    {
+        "budget_usd", "cache", "content_retries", "deadline_s", "delay_s", "fallbacks", "lane", "max_tokens",
+        "on_ambiguous", "on_content_policy", "on_cut", "prompt_cache", "schema", "system", "tags", "template",
+        "tenant", "tier",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,25 @@ class RunOptions:
         if self.budget is not None:
             options["budget_usd"] = usd(self.budget - spent)
         return options
+
+    @property
+    def order(self) -> OrderDigest:
+        """What is asked of all rows, by which a resumed run tells whether answers are to the same question.
+
+        Left out is what says when, for whom, how often and at most how long: an answer that ended by itself is the same
+        under any output cap, and one that was cut is done anew by `--retry truncated`.
+        """
+        parameters = {name: value for name, value in self.given.items() if name not in _NOT_ASKED}
+        return OrderDigest.of(
+            {
+                "model": self.model,
+                "system": self.system,
+                "schema": self.schema,
+                "parameters": {name: value for name, value in parameters.items() if value not in (None, {}, (), "")},
+                "prompt": [self.prompt, self.given.get("template")],
+                "readers": READERS_VERSION,
+            }
+        )
 
     @property
     def digest(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from homa.client.session import Session
@@ -11,6 +11,7 @@ from homa.files.kept_fields import KeptFields
 from homa.runs.checkpoint import Checkpoint, CheckpointFile
 from homa.runs.feeder import Feeder, MissingRows
 from homa.runs.inputs import RunInputs
+from homa.runs.plan import EQUAL, NEW, REASONS, VANISHED, Plan, Resumption
 from homa.runs.progress import RunProgress
 from homa.runs.progress_display import ProgressDisplay
 from homa.runs.row_request import RequestBuilder
@@ -32,8 +33,9 @@ class RunParts:
     run_options: RunOptions
     run_inputs: RunInputs
     builder: RequestBuilder
-    #: The open results file.
+    #: The open results file, and its name.
     writer: ResultsWriter
+    output: str
     checkpoint_file: CheckpointFile
     workers: WorkerSupervisor
     progress: ProgressDisplay
@@ -42,8 +44,8 @@ class RunParts:
     name: str
     #: Most lines that are submitted and not yet written.
     window: int
-    #: Whether answers that were cut are asked for anew.
-    redo_cut: bool = False
+    #: What of an earlier run is done anew, and what becomes of the rest.
+    resumption: Resumption = field(default_factory=Resumption)
     #: Where rows' fields wait for their line; None for results that do not repeat them.
     kept: KeptFields | None = None
 
@@ -74,7 +76,11 @@ class RunState:
     #: The batch as it was seen last.
     view: reads.BatchView | None = None
     feeder: Feeder | None = None
+    #: What a resumed run has found to do.
+    plan: Plan | None = None
     missing: MissingRows | None = None
+    #: Digest of the order of the batch that runs now.
+    order: str = ""
 
     def spent_before(self) -> Checkpoint:
         """What earlier parts of the run cost."""
@@ -130,6 +136,12 @@ class RunState:
             note="finishing calls in flight" if self.stop is not None else "",
         )
 
+    def _rows(self, total: int) -> dict[str, int]:
+        """Why rows were asked, and how many were not."""
+        if self.plan is None:
+            return {**dict.fromkeys((*REASONS, EQUAL, VANISHED), 0), NEW: total}
+        return {**{name: self.plan.counts[name] for name in (*REASONS, EQUAL)}, VANISHED: self.plan.vanished}
+
     def summary(self, seconds: float, output: str) -> dict[str, Any]:
         """What `--json` prints: counts of the whole run, parts before a resumption included."""
         costs = self.spent_before()
@@ -137,6 +149,7 @@ class RunState:
         return {
             "batch": self.batch,
             "total": self.tally.ended if total is None else total,
+            "rows": self._rows(self.tally.ended if total is None else total),
             "succeeded": self.tally.succeeded,
             "failed": self.tally.failed,
             "skipped": dict(self.tally.skipped),

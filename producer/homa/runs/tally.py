@@ -61,6 +61,8 @@ class RunTally:
     max_failures: MaxFailures | None = None
     #: Inputs that had their answer before.
     earlier: int = 0
+    #: Inputs that had failed before and are not done anew.
+    failed_before: int = 0
     #: Inputs that could not be sent.
     bad: int = 0
     ends: Counter[State] = field(default_factory=Counter)
@@ -81,7 +83,7 @@ class RunTally:
 
     @property
     def failed(self) -> int:
-        return self.bad + self.ends[State.FAILED]
+        return self.bad + self.failed_before + self.ends[State.FAILED]
 
     @property
     def unsuccessful(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homa.submit.attachments import names_of_media
 from homa.submit.encoded_messages import Prepared
@@ -14,6 +14,10 @@ from homa.submit.option_checks import check_key
 from homa.submit.options import Options, check_options, spread
 from homa.submit.template_values import check_alone
 from homa_shared.model.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from homa_shared.store.gateway_keys import GatewayKey
+    from homa_shared.store.transitions.gateway_rates import Headroom
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Asked:
     schema: Any = None
     #: Options as they were said, of a request by a stored template: its prompt is made once the template is read.
     by_template: Mapping[str, Any] | None = None
+    #: The key of the gateway that it comes by: its budget and rate apply.
+    gateway_key: GatewayKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,8 @@ class AcceptedJob:
     job_id: str
     #: False: an earlier submission under the same key made it.
     is_new: bool
+    #: What the rate of its key leaves; None where it has none.
+    headroom: Headroom | None = None
 
 
 def ask_for(options: Mapping[str, Any]) -> Asked:

@@ -7,7 +7,7 @@ the same beside their messages share one template; a chunk has one command for e
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -22,6 +22,7 @@ from homa.submit.options import check_options
 from homa.submit.shared_prefixes import Prefixes
 from homa.submit.template import Template
 from homa.submit.template_values import with_prompt
+from homa.submit.traced import traced_entry
 from homa.submit.uploads import UPLOAD_BYTES, Uploads
 from homa_shared.calls.prompt_templates import Template as StoredTemplate
 from homa_shared.calls.request import CHAT, EMBEDDING, to_json
@@ -30,6 +31,9 @@ from homa_shared.model.ids import batch_job_id
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.submit import Accepted, Common, Entry, submit
+
+if TYPE_CHECKING:
+    from homa_shared.traces import Traces
 
 #: A chunk is sent when it has so many jobs or bytes of requests; one script call then blocks the store for some ms.
 CHUNK_JOBS, CHUNK_BYTES = 100, 1_000_000
@@ -52,6 +56,7 @@ class Chunks:
         cap: the batch's budget, nano-dollars; its lines must have a price.
         kind: of its requests.
         template: the stored template that lines give values to.
+        traces: makes spans of its jobs.
     """
 
     def __init__(
@@ -65,13 +70,14 @@ class Chunks:
         cap: int | None = None,
         kind: str = CHAT,
         template: StoredTemplate | None = None,
+        traces: Traces | None = None,
     ) -> None:
         from homa.files.digests import Digests  # with all that reads and writes files, which few clients need
 
         self._keys, self._batch_id, self.view, self._cap, self._kind = keys, batch_id, view, cap, kind
         self._defaults = {name: value for name, value in defaults.items() if value is not None}
         self._system = self._defaults.pop("system", None)
-        self._stored = template
+        self._stored, self._traces = template, traces
         if template is not None and not template.system_varies:
             self._system = template.system
         self._around = self._plain_around()
@@ -228,7 +234,7 @@ class Chunks:
         group = self._groups.get(id(common))
         if group is None:
             group = self._groups[id(common)] = (common, [])
-        group[1].append(entry)
+        group[1].append(entry if self._traces is None else traced_entry(self._traces, common, entry))
         if template.caches:
             self._prefixes.note(template, prepared, group[1])
         self._jobs += 1

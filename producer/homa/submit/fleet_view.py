@@ -82,6 +82,11 @@ class FleetView:
         """The targets that may be called where a chain says so: several for a pool."""
         return members_of(self.fleet.hop(target))
 
+    def webhook_of(self, tenant: str) -> dict[str, str]:
+        """The webhook of a tenant's jobs and batches, as records have it; nothing where it has none."""
+        found = self.fleet.tenants.get(tenant)
+        return {"webhook": found.webhook} if found is not None and found.webhook else {}
+
     def caches(self, chain: Sequence[Target]) -> bool:
         """Whether the prompt cache of a target is to be told what prompts share."""
         return any(caching_at(self.fleet, target) for target in chain)

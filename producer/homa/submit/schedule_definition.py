@@ -45,6 +45,21 @@ MISSED, OVERLAP, PERIODS = ("once", "skip", "all"), ("skip", "queue", "cancel", 
 
 
 @dataclass(frozen=True, slots=True)
+class RunArguments:
+    """What a schedule keeps of a run whose batches it makes."""
+
+    #: Of `homa run`, with absolute paths.
+    arguments: tuple[str, ...]
+    #: Nano-dollars for each batch; None for no cap of its own.
+    line_cap: int | None
+    #: `N` or `N%`: from where on a run counts as failed; None: when no line succeeds.
+    failures_most: str | None
+    model: str | None
+    fallbacks: tuple[str, ...]
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True)
 class Policies:
     """How a schedule deals with ticks, beside when they are."""
 
@@ -191,6 +206,38 @@ def define(
     return Definition(name, _digest(fields), fields)
 
 
+def batch_definition(
+    name: str, run: RunArguments, timing: Timing, policies: Policies, *, origin: str = "api"
+) -> Definition:
+    """The definition of a schedule whose runs are batches.
+
+    Raises:
+        InvalidRequest: a variable of the arguments is wrong.
+    """
+    told = orjson.dumps(run.arguments).decode()
+    holes = holes_in(told, timing.zone, others=True)
+    fields = {
+        "request": told,
+        "holes": orjson.dumps(holes).decode() if holes else "",
+        "fills": "1",
+        "line_cap": "" if run.line_cap is None else str(run.line_cap),
+        "failures_most": run.failures_most or "",
+        "tenant": run.tenant,
+        "origin": origin,
+        "asked": run_digest(run),
+        **_policy_fields(timing, policies),
+    }
+    # Fields that a schedule of single jobs has, and this one has not.
+    fields |= dict.fromkeys(("common", "entry", "deadline"), "")
+    fields["made"] = fields["asked"]
+    return Definition(name, _digest(fields), fields)
+
+
+def run_digest(run: RunArguments) -> str:
+    """What tells the arguments of one run from another's."""
+    return _digest_of(["run", run.arguments])
+
+
 def _policy_fields(timing: Timing, policies: Policies) -> dict[str, str]:
     return {
         "timing": orjson.dumps(timing.row()).decode(),
@@ -204,9 +251,12 @@ def _policy_fields(timing: Timing, policies: Policies) -> dict[str, str]:
     }
 
 
-def definition_digest(asked: Asked, timing: Timing, policies: Policies) -> str:
+def definition_digest(asked: Asked | RunArguments, timing: Timing, policies: Policies) -> str:
     """The digest that a definition has, whatever settings make of it."""
-    said = {"asked": digest(asked.options, asked.prepared), "tenant": asked.options.tenant}
+    if isinstance(asked, Asked):
+        said = {"asked": digest(asked.options, asked.prepared), "tenant": asked.options.tenant}
+    else:
+        said = {"asked": run_digest(asked), "tenant": asked.tenant}
     return _digest(said | _policy_fields(timing, policies))
 
 

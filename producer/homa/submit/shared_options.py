@@ -20,6 +20,7 @@ from homa.submit.option_checks import (
     check_tenant,
 )
 from homa.submit.option_row import ASK, CHATS, EMBED, EVERY, RUN, Flag, JobOption, Part
+from homa_shared.model.webhook_urls import checked_webhook
 
 
 class SharedOptions(TypedDict, total=False):
@@ -71,6 +72,14 @@ class SharedOptions(TypedDict, total=False):
             "What the job carries for you, up to 4 KiB as JSON: returned with its reply, and never sent to a provider.",
             check_metadata,
             Part.CLIENT,
+        ),
+    ]
+    webhook: Annotated[
+        str | None,
+        JobOption(
+            "URL that workers post the job's end to; of a batch, its completion. Default: the tenant's, if it has one.",
+            checked_webhook,
+            Part.RECORD,
         ),
     ]
     tenant: Annotated[

@@ -20,11 +20,13 @@ from homa.submit.acceptance_errors import key_conflict, uncertain
 from homa.submit.affordability import check_cost
 from homa.submit.asked import AcceptedJob, Asked, ask_for
 from homa.submit.fleet_view import FleetView
+from homa.submit.key_rates import on_budget_of, within_rate
 from homa.submit.model_words import tell
 from homa.submit.options import Options
 from homa.submit.request_digests import digest
 from homa.submit.template_values import filled_request
 from homa.submit.templates import Templates
+from homa.submit.traced import traced_entry
 from homa.submit.uploads import Uploads
 from homa_shared.model.errors import StoreUnavailable, UnknownModel
 from homa_shared.model.ids import new_job_id
@@ -40,6 +42,7 @@ from homa_shared.store.transitions.submit import Common, Entry, submit
 
 if TYPE_CHECKING:
     from homa_shared.settings.fleet import Fleet
+    from homa_shared.traces import Traces
 
 T = TypeVar("T")
 
@@ -69,6 +72,11 @@ class Submitter:
     def keys(self) -> Keys:
         return self._context.keys
 
+    @property
+    def traces(self) -> Traces | None:
+        """Makes spans of jobs that are created; None where none is traced."""
+        return self._context.traces
+
     def factor(self, model: str) -> float:
         """What estimates of a target's tokens are scaled by, as far as this client knows; it asks nobody."""
         return 1.0 if self._view is None else self._view.factors.get(model, 1.0)
@@ -76,6 +84,12 @@ class Submitter:
     def uploads(self) -> Uploads:
         """Gathers what jobs of one submission refer to."""
         return Uploads(self._context)
+
+    @property
+    def settings_folder(self) -> str | None:
+        """The folder of homa.toml, from which its relative paths begin; None where there is no such file."""
+        found = self._context.settings.config_file
+        return None if found is None else str(found.absolute().parent)
 
     def bounded(self, flow: Flow[T]) -> Flow[T]:
         """A part of a submission, given up at a mute store after the time that the settings say."""
@@ -86,6 +100,7 @@ class Submitter:
 
         Raises:
             KeyConflict: its key was used before with another request.
+            KeyRateExceeded: the key of the gateway that it comes by has no room for it now.
             InvalidRequest: no target can do it.
             UnknownModel, BudgetExceeded, StoreFull: nothing was submitted.
             StoreUnavailable: likewise, unless it has a `job_id`.
@@ -100,6 +115,7 @@ class Submitter:
         asked = yield from self.filled(asked)
         key = f"{asked.key} {digest(asked.options, asked.prepared)}" if asked.key else ""
         common, entry = yield from self.ready(asked, key)
+        headroom = yield from within_rate(self.keys, asked.gateway_key, lambda: self._expected_tokens(asked))
         try:
             accepted = yield from ask(submit(self.keys, common, [entry]))
         except StoreUnavailable as error:
@@ -107,7 +123,7 @@ class Submitter:
         if accepted.conflicts:
             raise key_conflict(asked.key, accepted.conflicts[0])
         known = accepted.existing.get(0)
-        return AcceptedJob(known or entry.id, is_new=known is None)
+        return AcceptedJob(known or entry.id, is_new=known is None, headroom=headroom)
 
     def ready(self, asked: Asked, key: str = "", uploads: Uploads | None = None) -> Flow[tuple[Common, Entry]]:
         """A job ready to be accepted under a new id: targets that can do it chosen, its media uploaded.
@@ -121,6 +137,7 @@ class Submitter:
             InvalidRequest, UnknownModel, BudgetExceeded: it cannot be done.
             StoreUnavailable, StoreFull: not all of it could be uploaded.
         """
+        traces, began_ns = self.traces, time.time_ns()
         self.expect(asked.options.model, asked.options.fallbacks)
         view = yield from self.view_for(asked.options)
         yield from self.learn_template(view, asked.options)
@@ -133,10 +150,10 @@ class Submitter:
         entry = template.entry(job_id, prepared, key=key, due_ms=due_ms, skipped=skipped, shared=shared)
         check_cost(template, entry.bound, asked)
         yield from uploads.send(self.keys)
-        common = template.common_for(asked.prepared)
+        common = on_budget_of(asked.gateway_key, template.common_for(asked.prepared))
         if self._context.announced_to:
             common = replace(common, notify=self._context.announced_to)
-        return common, entry
+        return common, entry if traces is None else traced_entry(traces, common, entry, began_ns)
 
     def filled(self, asked: Asked, *, scheduled: bool = False) -> Flow[Asked]:
         """A request with its prompt made where it names a stored template.
@@ -151,7 +168,7 @@ class Submitter:
             return asked
         said, template = yield from filled_request(self.keys, asked.by_template, scheduled=scheduled)
         made = ask_for(said)
-        return replace(made, options=made.options.of_template(template.ref))
+        return replace(made, options=made.options.of_template(template.ref), gateway_key=asked.gateway_key)
 
     def learn_template(self, view: FleetView, options: Options) -> Flow[None]:
         """Reads how long answers to a stored template are, as often as the fleet's settings."""
@@ -232,6 +249,11 @@ class Submitter:
             self._told_version = theirs.version
             if (said := drift(theirs, mine)) is not None:
                 logging.getLogger("homa").warning(said)
+
+    def _expected_tokens(self, asked: Asked) -> int:
+        """Of a request that is ready."""
+        view = self._view
+        return 0 if view is None else self._templates.of(view, asked.options).expected_tokens(asked.prepared)
 
     def _due_ms(self, options: Options) -> Flow[int | None]:
         """Delay until a wall-clock time, by the store's clock: this machine's may be wrong."""

@@ -17,11 +17,12 @@ from homa.submit.fitting import Fit
 from homa.submit.fleet_view import FleetView
 from homa.submit.options import Options, chat_shaped
 from homa.submit.request_digests import cache_key
-from homa.submit.reservations import Reservations
+from homa.submit.reservations import Reservations, prompt_of
 from homa_shared.calls.account_params import with_defaults
 from homa_shared.calls.reply import RESPONSES_API
 from homa_shared.calls.request import CHAT, EMBEDDING, request_head, sharing
 from homa_shared.calls.shared_prefix import SharedPrefix
+from homa_shared.calls.tokens import count
 from homa_shared.capabilities.prompt_caching import caching_at
 from homa_shared.kinds.output_caps import PLAIN, cap_of
 from homa_shared.model.pools import Hop, members_of, queue_of, without
@@ -97,7 +98,8 @@ class Template:
             batch=batch,
             fallbacks_left=len(self.targets) - 1,
             version=view.versions.record,
-            **{"lane": Lane.DEFAULT.value, **options.record},
+            # Lines of a batch are told of by its own webhook.
+            **{"lane": Lane.DEFAULT.value, **({} if batch else view.webhook_of(options.tenant)), **options.record},
         )
 
     @property
@@ -112,6 +114,14 @@ class Template:
         if known is None:
             return calculator.expected_output_tokens
         return min(known * most_replies(self.params), calculator.most_output_tokens)
+
+    def expected_tokens(self, prepared: Prepared) -> int:
+        """Of one call at the first target, input and output: estimates."""
+        factor = self._view.factor(self.chain[0])
+        if prepared.inputs is not None:
+            return sum(count(text, str(self.chain[0]), factor=factor).tokens for text in prepared.inputs)
+        tokens = self.calculator.input_tokens(self.chain[0], prompt_of(prepared), factor)
+        return tokens + self.expected_output_tokens
 
     def by_target(self) -> Mapping[Target, tuple[int, NeedCalculator]]:
         """Every target that may be called, with its output cap and what a call of it takes."""

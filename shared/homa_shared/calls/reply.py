@@ -15,9 +15,9 @@ CHAT_API, RESPONSES_API = "chat", "responses"
 ITEMS = "response_items"
 
 #: Reasons of a reply that was cut: at its output cap, or where the context window ended. Some servers say the second.
-_CUT = frozenset({"length", "max_tokens", "MAX_TOKENS"})
+CUT_REASONS = frozenset({"length", "max_tokens", "MAX_TOKENS"})
 #: Reasons for which a reply ended before the model did, or may have: not every server says why one ended.
-_BROKEN_OFF = _CUT | {"content_filter", None}
+_BROKEN_OFF = CUT_REASONS | {"content_filter", None}
 
 
 #: Units and how many of each, in the order of their names.
@@ -164,7 +164,7 @@ def message_text(body: dict[str, Any]) -> str:
 
 def is_cut(body: Mapping[str, Any]) -> bool:
     """Whether a choice of a chat completion body was cut: at its output cap, or where the context window ended."""
-    return any(choice.get("finish_reason") in _CUT for choice in body.get("choices") or ())
+    return any(choice.get("finish_reason") in CUT_REASONS for choice in body.get("choices") or ())
 
 
 def says_nothing(body: Mapping[str, Any]) -> bool:

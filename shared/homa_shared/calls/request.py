@@ -9,7 +9,9 @@ take several calls; `"on_cut"` among them where a cut answer is not just kept.
 
 * `"api": "responses"` asks for OpenAI's Responses API; nothing said is Chat Completions (openai_apis.py).
 * `"turn": true` answers a turn of a conversation: what tools were asked and said is kept with the reply.
+* `"flow": {…}` does a step of a flow: its messages are to be filled with other steps' answers (flow_place.py).
 * `"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (shared_prefix.py).
+* `"trace": "00-…-01"` stands in the requests of traced jobs (traces.py).
 * `"caps": [32768, 4096]` stands beside `targets` where the output caps that Homa chose differ; `params` have the least.
 
 Images and documents stand as references in the messages (media.py); where the messages themselves are large, one
@@ -28,6 +30,7 @@ from typing import Any
 
 import orjson
 
+from homa_shared.calls.flow_place import FlowPlace
 from homa_shared.calls.media import REFERENCE
 from homa_shared.calls.reply import CHAT_API, Call
 from homa_shared.calls.shared_prefix import SharedPrefix
@@ -36,12 +39,14 @@ from homa_shared.model.targets import Target
 from homa_shared.model.tokens import NO_TOKENS, Tokens
 
 #: Version of the request that this release writes.
-REQUEST_VERSION = 3
+REQUEST_VERSION = 4
 #: The first version that knows `api`. A request that says it is of no older one, whoever lives: a worker that did not
 #: know it would ask another API than the job's parameters are for. Such a worker hands the job back.
 _API_VERSION = 2
 #: The same of `turn`: others would end the job without appending its answer.
 _TURN_VERSION = 3
+#: The same of `flow`: others would send the template as it stands.
+_FLOW_VERSION = 4
 
 #: Kinds of request.
 CHAT, EMBEDDING = "chat", "embedding"
@@ -121,6 +126,10 @@ class JobRequest:
     priced: str = ""
     #: Whether it answers a turn of a conversation.
     turn: bool = False
+    #: The step of a flow that it does: its messages are a template until a worker has filled it.
+    flow: FlowPlace | None = None
+    #: Context of its trace, a W3C `traceparent`; empty: it is not traced.
+    trace: str = ""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -133,9 +142,13 @@ class JobRequest:
             InvalidRequest: a value is no JSON.
         """
         names = ("stream", "kind", "steps", "version", "api", "cache", "caps", "priced", "turn")
-        head = request_head(self.params, self.targets, **{name: getattr(self, name) for name in names})
-        said = to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages")
-        return head + said + request_tail(self.options, self.skipped, self.shared)
+        said = {name: getattr(self, name) for name in names}
+        head = request_head(self.params, self.targets, flow=self.flow is not None, **said)
+        asked = to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages")
+        whole = head + asked + request_tail(self.options, self.skipped, self.shared)
+        if self.flow is not None:
+            whole = b'%b,"flow":%b}' % (whole[:-1], self.flow.encode())
+        return traced(whole, self.trace) if self.trace else whole
 
     @classmethod
     def decode(cls, raw: bytes) -> JobRequest:
@@ -176,6 +189,8 @@ class JobRequest:
                 tuple(found.get("caps", ())),
                 found.get("priced", ""),
                 found.get("turn", False),
+                FlowPlace.decode(found["flow"]) if "flow" in found else None,
+                found.get("trace", ""),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidRequest(
@@ -211,6 +226,7 @@ def request_head(
     caps: Sequence[int] = (),
     priced: str = "",
     turn: bool = False,
+    flow: bool = False,
 ) -> bytes:
     """The encoded request up to its messages or inputs: what the jobs of a batch have in common, encoded once.
 
@@ -220,9 +236,10 @@ def request_head(
         caps: output cap at each target, where they differ.
         priced: the prices that bounds are reckoned by.
         turn: whether it answers a turn of a conversation.
+        flow: whether it does a step of a flow.
     """
     version = REQUEST_VERSION if version is None else version
-    least = _TURN_VERSION if turn else _API_VERSION if api != CHAT_API else 0
+    least = _FLOW_VERSION if flow else _TURN_VERSION if turn else _API_VERSION if api != CHAT_API else 0
     head = b'{"v":%d,"params":%b,"targets":%b,"stream":%b' % (
         max(version, least),
         _params_json(params),
@@ -267,6 +284,11 @@ def request_tail(
 def sharing(request: bytes, mark: bytes) -> bytes:
     """An encoded request with the encoded mark of what it shares."""
     return b'%b,"shared":%b}' % (request[:-1], mark)
+
+
+def traced(request: bytes, traceparent: str) -> bytes:
+    """An encoded request with the context of its job's trace; older workers leave it alone."""
+    return b'%b,"trace":"%b"}' % (request[:-1], traceparent.encode())
 
 
 def _params_json(params: Mapping[str, Any]) -> bytes:

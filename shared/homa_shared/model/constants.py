@@ -36,6 +36,10 @@ BULK_SLACK_MS = 10 * _MINUTE_MS
 SUSPECT_LEASES = 2
 #: With so many expired leases a job fails as poisoned.
 POISON_LEASES = 3
+#: Failures are counted by the hour.
+HOUR_MS = _HOUR_MS
+#: How long their counts are kept.
+FAILURES_KEPT_MS = 2 * _DAY_MS
 
 # event handlers
 
@@ -83,8 +87,19 @@ RUNS_USUAL = 10
 DELIVERIES = "homa-deliveries"
 #: A delivery is tried again for so long.
 DELIVERY_MS = _DAY_MS
+#: The queue of batches that schedules have due: each is filled by a process that reads its input.
+BATCH_RUNS = "homa-batch-runs"
+#: Queues of Homa's own, which every worker process serves once the fleet has them.
+OWN_QUEUES = (DELIVERIES, BATCH_RUNS)
+#: A batch that could not be filled is tried again for so long.
+FILL_MS = _HOUR_MS
+#: Lines of a batch among which its first failure is looked for.
+LINES_LOOKED_AT = 100
 #: Deliveries of a schedule that are told of.
 DELIVERIES_KEPT = 200
+#: Webhooks of a tenant's jobs and batches that are told of: those that have not arrived, and those that have.
+WEBHOOKS_KEPT = 2000
+WEBHOOKS_DELIVERED_KEPT = 500
 
 # conversations
 

@@ -93,6 +93,15 @@ class BudgetExceeded(HomaError):
     """A budget's cap leaves no room for this job."""
 
 
+class KeyRateExceeded(HomaError):
+    """A key of the gateway has no room for this request in its present minute; nothing was submitted."""
+
+    def __init__(self, message: str, headroom: Any = None) -> None:
+        super().__init__(message)
+        #: What the key has left, and when there will be room (`Headroom`).
+        self.headroom = headroom
+
+
 class JobNotFound(HomaError):
     """No job of this id is in the store: it never was, or its retention has ended."""
 

@@ -39,6 +39,7 @@ KINDS: dict[str, type[Event]] = {
     "schedule.deleted": events.ScheduleDeleted,
     "schedule.backfilled": events.BackfillStarted,
     "schedule.backfill_stopped": events.BackfillStopped,
+    "webhook.failed": events.WebhookFailed,
 }
 #: Name of `Missed` among the events that are put back for one handler; the stream of the fleet's has none.
 MISSED = "missed"

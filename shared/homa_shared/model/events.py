@@ -226,6 +226,16 @@ class BackfillStopped(ScheduleEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookFailed(Event):
+    """The URL that was to be told of the end of a job or batch could not be; `reason` says why."""
+
+    job: str
+    batch: str
+    tenant: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OtherEvent(Event):
     """An event that this release does not know, with its fields as they are stored."""
 

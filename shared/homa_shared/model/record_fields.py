@@ -156,10 +156,13 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     _number("fb", "fallbacks_left", "targets left in its chain", _OPTION, 0),
     _text("ck", "cache_key", "cache key", _OPTION),
     _text("nt", "notify", "process that is told of its end on a channel of its own", _COMMON),
+    _text("gk", "gateway_key", "key of the gateway whose budget it spends", _COMMON | _RETRIED),
+    _text("wh", "webhook", "URL that is told of its end", _COMMON | _RETRIED),
     _text("sc", "schedule", "the run of a schedule that it does, `schedule:tick`", _RETRIED),
     _text(
         "cv", "turn", "the turn of a conversation that it answers, `conversation:n`; `…:sn` sums up n turns", _RETRIED
     ),
+    _text("fl", "node", "the node of a flow's run that it does, `step path`; the run is its batch"),
     # what it cost
     _number("co", "cost", "known cost so far, nano-dollars", _TAKEN, 0),
     _number("un", "unresolved", "unresolved cost so far, nano-dollars", _TAKEN, 0),
@@ -179,6 +182,7 @@ RECORD_FIELDS: tuple[RecordField, ...] = (
     _number("en", "ended_ms", "ended, ms"),
     _number("wa", "winner", "attempt whose reply ended it"),
     _text("ww", "winner_worker", "worker that made it"),
+    _text("ca", "cause", "kind of the error by which it failed", absent=None),
     _text("of", "retry_of", "job that this one retries", absent=None),
     _text("rb", "retried_by", "job that retries this one", absent=None),
     # steps

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from homa_shared.model.errors import InvalidRequest
+from homa_shared.model.webhook_urls import checked_webhook
 from homa_shared.schedules.variables import holes_in
 
 Kind: TypeAlias = Literal["webhook", "mail", "file"]
@@ -69,27 +70,10 @@ def _checked(target: str, zone: str) -> list[str]:
     except ValueError as error:
         raise _wrong(target, f"{error}; {_EXPECTED}") from None
     if scheme in ("http", "https"):
-        return [_checked_webhook(target)]
+        return [checked_webhook("deliver", target)]
     if scheme == "mailto":
         return _checked_mail(target)
     return [_checked_file(target, scheme, zone)]
-
-
-def _checked_webhook(target: str) -> str:
-    url = urlsplit(target)
-    try:
-        has_host = bool(url.hostname) and (url.port is None or url.port > 0)
-    except ValueError:
-        has_host = False
-    if not has_host or any(character.isspace() for character in target):
-        raise _wrong(target, "expected a URL such as https://example.com/hook")
-    if url.username is not None:
-        # Not shown: what stands before the host is a password.
-        raise InvalidRequest(
-            f"deliver has a user in the URL of {url.hostname}, which the store would keep and show: "
-            "expected a URL without one; deliveries are signed where workers have deliver_secret"
-        )
-    return target
 
 
 def _checked_mail(target: str) -> list[str]:

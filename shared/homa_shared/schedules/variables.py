@@ -25,18 +25,20 @@ _ALMOST = re.compile(r"\{\{\s*[A-Za-z_][^{}]{0,60}\}\}")
 _LONGEST = 48
 
 
-def holes_in(text: str, zone: str) -> list[str]:
+def holes_in(text: str, zone: str, *, others: bool = False) -> list[str]:
     """The variables of a text as they are written, each once.
 
     Args:
         zone: IANA name of the zone in which moments are told.
+        others: the text has variables that somebody else replaces, such as fields of rows.
 
     Raises:
         InvalidRequest: one is written in a way that nothing would replace, or its format makes too long a text on some
             day of the year.
     """
     found = list(dict.fromkeys(match[0] for match in _HOLE.finditer(text)))
-    if wrong := next((match[0] for match in _ALMOST.finditer(text) if match[0] not in found), None):
+    almost = () if others else _ALMOST.finditer(text)
+    if wrong := next((match[0] for match in almost if match[0] not in found), None):
         raise InvalidRequest(
             f"{wrong!r} is no variable of a schedule: expected {{{{tick}}}}, {{{{since}}}} or {{{{until}}}}, "
             "or with a format such as {{tick:%Y-%m-%d}}, of printable ASCII without quotes and braces; "

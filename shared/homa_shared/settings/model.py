@@ -104,6 +104,8 @@ class Settings(BaseSettings):
     #: Milliseconds for which a worker's good reply waits for others, to be stored with them; 0: each at once. One that
     #: arrives while nothing else is in flight never waits.
     settle_gather_ms: Annotated[int, Field(ge=0, le=1000)] = SETTLE_GATHER_MS
+    #: Most lines of a batch file that are jobs at once: the others wait in the file, whatever its size.
+    batch_window: Annotated[int, Field(ge=1)] = 20_000
     #: Seconds after which a submission is given up at a store that does not answer.
     submit_timeout_s: Annotated[float, Field(ge=0.1, le=30)] = 30
     #: What becomes of a plugin that is broken: it is left out with a warning, or ends the process that wanted it. none:
@@ -126,6 +128,9 @@ class Settings(BaseSettings):
     #: RE2. One with a comma in it takes a list.
     log_redact: Words = ("email", "card", "iban", "phone")
 
+    #: Share of jobs whose spans go to an OpenTelemetry collector. A job that is submitted within a trace of its
+    #: application's is traced as that is. 0: none, and nothing of OpenTelemetry is loaded.
+    traces: Share = 0.0
     #: Port at which a worker serves its metrics and probes: `/metrics`, `/livez`, `/readyz`; 0: any free one. Each
     #: process needs one of its own. None: none is served.
     metrics_port: Annotated[int | None, Field(ge=0, le=65_535)] = None

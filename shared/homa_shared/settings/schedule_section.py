@@ -28,8 +28,12 @@ class ScheduleSettings(Section):
     #: What is asked; `{{tick}}`, `{{since}}` and `{{until}}` stand for moments. A stored template asks instead where
     #: `options.template` names one, with `options.values`.
     prompt: str | None = None
-    #: A target, or an alias.
-    model: str
+    #: A target, or an alias; of a schedule of batches among the arguments.
+    model: str | None = None
+    #: Instead of prompt, model and options: arguments of `homa run`, such as
+    #: `["/data/*.txt", "--prompt", "Classify: {{text}}", "--model", "openai:gpt-6-luna"]`. Each tick makes a batch of
+    #: what the inputs are then; relative paths begin at the folder of homa.toml.
+    run: tuple[str, ...] | None = None
     #: Further options of a job, by their names in Python: `options.max_tokens = 500`.
     options: Parameters = {}
     #: Of ticks that came while no worker was awake: one run for all, none, or a run for each.
@@ -54,6 +58,12 @@ class ScheduleSettings(Section):
         given = [name for name in ("cron", "every_s", "at") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"expected one of cron, every_s and at, got {' and '.join(given) or 'none of them'}")
+        if self.run is not None:
+            if self.prompt is not None or self.model is not None or self.options:
+                raise ValueError("expected prompt, model and options among the arguments of run, not beside it")
+            return self
         if (self.prompt is None) == (self.options.get("template") is None):
-            raise ValueError("expected one of prompt and options.template")
+            raise ValueError("expected one of prompt, options.template and run")
+        if self.model is None:
+            raise ValueError("expected model, a target or an alias")
         return self

@@ -28,6 +28,7 @@ from homa_shared.settings.values import (
     Parameters,
     Positive,
     Seconds,
+    WebhookUrl,
     Words,
     Zone,
 )
@@ -240,6 +241,8 @@ class Tenant(Section):
 
     #: Relative to other tenants' while both have jobs waiting.
     weight: Annotated[int, Field(gt=0, le=1_000_000)] = 1
+    #: URL that workers post the ends of its jobs and the completions of its batches to, where these name no other.
+    webhook: WebhookUrl | None = None
 
 
 class Retention(Section):

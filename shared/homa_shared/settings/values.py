@@ -18,7 +18,9 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from homa_shared.kinds.registry import is_kind, known_kinds
+from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.money import parse_usd, usd
+from homa_shared.model.webhook_urls import checked_webhook
 
 _SECONDS_OF_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"(\d+)\s*([smhdw]?)")
@@ -47,6 +49,13 @@ def _listed(value: Any) -> Any:
 
 def _share(value: Any) -> Any:
     return {"off": 0.0, "all": 1.0}.get(str(value).lower(), value)
+
+
+def _webhook_url(url: str) -> str:
+    try:
+        return checked_webhook("webhook", url)
+    except InvalidRequest as error:
+        raise ValueError(str(error)) from None
 
 
 def _http_url(value: str) -> str:
@@ -127,6 +136,8 @@ Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)]
 #: A path on this machine; `~` is the user's own directory.
 LocalPath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+#: A URL that workers post to.
+WebhookUrl = Annotated[str, AfterValidator(_webhook_url)]
 BlobsUrl = Annotated[str, BeforeValidator(_blobs_url)]
 #: Several of them: a list, or one string with commas between them.
 BlobsUrls = Annotated[tuple[BlobsUrl, ...], BeforeValidator(_listed)]

@@ -18,6 +18,7 @@ import redis
 import redis.asyncio
 from redis.exceptions import DataError, NoScriptError, RedisError
 
+from homa_shared.store.audit_trail import note_action
 from homa_shared.store.connection import StoreAddress, connect_async, connect_sync, store_error
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op
@@ -57,6 +58,8 @@ class Store:
         Raises:
             StoreUnavailable, StoreFull: the store cannot be asked, or has no room.
         """
+        if op.audit is not None:
+            self.run(note_action(self.keys, op.audit, self._role))
         replies = self._replies(op)
         while (rest := op.next(replies)) is not None:
             op, replies = rest, self._replies(rest)
@@ -140,6 +143,8 @@ class AsyncStore:
 
     async def run(self, op: Op[T]) -> T:
         """The operation's answer; raises as `Store.run`."""
+        if op.audit is not None:
+            await self.run(note_action(self.keys, op.audit, self._role))
         replies = await self._replies(op)
         while (rest := op.next(replies)) is not None:
             op, replies = rest, await self._replies(rest)

@@ -15,12 +15,13 @@ import re
 import secrets
 import time
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import orjson
 
+from homa_shared.store.audit_trail import audited
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, read, text
 
@@ -57,6 +58,17 @@ class GatewayKey:
     revoked_ms: int | None = None
     #: SHA-256 of the secret, in hex.
     digest: str = ""
+    #: Most that its jobs may cost in a period, nano-dollars; None: no budget of its own.
+    cap_nano_usd: int | None = None
+    #: day, month or total.
+    period: str = "total"
+    #: Most requests and tokens a minute; None: no bound.
+    rpm: int | None = None
+    tpm: int | None = None
+
+    @property
+    def has_rate(self) -> bool:
+        return self.rpm is not None or self.tpm is not None
 
     def opens(self, secret: str) -> bool:
         """Whether a secret is this key's; takes the same time for any."""
@@ -72,10 +84,14 @@ class FoundKey:
     any_made: bool
 
 
-def new_key(role: Role, tenant: str, models: tuple[str, ...], name: str) -> tuple[GatewayKey, str]:
-    """A key, and the text that its bearer has to show: nobody can tell it afterwards."""
+def new_key(role: Role, tenant: str, models: tuple[str, ...], name: str, **bounds: Any) -> tuple[GatewayKey, str]:
+    """A key, and the text that its bearer has to show: nobody can tell it afterwards.
+
+    Args:
+        bounds: `cap_nano_usd`, `period`, `rpm` and `tpm`.
+    """
     key_id, secret = os.urandom(6).hex(), urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
-    made = GatewayKey(key_id, role, tenant, models, name, time.time_ns() // 1_000_000, None, _digest(secret))
+    made = GatewayKey(key_id, role, tenant, models, name, _now_ms(), None, _digest(secret), **bounds)
     return made, f"homa_{key_id}_{secret}"
 
 
@@ -87,20 +103,19 @@ def split_key(shown: str) -> tuple[str, str] | None:
 
 def put_key(keys: Keys, key: GatewayKey) -> Op[None]:
     """Keeps a new key; the same again changes nothing."""
-    record = {
-        "role": key.role.value,
-        "tenant": key.tenant,
-        "models": key.models,
-        "name": key.name,
-        "created": key.created_ms,
-        "digest": key.digest,
-    }
-    return read((("HSETNX", _table(keys), key.id, orjson.dumps(record)),), lambda _: None)
+    putting: Op[None] = read((("HSETNX", _table(keys), key.id, orjson.dumps(_record(key))),), lambda _: None)
+    return audited(putting, "key.created", key.id, role=key.role.value, tenant=key.tenant, models=list(key.models))
 
 
 def revoke_key(keys: Keys, key_id: str, now_ms: int) -> Op[None]:
     """Takes a key out of force; one that was revoked before keeps its time."""
-    return read((("HSETNX", _table(keys), _REVOKED + key_id, now_ms),), lambda _: None)
+    revoking: Op[None] = read((("HSETNX", _table(keys), _REVOKED + key_id, now_ms),), lambda _: None)
+    return audited(revoking, "key.revoked", key_id)
+
+
+def forget_name(keys: Keys, key: GatewayKey) -> Op[None]:
+    """Takes away what people called a key."""
+    return read((("HSET", _table(keys), key.id, orjson.dumps(_record(replace(key, name="")))),), lambda _: None)
 
 
 def find_key(keys: Keys, key_id: str) -> Op[FoundKey]:
@@ -118,8 +133,8 @@ def all_keys(keys: Keys) -> Op[list[GatewayKey]]:
     """Every key, the revoked ones too, oldest first."""
 
     def parse(replies: list[Any]) -> list[GatewayKey]:
-        flat = list(replies[0].items()) if isinstance(replies[0], dict) else None
-        pairs = flat or list(zip(replies[0][::2], replies[0][1::2], strict=True))
+        told = replies[0]
+        pairs = list(told.items()) if isinstance(told, dict) else list(zip(told[::2], told[1::2], strict=True))
         fields = {text(name): value for name, value in pairs}
         found = [_key(name, record, fields.get(_REVOKED + name)) for name, record in fields.items() if ":" not in name]
         return sorted(found, key=lambda key: (key.created_ms, key.id))
@@ -131,6 +146,25 @@ def _table(keys: Keys) -> str:
     return keys.own("gateway", "keys")
 
 
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _record(key: GatewayKey) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "role": key.role.value,
+        "tenant": key.tenant,
+        "models": key.models,
+        "name": key.name,
+        "created": key.created_ms,
+        "digest": key.digest,
+    }
+    if key.cap_nano_usd is not None:
+        record |= {"cap": key.cap_nano_usd, "period": key.period}
+    record |= {name: value for name, value in (("rpm", key.rpm), ("tpm", key.tpm)) if value is not None}
+    return record
+
+
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
@@ -140,5 +174,16 @@ def _key(key_id: str, record: bytes, revoked: bytes | None) -> GatewayKey:
     since_ms = int(revoked) if revoked else None
     role = Role(said["role"])
     return GatewayKey(
-        key_id, role, said["tenant"], tuple(said["models"]), said["name"], said["created"], since_ms, said["digest"]
+        key_id,
+        role,
+        said["tenant"],
+        tuple(said["models"]),
+        said["name"],
+        said["created"],
+        since_ms,
+        said["digest"],
+        said.get("cap"),
+        said.get("period", "total"),
+        said.get("rpm"),
+        said.get("tpm"),
     )

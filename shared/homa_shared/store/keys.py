@@ -144,6 +144,7 @@ KEYS: dict[str, KeySpec] = {
     "bell": KeySpec("bell:<queue>", "list", "a minute", "wakes workers that wait for this queue"),
     "beat": KeySpec("beat", "hash", "-", "last renewal of leases, until when none is judged, whose server it was"),
     "events": KeySpec("ev", "stream", "the last ones, events.kept", "what happened, past tense"),
+    "audit": KeySpec("au", "stream", "for ever", "what people changed by hand, each entry chained to the one before"),
     # handlers of events; each has a consumer group of its name in both streams
     "handlers": KeySpec("eh", "zset", "-", "event handler -> when a worker looked after it last (ms)"),
     "handler": KeySpec(
@@ -152,6 +153,13 @@ KEYS: dict[str, KeySpec] = {
     "handler_events": KeySpec("er:<handler>", "stream", "until they are handled", "events put back for it alone"),
     "dead_letters": KeySpec("ed:<handler>", "hash", "the last ones, events.dead", "dead letter as JSON, by its name"),
     "dead_index": KeySpec("ei:<handler>", "zset", "as the letters", "dead letter -> when its event died (ms)"),
+    "failures": KeySpec(
+        "fc:<hour>",
+        "hash",
+        "two days",
+        "failures by cause: `cause|target|count`, and `first`, `last` (ms), `sample` (job)",
+    ),
+    "batch_failures": KeySpec("bf:<id>", "hash", "as the batch", "the same of a batch, of lines as they stand"),
     "ended": KeySpec("ended", "zset", "retention.results", "jobs that failed, expired or were cancelled -> when (ms)"),
     # schedules
     "schedules": KeySpec("sc", "zset", "-", "schedule -> when its next tick's work is due (ms)"),
@@ -199,6 +207,12 @@ KEYS: dict[str, KeySpec] = {
     "deliveries_ended": KeySpec(
         "sc.undelivered", "zset", "-", "jobs of deliveries that ended undelivered and are to be told of -> when (ms)"
     ),
+    "webhooks_due": KeySpec(
+        "wh.due", "zset", "-", "job, or `batch:<id>`, that has ended and whose webhook is to be told -> when (ms)"
+    ),
+    "webhook_tenants": KeySpec(
+        "wh.tenants", "set", "-", "tenants that had webhooks; what became of these stands in `sc.deliveries:@<tenant>`"
+    ),
     # conversations
     "conversations": KeySpec("cn", "zset", "-", "conversation -> last used (ms)"),
     "conversation": KeySpec(
@@ -213,6 +227,43 @@ KEYS: dict[str, KeySpec] = {
         "as the conversation",
         "`<n>` -> p, a or f (pending, answered, failed), job, times; `<n>.u` messages; `<n>.a` reply; `<n>.e` error; "
         "`sum` the summary of turns that its window leaves out; `media` what they show",
+    ),
+    # flows: a run is a batch of the same id
+    "flow": KeySpec(
+        "fl:<run>",
+        "hash",
+        "retention.results after the end",
+        "`graph` of its steps as JSON; definition, digests; `<step>|record`, `<step>|request` of their jobs; "
+        "`<step>|made`, `<step>|succeeded`, … counts",
+    ),
+    "flow_nodes": KeySpec(
+        "fl.n:<run>",
+        "hash",
+        "as the flow",
+        "`<step> <path>` -> line of its job, or `x` and why it has no answer; `+ …`, `^ …`, `# …` counts "
+        "(scripts/lib/flow_nodes.lua)",
+    ),
+    "flow_item": KeySpec("fl.i:<run>:<source>:<path>", "string", "twice retention.results", "an item's fields as JSON"),
+    # files and batch files of the gateway
+    "gateway_file": KeySpec(
+        "gf:<id>", "hash", "until it expires or is deleted", "name, purpose, bytes, times, readers"
+    ),
+    "gateway_file_parts": KeySpec("gf.parts:<id>", "list", "as the file", "`name bytes` of its parts, in order"),
+    "gateway_files": KeySpec("gf.of:<tenant>", "zset", "-", "`created file` of a tenant's files, in that order"),
+    "gateway_file_ends": KeySpec(
+        "gf.ends", "zset", "until its parts are deleted", "file that ends, or an upload under way -> when (ms)"
+    ),
+    "gateway_batch": KeySpec(
+        "gb:<id>",
+        "hash",
+        "30 days after its end",
+        "a batch of a file: what was asked, cursor, answered lines, its files",
+    ),
+    "gateway_batches": KeySpec(
+        "gb.of:<api>:<tenant>", "zset", "-", "`created batch` of a tenant's batches of files, in that order"
+    ),
+    "gateway_batch_work": KeySpec(
+        "gb.work", "zset", "until the batch ends", "batch of a file -> when a gateway looks at it next (ms)"
     ),
     # gateway keys, bells of readers (`deltas`), batches of a named table (`table`): kept by their own modules
     "own": KeySpec("own:<kind>:<id>", "any", "as its module says", "records of modules outside the engine"),

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from homa_shared.store.keys import Keys
@@ -16,6 +16,17 @@ T = TypeVar("T")
 
 #: One command as redis-py's `execute_command` takes it.
 Command = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What people ask for by an operation, for the audit trail (audit_trail.py)."""
+
+    #: Past tense, `queue.paused`.
+    name: str
+    #: What it is done to.
+    subject: str
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +40,8 @@ class Op(Generic[T]):
     #: The operation that asks on, where the replies are a part of what was asked for: it is sent by itself, so that the
     #: store is others' in between, and its answer is the whole. None, or an answer of None: there is no more.
     rest: Callable[[list[Any]], Op[T] | None] | None = None
+    #: Written into the audit trail before the operation runs; None for what is no action of people.
+    audit: Action | None = None
 
     def next(self, replies: list[Any]) -> Op[T] | None:
         """What is to be asked behind these replies, if anything."""

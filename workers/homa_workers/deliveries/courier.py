@@ -1,11 +1,12 @@
 """Makes deliveries, each a message of the store's: read what came out, send it, tell the store.
 
-1. The script that closes a run put the message there, so that none is lost between the two.
+1. The script that closes a run put the message there, so that none is lost between the two; for a webhook of a job or
+   batch, the script that takes it off the list of those that have ended.
 2. A try is leased like a job's attempt. A worker that dies leaves its lease to run out, and another tries; one that is
    stopped hands it back. A try whose end the store did not hear of is therefore made twice, under the same id:
    receivers tell by `webhook-id`, `Message-ID` or the name of the file.
 3. What failed is tried again, at pauses that double up to an hour, for a day. Then, or at once where another try would
-   fail in the same way, it is given up, and an alarm of its schedule says so.
+   fail in the same way, it is given up, and an alarm of its schedule, or the event `webhook.failed`, says so.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ from homa_shared.store.reads import resolved_replies
 from homa_shared.store.transitions.attempts import Claim
 from homa_shared.store.transitions.deliveries import end_delivery
 from homa_shared.store.transitions.media import places
+from homa_workers import command_line
 from homa_workers.deliveries import files, mail, webhook
 from homa_workers.deliveries.document import RunEnd, document, text
 from homa_workers.deliveries.undelivered import Undelivered
+from homa_workers.deliveries.webhook_document import WebhookEnd
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.store_io.persist import hand_back, persist
 
@@ -102,7 +105,7 @@ class Courier:
     async def _try(self, claim: Claim) -> None:
         try:
             async with asyncio.timeout(_TRY_S):
-                await self._deliver(RunEnd.of(claim.request))
+                await self._send(orjson.loads(claim.request)["kwargs"])
         except asyncio.CancelledError:
             await hand_back(self._store, claim, self._log)
             raise
@@ -128,10 +131,25 @@ class Courier:
         answer = await persist(self._store, op, self._log)
         _log.warning("delivery.failed", delivery=claim.id, attempt=claim.attempt, why=why, then=answer)
 
-    async def _deliver(self, end: RunEnd) -> None:
-        outcome = await self._outcome(end.job)
-        if end.state == "succeeded" and outcome.get("body") is None:
+    async def _send(self, told: dict[str, Any]) -> None:
+        if told.get("about"):
+            await self._tell(WebhookEnd.of(told))
+        else:
+            await self._deliver(RunEnd.of(told))
+
+    async def _tell(self, end: WebhookEnd) -> None:
+        outcome = await self._ended(end.job, end.state) if end.job else {}
+        document, ways = end.document(outcome), self._ways
+        await webhook.post(end.target, end.delivery, document, key=ways.key, private=ways.private)
+
+    async def _ended(self, job: str, state: str) -> dict[str, Any]:
+        outcome = await self._outcome(job)
+        if state == "succeeded" and outcome.get("body") is None:
             raise Undelivered("the reply is kept no more", is_final=True)
+        return outcome
+
+    async def _deliver(self, end: RunEnd) -> None:
+        outcome = {} if end.batch else await self._ended(end.job, end.state)
         told, ways = document(end, outcome), self._ways
         match kind_of(end.target):
             case "webhook":
@@ -141,7 +159,8 @@ class Courier:
                 to = recipient_of(end.target)
                 await mail.send(ways.mail, to, end.delivery, end.subject, words, told, threads=self._threads)
             case "file":
-                await files.write(_file_of(end), told, allowed=ways.files, threads=self._threads)
+                data = await _results(end.batch) if end.batch else told
+                await files.write(_file_of(end), data, allowed=ways.files, threads=self._threads)
 
     async def _outcome(self, job: str) -> dict[str, Any]:
         """How a job ended, as the store has it; empty where it is kept no more."""
@@ -165,9 +184,17 @@ class Courier:
         return None if data is None else orjson.loads(data)
 
 
+async def _results(batch: str) -> bytes:
+    """The lines of a batch as a results file has them."""
+    ended = await command_line.homa("batches", "results", batch)
+    if ended.status != 0:
+        raise Undelivered(f"its results could not be read: {ended.said}")
+    return ended.output
+
+
 def _file_of(end: RunEnd) -> str:
-    """The file of a tick: in a directory by its job, else as its variables say."""
+    """The file of a tick: in a directory by its job or batch, else as its variables say."""
     if end.target.endswith("/"):
-        return f"{end.target}{end.job}.json"
+        return f"{end.target}{end.batch}.jsonl" if end.batch else f"{end.target}{end.job}.json"
     holes = holes_in(end.target, end.zone)
     return filled(end.target, holes, values_at(holes, tick=end.tick, since=end.since, zone=end.zone))

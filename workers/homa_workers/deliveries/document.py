@@ -40,11 +40,15 @@ class RunEnd:
     #: Nano-dollars; None: nobody knows.
     cost: int | None = None
     unresolved: int | None = None
+    #: Where the run is a batch: its id, lines, those that failed, inputs that could not be sent.
+    batch: str = ""
+    lines: int | None = None
+    lines_failed: int | None = None
+    unsent: int | None = None
 
     @classmethod
-    def of(cls, message: bytes) -> RunEnd:
-        """Reads a message; what later releases add is left out."""
-        told: dict[str, Any] = orjson.loads(message)["kwargs"]
+    def of(cls, told: Mapping[str, Any]) -> RunEnd:
+        """Reads what a message tells; what later releases add is left out."""
         known = {name: value for name, value in told.items() if name in cls.__dataclass_fields__}
         return cls(**known)
 
@@ -71,10 +75,10 @@ def document(end: RunEnd, outcome: Mapping[str, Any]) -> bytes:
         "until": end.at,
         "state": end.state,
         "by": end.by,
-        "job": end.job,
+        **_what(end),
         "cost_usd": None if end.cost is None else usd(int(end.cost)),
         "unresolved_usd": usd(int(end.unresolved or 0)),
-        "reply": _reply(outcome),
+        **({} if end.batch else {"reply": reply_of(outcome)}),
         "error": None if end.state == "succeeded" else outcome.get("error") or _error(end),
     }
     ended = datetime.fromtimestamp(end.ended / 1000, UTC).isoformat(timespec="seconds")
@@ -85,16 +89,34 @@ def text(end: RunEnd, outcome: Mapping[str, Any]) -> str:
     """The run for people: the answer, or why there is none."""
     body = outcome.get("body")
     said = message_text(body) if isinstance(body, dict) else ""
-    lines = [said or end.detail or "(no text: run.json has all that is known)"]
+    lines = [said or _batch_words(end) or end.detail or "(no text: run.json has all that is known)"]
     cost = "" if end.cost is None else f", ${usd(int(end.cost))}"
-    return "\n".join([*lines, "", f"-- \n{end.schedule}, {end.at}: {end.state}{cost}; job {end.job}\n"])
+    name = f"batch {end.batch}" if end.batch else f"job {end.job}"
+    return "\n".join([*lines, "", f"-- \n{end.schedule}, {end.at}: {end.state}{cost}; {name}\n"])
+
+
+def _what(end: RunEnd) -> dict[str, Any]:
+    """What the run is: a job, or a batch with its counts."""
+    if not end.batch:
+        return {"job": end.job}
+    counts = {"lines": end.lines, "lines_failed": end.lines_failed, "inputs_unsent": end.unsent}
+    return {"batch": end.batch, **{name: None if count is None else int(count) for name, count in counts.items()}}
+
+
+def _batch_words(end: RunEnd) -> str:
+    if not end.batch:
+        return ""
+    lines, failed = int(end.lines or 0), int(end.lines_failed or 0)
+    found = f"{lines - failed} of {lines} lines have succeeded"
+    return f"{found}: {end.detail}" if end.detail else f"{found}."
 
 
 def _error(end: RunEnd) -> dict[str, str]:
     return {"kind": end.state, "message": end.detail}
 
 
-def _reply(outcome: Mapping[str, Any]) -> dict[str, Any] | None:
+def reply_of(outcome: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The reply of a job as documents have it; None where there is none."""
     body = outcome.get("body")
     if not isinstance(body, dict):
         return None

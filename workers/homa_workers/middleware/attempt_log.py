@@ -8,6 +8,7 @@ from typing import Any
 from homa_shared.model.money import usd
 from homa_shared.model.records import State
 from homa_shared.store.transitions.attempts import ReportResult
+from homa_shared.traces import trace_id
 from homa_workers.attempt import RunningAttempt, Spent
 from homa_workers.middleware.base import Middleware
 from homa_workers.observe.worker_log import WorkerLog
@@ -47,6 +48,8 @@ def _line(attempt: RunningAttempt) -> dict[str, Any]:
     line: dict[str, Any] = {"job": claim.id, "attempt": claim.attempt, "target": claim.target}
     if claim.batch:
         line["batch"] = claim.batch
+    if attempt.request.trace:
+        line["trace_id"] = trace_id(attempt.request.trace)
     return line | {"queued_ms": claim.waited_ms, "latency_ms": attempt.latency_ms}
 
 

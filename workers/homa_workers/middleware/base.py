@@ -92,6 +92,19 @@ class Middleware:
         """As `after_call`, for a call that embeds texts. Such calls are not adapted: vectors are cached by texts."""
         return None
 
+    def tool_ended(
+        self, attempt: RunningAttempt, tool: str, call_id: str, began_ns: int, *, failed: bool
+    ) -> Awaitable[None] | None:
+        """A tool that the worker runs has ended, and its result is not journaled yet.
+
+        Args:
+            tool: its name.
+            call_id: the model's own id of the call.
+            began_ns: when it began, since the epoch, ns.
+            failed: whether the model is told an error.
+        """
+        return None
+
     def attempt_ended(
         self, attempt: RunningAttempt, outcome: Outcome, result: ReportResult | None
     ) -> Awaitable[None] | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from homa_shared.calls.failures import ProviderError
 from homa_shared.calls.reply import Call, Completion
+from homa_shared.traces import trace_id
 from homa_workers.attempt import RunningAttempt
 from homa_workers.middleware.base import Middleware
 from homa_workers.observe.worker_log import WorkerLog
@@ -43,7 +44,8 @@ class CallLog(Middleware):
 
 def _facts(attempt: RunningAttempt) -> dict[str, Any]:
     claim = attempt.claim
-    return {"job": claim.id, "attempt": claim.attempt, "step": attempt.steps.count + 1, "target": claim.target}
+    facts = {"job": claim.id, "attempt": claim.attempt, "step": attempt.steps.count + 1, "target": claim.target}
+    return facts | {"trace_id": trace_id(attempt.request.trace)} if attempt.request.trace else facts
 
 
 def _came(result: Completion | Exception) -> dict[str, Any]:

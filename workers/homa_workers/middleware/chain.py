@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple, TypeGuard, TypeVar
 
 import orjson
@@ -59,6 +60,7 @@ class MiddlewareChain:
         self._before_call = self._overriding("before_call")
         self._after_call = self._overriding("after_call")
         self._after_embedding = self._overriding("after_embedding")
+        self._tool_ended = self._overriding("tool_ended")
         self._attempt_ended = self._overriding("attempt_ended")
         log.alarms += [hook.call for hook in self._overriding("defect")]
 
@@ -144,6 +146,11 @@ class MiddlewareChain:
 
     def after_embedding(self, attempt: RunningAttempt, texts: Sequence[str], result: Embeddings | Exception) -> None:
         self._tell(self._after_embedding, attempt, texts, result)
+
+    def tool_ended(self, attempt: RunningAttempt, tool: str, call_id: str, began_ns: int, *, failed: bool) -> None:
+        for hook in self._tool_ended:
+            bound = hook._replace(call=partial(hook.call, failed=failed))
+            self._tell((bound,), attempt, tool, call_id, began_ns)
 
     async def attempt_ended(self, attempt: RunningAttempt, outcome: Outcome, result: ReportResult | None) -> None:
         """Returns when all have been told all of the attempt."""

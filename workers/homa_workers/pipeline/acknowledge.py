@@ -138,4 +138,6 @@ def _is_plain(attempt: RunningAttempt, report: Report) -> bool:
 
     The store asks again (scripts/lib/plain_reports.lua): what it knows better is told by itself then.
     """
-    return report.charge is Charge.ACTUAL and not attempt.steps.count and not attempt.claim.cache_key
+    if attempt.steps.count or attempt.claim.cache_key or attempt.request.flow is not None:
+        return False
+    return report.charge is Charge.ACTUAL

@@ -78,8 +78,8 @@ class Caller:
         attempt.params = made.params
         if is_other:
             return made, "middleware has changed its call"
-        if made.params is call.params:
-            return made, ""
+        if attempt.grown or made.params is call.params:
+            return made, attempt.grown
         same = target.published and attempt.request.priced == self._book.price_stamp
         reckoned_with = target.as_reckoned(call.params) if same else call.params
         more = says_more(made.params, reckoned_with, self._book.prices, target.target)
@@ -89,7 +89,7 @@ class Caller:
         """Makes a call that was prepared, for whose need there is a reservation.
 
         Raises:
-            Halted: the attempt was cancelled before its call, or waited and has no reservation any more.
+            Halted: the attempt was cancelled before its call, or waited and has neither reservation nor lease any more.
             ProviderError: there is no complete reply.
         """
         try:
@@ -98,7 +98,7 @@ class Caller:
             raise stopped_before_call(attempt) from None
         refusals = noted_refusals()
         try:
-            if not attempt.is_reserved:
+            if not self._departures.may_leave(attempt):
                 await self._departures.leave(attempt)
             completion = _sanitised(
                 await self._streamed(attempt, call)
@@ -123,7 +123,7 @@ class Caller:
             Halted: it waited, and has no reservation any more.
             ProviderError: there are no vectors.
         """
-        if not attempt.is_reserved:
+        if not self._departures.may_leave(attempt):
             await self._departures.leave(attempt)
         refusals = noted_refusals()
         try:
@@ -139,6 +139,10 @@ class Caller:
             found = replace(found, usage=Usage(), metered=False)
         self._middleware.after_embedding(attempt, texts, found)
         return found
+
+    def tool_ended(self, attempt: RunningAttempt, tool: str, call_id: str, began_ns: int, *, failed: bool) -> None:
+        """Tells of a tool that the worker ran for an attempt."""
+        self._middleware.tool_ended(attempt, tool, call_id, began_ns, failed=failed)
 
     def _capped(self, target: str, call: Call) -> Call:
         """A call with the output cap that its need is calculated by: one is always sent, whatever the account's is."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import TypeVar
 
 from homa_shared.store.client import AsyncStore
@@ -23,6 +24,10 @@ T = TypeVar("T")
 
 #: How old a reservation may be when its call leaves, s: a tenth of the burst that the limiter allows.
 AT_ONCE_S = 0.05
+#: How old one may be where nothing was waited for, s. A process that was stopped, or a machine that slept, would send
+#: what it took before as though no time had passed; by then its lease may be another worker's. A loop that is merely
+#: busy need not ask again.
+STALE_S = 5.0
 #: How long one waits with its slots held for others of its target that stood by, s; then its job waits in its queue.
 PATIENCE_S = 5.0
 
@@ -53,13 +58,18 @@ class Departures:
         """Gives a call's reservation back after a moment, unless what is returned is cancelled before."""
         return asyncio.get_running_loop().call_later(AT_ONCE_S, self._stand_by, attempt)
 
+    def may_leave(self, attempt: RunningAttempt) -> bool:
+        """Whether a call may be made with what is reserved for it; else it has to `leave` first."""
+        return attempt.is_reserved and monotonic() - attempt.reserved_s < STALE_S
+
     async def leave(self, attempt: RunningAttempt) -> None:
-        """Returns when a call that stood by may be made.
+        """Returns when a call that stood by, or whose reservation is too old, may be made.
 
         Raises:
             Halted: there is no room for it yet, so that its job waits in its queue; or it may never be made.
         """
         target = attempt.claim.target
+        self._stand_by(attempt)
         try:
             if attempt.giving_back is not None:
                 await asyncio.shield(attempt.giving_back)

@@ -30,6 +30,7 @@ from homa_workers.pipeline.acknowledge import Acknowledger
 from homa_workers.pipeline.around_call import AroundCaller
 from homa_workers.pipeline.call import Caller
 from homa_workers.pipeline.departures import Departures
+from homa_workers.pipeline.flow_prompts import FlowPrompts
 from homa_workers.pipeline.reckoning import Reckoned, reckoned
 from homa_workers.pipeline.skipping import tell_skipped
 from homa_workers.pipeline.steps import Chat, Embedding, StepJournal, takes_steps
@@ -80,6 +81,7 @@ class Pipeline:
         self.log = log
         self.middleware = middleware
         self.media = media
+        self.flow_prompts = FlowPrompts(store, media, log)
         self.toolbox = toolbox or Toolbox()
         self.vectors = vectors
         #: Reports that the store has taken of late.
@@ -141,6 +143,8 @@ class Pipeline:
         try:
             if attempt.request.skipped and attempt.claim.attempt == 1:
                 await tell_skipped(self.store, attempt.claim, attempt.request.skipped)
+            if attempt.request.flow is not None:
+                await self.departures.in_time(attempt, self.flow_prompts.fill(attempt, attempt.request.flow))
             if self.media.needed(attempt.request):
                 await self.departures.in_time(attempt, self.media.complete(attempt))
         except asyncio.CancelledError:

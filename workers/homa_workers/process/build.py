@@ -9,6 +9,7 @@ import structlog
 
 from homa_shared.broker import HomaBroker
 from homa_shared.calls.plugged_tools import load_tools
+from homa_shared.model.constants import BATCH_RUNS, DELIVERIES
 from homa_shared.model.errors import ConfigError
 from homa_shared.model.ids import new_worker_id
 from homa_shared.settings.changes import drift
@@ -21,6 +22,7 @@ from homa_shared.store.connection import StoreAddress
 from homa_shared.store.join import enter
 from homa_shared.store.reads import is_fake
 from homa_workers.deliveries.courier import Courier, Ways
+from homa_workers.fills.filler import Filler
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.fleet.vector_cache import VectorCache
 from homa_workers.middleware.around import for_provider
@@ -33,6 +35,7 @@ from homa_workers.observe import sentry
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.pipeline.pipeline import Pipeline
 from homa_workers.process.accounts import account, secrets_of
+from homa_workers.process.own_queues import OwnQueues
 from homa_workers.process.waiting import Waiting
 from homa_workers.process.worker import DEFAULT_THREADS, HomaWorker
 from homa_workers.providers.base import Provider, account_params
@@ -105,7 +108,7 @@ async def build(
         threads: sync actors at once.
         broker: with the application's own actors, which get a worker of their own.
         middleware: functions around calls, and what makes each worker's instances; installed packages' come before.
-        ticker: one worker that takes no jobs: it does the fleet's housekeeping, and makes its deliveries.
+        ticker: one worker that takes no jobs: it does the fleet's housekeeping, its deliveries, and fills its batches.
         parts: where they are not the usual.
 
     Raises:
@@ -181,9 +184,12 @@ class _Shared:
     secrets: Secrets
     parts: Parts
 
-    def courier(self, log: WorkerLog) -> Courier | None:
-        """A fake fleet's delivers nothing: what it does reaches nobody."""
-        return None if self.parts.fake else Courier(self.store, self.blobs, Ways.of(self.settings), log)
+    def own_queues(self, log: WorkerLog) -> OwnQueues:
+        """A fake fleet's has none: what it does reaches nobody."""
+        if self.parts.fake:
+            return {}
+        courier = Courier(self.store, self.blobs, Ways.of(self.settings), log)
+        return {DELIVERIES: courier, BATCH_RUNS: Filler(self.store, log)}
 
 
 def _chosen(settings: Settings, providers: Sequence[str], *, has_actors: bool) -> list[str]:
@@ -211,7 +217,11 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
     media = Media(store, shared.blobs, settings.blobs_above)
     vectors = VectorCache(store)
     others, around = split(shared.middleware, settings.plugins, _skipped_plugin)
-    watching = [*_call_logs(settings, log, shared.secrets), *_metrics(settings, provider.name)]
+    watching = [
+        *_call_logs(settings, log, shared.secrets),
+        *_metrics(settings, provider.name),
+        *_spans(settings, given),
+    ]
     all_hooks = in_order(log, store, book, media, vectors, others, watching)
     chain = MiddlewareChain(all_hooks, log, for_provider(around, provider.name))
     gather_s = settings.settle_gather_ms / 1000
@@ -230,7 +240,7 @@ def _worker(shared: _Shared, provider: Provider, *, boots: bool) -> tuple[HomaWo
         lease_s=settings.lease_s,
         boots=boots,
         waiting=shared.parts.waiting(),
-        courier=shared.courier(log) if boots else None,
+        own=shared.own_queues(log) if boots else {},
     )
     return worker, chain
 
@@ -242,6 +252,16 @@ def _metrics(settings: Settings, provider: str) -> list[Middleware]:
     from homa_workers.middleware.attempt_metrics import AttemptMetrics
 
     return [AttemptMetrics(provider)]
+
+
+def _spans(settings: Settings, account: ProviderSettings) -> list[Middleware]:
+    """What makes spans of traced jobs; OpenTelemetry is not loaded where none is."""
+    if not settings.traces:
+        return []
+    from homa_shared.traces import Traces
+    from homa_workers.middleware.spans import Spans
+
+    return [Spans(Traces(settings.traces, "homa-worker"), account.kind)]
 
 
 def _call_logs(settings: Settings, log: WorkerLog, secrets: Secrets) -> list[Middleware]:
@@ -260,7 +280,7 @@ def _ticker(shared: _Shared) -> HomaWorker:
     return HomaWorker(
         shared.broker,
         log=log,
-        courier=shared.courier(log),
+        own=shared.own_queues(log),
         store=shared.store,
         lease_s=shared.settings.lease_s,
         takes=False,
@@ -273,7 +293,7 @@ def _actors_worker(shared: _Shared, threads: int) -> HomaWorker:
     return HomaWorker(
         shared.broker,
         log=log,
-        courier=shared.courier(log),
+        own=shared.own_queues(log),
         store=shared.store,
         concurrency=shared.concurrency,
         lease_s=shared.settings.lease_s,

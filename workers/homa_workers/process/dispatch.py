@@ -13,19 +13,18 @@ from dramatiq.middleware import MiddlewareError
 
 from homa_shared.broker import COMPLETE, HomaBroker
 from homa_shared.calls.failures import ProviderError
-from homa_shared.model.constants import DELIVERIES
 from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions.attempts import Claim, Taken
 from homa_shared.store.versions import own_versions
 from homa_workers.attempt import RunningAttempt
-from homa_workers.deliveries.courier import Courier
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.outcomes.outcomes import Deferred, Ended, Rerouted
 from homa_workers.pipeline.pipeline import Pipeline
 from homa_workers.pipeline.skipping import divert_job
 from homa_workers.process.actors import MessageRunner
 from homa_workers.process.in_flight import InFlight
+from homa_workers.process.own_queues import OwnQueues
 from homa_workers.process.waiting import Waiting
 from homa_workers.store_io.persist import NOT_HERE_MS, hand_back
 
@@ -41,7 +40,7 @@ class Dispatcher:
         in_flight: where tasks are kept.
         waiting: knows whether the worker is to stop.
         log: the worker's.
-        courier: makes deliveries; None where this worker makes none.
+        own: what does the messages of Homa's own queues.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class Dispatcher:
         in_flight: InFlight,
         waiting: Waiting,
         log: WorkerLog,
-        courier: Courier | None = None,
+        own: OwnQueues,
     ) -> None:
         self._store = store
         self._broker = broker
@@ -62,7 +61,7 @@ class Dispatcher:
         self._in_flight = in_flight
         self._waiting = waiting
         self._log = log
-        self._courier = courier
+        self._own = own
 
     def start(self, claim: Claim, asked: float) -> None:
         """Starts a claim, unless it runs already.
@@ -79,14 +78,14 @@ class Dispatcher:
         elif claim.version > own_versions().record:
             self._log.too_new(claim)
             work = hand_back(self._store, claim, self._log, delay_ms=NOT_HERE_MS)
-        elif claim.kind == "m" and claim.queue == DELIVERIES and self._courier is not None:
-            work = self._courier.run(claim)
+        elif claim.kind == "m" and (own := self._own.get(claim.queue)) is not None:
+            work = own.run(claim)
         elif claim.kind == "m":
             work = self._messages.run(claim)
         elif self._pipeline is None:
             work = hand_back(self._store, claim, self._log, delay_ms=NOT_HERE_MS)
         else:
-            attempt = RunningAttempt(claim)
+            attempt = RunningAttempt(claim, reserved_s=asked)
             work = self._run(attempt, self._pipeline)
         self._in_flight.start(claim, work, asked, attempt)
 

@@ -44,7 +44,7 @@ class Room:
     #: Fewer slots, or queues left out, for want of threads for sync actors: one that is freed makes room.
     by_threads: bool = False
     #: Deliveries are left out: one that is over makes room.
-    by_deliveries: bool = False
+    by_own: bool = False
 
 
 #: Asks for jobs: for a nonce, what there is room for.
@@ -113,7 +113,7 @@ class TakeLoop:
             # Before the question: quota that comes back while it is answered is asked for again, and so is a thread.
             self._waiting.refunded.clear()
             self._waiting.freed.clear()
-            self._waiting.delivered.clear()
+            self._waiting.own_over.clear()
             try:
                 taken = await self._start(self._take(nonce, room), asked)
                 moved = await self._dispatcher.divert(taken)
@@ -175,9 +175,7 @@ class TakeLoop:
 
     async def _sleep(self, wait_ms: int | None, room: Room) -> None:
         try:
-            await self._waiting.for_bell(
-                self._store, room.queues, wait_ms, or_slot=room.by_threads, or_delivery=room.by_deliveries
-            )
+            await self._waiting.for_bell(self._store, room.queues, wait_ms, or_slot=room.by_threads, or_own=room.by_own)
         except Exception as error:
             self._tell(error)
             await self._waiting.for_stop(_BACKOFF.first_s)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
-from homa_shared.model.constants import DELIVERIES
+from homa_shared.model.constants import OWN_QUEUES
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.transitions.attempts import Claim
 
@@ -29,8 +29,8 @@ class Waiting:
         self.freed = asyncio.Event()
         #: Set when an attempt is over that had reserved tokens: what it did not use has come back by then.
         self.refunded = asyncio.Event()
-        #: Set when a delivery is over.
-        self.delivered = asyncio.Event()
+        #: Set when a message of a queue of Homa's own is over.
+        self.own_over = asyncio.Event()
         self.is_paused = False
         self._stopping = asyncio.Event()
 
@@ -48,8 +48,8 @@ class Waiting:
         self.freed.set()
         if any(claim.tokens):
             self.refunded.set()
-        if claim.queue == DELIVERIES:
-            self.delivered.set()
+        if claim.queue in OWN_QUEUES:
+            self.own_over.set()
 
     async def for_slot(self, gather_s: float) -> None:
         """Until an attempt is over, or a while.
@@ -77,7 +77,7 @@ class Waiting:
         wait_ms: int | None,
         *,
         or_slot: bool = False,
-        or_delivery: bool = False,
+        or_own: bool = False,
     ) -> None:
         """Until something may run: a while, or until a bell rings or reserved tokens came back.
 
@@ -87,7 +87,7 @@ class Waiting:
         Args:
             wait_ms: the while; None where nothing waits.
             or_slot: an attempt that is over ends the sleep, too.
-            or_delivery: so does a delivery that is over.
+            or_own: so does a message of Homa's own that is over.
 
         Raises:
             Exception: whatever the store answered in place of a bell.
@@ -104,8 +104,8 @@ class Waiting:
             waits.append(asyncio.create_task(self._for_refund()))
         if or_slot:
             waits.append(asyncio.create_task(self.freed.wait()))
-        if or_delivery:
-            waits.append(asyncio.create_task(self.delivered.wait()))
+        if or_own:
+            waits.append(asyncio.create_task(self.own_over.wait()))
         try:
             # A bell's reply may be lost on a connection that stays open: then nobody would ever wake this worker.
             await asyncio.wait(waits, timeout=wait_s + LATE_BELL_S, return_when=asyncio.FIRST_COMPLETED)

@@ -19,28 +19,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 import structlog
 
 from homa_shared.broker import HomaBroker
-from homa_shared.model.constants import DELIVERIES, LEASE_MS
+from homa_shared.model.constants import LEASE_MS
 from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.model.ids import new_worker_id
 from homa_shared.store.client import AsyncStore
 from homa_shared.store.operation import Op
 from homa_shared.store.transitions.attempts import Taken, leave, take
-from homa_workers.deliveries.courier import Courier
 from homa_workers.fleet.fleet_cache import FleetBook
 from homa_workers.observe import sentry
 from homa_workers.observe.worker_log import WorkerLog
 from homa_workers.pipeline.pipeline import Pipeline
+from homa_workers.process import own_queues
 from homa_workers.process.actors import MessageRunner
 from homa_workers.process.dispatch import Dispatcher
 from homa_workers.process.facts import process_facts
 from homa_workers.process.heartbeat import Heartbeat
 from homa_workers.process.in_flight import InFlight
 from homa_workers.process.life_cycle import ThreadedWorker
+from homa_workers.process.own_queues import OwnQueues
 from homa_workers.process.sync_queues import SyncQueues
 from homa_workers.process.take_loop import TAKE_AT_MOST, Room, TakeLoop
 from homa_workers.process.uncalled_hooks import uncalled_hooks
@@ -76,7 +78,7 @@ class HomaWorker(ThreadedWorker):
         boots: tells middleware of its beginning and end, as one worker of a process does.
         takes: whether it takes jobs, or does what a fleet without other workers needs: housekeeping and deliveries.
         waiting: what it sleeps by.
-        courier: makes deliveries of what schedules' runs came to, once the fleet has any.
+        own: what does the messages of Homa's own queues, once the fleet has those.
     """
 
     def __init__(
@@ -97,7 +99,7 @@ class HomaWorker(ThreadedWorker):
         worker_timeout: int = 1000,
         worker_id: str | None = None,
         waiting: Waiting | None = None,
-        courier: Courier | None = None,
+        own: OwnQueues = MappingProxyType({}),
     ) -> None:
         super().__init__(
             broker, queues=queues, worker_threads=worker_threads, worker_timeout=worker_timeout, waiting=waiting
@@ -114,7 +116,7 @@ class HomaWorker(ThreadedWorker):
         self._store = store
         self._pipeline = pipeline
         self._book = book
-        self._courier = courier
+        self._own = own
         self._extra_queues = queues or set()
         if provider:
             broker.declare_completion()
@@ -217,7 +219,7 @@ class HomaWorker(ThreadedWorker):
 
         running, waiting = self._in_flight, self._waiting
         dispatcher = Dispatcher(
-            store, self.homa_broker, messages, self._pipeline, running, waiting, self.log, self._courier
+            store, self.homa_broker, messages, self._pipeline, running, waiting, self.log, self._own
         )
         follow = None if self._book is None else self._book.follow
 
@@ -228,20 +230,18 @@ class HomaWorker(ThreadedWorker):
 
     def _room(self, messages: MessageRunner) -> Room:
         """Sync actors are taken up to the free threads: the rest is left to other workers."""
-        delivering = 0 if self._courier is None else self._courier.running
-        slots = min(self.concurrency + delivering - len(self._in_flight), TAKE_AT_MOST)
-        queues = self.queues_served()
-        full = self._courier is not None and not self._courier.has_room
-        if full:
-            queues = [queue for queue in queues if queue != DELIVERIES]
+        slots = min(self.concurrency + own_queues.running(self._own) - len(self._in_flight), TAKE_AT_MOST)
+        served = self.queues_served()
+        full = own_queues.is_any_full(self._own, served)
+        queues = own_queues.without_full(self._own, served) if full else served
         if not queues:
             return Room(0, queues)
         if self.provider or not (sync := self._sync_queues.among(queues)):
-            return Room(slots, queues, by_deliveries=full)
+            return Room(slots, queues, by_own=full)
         if messages.free_threads > 0:
-            return Room(min(slots, messages.free_threads), queues, by_threads=True, by_deliveries=full)
+            return Room(min(slots, messages.free_threads), queues, by_threads=True, by_own=full)
         rest = [queue for queue in queues if queue not in sync]
-        return Room(slots if rest else 0, rest, by_threads=True, by_deliveries=full)
+        return Room(slots if rest else 0, rest, by_threads=True, by_own=full)
 
     def queues_served(self) -> list[str]:
         """The provider's own queue first, then its pools; of a worker without one, the actors' queues."""
@@ -271,13 +271,13 @@ class HomaWorker(ThreadedWorker):
             recent=None if self._pipeline is None else self._pipeline.recent,
             chores=() if self._pipeline is None else self._pipeline.middleware.chores,
             facts=self._facts,
-            ticker=Ticker(store, self.id, self.lease_ms, delivers=self._serve_deliveries) if self._boots else None,
+            ticker=Ticker(store, self.id, self.lease_ms, serves=self._serve_own) if self._boots else None,
         )
 
-    def _serve_deliveries(self) -> None:
-        """A queue more, which a fleet without deliveries is not asked for."""
-        if self._courier is not None and DELIVERIES not in self._extra_queues:
-            self._extra_queues = self._extra_queues | {DELIVERIES}
+    def _serve_own(self, queues: frozenset[str]) -> None:
+        """Queues more, which a fleet that has none of them is not asked for."""
+        if fresh := (queues & self._own.keys()) - self._extra_queues:
+            self._extra_queues = self._extra_queues | fresh
             self._waiting.freed.set()
 
     def _facts(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import httpx2
 
+from homa_workers.providers.reply_room import ROOM
 from homa_workers.providers.reply_size import ReplyTooLarge, is_failure, most_read
 
 #: Most members of gzip in a body (RFC 1952, 2.2). Servers write one, some one for each part; each costs a decompressor.
@@ -112,13 +113,20 @@ async def inflated(content: bytes, encoding: str, status: int, most: int) -> byt
         ReplyTooLarge, httpx2.DecodingError: as `Inflater`; not of a failure.
     """
     pieces: list[bytes] = []
+    size, share = len(content), ROOM.share()
     try:
         for turn, piece in enumerate(Inflater(encoding, most_read(status, most)).feed(content)):
             if turn:
                 await asyncio.sleep(0)
             if piece:
                 pieces.append(piece)
-    except (ReplyTooLarge, httpx2.DecodingError):
-        if not is_failure(status):
+                size += len(piece)
+                await share.grown(size)
+    except BaseException as error:
+        if not (is_failure(status) and isinstance(error, ReplyTooLarge | httpx2.DecodingError)):
+            # The error holds this frame for as long as somebody looks at it.
+            pieces.clear()
             raise
+    finally:
+        share.leave()
     return b"".join(pieces)

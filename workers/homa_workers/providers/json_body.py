@@ -9,12 +9,18 @@ from typing import Any, NamedTuple
 import httpx2
 import orjson
 
-from homa_shared.calls.failures import ErrorKind, NotSent
+from homa_shared.calls.failures import ErrorKind, NotSent, ProviderError
 from homa_shared.calls.reply import Quota
 from homa_shared.model.json_safe import compact_json, sound
 
 #: A limit with more digits is not believed.
 _LIMIT_DIGITS = 15
+#: Most values of a reply: of 2048 vectors with 4096 numbers there are 8.4 million. An empty list takes 64 bytes for the
+#: three that are sent, so that a reply of the largest size could take gigabytes; an object counts as several.
+MOST_VALUES = 12_000_000
+_OBJECT_WEIGHT = 4
+#: Bytes of a reply that cannot have too many.
+_FEW_BYTES = 2 * 1024 * 1024
 
 
 class RawReply(NamedTuple):
@@ -38,11 +44,25 @@ def encoded(body: Mapping[str, Any]) -> bytes:
 
 
 def decoded(content: bytes) -> object:
-    """A reply's body; None where it is not valid JSON. Invalid Unicode in it (cut off in an emoji) is repaired."""
+    """A reply's body; None where it is not valid JSON. Invalid Unicode in it (cut off in an emoji) is repaired.
+
+    Raises:
+        ProviderError: REPLY_TOO_LARGE: it has so many values that they would fill the memory.
+    """
+    if len(content) > _FEW_BYTES:
+        _expect_room_for_values(content)
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
         return _repaired(content)
+
+
+def _expect_room_for_values(content: bytes) -> None:
+    """Upper bound of its values, told by the marks between them: text may hold marks, too, but not millions."""
+    most = content.count(b",") + content.count(b"[") + _OBJECT_WEIGHT * content.count(b"{")
+    if most > MOST_VALUES:
+        message = f"the reply may hold {most} values, expected at most {MOST_VALUES}"
+        raise ProviderError(ErrorKind.REPLY_TOO_LARGE, message)
 
 
 def _repaired(content: bytes) -> object:

@@ -7,6 +7,8 @@ from typing import ClassVar
 import aiohttp
 import httpx2
 
+from homa_workers.providers.reply_room import ROOM
+
 #: Most bytes of a failure's body that are read; the rest says nothing more.
 ERROR_BYTES = 256 * 1024
 #: What a connection that breaks raises.
@@ -43,9 +45,9 @@ class LimitedResponse(aiohttp.ClientResponse):
         """
         most = most_read(self.status, self.most_bytes)
         length = self.content_length
-        body = bytearray()
+        body, share = bytearray(), ROOM.share()
         try:
-            if length is not None and length <= most:
+            if length is not None and length <= min(most, ROOM.own):
                 return await super().read()
             async for chunk in self.content.iter_any():
                 body += chunk
@@ -54,11 +56,16 @@ class LimitedResponse(aiohttp.ClientResponse):
                     if is_failure(self.status):
                         break
                     raise ReplyTooLarge(self.most_bytes)
+                await share.grown(len(body))
         except BaseException as error:
             # Whoever cancels wants the provider to stop; aiohttp's own reading does the same.
             self.close()
             if not (is_failure(self.status) and isinstance(error, BROKEN)):
+                # The error holds this frame for as long as somebody looks at it.
+                body.clear()
                 raise
+        finally:
+            share.leave()
         return bytes(body)
 
 

@@ -37,6 +37,7 @@ from homa_workers.providers.decompression import Inflater, inflated
 from homa_workers.providers.direct_exchange import DirectExchange, environment_proxy, goes_in_one_piece
 from homa_workers.providers.exchange_errors import of_request, sent, unsent
 from homa_workers.providers.recording import held_back
+from homa_workers.providers.reply_room import ROOM
 from homa_workers.providers.reply_size import (
     BROKEN,
     LimitedResponse,
@@ -223,6 +224,7 @@ class _Body(httpx2.AsyncByteStream):
         self._most_bytes = most_read(response.status, most_bytes)
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        size, share = 0, ROOM.share()
         try:
             inflater = Inflater(self._encoding, self._most_bytes)
             async for chunk in self._response.content.iter_any():
@@ -231,11 +233,15 @@ class _Body(httpx2.AsyncByteStream):
                         await asyncio.sleep(0)
                     if piece:
                         yield piece
+                        # Whoever reads a stream keeps what it says.
+                        size += len(piece)
+                        await share.grown(size)
         except _UNREADABLE as error:
             # Of a failure, its status and the beginning of its body say what it is.
             if not is_failure(self._response.status):
                 raise of_request(sent(error), self._request) from error
         finally:
+            share.leave()
             # Not every SDK closes its response when its reader is cancelled.
             await self.aclose()
 

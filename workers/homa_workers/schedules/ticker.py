@@ -21,6 +21,7 @@ import structlog
 from homa_shared.model.constants import LATE_MS
 from homa_shared.model.errors import StoreFull, StoreUnavailable
 from homa_shared.store.client import AsyncStore
+from homa_shared.store.transitions.deliveries import make_webhooks
 from homa_shared.store.transitions.schedules import (
     Alarm,
     BackfillTick,
@@ -45,6 +46,8 @@ HOLD_MS = 2000
 _LOOK_TICKS, _FIRE_TICKS = 500, 50
 #: Most runs that one script sums up.
 _CLOSE_RUNS = 100
+#: Most webhooks whose deliveries one script makes.
+_WEBHOOKS = 100
 #: Most ticks of a backfill that one script starts.
 _BACKFILL_TICKS = 50
 #: A look that found nothing that it could do is not repeated for so long, s.
@@ -58,7 +61,7 @@ class Ticker:
         worker: its id.
         lease_ms: length of its leases.
         hold_ms: for how long the others leave schedules to this worker.
-        delivers: called at each look that finds the fleet to have deliveries.
+        serves: is told at each look of the queues of Homa's own that the fleet has.
     """
 
     def __init__(
@@ -68,12 +71,12 @@ class Ticker:
         lease_ms: int,
         hold_ms: int = HOLD_MS,
         *,
-        delivers: Callable[[], None] = lambda: None,
+        serves: Callable[[frozenset[str]], None] = lambda queues: None,
     ) -> None:
         self._store = store
         self._worker = worker
         self._lease_ms, self._hold_ms = lease_ms, hold_ms
-        self._delivers = delivers
+        self._serves = serves
         self._log = structlog.get_logger("homa.schedules").bind(worker=worker)
 
     async def turn(self) -> float:
@@ -83,8 +86,8 @@ class Ticker:
         look = await self._store.run(
             look_schedules(keys, worker=self._worker, lease_ms=self._lease_ms, most=_LOOK_TICKS, hold_ms=self._hold_ms)
         )
-        if look.has_deliveries:
-            self._delivers()
+        if look.own_queues:
+            self._serves(look.own_queues)
         # What has ended first: a store that has no room for further jobs still has some for that.
         parts: list[Callable[[], Awaitable[int]]] = [self._close] if look.has_work else []
         parts += [partial(self._fire, look), *(partial(self._move, backfill) for backfill in look.backfills)]
@@ -146,7 +149,7 @@ class Ticker:
     async def _close(self) -> int:
         closed = await self._store.run(close_runs(self._store.keys, _CLOSE_RUNS))
         self._tell(closed.alarms)
-        return closed.runs
+        return closed.runs + await self._store.run(make_webhooks(self._store.keys, _WEBHOOKS))
 
     async def _move(self, backfill: OpenBackfill) -> int:
         try:

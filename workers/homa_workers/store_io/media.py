@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from dataclasses import replace
+from typing import Any
 
 import orjson
 
@@ -108,6 +109,21 @@ class Media:
         except MediumGone as error:
             raise refused(str(error)) from error
         except (BlobsUnavailable, StoreUnavailable) as error:
+            raise Halted(Released(str(error), NOT_HERE_MS)) from error
+
+    async def body(self, digest: str) -> dict[str, Any]:
+        """The body of a large reply.
+
+        Raises:
+            Halted: as `complete`.
+        """
+        try:
+            async with asyncio.timeout(FETCH_S):
+                found: dict[str, Any] = orjson.loads((await self._fetch([digest]))[digest])
+                return found
+        except MediumGone as error:
+            raise refused(str(error)) from error
+        except (BlobsUnavailable, StoreUnavailable, TimeoutError) as error:
             raise Halted(Released(str(error), NOT_HERE_MS)) from error
 
     async def offloaded(self, claim: Claim, reply: bytes) -> bytes:

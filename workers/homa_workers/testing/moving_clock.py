@@ -168,9 +168,9 @@ class _Sleep(Waiting):
 
     async def for_bell(
         self, store: AsyncStore, queues: Sequence[str], wait_ms: int | None, *, or_slot: bool = False,
-        or_delivery: bool = False,
+        or_own: bool = False,
     ) -> None:  # fmt: skip
-        bell = super().for_bell(store, queues, wait_ms, or_slot=or_slot, or_delivery=or_delivery)
+        bell = super().for_bell(store, queues, wait_ms, or_slot=or_slot, or_own=or_own)
         listening = asyncio.create_task(bell)
         await self._clock.sleep(self, wait_ms, listening)
 

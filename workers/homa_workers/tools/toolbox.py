@@ -27,6 +27,9 @@ THREADS = 32
 #: Largest result that a model is given, bytes.
 MOST_BYTES = 1_000_000
 
+#: Begins what a model is told of a call that failed.
+FAILED = '{"error":'
+
 
 class Toolbox:
     """The tools of one process.
@@ -119,7 +122,7 @@ class Toolbox:
 
 def failure(message: str) -> str:
     """An error as a model is told it."""
-    return orjson.dumps({"error": valid_text(message)}).decode()
+    return f"{FAILED}{orjson.dumps(valid_text(message)).decode()}}}"
 
 
 def _said(error: BaseException) -> str:

@@ -16,6 +16,7 @@ from homa.client.management import batches
 from homa.client.management.batches import BatchFilter, BatchInfo
 from homa.client.session import Session
 from homa_shared.store import reads
+from homa_shared.store.audit_trail import audited
 from homa_shared.store.transitions import admin
 
 
@@ -100,7 +101,7 @@ def cancel(batch: str, as_json: bool) -> None:
         if _batch(here, batch).complete:
             say(f"cannot cancel {batch}: it is complete")
             raise Stopped(SOME_FAILED)
-        here.store.run(admin.cancel_batch(here.keys, batch))
+        here.store.run(audited(admin.cancel_batch(here.keys, batch), "batch.cancelled", batch))
         _tell(here, batch, as_json)
 
 
@@ -114,7 +115,7 @@ def pause(batch: str, why: str, as_json: bool) -> None:
         if _batch(here, batch).complete:
             say(f"cannot pause {batch}: it is complete")
             raise Stopped(SOME_FAILED)
-        here.store.run(admin.pause_batch(here.keys, batch, why))
+        here.store.run(audited(admin.pause_batch(here.keys, batch, why), "batch.paused", batch, why=why))
         _tell(here, batch, as_json)
 
 
@@ -125,7 +126,7 @@ def resume(batch: str, as_json: bool) -> None:
     """Let a paused batch go on."""
     with session() as here:
         _batch(here, batch)
-        here.store.run(admin.resume_batch(here.keys, batch))
+        here.store.run(audited(admin.resume_batch(here.keys, batch), "batch.resumed", batch))
         _tell(here, batch, as_json)
 
 

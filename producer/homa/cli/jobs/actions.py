@@ -13,6 +13,9 @@ from homa.cli.jobs.answers import tell, tell_counts
 from homa.cli.output import json_option
 from homa.client.management.retries import Retrier
 from homa_shared.model.records import Job
+from homa_shared.store.audit_trail import NOTHING, audited
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op
 from homa_shared.store.transitions import admin
 
 
@@ -28,7 +31,7 @@ def cancel(jobs: Sequence[str], as_json: bool, **filters: str | None) -> None:
     require_some(jobs, filters, "cancel")
     with session() as here:
         if jobs:
-            answers = [answer for ids in chunks(jobs) for answer in here.store.run(admin.cancel(here.keys, ids))]
+            answers = [answer for ids in chunks(jobs) for answer in here.store.run(_cancelling(here.keys, ids))]
             tell("cancel", list(zip(jobs, answers, strict=True)), as_json)
             return
         counts: Counter[str] = Counter()
@@ -36,13 +39,19 @@ def cancel(jobs: Sequence[str], as_json: bool, **filters: str | None) -> None:
 
         def act(page: list[Job]) -> int:
             live = [job.id for job in page if not job.ended and job.id not in running]
-            told = here.store.run(admin.cancel(here.keys, live))
+            told = here.store.run(_cancelling(here.keys, live))
             running.update(job for job, answer in zip(live, told, strict=True) if answer == "cancelling")
             counts["cancelled"] += told.count("cancelled")
             return told.count("cancelled")
 
         move_all(here, filters, act)
     tell_counts({"cancelled": counts["cancelled"], "cancelling": len(running)}, as_json)
+
+
+def _cancelling(keys: Keys, jobs: Sequence[str]) -> Op[list[str]]:
+    """Cancels some jobs, as an entry of the audit trail."""
+    cancelling = admin.cancel(keys, jobs)
+    return audited(cancelling, "jobs.cancelled", admin.named(jobs), jobs=len(jobs)) if jobs else cancelling
 
 
 @click.command()
@@ -58,6 +67,9 @@ def retry(jobs: Sequence[str], as_json: bool, **filters: str | None) -> None:
     require_some(jobs, filters, "retry")
     with session() as here:
         retrier = Retrier(here.keys)
+        given = {name: value for name, value in filters.items() if value is not None}
+        # One entry of the audit trail for all of them.
+        here.store.run(audited(NOTHING, "jobs.retried", admin.named(jobs) or "by filters", **given))
         if jobs:
             tell("retry", [(job, *here.driver.run(retrier.tried(job))) for job in jobs], as_json)
             return

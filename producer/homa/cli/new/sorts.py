@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from homa.cli.new import commands, middleware, providers, tools
+from homa.cli.new import commands, middleware, providers, readers, tools
 
 
 class Sort(NamedTuple):
@@ -35,9 +35,16 @@ def _kinds() -> tuple[str, ...]:
     return builtin_kinds()
 
 
+def _readers() -> tuple[str, ...]:
+    from homa.files.readers.registry import names
+
+    return tuple(names("none"))
+
+
 SORTS = {
     "tool": Sort("homa.tools", "$name", tools.SOURCE, tools.TEST, "homa-queue"),
     "middleware": Sort("homa.middleware", "$name", middleware.SOURCE, middleware.TEST, "homa-queue[workers]"),
     "provider": Sort("homa.providers", "PROFILE", providers.SOURCE, providers.TEST, "homa-queue[workers]", _kinds),
+    "reader": Sort("homa.readers", "READER", readers.SOURCE, readers.TEST, "homa-queue", _readers),
     "command": Sort("homa.commands", "command", commands.SOURCE, commands.TEST, "homa-queue", _commands),
 }

@@ -55,13 +55,14 @@ def attached(checked: CheckedRun) -> None:
             run_inputs=request.run_inputs,
             builder=checked.builder,
             writer=writer,
+            output=request.output,
             checkpoint_file=CheckpointFile(request.output),
             workers=workers,
             progress=progress,
             interruption=interruption,
             name=request.batch_name,
             window=WINDOW,
-            redo_cut=request.redo == "cut",
+            resumption=request.resumption,
             kept=KeptFields() if request.flat else None,
         )
         tally = RunTally(request.failures_allowed, earlier=len(writer.done))
@@ -107,7 +108,7 @@ def _say_remarks(run: BatchRun, request: RunRequest) -> None:
     """What somebody might not expect of the results."""
     tally, writer = run.state.tally, run.parts.writer
     if tally.cut:
-        say(f"those that were cut, with a higher --max-tokens or --on-cut retry: {again()} --redo cut")
+        say(f"those that were cut, with a higher --max-tokens or --on-cut retry: {again()} --retry truncated")
     if writer.left_out:
         say(f"no column for {', '.join(sorted(writer.left_out))}: not among those of the first rows")
     for remark in request.run_inputs.skipped.remarks:

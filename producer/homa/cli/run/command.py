@@ -25,11 +25,20 @@ _flags = JobFlags(Command.RUN)
 @input_options
 @click.option("-o", "--output", default="results.jsonl", show_default=True, metavar="FILE|-")
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv", "parquet"]), help="Default: by the file's ending.")
-@click.option("--resume", is_flag=True, help="Do only what is missing in the output.")
-@click.option("--redo", type=click.Choice(["cut"]), help="With --resume: also do anew what was cut at its output cap.")
+@click.option("--resume", is_flag=True, help="Do only what is new, changed, or failed before.")
+@click.option("--changed", is_flag=True, help="With --resume: another prompt or model; do these rows anew.")
+@click.option("--prune", is_flag=True, help="With --resume: drop lines whose input is gone.")
+@click.option(
+    "--retry",
+    type=click.Choice(["truncated", "invalid", "failed"]),
+    multiple=True,
+    help="Resume, and of what has ended do these anew. Default: failed; may be repeated.",
+)
+@click.option("--redo", type=click.Choice(["cut"]), hidden=True)
 @click.option("--force", is_flag=True, help="Write an existing output anew.")
 @click.option("--workers", default="auto", show_default=True, metavar="auto|none|N", help="Its own worker processes.")
 @click.option("--detach", is_flag=True, help="Submit and leave; collect with --resume.")
+@click.option("--fill", metavar="BATCH", hidden=True, help="Of a worker: the batch that a schedule has opened.")
 @click.option("--dry-run", is_flag=True, help="Show first prompt, rows, tokens, cost and time; call nobody.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many rows.")
 @click.option("--sample", type=click.IntRange(1), help="Only so many rows, drawn at random.")

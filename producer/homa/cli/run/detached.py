@@ -15,6 +15,7 @@ from homa.client.worker_demand import AUTO, unserved
 from homa.runs.checkpoint import Checkpoint, CheckpointFile
 from homa.runs.errors import SignalReceived
 from homa.runs.feeder import Feeder, Refused
+from homa.runs.resume_batch import ORDER
 from homa.runs.signals import Interruption
 from homa.runs.tally import RunTally
 from homa_shared.model.errors import InvalidRequest
@@ -30,14 +31,16 @@ def detach(run: CheckedRun) -> None:
     interruption, tally = Interruption(), RunTally()
     with interruption.listening(), opened(request, run.head) as writer:
         leave_earlier(request, here)
-        submission = BatchSubmission(here.submitter, request.run_options.batch_options(request.batch_name, 0))
+        order = str(request.run_options.order)
+        options = request.run_options.batch_options(request.batch_name, 0)
+        submission = BatchSubmission(here.submitter, options, facts={ORDER: order})
         CheckpointFile(request.output).write(Checkpoint(submission.id, request.run_options.digest))
         here.driver.run(submission.open())
-        feeder = Feeder(here.driver, submission, request.run_inputs.rows(), run.builder, window=None)
+        feeder = Feeder(here.driver, submission, request.run_inputs.rows(), run.builder, order=order, window=None)
         interruption.on_signal = feeder.stop
 
         def write(refused: Refused) -> None:
-            writer.write(refused.line)
+            writer.write(refused.line, refused.fields)
             tally.count_bad(str(refused.bad), over_budget=refused.over_budget, skipped=refused.bad.skipped)
 
         feeder.feed(write)

@@ -10,6 +10,7 @@ from homa.cli.run.attached import attached
 from homa.cli.run.checked import CheckedRun
 from homa.cli.run.detached import detach
 from homa.cli.run.dry_run import dry_run
+from homa.cli.run.filling import fill
 from homa.cli.run.options import RunRequest
 
 
@@ -26,7 +27,9 @@ def run_batch(**options: Any) -> None:
 def _run(request: RunRequest) -> None:
     with submitting_session(start=not request.dry_run) as here:
         run = CheckedRun.check(request, here)
-        if request.dry_run:
+        if request.fill is not None:
+            fill(run, request.fill)
+        elif request.dry_run:
             dry_run(run)
         elif request.detach:
             detach(run)

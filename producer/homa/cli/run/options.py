@@ -12,7 +12,9 @@ from homa.cli.input_options import read_options
 from homa.cli.job_flags import job_options
 from homa.client.worker_demand import AUTO, NONE
 from homa.files import OutputFormat, PromptTemplate, output_format
+from homa.files.writers.earlier_line import FAILED, TRUNCATED
 from homa.runs.inputs import STDIN, RunInputs
+from homa.runs.plan import Resumption
 from homa.runs.run_options import RunOptions
 from homa.runs.tally import MaxFailures
 from homa.submit.option_row import Command
@@ -86,23 +88,46 @@ class RunRequest:
         return f"{socket.gethostname()}:{output}"
 
     @property
+    def resumption(self) -> Resumption:
+        """What becomes of what an earlier run left."""
+        retry = frozenset(self.retry) or frozenset({FAILED})
+        if self.redo:
+            retry |= {TRUNCATED}
+        return Resumption(retry, self.changed, self.prune)
+
+    @property
     def failures_allowed(self) -> MaxFailures | None:
         return None if self.max_failures is None else MaxFailures.parse(self.max_failures)
 
     def check(self) -> None:
         """Raises InvalidRequest for options that do not go together, and for inputs that lead nowhere."""
+        if self.retry:
+            self.options["resume"] = True
+        if self.fill is not None:
+            # Results stay in the store: no file of this name is one of them.
+            self.options["output"] = STDIN
         for option in ("prompt", "system") if self.options["template"] is not None else ():
             if self.options[option] is not None:
                 raise InvalidRequest(f"both --template and --{option}: expected one of them")
         if self.as_json and self.output == STDIN and not self.dry_run:
             raise InvalidRequest("--json and --output - both want standard output: expected --output FILE")
-        if self.detach and self.resume:
-            raise InvalidRequest("--detach and --resume: the one leaves, the other collects; expected one of them")
-        if self.redo and not self.resume:
-            raise InvalidRequest(f"--redo {self.redo} without --resume: expected both, or neither")
+        self._check_resuming()
         if self.detach and self.output == STDIN:
             raise InvalidRequest("--detach with --output -: expected a file, which --resume fills later")
         if self.detach and self.workers not in (AUTO, NONE):
             raise InvalidRequest(f"--detach with --workers {self.workers}: own workers end with this process")
         self.run_inputs.check()
         _ = self.run_options, self.failures_allowed
+
+    def _check_resuming(self) -> None:
+        if self.detach and self.resume:
+            raise InvalidRequest("--detach and --resume: the one leaves, the other collects; expected one of them")
+        if self.redo and not self.resume:
+            raise InvalidRequest(f"--redo {self.redo} without --resume: expected both, or neither")
+        for option in ("changed", "prune"):
+            if self.options[option] and not self.resume:
+                raise InvalidRequest(f"--{option} without --resume: expected both, or neither")
+        if self.prune and (self.limit is not None or self.sample is not None):
+            raise InvalidRequest(
+                "--prune with --limit or --sample: what is not among these rows would be dropped; expected one of them"
+            )

@@ -18,7 +18,7 @@ def opened(request: RunRequest, head: Sequence[Row]) -> ResultsWriter:
         request.output,
         request.form,
         resume=request.resume,
-        redo_cut=request.redo == "cut",
+        compare=True,
         force=request.force,
         columns=columns,
         schema=request.run_options.schema,

@@ -15,7 +15,9 @@ from homa.runs.run_state import RunState
 from homa_shared.model.money import parse_usd, usd
 
 #: Flags of one part of a run alone.
-_ONCE = ("--resume", "--force", "--detach", "--json")
+_ONCE = ("--resume", "--force", "--detach", "--json", "--changed", "--prune")
+#: Options with a value of which the same is true: what was to be done anew is missing in the output by now.
+_ONCE_WITH_VALUE = ("--redo", "--retry")
 #: Most characters of a failure's reason on the terminal.
 MOST_SHOWN = 300
 
@@ -62,18 +64,20 @@ def how_to_go_on(state: RunState, request: RunRequest) -> str:
     return f"go on with: {again()}{drop}"
 
 
-def _without_redo(arguments: list[str]) -> list[str]:
-    """What was to be redone is missing in the output by now."""
-    kept = [each for each in arguments if not each.startswith("--redo=")]
-    if "--redo" in kept:
-        place = kept.index("--redo")
-        del kept[place : place + 2]
+def _lasting(arguments: list[str]) -> list[str]:
+    """The arguments that hold for all parts of a run."""
+    kept, left = [], iter(arguments)
+    for each in left:
+        if each in _ONCE_WITH_VALUE:
+            next(left, None)
+        elif each not in _ONCE and not each.startswith(tuple(f"{name}=" for name in _ONCE_WITH_VALUE)):
+            kept.append(each)
     return kept
 
 
 def again() -> str:
     """The same command line, resumed."""
-    arguments = [each for each in _without_redo(sys.argv[1:]) if each not in _ONCE]
+    arguments = _lasting(sys.argv[1:])
     if arguments[:1] != ["run"]:
         return "the same command with --resume"
     return shlex.join(["homa", *arguments, "--resume"])

@@ -29,13 +29,18 @@ from homa.cli.schedules.words import (
     schedule_row,
 )
 from homa.client.management.workers import workers
-from homa.client.schedule_flows import WINDOW, ScheduleFlows, ScheduleTimes, all_schedules, make_schedule
+from homa.client.planned_runs import plan_run
+from homa.client.schedule_flows import WINDOW, ScheduleFlows, all_schedules
+from homa.client.schedule_making import ScheduleTimes, make_batch_schedule, make_schedule
+from homa.drivers.effects import Flow
 from homa.submit.option_row import Command
+from homa.submit.schedule_definition import Policies
+from homa.submit.submitter import Submitter
 from homa_shared.calls.prompt_templates import AsTexts
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.store import reads
 
-_flags = JobFlags(Command.ASK)
+_flags = JobFlags(Command.ASK, optional={"model"})
 
 
 @click.group("schedules")
@@ -45,6 +50,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("name")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- run ARGS...]")
 @click.option("--cron", metavar="LINE", help='Five fields, such as "0 7 * * 1-5".')
 @click.option("--every", "every_s", metavar="TIME", callback=seconds, help="At an interval, such as 15m.")
 @click.option("--at", metavar="MOMENT", help="Once, such as 2027-01-31T07:00 (in --tz).")
@@ -67,11 +73,11 @@ def command() -> None:
 @click.option("--replace", is_flag=True, help="Change a schedule of this name.")
 @json_option
 def create(**options: Any) -> None:
-    """Make a schedule. Making it again in the same way changes nothing."""
-    from homa.submit.schedule_definition import Policies
+    """Make a schedule. Making it again in the same way changes nothing.
 
-    said = {name: options.get(name) for name in _ask_options()}
-    given = {name: value for name, value in job_options(Command.ASK, said).items() if value not in (None, {}, ())}
+    A request (--prompt or --template, with --model), or behind -- the command `run` with its inputs and options: each
+    tick then makes a batch of what the inputs are at that time.
+    """
     cap, period = budget_of(options["budget"])
     policies = Policies.checked(
         options["missed"],
@@ -85,10 +91,9 @@ def create(**options: Any) -> None:
     )
     at = moment_of("--at", options["at"], options["tz"])
     times = ScheduleTimes(options["cron"], options["every_s"], at, options["tz"])
-    request, name = _request(options), options["name"]
+    name = options["name"]
     with submitting_session() as here:
-        making = make_schedule(here.submitter, name, request, times, policies, given, replace=options["replace"])
-        here.driver.run(making)
+        here.driver.run(_making(here.submitter, times, policies, options))
         flows = ScheduleFlows(here.keys, name)
         view, ticks = here.driver.run(flows.view()), here.driver.run(flows.next_ticks(1))
         is_served = any(row.live for row in here.driver.run(workers(here.keys)))
@@ -100,12 +105,30 @@ def create(**options: Any) -> None:
     say(f"schedule {name}: next tick {ticks[0].isoformat() if ticks else 'none'}")
 
 
+def _making(submitter: Submitter, times: ScheduleTimes, policies: Policies, options: Mapping[str, Any]) -> Flow[str]:
+    """What makes the schedule that the command line describes."""
+    name, replace = options["name"], options["replace"]
+    said = {name: options.get(name) for name in _ask_options()}
+    given = {name: value for name, value in job_options(Command.ASK, said).items() if value not in (None, {}, ())}
+    if not options["arguments"]:
+        if options["model"] is None:
+            raise InvalidRequest("--model is missing: expected provider:model or an alias, or `-- run ARGS`")
+        return make_schedule(submitter, name, _request(options), times, policies, given, replace=replace)
+    command_name, *arguments = options["arguments"]
+    if command_name != "run":
+        raise InvalidRequest(f"-- {command_name!r:.80}: expected `-- run` and its inputs and options")
+    source, said_here = click.core.ParameterSource.COMMANDLINE, click.get_current_context().get_parameter_source
+    if beside := [name for name in ("prompt", "values", *said) if said_here(name) is source]:
+        raise InvalidRequest(f"--{beside[0].replace('_', '-')} before `-- run`: expected it behind it")
+    return make_batch_schedule(submitter, name, plan_run(arguments), times, policies, replace=replace)
+
+
 def _request(options: Mapping[str, Any]) -> str | dict[str, Any]:
     """The request's text: --prompt, or values of --template."""
     from homa.files import read_argument
 
     if (options["prompt"] is None) == (options["template"] is None):
-        raise InvalidRequest("--prompt, --template: expected one of the two")
+        raise InvalidRequest("--prompt, --template, `-- run ARGS`: expected one of the three")
     if options["prompt"] is None:
         return {"values": AsTexts(options["values"] or {})}
     if options["values"]:
@@ -192,9 +215,10 @@ def resume(name: str) -> None:
 def run(name: str, as_json: bool) -> None:
     """Run a schedule's work now, beside its ticks."""
     with session() as here:
-        job = here.driver.run(ScheduleFlows(here.keys, name).run())
+        flows = ScheduleFlows(here.keys, name)
+        view, job = here.driver.run(flows.view()), here.driver.run(flows.run())
     if as_json:
-        print_json({"schedule": name, "job": job})
+        print_json({"schedule": name, "batch" if view.fills else "job": job})
         return
     click.echo(job)
 

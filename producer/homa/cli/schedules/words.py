@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import orjson
 
 from homa.cli.output import dollars, number, span, usd_or_null
 from homa.client.schedule_flows import BackfillForecast
@@ -85,6 +88,7 @@ def schedule_facts(view: ScheduleView, ticks: Sequence[datetime], now_ms: int) -
         ("state", f"{view.state}: {view.paused_why}" if view.paused_why else view.state),
         ("next", ", ".join(tick.isoformat() for tick in ticks)),
         ("starts", _start(view)),
+        ("runs", _arguments(view)),
         ("made by", "homa.toml" if view.origin == "settings" else ""),
         ("missed", view.missed),
         ("overlap", view.overlap),
@@ -98,6 +102,11 @@ def schedule_facts(view: ScheduleView, ticks: Sequence[datetime], now_ms: int) -
         ("late", number(view.late) if view.late else ""),
         ("alarm", alarm_words(view, now_ms)),
     ]
+
+
+def _arguments(view: ScheduleView) -> str:
+    """The command of which each tick makes a batch."""
+    return f"homa run {shlex.join(orjson.loads(view.raw['request']))}" if view.fills else ""
 
 
 def _start(view: ScheduleView) -> str:
@@ -115,6 +124,7 @@ def schedule_document(
         "name": view.name,
         "id": view.id,
         **timing.row(),
+        "run": orjson.loads(view.raw["request"]) if view.fills else None,
         "state": view.state,
         "origin": view.origin,
         "paused_why": view.paused_why or None,
@@ -172,7 +182,11 @@ def run_document(run: ScheduleRun) -> dict[str, Any]:
         "tick": run.at,
         "state": run.state,
         "by": run.by,
-        "job": run.job or None,
+        "job": None if run.batch else run.job or None,
+        "batch": run.batch or None,
+        "lines": run.lines,
+        "lines_failed": run.lines_failed if run.batch else None,
+        "inputs_unsent": run.unsent if run.batch else None,
         "cost_usd": usd_or_null(run.cost_nano_usd),
         "unresolved_usd": usd_or_null(run.unresolved_nano_usd),
         "missed": run.missed,

@@ -44,6 +44,8 @@ class JobFilter:
     tag: str | None = None
     #: `name@version` of a stored template, or `name` for any version.
     template: str | None = None
+    #: Kind of the error by which it failed.
+    cause: str | None = None
 
     def __post_init__(self) -> None:
         """Raises InvalidRequest for what is not text, and for a state that there is none of."""

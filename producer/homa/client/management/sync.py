@@ -65,6 +65,7 @@ class Management:
         tenant: str | None = None,
         tag: str | None = None,
         template: str | None = None,
+        cause: str | None = None,
         limit: int | None = None,
     ) -> Iterator[JobInfo]:
         """Jobs that fit all that is said: live ones first, then the ended, newest first; a batch's in its order.
@@ -76,13 +77,14 @@ class Management:
             provider: of their present target.
             tag: `key=value`, or `key` for any value.
             template: `name@version` of a stored template, or `name` for any version.
+            cause: kind of the error by which it failed, such as `content_policy`.
             limit: most jobs; None for all.
 
         Raises:
             InvalidRequest: an argument is wrong.
             JobNotFound: the batch is not in the store.
         """
-        wanted = JobFilter(state, id_or_none("batch", batch), queue, provider, tenant, tag, template)
+        wanted = JobFilter(state, id_or_none("batch", batch), queue, provider, tenant, tag, template, cause)
         return self._driver.iterate(job_listing.listing(self._submitter.keys, wanted, _limit(limit)))
 
     def batches(
@@ -170,6 +172,7 @@ class Management:
         tenant: str | None = None,
         tag: str | None = None,
         template: str | None = None,
+        cause: str | None = None,
     ) -> Retries: ...
 
     def retry(
@@ -183,6 +186,7 @@ class Management:
         tenant: str | None = None,
         tag: str | None = None,
         template: str | None = None,
+        cause: str | None = None,
     ) -> Job[Any] | Retries:
         """Retry an ended job as a new one, or all that fit the filters of `jobs`: failed ones unless a state is said.
 
@@ -195,7 +199,7 @@ class Management:
             UnknownModel: the fleet no longer has any provider of its chain; of many, such a job is refused and counted.
         """
         keys = self._submitter.keys
-        wanted = JobFilter(state, id_or_none("batch", batch), queue, provider, tenant, tag, template)
+        wanted = JobFilter(state, id_or_none("batch", batch), queue, provider, tenant, tag, template, cause)
         job_listing.require_one(job, wanted)
         if job is None:
             return self._driver.run(retries.Retrier(keys).retry_all(wanted))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from homa.files.digests import Digests
+from homa.files.readers.roots import Root, roots_of, shown
 from homa.files.rows import BadRow, bad_row, skipped_row
 from homa_shared.model.errors import InvalidRequest
 
@@ -114,7 +115,7 @@ def check_inputs(inputs: Sequence[str], places: Places = NOWHERE) -> None:
 
 
 def _check_directory(given: str) -> None:
-    if not any(isinstance(each, Source) for each in _walk(given)):
+    if not any(isinstance(each, Source) for each in _walk(given, roots_of([given])[given])):
         raise InvalidRequest(f"INPUT {given!r}: the directory holds no file to read (hidden files are skipped)")
 
 
@@ -123,7 +124,7 @@ def _check_glob(given: str) -> None:
         raise InvalidRequest(f"INPUT {given!r} is an address, which is not fetched: expected a file; download it first")
     if not glob.has_magic(given):
         raise InvalidRequest(f"INPUT {given!r}: no such file or directory (seen from {str(Path.cwd())!r})")
-    if not any(isinstance(each, Source) for each in _matches(given)):
+    if not any(isinstance(each, Source) for each in _matches(given, roots_of([given])[given])):
         raise InvalidRequest(f"INPUT {given!r}: no file matches this pattern (seen from {str(Path.cwd())!r})")
 
 
@@ -133,58 +134,63 @@ def find_sources(inputs: Sequence[str], skipped: Skipped, places: Places = NOWHE
     What is not to be read is a bad row of a kind, so that it has its line; the tally is told of it.
     """
     seen = Digests()
+    roots = roots_of([given for given in inputs if given != STDIN and given not in places.copies])
     for given in inputs:
-        for found in _expand(given, places):
+        root = roots.get(given)
+        for found in [_copied(given, places)] if root is None else _expand(given, root, places):
             if isinstance(found, BadRow):
                 # A glob beside its directory comes by the same hidden file twice.
                 if not found.skipped or seen.add(f"skipped {found.path}"):
                     yield found
-            elif found.file is None:
+            elif found.file is None or root is None:
                 yield found
             elif places.is_output(found.file):
                 skipped.count("output", found.path)
-            elif not seen.add(shown(found.file.absolute())):
+            elif not seen.add(shown(root.key(found.file))):
                 skipped.count("repeated", found.path)
             else:
                 yield found
 
 
-def _expand(given: str, places: Places) -> Iterator[Source | BadRow]:
-    if given == STDIN:
-        yield Source(STDIN, places.copies.get(STDIN), nameless=True)
-    elif given in places.copies:
-        yield Source(shown(given), places.copies[given], nameless=True)
-    elif Path(given).is_dir():
-        yield from _walk(given, places)
-    elif Path(given).exists():  # before globs: a file may be called notes[1].txt
-        yield Source(shown(given), Path(given), nameless=not Path(given).is_file())
-    elif matches := _matches(given):
+def _copied(given: str, places: Places) -> Source:
+    """Standard input, or another input that can be read only once."""
+    return Source(STDIN if given == STDIN else shown(given), places.copies.get(given), nameless=True)
+
+
+def _expand(given: str, root: Root, places: Places) -> Iterator[Source | BadRow]:
+    path = Path(given)
+    if path.is_dir():
+        yield from _walk(given, root, places)
+    elif path.exists():  # before globs: a file may be called notes[1].txt
+        nameless = not path.is_file()
+        yield Source(shown(given) if nameless else root.name(path), path, nameless=nameless)
+    elif matches := _matches(given, root):
         yield from matches
     else:
         yield bad_row(shown(given), None, "is gone: it stood there when the run was checked")
 
 
-def _matches(pattern: str) -> list[Source | BadRow]:
+def _matches(pattern: str, root: Root) -> list[Source | BadRow]:
     """Files that match; directories do not count, since `**` reaches what is in them anyway."""
     found = glob.iglob(pattern, recursive=True)  # Path.glob takes no absolute pattern
-    return [_found(file) for file in sorted(map(Path, found)) if not file.is_dir()]
+    return [_found(file, root) for file in sorted(map(Path, found)) if not file.is_dir()]
 
 
-def _walk(root: str, places: Places = NOWHERE) -> Iterator[Source | BadRow]:
+def _walk(given: str, root: Root, places: Places = NOWHERE) -> Iterator[Source | BadRow]:
     """A directory's files before its directories, each sorted; links to directories are not followed."""
     faults: list[OSError] = []
-    for folder, folders, files in os.walk(root, onerror=faults.append):
-        yield from _drain(faults)
+    for folder, folders, files in os.walk(given, onerror=faults.append):
+        yield from _drain(faults, root)
         for name in sorted(name for name in [*folders, *files] if name.startswith(".")):
             if not _is_note(Path(folder, name), places):
-                yield skipped_row(shown(Path(folder, name)), "is hidden: not read", "hidden")
+                yield skipped_row(root.name(Path(folder, name)), "is hidden: not read", "hidden")
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(name for name in files if not name.startswith(".")):
-            yield _found(Path(folder, name))
+            yield _found(Path(folder, name), root)
         for name in folders:
             if Path(folder, name).is_symlink():
-                yield skipped_row(shown(Path(folder, name)), "is a link to a directory: not followed", "special")
-    yield from _drain(faults)
+                yield skipped_row(root.name(Path(folder, name)), "is a link to a directory: not followed", "special")
+    yield from _drain(faults, root)
 
 
 def _is_note(file: Path, places: Places) -> bool:
@@ -192,25 +198,19 @@ def _is_note(file: Path, places: Places) -> bool:
     return any(file.name.startswith(f".{each.name}.") and _same(file.parent, each.parent) for each in places.outputs)
 
 
-def _found(file: Path) -> Source | BadRow:
+def _found(file: Path, root: Root) -> Source | BadRow:
     if file.is_file() or not (file.exists() or file.is_symlink()):  # one that has just gone is told when opened
-        return Source(shown(file), file)
+        return Source(root.name(file), file)
     why = "is a link that leads nowhere" if file.is_symlink() and not file.exists() else "is a pipe, socket or device"
-    return skipped_row(shown(file), f"{why}: not read", "special")
+    return skipped_row(root.name(file), f"{why}: not read", "special")
 
 
-def _drain(faults: list[OSError]) -> Iterator[BadRow]:
+def _drain(faults: list[OSError], root: Root) -> Iterator[BadRow]:
     while faults:
         fault = faults.pop(0)
-        yield bad_row(shown(fault.filename), None, unreadable(fault))
+        yield bad_row(root.name(fault.filename), None, unreadable(fault))
 
 
 def unreadable(error: OSError) -> str:
     """What to tell about a file that the operating system does not give."""
     return f"cannot be read: {error.strerror or error}"
-
-
-def shown(file: str | Path) -> str:
-    """A path in one spelling (`./a//b` is `a/b`), printable even where its bytes are not UTF-8."""
-    normal = Path(os.path.normpath(file)).as_posix()
-    return os.fsencode(normal).decode("utf-8", "backslashreplace")

@@ -9,6 +9,10 @@ from typing import Any, Self
 
 from homa.files.digests import Digests
 from homa.files.result_line import is_cut_line, is_good
+from homa.files.writers.earlier import EarlierLines
+from homa.files.writers.earlier_line import End, Records, earlier_line
+from homa.files.writers.output_file import OutputFile
+from homa.files.writers.resume import revised
 
 NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
@@ -16,9 +20,12 @@ NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 class ResultsWriter(ABC):
     """Takes one line per input, in order of completion. As a context manager it closes itself, unfinished."""
 
-    def __init__(self, done: Digests) -> None:
+    def __init__(self, done: Digests, records: Records | None = None) -> None:
         #: Inputs that have an answer from an earlier run: these are not to be done again.
         self.done = done
+        self._records = records
+        #: Lines that the file holds, where a run compares its rows with them.
+        self.earlier: EarlierLines | None = None
         #: Lines written by this run.
         self.written = 0
         #: Those of them without an answer.
@@ -35,6 +42,32 @@ class ResultsWriter(ABC):
         self.written += 1
         self.failed += not is_good(line)
         self.cut += is_cut_line(line)
+        if self.earlier is not None:
+            self.earlier.add(earlier_line(line, b""), now=True)
+
+    def revise(self, order: str) -> None:
+        """Bring the file to what was decided on its earlier lines, in one step; what is to be done anew has none.
+
+        Args:
+            order: digest that lines get beside the digest of their row, where they had none.
+        """
+        earlier, output = self.earlier, self.lines_file()
+        records = self._records
+        if earlier is None or records is None or output is None:
+            return
+        if earlier.revised:
+            output.rewrite(lambda path: revised(path, records, earlier, order))
+        self.done = Digests()
+        for custom_id, end in earlier.kept():
+            self.done.add(custom_id)
+            self.failed += not end.good and end is not End.ENDED_NOW
+            self.cut += end is End.CUT
+        self.earlier = None
+        earlier.close()
+
+    def lines_file(self) -> OutputFile | None:
+        """The file that holds the lines; None for a stream that nobody reads back."""
+        return None
 
     def close(self, *, finished: bool = False) -> None:
         """Have everything on disk. `finished`: every input has its line now, so nothing is left to resume."""

@@ -41,9 +41,11 @@ HOMA_KINDS = {
     "cached": Kind.BOOLEAN,
     "queued_ms": Kind.INTEGER,
     "latency_ms": Kind.INTEGER,
+    "row": Kind.TEXT,
+    "order": Kind.TEXT,
 }
-#: Those of them that files of releases before do not have.
-LATER = frozenset({"finish_reason"})
+#: Those of them that files of earlier releases do not have, for each of these releases.
+_LATER: tuple[frozenset[str], ...] = (frozenset({"row", "order"}), frozenset({"finish_reason", "row", "order"}))
 INT64 = range(-(2**63), 2**63)
 
 
@@ -70,30 +72,27 @@ class Column:
 class Layout:
     """Which columns a flat results file has, and how a line becomes a record."""
 
-    def __init__(
-        self, inputs: Iterable[str] = (), schema: Mapping[str, Any] | None = None, *, without: Container[str] = ()
-    ) -> None:
+    def __init__(self, inputs: Iterable[str] = (), schema: Mapping[str, Any] | None = None) -> None:
         """Lay out the columns.
 
         Args:
             inputs: names of the input's columns, as `columns_of` tells them.
             schema: JSON schema of the reply, as `--schema` gives it; None for plain text.
-            without: columns of Homa's own to leave out, for a file of a release before that goes on.
         """
-        self._homa = {name: kind for name, kind in HOMA_KINDS.items() if name not in without}
         self._inputs = [name for name in inputs if name != "custom_id"]
         self._answer = schema_columns(schema) if schema is not None else []
-        homa = [Column(f"homa_{name}", kind) for name, kind in self._homa.items()]
-        wanted = [
-            Column("custom_id"),
-            *map(Column, self._inputs),
-            *self._answer,
-            Column("text"),
-            Column("error"),
-            *homa,
-        ]
         #: All columns in order, each name once.
-        self.columns: tuple[Column, ...] = _distinct(wanted)
+        self.columns: tuple[Column, ...] = self._laid_out()
+
+    def _laid_out(self, without: Container[str] = ()) -> tuple[Column, ...]:
+        homa = [Column(f"homa_{name}", kind) for name, kind in HOMA_KINDS.items() if name not in without]
+        inputs = map(Column, self._inputs)
+        return _distinct([Column("custom_id"), *inputs, *self._answer, Column("text"), Column("error"), *homa])
+
+    @property
+    def older_headers(self) -> list[list[str]]:
+        """The headers of files that earlier releases wrote."""
+        return [[column.name for column in self._laid_out(later)] for later in _LATER]
 
     @property
     def header(self) -> list[str]:
@@ -112,7 +111,7 @@ class Layout:
             *(fields.get(name) for name in self._inputs),
             *self._reply(line),
             f"{error['code']}: {error['message']}" if error else None,
-            *(line["homa"].get(name) for name in self._homa),
+            *(line["homa"].get(name) for name in HOMA_KINDS),
         ]
 
     def left_out(self, fields: Mapping[str, Any]) -> set[str]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from homa.files.digests import Digests
 from homa.files.writers.base import ResultsWriter
-from homa.files.writers.columns import HOMA_KINDS, LATER, Layout, cell_text
+from homa.files.writers.columns import Layout, cell_text
+from homa.files.writers.earlier_line import EarlierLine
 from homa.files.writers.output_file import OutputFile
-from homa.files.writers.resume import EarlierLine, Scan, no_results
+from homa.files.writers.resume import no_results
+from homa_shared.calls.reply import CUT_REASONS
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.model.json_safe import valid_text
 
@@ -23,7 +26,7 @@ class CsvResults(ResultsWriter):
     """Appends each line as a record; the header first where the file has none."""
 
     def __init__(self, output: OutputFile, done: Digests, layout: Layout, *, with_header: bool) -> None:
-        super().__init__(done)
+        super().__init__(done, CsvRecords(layout))
         self._output = output
         self._layout = layout
         self._left_out: set[str] = set()
@@ -38,6 +41,9 @@ class CsvResults(ResultsWriter):
         self._output.append(csv_record(map(cell_text, self._layout.record(line, fields))))
         self._left_out |= self._layout.left_out(fields)
 
+    def lines_file(self) -> OutputFile:
+        return self._output
+
     def _close(self, *, finished: bool) -> None:
         self._output.close()
 
@@ -49,43 +55,88 @@ def csv_record(cells: Iterable[str]) -> bytes:
     return valid_text(buffer.getvalue()).encode()
 
 
-def csv_scan(layout: Layout | None = None) -> Scan:
-    """A scan of CSV results; with a layout it raises InvalidRequest for a file of other columns."""
+class CsvRecords:
+    """How records are read back.
 
-    def scan(path: Path) -> Iterator[EarlierLine]:
+    Args:
+        layout: the columns that the file is to have; that of an earlier release gets those that it lacks. None:
+            whatever columns it has.
+    """
+
+    def __init__(self, layout: Layout | None = None) -> None:
+        self._layout = layout
+
+    def scan(self, path: Path) -> Iterator[EarlierLine]:
+        """The records of an earlier run, its header first; raises InvalidRequest for a file of other columns."""
         records = _whole_records(path)
         number, header = next(records, (1, None))
         if header is None:
             return
         own = [place for place, name in enumerate(header) if name.endswith("homa_job")]
-        if header[0] != "custom_id" or not own or own[-1] < 3 or not header[-1].endswith(f"homa_{LAST}"):
+        if header[0] != "custom_id" or not own or own[-1] < 3 or not any(map(_ends_as_ours, header[own[-1] :])):
             raise no_results(path, number, "is not the header of a results file")
-        if layout is not None and header != layout.header:
-            raise InvalidRequest(
-                f"--resume: {path} has columns {', '.join(header)}: expected {', '.join(layout.header)}; "
-                "give the same inputs and schema, or another --output"
-            )
-        yield EarlierLine(None, True, False, csv_record(header))
-        cut_column = next((place for place in range(own[-1], len(header)) if header[place].endswith(_REASON)), None)
+        columns = _Columns.of(header, own[-1], self._wanted(path, header))
+        yield EarlierLine(None, True, False, csv_record(columns.header))
         for number, record in records:
             if len(record) != len(header):
                 raise no_results(path, number, f"has {len(record)} columns, its header {len(header)}")
-            # Homa's columns follow the error's.
-            cut = cut_column is not None and record[cut_column] == "length"
-            yield EarlierLine(record[0], not record[own[-1] - 1], cut, csv_record(record))
+            yield columns.line(record)
 
-    return scan
+    def revised(self, line: EarlierLine, custom_id: str, row: str, order: str) -> bytes:
+        assert self._layout is not None
+        (record,) = csv.reader(io.StringIO(line.raw.decode(errors="surrogateescape"), newline=""), strict=True)
+        record[0] = custom_id
+        if row:
+            *_, record[-2], record[-1] = *record, row, order
+        return csv_record(record)
+
+    def _wanted(self, path: Path, header: list[str]) -> list[str]:
+        """The columns that the file is to have."""
+        if self._layout is None or header == self._layout.header:
+            return header
+        if header not in self._layout.older_headers:
+            raise InvalidRequest(
+                f"--resume: {path} has columns {', '.join(header)}: expected {', '.join(self._layout.header)}; "
+                "give the same inputs and schema, or another --output"
+            )
+        return self._layout.header
 
 
-def older_layout(path: Path, columns: Iterable[str], schema: Mapping[str, Any] | None) -> Layout | None:
-    """The layout of an earlier file whose columns are those of a release before; None for any other file."""
-    _, header = next(_whole_records(path), (1, None))
-    older = Layout(columns, schema, without=LATER)
-    return older if header == older.header else None
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Where a file's columns are, and where they are to be."""
+
+    header: list[str]
+    #: For each column of the header, its place in the file's records; None: the file lacks it.
+    places: list[int | None]
+    error: int
+    reason: int | None
+    row: int | None
+    order: int | None
+
+    @classmethod
+    def of(cls, found: list[str], job: int, wanted: list[str]) -> _Columns:
+        """Args: the file's header, the place of Homa's first column in it, the header that it is to have."""
+        own = {name.removeprefix("reply_"): place for place, name in enumerate(found) if place >= job}
+        places = [found.index(name) if name in found else None for name in wanted]
+        # Homa's columns follow the error's.
+        return cls(wanted, places, job - 1, own.get("homa_finish_reason"), own.get("homa_row"), own.get("homa_order"))
+
+    def line(self, record: list[str]) -> EarlierLine:
+        error = record[self.error]
+        return EarlierLine(
+            record[0],
+            not error,
+            not error and self.reason is not None and record[self.reason] in CUT_REASONS,
+            csv_record("" if place is None else record[place] for place in self.places),
+            "" if self.row is None else record[self.row],
+            "" if self.order is None else record[self.order],
+            error.partition(":")[0],
+        )
 
 
-LAST = list(HOMA_KINDS)[-1]
-_REASON = "homa_finish_reason"
+def _ends_as_ours(name: str) -> bool:
+    return name.endswith("homa_latency_ms")
 
 
 def _whole_records(path: Path) -> Iterator[tuple[int, list[str]]]:

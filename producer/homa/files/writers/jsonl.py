@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,22 +10,26 @@ from typing import Any
 import orjson
 
 from homa.files.digests import Digests
-from homa.files.result_line import is_cut_line, is_good, line_bytes
+from homa.files.result_line import line_bytes
 from homa.files.writers.base import ResultsWriter
+from homa.files.writers.earlier_line import EarlierLine, earlier_line
 from homa.files.writers.output_file import OutputFile
-from homa.files.writers.resume import EarlierLine, no_results
+from homa.files.writers.resume import no_results
 
 
 class JsonlResults(ResultsWriter):
     """Appends each line as it comes; with `keep_fields` with the input's fields beside it, as a journal needs them."""
 
     def __init__(self, output: OutputFile, done: Digests, *, keep_fields: bool = False) -> None:
-        super().__init__(done)
+        super().__init__(done, JsonlRecords())
         self._output = output
         self._keep_fields = keep_fields
 
     def _append(self, line: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
         self._output.append(line_bytes({**line, "input": dict(fields)} if self._keep_fields else line))
+
+    def lines_file(self) -> OutputFile:
+        return self._output
 
     def sync(self) -> None:
         """Have every line on the disk."""
@@ -34,18 +39,29 @@ class JsonlResults(ResultsWriter):
         self._output.close()
 
 
-def scan_jsonl(path: Path) -> Iterator[EarlierLine]:
-    """The lines of an earlier run, up to a torn last one."""
-    left = path.stat().st_size
-    with path.open("rb") as stream:
-        for number, raw in enumerate(stream, 1):
-            left -= len(raw)
-            line = read_line(raw)
-            if line is not None:
-                # A last line that is whole but for its newline is kept: its answer is paid for.
-                yield EarlierLine(line["custom_id"], is_good(line), is_cut_line(line), raw.rstrip(b"\n") + b"\n")
-            elif left > 0 and raw.strip(b"\0\n"):  # a power cut may leave zeros
-                raise no_results(path, number, "is not a result line")
+class JsonlRecords:
+    """How lines are read back."""
+
+    def scan(self, path: Path) -> Iterator[EarlierLine]:
+        """The lines of an earlier run, up to a torn last one."""
+        left = path.stat().st_size
+        with path.open("rb") as stream:
+            for number, raw in enumerate(stream, 1):
+                left -= len(raw)
+                line = read_line(raw)
+                if line is not None:
+                    # A last line that is whole but for its newline is kept: its answer is paid for.
+                    yield earlier_line(line, raw.rstrip(b"\n") + b"\n")
+                elif left > 0 and raw.strip(b"\0\n"):  # a power cut may leave zeros
+                    raise no_results(path, number, "is not a result line")
+
+    def revised(self, line: EarlierLine, custom_id: str, row: str, order: str) -> bytes:
+        # Not orjson: a journal has the input's fields, and a number among them beyond 64 bits is to stay as it is.
+        document: dict[str, Any] = json.loads(line.raw)
+        document["custom_id"] = custom_id
+        if row:
+            document["homa"] = {**document["homa"], "row": row, "order": order}
+        return line_bytes(document)
 
 
 def read_line(raw: bytes) -> dict[str, Any] | None:

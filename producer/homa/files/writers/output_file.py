@@ -15,7 +15,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO
 
@@ -31,7 +31,13 @@ class OutputFile:
     """Appends records to a file or a stream."""
 
     def __init__(
-        self, stream: IO[bytes], name: str, *, ours: bool, clock: Callable[[], float] = time.monotonic
+        self,
+        stream: IO[bytes],
+        name: str,
+        *,
+        ours: bool,
+        path: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take over a stream.
 
@@ -39,11 +45,13 @@ class OutputFile:
             stream: open for writing, at its end.
             name: how messages call it.
             ours: to be synced and closed; not so standard output.
+            path: of a file that may be rewritten.
             clock: seconds, for the interval between syncs.
         """
         self._stream = stream
         self._name = name
         self._ours = ours
+        self._path = path
         self._clock = clock
         self._synced_s = clock()
 
@@ -65,6 +73,19 @@ class OutputFile:
             self._sync()
         except OSError as error:
             raise self._unwritable(error) from error
+
+    def rewrite(self, records: Callable[[Path], Iterable[bytes]]) -> None:
+        """Replace what the file holds in one step; the lock goes over to the new file.
+
+        Args:
+            records: of the file at a path, as they are to stand in it.
+        """
+        assert self._path is not None
+        path = self._path
+        self.sync()
+        fresh = rewrite(path, lambda out: out.writelines(records(path)))
+        self._stream.close()
+        self._stream = fresh
 
     def close(self) -> None:
         """Have everything on the disk and give up the lock; standard output stays open."""

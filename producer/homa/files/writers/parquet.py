@@ -20,7 +20,7 @@ from homa.files.digests import Digests
 from homa.files.readers.jsonl import EXACT_BOUND
 from homa.files.writers.base import ResultsWriter
 from homa.files.writers.columns import Column, Kind, Layout, cell_text
-from homa.files.writers.jsonl import JsonlResults, read_line
+from homa.files.writers.jsonl import JsonlRecords, JsonlResults, read_line
 from homa.files.writers.output_file import OutputFile, rewrite
 from homa_shared.model.errors import MissingExtra
 from homa_shared.model.json_safe import valid_text
@@ -55,7 +55,7 @@ class ParquetResults(ResultsWriter):
     """Journals each line; the Parquet file is made at the end."""
 
     def __init__(self, journal: JsonlResults, path: Path, layout: Layout) -> None:
-        super().__init__(journal.done)
+        super().__init__(journal.done, JsonlRecords())
         self._journal = journal
         self._path = path
         self._layout = layout
@@ -65,6 +65,9 @@ class ParquetResults(ResultsWriter):
     @property
     def left_out(self) -> frozenset[str]:
         return frozenset(self._left_out)
+
+    def lines_file(self) -> OutputFile:
+        return self._journal.lines_file()
 
     def _append(self, line: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
         self._journal.write(line, fields)

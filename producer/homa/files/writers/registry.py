@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
@@ -11,11 +12,13 @@ from typing import IO, Any
 from homa.files.digests import Digests
 from homa.files.writers.base import ResultsWriter
 from homa.files.writers.columns import Layout
-from homa.files.writers.csv import CsvResults, csv_scan, older_layout
-from homa.files.writers.jsonl import JsonlResults, scan_jsonl
+from homa.files.writers.csv import CsvRecords, CsvResults
+from homa.files.writers.earlier import EarlierLines
+from homa.files.writers.earlier_line import Records
+from homa.files.writers.jsonl import JsonlRecords, JsonlResults
 from homa.files.writers.output_file import OutputFile, create
 from homa.files.writers.parquet import ParquetResults, ParquetStream, check_parquet, journal_path
-from homa.files.writers.resume import Scan, resumed, survey, without_cut
+from homa.files.writers.resume import resumed, survey
 from homa_shared.model.errors import InvalidRequest
 
 STDOUT = "-"
@@ -48,8 +51,8 @@ def done(target: str, form: str | None = None) -> Digests:
     chosen = output_format(target, form)
     path = Path(target).resolve()
     if chosen is OutputFormat.PARQUET:
-        return survey(journal_path(path), scan_jsonl).done
-    return survey(path, csv_scan() if chosen is OutputFormat.CSV else scan_jsonl).done
+        return survey(journal_path(path), JsonlRecords()).done
+    return survey(path, CsvRecords() if chosen is OutputFormat.CSV else JsonlRecords()).done
 
 
 def open_output(
@@ -58,6 +61,7 @@ def open_output(
     *,
     resume: bool = False,
     redo_cut: bool = False,
+    compare: bool = False,
     force: bool = False,
     columns: Iterable[str] = (),
     schema: Mapping[str, Any] | None = None,
@@ -70,6 +74,8 @@ def open_output(
         form: jsonl, csv or parquet; default by the path's ending.
         resume: keep the answers of an earlier run (`ResultsWriter.done`), take out its failures and its torn end.
         redo_cut: take out answers that were cut, too.
+        compare: with `resume`, leave all lines in the file and have them in `ResultsWriter.earlier`, until what becomes
+            of each is decided and `ResultsWriter.revise` is called.
         force: write an existing file anew.
         columns: the input's columns, for CSV and Parquet.
         schema: JSON schema of the replies, whose fields become columns of CSV and Parquet.
@@ -96,10 +102,20 @@ def open_output(
     if path.exists() and not path.is_file():  # /dev/null, a named pipe
         _refuse_resume(target, resume)
         return _to_stream(chosen, layout, OutputFile(path.open("wb"), target, ours=True))
-    path = path.resolve()
-    if chosen is OutputFormat.CSV and resume and path.exists():
-        layout = older_layout(path, columns, schema) or layout
-    return _to_file(chosen, layout, path, resume=resume, redo_cut=redo_cut, force=force)
+    how = _Reopening(resume, redo_cut, EarlierLines() if compare and resume else None, force)
+    writer = _to_file(chosen, layout, path.resolve(), how)
+    writer.earlier = how.earlier
+    return writer
+
+
+@dataclass(frozen=True, slots=True)
+class _Reopening:
+    """What becomes of a file that is there."""
+
+    resume: bool
+    redo_cut: bool
+    earlier: EarlierLines | None
+    force: bool
 
 
 def _refuse_resume(target: str, resume: bool) -> None:
@@ -115,28 +131,24 @@ def _to_stream(chosen: OutputFormat, layout: Layout, output: OutputFile) -> Resu
     return JsonlResults(output, Digests())
 
 
-def _to_file(
-    chosen: OutputFormat, layout: Layout, path: Path, *, resume: bool, redo_cut: bool, force: bool
-) -> ResultsWriter:
-    scan = csv_scan(layout) if chosen is OutputFormat.CSV else scan_jsonl
-    scan = without_cut(scan) if redo_cut else scan
+def _to_file(chosen: OutputFormat, layout: Layout, path: Path, how: _Reopening) -> ResultsWriter:
     if chosen is OutputFormat.PARQUET:
-        _check_parquet_target(path, resume=resume, force=force)
-        output, known = _file(journal_path(path), scan, resume=resume, force=force)
+        _check_parquet_target(path, resume=how.resume, force=how.force)
+        output, known = _file(journal_path(path), JsonlRecords(), how)
         return ParquetResults(JsonlResults(output, known, keep_fields=True), path, layout)
     if chosen is OutputFormat.CSV:
-        output, known = _file(path, scan, resume=resume, force=force)
+        output, known = _file(path, CsvRecords(layout), how)
         return CsvResults(output, known, layout, with_header=not path.stat().st_size)
-    output, known = _file(path, scan, resume=resume, force=force)
+    output, known = _file(path, JsonlRecords(), how)
     return JsonlResults(output, known)
 
 
-def _file(path: Path, scan: Scan, *, resume: bool, force: bool) -> tuple[OutputFile, Digests]:
-    if resume and path.exists():
-        stream, known = resumed(path, scan)
+def _file(path: Path, records: Records, how: _Reopening) -> tuple[OutputFile, Digests]:
+    if how.resume and path.exists():
+        stream, known = resumed(path, records, earlier=how.earlier, redo_cut=how.redo_cut)
     else:
-        stream, known = create(path, force=force), Digests()
-    return OutputFile(stream, str(path), ours=True), known
+        stream, known = create(path, force=how.force), Digests()
+    return OutputFile(stream, str(path), ours=True, path=path), known
 
 
 def _check_parquet_target(path: Path, *, resume: bool, force: bool) -> None:

@@ -1,38 +1,23 @@
 """What an earlier run left in a results file: which inputs are done, and the file without what has to be done again.
 
-Done is an input with an answer; where that is asked for, with one that was not cut. A failed line counts as missing: on
-resume it is taken out first, in one step with any torn last line that kill -9 or a power cut left, and its input then
-gets a new line like all others. So every input has one line at the end, however often a run was interrupted.
+Done is an input with an answer; where that is asked for, with one that was not cut. A failed line counts as missing: it
+is taken out, at once or, where the run first compares its rows with the lines (`EarlierLines`), when it is to be done
+anew. A torn last line, which kill -9 or a power cut left, goes at once. So every input has one line at the end, however
+often a run was interrupted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from homa.files.digests import Digests
+from homa.files.writers.earlier import EarlierLines
+from homa.files.writers.earlier_line import EarlierLine, Records
 from homa.files.writers.output_file import reopen, rewrite
 from homa_shared.model.errors import InvalidRequest
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierLine:
-    """A whole record of an earlier run."""
-
-    #: None for a header.
-    custom_id: str | None
-    #: It holds an answer.
-    good: bool
-    #: The answer was cut at its output cap.
-    cut: bool
-    #: As it stands in the file.
-    raw: bytes = field(repr=False)
-
-
-#: Reads a file's whole records in order, up to a torn last one; raises InvalidRequest for a file of another kind.
-Scan = Callable[[Path], Iterator[EarlierLine]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +29,33 @@ class Survey:
     whole: bool
 
 
-def survey(path: Path, scan: Scan) -> Survey:
-    """Which inputs have an answer; an absent file has none."""
+def survey(path: Path, records: Records, *, earlier: EarlierLines | None = None, redo_cut: bool = False) -> Survey:
+    """Which inputs have an answer; an absent file has none.
+
+    Args:
+        earlier: is given the lines, failed ones too, which then stay.
+    """
     done = Digests()
     if not path.exists():
         return Survey(done, whole=True)
     whole = True
     with path.open("rb") as stream:
-        for raw in _kept(path, scan, done):
+        for raw in _kept(path, records, done, failed_too=earlier is not None, earlier=earlier, redo_cut=redo_cut):
             # Lengths alone would not tell: a newline added here may make up for a blank line left out there.
             whole = whole and stream.read(len(raw)) == raw
         return Survey(done, whole=whole and not stream.read(1))
 
 
-def resumed(path: Path, scan: Scan) -> tuple[IO[bytes], Digests]:
-    """The file open for appending, without failed lines and torn end, and the inputs that are done."""
+def resumed(
+    path: Path, records: Records, *, earlier: EarlierLines | None = None, redo_cut: bool = False
+) -> tuple[IO[bytes], Digests]:
+    """The file open for appending, without its torn end and, unless `earlier` has them, failed lines; what is done."""
     stream = reopen(path)
     try:
-        found = survey(path, scan)
+        found = survey(path, records, earlier=earlier, redo_cut=redo_cut)
         if not found.whole:
-            rewritten = rewrite(path, lambda out: out.writelines(_kept(path, scan, Digests())))
+            kept = _kept(path, records, Digests(), failed_too=earlier is not None, redo_cut=redo_cut)
+            rewritten = rewrite(path, lambda out: out.writelines(kept))
             stream.close()
             stream = rewritten
     except BaseException:
@@ -72,19 +64,34 @@ def resumed(path: Path, scan: Scan) -> tuple[IO[bytes], Digests]:
     return stream, found.done
 
 
-def without_cut(scan: Scan) -> Scan:
-    """A scan by which answers that were cut count as missing."""
+def revised(path: Path, records: Records, earlier: EarlierLines, order: str) -> Iterator[bytes]:
+    """The file's records as they are to stand in it."""
+    for line in records.scan(path):
+        if line.custom_id is None:
+            yield line.raw
+        elif (found := earlier.revision(line)) is not None:
+            same = found.custom_id == line.custom_id and not found.row
+            yield line.raw if same else records.revised(line, found.custom_id, found.row, order)
 
-    def scan_again(path: Path) -> Iterator[EarlierLine]:
-        for entry in scan(path):
-            yield replace(entry, good=False) if entry.cut else entry
 
-    return scan_again
-
-
-def _kept(path: Path, scan: Scan, done: Digests) -> Iterator[bytes]:
-    for entry in scan(path):
-        if entry.custom_id is None or (entry.good and done.add(entry.custom_id)):
+def _kept(
+    path: Path,
+    records: Records,
+    done: Digests,
+    *,
+    failed_too: bool,
+    redo_cut: bool,
+    earlier: EarlierLines | None = None,
+) -> Iterator[bytes]:
+    failed = Digests()
+    for entry in records.scan(path):
+        if entry.custom_id is None:
+            yield entry.raw
+            continue
+        good = entry.good and not (redo_cut and entry.cut)
+        if done.add(entry.custom_id) if good else failed_too and failed.add(entry.custom_id):
+            if earlier is not None:
+                earlier.add(entry)
             yield entry.raw
 
 
@@ -93,3 +100,6 @@ def no_results(path: Path, line: int, found: str) -> InvalidRequest:
     return InvalidRequest(
         f"--resume: line {line} of {path} {found}: expected a results file of an earlier run; choose another --output"
     )
+
+
+__all__ = ["EarlierLine", "Records", "Survey", "no_results", "resumed", "revised", "survey"]

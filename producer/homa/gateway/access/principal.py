@@ -26,10 +26,12 @@ class Principal:
     models: tuple[str, ...] = ()
     #: Id of its key; empty while none has been made.
     key_id: str = ""
+    #: Its key, whose budget and rate apply.
+    key: GatewayKey | None = None
 
     @classmethod
     def of(cls, key: GatewayKey) -> Principal:
-        return cls(key.role, key.tenant, key.models, key.id)
+        return cls(key.role, key.tenant, key.models, key.id, key)
 
     def may_use(self, model: str) -> bool:
         return not self.models or any(fnmatchcase(model, pattern) for pattern in self.models)

@@ -33,7 +33,7 @@ async def messages(inquiry: Inquiry) -> ASGIApp:
     stream, params = flag(body, "stream"), chat_params(body)
     found = chat_messages(body.get("system"), body.get("messages"))
     asked = chat_job(inquiry.principal, inquiry.request.headers, found, params, stream=stream or None)
-    job = await inquiry.jobs.submit(asked)
+    job = await inquiry.submit(asked)
     if stream:
         events = MessageEvents(job.job_id, body["model"], inquiry.request_id)
         headers = {"x-homa-job": job.job_id}

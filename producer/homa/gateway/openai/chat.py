@@ -29,7 +29,7 @@ async def chat_completions(inquiry: Inquiry) -> ASGIApp:
     stream, options = flag(body, "stream"), optional_object(body, "stream_options")
     params = {name: value for name, value in body.items() if name not in _OWN}
     asked = chat_job(inquiry.principal, inquiry.request.headers, body.get("messages"), params, stream=stream or None)
-    job = await inquiry.jobs.submit(asked)
+    job = await inquiry.submit(asked)
     if stream:
         chunks = Chunks(job.job_id, body["model"], with_usage=flag(options, "include_usage"))
         events = _events(inquiry, job, chunks)

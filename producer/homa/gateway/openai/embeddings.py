@@ -25,18 +25,25 @@ _FORMATS = ("float", "base64")
 async def embeddings(inquiry: Inquiry) -> ASGIApp:
     """Vectors of one or several texts."""
     body = inquiry.body
+    form = encoding_of(body)
+    params = {name: value for name, value in body.items() if name not in ("input", "encoding_format")}
+    asked = embedding_job(inquiry.principal, inquiry.request.headers, texts_of(body.get("input")), params)
+    reply = await answer_of(inquiry, await inquiry.submit(asked))
+    found = answer_body(reply.body)
+    require_all(found, reply.job_id)
+    return JsonAnswer(found if form == "base64" else as_floats(found), headers=reply_headers(reply))
+
+
+def encoding_of(body: Mapping[str, Any]) -> str:
+    """How vectors are to be written; raises InvalidRequest."""
     form = body.get("encoding_format") or "float"
     if form not in _FORMATS:
         raise InvalidRequest(f"encoding_format is {form!r:.80}: expected float or base64")
-    params = {name: value for name, value in body.items() if name not in ("input", "encoding_format")}
-    asked = embedding_job(inquiry.principal, inquiry.request.headers, _texts(body.get("input")), params)
-    reply = await answer_of(inquiry, await inquiry.jobs.submit(asked))
-    found = answer_body(reply.body)
-    _require_all(found, reply.job_id)
-    return JsonAnswer(found if form == "base64" else _as_floats(found), headers=reply_headers(reply))
+    return str(form)
 
 
-def _texts(given: Any) -> list[str]:
+def texts_of(given: Any) -> list[str]:
+    """The texts of a request; raises InvalidRequest."""
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
         raise InvalidRequest(f"input is {given!r:.80}: expected a text or a list of texts; tokens are not taken")
@@ -45,7 +52,7 @@ def _texts(given: Any) -> list[str]:
     return texts
 
 
-def _require_all(body: Mapping[str, Any], job_id: str) -> None:
+def require_all(body: Mapping[str, Any], job_id: str) -> None:
     """This API has no place for a text without a vector."""
     lost = next(((i, item["error"]) for i, item in enumerate(body["data"]) if "error" in item), None)
     if lost is not None:
@@ -53,5 +60,10 @@ def _require_all(body: Mapping[str, Any], job_id: str) -> None:
         raise ApiError(502, message, "provider_error", "input", retry=False, job_id=job_id)
 
 
-def _as_floats(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {**body, "data": [{**item, "embedding": unpack(item["embedding"])} for item in body["data"]]}
+def as_floats(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A reply with its vectors as numbers."""
+    return {**body, "data": [_as_floats(item) for item in body["data"]]}
+
+
+def _as_floats(item: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(item) if "error" in item else {**item, "embedding": unpack(item["embedding"])}

@@ -43,7 +43,7 @@ async def submit(inquiry: Inquiry) -> ASGIApp:
     options = {"tenant": principal.tenant or None, **body, **job_options(inquiry.request.headers)}
     asked = ask_for(options)
     principal.require_model(asked.options.model, *asked.options.fallbacks)
-    job = await inquiry.jobs.submit(asked)
+    job = await inquiry.submit(asked)
     headers = {"x-homa-job": job.job_id, "location": f"/v1/jobs/{job.job_id}"}
     return JsonAnswer({"id": job.job_id, "object": "job", "is_new": job.is_new}, 202, headers)
 

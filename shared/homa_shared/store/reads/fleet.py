@@ -171,9 +171,9 @@ def events(keys: Keys, after: str = "-", count: int = 100) -> Op[list[Event]]:
     )
 
 
-def latest_events(keys: Keys, count: int = 100) -> Op[list[Event]]:
-    """The newest events, oldest of them first."""
-    command = ("XREVRANGE", keys.events(), "+", "-", "COUNT", count)
+def latest_events(keys: Keys, count: int = 100, before: str = "") -> Op[list[Event]]:
+    """The newest events (before an id: the newest of those), oldest of them first."""
+    command = ("XREVRANGE", keys.events(), f"({before}" if before else "+", "-", "COUNT", count)
     return read((command,), lambda r: [_event(item) for item in reversed(r[0] or ())])
 
 

@@ -140,6 +140,7 @@ def jobs(
     tenant: str | None = None,
     tag: str | None = None,
     template: str | None = None,
+    cause: str | None = None,
     lists: Sequence[str] | None = None,
     limit: int = 100,
     cursor: str | None = None,
@@ -152,6 +153,7 @@ def jobs(
         provider: only jobs whose present target is one of its models.
         tag: `key=value`, or `key` for any value.
         template: `name@version`, or `name` for any version.
+        cause: only jobs that failed by an error of this kind.
         lists: some of LIVE_LISTS and ENDED_LISTS, instead of those that the state and the batch say.
         limit: most jobs on the page.
         cursor: of the page before.
@@ -159,7 +161,7 @@ def jobs(
     wanted = {"state": state and State(state).value, "batch": batch, "queue": queue, "provider": provider}
     # As the tag is found that such a job bears: up to the end of its line, or of the name.
     line = template and (f"{template}\n" if "@" in template else f"{template}@")
-    wanted |= {"tenant": tenant, "tag": tag, "template": line}
+    wanted |= {"tenant": tenant, "tag": tag, "template": line, "cause": cause}
     sources = list(lists) if lists is not None else _sources(state, batch)
     source, _, position = (cursor or f"{sources[0]}@").partition("@")
     filters = orjson.dumps({name: value for name, value in wanted.items() if value is not None})

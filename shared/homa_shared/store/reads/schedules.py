@@ -62,6 +62,8 @@ class ScheduleView:
     origin: str
     #: Where what its runs come to goes.
     deliver: tuple[str, ...] = ()
+    #: Its runs are batches.
+    fills: bool = False
     raw: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -89,6 +91,11 @@ class ScheduleRun:
     detail: str
     #: Missed ticks that it stands for beside its own.
     missed: int
+    #: Its batch, where it is one: lines that it has, those that failed, inputs that could not be sent.
+    batch: str = ""
+    lines: int | None = None
+    lines_failed: int = 0
+    unsent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +185,7 @@ def _view(name: str, f: dict[str, str]) -> ScheduleView | None:
         gen=f.get("gen", "0"),
         origin=f.get("origin", "api"),
         deliver=tuple(orjson.loads(f["deliver"])) if f.get("deliver") else (),
+        fills=bool(f.get("fills")),
         raw=f,
     )
 
@@ -197,6 +205,10 @@ def _run(tick: int, told: dict[str, Any]) -> ScheduleRun:
         unresolved_nano_usd=int(told.get("unresolved") or 0),
         detail=told.get("detail") or "",
         missed=int(told.get("missed") or 0),
+        batch=told.get("fills", ""),
+        lines=None if told.get("lines") is None else int(told["lines"]),
+        lines_failed=int(told.get("lines_failed") or 0),
+        unsent=int(told.get("unsent") or 0),
     )
 
 

@@ -21,9 +21,10 @@ local function finish(state)
 end
 local s = load_schedule(b[1])
 local batch = redis.call('HMGET', K.batch(id), 'cancel', 'state', 'lines', 'submitted', 'cap')
--- Nothing comes after this; its runs end by themselves.
+-- Nothing comes after this; its runs end by themselves. Those that are batches are counted as they end.
 local function seal()
-  redis.call('HSET', K.batch(id), 'state', 'sealed', 'total', redis.call('HGET', K.batch(id), 'submitted'))
+  local total = s and s.fills and redis.call('HGET', key, 'fired') or redis.call('HGET', K.batch(id), 'submitted')
+  redis.call('HSET', K.batch(id), 'state', 'sealed', 'total', total or 0)
   complete_batch(id)
 end
 if not s or batch[1] or batch[2] ~= 'open' or ARGV[4] == 'stop' then

@@ -1,10 +1,10 @@
 --! flags allow-oom
---! use clock, record, backlog, ending
+--! use clock, record, backlog, ending, batch_cancel, backfill_cancel
 -- The life of an open batch (open_batch.lua): sealed with a total, complete; paused, resumed or cancelled on the way.
 --
 -- KEYS[1] anchor
 -- ARGV: order, batch, then
---   seal    number of lines
+--   seal    number of lines, then of inputs that could not be sent, and why the first one could not (of a schedule's batch)
 --   pause   why; resume; cancel
 -- Returns the batch's state after it, or '' when there is no such batch. Repeating an order changes nothing.
 local order, id = ARGV[1], ARGV[2]
@@ -18,6 +18,7 @@ elseif order == 'seal' and state == 'open' then
   -- Who seals another client's batch may not have seen its last lines.
   local total = math.max(tonumber(ARGV[3]), tonumber(v[2] or 0))
   redis.call('HSET', key, 'state', 'sealed', 'total', int(total), 'lines', int(math.max(total, tonumber(v[1] or 0))))
+  if tonumber(ARGV[4] or 0) > 0 then redis.call('HSET', key, 'unsent', ARGV[4], 'unsent_why', ARGV[5]) end
   complete_batch(id)
 elseif order == 'pause' and state ~= 'complete' then
   redis.call('HSET', key, 'paused', now, 'paused_why', ARGV[3] or '')
@@ -26,12 +27,7 @@ elseif order == 'resume' then
   if redis.call('HDEL', key, 'paused', 'paused_why') > 0 then publish('batch.resumed', {batch = id}) end
   release('batch:' .. id, C.SLICE)
 elseif order == 'cancel' and state ~= 'complete' then
-  redis.call('HDEL', key, 'paused', 'paused_why')
-  if redis.call('HSET', key, 'cancel', now) > 0 then publish('batch.cancelled', {batch = id}) end
-  if not redis.call('HGET', key, 'lines') then redis.call('HSET', key, 'lines', redis.call('HGET', key, 'submitted')) end
-  -- A batch still open when it is cancelled takes no more lines; what it has is all there will be.
-  if state == 'open' then redis.call('HSET', key, 'state', 'sealed', 'total', redis.call('HGET', key, 'submitted')) end
-  redis.call('ZADD', K.reasons(), now, 'cancel:' .. id)
-  complete_batch(id)
+  cancel_batches_of(id)
+  cancel_batch(id, redis.call('HGET', key, 'state'))
 end
 return redis.call('HGET', key, 'state')

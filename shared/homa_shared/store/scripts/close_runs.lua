@@ -1,5 +1,5 @@
 --! flags allow-oom
---! use clock, record, backlog, ending, money, schedule, schedule_fire, schedule_queue, schedule_alarm, schedule_delivery
+--! use clock, record, backlog, ending, money, schedule, schedule_fire, schedule_queue, schedule_alarm, schedule_batch, schedule_delivery
 -- Sums up runs that have ended: history, what they cost, alarms, deliveries, and the run that waited for one.
 -- Runs that go on for longer than usual are told of as late.
 --
@@ -10,23 +10,16 @@ local MOST, PERCENT = tonumber(ARGV[1]), tonumber(ARGV[2])
 -- A run costs more than usual from this many times the median of those before it, of which there must be so many.
 local DEAR, KNOWN = 3, 3
 
--- How a run ended; nil where it goes on. A record that is gone is an ended job's whose retention is over, or one that was purged.
-local function known_end(run, job)
+-- How a run ended, with the kind and words of what went wrong; nil where it goes on. A record that is gone is an ended job's whose
+-- retention is over, or one that was purged.
+local function known_end(s, run, job)
+  if run.fills then return end_of_batch(s, run) end
   local v = redis.call('HMGET', K.job(job), 'st', 'co', 'un')
-  if not v[1] then
-    run.detail = 'its record was gone before anybody looked'
-    return 'forgotten'
-  end
+  if not v[1] then return 'forgotten', '', 'its record was gone before anybody looked' end
   if not ENDED[v[1]] then return nil end
   run.cost, run.unresolved = tonumber(v[2] or 0), tonumber(v[3] or 0)
-  return v[1]
-end
-
--- What a job failed of: kind and message.
-local function failure_of(job)
-  local known, told = pcall(cjson.decode, redis.call('GET', K.reply(job)) or '')
-  local error = known and type(told) == 'table' and type(told.error) == 'table' and told.error or {}
-  return tostring(error.kind or ''), tostring(error.message or '')
+  if v[1] == 'succeeded' then return 'succeeded', '', nil end
+  return v[1], failure_of(job)
 end
 
 local function judge_cost(id, s, tick, run)
@@ -72,6 +65,12 @@ end
 
 local function count_backfill(run)
   local key = K.backfill(run.backfill)
+  -- Batches are no lines of the backfill's own: it counts them when they have ended.
+  if run.fills and redis.call('EXISTS', K.batch(run.backfill)) == 1 then
+    redis.call('HINCRBY', K.batch(run.backfill), 'submitted', 1)
+    redis.call('HINCRBY', K.batch(run.backfill), run.state == 'forgotten' and 'failed' or run.state, 1)
+    complete_batch(run.backfill)
+  end
   if redis.call('EXISTS', key) == 0 then return end
   redis.call('HINCRBY', key, 'live', -1)
   if run.state ~= 'forgotten' then redis.call('HINCRBY', key, run.state == 'succeeded' and 'succeeded' or 'failed', 1) end
@@ -86,15 +85,11 @@ local function close(id, tick, job)
   local s = load_schedule(id)
   local run = s and run_of(id, tick)
   if not run then return end
-  local state = known_end(run, job)
+  if run.fills then give_up_batch(run) end
+  local state, kind, detail = known_end(s, run, job)
   if not state then return end
-  local closed_before, kind, detail = run.ended and run.state, nil, nil
-  if state == 'succeeded' then
-    run.detail = nil
-  elseif state ~= 'forgotten' then
-    kind, detail = failure_of(job)
-    run.detail = beginning(detail, 200)
-  end
+  local closed_before = run.ended and run.state
+  run.detail = detail and beginning(detail, 200)
   run.job, run.state, run.ended, run.values = job, state, now, nil
   -- A run that was retried counts as it ended last.
   if closed_before then redis.call('HINCRBY', K.schedule(id), counted(closed_before), -1) end

@@ -3,7 +3,7 @@
 -- A page of jobs from one of the indexes, without a scan of the keyspace; writes nothing.
 --
 -- KEYS[1] anchor
--- ARGV: source, position, most rows, filters as JSON: {state, batch, queue, provider, tenant, tag,
+-- ARGV: source, position, most rows, filters as JSON: {state, batch, queue, provider, tenant, tag, cause,
 --   template: `name@`, or `name@version` and a line feed}
 --   source running, due, waiting, queued, ended, succeeded, or batch (lines of filters.batch)
 -- Returns {rows, next position or ''}: a row is {job, flat record}. Looks at 500 jobs at most, so a page may be short, or
@@ -17,6 +17,7 @@ local function wanted(r)
   if want.batch and r.ba ~= want.batch then return false end
   if want.queue and r.q ~= want.queue then return false end
   if want.tenant and r.tn ~= want.tenant then return false end
+  if want.cause and r.ca ~= want.cause then return false end
   if want.tag and not tag_value(r.tags, want.tag) then return false end
   local tags = want.template and '\n' .. (r.tags or '') .. '\n'
   if tags and not string.find(tags, '\ntemplate=' .. want.template, 1, true) then return false end

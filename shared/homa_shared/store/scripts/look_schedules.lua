@@ -4,16 +4,16 @@
 --
 -- KEYS[1] anchor
 -- ARGV: worker, lease_ms, most ticks, for how long others leave it to this worker (ms)
--- Returns {now, wait_ms, work, ticks, backfills, deliveries}: wait_ms until something is due (-1: nothing is scheduled); work is 1 where runs
+-- Returns {now, wait_ms, work, ticks, backfills, own}: wait_ms until something is due (-1: nothing is scheduled); work is 1 where runs
 -- are to be closed (close_runs.lua), -1 where there is nothing for this worker to do for wait_ms; a tick is
 -- {schedule, gen, tick, due, last, created, timing, jitter, holes, missed}; a backfill {backfill, schedule, gen, cursor, until,
--- timing, holes, eras, room}; deliveries is 1 where there ever was one. Cost: O(ticks · log N).
+-- timing, holes, eras, room}; own is 1 for each queue of Homa's own that the fleet ever had: deliveries, batches. Cost: O(ticks · log N).
 local worker, most, hold = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
-local delivers = redis.call('SISMEMBER', K.queues(), C.DELIVERIES)
+local own = redis.call('SMISMEMBER', K.queues(), C.DELIVERIES, C.BATCH_RUNS)
 local held = held_after_failover(tonumber(ARGV[2]))
-if held > 0 then return {now, held, -1, {}, {}, delivers} end
+if held > 0 then return {now, held, -1, {}, {}, own} end
 local left = others_look(worker, hold)
-if left > 0 then return {now, left, -1, {}, {}, delivers} end
+if left > 0 then return {now, left, -1, {}, {}, own} end
 
 local soonest = nil
 local function sooner(ms) if not soonest or ms < soonest then soonest = math.max(0, ms) end end
@@ -33,7 +33,7 @@ if first[2] then sooner(tonumber(first[2]) - now) end
 
 local watched = redis.call('ZRANGE', K.schedule_watch(), 0, 0, 'WITHSCORES')
 if watched[2] then sooner(tonumber(watched[2]) - now) end
-local work = redis.call('EXISTS', K.schedule_ended(), K.deliveries_ended()) > 0 or (watched[2] and tonumber(watched[2]) <= now)
+local work = redis.call('EXISTS', K.schedule_ended(), K.deliveries_ended(), K.webhooks_due()) > 0 or (watched[2] and tonumber(watched[2]) <= now)
 
 -- Backfills take turns, some at each look.
 local BACKFILLS = 4
@@ -45,4 +45,4 @@ for _, id in ipairs(redis.call('ZRANGE', K.backfills(), 0, BACKFILLS - 1)) do
   backfills[#backfills + 1] = {id, b[1] or '', s[3] or '0', b[2] or '0', b[3] or '0', s[1] or '', s[2] or '[]', s[4] or '{}',
     int(math.max(0, tonumber(b[5] or 0) - tonumber(b[4] or 0)))}
 end
-return {now, soonest and int(soonest) or -1, work and 1 or 0, ticks, backfills, delivers}
+return {now, soonest and int(soonest) or -1, work and 1 or 0, ticks, backfills, own}

@@ -65,7 +65,8 @@ if stands[1] then
   keep_definition(s)
   if not same_ticks then keep_spans(s.gen) end
 end
-redis.call('HDEL', key, 'request', 'entry', 'holes', 'deadline', 'cap', 'period', 'pause_after', 'jitter', 'tenant', 'deliver')
+redis.call('HDEL', key, 'common', 'request', 'entry', 'holes', 'deadline', 'cap', 'period', 'pause_after', 'jitter', 'tenant', 'deliver',
+  'fills', 'line_cap', 'failures_most')
 for field, value in pairs(fields) do if value ~= '' then redis.call('HSET', key, field, value) end end
 redis.call('HSET', key, 'name', name, 'digest', digest, 'changed', now)
 if not same_times then

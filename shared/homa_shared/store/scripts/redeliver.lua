@@ -1,18 +1,18 @@
 --! use clock, record, backlog, room, schedule, schedule_alarm, schedule_delivery
--- Tries failed deliveries of a schedule again, for as long as at first.
+-- Tries failed deliveries of a schedule, or failed webhooks of a tenant, again, for as long as at first.
 --
 -- KEYS[1] anchor
--- ARGV: schedule, tick (ms; '' for those of all ticks), percent of maxmemory (submit.lua)
+-- ARGV: schedule, or @ and tenant; tick (ms; '' for those of all ticks), percent of maxmemory (submit.lua), delivery ('' all)
 -- Returns {how many are tried again, how many cannot be since what they would send is kept no more}; {-1, 0}: no such schedule.
 -- Asked again it finds none of them failed. Cost: O(deliveries that are told of).
 local id, tick = ARGV[1], tonumber(ARGV[2])
-if not load_schedule(id) then return {-1, 0} end
+if string.sub(id, 1, 1) ~= '@' and not load_schedule(id) then return {-1, 0} end
 local full = lack_of_room(tonumber(ARGV[3]))
 if full then return full end
 local again, gone = 0, 0
 for _, name in ipairs(redis.call('ZRANGE', K.schedule_delivered(id), 0, -1)) do
   local told = cjson.decode(redis.call('HGET', K.schedule_deliveries(id), name) or '{}')
-  if told.state == 'failed' and (not tick or told.tick == tick) then
+  if told.state == 'failed' and (not tick or told.tick == tick) and (ARGV[4] == '' or ARGV[4] == name) then
     local text = redis.call('GET', K.request(told.job))
     if text then
       local round = (told.round or 0) + 1

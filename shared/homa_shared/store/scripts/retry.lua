@@ -12,6 +12,8 @@ local old, id = ARGV[1], ARGV[2]
 local r = load_record(old)
 if not r or r.kd == 'm' then return {'unknown', ''} end
 if r.rb then return {'retried', r.rb} end
+-- What depends on it has gone on without it.
+if r.fl then return {'node of a flow', ''} end
 if not ENDED[r.st] or r.st == 'succeeded' then return {r.st, ''} end
 -- Without what the field said (a budget of its own, a deadline) it would not be the same job.
 if r.damage then return {'damaged', ''} end
@@ -37,11 +39,13 @@ if r.ba then
     redis.call('PERSIST', K.batch(r.ba))
     redis.call('PERSIST', K.batch_done(r.ba))
     redis.call('PERSIST', K.batch_lines(r.ba))
+    redis.call('PERSIST', K.batch_failures(r.ba))
   end
 end
 for field, value in pairs(n) do redis.call('HSET', K.job(id), field, value) end
 change(id, n, cjson.decode(ARGV[3]))
 redis.call('HSET', K.job(old), 'rb', id)
+if r.ca then count_failure(old, r, r.en or now, -1) end
 redis.call('COPY', K.request(old), K.request(id))
 redis.call('PERSIST', K.request(id))
 redis.call('HINCRBY', K.counters(), 'submitted', 1)

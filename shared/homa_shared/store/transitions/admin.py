@@ -10,6 +10,7 @@ import orjson
 
 from homa_shared.model.constants import SLICE
 from homa_shared.model.records import Lane
+from homa_shared.store.audit_trail import audited
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, read, text
 from homa_shared.store.reads.fleet import cache_stats
@@ -25,6 +26,7 @@ __all__ = [
     "clear_cache",
     "expire_overdue",
     "flush_messages",
+    "named",
     "open_batch",
     "pause_batch",
     "pause_queue",
@@ -40,6 +42,10 @@ __all__ = [
     "write_fleet",
     "write_plans",
 ]
+
+
+#: Jobs that an entry of the audit trail names.
+_SHOWN_JOBS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +95,13 @@ def open_batch(keys: Keys, batch_id: str, facts: dict[str, Any]) -> Op[str]:
     return call(keys, "open_batch", (batch_id, orjson.dumps(given)), text)
 
 
-def seal_batch(keys: Keys, batch_id: str, total: int) -> Op[str]:
-    """No line comes after this one: the batch is complete when `total` lines have ended. Empty: no such batch."""
-    return call(keys, "batch", ("seal", batch_id, total), text)
+def seal_batch(keys: Keys, batch_id: str, total: int, *, unsent: int = 0, unsent_why: str = "") -> Op[str]:
+    """No line comes after this one: the batch is complete when `total` lines have ended. Empty: no such batch.
+
+    Args:
+        unsent: inputs of a schedule's batch that could not become lines, and why the first could not.
+    """
+    return call(keys, "batch", ("seal", batch_id, total, unsent, unsent_why), text)
 
 
 def pause_batch(keys: Keys, batch_id: str, why: str = "") -> Op[str]:
@@ -111,12 +121,12 @@ def cancel_batch(keys: Keys, batch_id: str) -> Op[str]:
 
 def pause_queue(keys: Keys, queue: str) -> Op[bool]:
     """Nothing is taken from the queue until it is resumed; true when it was not paused before."""
-    return call(keys, "queue", ("pause", queue), bool)
+    return audited(call(keys, "queue", ("pause", queue), bool), "queue.paused", queue)
 
 
 def resume_queue(keys: Keys, queue: str) -> Op[bool]:
     """Lets a paused queue go on; true when it was paused."""
-    return call(keys, "queue", ("resume", queue), bool)
+    return audited(call(keys, "queue", ("resume", queue), bool), "queue.resumed", queue)
 
 
 def unfreeze(keys: Keys, scope: str) -> Op[list[str] | None]:
@@ -128,7 +138,7 @@ def unfreeze(keys: Keys, scope: str) -> Op[list[str] | None]:
     def parse(reply: Any) -> list[str] | None:
         return None if reply is None else [text(name) for name in reply]
 
-    return call(keys, "unfreeze", (scope,), parse)
+    return audited(call(keys, "unfreeze", (scope,), parse), "limits.unfrozen", scope)
 
 
 def resolve(keys: Keys, job_id: str, attempt: int, nano_usd: int, note: str = "") -> Op[str]:
@@ -137,7 +147,8 @@ def resolve(keys: Keys, job_id: str, attempt: int, nano_usd: int, note: str = ""
     Returns ok; stale, when nothing is unresolved there; or unknown.
     """
     told = orjson.dumps({"error": note, "by": "hand"})
-    return call(keys, "resolve", (job_id, attempt, nano_usd, told), text)
+    resolving = call(keys, "resolve", (job_id, attempt, nano_usd, told), text)
+    return audited(resolving, "job.resolved", job_id, attempt=attempt, nano_usd=nano_usd)
 
 
 def retry(keys: Keys, job_id: str, new_id: str, to: NextTarget | None = None) -> Op[Retried]:
@@ -164,7 +175,7 @@ def purge(keys: Keys, job_ids: Sequence[str]) -> Op[int]:
     """
     if not job_ids:
         return Op((), lambda _: 0)
-    return call(keys, "purge", tuple(job_ids), int)
+    return audited(call(keys, "purge", tuple(job_ids), int), "jobs.purged", named(job_ids), jobs=len(job_ids))
 
 
 def clear_cache(keys: Keys, limit: int = SLICE) -> Op[int]:
@@ -175,3 +186,9 @@ def clear_cache(keys: Keys, limit: int = SLICE) -> Op[int]:
 def flush_messages(keys: Keys, queue: str) -> Op[int]:
     """Drops a slice of the Dramatiq messages that wait in a queue; returns how many. Zero when none is left."""
     return call(keys, "flush", (queue, *Lane), int)
+
+
+def named(job_ids: Sequence[str]) -> str:
+    """Jobs for the audit trail: the first ones by their ids."""
+    shown, more = job_ids[:_SHOWN_JOBS], len(job_ids) - _SHOWN_JOBS
+    return " ".join(shown) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""What changes deliveries of what schedules' runs came to: the end of a try, a further one that a person wants."""
+"""What changes deliveries, of schedules' runs and by webhooks: the end of a try, a further one that a person wants."""
 
 from __future__ import annotations
 
@@ -30,15 +30,22 @@ def end_delivery(
     return call(keys, "end_delivery", (*name, outcome, why, delay_ms), text)
 
 
-def redeliver(keys: Keys, schedule: str, tick: int | None) -> Op[Redelivered | None]:
+def make_webhooks(keys: Keys, most: int) -> Op[int]:
+    """Makes the deliveries of webhooks, of jobs and batches that have ended; returns how many were looked at."""
+    return call(keys, "make_webhooks", (most,), int)
+
+
+def redeliver(keys: Keys, schedule: str, tick: int | None, delivery: str = "") -> Op[Redelivered | None]:
     """Tries failed deliveries again; None: no such schedule.
 
     Args:
+        schedule: its id; or `@` and a tenant, for webhooks of that tenant's jobs and batches.
         tick: ms; None for those of all ticks.
+        delivery: its id; empty for all.
     """
 
     def parse(reply: list[int]) -> Redelivered | None:
         again, gone = map(int, reply)
         return None if again < 0 else Redelivered(again, gone)
 
-    return call(keys, "redeliver", (schedule, "" if tick is None else tick, FULL_PERCENT), parse)
+    return call(keys, "redeliver", (schedule, "" if tick is None else tick, FULL_PERCENT, delivery), parse)

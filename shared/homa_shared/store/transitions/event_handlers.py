@@ -11,6 +11,7 @@ import orjson
 from homa_shared.model.event_handlers import Handler
 from homa_shared.model.event_kinds import decode
 from homa_shared.model.events import Event
+from homa_shared.store.audit_trail import audited
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Command, Op, call, number, read, text
 
@@ -149,12 +150,14 @@ def give_back(keys: Keys, handler: str, consumer: str) -> Op[bool]:
 
 def change_letters(keys: Keys, order: Literal["retry", "drop"], handler: str, names: Sequence[str]) -> Op[list[str]]:
     """Puts dead letters back for their handler, or drops them; the names of those that there were."""
-    return call(keys, "dead_letters", (order, handler, *names), lambda answer: [text(name) for name in answer])
+    changing = call(keys, "dead_letters", (order, handler, *names), lambda answer: [text(name) for name in answer])
+    done = "retried" if order == "retry" else "dropped"
+    return audited(changing, f"dead_letters.{done}", handler, letters=len(names))
 
 
 def forget_handler(keys: Keys, handler: str) -> Op[bool]:
     """Removes a handler's group, its dead letters and all that is kept for it; False where there was none."""
-    return call(keys, "dead_letters", ("forget", handler), bool)
+    return audited(call(keys, "dead_letters", ("forget", handler), bool), "handler.forgotten", handler)
 
 
 def delivery(stream: Stream, item: Any, attempt: int = 1) -> Delivery:

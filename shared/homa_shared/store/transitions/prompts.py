@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from homa_shared.calls.prompt_templates import Template
 from homa_shared.model.constants import FULL_PERCENT
+from homa_shared.store.audit_trail import audited
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call
 from homa_shared.store.reads.written_tokens import Written
@@ -27,12 +28,14 @@ def put_prompt(keys: Keys, template: Template) -> Op[Put]:
         StoreFull: there is no room for it.
     """
     args = (template.name, template.digest, template.to_json(), FULL_PERCENT)
-    return call(keys, "put_prompt", args, lambda reply: Put(int(reply[0]), bool(reply[1])))
+    putting = call(keys, "put_prompt", args, lambda reply: Put(int(reply[0]), bool(reply[1])))
+    return audited(putting, "template.put", template.name, digest=template.digest)
 
 
 def delete_prompt(keys: Keys, name: str, version: int | None) -> Op[int]:
     """Deletes a version, or all of a template; returns how many."""
-    return call(keys, "delete_prompt", (name, "" if version is None else version), int)
+    deleting = call(keys, "delete_prompt", (name, "" if version is None else version), int)
+    return audited(deleting, "template.deleted", name, version=version)
 
 
 def add_prompt_answers(keys: Keys, ref: str, by_target: Mapping[str, Written]) -> Op[None]:

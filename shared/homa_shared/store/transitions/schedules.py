@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from homa_shared.model.constants import FULL_PERCENT
+from homa_shared.model.constants import BATCH_RUNS, DELIVERIES, FULL_PERCENT
+from homa_shared.store.audit_trail import audited
 from homa_shared.store.keys import Keys
 from homa_shared.store.operation import Op, call, text
+from homa_shared.store.transitions.attempts import Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ class Look:
     has_work: bool
     ticks: list[DueTick]
     backfills: list[OpenBackfill]
-    #: There is, or was, a delivery of what a run came to.
-    has_deliveries: bool = False
+    #: Queues of Homa's own that the fleet has: of deliveries, of batches that are due.
+    own_queues: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,20 @@ def close_runs(keys: Keys, most: int) -> Op[Closed]:
     return call(keys, "close_runs", (most, FULL_PERCENT), lambda reply: Closed(int(reply[0]), _alarms(reply[1])))
 
 
+def end_fill(
+    keys: Keys, name: Name, outcome: Literal["filled", "again", "released", "refused"], why: str = "", delay_ms: int = 0
+) -> Op[str]:
+    """The end of a try to fill a batch.
+
+    Returns filled, again, failed (refused, or tried for long enough), cancelled or stale.
+
+    Args:
+        why: what went wrong.
+        delay_ms: until it is tried again.
+    """
+    return call(keys, "end_fill", (*name, outcome, why, delay_ms), text)
+
+
 def put_schedule(
     keys: Keys, definition: Definition, *, new_id: str, tick: int, due: int, replace: bool = False
 ) -> Op[Put]:
@@ -195,12 +211,13 @@ def put_schedule(
     """
     first = (definition.name, new_id, definition.digest, orjson.dumps(dict(definition.fields)))
     args = (*first, tick, due, int(replace), FULL_PERCENT)
-    return call(keys, "put_schedule", args, lambda reply: Put(text(reply[0]), text(reply[1])))
+    putting = call(keys, "put_schedule", args, lambda reply: Put(text(reply[0]), text(reply[1])))
+    return audited(putting, "schedule.put", definition.name, digest=definition.digest)
 
 
 def pause_schedule(keys: Keys, schedule: str, why: str = "") -> Op[str]:
     """No further tick fires until it is resumed; returns the state before, empty: no such schedule."""
-    return call(keys, "schedule", ("pause", schedule, why), text)
+    return audited(call(keys, "schedule", ("pause", schedule, why), text), "schedule.paused", schedule, why=why)
 
 
 def halt_schedule(keys: Keys, schedule: str, why: str) -> Op[str]:
@@ -210,12 +227,13 @@ def halt_schedule(keys: Keys, schedule: str, why: str) -> Op[str]:
 
 def resume_schedule(keys: Keys, schedule: str, tick: int | None, due: int | None) -> Op[str]:
     """Ticks fire again, from this one on; a standing alarm is taken as seen. Returns as `pause_schedule`."""
-    return call(keys, "schedule", ("resume", schedule, "" if tick is None else tick, "" if due is None else due), text)
+    args = ("resume", schedule, "" if tick is None else tick, "" if due is None else due)
+    return audited(call(keys, "schedule", args, text), "schedule.resumed", schedule)
 
 
 def delete_schedule(keys: Keys, schedule: str) -> Op[str]:
     """Forgets a schedule and its history; returns as `pause_schedule`."""
-    return call(keys, "schedule", ("delete", schedule), text)
+    return audited(call(keys, "schedule", ("delete", schedule), text), "schedule.deleted", schedule)
 
 
 def run_schedule(keys: Keys, schedule: str, gen: str, tick: int, at: str, values: Sequence[str]) -> Op[str]:
@@ -224,7 +242,7 @@ def run_schedule(keys: Keys, schedule: str, gen: str, tick: int, at: str, values
     The same tick gets the same job.
     """
     args = (schedule, tick, at, orjson.dumps(list(values)), FULL_PERCENT, gen)
-    return call(keys, "run_schedule", args, text)
+    return audited(call(keys, "run_schedule", args, text), "schedule.run", schedule, tick=tick)
 
 
 def open_backfill(
@@ -262,7 +280,7 @@ def _alarms(reply: Any) -> list[Alarm]:
 
 
 def _look(reply: Any) -> Look:
-    now, wait_ms, work, ticks, backfills, deliveries = reply
+    now, wait_ms, work, ticks, backfills, own = reply
     return Look(
         int(now),
         None if int(wait_ms) < 0 else int(wait_ms),
@@ -270,7 +288,7 @@ def _look(reply: Any) -> Look:
         int(work) > 0,
         [_due(row) for row in ticks],
         [_backfill(row) for row in backfills],
-        bool(deliveries),
+        frozenset(queue for queue, known in zip((DELIVERIES, BATCH_RUNS), own, strict=True) if known),
     )
 
 

@@ -71,6 +71,10 @@ class Common:
     priority: int = 0
     #: Name of the process that is told of their ends on a channel of its own; empty for none.
     notify: str = ""
+    #: Id of the key of the gateway whose budget they spend; empty for none.
+    gateway_key: str = ""
+    #: URL that is told of each one's end; empty for none.
+    webhook: str = ""
     #: Version of the records; an older one where workers live that read no newer.
     version: int = field(default_factory=lambda: records.RECORD_VERSION)
 

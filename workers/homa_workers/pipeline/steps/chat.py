@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from time import time_ns
 from typing import Any
 
 import orjson
@@ -26,7 +27,7 @@ from homa_workers.pipeline.reckoning import Reckoned, need_of_call, reckoned
 from homa_workers.pipeline.steps import cut, structured
 from homa_workers.pipeline.steps.journal import StepJournal
 from homa_workers.store_io.persist import to_the_end
-from homa_workers.tools.toolbox import Toolbox, failure
+from homa_workers.tools.toolbox import FAILED, Toolbox, failure
 
 Message = dict[str, Any]
 
@@ -217,7 +218,10 @@ class Chat:
                     "It was not run again, since running it twice might do more than running it once"
                 )
             case Begin.RUN:
+                began_ns = time_ns()
                 result = await self._toolbox.run(tool, (call.get("function") or {}).get("arguments") or "")
+                told = tool.name, str(call.get("id") or ""), began_ns
+                self._caller.tool_ended(self._journal.attempt, *told, failed=result.startswith(FAILED))
         await self._journal.end_tool(number, index, result)
         return result
 

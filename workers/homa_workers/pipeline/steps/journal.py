@@ -156,10 +156,11 @@ class StepJournal:
         give_up_s = monotonic() + PATIENCE_S
         while True:
             asked = next_step(self._store.keys, self.attempt.key, self.number + 1, need, worker=self.log.worker)
+            asked_s = monotonic()
             permit = await self.between(self._persist(asked))
             if permit.leave is Leave.OK:
                 self._reserve_for(need)
-                attempt.is_reserved, attempt.giving_back = True, None
+                attempt.is_reserved, attempt.reserved_s, attempt.giving_back = True, asked_s, None
                 return
             if permit.leave is not Leave.WAIT:
                 raise self._refusal(permit, need, why)

@@ -8,6 +8,7 @@ from typing import Any
 from aiobotocore.httpsession import AIOHTTPSession
 
 from homa_workers.providers.recording import held_back
+from homa_workers.providers.reply_room import ROOM
 from homa_workers.providers.reply_size import ReplyTooLarge, limited_response
 
 #: What an event takes beside its texts, in bytes.
@@ -46,12 +47,20 @@ def limited_session(most: int) -> type[AIOHTTPSession]:
 async def read_limited(stream: Any, most: int) -> bytes:
     """The body of a reply that is handed over unread. Raises ReplyTooLarge where it is longer."""
     parts: list[bytes] = []
-    left = most
-    while piece := await stream.read(1024 * 1024):
-        parts.append(piece)
-        left -= len(piece)
-        if left < 0:
-            raise ReplyTooLarge(most)
+    size, share = 0, ROOM.share()
+    try:
+        while piece := await stream.read(1024 * 1024):
+            parts.append(piece)
+            size += len(piece)
+            if size > most:
+                raise ReplyTooLarge(most)
+            await share.grown(size)
+    except BaseException:
+        # The error holds this frame for as long as somebody looks at it.
+        parts.clear()
+        raise
+    finally:
+        share.leave()
     return b"".join(parts)
 
 

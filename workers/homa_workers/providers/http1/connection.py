@@ -14,6 +14,7 @@ import ssl
 import httpx2
 
 from homa_workers.providers.http1.reply_parser import Flaw, Reply, ReplyParser
+from homa_workers.providers.reply_room import ROOM, Share
 from homa_workers.providers.reply_size import ReplyTooLarge
 
 
@@ -30,11 +31,13 @@ class Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_buffer",
         "_has_ended",
+        "_is_held_back",
         "_most_bytes",
         "_parser",
         "_peer",
         "_poll",
         "_reply",
+        "_share",
         "_transport",
         "_wire",
         "heard",
@@ -52,6 +55,9 @@ class Connection(asyncio.BufferedProtocol):
         #: Whether the server has said that nothing more comes. Within TLS it says so by a message of its own
         #: (close_notify): without that, anybody on the way may have cut the connection.
         self._has_ended = False
+        #: Of a reply that is large.
+        self._share: Share | None = None
+        self._is_held_back = False
         self._poll = select.poll()
         self._poll.register(peer.fileno(), select.POLLIN)
         #: When something last came, or was asked for, by the loop's clock, s.
@@ -134,6 +140,8 @@ class Connection(asyncio.BufferedProtocol):
         self._parser.feed(self._buffer[:count])
         if self._parser.is_over:
             self._end()
+        elif self._parser.size > ROOM.own:
+            self._make_room()
 
     def eof_received(self) -> None:
         assert self._transport is not None
@@ -152,6 +160,34 @@ class Connection(asyncio.BufferedProtocol):
         why = f"{type(error).__name__}: {error}" if error else "the server closed the connection"
         self._settle(httpx2.ReadError(f"{why} {where}"))
 
+    @property
+    def is_held_back(self) -> bool:
+        """Whether its reply is not read on until other large ones are handed over: its server is not to blame."""
+        return self._is_held_back
+
+    def _make_room(self) -> None:
+        assert self._transport is not None
+        if self._share is None:
+            self._share = ROOM.share()
+        if not self._share.grow(self._parser.size, self._read_on):
+            self._is_held_back = True
+            self._transport.pause_reading()
+
+    def _read_on(self) -> None:
+        self._is_held_back = False
+        self.heard = asyncio.get_running_loop().time()
+        if self.is_open:
+            assert self._transport is not None
+            self._transport.resume_reading()
+
+    def _leave_room(self) -> None:
+        share, self._share = self._share, None
+        if share is not None:
+            share.leave()
+        if self._is_held_back:
+            # Within TLS its end may have come all the same.
+            self._read_on()
+
     def _end(self) -> None:
         """The reply is whole, or cannot be had."""
         parser = self._parser
@@ -169,6 +205,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def _settle(self, outcome: Reply | httpx2.TransportError) -> None:
         reply, self._reply = self._reply, None
+        if self._share is not None:
+            self._leave_room()
+        if not isinstance(outcome, Reply):
+            # The error of a call that was cut holds its connection for as long as somebody looks at it.
+            self._parser.begin()
         if reply is None or reply.done():
             return
         if isinstance(outcome, Reply):

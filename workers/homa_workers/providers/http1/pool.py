@@ -167,7 +167,7 @@ class ConnectionPool:
             connection.abort()
         self._idle = kept
         for connection in list(self._asked):
-            if connection.heard <= now - self._silence_s:
+            if connection.heard <= now - self._silence_s and not connection.is_held_back:
                 connection.give_up(httpx2.ReadTimeout(f"nothing came for {self._silence_s:g} s"))
         if self._idle or self._asked:
             self._look_later()

@@ -93,6 +93,11 @@ class ReplyParser:
         self.why = ""
 
     @property
+    def size(self) -> int:
+        """Bytes of its body that have come."""
+        return len(self._body)
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more is to be read."""
         return self.is_complete or self.flaw is not None

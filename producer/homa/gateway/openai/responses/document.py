@@ -13,6 +13,8 @@ from homa.gateway.errors import ApiError
 from homa.gateway.openai.responses.output import output_of, usage_of
 from homa_shared.model.records import ENDED, State
 
+#: Field of a job's metadata that holds what its response tells back.
+KEPT = "response"
 #: Begins the id of a response; the job's follows.
 PREFIX = "resp_"
 #: Fields that a response tells back as they were asked for, and what stands where nothing was said.

@@ -18,7 +18,15 @@ from homa.gateway.answers import EventStream, JsonAnswer
 from homa.gateway.asked_jobs import chat_job
 from homa.gateway.endpoint import Inquiry
 from homa.gateway.errors import ApiError
-from homa.gateway.openai.responses.document import PREFIX, ResponseDocument, asked_again, asked_of, kept_of, status_of
+from homa.gateway.openai.responses.document import (
+    KEPT,
+    PREFIX,
+    ResponseDocument,
+    asked_again,
+    asked_of,
+    kept_of,
+    status_of,
+)
 from homa.gateway.openai.responses.events import ResponseEvents
 from homa.gateway.openai.responses.input_items import input_messages
 from homa.gateway.openai.responses.params import chat_params
@@ -30,8 +38,6 @@ from homa_shared.model.errors import InvalidRequest, JobNotFound, ResultTimeout
 from homa_shared.model.record_fields import short
 from homa_shared.model.records import ENDED, Job
 
-#: Field of a job's metadata that holds what its response tells back.
-_KEPT = "response"
 #: A worker that is told to cancel a call has this long until the answer says so, s.
 _CANCEL_S = 5.0
 
@@ -44,7 +50,7 @@ async def create(inquiry: Inquiry) -> ASGIApp:
     asked, is_stored = asked_of(body), body.get("store") is not False
     if background and not is_stored:
         raise InvalidRequest("store is False: expected true with background, which is read later")
-    job = await inquiry.jobs.submit(
+    job = await inquiry.submit(
         chat_job(
             inquiry.principal,
             inquiry.request.headers,
@@ -52,7 +58,7 @@ async def create(inquiry: Inquiry) -> ASGIApp:
             chat_params(body),
             stream=stream or None,
             api="responses",
-            metadata={_KEPT: kept_of(asked)} if is_stored else None,
+            metadata={KEPT: kept_of(asked)} if is_stored else None,
         )
     )
     document = ResponseDocument(job.job_id, asked, time.time(), "in_progress")
@@ -102,7 +108,7 @@ async def _found(inquiry: Inquiry) -> tuple[Job, ResponseDocument]:
     response_id = inquiry.request.path_params["response"]
     job_id = response_id.removeprefix(PREFIX)
     job = await inquiry.jobs.job(job_id) if response_id.startswith(PREFIX) and job_id else None
-    kept = orjson.loads(job.raw.get(short("metadata")) or "{}").get(_KEPT) if job else None
+    kept = orjson.loads(job.raw.get(short("metadata")) or "{}").get(KEPT) if job else None
     if job is None or not isinstance(kept, dict) or not inquiry.principal.sees(job.tenant):
         raise JobNotFound(f"response {response_id!r:.80} is not kept here: its id is wrong, or its retention has ended")
     return job, ResponseDocument(job.id, asked_again(kept), job.submitted_ms / 1000, status_of(job.state))

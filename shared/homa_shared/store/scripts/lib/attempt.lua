@@ -37,6 +37,20 @@ local function attempt_line(id, r, attempt, report)
   }
 end
 
+-- Tokens that the totals count for an attempt whose cost is open: its late reply replaces them. nil where they are none.
+local function counted_tokens(line)
+  if (line.input or 0) == 0 and (line.output or 0) == 0 and (line.cached or 0) == 0 then return nil end
+  return {input = line.input, output = line.output, cached = line.cached}
+end
+
+-- Units that a late reply adds to those that count already; negative where it tells of fewer.
+local function further_fees(before, fees)
+  local more = {}
+  for unit, number in pairs(before or {}) do more[unit] = -number end
+  for unit, number in pairs(fees or {}) do more[unit] = (more[unit] or 0) + number end
+  return more
+end
+
 -- What the provider said of a failure, behind a colon; nothing where it said nothing.
 local function words_of(report)
   local known, note = pcall(cjson.decode, report.note or '')
@@ -178,7 +192,7 @@ local function end_attempt(id, r, report)
       redis.call('HSET', K.attempts(id), int(r.at), cjson.encode({
         target = line.target, worker = r.wk, started = r.as, ended = now, outcome = report.outcome, charge = open and 'unresolved' or report.charge,
         nano = int(nano), unres = int(unres), saved = saved ~= 0 and int(saved) or nil, unpriced = line.unpriced, budgets = r.bi or r.sy or '', note = report.note or '',
-        terms = report.terms, fees = report.fees,
+        terms = report.terms, fees = report.fees, counted = open and counted_tokens(line) or nil,
         -- A late reply settles the last call only; what steps before it left unresolved stays unresolved.
         steps = r.su and int(r.su) or nil, told = r.su and report.charge ~= 'unresolved' or nil,
       }))
@@ -214,12 +228,14 @@ local function resolve_attempt(id, r, attempt, report)
   local known = nano and nano + math.max(0, math.min(steps, (settled or 0) - nano)) or settled or 0
   local unpriced = (nano or (settled and past.unpriced == 0)) and 0 or 1
   -- A person names no terms, and a reply without a price changes none.
-  local terms = past.terms
-  if nano and not by_hand then terms = report.terms end
+  local terms, fees = past.terms, past.fees
+  if nano and not by_hand then terms, fees = report.terms, report.fees end
+  local counted = not by_hand and past.counted or {}
   local line = {
     job = id, attempt = attempt, target = past.target, tenant = r.tn, batch = r.ba, tags = r.tags, outcome = report.outcome,
-    requests = 0, input = report.input, output = report.output, cached = report.cached, nano = known - (settled or 0), unres = -unres,
-    saved = report.saved or 0, unpriced = unpriced - past.unpriced, terms = terms, fees = report.fees,
+    requests = 0, input = (report.input or 0) - (counted.input or 0), output = (report.output or 0) - (counted.output or 0),
+    cached = (report.cached or 0) - (counted.cached or 0), nano = known - (settled or 0), unres = -unres,
+    saved = report.saved or 0, unpriced = unpriced - past.unpriced, terms = terms, fees = further_fees(past.fees, fees),
     before = {nano = settled or 0, terms = past.terms},
   }
   enter(line, past.ended)
@@ -236,7 +252,8 @@ local function resolve_attempt(id, r, attempt, report)
     past.saved = int((tonumber(past.saved or nil) or 0) + line.saved)
     add_to(id, r, 'sv', line.saved)
   end
-  past.terms, past.fees = terms, report.fees or past.fees
+  past.terms, past.fees = terms, fees
+  if not by_hand then past.counted = nil end
   past.resolved, past.note = report.outcome, report.note or past.note
   past.settled = by_hand and int(known) or nil
   redis.call('HSET', K.attempts(id), int(attempt), cjson.encode(past))

@@ -35,7 +35,15 @@ local function schedule_cap(run)
   return {'schedule:' .. id .. period_suffix(v[2]), tonumber(v[1]), 'reject', v[2]}
 end
 
--- Caps by tenant, tags and batch: jobs of one script share them, as a rule.
+-- The cap of a key of the gateway (gateway_keys.py); nil where it has none. A revoked key's jobs stand under it still.
+local function key_cap(id)
+  local record = redis.call('HGET', K.own('gateway', 'keys'), id)
+  local said = record and cjson.decode(record) or {}
+  if not said.cap then return nil end
+  return {'key:' .. id .. period_suffix(said.period), tonumber(said.cap), 'reject', said.period}
+end
+
+-- Caps by tenant, tags, batch and key: jobs of one script share them, as a rule.
 local known_caps = {}
 
 local function shared_caps(r)
@@ -56,17 +64,25 @@ local function shared_caps(r)
   end
   if r.ba then
     -- Runs of a backfill stand under its budget, which is its batch's, and not under their schedule's.
-    local cap = redis.call('HGET', K.batch(r.ba), 'cap')
-    if cap and cap ~= '' then caps[#caps + 1] = {'batch:' .. r.ba, tonumber(cap), 'reject', 'total'} end
+    local v = redis.call('HMGET', K.batch(r.ba), 'cap', 'run', 'backfill')
+    if v[1] and v[1] ~= '' then caps[#caps + 1] = {'batch:' .. r.ba, tonumber(v[1]), 'reject', 'total'} end
+    -- A batch that is a run itself stands under that of its backfill, or of its schedule, beside its own.
+    if v[3] then
+      local cap = redis.call('HGET', K.batch(v[3]), 'cap')
+      if cap and cap ~= '' then caps[#caps + 1] = {'batch:' .. v[3], tonumber(cap), 'reject', 'total'} end
+    elseif v[2] then
+      caps[#caps + 1] = schedule_cap(v[2])
+    end
   elseif r.sc then
     caps[#caps + 1] = schedule_cap(r.sc)
   end
+  if r.gk then caps[#caps + 1] = key_cap(r.gk) end
   return caps
 end
 
 -- Every cap that a job stands under: {instance, cap, on_exceed, period}.
 local function caps_of(id, r)
-  local whose = r.tn .. '\n' .. (r.ba or r.sc or '') .. '\n' .. (r.tags or '')
+  local whose = r.tn .. '\n' .. (r.ba or r.sc or '') .. '\n' .. (r.gk or '') .. '\n' .. (r.tags or '')
   local caps = known_caps[whose]
   if not caps then
     caps = shared_caps(r)
@@ -121,6 +137,10 @@ local function cap_of(name)
   if kind == 'batch' then return tonumber(redis.call('HGET', K.batch(id), 'cap') or nil) end
   if kind == 'job' then return tonumber(redis.call('HGET', K.job(id), 'jb') or nil) end
   if kind == 'schedule' then return tonumber(redis.call('HGET', K.schedule(string.match(id, '^[^~]*')), 'cap') or nil) end
+  if kind == 'key' then
+    local cap = key_cap(string.match(id, '^[^~]*'))
+    return cap and cap[2]
+  end
   for _, rule in ipairs(rules()) do
     local rest = string.sub(name, #rule.name + 1)
     if string.sub(name, 1, #rule.name) == rule.name and (rest == '' or string.match(rest, '^[@#~]')) then

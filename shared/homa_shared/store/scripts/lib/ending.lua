@@ -1,4 +1,4 @@
---! use clock, settings_row, record, backlog, sums, turns
+--! use clock, settings_row, record, backlog, sums, turns, flow_nodes
 -- How a job ends: exactly once, and with it its place in batch, counters and indexes.
 
 -- How long the settings say that something is kept, whole ms; nil where they say nothing of use.
@@ -28,16 +28,24 @@ end
 -- A sealed batch is complete when each of its lines has ended.
 local function complete_batch(batch)
   local key = K.batch(batch)
-  local v = redis.call('HMGET', key, 'state', 'total', 'succeeded', 'failed', 'cancelled', 'expired')
+  local v = redis.call('HMGET', key, 'state', 'total', 'succeeded', 'failed', 'cancelled', 'expired', 'flow', 'webhook', 'run')
   local total, ended = number_of(v[2]), 0
   for i = 3, 6 do ended = ended + (number_of(v[i]) or 0) end
   if v[1] == 'sealed' and total and ended >= total then
     redis.call('HSET', key, 'state', 'complete', 'completed', now)
     publish('batch.completed', {batch = batch})
+    if (v[8] or '') ~= '' then redis.call('ZADD', K.webhooks_due(), now, 'batch:' .. batch) end
+    -- A run of a schedule, which the next look at schedules sums up (close_runs.lua).
+    if v[9] then redis.call('ZADD', K.schedule_ended(), now, v[9] .. ' ' .. batch) end
     local keep = retention('results')
     redis.call('PEXPIRE', key, keep)
     redis.call('PEXPIRE', K.batch_done(batch), keep)
     redis.call('PEXPIRE', K.batch_lines(batch), keep)
+    if v[7] then
+      redis.call('PEXPIRE', K.flow(batch), keep)
+      redis.call('PEXPIRE', K.flow_nodes(batch), keep)
+    end
+    redis.call('PEXPIRE', K.batch_failures(batch), keep)
   end
 end
 
@@ -45,6 +53,8 @@ end
 local function keep_beside(id, r)
   -- A run of a schedule is summed up by the next look at schedules (close_runs.lua).
   if r.sc then redis.call('ZADD', K.schedule_ended(), now, r.sc .. ' ' .. id) end
+  -- So is a webhook made by it (make_webhooks.lua).
+  if r.wh then redis.call('ZADD', K.webhooks_due(), now, id) end
   if r.kd == 'm' and r.q == C.DELIVERIES then redis.call('ZADD', K.deliveries_ended(), now, id) end
   -- What a later attempt would have gone on from: of use only to a retry by hand, which begins anew.
   if r.sn then redis.call('DEL', K.steps(id)) end
@@ -53,6 +63,33 @@ local function keep_beside(id, r)
   if r.jb then redis.call('PEXPIRE', K.budget('job:' .. id), keep) end
   -- Asked again with the same key, this job answers for as long as its result can be read, and longer where settings say so.
   if r.ik then redis.call('PEXPIRE', K.idempotency(r.tn, r.ik), math.max(keep, kept_setting('keep.keys') or 0)) end
+end
+
+-- Counts a failure under its cause and target, by the hour and in its batch; `by` is -1 where a retry takes its place.
+local function count_failure(id, r, at, by)
+  local row = r.ca .. '|' .. r.tg .. '|'
+  local hour = K.failures(int(math.floor(at / C.HOUR_MS)))
+  local kept = {[hour] = math.floor(at) + C.FAILURES_KEPT_MS - now}
+  if r.ba then kept[K.batch_failures(r.ba)] = 0 end
+  for key, left in pairs(kept) do
+    -- What is no longer kept, or was counted by no release before, has nothing to be taken from.
+    if by > 0 or redis.call('HEXISTS', key, row .. 'count') == 1 then
+      redis.call('HINCRBY', key, row .. 'count', by)
+      if by > 0 then
+        redis.call('HSETNX', key, row .. 'first', now)
+        redis.call('HSET', key, row .. 'last', now, row .. 'sample', id)
+        if left > 0 then redis.call('PEXPIRE', key, left) end
+      end
+    end
+  end
+end
+
+-- The kind of error that an outcome tells of; one of no kind is `unknown`.
+local function cause_of(text)
+  local ok, told = pcall(cjson.decode, text)
+  local error = ok and type(told) == 'table' and told.error
+  local kind = type(error) == 'table' and error.kind
+  return type(kind) == 'string' and string.match(kind, '^[%w_]+$') or 'unknown'
 end
 
 -- Counts ends of n jobs such as r, by `add(key, field, by)`; `bytes` of their replies, nil where a script ends them.
@@ -96,8 +133,15 @@ local function end_job(id, r, state, reply, detail)
   end
   keep_beside(id, r)
   if r.cv then close_turn(id, r, state, text) end
+  -- Before its end is counted, so that a run is complete only where nothing came of it.
+  if r.fl then node_ended(id, r, state) end
   count_ends(add_at_once, r, state, 1, reply and #reply)
   if r.kd ~= 'm' then
+    if state == 'failed' then
+      r.ca = cause_of(text)
+      redis.call('HSET', K.job(id), 'ca', r.ca)
+      count_failure(id, r, now, 1)
+    end
     emit('job.' .. state, id, r, detail)
     if r.ba then
       redis.call('RPUSH', K.batch_done(r.ba), id)

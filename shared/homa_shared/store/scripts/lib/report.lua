@@ -59,6 +59,7 @@ local function enter_unknown(id, r, attempt, report)
     nano = int(line.nano), unres = int(line.unres), saved = line.saved ~= 0 and int(line.saved) or nil,
     unpriced = line.unpriced, budgets = table.concat(names, '\n'),
     note = report.note or '', terms = report.terms, fees = report.fees,
+    counted = report.charge == 'unresolved' and counted_tokens(line) or nil,
   }))
   if report.charge == 'unresolved' then mark_open(id, r, number) end
   if ENDED[r.st] then

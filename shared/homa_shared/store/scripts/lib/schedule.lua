@@ -6,7 +6,8 @@
 -- reschedule(id, s, before, tick, due), tell(s, what, detail), era(id, gen), definition_of(id, s, gen), DEFINED.
 
 local FIELDS_OF = {'name', 'state', 'next', 'last', 'before', 'created', 'missed', 'overlap', 'common', 'entry', 'request',
-  'holes', 'live', 'due', 'pause_after', 'failures', 'costs', 'spans', 'tenant', 'deadline', 'gen', 'deliver', 'timing'}
+  'holes', 'live', 'due', 'pause_after', 'failures', 'costs', 'spans', 'tenant', 'deadline', 'gen', 'deliver', 'timing',
+  'fills', 'line_cap', 'failures_most'}
 
 -- What scripts go by, nil when there is no such schedule (any more).
 local function load_schedule(id)
@@ -20,7 +21,7 @@ local function load_schedule(id)
 end
 
 -- The fields of a definition that a run's job is made of.
-local DEFINED = {'common', 'entry', 'request', 'holes', 'deadline'}
+local DEFINED = {'common', 'entry', 'request', 'holes', 'deadline', 'fills', 'line_cap', 'failures_most'}
 
 -- A schedule as an earlier definition has it, for a run that waited while it was replaced.
 local function definition_of(id, s, gen)
@@ -72,7 +73,8 @@ end
 
 -- Whether a tick had its run, whatever became of it; `eras` are earlier times by which it was a tick as well.
 local function is_done(id, tick, eras)
-  if in_span(id, tick) or redis.call('EXISTS', K.job(id .. '-' .. int(tick))) == 1 then return true end
+  local name = id .. '-' .. int(tick)
+  if in_span(id, tick) or redis.call('EXISTS', K.job(name), K.batch(name)) > 0 then return true end
   for _, gen in ipairs(eras or {}) do if in_span(era(id, gen), tick) then return true end end
   return false
 end
@@ -151,13 +153,36 @@ local function watch_until(s)
   return now + C.LATE_MS + (usual and 3 * usual or UNKNOWN_MS)
 end
 
--- Makes the job of a run, in the backfill's batch where `run.batch` names one; false where it is there already.
+-- Opens the batch of a run, and puts the message in its queue by which a worker has it filled (workers/…/fills). Both have the
+-- run's name: whoever fills it a second time meets the same batch.
+local function start_batch(id, name, tenant, s, tick, run)
+  local job = run.job
+  local told = {'state', 'open', 'created', now, 'submitted', 0, 'name', name .. ' ' .. run.at, 'tenant', tenant or '',
+    'cap', s.line_cap or '', 'run', id .. ':' .. int(tick)}
+  if run.backfill then told[#told + 1], told[#told + 2] = 'backfill', run.backfill end
+  redis.call('HSET', K.batch(job), unpack(told))
+  redis.call('ZADD', K.batches(), now, job)
+  run.fills = job
+  local about = {id = id, schedule = name, batch = job, arguments = cjson.decode(request_of(s, run))}
+  local fields = {v = '1', st = 'queued', kd = 'm', q = C.BATCH_RUNS, ln = 'default', tg = C.ACTOR_TARGET, tn = '', at = '0',
+    tr = '0', sb = int(now), sq = int(redis.call('INCR', K.sequence())), sc = id .. ':' .. int(tick)}
+  -- Dramatiq's message, as everything of this kind in the store.
+  accept(job, fields, cjson.encode({queue_name = C.BATCH_RUNS, actor_name = 'homa.fill', args = {id}, kwargs = about,
+    options = {homa = true}, message_id = job, message_timestamp = now}))
+end
+
+-- Makes the job of a run, in the backfill's batch where `run.batch` names one, or its batch; false where it is there already.
 local function start_run(id, s, tick, run)
   local job = id .. '-' .. int(tick)
   run.job, run.state, run.fired = job, 'running', now
-  if redis.call('EXISTS', K.job(job)) == 1 then return false end
-  local watched = watch_until(s)
+  if redis.call('EXISTS', K.job(job), K.batch(job)) > 0 then return false end
+  local watched, name, tenant = watch_until(s), s.name, s.tenant
   s = definition_of(id, s, run.gen)
+  if s.fills then
+    start_batch(id, name, tenant, s, tick, run)
+    redis.call('ZADD', K.schedule_watch(), watched, id .. ':' .. int(tick) .. ' ' .. job)
+    return true
+  end
   local fields = new_record(s.common, s.entry)
   fields.sc = id .. ':' .. int(tick)
   -- Requests that are rendered otherwise are others: equal ones alone may share a reply.
@@ -180,6 +205,10 @@ end
 -- Whether a run has not ended, as its record says.
 local function goes_on(id, tick, run)
   if run.state == 'queued' then return true end
+  if run.fills then
+    local state = redis.call('HGET', K.batch(run.fills), 'state')
+    return run.state == 'running' and state and state ~= 'complete' or false
+  end
   local state = run.job and redis.call('HGET', K.job(run.job), 'st')
   return run.state == 'running' and state and not ENDED[state] or false
 end

@@ -1,10 +1,12 @@
---! use clock, record, orders, backlog, ending, follow, money, budget, schedule, schedule_alarm, schedule_queue
+--! use clock, record, orders, backlog, ending, follow, money, budget, batch_cancel, schedule, schedule_alarm, schedule_queue
 -- A tick becomes a run, or not, as its schedule says of runs that overlap.
 -- Gives: fire(id, s, tick, run, before, behind), what became of it: fired, queued, skipped, or done (before); cancel_run(id, tick, run).
 
 -- Ends a run before its time.
 local function cancel_run(id, tick, run)
   redis.call('ZREM', K.schedule_queue(id), int(tick))
+  local batch = run.fills and redis.call('HGET', K.batch(run.fills), 'state')
+  if batch and batch ~= 'complete' then cancel_batch(run.fills, batch) end
   local r = run.job and load_record(run.job)
   if not r or ENDED[r.st] then return end
   if r.st == 'running' then
@@ -31,9 +33,10 @@ local function spent_budget(id, s)
   local cap = schedule_cap(id .. ':0')
   if not cap then return nil end
   local used, bound = instance(cap[1]), tonumber(cjson.decode(s.entry or '{}').bn or nil) or 0
-  if used.spent + used.unres + bound <= cap[2] then return nil end
+  -- What a batch may cost nobody knows before it is read: what is left is for as many of its lines as that has room for.
+  if used.spent + used.unres + math.max(bound, s.fills and 1 or 0) <= cap[2] then return nil end
   return 'its budget of ' .. usd(cap[2]) .. (cap[4] == 'total' and ' in total' or ' a ' .. cap[4]) .. ' has '
-    .. usd(math.max(0, cap[2] - used.spent - used.unres)) .. ' left, and a run may cost ' .. usd(bound)
+    .. usd(math.max(0, cap[2] - used.spent - used.unres)) .. ' left' .. (s.fills and '' or ', and a run may cost ' .. usd(bound))
 end
 
 local function skip_for_budget(id, s, tick, run, why)

@@ -1,0 +1,200 @@
+"""The lines of an earlier run by their ids and digests, and which of them answer the rows of this one.
+
+A row is found by its digest: first the line that has its id as well, then any other, in the order of occurrence. So a
+row that moved keeps its answer, and one that was inserted before it never gets it. Lines of releases that wrote no
+digest are found by their ids alone.
+
+SQLite's temporary database stays in memory while it is small and goes to a file of its own when it is not.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from homa.files.digests import digest
+from homa.files.writers.earlier_line import EarlierLine, End
+
+#: Rows that are inserted at once.
+_AT_ONCE = 1000
+
+
+class Fate(IntEnum):
+    """What becomes of a line."""
+
+    OPEN = 0
+    KEPT = 1
+    DROPPED = 2
+
+
+class Known(NamedTuple):
+    """A line of an earlier run."""
+
+    place: int
+    name: str
+    row: str
+    order: str
+    end: End
+
+
+def _known(found: Sequence[Any]) -> Known:
+    place, name, row, order, state = found
+    return Known(place, name, row, order, End(state))
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A line under the id that its row has now, with its digests where it had none."""
+
+    custom_id: str
+    #: Empty: as it is.
+    row: str = ""
+    order: str = ""
+
+
+class EarlierLines:
+    """Index of the lines that a results file holds."""
+
+    def __init__(self) -> None:
+        # An empty name is SQLite's word for a private temporary database.
+        self._db = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = OFF")
+        self._db.execute("PRAGMA synchronous = OFF")
+        self._db.executescript(
+            """
+            CREATE TABLE lines (place INTEGER PRIMARY KEY, id BLOB UNIQUE, name TEXT, row TEXT, ask TEXT, state INTEGER,
+                fate INTEGER DEFAULT 0, new_name TEXT, new_row TEXT);
+            CREATE TABLE rows (seq INTEGER PRIMARY KEY, id BLOB, name TEXT, row TEXT);
+            """
+        )
+        self._lines: dict[bytes, tuple[bytes, str, str, str, int]] = {}
+        self._rows: list[tuple[int, bytes, str, str]] = []
+        #: How many there are.
+        self.count = 0
+        #: Those of them without a digest.
+        self.unmarked = 0
+        #: Whether the file has to be written anew.
+        self.revised = False
+
+    def add(self, line: EarlierLine, *, now: bool = False) -> None:
+        """Takes a line; an answer stands for a failure under the same id.
+
+        Args:
+            now: it was written by this run, which does not do it anew.
+        """
+        assert line.custom_id is not None
+        end = End.ENDED_NOW if now and not line.good else line.end
+        name = line.custom_id
+        self._lines[digest(name)] = (digest(name), name, line.row, line.order, end)
+        self.count += 1
+        self.unmarked += not line.row and line.good
+        if len(self._lines) >= _AT_ONCE:
+            self._flush_lines()
+
+    def find(self, custom_id: str) -> Known | None:
+        """The line of this id that no row has been given yet."""
+        self._flush_lines()
+        found = self._db.execute(
+            "SELECT place, name, row, ask, state FROM lines WHERE id = ? AND fate = 0", (digest(custom_id),)
+        ).fetchone()
+        return None if found is None else _known(found)
+
+    def decide(self, place: int, fate: Fate, name: str = "", row: str = "") -> None:
+        """Says what becomes of a line; with another id, or a digest that it lacked, it is revised."""
+        self.revised = self.revised or fate is Fate.DROPPED or bool(name or row)
+        self._db.execute(
+            "UPDATE lines SET fate = ?, new_name = ?, new_row = ? WHERE place = ?", (fate, name, row, place)
+        )
+
+    def seek(self, seq: int, custom_id: str, row: str) -> None:
+        """Notes a row that no line of its id answers; `row` is empty for one that cannot be sent."""
+        self._rows.append((seq, digest(custom_id), custom_id, row))
+        if len(self._rows) >= _AT_ONCE:
+            self._flush_rows()
+
+    def moved(self) -> Iterator[tuple[int, str, Known]]:
+        """Rows that a line under another id answers, each with its new id."""
+        self._flush_rows()
+        # A table of its own: lines are decided on while it is read.
+        self._db.execute(
+            """
+            CREATE TABLE moved AS SELECT r.seq, r.name AS new_name, l.place, l.name, l.row, l.ask, l.state
+            FROM (SELECT *, row_number() OVER (PARTITION BY row ORDER BY place) AS n FROM lines
+                  WHERE fate = 0 AND row != '') l
+            JOIN (SELECT *, row_number() OVER (PARTITION BY row ORDER BY seq) AS n FROM rows WHERE row != '') r
+            ON l.row = r.row AND l.n = r.n
+            """
+        )
+        for seq, name, *line in self._db.execute("SELECT * FROM moved"):
+            yield seq, name, _known(line)
+
+    def same_id(self) -> Iterator[tuple[int, Known]]:
+        """Rows noted, each with the line that has its id and that answers none of this run's rows."""
+        found = self._db.execute(
+            "SELECT r.seq, l.place, l.name, l.row, l.ask, l.state FROM rows r JOIN lines l ON l.id = r.id "
+            "WHERE l.fate = 0"
+        )
+        for seq, *line in found:
+            yield seq, _known(line)
+
+    def settle(self, *, prune: bool, partial: bool, names: int) -> tuple[int, list[str]]:
+        """Decides on the lines that answer no row: one whose id another row has now goes, any other has vanished.
+
+        Args:
+            prune: those go, too.
+            partial: not all rows were read: nothing has vanished.
+            names: most that are told.
+
+        Returns:
+            how many have vanished, and the ids of the first.
+        """
+        taken = self._db.execute("UPDATE lines SET fate = 2 WHERE fate = 0 AND id IN (SELECT id FROM rows)").rowcount
+        where = "fate = 0 AND state != ?"
+        never = (End.NEVER_SENT,)
+        (count,) = self._db.execute(f"SELECT count(*) FROM lines WHERE {where}", never).fetchone()
+        first = self._db.execute(f"SELECT name FROM lines WHERE {where} ORDER BY place LIMIT {names}", never).fetchall()
+        gone = 0
+        if not partial:
+            gone = self._db.execute(
+                "UPDATE lines SET fate = 2 WHERE fate = 0 AND (? OR state = ?)", (prune, End.NEVER_SENT)
+            ).rowcount
+        self.revised = self.revised or bool(taken or gone)
+        return (0, []) if partial else (count, [name for (name,) in first])
+
+    def revision(self, line: EarlierLine) -> Revision | None:
+        """What becomes of a line of the file; None: it goes."""
+        assert line.custom_id is not None
+        found = self._db.execute(
+            "SELECT fate, new_name, new_row, state FROM lines WHERE id = ?", (digest(line.custom_id),)
+        ).fetchone()
+        if found is None or found[0] == Fate.DROPPED or (End(found[3]) <= End.CUT) != line.good:
+            return None
+        return Revision(found[1] or line.custom_id, found[2] or "")
+
+    def kept(self) -> Iterator[tuple[str, End]]:
+        """Ids of the lines that stay, and how they ended."""
+        for name, state in self._db.execute(
+            "SELECT coalesce(nullif(new_name, ''), name), state FROM lines WHERE fate < 2"
+        ):
+            yield name, End(state)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _flush_lines(self) -> None:
+        if self._lines:
+            self._db.executemany(
+                "INSERT INTO lines (id, name, row, ask, state) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                "row = excluded.row, ask = excluded.ask, state = excluded.state WHERE excluded.state < lines.state",
+                self._lines.values(),
+            )
+            self._lines.clear()
+
+    def _flush_rows(self) -> None:
+        self._flush_lines()
+        if self._rows:
+            self._db.executemany("INSERT INTO rows VALUES (?, ?, ?, ?)", self._rows)
+            self._rows.clear()

@@ -1,0 +1,113 @@
+"""A line of an earlier run as it stands in a results file, and how its input ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from homa.files.result_line import INVALID_INPUT, SKIPPED, is_cut_line, is_good
+from homa_shared.calls.failures import ErrorKind
+
+#: What can be done anew beside what is new or changed (`--retry`).
+TRUNCATED, INVALID, FAILED = "truncated", "invalid", "failed"
+RETRIES = (TRUNCATED, INVALID, FAILED)
+_INVALID_CODES = frozenset({ErrorKind.MALFORMED, ErrorKind.UNUSABLE_REPLY})
+#: Error code of an answer by schema, or of a tool call, that was cut.
+_CUT_CODE = "cut"
+
+
+class End(IntEnum):
+    """How an input ended; those that have an answer come first."""
+
+    ANSWERED = 0
+    CUT = 1
+    CUT_FAILED = 2
+    INVALID = 3
+    FAILED = 4
+    #: It failed in this very run.
+    ENDED_NOW = 5
+    #: It could not be sent: that is found out anew each time.
+    NEVER_SENT = 6
+
+    @property
+    def good(self) -> bool:
+        return self <= End.CUT
+
+    def retried(self, asked: frozenset[str]) -> str:
+        """By which of the kinds asked for (RETRIES) it is done anew; empty: it is not."""
+        return next((kind for kind in _KINDS[self] if kind in asked), "")
+
+
+_KINDS: dict[End, tuple[str, ...]] = {
+    End.ANSWERED: (),
+    End.CUT: (TRUNCATED,),
+    End.CUT_FAILED: (TRUNCATED, FAILED),
+    End.INVALID: (INVALID, FAILED),
+    End.FAILED: (FAILED,),
+    End.ENDED_NOW: (),
+    End.NEVER_SENT: RETRIES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierLine:
+    """A whole record of an earlier run."""
+
+    #: None for a header.
+    custom_id: str | None
+    #: It holds an answer.
+    good: bool
+    #: The answer was cut at its output cap.
+    cut: bool
+    #: As it stands in the file.
+    raw: bytes = field(repr=False)
+    #: Digests of what it answers; empty in files of releases that wrote none.
+    row: str = ""
+    order: str = ""
+    #: Of its error.
+    code: str = ""
+
+    @property
+    def end(self) -> End:
+        if self.good:
+            return End.CUT if self.cut else End.ANSWERED
+        if self.code in (INVALID_INPUT, SKIPPED):
+            return End.NEVER_SENT
+        if self.code == _CUT_CODE:
+            return End.CUT_FAILED
+        return End.INVALID if self.code in _INVALID_CODES else End.FAILED
+
+
+class Records(Protocol):
+    """How a format's file is read back."""
+
+    def scan(self, path: Path) -> Iterator[EarlierLine]:
+        """A file's whole records in order, up to a torn last one; raises InvalidRequest for a file of another kind."""
+        ...
+
+    def revised(self, line: EarlierLine, custom_id: str, row: str, order: str) -> bytes:
+        """A record under another id; with digests where `row` is not empty."""
+        ...
+
+
+def earlier_line(line: Mapping[str, Any], raw: bytes) -> EarlierLine:
+    """A line of `result_line`, read back."""
+    good = is_good(line)
+    homa = line["homa"] if isinstance(line["homa"], dict) else {}
+    error = line["error"] if isinstance(line["error"], dict) else {}
+    return EarlierLine(
+        line["custom_id"],
+        good,
+        is_cut_line(line),
+        raw,
+        _text(homa.get("row")),
+        _text(homa.get("order")),
+        _text(error.get("code")),
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,160 @@
+"""A flow as a run of it stands in the store: the graph that scripts go by, and a request and record for each step."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+
+import orjson
+
+from homa.flows.checks import items_of
+from homa.flows.flow import Flow
+from homa.flows.steps import Step
+from homa.submit.affordability import check_affordable
+from homa.submit.encoded_messages import Prepared
+from homa.submit.fleet_view import FleetView
+from homa.submit.messages import build_messages
+from homa.submit.options import check_options
+from homa.submit.response_format import response_format
+from homa.submit.template import Template
+from homa_shared.model.records import Lane
+from homa_shared.store.transitions.flows import FlowStep
+from homa_shared.store.transitions.submit import Entry
+
+#: Text by which is reckoned what a byte of an answer in a prompt takes.
+_SAMPLE = "What a model has said before stands in the prompt of the next step, in sentences such as this one. " * 100
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A flow, ready to be opened."""
+
+    graph: bytes
+    steps: Sequence[FlowStep]
+    #: As JSON, for whoever looks at a run.
+    definition: bytes
+    #: Every target whose plan the store needs.
+    targets: Sequence[str]
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.definition).hexdigest()
+
+
+def definition_of(flow: Flow) -> bytes:
+    """What defines a flow, as JSON: two that say the same are the same."""
+    steps = [_said(step) for step in flow.steps]
+    return orjson.dumps({"name": flow.name, "steps": steps}, option=orjson.OPT_SORT_KEYS)
+
+
+def compiled(
+    flow: Flow, view: FleetView, run: str, shared: Mapping[str, Any], cap: int | None, notify: str = ""
+) -> Compiled:
+    """A flow as the store is told it.
+
+    Args:
+        run: its id.
+        shared: options of all its jobs: tenant, tags, lane.
+        cap: most that the whole may cost, nano-dollars.
+        notify: the process that is told of its jobs' ends.
+
+    Raises:
+        UnknownModel: a step's model is neither a target nor an alias.
+        InvalidRequest, BudgetExceeded: a step cannot be done.
+    """
+    made = [_Made.of(step, view, run, shared, cap, notify) for step in flow.steps if step.kind != "source"]
+    rates = {each.step.name: each for each in made}
+    graph = {step.name: _node(step, flow, rates.get(step.name)) for step in flow.steps}
+    targets = dict.fromkeys(target for each in made for target in each.targets)
+    return Compiled(orjson.dumps(graph), [each.stored for each in made], definition_of(flow), list(targets))
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A step's jobs as the store makes them."""
+
+    step: Step
+    stored: FlowStep
+    targets: Sequence[str]
+    #: What a byte of an answer in its prompt adds to a call's bound (nano-dollars) and to its estimated tokens.
+    nano: float
+    tokens: float
+
+    @classmethod
+    def of(
+        cls, step: Step, view: FleetView, run: str, shared: Mapping[str, Any], cap: int | None, notify: str
+    ) -> _Made:
+        options = check_options({"lane": Lane.BULK, **shared, **step.options, "schema": step.schema})
+        options = replace(options, request={**options.request, "flow": True})
+        whole = Template(view, options, run)
+        short, long = _prepared(step, ""), _prepared(step, _SAMPLE)
+        template, skipped = whole.fit(short)
+        if cap is not None:
+            template.check_bounded(short, in_batch=True)
+        base = template.entry("-", short, skipped=skipped)
+        check_affordable(template, base.bound, cap)
+        record = orjson.loads(replace(template.common, notify=notify).encode()) | orjson.loads(base.encode())
+        nano, tokens = _rates(base, template.entry("-", long, skipped=skipped))
+        stored = FlowStep(step.name, orjson.dumps({k: str(v) for k, v in record.items()}), base.request)
+        return cls(step, stored, template.targets, nano, tokens)
+
+
+def _prepared(step: Step, more: str) -> Prepared:
+    return Prepared.of(build_messages(step.prompt + more, None, step.system))
+
+
+def _rates(short: Entry, long: Entry) -> tuple[float, float]:
+    size = len(_SAMPLE)
+    nano = 0.0 if short.bound is None or long.bound is None else ceil((long.bound - short.bound) / size * 1000) / 1000
+    return nano, round((long.tokens.input - short.tokens.input) / size, 6)
+
+
+def _node(step: Step, flow: Flow, made: _Made | None) -> dict[str, Any]:
+    behind = [each for each in flow.steps if any(parent is step for parent in each.follows) and each.kind != "source"]
+    said: dict[str, Any] = {
+        "kind": step.kind,
+        "from": [parent.name for parent in step.follows],
+        "to": [each.name for each in behind],
+    }
+    if step.kind == "source":
+        ended_by = [each.name for each in flow.steps if each.kind == "reduce" and items_of(each.follows[0]) is step]
+        return {**said, "closed_by": ended_by}
+    if made is not None:
+        said |= {"nano": made.nano, "tokens": made.tokens}
+    if step.kind == "reduce":
+        over = items_of(step.follows[0])
+        said |= {"width": step.width, "on_failure": step.on_failure, "over": over.name if over else ""}
+    return said
+
+
+def _said(step: Step) -> dict[str, Any]:
+    """What defines a step, as JSON."""
+    said: dict[str, Any] = {"name": step.name, "kind": step.kind, "follows": [each.name for each in step.follows]}
+    if step.over is not None:
+        said["over"] = step.over.name
+    for name in ("prompt", "system", "width", "parts"):
+        if value := getattr(step, name):
+            said[name] = value
+    if step.kind == "reduce":
+        said["on_failure"] = step.on_failure
+    if step.schema is not None:
+        said["schema"] = response_format(step.schema)["json_schema"]["schema"]
+    if step.kind != "source":
+        said["options"] = _plain(step.options)
+    return said
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as JSON; what JSON cannot tell by its own words."""
+    return {name: value if _is_json(value) else str(value) for name, value in options.items() if value is not None}
+
+
+def _is_json(value: object) -> bool:
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,173 @@
+"""`Flow`: steps over items, each a job like any other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, Unpack
+
+from homa.flows.checks import check_prompt_names, check_step_options, follows_of
+from homa.flows.steps import INPUTS, Kind, Step
+from homa.submit.job_options import JobOptions, Schema
+from homa.submit.messages import check_prompt
+from homa.submit.option_checks import check_model
+from homa_shared.model.errors import InvalidRequest
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+#: Most answers that one call of a reduce may be given, and most steps of a flow.
+MOST_WIDTH, MOST_STEPS = 200, 50
+
+
+class Flow:
+    """Steps over items: each step is done for each item, and its jobs start once what they follow has ended.
+
+    Args:
+        name: for people.
+
+    Raises:
+        InvalidRequest: it is no name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = _checked_name("name", name, {})
+        self._steps: dict[str, Step] = {INPUTS: Step(INPUTS, "source")}
+
+    @property
+    def inputs(self) -> Step:
+        """What a run is given; a step that says nothing else follows it."""
+        return self._steps[INPUTS]
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """All steps, each behind those that it follows; inputs first."""
+        return tuple(self._steps.values())
+
+    @property
+    def results(self) -> Sequence[Step]:
+        """Steps that no other follows: their answers are the flow's."""
+        followed = {id(step) for each in self._steps.values() for step in each.follows}
+        return [step for step in self._steps.values() if step.kind != "source" and id(step) not in followed]
+
+    def split(self, parts: str = "parts", *, name: str | None = None) -> Step:
+        """Parts of each input, which later steps are done for one by one.
+
+        Args:
+            parts: the field of an input that has them: a list of texts, or of objects.
+            name: of the step, for prompts and progress.
+
+        Raises:
+            InvalidRequest: the name is wrong or taken.
+        """
+        if not parts or not isinstance(parts, str):
+            raise InvalidRequest(f"parts is {parts!r:.80}: expected the name of an input's field that holds a list")
+        return self._add("source", name or parts, (self.inputs,), parts=parts, apart=True)
+
+    def map(
+        self,
+        step: Step | Sequence[Step] | None = None,
+        *,
+        prompt: str,
+        model: str,
+        name: str | None = None,
+        schema: Schema = None,
+        **options: Unpack[JobOptions],
+    ) -> Step:
+        """One answer for each item or answer of the step that it follows.
+
+        Args:
+            step: what it follows; None: the inputs. Of several, all must have ended for an item.
+            prompt: names fields of items and answers: `{{text}}`, `{{answer}}`, `{{total}}`, `{{facts.total}}`.
+            model: `provider:model`, or an alias of the fleet's settings.
+            name: of the step; the prompts of steps behind it may name it.
+            schema: a type or JSON schema for the answers.
+            options: as `Homa.submit`; placeholders are filled in `system`, too.
+
+        Raises:
+            InvalidRequest: an option is wrong, a step is another flow's, or the prompt names what is not there.
+        """
+        follows = follows_of(self._steps.values(), (self.inputs,) if step is None else step)
+        return self._add("map", name, follows, prompt, schema, {"model": model, **options})
+
+    def reduce(
+        self,
+        step: Step | None = None,
+        *,
+        prompt: str,
+        model: str,
+        name: str | None = None,
+        schema: Schema = None,
+        fan_in: int = 20,
+        on_failure: Literal["skip", "fail"] = "skip",
+        **options: Unpack[JobOptions],
+    ) -> Step:
+        """One answer of many: of all parts of an input, or of all inputs, in their order.
+
+        More answers than `fan_in` are reduced in a tree: the same prompt is asked of their answers again.
+
+        Args:
+            step: whose answers or items; None: the inputs.
+            prompt: names `{{items}}`, and may name `{{missing}}`, how many answers failed.
+            fan_in: most of them that one call is given, 2 to 200.
+            on_failure: what becomes of an answer that failed: skip it, or fail with it.
+            model, name, schema, options: as `map`.
+
+        Raises:
+            InvalidRequest: as `map`; or there is nothing to bring together.
+        """
+        follows = follows_of(self._steps.values(), (self.inputs,) if step is None else step)
+        if len(follows) != 1 or (follows[0].over is None and follows[0].kind != "source"):
+            raise InvalidRequest("a reduce follows one step that is done for many items: expected such a step")
+        if type(fan_in) is not int or not 2 <= fan_in <= MOST_WIDTH:
+            raise InvalidRequest(f"fan_in is {fan_in!r:.80}: expected a whole number from 2 to {MOST_WIDTH}")
+        if on_failure not in ("skip", "fail"):
+            raise InvalidRequest(f"on_failure is {on_failure!r:.80}: expected skip or fail")
+        asked = {"model": model, **options}
+        return self._add("reduce", name, follows, prompt, schema, asked, width=fan_in, on_failure=on_failure)
+
+    def _add(
+        self,
+        kind: Kind,
+        name: str | None,
+        follows: tuple[Step, ...],
+        prompt: str = "",
+        schema: Schema = None,
+        options: Mapping[str, Any] | None = None,
+        *,
+        apart: bool = False,
+        **more: Any,
+    ) -> Step:
+        if len(self._steps) >= MOST_STEPS:
+            raise InvalidRequest(f"flow {self.name} has {MOST_STEPS} steps: expected no more")
+        name = next(self._names(kind)) if name is None else _checked_name("name", name, self._steps)
+        place = f"step {name}"
+        over = follows[0] if apart or follows[0].kind == "source" else follows[0].over
+        if kind == "reduce" and over is not None:
+            # What brings parts together is done for what they are parts of.
+            over = over.follows[0] if over.follows else None
+        if kind != "source":
+            check_prompt(prompt)
+            check_model("model", (options or {}).get("model"))
+            check_step_options(place, options or {})
+        asked = dict(options or {})
+        system = asked.pop("system", None)
+        made = Step(name, kind, follows, over, prompt, system, schema, asked, **more)
+        if kind != "source":
+            check_prompt_names(place, made)
+        self._steps[name] = made
+        return made
+
+    def _names(self, kind: str) -> Iterator[str]:
+        return (name for n in range(1, MOST_STEPS + 1) if (name := f"{kind}{n}") not in self._steps)
+
+    def __repr__(self) -> str:
+        return f"<Flow {self.name}: {', '.join(self._steps)}>"
+
+
+def _checked_name(what: str, name: object, taken: Mapping[str, Step]) -> str:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidRequest(
+            f"{what} is {name!r:.80}: expected a letter, then letters, digits and '_', 40 characters at most"
+        )
+    if name in taken:
+        raise InvalidRequest(f"{what} is {name!r}: another step of this flow has it")
+    return name

@@ -1,0 +1,244 @@
+"""What one gateway does for one batch of a file, step by step; any other may do the next step, or the same at once.
+
+1. validating: the file is read once. Where it is none of requests the batch fails, and nothing of it is sent.
+2. in_progress: lines become jobs while fewer than a window of them wait for their answers, and answers are written.
+3. Cancelled or expired: no further line becomes a job; those that are none yet are answered as such.
+4. Once every line has its answer the batch ends, and its files can be read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from homa.client.deadlines import BatchDeadlines
+from homa.drivers.aio import AwaitingDriver
+from homa.drivers.effects import ask_patiently
+from homa.gateway.access.principal import Principal
+from homa.gateway.batches.checking import check_lines
+from homa.gateway.batches.line_format import LineFormat, Unsent
+from homa.gateway.batches.lines import FileLine, lines_of
+from homa.gateway.batches.promotion import CHUNK_BYTES, CHUNK_LINES, Promoter
+from homa.gateway.batches.results import ResultWriter
+from homa.gateway.files.kept_files import KeptFiles
+from homa.submit.submitter import Submitter
+from homa_shared.store import gateway_batches as store
+from homa_shared.store import reads
+from homa_shared.store.gateway_batches import OVER, GatewayBatch, Status
+from homa_shared.store.gateway_keys import Role
+from homa_shared.store.gateway_lines import Moved
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op, read
+from homa_shared.store.reads.batches import BatchView
+from homa_shared.store.transitions import admin
+
+#: Chunks that are promoted before answers are looked at again.
+_CHUNKS = 10
+#: Answers that are worth a part of their own, and how long fewer of them wait for others, s.
+_WORTH, _WORTH_S = 500, 20.0
+#: Pauses while nothing happens to a batch: of a young one, and of any other, s.
+_SHORT_S, _PAUSE_S = 0.05, 0.5
+_YOUNG_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What the work on all batches shares."""
+
+    keys: Keys
+    driver: AwaitingDriver
+    submitter: Submitter
+    files: KeptFiles
+    #: (API, endpoint) -> how its lines look.
+    forms: Mapping[tuple[str, str], LineFormat]
+
+
+class BatchWork:
+    """One batch."""
+
+    def __init__(self, shop: Workshop, batch_id: str) -> None:
+        self._shop, self._keys, self.id = shop, shop.keys, batch_id
+        self._deadlines = BatchDeadlines(shop.keys)
+        self._promoter: Promoter | None = None
+        #: Lines from the cursor on, and where that stands by what this gateway knows.
+        self._lines: AsyncGenerator[FileLine, None] | None = None
+        self._at = -1
+        self._wrote_s = time.monotonic()
+
+    async def step(self) -> float | None:
+        """Does what there is to do next.
+
+        Returns:
+            Seconds until somebody should look again; None: the batch has ended.
+
+        Raises:
+            HomaError: it could not be done now.
+        """
+        batch = await self._shop.driver.run(ask_patiently(store.find_batch(self._keys, self.id)))
+        if batch is None or batch.status in OVER:
+            return None
+        if batch.total is None:
+            await self._check(batch)
+            return 0.0
+        engine = await self._run(reads.batch(self._keys, self.id))
+        is_late = batch.now_ms >= batch.expires_ms
+        if batch.status is Status.IN_PROGRESS and not is_late and await self._promote(batch, engine):
+            return 0.0
+        if await self._write(batch, engine):
+            return 0.0
+        if batch.cursor < batch.total and (is_late or batch.status is Status.CANCELLING):
+            await self._close(batch, engine)
+            return 0.0
+        if batch.status is Status.CANCELLING and engine is not None and not (engine.cancel or engine.complete):
+            await self._run(admin.cancel_batch(self._keys, self.id))
+        if await self._end(batch, engine):
+            return None
+        await self._shop.driver.run(self._deadlines.check())
+        return _SHORT_S if batch.now_ms - batch.created_ms < _YOUNG_MS else _PAUSE_S
+
+    async def aclose(self) -> None:
+        """Leaves its file alone."""
+        if self._lines is not None:
+            await self._lines.aclose()
+            self._lines = None
+
+    async def _check(self, batch: GatewayBatch) -> None:
+        found = await check_lines(self._form(batch), lines_of(self._shop.files, batch.input))
+        if isinstance(found, int):
+            await self._run(store.checked_batch(self._keys, self.id, found))
+        else:
+            await self._run(store.fail_batch(self._keys, self.id, found))
+
+    async def _promote(self, batch: GatewayBatch, engine: BatchView | None) -> bool:
+        """Makes jobs of some lines, where there is room for them; false where nothing was done."""
+        if engine is None:
+            if batch.cursor:  # what there was of it has left the store
+                return False
+            facts = {"name": batch.raw["name"], "tenant": batch.tenant, "cap": batch.raw["cap"], "file": batch.input}
+            await self._run(admin.open_batch(self._keys, self.id, facts))
+        total, cursor = batch.total or 0, batch.cursor
+        room = self._room(batch)
+        for _ in range(_CHUNKS):
+            wanted = min(CHUNK_LINES, room, total - cursor)
+            if wanted <= 0 or wanted < min(CHUNK_LINES, _window(batch) // 4, total - cursor):
+                return cursor > batch.cursor
+            lines = await self._next(batch, cursor, wanted)
+            moved = await self._shop.driver.run(self._promoter_of(batch).promote(cursor, lines))
+            if moved is not Moved.OK:
+                self._at = -1
+                return moved is Moved.STALE or cursor > batch.cursor
+            cursor += len(lines)
+            room -= len(lines)
+            self._at = cursor
+        return True
+
+    def _room(self, batch: GatewayBatch) -> int:
+        total = batch.total or 0
+        return _window(batch) - (batch.cursor - batch.answered) if self._leaves(batch) else total
+
+    def _leaves(self, batch: GatewayBatch) -> bool:
+        """Whether its jobs leave the store once they are written: those of a batch that is larger than its window."""
+        return (batch.total or 0) > _window(batch)
+
+    async def _next(self, batch: GatewayBatch, cursor: int, wanted: int) -> list[FileLine]:
+        """The lines from the cursor on."""
+        if self._lines is None or self._at != cursor:
+            await self.aclose()
+            self._lines = lines_of(self._shop.files, batch.input, batch.offset)
+        found: list[FileLine] = []
+        size = 0
+        while len(found) < wanted and size < CHUNK_BYTES:
+            found.append(await anext(self._lines))
+            size += len(found[-1].data)
+        return found
+
+    async def _write(self, batch: GatewayBatch, engine: BatchView | None) -> bool:
+        """Writes a page of answers; false where there are none worth it."""
+        if engine is None:
+            return False
+        leaves = self._leaves(batch)
+        if not engine.complete:
+            waiting = await self._run(_length(self._keys, self.id)) - (0 if leaves else batch.written)
+            is_old = waiting > 0 and time.monotonic() - self._wrote_s > _WORTH_S
+            if waiting < min(_WORTH, max(1, _window(batch) // 4)) and not is_old:
+                return False
+        elif batch.cursor == batch.total and batch.status is Status.IN_PROGRESS:
+            await self._run(store.finalize_batch(self._keys, self.id))
+        self._wrote_s = time.monotonic()
+        moved, jobs = await self._writer(batch).write_ended(batch, leave=leaves)
+        return jobs > 0 and moved is not Moved.GONE
+
+    async def _close(self, batch: GatewayBatch, engine: BatchView | None) -> None:
+        """Answers lines that become no jobs any more."""
+        why = Unsent.CANCELLED if batch.status is Status.CANCELLING else Unsent.EXPIRED
+        if engine is not None and engine.state == "open":
+            if why is Unsent.CANCELLED:
+                await self._run(admin.cancel_batch(self._keys, self.id))
+            else:
+                await self._run(admin.seal_batch(self._keys, self.id, engine.submitted))
+            return
+        lines = await self._next(batch, batch.cursor, min(CHUNK_LINES * 5, (batch.total or 0) - batch.cursor))
+        moved = await self._writer(batch).write_unsent(batch, lines, why)
+        self._at = batch.cursor + len(lines) if moved is Moved.OK else -1
+
+    async def _end(self, batch: GatewayBatch, engine: BatchView | None) -> bool:
+        """Ends a batch whose lines have all been answered."""
+        if batch.cursor != batch.total or not (engine is None or engine.complete):
+            return False
+        status = Status.COMPLETED
+        errors: list[dict[str, Any]] = []
+        if batch.status is Status.CANCELLING:
+            status = Status.CANCELLED
+        elif batch.count("n.expired"):
+            status = Status.EXPIRED
+        if batch.answered < batch.total:
+            # No gateway lived for as long as the store keeps what jobs came to.
+            message = f"{batch.total - batch.answered} answers left the store before they were written to the file"
+            status, errors = Status.FAILED, [{"code": "results_expired", "line": None, "message": message}]
+        await self._run(self._finish(batch, status, errors))
+        return True
+
+    def _finish(self, batch: GatewayBatch, status: Status, errors: list[dict[str, Any]]) -> Op[str]:
+        rows = {
+            name: {"filename": f"batch_{self.id}_{name}.jsonl", "purpose": "batch_output", "bytes": str(size)}
+            for name in ("output", "error")
+            if (size := batch.count(f"{name}_bytes"))
+        }
+        return store.finish_batch(
+            self._keys,
+            self.id,
+            status,
+            files_kept_ms=batch.count("files_kept"),
+            output=rows.get("output"),
+            error=rows.get("error"),
+            listed=self._form(batch).has_error_file,
+            errors=errors,
+        )
+
+    def _form(self, batch: GatewayBatch) -> LineFormat:
+        return self._shop.forms[batch.api, batch.raw["endpoint"]]
+
+    def _writer(self, batch: GatewayBatch) -> ResultWriter:
+        return ResultWriter(self._keys, self._shop.driver, self._shop.files, self._form(batch))
+
+    def _promoter_of(self, batch: GatewayBatch) -> Promoter:
+        if self._promoter is None:
+            principal = Principal(Role(batch.raw["role"]), batch.tenant, tuple(batch.said("models") or ()))
+            cap = int(batch.raw["cap"]) if batch.raw["cap"] else None
+            headers = batch.said("headers") or {}
+            self._promoter = Promoter(self._shop.submitter, self.id, self._form(batch), principal, headers, cap)
+        return self._promoter
+
+    async def _run(self, op: Op[Any]) -> Any:
+        return await self._shop.driver.run(ask_patiently(op))
+
+
+def _window(batch: GatewayBatch) -> int:
+    """Most lines of it that are jobs without a written answer."""
+    return batch.count("window_lines")
+
+
+def _length(keys: Keys, batch_id: str) -> Op[int]:
+    return read((("LLEN", keys.batch_done(batch_id)),), lambda replies: int(replies[0]))

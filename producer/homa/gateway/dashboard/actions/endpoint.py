@@ -1,0 +1,65 @@
+"""Asks before an action, does it, writes it down, and goes back to the page that it was about."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp
+
+from homa.gateway.dashboard import wording
+from homa.gateway.dashboard.actions.action import Action
+from homa.gateway.dashboard.actions.fleet import FLEET_ACTIONS
+from homa.gateway.dashboard.actions.jobs import JOB_ACTIONS
+from homa.gateway.dashboard.page import form_of
+from homa.gateway.dashboard.rendering import fragment, page
+from homa.gateway.dashboard.visit import Visit
+from homa.gateway.errors import ApiError
+from homa_shared.model.errors import HomaError
+
+ACTIONS: dict[str, Action] = {**JOB_ACTIONS, **FLEET_ACTIONS}
+
+
+async def ask(visit: Visit) -> ASGIApp:
+    """The page that asks; for a script its form alone."""
+    question = await (_allowed(visit)).ask(visit)
+    address = f"{visit.request.url.path}?{visit.request.url.query}"
+    if visit.request.headers.get("x-fragment"):
+        return fragment(visit, "_ask.html", question=question, address=address)
+    return await page(visit, "ask.html", question=question, address=address)
+
+
+async def act(visit: Visit) -> ASGIApp:
+    """Does what was asked for.
+
+    Raises:
+        ApiError: 409 where it would cost more by now than the form said.
+    """
+    action = _allowed(visit)
+    question = await action.ask(visit)
+    agreed = (await form_of(visit.request)).get("most", "")
+    if question.bound_nano_usd is not None and (not agreed.isdigit() or int(agreed) < question.bound_nano_usd):
+        most = wording.money(question.bound_nano_usd, at_most=True)
+        raise ApiError(409, f"it may cost {most} by now, more than the form said: open it again", "bound_grew")
+    if question.bound_nano_usd is None and agreed:
+        raise ApiError(409, "its price is not known any more: open it again", "bound_grew")
+    name = visit.request.path_params["action"]
+    try:
+        outcome = await action.do(visit)
+    except HomaError as error:
+        await visit.ask(visit.desk.audit.add(visit.keys, visit.name, name, question.on, f"refused: {error}"))
+        raise
+    entry = await visit.ask(visit.desk.audit.add(visit.keys, visit.name, name, question.on, outcome))
+    path, mark, query = question.back.partition("?")
+    return RedirectResponse(f"{path}?{query}{'&' if mark else ''}{urlencode({'done': entry})}", 303)
+
+
+def _allowed(visit: Visit) -> Action:
+    name = visit.request.path_params["action"]
+    action = ACTIONS.get(name)
+    if action is None:
+        raise ApiError(404, f"there is no action {name!r:.80}", "not_found")
+    visit.principal.require_changes()
+    if action.of_fleet:
+        visit.require_fleet()
+    return action

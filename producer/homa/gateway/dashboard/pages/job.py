@@ -1,0 +1,89 @@
+"""A job: where its time and money went, what it is, and its content for those who may read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from starlette.types import ASGIApp
+
+from homa.client.management.wording import answer_text
+from homa.gateway.dashboard.holds import Held, ended, held
+from homa.gateway.dashboard.listing import served_queues
+from homa.gateway.dashboard.rendering import page
+from homa.gateway.dashboard.visit import Visit
+from homa.gateway.dashboard.waterfall import waterfall
+from homa.gateway.errors import ApiError
+from homa_shared.model.records import ENDED
+from homa_shared.store import reads
+from homa_shared.store.reads import JobView
+
+#: Most characters of a request or reply on a page.
+_SHOWN = 50_000
+
+
+async def job(visit: Visit) -> ASGIApp:
+    """The page, without content."""
+    return await _page(visit, await found_job(visit))
+
+
+async def content(visit: Visit) -> ASGIApp:
+    """The page with request and reply; that somebody read them is written down first."""
+    view = await found_job(visit)
+    if not visit.acts:
+        raise ApiError(403, "this key's role is viewer: content is shown to operators", "role_not_allowed")
+    await visit.ask(visit.desk.audit.add(visit.keys, visit.name, "show-content", view.job.id, "content was shown"))
+    return await _page(visit, view, shows=True)
+
+
+async def found_job(visit: Visit) -> JobView:
+    """The job of the address; raises JobNotFound for another tenant's, in the same words as for none."""
+    job_id = visit.request.path_params["job"]
+    view = await visit.ask(reads.job(visit.keys, job_id))
+    visit.principal.require_sight(job_id, view.job.tenant if view else None)
+    assert view is not None
+    return view
+
+
+async def _page(visit: Visit, view: JobView, *, shows: bool = False) -> ASGIApp:
+    job = view.job
+    marks = await visit.ask(reads.stream_marks(visit.keys, job.id))
+    now_ms = await visit.ask(reads.server_time(visit.keys))
+    fall = waterfall(view, marks, now_ms)
+    reply = orjson.loads(view.reply) if view.reply else None
+    return await page(
+        visit,
+        "job.html",
+        view=view,
+        job=job,
+        fall=fall,
+        held=await _held(visit, view, reply, now_ms),
+        reply=reply,
+        usage=(reply or {}).get("usage") or {},
+        content=_content(view, reply) if shows else None,
+        has_content=bool(view.request or view.reply),
+        now_ms=now_ms,
+        live=job.state not in ENDED,
+    )
+
+
+async def _held(visit: Visit, view: JobView, reply: dict[str, Any] | None, now_ms: int) -> Held:
+    if view.job.ended:
+        return ended(view.job, answer_text(reply) if reply and "error" in reply else "")
+    why = await visit.ask(reads.why(visit.keys, view.job.id))
+    return held(view.job, why, await served_queues(visit), now_ms)
+
+
+def _content(view: JobView, reply: dict[str, Any] | None) -> dict[str, str]:
+    """Request and reply as text, each cut where it is too long for a page."""
+    request = orjson.loads(view.request) if view.request else None
+    asked = {name: (request or {}).get(name) for name in ("messages", "inputs", "params") if (request or {}).get(name)}
+    body = (reply or {}).get("body") or (reply or {}).get("error")
+    return {"request": _text(asked or None), "reply": _text(body)}
+
+
+def _text(document: Any) -> str:
+    if document is None:
+        return ""
+    said = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+    return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}\n… {len(said) - _SHOWN:,} characters more"

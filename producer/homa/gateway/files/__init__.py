@@ -1,0 +1,1 @@
+"""Files of the gateway: uploaded, stored in parts, read by whoever may."""

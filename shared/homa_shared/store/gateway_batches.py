@@ -1,0 +1,213 @@
+"""Batches of files, as the store knows them beside their jobs: what was asked for, how far lines became jobs (`cursor`)
+and how far answers stand in files (`written`).
+
+Any gateway may move either; a script refuses unless it stands where the mover believes it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from homa_shared.store.gateway_files import Index, index_after
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op, call, mapping, read, text
+
+#: Batches are kept for so long after their end, ms.
+BATCH_KEPT_MS = 30 * 24 * 3600 * 1000
+
+
+class Status(StrEnum):
+    """How far a batch is, in OpenAI's words."""
+
+    VALIDATING = "validating"
+    FAILED = "failed"
+    IN_PROGRESS = "in_progress"
+    FINALIZING = "finalizing"
+    COMPLETED = "completed"
+    EXPIRED = "expired"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+
+
+#: States that a batch does not leave.
+OVER = frozenset({Status.FAILED, Status.COMPLETED, Status.EXPIRED, Status.CANCELLED})
+
+
+class Created(StrEnum):
+    """What became of a batch that was asked for."""
+
+    OK = "ok"
+    #: The same request made it before.
+    KNOWN = "known"
+    #: Its idempotency key was used for another request.
+    CONFLICT = "conflict"
+    NO_FILE = "no file"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayBatch:
+    """A batch of a file."""
+
+    id: str
+    status: Status
+    tenant: str
+    api: str
+    input: str
+    created_ms: int
+    expires_ms: int
+    #: None until its file has been checked.
+    total: int | None
+    #: Lines that became jobs, or were answered without; the byte of the file behind them.
+    cursor: int
+    offset: int
+    #: Ends of jobs that have been looked at, in the order in which jobs ended; lines that have been answered.
+    written: int
+    answered: int
+    #: By the store's clock.
+    now_ms: int
+    #: Every field.
+    raw: Mapping[str, str] = field(repr=False, default_factory=dict)
+
+    def at_ms(self, name: str) -> int | None:
+        """When something happened, ms; None where it has not."""
+        value = self.raw.get(name)
+        return int(value) if value else None
+
+    def count(self, name: str) -> int:
+        """A counter."""
+        return int(self.raw.get(name) or 0)
+
+    def said(self, name: str) -> Any:
+        """A field that holds JSON; None where it is missing."""
+        return orjson.loads(self.raw[name]) if self.raw.get(name) else None
+
+
+def create_batch(
+    keys: Keys,
+    batch_id: str,
+    *,
+    tenant: str,
+    api: str,
+    input_id: str,
+    digest: str,
+    window_ms: int,
+    facts: dict[str, str],
+) -> Op[Created]:
+    """Makes a batch of a file, which nobody can delete until it has ended.
+
+    Args:
+        digest: of the request: the same id with another one is a conflict.
+        window_ms: until it expires.
+        facts: fields of its own.
+    """
+    args = ("create", batch_id, tenant, api, input_id, digest, window_ms, orjson.dumps(facts))
+    return call(keys, "gateway_batch", args, lambda reply: Created(text(reply)))
+
+
+def claim_batches(keys: Keys, most: int, hold_ms: int) -> Op[list[str]]:
+    """Batches that somebody should look at; others leave them to whoever asked for so long."""
+    args = ("claim", "", most, hold_ms)
+    return call(keys, "gateway_batch", args, lambda reply: [text(name) for name in reply])
+
+
+def rest_batch(keys: Keys, batch_id: str, pause_ms: int) -> Op[None]:
+    """Says when a batch is to be looked at next."""
+    return call(keys, "gateway_batch", ("rest", batch_id, pause_ms), lambda _: None)
+
+
+def checked_batch(keys: Keys, batch_id: str, total: int) -> Op[None]:
+    """Its file is one of requests, of so many lines: they may become jobs."""
+    return call(keys, "gateway_batch", ("checked", batch_id, total), lambda _: None)
+
+
+def fail_batch(keys: Keys, batch_id: str, errors: Sequence[Mapping[str, Any]]) -> Op[None]:
+    """Its file is none of requests: nothing of it was sent."""
+    args = ("fail", batch_id, orjson.dumps(list(errors)), BATCH_KEPT_MS)
+    return call(keys, "gateway_batch", args, lambda _: None)
+
+
+def finalize_batch(keys: Keys, batch_id: str) -> Op[None]:
+    """All its jobs have ended."""
+    return call(keys, "gateway_batch", ("finalize", batch_id), lambda _: None)
+
+
+def cancel_file_batch(keys: Keys, batch_id: str) -> Op[str]:
+    """No further line becomes a job; the jobs that are there are cancelled by themselves (`admin.cancel_batch`)."""
+    return call(keys, "gateway_batch", ("cancel", batch_id), text)
+
+
+def drop_batch(keys: Keys, batch_id: str) -> Op[str]:
+    """Forgets a batch that has ended, with its files."""
+    return call(keys, "gateway_batch", ("drop", batch_id), text)
+
+
+def finish_batch(
+    keys: Keys,
+    batch_id: str,
+    status: Status,
+    *,
+    files_kept_ms: int,
+    output: Mapping[str, str] | None,
+    error: Mapping[str, str] | None,
+    listed: bool,
+    errors: Sequence[Mapping[str, Any]] = (),
+) -> Op[str]:
+    """Ends a batch whose lines have all been answered.
+
+    Args:
+        output, error: fields of its files; None: it has none.
+        listed: whether the files are shown among its tenant's.
+        errors: what is wrong with it as a whole.
+    """
+    rows = ["" if row is None else orjson.dumps(dict(row)) for row in (output, error)]
+    args = (batch_id, status, BATCH_KEPT_MS, files_kept_ms, *rows, int(listed), orjson.dumps(errors) if errors else "")
+    return call(keys, "finish_gateway_batch", args, text)
+
+
+def find_batch(keys: Keys, batch_id: str) -> Op[GatewayBatch | None]:
+    """A batch of a file; None where there is none of that id."""
+    commands = (("HGETALL", keys.gateway_batch(batch_id)), ("TIME",))
+    return read(commands, lambda r: _batch(batch_id, mapping(r[0]), r[1]))
+
+
+def find_batches(keys: Keys, batch_ids: Sequence[str]) -> Op[list[GatewayBatch]]:
+    """Those of them that are there, in their order."""
+
+    def parse(replies: list[Any]) -> list[GatewayBatch]:
+        found = (_batch(name, mapping(row), replies[-1]) for name, row in zip(batch_ids, replies, strict=False))
+        return [batch for batch in found if batch is not None]
+
+    return read([*(("HGETALL", keys.gateway_batch(name)) for name in batch_ids), ("TIME",)], parse)
+
+
+def batches_after(
+    keys: Keys, api: str, tenant: str, row: str | None, limit: int, *, newest_first: bool = True
+) -> Op[Index]:
+    """Ids of a tenant's batches behind a row of their index."""
+    return index_after(keys.gateway_batches(api, tenant), row, limit, newest_first=newest_first)
+
+
+def _batch(batch_id: str, f: dict[str, str], time: Sequence[Any]) -> GatewayBatch | None:
+    if not f:
+        return None
+    return GatewayBatch(
+        id=batch_id,
+        status=Status(f["status"]),
+        tenant=f["tenant"],
+        api=f["api"],
+        input=f["input"],
+        created_ms=int(f["created"]),
+        expires_ms=int(f["expires"]),
+        total=int(f["total"]) if "total" in f else None,
+        cursor=int(f["cursor"]),
+        offset=int(f["offset"]),
+        written=int(f["written"]),
+        answered=int(f["answered"]),
+        now_ms=int(time[0]) * 1000 + int(time[1]) // 1000,
+        raw=f,
+    )

@@ -1,0 +1,59 @@
+--! use clock, record, backlog, ending, room, flow_nodes
+-- Puts items into a run of a flow and makes the nodes of their first steps, all or nothing.
+--
+-- KEYS[1] anchor
+-- ARGV: run, percent of maxmemory (submit.lua), sections as JSON: {source, scope, from, n, seal, digest}, items…
+-- A section has n items, from a number on, of a source in a scope; with `seal` no more come there. Items that are there are
+-- passed over, so that the same call changes nothing. `digest` is that of the run's inputs so far.
+-- Returns ok; gap (items before these are missing); or the state of a run that takes no more items; '' for none.
+-- Cost: O(log N) an item and step.
+local run = ARGV[1]
+local f = load_flow(run)
+if not f then return '' end
+local sections, at = cjson.decode(ARGV[3]), 3
+
+local function cursor(s) return '^ ' .. s.source .. ' ' .. s.scope end
+
+local fresh = false
+for _, s in ipairs(sections) do
+  s.there = tonumber(redis.call('HGET', K.flow_nodes(run), cursor(s)) or 0)
+  s.sealed = items_in(f, s.source, s.scope)
+  fresh = fresh or s.there < s.from + s.n or (s.seal and not s.sealed)
+end
+if not fresh then return 'ok' end
+if f.cancelled then return 'cancelled' end
+if f.sealed then return redis.call('HGET', K.batch(run), 'state') end
+-- Sections of one scope may follow one another.
+local places = {}
+for _, s in ipairs(sections) do
+  local there = places[cursor(s)] or s.there
+  if there < s.from then return 'gap' end
+  places[cursor(s)] = math.max(there, s.from + s.n)
+end
+local full = lack_of_room(tonumber(ARGV[2]))
+if full then return full end
+
+local kept = 2 * retention('results')
+for _, s in ipairs(sections) do
+  local there = tonumber(redis.call('HGET', K.flow_nodes(run), cursor(s)) or 0)
+  for number = s.from, s.from + s.n - 1 do
+    at = at + 1
+    if number >= there then
+      local path = (s.scope ~= '' and s.scope .. '.' or '') .. int(number)
+      put_item(f, s.source, path, ARGV[at], int(kept))
+    end
+  end
+  if s.from + s.n > there then
+    redis.call('HSET', K.flow_nodes(run), cursor(s), int(s.from + s.n))
+    if s.digest then redis.call('HSET', K.flow(run), 'inputs', s.digest) end
+  end
+  if s.seal and not items_in(f, s.source, s.scope) then
+    seal_items(f, s.source, s.scope, s.from + s.n)
+    if s.scope == '' then
+      f.sealed = true
+      redis.call('HSET', K.batch(run), 'state', 'sealed', 'total', redis.call('HGET', K.batch(run), 'submitted'))
+      complete_batch(run)
+    end
+  end
+end
+return 'ok'

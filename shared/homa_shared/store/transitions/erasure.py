@@ -1,0 +1,79 @@
+"""What erases a tenant, a slice at a time: each operation may be sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from homa_shared.model.constants import SLICE
+from homa_shared.store.keys import Keys
+from homa_shared.store.operation import Op, call, read, text
+
+
+class ErasedJobs(NamedTuple):
+    """What became of some ended jobs."""
+
+    erased: int
+    #: Those of which a record without content stays: their cost is unresolved.
+    kept: list[str]
+
+
+class Looked(NamedTuple):
+    """A slice of something that was looked through."""
+
+    #: Of this slice: erased, or handed to the next sweep.
+    found: int
+    looked: int
+
+
+def erase_jobs(keys: Keys, tenant: str, job_ids: Sequence[str]) -> Op[ErasedJobs]:
+    """Erases ended jobs of a tenant, at most `SLICE`; others' and live ones are left alone."""
+
+    def parse(reply: Any) -> ErasedJobs:
+        return ErasedJobs(int(reply[0]), [text(name) for name in reply[1:]])
+
+    return call(keys, "erase", ("jobs", tenant, *job_ids), parse)
+
+
+def erase_batches(keys: Keys, tenant: str, batch_ids: Sequence[str], *, whole: bool) -> Op[int]:
+    """Erases batches of a tenant; not `whole`: their sums stay, for jobs whose cost is unresolved."""
+    return call(keys, "erase", ("batches", tenant, int(whole), *batch_ids), int)
+
+
+def forget_schedule(keys: Keys, tenant: str, schedule: str) -> Op[int]:
+    """Forgets the name of a schedule that was deleted, which is kept for its cap."""
+    return call(keys, "erase", ("schedule", tenant, schedule), int)
+
+
+def erase_events(keys: Keys, tenant: str, handler: str, after: str) -> Op[tuple[int, str]]:
+    """Erases a tenant's events of a slice of the stream behind an entry.
+
+    Args:
+        handler: whose own stream it is; empty: the fleet's.
+
+    Returns:
+        how many, and the entry to go on behind; empty at the end.
+    """
+    args = ("events", tenant, handler, after, SLICE)
+    return call(keys, "erase", args, lambda reply: (int(reply[0]), text(reply[1])))
+
+
+def erase_letters(keys: Keys, tenant: str, handler: str, rank: int) -> Op[Looked]:
+    """Erases a tenant's dead letters of a slice of a handler's."""
+    args = ("letters", tenant, handler, rank, SLICE)
+    return call(keys, "erase", args, lambda reply: Looked(*map(int, reply)))
+
+
+def abandon_media(keys: Keys, tenant: str, rank: int) -> Op[Looked]:
+    """Hands media of a slice that nothing refers to any more to the next sweep: it would be due in an hour."""
+    return call(keys, "erase", ("media", tenant, rank, SLICE), lambda reply: Looked(*map(int, reply)))
+
+
+def erase_vectors(keys: Keys, tenant: str) -> Op[int]:
+    """Forgets a slice of all cached vectors, whosesoever they are; zero when none is left."""
+    return call(keys, "erase", ("vectors", tenant, SLICE), int)
+
+
+def forget_table(keys: Keys, tenant: str, name: str) -> Op[None]:
+    """Forgets which batches a named table was asked by."""
+    return read((("DEL", keys.own("table", f"{tenant}:{name}")),), lambda _: None)

@@ -1,0 +1,82 @@
+"""Prompts of nodes of flows: made of items and other steps' answers, right before the call.
+
+What take reserved was reckoned by the sizes of these in the store. Where the prompt has become larger than that, or its
+call goes to another target, its need is reckoned anew before it leaves, as that of any call that has grown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from homa_shared.calls.flow_place import ITEM, FlowPlace, Value, rendered
+from homa_shared.model.errors import InvalidRequest
+from homa_shared.store.client import AsyncStore
+from homa_shared.store.operation import Op, read
+from homa_workers.attempt import RunningAttempt
+from homa_workers.observe.worker_log import WorkerLog
+from homa_workers.outcomes.halting import refused
+from homa_workers.store_io.media import Media
+from homa_workers.store_io.persist import persist
+
+#: Prompts up to so many bytes cost the same a byte: windows whose price is higher begin above.
+_LINEAR_BYTES = 100_000
+#: Why its need is reckoned anew, for people.
+GROWN = "its prompt is made of answers that were not known when it was accepted"
+
+
+class FlowPrompts:
+    """Fills the templates of nodes.
+
+    Args:
+        store: holds items and replies.
+        media: fetches bodies of large replies.
+        log: told of an absent store.
+    """
+
+    def __init__(self, store: AsyncStore, media: Media, log: WorkerLog) -> None:
+        self._store, self._media, self._log = store, media, log
+
+    async def fill(self, attempt: RunningAttempt, place: FlowPlace) -> None:
+        """Gives an attempt its messages.
+
+        Raises:
+            Halted: what they are made of is no longer kept, or lacks a field that they name.
+        """
+        request = attempt.request
+        try:
+            messages = rendered(request.messages, place, await self._values(attempt, place))
+        except InvalidRequest as error:
+            raise refused(str(error)) from error
+        added = len(orjson.dumps(messages)) - len(orjson.dumps(request.messages))
+        is_covered = attempt.claim.bound == place.bound and added <= place.size <= _LINEAR_BYTES
+        attempt.request = replace(request, messages=messages)
+        attempt.grown = "" if is_covered else GROWN
+
+    async def _values(self, attempt: RunningAttempt, place: FlowPlace) -> list[Value]:
+        raws = await persist(self._store, self._read(attempt.claim.batch, place.parents), self._log)
+        return [await self._value(*parent, raw) for parent, raw in zip(place.parents, raws, strict=True)]
+
+    def _read(self, run: str, parents: Sequence[tuple[str, str]]) -> Op[list[bytes | None]]:
+        keys = self._store.keys
+        named = [
+            keys.flow_item(run, step, reference.removeprefix(ITEM))
+            if reference.startswith(ITEM)
+            else keys.reply(reference)
+            for step, reference in parents
+        ]
+        return read([("MGET", *named)], lambda replies: list(replies[0]))
+
+    async def _value(self, step: str, reference: str, raw: bytes | None) -> Value:
+        if raw is None:
+            what = f"item {reference[1:]}" if reference.startswith(ITEM) else f"the answer of {reference}"
+            raise refused(f"{what} ({step}), which its prompt is made of, is no longer kept: see retention.results")
+        if reference.startswith(ITEM):
+            return Value.of_item(raw)
+        told: dict[str, Any] = orjson.loads(raw)
+        if "body_at" in told:
+            told["body"] = await self._media.body(told["body_at"])
+        return Value.of_answer(told["body"])
