@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import (
     adapters,
+    batches,
     cpu,
     documents,
     engine,
@@ -51,6 +52,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "lightness": lightness.figures,
     "firstreply": firstreply.figures,
     "gateway": gateway.figures,
+    "batches": batches.figures,
     "adapters": adapters.figures,
     "documents": documents.figures,
     "resuming": resuming.figures,

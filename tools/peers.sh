@@ -1,8 +1,9 @@
 #!/bin/sh
 # Runs the tests that need other people's imitations of services: aimock (the providers), moto (S3), Azurite (Azure's
-# blobs) and a Cloud Storage emulator; and those of recipes with other people's frameworks: Celery, pydantic-ai, LangChain,
-# Airflow and Dagster. They are installed into a temporary directory, which is gone afterwards: what they depend on would
-# not go with the pinned requirements. PY is the interpreter that has those; arguments are pytest's.
+# blobs) and a Cloud Storage emulator; those of the gateway with the official clients for Node.js; and those of recipes with
+# other people's frameworks: Celery, pydantic-ai, LangChain, Airflow and Dagster. They are installed into a temporary
+# directory, which is gone afterwards: what they depend on would not go with the pinned requirements. PY is the interpreter
+# that has those; arguments are pytest's.
 set -eu
 
 command -v npm >/dev/null || { echo "peers: npm is missing; on Debian: apt-get install npm" >&2; exit 1; }
@@ -11,8 +12,8 @@ peers=$(mktemp -d)
 trap 'rm -rf "$peers"' EXIT
 trap 'exit 130' INT TERM
 
-echo "peers: installing aimock, Azurite, moto and a Cloud Storage emulator (a minute)" >&2
-npm install --silent --no-audit --no-fund --prefix "$peers" @copilotkit/aimock azurite
+echo "peers: installing aimock, Azurite, moto, a Cloud Storage emulator and clients for Node.js (a minute)" >&2
+npm install --silent --no-audit --no-fund --prefix "$peers" @copilotkit/aimock azurite openai @anthropic-ai/sdk
 "$PY" -m venv "$peers/python"
 "$peers/python/bin/python" -m pip --disable-pip-version-check --no-input --quiet install 'moto[server,s3]' gcp-storage-emulator
 
@@ -34,4 +35,6 @@ HOMA_TEST_BESIDE="$peers/beside/bin/python" \
     HOMA_TEST_AZURITE="$peers/node_modules/.bin/azurite-blob" \
     HOMA_TEST_MOTO="$peers/python/bin/moto_server" \
     HOMA_TEST_CLOUD_STORAGE="$peers/python/bin/gcp-storage-emulator" \
-    "$PY" -m pytest tests/matrix/test_peers.py tests/media/test_buckets.py tests/recipes/test_beside.py "$@"
+    HOMA_TEST_NODE_CLIENTS="$peers" \
+    "$PY" -m pytest tests/matrix/test_peers.py tests/media/test_buckets.py tests/gateway/test_node_clients.py \
+    tests/recipes/test_beside.py "$@"
