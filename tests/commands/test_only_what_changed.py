@@ -63,6 +63,23 @@ def test_a_row_at_the_top_of_a_table_gets_its_own_answer_and_moves_the_others(ru
     assert run("t.csv", "-o", out, "--resume")["calls"] == 0
 
 
+@pytest.mark.parametrize("out", ["out.csv", "out.xlsx", "out.parquet", "out.sqlite"])
+def test_columns_that_the_prompt_does_not_use_are_brought_up_to_date_without_a_call(run: Run, folder: Path, out: str):
+    table(folder / "t.csv", "one,new", "two,new", header="text,status")
+    run("t.csv", "-o", out, "--prompt", "Read {{text}}")
+    table(folder / "t.csv", "two,done", "one,new", "three,new", header="text,status")
+    again = run("t.csv", "-o", out, "--prompt", "Read {{text}}", "--resume")
+    assert (again["calls"], rows_of(again)) == (1, {"new": 1, "equal": 2})
+    table(folder / "t.csv", "two,done", "one,open", "three,new", header="text,status")
+    assert run("t.csv", "-o", out, "--prompt", "Read {{text}}", "--resume")["calls"] == 0
+    found = {row["custom_id"]: (row["text"], row["status"], row["reply_text"]) for row in records(folder / out)}
+    assert found == {
+        "t.csv:2": ("two", "done", "Read two"),
+        "t.csv:3": ("one", "open", "Read one"),
+        "t.csv:4": ("three", "new", "Read three"),
+    }
+
+
 def test_changed_new_and_vanished_rows_are_counted_and_told(run: Run, folder: Path):
     rows = {"a": "one", "b": "two", "c": "three"}
 
@@ -200,6 +217,17 @@ def test_exactly_the_rows_that_changed_are_called(run: Run, folder: Path):
     again = run("t.csv", "-o", "out.jsonl", "--resume")
     assert (again["calls"], rows_of(again)) == (20, {"changed": 20, "equal": 1980})
     assert sorted(answers(folder / "out.jsonl").values()) == sorted(rows)
+
+
+@pytest.mark.parametrize("out", ["out.jsonl", "out.csv", "out.parquet", "out/"])
+def test_a_dry_run_forecasts_what_a_resumed_run_would_ask(run: Run, folder: Path, out: str):
+    table(folder / "t.csv", "one", "two")
+    run("t.csv", "-o", out)
+    table(folder / "t.csv", "one", "two", "three")
+    forecast = run("t.csv", "-o", out, "--resume", "--dry-run")
+    assert (forecast["rows"], forecast["calls"]) == (1, 0)
+    assert "equal    2  kept" in forecast["said"]
+    assert run("t.csv", "-o", out, "--resume")["calls"] == 1
 
 
 def test_options_of_a_resumption_want_one(run: Run, folder: Path):
