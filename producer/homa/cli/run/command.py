@@ -20,6 +20,7 @@ _FORMATS = ["jsonl", "csv", "tsv", "xlsx", "parquet", "sqlite", "md", "json", "t
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
 @_flags("model", "fallbacks")
 @click.option("--prompt", metavar="TEXT|@FILE", help="Template; {{name}} is a field, text or path. Default: {{text}}.")
+@click.option("--flow", metavar="FILE", help="Steps that each input goes through, instead of model and prompt.")
 @_flags("template", "system", "max_tokens", "schema", "temperature", "budget_usd", "tags", "tenant", "lane")
 @_flags("deadline_s", "api")
 @_flags.others()
@@ -63,6 +64,11 @@ def command(debug: bool, **options: Any) -> None:
         # Its workers are processes that inherit it.
         os.environ["HOMA_DEBUG"] = "1"
     # Here and not above: `homa run --help` needs none of it.
+    if options["flow"] is not None:
+        from homa.cli.run.flow_run import run_flow
+
+        run_flow(options)
+        return
     from homa.cli.run.dispatch import run_batch
 
     run_batch(**options)
