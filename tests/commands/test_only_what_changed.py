@@ -230,6 +230,21 @@ def test_a_dry_run_forecasts_what_a_resumed_run_would_ask(run: Run, folder: Path
     assert run("t.csv", "-o", out, "--resume")["calls"] == 1
 
 
+def test_lines_that_are_fetched_from_the_store_can_be_resumed_too(
+    run: Run, staffed: Fleet, invoke: Invoke, folder: Path
+):
+    table(folder / "t.csv", "one", "two")
+    batch = run("t.csv", "-o", "out.jsonl")["batch"]
+    fetched = invoke(staffed, "batches", "results", batch, "-o", "fetched.jsonl")
+    assert fetched.exit_code == 0, fetched.stderr
+    ours = {line["custom_id"]: line["homa"] for line in lines(folder / "out.jsonl")}
+    assert {line["custom_id"]: line["homa"] for line in lines(folder / "fetched.jsonl")} == ours
+    assert run("t.csv", "-o", "fetched.jsonl", "--resume")["calls"] == 0
+    assert (
+        "another prompt" in run("t.csv", "-o", "fetched.jsonl", "--resume", "--prompt", "{{text}}!", status=2)["said"]
+    )
+
+
 def test_options_of_a_resumption_want_one(run: Run, folder: Path):
     table(folder / "t.csv", "one")
     assert "--changed without --resume" in run("t.csv", "--changed", status=2)["said"]
