@@ -125,9 +125,9 @@ def test_a_folder_by_any_spelling_and_a_renamed_file_are_paid_once(
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (("--prompt", "Say {{text}}"), "another prompt"),
-        (("--system", "Be brief"), "another system"),
-        (("--temperature", "1"), "another parameters"),
+        (("--prompt", "Say {{text}}"), "prompt"),
+        (("--system", "Be brief", "--prompt", "{{text}}!"), "system, prompt"),
+        (("--temperature", "1"), "parameters"),
         (("--fallback", MODEL), ""),
         (("--max-tokens", "77", "--lane", "high", "--tag", "a=b", "--budget", "1"), ""),
     ],
@@ -142,7 +142,7 @@ def test_another_order_is_refused_by_the_names_of_what_changed(
         assert run("t.csv", "-o", "out.jsonl", "--resume", *options)["calls"] == 0
         return
     refused = run("t.csv", "-o", "out.jsonl", "--resume", *options, status=2)
-    assert f"2 answers of out.jsonl have {named}" in refused["said"]
+    assert f"2 answers of out.jsonl were made under another order (changed: {named})" in refused["said"]
     assert "--changed" in refused["said"]
     assert (folder / "out.jsonl").read_bytes() == before
     again = run("t.csv", "-o", "out.jsonl", "--resume", "--changed", *options)
@@ -241,7 +241,8 @@ def test_lines_that_are_fetched_from_the_store_can_be_resumed_too(
     assert {line["custom_id"]: line["homa"] for line in lines(folder / "fetched.jsonl")} == ours
     assert run("t.csv", "-o", "fetched.jsonl", "--resume")["calls"] == 0
     assert (
-        "another prompt" in run("t.csv", "-o", "fetched.jsonl", "--resume", "--prompt", "{{text}}!", status=2)["said"]
+        "(changed: prompt)"
+        in run("t.csv", "-o", "fetched.jsonl", "--resume", "--prompt", "{{text}}!", status=2)["said"]
     )
 
 

@@ -38,7 +38,7 @@ def planned(
     try:
         plan.make(run_inputs.rows(), prune=resumption.prune, partial=run_inputs.partial)
         if plan.counts[OTHER_ORDER] and not resumption.changed:
-            answers = f"{plan.counts[OTHER_ORDER]} answers of {output} have"
+            answers = f"{plan.counts[OTHER_ORDER]} answers of {output} were"
             raise other_order([part for part in PARTS if part in plan.differs], answers)
     except BaseException:
         plan.close()
@@ -85,9 +85,9 @@ def other_order(parts: Sequence[str], whose: str) -> InvalidRequest:
 
     Args:
         parts: what differs.
-        whose: what has them, and the verb.
+        whose: what was made under the other order, and the verb.
     """
     return InvalidRequest(
-        f"--resume: {whose} another {' and '.join(parts)}: give the same, use --changed to ask these rows anew "
-        "(their answers are replaced), or choose another --output"
+        f"--resume: {whose} made under another order (changed: {', '.join(parts)}): give the same, use --changed to "
+        "ask these rows anew and replace their answers, or choose another --output"
     )

@@ -79,7 +79,7 @@ class BatchRun:
         """An order that goes on is looked at before anything of it is cancelled."""
         other, mine = OrderDigest.parse(order), self.parts.run_options.order
         if other is not None and other != mine and not self.parts.resumption.changed:
-            raise other_order(other.changed(mine), "the earlier run has")
+            raise other_order(other.changed(mine), "the earlier run was")
 
     def _keep_fields(self, earlier: EarlierBatch) -> None:
         """Fields of every row without a line: rows that could not be sent may stand before those that were."""
