@@ -24,7 +24,7 @@ class Counting(AsyncStore):
         return await super().run(op)
 
 
-@pytest.mark.parametrize(("most", "commands"), [(200, 1), (4, 3), (1, 5)])
+@pytest.mark.parametrize(("most", "commands"), [(200, 1), (4, 2), (1, 5)])
 async def test_what_is_asked_in_one_turn_is_read_together(
     store_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch, most: int, commands: int
 ) -> None:

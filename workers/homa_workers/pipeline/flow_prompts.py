@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from homa_shared.calls.flow_place import ITEM, FlowPlace, Value, rendered
+from homa_shared.calls.flow_place import ITEM, FlowPlace, Value, rendered, values_by_name
 from homa_shared.model.errors import InvalidRequest
 from homa_shared.store.client import AsyncStore
 from homa_workers.attempt import RunningAttempt
@@ -45,9 +45,12 @@ class FlowPrompts:
         Raises:
             Halted: what they are made of is no longer kept, or lacks a field that they name.
         """
-        request = attempt.request
+        request, values = attempt.request, await self._values(attempt, place)
+        if request.rules.code:
+            attempt.values = values_by_name(place, values)
+            return
         try:
-            messages = rendered(request.messages, place, await self._values(attempt, place))
+            messages = rendered(request.messages, place, values)
         except InvalidRequest as error:
             raise refused(str(error)) from error
         added = len(orjson.dumps(messages)) - len(orjson.dumps(request.messages))
