@@ -33,6 +33,7 @@ SUMMARIES: dict[str, str] = {
     "up": "Run everything on one machine: store, workers, gateway.",
     "worker": "Run one worker process.",
     "gateway": "Serve OpenAI's and Anthropic's APIs over HTTP.",
+    "mcp": "Let an assistant look at the fleet (Model Context Protocol).",
     "keys": "Create, list or revoke keys of the gateway.",
     "webhooks": "List webhooks of jobs and batches, or send failed ones again.",
     "demo": "Watch simulated providers, real workers and a real batch.",

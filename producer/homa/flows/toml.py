@@ -12,9 +12,9 @@
     split = "pages"
 
 A step says what it does by one of `split`, `map`, `reduce`, `filter`, `join` and `code`. Its value is the step or steps
-that it follows, `inputs` where it follows none; that of `code` is a function's name, and `step` says what it follows. All
-else are the arguments of the method of `Flow` of that name. The order of the steps is free. A prompt that begins with `@`
-names a file beside this one, and so does a schema that is a text.
+that it follows, `inputs` where it follows none; that of `code` is a function's name, and `step` says what it follows.
+All else are the arguments of the method of `Flow` of that name. The order of the steps is free. A prompt that begins
+with `@` names a file beside this one, and so does a schema that is a text.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ from homa.cli.job_flags import JobFlags
 from homa.submit.option_row import Command
 
 _flags = JobFlags(Command.RUN)
+#: As homa.files.OutputFormat has them, which takes long to import; a test compares.
+_FORMATS = ["jsonl", "csv", "tsv", "xlsx", "parquet", "sqlite", "md", "json", "txt"]
 
 
 @click.command(name="run")
@@ -24,8 +26,8 @@ _flags = JobFlags(Command.RUN)
 @_flags.others()
 @click.option("--id-column", metavar="NAME", help="Field that names a row. Default: custom_id or id.")
 @input_options
-@click.option("-o", "--output", default="results.jsonl", show_default=True, metavar="FILE|-")
-@click.option("--format", "form", type=click.Choice(["jsonl", "csv", "parquet"]), help="Default: by the file's ending.")
+@click.option("-o", "--output", default="results.jsonl", show_default=True, metavar="FILE|FILE#TABLE|FOLDER/|-")
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="Default: by the file's ending; of a folder, md.")
 @click.option("--resume", is_flag=True, help="Do only what is new, changed, or failed before.")
 @click.option("--changed", is_flag=True, help="With --resume: another prompt or model; do these rows anew.")
 @click.option("--prune", is_flag=True, help="With --resume: drop lines whose input is gone.")
