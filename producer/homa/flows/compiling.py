@@ -20,8 +20,8 @@ from homa.submit.messages import build_messages
 from homa.submit.options import check_options
 from homa.submit.response_format import response_format
 from homa.submit.template import Template
-from homa_shared.calls.flow_rules import AnswerRules
 from homa_shared.calls.encoded_request import ruled
+from homa_shared.calls.flow_rules import AnswerRules
 from homa_shared.model.records import Lane
 from homa_shared.store.transitions.flows import FlowStep
 from homa_shared.store.transitions.submit import Entry

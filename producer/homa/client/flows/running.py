@@ -46,8 +46,8 @@ class FlowRunning:
             key: by which it may be submitted again, with the same inputs, after this process has died: it goes on
                 behind those that are there.
             name: for people; None: the flow's.
-            reuse: take answers that equal steps have had for equal items, in whatever run, for as long as the cache keeps
-                them: where a prompt has changed, what it does not touch is not asked again.
+            reuse: take answers that equal steps have had for equal items, in whatever run, for as long as the cache
+                keeps them: where a prompt has changed, what it does not touch is not asked again.
             tenant, tags, lane: of all its jobs, as `submit`; the lane is bulk unless said.
 
         Raises:

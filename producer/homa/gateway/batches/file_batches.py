@@ -14,7 +14,7 @@ from homa.drivers.effects import ask, ask_patiently
 from homa.gateway.access.principal import Principal
 from homa.gateway.batches.keeper import Keeper
 from homa.gateway.errors import ApiError
-from homa.gateway.job_headers import NAMES, WEBHOOK, job_options
+from homa.gateway.job_headers import NAMES, job_options
 from homa.submit.option_checks import Dollars
 from homa_shared.model.errors import KeyConflict
 from homa_shared.model.ids import new_batch_id, unique_id
@@ -73,16 +73,12 @@ class FileBatches:
             ApiError: its input file is gone.
         """
         batch_id = self.id_of(principal, asked)
-        # One webhook for all of it, and none for each of its lines.
-        headers = {name: value for name, value in asked.headers.items() if name != WEBHOOK}
-        webhook = asked.headers.get(WEBHOOK)
         facts = {
             **(asked.facts or {}),
             "endpoint": asked.endpoint,
             "name": asked.name,
             "cap": "" if asked.cap is None else str(asked.cap),
-            "headers": orjson.dumps(headers).decode(),
-            "webhook": checked_webhook(WEBHOOK, webhook) if webhook else "",
+            "headers": orjson.dumps(asked.headers).decode(),
             "gateway_key": principal.budget_key,
             "role": principal.role.value,
             "key": principal.key_id,

@@ -121,9 +121,9 @@ class BatchWork:
             if batch.cursor:  # what there was of it has left the store
                 return False
             facts = {"name": batch.raw["name"], "tenant": batch.tenant, "cap": batch.raw["cap"], "file": batch.input}
-            view = await self._shop.driver.run(self._shop.submitter.view())
-            facts |= view.webhook_of(batch.tenant)
-            facts |= {name: batch.raw[name] for name in ("webhook", "gateway_key") if batch.raw.get(name)}
+            # Its webhook is told once its files are there.
+            if batch.raw.get("gateway_key"):
+                facts["gateway_key"] = batch.raw["gateway_key"]
             await self._run(admin.open_batch(self._keys, self.id, facts))
         total, cursor = batch.total or 0, batch.cursor
         room = self._room(batch)
