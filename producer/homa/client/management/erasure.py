@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from homa.client.management.gateway_erasure import erase_files
 from homa.drivers.effects import Flow, Sleep, ask_patiently
 from homa_shared.model.constants import SLICE
 from homa_shared.model.records import Job
@@ -96,6 +97,7 @@ class Erasure:
         yield from self._schedules(receipt)
         yield from self._gateway_keys(receipt)
         yield from self._conversations(receipt)
+        receipt.counts += yield from erase_files(self._keys, self._tenant, look_only=self._look_only)
         batches = yield from self._close_batches()
         yield from self._live_jobs(receipt)
         yield from self._ended_jobs(receipt)
