@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks import (
     adapters,
     cpu,
+    dashboard,
     documents,
     engine,
     events,
@@ -47,6 +48,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "firsttoken": firsttoken.figures,
     "firstreply": firstreply.figures,
     "gateway": gateway.figures,
+    "dashboard": dashboard.figures,
     "adapters": adapters.figures,
     "documents": documents.figures,
     "resuming": resuming.figures,

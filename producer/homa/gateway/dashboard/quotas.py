@@ -128,8 +128,9 @@ def _demanded(demands: list[Demand], look: Look, account: str) -> tuple[str, str
     if not demands:
         aside = sum(row.waiting + row.due for row in look.monitored.queues if row.queue == account)
         if aside:
+            waits = "waits" if aside == 1 else "wait"
             return (
-                f"{wording.jobs(aside)} of its queue wait for their time, a budget or a batch; nothing else asks.",
+                f"{wording.jobs(aside)} of its queue {waits} for a time, a budget or a batch; nothing else asks.",
                 "ok",
             )
         return "Nothing waits for it.", "ok"
