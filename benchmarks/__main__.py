@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import (
     adapters,
+    batches,
     cpu,
     dashboard,
     documents,
@@ -27,6 +28,7 @@ from benchmarks import (
     middleware,
     quota,
     resuming,
+    schedules,
     submitting,
     tables,
     traces,
@@ -40,6 +42,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "traces": traces.figures,
     "engine": engine.figures,
     "events": events.figures,
+    "schedules": schedules.figures,
     "quota": quota.figures,
     "inflight": inflight.figures,
     "submitting": submitting.figures,
@@ -49,6 +52,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "firstreply": firstreply.figures,
     "gateway": gateway.figures,
     "dashboard": dashboard.figures,
+    "batches": batches.figures,
     "adapters": adapters.figures,
     "documents": documents.figures,
     "resuming": resuming.figures,
