@@ -8,6 +8,7 @@ import orjson
 from starlette.types import ASGIApp
 
 from homa.client.management.wording import answer_text
+from homa.gateway.dashboard.audit import note
 from homa.gateway.dashboard.holds import Held, ended
 from homa.gateway.dashboard.holds import held as held_by
 from homa.gateway.dashboard.listing import served_queues
@@ -33,7 +34,7 @@ async def content(visit: Visit) -> ASGIApp:
     view = await found_job(visit)
     if not visit.acts:
         raise ApiError(403, "this key's role is viewer: content is shown to operators", "role_not_allowed")
-    await visit.ask(visit.desk.audit.add(visit.keys, visit.name, "show-content", view.job.id, "content was shown"))
+    await note(visit, "content.shown", view.job.id)
     return await _page(visit, view, shows=True)
 
 
