@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
 from starlette.routing import Route
 
-from homa.drivers.context import Context
+from homa.drivers.context import client_context
 from homa.gateway.app import create_app
 from homa.gateway.own.openapi import document
 from homa.gateway.own.request_schemas import BODIES, QUERIES, SUBMITTING
-from homa_shared.settings.model import Settings
 from tests.gateway.conftest import Cell
 from tests.patience import PATIENCE_S
 
@@ -26,7 +25,7 @@ EXAMPLES = 5
 
 
 def routes() -> list[Route]:
-    app = create_app(Context(Settings))
+    app = create_app(client_context(redis_url="redis://127.0.0.1:1", namespace="openapi"))
     return [route for route in app.routes if isinstance(route, Route)]
 
 
