@@ -45,6 +45,7 @@ async def submit(inquiry: Inquiry) -> ASGIApp:
         raise InvalidRequest(f"name is {name!r:.80}: expected text of at most 200 characters")
     shared = own_options(principal, body, "a batch")
     lines = [_line(inquiry, request, place, shared) for place, request in enumerate(requests)]
+    await inquiry.count()
     facts = {"gateway_key": principal.budget_key} if principal.budget_key else {}
     submission = inquiry.jobs.batch({**shared, "name": name or ""}, facts)
     await inquiry.jobs.run(submission.open())
