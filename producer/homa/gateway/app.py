@@ -62,7 +62,7 @@ def _routes(services: Services) -> list[Route]:
         return Route(path, Endpoint(handler, services, dialect, takes_body=body, route=path), methods=["POST"])
 
     def delete(path: str, handler: Handler, dialect: Dialect = OPENAI) -> Route:
-        return Route(path, Endpoint(handler, services, dialect), methods=["DELETE"])
+        return Route(path, Endpoint(handler, services, dialect, route=path), methods=["DELETE"])
 
     # What Batch API and dashboard answer gets its line here.
     routes = [
