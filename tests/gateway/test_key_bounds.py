@@ -130,6 +130,16 @@ def test_requests_beyond_the_rate_are_told_when_to_come_again(keyed: Cell) -> No
     assert client.chat.completions.create(**ASK).choices
 
 
+def test_retries_count_as_requests(keyed: Cell) -> None:
+    _, shown = make(keyed, rpm=1)
+    keyed.simulator.configure(faults={"invalid": 1.0})
+    with pytest.raises(openai.BadRequestError) as failed:
+        keyed.openai(shown).chat.completions.create(**ASK)
+    job = failed.value.response.headers["x-homa-job"]
+    with pytest.raises(openai.RateLimitError):
+        keyed.openai(shown).post(f"/jobs/{job}/retry", cast_to=dict[str, Any])
+
+
 def _hurry(client: openai.OpenAI) -> None:
     for _ in range(500):
         client.chat.completions.create(**ASK)

@@ -83,7 +83,7 @@ class Inquiry:
         return accepted
 
     async def count(self) -> None:
-        """Counts a request for a batch against the rate of its key; raises KeyRateExceeded where that has no room."""
+        """Counts a request for a batch or a retry against its key's rate; raises KeyRateExceeded beyond it."""
         headroom = await self.jobs.run(within_rate(self.jobs.keys, self.principal.key, lambda: 0))
         if headroom is not None:
             self.headers.update(self.dialect.rate_headers(headroom))

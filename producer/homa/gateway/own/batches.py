@@ -115,6 +115,7 @@ async def retry(inquiry: Inquiry) -> ASGIApp:
     if not isinstance(states, list) or not states or any(state not in _STATES for state in states):
         raise InvalidRequest(f"states is {states!r:.80}: expected a list out of {', '.join(_STATES)}")
     batch = await _seen(inquiry)
+    await inquiry.count()
     done = await inquiry.jobs.run(retry_lines(inquiry.jobs.keys, batch, list(dict.fromkeys(states))))
     return JsonAnswer({"id": batch, "object": "job_batch", **document_of(done)}, 202)
 
