@@ -11,13 +11,14 @@
 --   schedule schedule that was deleted: its name goes, and all of it where it has no cap. Returns 1
 --   events   handler or '', entry to go on behind, most   returns {entries erased, entry to go on behind or ''}
 --   letters  handler, rank, most      returns {letters erased, letters looked at}
+--   webhooks message…                 what became of its webhooks, and those of their messages that have ended. Returns how many
 --   media    rank, most               returns {media that nothing refers to any more and the next sweep removes, media looked at}
 --   vectors  most                     of all tenants: nobody can tell whose they are. Returns how many
 -- Cost: O(what is named, or looked at).
 local order, tenant = ARGV[1], ARGV[2]
 
 -- What a record holds of its application's own: none of it is of use to the books.
-local OWN = {'md', 'ci', 'ik', 'pk', 'cv', 'ck'}
+local OWN = {'md', 'ci', 'ik', 'pk', 'cv', 'ck', 'wh'}
 
 local function without_words(id)
   for _, name in ipairs(redis.call('HKEYS', K.attempts(id))) do
@@ -78,7 +79,7 @@ if order == 'batches' then
         redis.call('DEL', K.batch(id), K.batch_done(id), K.batch_lines(id), K.batch_failures(id), K.budget('batch:' .. id))
         redis.call('ZREM', K.batches(), id)
       else
-        redis.call('HDEL', K.batch(id), 'name', 'why', 'tenant')
+        redis.call('HDEL', K.batch(id), 'name', 'why', 'tenant', 'webhook')
       end
       erased = erased + 1
     end
@@ -117,6 +118,21 @@ if order == 'letters' then
     end
   end
   return {erased, #names}
+end
+
+if order == 'webhooks' then
+  local log = '@' .. tenant
+  local erased = redis.call('HLEN', K.schedule_deliveries(log))
+  for i = 3, #ARGV do
+    if ENDED[redis.call('HGET', K.job(ARGV[i]), 'st')] then
+      redis.call('DEL', K.job(ARGV[i]), K.request(ARGV[i]), K.reply(ARGV[i]), K.attempts(ARGV[i]))
+      redis.call('ZREM', K.ended(), ARGV[i])
+      redis.call('ZREM', K.deliveries_ended(), ARGV[i])
+    end
+  end
+  redis.call('DEL', K.schedule_deliveries(log), K.schedule_delivered(log), K.schedule_delivered(log .. '+'))
+  redis.call('SREM', K.webhook_tenants(), tenant)
+  return erased
 end
 
 -- Whoever else shows a medium keeps it. Those that were looked at stand behind the rank, or in front of it, to be swept.
