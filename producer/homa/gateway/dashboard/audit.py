@@ -1,15 +1,19 @@
-"""What people changed by the dashboard: who, what and when, in a stream of the store's that nothing here rewrites."""
+"""What people changed by the dashboard, and whose content they read, as entries of the audit trail (docs/security.md).
+
+What the store was asked for by an action stands there, too, in front of it: this entry says what came of it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from homa_shared.store import audit_trail
+from homa_shared.store.audit_trail import entry_of, latest, note_action
 from homa_shared.store.keys import Keys
-from homa_shared.store.operation import Op, mapping, read, text
+from homa_shared.store.operation import Action, Op, read
 
-#: The newest entries that are kept, about.
-KEPT = 10_000
+#: Begins the names of what is done by these pages.
+_OWN = "dashboard."
 #: Most characters of what was done it to and of what came of it.
 _MOST = 500
 
@@ -19,37 +23,32 @@ class Entry:
     """One act."""
 
     id: str
-    #: `key <id>`, or `this machine` while there are no keys.
+    #: `key <id>`, `this machine` while there are no keys, or a user at a machine.
     who: str
-    #: The action's name, such as `retry-job`.
+    #: The action's name, such as `retry-job`; those of other doors have theirs, such as `queue.paused`.
     action: str
     #: Job, batch, scope, queue, schedule, or filters.
     on: str
-    #: For people.
+    #: For people; empty of what was asked for.
     outcome: str
-
-    @property
-    def at_ms(self) -> int:
-        return int(self.id.partition("-")[0])
+    at_ms: int
 
 
 class Audit:
-    """The stream's operations."""
+    """The trail as the pages write and show it."""
 
     def add(self, keys: Keys, who: str, action: str, on: str, outcome: str) -> Op[str]:
         """Writes an entry; returns its id."""
-        said = ("who", who, "action", action, "on", on[:_MOST], "outcome", outcome[:_MOST])
-        command = ("XADD", _name(keys), "MAXLEN", "~", KEPT, "*", *said)
-        return read((command,), lambda replies: text(replies[0]))
+        said = Action(f"{_OWN}{action}", on[:_MOST], {"outcome": outcome[:_MOST]})
+        return note_action(keys, said, "gateway", who)
 
     def entry(self, keys: Keys, entry_id: str) -> Op[Entry | None]:
         """The entry of an id; None where there is none."""
         time_ms, dash, place = entry_id.partition("-")
         sound = time_ms.isdigit() and place.isdigit() and len(entry_id) < 40 and dash
         wanted = entry_id if sound else "0-1"
-        return read(
-            (("XRANGE", _name(keys), wanted, wanted),), lambda replies: _entry(replies[0][0]) if replies[0] else None
-        )
+        command = ("XRANGE", keys.audit(), wanted, wanted)
+        return read((command,), lambda replies: _shown(entry_of(replies[0][0])) if replies[0] else None)
 
     def newest(self, keys: Keys, count: int = 100, before: str = "") -> Op[list[Entry]]:
         """Entries, the newest first.
@@ -57,15 +56,10 @@ class Audit:
         Args:
             before: id of the last one on the page before.
         """
-        end = f"({before}" if before else "+"
-        command = ("XREVRANGE", _name(keys), end, "-", "COUNT", count)
-        return read((command,), lambda replies: [_entry(item) for item in replies[0] or ()])
+        found = latest(keys, count, before)
+        return read(found.commands, lambda replies: list(map(_shown, found.parse(replies))))
 
 
-def _name(keys: Keys) -> str:
-    return keys.own("gateway", "audit")
-
-
-def _entry(item: Any) -> Entry:
-    fields = mapping(item[1])
-    return Entry(text(item[0]), fields["who"], fields["action"], fields["on"], fields["outcome"])
+def _shown(entry: audit_trail.Entry) -> Entry:
+    outcome = str(entry.details.get("outcome", ""))
+    return Entry(entry.id, entry.actor, entry.action.removeprefix(_OWN), entry.subject, outcome, entry.at_ms)

@@ -16,6 +16,7 @@ from homa.gateway.dashboard.rendering import fragment, page
 from homa.gateway.dashboard.visit import Visit
 from homa.gateway.errors import ApiError
 from homa_shared.model.errors import HomaError
+from homa_shared.store.audit_trail import acting_as
 
 ACTIONS: dict[str, Action] = {**JOB_ACTIONS, **FLEET_ACTIONS}
 
@@ -45,7 +46,8 @@ async def act(visit: Visit) -> ASGIApp:
         raise ApiError(409, "its price is not known any more: open it again", "bound_grew")
     name = visit.request.path_params["action"]
     try:
-        outcome = await action.do(visit)
+        with acting_as(visit.name):
+            outcome = await action.do(visit)
     except HomaError as error:
         await visit.ask(visit.desk.audit.add(visit.keys, visit.name, name, question.on, f"refused: {error}"))
         raise
