@@ -13,7 +13,15 @@ from tests.docs.pages import ROOT
 
 
 @pytest.mark.parametrize(
-    "tool", ["describe_cli", "describe_events", "describe_metrics", "describe_options", "describe_settings"]
+    "tool",
+    [
+        "describe_cli",
+        "describe_errors",
+        "describe_events",
+        "describe_metrics",
+        "describe_options",
+        "describe_settings",
+    ],
 )
 def test_a_generated_page_is_current(tool: str) -> None:
     command = [sys.executable, str(ROOT / "tools" / f"{tool}.py"), "--check"]

@@ -27,12 +27,12 @@ class FleetTable:
 def summary(seen: FleetStatus) -> list[tuple[str, str]]:
     """Names and values of what is one number for the whole fleet."""
     store, counters, recent = seen.store, seen.counters, seen.recent
-    room = f" of {_bytes(store.maxmemory_bytes)}" if store.maxmemory_bytes else ", no limit"
+    room = f" of {in_bytes(store.maxmemory_bytes)}" if store.maxmemory_bytes else ", no limit"
     ended = [(name, counters.get(name, 0)) for name in ("succeeded", "failed", "cancelled", "expired")]
     states = [(name, sum(getattr(one.row, name) for one in seen.queues)) for name in _STATES]
     lately = [(name, getattr(recent, name)) for name in ("failed", "expired", "cancelled")]
     return [
-        ("store", f"{store.kind} {store.version}, {_bytes(store.used_memory_bytes)}{room}"),
+        ("store", f"{store.kind} {store.version}, {in_bytes(store.used_memory_bytes)}{room}"),
         ("live", f"{number(counters.get('live', 0))} jobs: {_counted(states)}"),
         ("ended", _counted(ended)),
         ("last hour", _counted(lately)),
@@ -136,7 +136,7 @@ def _counted(counts: Sequence[tuple[str, int]]) -> str:
     return ", ".join(f"{number(count)} {name}" for name, count in counts)
 
 
-def _bytes(amount: int) -> str:
+def in_bytes(amount: int) -> str:
     for size, unit in ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB")):
         if amount >= size:
             return f"{amount / size:.1f} {unit}"

@@ -9,7 +9,8 @@ take several calls; `"on_cut"` among them where a cut answer is not just kept.
 
 * `"api": "responses"` asks for OpenAI's Responses API; nothing said is Chat Completions (openai_apis.py).
 * `"turn": true` answers a turn of a conversation: what tools were asked and said is kept with the reply.
-* `"flow": {…}` does a step of a flow: its messages are to be filled with other steps' answers (flow_place.py).
+* `"flow": {…}` does a step of a flow: its messages are to be filled with other steps' answers (flow_place.py);
+  `"rules"` beside it says what is asked of its own answer (flow_rules.py).
 * `"shared": [messages, characters]` marks the beginning of the prompt that other jobs have, too (shared_prefix.py).
 * `"trace": "00-…-01"` stands in the requests of traced jobs (traces.py).
 * `"regions": ["eu"]` names where the accounts are that may get it.
@@ -31,8 +32,9 @@ from typing import Any
 
 import orjson
 
-from homa_shared.calls.encoded_request import traced
+from homa_shared.calls.encoded_request import ruled, traced
 from homa_shared.calls.flow_place import FlowPlace
+from homa_shared.calls.flow_rules import NO_RULES, AnswerRules
 from homa_shared.calls.media import REFERENCE
 from homa_shared.calls.reply import CHAT_API, Call
 from homa_shared.calls.shared_prefix import SharedPrefix
@@ -130,6 +132,8 @@ class JobRequest:
     turn: bool = False
     #: The step of a flow that it does: its messages are a template until a worker has filled it.
     flow: FlowPlace | None = None
+    #: Of a step of a flow: what is asked of its answer.
+    rules: AnswerRules = NO_RULES
     #: Context of its trace, a W3C `traceparent`; empty: it is not traced.
     trace: str = ""
     #: Where the accounts are that may get it; empty: anywhere.
@@ -150,6 +154,8 @@ class JobRequest:
         head = request_head(self.params, self.targets, flow=self.flow is not None, **said)
         asked = to_json(self.inputs, "inputs") if self.kind == EMBEDDING else to_json(self.messages, "messages")
         whole = head + asked + request_tail(self.options, self.skipped, self.shared)
+        if self.rules:
+            whole = ruled(whole, self.rules)
         if self.flow is not None:
             whole = b'%b,"flow":%b}' % (whole[:-1], self.flow.encode())
         return traced(whole, self.trace) if self.trace else whole
@@ -194,6 +200,7 @@ class JobRequest:
                 found.get("priced", ""),
                 found.get("turn", False),
                 FlowPlace.decode(found["flow"]) if "flow" in found else None,
+                AnswerRules.decode(found["rules"]) if "rules" in found else NO_RULES,
                 found.get("trace", ""),
                 tuple(found.get("regions", ())),
             )

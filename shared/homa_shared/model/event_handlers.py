@@ -97,7 +97,8 @@ def on(
 
     Args:
         kinds: types from `homa.events`; `Missed` is told where events were trimmed before the function was called.
-        tenant, tag: only events of jobs of this tenant, or with this tag (`key=value`).
+        tenant: only events of jobs of this tenant.
+        tag: only events of jobs with this tag (`key=value`).
         name: by which workers share the handler's events; `module.function` unless given. A new name begins anew.
         time_limit_s: an async function is cancelled after so long, s; a sync one's thread goes on.
         tries: calls before an event is a dead letter, which `homa events dead` lists.

@@ -37,6 +37,7 @@ from homa_shared.settings.sections import (
     Unresolved,
 )
 from homa_shared.settings.sources import Gathered, gather
+from homa_shared.settings.store_file import read_store_file
 from homa_shared.settings.toml_lines import SettingPath, dotted
 from homa_shared.settings.values import BlobsUrl, BlobsUrls, LocalPath, Name, Share, StoreUrl, Words
 
@@ -60,6 +61,8 @@ class Settings(BaseSettings):
     namespace: Name = "homa"
     #: None starts or joins the embedded store in `home`.
     redis_url: Annotated[StoreUrl | None, Field(repr=False)] = None
+    #: File whose one line is that URL, as secrets are mounted; `redis_url` wins.
+    redis_url_file: LocalPath | None = None
     #: Directory of the embedded store and of local files.
     home: LocalPath
     #: Where media and large requests live: a directory, or a bucket by URL. None: beside an embedded store a directory
@@ -215,6 +218,7 @@ def load_settings(
     tree = gathered.tree()
     tree.setdefault("home", default_directory(gathered.config_file, variables))
     _name_kinds(tree)
+    read_store_file(tree, gathered)
     try:
         settings = Settings(**tree)
     except ValidationError as error:

@@ -22,6 +22,11 @@ def parser() -> argparse.ArgumentParser:
     """What reads them; a wrong one ends the process with status 2."""
     made = _Parser(prog="homa worker", description="Run one worker process.")
     made.add_argument("providers", nargs="*", metavar="PROVIDER", help="accounts to serve (default: all configured)")
+    made.add_argument(
+        "--if-configured",
+        action="store_true",
+        help="leave out providers that have no account or key here; with none left, wait for a signal",
+    )
     made.add_argument("--concurrency", type=_count, help="most calls at once in this process, for each provider")
     made.add_argument("--actors", action="append", default=[], metavar="MODULE", help="module with Dramatiq actors")
     made.add_argument("--handlers", action="append", default=[], metavar="MODULE", help="module with event handlers")

@@ -35,6 +35,7 @@ from homa_workers.process.arguments import USAGE, parser
 from homa_workers.process.build import WorkerProcess, build
 from homa_workers.process.forks import Forks
 from homa_workers.process.garbage import collect_rarely
+from homa_workers.process.if_configured import configured, wait_for_signal
 from homa_workers.process.start_warnings import start_warnings
 
 STORE = 3
@@ -65,8 +66,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _serve(settings: Settings, options: argparse.Namespace) -> int:
-    address = await _address(settings, patience_s=_STORE_STARTS_S if options.await_store else 0.0)
     say = partial(logs.say, form=settings.log_format)
+    if options.if_configured:
+        wanted, options.providers = options.providers, configured(settings, options.providers)
+        if not options.providers and not options.actors and not options.ticker:
+            await wait_for_signal(wanted, say)
+            return 0
+    address = await _address(settings, patience_s=_STORE_STARTS_S if options.await_store else 0.0)
     say(f"store {address}, settings {settings.config_file or 'from the environment'}")
     broker = _broker(settings, address, options.actors, say)
     handlers = import_handlers(options.handlers)

@@ -12,6 +12,7 @@ import click
 from homa.cli.context import settings_context
 from homa.cli.output import json_option, number, print_facts, print_json, span
 from homa.cli.store.blobs import blobs
+from homa.cli.store.size import size
 from homa_shared.model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ _MIB = 1024 * 1024
 
 @click.group("store")
 def command() -> None:
-    """Status, stop, backup and restore of the embedded store; orphans of the blob store."""
+    """Status, stop, backup and restore of the embedded store; what size a store needs; orphans of the blob store."""
 
 
 command.add_command(blobs)
+command.add_command(size)
 
 
 @command.command()

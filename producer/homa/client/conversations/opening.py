@@ -76,7 +76,9 @@ class Dialogue:
 
         Args:
             text: what it wrote.
-            id, owner, tenant: instead of those that it says.
+            id: instead of the one that it says.
+            owner: likewise.
+            tenant: likewise.
 
         Raises:
             InvalidRequest: it is no such text, or the id is taken.
