@@ -170,3 +170,11 @@ def test_a_tenant_that_is_not_there(stand: Stand) -> None:
 
 def test_a_fleet_without_keys_lists_none(stand: Stand) -> None:
     assert stand.json("keys", "list") == {"keys": []}
+
+
+def test_jobs_of_no_tenant_are_not_erased_by_an_empty_name(stand: Stand) -> None:
+    job = stand.succeeded()
+    said = stand.said("tenants", "erase", "")
+    assert said.status == 2
+    assert "expected the name of a tenant" in said.stderr
+    assert stand.store.run(reads.state(stand.store.keys, job)) is not None
